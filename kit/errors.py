@@ -1,4 +1,4 @@
-"""The one error type: a kind that callers may tell apart, words for people, a reason for programs."""
+"""The one error type: a kind that callers tell apart, words for people, a reason for programs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
