@@ -1,0 +1,53 @@
+"""Writes the Python stubs of every .proto beside it; `--check` says whether they are up to date."""
+
+import re
+import sys
+import tempfile
+from importlib import resources
+from pathlib import Path
+
+from grpc_tools import protoc
+
+ROOT = Path(__file__).parent
+# Protobuf imports by proto path (`catalogue.v1`); here an import is the file path
+# (`protos.catalogue.v1`).
+OWN_IMPORT = re.compile(r"^(from|import) (?=(?:common|catalogue|orders|esims)\.v1\b)", re.MULTILINE)
+OWN_NAME = re.compile(r"(?<![\w.\"'/])(?=(?:common|catalogue|orders|esims)\.v1\.\w+_pb2)")
+
+
+def generate(target: Path) -> None:
+    """Compiles all .proto files into `target`, keeping their folders."""
+    sources = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.proto"))
+    well_known = str(resources.files("grpc_tools") / "_proto")
+    outputs = [f"--{kind}_out={target}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
+    failed = protoc.main(["protoc", f"-I{ROOT}", f"-I{well_known}", *outputs, *sources])
+    if failed:
+        raise SystemExit("protoc failed: see its message above")
+    for path in [*target.rglob("*_pb2*.py"), *target.rglob("*_pb2*.pyi")]:
+        text = OWN_IMPORT.sub(r"\1 protos.", path.read_text())
+        if path.suffix == ".pyi":
+            text = OWN_NAME.sub("protos.", text).replace("protos.protos.", "protos.")
+        path.write_text(text)
+
+
+def stale(fresh: Path) -> list[str]:
+    """Names the stubs that are missing, differ from `fresh`, or have no source any more."""
+    made = {path.relative_to(fresh) for path in fresh.rglob("*_pb2*")}
+    here = {path.relative_to(ROOT) for path in ROOT.rglob("*_pb2*.py*") if path.suffix != ".pyc"}
+    differ = {p for p in made & here if (fresh / p).read_bytes() != (ROOT / p).read_bytes()}
+    return sorted(map(str, (made ^ here) | differ))
+
+
+def main() -> None:
+    """Runs as `make protos`, or with `--check` as part of `make check`."""
+    if "--check" not in sys.argv:
+        generate(ROOT)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        generate(Path(folder))
+        if names := stale(Path(folder)):
+            raise SystemExit(f"stubs differ from their .proto; run `make protos`: {names}")
+
+
+if __name__ == "__main__":
+    main()
