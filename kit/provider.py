@@ -1,0 +1,311 @@
+"""The provider's HTTP API: one paced, guarded client that returns values or raises a Failure."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import aiohttp
+import stamina
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+from yarl import URL
+
+from kit import exact_json
+from kit.clock import Clock
+from kit.env import Env
+from kit.errors import Failure, Kind
+from kit.log import redact
+from kit.provider_circuit import Circuit, State
+from kit.provider_errors import breakdown, refusal
+from kit.provider_limits import retry_after
+from kit.provider_metrics import Metrics
+from kit.provider_pacing import Pacing, Priority, Turn
+from kit.provider_paths import segment, template
+
+__all__ = ["Priority", "Provider", "ProviderSettings", "segment"]
+
+log = logging.getLogger(__name__)
+
+KEY_MISSING = "eSIM Go API key not configured"
+# A TCP and TLS handshake across the world takes well under a second; five mean nobody is there.
+CONNECT_TIMEOUT = 5.0
+# A caller in more of a hurry than this says nothing about the provider's health by giving up.
+PATIENCE = 3.0
+
+Params = Mapping[str, str] | Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """Where the provider is and how patient calls are; times in seconds."""
+
+    base_url: str
+    api_key: str = field(repr=False)
+    timeout: float = 15.0  # the slowest answers seen are orders of several eSIMs, a few seconds
+    attempts: int = 3  # of a read: more only adds load to a provider in trouble
+    circuit_threshold: int = 5  # two reads that failed for good, or five single calls
+    circuit_seconds: float = 30.0  # short beside an outage, long beside a restart
+
+    @classmethod
+    def read(cls, env: Env) -> Self:
+        """Declares and reads the variables; what is missing or unfit is reported to `env`."""
+        base_url = env.url(
+            "ESIM_GO_BASE_URL",
+            "Address of eSIM Go's API, version included",
+            "https://api.esim-go.com/v2.5",
+        )
+        api_key = env.text(
+            "ESIM_GO_API_KEY", "API key of your organisation at eSIM Go", secret=True,
+            missing=KEY_MISSING,
+        )  # fmt: skip
+        timeout = env.number(
+            "ESIM_GO_TIMEOUT", "Seconds that a call to eSIM Go may take", 15, low=1, high=300
+        )
+        if api_key and not _fits_header(api_key):
+            env.problems.append("ESIM_GO_API_KEY holds spaces or characters that no API key has")
+        return cls(base_url, api_key, timeout)
+
+
+class _Lost(aiohttp.ClientError):
+    """The connection broke when the request may already have been read."""
+
+
+class Provider:
+    """Calls the provider; every method raises Failure with a PROVIDER_... reason and nothing else.
+
+    Reads are repeated a few times; writes never, since the provider knows no idempotency key.
+    `details` of a failure hold `endpoint`, and `provider_status` and `provider_message` if any.
+    """
+
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        settings: ProviderSettings,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        if not _fits_header(settings.api_key):
+            raise ValueError(f"{KEY_MISSING}: set ESIM_GO_API_KEY")
+        self._http = http
+        self._settings = settings
+        self._clock = clock or Clock()
+        self._metrics = Metrics()
+        self._pacing = Pacing(self._clock, self._metrics.tokens)
+        self._circuit = Circuit(
+            settings.circuit_threshold, settings.circuit_seconds, self._circuit_changed
+        )
+
+    @property
+    def circuit(self) -> State:
+        """Whether calls pass: closed (they do), open (they fail at once), half-open (one tries)."""
+        return self._circuit.state
+
+    async def get(
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        timeout: float | None = None,
+        priority: Priority = Priority.READ,
+        retry: bool = True,
+    ) -> Any:
+        """The answer's JSON, fractions as Decimal.
+
+        `path` begins with a slash and is relative to the base address; values in it are quoted
+        with `segment`. `timeout` bounds the whole call: waiting, attempts and all. `retry` is
+        False for the one GET that has a side effect.
+        """
+        return await self._read(
+            path, params, "application/json", exact_json.loads, timeout, priority, retry
+        )
+
+    async def get_text(
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        accept: str = "text/csv",
+        timeout: float | None = None,
+        priority: Priority = Priority.READ,
+    ) -> str:
+        """The answer as text of the media type `accept`; otherwise as `get`."""
+        return str(await self._read(path, params, accept, str, timeout, priority, retry=True))
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        json: Any = None,
+        timeout: float | None = None,
+        priority: Priority = Priority.WRITE,
+    ) -> Any:
+        """Makes a write once and returns its JSON; Decimals are sent with all their digits.
+
+        Raises Failure UNCLEAR when it may or may not have been carried out. UNAVAILABLE,
+        EXHAUSTED and the refusals mean that it surely was not.
+        """
+        body = None if json is None else exact_json.dumps(json).encode()
+        call = _Call(method, path, params, "application/json", exact_json.loads, True, body)
+        seconds = self._settings.timeout if timeout is None else timeout
+        return await self._attempt(call, 1, self._clock.now() + seconds, priority, last=True)
+
+    async def _read(
+        self,
+        path: str,
+        params: Params | None,
+        accept: str,
+        parse: Callable[[str], Any],
+        timeout: float | None,
+        priority: Priority,
+        retry: bool,
+    ) -> Any:
+        call = _Call("GET", path, params, accept, parse, write=False)
+        seconds = self._settings.timeout if timeout is None else timeout
+        deadline = self._clock.now() + seconds
+        attempts = self._settings.attempts if retry else 1
+
+        def worth_repeating(error: Exception) -> bool | float:
+            if not isinstance(error, Failure) or error.reason == "PROVIDER_CIRCUIT_OPEN":
+                return False
+            if error.kind not in (Kind.UNAVAILABLE, Kind.EXHAUSTED):
+                return False
+            pause = error.retry_after or 0.0
+            if self._clock.now() + pause >= deadline:
+                return False
+            return pause or True  # no word of the provider's: stamina's own back-off with jitter
+
+        async for attempt in stamina.retry_context(
+            on=worth_repeating, attempts=attempts, timeout=seconds, wait_max=2.0, wait_jitter=0.5
+        ):
+            with attempt:
+                return await self._attempt(
+                    call, attempt.num, deadline, priority, last=attempt.num == attempts
+                )
+        raise AssertionError("stamina returns or raises")
+
+    async def _attempt(
+        self,
+        call: "_Call",
+        number: int,
+        deadline: float,
+        priority: Priority,
+        *,
+        last: bool,
+    ) -> Any:
+        started = self._clock.now()
+        status: int | None = None
+        try:
+            self._circuit.check()  # before the line, so that an outage fails fast
+            async with self._pacing.turn(call.endpoint, call.path, priority, deadline) as turn:
+                started = self._clock.now()
+                left = max(deadline - started, 0.001)
+                # Half of what is left, so that a read that hangs can still be repeated.
+                seconds = left if last else left / 2
+                try:
+                    with self._circuit.passage(lambda f: _judge(f, turn, seconds)):
+                        return await self._exchange(call, turn, seconds)
+                finally:
+                    status = turn.status
+                    self._metrics.answered(call.endpoint, status, self._clock.now() - started)
+        except Failure as failure:
+            self._metrics.failed(call.endpoint, failure.reason)
+            log.warning(
+                "provider call failed: %s path=%s status=%s reason=%s after=%dms attempt=%d",
+                call.endpoint,
+                redact(call.path),
+                status,
+                failure.reason,
+                (self._clock.now() - started) * 1000,
+                number,
+            )
+            raise
+
+    async def _exchange(self, call: "_Call", turn: Turn, seconds: float) -> Any:
+        """One request and its answer; aiohttp's and the status's words become ours."""
+        url = URL(self._settings.base_url + call.path, encoded=True)
+        headers = {"X-API-Key": self._settings.api_key, "Accept": call.accept}
+        if call.body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            async with self._http.request(
+                call.method,
+                url.with_query(call.params) if call.params else url,
+                data=call.body,
+                headers=headers,
+                allow_redirects=False,  # the key goes nowhere else
+                timeout=aiohttp.ClientTimeout(total=seconds, connect=min(CONNECT_TIMEOUT, seconds)),
+                middlewares=(_send_once,),
+            ) as response:
+                turn.answered(response.status, response.headers)
+                body = await response.read()
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise call.breakdown("PROVIDER_UNREACHABLE", sent=False) from error
+        except TimeoutError as error:
+            raise call.breakdown("PROVIDER_TIMEOUT") from error
+        except aiohttp.ClientError as error:
+            raise call.breakdown("PROVIDER_UNREACHABLE") from error
+        if not 200 <= response.status < 300:
+            raise refusal(
+                call.endpoint,
+                response.status,
+                body.decode(errors="replace"),
+                write=call.write,
+                retry_after=retry_after(response.headers, self._clock.wall()),
+                secrets=(self._settings.api_key,),
+            )
+        try:
+            return call.parse(body.decode()) if response.status != 204 else None
+        except ValueError as error:
+            raise call.breakdown("PROVIDER_BAD_ANSWER") from error
+
+    def _circuit_changed(self, state: State) -> None:
+        self._metrics.circuit(state)
+        log.warning("provider circuit is %s", state)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What is asked of the provider, the same in every attempt."""
+
+    method: str
+    path: str
+    params: Params | None
+    accept: str
+    parse: Callable[[str], Any]
+    write: bool
+    body: bytes | None = None
+
+    @property
+    def endpoint(self) -> str:
+        return f"{self.method} {template(self.path)}"
+
+    def breakdown(self, reason: str, *, sent: bool = True) -> Failure:
+        return breakdown(self.endpoint, reason, write=self.write, sent=sent)
+
+
+async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Keeps aiohttp from repeating PUT and DELETE by itself when a kept connection breaks.
+
+    A repeated DELETE could take a second bundle of the same name off an eSIM.
+    """
+    try:
+        return await handler(request)
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _Lost from error
+
+
+def _judge(failure: Failure, turn: Turn, seconds: float) -> bool | None:
+    """What a failure says about the provider's health: fine, broken, or nothing (None)."""
+    if turn.status is None and failure.reason != "PROVIDER_UNREACHABLE" and seconds < PATIENCE:
+        return None
+    # With Retry-After the provider answers by its own rules: something is still processed.
+    broken = failure.kind in (Kind.UNAVAILABLE, Kind.UNCLEAR) and failure.retry_after is None
+    return not broken
+
+
+def _fits_header(key: str) -> bool:
+    return key != "" and key.isascii() and key.isprintable() and " " not in key

@@ -1,0 +1,86 @@
+"""The provider's refusals and failures as ours: what each status means for a read and for a write."""
+
+from kit import exact_json
+from kit.errors import Failure, Kind
+from kit.log import redact
+
+# Enough to recognise any of the provider's sentences; more would be a page of some proxy's HTML.
+MESSAGE_LIMIT = 500
+
+REFUSALS = {
+    401: (Kind.REFUSED, "PROVIDER_FORBIDDEN"),
+    # Not proof of a bad key: the provider also answers 403 for an ICCID that is not the
+    # organisation's, a feature that is off and an address outside the allowlist.
+    403: (Kind.REFUSED, "PROVIDER_FORBIDDEN"),
+    404: (Kind.NOT_FOUND, "PROVIDER_NOT_FOUND"),
+    410: (Kind.REFUSED, "PROVIDER_GONE"),
+    429: (Kind.EXHAUSTED, "PROVIDER_RATE_LIMITED"),
+}
+WORDS = {
+    "PROVIDER_BAD_REQUEST": "The provider refused the request; its reason is in the details.",
+    "PROVIDER_FORBIDDEN": "The provider does not allow this: not ours, not enabled,"
+    " or the API key or address is not accepted.",
+    "PROVIDER_NOT_FOUND": "The provider does not know what was asked for.",
+    "PROVIDER_GONE": "It was deactivated at the provider and can no longer be used.",
+    "PROVIDER_RATE_LIMITED": "The provider's rate limit is reached; try again later.",
+    "PROVIDER_PROCESSING": "The provider is still working on it; try again later.",
+    "PROVIDER_ERROR": "The provider failed; try again later.",
+    "PROVIDER_TIMEOUT": "The provider did not answer in time; try again later.",
+    "PROVIDER_UNREACHABLE": "The provider could not be reached, and nothing was sent;"
+    " try again later.",
+    "PROVIDER_BAD_ANSWER": "The provider's answer could not be read; try again later.",
+    "PROVIDER_UNCLEAR": "It is not known whether the provider carried this out;"
+    " look before repeating it.",
+}
+
+
+def refusal(
+    endpoint: str,
+    status: int,
+    body: str,
+    *,
+    write: bool,
+    retry_after: float | None,
+    secrets: tuple[str, ...],
+) -> Failure:
+    """The failure for an answer other than success.
+
+    408, 3xx and 5xx leave it open whether a write was carried out: UNCLEAR, also for 503, which
+    the provider documents as "still processing". `retry_after` is in seconds.
+    """
+    details = {"provider_status": str(status), "endpoint": endpoint}
+    if text := _message(body):
+        details["provider_message"] = redact(text, secrets)[:MESSAGE_LIMIT]
+    if 400 <= status < 500 and status != 408:
+        kind, reason = REFUSALS.get(status, (Kind.REFUSED, "PROVIDER_BAD_REQUEST"))
+    elif write:
+        kind, reason = Kind.UNCLEAR, "PROVIDER_UNCLEAR"
+    elif status == 503:
+        kind, reason = Kind.UNAVAILABLE, "PROVIDER_PROCESSING"
+    elif status >= 500 or status == 408:
+        kind, reason = Kind.UNAVAILABLE, "PROVIDER_ERROR"
+    else:
+        kind, reason = Kind.UNAVAILABLE, "PROVIDER_BAD_ANSWER"
+    return Failure(kind, reason, WORDS[reason], retry_after=retry_after, details=details)
+
+
+def breakdown(endpoint: str, reason: str, *, write: bool, sent: bool = True) -> Failure:
+    """The failure for an answer that never came or can't be read.
+
+    Only a write of which nothing can have been sent is surely not done.
+    """
+    kind = Kind.UNAVAILABLE
+    if write and sent:
+        kind, reason = Kind.UNCLEAR, "PROVIDER_UNCLEAR"
+    return Failure(kind, reason, WORDS[reason], details={"endpoint": endpoint})
+
+
+def _message(body: str) -> str:
+    """The text of the provider's `{"message": ..}` envelope, or the plain text it sends instead."""
+    try:
+        envelope = exact_json.loads(body)
+    except ValueError:
+        return body.strip()
+    if isinstance(envelope, dict) and isinstance(envelope.get("message"), str):
+        return str(envelope["message"]).strip()
+    return body.strip()

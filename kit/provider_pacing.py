@@ -1,0 +1,208 @@
+"""The waiting line before the provider's rate limit: fixed windows, learned costs, priorities."""
+
+import asyncio
+import heapq
+import itertools
+from asyncio import TimerHandle
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import IntEnum
+
+from kit.clock import Clock
+from kit.errors import Failure, Kind
+from kit.provider_limits import RateWindow, retry_after
+
+# The provider's guide: 10 tokens per second unless agreed otherwise. Holds until headers say more.
+DEFAULT_LIMIT = 10
+DEFAULT_WINDOW = 1.0
+# Resets of one window, computed from several answers, differ by no more than the clocks' noise.
+SAME_WINDOW = 0.25
+# Templates are few; values that look like fixed words must not let the table grow for ever.
+MAX_ENDPOINTS = 500
+
+
+class Priority(IntEnum):
+    """Who goes first when tokens are short; within one priority, first come first served."""
+
+    WRITE = 0
+    READ = 1
+    SYNC = 2
+
+
+@dataclass(eq=False, slots=True)
+class Turn:
+    """One request that may be sent now; tell it what the provider answered."""
+
+    endpoint: str
+    cost: int
+    since: float
+    status: int | None = None
+    headers: Mapping[str, str] | None = None
+
+    def answered(self, status: int, headers: Mapping[str, str]) -> None:
+        self.status, self.headers = status, headers
+
+
+@dataclass(eq=False, slots=True)
+class Waiter:
+    endpoint: str
+    turn: asyncio.Future[Turn]
+
+
+class Pacing:
+    """Keeps one process within the provider's limit, which all processes of an address share.
+
+    What the newest answer says remains in the window, less what is on its way, may be spent.
+    """
+
+    def __init__(self, clock: Clock, on_tokens: Callable[[int], None]) -> None:
+        self._clock = clock
+        self._on_tokens = on_tokens
+        self._limit = DEFAULT_LIMIT
+        self._remaining = DEFAULT_LIMIT
+        self._resets_at = 0.0
+        self._confirmed = False
+        self._costs: dict[str, int] = {}
+        self._sent: set[Turn] = set()
+        self._line: list[tuple[Priority, int, Waiter]] = []
+        self._count = itertools.count()
+        self._held_until = 0.0
+        self._paths_held_until: dict[str, float] = {}
+        self._timer: TimerHandle | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for their turn."""
+        return sum(not waiter.turn.done() for _, _, waiter in self._line)
+
+    @asynccontextmanager
+    async def turn(
+        self, endpoint: str, path: str, priority: Priority, deadline: float
+    ) -> AsyncIterator[Turn]:
+        """Waits for a turn until `deadline` (by the clock's `now`), and settles it afterwards.
+
+        Raises Failure EXHAUSTED when no turn comes in time, at once if that is already sure.
+        """
+        turn = await self._wait(endpoint, path, priority, deadline)
+        try:
+            yield turn
+        finally:
+            self._settle(turn, path)
+
+    async def _wait(self, endpoint: str, path: str, priority: Priority, deadline: float) -> Turn:
+        now = self._clock.now()
+        held_until = max(self._held_until, self._paths_held_until.get(path, 0.0))
+        if held_until >= deadline:
+            raise _too_late(held_until - now)
+        waiter = Waiter(endpoint, asyncio.get_running_loop().create_future())
+
+        def expire() -> None:
+            if not waiter.turn.done():
+                waiter.turn.set_exception(_too_late(None))
+
+        def enter() -> None:
+            heapq.heappush(self._line, (priority, next(self._count), waiter))
+            self._advance()
+
+        timers = [self._clock.call_later(deadline - now, expire)]
+        held = self._paths_held_until.get(path, 0.0) - now
+        if held > 0:  # one path's pause must not stop the line
+            timers.append(self._clock.call_later(held, enter))
+        else:
+            enter()
+        try:
+            return await waiter.turn
+        except asyncio.CancelledError:
+            if waiter.turn.done() and not waiter.turn.cancelled() and not waiter.turn.exception():
+                self._sent.discard(waiter.turn.result())  # granted, but never sent
+            raise
+        finally:
+            for timer in timers:
+                timer.cancel()
+            self._advance()
+
+    def _advance(self) -> None:
+        """Grants turns from the head of the line, or sets the timer for when it can go on."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._line:
+            waiter = self._line[0][2]
+            if not waiter.turn.done():
+                cost = self._costs.get(waiter.endpoint, 1)
+                pause = self._pause(cost)
+                if pause > 0:
+                    self._timer = self._clock.call_later(pause, self._advance)
+                    return
+                turn = Turn(waiter.endpoint, cost, self._clock.now())
+                self._sent.add(turn)
+                waiter.turn.set_result(turn)
+            heapq.heappop(self._line)
+
+    def _pause(self, cost: int) -> float:
+        """Seconds until a request of that cost may go, 0 for now."""
+        now = self._clock.now()
+        if now < self._held_until:
+            return self._held_until - now
+        if now >= self._resets_at:
+            self._remaining, self._confirmed = self._limit, False
+            self._resets_at = now + DEFAULT_WINDOW
+        # Until the first answer of a window, others behind the same address may have drawn on it:
+        # half of it is enough to find out.
+        most = self._limit if self._confirmed else max(1, self._limit // 2)
+        # A request that has been on its way for a whole window was counted in an earlier one.
+        on_the_way = sum(t.cost for t in self._sent if now - t.since < DEFAULT_WINDOW)
+        if min(most, self._remaining) - on_the_way >= min(cost, most):
+            return 0
+        return self._resets_at - now
+
+    def _settle(self, turn: Turn, path: str) -> None:
+        self._sent.discard(turn)
+        now = self._clock.now()
+        headers = turn.headers or {}
+        window = RateWindow.read(headers, self._clock.wall())
+        if window.cost is not None and (
+            turn.endpoint in self._costs or len(self._costs) < MAX_ENDPOINTS
+        ):
+            self._costs[turn.endpoint] = window.cost
+        if window.limit is not None:
+            self._limit = window.limit
+        if window.remaining is not None and window.resets_in is not None:
+            self._confirm(window.remaining, now + window.resets_in)
+        else:
+            self._remaining -= turn.cost
+            self._confirmed = self._confirmed or turn.status is not None
+        if turn.status == 429:
+            self._held_until = max(self._held_until, now + self._until_free(headers, now))
+        elif turn.status == 503:
+            pause = retry_after(headers, self._clock.wall())
+            if pause is not None:
+                self._hold_path(path, now, pause)
+        self._on_tokens(max(0, self._remaining))
+        self._advance()
+
+    def _confirm(self, remaining: int, resets_at: float) -> None:
+        if self._confirmed and resets_at < self._resets_at - SAME_WINDOW:
+            return  # an answer that was overtaken by one of a later window
+        if self._confirmed and resets_at <= self._resets_at + SAME_WINDOW:
+            remaining = min(remaining, self._remaining)  # answers overtake one another
+        self._remaining, self._resets_at, self._confirmed = remaining, resets_at, True
+
+    def _until_free(self, headers: Mapping[str, str], now: float) -> float:
+        pause = retry_after(headers, self._clock.wall())
+        return pause if pause is not None else max(self._resets_at - now, DEFAULT_WINDOW)
+
+    def _hold_path(self, path: str, now: float, pause: float) -> None:
+        """503 means that this one thing is still processed: others need not wait for it."""
+        self._paths_held_until = {p: t for p, t in self._paths_held_until.items() if t > now}
+        self._paths_held_until[path] = now + pause
+
+
+def _too_late(retry_after: float | None) -> Failure:
+    return Failure(
+        Kind.EXHAUSTED,
+        "PROVIDER_RATE_LIMITED",
+        "The provider's rate limit leaves no room in the time that was given; try again later.",
+        retry_after=retry_after,
+    )
