@@ -1,0 +1,65 @@
+"""Run the auth emulator alone: `python -m sandbox.auth --help`."""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+from sandbox.auth.app import start
+from sandbox.auth.settings import DEFAULT_TOKEN_LIFETIME, AuthSettings
+
+
+def read_arguments() -> argparse.Namespace:
+    """The command line; the keys may also stand in the environment."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox.auth", description="A local emulator of Supabase Auth."
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at")
+    parser.add_argument("--port", type=int, default=4011, help="0 takes a free one")
+    parser.add_argument("--state", type=Path, help="file that keeps accounts, sessions and keys")
+    parser.add_argument("--public-url", default="", help="what clients call SUPABASE_URL")
+    parser.add_argument(
+        "--anon-key", default=os.environ.get("SUPABASE_ANON_KEY"), help="or SUPABASE_ANON_KEY"
+    )
+    parser.add_argument(
+        "--service-role-key",
+        default=os.environ.get("SUPABASE_SERVICE_ROLE_KEY"),
+        help="or SUPABASE_SERVICE_ROLE_KEY",
+    )
+    parser.add_argument(
+        "--token-lifetime", type=int, default=DEFAULT_TOKEN_LIFETIME, help="in seconds"
+    )
+    arguments = parser.parse_args()
+    if not arguments.anon_key or not arguments.service_role_key:
+        parser.error("give --anon-key and --service-role-key (or set them in the environment)")
+    return arguments
+
+
+async def main(arguments: argparse.Namespace) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    stopped = asyncio.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stopped.set)
+    settings = AuthSettings(
+        anon_key=arguments.anon_key,
+        service_role_key=arguments.service_role_key,
+        public_url=arguments.public_url,
+        state=arguments.state,
+        token_lifetime=arguments.token_lifetime,
+    )
+    running = await start(settings, host=arguments.host, port=arguments.port)
+    sys.stdout.write(f"auth ready on {running.url}\n")
+    sys.stdout.flush()
+    await stopped.wait()
+    await running.stop()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    try:
+        asyncio.run(main(read_arguments()))
+    except (OSError, OverflowError, ValueError) as error:
+        sys.exit(f"auth emulator can't start: {error}")
