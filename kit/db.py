@@ -1,0 +1,150 @@
+"""Connections to one owner's tables: each is opened for a session, and sees only what that may see."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from kit.auth import Role, Session
+from kit.errors import Failure, Kind
+from kit.process import Stopped
+
+logger = logging.getLogger(__name__)
+
+Connection = PoolConnectionProxy[asyncpg.Record]
+# Faults that pass by themselves: the server restarts, is out of connections, or cannot be reached.
+PASSING = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.InterfaceError,
+)
+# Seconds. A statement over it is a bug or an overloaded server; nobody waits so long for an answer.
+STATEMENT_TIMEOUT = 20
+# Seconds between attempts while the server is awaited at start.
+RETRY_EVERY = 1.0
+
+# One statement does both, so a session costs one round trip. Both end with the transaction.
+BEGIN_SESSION = "select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)"
+MIGRATION_APPLIED = "select exists (select from migrations.applied where name = $1)"
+
+
+class Database:
+    """A pool for one owner (catalogue, orders, ...), whose login may only take two roles.
+
+    `<owner>_user` sees what row security lets the session's claims see; `<owner>_system` sees all
+    rows of the owner. The login itself has no rights on any table.
+    """
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", owner: str) -> None:
+        self._pool = pool
+        self._owner = owner
+
+    @classmethod
+    async def open(
+        cls, url: str, *, owner: str, needs: str, stop: asyncio.Event, size: int = 10
+    ) -> "Database":
+        """Waits, with a log line, until the server answers and the migration `needs` is applied.
+
+        Raises Stopped when `stop` is set before that.
+        """
+        where = urlsplit(url)
+        told = ""
+        while not stop.is_set():
+            try:
+                return await cls._try_open(url, owner, needs, size)
+            except (*PASSING, asyncpg.InvalidCatalogNameError) as error:
+                reason = f"cannot reach PostgreSQL at {where.hostname or where.query}: {error}"
+            except (
+                asyncpg.InvalidAuthorizationSpecificationError,
+                MigrationMissingError,
+                asyncpg.UndefinedTableError,
+                asyncpg.InsufficientPrivilegeError,
+            ) as error:
+                reason = f"the database is not migrated for {owner}: run `make migrate` ({error})"
+            if reason != told:  # once for each cause, not every second
+                logger.warning("waiting: %s", reason)
+                told = reason
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), RETRY_EVERY)
+        raise Stopped
+
+    @classmethod
+    async def _try_open(cls, url: str, owner: str, needs: str, size: int) -> "Database":
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=size,
+            command_timeout=STATEMENT_TIMEOUT,
+            server_settings={"application_name": f"esimgo-{owner}"},
+            init=_init_connection,
+        )
+        try:
+            applied = await pool.fetchval(MIGRATION_APPLIED, needs)
+        except BaseException:
+            await pool.close()
+            raise
+        if not applied:
+            await pool.close()
+            raise MigrationMissingError(needs)
+        return cls(pool, owner)
+
+    @asynccontextmanager
+    async def session(self, session: Session) -> AsyncIterator[Connection]:
+        """A transaction that sees what the session may see; the service role key is a system one."""
+        role = "system" if session.role is Role.SERVICE else "user"
+        async with self._transaction(role, session.claims) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def system(self) -> AsyncIterator[Connection]:
+        """A transaction for work that no customer asked for: sync, recovery, delivery."""
+        async with self._transaction("system", {}) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _transaction(self, role: str, claims: Any) -> AsyncIterator[Connection]:
+        try:
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.fetchrow(
+                    BEGIN_SESSION, f"{self._owner}_{role}", json.dumps(dict(claims))
+                )
+                yield connection
+        except PASSING as error:
+            logger.warning("database unavailable: %s", error)
+            raise Failure(
+                Kind.UNAVAILABLE, "DATABASE_UNAVAILABLE", "The database is away; try again soon"
+            ) from error
+
+    async def ready(self) -> bool:
+        """Whether the server answers now."""
+        try:
+            await self._pool.fetchval("select 1", timeout=2)
+        except (*PASSING, TimeoutError):
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Waits for running transactions, then closes every connection."""
+        await self._pool.close()
+
+
+class MigrationMissingError(Exception):
+    """The schema is older than this program needs."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"migration {name} is not applied")
+
+
+async def _init_connection(connection: Any) -> None:
+    await connection.set_type_codec(
+        "jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
+    )

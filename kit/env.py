@@ -1,0 +1,103 @@
+"""The environment, read once: every missing or malformed variable is reported together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One variable that a process reads, as the docs' tables show it."""
+
+    name: str
+    help: str
+    default: str | None
+    secret: bool
+
+
+class SettingsError(Exception):
+    """The environment is not fit to start with; the text names every variable and what to do."""
+
+
+class Env:
+    """Reads variables, keeps what was declared, and collects what is wrong until `finish`.
+
+    An empty value counts as absent, because compose files and shells pass empty ones on.
+    """
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+        self.declared: dict[str, Variable] = {}
+        self.problems: list[str] = []
+
+    def text(
+        self,
+        name: str,
+        help: str,  # noqa: A002 - as argparse and click call it
+        default: str | None = None,
+        *,
+        secret: bool = False,
+        missing: str | None = None,
+    ) -> str:
+        """A variable as it is; without a default it is required, and `missing` may say why."""
+        self.declared[name] = Variable(name, help, default, secret)
+        value = self._values.get(name, "").strip() or default
+        if value is None:
+            self.problems.append(f"{missing or 'a required variable is missing'}: set {name}")
+            return ""
+        return value
+
+    def optional(self, name: str, help: str, *, secret: bool = False) -> str | None:  # noqa: A002
+        """A variable that may be absent."""
+        return self.text(name, help, "", secret=secret) or None
+
+    def url(
+        self,
+        name: str,
+        help: str,  # noqa: A002
+        default: str | None = None,
+        *,
+        schemes: tuple[str, ...] = ("http", "https"),
+        secret: bool = False,
+    ) -> str:
+        """An address with one of the schemes, without a slash at its end."""
+        value = self.text(name, help, default, secret=secret).rstrip("/")
+        if value and urlsplit(value).scheme not in schemes:
+            self.problems.append(f"{name} must be an address that starts with {schemes[0]}://")
+        return value
+
+    def number(self, name: str, help: str, default: float, *, low: float, high: float) -> float:  # noqa: A002
+        """A number between `low` and `high`, both included."""
+        text = self.text(name, help, f"{default:g}")
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            self.problems.append(f"{name} must be a number from {low:g} to {high:g}, not {text!r}")
+            return default
+        return value
+
+    def port(self, name: str, help: str, default: int) -> int:  # noqa: A002
+        """A TCP port; 0 lets the system choose."""
+        return int(self.number(name, help, default, low=0, high=65535))
+
+    def flag(self, name: str, help: str, *, default: bool) -> bool:  # noqa: A002
+        """True for 1, true, yes, on; False for 0, false, no, off."""
+        text = self.text(name, help, "true" if default else "false").lower()
+        if text not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
+            self.problems.append(f"{name} must be true or false, not {text!r}")
+        return text in ("1", "true", "yes", "on")
+
+    def choice(self, name: str, help: str, default: str, options: tuple[str, ...]) -> str:  # noqa: A002
+        """One of the options, without regard to case."""
+        text = self.text(name, help, default)
+        if text.lower() not in options:
+            self.problems.append(f"{name} must be one of {', '.join(options)}, not {text!r}")
+            return default
+        return text.lower()
+
+    def finish(self) -> None:
+        """Raises SettingsError naming everything that is wrong; reads nothing more."""
+        if self.problems:
+            raise SettingsError("; ".join(self.problems))

@@ -1,0 +1,77 @@
+"""One gRPC server for every service: sessions, deadlines, errors, health, reflection, a stop that drains."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from kit.auth import Verifier
+from kit.rpc_guard import Access, Guard
+
+logger = logging.getLogger(__name__)
+
+# Bytes. The largest answer is the whole catalogue, some 6 MB; a request is never near it.
+MAX_ANSWER = 64 * 2**20
+MAX_REQUEST = 4 * 2**20
+SERVER_OPTIONS = (
+    ("grpc.max_send_message_length", MAX_ANSWER),
+    ("grpc.max_receive_message_length", MAX_REQUEST),
+    # Two copies of a service on one port would each get half of the calls without anybody knowing.
+    ("grpc.so_reuseport", 0),
+    # Milliseconds. Clients behind a headless service find new replicas when connections end.
+    ("grpc.max_connection_age_ms", 300_000),
+    ("grpc.max_connection_age_grace_ms", 60_000),
+    # Milliseconds. Our clients ping every 30 s; the default of 300 s would send them away.
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One gRPC service: its descriptor, how to add it to a server, and who may call each method."""
+
+    descriptor: ServiceDescriptor
+    add: Callable[[grpc.aio.Server], None]
+    access: Mapping[str, Access]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that answers calls."""
+
+    server: grpc.aio.Server
+    port: int
+    health: health.aio.HealthServicer
+    guard: Guard
+
+    async def stop(self, *, drain: float, grace: float) -> None:
+        """Says NOT_SERVING, waits `drain` s for callers to notice, then `grace` s for running calls."""
+        await self.health.enter_graceful_shutdown()
+        await asyncio.sleep(drain)
+        await self.server.stop(grace)
+
+
+async def start(service: Service, *, host: str, port: int, verifier: Verifier) -> Running:
+    """Starts to serve; raises OSError when the port is taken."""
+    guard = Guard(service.descriptor, service.access, verifier)
+    server = grpc.aio.server(interceptors=[guard], options=SERVER_OPTIONS)
+    service.add(server)
+    healthy = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    names = (service.descriptor.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
+    try:
+        bound = server.add_insecure_port(f"{host}:{port}")
+    except RuntimeError as error:  # grpc tells it so
+        raise OSError(f"port {port} is taken: stop what listens there or choose another") from error
+    await server.start()
+    for name in ("", service.descriptor.full_name):
+        await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
+    logger.info("%s ready on %s:%s", service.descriptor.full_name, host, bound)
+    return Running(server, bound, healthy, guard)

@@ -1,0 +1,57 @@
+"""Calls to a peer's gRPC service: long-lived channels, deadlines that shrink, failures as ours."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar
+
+import grpc
+
+from kit import rpc_guard
+from kit.rpc import MAX_ANSWER, MAX_REQUEST
+from kit.rpc_errors import from_error
+
+Request = TypeVar("Request", contravariant=True)
+Response = TypeVar("Response", covariant=True)
+
+CHANNEL_OPTIONS = (
+    ("grpc.max_send_message_length", MAX_REQUEST),
+    ("grpc.max_receive_message_length", MAX_ANSWER),
+    # Milliseconds. Finds a dead peer within 40 s even when no call is made.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # Milliseconds. A peer that comes back is found soon; the default grows to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
+)
+# Seconds kept back at each hop, so that the caller hears of a late peer before its own deadline.
+HOP = 0.05
+
+
+class Method(Protocol[Request, Response]):
+    """A stub's method."""
+
+    def __call__(
+        self, request: Request, /, *, timeout: float | None, metadata: Any
+    ) -> Awaitable[Response]: ...
+
+
+def channel(target: str) -> grpc.aio.Channel:
+    """A channel to `host:port`, or to `dns:///name:port` for every replica behind a name."""
+    return grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+
+
+async def call(
+    method: Callable[..., Awaitable[Response]], request: Any, *, token: str | None, timeout: float
+) -> Response:
+    """Calls with a session's token, within `timeout` seconds and within the caller's own deadline.
+
+    Raises Failure, as the peer gave it.
+    """
+    left = rpc_guard.time_left()
+    seconds = timeout if left is None else min(timeout, max(0.0, left - HOP))
+    metadata = (("authorization", f"Bearer {token}"),) if token else ()
+    try:
+        return await method(request, timeout=seconds, metadata=metadata)
+    except grpc.aio.AioRpcError as error:
+        raise from_error(error) from error

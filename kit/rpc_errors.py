@@ -1,0 +1,84 @@
+"""Failures to gRPC's rich errors and back, both directions side by side."""
+
+from collections.abc import Mapping
+from typing import cast
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from kit.errors import Failure, Kind
+
+DOMAIN = "esimgo"
+
+CODES: Mapping[Kind, grpc.StatusCode] = {
+    Kind.INVALID: grpc.StatusCode.INVALID_ARGUMENT,
+    Kind.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
+    Kind.FORBIDDEN: grpc.StatusCode.PERMISSION_DENIED,
+    Kind.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    Kind.CONFLICT: grpc.StatusCode.ALREADY_EXISTS,
+    Kind.REFUSED: grpc.StatusCode.FAILED_PRECONDITION,
+    Kind.EXHAUSTED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Kind.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+    Kind.UNCLEAR: grpc.StatusCode.ABORTED,
+    Kind.DEADLINE: grpc.StatusCode.DEADLINE_EXCEEDED,
+    Kind.INTERNAL: grpc.StatusCode.INTERNAL,
+}
+KINDS = {code: kind for kind, code in CODES.items()}
+
+
+def to_status(failure: Failure) -> grpc.Status:
+    """The whole failure as google.rpc.Status, for `context.abort_with_status`."""
+    status = status_pb2.Status(
+        code=code_pb2.Code.Value(CODES[failure.kind].name), message=failure.message
+    )
+    info = error_details_pb2.ErrorInfo(
+        domain=DOMAIN, reason=failure.reason, metadata=failure.details
+    )
+    status.details.add().Pack(info)
+    if failure.fields:
+        bad = error_details_pb2.BadRequest()
+        for path, text in failure.fields.items():
+            bad.field_violations.add(field=path, description=text)
+        status.details.add().Pack(bad)
+    if failure.retry_after is not None:
+        delay = Duration()
+        delay.FromNanoseconds(int(failure.retry_after * 1e9))
+        status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
+    return rpc_status.to_status(status)
+
+
+def from_error(error: grpc.aio.AioRpcError) -> Failure:
+    """What a peer said; an error that is not one of ours keeps its kind and none of its text."""
+    status = rpc_status.from_call(cast(grpc.Call, error))  # it has what from_call reads
+    info = error_details_pb2.ErrorInfo()
+    bad = error_details_pb2.BadRequest()
+    retry = error_details_pb2.RetryInfo()
+    ours = False
+    for packed in status.details if status else ():
+        ours = ours or packed.Unpack(info)
+        packed.Unpack(bad)
+        packed.Unpack(retry)
+    kind = KINDS.get(error.code(), Kind.INTERNAL)
+    if not ours or status is None or info.domain != DOMAIN:
+        return _foreign(kind)
+    return Failure(
+        kind,
+        info.reason,
+        status.message,
+        fields={v.field: v.description for v in bad.field_violations},
+        retry_after=retry.retry_delay.ToNanoseconds() / 1e9 if retry.ByteSize() else None,
+        details=dict(info.metadata),
+    )
+
+
+def _foreign(kind: Kind) -> Failure:
+    """gRPC itself speaks so: the peer is away, the deadline passed, or the peer is broken."""
+    if kind is Kind.DEADLINE:
+        return Failure(kind, "DEADLINE_EXCEEDED", "The answer did not come in time; try again")
+    if kind is Kind.UNAVAILABLE:
+        return Failure(
+            kind, "SERVICE_UNAVAILABLE", "A part of the platform is away; try again soon"
+        )
+    return Failure(Kind.INTERNAL, "INTERNAL", "Something went wrong here")

@@ -1,0 +1,184 @@
+"""The interceptor that every call passes: session, access, deadline, and errors in words."""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from enum import Enum
+from typing import Any
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message import DecodeError
+
+from kit.auth import Role, Session, Verifier
+from kit.errors import Failure, Kind
+from kit.rpc_errors import to_status
+
+logger = logging.getLogger(__name__)
+
+# Seconds. For callers that set no deadline of their own; nothing here takes nearly so long.
+DEFAULT_DEADLINE = 30.0
+# Infrastructure asks these without a session; they say nothing about customers.
+OPEN_SERVICES = ("grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection")
+
+_session: ContextVar[Session] = ContextVar("session")
+_deadline: ContextVar[float] = ContextVar("deadline")
+
+
+class Access(Enum):
+    """Who may call a method; each includes those below it, and the service role key is in all."""
+
+    PUBLIC = "public"
+    SIGNED_IN = "signed in"
+    ADMIN = "admin"
+    SERVICE = "service"
+
+
+ALLOWED = {
+    Access.PUBLIC: frozenset(Role),
+    Access.SIGNED_IN: frozenset({Role.CUSTOMER, Role.ADMIN, Role.SERVICE}),
+    Access.ADMIN: frozenset({Role.ADMIN, Role.SERVICE}),
+    Access.SERVICE: frozenset({Role.SERVICE}),
+}
+
+
+def session() -> Session:
+    """The verified session of the call that is being served."""
+    return _session.get()
+
+
+def time_left() -> float | None:
+    """Seconds until the deadline of the call that is being served; None outside of a call."""
+    deadline = _deadline.get(None)
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+
+class Guard(grpc.aio.ServerInterceptor):
+    """Lets a call through to its servicer when its session may make it.
+
+    Refuses to be made for a service with a method whose access nobody declared.
+    """
+
+    def __init__(
+        self, service: ServiceDescriptor, access: Mapping[str, Access], verifier: Verifier
+    ) -> None:
+        declared, there = set(access), {method.name for method in service.methods}
+        if declared != there:
+            raise ValueError(f"access of {service.full_name}: {sorted(declared ^ there)} differ")
+        self._access = {f"/{service.full_name}/{name}": rule for name, rule in access.items()}
+        self._verifier = verifier
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        method = str(handler_call_details.method)
+        handler = await continuation(handler_call_details)
+        if handler is None or method.split("/")[1] in OPEN_SERVICES:
+            return handler
+        wrap = self._streaming if handler.response_streaming else self._unary
+        make = (
+            grpc.unary_stream_rpc_method_handler
+            if handler.response_streaming
+            else grpc.unary_unary_rpc_method_handler
+        )
+        # Requests are decoded inside of the wrapper, so that rubbish gets words instead of UNKNOWN.
+        return make(wrap(method, handler), None, handler.response_serializer)
+
+    def _unary(self, method: str, handler: Any) -> Callable[[bytes, Any], Awaitable[Any]]:
+        async def call(body: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            async with self._served(method, context):
+                return await handler.unary_unary(_decode(handler, body), context)
+
+        return call
+
+    def _streaming(self, method: str, handler: Any) -> Callable[[bytes, Any], AsyncIterator[Any]]:
+        async def call(
+            body: bytes, context: grpc.aio.ServicerContext[Any, Any]
+        ) -> AsyncIterator[Any]:
+            async with self._served(method, context, deadline=None):
+                async for message in handler.unary_stream(_decode(handler, body), context):
+                    yield message
+
+        return call
+
+    @asynccontextmanager
+    async def _served(
+        self,
+        method: str,
+        context: grpc.aio.ServicerContext[Any, Any],
+        deadline: float | None = DEFAULT_DEADLINE,
+    ) -> AsyncIterator[None]:
+        """Around one call: session before, translated failures after."""
+        started = time.monotonic()
+        left = context.time_remaining()
+        try:
+            async with asyncio.timeout(left if left is not None else deadline) as limit:
+                when = limit.when()
+                if when is not None:
+                    _deadline.set(started + when - asyncio.get_running_loop().time())
+                _session.set(await self._admit(method, context))
+                yield
+        except grpc.aio.AbortError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the last edge: nothing else may reach the caller
+            await context.abort_with_status(to_status(_failure(method, error)))
+
+    async def _admit(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> Session:
+        metadata = context.invocation_metadata() or ()
+        header = next((str(v) for k, v in metadata if k == "authorization"), None)
+        caller = await self._verifier.session(header)
+        rule = self._access[method]
+        if caller.role in ALLOWED[rule]:
+            return caller
+        if caller.role is Role.ANONYMOUS:
+            raise Failure(
+                Kind.UNAUTHENTICATED,
+                "UNAUTHENTICATED",
+                "Not authenticated: send metadata `authorization: Bearer <access token>`",
+            )
+        raise Failure(
+            Kind.FORBIDDEN,
+            "FORBIDDEN",
+            f"Not allowed: this call needs the session of {WHO[rule]}",
+        )
+
+
+WHO = {
+    Access.PUBLIC: "anybody",
+    Access.SIGNED_IN: "a signed-in user",
+    Access.ADMIN: "an administrator",
+    Access.SERVICE: "a service of the platform",
+}
+
+
+def _failure(method: str, error: Exception) -> Failure:
+    """What the caller hears of an error; the unexpected is logged under an id that the caller gets."""
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, TimeoutError):
+        return Failure(Kind.DEADLINE, "DEADLINE_EXCEEDED", "No time was left; try again")
+    fault = uuid.uuid4().hex[:12]
+    logger.error("%s failed, fault %s", method, fault, exc_info=error)
+    return Failure(
+        Kind.INTERNAL,
+        "INTERNAL",
+        f"Something went wrong here; the operator finds it by fault id {fault}",
+        details={"fault_id": fault},
+    )
+
+
+def _decode(handler: Any, body: bytes) -> Any:
+    try:
+        return handler.request_deserializer(body)
+    except DecodeError:
+        raise Failure(
+            Kind.INVALID,
+            "UNDECODABLE_REQUEST",
+            "The request is not the message that this method takes; build it from our .proto",
+        ) from None

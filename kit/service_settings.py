@@ -1,0 +1,80 @@
+"""The settings that every gRPC service has; each service's own settings hold one of these."""
+
+from dataclasses import dataclass, field
+
+from kit.env import Env
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """What is needed to verify sessions."""
+
+    supabase_url: str
+    service_role_key: str = field(repr=False)
+    jwt_secret: str | None = field(repr=False)
+
+    @classmethod
+    def read(cls, env: Env) -> "SessionSettings":
+        return cls(
+            supabase_url=env.url(
+                "SUPABASE_URL", "The Supabase project's address; its Auth issues the sessions."
+            ),
+            service_role_key=env.text(
+                "SUPABASE_SERVICE_ROLE_KEY",
+                "The key that the platform's own services present to one another.",
+                secret=True,
+            ),
+            jwt_secret=env.optional(
+                "SUPABASE_JWT_SECRET",
+                "Accepts sessions signed with HS256 under this secret; without it none are.",
+                secret=True,
+            ),
+        )
+
+    def secrets(self) -> list[str]:
+        """Values that no log line may hold."""
+        return [self.service_role_key, self.jwt_secret or ""]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """Where a service listens, where its tables are, and how it knows callers."""
+
+    host: str
+    port: int
+    database_url: str = field(repr=False)
+    sessions: SessionSettings
+    redis_url: str | None = field(repr=False)
+    drain_seconds: float
+
+    @classmethod
+    def read(cls, env: Env, name: str, port: int) -> "ServiceSettings":
+        """Reads them for the service `name`, whose variables start with its upper-case name."""
+        upper = name.upper()
+        return cls(
+            host=env.text(f"{upper}_HOST", "The address to listen on.", "127.0.0.1"),
+            port=env.port(f"{upper}_PORT", "The gRPC port; 0 lets the system choose.", port),
+            database_url=env.url(
+                f"{upper}_DATABASE_URL",
+                f"PostgreSQL, as the login {name}_service.",
+                schemes=("postgresql", "postgres"),
+                secret=True,
+            ),
+            sessions=SessionSettings.read(env),
+            redis_url=env.optional(
+                "REDIS_URL",
+                "Redis for a cache that all processes share; without it each has its own in memory.",
+                secret=True,
+            ),
+            drain_seconds=env.number(
+                "DRAIN_SECONDS",
+                "How long a stopping service says NOT_SERVING before it refuses new calls.",
+                0.5,
+                low=0,
+                high=60,
+            ),
+        )
+
+    def secrets(self) -> list[str]:
+        """Values that no log line may hold."""
+        return [self.database_url, self.redis_url or "", *self.sessions.secrets()]
