@@ -1,0 +1,269 @@
+"""How signing keys are fetched, kept, rotated and done without while the auth server is down."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from kit.auth import Verifier
+from kit.errors import Failure, Kind
+from kit.jwks import parse_keys
+from tests.unit.kit.local_issuer import (
+    EC_KEY,
+    OTHER_EC_KEY,
+    RSA_KEY,
+    USER_ID,
+    Issuer,
+    hand_made,
+    local_issuer,
+    make_verifier,
+    to_jwk,
+)
+
+TTL = 300.0
+COOLDOWN = 10.0
+
+
+@pytest.fixture
+async def issuer() -> AsyncIterator[Issuer]:
+    async with local_issuer() as running:
+        yield running
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+@pytest.fixture
+def verifier(issuer: Issuer, http: aiohttp.ClientSession) -> Verifier:
+    return make_verifier(issuer, http, jwks_ttl=TTL, cooldown=COOLDOWN)
+
+
+async def accepted(verifier: Verifier, token: str) -> bool:
+    try:
+        session = await verifier.session(f"Bearer {token}")
+    except Failure as failure:
+        if (failure.kind, failure.reason) == (Kind.UNAUTHENTICATED, "TOKEN_INVALID"):
+            return False
+        raise
+    return session.user_id == USER_ID
+
+
+async def failure_kind(verifier: Verifier, token: str) -> Kind:
+    with pytest.raises(Failure) as caught:
+        await verifier.session(f"Bearer {token}")
+    return caught.value.kind
+
+
+async def test_keys_are_fetched_once_within_their_ttl(verifier: Verifier, issuer: Issuer) -> None:
+    for number in range(5):
+        issuer.clock.now += 50
+        assert await accepted(verifier, issuer.token(jti=str(number)))
+    assert issuer.fetches == 1
+    issuer.clock.now += TTL
+    assert await accepted(verifier, issuer.token())
+    assert issuer.fetches == 2
+
+
+async def test_many_callers_at_once_cause_one_fetch(verifier: Verifier, issuer: Issuer) -> None:
+    issuer.may_answer.clear()
+    callers = [
+        asyncio.create_task(accepted(verifier, issuer.token(jti=str(number))))
+        for number in range(20)
+    ]
+    await issuer.asked.wait()
+    callers[0].cancel()  # the one that started the fetch goes away
+    issuer.may_answer.set()
+    assert await asyncio.gather(*callers[1:]) == [True] * 19
+    assert callers[0].cancelled()
+    assert issuer.fetches == 1
+
+
+async def test_a_new_key_is_found_at_once(verifier: Verifier, issuer: Issuer) -> None:
+    assert await accepted(verifier, issuer.token())
+    issuer.clock.now += COOLDOWN
+    issuer.keys["new"] = OTHER_EC_KEY
+    assert await accepted(verifier, issuer.token("new"))
+    assert await accepted(verifier, issuer.token("ec"))
+    assert issuer.fetches == 2
+
+
+async def test_made_up_key_ids_cause_one_fetch_in_a_cooldown(
+    verifier: Verifier, issuer: Issuer
+) -> None:
+    assert await accepted(verifier, issuer.token())
+    for number in range(50):
+        issuer.clock.now += COOLDOWN / 10
+        made_up = hand_made({"alg": "ES256", "kid": str(number)}, issuer.claims())
+        assert not await accepted(verifier, made_up)
+    assert issuer.fetches == 1 + 5
+
+
+async def test_a_dropped_key_takes_its_tokens_along_within_the_ttl(
+    verifier: Verifier, issuer: Issuer
+) -> None:
+    token = issuer.token()
+    assert await accepted(verifier, token)
+    del issuer.keys["ec"]
+    issuer.clock.now += TTL
+    assert not await accepted(verifier, token)
+    issuer.keys["ec"] = EC_KEY
+    issuer.clock.now += TTL
+    assert await accepted(verifier, token)
+
+
+async def test_a_replaced_key_of_the_same_id_takes_its_tokens_along(
+    verifier: Verifier, issuer: Issuer
+) -> None:
+    token = issuer.token()
+    assert await accepted(verifier, token)
+    issuer.keys["ec"] = OTHER_EC_KEY
+    issuer.clock.now += TTL
+    assert not await accepted(verifier, token)
+
+
+async def test_a_remembered_token_still_expires(verifier: Verifier, issuer: Issuer) -> None:
+    token = issuer.token()
+    assert await accepted(verifier, token)
+    issuer.clock.now += 3610
+    with pytest.raises(Failure) as caught:
+        await verifier.session(f"Bearer {token}")
+    assert caught.value.reason == "TOKEN_EXPIRED"
+
+
+async def test_the_same_token_gives_the_same_session(
+    issuer: Issuer, http: aiohttp.ClientSession
+) -> None:
+    verifier = make_verifier(issuer, http, cache_size=2)
+    tokens = [issuer.token(jti=str(number)) for number in range(3)]
+    first = await verifier.session(f"Bearer {tokens[0]}")
+    assert await verifier.session(f"Bearer {tokens[0]}") is first
+    for token in tokens:
+        await verifier.session(f"Bearer {token}")
+    # Only two are remembered: the first was verified anew, with an equal result.
+    again = await verifier.session(f"Bearer {tokens[0]}")
+    assert again == first
+    assert again is not first
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (503, None),
+        (302, None),
+        (404, None),
+        (200, "<html>"),
+        (200, "[]"),
+        (200, '{"keys": 1}'),
+        (200, "[" * 60_000),
+        (200, " " * 70_000 + '{"keys": []}'),
+    ],
+)
+async def test_known_keys_count_while_the_auth_server_is_out_of_order(
+    verifier: Verifier, issuer: Issuer, status: int, body: str | None
+) -> None:
+    assert await accepted(verifier, issuer.token())
+    issuer.status, issuer.body = status, body
+    issuer.clock.now += TTL
+    assert await accepted(verifier, issuer.token())
+    assert issuer.fetches == 2
+    issuer.status, issuer.body = 200, None
+    issuer.keys["new"] = OTHER_EC_KEY
+    issuer.clock.now += 1
+    assert await accepted(verifier, issuer.token("new"))
+
+
+async def test_known_keys_count_while_the_auth_server_is_gone(
+    verifier: Verifier, issuer: Issuer
+) -> None:
+    assert await accepted(verifier, issuer.token())
+    tokens = [issuer.token(jti=str(number)) for number in range(5)]
+    unknown = issuer.token(jti="unknown")
+    issuer.keys["new"] = OTHER_EC_KEY
+    of_new_key = issuer.token("new")
+    await issuer.server.close()
+    issuer.clock.now += TTL
+    for token in tokens:
+        issuer.clock.now += 1
+        assert await accepted(verifier, token)
+    assert await accepted(verifier, unknown)
+    # Nobody can say whether this key is a new one: that is no reason to sign the user out.
+    assert await failure_kind(verifier, of_new_key) is Kind.UNAVAILABLE
+
+
+async def test_a_hanging_auth_server_delays_only_the_first_caller(
+    verifier: Verifier, issuer: Issuer
+) -> None:
+    assert await accepted(verifier, issuer.token())
+    issuer.clock.now += TTL
+    issuer.status = 503
+    assert await accepted(verifier, issuer.token(jti="notices the outage"))
+    issuer.clock.now += 1
+    issuer.asked.clear()
+    issuer.may_answer.clear()
+    # Answered although the fetch that this starts is not.
+    assert await accepted(verifier, issuer.token(jti="does not wait"))
+    await issuer.asked.wait()
+    assert issuer.fetches == 3
+
+
+async def test_without_any_key_the_session_is_unavailable_then_heals(
+    verifier: Verifier, issuer: Issuer
+) -> None:
+    issuer.status = 503
+    assert await failure_kind(verifier, issuer.token()) is Kind.UNAVAILABLE
+    assert await failure_kind(verifier, issuer.token()) is Kind.UNAVAILABLE
+    assert issuer.fetches == 1
+    issuer.status = 200
+    issuer.clock.now += 1
+    assert await accepted(verifier, issuer.token())
+
+
+async def test_a_clock_set_back_does_not_freeze_the_keys(
+    verifier: Verifier, issuer: Issuer
+) -> None:
+    assert await accepted(verifier, issuer.token())
+    issuer.clock.now -= 86_400
+    issuer.keys = {"new": OTHER_EC_KEY}
+    assert await accepted(verifier, issuer.token("new"))
+
+
+async def test_an_empty_key_set_is_an_answer(verifier: Verifier, issuer: Issuer) -> None:
+    token = issuer.token()
+    issuer.keys = {}
+    assert not await accepted(verifier, token)
+
+
+def test_unusable_keys_are_left_out() -> None:
+    usable = to_jwk("good", EC_KEY)
+    small = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 - too small on purpose
+    other_curve = ec.generate_private_key(ec.SECP384R1())
+    entries: list[Any] = [
+        None,
+        {},
+        {"kty": "oct", "kid": "secret", "k": "c2VjcmV0", "alg": "HS256"},
+        usable | {"kid": None},
+        usable | {"kid": "for encryption", "use": "enc"},
+        usable | {"kid": "for signing", "key_ops": ["sign"]},
+        usable | {"kid": "for another algorithm", "alg": "HS256"},
+        usable | {"kid": "not on the curve", "x": usable["y"]},
+        usable | {"kid": "no number", "x": "!"},
+        usable | {"kid": "no text", "x": 5},
+        to_jwk("another curve", other_curve) | {"alg": "ES384"},
+        to_jwk("small", small),
+        to_jwk("rsa", RSA_KEY),
+        usable,
+        to_jwk("good", OTHER_EC_KEY),
+    ]
+    keys = parse_keys(json.dumps({"keys": entries}).encode())
+    assert {key_id: key.algorithm for key_id, key in keys.items()} == {
+        "rsa": "RS256",
+        "good": "ES256",
+    }
+    assert keys["good"] == parse_keys(json.dumps({"keys": [usable]}).encode())["good"]

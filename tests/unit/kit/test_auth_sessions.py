@@ -1,0 +1,336 @@
+"""Which Authorization header becomes which session, and which are refused."""
+
+import hashlib
+import hmac
+import logging
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from kit.auth import ANONYMOUS, Role, Verifier
+from kit.errors import Failure, Kind
+from tests.unit.kit.local_issuer import (
+    EC_KEY,
+    OTHER_EC_KEY,
+    RSA_KEY,
+    SECRET,
+    SERVICE_ROLE_KEY,
+    START,
+    USER_ID,
+    Issuer,
+    hand_made,
+    local_issuer,
+    make_verifier,
+    to_jwk,
+)
+
+
+@pytest.fixture
+async def issuer() -> AsyncIterator[Issuer]:
+    async with local_issuer() as running:
+        yield running
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+@pytest.fixture
+def verifier(issuer: Issuer, http: aiohttp.ClientSession) -> Verifier:
+    return make_verifier(issuer, http)
+
+
+@pytest.fixture
+def secret_verifier(issuer: Issuer, http: aiohttp.ClientSession) -> Verifier:
+    return make_verifier(issuer, http, jwt_secret=SECRET)
+
+
+async def refusal(verifier: Verifier, header: str) -> Failure:
+    with pytest.raises(Failure) as caught:
+        await verifier.session(header)
+    return caught.value
+
+
+async def assert_refused(verifier: Verifier, token: str, reason: str) -> Failure:
+    failure = await refusal(verifier, f"Bearer {token}")
+    assert failure.kind is Kind.UNAUTHENTICATED
+    assert failure.reason == reason
+    assert failure.message.startswith("Not authenticated: ")
+    return failure
+
+
+@pytest.mark.parametrize("header", [None, ""])
+async def test_no_header_is_anonymous(
+    verifier: Verifier, issuer: Issuer, header: str | None
+) -> None:
+    assert await verifier.session(header) is ANONYMOUS
+    assert issuer.fetches == 0
+
+
+@pytest.mark.parametrize("key_id", ["ec", "rsa"])
+async def test_es256_and_rs256_tokens_make_a_customer(
+    verifier: Verifier, issuer: Issuer, key_id: str
+) -> None:
+    token = issuer.token(key_id)
+    session = await verifier.session(f"Bearer {token}")
+    assert session.role is Role.CUSTOMER
+    assert session.user_id == USER_ID
+    assert session.claims["email"] == "ada@example.com"
+    assert session.token == token
+    assert session.expires_at == datetime.fromtimestamp(START + 3600, UTC)
+
+
+async def test_the_scheme_is_case_insensitive(verifier: Verifier, issuer: Issuer) -> None:
+    assert (await verifier.session(f"bearer  {issuer.token()} ")).user_id == USER_ID
+
+
+async def test_hs256_counts_only_with_the_secret(
+    verifier: Verifier, secret_verifier: Verifier, issuer: Issuer
+) -> None:
+    token = issuer.secret_token()
+    assert (await secret_verifier.session(f"Bearer {token}")).user_id == USER_ID
+    await assert_refused(verifier, token, "TOKEN_INVALID")
+    await assert_refused(secret_verifier, issuer.secret_token("x" * 40), "TOKEN_INVALID")
+
+
+async def test_asymmetric_tokens_count_beside_the_secret(
+    secret_verifier: Verifier, issuer: Issuer
+) -> None:
+    assert (await secret_verifier.session(f"Bearer {issuer.token()}")).role is Role.CUSTOMER
+
+
+async def test_a_public_key_used_as_the_secret_is_refused(
+    verifier: Verifier, secret_verifier: Verifier, issuer: Issuer
+) -> None:
+    for key_id, key in issuer.keys.items():
+        pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        token = hand_made(
+            {"alg": "HS256", "kid": key_id},
+            issuer.claims(),
+            lambda data, pem=pem: hmac.digest(pem, data, hashlib.sha256),  # type: ignore[misc] # mypy has no type for a lambda's default
+        )
+        await assert_refused(verifier, token, "TOKEN_INVALID")
+        await assert_refused(secret_verifier, token, "TOKEN_INVALID")
+
+
+@pytest.mark.parametrize("algorithm", ["none", "None", "NONE", "", "PS256", "ES384", 7, None])
+@pytest.mark.parametrize("key_id", ["ec", "rsa"])
+async def test_other_algorithms_are_refused(
+    secret_verifier: Verifier, issuer: Issuer, algorithm: Any, key_id: str
+) -> None:
+    token = hand_made({"alg": algorithm, "kid": key_id}, issuer.claims())
+    await assert_refused(secret_verifier, token, "TOKEN_INVALID")
+
+
+async def test_a_key_counts_for_its_own_algorithm_only(verifier: Verifier, issuer: Issuer) -> None:
+    token = hand_made({"alg": "RS256", "kid": "ec"}, issuer.claims(), lambda _: b"x" * 64)
+    await assert_refused(verifier, token, "TOKEN_INVALID")
+
+
+async def test_unsigned_token_is_refused(verifier: Verifier, issuer: Issuer) -> None:
+    header, payload, _ = issuer.token().split(".")
+    await assert_refused(verifier, f"{header}.{payload}.", "TOKEN_INVALID")
+
+
+async def test_changed_claims_are_refused(verifier: Verifier, issuer: Issuer) -> None:
+    header, _, signature = issuer.token().split(".")
+    _, payload, _ = issuer.token(sub="00000000-0000-4000-8000-000000000000").split(".")
+    await assert_refused(verifier, f"{header}.{payload}.{signature}", "TOKEN_INVALID")
+
+
+async def test_a_strangers_signature_under_a_known_key_id_is_refused(
+    verifier: Verifier, issuer: Issuer
+) -> None:
+    issuer.keys["ec"] = OTHER_EC_KEY
+    forged = issuer.token("ec")
+    issuer.keys["ec"] = EC_KEY
+    await assert_refused(verifier, forged, "TOKEN_INVALID")
+
+
+async def test_a_key_brought_along_in_the_header_is_not_used(
+    verifier: Verifier, issuer: Issuer
+) -> None:
+    issuer.keys["own"] = OTHER_EC_KEY
+    header = {"alg": "ES256", "jwk": to_jwk("own", OTHER_EC_KEY), "jku": issuer.url}
+    token = hand_made(header, issuer.claims(), lambda _: b"x" * 64)
+    await assert_refused(verifier, token, "TOKEN_INVALID")
+    assert issuer.fetches == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"iss": "https://elsewhere.example/auth/v1"}, "TOKEN_INVALID"),
+        ({"iss": None}, "TOKEN_INVALID"),
+        ({"aud": "anon"}, "TOKEN_INVALID"),
+        ({"aud": ["authenticated", "other"]}, "TOKEN_INVALID"),
+        ({"aud": None}, "TOKEN_INVALID"),
+        ({"role": "anon"}, "TOKEN_INVALID"),
+        ({"role": "service_role"}, "TOKEN_INVALID"),
+        ({"role": None}, "TOKEN_INVALID"),
+        ({"sub": None}, "TOKEN_INVALID"),
+        ({"sub": "ada"}, "TOKEN_INVALID"),
+        ({"sub": "{6f1c1a52-3c0e-4b5e-9a53-0f7e6f0f5a11}"}, "TOKEN_INVALID"),
+        ({"exp": None}, "TOKEN_INVALID"),
+        ({"exp": True}, "TOKEN_INVALID"),
+        ({"exp": 1e300}, "TOKEN_INVALID"),
+        ({"exp": float("nan")}, "TOKEN_INVALID"),
+        ({"exp": float("inf")}, "TOKEN_INVALID"),
+        ({"exp": int(START) - 3600}, "TOKEN_EXPIRED"),
+        ({"exp": int(START) - 10}, "TOKEN_EXPIRED"),
+        ({"iat": None}, "TOKEN_INVALID"),
+        ({"iat": int(START) + 60}, "TOKEN_NOT_YET_VALID"),
+        ({"nbf": int(START) + 60}, "TOKEN_NOT_YET_VALID"),
+        ({"nbf": "now"}, "TOKEN_INVALID"),
+    ],
+    ids=str,
+)
+async def test_claims_out_of_order_are_refused(
+    verifier: Verifier, secret_verifier: Verifier, issuer: Issuer, changed: Any, reason: str
+) -> None:
+    await assert_refused(verifier, issuer.token(**changed), reason)
+    await assert_refused(secret_verifier, issuer.secret_token(**changed), reason)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"exp": int(START) - 9}, {"iat": int(START) + 10}, {"nbf": int(START) + 10}],
+    ids=str,
+)
+async def test_clocks_may_differ_a_little(
+    verifier: Verifier, issuer: Issuer, changed: dict[str, Any]
+) -> None:
+    assert (await verifier.session(f"Bearer {issuer.token(**changed)}")).user_id == USER_ID
+
+
+async def test_expired_token_says_so(verifier: Verifier, issuer: Issuer) -> None:
+    failure = await assert_refused(verifier, issuer.token(exp=int(START) - 3600), "TOKEN_EXPIRED")
+    assert failure.message == "Not authenticated: the token has expired; sign in again"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Bearer",
+        "Bearer ",
+        " ",
+        "Basic YWRhOnNlY3JldA==",
+        "Bearer a b",
+        "Bearer schlüssel",
+        "Bearer not-a-token",
+        "Bearer a.b.c",
+        "Bearer ..",
+        f"Bearer {'a' * 9000}",
+        f"Bearer {hand_made({'alg': 'HS256'}, [1, 2])[:-1]}!",
+    ],
+)
+async def test_malformed_headers_are_refused(secret_verifier: Verifier, header: str) -> None:
+    failure = await refusal(secret_verifier, header)
+    assert failure.kind is Kind.UNAUTHENTICATED
+    assert failure.reason == "TOKEN_MALFORMED"
+
+
+@pytest.mark.parametrize("claims", [[1, 2], "text", 3, None])
+async def test_signed_claims_that_are_no_object_are_refused(
+    secret_verifier: Verifier, claims: Any
+) -> None:
+    token = hand_made(
+        {"alg": "HS256"}, claims, lambda data: hmac.digest(SECRET.encode(), data, hashlib.sha256)
+    )
+    await assert_refused(secret_verifier, token, "TOKEN_MALFORMED")
+
+
+@pytest.mark.parametrize("granted", [{"role": "admin"}, {"roles": ["editor", "admin"]}], ids=str)
+async def test_app_metadata_makes_an_admin(
+    verifier: Verifier, issuer: Issuer, granted: dict[str, Any]
+) -> None:
+    session = await verifier.session(f"Bearer {issuer.token(app_metadata=granted)}")
+    assert session.role is Role.ADMIN
+    assert session.user_id == USER_ID
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"user_metadata": {"role": "admin", "roles": ["admin"]}},
+        {"user_metadata": {"app_metadata": {"role": "admin"}}},
+        {"roles": ["admin"], "is_admin": True},
+        {"app_metadata": {"roles": "admin"}},
+        {"app_metadata": {"roles": {"admin": True}}},
+        {"app_metadata": ["admin"]},
+        {"app_metadata": "admin"},
+        {"app_metadata": {"role": "Admin"}},
+        {"app_metadata": None},
+    ],
+    ids=str,
+)
+async def test_nothing_else_makes_an_admin(
+    verifier: Verifier, issuer: Issuer, changed: dict[str, Any]
+) -> None:
+    session = await verifier.session(f"Bearer {issuer.token(**changed)}")
+    assert session.role is Role.CUSTOMER
+
+
+async def test_anonymous_sign_ins_are_customers(verifier: Verifier, issuer: Issuer) -> None:
+    token = issuer.token(is_anonymous=True, email="")
+    assert (await verifier.session(f"Bearer {token}")).role is Role.CUSTOMER
+
+
+async def test_the_service_role_key_makes_a_service_session(
+    verifier: Verifier, issuer: Issuer
+) -> None:
+    session = await verifier.session(f"Bearer {SERVICE_ROLE_KEY}")
+    assert session.role is Role.SERVICE
+    assert session.user_id is None
+    assert session.expires_at is None
+    assert issuer.fetches == 0
+
+
+async def test_a_service_role_token_counts_only_as_the_configured_key(
+    issuer: Issuer, http: aiohttp.ClientSession
+) -> None:
+    key = issuer.secret_token(role="service_role", iss="supabase", aud=None, sub=None)
+    other = issuer.secret_token(role="service_role", iss="supabase", aud=None, sub=None, iat=1)
+    verifier = make_verifier(issuer, http, service_role_key=key, jwt_secret=SECRET)
+    assert (await verifier.session(f"Bearer {key}")).role is Role.SERVICE
+    await assert_refused(verifier, other, "TOKEN_INVALID")
+    in_order = issuer.secret_token(role="service_role")
+    await assert_refused(verifier, in_order, "TOKEN_INVALID")
+
+
+async def test_no_text_ever_holds_the_token(
+    verifier: Verifier, issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    good = issuer.token()
+    session = await verifier.session(f"Bearer {good}")
+    texts = [repr(session), str(session)]
+    for token in [issuer.token(exp=1), issuer.token(aud="x"), good + "x", "x" * 9000]:
+        failure = await refusal(verifier, f"Bearer {token}")
+        texts += [str(failure), repr(failure)]
+    issuer.clock.now += 3600  # the keys are due again
+    issuer.status = 503
+    await verifier.session(f"Bearer {issuer.token()}")
+    texts.append(caplog.text)
+    assert "signing keys can't be fetched" in caplog.text
+    secrets = [part for part in good.split(".") if len(part) > 40]
+    assert not [text for text in texts for part in [*secrets, "ada@"] if part in text]
+
+
+def test_settings_that_leave_a_door_open_are_refused(
+    issuer: Issuer, http: aiohttp.ClientSession
+) -> None:
+    with pytest.raises(ValueError, match="SUPABASE_SERVICE_ROLE_KEY"):
+        make_verifier(issuer, http, service_role_key="")
+    with pytest.raises(ValueError, match="SUPABASE_JWT_SECRET"):
+        make_verifier(issuer, http, jwt_secret="too short")
+
+
+def test_the_rsa_key_of_these_tests_is_big_enough() -> None:
+    assert RSA_KEY.key_size >= 2048
