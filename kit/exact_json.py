@@ -1,7 +1,8 @@
 """JSON whose numbers stay exact: Decimal for fractions, int of any size for whole numbers."""
 
 import json
-from collections.abc import Mapping
+import re
+import secrets
 from decimal import Decimal
 from typing import Any
 
@@ -23,23 +24,22 @@ def dumps(value: Any) -> str:
     Raises TypeError for a type that JSON has no form for and ValueError for NaN and Infinity.
     A whole Decimal is written without a point and so reads back as an equal int.
     """
-    match value:
-        case Decimal():
-            if not value.is_finite():
-                raise ValueError("NaN and Infinity have no form in JSON")
-            return str(value)
-        case Mapping():
-            return "{" + ",".join(f"{_key(k)}:{dumps(v)}" for k, v in value.items()) + "}"
-        case list() | tuple():
-            return "[" + ",".join(map(dumps, value)) + "]"
-        case _:
-            return json.dumps(value, allow_nan=False, ensure_ascii=False)
+    # The standard encoder writes only floats and ints as numbers, and an encoder in Python takes
+    # nine times as long on a catalogue. So each Decimal is first written as text under a mark
+    # that no text can hold by chance or intent, and then stripped of its quotes.
+    mark = secrets.token_hex(8)
 
+    def marked(value: object) -> str:
+        if not isinstance(value, Decimal):
+            raise TypeError(f"JSON has no form for {type(value).__name__}")
+        if not value.is_finite():
+            raise ValueError("JSON has no form for NaN and Infinity")
+        return f"{mark}{value}"
 
-def _key(key: object) -> str:
-    if not isinstance(key, str):
-        raise TypeError(f"a JSON key must be text, not {type(key).__name__}")
-    return json.dumps(key, ensure_ascii=False)
+    text = json.dumps(
+        value, default=marked, allow_nan=False, ensure_ascii=False, separators=(",", ":")
+    )
+    return re.sub(f'"{mark}([^"]*)"', r"\1", text)
 
 
 def _no_constant(name: str) -> Any:

@@ -2,8 +2,8 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 import stamina
@@ -12,7 +12,6 @@ from yarl import URL
 
 from kit import exact_json
 from kit.clock import Clock
-from kit.env import Env
 from kit.errors import Failure, Kind
 from kit.log import redact
 from kit.provider_circuit import Circuit, State
@@ -21,49 +20,18 @@ from kit.provider_limits import retry_after
 from kit.provider_metrics import Metrics
 from kit.provider_pacing import Pacing, Priority, Turn
 from kit.provider_paths import segment, template
+from kit.provider_settings import KEY_MISSING, ProviderSettings, fits_header
 
 __all__ = ["Priority", "Provider", "ProviderSettings", "segment"]
 
 log = logging.getLogger(__name__)
 
-KEY_MISSING = "eSIM Go API key not configured"
 # A TCP and TLS handshake across the world takes well under a second; five mean nobody is there.
 CONNECT_TIMEOUT = 5.0
 # A caller in more of a hurry than this says nothing about the provider's health by giving up.
 PATIENCE = 3.0
 
 Params = Mapping[str, str] | Sequence[tuple[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderSettings:
-    """Where the provider is and how patient calls are; times in seconds."""
-
-    base_url: str
-    api_key: str = field(repr=False)
-    timeout: float = 15.0  # the slowest answers seen are orders of several eSIMs, a few seconds
-    attempts: int = 3  # of a read: more only adds load to a provider in trouble
-    circuit_threshold: int = 5  # two reads that failed for good, or five single calls
-    circuit_seconds: float = 30.0  # short beside an outage, long beside a restart
-
-    @classmethod
-    def read(cls, env: Env) -> Self:
-        """Declares and reads the variables; what is missing or unfit is reported to `env`."""
-        base_url = env.url(
-            "ESIM_GO_BASE_URL",
-            "Address of eSIM Go's API, version included",
-            "https://api.esim-go.com/v2.5",
-        )
-        api_key = env.text(
-            "ESIM_GO_API_KEY", "API key of your organisation at eSIM Go", secret=True,
-            missing=KEY_MISSING,
-        )  # fmt: skip
-        timeout = env.number(
-            "ESIM_GO_TIMEOUT", "Seconds that a call to eSIM Go may take", 15, low=1, high=300
-        )
-        if api_key and not _fits_header(api_key):
-            env.problems.append("ESIM_GO_API_KEY holds spaces or characters that no API key has")
-        return cls(base_url, api_key, timeout)
 
 
 class _Lost(aiohttp.ClientError):
@@ -84,7 +52,7 @@ class Provider:
         *,
         clock: Clock | None = None,
     ) -> None:
-        if not _fits_header(settings.api_key):
+        if not fits_header(settings.api_key):
             raise ValueError(f"{KEY_MISSING}: set ESIM_GO_API_KEY")
         self._http = http
         self._settings = settings
@@ -305,7 +273,3 @@ def _judge(failure: Failure, turn: Turn, seconds: float) -> bool | None:
     # With Retry-After the provider answers by its own rules: something is still processed.
     broken = failure.kind in (Kind.UNAVAILABLE, Kind.UNCLEAR) and failure.retry_after is None
     return not broken
-
-
-def _fits_header(key: str) -> bool:
-    return key != "" and key.isascii() and key.isprintable() and " " not in key

@@ -1,0 +1,232 @@
+"""A cache of values that can be loaded again: single flight, stale values while a load fails.
+
+In memory, or in Redis when an address is given. What the services keep, and for how long:
+the catalogue 3600 s, orders and eSIMs 300 s, install details and QR codes 86400 s (as secrets).
+"""
+
+import asyncio
+import logging
+import random
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+from opentelemetry import metrics
+
+from kit import exact_json
+from kit.cache_stores import MemoryStore, RedisStore
+from kit.clock import Clock
+from kit.errors import Failure, Kind
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# Values loaded together don't expire together: each lives up to a tenth shorter than its TTL,
+# never longer.
+JITTER = 0.1
+# Failures that another try later may not meet; an answer of the owner (a refusal, not found) is
+# news, and an old value would hide it.
+PASSING = (Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.UNCLEAR)
+
+
+@dataclass(slots=True)
+class Counts:
+    """How the calls for one kind of value ended, since the process began."""
+
+    hit: int = 0
+    miss: int = 0  # loaded, or waited for another caller's load
+    stale: int = 0  # loads that failed and were answered with the old value
+    error: int = 0  # loads that failed, those included
+
+
+@dataclass(eq=False, slots=True)
+class _Flight:
+    """One load on its way; callers wait for the task."""
+
+    task: "asyncio.Task[Any]" = field(init=False)
+    dropped: bool = False
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+class Cache:
+    """Values are kept as JSON: nothing read back from Redis is ever run as code.
+
+    Values may be shared between callers that waited for one load: treat them as read-only.
+    Redis being away is a miss, not an error.
+    """
+
+    def __init__(self, memory: MemoryStore, redis: RedisStore | None, clock: Clock) -> None:
+        self._memory = memory
+        self._redis = redis
+        self._clock = clock
+        self._flights: dict[tuple[str, str], _Flight] = {}
+        self._counts: defaultdict[str, Counts] = defaultdict(Counts)
+        self._requests = metrics.get_meter("esimgo.cache").create_counter(
+            "esimgo.cache.requests", "{request}", "Cache requests, by kind and outcome"
+        )
+
+    @classmethod
+    def open(cls, redis_url: str | None, *, namespace: str, clock: Clock | None = None) -> "Cache":
+        """A cache of its own name space; raises ValueError for an address that isn't Redis's.
+
+        Connects at the first use.
+        """
+        clock = clock or Clock()
+        redis = RedisStore(redis_url, namespace, clock) if redis_url else None
+        return cls(MemoryStore(), redis, clock)
+
+    async def close(self) -> None:
+        """Gives up loads on their way, then closes the connections."""
+        tasks = [flight.task for flight in self._flights.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._memory.close()
+        if self._redis is not None:
+            await self._redis.close()
+
+    @property
+    def counts(self) -> dict[str, Counts]:
+        """The counts by kind."""
+        return dict(self._counts)
+
+    async def get_or_load(
+        self,
+        kind: str,
+        key: str,
+        ttl: float,
+        load: Callable[[], Awaitable[T]],
+        *,
+        stale: float = 0.0,
+        dump: Callable[[T], Any] = _as_is,
+        parse: Callable[[Any], T] = _as_is,
+        secret: bool = False,
+    ) -> T:
+        """The kept value, or else what `load` gives; one load at a time for all who ask.
+
+        `ttl` and `stale` are in seconds; for `stale` seconds after its expiry the old value is
+        given when `load` raises a Failure that may pass (UNAVAILABLE, EXHAUSTED, UNCLEAR).
+        `dump` turns the value into what JSON can say (Decimals too), `parse` back. A `secret`
+        stays in this process's memory even when there is a Redis: whoever reads the Redis must
+        not be able to install a customer's eSIM.
+        A caller that goes away doesn't end the load for others, and one whose own `load` fails
+        doesn't fail others before they have tried theirs.
+        """
+        store = self._memory if secret or self._redis is None else self._redis
+        place = (kind, key)
+        # Nothing fresh is there while a load is on its way.
+        kept = None if place in self._flights else self._read(await store.get(_name(place)), parse)
+        if kept is not None and self._seconds() < kept.fresh_until:
+            self._count(kind, "hit")
+            return kept.value
+        self._count(kind, "miss")
+        followed = False
+        while True:
+            flight = self._flights.get(place)
+            mine = flight is None
+            if flight is None:
+                flight = self._flights[place] = _Flight()
+                plan = _Plan(place, store, ttl, stale, load, dump)
+                flight.task = asyncio.create_task(self._load(flight, plan, kept))
+            try:
+                # The load is a task of its own: a caller that is cancelled leaves it running.
+                value: T = await asyncio.shield(flight.task)
+            except Exception:
+                if mine or followed:
+                    raise
+                followed = True  # that load may have been in more of a hurry than ours
+            else:
+                return value
+
+    async def drop(self, kind: str, key: str) -> None:
+        """Forgets a value, so that the next call loads it; a load on its way isn't kept.
+
+        Other processes' memories, and their loads on the way, are beyond reach: there the value
+        lives for its TTL at most.
+        """
+        place = (kind, key)
+        flight = self._flights.pop(place, None)
+        if flight is not None:
+            flight.dropped = True
+        for store in (self._memory, self._redis):
+            if store is not None:
+                await store.delete(_name(place))
+
+    async def _load(self, flight: "_Flight", plan: "_Plan[T]", kept: "_Kept[T] | None") -> T:
+        kind, _ = plan.place
+        try:
+            value = await plan.load()
+        except Exception as error:
+            self._count(kind, "error")
+            passing = isinstance(error, Failure) and error.kind in PASSING
+            if not passing or kept is None or flight.dropped:
+                raise
+            if self._seconds() >= kept.fresh_until + plan.stale:
+                raise
+            self._count(kind, "stale")
+            log.warning("cache: the old value of %s is given, as loading failed: %s", kind, error)
+            return kept.value
+        else:
+            if plan.ttl > 0 and not flight.dropped:
+                await self._keep(flight, plan, value)
+            return value
+        finally:
+            if self._flights.get(plan.place) is flight:
+                del self._flights[plan.place]
+
+    async def _keep(self, flight: "_Flight", plan: "_Plan[T]", value: T) -> None:
+        # Chance spreads load here; nothing depends on its being unguessable.
+        seconds = plan.ttl * (1 - random.uniform(0, JITTER))  # noqa: S311
+        fresh_until = self._seconds() + seconds
+        entry = {"fresh_until": round(fresh_until * 1000), "value": plan.dump(value)}
+        await plan.store.set(_name(plan.place), exact_json.dumps(entry), seconds + plan.stale)
+        if flight.dropped:  # while it was being written
+            await plan.store.delete(_name(plan.place))
+
+    def _read(self, text: str | None, parse: Callable[[Any], T]) -> "_Kept[T] | None":
+        if text is None:
+            return None
+        try:
+            entry = exact_json.loads(text)
+            return _Kept(parse(entry["value"]), entry["fresh_until"] / 1000)
+        except Exception as error:  # noqa: BLE001 - what another version wrote may be anything
+            log.warning("cache: an entry could not be read: %s", type(error).__name__)
+            return None
+
+    def _seconds(self) -> float:
+        """Wall time, as entries in Redis are shared between machines."""
+        return self._clock.wall().timestamp()
+
+    def _count(self, kind: str, outcome: Literal["hit", "miss", "stale", "error"]) -> None:
+        counts = self._counts[kind]
+        setattr(counts, outcome, getattr(counts, outcome) + 1)
+        self._requests.add(1, {"kind": kind, "outcome": outcome})
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan(Generic[T]):
+    """How one value is loaded and kept."""
+
+    place: tuple[str, str]
+    store: MemoryStore | RedisStore
+    ttl: float
+    stale: float
+    load: Callable[[], Awaitable[T]]
+    dump: Callable[[T], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept(Generic[T]):
+    """A value from the store, perhaps expired; `fresh_until` is in seconds of wall time."""
+
+    value: T
+    fresh_until: float
+
+
+def _name(place: tuple[str, str]) -> str:
+    return ":".join(place)

@@ -1,0 +1,123 @@
+"""Where the cache keeps its text: this process's memory, bounded, or a Redis that may be away."""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+
+from aiocache import RedisCache, SimpleMemoryCache  # type: ignore[import-untyped]  # ships no types
+from aiocache.serializers import NullSerializer  # type: ignore[import-untyped]  # ships no types
+from redis.asyncio.connection import SSLConnection, parse_url
+from redis.exceptions import RedisError
+
+from kit.clock import Clock
+
+log = logging.getLogger(__name__)
+
+# An eSIM's or order's JSON is about 2 kB: some 20 MB when full.
+MAX_ENTRIES = 10_000
+# A cache slower than this isn't worth asking: the provider itself answers in some 200 ms.
+REDIS_TIMEOUT = 0.5
+# Seconds without asking a Redis that failed, so that its absence doesn't slow every call down.
+REDIS_PAUSE = 5.0
+
+
+class MemoryStore:
+    """Keeps the `max_entries` entries that were used last."""
+
+    def __init__(self, max_entries: int = MAX_ENTRIES) -> None:
+        self._entries = SimpleMemoryCache(timeout=None)  # a timeout would cost a task for each look
+        self._max_entries = max_entries
+        # Least recently used first; may name entries that have expired meanwhile.
+        self._used: OrderedDict[str, None] = OrderedDict()
+
+    async def get(self, name: str) -> str | None:
+        text: str | None = await self._entries.get(name)
+        if text is not None:
+            self._used.move_to_end(name)
+        return text
+
+    async def set(self, name: str, text: str, seconds: float) -> None:
+        """Keeps the text for so many seconds, more than 0."""
+        self._used[name] = None
+        self._used.move_to_end(name)
+        await self._entries.set(name, text, ttl=seconds)
+        while len(self._used) > self._max_entries:
+            oldest, _ = self._used.popitem(last=False)
+            await self._entries.delete(oldest)
+
+    async def delete(self, name: str) -> None:
+        self._used.pop(name, None)
+        await self._entries.delete(name)
+
+    async def close(self) -> None:
+        await self._entries.clear()
+        self._used.clear()
+
+
+class RedisStore:
+    """Never raises: a Redis that is away has nothing and keeps nothing, and is logged once."""
+
+    def __init__(self, url: str, namespace: str, clock: Clock) -> None:
+        try:
+            options = dict(parse_url(url))
+        except ValueError:
+            options = {}
+        if "host" not in options:
+            raise ValueError("REDIS_URL must look like redis://host:6379/0 (rediss:// for TLS)")
+        self._redis = RedisCache(
+            endpoint=options.pop("host"),
+            port=options.pop("port", 6379),
+            db=options.pop("db", 0),
+            password=options.pop("password", None),
+            ssl=options.pop("connection_class", None) is SSLConnection,
+            connection_pool_kwargs=options,
+            create_connection_timeout=REDIS_TIMEOUT,
+            timeout=REDIS_TIMEOUT,
+            namespace=namespace,
+            serializer=NullSerializer(),
+        )
+        self._clock = clock
+        self._away_until: float | None = None
+        # Deletions that Redis missed; without them it would give the old values when it is back.
+        self._owed: set[str] = set()
+
+    async def get(self, name: str) -> str | None:
+        if name in self._owed:
+            await self.delete(name)
+            return None
+        done, text = await self._try(lambda: self._redis.get(name))
+        return text if done and isinstance(text, str) else None
+
+    async def set(self, name: str, text: str, seconds: float) -> None:
+        """Keeps the text for so many seconds, more than 0."""
+        done, _ = await self._try(lambda: self._redis.set(name, text, ttl=float(seconds)))
+        if done:
+            self._owed.discard(name)
+
+    async def delete(self, name: str) -> None:
+        done, _ = await self._try(lambda: self._redis.delete(name))
+        if done:
+            self._owed.discard(name)
+        elif len(self._owed) < MAX_ENTRIES:
+            self._owed.add(name)
+
+    async def close(self) -> None:
+        await self._redis.client.aclose()
+
+    async def _try(self, command: Callable[[], Awaitable[object]]) -> tuple[bool, object]:
+        """Whether the command was carried out, and its result."""
+        if self._away_until is not None and self._clock.now() < self._away_until:
+            return False, None
+        try:
+            result = await command()
+        except UnicodeDecodeError:
+            return True, None  # something that isn't ours stands under the name
+        except (RedisError, OSError, TimeoutError) as error:
+            if self._away_until is None:
+                log.warning("cache: Redis is away (%s); going on without", type(error).__name__)
+            self._away_until = self._clock.now() + REDIS_PAUSE
+            return False, None
+        if self._away_until is not None:
+            self._away_until = None
+            log.warning("cache: Redis is back")
+        return True, result

@@ -1,0 +1,44 @@
+"""Where the provider is, the key to it, and how patient calls are; read from the environment."""
+
+from dataclasses import dataclass, field
+from typing import Self
+
+from kit.env import Env
+
+KEY_MISSING = "eSIM Go API key not configured"
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """Where the provider is and how patient calls are; times in seconds."""
+
+    base_url: str
+    api_key: str = field(repr=False)
+    timeout: float = 15.0  # the slowest answers seen are orders of several eSIMs, a few seconds
+    attempts: int = 3  # of a read: more only adds load to a provider in trouble
+    circuit_threshold: int = 5  # two reads that failed for good, or five single calls
+    circuit_seconds: float = 30.0  # short beside an outage, long beside a restart
+
+    @classmethod
+    def read(cls, env: Env) -> Self:
+        """Declares and reads the variables; what is missing or unfit is reported to `env`."""
+        base_url = env.url(
+            "ESIM_GO_BASE_URL",
+            "Address of eSIM Go's API, version included",
+            "https://api.esim-go.com/v2.5",
+        )
+        api_key = env.text(
+            "ESIM_GO_API_KEY", "API key of your organisation at eSIM Go", secret=True,
+            missing=KEY_MISSING,
+        )  # fmt: skip
+        timeout = env.number(
+            "ESIM_GO_TIMEOUT", "Seconds that a call to eSIM Go may take", 15, low=1, high=300
+        )
+        if api_key and not fits_header(api_key):
+            env.problems.append("ESIM_GO_API_KEY holds spaces or characters that no API key has")
+        return cls(base_url, api_key, timeout)
+
+
+def fits_header(key: str) -> bool:
+    """Whether a key can stand in a header as it is."""
+    return key != "" and key.isascii() and key.isprintable() and " " not in key
