@@ -109,7 +109,8 @@ class Cache:
     ) -> T:
         """The kept value, or else what `load` gives; one load at a time for all who ask.
 
-        `ttl` and `stale` are in seconds; for `stale` seconds after its expiry the old value is
+        `key` names all that the value depends on, the customer too where customers see different
+        ones. `ttl` and `stale` are in seconds; for `stale` seconds after its expiry the old value is
         given when `load` raises a Failure that may pass (UNAVAILABLE, EXHAUSTED, UNCLEAR).
         `dump` turns the value into what JSON can say (Decimals too), `parse` back. A `secret`
         stays in this process's memory even when there is a Redis: whoever reads the Redis must

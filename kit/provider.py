@@ -39,7 +39,7 @@ class _Lost(aiohttp.ClientError):
 
 
 class Provider:
-    """Calls the provider; every method raises Failure with a PROVIDER_... reason and nothing else.
+    """Calls the provider; every method raises Failure with a PROVIDER_... reason.
 
     Reads are repeated a few times; writes never, since the provider knows no idempotency key.
     `details` of a failure hold `endpoint`, and `provider_status` and `provider_message` if any.
@@ -80,8 +80,9 @@ class Provider:
         """The answer's JSON, fractions as Decimal.
 
         `path` begins with a slash and is relative to the base address; values in it are quoted
-        with `segment`. `timeout` bounds the whole call: waiting, attempts and all. `retry` is
-        False for the one GET that has a side effect.
+        with `segment`. `timeout` bounds the whole call, in seconds: at most half for waiting
+        until the rate limit allows it, then the attempts. `retry` is False for the one GET that
+        has a side effect.
         """
         return await self._read(
             path, params, "application/json", exact_json.loads, timeout, priority, retry
@@ -111,8 +112,8 @@ class Provider:
     ) -> Any:
         """Makes a write once and returns its JSON; Decimals are sent with all their digits.
 
-        Raises Failure UNCLEAR when it may or may not have been carried out. UNAVAILABLE,
-        EXHAUSTED and the refusals mean that it surely was not.
+        `timeout` as in `get`. Raises Failure UNCLEAR when it may or may not have been carried out.
+        UNAVAILABLE, EXHAUSTED and the refusals mean that it surely was not.
         """
         body = None if json is None else exact_json.dumps(json).encode()
         call = _Call(method, path, params, "application/json", exact_json.loads, True, body)
@@ -166,7 +167,10 @@ class Provider:
         status: int | None = None
         try:
             self._circuit.check()  # before the line, so that an outage fails fast
-            async with self._pacing.turn(call.endpoint, call.path, priority, deadline) as turn:
+            # Half the time may pass in the line: a write sent with hardly any left to hear the
+            # answer would end as unclear for no good reason.
+            latest = started + (deadline - started) / 2
+            async with self._pacing.turn(call.endpoint, call.path, priority, latest) as turn:
                 started = self._clock.now()
                 left = max(deadline - started, 0.001)
                 # Half of what is left, so that a read that hangs can still be repeated.
@@ -179,7 +183,9 @@ class Provider:
                     self._metrics.answered(call.endpoint, status, self._clock.now() - started)
         except Failure as failure:
             self._metrics.failed(call.endpoint, failure.reason)
-            log.warning(
+            log.log(
+                # While the circuit is open, its one line says it for all calls.
+                logging.DEBUG if failure.reason == "PROVIDER_CIRCUIT_OPEN" else logging.WARNING,
                 "provider call failed: %s path=%s status=%s reason=%s after=%dms attempt=%d",
                 call.endpoint,
                 redact(call.path),
@@ -192,7 +198,7 @@ class Provider:
 
     async def _exchange(self, call: "_Call", turn: Turn, seconds: float) -> Any:
         """One request and its answer; aiohttp's and the status's words become ours."""
-        url = URL(self._settings.base_url + call.path, encoded=True)
+        url = URL(self._settings.base_url.rstrip("/") + call.path, encoded=True)
         headers = {"X-API-Key": self._settings.api_key, "Accept": call.accept}
         if call.body is not None:
             headers["Content-Type"] = "application/json"

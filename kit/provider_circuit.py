@@ -16,17 +16,13 @@ class Circuit:
     """Purgatory's state machine, used directly: a cancelled call must count neither way.
 
     After `threshold` counted failures in a row it is open for `seconds`; then one call at a time
-    may try, and its outcome closes or reopens it.
+    may try, and its outcome closes or reopens it. `on_change` is told every new state.
     """
 
-    def __init__(
-        self,
-        threshold: int,
-        seconds: float,
-        on_change: Callable[[State], None],
-    ) -> None:
+    def __init__(self, threshold: int, seconds: float, on_change: Callable[[State], None]) -> None:
         self._context = Context("provider", threshold, seconds)
         self._on_change = on_change
+        self._told: State = "closed"
         self._trying = False
 
     @property
@@ -44,6 +40,7 @@ class Circuit:
             refused = True
         else:
             refused = self.state == "half-open" and self._trying
+        self._tell()
         if refused:
             raise Failure(
                 Kind.UNAVAILABLE,
@@ -60,7 +57,6 @@ class Circuit:
         `judge` tells whether a failure shows the provider in health (True), broken (False), or
         says nothing (None).
         """
-        before = self.state
         self.check()
         trying = self.state == "half-open"
         self._trying = self._trying or trying
@@ -78,6 +74,10 @@ class Circuit:
         finally:
             if trying:
                 self._trying = False
-            self._context.messages.clear()  # events for purgatory's own bus, which isn't used
-            if self.state != before:
-                self._on_change(self.state)
+            self._tell()
+
+    def _tell(self) -> None:
+        self._context.messages.clear()  # events for purgatory's own bus, which isn't used
+        if self.state != self._told:
+            self._told = self.state
+            self._on_change(self.state)

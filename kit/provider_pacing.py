@@ -68,7 +68,7 @@ class Pacing:
         self._line: list[tuple[Priority, int, Waiter]] = []
         self._count = itertools.count()
         self._held_until = 0.0
-        self._paths_held_until: dict[str, float] = {}
+        self._paths_held_until: dict[tuple[str, str], float] = {}
         self._timer: TimerHandle | None = None
 
     @property
@@ -92,7 +92,7 @@ class Pacing:
 
     async def _wait(self, endpoint: str, path: str, priority: Priority, deadline: float) -> Turn:
         now = self._clock.now()
-        held_until = max(self._held_until, self._paths_held_until.get(path, 0.0))
+        held_until = max(self._held_until, self._paths_held_until.get((endpoint, path), 0.0))
         if held_until >= deadline:
             raise _too_late(held_until - now)
         waiter = Waiter(endpoint, asyncio.get_running_loop().create_future())
@@ -106,7 +106,7 @@ class Pacing:
             self._advance()
 
         timers = [self._clock.call_later(deadline - now, expire)]
-        held = self._paths_held_until.get(path, 0.0) - now
+        held = self._paths_held_until.get((endpoint, path), 0.0) - now
         if held > 0:  # one path's pause must not stop the line
             timers.append(self._clock.call_later(held, enter))
         else:
@@ -178,7 +178,7 @@ class Pacing:
         elif turn.status == 503:
             pause = retry_after(headers, self._clock.wall())
             if pause is not None:
-                self._hold_path(path, now, pause)
+                self._hold_path((turn.endpoint, path), now, pause)
         self._on_tokens(max(0, self._remaining))
         self._advance()
 
@@ -193,10 +193,10 @@ class Pacing:
         pause = retry_after(headers, self._clock.wall())
         return pause if pause is not None else max(self._resets_at - now, DEFAULT_WINDOW)
 
-    def _hold_path(self, path: str, now: float, pause: float) -> None:
+    def _hold_path(self, place: tuple[str, str], now: float, pause: float) -> None:
         """503 means that this one thing is still processed: others need not wait for it."""
         self._paths_held_until = {p: t for p, t in self._paths_held_until.items() if t > now}
-        self._paths_held_until[path] = now + pause
+        self._paths_held_until[place] = now + pause
 
 
 def _too_late(retry_after: float | None) -> Failure:
