@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -17,7 +17,7 @@ from kit.process import Stopped
 
 logger = logging.getLogger(__name__)
 
-Connection = PoolConnectionProxy[asyncpg.Record]
+Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 # Faults that pass by themselves: the server restarts, is out of connections, or cannot be reached.
 PASSING = (
     OSError,

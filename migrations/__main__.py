@@ -1,0 +1,52 @@
+"""`python -m migrations [seed]`: migrates the database of DATABASE_URL, or adds the sample data."""
+
+import asyncio
+import logging
+import os
+import sys
+
+import asyncpg
+
+from kit import log
+from kit.env import Env, SettingsError
+from migrations import runner
+
+
+def read(env: Env) -> tuple[str, dict[str, str]]:
+    """The administrator's address of the database, and the passwords to set, by login."""
+    url = env.url(
+        "DATABASE_URL",
+        "PostgreSQL, as a login that may create roles and schemas.",
+        schemes=("postgresql", "postgres"),
+        secret=True,
+    )
+    passwords = {
+        login: env.optional(
+            f"{login.removesuffix('_service').upper()}_DATABASE_PASSWORD",
+            f"The password to set for the login {login}; without it none is set.",
+            secret=True,
+        )
+        for login in runner.LOGINS
+    }
+    return url, {login: text for login, text in passwords.items() if text}
+
+
+def main() -> None:
+    """Exit status 1 when the database can't be brought up to date, 2 when the settings are wrong."""
+    env = Env(os.environ)
+    url, passwords = read(env)
+    try:
+        env.finish()
+    except SettingsError as error:
+        sys.exit(f"cannot start: {error}")
+    log.setup("info", [url, *passwords.values()])
+    seeding = sys.argv[1:] == ["seed"]
+    try:
+        names = asyncio.run(runner.seed(url) if seeding else runner.migrate(url, passwords))
+    except (runner.MigrationError, OSError, asyncpg.PostgresError) as error:
+        sys.exit(f"not {'seeded' if seeding else 'migrated'}: {error}")
+    logging.getLogger("migrations").info("done: %s", ", ".join(names) or "nothing was missing")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Applies the migrations that a database lacks: each in a transaction, one runner at a time."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import asyncpg
+
+from migrations import files
+from migrations.files import Migration
+
+logger = logging.getLogger(__name__)
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+# Any number, as long as all runners use the same one.
+LOCK = 7_362_019_540
+LOGINS = ("catalogue_service", "orders_service", "esims_service", "webhooks_service")
+
+CREATE_HISTORY = """
+create schema if not exists migrations;
+create table if not exists migrations.applied (
+    name text primary key,
+    digest text not null,
+    applied_at timestamptz not null default now()
+);
+"""
+SELECT_APPLIED = "select name, digest from migrations.applied order by name"
+INSERT_APPLIED = "insert into migrations.applied (name, digest) values ($1, $2)"
+
+
+class MigrationError(Exception):
+    """The database and the files don't fit together; the text says what to do."""
+
+
+async def migrate(
+    url: str,
+    passwords: Mapping[str, str] | None = None,
+    migrations: Sequence[Migration] | None = None,
+) -> list[str]:
+    """Brings the database at `url` up to date and returns the names of what was applied.
+
+    The login needs CREATEROLE and the right to create schemas; Supabase's `postgres` has both.
+    `passwords` are set for the logins it names. Safe to run twice, and at once from two places.
+    Raises MigrationError when an applied file was changed or is missing here.
+    """
+    wanted = files.find() if migrations is None else migrations
+    connection = await asyncpg.connect(url)
+    try:
+        # Held until the connection closes, so that a runner that dies leaves nothing locked.
+        await connection.execute("select pg_advisory_lock($1)", LOCK)
+        await connection.execute(CREATE_HISTORY)
+        done = await _missing(connection, wanted)
+        for migration in done:
+            await _apply(connection, migration)
+        await _set_passwords(connection, passwords or {})
+        return [migration.name for migration in done]
+    finally:
+        await connection.close()
+
+
+async def pending(url: str) -> list[str]:
+    """Names of the migrations that the database at `url` lacks."""
+    connection = await asyncpg.connect(url)
+    try:
+        if await connection.fetchval("select to_regclass('migrations.applied')") is None:
+            return [migration.name for migration in files.find()]
+        return [migration.name for migration in await _missing(connection, files.find())]
+    finally:
+        await connection.close()
+
+
+async def seed(url: str) -> list[str]:
+    """Adds the sample data; what is there stays."""
+    connection = await asyncpg.connect(url)
+    try:
+        for sample in files.seeds():
+            async with connection.transaction():
+                await connection.execute(sample.sql)
+        return [sample.name for sample in files.seeds()]
+    finally:
+        await connection.close()
+
+
+async def _missing(connection: Connection, wanted: Sequence[Migration]) -> list[Migration]:
+    applied = {row["name"]: row["digest"] for row in await connection.fetch(SELECT_APPLIED)}
+    if unknown := applied.keys() - {migration.name for migration in wanted}:
+        raise MigrationError(
+            f"the database has migrations that this version lacks: {', '.join(sorted(unknown))};"
+            " run the version that made them, or a newer one"
+        )
+    for migration in wanted:
+        if applied.get(migration.name, migration.digest) != migration.digest:
+            raise MigrationError(
+                f"{migration.name} was changed after it was applied;"
+                " restore the file and put the change into a new one"
+            )
+    return [migration for migration in wanted if migration.name not in applied]
+
+
+async def _apply(connection: Connection, migration: Migration) -> None:
+    try:
+        async with connection.transaction():
+            await connection.execute(migration.sql)
+            await connection.execute(INSERT_APPLIED, migration.name, migration.digest)
+    except asyncpg.PostgresError as error:
+        raise MigrationError(f"{migration.name} failed and changed nothing: {error}") from error
+    logger.info("applied %s", migration.name)
+
+
+async def _set_passwords(connection: Connection, passwords: Mapping[str, str]) -> None:
+    if unknown := passwords.keys() - set(LOGINS):
+        raise MigrationError(f"no such logins: {', '.join(sorted(unknown))}")
+    for login, password in passwords.items():
+        # A utility statement takes no parameters; the server quotes the text for us.
+        statement = await connection.fetchval(
+            "select format('alter role %I password %L', $1::text, $2::text)", login, password
+        )
+        await connection.execute(statement)
