@@ -1,0 +1,132 @@
+"""The webhook process over HTTP: what it stores, refuses and answers."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import aiohttp
+import pytest
+
+from tests.fixtures.neighbours import Serving
+from tests.fixtures.postgres import Databases
+from webhooks.__main__ import serve
+from webhooks.settings import Settings
+
+KEY = "webhook-signing-key"
+BODY = json.dumps({"alertType": "FirstAttachment", "iccid": "8943108169900000016"}).encode()
+
+
+def sign(body: bytes, key: str = KEY) -> dict[str, str]:
+    digest = hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
+    return {"Content-Type": "application/json", "X-Signature-SHA256": digest}
+
+
+@pytest.fixture
+def settings(databases: Databases) -> Settings:
+    return Settings(
+        host="127.0.0.1",
+        port=0,
+        database_url=databases.url("webhooks"),
+        keys=(KEY, "the-key-before"),
+        allow_unsigned=False,
+        max_body=65_536,
+        dedupe_seconds=600,
+    )
+
+
+@pytest.fixture
+async def url(settings: Settings, serving: Serving) -> AsyncIterator[str]:
+    async with serving(serve, settings) as port:
+        yield f"http://127.0.0.1:{port}/webhooks/esim-go"
+
+
+async def stored(databases: Databases) -> list[dict[str, object]]:
+    rows = await databases.admin.fetch(
+        "select body, event_type, signed, times_received, headers from webhooks.inbox"
+    )
+    return [dict(row) for row in rows]
+
+
+async def test_a_signed_callback_is_stored_raw_before_it_is_acknowledged(
+    url: str, http: aiohttp.ClientSession, databases: Databases
+) -> None:
+    async with http.post(url, data=BODY, headers=sign(BODY)) as answer:
+        assert answer.status == 200
+    (row,) = await stored(databases)
+    assert row["body"] == BODY
+    assert row["event_type"] == "FirstAttachment"
+    assert row["signed"] is True
+
+
+async def test_equal_bodies_at_once_are_one_event(
+    url: str, http: aiohttp.ClientSession, databases: Databases
+) -> None:
+    async def post() -> int:
+        async with http.post(url, data=BODY, headers=sign(BODY)) as answer:
+            return answer.status
+
+    assert await asyncio.gather(*(post() for _ in range(10))) == [200] * 10
+    (row,) = await stored(databases)
+    assert row["times_received"] == 10
+
+
+async def test_an_old_key_still_counts_during_a_rotation(
+    url: str, http: aiohttp.ClientSession
+) -> None:
+    async with http.post(url, data=BODY, headers=sign(BODY, "the-key-before")) as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, sign(BODY, "a-strangers-key"), {"X-Signature-SHA256": "x"}]
+)
+async def test_a_forged_or_unsigned_callback_is_refused_and_not_stored(
+    url: str, http: aiohttp.ClientSession, databases: Databases, headers: dict[str, str]
+) -> None:
+    headers = {**headers, "Content-Type": "application/json"}
+    async with http.post(url, data=BODY, headers=headers) as answer:
+        assert answer.status == 401
+        assert (await answer.json())["error"] == "Invalid webhook signature"
+    assert await stored(databases) == []
+
+
+async def test_unsigned_ones_are_taken_only_when_allowed(
+    settings: Settings, serving: Serving, http: aiohttp.ClientSession, databases: Databases
+) -> None:
+    async with serving(serve, replace(settings, allow_unsigned=True)) as port:
+        url = f"http://127.0.0.1:{port}/webhooks/esim-go"
+        headers = {"Content-Type": "application/json"}
+        async with http.post(url, data=BODY, headers=headers) as answer:
+            assert answer.status == 200
+        async with http.post(url, data=BODY, headers=sign(BODY, "a-strangers-key")) as answer:
+            assert answer.status == 401
+    (row,) = await stored(databases)
+    assert row["signed"] is False
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"\xff\xfe", b"[" * 60_000, b'{"event": 5}', b"null"])
+async def test_what_nobody_understands_is_kept_as_unknown(
+    url: str, http: aiohttp.ClientSession, databases: Databases, body: bytes
+) -> None:
+    async with http.post(url, data=body, headers=sign(body)) as answer:
+        assert answer.status == 200
+    (row,) = await stored(databases)
+    assert (row["event_type"], row["body"]) == ("unknown", body)
+
+
+async def test_a_large_body_another_type_and_another_method_get_their_own_status(
+    url: str, http: aiohttp.ClientSession, databases: Databases
+) -> None:
+    large = b'"' + b"x" * 10_000_000 + b'"'
+    async with http.post(url, data=large, headers=sign(large)) as answer:
+        assert answer.status == 413
+    async with http.post(url, data=BODY, headers={**sign(BODY), "Content-Type": "text/plain"}) as a:
+        assert a.status == 415
+    async with http.put(url, data=BODY, headers=sign(BODY)) as answer:
+        assert answer.status == 405
+    async with http.get(url) as answer:
+        assert "eSIM Go" in await answer.text()
+    assert await stored(databases) == []
