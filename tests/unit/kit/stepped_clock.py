@@ -1,0 +1,55 @@
+"""A clock that moves only when a test says so."""
+
+import asyncio
+import math
+from asyncio import TimerHandle
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from kit.clock import Clock
+
+START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+
+
+class SteppedClock(Clock):
+    """Starts at 1000 s and at noon of a day in March."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+        self.due: list[tuple[TimerHandle, Callable[[], None]]] = []
+
+    def now(self) -> float:
+        return 1000.0 + self.passed
+
+    def wall(self) -> datetime:
+        return START + timedelta(seconds=self.passed)
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> TimerHandle:
+        timer = TimerHandle(self.now() + seconds, callback, [], asyncio.get_running_loop())
+        self.due.append((timer, callback))
+        return timer
+
+    def fire_next(self, end: float = math.inf) -> bool:
+        """Moves to the next timer up to `end`, if there is one, and calls back; no task runs yet."""
+        self.due = [entry for entry in self.due if not entry[0].cancelled()]
+        entry = min(self.due, key=lambda entry: entry[0].when(), default=None)
+        if entry is None or entry[0].when() > end:
+            return False
+        self.due.remove(entry)
+        self.passed = max(self.passed, entry[0].when() - 1000.0)
+        entry[1]()
+        return True
+
+    async def advance(self, seconds: float) -> None:
+        """Moves on, calling back what falls due on the way, and lets all tasks run until they wait."""
+        end = self.now() + seconds
+        while self.fire_next(end):
+            await settle()
+        self.passed = end - 1000.0
+        await settle()
+
+
+async def settle() -> None:
+    """Lets every task run until it waits for something outside; nothing here needs more rounds."""
+    for _ in range(20):
+        await asyncio.sleep(0)

@@ -1,0 +1,300 @@
+"""The waiting line before the rate limit, on a clock that moves only when told to."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from kit.errors import Failure, Kind
+from kit.provider_limits import RateWindow, retry_after
+from kit.provider_pacing import Pacing, Priority
+from tests.unit.kit.stepped_clock import START, SteppedClock, settle
+
+Headers = Mapping[str, str]
+
+
+class Request:
+    """One request that waits for its turn and then for the test to answer it."""
+
+    def __init__(self) -> None:
+        self.has_gone = False
+        self.answer: asyncio.Future[tuple[int, Headers]] = asyncio.Future()
+        self.task: asyncio.Task[None]
+
+    def sent(self) -> bool:
+        return self.has_gone
+
+
+class Shop:
+    """A pacing under test, its clock, what was sent in which order, and the tokens it reported."""
+
+    def __init__(self, clock: SteppedClock) -> None:
+        self.clock = clock
+        self.tokens: list[int] = []
+        self.pacing = Pacing(clock, self.tokens.append)
+        self.requests: list[Request] = []
+        self.order: list[Request] = []
+
+    async def ask(
+        self,
+        endpoint: str = "GET /a",
+        path: str = "/a",
+        priority: Priority = Priority.READ,
+        timeout: float = 60.0,
+    ) -> Request:
+        request = Request()
+        self.requests.append(request)
+
+        async def run() -> None:
+            deadline = self.clock.now() + timeout
+            async with self.pacing.turn(endpoint, path, priority, deadline) as turn:
+                request.has_gone = True
+                self.order.append(request)
+                turn.answered(*await request.answer)
+
+        request.task = asyncio.create_task(run())
+        await settle()
+        return request
+
+    async def answer(
+        self, request: Request, headers: Headers | None = None, status: int = 200
+    ) -> None:
+        request.answer.set_result((status, headers or {}))
+        await settle()
+
+    async def learn(self, remaining: int, resets_in: float = 1.0) -> None:
+        """One request whose answer tells the window."""
+        await self.answer(await self.ask(), self.window(remaining, resets_in))
+
+    def window(self, remaining: int, resets_in: float = 1.0, cost: int = 1) -> Headers:
+        reset = (self.clock.wall() + timedelta(seconds=resets_in)).isoformat()
+        return {
+            "X-Ratelimit-Limit": "10",
+            "X-Ratelimit-Remaining": str(remaining),
+            "X-Ratelimit-Reset": reset.replace("+00:00", "Z"),
+            "X-Ratelimit-Cost": str(cost),
+        }
+
+    async def close(self) -> None:
+        for request in self.requests:
+            request.task.cancel()
+        await asyncio.gather(*(r.task for r in self.requests), return_exceptions=True)
+
+
+@pytest.fixture
+async def shop(clock: SteppedClock) -> AsyncIterator[Shop]:
+    shop = Shop(clock)
+    yield shop
+    await shop.close()
+
+
+async def test_until_the_window_is_known_half_of_it_is_spent(shop: Shop) -> None:
+    for _ in range(20):
+        await shop.ask()
+    assert len(shop.order) == 5
+    await shop.answer(shop.requests[0], shop.window(remaining=9))
+    assert len(shop.order) == 10  # nine left, of which four are on their way
+
+
+async def test_an_empty_window_is_waited_for(shop: Shop) -> None:
+    await shop.learn(remaining=0, resets_in=0.75)
+    request = await shop.ask()
+    await shop.clock.advance(0.74)
+    assert not request.sent()
+    await shop.clock.advance(0.02)
+    assert request.sent()
+
+
+async def test_what_is_on_its_way_counts_against_the_window(shop: Shop) -> None:
+    await shop.learn(remaining=3)
+    for _ in range(5):
+        await shop.ask()
+    assert len(shop.order) == 1 + 3
+
+
+async def test_answers_that_overtake_one_another_do_not_give_tokens_back(shop: Shop) -> None:
+    first, second = await shop.ask(), await shop.ask()
+    await shop.answer(second, shop.window(remaining=2))
+    await shop.answer(first, shop.window(remaining=4))
+    for _ in range(5):
+        await shop.ask()
+    assert len(shop.order) == 2 + 2
+
+
+async def test_the_cost_of_an_endpoint_is_learnt(shop: Shop) -> None:
+    request = await shop.ask(endpoint="GET /dear")
+    await shop.answer(request, shop.window(remaining=9, cost=5))
+    first, second = await shop.ask(endpoint="GET /dear"), await shop.ask(endpoint="GET /dear")
+    assert (first.sent(), second.sent()) == (True, False)
+
+
+async def test_a_dear_request_is_not_overtaken_by_cheap_ones_behind_it(shop: Shop) -> None:
+    dear = await shop.ask(endpoint="GET /dear")
+    await shop.answer(dear, shop.window(remaining=3, cost=5))
+    dear = await shop.ask(endpoint="GET /dear")
+    cheap = await shop.ask(endpoint="GET /cheap")
+    assert (dear.sent(), cheap.sent()) == (False, False)
+    await shop.clock.advance(1.0)
+    assert dear.sent()
+
+
+async def test_a_request_dearer_than_any_window_still_goes(shop: Shop) -> None:
+    request = await shop.ask(endpoint="GET /dear")
+    await shop.answer(request, shop.window(remaining=9, cost=50))
+    request = await shop.ask(endpoint="GET /dear")
+    await shop.clock.advance(2.0)
+    assert request.sent()
+
+
+async def test_writes_go_first_sync_last_and_equals_in_turn(shop: Shop) -> None:
+    await shop.learn(remaining=0)
+    sync = await shop.ask(priority=Priority.SYNC)
+    first = await shop.ask(priority=Priority.READ)
+    second = await shop.ask(priority=Priority.READ)
+    write = await shop.ask(priority=Priority.WRITE)
+    await shop.clock.advance(1.0)
+    assert shop.order[1:] == [write, first, second, sync]
+
+
+async def test_waiting_past_the_deadline_is_refused_and_leaves_the_line(shop: Shop) -> None:
+    await shop.learn(remaining=0)
+    hasty = await shop.ask(timeout=0.5)
+    patient = await shop.ask()
+    await shop.clock.advance(0.5)
+    with pytest.raises(Failure) as raised:
+        await hasty.task
+    assert (raised.value.kind, raised.value.reason) == (Kind.EXHAUSTED, "PROVIDER_RATE_LIMITED")
+    await shop.clock.advance(0.5)
+    assert (hasty.sent(), patient.sent()) == (False, True)
+
+
+async def test_a_cancelled_request_leaves_the_line(shop: Shop) -> None:
+    await shop.learn(remaining=0)
+    dear, other = await shop.ask(), await shop.ask()
+    dear.task.cancel()
+    await settle()
+    assert shop.pacing.waiting == 1
+    await shop.clock.advance(1.0)
+    assert (dear.sent(), other.sent()) == (False, True)
+
+
+async def test_a_turn_granted_to_a_request_that_was_just_cancelled_is_given_back(
+    shop: Shop,
+) -> None:
+    await shop.learn(remaining=0)
+    waiting = [await shop.ask() for _ in range(6)]
+    shop.clock.fire_next()  # grants five of them, and their tasks haven't run since
+    for request in waiting[:5]:
+        request.task.cancel()
+    await settle()
+    assert [request.sent() for request in waiting] == [False] * 5 + [True]
+
+
+async def test_too_many_requests_stops_everything_for_the_time_named(shop: Shop) -> None:
+    await shop.answer(await shop.ask(), {"Retry-After": "3"}, status=429)
+    write = await shop.ask(priority=Priority.WRITE)
+    await shop.clock.advance(2.9)
+    assert not write.sent()
+    await shop.clock.advance(0.2)
+    assert write.sent()
+
+
+async def test_too_many_requests_without_a_time_stops_until_the_window_ends(shop: Shop) -> None:
+    await shop.answer(await shop.ask(), status=429)
+    request = await shop.ask()
+    await shop.clock.advance(0.9)
+    assert not request.sent()
+    await shop.clock.advance(0.2)
+    assert request.sent()
+
+
+async def test_a_pause_longer_than_the_deadline_is_refused_at_once(shop: Shop) -> None:
+    await shop.answer(await shop.ask(), {"Retry-After": "30"}, status=429)
+    request = await shop.ask(timeout=5)
+    with pytest.raises(Failure) as raised:
+        await request.task
+    assert (raised.value.kind, raised.value.retry_after) == (Kind.EXHAUSTED, 30)
+
+
+async def test_what_is_still_processed_is_left_alone_and_the_rest_goes_on(shop: Shop) -> None:
+    await shop.answer(await shop.ask(path="/orders/1"), {"Retry-After": "5"}, status=503)
+    same, other = await shop.ask(path="/orders/1"), await shop.ask(path="/orders/2")
+    await shop.clock.advance(4.9)
+    assert (same.sent(), other.sent()) == (False, True)
+    await shop.clock.advance(0.2)
+    assert same.sent()
+
+
+async def test_without_headers_the_documented_default_is_kept_to(shop: Shop) -> None:
+    for _ in range(30):
+        request = await shop.ask()
+        if request.sent():
+            await shop.answer(request)
+    assert len(shop.order) == 10
+    await shop.clock.advance(1.0)
+    assert 10 < len(shop.order) <= 20
+
+
+async def test_a_request_without_an_answer_has_spent_its_tokens(shop: Shop) -> None:
+    await shop.learn(remaining=1)
+    lost = await shop.ask()
+    lost.task.cancel()
+    await settle()
+    assert not (await shop.ask()).sent()
+
+
+async def test_the_tokens_left_are_reported(shop: Shop) -> None:
+    await shop.learn(remaining=7)
+    assert shop.tokens == [7]
+
+
+@pytest.mark.parametrize(
+    ("reset", "seconds"),
+    [
+        ("2026-03-01T12:00:00.500Z", 0.5),
+        ("2026-03-01T13:00:00.25+01:00", 0.25),
+        ("2026-03-01T12:00:00.123456789Z", 0.123456),
+        ("2026-03-01T12:00:01", 1.0),
+        ("2026-03-01T11:59:59Z", None),  # over already
+        ("2026-03-02T12:00:00Z", None),  # no window lasts a day
+        ("1772366400", None),
+        ("", None),
+    ],
+)
+def test_the_reset_is_an_iso_time_near_now(reset: str, seconds: float | None) -> None:
+    assert RateWindow.read({"X-Ratelimit-Reset": reset}, START).resets_in == seconds
+
+
+def test_a_clock_that_is_off_is_corrected_by_the_answers_date() -> None:
+    theirs = START + timedelta(minutes=5)
+    headers = {
+        "Date": format_datetime(theirs, usegmt=True),
+        "X-Ratelimit-Reset": (theirs + timedelta(seconds=1)).isoformat(),
+    }
+    assert RateWindow.read(headers, START).resets_in == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("3", 3.0),
+        ("0.5", 0.5),
+        ("-1", 0.0),
+        ("99999999", 3600.0),
+        ("inf", 3600.0),
+        ("nan", None),
+        ("soon", None),
+        ("", None),
+        ("Sun, 01 Mar 2026 12:00:10 GMT", 10.0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(text: str, seconds: float | None) -> None:
+    assert retry_after({"Retry-After": text}, START) == seconds
+
+
+@pytest.mark.parametrize("text", ["ten", "", "-1", "1.5"])
+def test_counts_that_are_none_are_passed_over(text: str) -> None:
+    window = RateWindow.read({"X-Ratelimit-Limit": text, "X-Ratelimit-Remaining": text}, START)
+    assert (window.limit, window.remaining) == (None, None)
