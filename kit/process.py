@@ -34,7 +34,7 @@ def run(
     Exit status 2 says that the environment is not fit, and the line before it says why.
     """
     env = Env(os.environ)
-    level = env.choice("LOG_LEVEL", LOG_LEVEL_HELP, "info", ("debug", "info", "warning", "error"))
+    level = read_log_level(env)
     settings = read(env)
     try:
         env.finish()
@@ -44,6 +44,11 @@ def run(
     log.setup(level, secrets(settings))
     with suppress(Stopped):
         uvloop.run(_until_stopped(settings, main))
+
+
+def read_log_level(env: Env) -> str:
+    """The one variable that every process reads beside its own settings."""
+    return env.choice("LOG_LEVEL", LOG_LEVEL_HELP, "info", ("debug", "info", "warning", "error"))
 
 
 async def _until_stopped(settings: S, main: Callable[[S, asyncio.Event], Awaitable[None]]) -> None:

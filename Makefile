@@ -1,0 +1,36 @@
+# One verb each; every target makes the environment that it needs. `make PYTHON=python3.12 up` chooses a Python.
+PYTHON ?= python3
+PY := .venv/bin/python
+UV := $(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+# A Python that went away leaves an environment that only looks like one.
+$(shell $(PY) -c '' 2>/dev/null || rm -f .venv/*.stamp)
+.PHONY: up test check protos schema docs migrate seed lock clean
+
+up migrate seed: .venv/runtime.stamp
+	@$(PY) -m cli $@
+test: .venv/dev.stamp
+	@$(PY) -m pytest -n 2
+check: .venv/dev.stamp
+	@$(PY) -m ruff check && $(PY) -m ruff format --check && $(PY) -m mypy . && .venv/bin/buf lint protos
+	@$(PY) -c 'import sys; from importlinter.cli import lint_imports_command as c; sys.exit(c())'
+	@$(PY) -m protos.generate --check && $(PY) -m gateway.export_schema --check && $(PY) -m docs.generate --check
+protos: .venv/dev.stamp
+	@$(PY) -m protos.generate
+schema: .venv/runtime.stamp
+	@$(PY) -m gateway.export_schema
+docs: .venv/runtime.stamp
+	@$(PY) -m docs.generate
+lock: .venv/dev.stamp
+	@$(UV) --extra local -o requirements.lock pyproject.toml
+	@$(UV) -c requirements.lock --extra local --extra dev -o requirements-dev.lock pyproject.toml
+clean: # everything that can be made again; the state in .local stays
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/js/node_modules
+
+.venv/runtime.stamp: requirements.lock
+.venv/dev.stamp: requirements-dev.lock
+.venv/%.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; $(PYTHON) is older: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PY) -c 'import pip' 2>/dev/null || $(PYTHON) -m venv --clear .venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@

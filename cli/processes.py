@@ -1,0 +1,49 @@
+"""The platform's processes: how each is called, where its settings are, and which variables it reads."""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kit.env import Env, Variable
+from kit.process import read_log_level
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process of the platform, run as `python -m <module>`.
+
+    `port` names the variable of its port; `speaks` is "grpc" or "http".
+    """
+
+    name: str
+    module: str
+    port: str
+    default_port: int
+    speaks: str
+
+    def read(self, values: Mapping[str, str]) -> tuple[Env, Any]:
+        """The settings as the process itself would read them, and what it asked for and missed."""
+        env = Env(values)
+        read_log_level(env)
+        # By name, so that a command loads only the processes that it is about.
+        return env, importlib.import_module(f"{self.module}.settings").Settings.read(env)
+
+    def variables(self) -> list[Variable]:
+        """Every variable that it reads, in the order of reading."""
+        env, _ = self.read({})
+        return list(env.declared.values())
+
+    def environment(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Those of `values` that it reads: a process gets no secret that it doesn't need."""
+        return {v.name: values[v.name] for v in self.variables() if values.get(v.name)}
+
+
+# In the order of their start; whoever calls others comes after them.
+PROCESSES = (
+    Process("catalogue", "services.catalogue", "CATALOGUE_PORT", 50051, "grpc"),
+    Process("esims", "services.esims", "ESIMS_PORT", 50053, "grpc"),
+    Process("orders", "services.orders", "ORDERS_PORT", 50052, "grpc"),
+    Process("webhooks", "webhooks", "WEBHOOKS_PORT", 4001, "http"),
+    Process("gateway", "gateway", "GATEWAY_PORT", 4000, "http"),
+)

@@ -1,0 +1,53 @@
+"""Session tokens for scripts: from the local auth emulator, or by signing in to a real project."""
+
+from collections.abc import Mapping
+
+import aiohttp
+
+# Seconds; signing in hashes a password, which is slow on purpose.
+TIMEOUT = aiohttp.ClientTimeout(total=10)
+
+
+class SessionError(Exception):
+    """No token was given; the text says why and what to do."""
+
+
+async def mint(http: aiohttp.ClientSession, url: str, email: str, *, admin: bool) -> str:
+    """An access token of the emulator at `url`; the account is made when there is none.
+
+    An account that is an administrator already stays one.
+    """
+    body = {"email": email} | ({"admin": True} if admin else {})
+    answer = await _post(http, f"{url}/_control/auth/session", body, {})
+    return str(answer["access_token"])
+
+
+async def sign_in(
+    http: aiohttp.ClientSession, url: str, anon_key: str, email: str, password: str
+) -> str:
+    """An access token of the Supabase project at `url`."""
+    body = {"email": email, "password": password}
+    address = f"{url}/auth/v1/token?grant_type=password"
+    answer = await _post(http, address, body, {"apikey": anon_key})
+    return str(answer["access_token"])
+
+
+async def _post(
+    http: aiohttp.ClientSession, url: str, body: Mapping[str, object], headers: Mapping[str, str]
+) -> dict[str, object]:
+    try:
+        async with http.post(url, json=body, headers=headers, timeout=TIMEOUT) as answer:
+            content = await answer.json(content_type=None)
+            if answer.status == 200 and isinstance(content, dict) and "access_token" in content:
+                return content
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise SessionError(
+            f"no auth server answers at {url} ({type(error).__name__}): start it with `make up`, or"
+            " mend SUPABASE_URL"
+        ) from error
+    except ValueError:
+        content = None
+    said = content.get("msg") if isinstance(content, dict) else None
+    raise SessionError(
+        f"the auth server refused (HTTP {answer.status}): {said or 'no reason given'}"
+    )

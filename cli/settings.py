@@ -1,0 +1,144 @@
+"""The settings of `esimgo up` and its sisters: what is real, what is played here, and on which ports."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from cli.processes import PROCESSES
+from cli.supervisor import ROOT
+from kit.env import Env
+
+SUPABASE = ("SUPABASE_URL", "SUPABASE_ANON_KEY", "SUPABASE_SERVICE_ROLE_KEY")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSettings:
+    """How everything runs on this machine.
+
+    `values` are the environment over the file .env, empty ones left out. `ports` are by the name of
+    their variable. `database_url` is an administrator's, and None where PostgreSQL is ours.
+    """
+
+    values: Mapping[str, str] = field(repr=False)
+    home: Path
+    ports: Mapping[str, int]
+    sandbox_catalogue: Path | None
+    real_provider: bool
+    real_supabase: bool
+    database_url: str | None = field(repr=False)
+    webhook_secret: str | None = field(repr=False)
+
+    @classmethod
+    def read(cls, env: Env, values: Mapping[str, str]) -> "LocalSettings":
+        """Declares and reads the variables; what doesn't fit together is reported to `env`."""
+        ports = {
+            process.port: _port(env, process.port, process.name, process.default_port)
+            for process in PROCESSES
+        }
+        ports["SANDBOX_PORT"] = _port(env, "SANDBOX_PORT", "the provider's sandbox", 4010)
+        ports["SANDBOX_AUTH_PORT"] = _port(env, "SANDBOX_AUTH_PORT", "the auth emulator", 4011)
+        taken: dict[int, str] = {}
+        for name, port in ports.items():
+            if (other := taken.setdefault(port, name)) != name:
+                env.problems.append(f"{name} and {other} are both {port}: change one of them")
+        home = Path(
+            env.text(
+                "ESIMGO_HOME",
+                "The folder that keeps the state of everything that runs locally.",
+                ".local",
+            )
+        )
+        catalogue = env.optional(
+            "SANDBOX_CATALOGUE",
+            "A file of bundles in the provider's shape that the sandbox sells instead of its own.",
+        )
+        key = env.optional(
+            "ESIM_GO_API_KEY",
+            "With a key the real provider is called; without one the sandbox is started.",
+            secret=True,
+        )
+        address = env.optional("ESIM_GO_BASE_URL", "Another address of the provider's API.")
+        supabase = {
+            name: env.optional(name, help_, secret=name != "SUPABASE_URL")
+            for name, help_ in zip(
+                SUPABASE,
+                (
+                    "A real Supabase project; without it the auth emulator is started.",
+                    "That project's anon (publishable) key.",
+                    "That project's service role (secret) key.",
+                ),
+                strict=True,
+            )
+        }
+        settings = cls(
+            values=values,
+            home=(ROOT / home).resolve(),
+            ports=ports,
+            sandbox_catalogue=Path(catalogue).resolve() if catalogue else None,
+            real_provider=key is not None,
+            real_supabase=all(supabase.values()),
+            database_url=env.optional(
+                "DATABASE_URL",
+                "An administrator's login of a PostgreSQL; without it one is started.",
+                secret=True,
+            ),
+            webhook_secret=env.optional(
+                "ESIM_GO_WEBHOOK_SECRET",
+                "The key of the callbacks' signatures; without it the API key.",
+                secret=True,
+            ),
+        )
+        if address and not key:
+            env.problems.append(
+                "eSIM Go API key not configured: ESIM_GO_BASE_URL is set, so set ESIM_GO_API_KEY"
+                " too (or neither, for the sandbox)"
+            )
+        if any(supabase.values()) and not settings.real_supabase:
+            missing = " and ".join(name for name in SUPABASE if not supabase[name])
+            env.problems.append(
+                f"a Supabase project needs {', '.join(SUPABASE)} together: set {missing} (or none"
+                " of them, for the auth emulator)"
+            )
+        if settings.sandbox_catalogue and not settings.sandbox_catalogue.is_file():
+            env.problems.append(f"SANDBOX_CATALOGUE: there is no file {catalogue}")
+        return settings
+
+    def address(self, port: str) -> str:
+        """Where the process of that port variable listens on this machine."""
+        return f"127.0.0.1:{self.ports[port]}"
+
+    def own_ports(self) -> dict[str, int]:
+        """The ports that `up` needs: those of everything that isn't real."""
+        left_out = {
+            "SANDBOX_PORT": self.real_provider,
+            "SANDBOX_AUTH_PORT": self.real_supabase,
+        }
+        return {name: port for name, port in self.ports.items() if not left_out.get(name)}
+
+
+def merged(
+    environment: Mapping[str, str] = os.environ, file: Path = ROOT / ".env"
+) -> dict[str, str]:
+    """The environment over the file .env; a value that is empty in one counts as absent there."""
+    return {**_filled(dotenv_values(file)), **_filled(environment)}
+
+
+def load() -> LocalSettings:
+    """Reads the machine's settings; raises kit.env.SettingsError naming all that is wrong."""
+    values = merged()
+    env = Env(values)
+    settings = LocalSettings.read(env, values)
+    env.finish()
+    return settings
+
+
+def _filled(values: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value and value.strip()}
+
+
+def _port(env: Env, name: str, whose: str, default: int) -> int:
+    # Not 0: peers and tokens name the address, so it must be known before and stay the same.
+    return int(env.number(name, f"The port of {whose}.", default, low=1, high=65535))

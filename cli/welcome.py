@@ -1,0 +1,116 @@
+"""What `esimgo up` shows when everything is ready: addresses, tokens and commands to try."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+
+from cli import sessions
+from cli.console import OWN_NAME, Console
+from cli.programs import callback_url
+from cli.settings import LocalSettings
+
+CUSTOMER = "customer@example.com"
+ADMIN = "admin@example.com"
+FEATURED = "{ featuredPlans { id name price } }"
+# Seconds between two looks at the catalogue while the first reading of it runs.
+LOOK_EVERY = 0.25
+# Seconds after which one says that the catalogue is still empty; the sandbox's takes one or two.
+PATIENCE = 15.0
+JSON = '-H "Content-Type: application/json"'
+
+
+async def show(
+    settings: LocalSettings,
+    values: Mapping[str, str],
+    http: aiohttp.ClientSession,
+    console: Console,
+    began: float,
+) -> None:
+    """Waits until there are plans to buy, and then says so; `began` is of time.monotonic."""
+    url = f"http://localhost:{settings.ports['GATEWAY_PORT']}/graphql"
+    plan = await _first_plan(http, url, console)
+    console.say(OWN_NAME, f"ready in {time.monotonic() - began:.1f} s")
+    customer = "YOUR_JWT_TOKEN"
+    if settings.real_supabase:
+        tokens = "\n  A token: ./esimgo token --email YOU@YOUR.DOMAIN asks for the password.\n"
+    else:
+        auth = values["SUPABASE_URL"]
+        customer = await sessions.mint(http, auth, CUSTOMER, admin=False)
+        admin = await sessions.mint(http, auth, ADMIN, admin=True)
+        tokens = (
+            f"\n  A customer's token ({CUSTOMER}; ./esimgo token --email {CUSTOMER} gives"
+            f" another):\n{customer}\n\n  An administrator's token ({ADMIN}):\n{admin}\n"
+        )
+    console.show(
+        f"\n{_addresses(settings, values, url)}\n{tokens}\n{_commands(url, customer, plan)}"
+    )
+
+
+def _addresses(settings: LocalSettings, values: Mapping[str, str], url: str) -> str:
+    grpc = ", ".join(
+        f"{name} {settings.address(f'{name.upper()}_PORT')}"
+        for name in ("catalogue", "orders", "esims")
+    )
+    played = "" if settings.real_provider else " (the sandbox; its control door: /_control)"
+    emulated = "" if settings.real_supabase else " (the emulator)"
+    database = "yours" if settings.database_url else f"PostgreSQL in {settings.home}"
+    return "\n".join(
+        (
+            f"  GraphQL            {url}",
+            f"  gRPC               {grpc}",
+            f"  callbacks          {callback_url(settings)}",
+            f"  provider           {values['ESIM_GO_BASE_URL']}{played}"
+            if "ESIM_GO_BASE_URL" in values
+            else "  provider           eSIM Go",
+            f"  SUPABASE_URL       {values['SUPABASE_URL']}{emulated}",
+            f"  SUPABASE_ANON_KEY  {values['SUPABASE_ANON_KEY']}",
+            f"  database           {database}",
+        )
+    )
+
+
+def _commands(url: str, token: str, plan_id: str) -> str:
+    signed_in = f'curl {url} {JSON} -H "Authorization: Bearer {token}"'
+    purchase = (
+        f'mutation {{ purchaseESIM(planId: \\"{plan_id}\\", input: {{quantity: 1}})'
+        " { success error order { id status esims { iccid qrCode } } } }"
+    )
+    return "\n".join(
+        (
+            "  Try: what is on offer, your eSIMs, and buying one",
+            f'curl {url} {JSON} -d \'{{"query":"{{ featuredPlans {{ name price }} }}"}}\'',
+            "",
+            f'{signed_in} -d \'{{"query":"{{ myESIMs {{ id status }} }}"}}\'',
+            "",
+            f'{signed_in} -d \'{{"query":"{purchase}"}}\'',
+            "",
+        )
+    )
+
+
+async def _first_plan(http: aiohttp.ClientSession, url: str, console: Console) -> str:
+    """The cheapest featured plan, as soon as there is one."""
+    told = time.monotonic()
+    while True:
+        plans, said = await _featured(http, url)
+        if plans:
+            return str(min(plans, key=lambda plan: float(plan["price"]))["id"])
+        if time.monotonic() - told > PATIENCE:
+            console.say(OWN_NAME, f"still waiting for the catalogue's first plans{said}")
+            told = time.monotonic()
+        await asyncio.sleep(LOOK_EVERY)
+
+
+async def _featured(http: aiohttp.ClientSession, url: str) -> tuple[list[dict[str, Any]], str]:
+    try:
+        timeout = aiohttp.ClientTimeout(total=5)
+        async with http.post(url, json={"query": FEATURED}, timeout=timeout) as answer:
+            content = await answer.json(content_type=None)
+        plans = (content.get("data") or {}).get("featuredPlans") or []
+        errors = content.get("errors") or []
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        return [], f" ({type(error).__name__})"
+    return plans, f" ({errors[0].get('message')})" if errors else ""
