@@ -15,8 +15,8 @@ log = logging.getLogger(__name__)
 
 # An eSIM's or order's JSON is about 2 kB: some 20 MB when full.
 MAX_ENTRIES = 10_000
-# A cache slower than this isn't worth asking: the provider itself answers in some 200 ms.
-REDIS_TIMEOUT = 0.5
+# Seconds. A Redis slower than this is no help: the provider itself mostly answers sooner.
+REDIS_TIMEOUT = 1.0
 # Seconds without asking a Redis that failed, so that its absence doesn't slow every call down.
 REDIS_PAUSE = 5.0
 

