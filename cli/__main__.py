@@ -1,6 +1,7 @@
 """`esimgo`: runs the platform on one machine and looks after it."""
 
 import asyncio
+import os
 import sys
 
 import click
@@ -24,7 +25,7 @@ def up() -> None:
     Auth, PostgreSQL.
     """
     try:
-        asyncio.run(Up(load(), Console()).run())
+        asyncio.run(Up(load(), Console(sys.stdout, os.environ)).run())
     except SettingsError as error:
         click.echo(f"cannot start: {error}", err=True)
         sys.exit(2)

@@ -1,7 +1,6 @@
 """Lines of many processes in one terminal: each with the name of who says it, coloured where it helps."""
 
-import os
-import sys
+from collections.abc import Mapping
 from typing import TextIO
 
 # The longest name, so that all texts start in one column.
@@ -14,9 +13,9 @@ OWN_NAME = "up"
 class Console:
     """Writes lines to a stream; colours only on a terminal, and not when NO_COLOR is set."""
 
-    def __init__(self, stream: TextIO = sys.stdout) -> None:
+    def __init__(self, stream: TextIO, environment: Mapping[str, str]) -> None:
         self._stream = stream
-        self._coloured = stream.isatty() and not os.environ.get("NO_COLOR")
+        self._coloured = stream.isatty() and not environment.get("NO_COLOR")
         self._names: list[str] = []
 
     def say(self, name: str, text: str) -> None:

@@ -51,12 +51,20 @@ class Program:
 class Keeper:
     """Keeps one program running from `start` to `stop`."""
 
-    def __init__(self, program: Program, say: Say, *, grace: float = GRACE) -> None:
+    def __init__(
+        self,
+        program: Program,
+        say: Say,
+        *,
+        grace: float = GRACE,
+        first_delay: float = FIRST_DELAY,
+    ) -> None:
         self.program = program
         self.pid: int | None = None
         self.ready = asyncio.Event()
         self._say = say
         self._grace = grace
+        self._first_delay = first_delay
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._was_ready = False
@@ -80,7 +88,7 @@ class Keeper:
 
     async def _keep(self) -> None:
         clock = asyncio.get_running_loop().time
-        delay = FIRST_DELAY
+        delay = self._first_delay
         while not self._stop.is_set():
             started = clock()
             status = await self._run()
@@ -89,7 +97,7 @@ class Keeper:
             if status == UNFIT and not self._was_ready:
                 raise UnfitError(f"{self.program.name} can't start with its settings: see above")
             if clock() - started >= STEADY:
-                delay = FIRST_DELAY
+                delay = self._first_delay
             self._say("up", f"{self.program.name} {_end(status)}; starting it again in {delay:g} s")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), delay)
