@@ -137,19 +137,20 @@ async def test_a_remembered_token_still_expires(verifier: Verifier, issuer: Issu
     assert caught.value.reason == "TOKEN_EXPIRED"
 
 
-async def test_the_same_token_gives_the_same_session(
+async def test_the_tokens_in_use_are_remembered(
     issuer: Issuer, http: aiohttp.ClientSession
 ) -> None:
     verifier = make_verifier(issuer, http, cache_size=2)
-    tokens = [issuer.token(jti=str(number)) for number in range(3)]
-    first = await verifier.session(f"Bearer {tokens[0]}")
-    assert await verifier.session(f"Bearer {tokens[0]}") is first
-    for token in tokens:
-        await verifier.session(f"Bearer {token}")
-    # Only two are remembered: the first was verified anew, with an equal result.
-    again = await verifier.session(f"Bearer {tokens[0]}")
-    assert again == first
-    assert again is not first
+    often, once, new = (f"Bearer {issuer.token(jti=name)}" for name in ("often", "once", "new"))
+    first = await verifier.session(often)
+    before = await verifier.session(once)
+    assert await verifier.session(often) is first
+    await verifier.session(new)
+    assert await verifier.session(often) is first
+    # Forgotten for the new one: verified again, with an equal result.
+    after = await verifier.session(once)
+    assert after == before
+    assert after is not before
 
 
 @pytest.mark.parametrize(
@@ -210,6 +211,11 @@ async def test_a_hanging_auth_server_delays_only_the_first_caller(
     # Answered although the fetch that this starts is not.
     assert await accepted(verifier, issuer.token(jti="does not wait"))
     await issuer.asked.wait()
+    issuer.status = 200
+    issuer.keys["new"] = OTHER_EC_KEY
+    issuer.may_answer.set()
+    # That fetch is still the one under way, and its answer is used.
+    assert await accepted(verifier, issuer.token("new"))
     assert issuer.fetches == 3
 
 
@@ -256,6 +262,7 @@ def test_unusable_keys_are_left_out() -> None:
         usable | {"kid": "no number", "x": "!"},
         usable | {"kid": "no text", "x": 5},
         to_jwk("another curve", other_curve) | {"alg": "ES384"},
+        {name: value for name, value in to_jwk("unnamed", other_curve).items() if name != "alg"},
         to_jwk("small", small),
         to_jwk("rsa", RSA_KEY),
         usable,

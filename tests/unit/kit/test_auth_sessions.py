@@ -236,6 +236,11 @@ async def test_malformed_headers_are_refused(secret_verifier: Verifier, header: 
     assert failure.reason == "TOKEN_MALFORMED"
 
 
+async def test_a_huge_token_is_refused_unread(verifier: Verifier, issuer: Issuer) -> None:
+    await assert_refused(verifier, issuer.token(padding="x" * 8192), "TOKEN_MALFORMED")
+    assert issuer.fetches == 0
+
+
 @pytest.mark.parametrize("claims", [[1, 2], "text", 3, None])
 async def test_signed_claims_that_are_no_object_are_refused(
     secret_verifier: Verifier, claims: Any
