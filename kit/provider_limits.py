@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Self
 
-# The provider's windows last a second: a reset further ahead is a clock that can't be compared.
+# The provider's windows last a second: a reset further away is a clock that can't be compared.
 LONGEST_WINDOW = 60.0
 # The Date header counts whole seconds; only a difference beyond that is a wrong clock.
 CLOCK_NOISE = 2.0
@@ -16,7 +16,10 @@ LONGEST_PAUSE = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class RateWindow:
-    """What an answer tells about the window; None for what it doesn't tell or tells wrongly."""
+    """What an answer tells about the window; None for what it doesn't tell or tells wrongly.
+
+    `resets_in` is in seconds from now, below 0 when the window that is told of is over.
+    """
 
     limit: int | None
     remaining: int | None
@@ -55,7 +58,7 @@ def _resets_in(headers: Mapping[str, str], now: datetime) -> float | None:
     if reset.tzinfo is None:
         reset = reset.replace(tzinfo=UTC)
     seconds = (reset - _their_now(headers, now)).total_seconds()
-    return seconds if 0 < seconds <= LONGEST_WINDOW else None
+    return seconds if abs(seconds) <= LONGEST_WINDOW else None
 
 
 def _their_now(headers: Mapping[str, str], now: datetime) -> datetime:

@@ -18,6 +18,8 @@ DEFAULT_LIMIT = 10
 DEFAULT_WINDOW = 1.0
 # Resets of one window, computed from several answers, differ by no more than the clocks' noise.
 SAME_WINDOW = 0.25
+# Timers and clocks are some milliseconds off; a request must not arrive before its window does.
+MARGIN = 0.05
 # Templates are few; values that look like fixed words must not let the table grow for ever.
 MAX_ENDPOINTS = 500
 
@@ -169,7 +171,7 @@ class Pacing:
         if window.limit is not None:
             self._limit = window.limit
         if window.remaining is not None and window.resets_in is not None:
-            self._confirm(window.remaining, now + window.resets_in)
+            self._confirm(window.remaining, now, now + window.resets_in + MARGIN)
         else:
             self._remaining -= turn.cost
             self._confirmed = self._confirmed or turn.status is not None
@@ -182,9 +184,9 @@ class Pacing:
         self._on_tokens(max(0, self._remaining))
         self._advance()
 
-    def _confirm(self, remaining: int, resets_at: float) -> None:
-        if self._confirmed and resets_at < self._resets_at - SAME_WINDOW:
-            return  # an answer that was overtaken by one of a later window
+    def _confirm(self, remaining: int, now: float, resets_at: float) -> None:
+        if resets_at <= now or (self._confirmed and resets_at < self._resets_at - SAME_WINDOW):
+            return  # it tells of an earlier window
         if self._confirmed and resets_at <= self._resets_at + SAME_WINDOW:
             remaining = min(remaining, self._remaining)  # answers overtake one another
         self._remaining, self._resets_at, self._confirmed = remaining, resets_at, True

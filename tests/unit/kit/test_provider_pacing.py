@@ -9,7 +9,7 @@ import pytest
 
 from kit.errors import Failure, Kind
 from kit.provider_limits import RateWindow, retry_after
-from kit.provider_pacing import Pacing, Priority
+from kit.provider_pacing import MARGIN, Pacing, Priority
 from tests.unit.kit.stepped_clock import START, SteppedClock, settle
 
 Headers = Mapping[str, str]
@@ -101,9 +101,9 @@ async def test_until_the_window_is_known_half_of_it_is_spent(shop: Shop) -> None
 async def test_an_empty_window_is_waited_for(shop: Shop) -> None:
     await shop.learn(remaining=0, resets_in=0.75)
     request = await shop.ask()
-    await shop.clock.advance(0.74)
+    await shop.clock.advance(0.75)
     assert not request.sent()
-    await shop.clock.advance(0.02)
+    await shop.clock.advance(MARGIN)
     assert request.sent()
 
 
@@ -123,6 +123,19 @@ async def test_answers_that_overtake_one_another_do_not_give_tokens_back(shop: S
     assert len(shop.order) == 2 + 2
 
 
+async def test_an_answer_of_an_earlier_window_says_nothing_about_this_one(shop: Shop) -> None:
+    late = await shop.ask()
+    earlier = shop.window(remaining=1, resets_in=1.0)
+    await shop.clock.advance(2.0)
+    for _ in range(20):
+        await shop.ask()
+    assert len(shop.order) == 1 + 5
+    await shop.answer(late, earlier)
+    assert len(shop.order) == 1 + 5
+    await shop.answer(shop.order[1], shop.window(remaining=9))
+    assert len(shop.order) == 1 + 10
+
+
 async def test_the_cost_of_an_endpoint_is_learnt(shop: Shop) -> None:
     request = await shop.ask(endpoint="GET /dear")
     await shop.answer(request, shop.window(remaining=9, cost=5))
@@ -136,7 +149,7 @@ async def test_a_dear_request_is_not_overtaken_by_cheap_ones_behind_it(shop: Sho
     dear = await shop.ask(endpoint="GET /dear")
     cheap = await shop.ask(endpoint="GET /cheap")
     assert (dear.sent(), cheap.sent()) == (False, False)
-    await shop.clock.advance(1.0)
+    await shop.clock.advance(1.1)
     assert dear.sent()
 
 
@@ -154,7 +167,7 @@ async def test_writes_go_first_sync_last_and_equals_in_turn(shop: Shop) -> None:
     first = await shop.ask(priority=Priority.READ)
     second = await shop.ask(priority=Priority.READ)
     write = await shop.ask(priority=Priority.WRITE)
-    await shop.clock.advance(1.0)
+    await shop.clock.advance(1.1)
     assert shop.order[1:] == [write, first, second, sync]
 
 
@@ -162,11 +175,11 @@ async def test_waiting_past_the_deadline_is_refused_and_leaves_the_line(shop: Sh
     await shop.learn(remaining=0)
     hasty = await shop.ask(timeout=0.5)
     patient = await shop.ask()
-    await shop.clock.advance(0.5)
+    await shop.clock.advance(0.55)
     with pytest.raises(Failure) as raised:
         await hasty.task
     assert (raised.value.kind, raised.value.reason) == (Kind.EXHAUSTED, "PROVIDER_RATE_LIMITED")
-    await shop.clock.advance(0.5)
+    await shop.clock.advance(0.55)
     assert (hasty.sent(), patient.sent()) == (False, True)
 
 
@@ -176,7 +189,7 @@ async def test_a_cancelled_request_leaves_the_line(shop: Shop) -> None:
     dear.task.cancel()
     await settle()
     assert shop.pacing.waiting == 1
-    await shop.clock.advance(1.0)
+    await shop.clock.advance(1.1)
     assert (dear.sent(), other.sent()) == (False, True)
 
 
@@ -233,7 +246,7 @@ async def test_without_headers_the_documented_default_is_kept_to(shop: Shop) -> 
         if request.sent():
             await shop.answer(request)
     assert len(shop.order) == 10
-    await shop.clock.advance(1.0)
+    await shop.clock.advance(1.1)
     assert 10 < len(shop.order) <= 20
 
 
@@ -257,7 +270,7 @@ async def test_the_tokens_left_are_reported(shop: Shop) -> None:
         ("2026-03-01T13:00:00.25+01:00", 0.25),
         ("2026-03-01T12:00:00.123456789Z", 0.123456),
         ("2026-03-01T12:00:01", 1.0),
-        ("2026-03-01T11:59:59Z", None),  # over already
+        ("2026-03-01T11:59:59Z", -1.0),  # over already
         ("2026-03-02T12:00:00Z", None),  # no window lasts a day
         ("1772366400", None),
         ("", None),
