@@ -1,0 +1,68 @@
+"""The catalogue service as a process: everything is wired here, top to bottom."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+import aiohttp
+
+from kit import process, rpc
+from kit.auth import Verifier
+from kit.cache import Cache
+from kit.db import Database
+from kit.provider import Provider
+from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
+from services.catalogue.datasource import CatalogueDataSource
+from services.catalogue.servicer import ACCESS, CatalogueServicer
+from services.catalogue.settings import Settings
+from services.catalogue.sync import Sync
+
+OWNER = "catalogue"
+NEEDS = "001_create_data_plans"
+# Seconds that calls in progress get at the end; none here takes longer.
+GRACE = 10.0
+
+
+async def serve(
+    settings: Settings, stop: asyncio.Event, started: Callable[[int], None] = lambda port: None
+) -> None:
+    """Serves until `stop` is set; `started` is told the port when calls are answered."""
+    service = settings.service
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        database = await Database.open(service.database_url, owner=OWNER, needs=NEEDS, stop=stop)
+        stack.push_async_callback(database.close)
+        cache = Cache.open(service.redis_url, namespace=OWNER)
+        stack.push_async_callback(cache.close)
+        source = CatalogueDataSource(Provider(http, settings.provider), cache)
+        sync = Sync(
+            database, source, every=settings.sync_seconds, allow_shrink=settings.allow_shrink
+        )
+        servicer = CatalogueServicer(database, sync)
+        verifier = Verifier(
+            supabase_url=service.sessions.supabase_url,
+            service_role_key=service.sessions.service_role_key,
+            jwt_secret=service.sessions.jwt_secret,
+            http=http,
+        )
+        running = await rpc.start(
+            rpc.Service(
+                catalogue_pb2.DESCRIPTOR.services_by_name["CatalogueService"],
+                lambda server: catalogue_pb2_grpc.add_CatalogueServiceServicer_to_server(
+                    servicer, server
+                ),
+                ACCESS,
+            ),
+            host=service.host,
+            port=service.port,
+            verifier=verifier,
+        )
+        sync.keep_current()
+        started(running.port)
+        await stop.wait()
+        await sync.stop()  # its followers hear the end of it before the server goes
+        await running.stop(drain=service.drain_seconds, grace=GRACE)
+
+
+if __name__ == "__main__":
+    process.run(Settings.read, Settings.secrets, serve)

@@ -1,0 +1,60 @@
+"""The plans of a shop's front page: an administrator's choice, else the cheapest of each region."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from kit.db import Connection
+from kit.errors import Failure, Kind
+from services.catalogue.plan import Plan
+from services.catalogue.store import COLUMNS, plans_by_ids, to_plan
+
+CHOSEN = f"""
+select {COLUMNS}
+from catalogue.featured_plans chosen
+join catalogue.data_plans plan on plan.id = chosen.plan_id
+where plan.offered
+order by chosen.position
+limit $1
+"""  # noqa: S608 - constants
+# The index on (region, price_per_day, name) gives each region's first row; `cheapest_by_region` in
+# search.py is the same rule over values.
+BY_RULE = f"""
+select {COLUMNS}
+from (
+    select distinct on (region) {COLUMNS}, region, count(*) over (partition by region) as plan_count
+    from catalogue.data_plans
+    where offered
+    order by region, price_per_day, name
+) as best
+order by plan_count desc, region collate "C"
+limit $1
+"""  # noqa: S608 - constants
+
+
+async def featured(connection: Connection, most: int) -> list[Plan]:
+    """At most `most` plans on sale; the rule chooses while no chosen plan is on sale."""
+    rows = await connection.fetch(CHOSEN, most) or await connection.fetch(BY_RULE, most)
+    return [to_plan(row) for row in rows]
+
+
+# Two administrators at once would each delete the other's rows and then collide.
+LOCK = "select pg_advisory_xact_lock(hashtext('catalogue.featured_plans'))"
+CLEAR = "delete from catalogue.featured_plans"
+CHOOSE = """
+insert into catalogue.featured_plans (plan_id, position)
+select plan_id, position from unnest($1::uuid[]) with ordinality as given (plan_id, position)
+"""
+
+
+async def choose_featured(connection: Connection, ids: Sequence[UUID]) -> list[Plan]:
+    """Replaces the choice; none returns to the rule.
+
+    Raises Failure NOT_FOUND (PLAN_NOT_FOUND) that names the unknown ids.
+    """
+    plans = {plan.id: plan for plan in await plans_by_ids(connection, ids)}
+    if unknown := [str(plan) for plan in ids if plan not in plans]:
+        raise Failure(Kind.NOT_FOUND, "PLAN_NOT_FOUND", f"No such plans: {', '.join(unknown)}")
+    await connection.execute(LOCK)
+    await connection.execute(CLEAR)
+    await connection.execute(CHOOSE, ids)
+    return [plans[plan] for plan in ids]

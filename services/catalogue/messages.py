@@ -1,0 +1,95 @@
+"""Plans between values and protos."""
+
+from kit import money, timestamps
+from protos.catalogue.v1 import catalogue_pb2 as pb
+from services.catalogue.plan import Country, Plan, PlanOrder, features
+from services.catalogue.runs import Run
+from services.catalogue.store import CountryRow, RegionRow
+
+ORDERS = {
+    pb.PLAN_ORDER_UNSPECIFIED: PlanOrder.NAME,
+    pb.PLAN_ORDER_NAME: PlanOrder.NAME,
+    pb.PLAN_ORDER_PRICE_ASC: PlanOrder.PRICE_ASC,
+    pb.PLAN_ORDER_PRICE_DESC: PlanOrder.PRICE_DESC,
+    pb.PLAN_ORDER_DURATION_ASC: PlanOrder.DURATION_ASC,
+    pb.PLAN_ORDER_DATA_DESC: PlanOrder.DATA_DESC,
+}
+
+
+def plan_message(plan: Plan) -> pb.DataPlan:
+    """A plan with everything that is derived from it."""
+    bundle = plan.bundle
+    return pb.DataPlan(
+        id=str(plan.id),
+        name=bundle.name,
+        description=bundle.description,
+        region=bundle.region,
+        countries=[country_message(country) for country in bundle.countries],
+        duration_days=bundle.duration_days,
+        price=money.to_proto(bundle.price, plan.currency),
+        data_mb=bundle.data_mb,
+        unlimited=bundle.unlimited,
+        bundle_group=bundle.bundle_group,
+        features=features(bundle),
+        available_quantity=plan.available_quantity,
+        allowances=[
+            pb.Allowance(
+                type=allowance.type,
+                service=allowance.service,
+                description=allowance.description,
+                amount=allowance.amount,
+                unit=allowance.unit,
+                unlimited=allowance.unlimited,
+            )
+            for allowance in bundle.allowances
+        ],
+        profile_name=bundle.profile_name,
+        autostart=bundle.autostart,
+        speeds=bundle.speeds,
+        withdrawn=plan.withdrawn,
+        hidden=plan.hidden,
+        updated_at=timestamps.to_proto(plan.updated_at),
+    )
+
+
+def country_message(country: Country) -> pb.Country:
+    return pb.Country(name=country.name, iso=country.iso, region=country.region)
+
+
+def region_message(row: RegionRow) -> pb.RegionSummary:
+    return pb.RegionSummary(
+        name=row.name,
+        plan_count=row.plan_count,
+        lowest_price=money.to_proto(row.lowest_price, row.currency),
+    )
+
+
+def country_summary(row: CountryRow) -> pb.CountrySummary:
+    return pb.CountrySummary(
+        country=country_message(row.country),
+        plan_count=row.plan_count,
+        lowest_price=money.to_proto(row.lowest_price, row.currency),
+    )
+
+
+def progress_message(run: Run) -> pb.SyncCatalogueResponse:
+    """Progress; with the result once it is there."""
+    done = run.finished_at is not None
+    return pb.SyncCatalogueResponse(
+        read=run.read, expected=run.expected, done=done, status=run_message(run) if done else None
+    )
+
+
+def run_message(run: Run | None) -> pb.SyncStatus | None:
+    """None stays None: protobuf constructors take it as absent."""
+    if run is None:
+        return None
+    return pb.SyncStatus(
+        started_at=timestamps.to_proto(run.started_at),
+        finished_at=timestamps.to_proto(run.finished_at),
+        plan_count=run.plan_count,
+        added=run.added,
+        changed=run.changed,
+        withdrawn=run.withdrawn,
+        error=run.error,
+    )

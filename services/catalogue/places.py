@@ -1,0 +1,53 @@
+"""Regions and countries that a filter names: telling the unknown ones, with near names to choose from."""
+
+import difflib
+from collections.abc import Iterable
+
+from kit.db import Connection
+from kit.errors import invalid
+from services.catalogue.plan import GLOBAL, PlanFilter, fold
+
+# Three are read at a glance.
+MOST_SUGGESTIONS = 3
+
+KNOWN = """
+select exists (select from catalogue.data_plans) as any_plan,
+       $1::text is null
+           or exists (select from catalogue.data_plans where region_keys @> array[$1]) as region,
+       $2::text is null
+           or exists (select from catalogue.data_plans where country_keys @> array[$2]) as country
+"""
+REGION_NAMES = """
+select distinct country ->> 'region'
+from catalogue.data_plans, jsonb_array_elements(countries) as country
+"""
+COUNTRY_NAMES = """
+select distinct country ->> 'name'
+from catalogue.data_plans, jsonb_array_elements(countries) as country
+"""
+
+
+async def require_known(connection: Connection, wanted: PlanFilter) -> None:
+    """Raises Failure INVALID (UNKNOWN_REGION, UNKNOWN_COUNTRY) for a place that no plan ever had.
+
+    Before the first plan is known, any place may exist.
+    """
+    known = await connection.fetchrow(KNOWN, wanted.region, wanted.country)
+    assert known is not None  # a select without a table has its one row
+    if not known["any_plan"]:
+        return
+    if not known["region"]:
+        names = [row[0] for row in await connection.fetch(REGION_NAMES)]
+        text = _unknown(wanted.region or "", [*names, GLOBAL], "region", "ListRegions")
+        raise invalid({"filter.region": text}, reason="UNKNOWN_REGION")
+    if not known["country"]:
+        names = [row[0] for row in await connection.fetch(COUNTRY_NAMES)]
+        text = _unknown(wanted.country or "", names, "country", "ListCountries")
+        raise invalid({"filter.country": text}, reason="UNKNOWN_COUNTRY")
+
+
+def _unknown(given: str, names: Iterable[str], what: str, where: str) -> str:
+    near = {fold(name): name for name in names if name}
+    close = difflib.get_close_matches(given, sorted(near), MOST_SUGGESTIONS)
+    hint = f"did you mean {' or '.join(near[key] for key in close)}? " if close else ""
+    return f'no plan ever had the {what} "{given}"; {hint}{where} gives all names'

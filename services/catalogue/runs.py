@@ -1,0 +1,182 @@
+"""Readings of the provider's catalogue in PostgreSQL: one runs at a time over all replicas."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from kit.db import Connection
+
+# Seconds without a sign of life after which a run's process is taken for dead; its own sign comes
+# every second, so that a pause of the database doesn't end a run that is well.
+DEAD_AFTER = 20
+# Days. A quarter of a year of hourly results is enough to see when something began.
+KEPT_DAYS = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One reading: its progress while `finished_at` is None, then its result.
+
+    `expected` is 0 while the provider hasn't said how many there are. `error` is empty on success.
+    """
+
+    id: UUID
+    started_at: datetime
+    finished_at: datetime | None
+    read: int
+    expected: int
+    plan_count: int
+    added: int
+    changed: int
+    withdrawn: int
+    error: str
+    dead: bool
+
+
+COLUMNS = f"""
+    id, started_at, finished_at, plans_read, plans_expected, plan_count, added, changed, withdrawn,
+    error, finished_at is null and seen_at < now() - interval '{DEAD_AFTER} seconds' as dead
+"""
+
+END_DEAD = f"""
+update catalogue.sync_runs
+set finished_at = now(), error = 'The process that ran it ended before it was done.'
+where finished_at is null and seen_at < now() - interval '{DEAD_AFTER} seconds'
+"""  # noqa: S608 - constants
+
+
+async def end_dead(connection: Connection) -> None:
+    """Fails the run whose process ended, if there is one."""
+    await connection.execute(END_DEAD)
+
+
+BEGIN = """
+insert into catalogue.sync_runs default values
+on conflict ((true)) where finished_at is null do nothing
+returning id
+"""
+
+
+async def begin(connection: Connection) -> UUID | None:
+    """Begins a run; None when one is running somewhere."""
+    await end_dead(connection)
+    begun: UUID | None = await connection.fetchval(BEGIN)
+    return begun
+
+
+UNFINISHED = "select id from catalogue.sync_runs where finished_at is null"
+
+
+async def unfinished(connection: Connection) -> UUID | None:
+    """The run that is under way."""
+    running: UUID | None = await connection.fetchval(UNFINISHED)
+    return running
+
+
+PROGRESS = """
+update catalogue.sync_runs set plans_read = $2, plans_expected = $3, seen_at = now()
+where id = $1 and finished_at is null
+"""
+
+
+async def record_progress(connection: Connection, run: UUID, read: int, expected: int) -> None:
+    """A sign of life, and how far it is."""
+    await connection.execute(PROGRESS, run, read, expected)
+
+
+FINISH = """
+update catalogue.sync_runs
+set finished_at = clock_timestamp(), plans_read = $2, plan_count = $2, added = $3, changed = $4,
+    withdrawn = $5
+where id = $1 and finished_at is null
+"""
+
+
+async def finish(
+    connection: Connection, run: UUID, *, read: int, added: int, changed: int, withdrawn: int
+) -> bool:
+    """Records success. False when the run was taken for dead: its result must not be kept."""
+    status = await connection.execute(FINISH, run, read, added, changed, withdrawn)
+    return str(status) == "UPDATE 1"
+
+
+FAIL = """
+update catalogue.sync_runs set finished_at = now(), error = $2
+where id = $1 and finished_at is null
+"""
+
+
+async def fail(connection: Connection, run: UUID, error: str) -> None:
+    """Records why it failed; the plans stay as they were."""
+    await connection.execute(FAIL, run, error)
+
+
+FORGET = f"""
+delete from catalogue.sync_runs where started_at < now() - interval '{KEPT_DAYS} days'
+"""  # noqa: S608 - constants
+
+
+async def forget_old(connection: Connection) -> None:
+    """Drops results that nobody looks at any more."""
+    await connection.execute(FORGET)
+
+
+BY_ID = f"select {COLUMNS} from catalogue.sync_runs where id = $1"  # noqa: S608 - constants
+
+
+async def by_id(connection: Connection, run: UUID) -> Run | None:
+    """A run, as far as it is."""
+    return _run(await connection.fetchrow(BY_ID, run))
+
+
+LAST = f"""
+select {COLUMNS} from catalogue.sync_runs
+where finished_at is not null order by started_at desc limit 1
+"""  # noqa: S608 - constants
+
+
+async def last(connection: Connection) -> Run | None:
+    """The last finished run, failed or not."""
+    return _run(await connection.fetchrow(LAST))
+
+
+LAST_SUCCESS = f"""
+select {COLUMNS} from catalogue.sync_runs
+where finished_at is not null and error = '' order by started_at desc limit 1
+"""  # noqa: S608 - constants
+
+
+async def last_success(connection: Connection) -> Run | None:
+    """The last run that succeeded."""
+    return _run(await connection.fetchrow(LAST_SUCCESS))
+
+
+SINCE_SUCCESS = """
+select extract(epoch from now() - max(started_at))::float8
+from catalogue.sync_runs where finished_at is not null and error = ''
+"""
+
+
+async def seconds_since_success(connection: Connection) -> float | None:
+    """By the database's clock, which all replicas share; None before the first success."""
+    seconds: float | None = await connection.fetchval(SINCE_SUCCESS)
+    return seconds
+
+
+def _run(row: Any) -> Run | None:
+    if row is None:
+        return None
+    return Run(
+        id=row["id"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        read=row["plans_read"],
+        expected=row["plans_expected"],
+        plan_count=row["plan_count"],
+        added=row["added"],
+        changed=row["changed"],
+        withdrawn=row["withdrawn"],
+        error=row["error"],
+        dead=row["dead"],
+    )

@@ -1,0 +1,189 @@
+"""The catalogue's gRPC methods: requests checked, plans read or changed, answers made."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from kit import page_token, rpc_guard
+from kit.auth import Role
+from kit.checks import Checks
+from kit.db import Database
+from kit.errors import Failure, Kind
+from kit.rpc_guard import Access
+from protos.catalogue.v1 import catalogue_pb2 as pb
+from protos.catalogue.v1 import catalogue_pb2_grpc
+from services.catalogue import featured, listing, messages, places, requests, runs, store
+from services.catalogue.plan import PlanFilter, fold
+from services.catalogue.sync import Sync
+
+# Plans. The largest page holds twice the provider's whole catalogue: some 10 MB.
+USUAL_PAGE = 100
+MOST_PAGE = 10_000
+MOST_BATCH = 1_000
+USUAL_FEATURED = 10
+MOST_FEATURED = 50
+# Characters; the longest of the provider's bundle names has 24.
+MOST_NAME = 200
+
+ACCESS: Mapping[str, Access] = {
+    "ListPlans": Access.PUBLIC,
+    "GetPlan": Access.PUBLIC,
+    "BatchGetPlans": Access.PUBLIC,
+    "ListFeaturedPlans": Access.PUBLIC,
+    "ListRegions": Access.PUBLIC,
+    "ListCountries": Access.PUBLIC,
+    "SetFeaturedPlans": Access.ADMIN,
+    "SetPlanHidden": Access.ADMIN,
+    "SyncCatalogue": Access.ADMIN,
+    "GetSyncStatus": Access.ADMIN,
+}
+
+
+class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
+    """Reads run in the caller's session, which may be nobody's; row security allows changes."""
+
+    def __init__(self, database: Database, sync: Sync) -> None:
+        self._database = database
+        self._sync = sync
+
+    async def ListPlans(self, request: pb.ListPlansRequest, context: Any) -> pb.ListPlansResponse:
+        checks = Checks()
+        wanted = requests.plan_filter(checks, request.filter)
+        size = checks.page_size(request.page_size, USUAL_PAGE, MOST_PAGE)
+        order = messages.ORDERS.get(request.order_by)
+        if order is None:
+            checks.fail("order_by", "must be a value of PlanOrder")
+        checks.done()
+        assert order is not None  # or checks.done() had raised
+        caller = rpc_guard.session()
+        if wanted.include_unavailable and caller.role not in (Role.ADMIN, Role.SERVICE):
+            raise Failure(
+                Kind.FORBIDDEN,
+                "FORBIDDEN",
+                "Not allowed: filter.include_unavailable needs the session of an administrator",
+            )
+        after = page_token.read(request, request.page_token, listing.key_length(order))
+        async with self._database.session(caller) as connection:
+            if wanted.min_price is not None or wanted.max_price is not None:
+                currency = await listing.currency_of_prices(connection)
+                requests.check_currency(wanted, currency)
+                wanted = replace(wanted, currency=currency)
+            page = await listing.list_plans(connection, wanted, order, size=size, after=after)
+            if page.total == 0:
+                await places.require_known(connection, wanted)
+        return pb.ListPlansResponse(
+            plans=map(messages.plan_message, page.plans),
+            next_page_token=page_token.write(request, page.next_key) if page.next_key else "",
+            total_size=page.total,
+        )
+
+    async def GetPlan(self, request: pb.GetPlanRequest, context: Any) -> pb.GetPlanResponse:
+        checks = Checks()
+        which = request.WhichOneof("plan")
+        plan_id = checks.uuid("id", request.id) if which == "id" else None
+        if which is None:
+            checks.fail("plan", "must have an id or a name")
+        elif which == "name" and not checks.words("name", request.name, MOST_NAME):
+            checks.fail("name", "must not be blank")
+        checks.done()
+        async with self._database.session(rpc_guard.session()) as connection:
+            if plan_id is None:
+                plan = await store.plan_by_name(connection, request.name)
+            else:
+                plan = next(iter(await store.plans_by_ids(connection, [plan_id])), None)
+        if plan is None:
+            raise _no_plan(request.id or request.name)
+        return pb.GetPlanResponse(plan=messages.plan_message(plan))
+
+    async def BatchGetPlans(
+        self, request: pb.BatchGetPlansRequest, context: Any
+    ) -> pb.BatchGetPlansResponse:
+        checks = Checks()
+        ids = checks.uuids("ids", list(request.ids), MOST_BATCH)
+        checks.done()
+        async with self._database.session(rpc_guard.session()) as connection:
+            plans = await store.plans_by_ids(connection, ids)
+        return pb.BatchGetPlansResponse(plans=map(messages.plan_message, plans))
+
+    async def ListFeaturedPlans(
+        self, request: pb.ListFeaturedPlansRequest, context: Any
+    ) -> pb.ListFeaturedPlansResponse:
+        checks = Checks()
+        size = checks.page_size(request.page_size, USUAL_FEATURED, MOST_FEATURED)
+        checks.done()
+        async with self._database.session(rpc_guard.session()) as connection:
+            plans = await featured.featured(connection, size)
+        return pb.ListFeaturedPlansResponse(plans=map(messages.plan_message, plans))
+
+    async def ListRegions(
+        self, request: pb.ListRegionsRequest, context: Any
+    ) -> pb.ListRegionsResponse:
+        async with self._database.session(rpc_guard.session()) as connection:
+            rows = await store.regions(connection)
+        return pb.ListRegionsResponse(regions=map(messages.region_message, rows))
+
+    async def ListCountries(
+        self, request: pb.ListCountriesRequest, context: Any
+    ) -> pb.ListCountriesResponse:
+        checks = Checks()
+        wanted = requests.plan_filter(
+            checks, pb.PlanFilter(region=request.region if request.HasField("region") else None)
+        )
+        checks.done()
+        async with self._database.session(rpc_guard.session()) as connection:
+            rows = await store.countries(connection)
+            if wanted.region is not None:
+                rows = [row for row in rows if fold(row.country.region) == wanted.region]
+                if not rows:
+                    await places.require_known(connection, PlanFilter(region=wanted.region))
+        return pb.ListCountriesResponse(countries=map(messages.country_summary, rows))
+
+    async def SetFeaturedPlans(
+        self, request: pb.SetFeaturedPlansRequest, context: Any
+    ) -> pb.SetFeaturedPlansResponse:
+        checks = Checks()
+        given = list(request.plan_ids)
+        ids = checks.uuids("plan_ids", given, MOST_FEATURED) if given else []
+        if len(ids) < len(given) <= MOST_FEATURED:
+            checks.fail("plan_ids", "must not hold a plan twice")
+        checks.done()
+        async with self._database.session(rpc_guard.session()) as connection:
+            plans = await featured.choose_featured(connection, ids)
+        return pb.SetFeaturedPlansResponse(plans=map(messages.plan_message, plans))
+
+    async def SetPlanHidden(
+        self, request: pb.SetPlanHiddenRequest, context: Any
+    ) -> pb.SetPlanHiddenResponse:
+        checks = Checks()
+        plan_id = checks.uuid("plan_id", request.plan_id)
+        checks.done()
+        async with self._database.session(rpc_guard.session()) as connection:
+            if not await store.set_hidden(connection, plan_id, hidden=request.hidden):
+                raise _no_plan(request.plan_id)
+            [plan] = await store.plans_by_ids(connection, [plan_id])
+        return pb.SetPlanHiddenResponse(plan=messages.plan_message(plan))
+
+    async def SyncCatalogue(
+        self, request: pb.SyncCatalogueRequest, context: Any
+    ) -> AsyncIterator[pb.SyncCatalogueResponse]:
+        async for run in self._sync.follow(await self._sync.start()):
+            yield messages.progress_message(run)
+
+    async def GetSyncStatus(
+        self, request: pb.GetSyncStatusRequest, context: Any
+    ) -> pb.GetSyncStatusResponse:
+        async with self._database.session(rpc_guard.session()) as connection:
+            last = await runs.last(connection)
+            success = await runs.last_success(connection)
+            running = await runs.unfinished(connection)
+        return pb.GetSyncStatusResponse(
+            last=messages.run_message(last),
+            last_success=messages.run_message(success),
+            running=running is not None,
+        )
+
+
+def _no_plan(name: str) -> Failure:
+    return Failure(
+        Kind.NOT_FOUND, "PLAN_NOT_FOUND", f"There is no plan {name}; ListPlans gives those that are"
+    )

@@ -1,0 +1,46 @@
+"""What the catalogue service is started with."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from kit.env import Env
+from kit.provider import ProviderSettings
+from kit.service_settings import ServiceSettings
+
+# The provider asks for its catalogue to be cached; prices change rarely.
+HOUR = 3600.0
+DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`sync_seconds` is the time between two readings of the provider's catalogue."""
+
+    service: ServiceSettings
+    provider: ProviderSettings
+    sync_seconds: float = HOUR
+    allow_shrink: bool = False
+
+    @classmethod
+    def read(cls, env: Env) -> Self:
+        """Declares and reads the variables; what is missing or unfit is reported to `env`."""
+        return cls(
+            service=ServiceSettings.read(env, "catalogue", 50051),
+            provider=ProviderSettings.read(env),
+            sync_seconds=env.number(
+                "CATALOGUE_SYNC_SECONDS",
+                "Seconds between two readings of the provider's catalogue.",
+                HOUR,
+                low=60,
+                high=DAY,
+            ),
+            allow_shrink=env.flag(
+                "CATALOGUE_ALLOW_SHRINK",
+                "Accept a catalogue that is empty or lost more than half of its plans at once.",
+                default=False,
+            ),
+        )
+
+    def secrets(self) -> list[str]:
+        """Values that no log line may hold."""
+        return [self.provider.api_key, *self.service.secrets()]

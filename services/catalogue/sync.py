@@ -1,0 +1,201 @@
+"""Reading the provider's whole catalogue into ours: at start, every hour, and when asked."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from kit.db import Connection, Database
+from kit.errors import Failure, Kind
+from services.catalogue import runs, store
+from services.catalogue.datasource import CatalogueDataSource
+from services.catalogue.plan import Bundle
+from services.catalogue.runs import Run
+
+logger = logging.getLogger(__name__)
+
+# Seconds between signs of life of a run; far below what a run is taken for dead after.
+SIGN_EVERY = 1.0
+# Seconds between looks at a run that somebody follows; a look is one row by its key.
+LOOK_EVERY = 0.25
+# Seconds before a failed reading is tried again: soon at first, as a provider that restarts is
+# back soon, then twice as long each time.
+FIRST_RETRY = 5.0
+LAST_RETRY = 300.0
+
+
+class Sync:
+    """Runs readings in this process; over all replicas one runs at a time.
+
+    `every` is in seconds. `allow_shrink` accepts a catalogue that is empty or lost more than half.
+    """
+
+    def __init__(
+        self, database: Database, source: CatalogueDataSource, *, every: float, allow_shrink: bool
+    ) -> None:
+        self._database = database
+        self._source = source
+        self._every = every
+        self._allow_shrink = allow_shrink
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopped = False
+
+    def keep_current(self) -> None:
+        """Reads now and from then on, until `stop`."""
+        self._spawn(self._forever())
+
+    async def start(self) -> UUID:
+        """Begins a reading, or joins the one that is running; gives the run to follow.
+
+        It goes on when the caller is gone. Raises Failure UNAVAILABLE while the service stops.
+        """
+        while not self._stopped:
+            async with self._database.system() as connection:
+                begun = await runs.begin(connection)
+                joined = None if begun else await runs.unfinished(connection)
+            if begun is not None:
+                self._spawn(self._run(begun))
+                return begun
+            if joined is not None:  # none, if it ended between the two looks
+                return joined
+        raise Failure(Kind.UNAVAILABLE, "STOPPING", "The service is stopping; try again soon")
+
+    async def follow(self, run: UUID) -> AsyncIterator[Run]:
+        """The run's progress whenever there is some, and at last its result."""
+        told: Run | None = None
+        while told is None or told.finished_at is None:
+            if told is not None:
+                await asyncio.sleep(LOOK_EVERY)
+            async with self._database.system() as connection:
+                await runs.end_dead(connection)
+                now = await runs.by_id(connection, run)
+            if now is None:
+                raise Failure(Kind.NOT_FOUND, "RUN_NOT_FOUND", "There is no such reading any more")
+            if now != told:
+                yield now
+            told = now
+
+    async def stop(self) -> None:
+        """Ends the reading that runs here, which changes nothing then, and begins no other."""
+        self._stopped = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _forever(self) -> None:
+        retry = FIRST_RETRY
+        while True:
+            error = await self._once()
+            if error:
+                logger.warning("catalogue not read: %s Trying again in %.0f s.", error, retry)
+                await asyncio.sleep(retry)
+                retry = min(2 * retry, LAST_RETRY)
+                continue
+            retry = FIRST_RETRY
+            with suppress(Failure):  # the database is away: the next reading will tell
+                await self._until_due()
+
+    async def _once(self) -> str:
+        """Reads, or waits for whoever reads; the error in words, or empty."""
+        error = ""
+        try:
+            async for run in self.follow(await self.start()):
+                error = run.error
+        except Failure as failure:
+            return f"{failure.message}."
+        except Exception:
+            logger.exception("the catalogue's sync met a fault of ours")
+            return "A fault of ours, logged above."
+        return error
+
+    async def _until_due(self) -> None:
+        """Until the last success, of whichever replica, is old enough."""
+        while True:
+            async with self._database.system() as connection:
+                age = await runs.seconds_since_success(connection)
+            if age is None or age >= self._every:
+                return
+            await asyncio.sleep(self._every - age)
+
+    async def _run(self, run: UUID) -> None:
+        progress = [0, 0]
+        signs = asyncio.create_task(self._give_signs(run, progress))
+        try:
+            await self._read_and_write(run, progress)
+        except Failure as failure:
+            await self._record_failure(run, f"{failure.message}.")
+        except asyncio.CancelledError:
+            await self._record_failure(run, "The service stopped before it was done.")
+            raise
+        except Exception:
+            logger.exception("reading the catalogue met a fault of ours")
+            await self._record_failure(run, "A fault of ours; the service's log tells more.")
+        finally:
+            signs.cancel()
+
+    async def _give_signs(self, run: UUID, progress: Sequence[int]) -> None:
+        while True:
+            with suppress(Failure):  # the database is away: perhaps not by the next sign
+                async with self._database.system() as connection:
+                    await runs.record_progress(connection, run, *progress)
+            await asyncio.sleep(SIGN_EVERY)
+
+    async def _read_and_write(self, run: UUID, progress: list[int]) -> None:
+        """Reads everything before it writes anything: a page that fails changes nothing."""
+
+        def after_page(read: int, expected: int) -> None:
+            progress[:] = read, expected
+
+        currency = await self._source.get_currency()
+        bundles = await self._source.read_catalogue(after_page)
+        async with self._database.system() as connection:
+            await self._refuse_loss(connection, bundles)
+            change = await store.upsert(connection, bundles, currency)
+            withdrawn = await store.withdraw_others(connection, bundles)
+            kept = await runs.finish(
+                connection,
+                run,
+                read=len(bundles),
+                added=change.added,
+                changed=change.changed,
+                withdrawn=withdrawn,
+            )
+            if not kept:  # raising undoes the writes
+                raise Failure(
+                    Kind.CONFLICT, "RUN_TAKEN_OVER", "The reading took too long and was taken over"
+                )
+            await runs.forget_old(connection)
+        logger.info(
+            "catalogue read: %d plans, of them %d new and %d changed; %d withdrawn",
+            len(bundles),
+            change.added,
+            change.changed,
+            withdrawn,
+        )
+
+    async def _refuse_loss(self, connection: Connection, bundles: Sequence[Bundle]) -> None:
+        """An answer that lost most of the catalogue is more likely a fault than the truth."""
+        on_sale, missing = await store.count_missing(connection, bundles)
+        if self._allow_shrink or (bundles and 2 * missing <= on_sale):
+            return
+        raise Failure(
+            Kind.REFUSED,
+            "CATALOGUE_SHRANK",
+            f"The provider's catalogue has {len(bundles)} plans and lacks {missing} of {on_sale}:"
+            " kept ours; set CATALOGUE_ALLOW_SHRINK=true if this is right",
+        )
+
+    async def _record_failure(self, run: UUID, error: str) -> None:
+        try:
+            async with self._database.system() as connection:
+                await runs.fail(connection, run, error)
+        except Failure:
+            # Left unfinished: it is taken for dead soon, and then it counts as failed.
+            logger.warning("the failed reading could not be recorded: %s", error)
