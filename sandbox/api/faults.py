@@ -1,0 +1,120 @@
+"""Faults on request: answers, delays and lost connections instead of what should have come."""
+
+import fnmatch
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+class FaultError(ValueError):
+    """A fault that can't be set; the words say how one looks."""
+
+
+@dataclass
+class Fault:
+    """One fault and how often it still strikes (`count` 0: until it is removed).
+
+    `effect` says whether a request that gets `status` or `drop` was carried out before. A fault
+    with neither only delays: before the request takes effect, or after it and before its answer.
+    `path` is a pattern with * below the base path: /orders, /esims/*/suspend.
+    """
+
+    id: int
+    method: str = "*"
+    path: str = "*"
+    status: int | None = None
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+    delay_seconds: float = 0.0
+    drop: bool = False
+    effect: str = "none"
+    skip: int = 0
+    count: int = 1
+    struck: int = 0
+
+    def shown(self) -> dict[str, Any]:
+        """For the control door."""
+        return asdict(self)
+
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "method": (str,),
+    "path": (str,),
+    "status": (int,),
+    "body": (object,),
+    "headers": (dict,),
+    "content_type": (str,),
+    "delay_seconds": (int, float),
+    "drop": (bool,),
+    "effect": (str,),
+    "skip": (int,),
+    "count": (int,),
+}
+EFFECTS = ("none", "done")
+
+
+def read_fault(id_: int, wanted: Mapping[str, Any]) -> Fault:
+    """A fault from JSON; raises FaultError."""
+    for name, value in wanted.items():
+        if name not in _TYPES:
+            raise FaultError(f"a fault has no {name}; it has {', '.join(_TYPES)}")
+        if not isinstance(value, _TYPES[name]) or (isinstance(value, bool) and name != "drop"):
+            if name == "body":
+                continue
+            raise FaultError(
+                f"{name} must be {' or '.join(kind.__name__ for kind in _TYPES[name])}"
+            )
+    fault = Fault(id_, **wanted)
+    if fault.status is not None and not 100 < fault.status < 600:
+        raise FaultError("status must be from 101 to 599")
+    if fault.effect not in EFFECTS:
+        raise FaultError(f"effect must be one of {', '.join(EFFECTS)}")
+    if fault.drop and fault.status is not None:
+        raise FaultError("a dropped connection has no status: give one of them")
+    if not fault.drop and fault.status is None and fault.delay_seconds == 0:
+        raise FaultError("a fault needs a status, drop: true, or delay_seconds")
+    if min(fault.count, fault.skip, fault.delay_seconds) < 0:
+        raise FaultError("count, skip and delay_seconds are 0 or more")
+    return fault
+
+
+class Faults:
+    """The faults that are set, in the order of their setting."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+        self._set = 0
+
+    def add(self, wanted: Mapping[str, Any]) -> Fault:
+        """Sets a fault; raises FaultError."""
+        fault = read_fault(self._set + 1, wanted)
+        self._set += 1
+        self._faults.append(fault)
+        return fault
+
+    def strike(self, method: str, path: str) -> Fault | None:
+        """The fault that hits this request, counted down."""
+        for fault in self._faults:
+            if fault.method.upper() not in ("*", method) or not fnmatch.fnmatchcase(
+                path, fault.path
+            ):
+                continue
+            if fault.skip > 0:
+                fault.skip -= 1
+                continue
+            fault.struck += 1
+            if fault.count and fault.struck >= fault.count:
+                self._faults.remove(fault)
+            return fault
+        return None
+
+    def all(self) -> list[Fault]:
+        """The faults that may still strike."""
+        return list(self._faults)
+
+    def remove(self, id_: int | None = None) -> int:
+        """Removes one fault or all; gives how many."""
+        before = len(self._faults)
+        self._faults = [fault for fault in self._faults if id_ is not None and fault.id != id_]
+        return before - len(self._faults)

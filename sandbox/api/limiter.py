@@ -1,0 +1,60 @@
+"""The provider's rate limit: tokens per address in fixed windows of one second."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+# The provider's window.
+WINDOW_SECONDS = 1
+# Addresses remembered before those of past windows are forgotten.
+MOST_ADDRESSES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the limit says to one request; `retry_after` in whole seconds when it is refused."""
+
+    limit: int
+    remaining: int
+    reset: datetime
+    cost: int
+    retry_after: int | None
+
+    def headers(self) -> dict[str, str]:
+        """The headers that every answer carries."""
+        reset = self.reset.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        shown = {
+            "X-Ratelimit-Limit": str(self.limit),
+            "X-Ratelimit-Remaining": str(self.remaining),
+            "X-Ratelimit-Reset": reset,
+            "X-Ratelimit-Cost": str(self.cost),
+        }
+        return shown if self.retry_after is None else shown | {"Retry-After": str(self.retry_after)}
+
+
+class Limiter:
+    """Counts tokens in the machine's time, not the sandbox's: clients wait in real seconds."""
+
+    def __init__(self, wall: Callable[[], datetime]) -> None:
+        self._wall = wall
+        self._used: dict[str, tuple[int, int]] = {}
+
+    def spend(self, address: str, cost: int, limit: int) -> Verdict:
+        """Takes tokens for one request; a limit of 0 never refuses."""
+        now = self._wall().timestamp()
+        window = math.floor(now / WINDOW_SECONDS)
+        reset = datetime.fromtimestamp((window + 1) * WINDOW_SECONDS, UTC)
+        if limit == 0:
+            return Verdict(limit, 0, reset, cost, None)
+        known, used = self._used.get(address, (window, 0))
+        used = used if known == window else 0
+        # A request dearer than the whole limit passes in an untouched window, or it never would.
+        refused = used + cost > limit and used > 0
+        if not refused:
+            used = min(limit, used + cost)
+            if len(self._used) >= MOST_ADDRESSES:
+                self._used = {key: seen for key, seen in self._used.items() if seen[0] == window}
+            self._used[address] = (window, used)
+        wait = max(1, math.ceil((window + 1) * WINDOW_SECONDS - now)) if refused else None
+        return Verdict(limit, limit - used, reset, cost, wait)

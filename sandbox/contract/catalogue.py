@@ -1,0 +1,160 @@
+"""Catalogue and networks in the contract."""
+
+from sandbox.contract.operation import BUNDLE_NAME, Operation, Parameter, failing, ok
+from sandbox.contract.schema import (
+    Schema,
+    choice,
+    flag,
+    listing,
+    number,
+    one_of,
+    record,
+    ref,
+    text,
+    whole,
+)
+
+_BUNDLE: dict[str, Schema] = {
+    "name": text("Identifies the bundle; capitals matter."),
+    "description": text(),
+    "countries": listing(ref("Country")),
+    "dataAmount": number("MB in base 10; see the switch unlimited_data_amount."),
+    "duration": whole("Days."),
+    "speed": listing(text()),
+    "autostart": flag(),
+    "unlimited": flag(),
+    "roamingEnabled": listing(ref("Country")),
+    "price": number("For one, in the organisation's currency."),
+    "billingType": choice("FixedCost"),
+    "profileName": text("Operator profile: only eSIMs of the same one take the bundle."),
+    "allowances": listing(ref("CatalogueAllowance")),
+}
+
+_ALLOWANCE_TYPES = choice("DATA", "VOICE", "SMS")
+_SERVICES = choice("STANDARD", "ROAMING")
+_COUNTRY_NAME = record({"iso": text(), "name": text()})
+
+SCHEMAS: dict[str, Schema] = {
+    "Country": record({"name": text(), "region": text(), "iso": text()}),
+    "CatalogueAllowance": record(
+        {
+            "type": _ALLOWANCE_TYPES,
+            "service": _SERVICES,
+            "description": text(),
+            "amount": number(),
+            "unit": choice("MB", "SMS", "MINS"),
+            "unlimited": flag(),
+        }
+    ),
+    "CatalogueBundle": record({**_BUNDLE, "groups": listing(text())}, ["name"]),
+    "BundleCatalogueResponse": record({**_BUNDLE, "group": listing(text())}, ["name"]),
+    "CatalogueResponse": listing(ref("CatalogueBundle")),
+    "CataloguePage": record(
+        {
+            "bundles": listing(ref("CatalogueBundle")),
+            "pageCount": whole(),
+            "rows": whole("Bundles on all pages."),
+            "pageSize": whole(),
+        },
+        ["bundles"],
+    ),
+    "CatalogueCountry": _COUNTRY_NAME,
+    "CataloguePrice": record(
+        {
+            "id": text(format="uuid"),
+            "price": text("Decimal, for one GB."),
+            "currency": text(),
+            "profile": text(),
+            "country": ref("CatalogueCountry"),
+        }
+    ),
+    "CataloguePricesByCountry": record(
+        {"country": ref("CatalogueCountry"), "prices": listing(ref("CataloguePrice"))}
+    ),
+    "CataloguePricesResponse": record(
+        {
+            "hash": text("Changes with any price."),
+            "prices": listing(ref("CataloguePricesByCountry")),
+        }
+    ),
+    "NetworkResponse": record(
+        {
+            "countryNetworks": listing(
+                record(
+                    {
+                        "name": text(),
+                        "networks": listing(
+                            record(
+                                {
+                                    "name": text(),
+                                    "brandName": text(),
+                                    "mcc": text(),
+                                    "mnc": text(),
+                                    "tagid": text("TADIG code."),
+                                    "speed": listing(text()),
+                                    "speeds": listing(text("Not sent here.")),
+                                }
+                            )
+                        ),
+                    }
+                )
+            )
+        },
+        ["countryNetworks"],
+    ),
+}
+
+OPERATIONS = (
+    Operation(
+        "listCatalogue",
+        "GET",
+        "/catalogue",
+        "Catalogue",
+        "Bundles on sale",
+        {200: ok(one_of(ref("CataloguePage"), ref("CatalogueResponse"))), **failing(503)},
+        parameters=(
+            Parameter("page", whole(minimum=1), description="From 1."),
+            Parameter("perPage", whole(minimum=1), description="Capped without a word."),
+            Parameter("direction", choice("asc", "desc")),
+            Parameter(
+                "orderBy",
+                text(),
+                description="name, description, price, duration or dataAmount.",
+            ),
+            Parameter("description", text(), description="Part of it; * and % stand for anything."),
+            Parameter("group", text(), description="Exact name of a group."),
+            Parameter("countries", text(), description="ISO codes with commas; any may match."),
+            Parameter("region", text()),
+        ),
+    ),
+    Operation(
+        "getBundle",
+        "GET",
+        "/catalogue/bundle/{name}",
+        "Catalogue",
+        "One bundle",
+        {200: ok(ref("BundleCatalogueResponse")), **failing(503)},
+        parameters=(BUNDLE_NAME,),
+    ),
+    Operation(
+        "listPrices",
+        "GET",
+        "/catalogue/prices",
+        "Catalogue",
+        "Prices per GB for consumption billing; 403 for everybody else",
+        {200: ok(ref("CataloguePricesResponse")), **failing()},
+    ),
+    Operation(
+        "listNetworks",
+        "GET",
+        "/networks",
+        "Networks",
+        "Networks by country; all when nothing is asked for",
+        {200: ok(ref("NetworkResponse")), **failing(503)},
+        parameters=(
+            Parameter("countries", text(), description="Names with commas."),
+            Parameter("isos", text(), description="ISO codes with commas."),
+            Parameter("returnAll", flag()),
+        ),
+    ),
+)

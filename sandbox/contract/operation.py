@@ -1,0 +1,82 @@
+"""What an operation of the provider's API is: its path, what it takes and what it answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sandbox.contract.schema import Schema, ref, text
+
+JSON = "application/json"
+PLAIN = "text/plain"
+CSV = "text/csv"
+ZIP = "application/zip"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter in the path or in the query; arrays are given by repeating the name."""
+
+    name: str
+    schema: Schema
+    where: str = "query"
+    required: bool = False
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One documented answer: its media types with their schemas."""
+
+    description: str
+    content: Mapping[str, Schema] = field(default_factory=dict)
+    retry_after: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One row of the route table; the OpenAPI document and the checks of requests come from it."""
+
+    id: str
+    method: str
+    path: str
+    tag: str
+    summary: str
+    replies: Mapping[int, Reply]
+    parameters: tuple[Parameter, ...] = ()
+    body: Schema | None = None
+    body_required: bool = True
+    deprecated: bool = False
+
+
+def in_path(name: str, description: str = "") -> Parameter:
+    """A parameter in the path."""
+    return Parameter(name, text(), where="path", required=True, description=description)
+
+
+ICCID = in_path("iccid", "ICCID of one of your eSIMs, 19 digits.")
+BUNDLE_NAME = in_path("name", "Bundle name; capitals matter.")
+ASSIGNMENT_ID = in_path("assignmentId", "Id of the assignment, also called offerId.")
+
+
+def ok(schema: Schema, description: str = "Done as asked.") -> Reply:
+    """A successful answer in JSON."""
+    return Reply(description, {JSON: schema})
+
+
+MESSAGE = ref("Message")
+FAILURES: Mapping[int, Reply] = {
+    400: Reply("The request breaks a rule; the message says which.", {JSON: MESSAGE}),
+    401: Reply("The key is missing or wrong.", {JSON: MESSAGE}),
+    402: Reply(
+        "The balance is too low, where the switch low_balance_status says so.", {JSON: MESSAGE}
+    ),
+    403: Reply("The key, the ICCID or the feature is not yours.", {JSON: MESSAGE}),
+    410: Reply("The eSIM is deactivated.", {JSON: MESSAGE}),
+    429: Reply("Too many requests in this window.", {JSON: MESSAGE}, retry_after=True),
+    500: Reply("The provider failed.", {JSON: MESSAGE}),
+    503: Reply("Not ready yet.", {JSON: MESSAGE}, retry_after=True),
+}
+
+
+def failing(*statuses: int) -> dict[int, Reply]:
+    """The documented failures: 400, 403, 429 and 500 everywhere, others where named."""
+    return {status: FAILURES[status] for status in sorted({400, 403, 429, 500, *statuses})}

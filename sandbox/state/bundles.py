@@ -1,0 +1,177 @@
+"""A bundle of the catalogue, read from and written in the provider's shape."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+MEGABYTE = 1_000_000  # the provider counts in base 10
+
+
+class CatalogueError(ValueError):
+    """A catalogue that can't be read; the words name the bundle and what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A country as bundles show it."""
+
+    name: str
+    region: str
+    iso: str
+
+    def shown(self) -> dict[str, str]:
+        """In the provider's shape."""
+        return {"name": self.name, "region": self.region, "iso": self.iso}
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a bundle grants; `amount` in MB, minutes or messages."""
+
+    type: str
+    service: str
+    description: str
+    amount: Decimal
+    unit: str
+    unlimited: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle on sale: `data_mb` in MB, `duration` in days, `price` in the organisation's currency."""
+
+    name: str
+    description: str
+    groups: tuple[str, ...]
+    countries: tuple[Place, ...]
+    data_mb: int
+    duration: int
+    speed: tuple[str, ...]
+    autostart: bool
+    unlimited: bool
+    roaming: tuple[Place, ...]
+    price: Decimal
+    profile: str
+    allowances: tuple[Allowance, ...]
+
+    def covers(self, iso: str) -> bool:
+        """Whether data can be used in that country."""
+        return any(place.iso == iso for place in (*self.countries, *self.roaming))
+
+    @property
+    def has_number(self) -> bool:
+        """Whether it carries voice or SMS, so that its eSIM has a phone number."""
+        return any(allowance.type in ("VOICE", "SMS") for allowance in self.allowances)
+
+    def priced(self, price: Decimal) -> "Bundle":
+        """The same at another price."""
+        return replace(self, price=price)
+
+    def shown(self, unlimited_mb: int, groups_key: str = "groups") -> dict[str, Any]:
+        """In the provider's shape; one path calls the groups `group`."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            groups_key: list(self.groups),
+            "countries": [place.shown() for place in self.countries],
+            "dataAmount": unlimited_mb if self.unlimited else self.data_mb,
+            "duration": self.duration,
+            "speed": list(self.speed),
+            "autostart": self.autostart,
+            "unlimited": self.unlimited,
+            "roamingEnabled": [place.shown() for place in self.roaming],
+            "price": self.price,
+            "billingType": "FixedCost",
+            "profileName": self.profile,
+            "allowances": self.shown_allowances(unlimited_mb),
+        }
+
+    def shown_allowances(self, unlimited_mb: int) -> list[dict[str, Any]]:
+        """The allowances in the provider's shape."""
+        return [
+            {
+                "type": item.type,
+                "service": item.service,
+                "description": item.description,
+                "amount": unlimited_mb if item.unlimited else item.amount,
+                "unit": item.unit,
+                "unlimited": item.unlimited,
+            }
+            for item in self.allowances
+        ]
+
+
+def read_bundle(shape: object) -> Bundle:
+    """A bundle from the provider's shape; raises CatalogueError."""
+    if not isinstance(shape, Mapping) or not isinstance(shape.get("name"), str):
+        raise CatalogueError("every bundle is an object with a name")
+    name = shape["name"]
+    try:
+        price = Decimal(str(shape["price"]))
+        duration = int(shape["duration"])
+        data_mb = int(shape.get("dataAmount", 0))
+        unlimited = bool(shape.get("unlimited", False))
+        bundle = Bundle(
+            name=name,
+            description=str(shape.get("description", name)),
+            groups=tuple(map(str, shape.get("groups", shape.get("group", ())))),
+            countries=_places(shape.get("countries", ())),
+            data_mb=data_mb,
+            duration=duration,
+            speed=tuple(map(str, shape.get("speed") or ())),
+            autostart=bool(shape.get("autostart", False)),
+            unlimited=unlimited,
+            roaming=_places(shape.get("roamingEnabled") or ()),
+            price=price,
+            profile=str(shape.get("profileName", "Profile 1")),
+            allowances=_allowances(shape.get("allowances"))
+            or (data_allowance(data_mb, unlimited),),
+        )
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
+        words = f"{type(error).__name__} {error}"
+        raise CatalogueError(f"bundle {name!r} can't be read: {words}") from error
+    if not (price.is_finite() and price >= 0 and duration > 0):
+        raise CatalogueError(f"bundle {name!r} needs a price of 0 or more and a duration of days")
+    return bundle
+
+
+def data_allowance(data_mb: int, unlimited: bool) -> Allowance:
+    """The allowance that says the same as `dataAmount`."""
+    words = "Unlimited data" if unlimited else f"{data_mb} MB data"
+    return Allowance("DATA", "STANDARD", words, Decimal(data_mb), "MB", unlimited)
+
+
+def read_catalogue(file: Path) -> list[Bundle]:
+    """The bundles of a file: an array, or an object with `bundles`. Raises CatalogueError."""
+    try:
+        read = json.loads(file.read_bytes(), parse_float=Decimal)
+    except (OSError, ValueError) as error:
+        raise CatalogueError(f"the catalogue {file} can't be read: {error}") from error
+    shapes = read.get("bundles") if isinstance(read, Mapping) else read
+    if not isinstance(shapes, list):
+        raise CatalogueError(f"the catalogue {file} is neither an array nor an object with bundles")
+    return [read_bundle(shape) for shape in shapes]
+
+
+def _places(shapes: Any) -> tuple[Place, ...]:
+    return tuple(
+        Place(str(shape["name"]), str(shape.get("region", "")), str(shape["iso"]))
+        for shape in shapes
+    )
+
+
+def _allowances(shapes: Any) -> tuple[Allowance, ...]:
+    return tuple(
+        Allowance(
+            type=str(shape["type"]),
+            service=str(shape.get("service", "STANDARD")),
+            description=str(shape.get("description", "")),
+            amount=Decimal(str(shape["amount"])),
+            unit=str(shape["unit"]),
+            unlimited=bool(shape.get("unlimited", False)),
+        )
+        for shape in shapes or ()
+    )

@@ -1,0 +1,108 @@
+"""Everything that one sandbox knows, in one place and without any I/O."""
+
+import heapq
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from decimal import Decimal
+
+from sandbox.settings import Settings
+from sandbox.state.bundles import Bundle
+from sandbox.state.catalogue import Catalogue
+from sandbox.state.clock import Clock, ClockRow, wall_clock
+from sandbox.state.ids import Counters, Ids
+from sandbox.state.records import (
+    Account,
+    Assignment,
+    CatalogueChange,
+    Delivery,
+    Esim,
+    LedgerEntry,
+    Lot,
+    Order,
+)
+from sandbox.state.rows import AnyTable, Table
+
+# The key of the rows that exist once.
+ONLY = "only"
+
+
+class World:
+    """The tables, the clock and the timers; operations on it are functions beside this file."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        bundles: Iterable[Bundle],
+        wall: Callable[[], datetime] = wall_clock,
+    ) -> None:
+        self._all_bundles = tuple(bundles)
+        self._wall = wall
+        self.switches = settings.switches
+        self.begin(settings)
+
+    def begin(self, settings: Settings) -> None:
+        """Starts from nothing: no eSIM was ever sold, and the clock is the machine's."""
+        self.settings = settings
+        self.esims = Table("esim", Esim)
+        self.assignments = Table("assignment", Assignment)
+        self.orders = Table("order", Order)
+        self.lots = Table("lot", Lot)
+        self.ledger = Table("ledger", LedgerEntry)
+        self.deliveries = Table("delivery", Delivery)
+        self.catalogue_changes = Table("catalogue", CatalogueChange)
+        self._accounts = Table("account", Account)
+        self._clocks = Table("clock", ClockRow)
+        self._counters = Table("counters", Counters)
+        self._accounts.add(ONLY, Account(settings.balance, settings.callback_url or ""))
+        self.clock = Clock(self._clocks.add(ONLY, ClockRow()), self._wall)
+        self.ids = Ids(settings.seed, self._counters.add(ONLY, Counters()))
+        self.catalogue = Catalogue(self._all_bundles, self.catalogue_changes)
+        self._timers: list[tuple[datetime, int, str, str]] = []
+        self._timers_set = 0
+
+    @property
+    def account(self) -> Account:
+        """The organisation's money and callback address."""
+        return self._accounts[ONLY]
+
+    def tables(self) -> list[AnyTable]:
+        """All tables, for whoever stores them."""
+        return [
+            self.esims,
+            self.assignments,
+            self.orders,
+            self.lots,
+            self.ledger,
+            self.deliveries,
+            self.catalogue_changes,
+            self._accounts,
+            self._clocks,
+            self._counters,
+        ]
+
+    def restored(self) -> None:
+        """Makes what follows from the tables again, after they were read from a file."""
+        self.clock.row = self._clocks[ONLY]
+        self.ids = Ids(self.settings.seed, self._counters[ONLY])
+        self.catalogue.replay()
+        if self.settings.callback_url is not None:
+            self.account.callback_url = self.settings.callback_url
+
+    def at(self, due: datetime, kind: str, key: str) -> None:
+        """Sets a timer; `lifecycle.settle` runs it once the clock has reached it."""
+        self._timers_set += 1
+        heapq.heappush(self._timers, (due, self._timers_set, kind, key))
+
+    def due_timer(self, now: datetime) -> tuple[datetime, str, str] | None:
+        """Takes the earliest timer that is due, if any."""
+        if not self._timers or self._timers[0][0] > now:
+            return None
+        due, _, kind, key = heapq.heappop(self._timers)
+        return due, kind, key
+
+    def book(self, kind: str, amount: Decimal, reference: str, at: datetime) -> None:
+        """Changes the balance and says why in the ledger."""
+        self.account.balance += amount
+        sequence = self.ids.sequence()
+        entry = LedgerEntry(sequence, at, kind, amount, self.account.balance, reference)
+        self.ledger.add(str(sequence), entry)

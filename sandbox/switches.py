@@ -1,0 +1,246 @@
+"""The choices where the provider's documentation is silent or contradicts itself, each with its default."""
+
+import contextlib
+import json
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import dataclass, field, fields
+from decimal import Decimal, InvalidOperation
+from typing import Any, cast
+
+# Costs by operation id; the default of every operation not named is one token.
+DEFAULT_COSTS: Mapping[str, int] = {
+    "listCatalogue": 5,
+    "listPrices": 5,
+    "listNetworks": 5,
+    "createOrder": 2,
+    "applyBundle": 2,
+    "getAssignments": 2,
+}
+
+
+class SwitchError(ValueError):
+    """A switch that doesn't exist or can't take the value; the words say which values it takes."""
+
+
+def switch(
+    default: Any,
+    about: str,
+    *,
+    choices: tuple[Any, ...] | None = None,
+    least: int | None = None,
+) -> Any:
+    """A field of Switches with what the table and the control door say about it."""
+    about_it = {"about": about, "choices": choices, "least": least}
+    return field(default_factory=lambda: copy(default), metadata=about_it)
+
+
+@dataclass
+class Switches:
+    """All switches; `change` checks a value and sets it while the sandbox runs."""
+
+    tokens_per_second: int = switch(
+        10, "Rate limit per address in tokens a second; 0 switches the limit off.", least=0
+    )
+    token_costs: dict[str, int] = switch(  # noqa: RUF009 - it makes a field, with a copy
+        DEFAULT_COSTS, "Tokens by operation id (JSON object); operations not named cost 1."
+    )
+    bad_key_on_orders: int = switch(
+        401, "Answer of POST /orders to a bad key; every other path says 403.", choices=(401, 403)
+    )
+    unknown_route: int = switch(404, "Answer to a path that doesn't exist.", choices=(404, 403))
+    unknown_iccid: int = switch(
+        403, "Answer to an ICCID that is not yours: 403 is strict, 400 lenient.", choices=(403, 400)
+    )
+    order_errors: str = switch(
+        "json", "Form of the 400, 401 and 503 of POST /orders.", choices=("json", "text")
+    )
+    catalogue_shape: str = switch(
+        "object",
+        "GET /catalogue: an object with page counts or the bare array.",
+        choices=("object", "array"),
+    )
+    catalogue_page_size: int = switch(50, "Bundles per page when perPage is absent.", least=1)
+    catalogue_page_most: int = switch(1000, "Silent cap of perPage on GET /catalogue.", least=1)
+    orders_shape: str = switch(
+        "array",
+        "GET /orders: the bare array or an object with page counts.",
+        choices=("array", "object"),
+    )
+    orders_page_size: int = switch(10, "Orders per page when limit is absent.", least=1)
+    orders_page_most: int = switch(200, "Silent cap of limit on GET /orders.", least=1)
+    esims_page_size: int = switch(
+        25, "eSIMs per page when perPage is absent.", choices=(10, 25, 50, 100)
+    )
+    assignments_shape: str = switch(
+        "array",
+        "JSON of GET /esims/assignments for several eSIMs: all, or only the first.",
+        choices=("array", "object"),
+    )
+    assignments_address: str = switch(
+        "smdpAddress",
+        "Key of the SM-DP+ address there; rspUrl is the older name.",
+        choices=("smdpAddress", "rspUrl"),
+    )
+    smdp_scheme: bool = switch(False, "Show the SM-DP+ address with http:// in front.")
+    csv_form: str = switch(
+        "plain",
+        "CSV of install details: unquoted with Reference, or quoted without.",
+        choices=("plain", "quoted"),
+    )
+    unlimited_data_amount: int = switch(
+        -1, "dataAmount in MB of unlimited bundles in the catalogue.", least=-1
+    )
+    unlimited_quantity: int = switch(
+        50_000_000_000,
+        "Bytes that assignments of unlimited bundles start from; they count down and stay at 0. "
+        "-1 shows -1 for ever.",
+        least=-1,
+    )
+    allowance_unit: str = switch(
+        "BYTES", "Unit of data allowances on assignments.", choices=("BYTES", "MB")
+    )
+    validate_checks_balance: bool = switch(
+        False, "An order of type validate is refused when the balance is too low."
+    )
+    low_balance_status: int = switch(
+        400, "Answer to an order that the balance can't pay.", choices=(400, 402, 403, 503)
+    )
+    no_inventory_status: int = switch(
+        403, "Answer when no bundle of that name is left in the inventory.", choices=(403, 400)
+    )
+    unassigned_arrays: str = switch(
+        "empty", "esims and iccids of an order without eSIMs.", choices=("empty", "absent")
+    )
+    async_above: int = switch(
+        5,
+        "Orders of more bundles than this are worked on after the answer; 0 makes all so.",
+        least=0,
+    )
+    async_seconds: int = switch(2, "How long such an order takes, in seconds.", least=0)
+    async_status: str = switch("processing", "Its status word until it is completed.")
+    processing_seconds: int = switch(
+        0, "How long a bundle is processing after its assignment, in seconds.", least=0
+    )
+    installs_wait: bool = switch(
+        False, "Install details answer 503 while the bundle of the eSIM is processing."
+    )
+    next_bundle: str = switch(
+        "oldest", "Which queued bundle starts next.", choices=("oldest", "newest")
+    )
+    active_bundles: str = switch(
+        "one",
+        "Bundles in force at once: one, or one for every country visited.",
+        choices=("one", "per-country"),
+    )
+    queued_starts: str = switch(
+        "first-use",
+        "A queued bundle starts at its first data, or as soon as the eSIM attached.",
+        choices=("first-use", "attached"),
+    )
+    autostart_starts: str = switch(
+        "assignment", "When an autostart bundle starts.", choices=("assignment", "first-use")
+    )
+    revoke_by_name: str = switch(
+        "newest", "Which assignment a revoke by bundle name takes.", choices=("newest", "oldest")
+    )
+    refunds: bool = switch(False, "Refunds are enabled for the organisation.")
+    refund_days: int = switch(60, "Days after the purchase in which a refund is given.", least=0)
+    deleted_esims: str = switch(
+        "removed",
+        "After DELETE an eSIM is unknown, or stays readable as deactivated.",
+        choices=("removed", "deactivated"),
+    )
+    history_order: str = switch(
+        "newest", "Which event of an eSIM's history comes first.", choices=("newest", "oldest")
+    )
+    never_installed: str = switch(
+        "absent",
+        "firstInstalledDateTime of an eSIM never installed.",
+        choices=("absent", "zero", "null"),
+    )
+    consumption_billing: bool = switch(
+        False, "The organisation is billed by consumption: GET /catalogue/prices works."
+    )
+    low_balance_threshold: int = switch(
+        100, "Balance that LowBalance callbacks count from.", least=0
+    )
+    callback_version: str = switch("V3", "V2 is unsigned and shorter.", choices=("V2", "V3"))
+    callback_signature: str = switch(
+        "base64", "Encoding of the V3 signature.", choices=("base64", "hex")
+    )
+    callback_timeout: int = switch(5, "Seconds until a callback's receiver is given up.", least=1)
+    callback_retries: int = switch(
+        0, "Further attempts when the receiver doesn't answer 2xx, at once.", least=0
+    )
+    callback_copies: int = switch(
+        1, "How often each callback is sent; 2 makes duplicates.", least=1
+    )
+    platform_events: bool = switch(
+        False,
+        "Also send order.completed, esim.assigned, esim.activated, bundle.activated, bundle.expired.",
+    )
+    profile_status_type: str = switch(
+        "", "alertType of Profile Status Change callbacks; empty sends none."
+    )
+
+    def change(self, name: str, value: object) -> None:
+        """Sets one switch from JSON or from a command line's text; raises SwitchError."""
+        known = {item.name: item for item in fields(self)}
+        if name not in known:
+            raise SwitchError(f"unknown switch {name!r}; known are {', '.join(sorted(known))}")
+        setattr(self, name, _checked(name, value, getattr(self, name), known[name].metadata))
+
+    def shown(self) -> dict[str, Any]:
+        """Every switch with its present value."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+
+def _checked(name: str, value: object, present: object, about: Mapping[str, Any]) -> object:
+    converted: object
+    if isinstance(present, bool):
+        converted = _boolean(name, value)
+    elif isinstance(present, int):
+        converted = _whole(name, value)
+    elif isinstance(present, dict):
+        converted = _costs(name, value)
+    elif isinstance(value, str):
+        converted = value
+    else:
+        raise SwitchError(f"switch {name} takes text")
+    if (choices := about["choices"]) and converted not in choices:
+        raise SwitchError(f"switch {name} takes one of {', '.join(map(str, choices))}")
+    if about["least"] is not None and cast("int", converted) < about["least"]:
+        raise SwitchError(f"switch {name} takes a number from {about['least']}")
+    return converted
+
+
+def _boolean(name: str, value: object) -> bool:
+    known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in known:
+        return known[value.lower()]
+    raise SwitchError(f"switch {name} takes true or false")
+
+
+def _whole(name: str, value: object) -> int:
+    try:
+        number = Decimal(str(value))
+        if not isinstance(value, bool) and number == number.to_integral_value():
+            return int(number)
+    except (InvalidOperation, OverflowError):
+        pass
+    raise SwitchError(f"switch {name} takes a whole number")
+
+
+def _costs(name: str, value: object) -> dict[str, int]:
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            value = json.loads(value)
+    if isinstance(value, Mapping) and all(
+        isinstance(cost, int) and not isinstance(cost, bool) and cost >= 0
+        for cost in value.values()
+    ):
+        return {str(key): cost for key, cost in value.items()}
+    raise SwitchError(f"switch {name} takes an object of whole numbers from 0, by operation id")
