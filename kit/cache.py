@@ -132,8 +132,8 @@ class Cache:
             mine = flight is None
             if flight is None:
                 flight = self._flights[place] = _Flight()
-                plan = _Plan(place, store, ttl, stale, load, dump)
-                flight.task = asyncio.create_task(self._load(flight, plan, kept))
+                recipe = _Recipe(place, store, ttl, stale, load, dump)
+                flight.task = asyncio.create_task(self._load(flight, recipe, kept))
             try:
                 # The load is a task of its own: a caller that is cancelled leaves it running.
                 value: T = await asyncio.shield(flight.task)
@@ -158,36 +158,36 @@ class Cache:
             if store is not None:
                 await store.delete(_name(place))
 
-    async def _load(self, flight: "_Flight", plan: "_Plan[T]", kept: "_Kept[T] | None") -> T:
-        kind, _ = plan.place
+    async def _load(self, flight: "_Flight", recipe: "_Recipe[T]", kept: "_Kept[T] | None") -> T:
+        kind, _ = recipe.place
         try:
-            value = await plan.load()
+            value = await recipe.load()
         except Exception as error:
             self._count(kind, "error")
             passing = isinstance(error, Failure) and error.kind in PASSING
             if not passing or kept is None or flight.dropped:
                 raise
-            if self._seconds() >= kept.fresh_until + plan.stale:
+            if self._seconds() >= kept.fresh_until + recipe.stale:
                 raise
             self._count(kind, "stale")
             log.warning("cache: the old value of %s is given, as loading failed: %s", kind, error)
             return kept.value
         else:
-            if plan.ttl > 0 and not flight.dropped:
-                await self._keep(flight, plan, value)
+            if recipe.ttl > 0 and not flight.dropped:
+                await self._keep(flight, recipe, value)
             return value
         finally:
-            if self._flights.get(plan.place) is flight:
-                del self._flights[plan.place]
+            if self._flights.get(recipe.place) is flight:
+                del self._flights[recipe.place]
 
-    async def _keep(self, flight: "_Flight", plan: "_Plan[T]", value: T) -> None:
+    async def _keep(self, flight: "_Flight", recipe: "_Recipe[T]", value: T) -> None:
         # Chance spreads load here; nothing depends on its being unguessable.
-        seconds = plan.ttl * (1 - random.uniform(0, JITTER))  # noqa: S311
+        seconds = recipe.ttl * (1 - random.uniform(0, JITTER))  # noqa: S311
         fresh_until = self._seconds() + seconds
-        entry = {"fresh_until": round(fresh_until * 1000), "value": plan.dump(value)}
-        await plan.store.set(_name(plan.place), exact_json.dumps(entry), seconds + plan.stale)
+        entry = {"fresh_until": round(fresh_until * 1000), "value": recipe.dump(value)}
+        await recipe.store.set(_name(recipe.place), exact_json.dumps(entry), seconds + recipe.stale)
         if flight.dropped:  # while it was being written
-            await plan.store.delete(_name(plan.place))
+            await recipe.store.delete(_name(recipe.place))
 
     def _read(self, text: str | None, parse: Callable[[Any], T]) -> "_Kept[T] | None":
         if text is None:
@@ -210,7 +210,7 @@ class Cache:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan(Generic[T]):
+class _Recipe(Generic[T]):
     """How one value is loaded and kept."""
 
     place: tuple[str, str]
