@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -31,6 +31,9 @@ PASSING = (
 STATEMENT_TIMEOUT = 20
 # Seconds between attempts while the server is awaited at start.
 RETRY_EVERY = 1.0
+
+# What policies read. A token's other claims may hold what its user wrote, even what jsonb refuses.
+CLAIMS = ("sub", "role", "app_metadata")
 
 # One statement does both, so a session costs one round trip. Both end with the transaction.
 BEGIN_SESSION = "select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)"
@@ -111,12 +114,11 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def _transaction(self, role: str, claims: Any) -> AsyncIterator[Connection]:
+    async def _transaction(self, role: str, claims: Mapping[str, Any]) -> AsyncIterator[Connection]:
         try:
             async with self._pool.acquire() as connection, connection.transaction():
-                await connection.fetchrow(
-                    BEGIN_SESSION, f"{self._owner}_{role}", json.dumps(dict(claims))
-                )
+                seen = json.dumps({name: claims[name] for name in CLAIMS if name in claims})
+                await connection.fetchrow(BEGIN_SESSION, f"{self._owner}_{role}", seen)
                 yield connection
         except PASSING as error:
             logger.warning("database unavailable: %s", error)

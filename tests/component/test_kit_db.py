@@ -44,6 +44,15 @@ async def test_a_session_is_who_its_claims_say(database: Database) -> None:
         assert await connection.fetchval("select current_user") == "webhooks_user"
 
 
+async def test_what_a_user_wrote_into_their_token_does_not_reach_the_database(
+    database: Database,
+) -> None:
+    """jsonb refuses a NUL, and every query of such a user would fail."""
+    claims = {"sub": str(uuid4()), "user_metadata": {"name": "\0", "role": "admin"}}
+    async with database.session(Session(Role.CUSTOMER, None, claims, "t", None)) as connection:
+        assert await connection.fetchval("select auth.jwt() ? 'user_metadata'") is False
+
+
 async def test_claims_and_role_do_not_survive_on_the_pooled_connection(
     database: Database,
 ) -> None:
