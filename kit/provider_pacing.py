@@ -16,6 +16,8 @@ from kit.provider_limits import RateWindow, retry_after
 # The provider's guide: 10 tokens per second unless agreed otherwise. Holds until headers say more.
 DEFAULT_LIMIT = 10
 DEFAULT_WINDOW = 1.0
+# What an endpoint is taken to cost before its first answer tells: the guide's own example.
+UNKNOWN_COST = 5
 # Resets of one window, computed from several answers, differ by no more than the clocks' noise.
 SAME_WINDOW = 0.25
 # Timers and clocks are some milliseconds off; a request must not arrive before its window does.
@@ -132,7 +134,7 @@ class Pacing:
         while self._line:
             waiter = self._line[0][2]
             if not waiter.turn.done():
-                cost = self._costs.get(waiter.endpoint, 1)
+                cost = self._costs.get(waiter.endpoint, UNKNOWN_COST)
                 pause = self._pause(cost)
                 if pause > 0:
                     self._timer = self._clock.call_later(pause, self._advance)
@@ -164,16 +166,17 @@ class Pacing:
         now = self._clock.now()
         headers = turn.headers or {}
         window = RateWindow.read(headers, self._clock.wall())
-        if window.cost is not None and (
-            turn.endpoint in self._costs or len(self._costs) < MAX_ENDPOINTS
-        ):
-            self._costs[turn.endpoint] = window.cost
+        cost = turn.cost
+        if turn.status is not None:
+            cost = 1 if window.cost is None else window.cost
+            if turn.endpoint in self._costs or len(self._costs) < MAX_ENDPOINTS:
+                self._costs[turn.endpoint] = cost
         if window.limit is not None:
             self._limit = window.limit
         if window.remaining is not None and window.resets_in is not None:
             self._confirm(window.remaining, now, now + window.resets_in + MARGIN)
         else:
-            self._remaining -= turn.cost
+            self._remaining -= cost
             self._confirmed = self._confirmed or turn.status is not None
         if turn.status == 429:
             self._held_until = max(self._held_until, now + self._until_free(headers, now))

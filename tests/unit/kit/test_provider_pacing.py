@@ -90,12 +90,24 @@ async def shop(clock: SteppedClock) -> AsyncIterator[Shop]:
     await shop.close()
 
 
-async def test_until_the_window_is_known_half_of_it_is_spent(shop: Shop) -> None:
+async def test_an_endpoint_of_unknown_cost_is_tried_alone(shop: Shop) -> None:
     for _ in range(20):
         await shop.ask()
-    assert len(shop.order) == 5
+    assert len(shop.order) == 1
     await shop.answer(shop.requests[0], shop.window(remaining=9))
-    assert len(shop.order) == 10  # nine left, of which four are on their way
+    assert len(shop.order) == 1 + 9
+
+
+async def test_of_a_new_window_half_is_spent_until_an_answer_tells_what_is_left(
+    shop: Shop,
+) -> None:
+    await shop.learn(remaining=9)
+    await shop.clock.advance(2.0)
+    for _ in range(20):
+        await shop.ask()
+    assert len(shop.order) == 1 + 5
+    await shop.answer(shop.requests[1], shop.window(remaining=9))
+    assert len(shop.order) == 1 + 10  # nine left, of which four were on their way
 
 
 async def test_an_empty_window_is_waited_for(shop: Shop) -> None:
@@ -124,16 +136,17 @@ async def test_answers_that_overtake_one_another_do_not_give_tokens_back(shop: S
 
 
 async def test_an_answer_of_an_earlier_window_says_nothing_about_this_one(shop: Shop) -> None:
+    await shop.learn(remaining=9)
     late = await shop.ask()
     earlier = shop.window(remaining=1, resets_in=1.0)
     await shop.clock.advance(2.0)
     for _ in range(20):
         await shop.ask()
-    assert len(shop.order) == 1 + 5
+    assert len(shop.order) == 2 + 5
     await shop.answer(late, earlier)
-    assert len(shop.order) == 1 + 5
-    await shop.answer(shop.order[1], shop.window(remaining=9))
-    assert len(shop.order) == 1 + 10
+    assert len(shop.order) == 2 + 5
+    await shop.answer(shop.order[2], shop.window(remaining=9))
+    assert len(shop.order) == 2 + 10
 
 
 async def test_the_cost_of_an_endpoint_is_learnt(shop: Shop) -> None:
