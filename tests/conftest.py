@@ -1,3 +1,3 @@
 """Fixtures that all tests may use."""
 
-pytest_plugins = ["tests.fixtures.postgres", "tests.fixtures.neighbours"]
+pytest_plugins = ["tests.fixtures.postgres", "tests.fixtures.neighbours", "tests.fixtures.gateway"]

@@ -1,0 +1,57 @@
+"""Wires and runs the gateway."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+import aiohttp
+from aiohttp import web
+
+from gateway.app import Gateway
+from gateway.peers import Peers
+from gateway.settings import Settings
+from kit import process, rpc_client
+from kit.auth import Verifier
+
+logger = logging.getLogger(__name__)
+
+# Seconds that requests in flight get when the process stops; a purchase waits longest.
+GRACE = 35.0
+# Seconds that the rest of a refused body is read and thrown away, so that its sender sees the answer.
+LINGER = 2.0
+
+
+async def serve(
+    settings: Settings, stop: asyncio.Event, started: Callable[[int], None] = lambda port: None
+) -> None:
+    """Runs until `stop`; `started` is told the port as soon as requests are answered."""
+    async with AsyncExitStack() as parts:
+        http = await parts.enter_async_context(aiohttp.ClientSession())
+        verifier = Verifier(
+            supabase_url=settings.sessions.supabase_url,
+            service_role_key=settings.sessions.service_role_key,
+            jwt_secret=settings.sessions.jwt_secret,
+            http=http,
+        )
+        peers = Peers(
+            catalogue=rpc_client.channel(settings.catalogue_address),
+            orders=rpc_client.channel(settings.orders_address),
+            esims=rpc_client.channel(settings.esims_address),
+        )
+        parts.push_async_callback(peers.close)
+        gateway = Gateway(settings, peers, verifier)
+        runner = web.AppRunner(gateway.app(), shutdown_timeout=GRACE, lingering_time=LINGER)
+        await runner.setup()
+        parts.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, settings.host, settings.port).start()
+        port = runner.addresses[0][1]
+        logger.info("gateway ready on http://%s:%s/graphql", settings.host, port)
+        started(port)
+        await stop.wait()
+        gateway.stopping = True
+        await asyncio.sleep(settings.drain_seconds)
+
+
+if __name__ == "__main__":
+    process.run(Settings.read, Settings.secrets, serve)

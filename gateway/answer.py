@@ -1,0 +1,45 @@
+"""Answers over HTTP: the media type that the client accepts, and the status that goes with it."""
+
+import json
+from typing import Any
+
+from aiohttp import web
+
+JSON = "application/json"
+GRAPHQL = "application/graphql-response+json"
+
+
+def media_type(request: web.Request) -> str:
+    """GraphQL's own type for clients that name it and like it no less than JSON; else JSON."""
+    liked = _accepted(request)
+    return GRAPHQL if liked.get(GRAPHQL, 0.0) >= max(liked.get(JSON, 0.0), 0.001) else JSON
+
+
+def respond(request: web.Request, body: dict[str, Any], status: int) -> web.Response:
+    """A body of `data` and `errors`.
+
+    A client that names application/json as what it accepts gets 200 for any well-formed request,
+    as GraphQL over HTTP has it for that type; everybody else gets 400 when nothing was executed.
+    """
+    kind = media_type(request)
+    if status == 400 and kind == JSON and JSON in _accepted(request):
+        status = 200
+    return web.Response(text=json.dumps(body), status=status, content_type=kind, charset="utf-8")
+
+
+def error(status: int, words: str, code: str) -> web.Response:
+    """An answer about the HTTP request itself."""
+    body = {"errors": [{"message": words, "extensions": {"code": code}}]}
+    return web.json_response(body, status=status)
+
+
+def _accepted(request: web.Request) -> dict[str, float]:
+    liked: dict[str, float] = {}
+    for part in request.headers.get("Accept", "").split(","):
+        kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        quality = next((p[2:] for p in parameters if p.startswith("q=")), "1")
+        try:
+            liked[kind] = float(quality)
+        except ValueError:
+            liked[kind] = 1.0
+    return liked

@@ -1,0 +1,174 @@
+"""The gateway's HTTP door: GraphQL, health, and errors that are always JSON."""
+
+import logging
+import re
+import uuid
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.types.execution import ExecutionResult
+from strawberry.types.graphql import OperationType
+
+from gateway import answer, errors
+from gateway import request as requests
+from gateway.context import Context
+from gateway.peers import Peers
+from gateway.schema import build
+from gateway.settings import Settings
+from kit.auth import Role, Verifier
+from kit.errors import Failure, Kind
+
+logger = logging.getLogger(__name__)
+
+PATH = "/graphql"
+REQUEST_ID = web.RequestKey("request_id", str)
+# A proxy's id is taken over when it can't break a log line.
+GIVEN_REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
+# What pages of other origins may send, and how long browsers may remember that (a day), in seconds.
+CORS_HEADERS = {
+    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, X-Request-Id",
+    "Access-Control-Max-Age": "86400",
+}
+STATUSES = {Kind.UNAUTHENTICATED: 401, Kind.UNAVAILABLE: 503}
+
+
+class Gateway:
+    """The routes; one object a process."""
+
+    def __init__(self, settings: Settings, peers: Peers, verifier: Verifier) -> None:
+        self._settings = settings
+        self._peers = peers
+        self._verifier = verifier
+        self._schema = build(settings.max_depth)
+        self.stopping = False
+
+    def app(self) -> web.Application:
+        """An application that holds them."""
+        app = web.Application(
+            client_max_size=self._settings.max_body, middlewares=[self.around_each]
+        )
+        app.add_routes(
+            [
+                web.get(PATH, self.graphql, allow_head=False),
+                web.post(PATH, self.graphql),
+                web.options(PATH, self.preflight),
+                web.get("/healthz", self.alive),
+                web.get("/readyz", self.ready),
+            ]
+        )
+        return app
+
+    @web.middleware
+    async def around_each(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Gives the request an id, puts every error into JSON, and tells browsers who may read."""
+        given = request.headers.get("X-Request-Id", "")
+        request[REQUEST_ID] = given if GIVEN_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        response = await self._answer(request, handler)
+        response.headers["X-Request-Id"] = request[REQUEST_ID]
+        self._allow_origin(request, response)
+        return response
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPNotFound:
+            return answer.error(404, f"Nothing is here; GraphQL is at {PATH}", "NOT_FOUND")
+        except web.HTTPException as refusal:
+            status = HTTPStatus(refusal.status)
+            words = refusal.text or status.phrase
+            refused = answer.error(status, words, status.name)
+            if "Allow" in refusal.headers:
+                refused.headers["Allow"] = refusal.headers["Allow"]
+            return refused
+        except Exception as error:  # noqa: BLE001 - the last edge: nothing else may reach the client
+            return web.json_response(
+                {"errors": [errors.masked(error, request[REQUEST_ID])]}, status=500
+            )
+
+    def _allow_origin(self, request: web.Request, response: web.StreamResponse) -> None:
+        allowed = self._settings.cors_origins
+        if not allowed:
+            return
+        response.headers["Vary"] = "Origin"
+        origin = request.headers.get("Origin")
+        if origin and (origin in allowed or "*" in allowed):
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Expose-Headers"] = "X-Request-Id"
+
+    async def graphql(self, request: web.Request) -> web.Response:
+        """Executes one operation; mutations only over POST, as a GET may be sent by any page."""
+        operation = await requests.read(request)
+        try:
+            context = await self._context(request)
+        except Failure as failure:
+            return self._refused(request, failure)
+        allowed = {OperationType.QUERY}
+        if request.method == "POST":
+            allowed.add(OperationType.MUTATION)
+        try:
+            result = await self._schema.execute(
+                operation.query,
+                variable_values=operation.variables,
+                context_value=context,
+                operation_name=operation.name,
+                allowed_operation_types=allowed,
+            )
+        except InvalidOperationTypeError as error:
+            if request.method == "POST":
+                raise web.HTTPBadRequest(text="Subscriptions are not served here") from error
+            raise web.HTTPMethodNotAllowed(
+                "GET", ["POST"], text="Send mutations by POST"
+            ) from error
+        return self._executed(request, result)
+
+    async def _context(self, request: web.Request) -> Context:
+        """Raises Failure for a token that doesn't hold: even public fields don't take a bad one."""
+        session = await self._verifier.session(request.headers.get("Authorization"))
+        if session.role is Role.SERVICE:
+            raise Failure(
+                Kind.UNAUTHENTICATED,
+                "NOT_A_USER",
+                "Not authenticated: the service role key is no user's session; services call gRPC",
+            )
+        return Context(session, self._peers, request.headers.get("Idempotency-Key"))
+
+    def _refused(self, request: web.Request, failure: Failure) -> web.Response:
+        body = {"errors": [errors.from_failure(failure, request[REQUEST_ID])]}
+        response = answer.respond(request, body, STATUSES.get(failure.kind, 500))
+        if failure.kind is Kind.UNAUTHENTICATED:
+            response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+        return response
+
+    def _executed(self, request: web.Request, result: ExecutionResult) -> web.Response:
+        found = result.errors or []
+        body: dict[str, Any] = {}
+        if found:
+            body["errors"] = [errors.describe(error, request[REQUEST_ID]) for error in found]
+        # Without data, and with no error of a field: nothing was executed.
+        executed = result.data is not None or any(error.path for error in found)
+        if executed:
+            body["data"] = result.data
+        return answer.respond(request, body, 200 if executed else 400)
+
+    async def preflight(self, request: web.Request) -> web.Response:
+        """What a browser asks before it lets a page of another origin call."""
+        return web.Response(status=204, headers=CORS_HEADERS)
+
+    async def alive(self, _request: web.Request) -> web.Response:
+        """The process runs and takes requests."""
+        if self.stopping:
+            return web.json_response({"status": "stopping"}, status=503)
+        return web.json_response({"status": "ok"})
+
+    async def ready(self, _request: web.Request) -> web.Response:
+        """Whether all services answer; one that is away takes only its own fields along."""
+        services = await self._peers.health()
+        ready = not self.stopping and all(state == "SERVING" for state in services.values())
+        return web.json_response(
+            {"status": "ok" if ready else "unavailable", "services": services},
+            status=200 if ready else 503,
+        )

@@ -1,0 +1,49 @@
+"""The @auth directive: what marks a field in the schema is what guards it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import strawberry
+from strawberry.extensions import FieldExtension
+from strawberry.schema_directive import Location
+from strawberry.types.field import StrawberryField
+
+from gateway.context import Info
+
+Resolver = TypeVar("Resolver", bound=Callable[..., Any])
+
+
+@strawberry.schema_directive(
+    locations=[Location.FIELD_DEFINITION],
+    name="auth",
+    description="The field needs a session: an access token in the Authorization header.",
+)
+class Auth:
+    """Shown in the SDL on every field that SessionRequired guards."""
+
+
+class SessionRequired(FieldExtension):
+    """Puts @auth on its field, and lets the field resolve only for callers with a session."""
+
+    def apply(self, field: StrawberryField) -> None:
+        field.directives.append(Auth())
+
+    async def resolve_async(
+        self, next_: Callable[..., Awaitable[Any]], source: Any, info: Info, **kwargs: Any
+    ) -> Any:
+        info.context.require_session()
+        return await next_(source, info, **kwargs)
+
+
+def auth_field(*, description: str, name: str | None = None) -> Callable[[Resolver], Resolver]:
+    """Makes a method a query or mutation that needs a session."""
+    made: Callable[[Resolver], Resolver] = strawberry.field(
+        name=name, description=description, extensions=[SessionRequired()]
+    )
+    return made
+
+
+def public_field(*, description: str, name: str | None = None) -> Callable[[Resolver], Resolver]:
+    """Makes a method a field for everybody, or one whose object is reached through a guarded one."""
+    made: Callable[[Resolver], Resolver] = strawberry.field(name=name, description=description)
+    return made

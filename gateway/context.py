@@ -1,0 +1,74 @@
+"""What one GraphQL request knows: who asks, how to call the services, and what was loaded already."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import strawberry
+
+from gateway.loaders import Loaders
+from gateway.peers import Peers
+from kit import rpc_client
+from kit.auth import Role, Session
+from kit.errors import Failure, Kind
+
+Response = TypeVar("Response")
+
+# Seconds. Reads take milliseconds; a slow provider behind one gets the services' own bound first.
+READ_TIMEOUT = 10.0
+# Seconds. A purchase or a change waits for the provider, and is not lost when this passes.
+WRITE_TIMEOUT = 30.0
+# Objects in one answer: five times the provider's whole catalogue with its countries. It keeps one
+# request with many aliases from holding the process for everybody else.
+MAX_OBJECTS = 100_000
+
+
+class Context:
+    """Made anew for each request, so that nothing of one caller is ever shown to another."""
+
+    def __init__(self, session: Session, peers: Peers, idempotency_key: str | None = None) -> None:
+        self.session = session
+        self.peers = peers
+        self.idempotency_key = idempotency_key
+        self.loaders = Loaders(peers, self.call)
+        self._objects = 0
+
+    async def call(
+        self,
+        method: Callable[..., Awaitable[Response]],
+        request: Any,
+        timeout: float = READ_TIMEOUT,
+    ) -> Response:
+        """Calls a service with the caller's own token; raises Failure."""
+        token = self.session.token or None
+        return await rpc_client.call(method, request, token=token, timeout=timeout)
+
+    async def change(self, method: Callable[..., Awaitable[Response]], request: Any) -> Response:
+        """A call that changes something: what was loaded before it is forgotten."""
+        try:
+            return await self.call(method, request, WRITE_TIMEOUT)
+        finally:
+            self.loaders = Loaders(self.peers, self.call)
+
+    def require_session(self) -> Session:
+        """Raises Failure(UNAUTHENTICATED) for a caller without a session."""
+        if self.session.role is Role.ANONYMOUS:
+            raise Failure(
+                Kind.UNAUTHENTICATED,
+                "UNAUTHENTICATED",
+                "Not authenticated: send the header Authorization: Bearer <access token>",
+            )
+        return self.session
+
+    def spend(self, objects: int) -> None:
+        """Counts objects of the answer; raises Failure(INVALID) when they are too many."""
+        self._objects += objects
+        if self._objects > MAX_OBJECTS:
+            raise Failure(
+                Kind.INVALID,
+                "ANSWER_TOO_LARGE",
+                f"The answer would hold more than {MAX_OBJECTS} objects; ask for fewer with `first`"
+                " or a filter, or in several requests",
+            )
+
+
+Info = strawberry.Info[Context, None]

@@ -1,0 +1,56 @@
+"""Documents as clients send them: parsed and measured once for each text, and never ambiguous."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, parse
+from strawberry.extensions import SchemaExtension
+
+from gateway import limits
+
+# Texts. Clients send few different ones; at 2,000 tokens each this is some 100 MB at the very worst.
+CACHED = 100
+
+
+class Documents(SchemaExtension):
+    """Reads the document of an operation; made anew for each operation."""
+
+    def __init__(self, max_depth: int) -> None:
+        super().__init__()
+        self._max_depth = max_depth
+
+    def on_parse(self) -> Iterator[None]:
+        context = self.execution_context
+        document = read(context.query or "", self._max_depth)
+        name = context._provided_operation_name
+        check_operation(document, name)
+        context.graphql_document = document
+        yield
+
+
+@lru_cache(maxsize=CACHED)
+def read(query: str, max_depth: int) -> DocumentNode:
+    """Raises GraphQLError for a text that isn't GraphQL or asks for too much."""
+    try:
+        document = parse(query, max_tokens=limits.MAX_TOKENS, no_location=False)
+        limits.check(document, max_depth)
+    except RecursionError:
+        raise GraphQLError(
+            "The document is nested too deeply", extensions={"code": "TOO_COMPLEX"}
+        ) from None
+    return document
+
+
+def check_operation(document: DocumentNode, name: str | None) -> None:
+    """Raises GraphQLError unless it is clear which operation is meant."""
+    names = [
+        node.name.value if node.name else None
+        for node in document.definitions
+        if isinstance(node, OperationDefinitionNode)
+    ]
+    if not names:
+        raise GraphQLError("The document has no operation; send a query or a mutation")
+    if name is None and len(names) > 1:
+        raise GraphQLError("The document has several operations; say which with `operationName`")
+    if name is not None and name not in names:
+        raise GraphQLError(f"The document has no operation named {name!r}")

@@ -1,0 +1,111 @@
+"""What clients hear of a failure: known kinds with a code, everything else masked under an id."""
+
+import logging
+import re
+import uuid
+from typing import Any
+
+from graphql import GraphQLError
+
+from kit.errors import Failure, Kind
+
+logger = logging.getLogger(__name__)
+
+CODES = {
+    Kind.INVALID: "BAD_USER_INPUT",
+    Kind.UNAUTHENTICATED: "UNAUTHENTICATED",
+    Kind.FORBIDDEN: "FORBIDDEN",
+    Kind.NOT_FOUND: "NOT_FOUND",
+    Kind.CONFLICT: "CONFLICT",
+    Kind.REFUSED: "REFUSED",
+    Kind.EXHAUSTED: "RATE_LIMITED",
+    Kind.UNAVAILABLE: "UNAVAILABLE",
+    Kind.UNCLEAR: "UNCLEAR",
+    Kind.DEADLINE: "DEADLINE_EXCEEDED",
+    Kind.INTERNAL: "INTERNAL",
+}
+# A mutation answers these as data: the caller asked for something that can't be, and may mend it.
+REFUSALS = frozenset({Kind.INVALID, Kind.FORBIDDEN, Kind.NOT_FOUND, Kind.CONFLICT, Kind.REFUSED})
+# The documented words, alone: what exactly is wrong stands in the extensions.
+NOT_AUTHENTICATED = "Not authenticated"
+# Where an argument is not named as the services' field is.
+ARGUMENTS = {
+    "durationDays": "duration",
+    "minDataMb": "minData",
+    "pageSize": "first",
+    "statuses": "status",
+}
+WORD = re.compile(r"[a-z]+(?:_[a-z]+)+|[a-z]+")
+
+
+def describe(error: GraphQLError, request_id: str) -> dict[str, Any]:
+    """One entry of `errors`; whatever is not known to be fit for a client is logged and masked."""
+    shown: dict[str, Any] = {}
+    if error.locations:
+        shown["locations"] = [place.formatted for place in error.locations]
+    if error.path:
+        shown["path"] = error.path
+    return shown | _words(error, request_id)
+
+
+def _words(error: GraphQLError, request_id: str) -> dict[str, Any]:
+    cause = error.original_error
+    if isinstance(cause, Failure):
+        return from_failure(cause, request_id)
+    if isinstance(cause, RecursionError):
+        return {
+            "message": "The request is nested too deeply",
+            "extensions": {"code": "TOO_COMPLEX"},
+        }
+    # The client is at fault where nothing was executed, or where graphql-core names the place in the
+    # document; when a resolver's value doesn't fit its type, the first error has no place.
+    if cause is None or (isinstance(cause, GraphQLError) and (cause.nodes or not error.path)):
+        extensions = error.extensions or {"code": "BAD_USER_INPUT" if error.path else "BAD_REQUEST"}
+        return {"message": error.message, "extensions": extensions}
+    return masked(cause, request_id)
+
+
+def from_failure(failure: Failure, request_id: str) -> dict[str, Any]:
+    """Message and extensions: `code` is the kind, `reason` says exactly what it is."""
+    if failure.kind is Kind.INTERNAL and "fault_id" not in failure.details:
+        return masked(failure, request_id)
+    extensions: dict[str, Any] = {"code": CODES[failure.kind], "reason": failure.reason}
+    words = message(failure)
+    if failure.kind is Kind.UNAUTHENTICATED:
+        extensions["detail"] = words.removeprefix(f"{NOT_AUTHENTICATED}: ")
+        words = NOT_AUTHENTICATED
+    if failure.fields:
+        extensions["fields"] = {argument(path): text for path, text in failure.fields.items()}
+    if failure.retry_after is not None:
+        extensions["retryAfter"] = failure.retry_after
+    if "fault_id" in failure.details:
+        extensions["faultId"] = failure.details["fault_id"]
+    return {"message": words, "extensions": extensions}
+
+
+def message(failure: Failure) -> str:
+    """Its words, with fields named as the schema names them."""
+    if not failure.fields:
+        return failure.message
+    return "; ".join(f"{argument(path)}: {text}" for path, text in failure.fields.items())
+
+
+def argument(path: str) -> str:
+    """A path of a service's request, as a client knows it: `filter.max_price` is `filter.maxPrice`."""
+    return WORD.sub(lambda word: _argument(word[0]), path)
+
+
+def _argument(name: str) -> str:
+    first, *rest = name.split("_")
+    camel = first + "".join(part.capitalize() for part in rest)
+    return ARGUMENTS.get(camel, camel)
+
+
+def masked(error: BaseException, request_id: str) -> dict[str, Any]:
+    """Logs the unexpected under an id, which is all that the client gets."""
+    fault = uuid.uuid4().hex[:12]
+    logger.error("request %s failed, fault %s", request_id, fault, exc_info=error)
+    return {
+        "message": f"Something went wrong here; the operator finds it by fault id {fault}",
+        "extensions": {"code": CODES[Kind.INTERNAL], "reason": "INTERNAL", "faultId": fault},
+    }

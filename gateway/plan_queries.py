@@ -1,0 +1,225 @@
+"""Queries about plans; public, as a shop's window is."""
+
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from enum import Enum
+from typing import Annotated, Any, Self, TypeVar
+
+import strawberry
+
+from gateway.auth import public_field
+from gateway.context import Info
+from gateway.plans import Country, DataPlan
+from kit import money
+from kit.errors import Failure, Kind, invalid
+from protos.catalogue.v1 import catalogue_pb2
+from protos.common.v1 import money_pb2
+
+Response = TypeVar("Response")
+
+# The most that the catalogue gives in one page; the provider's whole catalogue fits.
+PAGE = 10_000
+# What an int64 holds; also far above any price or amount of data.
+MAX_NUMBER = 2**63 - 1
+# The catalogue could not be asked, or could not answer.
+NOT_ANSWERED = frozenset({Kind.UNAVAILABLE, Kind.DEADLINE, Kind.EXHAUSTED})
+
+
+@strawberry.input(description="Conditions that all must hold; an absent one holds for every plan.")
+class DataPlanFilter:
+    region: str | None = strawberry.field(
+        default=None,
+        description='Covers a country of this region, such as "Europe", in any letters\' case.',
+    )
+    country: str | None = strawberry.field(
+        default=None, description="Covers this country: its ISO code or English name, in any case."
+    )
+    duration: int | None = strawberry.field(default=None, description="Exactly this many days.")
+    min_price: float | None = strawberry.field(default=None, description="At least this price.")
+    max_price: float | None = strawberry.field(default=None, description="At most this price.")
+    unlimited: bool | None = strawberry.field(
+        default=None, description="Only plans with unlimited data, or only those without."
+    )
+    bundle_group: str | None = strawberry.field(
+        default=None, description='Of this group, such as "Standard Fixed".'
+    )
+    text: str | None = strawberry.field(
+        default=None,
+        description="Words that all occur in its name, description, region or countries.",
+    )
+    min_data: float | None = strawberry.field(
+        default=None, description="At least this many MB; unlimited plans always match."
+    )
+
+    def to_proto(self) -> catalogue_pb2.PlanFilter:
+        """Raises Failure(INVALID) for a number that no plan could have."""
+        return catalogue_pb2.PlanFilter(
+            region=self.region,
+            country=self.country,
+            duration_days=self.duration,
+            min_price=_price("filter.min_price", self.min_price),
+            max_price=_price("filter.max_price", self.max_price),
+            unlimited=self.unlimited,
+            bundle_group=self.bundle_group,
+            text=self.text,
+            min_data_mb=_megabytes(self.min_data),
+        )
+
+
+@strawberry.enum(description="How plans are sorted; equals by name.")
+class DataPlanOrder(Enum):
+    NAME = strawberry.enum_value("NAME", description="By name, A to Z: the default.")
+    PRICE_ASC = strawberry.enum_value("PRICE_ASC", description="The cheapest first.")
+    PRICE_DESC = strawberry.enum_value("PRICE_DESC", description="The dearest first.")
+    DURATION_ASC = strawberry.enum_value("DURATION_ASC", description="The shortest first.")
+    DATA_DESC = strawberry.enum_value(
+        "DATA_DESC", description="The most data first, unlimited before all."
+    )
+
+
+@strawberry.type(description="What is on offer for a region.")
+class RegionSummary:
+    name: str = strawberry.field(description='Such as "Europe"; fit for `filter.region`.')
+    plan_count: int = strawberry.field(description="How many plans cover a country of it.")
+    lowest_price: float = strawberry.field(description="The price of the cheapest of them.")
+    currency: str = strawberry.field(description="ISO 4217, of the price.")
+
+    @classmethod
+    def of(cls, region: catalogue_pb2.RegionSummary) -> Self:
+        return cls(
+            name=region.name,
+            plan_count=region.plan_count,
+            lowest_price=float(money.from_proto(region.lowest_price)),
+            currency=region.lowest_price.currency_code,
+        )
+
+
+@strawberry.type(description="What is on offer for a country.")
+class CountrySummary:
+    country: Country = strawberry.field(description="The country.")
+    plan_count: int = strawberry.field(description="How many plans cover it.")
+    lowest_price: float = strawberry.field(description="The price of the cheapest of them.")
+    currency: str = strawberry.field(description="ISO 4217, of the price.")
+
+    @classmethod
+    def of(cls, summary: catalogue_pb2.CountrySummary) -> Self:
+        return cls(
+            country=Country.of(summary.country),
+            plan_count=summary.plan_count,
+            lowest_price=float(money.from_proto(summary.lowest_price)),
+            currency=summary.lowest_price.currency_code,
+        )
+
+
+FilterArgument = Annotated[
+    DataPlanFilter | None, strawberry.argument(description="Which plans; without it all.")
+]
+FirstArgument = Annotated[
+    int | None, strawberry.argument(description="At most so many, 1 to 10,000; without it all.")
+]
+OrderArgument = Annotated[
+    DataPlanOrder, strawberry.argument(name="orderBy", description="How they are sorted.")
+]
+FeaturedArgument = Annotated[int, strawberry.argument(description="At most so many, 1 to 50.")]
+PlanIdArgument = Annotated[strawberry.ID, strawberry.argument(description="The plan's id.")]
+RegionArgument = Annotated[
+    str | None, strawberry.argument(description="Only countries of this region.")
+]
+
+
+@strawberry.type
+class PlanQueries:
+    """Mixed into Query."""
+
+    @public_field(description="The plans on sale that match a filter.")
+    async def data_plans(
+        self,
+        info: Info,
+        filter: FilterArgument = None,  # noqa: A002 - the documented argument's name
+        first: FirstArgument = None,
+        order_by: OrderArgument = DataPlanOrder.NAME,
+    ) -> list[DataPlan]:
+        if first is not None and not 1 <= first <= PAGE:
+            raise invalid({"first": f"must be a whole number from 1 to {PAGE}, not {first}"})
+        request = catalogue_pb2.ListPlansRequest(
+            filter=filter.to_proto() if filter else None,
+            order_by=catalogue_pb2.PlanOrder.Value(f"PLAN_ORDER_{order_by.name}"),
+            page_size=first or PAGE,
+        )
+        plans: list[DataPlan] = []
+        while True:
+            page = await ask(info, info.context.peers.catalogue.ListPlans, request)
+            info.context.spend(len(page.plans))
+            plans.extend(DataPlan.of(plan) for plan in page.plans)
+            request.page_token = page.next_page_token
+            if first is not None or not page.next_page_token:
+                return plans
+
+    @public_field(
+        description="The plans for a shop's front page: those that an administrator chose, in that"
+        " order; where nobody chose, the plan with the lowest price per day of each region."
+    )
+    async def featured_plans(self, info: Info, first: FeaturedArgument = 10) -> list[DataPlan]:
+        if not 1 <= first <= 50:
+            raise invalid({"first": f"must be a whole number from 1 to 50, not {first}"})
+        request = catalogue_pb2.ListFeaturedPlansRequest(page_size=first)
+        answer = await ask(info, info.context.peers.catalogue.ListFeaturedPlans, request)
+        info.context.spend(len(answer.plans))
+        return [DataPlan.of(plan) for plan in answer.plans]
+
+    @public_field(
+        description="One plan, also one that is no longer on sale; an unknown id is the error"
+        " NOT_FOUND."
+    )
+    async def data_plan(self, info: Info, id: PlanIdArgument) -> DataPlan | None:  # noqa: A002
+        request = catalogue_pb2.GetPlanRequest(id=id)
+        answer = await ask(info, info.context.peers.catalogue.GetPlan, request)
+        return DataPlan.of(answer.plan)
+
+    @public_field(description="Every region with plans on sale, by name.")
+    async def regions(self, info: Info) -> list[RegionSummary]:
+        request = catalogue_pb2.ListRegionsRequest()
+        answer = await ask(info, info.context.peers.catalogue.ListRegions, request)
+        info.context.spend(len(answer.regions))
+        return [RegionSummary.of(region) for region in answer.regions]
+
+    @public_field(description="Every country with plans on sale, by name.")
+    async def countries(self, info: Info, region: RegionArgument = None) -> list[CountrySummary]:
+        request = catalogue_pb2.ListCountriesRequest(region=region)
+        answer = await ask(info, info.context.peers.catalogue.ListCountries, request)
+        info.context.spend(len(answer.countries))
+        return [CountrySummary.of(country) for country in answer.countries]
+
+
+async def ask(info: Info, method: Callable[..., Awaitable[Response]], request: Any) -> Response:
+    """Calls the catalogue; one that can't answer gets the documented words."""
+    try:
+        return await info.context.call(method, request)
+    except Failure as failure:
+        if failure.kind not in NOT_ANSWERED:
+            raise
+        raise Failure(
+            failure.kind,
+            failure.reason,
+            "Failed to fetch data plans",
+            retry_after=failure.retry_after,
+        ) from failure
+
+
+def _price(field: str, value: float | None) -> money_pb2.Money | None:
+    if value is None:
+        return None
+    # The shortest decimal that is this float: what the client wrote.
+    amount = Decimal(repr(value))
+    try:
+        return money.to_proto(amount, "")
+    except ValueError:
+        raise invalid({field: "must be a price, such as 9.99"}) from None
+
+
+def _megabytes(value: float | None) -> int | None:
+    if value is None:
+        return None
+    if not value.is_integer() or abs(value) > MAX_NUMBER:
+        raise invalid({"filter.min_data_mb": "must be a whole number of MB"})
+    return int(value)

@@ -1,0 +1,76 @@
+"""The settings of the gateway."""
+
+from dataclasses import dataclass
+
+from kit.env import Env
+from kit.service_settings import SessionSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where clients come in, where the services are, and what a request may ask of them."""
+
+    host: str
+    port: int
+    catalogue_address: str
+    orders_address: str
+    esims_address: str
+    sessions: SessionSettings
+    cors_origins: tuple[str, ...]
+    max_body: int
+    max_depth: int
+    drain_seconds: float
+
+    @classmethod
+    def read(cls, env: Env) -> "Settings":
+        origins = env.optional(
+            "GATEWAY_CORS_ORIGINS",
+            "Web origins whose pages may call, separated by commas, such as https://shop.example;"
+            " * lets every page call. Without it none may.",
+        )
+        return cls(
+            host=env.text("GATEWAY_HOST", "The address to listen on.", "127.0.0.1"),
+            port=env.port("GATEWAY_PORT", "The HTTP port; 0 lets the system choose.", 4000),
+            catalogue_address=_address(env, "catalogue", 50051),
+            orders_address=_address(env, "orders", 50052),
+            esims_address=_address(env, "esims", 50053),
+            sessions=SessionSettings.read(env),
+            cors_origins=tuple(o.strip() for o in (origins or "").split(",") if o.strip()),
+            max_body=int(
+                env.number(
+                    "GATEWAY_MAX_BODY",
+                    "Bytes that a request's body may have; queries have a few thousand.",
+                    262_144,
+                    low=1_024,
+                    high=16_777_216,
+                )
+            ),
+            max_depth=int(
+                env.number(
+                    "GATEWAY_MAX_DEPTH",
+                    "How deep the fields of an operation may be nested.",
+                    12,
+                    low=3,
+                    high=30,
+                )
+            ),
+            drain_seconds=env.number(
+                "DRAIN_SECONDS",
+                "How long a stopping service says NOT_SERVING before it refuses new calls.",
+                0.5,
+                low=0,
+                high=60,
+            ),
+        )
+
+    def secrets(self) -> list[str]:
+        """Values that no log line may hold."""
+        return self.sessions.secrets()
+
+
+def _address(env: Env, name: str, port: int) -> str:
+    return env.text(
+        f"{name.upper()}_ADDRESS",
+        f"The {name} service: host:port, or dns:///name:port for every replica behind a name.",
+        f"localhost:{port}",
+    )

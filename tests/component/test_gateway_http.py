@@ -1,0 +1,320 @@
+"""The gateway's HTTP door: what it refuses and how, limits, health, CORS, and masked errors."""
+
+import json
+import logging
+
+import pytest
+from graphql import build_client_schema, get_introspection_query
+
+from gateway.limits import MAX_TOKENS
+from kit.errors import Failure, Kind
+from protos.catalogue.v1 import catalogue_pb2
+from tests.fixtures.gateway import Answered, Client, Gateway, gone
+from tests.fixtures.neighbours import Auth
+
+QUERY = "{ featuredPlans { name } }"
+JSON = {"Content-Type": "application/json"}
+GRAPHQL = "application/graphql-response+json"
+
+
+async def post(client: Client, body: bytes, headers: dict[str, str]) -> Answered:
+    async with client.http.post(f"{client.url}/graphql", data=body, headers=headers) as answer:
+        return Answered(answer.status, answer.headers, await answer.json(content_type=None))
+
+
+async def get(client: Client, path: str, **parameters: str) -> Answered:
+    async with client.http.get(client.url + path, params=parameters) as answer:
+        return Answered(answer.status, answer.headers, await answer.json(content_type=None))
+
+
+@pytest.fixture
+def serving_plans(gateway: Gateway) -> Gateway:
+    gateway.catalogue.answers["ListFeaturedPlans"] = catalogue_pb2.ListFeaturedPlansResponse()
+    return gateway
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "not JSON"),
+        (b"{", "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (b"NaN", "not JSON"),
+        (b'{"query": "\\ud800"}', "not JSON"),
+        (b"[" * 10_000, "not JSON"),
+        (b"1" * 10_000, "not JSON"),
+        (b"null", "must be an object"),
+        (b"[]", "Batches are not supported"),
+        (b'[{"query": "{ __typename }"}]', "Batches are not supported"),
+        (b"{}", "`query` is missing"),
+        (b'{"query": ""}', "`query` is missing"),
+        (b'{"query": 5}', "`query` is missing"),
+        (b'{"query": "{ __typename }", "variables": []}', "`variables` must be"),
+        (b'{"query": "{ __typename }", "operationName": 1}', "`operationName` must be"),
+        (b'{"query": "{ __typename }", "extensions": "x"}', "`extensions` must be"),
+    ],
+)
+async def test_a_malformed_body_is_refused_with_words(
+    client: Client, body: bytes, words: str
+) -> None:
+    answer = await post(client, body, JSON)
+    assert answer.status == 400
+    assert words in answer.error["message"]
+    assert answer.code == "BAD_REQUEST"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        {"Content-Type": "application/json; charset=utf-16"},
+        {"Content-Type": "application/json", "Content-Encoding": "gzip"},
+    ],
+)
+async def test_only_plain_json_in_utf8_is_taken(client: Client, headers: dict[str, str]) -> None:
+    answer = await post(client, b'{"query": "{ __typename }"}', headers)
+    assert answer.status in (400, 415)
+    assert answer.error["message"]
+
+
+async def test_a_body_of_ten_megabytes_is_refused(client: Client) -> None:
+    body = json.dumps({"query": QUERY, "variables": {"x": "y" * 10_000_000}}).encode()
+    answer = await post(client, body, JSON)
+    assert answer.status == 413
+    assert answer.error["message"] == "The body has more than 16384 bytes"
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("{ nothing }", "Cannot query field 'nothing'"),
+        ("{", "Syntax Error"),
+        ("{ dataPlan { id } }", "required"),
+        ("fragment F on DataPlan { id }", "no operation"),
+        ("query A { __typename } query B { __typename }", "several operations"),
+        ("subscription { x }", "ubscription"),
+        ('{ dataPlans(filter: {duration: "x"}) { id } }', "Int cannot represent"),
+        ("{ ...F } fragment F on Query { ...G } fragment G on Query { ...F }", "within itself"),
+        ("{ ...Unknown }", "Unknown fragment"),
+    ],
+)
+async def test_a_document_that_is_not_valid_is_400(client: Client, query: str, words: str) -> None:
+    answer = await client.ask(query)
+    assert answer.status == 400
+    assert "data" not in answer.body
+    assert any(words in error["message"] for error in answer.body["errors"])
+    assert all(e["extensions"]["code"] == "BAD_REQUEST" for e in answer.body["errors"])
+
+
+async def test_a_variable_of_another_type_is_400(client: Client) -> None:
+    query = "query($n: Int) { dataPlans(first: $n) { id } }"
+    answer = await client.ask(query, n="many")
+    assert answer.status == 400
+    assert answer.code == "BAD_REQUEST"
+
+
+async def test_a_client_that_names_json_gets_200_for_any_well_formed_request(
+    client: Client,
+) -> None:
+    answer = await client.ask("{ nothing }", {"Accept": "application/json"})
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
+    assert "data" not in answer.body
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("*/*", "application/json"),
+        ("application/json", "application/json"),
+        (GRAPHQL, GRAPHQL),
+        (f"{GRAPHQL}, application/json;q=0.9", GRAPHQL),
+        (f"{GRAPHQL};q=0.5, application/json", "application/json"),
+        ("text/html;q=oops", "application/json"),
+    ],
+)
+async def test_the_media_type_is_what_the_client_likes(
+    serving_plans: Gateway, accept: str, kind: str
+) -> None:
+    answer = await serving_plans.client.ask(QUERY, {"Accept": accept})
+    assert answer.data == {"featuredPlans": []}
+    assert answer.headers["Content-Type"] == f"{kind}; charset=utf-8"
+
+
+async def test_the_named_operation_of_several_is_executed(client: Client) -> None:
+    query = "query A { a: __typename } query B { b: __typename }"
+    answer = await client.send({"query": query, "operationName": "B"})
+    assert answer.data == {"b": "Query"}
+    answer = await client.send({"query": query, "operationName": "C"})
+    assert answer.status == 400
+
+
+async def test_queries_may_come_by_get(serving_plans: Gateway) -> None:
+    answer = await get(
+        serving_plans.client,
+        "/graphql",
+        query="query($n: Int! = 5) { featuredPlans(first: $n) { name } }",
+        variables='{"n": 7}',
+    )
+    assert answer.data == {"featuredPlans": []}
+    assert serving_plans.catalogue.requests[0].page_size == 7
+
+
+async def test_get_parameters_that_are_no_json_are_refused(client: Client) -> None:
+    answer = await get(client, "/graphql", query="{ __typename }", variables="{")
+    assert answer.status == 400
+    assert answer.error["message"] == "`variables` is not JSON in UTF-8"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ a: dataPlans " + "{ ... on DataPlan " * 300 + "{ id }" + "}" * 301,
+        "{" + "a{" * 400 + "b" + "}" * 401,
+        "{ dataPlans(filter: " + "[" * 900 + "]" * 900 + ") { id } }",
+        "query(" + "$a: " + "[" * 900 + "Int" + "]" * 900 + ") { __typename }",
+        "{ " + "id " * MAX_TOKENS + "}",
+        "{ dataPlans { " + "id " * 600 + "} }",
+        "{ " + " ".join(f"a{n}: regions {{ name }}" for n in range(21)) + "}",
+        # Each fragment spreads the next one ten times: written out, more fields than atoms exist.
+        "{ ...F0 } "
+        + " ".join(f"fragment F{n} on Query {{ {f'...F{n + 1} ' * 10} }}" for n in range(60))
+        + " fragment F60 on Query { __typename }",
+        # A chain of fragments, each one level deeper.
+        "{ ...F0 } "
+        + " ".join(f"fragment F{n} on Query {{ ...F{n + 1} }}" for n in range(240))
+        + " fragment F240 on Query { __typename }",
+    ],
+    ids=[
+        "inline fragments",
+        "fields",
+        "values",
+        "types",
+        "tokens",
+        "fields of one selection",
+        "top level",
+        "fragments times fragments",
+        "chain of fragments",
+    ],
+)
+async def test_a_document_made_to_be_costly_is_refused_fast(client: Client, query: str) -> None:
+    answer = await client.ask(query)
+    assert answer.status == 400
+    assert all(
+        e["extensions"]["code"] in ("TOO_COMPLEX", "BAD_REQUEST") for e in answer.body["errors"]
+    )
+
+
+async def test_the_depth_of_fields_is_limited(client: Client) -> None:
+    answer = await client.ask("{ a " + "{ a " * 12 + "}" * 13)
+    assert answer.code == "TOO_COMPLEX"
+    assert "13 fields deep; 12 are allowed" in answer.error["message"]
+
+
+async def test_tools_can_read_the_schema(client: Client) -> None:
+    answer = await client.ask(get_introspection_query())
+    assert build_client_schema(answer.data).query_type is not None
+
+
+async def test_an_answer_with_too_many_objects_is_refused(gateway: Gateway) -> None:
+    countries = [catalogue_pb2.Country(name="x", iso=str(n)) for n in range(60_000)]
+    one = catalogue_pb2.DataPlan(id="1", countries=countries)
+    gateway.catalogue.answers["GetPlan"] = catalogue_pb2.GetPlanResponse(plan=one)
+    answer = await gateway.client.ask(
+        '{ a: dataPlan(id: "1") { countries { iso } } b: dataPlan(id: "1") { countries { iso } } }'
+    )
+    assert answer.error["extensions"] == {"code": "BAD_USER_INPUT", "reason": "ANSWER_TOO_LARGE"}
+
+
+@pytest.mark.parametrize("kind", [Kind.EXHAUSTED, Kind.UNAVAILABLE])
+async def test_a_failure_says_when_to_try_again(gateway: Gateway, kind: Kind) -> None:
+    gateway.catalogue.answers["ListRegions"] = Failure(kind, "BUSY", "Busy", retry_after=2.5)
+    answer = await gateway.client.ask("{ regions { name } }")
+    assert answer.error["message"] == "Failed to fetch data plans"
+    assert answer.error["extensions"]["retryAfter"] == 2.5
+
+
+def broken(request: object) -> None:
+    raise ZeroDivisionError("secret details")
+
+
+async def test_an_unexpected_error_is_masked_under_an_id(gateway: Gateway) -> None:
+    gateway.catalogue.answers["ListRegions"] = broken
+    answer = await gateway.client.ask("{ regions { name } }")
+    assert answer.code == "INTERNAL"
+    assert "secret" not in json.dumps(answer.body)
+    assert answer.error["extensions"]["faultId"] in answer.error["message"]
+
+
+async def test_a_value_that_does_not_fit_the_schema_is_masked_and_logged(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    far = catalogue_pb2.DataPlan(id="1")
+    far.updated_at.seconds = 10**15  # no year that Python knows
+    gateway.catalogue.answers["GetPlan"] = catalogue_pb2.GetPlanResponse(plan=far)
+    with caplog.at_level(logging.ERROR, "gateway"):
+        answer = await gateway.client.ask('{ dataPlan(id: "1") { id } }', {"X-Request-Id": "r-1"})
+    assert answer.code == "INTERNAL"
+    fault = answer.error["extensions"]["faultId"]
+    assert any(f"request r-1 failed, fault {fault}" in line for line in caplog.messages)
+
+
+async def test_a_request_id_goes_through_and_a_bad_one_is_replaced(client: Client) -> None:
+    answer = await client.ask("{ __typename }", {"X-Request-Id": "abc-1"})
+    assert answer.headers["X-Request-Id"] == "abc-1"
+    answer = await client.ask("{ __typename }", {"X-Request-Id": "a b"})
+    assert len(answer.headers["X-Request-Id"]) == 32
+
+
+async def test_only_allowed_origins_may_read(client: Client) -> None:
+    answer = await client.ask("{ __typename }", {"Origin": "https://shop.example"})
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://shop.example"
+    answer = await client.ask("{ __typename }", {"Origin": "https://evil.example"})
+    assert "Access-Control-Allow-Origin" not in answer.headers
+    headers = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
+    async with client.http.options(f"{client.url}/graphql", headers=headers) as preflight:
+        assert preflight.status == 204
+        assert "Authorization" in preflight.headers["Access-Control-Allow-Headers"]
+        assert preflight.headers["Access-Control-Allow-Origin"] == "https://shop.example"
+
+
+async def test_other_paths_and_methods_answer_json(client: Client) -> None:
+    answer = await get(client, "/nothing")
+    assert (answer.status, answer.code) == (404, "NOT_FOUND")
+    async with client.http.put(f"{client.url}/graphql") as refused:
+        assert refused.status == 405
+        assert (await refused.json())["errors"]
+
+
+async def test_readiness_names_who_is_away(gateway: Gateway) -> None:
+    client = gateway.client
+    assert (await get(client, "/readyz")).body == {
+        "status": "ok",
+        "services": {"catalogue": "SERVING", "orders": "SERVING", "esims": "SERVING"},
+    }
+    await gone(gateway, "orders")
+    answer = await get(client, "/readyz")
+    assert answer.status == 503
+    assert answer.body["services"] == {
+        "catalogue": "SERVING",
+        "orders": "UNREACHABLE",
+        "esims": "SERVING",
+    }
+    assert (await get(client, "/healthz")).status == 200
+
+
+@pytest.mark.parametrize("token", ["rubbish", "e30.e30."])
+async def test_a_token_that_is_sent_must_be_valid_even_for_public_fields(
+    serving_plans: Gateway, token: str
+) -> None:
+    answer = await serving_plans.client.signed_in(token).ask(QUERY)
+    assert answer.status == 401
+    assert answer.error["message"] == "Not authenticated"
+    assert answer.code == "UNAUTHENTICATED"
+    assert not serving_plans.catalogue.calls
+
+
+async def test_the_service_role_key_is_no_users_session(client: Client, auth: Auth) -> None:
+    answer = await client.signed_in(auth.service_role_key).ask("{ __typename }")
+    assert (answer.status, answer.code) == (401, "UNAUTHENTICATED")

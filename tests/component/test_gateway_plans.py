@@ -1,0 +1,217 @@
+"""Plans through the gateway over HTTP, with stand-ins for the services behind it."""
+
+from typing import Any
+
+import pytest
+
+from kit.errors import Failure, Kind, invalid
+from protos.catalogue.v1 import catalogue_pb2
+from protos.common.v1 import money_pb2
+from tests.fixtures.gateway import Client, Gateway, gone
+from tests.fixtures.neighbours import Auth
+
+FRANCE = catalogue_pb2.Country(name="France", iso="FR", region="Europe")
+
+
+def plan(number: int = 1, **fields: Any) -> catalogue_pb2.DataPlan:
+    return catalogue_pb2.DataPlan(
+        **{
+            "id": f"00000000-0000-5000-8000-{number:012}",
+            "name": f"esim_1GB_7D_FR_V{number}",
+            "description": "1 GB in France",
+            "region": "Europe",
+            "countries": [FRANCE],
+            "duration_days": 7,
+            "price": money_pb2.Money(currency_code="USD", units=2, nanos=285_000_000),
+            "data_mb": 1000,
+            "bundle_group": "Standard Fixed",
+            "features": ["4G/5G"],
+            "available_quantity": 10,
+            **fields,
+        }
+    )
+
+
+async def test_a_plan_has_every_documented_field(gateway: Gateway) -> None:
+    gateway.catalogue.answers["GetPlan"] = catalogue_pb2.GetPlanResponse(plan=plan())
+    answer = await gateway.client.ask(
+        """query($id: ID!) { dataPlan(id: $id) {
+             id name description region countries { name iso region } duration price priceExact
+             currency isUnlimited dataMB bundleGroup features availableQuantity } }""",
+        id=plan().id,
+    )
+    assert answer.status == 200
+    assert answer.data["dataPlan"] == {
+        "id": plan().id,
+        "name": "esim_1GB_7D_FR_V1",
+        "description": "1 GB in France",
+        "region": "Europe",
+        "countries": [{"name": "France", "iso": "FR", "region": "Europe"}],
+        "duration": 7,
+        "price": 2.285,
+        "priceExact": "2.285",
+        "currency": "USD",
+        "isUnlimited": False,
+        "dataMB": 1000.0,
+        "bundleGroup": "Standard Fixed",
+        "features": ["4G/5G"],
+        "availableQuantity": 10,
+    }
+
+
+async def test_the_filter_reaches_the_catalogue_exactly(gateway: Gateway) -> None:
+    gateway.catalogue.answers["ListPlans"] = catalogue_pb2.ListPlansResponse(plans=[plan()])
+    answer = await gateway.client.ask(
+        """{ dataPlans(filter: {region: "Europe", country: "FR", duration: 30, minPrice: 0.1,
+             maxPrice: 100, unlimited: false, bundleGroup: "Standard Fixed", text: "france",
+             minData: 1000}, first: 3, orderBy: PRICE_ASC) { name } }"""
+    )
+    assert answer.data == {"dataPlans": [{"name": "esim_1GB_7D_FR_V1"}]}
+    assert gateway.catalogue.requests == [
+        catalogue_pb2.ListPlansRequest(
+            filter=catalogue_pb2.PlanFilter(
+                region="Europe",
+                country="FR",
+                duration_days=30,
+                min_price=money_pb2.Money(nanos=100_000_000),
+                max_price=money_pb2.Money(units=100),
+                unlimited=False,
+                bundle_group="Standard Fixed",
+                text="france",
+                min_data_mb=1000,
+            ),
+            order_by=catalogue_pb2.PLAN_ORDER_PRICE_ASC,
+            page_size=3,
+        )
+    ]
+
+
+async def test_without_first_every_page_is_read(gateway: Gateway) -> None:
+    def page(request: catalogue_pb2.ListPlansRequest) -> catalogue_pb2.ListPlansResponse:
+        at = int(request.page_token or "1")
+        token = str(at + 1) if at < 3 else ""
+        return catalogue_pb2.ListPlansResponse(plans=[plan(at)], next_page_token=token)
+
+    gateway.catalogue.answers["ListPlans"] = page
+    answer = await gateway.client.ask("{ dataPlans { name } }")
+    assert [p["name"][-1] for p in answer.data["dataPlans"]] == ["1", "2", "3"]
+
+
+async def test_with_first_one_page_is_enough(gateway: Gateway) -> None:
+    gateway.catalogue.answers["ListPlans"] = catalogue_pb2.ListPlansResponse(
+        plans=[plan()], next_page_token="more"
+    )
+    answer = await gateway.client.ask("{ dataPlans(first: 1) { name } }")
+    assert len(answer.data["dataPlans"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("{ dataPlans(first: 0) { id } }", "first: must be"),
+        ("{ dataPlans(first: 10001) { id } }", "first: must be"),
+        ("{ featuredPlans(first: 51) { id } }", "first: must be"),
+        ("{ dataPlans(filter: {maxPrice: 1e300}) { id } }", "filter.maxPrice: must be"),
+        ("{ dataPlans(filter: {minPrice: 1e-12}) { id } }", "filter.minPrice: must be"),
+        ("{ dataPlans(filter: {minData: 1e30}) { id } }", "filter.minData: must be"),
+        ("{ dataPlans(filter: {minData: 0.5}) { id } }", "filter.minData: must be"),
+    ],
+)
+async def test_a_number_that_makes_no_sense_is_bad_input(
+    client: Client, query: str, words: str
+) -> None:
+    answer = await client.ask(query)
+    assert answer.code == "BAD_USER_INPUT"
+    assert words in answer.error["message"]
+
+
+async def test_a_bad_field_is_named_as_the_schema_names_it(gateway: Gateway) -> None:
+    gateway.catalogue.answers["ListPlans"] = invalid(
+        {"filter.duration_days": "must be 1 or more", "filter.max_price": "must not be negative"}
+    )
+    answer = await gateway.client.ask("{ dataPlans { id } }")
+    assert answer.error["message"] == (
+        "filter.duration: must be 1 or more; filter.maxPrice: must not be negative"
+    )
+    assert answer.error["extensions"] == {
+        "code": "BAD_USER_INPUT",
+        "reason": "INVALID_ARGUMENT",
+        "fields": {
+            "filter.duration": "must be 1 or more",
+            "filter.maxPrice": "must not be negative",
+        },
+    }
+
+
+async def test_an_unknown_plan_is_null_with_not_found(gateway: Gateway) -> None:
+    gateway.catalogue.answers["GetPlan"] = Failure(
+        Kind.NOT_FOUND, "PLAN_NOT_FOUND", "There is no such plan"
+    )
+    answer = await gateway.client.ask('{ dataPlan(id: "x") { id } }')
+    assert answer.status == 200
+    assert answer.body["data"] == {"dataPlan": None}
+    assert answer.error["extensions"] == {"code": "NOT_FOUND", "reason": "PLAN_NOT_FOUND"}
+
+
+async def test_a_catalogue_that_is_away_gets_the_documented_words(gateway: Gateway) -> None:
+    await gone(gateway, "catalogue")
+    answer = await gateway.client.ask("{ dataPlans { id } }")
+    assert answer.status == 200
+    assert answer.error["message"] == "Failed to fetch data plans"
+    assert answer.code == "UNAVAILABLE"
+
+
+async def test_regions_and_countries_come_with_counts_and_lowest_prices(gateway: Gateway) -> None:
+    lowest = money_pb2.Money(currency_code="USD", nanos=990_000_000)
+    gateway.catalogue.answers["ListRegions"] = catalogue_pb2.ListRegionsResponse(
+        regions=[catalogue_pb2.RegionSummary(name="Europe", plan_count=7, lowest_price=lowest)]
+    )
+    gateway.catalogue.answers["ListCountries"] = catalogue_pb2.ListCountriesResponse(
+        countries=[catalogue_pb2.CountrySummary(country=FRANCE, plan_count=3, lowest_price=lowest)]
+    )
+    answer = await gateway.client.ask(
+        """{ regions { name planCount lowestPrice currency }
+             countries(region: "Europe") { country { iso } planCount lowestPrice } }"""
+    )
+    assert answer.data == {
+        "regions": [{"name": "Europe", "planCount": 7, "lowestPrice": 0.99, "currency": "USD"}],
+        "countries": [{"country": {"iso": "FR"}, "planCount": 3, "lowestPrice": 0.99}],
+    }
+
+
+async def test_federation_looks_many_plans_up_in_one_call(gateway: Gateway) -> None:
+    gateway.catalogue.answers["BatchGetPlans"] = lambda request: (
+        catalogue_pb2.BatchGetPlansResponse(plans=[plan(n) for n in (1, 2)])
+    )
+    ids = [plan(n).id for n in (2, 1, 9)]
+    answer = await gateway.client.ask(
+        "query($r: [_Any!]!) { _entities(representations: $r) { ... on DataPlan { id name } } }",
+        r=[{"__typename": "DataPlan", "id": id_, "price": 1} for id_ in ids],
+    )
+    names = [found and found["name"] for found in answer.data["_entities"]]
+    assert names == ["esim_1GB_7D_FR_V2", "esim_1GB_7D_FR_V1", None]
+    assert gateway.catalogue.calls == {"BatchGetPlans": 1}
+
+
+@pytest.mark.parametrize(
+    "representation",
+    [{}, 5, "x", None, {"__typename": "Query"}, {"__typename": "DataPlan"}, {"__typename": [1]}],
+)
+async def test_a_representation_that_is_none_is_bad_input(
+    client: Client, representation: Any
+) -> None:
+    answer = await client.ask(
+        "query($r: [_Any!]!) { _entities(representations: $r) { __typename } }", r=[representation]
+    )
+    assert {e["extensions"]["code"] for e in answer.body["errors"]} <= {
+        "BAD_USER_INPUT",
+        "BAD_REQUEST",
+    }
+
+
+async def test_public_fields_answer_signed_in_callers_too(gateway: Gateway, auth: Auth) -> None:
+    gateway.catalogue.answers["ListFeaturedPlans"] = catalogue_pb2.ListFeaturedPlansResponse()
+    client = gateway.client.signed_in(await auth.token("ann@example.com"))
+    answer = await client.ask("{ featuredPlans { name price } }")
+    assert answer.data == {"featuredPlans": []}
+    assert gateway.catalogue.callers == [str(await auth.user_id("ann@example.com"))]
