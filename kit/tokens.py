@@ -140,9 +140,6 @@ def _user_id(claims: Mapping[str, Any]) -> UUID:
 
 
 def _is_admin(claims: Mapping[str, Any]) -> bool:
-    # Only app_metadata: a user writes user_metadata for themselves.
+    # Only app_metadata: a user writes user_metadata for themselves. Row security reads the same.
     granted = claims.get("app_metadata")
-    if not isinstance(granted, dict):
-        return False
-    roles = granted.get("roles")
-    return granted.get("role") == "admin" or (isinstance(roles, list) and "admin" in roles)
+    return isinstance(granted, dict) and granted.get("role") == "admin"
