@@ -1,0 +1,100 @@
+"""The orders service as a process."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from functools import partial
+
+import aiohttp
+
+from kit import process, rpc, rpc_client
+from kit.auth import Verifier
+from kit.cache import Cache
+from kit.db import Database
+from kit.provider import Provider
+from protos.orders.v1 import orders_pb2, orders_pb2_grpc
+from services.orders.cancel import Cancellation
+from services.orders.claim import Claims
+from services.orders.datasource import OrdersDataSource
+from services.orders.peers import Catalogue, ESIMs
+from services.orders.purchase import Purchase
+from services.orders.recovery import Recovery
+from services.orders.servicer import ACCESS, OrdersServicer
+from services.orders.settings import Settings
+from services.orders.settle import Settlement
+from services.orders.work import LEASE_MARGIN
+
+NEEDS = "002_create_esim_orders"
+
+
+async def serve(
+    settings: Settings, stop: asyncio.Event, started: Callable[[int], None] = lambda port: None
+) -> None:
+    """Runs until `stop` is set; `started` gets the port once calls are answered."""
+    service, sessions = settings.service, settings.service.sessions
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        verifier = Verifier(
+            supabase_url=sessions.supabase_url,
+            service_role_key=sessions.service_role_key,
+            jwt_secret=sessions.jwt_secret,
+            http=http,
+        )
+        database = await Database.open(service.database_url, owner="orders", needs=NEEDS, stop=stop)
+        stack.push_async_callback(database.close)
+        cache = Cache.open(service.redis_url, namespace="orders")
+        stack.push_async_callback(cache.close)
+        to_catalogue = rpc_client.channel(settings.catalogue_address)
+        stack.push_async_callback(to_catalogue.close)
+        to_esims = rpc_client.channel(settings.esims_address)
+        stack.push_async_callback(to_esims.close)
+
+        datasource = OrdersDataSource(Provider(http, settings.provider), cache)
+        catalogue, esims = Catalogue(to_catalogue), ESIMs(to_esims, sessions.service_role_key)
+        settlement = Settlement(
+            database,
+            datasource,
+            settling=timedelta(seconds=settings.settling),
+            tolerance=timedelta(seconds=settings.clock_tolerance),
+        )
+        cancellation = Cancellation(database, datasource, esims)
+        longest_run = settings.provider.timeout + LEASE_MARGIN
+        recovery = Recovery(
+            database,
+            Purchase(database, datasource, esims, settlement),
+            cancellation,
+            stop=stop,
+            lease=timedelta(seconds=longest_run),
+            every=settings.recovery_every,
+        )
+        servicer = OrdersServicer(
+            database,
+            datasource,
+            catalogue,
+            Claims(database, catalogue),
+            cancellation,
+            recovery,
+            wait=settings.purchase_wait,
+        )
+        running = await rpc.start(
+            rpc.Service(
+                orders_pb2.DESCRIPTOR.services_by_name["OrdersService"],
+                partial(orders_pb2_grpc.add_OrdersServiceServicer_to_server, servicer),
+                ACCESS,
+            ),
+            host=service.host,
+            port=service.port,
+            verifier=verifier,
+        )
+        watch = asyncio.create_task(recovery.watch())
+        started(running.port)
+        await stop.wait()
+        await running.stop(drain=service.drain_seconds, grace=settings.purchase_wait)
+        await watch
+        # A purchase on its way is waited for: its answer is worth more than a quick stop.
+        await recovery.finish(longest_run)
+
+
+if __name__ == "__main__":
+    process.run(Settings.read, Settings.secrets, serve)

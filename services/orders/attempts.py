@@ -1,0 +1,96 @@
+"""The SQL of purchase attempts: each recorded before the provider is asked, and settled after."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from kit.db import Connection
+from services.orders.order import Order, OrderStatus
+from services.orders.reconcile import Attempt
+
+START = """
+insert into orders.order_attempts (order_id, bundle_name, quantity) values ($1, $2, $3) returning id
+"""
+
+
+async def start(connection: Connection, order: Order) -> UUID:
+    """Records that the provider is about to be asked."""
+    attempt: UUID = await connection.fetchval(START, order.id, order.bundle_name, order.quantity)
+    return attempt
+
+
+END = """
+update orders.order_attempts set outcome = $2, ended_at = coalesce(ended_at, now()) where id = $1
+"""
+
+
+async def end(connection: Connection, attempt: UUID, outcome: str) -> None:
+    """PLACED, REFUSED, NOT_SENT, UNCLEAR or ABSENT."""
+    await connection.execute(END, attempt, outcome)
+
+
+ABANDONED = """
+update orders.order_attempts set outcome = 'UNCLEAR', ended_at = now()
+where order_id = $1 and outcome = 'OPEN'
+"""
+
+
+async def end_abandoned(connection: Connection, order_id: UUID) -> None:
+    """Attempts whose process died: whoever holds the order's lease knows that none is on its way."""
+    await connection.execute(ABANDONED, order_id)
+
+
+COUNTS = """
+select outcome, count(*)::int as number from orders.order_attempts
+where order_id = $1 group by outcome
+"""
+
+
+async def counts(connection: Connection, order_id: UUID) -> Mapping[str, int]:
+    """How many attempts of an order ended how."""
+    return {r["outcome"]: r["number"] for r in await connection.fetch(COUNTS, order_id)}
+
+
+# One at a time settles attempts of a bundle and quantity, so that all decide on the same picture.
+LOCK = "select pg_advisory_xact_lock(hashtextextended($1, $2))"
+
+
+async def lock(connection: Connection, order: Order) -> None:
+    """Keeps others, until the transaction ends, from settling attempts like this order's."""
+    await connection.execute(LOCK, order.bundle_name, order.quantity)
+
+
+UNSETTLED = """
+select a.id, a.order_id, a.started_at, a.ended_at, o.status
+from orders.order_attempts a join orders.esim_orders o on o.id = a.order_id
+where a.bundle_name = $1 and a.quantity = $2 and a.outcome in ('OPEN', 'UNCLEAR')
+"""
+
+
+async def unsettled(connection: Connection, order: Order) -> list[Attempt]:
+    """All attempts of the order's bundle and quantity that are on their way or may have bought."""
+    rows = await connection.fetch(UNSETTLED, order.bundle_name, order.quantity)
+    return [
+        Attempt(
+            id=row["id"],
+            order_id=row["order_id"],
+            started_at=row["started_at"],
+            ended_at=row["ended_at"],
+            in_review=row["status"] == OrderStatus.NEEDS_REVIEW,
+        )
+        for row in rows
+    ]
+
+
+OLDEST = """
+select min(started_at) as started_at, now() as now from orders.order_attempts
+where bundle_name = $1 and quantity = $2 and outcome = 'UNCLEAR'
+"""
+
+
+async def oldest_unclear(connection: Connection, order: Order) -> tuple[datetime, datetime]:
+    """When the oldest unclear attempt like the order's began, and the database's time now."""
+    row = await connection.fetchrow(OLDEST, order.bundle_name, order.quantity)
+    if row is None or row["started_at"] is None:
+        raise LookupError(f"order {order.id} has no unclear attempt")
+    return row["started_at"], row["now"]

@@ -1,0 +1,253 @@
+"""Cancels an order that nobody used: each of its bundles is taken back at the provider.
+
+The provider knows no cancelling. What it offers is a revoke for each assignment, whose refund it
+only tells in words. Every revoke is recorded before and after, so that a broken run goes on.
+"""
+
+import asyncio
+import logging
+from dataclasses import replace
+
+from kit.db import Connection, Database
+from kit.errors import Failure, Kind
+from services.orders import revocations
+from services.orders.datasource import OrdersDataSource
+from services.orders.order import (
+    DeliveredESIM,
+    Order,
+    OrderStatus,
+    Refund,
+    Revocation,
+    cancelled_status,
+    cancelled_words,
+)
+from services.orders.peers import ESIMs
+from services.orders.provider_order import (
+    REVOKED_STATE,
+    UNUSED_STATES,
+    BundleOnESIM,
+    read_refund,
+)
+from services.orders.work import Pause, Work
+
+logger = logging.getLogger(__name__)
+
+# Seconds until a revoke, or the esims service, is tried again.
+TRY_AGAIN = Pause(3.0)
+USED_STATES = frozenset({"active", "depleted", "expired"})
+# What the provider's history calls the refunds of a bundle.
+REFUND_EVENTS = {
+    "bundle refunded to balance": Refund.BALANCE,
+    "bundle refunded to inventory": Refund.INVENTORY,
+}
+
+
+class Cancellation:
+    """Examines whether an order can be cancelled, and carries it out."""
+
+    def __init__(self, database: Database, datasource: OrdersDataSource, esims: ESIMs) -> None:
+        self._database = database
+        self._datasource = datasource
+        self._esims = esims
+
+    async def request(self, order: Order, esims: list[DeliveredESIM]) -> None:
+        """Records that a completed order is to be cancelled, after asking the provider about all of it.
+
+        Changes nothing when it raises: REFUSED with ORDER_IN_USE or ORDER_NOT_CANCELLABLE, or the
+        provider's own failures. An order that is being cancelled stays as it is.
+        """
+        if order.cancel_requested_at is not None:
+            return
+        found = await asyncio.gather(*(self._bundles(order, esim.iccid) for esim in esims))
+        planned = [
+            (Revocation(iccid, b.assignment_id, b.bundle_name, "PLANNED", None), b)
+            for iccid, bundles in found
+            for b in bundles
+        ]
+        check_unused([bundle for _, bundle in planned], len(esims))
+        choices = await asyncio.gather(*(self._choose(r, b) for r, b in planned))
+        async with self._database.system() as connection:
+            await revocations.request(connection, order, choices)
+
+    async def _bundles(self, order: Order, iccid: str) -> tuple[str, list[BundleOnESIM]]:
+        bundles = await self._datasource.get_bundles(iccid)
+        return iccid, [b for b in bundles if b.belongs_to(order.provider_reference or "")]
+
+    async def _choose(
+        self, revocation: Revocation, bundle: BundleOnESIM
+    ) -> tuple[Revocation, bool]:
+        """Asks the provider what a revoke would bring, the balance before the inventory.
+
+        A bundle that is revoked already is taken as begun, so that its refund is looked up.
+        """
+        if bundle.state == REVOKED_STATE:
+            return replace(revocation, state="STARTED"), False
+        refusal: Failure | None = None
+        for to_balance in (True, False):
+            try:
+                words = await self._revoke(revocation, to_balance=to_balance, validate=True)
+            except Failure as failure:
+                if failure.kind is not Kind.REFUSED:
+                    raise
+                refusal = failure
+            else:
+                # The text of a validate is not documented: silence about refunds is no "no".
+                if not to_balance or read_refund(words) is not Refund.NONE:
+                    return revocation, to_balance
+        raise Failure(
+            Kind.REFUSED,
+            "ORDER_NOT_CANCELLABLE",
+            "The provider does not take this order back; ask the shop's support",
+        ) from refusal
+
+    async def _revoke(self, revocation: Revocation, *, to_balance: bool, validate: bool) -> str:
+        return await self._datasource.cancel_order(
+            revocation.iccid,
+            revocation.bundle_name,
+            revocation.assignment_id,
+            to_balance=to_balance,
+            validate=validate,
+        )
+
+    async def advance(self, work: Work) -> Pause | None:
+        """Goes on with a requested cancellation, from wherever it is."""
+        async with self._database.system() as connection:
+            planned = await revocations.list_revocations(connection, work.order.id)
+        for revocation in planned:
+            if revocation.state in ("PLANNED", "STARTED"):
+                try:
+                    await self._carry_out(work, revocation)
+                except Failure as failure:
+                    logger.warning(
+                        "a bundle of order %s not revoked yet: %s", work.order.id, failure
+                    )
+                    return Pause(max(failure.retry_after or 0.0, TRY_AGAIN.seconds))
+        async with self._database.system() as connection:
+            planned = await revocations.list_revocations(connection, work.order.id)
+        if any(revocation.state == "REFUSED" for revocation in planned):
+            await self._stay(work, planned)
+            return None
+        try:
+            await self._esims.cancel_order_bundles(work.order.id)
+        except Failure as failure:
+            logger.warning("cancelled order %s not told to esims yet: %s", work.order.id, failure)
+            return TRY_AGAIN
+        await work.step(
+            "cancelled", status=cancelled_status(planned), reason=cancelled_words(planned)
+        )
+        return None
+
+    async def _carry_out(self, work: Work, revocation: Revocation) -> None:
+        """Revokes one bundle; begun ones are looked at before they are tried again.
+
+        Raises Failure when the provider can't be asked, or its answer was lost.
+        """
+        if revocation.state == "STARTED" and await self._gone(revocation):
+            await self._mark(work, revocation, "REVOKED", await self._refund_told(revocation))
+            return
+        async with self._database.system() as connection:
+            to_balance = await revocations.to_balance(
+                connection, work.order.id, revocation.assignment_id
+            )
+            await revocations.mark(connection, work.order.id, revocation.assignment_id, "STARTED")
+            await work.step("revoking a bundle", connection=connection)
+        try:
+            words = await self._revoke(revocation, to_balance=to_balance, validate=False)
+        except Failure as failure:
+            if failure.kind is not Kind.REFUSED:
+                raise
+            if not await self._gone(revocation):
+                text = failure.details.get("provider_message", failure.reason)
+                await self._mark(work, revocation, "REFUSED", None, text)
+                return
+            words = ""
+        refund = read_refund(words) or await self._refund_told(revocation)
+        await self._mark(work, revocation, "REVOKED", refund, words or None)
+
+    async def _gone(self, revocation: Revocation) -> bool:
+        """Whether the provider shows the bundle as revoked, or shows it no more."""
+        bundles = await self._datasource.get_bundles(revocation.iccid)
+        found = [b for b in bundles if b.assignment_id == revocation.assignment_id]
+        return all(b.state == REVOKED_STATE for b in found)
+
+    async def _refund_told(self, revocation: Revocation) -> Refund | None:
+        """What the eSIM's history says of the refund, when the answer itself was lost or unclear.
+
+        None when several bundles of that name were refunded in different ways.
+        """
+        try:
+            events = await self._datasource.get_events(revocation.iccid)
+        except Failure as failure:
+            logger.warning("refund of a revoked bundle is not known: %s", failure)
+            return None
+        told = {
+            REFUND_EVENTS[name.lower()]
+            for name, bundle in events
+            if bundle == revocation.bundle_name and name.lower() in REFUND_EVENTS
+        }
+        if not told:
+            return Refund.NONE
+        return told.pop() if len(told) == 1 else None
+
+    async def _mark(
+        self,
+        work: Work,
+        revocation: Revocation,
+        state: str,
+        refund: Refund | None,
+        provider_text: str | None = None,
+    ) -> None:
+        async with self._database.system() as connection:
+            await revocations.mark(
+                connection,
+                work.order.id,
+                revocation.assignment_id,
+                state,
+                refund,
+                provider_text,
+            )
+            await work.step(f"bundle {state.lower()}", connection=connection)
+
+    async def _stay(self, work: Work, planned: list[Revocation]) -> None:
+        """The provider refused after all, as somebody began to use a bundle in between."""
+        gone = sum(revocation.state == "REVOKED" for revocation in planned)
+        words = "The order could not be cancelled: the provider does not take it back."
+        if gone:
+            words = (
+                f"{gone} of {len(planned)} bundles were cancelled; the provider does not take the"
+                " others back."
+            )
+        async with self._database.system() as connection:
+            await self._withdraw(connection, work, words)
+
+    async def _withdraw(self, connection: Connection, work: Work, words: str) -> None:
+        await revocations.withdraw(connection, work.order.id)
+        await work.step("not cancelled", reason=words, connection=connection)
+
+
+def check_cancellable(order: Order) -> None:
+    """Raises Failure REFUSED (ORDER_NOT_CANCELLABLE) for an order that holds nothing to take back."""
+    words = {
+        OrderStatus.PROCESSING: "This order is still being worked on; wait until it is completed",
+        OrderStatus.NEEDS_REVIEW: "This order is still being worked on; wait until it is completed",
+        OrderStatus.FAILED: "This order failed and nothing was paid: there is nothing to cancel",
+    }.get(order.status)
+    if words:
+        raise Failure(Kind.REFUSED, "ORDER_NOT_CANCELLABLE", words)
+
+
+def check_unused(bundles: list[BundleOnESIM], wanted: int) -> None:
+    """Raises Failure REFUSED unless nobody has used any of an order's bundles."""
+    left = [b for b in bundles if b.state != REVOKED_STATE]
+    if any(b.touched or b.state in USED_STATES for b in left):
+        raise Failure(
+            Kind.REFUSED,
+            "ORDER_IN_USE",
+            "A bundle of this order is in use or used up: it can no longer be cancelled",
+        )
+    if len(bundles) < wanted or any(b.state not in UNUSED_STATES for b in left):
+        raise Failure(
+            Kind.REFUSED,
+            "ORDER_NOT_CANCELLABLE",
+            "The provider no longer holds every bundle of this order; ask the shop's support",
+        )

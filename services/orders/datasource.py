@@ -1,0 +1,164 @@
+"""What the orders service asks of the provider, as values."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from kit.cache import Cache
+from kit.errors import Failure, Kind
+from kit.provider import Priority, Provider, segment
+from services.orders.order import DeliveredESIM
+from services.orders.provider_order import (
+    BundleOnESIM,
+    ProviderOrder,
+    Validation,
+    bad_answer,
+    read_bundles,
+    read_esims,
+    read_order,
+    read_orders,
+    read_refund,
+    read_validation,
+    text,
+)
+
+__all__ = ["OrdersDataSource", "read_refund"]
+
+# Seconds. How long install details may be shown without asking again.
+ASSIGNMENTS_TTL = 300.0
+# Rows per page; what the provider allows is not documented, and a smaller answer ends nothing.
+PAGE_SIZE = 100
+# A history of so many pages since one attempt is no history but a provider that repeats itself.
+MOST_PAGES = 500
+# The most that the provider lists of one eSIM.
+MOST_ASSIGNMENTS = 200
+
+
+class OrdersDataSource:
+    """The provider's order endpoints.
+
+    Every method raises Failure: of kit.provider, or UNAVAILABLE PROVIDER_BAD_ANSWER for an answer
+    without what is essential. Orders are never cached: they are only read to settle payments.
+    """
+
+    def __init__(self, provider: Provider, cache: Cache) -> None:
+        self._provider = provider
+        self._cache = cache
+
+    async def create_order(self, bundle_name: str, quantity: int) -> ProviderOrder:
+        """Buys: POST /orders of type transaction, one new eSIM for each bundle. Never repeated.
+
+        The provider's guide: the answer holds the eSIMs, but above 5 bundles it may not yet.
+        Raises Failure UNCLEAR when it may have been bought, an unreadable answer included.
+        """
+        answer = await self._provider.send(
+            "POST", "/orders", json=_request("transaction", bundle_name, quantity)
+        )
+        try:
+            return read_order(answer)
+        except Failure as failure:
+            raise bad_answer(failure.details["problem"], Kind.UNCLEAR) from failure
+
+    async def validate_order(self, bundle_name: str, quantity: int) -> Validation:
+        """Asks for the price and whether the order would be taken; charges nothing.
+
+        Raises Failure REFUSED with the provider's reason when it would not.
+        """
+        answer = await self._provider.send(
+            "POST",
+            "/orders",
+            json=_request("validate", bundle_name, quantity),
+            priority=Priority.READ,
+        )
+        return read_validation(answer)
+
+    async def get_order(self, reference: str) -> ProviderOrder:
+        """One order with its eSIMs; an unknown reference is REFUSED (400)."""
+        return read_order(await self._provider.get(f"/orders/{segment(reference)}"))
+
+    async def get_orders(
+        self, since: datetime, until: datetime | None = None
+    ) -> list[ProviderOrder]:
+        """All orders made from `since` on (and before `until`), every page, with their eSIMs."""
+        params = [("includeIccids", "true"), ("limit", str(PAGE_SIZE))]
+        params.append(("createdAt", f"gte:{_iso(since)}"))
+        if until is not None:
+            params.append(("createdAt", f"lte:{_iso(until)}"))
+        found: dict[str, ProviderOrder] = {}
+        for page in range(1, MOST_PAGES + 1):
+            answer = await self._provider.get("/orders", [*params, ("page", str(page))])
+            rows, pages = read_orders(answer)
+            orders = [read_order(row) for row in rows]
+            new = {o.reference: o for o in orders if o.reference not in found}
+            found.update(new)
+            # A short page ends nothing, as the provider may cap sizes silently; a page without
+            # news does, as it is empty or the page number was ignored.
+            if not new or (pages is not None and page >= pages):
+                return list(found.values())
+        raise bad_answer("GET /orders has no end")
+
+    async def get_order_assignments(self, reference: str) -> list[DeliveredESIM]:
+        """What installs the eSIMs of an order: GET /esims/assignments, as JSON.
+
+        Raises Failure UNAVAILABLE PROVIDER_PROCESSING (503) while they are being prepared.
+        """
+        return read_esims(await self._provider.get("/esims/assignments", {"reference": reference}))
+
+    async def get_order_assignments_kept(self, reference: str) -> list[DeliveredESIM]:
+        """The same, at most 300 s old; kept in this process's memory only, as they are secrets."""
+        return await self._cache.get_or_load(
+            "order_assignments",
+            reference,
+            ASSIGNMENTS_TTL,
+            lambda: self.get_order_assignments(reference),
+            dump=lambda esims: [[e.iccid, e.matching_id, e.smdp_address] for e in esims],
+            parse=lambda rows: [DeliveredESIM(*row) for row in rows],
+            secret=True,
+        )
+
+    async def get_bundles(self, iccid: str) -> list[BundleOnESIM]:
+        """Every assignment on an eSIM, used up ones too."""
+        answer = await self._provider.get(
+            f"/esims/{segment(iccid)}/bundles",
+            {"includeUsed": "true", "limit": str(MOST_ASSIGNMENTS)},
+        )
+        return read_bundles(answer)
+
+    async def cancel_order(
+        self, iccid: str, bundle: str, assignment_id: str, *, to_balance: bool, validate: bool
+    ) -> str:
+        """Takes one bundle of an order back, or with `validate` asks whether that would go.
+
+        The provider cancels no orders: an order is cancelled by this call for each of its bundles.
+        Gives the provider's text, the only place that tells the refund (see `read_refund`).
+        Safe to repeat, as it names the assignment: one that is revoked is REFUSED.
+        """
+        answer = await self._provider.send(
+            "DELETE",
+            f"/esims/{segment(iccid)}/bundles/{segment(bundle)}"
+            f"/assignments/{segment(assignment_id)}",
+            params={
+                "type": "validate" if validate else "transaction",
+                "refundToBalance": "true" if to_balance else "false",
+            },
+        )
+        return text(answer.get("status")) if isinstance(answer, Mapping) else ""
+
+    async def get_events(self, iccid: str) -> list[tuple[str, str]]:
+        """The names and bundle names of an eSIM's history, in the provider's order."""
+        answer = await self._provider.get(f"/esims/{segment(iccid)}/history")
+        rows = answer if isinstance(answer, list) else [answer]
+        return [
+            (text(row.get("name")), text(row.get("bundleName") or row.get("bundle")))
+            for row in rows
+            if isinstance(row, Mapping)
+        ]
+
+
+def _request(kind: str, bundle_name: str, quantity: int) -> dict[str, Any]:
+    line = {"type": "bundle", "item": bundle_name, "quantity": quantity, "allowReassign": False}
+    return {"type": kind, "assign": True, "order": [line]}
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

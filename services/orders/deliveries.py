@@ -1,0 +1,42 @@
+"""The SQL of delivered eSIMs: what the provider gave for an order, and what installs it."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from kit.db import Connection
+from services.orders.order import DeliveredESIM, Order
+
+RECORD_ESIM = """
+insert into orders.order_esims
+    (order_id, iccid, customer_id, position, matching_id, smdp_address)
+values ($1, $2, $3, $4, $5, $6)
+on conflict (order_id, iccid) do nothing
+"""
+
+
+async def record(connection: Connection, order: Order, esims: Sequence[DeliveredESIM]) -> None:
+    """Keeps what was delivered; repeatable."""
+    await connection.executemany(
+        RECORD_ESIM,
+        [
+            (order.id, e.iccid, order.customer_id, position, e.matching_id, e.smdp_address)
+            for position, e in enumerate(esims)
+        ],
+    )
+
+
+ESIMS = """
+select iccid, matching_id, smdp_address from orders.order_esims
+where order_id = $1 order by position
+"""
+
+
+async def of_order(connection: Connection, order_id: UUID) -> list[DeliveredESIM]:
+    return [DeliveredESIM(**row) for row in await connection.fetch(ESIMS, order_id)]
+
+
+REGISTERED = "update orders.order_esims set registered_at = now() where order_id = $1"
+
+
+async def record_registered(connection: Connection, order_id: UUID) -> None:
+    await connection.execute(REGISTERED, order_id)

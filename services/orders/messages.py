@@ -1,0 +1,65 @@
+"""Orders between the protos and values."""
+
+from collections.abc import Mapping, Sequence
+
+from kit import money, timestamps
+from kit.auth import Role, Session
+from protos.orders.v1 import orders_pb2
+from services.orders.order import DeliveredESIM, Order, OrderStatus, Refund, Revocation
+
+SHOWN_STATUS: Mapping[OrderStatus, "orders_pb2.OrderStatus.ValueType"] = {
+    OrderStatus.PROCESSING: orders_pb2.ORDER_STATUS_PROCESSING,
+    # To customers it is the same: somebody works on it. `needs_review` tells operators.
+    OrderStatus.NEEDS_REVIEW: orders_pb2.ORDER_STATUS_PROCESSING,
+    OrderStatus.COMPLETED: orders_pb2.ORDER_STATUS_COMPLETED,
+    OrderStatus.FAILED: orders_pb2.ORDER_STATUS_FAILED,
+    OrderStatus.CANCELLED: orders_pb2.ORDER_STATUS_CANCELLED,
+    OrderStatus.REFUNDED: orders_pb2.ORDER_STATUS_REFUNDED,
+}
+SHOWN_REFUND: Mapping[Refund | None, "orders_pb2.RefundResult.ValueType"] = {
+    None: orders_pb2.REFUND_RESULT_UNSPECIFIED,
+    Refund.BALANCE: orders_pb2.REFUND_RESULT_BALANCE,
+    Refund.INVENTORY: orders_pb2.REFUND_RESULT_INVENTORY,
+    Refund.NONE: orders_pb2.REFUND_RESULT_NONE,
+}
+
+
+def statuses_of(shown: Sequence[int]) -> list[OrderStatus]:
+    """The stored statuses that are shown as one of these."""
+    return [status for status, value in SHOWN_STATUS.items() if value in shown]
+
+
+def order_to_proto(order: Order, session: Session) -> orders_pb2.Order:
+    """As the session may see it: only operators learn that one needs a review."""
+    operator = session.role in (Role.ADMIN, Role.SERVICE)
+    return orders_pb2.Order(
+        id=str(order.id),
+        reference=order.provider_reference or "",
+        status=SHOWN_STATUS[order.status],
+        status_reason=order.status_reason,
+        plan_id=str(order.plan_id),
+        bundle_name=order.bundle_name,
+        quantity=order.quantity,
+        unit_price=money.to_proto(order.unit_price, order.currency),
+        total_price=money.to_proto(order.total_price, order.currency),
+        customer_reference=order.customer_reference,
+        auto_activate=order.auto_activate,
+        customer_id=str(order.customer_id),
+        created_at=timestamps.to_proto(order.created_at),
+        updated_at=timestamps.to_proto(order.updated_at),
+        needs_review=operator and order.status is OrderStatus.NEEDS_REVIEW,
+    )
+
+
+def esim_to_proto(esim: DeliveredESIM) -> orders_pb2.OrderAssignment:
+    return orders_pb2.OrderAssignment(
+        iccid=esim.iccid, matching_id=esim.matching_id, smdp_address=esim.smdp_address
+    )
+
+
+def revocation_to_proto(revocation: Revocation) -> orders_pb2.RevokedAssignment:
+    return orders_pb2.RevokedAssignment(
+        iccid=revocation.iccid,
+        assignment_id=revocation.assignment_id,
+        refund=SHOWN_REFUND[revocation.refund],
+    )

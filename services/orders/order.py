@@ -1,0 +1,156 @@
+"""Orders as values, and the rules that need nothing else: states, steps, what a buyer is told."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+# The contract with clients: what one order may hold.
+MOST_QUANTITY = 10
+MOST_REFERENCE = 100
+MOST_KEY = 200
+
+
+class OrderStatus(StrEnum):
+    """NEEDS_REVIEW: only an operator can settle it; customers see it as PROCESSING."""
+
+    PROCESSING = "PROCESSING"
+    NEEDS_REVIEW = "NEEDS_REVIEW"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    REFUNDED = "REFUNDED"
+
+
+class RecoveryPoint(StrEnum):
+    """The last step of a purchase that was committed.
+
+    ATTEMPTED: the provider may have been asked, and its answer is not recorded.
+    PLACED: bought; the eSIMs may still have to be fetched and registered.
+    """
+
+    CLAIMED = "CLAIMED"
+    ATTEMPTED = "ATTEMPTED"
+    PLACED = "PLACED"
+    REGISTERED = "REGISTERED"
+
+
+class Refund(StrEnum):
+    """Where the provider says it put what was taken back."""
+
+    BALANCE = "BALANCE"
+    INVENTORY = "INVENTORY"
+    NONE = "NONE"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """What a customer asked for; two requests under one key must be equal in all but the price."""
+
+    customer_id: UUID
+    plan_id: UUID
+    quantity: int
+    customer_reference: str
+    auto_activate: bool
+    idempotency_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an order takes from the catalogue; `price` is for one, in units of `currency`."""
+
+    bundle_name: str
+    price: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One purchase; money in units of `currency`, times in UTC."""
+
+    id: UUID
+    customer_id: UUID
+    plan_id: UUID
+    bundle_name: str
+    quantity: int
+    unit_price: Decimal
+    total_price: Decimal
+    currency: str
+    customer_reference: str
+    auto_activate: bool
+    status: OrderStatus
+    recovery_point: RecoveryPoint
+    status_reason: str
+    provider_reference: str | None
+    cancel_requested_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+    def answers(self, request: OrderRequest) -> bool:
+        """Whether it is the order of that very request."""
+        return (self.plan_id, self.quantity, self.customer_reference, self.auto_activate) == (
+            request.plan_id,
+            request.quantity,
+            request.customer_reference,
+            request.auto_activate,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveredESIM:
+    """An eSIM that the provider delivered; `smdp_address` is a bare host name."""
+
+    iccid: str
+    matching_id: str = field(repr=False)  # a secret of the customer
+    smdp_address: str
+
+    @property
+    def installable(self) -> bool:
+        """Whether everything that installs it is known."""
+        return bool(self.iccid and self.matching_id and self.smdp_address)
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """One bundle of an order being cancelled; `refund` is None while it is not known."""
+
+    iccid: str
+    assignment_id: str
+    bundle_name: str
+    state: str  # PLANNED, STARTED, REVOKED or REFUSED
+    refund: Refund | None
+
+
+NOT_CHARGED = "You have not been charged."
+WORDS_NOT_SOLD = f"The shop cannot sell this right now. {NOT_CHARGED}"
+WORDS_NOT_REACHED = f"The provider could not be reached; please try again later. {NOT_CHARGED}"
+WORDS_WAITING = "The provider is busy; the order is tried again by itself."
+WORDS_UNCLEAR = "The provider's answer was lost; whether it was bought is being checked."
+WORDS_DELIVERY = "Bought; the provider is still preparing the eSIMs."
+WORDS_REGISTERING = "Bought; the eSIMs are being entered into your account."
+WORDS_REVIEW = "This order needs a closer look by our staff; nothing will be charged twice."
+
+
+def cancelled_status(revocations: list[Revocation]) -> OrderStatus:
+    """REFUNDED only when the whole money is back on the balance.
+
+    A bundle that went to the inventory can be sold again, but no money came back: CANCELLED.
+    """
+    if revocations and all(r.refund is Refund.BALANCE for r in revocations):
+        return OrderStatus.REFUNDED
+    return OrderStatus.CANCELLED
+
+
+def cancelled_words(revocations: list[Revocation]) -> str:
+    """What happened to a cancelled order, for the customer."""
+    refunds = {revocation.refund for revocation in revocations}
+    if refunds == {Refund.BALANCE}:
+        return "The order was cancelled and its price refunded."
+    if refunds == {Refund.INVENTORY}:
+        return (
+            "The order was cancelled; the provider took its bundles back into stock, not as money."
+        )
+    if refunds == {Refund.NONE}:
+        return "The order was cancelled; the provider gives no refund for it."
+    return "The order was cancelled; what is refunded differs between its bundles."

@@ -1,0 +1,87 @@
+"""Calls to the catalogue and the esims service, as values."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import grpc
+
+from kit import money, rpc_client
+from kit.errors import Failure, Kind
+from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
+from protos.esims.v1 import esims_pb2, esims_pb2_grpc
+from services.orders.order import DeliveredESIM, Order, Plan
+
+# Seconds. Each is one indexed statement at the peer; more means that it is in trouble.
+READ_TIMEOUT = 3.0
+WRITE_TIMEOUT = 5.0
+
+
+class Catalogue:
+    """Plans, read with the buyer's own session."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = catalogue_pb2_grpc.CatalogueServiceStub(channel)
+
+    async def get_plan(self, plan_id: UUID, quantity: int, token: str) -> Plan:
+        """The plan, if that many of it can be ordered now.
+
+        Raises Failure NOT_FOUND (PLAN_NOT_FOUND) and REFUSED (PLAN_UNAVAILABLE).
+        """
+        request = catalogue_pb2.GetPlanRequest(id=str(plan_id))
+        try:
+            answer = await rpc_client.call(
+                self._stub.GetPlan, request, token=token, timeout=READ_TIMEOUT
+            )
+        except Failure as failure:
+            if failure.kind is not Kind.NOT_FOUND:
+                raise
+            raise Failure(
+                Kind.NOT_FOUND,
+                "PLAN_NOT_FOUND",
+                "There is no such plan; choose one of the catalogue",
+            ) from failure
+        plan = answer.plan
+        if plan.withdrawn or plan.hidden or plan.available_quantity < quantity:
+            raise Failure(
+                Kind.REFUSED,
+                "PLAN_UNAVAILABLE",
+                "This plan is not on sale in that quantity now; choose another",
+                details={"available_quantity": str(plan.available_quantity)},
+            )
+        return Plan(plan.name, money.from_proto(plan.price), plan.price.currency_code)
+
+
+class ESIMs:
+    """The esims service, called as the platform itself."""
+
+    def __init__(self, channel: grpc.aio.Channel, service_role_key: str) -> None:
+        self._stub = esims_pb2_grpc.ESIMsServiceStub(channel)
+        self._key = service_role_key
+
+    async def register(self, order: Order, esims: Sequence[DeliveredESIM]) -> None:
+        """Hands the delivered eSIMs of an order over; repeatable."""
+        request = esims_pb2.RegisterESIMsRequest(
+            order_id=str(order.id),
+            plan_id=str(order.plan_id),
+            bundle_name=order.bundle_name,
+            customer_id=str(order.customer_id),
+            customer_ref=order.customer_reference,
+            auto_activate=order.auto_activate,
+            order_reference=order.provider_reference or "",
+            esims=[
+                esims_pb2.DeliveredESIM(
+                    iccid=esim.iccid, matching_id=esim.matching_id, smdp_address=esim.smdp_address
+                )
+                for esim in esims
+            ],
+        )
+        await rpc_client.call(
+            self._stub.RegisterESIMs, request, token=self._key, timeout=WRITE_TIMEOUT
+        )
+
+    async def cancel_order_bundles(self, order_id: UUID) -> None:
+        """Tells that every bundle of the order was revoked; repeatable."""
+        request = esims_pb2.CancelOrderBundlesRequest(order_id=str(order_id))
+        await rpc_client.call(
+            self._stub.CancelOrderBundles, request, token=self._key, timeout=WRITE_TIMEOUT
+        )

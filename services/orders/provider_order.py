@@ -1,0 +1,219 @@
+"""The provider's orders, install details and assignments, read from its JSON; no I/O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from kit import timestamps
+from kit.errors import Failure, Kind
+from services.orders.order import DeliveredESIM, Refund
+
+# States in which nobody has used the bundle and it can still be taken back.
+UNUSED_STATES = frozenset({"processing", "queued"})
+REVOKED_STATE = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderOrder:
+    """One row of the provider's order history; `total` in units of `currency`, if it said them.
+
+    `item` and `quantity` are those of its only line, when that is a purchase of bundles; rows of
+    other types (bundleAssignment, topup, ...) and of several lines have item None.
+    """
+
+    reference: str
+    created_at: datetime
+    status: str
+    total: Decimal | None
+    currency: str | None
+    item: str | None
+    quantity: int
+    esims: tuple[DeliveredESIM, ...]
+
+    @property
+    def failed(self) -> bool:
+        """Whether the provider gave it up after it took it; its words for that are not documented."""
+        return self.status.lower() in ("failed", "cancelled", "canceled", "rejected", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """The provider's answer to an order of type validate; `total` in units of `currency`."""
+
+    valid: bool
+    total: Decimal | None
+    currency: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BundleOnESIM:
+    """One assignment of a bundle on an eSIM, with the order or apply reference it came from."""
+
+    assignment_id: str
+    bundle_name: str
+    reference: str
+    state: str
+    touched: bool  # started, or data was used
+
+    @property
+    def unused(self) -> bool:
+        return self.state in UNUSED_STATES and not self.touched
+
+    def belongs_to(self, order_reference: str) -> bool:
+        """The provider's guide: the order's reference with an index appended."""
+        head, _, index = self.reference.rpartition("-")
+        return self.reference == order_reference or (head == order_reference and index.isdigit())
+
+
+def bad_answer(what: str, kind: Kind = Kind.UNAVAILABLE) -> Failure:
+    """The provider's answer lacks something essential."""
+    return Failure(
+        kind,
+        "PROVIDER_BAD_ANSWER",
+        "The provider's answer could not be read; try again later.",
+        details={"problem": what},
+    )
+
+
+def read_order(shape: Any) -> ProviderOrder:
+    """An order of GET /orders, GET /orders/{ref} or POST /orders.
+
+    Raises Failure when its reference, its time or its lines are missing.
+    """
+    if not isinstance(shape, Mapping):
+        raise bad_answer("an order is not an object")
+    reference = text(shape.get("orderReference"))
+    # Older published schemas call it createDate.
+    created = moment(shape.get("createdDate") or shape.get("createDate"))
+    lines = shape.get("order", shape.get("Order"))
+    if not reference or created is None or not isinstance(lines, list):
+        raise bad_answer("an order lacks orderReference, createdDate or order")
+    found = [line for line in lines if isinstance(line, Mapping)]
+    only = found[0] if len(found) == 1 == len(lines) else {}
+    bundle = text(only.get("type")).lower() == "bundle" and isinstance(only.get("quantity"), int)
+    return ProviderOrder(
+        reference=reference,
+        created_at=created,
+        status=text(shape.get("status")),
+        total=amount(shape.get("total")),
+        currency=text(shape.get("currency")).upper() or None,
+        item=text(only.get("item")) or None if bundle else None,
+        quantity=int(only["quantity"]) if bundle else 0,
+        esims=tuple(esim for line in found for esim in read_esims(line.get("esims"))),
+    )
+
+
+def read_orders(shape: Any) -> tuple[list[Any], int | None]:
+    """The rows of a page of GET /orders and the number of pages, if it says it.
+
+    Published as one order, played and used as an array, and other lists are objects with pages.
+    """
+    if isinstance(shape, list):
+        return shape, None
+    if isinstance(shape, Mapping):
+        if isinstance(rows := shape.get("orders"), list):
+            pages = shape.get("pageCount")
+            return rows, pages if isinstance(pages, int) else None
+        if "orderReference" in shape:
+            return [shape], None
+    raise bad_answer("GET /orders answered no list")
+
+
+def read_validation(shape: Any) -> Validation:
+    """Raises Failure when it doesn't say whether the order is valid."""
+    if not isinstance(shape, Mapping) or not isinstance(shape.get("valid"), bool):
+        raise bad_answer("the validation lacks valid")
+    return Validation(
+        shape["valid"], amount(shape.get("total")), text(shape.get("currency")).upper() or None
+    )
+
+
+def read_esims(shape: Any) -> list[DeliveredESIM]:
+    """eSIMs with their install details: one object or an array, smdpAddress or rspUrl.
+
+    Rows without an ICCID are left out; other parts may be empty.
+    """
+    rows = shape if isinstance(shape, list) else [shape]
+    found: dict[str, DeliveredESIM] = {}
+    for row in rows:
+        if isinstance(row, Mapping) and (iccid := text(row.get("iccid"))):
+            address = text(row.get("smdpAddress")) or text(row.get("rspUrl"))
+            found[iccid] = DeliveredESIM(iccid, text(row.get("matchingId")), bare_host(address))
+    return list(found.values())
+
+
+def read_bundles(shape: Any) -> list[BundleOnESIM]:
+    """The assignments of GET /esims/{iccid}/bundles; raises Failure when one lacks id or state."""
+    if not isinstance(shape, Mapping) or not isinstance(shape.get("bundles"), list):
+        raise bad_answer("the bundles of an eSIM are no list")
+    found = []
+    for bundle in shape["bundles"]:
+        for row in bundle.get("assignments") or []:
+            identifier = text(row.get("id"))
+            # The changelog calls it bundleStatus, the schema bundleState.
+            state = text(row.get("bundleState") or row.get("bundleStatus")).lower()
+            if not identifier or not state:
+                raise bad_answer("an assignment lacks id or bundleState")
+            first, left = amount(row.get("initialQuantity")), amount(row.get("remainingQuantity"))
+            used = first is not None and left is not None and left < first
+            found.append(
+                BundleOnESIM(
+                    assignment_id=identifier,
+                    bundle_name=text(bundle.get("name")),
+                    reference=text(row.get("assignmentReference")),
+                    state=state,
+                    touched=used or bool(row.get("startTime")),
+                )
+            )
+    return found
+
+
+def read_refund(words: str) -> Refund | None:
+    """Where the text of a revoke says the bundle went; None when it doesn't say so clearly.
+
+    One text is documented: "Successfully Revoked Bundle, bundle has been refunded to inventory".
+    """
+    lower = words.lower()
+    if any(
+        no in lower for no in ("not been refunded", "not refunded", "no refund", "without refund")
+    ):
+        return Refund.NONE
+    if "refund" not in lower:
+        return None
+    places = [r for r in (Refund.BALANCE, Refund.INVENTORY) if r.value.lower() in lower]
+    return places[0] if len(places) == 1 else None
+
+
+def bare_host(address: str) -> str:
+    """An SM-DP+ address without the scheme that some answers put in front."""
+    return address.partition("://")[2].rstrip("/") if "://" in address else address.rstrip("/")
+
+
+def text(value: Any) -> str:
+    """Text, or a whole number written as text: ids and ICCIDs arrive as either."""
+    if isinstance(value, bool):
+        return ""
+    return str(value).strip() if isinstance(value, str | int) else ""
+
+
+def amount(value: Any) -> Decimal | None:
+    """A number, or a number written as text; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        return None
+    try:
+        number = Decimal(value)
+    except ArithmeticError:
+        return None
+    return number if number.is_finite() else None
+
+
+def moment(value: Any) -> datetime | None:
+    """A time of the provider, up to nine digits of a second; None for anything else."""
+    if not isinstance(value, str):
+        return None
+    try:
+        return timestamps.from_iso(value)
+    except ValueError:
+        return None

@@ -1,0 +1,108 @@
+"""Which provider orders explain which attempts of unclear outcome; values in, decisions out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A call that may have bought, of one bundle and quantity.
+
+    `ended_at` is None while it is on its way: then it is no question yet, but what it buys must
+    not be taken for another attempt's.
+    """
+
+    id: UUID
+    order_id: UUID
+    started_at: datetime
+    ended_at: datetime | None
+    in_review: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A provider order of that bundle and quantity which no order here owns."""
+
+    reference: str
+    created_at: datetime
+
+
+class Verdict(StrEnum):
+    """What became of an attempt.
+
+    PLACED: bought, under a reference. ABSENT: surely not bought. WAIT: look again later.
+    REVIEW: only a person can tell.
+    """
+
+    PLACED = "PLACED"
+    ABSENT = "ABSENT"
+    WAIT = "WAIT"
+    REVIEW = "REVIEW"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    verdict: Verdict
+    reference: str | None = None
+
+
+def match(
+    attempts: Sequence[Attempt],
+    candidates: Sequence[Candidate],
+    *,
+    read_at: datetime,
+    settling: timedelta,
+    tolerance: timedelta,
+) -> Mapping[UUID, Decision]:
+    """A decision for each attempt that ended; those in review are never decided here.
+
+    All attempts and candidates are of one bundle and quantity, so any candidate made since an
+    attempt may be its own, and candidates are interchangeable. `read_at` is when the provider's
+    list was read, `settling` how long an order may take to be listed, `tolerance` by how much the
+    provider's clock may be behind.
+    """
+    questions = sorted(
+        (a for a in attempts if a.ended_at is not None and not a.in_review),
+        key=lambda a: (a.started_at, a.id),
+    )
+    on_the_way = [a for a in attempts if a.ended_at is None]
+    in_review = [a for a in attempts if a.ended_at is not None and a.in_review]
+
+    def could_be(candidate: Candidate, attempt: Attempt) -> bool:
+        return candidate.created_at >= attempt.started_at - tolerance
+
+    possible = sorted(
+        (c for c in candidates if any(could_be(c, a) for a in questions)),
+        key=lambda c: (c.created_at, c.reference),
+    )
+
+    def settled(attempt: Attempt) -> bool:
+        return attempt.ended_at is not None and read_at >= attempt.ended_at + settling
+
+    def all_as(verdict: Verdict) -> dict[UUID, Decision]:
+        return {a.id: Decision(verdict) for a in questions}
+
+    if not possible:
+        return {a.id: Decision(Verdict.ABSENT if settled(a) else Verdict.WAIT) for a in questions}
+    if any(could_be(c, a) for c in possible for a in on_the_way):
+        return all_as(Verdict.WAIT)
+    if any(could_be(c, a) for c in possible for a in in_review):
+        return all_as(Verdict.REVIEW)
+    # The k-th oldest candidate must find k attempts that began before it, or it is nobody's.
+    explained = all(
+        sum(could_be(candidate, a) for a in questions) >= rank
+        for rank, candidate in enumerate(possible, start=1)
+    )
+    if len(possible) > len(questions) or not explained:
+        return all_as(Verdict.REVIEW)
+    if len(possible) < len(questions) and not all(settled(a) for a in questions):
+        # One that is not listed yet could change who owns which.
+        return all_as(Verdict.WAIT)
+    # Oldest to oldest: each candidate takes the first attempt that is left and began before it.
+    decisions = all_as(Verdict.ABSENT)
+    for candidate, attempt in zip(possible, questions, strict=False):
+        decisions[attempt.id] = Decision(Verdict.PLACED, candidate.reference)
+    return decisions

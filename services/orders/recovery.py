@@ -1,0 +1,129 @@
+"""Who works on which order when: tasks of the service's own, and a watch over orders left midway."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from contextvars import Context
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from kit.db import Database
+from kit.errors import Failure
+from services.orders import store
+from services.orders.cancel import Cancellation
+from services.orders.order import OrderStatus
+from services.orders.purchase import Purchase
+from services.orders.work import Pause, Work
+
+logger = logging.getLogger(__name__)
+
+# Orders that the watch takes on at a time; the provider's rate limit bears no more.
+MOST_AT_ONCE = 20
+# Seconds until an order is tried again after something unforeseen, so that one bad row can't spin.
+AFTER_ERROR = 15.0
+# Seconds. A longer pause isn't sat out: the watch of any replica goes on with the order then.
+LONGEST_SLEEP = 5.0
+
+
+class Recovery:
+    """Runs every order in a task of its own, which no caller's deadline or absence ends.
+
+    A lease in the order's row keeps two runs, also of two processes, from working on one order.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        purchase: Purchase,
+        cancellation: Cancellation,
+        *,
+        stop: asyncio.Event,
+        lease: timedelta,
+        every: float,
+    ) -> None:
+        self._database = database
+        self._purchase = purchase
+        self._cancellation = cancellation
+        self._stop = stop
+        self._lease = lease
+        self._every = every
+        self._running: dict[UUID, asyncio.Task[None]] = {}
+
+    def start(self, order_id: UUID) -> "asyncio.Task[None]":
+        """Works on an order until it is finished or has to wait long; joins a run that is there.
+
+        The task never raises.
+        """
+        running = self._running.get(order_id)
+        if running is not None:
+            return running
+        # An empty context: the caller's deadline and session must not reach into this work.
+        task = asyncio.create_task(self._run(order_id), context=Context())
+        self._running[order_id] = task
+        task.add_done_callback(lambda _: self._running.pop(order_id, None))
+        return task
+
+    async def watch(self) -> None:
+        """Takes up orders that were left midway, at once and then again and again until the stop."""
+        while not self._stop.is_set():
+            try:
+                free = MOST_AT_ONCE - len(self._running)
+                if free > 0:
+                    async with self._database.system() as connection:
+                        due = await store.due(connection, free)
+                    for order_id in due:
+                        self.start(order_id)
+            except Failure as failure:
+                logger.warning("orders left midway could not be looked for: %s", failure)
+            except Exception:
+                logger.exception("orders left midway could not be looked for")
+            await self._sleep(self._every)
+
+    async def finish(self, seconds: float) -> None:
+        """Waits for the running work to come to rest, then gives it up to another process."""
+        if not self._running:
+            return
+        _, late = await asyncio.wait(self._running.values(), timeout=seconds)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    async def _run(self, order_id: UUID) -> None:
+        while True:
+            try:
+                pause = await self._advance(order_id)
+            except store.LeaseLostError:
+                logger.warning("order %s was taken over by another run", order_id)
+                return
+            except Exception:
+                logger.exception("work on order %s failed; it goes on later", order_id)
+                return
+            if pause is None or pause.seconds > LONGEST_SLEEP:
+                return
+            await self._sleep(pause.seconds)
+            if self._stop.is_set():
+                return
+
+    async def _advance(self, order_id: UUID) -> Pause | None:
+        """One run under the lease; the seconds after which another is due, None when there is none."""
+        run = uuid4()
+        async with self._database.system() as connection:
+            order = await store.take_lease(connection, order_id, run, self._lease)
+        if order is None:
+            return None
+        work = Work(self._database, order, run, self._lease)
+        pause: Pause | None = Pause(AFTER_ERROR)
+        try:
+            if order.status is OrderStatus.COMPLETED:
+                pause = await self._cancellation.advance(work)
+            else:
+                pause = await self._purchase.advance(work)
+        finally:
+            again = None if pause is None else timedelta(seconds=pause.seconds)
+            async with self._database.system() as connection:
+                await store.release(connection, order_id, run, again)
+        return pause
+
+    async def _sleep(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)

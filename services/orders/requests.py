@@ -1,0 +1,106 @@
+"""Checks of what callers ask of the orders service: requests in, values out, or one clear refusal."""
+
+from datetime import datetime
+from uuid import UUID
+
+from kit import page_token
+from kit.auth import Role, Session
+from kit.checks import Checks
+from kit.errors import Failure, Kind
+from protos.orders.v1 import orders_pb2
+from services.orders.messages import SHOWN_STATUS, statuses_of
+from services.orders.order import MOST_KEY, MOST_QUANTITY, MOST_REFERENCE, OrderRequest
+from services.orders.store import Wanted
+
+# Rows. A page is one screen of an app; the most is what an export may ask for at once.
+USUAL_PAGE = 50
+MOST_PAGE = 500
+MOST_BATCH = 1000
+
+
+def buy(request: orders_pb2.CreateOrderRequest, customer_id: UUID) -> OrderRequest:
+    """A purchase; raises Failure INVALID."""
+    checks = Checks()
+    key = request.idempotency_key
+    if len(key) > MOST_KEY:
+        checks.fail("idempotency_key", f"must have at most {MOST_KEY} characters, not {len(key)}")
+    elif not all("!" <= character <= "~" for character in key):
+        checks.fail("idempotency_key", "must consist of visible ASCII characters without spaces")
+    checked = OrderRequest(
+        customer_id=customer_id,
+        plan_id=checks.uuid("plan_id", request.plan_id),
+        quantity=checks.between("quantity", request.quantity, 1, MOST_QUANTITY),
+        customer_reference=checks.words(
+            "customer_reference", request.customer_reference, MOST_REFERENCE
+        ),
+        auto_activate=request.auto_activate,
+        idempotency_key=key or None,
+    )
+    checks.done()
+    return checked
+
+
+def validate(request: orders_pb2.ValidateOrderRequest) -> tuple[UUID, int]:
+    """Plan and quantity; raises Failure INVALID."""
+    checks = Checks()
+    plan_id = checks.uuid("plan_id", request.plan_id)
+    quantity = checks.between("quantity", request.quantity, 1, MOST_QUANTITY)
+    checks.done()
+    return plan_id, quantity
+
+
+def order_id(text: str) -> UUID:
+    """Raises Failure INVALID."""
+    checks = Checks()
+    checked = checks.uuid("order_id", text)
+    checks.done()
+    return checked
+
+
+def order_ids(texts: list[str]) -> list[UUID]:
+    """Raises Failure INVALID."""
+    checks = Checks()
+    checked = checks.uuids("order_ids", texts, MOST_BATCH)
+    checks.done()
+    return checked
+
+
+def listing(request: orders_pb2.ListOrdersRequest, session: Session) -> tuple[Wanted, int]:
+    """What to list, and how many; raises Failure INVALID, or FORBIDDEN for another's orders."""
+    checks = Checks()
+    asked = request.filter
+    since = (
+        checks.moment("filter.from_date", asked.from_date) if asked.HasField("from_date") else None
+    )
+    until = checks.moment("filter.to_date", asked.to_date) if asked.HasField("to_date") else None
+    if since is not None and until is not None and since >= until:
+        checks.fail("filter.to_date", "must be after from_date")
+    for index, status in enumerate(asked.statuses):
+        if status not in SHOWN_STATUS.values():
+            checks.fail(f"filter.statuses[{index}]", "must be one of the named statuses")
+    customer = None
+    if asked.HasField("customer_id"):
+        if session.role not in (Role.ADMIN, Role.SERVICE):
+            raise Failure(
+                Kind.FORBIDDEN,
+                "FORBIDDEN",
+                "Not allowed: only administrators and services may name a customer",
+            )
+        customer = checks.uuid("filter.customer_id", asked.customer_id)
+    size = checks.page_size(request.page_size, USUAL_PAGE, MOST_PAGE)
+    checks.done()
+    wanted = Wanted(statuses_of(asked.statuses), since, until, customer, _after(request))
+    return wanted, size
+
+
+def _after(request: orders_pb2.ListOrdersRequest) -> tuple[datetime, UUID] | None:
+    key = page_token.read(request, request.page_token, 2)
+    if key is None:
+        return None
+    try:
+        return datetime.fromisoformat(key[0]), UUID(key[1])
+    except ValueError:
+        checks = Checks()
+        checks.fail("page_token", "is not one of this service; start again without it")
+        checks.done()
+        raise

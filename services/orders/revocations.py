@@ -1,0 +1,103 @@
+"""The SQL of cancelling: which bundles are taken back, each recorded before and after its revoke."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from kit.db import Connection
+from services.orders.order import Order, Refund, Revocation
+
+REQUEST = """
+update orders.esim_orders
+set cancel_requested_at = now(), next_run_at = now(), updated_at = now()
+where id = $1 and status = 'COMPLETED' and cancel_requested_at is null
+returning id
+"""
+PLAN = """
+insert into orders.order_revocations
+    (order_id, customer_id, iccid, assignment_id, bundle_name, to_balance, state)
+values ($1, $2, $3, $4, $5, $6, $7)
+on conflict (order_id, assignment_id) do update
+set state = excluded.state, to_balance = excluded.to_balance, provider_text = '', updated_at = now()
+where order_revocations.state = 'REFUSED'
+"""
+
+
+async def request(
+    connection: Connection, order: Order, planned: Sequence[tuple[Revocation, bool]]
+) -> None:
+    """Records that the order is to be cancelled, and how; nothing when it already is.
+
+    Each revocation comes with whether its refund is asked for to the balance.
+    """
+    if await connection.fetchval(REQUEST, order.id) is None:
+        return
+    await connection.executemany(
+        PLAN,
+        [
+            (
+                order.id,
+                order.customer_id,
+                r.iccid,
+                r.assignment_id,
+                r.bundle_name,
+                to_balance,
+                r.state,
+            )
+            for r, to_balance in planned
+        ],
+    )
+
+
+LIST = """
+select iccid, assignment_id, bundle_name, state, refund
+from orders.order_revocations where order_id = $1 order by iccid, assignment_id
+"""
+
+
+def _revocation(row: Any) -> Revocation:
+    values = dict(row)
+    values["refund"] = Refund(values["refund"]) if values["refund"] else None
+    return Revocation(**values)
+
+
+async def list_revocations(connection: Connection, order_id: UUID) -> list[Revocation]:
+    return [_revocation(row) for row in await connection.fetch(LIST, order_id)]
+
+
+TO_BALANCE = """
+select to_balance from orders.order_revocations where order_id = $1 and assignment_id = $2
+"""
+
+
+async def to_balance(connection: Connection, order_id: UUID, assignment_id: str) -> bool:
+    """Whether the refund is asked for to the balance."""
+    return bool(await connection.fetchval(TO_BALANCE, order_id, assignment_id))
+
+
+MARK = """
+update orders.order_revocations
+set state = $3, refund = coalesce($4, refund), provider_text = coalesce($5, provider_text),
+    updated_at = now()
+where order_id = $1 and assignment_id = $2
+"""
+
+
+async def mark(
+    connection: Connection,
+    order_id: UUID,
+    assignment_id: str,
+    state: str,
+    refund: Refund | None = None,
+    provider_text: str | None = None,
+) -> None:
+    """Moves one revocation on; what is None stays."""
+    await connection.execute(MARK, order_id, assignment_id, state, refund, provider_text)
+
+
+WITHDRAW = "update orders.esim_orders set cancel_requested_at = null where id = $1"
+
+
+async def withdraw(connection: Connection, order_id: UUID) -> None:
+    """The order stays as it is; it may be asked for again."""
+    await connection.execute(WITHDRAW, order_id)

@@ -1,0 +1,189 @@
+"""The gRPC face of the orders service."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from kit import money, page_token, rpc_guard
+from kit.auth import Session
+from kit.db import Database
+from kit.errors import Failure, Kind
+from kit.rpc_guard import Access
+from protos.orders.v1 import orders_pb2, orders_pb2_grpc
+from services.orders import deliveries, requests, revocations, store
+from services.orders.cancel import Cancellation, check_cancellable
+from services.orders.claim import Claims, check_buyer
+from services.orders.datasource import OrdersDataSource
+from services.orders.messages import esim_to_proto, order_to_proto, revocation_to_proto
+from services.orders.order import WORDS_NOT_SOLD, Order, OrderStatus, cancelled_words
+from services.orders.peers import Catalogue
+from services.orders.recovery import Recovery
+
+ACCESS: Mapping[str, Access] = {
+    "CreateOrder": Access.SIGNED_IN,
+    "ValidateOrder": Access.SIGNED_IN,
+    "GetOrder": Access.SIGNED_IN,
+    "BatchGetOrders": Access.SIGNED_IN,
+    "ListOrders": Access.SIGNED_IN,
+    "ListOrderAssignments": Access.SIGNED_IN,
+    "CancelOrder": Access.SIGNED_IN,
+}
+# Seconds of the caller's deadline kept for reading the order and answering.
+ANSWER_TIME = 0.5
+
+
+class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
+    """Each method: checks, one call, the answer."""
+
+    def __init__(
+        self,
+        database: Database,
+        datasource: OrdersDataSource,
+        catalogue: Catalogue,
+        claims: Claims,
+        cancellation: Cancellation,
+        recovery: Recovery,
+        *,
+        wait: float,
+    ) -> None:
+        self._database = database
+        self._datasource = datasource
+        self._catalogue = catalogue
+        self._claims = claims
+        self._cancellation = cancellation
+        self._recovery = recovery
+        self._wait = wait
+
+    async def CreateOrder(
+        self, request: orders_pb2.CreateOrderRequest, context: Any
+    ) -> orders_pb2.CreateOrderResponse:
+        session = rpc_guard.session()
+        check_buyer(session)
+        if session.user_id is None:
+            raise LookupError("a customer's session has no user id")
+        claimed = await self._claims.claim(session, requests.buy(request, session.user_id))
+        order = claimed.order
+        if order.status is OrderStatus.PROCESSING:
+            order = await self._worked_on(session, order.id)
+        return orders_pb2.CreateOrderResponse(
+            order=order_to_proto(order, session), repeated_request=claimed.repeated
+        )
+
+    async def ValidateOrder(
+        self, request: orders_pb2.ValidateOrderRequest, context: Any
+    ) -> orders_pb2.ValidateOrderResponse:
+        plan_id, quantity = requests.validate(request)
+        plan = await self._catalogue.get_plan(plan_id, quantity, rpc_guard.session().token)
+        total, currency = plan.price * quantity, plan.currency
+        try:
+            answer = await self._datasource.validate_order(plan.bundle_name, quantity)
+        except Failure as failure:
+            if failure.kind is not Kind.REFUSED:
+                raise
+            valid = False
+        else:
+            valid = answer.valid
+            if answer.total is not None:
+                total, currency = answer.total, answer.currency or currency
+        return orders_pb2.ValidateOrderResponse(
+            valid=valid,
+            total_price=money.to_proto(total, currency),
+            reason="" if valid else WORDS_NOT_SOLD,
+        )
+
+    async def GetOrder(
+        self, request: orders_pb2.GetOrderRequest, context: Any
+    ) -> orders_pb2.GetOrderResponse:
+        session = rpc_guard.session()
+        order = await self._order(session, requests.order_id(request.order_id))
+        return orders_pb2.GetOrderResponse(order=order_to_proto(order, session))
+
+    async def BatchGetOrders(
+        self, request: orders_pb2.BatchGetOrdersRequest, context: Any
+    ) -> orders_pb2.BatchGetOrdersResponse:
+        session = rpc_guard.session()
+        ids = requests.order_ids(list(request.order_ids))
+        async with self._database.session(session) as connection:
+            orders = await store.get(connection, ids)
+        return orders_pb2.BatchGetOrdersResponse(
+            orders=[order_to_proto(order, session) for order in orders]
+        )
+
+    async def ListOrders(
+        self, request: orders_pb2.ListOrdersRequest, context: Any
+    ) -> orders_pb2.ListOrdersResponse:
+        session = rpc_guard.session()
+        wanted, size = requests.listing(request, session)
+        async with self._database.session(session) as connection:
+            # One more than asked tells whether there is a next page.
+            orders = await store.list_orders(connection, wanted, size + 1)
+        token = ""
+        if len(orders) > size:
+            last = orders[size - 1]
+            token = page_token.write(request, [last.created_at.isoformat(), str(last.id)])
+        return orders_pb2.ListOrdersResponse(
+            orders=[order_to_proto(order, session) for order in orders[:size]],
+            next_page_token=token,
+        )
+
+    async def ListOrderAssignments(
+        self, request: orders_pb2.ListOrderAssignmentsRequest, context: Any
+    ) -> orders_pb2.ListOrderAssignmentsResponse:
+        session = rpc_guard.session()
+        order = await self._order(session, requests.order_id(request.order_id))
+        async with self._database.session(session) as connection:
+            esims = await deliveries.of_order(connection, order.id)
+        if not esims and order.provider_reference:
+            esims = await self._datasource.get_order_assignments_kept(order.provider_reference)
+        if not esims:
+            raise Failure(
+                Kind.REFUSED,
+                "ORDER_NOT_DELIVERED",
+                "This order has no eSIMs (yet); look at its status first",
+            )
+        return orders_pb2.ListOrderAssignmentsResponse(
+            assignments=[esim_to_proto(esim) for esim in esims]
+        )
+
+    async def CancelOrder(
+        self, request: orders_pb2.CancelOrderRequest, context: Any
+    ) -> orders_pb2.CancelOrderResponse:
+        session = rpc_guard.session()
+        order = await self._order(session, requests.order_id(request.order_id))
+        check_cancellable(order)
+        if order.status is OrderStatus.COMPLETED:
+            async with self._database.session(session) as connection:
+                esims = await deliveries.of_order(connection, order.id)
+            await self._cancellation.request(order, esims)
+            order = await self._worked_on(session, order.id)
+        async with self._database.session(session) as connection:
+            revoked = await revocations.list_revocations(connection, order.id)
+        message = order.status_reason
+        if order.status is OrderStatus.COMPLETED and order.cancel_requested_at is not None:
+            message = "The order is being cancelled; look at it again soon."
+        elif not message:
+            message = cancelled_words(revoked)
+        return orders_pb2.CancelOrderResponse(
+            order=order_to_proto(order, session),
+            message=message,
+            revoked=[revocation_to_proto(r) for r in revoked if r.state == "REVOKED"],
+        )
+
+    async def _order(self, session: Session, order_id: UUID) -> Order:
+        """Row security decides: another customer's order isn't there."""
+        async with self._database.session(session) as connection:
+            found = await store.get(connection, [order_id])
+        if not found:
+            raise Failure(
+                Kind.NOT_FOUND, "ORDER_NOT_FOUND", "There is no such order among yours; list them"
+            )
+        return found[0]
+
+    async def _worked_on(self, session: Session, order_id: UUID) -> Order:
+        """The order after the work on it ended, or after a bounded wait; the work goes on then."""
+        left = rpc_guard.time_left()
+        seconds = self._wait if left is None else min(self._wait, max(0.0, left - ANSWER_TIME))
+        # Unlike wait_for, it leaves the task alone when the time is over or the caller goes away.
+        await asyncio.wait({self._recovery.start(order_id)}, timeout=seconds)
+        return await self._order(session, order_id)

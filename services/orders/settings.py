@@ -1,0 +1,69 @@
+"""What the orders service reads from the environment."""
+
+from dataclasses import dataclass
+
+from kit.env import Env
+from kit.provider import ProviderSettings
+from kit.service_settings import ServiceSettings
+
+PORT = 50052
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings; times in seconds."""
+
+    service: ServiceSettings
+    provider: ProviderSettings
+    catalogue_address: str
+    esims_address: str
+    purchase_wait: float = 10.0
+    settling: float = 120.0
+    clock_tolerance: float = 300.0
+    recovery_every: float = 1.0
+
+    @classmethod
+    def read(cls, env: Env) -> "Settings":
+        """Declares and reads the variables; what is wrong is reported to `env`."""
+        return cls(
+            service=ServiceSettings.read(env, "orders", PORT),
+            provider=ProviderSettings.read(env),
+            catalogue_address=env.text(
+                "CATALOGUE_ADDRESS", "Where the catalogue service is.", "localhost:50051"
+            ),
+            esims_address=env.text(
+                "ESIMS_ADDRESS", "Where the esims service is.", "localhost:50053"
+            ),
+            purchase_wait=env.number(
+                "ORDERS_PURCHASE_WAIT",
+                "Seconds that a buyer's call waits for the purchase to end before it answers PROCESSING.",
+                10,
+                low=0,
+                high=60,
+            ),
+            settling=env.number(
+                "ORDERS_SETTLING_SECONDS",
+                "Seconds until an order that the provider does not list surely was not placed.",
+                120,
+                low=0,
+                high=3600,
+            ),
+            clock_tolerance=env.number(
+                "ORDERS_CLOCK_TOLERANCE_SECONDS",
+                "By how much the provider's clock may be behind the database's.",
+                300,
+                low=0,
+                high=86400,
+            ),
+            recovery_every=env.number(
+                "ORDERS_RECOVERY_SECONDS",
+                "How often orders left in the middle are looked for.",
+                1,
+                low=0.05,
+                high=60,
+            ),
+        )
+
+    def secrets(self) -> list[str]:
+        """Values that no log line may hold."""
+        return [*self.service.secrets(), self.provider.api_key]

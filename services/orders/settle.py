@@ -1,0 +1,125 @@
+"""Settles a purchase of unclear outcome: reads what the provider sold since, and decides."""
+
+import logging
+from datetime import timedelta
+
+from kit.db import Connection, Database
+from kit.errors import Failure
+from services.orders import attempts, order, store
+from services.orders.datasource import OrdersDataSource
+from services.orders.order import OrderStatus, RecoveryPoint
+from services.orders.provider_order import ProviderOrder
+from services.orders.reconcile import Attempt, Candidate, Decision, Verdict, match
+from services.orders.work import Pause, Work
+
+logger = logging.getLogger(__name__)
+
+# An order is placed again once when the first attempt surely bought nothing; a second attempt that
+# ends in the dark and buys nothing ends the order, as more would only add load to a broken provider.
+MOST_UNCLEAR = 2
+# Seconds between two looks: ten within the settling time, but neither a flood nor a crawl.
+SOONEST, LATEST = 0.2, 15.0
+
+
+class Settlement:
+    """Decides for one order at a time; concurrent decisions on equal orders wait for one another."""
+
+    def __init__(
+        self,
+        database: Database,
+        datasource: OrdersDataSource,
+        *,
+        settling: timedelta,
+        tolerance: timedelta,
+    ) -> None:
+        self._database = database
+        self._datasource = datasource
+        self._settling = settling
+        self._tolerance = tolerance
+        self._pause = Pause(min(LATEST, max(SOONEST, settling.total_seconds() / 10)))
+
+    async def settle(self, work: Work) -> Pause | None:
+        """Moves an ATTEMPTED order to PLACED, back to CLAIMED, to its end, or into review."""
+        async with self._database.system() as connection:
+            # Under the lease: whoever made the call is gone.
+            await attempts.end_abandoned(connection, work.order.id)
+            since, read_at = await attempts.oldest_unclear(connection, work.order)
+        try:
+            listed = await self._datasource.get_orders(since - self._tolerance)
+        except Failure as failure:
+            await work.explain(order.WORDS_UNCLEAR)
+            return Pause(max(failure.retry_after or 0.0, self._pause.seconds))
+        async with self._database.system() as connection:
+            await attempts.lock(connection, work.order)
+            unsettled = await attempts.unsettled(connection, work.order)
+            decisions = match(
+                unsettled,
+                await self._candidates(connection, work, listed),
+                read_at=read_at,
+                settling=self._settling,
+                tolerance=self._tolerance,
+            )
+            mine = next(a for a in unsettled if a.order_id == work.order.id)
+            return await self._apply(connection, work, mine, decisions[mine.id], listed)
+
+    async def _candidates(
+        self, connection: Connection, work: Work, listed: list[ProviderOrder]
+    ) -> list[Candidate]:
+        same = [
+            o
+            for o in listed
+            if (o.item, o.quantity) == (work.order.bundle_name, work.order.quantity)
+        ]
+        owned = await store.owned_references(connection, [o.reference for o in same])
+        return [Candidate(o.reference, o.created_at) for o in same if o.reference not in owned]
+
+    async def _apply(
+        self,
+        connection: Connection,
+        work: Work,
+        attempt: Attempt,
+        decision: Decision,
+        listed: list[ProviderOrder],
+    ) -> Pause | None:
+        match decision.verdict:
+            case Verdict.WAIT:
+                return self._pause
+            case Verdict.PLACED:
+                found = next(o for o in listed if o.reference == decision.reference)
+                await attempts.end(connection, attempt.id, "PLACED")
+                await store.record_reference(
+                    connection, work.order, found.reference, found.total, found.currency
+                )
+                await work.step(
+                    "found at the provider",
+                    point=RecoveryPoint.PLACED,
+                    reason="",
+                    connection=connection,
+                )
+            case Verdict.ABSENT:
+                await attempts.end(connection, attempt.id, "ABSENT")
+                counts = await attempts.counts(connection, work.order.id)
+                if counts["ABSENT"] >= MOST_UNCLEAR:
+                    await work.step(
+                        "given up: surely not bought",
+                        status=OrderStatus.FAILED,
+                        reason=order.WORDS_NOT_REACHED,
+                        connection=connection,
+                    )
+                else:
+                    await work.step(
+                        "surely not bought: placing again",
+                        point=RecoveryPoint.CLAIMED,
+                        reason=order.WORDS_WAITING,
+                        connection=connection,
+                    )
+            case Verdict.REVIEW:
+                logger.error("order %s needs an operator: its payment is ambiguous", work.order.id)
+                await work.step(
+                    "needs review",
+                    status=OrderStatus.NEEDS_REVIEW,
+                    reason=order.WORDS_REVIEW,
+                    detail="the provider's orders of this bundle can't be matched to the attempts",
+                    connection=connection,
+                )
+        return None

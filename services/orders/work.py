@@ -1,0 +1,76 @@
+"""A run on one order under its lease: how steps are committed, and how long to wait between them."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from kit.db import Connection, Database
+from services.orders import store
+from services.orders.order import Order, OrderStatus, RecoveryPoint
+
+# Seconds on top of the longest provider call: for the database's part around it.
+LEASE_MARGIN = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Nothing can be done now; go on after so many seconds."""
+
+    seconds: float
+
+
+@dataclass(slots=True)
+class Work:
+    """An order and the run that has its lease; `order` is as it was last committed."""
+
+    database: Database
+    order: Order
+    run: UUID
+    lease: timedelta
+
+    async def step(
+        self,
+        event: str,
+        *,
+        status: OrderStatus | None = None,
+        point: RecoveryPoint | None = None,
+        reason: str | None = None,
+        detail: str | None = None,
+        connection: Connection | None = None,
+    ) -> None:
+        """Moves the order on, in the given transaction or in one of its own.
+
+        With a connection `order` shows the step before its commit: no `except` may go on with it.
+        """
+        if connection is None:
+            async with self.database.system() as own:
+                await self.step(
+                    event,
+                    status=status,
+                    point=point,
+                    reason=reason,
+                    detail=detail,
+                    connection=own,
+                )
+            return
+        self.order = await store.step(
+            connection,
+            self.order,
+            self.run,
+            self.lease,
+            event=event,
+            status=status,
+            point=point,
+            reason=reason,
+            detail=detail,
+        )
+
+    async def explain(self, reason: str) -> None:
+        """Tells the customer why it takes longer, once."""
+        if self.order.status_reason != reason:
+            await self.step("waiting", reason=reason)
+
+
+def grown(age: timedelta, least: float, most: float) -> Pause:
+    """A pause that grows with the time already waited: a quarter of it, within bounds (seconds)."""
+    return Pause(min(most, max(least, age.total_seconds() / 4)))
