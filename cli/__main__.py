@@ -3,35 +3,142 @@
 import asyncio
 import os
 import sys
+from collections.abc import Awaitable, Callable
+from typing import NoReturn, TypeVar
 
 import click
 
 from cli.console import Console
-from cli.settings import load
-from cli.up import Up, UpError
+from cli.settings import LocalSettings, load
 from kit.env import SettingsError
+
+T = TypeVar("T")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def esimgo() -> None:
-    """Run the eSIM platform on this machine and look after it."""
-
-
-@esimgo.command()
-def up() -> None:
-    """Start everything, say when it is ready, and stop it on Ctrl-C.
+    """Run the eSIM platform on this machine and look after it.
 
     What has no credentials in the environment or in .env is played locally: the provider, Supabase
     Auth, PostgreSQL.
     """
+
+
+@esimgo.command()
+def up() -> None:
+    """Start everything, say when it is ready, and stop it on Ctrl-C."""
+    from cli.up import Up, UpError
+
+    async def run(settings: LocalSettings) -> None:
+        await Up(settings, Console(sys.stdout, os.environ)).run()
+
     try:
-        asyncio.run(Up(load(), Console(sys.stdout, os.environ)).run())
-    except SettingsError as error:
-        click.echo(f"cannot start: {error}", err=True)
-        sys.exit(2)
+        _run(run)
     except UpError as error:
-        click.echo(f"cannot start: {error}", err=True)
-        sys.exit(error.status)
+        _refuse(error, error.status)
+
+
+@esimgo.command()
+def migrate() -> None:
+    """Bring the database up to date; start ours for it if it doesn't run."""
+    _migrate()
+
+
+@esimgo.command()
+def seed() -> None:
+    """Add a few sample plans to the migrated database."""
+    _migrate("seed")
+
+
+def _migrate(*arguments: str) -> None:
+    from cli import home
+    from cli.migrate import migrate as run_migrations
+
+    console = Console(sys.stdout, os.environ)
+    try:
+        sys.exit(_run(lambda settings: run_migrations(settings, console, *arguments)))
+    except (RuntimeError, home.InUseError) as error:
+        _refuse(error)
+
+
+@esimgo.command()
+@click.option("--email", required=True, help="Whose session; the emulator makes the account.")
+@click.option("--admin", is_flag=True, help="Make the account an administrator (emulator only).")
+@click.option(
+    "--password",
+    prompt=True,
+    prompt_required=False,
+    hide_input=True,
+    help="Sign in with it; a real project needs it. Without a value it is asked for.",
+)
+def token(email: str, admin: bool, password: str | None) -> None:
+    """Print a session token for scripts."""
+    from cli.sessions import SessionError
+    from cli.token import token as make_token
+
+    try:
+        click.echo(_run(lambda settings: make_token(settings, email, password, admin=admin)))
+    except SessionError as error:
+        _refuse(error)
+
+
+@esimgo.group()
+def catalogue() -> None:
+    """Look after the plans."""
+
+
+@catalogue.command()
+def sync() -> None:
+    """Have the provider's catalogue read now, and show how far it is."""
+    from cli import catalogue as plans
+
+    async def run(settings: LocalSettings) -> None:
+        async for message in plans.sync(settings):
+            if message.done:
+                status = message.status
+                click.echo(
+                    f"{status.plan_count} plans: {status.added} new, {status.changed} changed,"
+                    f" {status.withdrawn} withdrawn"
+                )
+            else:
+                click.echo(f"read {message.read} of {message.expected or 'an unknown number'}")
+
+    try:
+        _run(run)
+    except plans.SyncError as error:
+        _refuse(error)
+
+
+@esimgo.command()
+def doctor() -> None:
+    """Say what is wrong here, and how to mend it."""
+    from cli.doctor import examine
+
+    found = _run(examine)
+    for finding in found:
+        click.echo(finding)
+    sys.exit(1 if any(finding.remedy for finding in found) else 0)
+
+
+def _run(work: Callable[[LocalSettings], Awaitable[T]]) -> T:
+    """Runs a command with the machine's settings; exit status 2 when they are wrong."""
+
+    async def main(settings: LocalSettings) -> T:
+        return await work(settings)
+
+    try:
+        return asyncio.run(main(load()))
+    except SettingsError as error:
+        _refuse(error, 2)
+    except ValueError as error:  # the file of secrets is unreadable
+        _refuse(error, 2)
+    except KeyboardInterrupt:
+        sys.exit(130)  # as a shell reports a command that Ctrl-C ended
+
+
+def _refuse(error: Exception, status: int = 1) -> NoReturn:
+    click.echo(f"esimgo: {error}", err=True)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ def complete(
 ) -> dict[str, str]:
     """Every variable of the platform; what the user set explicitly stands.
 
-    `socket_folder` is that of the PostgreSQL started here, if one is.
+    `socket_folder` is that of the PostgreSQL started here; without one and without DATABASE_URL the
+    addresses of the database are left out.
     """
     local = {process.port: str(settings.ports[process.port]) for process in PROCESSES}
     local |= {
@@ -51,8 +52,10 @@ def complete(
         owner = login.removesuffix("_service").upper()
         if settings.database_url is not None:
             url = with_login(settings.database_url, login, secrets.passwords[login])
-        else:
+        elif socket_folder is not None:
             url = f"postgresql://{login}@/postgres?host={socket_folder}"
+        else:
+            continue
         local[f"{owner}_DATABASE_URL"] = url
     return {**local, **settings.values}
 
