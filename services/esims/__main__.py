@@ -1,0 +1,91 @@
+"""Wires and runs the eSIMs service."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+
+import aiohttp
+
+from kit import process, rpc
+from kit.auth import Verifier
+from kit.cache import Cache
+from kit.clock import Clock
+from kit.db import Database
+from kit.provider import Provider
+from protos.esims.v1 import esims_pb2, esims_pb2_grpc
+from services.esims.datasource import ESIMsDataSource
+from services.esims.freshen import Readings
+from services.esims.reference import References
+from services.esims.refresh import Refresh
+from services.esims.register import Registration
+from services.esims.rounds import Rounds
+from services.esims.servicer import ACCESS, ESIMsServicer, Parts
+from services.esims.settings import Settings
+from services.esims.suspend import Suspension
+from services.esims.watch import Watch
+
+MIGRATION = "004_create_esim_bundles"
+# Seconds for calls that run when the process stops: nearly all end within two.
+GRACE = 10.0
+
+
+async def serve(
+    settings: Settings, stop: asyncio.Event, started: Callable[[int], None] = lambda port: None
+) -> None:
+    """Runs until `stop`; `started` is told the port as soon as calls are answered."""
+    async with AsyncExitStack() as stack:
+        clock = Clock()
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        database = await Database.open(
+            settings.service.database_url, owner="esims", needs=MIGRATION, stop=stop
+        )
+        stack.push_async_callback(database.close)
+        cache = Cache.open(settings.service.redis_url, namespace="esims")
+        stack.push_async_callback(cache.close)
+        source = ESIMsDataSource(Provider(http, settings.provider), cache)
+        readings = Readings(database, source, wait=settings.read_wait, clock=clock)
+        stack.push_async_callback(readings.close)
+        references = References(database, source, clock)
+        rounds = Rounds(Watch(database, readings, clock).look, references.send_pending)
+        background = asyncio.create_task(rounds.run())
+        stack.push_async_callback(_end, background)
+        parts = Parts(
+            database=database,
+            clock=clock,
+            source=source,
+            readings=readings,
+            registration=Registration(database, clock, rounds.wake),
+            suspension=Suspension(database, source, readings, clock),
+            references=references,
+            refresh=Refresh(database, source, readings, clock),
+        )
+        service = rpc.Service(
+            esims_pb2.DESCRIPTOR.services_by_name["ESIMsService"],
+            lambda server: esims_pb2_grpc.add_ESIMsServiceServicer_to_server(
+                ESIMsServicer(parts), server
+            ),
+            ACCESS,
+        )
+        verifier = Verifier(
+            supabase_url=settings.service.sessions.supabase_url,
+            service_role_key=settings.service.sessions.service_role_key,
+            jwt_secret=settings.service.sessions.jwt_secret,
+            http=http,
+        )
+        running = await rpc.start(
+            service, host=settings.service.host, port=settings.service.port, verifier=verifier
+        )
+        started(running.port)
+        await stop.wait()
+        await running.stop(drain=settings.service.drain_seconds, grace=GRACE)
+
+
+async def _end(background: "asyncio.Task[None]") -> None:
+    """What it was at is due again when its lease ends."""
+    background.cancel()
+    with suppress(asyncio.CancelledError):
+        await background
+
+
+if __name__ == "__main__":
+    process.run(Settings.read, Settings.secrets, serve)

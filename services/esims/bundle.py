@@ -1,0 +1,145 @@
+"""Bundles on an eSIM: the provider's assignments, what customers see of them, and sums of their use."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from enum import StrEnum
+from uuid import UUID
+
+BYTES_PER_MB = Decimal(10) ** 6  # base 10, as the provider counts
+THREE_PLACES = Decimal("0.001")
+
+
+class AssignmentState(StrEnum):
+    """The provider's words for where an assignment is in its life, in that order."""
+
+    PROCESSING = "processing"
+    QUEUED = "queued"
+    ACTIVE = "active"
+    DEPLETED = "depleted"
+    EXPIRED = "expired"
+    LAPSED = "lapsed"
+    REVOKED = "revoked"
+
+
+class BundleState(StrEnum):
+    """What customers see."""
+
+    PROCESSING = "PROCESSING"
+    ACTIVE = "ACTIVE"
+    INACTIVE = "INACTIVE"
+    SUSPENDED = "SUSPENDED"
+    EXPIRED = "EXPIRED"
+    CANCELLED = "CANCELLED"
+
+
+USABLE = frozenset({AssignmentState.PROCESSING, AssignmentState.QUEUED, AssignmentState.ACTIVE})
+SHOWN = {
+    AssignmentState.PROCESSING: BundleState.PROCESSING,
+    AssignmentState.QUEUED: BundleState.INACTIVE,
+    AssignmentState.ACTIVE: BundleState.ACTIVE,
+    AssignmentState.DEPLETED: BundleState.EXPIRED,
+    AssignmentState.EXPIRED: BundleState.EXPIRED,
+    AssignmentState.LAPSED: BundleState.EXPIRED,
+    AssignmentState.REVOKED: BundleState.CANCELLED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One bundle put on one eSIM, as the provider tells it.
+
+    Bytes are base 10, and None for unlimited ones and for those that are not of data.
+    `reference` is the provider's order or apply reference with `-<index>` appended.
+    """
+
+    id: str
+    name: str
+    description: str
+    reference: str
+    state: AssignmentState
+    initial_bytes: int | None
+    remaining_bytes: int | None
+    unlimited: bool
+    assigned_at: datetime | None
+    started_at: datetime | None
+    ends_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """An assignment as it is kept; `read_at` is when the provider was asked for it.
+
+    `absent`: the provider's full list no longer holds it, so it was taken off the eSIM.
+    """
+
+    esim_id: UUID
+    assignment: Assignment
+    absent: bool
+    esim_suspended: bool
+    read_at: datetime
+
+    @property
+    def usable(self) -> bool:
+        """Whether it gives service, or may yet."""
+        return not self.absent and self.assignment.state in USABLE
+
+    @property
+    def in_force(self) -> bool:
+        """Whether its duration runs and data is left."""
+        return not self.absent and self.assignment.state is AssignmentState.ACTIVE
+
+    @property
+    def revoked(self) -> bool:
+        """Whether it was taken off the eSIM before its end."""
+        return self.state is BundleState.CANCELLED
+
+    @property
+    def state(self) -> BundleState:
+        """What the customer sees; only a bundle in force is held back by a suspension."""
+        if self.absent and self.assignment.state in USABLE:
+            return BundleState.CANCELLED
+        if self.in_force and self.esim_suspended:
+            return BundleState.SUSPENDED
+        return SHOWN[self.assignment.state]
+
+    @property
+    def remaining_bytes(self) -> int | None:
+        return None if self.assignment.unlimited else self.assignment.remaining_bytes
+
+    @property
+    def used_bytes(self) -> int | None:
+        """Never negative, should the provider add to what is left."""
+        initial, remaining = self.assignment.initial_bytes, self.remaining_bytes
+        return None if initial is None or remaining is None else max(0, initial - remaining)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Sums over the bundles of one eSIM that are in force or not yet used.
+
+    Bytes are None when an unlimited bundle is among them; `as_of` is that of the oldest value.
+    """
+
+    used_bytes: int | None
+    remaining_bytes: int | None
+    active_bundles: int
+    as_of: datetime | None
+
+
+def usage_of(bundles: Iterable[Bundle], *, as_of: datetime | None) -> Usage:
+    """`as_of` is when the eSIM's bundles were last read, for one that has nothing usable."""
+    usable = [bundle for bundle in bundles if bundle.usable]
+    limited = not any(bundle.assignment.unlimited for bundle in usable)
+    return Usage(
+        used_bytes=sum(b.used_bytes or 0 for b in usable) if limited else None,
+        remaining_bytes=sum(b.remaining_bytes or 0 for b in usable) if limited else None,
+        active_bundles=sum(b.state is BundleState.ACTIVE for b in usable),
+        as_of=min((b.read_at for b in usable), default=as_of),
+    )
+
+
+def megabytes(count: int) -> Decimal:
+    """Bytes as MB, rounded half up to three places."""
+    return (count / BYTES_PER_MB).quantize(THREE_PLACES, ROUND_HALF_UP)

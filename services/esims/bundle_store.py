@@ -1,0 +1,150 @@
+"""SQL of the bundles on eSIMs; every function takes the connection and commits nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from kit.db import Connection
+from services.esims.bundle import Assignment, AssignmentState, Bundle
+
+SELECT_OF_ESIMS = """
+    select b.esim_id, b.assignment_id, b.name, b.description, b.assignment_reference, b.state,
+        b.initial_bytes, b.remaining_bytes, b.unlimited, b.assigned_at, b.started_at, b.ends_at,
+        b.absent_since, b.read_at, e.provider_state
+    from esims.esim_bundles b
+    join esims.esims e on e.id = b.esim_id
+    where b.esim_id = any($1::uuid[])
+    order by b.assigned_at desc nulls last, b.assignment_id desc
+"""
+
+
+async def list_of_esims(connection: Connection, esim_ids: Sequence[UUID]) -> list[Bundle]:
+    """All bundles of these eSIMs that the session may see, newest first."""
+    return [_bundle(row) for row in await connection.fetch(SELECT_OF_ESIMS, esim_ids)]
+
+
+def _bundle(row: Any) -> Bundle:
+    return Bundle(
+        esim_id=row["esim_id"],
+        assignment=Assignment(
+            id=row["assignment_id"],
+            name=row["name"],
+            description=row["description"],
+            reference=row["assignment_reference"],
+            state=AssignmentState(row["state"]),
+            initial_bytes=row["initial_bytes"],
+            remaining_bytes=row["remaining_bytes"],
+            unlimited=row["unlimited"],
+            assigned_at=row["assigned_at"],
+            started_at=row["started_at"],
+            ends_at=row["ends_at"],
+        ),
+        absent=row["absent_since"] is not None,
+        esim_suspended=row["provider_state"] == "suspended",
+        read_at=row["read_at"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An assignment that the provider told of an eSIM; `at` is when it was asked."""
+
+    esim_id: UUID
+    assignment: Assignment
+    at: datetime
+
+
+# Answers come late and in any order: nothing that ended reopens, and data left never grows. What
+# belongs to a cancelled order is revoked, also when the provider was asked before that.
+UPSERT = """
+    insert into esims.esim_bundles as b (
+        esim_id, assignment_id, customer_id, name, description, assignment_reference, state,
+        initial_bytes, remaining_bytes, unlimited, assigned_at, started_at, ends_at, read_at
+    )
+    select e.id, n.assignment_id, e.customer_id, n.name, n.description, n.reference,
+        case
+            when e.order_cancelled_at is not null
+                and starts_with(n.reference, e.order_reference || '-')
+                and n.state in ('processing', 'queued', 'active')
+            then 'revoked' else n.state end,
+        n.initial_bytes, n.remaining_bytes, n.unlimited, n.assigned_at, n.started_at, n.ends_at,
+        n.read_at
+    from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
+                $7::bigint[], $8::bigint[], $9::boolean[], $10::timestamptz[],
+                $11::timestamptz[], $12::timestamptz[], $13::timestamptz[])
+        as n(esim_id, assignment_id, name, description, reference, state, initial_bytes,
+             remaining_bytes, unlimited, assigned_at, started_at, ends_at, read_at)
+    join esims.esims e on e.id = n.esim_id
+    on conflict (esim_id, assignment_id) do update
+    set description = coalesce(nullif(excluded.description, ''), b.description),
+        assignment_reference =
+            coalesce(nullif(excluded.assignment_reference, ''), b.assignment_reference),
+        state = case
+            when b.state in ('expired', 'lapsed', 'revoked') then b.state
+            when array_position($14::text[], excluded.state) < array_position($14, b.state)
+            then b.state else excluded.state end,
+        initial_bytes = coalesce(excluded.initial_bytes, b.initial_bytes),
+        remaining_bytes = least(excluded.remaining_bytes, b.remaining_bytes),
+        unlimited = excluded.unlimited,
+        assigned_at = coalesce(excluded.assigned_at, b.assigned_at),
+        started_at = coalesce(b.started_at, excluded.started_at),
+        ends_at = coalesce(excluded.ends_at, b.ends_at),
+        absent_since = null,
+        read_at = greatest(b.read_at, excluded.read_at),
+        updated_at = now()
+"""
+
+
+async def upsert(connection: Connection, told: Sequence[Told]) -> None:
+    """Takes in what the provider told of assignments, in any order and as often as it likes.
+
+    Each assignment once; eSIMs that are not there are left out.
+    """
+    of = [t.assignment for t in told]
+    await connection.execute(
+        UPSERT,
+        [t.esim_id for t in told],
+        [a.id for a in of],
+        [a.name for a in of],
+        [a.description for a in of],
+        [a.reference for a in of],
+        [a.state for a in of],
+        [a.initial_bytes for a in of],
+        [a.remaining_bytes for a in of],
+        [a.unlimited for a in of],
+        [a.assigned_at for a in of],
+        [a.started_at for a in of],
+        [a.ends_at for a in of],
+        [t.at for t in told],
+        list(AssignmentState),
+    )
+
+
+MARK_ABSENT = """
+    update esims.esim_bundles b
+    set absent_since = r.asked_at, updated_at = now()
+    from unnest($1::uuid[], $2::timestamptz[]) as r(esim_id, asked_at)
+    where b.esim_id = r.esim_id and b.read_at < r.asked_at and b.absent_since is null
+"""
+
+
+async def mark_absent(connection: Connection, asked_at: Mapping[UUID, datetime]) -> None:
+    """Marks what a full list of the eSIM, taken in by `upsert` before, did not hold."""
+    await connection.execute(MARK_ABSENT, list(asked_at), list(asked_at.values()))
+
+
+REVOKE_OF_ORDER = """
+    update esims.esim_bundles b
+    set state = 'revoked', updated_at = now()
+    from esims.esims e
+    where e.id = b.esim_id and e.order_id = $1
+      and starts_with(b.assignment_reference, e.order_reference || '-')
+      and b.state in ('processing', 'queued', 'active')
+"""
+
+
+async def revoke_of_order(connection: Connection, order_id: UUID) -> None:
+    """Marks the bundles that came with an order as revoked; what was used up stays so."""
+    await connection.execute(REVOKE_OF_ORDER, order_id)

@@ -1,0 +1,282 @@
+"""What the eSIMs service asks of the provider, as values."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kit import timestamps
+from kit.cache import Cache
+from kit.errors import Failure, Kind
+from kit.provider import Priority, Provider, segment
+from services.esims.bundle import Assignment
+from services.esims.provider_esim import (
+    Details,
+    HistoryEntry,
+    ListedESIM,
+    Location,
+    read_assignments,
+    read_bundles,
+    read_compatible,
+    read_details,
+    read_history,
+    read_list,
+    read_location,
+)
+
+# Seconds: the documented ages. Bundles and states are kept in the database instead, equally long.
+ESIM_TTL = 300.0
+INSTALL_TTL = 86_400.0
+# The largest page of eSIMs that the provider allows.
+PAGE_SIZE = 100
+# A million eSIMs; an account's list beyond it is one that never ends.
+MOST_PAGES = 10_000
+# The most that the provider lists of one eSIM.
+MOST_ASSIGNMENTS = 200
+
+
+class ESIMsDataSource:
+    """The provider's eSIM endpoints.
+
+    Every method raises Failure: of kit.provider, or UNAVAILABLE PROVIDER_BAD_ANSWER for an answer
+    without what is essential. An ICCID that is not the organisation's is REFUSED (403).
+    """
+
+    def __init__(self, provider: Provider, cache: Cache) -> None:
+        self._provider = provider
+        self._cache = cache
+
+    async def get_esims(
+        self, *, filter_by: str | None = None, matching: str | None = None
+    ) -> list[ListedESIM]:
+        """The organisation's eSIMs, every page: GET /esims.
+
+        `filter_by` is iccid, customerRef, lastAction, actionDate or assignedDate; `matching` is
+        like-wise, or exact with `eq:`, and for times with `gte:` and the like.
+        """
+        params = {"perPage": str(PAGE_SIZE), "orderBy": "iccid", "direction": "asc"}
+        if filter_by is not None and matching is not None:
+            params |= {"filterBy": filter_by, "filter": matching}
+        found: dict[str, ListedESIM] = {}
+        for page in range(1, MOST_PAGES + 1):
+            answer = await self._provider.get("/esims", {**params, "page": str(page)})
+            rows, pages = read_list(answer)
+            new = {row.iccid: row for row in rows if row.iccid not in found}
+            found.update(new)
+            # A page without news ends it too: it is empty, or the page number was ignored.
+            if not new or (pages is not None and page >= pages):
+                break
+        return list(found.values())
+
+    async def get_esim(
+        self,
+        iccid: str,
+        *,
+        timeout: float | None = None,
+        priority: Priority = Priority.READ,
+    ) -> Details:
+        """One eSIM as the provider knows it now: GET /esims/{iccid}. `timeout` in seconds."""
+        path = f"/esims/{segment(iccid)}"
+        return read_details(await self._provider.get(path, timeout=timeout, priority=priority))
+
+    async def update_esim(self, iccid: str, customer_ref: str) -> None:
+        """Sets the reference: PUT /esims, fields in query and body, as the provider documents both.
+
+        Safe to repeat. Raises Failure UNCLEAR when it may or may not have been set.
+        """
+        fields = {"iccid": iccid, "customerRef": customer_ref}
+        await self._provider.send("PUT", "/esims", params=fields, json=fields)
+        await self.forget(iccid)
+
+    async def get_bundles(
+        self,
+        iccid: str,
+        *,
+        timeout: float | None = None,
+        priority: Priority = Priority.READ,
+    ) -> list[Assignment]:
+        """The newest 200 assignments on an eSIM, used up ones too, revoked ones mostly not.
+
+        GET /esims/{iccid}/bundles; bytes, base 10.
+        """
+        answer = await self._provider.get(
+            f"/esims/{segment(iccid)}/bundles",
+            {"includeUsed": "true", "limit": str(MOST_ASSIGNMENTS)},
+            timeout=timeout,
+            priority=priority,
+        )
+        return read_bundles(answer)
+
+    async def get_bundle_status(self, iccid: str, bundle_name: str) -> list[Assignment]:
+        """What is assigned of one bundle: GET /esims/{iccid}/bundles/{name}.
+
+        Of several assignments the provider may tell only the latest. Raises Failure NOT_FOUND
+        (BUNDLE_NOT_ON_ESIM) for one that the eSIM doesn't have, which it answers with 400.
+        """
+        path = f"/esims/{segment(iccid)}/bundles/{segment(bundle_name)}"
+        try:
+            found = read_assignments(await self._provider.get(path), bundle_name)
+        except Failure as failure:
+            if failure.reason not in ("PROVIDER_BAD_REQUEST", "PROVIDER_NOT_FOUND"):
+                raise
+            found = []
+        if not found:
+            raise Failure(
+                Kind.NOT_FOUND,
+                "BUNDLE_NOT_ON_ESIM",
+                "This eSIM has no such bundle; names are case-sensitive",
+            )
+        return found
+
+    async def get_esim_usage(self, iccid: str) -> tuple[int | None, int | None]:
+        """Bytes used and left over all assignments, used up ones too; None when one is unlimited."""
+        assignments = await self.get_bundles(iccid)
+        if any(assignment.unlimited for assignment in assignments):
+            return None, None
+        left = sum(assignment.remaining_bytes or 0 for assignment in assignments)
+        return sum(assignment.initial_bytes or 0 for assignment in assignments) - left, left
+
+    async def suspend_esim(self, iccid: str) -> None:
+        """Suspends: POST /esims/{iccid}/suspend. One that is suspended already is REFUSED (400)."""
+        await self._set_suspended(iccid, suspended=True)
+
+    async def restore_esim(self, iccid: str) -> None:
+        """Lifts a suspension. REFUSED: 403 for one of policy, 400 where there is none."""
+        await self._set_suspended(iccid, suspended=False)
+
+    async def _set_suspended(self, iccid: str, *, suspended: bool) -> None:
+        path = f"/esims/{segment(iccid)}/suspend"
+        await self._provider.send("POST", path, json={"suspend": suspended})
+
+    async def refresh_esim(self, iccid: str) -> None:
+        """Cuts the network session: GET /esims/{iccid}/refresh, a GET that is never repeated."""
+        await self._provider.get(f"/esims/{segment(iccid)}/refresh", retry=False)
+        await self.forget(iccid)
+
+    async def get_location(self, iccid: str) -> Location:
+        """Where it was last seen: GET /esims/{iccid}/location, at most 300 s old.
+
+        Raises Failure NOT_FOUND (NEVER_ATTACHED), which is not kept: the first attachment shows.
+        """
+
+        async def load() -> Location:
+            location = read_location(await self._provider.get(f"/esims/{segment(iccid)}/location"))
+            if location is None:
+                raise Failure(
+                    Kind.NOT_FOUND,
+                    "NEVER_ATTACHED",
+                    "This eSIM was not seen in any network yet; install it and switch it on first",
+                )
+            return location
+
+        return await self._cache.get_or_load(
+            "esim_location", iccid, ESIM_TTL, load, dump=_dump_location, parse=_parse_location
+        )
+
+    async def get_history(self, iccid: str) -> list[HistoryEntry]:
+        """What happened to it, newest first: GET /esims/{iccid}/history, at most 300 s old."""
+
+        async def load() -> list[HistoryEntry]:
+            return read_history(await self._provider.get(f"/esims/{segment(iccid)}/history"))
+
+        return await self._cache.get_or_load(
+            "esim_history", iccid, ESIM_TTL, load, dump=_dump_history, parse=_parse_history
+        )
+
+    async def check_compatibility(self, iccid: str, bundle_name: str) -> bool:
+        """Whether the bundle fits the eSIM: GET /esims/{iccid}/compatible/{bundle}.
+
+        Raises Failure NOT_FOUND (BUNDLE_UNKNOWN) for a name that the provider answers with 400.
+        """
+        path = f"/esims/{segment(iccid)}/compatible/{segment(bundle_name)}"
+
+        async def load() -> bool:
+            return read_compatible(await self._provider.get(path))
+
+        try:
+            return await self._cache.get_or_load(
+                "esim_compatible", f"{iccid}/{bundle_name}", ESIM_TTL, load
+            )
+        except Failure as failure:
+            if failure.reason not in ("PROVIDER_BAD_REQUEST", "PROVIDER_NOT_FOUND"):
+                raise
+            raise Failure(
+                Kind.NOT_FOUND,
+                "BUNDLE_UNKNOWN",
+                "The provider has no such bundle; names are case-sensitive",
+            ) from failure
+
+    async def get_install_details(self, iccid: str) -> Details:
+        """Profile and install links: GET /esims/{iccid}?additionalFields=installUrl.
+
+        Kept for a day in this process's memory only, as they are secrets; not kept before the
+        provider has a matching id for it.
+        """
+
+        async def load() -> Details:
+            details = read_details(
+                await self._provider.get(
+                    f"/esims/{segment(iccid)}", {"additionalFields": "installUrl"}
+                )
+            )
+            if not (details.matching_id and details.smdp_address):
+                raise Failure(
+                    Kind.REFUSED,
+                    "ESIM_NOT_READY",
+                    "The provider is still preparing this eSIM; try again in some minutes",
+                )
+            return details
+
+        return await self._cache.get_or_load(
+            "esim_install",
+            iccid,
+            INSTALL_TTL,
+            load,
+            dump=_dump_install,
+            parse=read_details,
+            secret=True,
+        )
+
+    async def forget(self, iccid: str) -> None:
+        """Drops what is kept of an eSIM, as something was done to it."""
+        for kind in ("esim_location", "esim_history", "esim_install"):
+            await self._cache.drop(kind, iccid)
+
+
+def _dump_location(location: Location) -> Mapping[str, Any]:
+    return {
+        "mobileNetworkCode": location.network_code,
+        "networkName": location.network_name,
+        "networkBrandName": location.network_brand_name,
+        "country": location.country,
+        "lastSeen": location.last_seen.isoformat() if location.last_seen else None,
+    }
+
+
+def _parse_location(body: Any) -> Location:
+    location = read_location(body)
+    if location is None:
+        raise ValueError("not a location")
+    return location
+
+
+def _dump_history(entries: list[HistoryEntry]) -> list[list[str]]:
+    return [[e.name, e.bundle_name, e.date.isoformat(), e.alert_type] for e in entries]
+
+
+def _parse_history(rows: Any) -> list[HistoryEntry]:
+    return [
+        HistoryEntry(name, bundle, timestamps.from_iso(date), alert)
+        for name, bundle, date, alert in rows
+    ]
+
+
+def _dump_install(details: Details) -> Mapping[str, Any]:
+    return {
+        "iccid": details.iccid,
+        "state": details.state,
+        "profileStatus": details.profile_status,
+        "matchingId": details.matching_id,
+        "smdpAddress": details.smdp_address,
+        "customerRef": details.customer_ref,
+        "appleInstallUrl": details.apple_install_url,
+        "androidInstallUrl": details.android_install_url,
+    }

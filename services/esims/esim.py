@@ -1,0 +1,130 @@
+"""An eSIM that was delivered to a customer, and the rules of its status."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from services.esims.bundle import Bundle
+
+# How long what the provider said of an eSIM and its bundles counts as fresh: the documented age.
+FRESH_FOR = timedelta(seconds=300)
+SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+
+class ESIMStatus(StrEnum):
+    """What customers see."""
+
+    PROCESSING = "PROCESSING"
+    ASSIGNED = "ASSIGNED"
+    ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+    EXPIRED = "EXPIRED"
+    CANCELLED = "CANCELLED"
+
+
+class ProviderState(StrEnum):
+    """The provider's own state of an eSIM, apart from its bundles and from the device."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    DEACTIVATED = "deactivated"
+
+
+ACTIONS = {
+    ESIMStatus.ASSIGNED: "Assigned",
+    ESIMStatus.ACTIVE: "Activated",
+    ESIMStatus.SUSPENDED: "Suspended",
+    ESIMStatus.EXPIRED: "Expired",
+    ESIMStatus.CANCELLED: "Cancelled",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ESIM:
+    """One eSIM as it is kept.
+
+    `state_read_at` and `bundles_read_at` are when the provider was last asked; None: never.
+    """
+
+    id: UUID
+    iccid: str
+    customer_id: UUID
+    order_id: UUID
+    plan_id: UUID
+    order_reference: str
+    bundle_name: str
+    customer_ref: str
+    auto_activate: bool
+    status: ESIMStatus
+    provider_state: ProviderState
+    matching_id: str = field(repr=False)
+    smdp_address: str
+    assigned_date: datetime | None
+    last_action: str
+    action_date: datetime | None
+    order_cancelled_at: datetime | None
+    state_read_at: datetime | None
+    bundles_read_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def installable(self) -> bool:
+        """Whether a device could download the profile by what is known."""
+        return bool(self.matching_id and self.smdp_address)
+
+    @property
+    def as_of(self) -> datetime | None:
+        """When what the provider owns was last read: the older of its two answers."""
+        read = [at for at in (self.state_read_at, self.bundles_read_at) if at is not None]
+        return min(read, default=None)
+
+    def is_stale(self, now: datetime) -> bool:
+        """Whether its bundles are to be read again."""
+        return self.bundles_read_at is None or now - self.bundles_read_at >= FRESH_FOR
+
+
+def status_of(esim: ESIM, bundles: Sequence[Bundle]) -> ESIMStatus:
+    """The status that follows from the provider's state and from all bundles known.
+
+    One that nothing can be used on any more is EXPIRED or CANCELLED even while it is suspended:
+    lifting the suspension would bring nothing back.
+    """
+    if esim.provider_state is ProviderState.DEACTIVATED:
+        return ESIMStatus.CANCELLED
+    cancelled = esim.order_cancelled_at is not None
+    if (bundles or cancelled) and not any(bundle.usable for bundle in bundles):
+        revoked = cancelled or all(bundle.revoked for bundle in bundles)
+        return ESIMStatus.CANCELLED if revoked else ESIMStatus.EXPIRED
+    if esim.provider_state is ProviderState.SUSPENDED:
+        return ESIMStatus.SUSPENDED
+    if any(bundle.in_force for bundle in bundles):
+        return ESIMStatus.ACTIVE
+    return ESIMStatus.ASSIGNED if esim.installable else ESIMStatus.PROCESSING
+
+
+def settled(esim: ESIM, bundles: Sequence[Bundle], now: datetime) -> ESIM:
+    """The eSIM with the status that follows, and with the action that a change amounts to."""
+    status = status_of(esim, bundles)
+    if status is esim.status:
+        return esim
+    if esim.status is ESIMStatus.SUSPENDED and status in (ESIMStatus.ASSIGNED, ESIMStatus.ACTIVE):
+        action = "Restored"
+    else:
+        action = ACTIONS.get(status, esim.last_action)
+    return replace(esim, status=status, last_action=action, action_date=now)
+
+
+def needs_following(esim: ESIM) -> bool:
+    """Whether the service looks at the provider by itself until something happens to the eSIM."""
+    if esim.status is ESIMStatus.PROCESSING:
+        return True
+    return esim.auto_activate and esim.status in (ESIMStatus.ASSIGNED, ESIMStatus.SUSPENDED)
+
+
+def bare_host(address: str) -> str:
+    """An SM-DP+ address without scheme, path and white space: what activation codes hold."""
+    return SCHEME.sub("", address.strip()).split("/")[0]

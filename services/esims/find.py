@@ -1,0 +1,18 @@
+"""Finds eSIMs through the caller's session: what it may not see is not there."""
+
+from uuid import UUID
+
+from kit.auth import Session
+from kit.db import Database
+from kit.errors import Failure, Kind
+from services.esims import store
+from services.esims.esim import ESIM
+
+
+async def one(database: Database, session: Session, esim_id: UUID) -> ESIM:
+    """Raises Failure NOT_FOUND (ESIM_NOT_FOUND)."""
+    async with database.session(session) as connection:
+        esim = await store.get(connection, esim_id)
+    if esim is None:
+        raise Failure(Kind.NOT_FOUND, "ESIM_NOT_FOUND", "No eSIM with this id")
+    return esim

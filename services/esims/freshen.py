@@ -1,0 +1,143 @@
+"""Reads eSIMs from the provider when what is kept of them is old, and waits only so long for it."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from kit.clock import Clock
+from kit.db import Database
+from kit.errors import Failure
+from kit.provider import Priority
+from services.esims.datasource import ESIMsDataSource
+from services.esims.esim import ESIM
+from services.esims.record import Reading, record
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# Up to so many eSIMs at once are read with their state too, which is a second request for each:
+# the whole platform has ten tokens a second, so a long list gets its bundles only.
+FEW = 5
+
+
+class Readings:
+    """One reading at a time for each eSIM, whoever waits for it; what is read goes to the database.
+
+    `wait` is how many seconds a caller waits; what takes longer is finished in the background.
+    """
+
+    def __init__(
+        self, database: Database, source: ESIMsDataSource, *, wait: float, clock: Clock
+    ) -> None:
+        self._database = database
+        self._source = source
+        self._wait = wait
+        self._clock = clock
+        self._flights: dict[UUID, asyncio.Task[None]] = {}
+        self._read: list[Reading] = []
+        self._recording = asyncio.Lock()
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def freshen(
+        self, esims: Sequence[ESIM], *, time_left: float | None = None, force: bool = False
+    ) -> None:
+        """Reads those that are stale (with `force`: all) and returns when done or out of time.
+
+        What could not be read stays as it was, and is no error: its age shows. `time_left` is
+        that of the caller, in seconds. Raises Failure when the database is away.
+        """
+        now = self._clock.wall()
+        due = [esim for esim in esims if force or esim.is_stale(now)]
+        if not due:
+            return
+        # A third of the caller's time is kept for the database and the way back.
+        wait = self._wait if time_left is None else min(self._wait, time_left * 2 / 3)
+        reads = self._start(due, state_too=len(due) <= FEW, priority=Priority.READ)
+        self._in_background(self._finish(reads))
+        if wait > 0:
+            await asyncio.wait(reads, timeout=wait)
+            # On its own, so that a caller who goes away doesn't take others' readings along.
+            await asyncio.shield(self._in_background(self._record()))
+
+    async def read_all(self, esims: Sequence[ESIM]) -> None:
+        """Reads all of these for background work: behind customers' requests, without a bound."""
+        await self._finish(self._start(esims, state_too=True, priority=Priority.SYNC))
+
+    async def close(self) -> None:
+        """Gives up what is on its way: it will be stale, and so be read again."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _start(
+        self, esims: Sequence[ESIM], *, state_too: bool, priority: Priority
+    ) -> list[asyncio.Task[None]]:
+        for esim in esims:
+            if esim.id not in self._flights:
+                self._flights[esim.id] = self._in_background(
+                    self._read_one(esim, state_too=state_too, priority=priority)
+                )
+        return list({self._flights[esim.id] for esim in esims})
+
+    async def _read_one(self, esim: ESIM, *, state_too: bool, priority: Priority) -> None:
+        asked_at = self._clock.wall()
+        reading = None
+        try:
+            assignments, details = await asyncio.gather(
+                _or_none(self._source.get_bundles(esim.iccid, priority=priority)),
+                _or_none(self._source.get_esim(esim.iccid, priority=priority))
+                if state_too or not esim.installable
+                else _nothing(),
+            )
+            if assignments is not None or details is not None:
+                reading = Reading(esim.id, asked_at, assignments, assignments is not None, details)
+                self._read.append(reading)
+        finally:
+            # Otherwise it is on its way until it is recorded: nobody else need ask.
+            if reading is None:
+                self._flights.pop(esim.id, None)
+
+    async def _finish(self, reads: Sequence[asyncio.Task[None]]) -> None:
+        for outcome in await asyncio.gather(*reads, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                logger.error("reading an eSIM failed", exc_info=outcome)
+        await self._record()
+
+    async def _record(self) -> None:
+        """Records all that was read by now, at once for all who wait."""
+        async with self._recording:
+            readings, self._read = self._read, []
+            if not readings:
+                return
+            try:
+                async with self._database.system() as connection:
+                    await record(connection, readings, self._clock.wall())
+            finally:
+                for reading in readings:
+                    self._flights.pop(reading.esim_id, None)
+
+    def _in_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and isinstance(task.exception(), Failure):
+            logger.warning("readings were not kept and will be read again: %s", task.exception())
+
+
+async def _or_none(asked: Coroutine[Any, Any, T]) -> T | None:
+    """The client has logged why there is no answer."""
+    try:
+        return await asked
+    except Failure:
+        return None
+
+
+async def _nothing() -> None:
+    return None

@@ -1,0 +1,272 @@
+"""The provider's JSON about eSIMs as values: what is essential must be there, the rest may be missing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from kit import timestamps
+from kit.errors import Failure, Kind
+from services.esims.bundle import BYTES_PER_MB, Assignment, AssignmentState
+from services.esims.esim import ProviderState, bare_host
+
+# A time before the first eSIM is a program's zero, not a date.
+FIRST_YEAR = 2010
+# What a bigint column holds; more bytes than that is no data plan.
+MOST_BYTES = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """One eSIM as the provider tells it; PIN and PUK are left out on purpose.
+
+    Empty texts and a state of None stand for what the provider did not say.
+    """
+
+    iccid: str
+    state: ProviderState | None
+    profile_status: str
+    matching_id: str = field(repr=False)
+    smdp_address: str
+    customer_ref: str
+    apple_install_url: str = field(repr=False, default="")
+    android_install_url: str = field(repr=False, default="")
+
+
+@dataclass(frozen=True, slots=True)
+class ListedESIM:
+    """A row of the provider's list of eSIMs."""
+
+    iccid: str
+    customer_ref: str
+    state: ProviderState | None
+    last_action: str
+    action_date: datetime | None
+    assigned_date: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """The network that an eSIM was last seen in; `network_code` is a TADIG code."""
+
+    network_code: str
+    network_name: str
+    network_brand_name: str
+    country: str
+    last_seen: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One thing that happened to an eSIM."""
+
+    name: str
+    bundle_name: str
+    date: datetime
+    alert_type: str
+
+
+def read_details(answer: Any) -> Details:
+    """GET /esims/{iccid}. A profile that is Deactivated makes the eSIM so, whatever `state` says."""
+    body = _object(answer)
+    profile_status = text(body.get("profileStatus"))
+    state = _state(body.get("state"))
+    if profile_status.lower() == ProviderState.DEACTIVATED:
+        state = ProviderState.DEACTIVATED
+    return Details(
+        iccid=_essential(body, "iccid"),
+        state=state,
+        profile_status=profile_status,
+        matching_id=text(body.get("matchingId")),
+        smdp_address=bare_host(text(body.get("smdpAddress")) or text(body.get("rspUrl"))),
+        customer_ref=text(body.get("customerRef")),
+        apple_install_url=text(body.get("appleInstallUrl")),
+        android_install_url=text(body.get("androidInstallUrl")),
+    )
+
+
+def read_list(answer: Any) -> tuple[list[ListedESIM], int | None]:
+    """A page of GET /esims and the number of pages, where told; a bare array will do."""
+    body = {"esims": answer} if isinstance(answer, list) else _object(answer)
+    pages = body.get("pageCount")
+    return [
+        ListedESIM(
+            iccid=_essential(row, "iccid"),
+            customer_ref=text(row.get("customerRef")),
+            state=_state(row.get("state")),
+            last_action=text(row.get("lastAction")),
+            action_date=moment(row.get("actionDate")),
+            assigned_date=moment(row.get("assignedDate")),
+        )
+        for row in map(_object, _array(body, "esims"))
+    ], pages if isinstance(pages, int) and pages > 0 else None
+
+
+def read_bundles(answer: Any) -> list[Assignment]:
+    """GET /esims/{iccid}/bundles: the assignments of all bundles, each once."""
+    found = {
+        assignment.id: assignment
+        for bundle in map(_object, _array(_object(answer), "bundles"))
+        for assignment in read_assignments(
+            bundle, _essential(bundle, "name"), text(bundle.get("description"))
+        )
+    }
+    return list(found.values())
+
+
+def read_assignments(answer: Any, name: str, description: str = "") -> list[Assignment]:
+    """GET /esims/{iccid}/bundles/{name}, or one bundle of the list."""
+    rows = map(_object, _array(_object(answer), "assignments"))
+    return [_assignment(row, name, description) for row in rows]
+
+
+def read_location(answer: Any) -> Location | None:
+    """GET /esims/{iccid}/location; None for one that was never attached: nothing in it is told."""
+    body = _object(answer)
+    location = Location(
+        network_code=text(body.get("mobileNetworkCode")),
+        network_name=text(body.get("networkName")),
+        network_brand_name=text(body.get("networkBrandName")),
+        country=text(body.get("country")),
+        last_seen=moment(body.get("lastSeen")),
+    )
+    return location if location.network_code or location.last_seen else None
+
+
+def read_history(answer: Any) -> list[HistoryEntry]:
+    """GET /esims/{iccid}/history, newest first: an array, or one object as the schema has it.
+
+    Entries without a name or a date are left out.
+    """
+    rows = [_object(row) for row in (answer if isinstance(answer, list) else [answer])]
+    entries = [
+        HistoryEntry(
+            name=text(row.get("name")),
+            bundle_name=text(row.get("bundleName")) or text(row.get("bundle")),
+            date=date,
+            alert_type=text(row.get("alertType")),
+        )
+        for row in rows
+        if text(row.get("name")) and (date := moment(row.get("date"))) is not None
+    ]
+    return sorted(entries, key=lambda entry: entry.date, reverse=True)
+
+
+def read_compatible(answer: Any) -> bool:
+    """GET /esims/{iccid}/compatible/{bundle}."""
+    compatible = _object(answer).get("compatible")
+    if not isinstance(compatible, bool):
+        raise _bad("compatible")
+    return compatible
+
+
+def text(value: Any) -> str:
+    """Text as it is; numbers as their digits (ICCIDs and ids come as numbers too); else empty."""
+    if isinstance(value, str):
+        return value.strip()
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
+
+
+def moment(value: Any) -> datetime | None:
+    """A time, or None for none, for an unreadable one and for a program's zero."""
+    if not isinstance(value, str):
+        return None
+    try:
+        at = timestamps.from_iso(value)
+    except (ValueError, OverflowError):
+        return None
+    return at if at.year >= FIRST_YEAR else None
+
+
+def _assignment(row: Mapping[str, Any], name: str, description: str) -> Assignment:
+    # An older changelog of the provider calls the field bundleStatus.
+    word = text(row.get("bundleState")) or text(row.get("bundleStatus"))
+    try:
+        state = AssignmentState(word.lower())
+    except ValueError:
+        raise _bad("bundleState") from None
+    unlimited = row.get("unlimited") is True
+    initial, remaining = (None, None) if unlimited else _bytes(row)
+    return Assignment(
+        id=_essential(row, "id"),
+        name=name,
+        description=description,
+        reference=text(row.get("assignmentReference")),
+        state=state,
+        initial_bytes=initial,
+        remaining_bytes=remaining,
+        unlimited=unlimited,
+        assigned_at=moment(row.get("assignmentDateTime")),
+        started_at=moment(row.get("startTime")),
+        ends_at=moment(row.get("endTime")),
+    )
+
+
+def _bytes(row: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """Initial and remaining bytes: from the quantities, or from the allowances that replace them.
+
+    An assignment of calls or messages has none.
+    """
+    if text(row.get("callTypeGroup")).lower() in ("", "data"):
+        initial, remaining = (
+            _count(row.get("initialQuantity")),
+            _count(row.get("remainingQuantity")),
+        )
+        if initial is not None and remaining is not None:
+            return initial, remaining
+    allowances = row.get("allowances")
+    for allowance in allowances if isinstance(allowances, list) else []:
+        if isinstance(allowance, Mapping) and text(allowance.get("type")).upper() == "DATA":
+            unit = BYTES_PER_MB if text(allowance.get("unit")).upper() == "MB" else Decimal(1)
+            return (
+                _count(allowance.get("initialAmount"), unit),
+                _count(allowance.get("remainingAmount"), unit),
+            )
+    return None, None
+
+
+def _count(value: Any, unit: Decimal = Decimal(1)) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return None
+    count = int(value * unit)
+    return count if 0 <= count <= MOST_BYTES else None
+
+
+def _state(value: Any) -> ProviderState | None:
+    """Guides write the states with capitals."""
+    try:
+        return ProviderState(text(value).lower())
+    except ValueError:
+        return None
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _bad("an object")
+    return value
+
+
+def _array(body: Mapping[str, Any], name: str) -> list[Any]:
+    """An empty list may come as null."""
+    value = body.get(name)
+    if value is None and name in body:
+        return []
+    if not isinstance(value, list):
+        raise _bad(name)
+    return value
+
+
+def _essential(row: Mapping[str, Any], name: str) -> str:
+    value = text(row.get(name))
+    if not value:
+        raise _bad(name)
+    return value
+
+
+def _bad(what: str) -> Failure:
+    return Failure(
+        Kind.UNAVAILABLE,
+        "PROVIDER_BAD_ANSWER",
+        f"The provider's answer lacks {what} or has it in another form; try again later",
+    )

@@ -1,0 +1,116 @@
+"""Sets the customer's own words for an eSIM, at the provider and here."""
+
+import asyncio
+import logging
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from kit.auth import Session
+from kit.clock import Clock
+from kit.db import Database
+from kit.errors import Failure, Kind
+from services.esims import find, reference_store, store
+from services.esims.datasource import ESIMsDataSource
+from services.esims.esim import ESIM
+from services.esims.reference_store import Pending
+
+logger = logging.getLogger(__name__)
+
+# Longer than any request takes; then another replica, or this one after a crash, may send it.
+LEASE = timedelta(seconds=60)
+# At most so many at once: each is a request, and customers' requests go first.
+AT_ONCE = 10
+# 1, 2, 4, .. minutes: the last of ten tries comes about a day after the first was made.
+FIRST_PAUSE = timedelta(minutes=1)
+MOST_TRIES = 10
+
+
+class References:
+    """Updates references that customers change, and sends on those that came with deliveries."""
+
+    def __init__(self, database: Database, source: ESIMsDataSource, clock: Clock) -> None:
+        self._database = database
+        self._source = source
+        self._clock = clock
+
+    async def update(self, session: Session, esim_id: UUID, reference: str) -> ESIM:
+        """The eSIM with the reference, set at the provider first. The same one again is fine.
+
+        Raises Failure NOT_FOUND; REFUSED ESIM_NOT_UPDATABLE; UNAVAILABLE when the provider is, or
+        when it isn't known whether it was set (REFERENCE_UNCONFIRMED).
+        """
+        esim = await find.one(self._database, session, esim_id)
+        try:
+            await self._source.update_esim(esim.iccid, reference)
+        except Failure as failure:
+            if failure.kind in (Kind.REFUSED, Kind.NOT_FOUND):
+                raise Failure(
+                    Kind.REFUSED,
+                    "ESIM_NOT_UPDATABLE",
+                    "The provider does not let this eSIM's reference be changed",
+                ) from failure
+            if failure.kind is not Kind.UNCLEAR:
+                raise
+            await self._confirm(esim, reference)
+        now = self._clock.wall()
+        async with self._database.system() as connection:
+            [locked] = await store.lock(connection, [esim_id])
+            if locked.customer_ref != reference:
+                locked = replace(
+                    locked,
+                    customer_ref=reference,
+                    last_action="Reference Updated",
+                    action_date=now,
+                )
+            changed_at = await store.save(connection, [locked])
+            await reference_store.settle(connection, [(esim_id, reference, None)])
+        return replace(locked, updated_at=changed_at[esim_id])
+
+    async def _confirm(self, esim: ESIM, reference: str) -> None:
+        try:
+            details = await self._source.get_esim(esim.iccid)
+        except Failure as failure:
+            raise _unconfirmed() from failure
+        if details.customer_ref != reference:
+            raise _unconfirmed()
+
+    async def send_pending(self) -> int:
+        """Sends references that the provider lacks, and gives how many were due.
+
+        Best effort: what is refused or fails too often is given up, and stands here only.
+        """
+        async with self._database.system() as connection:
+            due = await reference_store.claim(connection, self._clock.wall(), LEASE, AT_ONCE)
+        if not due:
+            return 0
+        again = await asyncio.gather(*map(self._send, due))
+        async with self._database.system() as connection:
+            await reference_store.settle(
+                connection, [(p.esim_id, p.reference, at) for p, at in zip(due, again, strict=True)]
+            )
+        return len(due)
+
+    async def _send(self, pending: Pending) -> datetime | None:
+        """When to try again; None when it is set or given up."""
+        try:
+            await self._source.update_esim(pending.iccid, pending.reference)
+        except Failure as failure:
+            if failure.kind in (Kind.REFUSED, Kind.NOT_FOUND) or pending.tries >= MOST_TRIES:
+                logger.warning(
+                    "the provider was not told the reference of eSIM %s, and will not be: %s",
+                    pending.esim_id,
+                    failure.reason,
+                )
+                return None
+            pause: timedelta = FIRST_PAUSE * 2 ** (pending.tries - 1)
+            return self._clock.wall() + pause
+        return None
+
+
+def _unconfirmed() -> Failure:
+    return Failure(
+        Kind.UNAVAILABLE,
+        "REFERENCE_UNCONFIRMED",
+        "The provider did not say whether the reference was set; send the same one again soon",
+    )

@@ -1,0 +1,286 @@
+"""The gRPC methods of the eSIMs service: proto in, call, proto out."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import grpc
+
+from kit import page_token, rpc_guard
+from kit.auth import Role, Session
+from kit.checks import Checks
+from kit.clock import Clock
+from kit.db import Database
+from kit.errors import Failure, Kind, invalid
+from kit.rpc_guard import Access
+from protos.esims.v1 import esims_pb2 as pb
+from protos.esims.v1 import esims_pb2_grpc
+from services.esims import bundle_store, cancel, find, messages, store
+from services.esims.bundle import Bundle, usage_of
+from services.esims.bundle_status import bundle_status
+from services.esims.datasource import ESIMsDataSource
+from services.esims.esim import ESIM
+from services.esims.freshen import Readings
+from services.esims.reference import References
+from services.esims.refresh import Refresh
+from services.esims.register import Registration
+from services.esims.suspend import Suspension
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+ACCESS = {
+    "RegisterESIMs": Access.SERVICE,
+    "CancelOrderBundles": Access.SERVICE,
+    "ListESIMs": Access.SIGNED_IN,
+    "GetESIM": Access.SIGNED_IN,
+    "BatchGetESIMs": Access.SIGNED_IN,
+    "BatchListOrderESIMs": Access.SIGNED_IN,
+    "BatchListBundles": Access.SIGNED_IN,
+    "BatchGetUsage": Access.SIGNED_IN,
+    "GetBundleStatus": Access.SIGNED_IN,
+    "GetInstallDetails": Access.SIGNED_IN,
+    "UpdateESIMReference": Access.SIGNED_IN,
+    "SuspendESIM": Access.SIGNED_IN,
+    "RestoreESIM": Access.SIGNED_IN,
+    "GetLocation": Access.SIGNED_IN,
+    "ListHistory": Access.SIGNED_IN,
+    "RefreshESIM": Access.SIGNED_IN,
+    "CheckCompatibility": Access.SIGNED_IN,
+}
+USUAL_PAGE, MOST_PER_PAGE = 50, 500
+MOST_IDS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the methods call."""
+
+    database: Database
+    clock: Clock
+    source: ESIMsDataSource
+    readings: Readings
+    registration: Registration
+    suspension: Suspension
+    references: References
+    refresh: Refresh
+
+
+class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
+    """Checks requests, and answers with what the caller's session may see."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._database = parts.database
+
+    async def RegisterESIMs(
+        self, request: pb.RegisterESIMsRequest, context: Context
+    ) -> pb.RegisterESIMsResponse:
+        delivery, esims = messages.delivery_from_proto(request)
+        kept = await self._parts.registration.register(delivery, esims)
+        return pb.RegisterESIMsResponse(esims=messages.esims_to_proto(kept))
+
+    async def CancelOrderBundles(
+        self, request: pb.CancelOrderBundlesRequest, context: Context
+    ) -> pb.CancelOrderBundlesResponse:
+        order_id = _id("order_id", request.order_id)
+        kept = await cancel.cancel_order_bundles(self._database, self._parts.clock, order_id)
+        return pb.CancelOrderBundlesResponse(esims=messages.esims_to_proto(kept))
+
+    async def ListESIMs(
+        self, request: pb.ListESIMsRequest, context: Context
+    ) -> pb.ListESIMsResponse:
+        session = rpc_guard.session()
+        checks = Checks()
+        size = checks.page_size(request.page_size, USUAL_PAGE, MOST_PER_PAGE)
+        wanted = messages.filter_from_proto(checks, request.filter)
+        checks.done()
+        after = _after(request)
+        if wanted.customer_id is not None and session.role is Role.CUSTOMER:
+            raise Failure(
+                Kind.FORBIDDEN,
+                "FORBIDDEN",
+                "Not allowed: filter.customer_id is for administrators; leave it out to list yours",
+            )
+        async with self._database.session(session) as connection:
+            found = await store.list_page(connection, wanted, after, size + 1)
+        page = found[:size]
+        last = page[-1] if len(found) > size else None
+        return pb.ListESIMsResponse(
+            esims=messages.esims_to_proto(page),
+            next_page_token=page_token.write(request, [last.created_at.isoformat(), str(last.id)])
+            if last
+            else "",
+        )
+
+    async def GetESIM(self, request: pb.GetESIMRequest, context: Context) -> pb.GetESIMResponse:
+        session, esim = await self._found(request.esim_id)
+        await self._parts.readings.freshen([esim], time_left=rpc_guard.time_left())
+        esim = await find.one(self._database, session, esim.id)
+        return pb.GetESIMResponse(esim=messages.esim_to_proto(esim))
+
+    async def BatchGetESIMs(
+        self, request: pb.BatchGetESIMsRequest, context: Context
+    ) -> pb.BatchGetESIMsResponse:
+        found = await self._many("esim_ids", request.esim_ids)
+        return pb.BatchGetESIMsResponse(esims=messages.esims_to_proto(found))
+
+    async def BatchListOrderESIMs(
+        self, request: pb.BatchListOrderESIMsRequest, context: Context
+    ) -> pb.BatchListOrderESIMsResponse:
+        order_ids = _ids("order_ids", request.order_ids)
+        async with self._database.session(rpc_guard.session()) as connection:
+            found = await store.list_of_orders(connection, order_ids)
+        return pb.BatchListOrderESIMsResponse(esims=messages.esims_to_proto(found))
+
+    async def BatchListBundles(
+        self, request: pb.BatchListBundlesRequest, context: Context
+    ) -> pb.BatchListBundlesResponse:
+        _, bundles = await self._fresh_bundles(request.esim_ids)
+        return pb.BatchListBundlesResponse(bundles=map(messages.bundle_to_proto, bundles))
+
+    async def BatchGetUsage(
+        self, request: pb.BatchGetUsageRequest, context: Context
+    ) -> pb.BatchGetUsageResponse:
+        esims, bundles = await self._fresh_bundles(request.esim_ids)
+        of_esim: defaultdict[UUID, list[Bundle]] = defaultdict(list)
+        for bundle in bundles:
+            of_esim[bundle.esim_id].append(bundle)
+        return pb.BatchGetUsageResponse(
+            usages=[
+                messages.usage_to_proto(
+                    esim.id, usage_of(of_esim[esim.id], as_of=esim.bundles_read_at)
+                )
+                for esim in esims
+            ]
+        )
+
+    async def GetBundleStatus(
+        self, request: pb.GetBundleStatusRequest, context: Context
+    ) -> pb.GetBundleStatusResponse:
+        name = _bundle_name(request.bundle_name)
+        session, esim = await self._found(request.esim_id)
+        parts = self._parts
+        await bundle_status(self._database, parts.source, parts.clock, esim, name)
+        async with self._database.session(session) as connection:
+            bundles = await bundle_store.list_of_esims(connection, [esim.id])
+        return pb.GetBundleStatusResponse(
+            bundles=[messages.bundle_to_proto(b) for b in bundles if b.assignment.name == name]
+        )
+
+    async def GetInstallDetails(
+        self, request: pb.GetInstallDetailsRequest, context: Context
+    ) -> pb.GetInstallDetailsResponse:
+        _, esim = await self._found(request.esim_id)
+        details = await self._parts.source.get_install_details(esim.iccid)
+        return messages.install_to_proto(details)
+
+    async def UpdateESIMReference(
+        self, request: pb.UpdateESIMReferenceRequest, context: Context
+    ) -> pb.UpdateESIMReferenceResponse:
+        checks = Checks()
+        esim_id = checks.uuid("esim_id", request.esim_id)
+        reference = checks.words("reference", request.reference, messages.MOST_REFERENCE_CHARACTERS)
+        checks.done()
+        esim = await self._parts.references.update(rpc_guard.session(), esim_id, reference)
+        return pb.UpdateESIMReferenceResponse(esim=messages.esim_to_proto(esim))
+
+    async def SuspendESIM(
+        self, request: pb.SuspendESIMRequest, context: Context
+    ) -> pb.SuspendESIMResponse:
+        esim = await self._parts.suspension.suspend(
+            rpc_guard.session(), _id("esim_id", request.esim_id), rpc_guard.time_left()
+        )
+        return pb.SuspendESIMResponse(esim=messages.esim_to_proto(esim))
+
+    async def RestoreESIM(
+        self, request: pb.RestoreESIMRequest, context: Context
+    ) -> pb.RestoreESIMResponse:
+        esim = await self._parts.suspension.restore(
+            rpc_guard.session(), _id("esim_id", request.esim_id)
+        )
+        return pb.RestoreESIMResponse(esim=messages.esim_to_proto(esim))
+
+    async def GetLocation(
+        self, request: pb.GetLocationRequest, context: Context
+    ) -> pb.GetLocationResponse:
+        _, esim = await self._found(request.esim_id)
+        return messages.location_to_proto(await self._parts.source.get_location(esim.iccid))
+
+    async def ListHistory(
+        self, request: pb.ListHistoryRequest, context: Context
+    ) -> pb.ListHistoryResponse:
+        _, esim = await self._found(request.esim_id)
+        return messages.history_to_proto(await self._parts.source.get_history(esim.iccid))
+
+    async def RefreshESIM(
+        self, request: pb.RefreshESIMRequest, context: Context
+    ) -> pb.RefreshESIMResponse:
+        esim = await self._parts.refresh.refresh(
+            rpc_guard.session(), _id("esim_id", request.esim_id), rpc_guard.time_left()
+        )
+        return pb.RefreshESIMResponse(esim=messages.esim_to_proto(esim))
+
+    async def CheckCompatibility(
+        self, request: pb.CheckCompatibilityRequest, context: Context
+    ) -> pb.CheckCompatibilityResponse:
+        name = _bundle_name(request.bundle_name)
+        _, esim = await self._found(request.esim_id)
+        compatible = await self._parts.source.check_compatibility(esim.iccid, name)
+        return pb.CheckCompatibilityResponse(compatible=compatible)
+
+    async def _found(self, esim_id: str) -> tuple[Session, ESIM]:
+        """The caller's session and an eSIM that it may see; raises Failure NOT_FOUND."""
+        session = rpc_guard.session()
+        return session, await find.one(self._database, session, _id("esim_id", esim_id))
+
+    async def _many(self, field: str, ids: Sequence[str]) -> list[ESIM]:
+        checked = _ids(field, ids)
+        async with self._database.session(rpc_guard.session()) as connection:
+            return await store.get_many(connection, checked)
+
+    async def _fresh_bundles(self, ids: Sequence[str]) -> tuple[list[ESIM], list[Bundle]]:
+        """eSIMs that the caller may see and their bundles, read anew where there is time for it."""
+        seen = await self._many("esim_ids", ids)
+        await self._parts.readings.freshen(seen, time_left=rpc_guard.time_left())
+        async with self._database.session(rpc_guard.session()) as connection:
+            wanted = [esim.id for esim in seen]
+            esims = await store.get_many(connection, wanted)
+            return esims, await bundle_store.list_of_esims(connection, wanted)
+
+
+def _id(field: str, text: str) -> UUID:
+    checks = Checks()
+    value = checks.uuid(field, text)
+    checks.done()
+    return value
+
+
+def _ids(field: str, texts: Sequence[str]) -> list[UUID]:
+    checks = Checks()
+    values = checks.uuids(field, list(texts), MOST_IDS)
+    checks.done()
+    return values
+
+
+def _bundle_name(text: str) -> str:
+    checks = Checks()
+    name = messages.name(checks, "bundle_name", text)
+    checks.done()
+    return name
+
+
+def _after(request: pb.ListESIMsRequest) -> tuple[datetime, UUID] | None:
+    """Where the page before ended."""
+    key = page_token.read(request, request.page_token, 2)
+    if key is None:
+        return None
+    try:
+        return datetime.fromisoformat(key[0]), UUID(key[1])
+    except ValueError:
+        raise invalid(
+            {"page_token": "is malformed; send next_page_token as it was given"},
+            reason="INVALID_PAGE_TOKEN",
+        ) from None

@@ -1,0 +1,285 @@
+"""SQL of the eSIMs; every function takes the connection and commits nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from kit.db import Connection
+from services.esims.esim import ESIM, ESIMStatus, ProviderState
+
+COLUMNS = """
+    id, iccid, customer_id, order_id, plan_id, order_reference, bundle_name, customer_ref,
+    auto_activate, status, provider_state, matching_id, smdp_address, assigned_date, last_action,
+    action_date, order_cancelled_at, state_read_at, bundles_read_at, created_at, updated_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a list holds; None holds for every eSIM."""
+
+    statuses: Sequence[ESIMStatus] | None = None
+    customer_id: UUID | None = None
+    iccid: str | None = None
+
+
+def read_row(row: Any) -> ESIM:
+    """An eSIM from a row with COLUMNS."""
+    values = {name: row[name] for name in ESIM.__dataclass_fields__}
+    values["status"] = ESIMStatus(row["status"])
+    values["provider_state"] = ProviderState(row["provider_state"])
+    return ESIM(**values)
+
+
+SELECT_ONE = f"select {COLUMNS} from esims.esims where id = $1"  # noqa: S608 - constants only
+
+
+async def get(connection: Connection, esim_id: UUID) -> ESIM | None:
+    """One that the session may see."""
+    row = await connection.fetchrow(SELECT_ONE, esim_id)
+    return None if row is None else read_row(row)
+
+
+SELECT_MANY = f"select {COLUMNS} from esims.esims where id = any($1::uuid[])"  # noqa: S608 - constants only
+
+
+async def get_many(connection: Connection, ids: Sequence[UUID]) -> list[ESIM]:
+    """Those that the session may see, in no promised order."""
+    return [read_row(row) for row in await connection.fetch(SELECT_MANY, ids)]
+
+
+SELECT_OF_ORDERS = f"""
+    select {COLUMNS} from esims.esims
+    where order_id = any($1::uuid[])
+    order by created_at, iccid
+"""  # noqa: S608 - constants only
+
+
+async def list_of_orders(connection: Connection, order_ids: Sequence[UUID]) -> list[ESIM]:
+    """The eSIMs of these orders that the session may see."""
+    return [read_row(row) for row in await connection.fetch(SELECT_OF_ORDERS, order_ids)]
+
+
+SELECT_PAGE = f"""
+    select {COLUMNS} from esims.esims
+    where ($1::text[] is null or status = any($1))
+      and ($2::uuid is null or customer_id = $2)
+      and ($3::text is null or iccid = $3)
+      and ($4::timestamptz is null or (created_at, id) < ($4, $5::uuid))
+    order by created_at desc, id desc
+    limit $6
+"""  # noqa: S608 - constants only
+
+
+async def list_page(
+    connection: Connection, wanted: Filter, after: tuple[datetime, UUID] | None, size: int
+) -> list[ESIM]:
+    """Up to `size` eSIMs, newest first, that follow the creation time and id `after`."""
+    created_at, last_id = after or (None, None)
+    rows = await connection.fetch(
+        SELECT_PAGE,
+        wanted.statuses,
+        wanted.customer_id,
+        wanted.iccid,
+        created_at,
+        last_id,
+        size,
+    )
+    return [read_row(row) for row in rows]
+
+
+LOCK = f"select {COLUMNS} from esims.esims where id = any($1::uuid[]) order by id for update"  # noqa: S608 - constants only
+
+
+async def lock(connection: Connection, ids: Sequence[UUID]) -> list[ESIM]:
+    """The rows, held until the transaction ends; always in one order, so that none wait in a ring."""
+    return [read_row(row) for row in await connection.fetch(LOCK, ids)]
+
+
+LOCK_ICCIDS = f"""
+    select {COLUMNS} from esims.esims where iccid = any($1::text[]) order by id for update
+"""  # noqa: S608 - constants only
+
+
+async def lock_iccids(connection: Connection, iccids: Sequence[str]) -> list[ESIM]:
+    """The rows of those ICCIDs that are known, held as by `lock`."""
+    return [read_row(row) for row in await connection.fetch(LOCK_ICCIDS, iccids)]
+
+
+LOCK_ORDER = f"select {COLUMNS} from esims.esims where order_id = $1 order by id for update"  # noqa: S608 - constants only
+
+
+async def lock_order(connection: Connection, order_id: UUID) -> list[ESIM]:
+    """The rows of one order, held as by `lock`."""
+    return [read_row(row) for row in await connection.fetch(LOCK_ORDER, order_id)]
+
+
+SAVE = """
+    update esims.esims e
+    set status = n.status, provider_state = n.provider_state, matching_id = n.matching_id,
+        smdp_address = n.smdp_address, customer_ref = n.customer_ref,
+        last_action = n.last_action, action_date = n.action_date,
+        order_cancelled_at = n.order_cancelled_at, state_read_at = n.state_read_at,
+        bundles_read_at = n.bundles_read_at,
+        updated_at = case
+            when (e.status, e.provider_state, e.matching_id, e.smdp_address, e.customer_ref,
+                  e.last_action, e.action_date)
+                is distinct from (n.status, n.provider_state, n.matching_id, n.smdp_address,
+                  n.customer_ref, n.last_action, n.action_date)
+            then now() else e.updated_at end
+    from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
+                $7::text[], $8::timestamptz[], $9::timestamptz[], $10::timestamptz[],
+                $11::timestamptz[])
+        as n(id, status, provider_state, matching_id, smdp_address, customer_ref, last_action,
+             action_date, order_cancelled_at, state_read_at, bundles_read_at)
+    where e.id = n.id
+    returning e.id, e.updated_at
+"""
+
+
+async def save(connection: Connection, esims: Sequence[ESIM]) -> dict[UUID, datetime]:
+    """Writes what can change of rows that `lock` holds; gives each one's time of last change.
+
+    A new reading alone is no change.
+    """
+    rows = await connection.fetch(
+        SAVE,
+        [e.id for e in esims],
+        [e.status for e in esims],
+        [e.provider_state for e in esims],
+        [e.matching_id for e in esims],
+        [e.smdp_address for e in esims],
+        [e.customer_ref for e in esims],
+        [e.last_action for e in esims],
+        [e.action_date for e in esims],
+        [e.order_cancelled_at for e in esims],
+        [e.state_read_at for e in esims],
+        [e.bundles_read_at for e in esims],
+    )
+    return {row["id"]: row["updated_at"] for row in rows}
+
+
+INSERT_DELIVERED = f"""
+    insert into esims.esims as e (
+        order_id, plan_id, customer_id, order_reference, bundle_name, customer_ref, auto_activate,
+        iccid, matching_id, smdp_address, status, assigned_date, last_action, action_date,
+        reference_due_at, follow_at
+    )
+    select $1, $2, $3, $4, $5, $6, $7, d.iccid, d.matching_id, d.smdp_address,
+        case when d.matching_id <> '' and d.smdp_address <> ''
+            then 'ASSIGNED' else 'PROCESSING' end,
+        $11, 'Bundle Applied', $11,
+        case when $6 <> '' then $11 end,
+        case when $7 or d.matching_id = '' or d.smdp_address = '' then $11 end
+    from unnest($8::text[], $9::text[], $10::text[]) as d(iccid, matching_id, smdp_address)
+    order by d.iccid
+    on conflict (iccid) do update
+    set matching_id = coalesce(nullif(excluded.matching_id, ''), e.matching_id),
+        smdp_address = coalesce(nullif(excluded.smdp_address, ''), e.smdp_address)
+    where e.customer_id = excluded.customer_id and e.order_id = excluded.order_id
+    returning {COLUMNS}
+"""  # noqa: S608 - constants only
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What one order delivered, equal for all its eSIMs."""
+
+    order_id: UUID
+    plan_id: UUID
+    customer_id: UUID
+    order_reference: str
+    bundle_name: str
+    customer_ref: str
+    auto_activate: bool
+
+
+async def insert_delivered(
+    connection: Connection,
+    delivery: Delivery,
+    esims: Sequence[tuple[str, str, str]],
+    now: datetime,
+) -> list[ESIM]:
+    """Adds ICCID, matching id, SM-DP+ address, or completes rows of the same order.
+
+    An ICCID of another customer or order is left alone and not in the answer.
+    """
+    rows = await connection.fetch(
+        INSERT_DELIVERED,
+        delivery.order_id,
+        delivery.plan_id,
+        delivery.customer_id,
+        delivery.order_reference,
+        delivery.bundle_name,
+        delivery.customer_ref,
+        delivery.auto_activate,
+        [iccid for iccid, _, _ in esims],
+        [matching_id for _, matching_id, _ in esims],
+        [smdp_address for _, _, smdp_address in esims],
+        now,
+    )
+    return [read_row(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An eSIM that background work took on; `until` is when another replica may take it."""
+
+    esim: ESIM
+    count: int
+    until: datetime
+
+
+CLAIM_FOLLOWS = f"""
+    update esims.esims
+    set follow_at = $1::timestamptz + $2::interval, follow_count = follow_count + 1
+    where id in (
+        select id from esims.esims
+        where follow_at <= $1 order by follow_at limit $3 for update skip locked
+    )
+    returning {COLUMNS}, follow_at, follow_count
+"""  # noqa: S608 - constants only
+
+
+async def claim_follows(
+    connection: Connection, now: datetime, lease: timedelta, most: int
+) -> list[Due]:
+    """Takes on eSIMs whose next look is due; a crash leaves them due when the lease ends."""
+    rows = await connection.fetch(CLAIM_FOLLOWS, now, lease, most)
+    return [Due(read_row(row), row["follow_count"], row["follow_at"]) for row in rows]
+
+
+SCHEDULE_FOLLOWS = """
+    with held as (
+        select id from esims.esims where id = any($1::uuid[]) order by id for update
+    )
+    update esims.esims e set follow_at = n.follow_at
+    from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) as n(id, until, follow_at)
+    join held on held.id = n.id
+    where e.id = n.id and e.follow_at = n.until
+"""
+
+
+async def schedule_follows(
+    connection: Connection, looks: Sequence[tuple[Due, datetime | None]]
+) -> None:
+    """Sets the next look, or none, unless somebody asked for another one meanwhile."""
+    await connection.execute(
+        SCHEDULE_FOLLOWS,
+        [due.esim.id for due, _ in looks],
+        [due.until for due, _ in looks],
+        [at for _, at in looks],
+    )
+
+
+FOLLOW_SOON = """
+    update esims.esims set follow_at = least(coalesce(follow_at, $2), $2), follow_count = 0
+    where id = $1
+"""
+
+
+async def follow_soon(connection: Connection, esim_id: UUID, at: datetime) -> None:
+    """Has the service look at the provider by itself at that time or before."""
+    await connection.execute(FOLLOW_SOON, esim_id, at)

@@ -1,0 +1,135 @@
+"""Suspends eSIMs at the provider, and restores them."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+from kit.auth import Session
+from kit.clock import Clock
+from kit.db import Database
+from kit.errors import Failure, Kind
+from services.esims import find, record, store
+from services.esims.datasource import ESIMsDataSource
+from services.esims.esim import ESIM, ESIMStatus, ProviderState
+from services.esims.freshen import Readings
+from services.esims.provider_esim import Details
+
+logger = logging.getLogger(__name__)
+
+SUSPENDABLE = (ESIMStatus.ASSIGNED, ESIMStatus.ACTIVE, ESIMStatus.SUSPENDED)
+# Longer than any request with the reading after it: by then it is settled, or nobody is at it.
+LOOK_AFTER = timedelta(seconds=60)
+
+
+class Suspension:
+    """Sets the provider's state of an eSIM, and settles what came of it by reading it."""
+
+    def __init__(
+        self, database: Database, source: ESIMsDataSource, readings: Readings, clock: Clock
+    ) -> None:
+        self._database = database
+        self._source = source
+        self._readings = readings
+        self._clock = clock
+
+    async def suspend(self, session: Session, esim_id: UUID, time_left: float | None) -> ESIM:
+        """The eSIM, suspended now or before.
+
+        Raises Failure NOT_FOUND; REFUSED ESIM_NOT_SUSPENDABLE; UNAVAILABLE when the provider is,
+        or when it isn't known whether it was done (SUSPENSION_UNCONFIRMED).
+        """
+        esim = await find.one(self._database, session, esim_id)
+        if esim.status not in SUSPENDABLE:  # by what is kept; a bundle may have come since
+            await self._readings.freshen([esim], time_left=time_left)
+            esim = await find.one(self._database, session, esim_id)
+        if esim.status not in SUSPENDABLE:
+            raise _not_suspendable(esim.status)
+        return await self._set(esim, ProviderState.SUSPENDED)
+
+    async def restore(self, session: Session, esim_id: UUID) -> ESIM:
+        """The eSIM, with no suspension.
+
+        Raises Failure NOT_FOUND; REFUSED POLICY_SUSPENSION, or ESIM_NOT_SUSPENDABLE for a
+        deactivated one; UNAVAILABLE as `suspend`.
+        """
+        esim = await find.one(self._database, session, esim_id)
+        if esim.provider_state is ProviderState.DEACTIVATED:
+            raise _not_suspendable(esim.status)
+        return await self._set(esim, ProviderState.ACTIVE)
+
+    async def _set(self, esim: ESIM, wanted: ProviderState) -> ESIM:
+        # Noted before: should this process end in the middle, the background settles it.
+        async with self._database.system() as connection:
+            await store.follow_soon(connection, esim.id, self._clock.wall() + LOOK_AFTER)
+        try:
+            if wanted is ProviderState.SUSPENDED:
+                await self._source.suspend_esim(esim.iccid)
+            else:
+                await self._source.restore_esim(esim.iccid)
+        except Failure as failure:
+            if failure.kind not in (Kind.REFUSED, Kind.NOT_FOUND, Kind.UNCLEAR):
+                raise
+            return await self._settle(esim, wanted, failure)
+        return await self._keep(esim, wanted)
+
+    async def _settle(self, esim: ESIM, wanted: ProviderState, failure: Failure) -> ESIM:
+        """Refused or unclear: what counts is the state that the provider tells now."""
+        try:
+            details = await self._source.get_esim(esim.iccid)
+        except Failure as unknown:
+            logger.warning("suspension of an eSIM is not confirmed: %s", unknown.reason)
+            raise _unconfirmed(wanted) from unknown
+        if details.state is None:
+            raise _unconfirmed(wanted) from failure
+        kept = await self._keep(esim, details.state, details)
+        if details.state is wanted:
+            return kept
+        if failure.kind is Kind.UNCLEAR:
+            raise _unconfirmed(wanted) from failure
+        if details.state is ProviderState.DEACTIVATED or wanted is ProviderState.SUSPENDED:
+            raise _not_suspendable(kept.status) from failure
+        raise Failure(
+            Kind.REFUSED,
+            "POLICY_SUSPENSION",
+            "The provider suspended this eSIM for a breach of its policy, and only its support can"
+            " lift that; contact the shop's support",
+        ) from failure
+
+    async def _keep(self, esim: ESIM, state: ProviderState, details: Details | None = None) -> ESIM:
+        now = self._clock.wall()
+        async with self._database.system() as connection:
+            [locked] = await store.lock(connection, [esim.id])
+            changed = replace(locked, provider_state=state, state_read_at=now)
+            if details is not None:
+                changed = replace(
+                    changed,
+                    matching_id=details.matching_id or changed.matching_id,
+                    smdp_address=details.smdp_address or changed.smdp_address,
+                )
+            kept: Sequence[ESIM] = await record.settle(connection, [changed], now)
+        return kept[0]
+
+
+def _not_suspendable(status: ESIMStatus) -> Failure:
+    why = {
+        ESIMStatus.PROCESSING: "is still being prepared",
+        ESIMStatus.EXPIRED: "has expired",
+        ESIMStatus.CANCELLED: "was cancelled",
+    }.get(status, "can't be suspended or restored as the provider says")
+    return Failure(
+        Kind.REFUSED,
+        "ESIM_NOT_SUSPENDABLE",
+        f"This eSIM {why}; nothing was changed",
+        details={"status": status},
+    )
+
+
+def _unconfirmed(wanted: ProviderState) -> Failure:
+    word = "suspended" if wanted is ProviderState.SUSPENDED else "restored"
+    return Failure(
+        Kind.UNAVAILABLE,
+        "SUSPENSION_UNCONFIRMED",
+        f"The provider did not say whether the eSIM was {word}; look again, or try again soon",
+    )

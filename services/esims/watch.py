@@ -1,0 +1,61 @@
+"""Follows eSIMs at the provider until their bundle is in force, or as long as they are not ready."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from kit.clock import Clock
+from kit.db import Database
+from services.esims import store
+from services.esims.esim import ESIM, needs_following
+from services.esims.freshen import Readings
+from services.esims.store import Due
+
+# Longer than a reading with its repeats; then another replica, or this one after a crash, looks.
+LEASE = timedelta(seconds=60)
+# At most so many at once: two requests each, and the platform has ten a second for everything.
+AT_ONCE = 5
+# Bundles are mostly set up at once, so the first looks come soon: after 5, 10, 20, .. seconds.
+FIRST_PAUSE = timedelta(seconds=5)
+# A bundle that waits for its journey is looked at four times a day: 10,000 of them cost one
+# request a second.
+LONGEST_PAUSE = timedelta(hours=6)
+# Most journeys are within a quarter of buying; after it the status follows what customers look at.
+FOLLOWED_FOR = timedelta(days=90)
+
+
+class Watch:
+    """Looks at eSIMs that are due, in turns that survive a restart: what is due stands in a column."""
+
+    def __init__(self, database: Database, readings: Readings, clock: Clock) -> None:
+        self._database = database
+        self._readings = readings
+        self._clock = clock
+
+    async def look(self) -> int:
+        """Reads what is due, decides when to look again, and gives how many were due."""
+        async with self._database.system() as connection:
+            due = await store.claim_follows(connection, self._clock.wall(), LEASE, AT_ONCE)
+        if not due:
+            return 0
+        await self._readings.read_all([item.esim for item in due])
+        now = self._clock.wall()
+        async with self._database.system() as connection:
+            after: dict[UUID, ESIM] = {
+                esim.id: esim
+                for esim in await store.get_many(connection, [item.esim.id for item in due])
+            }
+            await store.schedule_follows(
+                connection, [(item, next_look(after[item.esim.id], item, now)) for item in due]
+            )
+        return len(due)
+
+
+def next_look(esim: ESIM, due: Due, now: datetime) -> datetime | None:
+    """When to look again at the eSIM as it is now; None: not by ourselves any more."""
+    # A look that brought no answer is made again, also where it was only to settle a suspension.
+    heard = esim.as_of is not None and esim.as_of > (due.esim.as_of or esim.created_at)
+    if heard and not needs_following(esim):
+        return None
+    pause = min(FIRST_PAUSE * 2 ** min(due.count - 1, 20), LONGEST_PAUSE)
+    at = now + pause
+    return at if at - esim.created_at < FOLLOWED_FOR else None
