@@ -9,6 +9,7 @@ from typing import NoReturn, TypeVar
 import click
 
 from cli.console import Console
+from cli.local_secrets import SecretsError
 from cli.settings import LocalSettings, load
 from kit.env import SettingsError
 
@@ -114,10 +115,14 @@ def doctor() -> None:
     """Say what is wrong here, and how to mend it."""
     from cli.doctor import examine
 
-    found = _run(examine)
-    for finding in found:
-        click.echo(finding)
-    sys.exit(1 if any(finding.remedy for finding in found) else 0)
+    async def run() -> bool:
+        well = True
+        async for finding in examine():
+            click.echo(finding)
+            well = well and finding.remedy is None
+        return well
+
+    sys.exit(0 if asyncio.run(run()) else 1)
 
 
 def _run(work: Callable[[LocalSettings], Awaitable[T]]) -> T:
@@ -128,9 +133,7 @@ def _run(work: Callable[[LocalSettings], Awaitable[T]]) -> T:
 
     try:
         return asyncio.run(main(load()))
-    except SettingsError as error:
-        _refuse(error, 2)
-    except ValueError as error:  # the file of secrets is unreadable
+    except (SettingsError, SecretsError) as error:
         _refuse(error, 2)
     except KeyboardInterrupt:
         sys.exit(130)  # as a shell reports a command that Ctrl-C ended

@@ -11,6 +11,10 @@ from migrations.runner import LOGINS
 FILE = "secrets.json"
 
 
+class SecretsError(Exception):
+    """The file of secrets is not one of ours."""
+
+
 @dataclass(frozen=True, slots=True)
 class LocalSecrets:
     """Keys of the auth emulator, and a password for each login where the database wants one."""
@@ -23,7 +27,7 @@ class LocalSecrets:
 def load(home: Path) -> LocalSecrets:
     """Those of the state folder; what is missing there is made and kept.
 
-    Raises ValueError when the file is not ours to read.
+    Raises SecretsError when the file is not what we wrote, OSError when it can't be read.
     """
     path = home / FILE
     try:
@@ -36,7 +40,7 @@ def load(home: Path) -> LocalSecrets:
             passwords={login: kept.get(login) or secrets.token_hex(24) for login in LOGINS},
         )
     except (ValueError, AttributeError):
-        raise ValueError(
+        raise SecretsError(
             f"{path} is not what `esimgo up` wrote: restore it, or remove it to make new secrets"
         ) from None
     if known != asdict(found):

@@ -14,7 +14,7 @@ def taken(ports: Mapping[str, int]) -> dict[str, int]:
 def explain(name: str, port: int) -> str:
     """What to tell about a taken port."""
     return (
-        f"port {port} is taken by {_holder(port) or 'another program'}:"
+        f"port {port} is taken by {holder(port) or 'another program'}:"
         f" stop it, or choose another port with {name}"
     )
 
@@ -30,7 +30,8 @@ def _free(port: int) -> bool:
     return True
 
 
-def _holder(port: int) -> str | None:
+def holder(port: int) -> str | None:
+    """The process that listens on a port, as far as this user may see it."""
     try:
         for connection in psutil.net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:

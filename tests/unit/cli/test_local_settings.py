@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cli.environment import complete, for_migrations, surroundings, with_login
-from cli.local_secrets import FILE, load
+from cli.local_secrets import FILE, SecretsError, load
 from cli.processes import PROCESSES
 from cli.settings import LocalSettings, merged
 from kit.env import Env, SettingsError
@@ -100,7 +100,7 @@ def test_secrets_stay_the_same_and_are_for_their_owner_only(tmp_path: Path) -> N
 @pytest.mark.parametrize("text", ["no json", "[]", '{"passwords": 3}'])
 def test_a_broken_file_of_secrets_is_refused_and_left_alone(tmp_path: Path, text: str) -> None:
     (tmp_path / FILE).write_text(text)
-    with pytest.raises(ValueError, match="restore it, or remove it"):
+    with pytest.raises(SecretsError, match="restore it, or remove it"):
         load(tmp_path)
     assert (tmp_path / FILE).read_text() == text
 

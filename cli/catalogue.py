@@ -1,0 +1,48 @@
+"""`esimgo catalogue sync`: has the provider's catalogue read now, and shows how far it is."""
+
+from collections.abc import AsyncIterator
+
+import grpc
+
+from cli import local_secrets
+from cli.environment import complete
+from cli.settings import LocalSettings
+from kit import rpc_client
+from kit.errors import Failure
+from kit.rpc_errors import from_error
+from protos.catalogue.v1 import catalogue_pb2
+from protos.catalogue.v1.catalogue_pb2_grpc import CatalogueServiceStub
+
+# Seconds. The provider's pace allows ten pages a second; the whole catalogue is some dozens.
+TIMEOUT = 600
+
+
+class SyncError(Exception):
+    """The catalogue was not read; the text says why and what to do."""
+
+
+async def sync(settings: LocalSettings) -> AsyncIterator[catalogue_pb2.SyncCatalogueResponse]:
+    """The service's messages as they come; the last one has the result.
+
+    Raises SyncError when the service doesn't answer or the reading failed.
+    """
+    values = complete(settings, local_secrets.load(settings.home), None)
+    address = values["CATALOGUE_ADDRESS"]
+    metadata = (("authorization", f"Bearer {values['SUPABASE_SERVICE_ROLE_KEY']}"),)
+    async with rpc_client.channel(address) as channel:
+        answers = CatalogueServiceStub(channel).SyncCatalogue(
+            catalogue_pb2.SyncCatalogueRequest(), timeout=TIMEOUT, metadata=metadata
+        )
+        try:
+            async for message in answers:
+                if message.done and message.status.error:
+                    raise SyncError(f"the plans stay as they were: {message.status.error}")
+                yield message
+        except grpc.aio.AioRpcError as error:
+            raise SyncError(_explain(from_error(error), address)) from error
+
+
+def _explain(failure: Failure, address: str) -> str:
+    if failure.kind == "unavailable":
+        return f"the catalogue service at {address} is unavailable ({failure}): start it first"
+    return str(failure)

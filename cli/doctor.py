@@ -1,0 +1,62 @@
+"""`esimgo doctor`: looks at everything that a start needs, and says what is wrong."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import aiohttp
+
+from cli import examine_machine, examine_neighbours, home, local_secrets, postgres
+from cli.environment import complete
+from cli.finding import Finding
+from cli.settings import LocalSettings, merged
+from cli.supervisor import ROOT
+from kit.env import Env
+
+
+async def examine() -> AsyncIterator[Finding]:
+    """One finding after the other; without fit settings only those of the machine."""
+    yield examine_machine.python()
+    yield examine_machine.packages(ROOT / "requirements.lock")
+    values = merged()
+    env = Env(values)
+    settings = LocalSettings.read(env, values)
+    if env.problems:
+        for problem in env.problems:
+            yield Finding(problem, "mend it in the environment or in .env")
+        return
+    try:
+        secrets = local_secrets.load(settings.home)
+        local = await asyncio.to_thread(postgres.find, settings.home)
+    except (OSError, RuntimeError, local_secrets.SecretsError) as error:
+        yield Finding(str(error), f"mend or move away what is in {settings.home}")
+        return
+    folder = str(local.socket_folder if local else settings.home)
+    async for finding in _parts(settings, local, complete(settings, secrets, folder)):
+        yield finding
+
+
+async def _parts(
+    settings: LocalSettings, local: postgres.LocalPostgres | None, values: dict[str, str]
+) -> AsyncIterator[Finding]:
+    for finding in examine_machine.processes(values):
+        yield finding
+    running = home.in_use(settings.home)
+    async with aiohttp.ClientSession() as http:
+        if not running:
+            for finding in examine_machine.free_ports(settings):
+                yield finding
+        yield await examine_neighbours.database(settings, local, running=running)
+        # What `up` plays itself is there to ask only while it runs.
+        if settings.real_supabase or running:
+            for finding in await examine_neighbours.auth(http, values):
+                yield finding
+        if settings.real_provider or running:
+            for finding in await examine_neighbours.provider(http, values):
+                yield finding
+        if redis_url := values.get("REDIS_URL"):
+            yield await examine_neighbours.cache(redis_url)
+        if running:
+            for finding in await examine_neighbours.processes(http, settings):
+                yield finding
+        else:
+            yield Finding("nothing runs here now: `make up` starts it")

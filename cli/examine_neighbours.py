@@ -1,0 +1,161 @@
+"""What the doctor asks others: the database, the auth server, the provider, Redis, our own processes."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+import redis.asyncio
+
+from cli import probes
+from cli.finding import Finding
+from cli.postgres import LocalPostgres
+from cli.processes import PROCESSES
+from cli.settings import LocalSettings
+from kit import log
+from migrations import runner
+
+# Seconds for one answer over any network.
+TIMEOUT = 10
+# Seconds that clocks may differ: a token that is newer than this process's time by more is refused.
+CLOCK_TOLERANCE = 10
+REAL_PROVIDER = "https://api.esim-go.com/v2.5"
+
+
+async def database(
+    settings: LocalSettings, local: LocalPostgres | None, *, running: bool
+) -> Finding:
+    """Whether the database answers and is up to date; ours need not run."""
+    if settings.database_url is None:
+        if local is None:
+            return Finding("no database yet: the first `make up` makes it")
+        if not await local.answers():
+            text = f"the PostgreSQL in {local.data} does not run"
+            return Finding(text, "see its lines in `make up`") if running else Finding(text)
+        url = f"postgresql://postgres@/postgres?host={local.socket_folder}"
+    else:
+        url = settings.database_url
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            missing = await runner.pending(url)
+    except Exception as error:  # noqa: BLE001 - whatever keeps us from the database is the finding
+        said = log.redact(f"{type(error).__name__}: {error}", [url])
+        return Finding(
+            f"the database can't be read: {said}",
+            "check host, login and password in DATABASE_URL, and that the server runs",
+        )
+    if missing:
+        return Finding(f"the database lacks {', '.join(missing)}", "run `make migrate`")
+    return Finding("the database answers and is up to date")
+
+
+async def auth(http: aiohttp.ClientSession, values: Mapping[str, str]) -> list[Finding]:
+    """Whether the auth server answers, knows both keys, and agrees about the time."""
+    url = values["SUPABASE_URL"].rstrip("/")
+    found = []
+    date = None
+    for name, path in (
+        ("SUPABASE_ANON_KEY", "/auth/v1/settings"),
+        ("SUPABASE_SERVICE_ROLE_KEY", "/auth/v1/admin/users?page=1&per_page=1"),
+    ):
+        key = values[name]
+        headers = {"apikey": key, "Authorization": f"Bearer {key}"}
+        status, date = await _get(http, url + path, headers)
+        if status is None:
+            return [
+                Finding(
+                    f"no auth server answers at {url}",
+                    "check SUPABASE_URL and the network; for the emulator run `make up`",
+                )
+            ]
+        if status in (401, 403):
+            text = f"{url} refuses {name}"
+            found.append(Finding(text, f"copy {name} anew from the project's API settings"))
+        elif status != 200:
+            text = f"{url}{path.split('?')[0]} answers HTTP {status}"
+            found.append(Finding(text, "check that SUPABASE_URL is the project's address"))
+    return [*(found or [Finding(f"the auth server {url} knows our keys")]), clock(url, date)]
+
+
+async def provider(http: aiohttp.ClientSession, values: Mapping[str, str]) -> list[Finding]:
+    """Whether the provider answers and takes the key."""
+    url = values.get("ESIM_GO_BASE_URL", REAL_PROVIDER).rstrip("/")
+    # The cheapest question whose answer holds nothing personal.
+    status, date = await _get(
+        http, f"{url}/organisation/groups", {"X-API-Key": values["ESIM_GO_API_KEY"]}
+    )
+    if status is None:
+        text = f"the provider does not answer at {url}"
+        return [Finding(text, "check ESIM_GO_BASE_URL and the network")]
+    if status in (401, 403):
+        return [
+            Finding(
+                f"the provider refuses the key (HTTP {status})",
+                "copy the key from its portal to ESIM_GO_API_KEY; if the portal has a list of"
+                " allowed addresses, add this machine's",
+            )
+        ]
+    if status not in (200, 429):
+        text = f"the provider answers HTTP {status} at {url}"
+        return [Finding(text, "check ESIM_GO_BASE_URL: it ends with the version, /v2.5")]
+    return [Finding(f"the provider {url} takes our key"), clock(url, date)]
+
+
+async def cache(url: str) -> Finding:
+    """Whether the Redis of REDIS_URL answers."""
+    client = redis.asyncio.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
+    try:
+        await client.ping()
+    except (redis.RedisError, OSError) as error:
+        return Finding(
+            f"Redis does not answer: {log.redact(str(error), [url])}",
+            "check REDIS_URL, or leave it out: then each process caches in its own memory",
+        )
+    finally:
+        await client.aclose()
+    return Finding("Redis answers")
+
+
+async def processes(http: aiohttp.ClientSession, settings: LocalSettings) -> list[Finding]:
+    """Whether each of our processes answers; for when `esimgo up` runs."""
+    found = []
+    for process in PROCESSES:
+        address = settings.address(process.port)
+        if process.speaks == "grpc":
+            well = await probes.rpc(address)
+        else:
+            well = await probes.http(http, f"http://{address}/readyz")
+        if well:
+            found.append(Finding(f"{process.name} answers at {address}"))
+        else:
+            text = f"{process.name} does not answer at {address}, or says that it isn't ready"
+            found.append(Finding(text, "see its lines in `make up`"))
+    return found
+
+
+def clock(url: str, date: str | None, now: datetime | None = None) -> Finding:
+    """This machine's clock against the Date header of somebody's answer."""
+    try:
+        theirs = parsedate_to_datetime(date or "")
+    except ValueError:
+        return Finding(f"{url} tells no time: the clock can't be compared")
+    apart = ((now or datetime.now(UTC)) - theirs.astimezone(UTC)).total_seconds()
+    if abs(apart) <= CLOCK_TOLERANCE:
+        return Finding(f"the clock agrees with {url}")
+    return Finding(
+        f"this machine's clock is {abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} {url}",
+        "set the clock (timedatectl set-ntp true): tokens are refused until then",
+    )
+
+
+async def _get(
+    http: aiohttp.ClientSession, url: str, headers: Mapping[str, str]
+) -> tuple[int | None, str | None]:
+    """Status and Date header; no status when nobody answers."""
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+    try:
+        async with http.get(url, headers=headers, timeout=timeout) as answer:
+            return answer.status, answer.headers.get("Date")
+    except (aiohttp.ClientError, TimeoutError, ValueError):
+        return None, None
