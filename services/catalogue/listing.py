@@ -2,40 +2,35 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from uuid import UUID
 
 from kit.db import Connection
 from kit.errors import invalid
-from services.catalogue.plan import Plan, PlanFilter, PlanOrder
-from services.catalogue.store import COLUMNS, to_plan
-
-# What the database sorts unlimited plans by, as the largest amount.
-UNLIMITED_RANK = 2**63 - 1
-MOST_DAYS = 2**31 - 1
+from services.catalogue.plan import PlanFilter, PlanOrder
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Plans of one page; `next_key` is the sort key of its last one when more follow."""
+    """Plans of one page by id, with when each last changed (`updated_at`).
 
-    plans: list[Plan]
+    `next_key` is the sort key of the last one when more follow.
+    """
+
+    versions: list[tuple[UUID, datetime]]
     total: int
     next_key: list[str] | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Sorting:
-    """`column` sorts before the name; `write` and `read` turn its value to text and back."""
+    """`columns` sort, the name last; `read` turns the first one's text back to its value."""
 
-    column: str | None
-    descending: bool
-    write: Callable[[Plan], str]
-    read: Callable[[str], Any]
-
-
-def _rank(plan: Plan) -> str:
-    return str(UNLIMITED_RANK if plan.bundle.unlimited else plan.bundle.data_mb or 0)
+    columns: tuple[str, ...]
+    descending: bool = False
+    read: Callable[[str], Any] = str
 
 
 def _price(text: str) -> Decimal:
@@ -55,19 +50,17 @@ def _whole(most: int) -> Callable[[str], int]:
 
 
 SORTINGS = {
-    PlanOrder.NAME: _Sorting(None, False, str, str),
-    PlanOrder.PRICE_ASC: _Sorting("price", False, lambda plan: str(plan.bundle.price), _price),
-    PlanOrder.PRICE_DESC: _Sorting("price", True, lambda plan: str(plan.bundle.price), _price),
-    PlanOrder.DURATION_ASC: _Sorting(
-        "duration_days", False, lambda plan: str(plan.bundle.duration_days), _whole(MOST_DAYS)
-    ),
-    PlanOrder.DATA_DESC: _Sorting("data_rank", True, _rank, _whole(UNLIMITED_RANK)),
+    PlanOrder.NAME: _Sorting(("name",)),
+    PlanOrder.PRICE_ASC: _Sorting(("price", "name"), read=_price),
+    PlanOrder.PRICE_DESC: _Sorting(("price", "name"), descending=True, read=_price),
+    PlanOrder.DURATION_ASC: _Sorting(("duration_days", "name"), read=_whole(2**31 - 1)),
+    PlanOrder.DATA_DESC: _Sorting(("data_rank", "name"), descending=True, read=_whole(2**63 - 1)),
 }
 
 
 def key_length(order: PlanOrder) -> int:
     """How many parts a sort key has."""
-    return 1 if SORTINGS[order].column is None else 2
+    return len(SORTINGS[order].columns)
 
 
 async def list_plans(
@@ -82,29 +75,39 @@ async def list_plans(
 
     Raises Failure INVALID when `after` is no key of this order.
     """
-    sorting = SORTINGS[order]
-    where = Where()
-    _add_filter(where, wanted)
-    total = await connection.fetchval(
-        f"select count(*) from catalogue.data_plans where {where.sql}",  # noqa: S608 - constants
-        *where.values,
-    )
-    columns = [column for column in (sorting.column, "name") if column]
-    if after is not None:
-        key = _read_key(sorting, after)
-        places = ", ".join(where.place(value) for value in key)
-        sign = "<" if sorting.descending else ">"
-        where.conditions.append(f"({', '.join(columns)}) {sign} ({places})")
-    direction = " desc" if sorting.descending else ""
-    ordered = ", ".join(column + direction for column in columns)
-    rows = await connection.fetch(
-        f"select {COLUMNS} from catalogue.data_plans where {where.sql}"  # noqa: S608 - constants
-        f" order by {ordered} limit {where.place(size + 1)}",
-        *where.values,
-    )
-    plans = [to_plan(row) for row in rows[:size]]
+    sql, values = page_statement(wanted, order, size=size, after=after)
+    rows = await connection.fetch(sql, *values)
+    sql, values = count_statement(wanted)
+    total = await connection.fetchval(sql, *values)
     more = len(rows) > size
-    return Page(plans, total, _write_key(sorting, plans[-1]) if more else None)
+    columns = SORTINGS[order].columns
+    next_key = [str(rows[size - 1][column]) for column in columns] if more else None
+    return Page([(row["id"], row["updated_at"]) for row in rows[:size]], total, next_key)
+
+
+def count_statement(wanted: PlanFilter) -> tuple[str, list[Any]]:
+    """SQL that counts the plans of a filter, and its values."""
+    where = _filter(wanted)
+    return f"select count(*) from catalogue.data_plans where {where.sql}", where.values  # noqa: S608 - constants
+
+
+def page_statement(
+    wanted: PlanFilter, order: PlanOrder, *, size: int, after: Sequence[str] | None
+) -> tuple[str, list[Any]]:
+    """SQL for one page and the first row of the next, and its values."""
+    sorting = SORTINGS[order]
+    where = _filter(wanted)
+    columns = ", ".join(sorting.columns)
+    if after is not None:
+        places = ", ".join(where.place(value) for value in _read_key(sorting, after))
+        where.conditions.append(f"({columns}) {'<' if sorting.descending else '>'} ({places})")
+    direction = " desc" if sorting.descending else ""
+    sql = (
+        f"select id, updated_at, {columns} from catalogue.data_plans where {where.sql}"  # noqa: S608 - constants
+        f" order by {', '.join(column + direction for column in sorting.columns)}"
+        f" limit {where.place(size + 1)}"
+    )
+    return sql, where.values
 
 
 class Where:
@@ -130,7 +133,8 @@ class Where:
             self.conditions.append(condition.format(self.place(value)))
 
 
-def _add_filter(where: Where, wanted: PlanFilter) -> None:
+def _filter(wanted: PlanFilter) -> Where:
+    where = Where()
     if not wanted.include_unavailable:
         where.conditions.append("offered")
     where.add("region_keys @> array[{}::text]", wanted.region)
@@ -145,16 +149,13 @@ def _add_filter(where: Where, wanted: PlanFilter) -> None:
     where.add("data_rank >= {}", wanted.min_data_mb)
     for word in wanted.words:
         where.add("strpos(search_text, {}) > 0", word)
-
-
-def _write_key(sorting: _Sorting, last: Plan) -> list[str]:
-    name = last.bundle.name
-    return [name] if sorting.column is None else [sorting.write(last), name]
+    return where
 
 
 def _read_key(sorting: _Sorting, after: Sequence[str]) -> list[Any]:
     *first, name = after
     try:
+        # PostgreSQL takes no NUL, and no name has one.
         return [*(sorting.read(text) for text in first), name.replace("\x00", "")]
     except (ValueError, InvalidOperation):
         raise invalid(

@@ -14,6 +14,7 @@ from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.catalogue.v1 import catalogue_pb2_grpc
 from services.catalogue import featured, listing, messages, places, requests, runs, store
 from services.catalogue.plan import PlanFilter, fold
+from services.catalogue.shelf import Shelf
 from services.catalogue.sync import Sync
 
 # Plans. The largest page holds twice the provider's whole catalogue: some 10 MB.
@@ -45,6 +46,7 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
     def __init__(self, database: Database, sync: Sync) -> None:
         self._database = database
         self._sync = sync
+        self._shelf = Shelf()
 
     async def ListPlans(self, request: pb.ListPlansRequest, context: Any) -> pb.ListPlansResponse:
         checks = Checks()
@@ -71,8 +73,9 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
             page = await listing.list_plans(connection, wanted, order, size=size, after=after)
             if page.total == 0:
                 await places.require_known(connection, wanted)
+            plans = await self._shelf.messages(connection, page.versions)
         return pb.ListPlansResponse(
-            plans=map(messages.plan_message, page.plans),
+            plans=plans,
             next_page_token=page_token.write(request, page.next_key) if page.next_key else "",
             total_size=page.total,
         )

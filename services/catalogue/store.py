@@ -103,19 +103,13 @@ async def upsert(connection: Connection, bundles: Sequence[Bundle], currency: st
     return Change(added, changed)
 
 
-COUNT_MISSING = """
-select count(*) filter (where not kept.withdrawn) as on_sale,
-       count(*) filter (where not kept.withdrawn and given.id is null) as missing
-from catalogue.data_plans kept
-left join unnest($1::uuid[]) as given (id) on given.id = kept.id
-"""
+COUNT_ON_SALE = "select count(*) from catalogue.data_plans where not withdrawn"
 
 
-async def count_missing(connection: Connection, bundles: Iterable[Bundle]) -> tuple[int, int]:
-    """How many plans the provider offers by our last knowledge, and how many of them are not given."""
-    row = await connection.fetchrow(COUNT_MISSING, [plan_id(bundle.name) for bundle in bundles])
-    assert row is not None  # an aggregate always has its row
-    return row["on_sale"], row["missing"]
+async def count_on_sale(connection: Connection) -> int:
+    """How many plans the provider offered when it was last read; hidden ones included."""
+    count: int = await connection.fetchval(COUNT_ON_SALE)
+    return count
 
 
 WITHDRAW = """
@@ -232,10 +226,22 @@ def to_plan(row: Any) -> Plan:
 
 
 def _row(bundle: Bundle) -> dict[str, Any]:
-    return asdict(bundle) | {
+    """A bundle as UPSERT takes it."""
+    return {
         "id": str(plan_id(bundle.name)),
-        "price": str(bundle.price),  # as text, so that no float comes in between
+        "name": bundle.name,
+        "description": bundle.description,
         "region": bundle.region,
+        "groups": bundle.groups,
+        "countries": [asdict(country) for country in bundle.countries],
+        "duration_days": bundle.duration_days,
+        "price": str(bundle.price),  # as text, so that no float comes in between
+        "data_mb": bundle.data_mb,
+        "unlimited": bundle.unlimited,
+        "speeds": bundle.speeds,
+        "autostart": bundle.autostart,
+        "profile_name": bundle.profile_name,
+        "allowances": [asdict(allowance) for allowance in bundle.allowances],
         "region_keys": region_keys(bundle),
         "country_keys": country_keys(bundle),
         "search_text": search_text(bundle),

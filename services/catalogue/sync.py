@@ -182,14 +182,14 @@ class Sync:
 
     async def _refuse_loss(self, connection: Connection, bundles: Sequence[Bundle]) -> None:
         """An answer that lost most of the catalogue is more likely a fault than the truth."""
-        on_sale, missing = await store.count_missing(connection, bundles)
-        if self._allow_shrink or (bundles and 2 * missing <= on_sale):
+        on_sale = await store.count_on_sale(connection)
+        if self._allow_shrink or (bundles and 2 * len(bundles) >= on_sale):
             return
         raise Failure(
             Kind.REFUSED,
             "CATALOGUE_SHRANK",
-            f"The provider's catalogue has {len(bundles)} plans and lacks {missing} of {on_sale}:"
-            " kept ours; set CATALOGUE_ALLOW_SHRINK=true if this is right",
+            f"The provider's catalogue fell from {on_sale} plans to {len(bundles)}, so ours is kept;"
+            " if that is right, set CATALOGUE_ALLOW_SHRINK=true",
         )
 
     async def _record_failure(self, run: UUID, error: str) -> None:
