@@ -59,11 +59,21 @@ class LocalPostgres:
 
     async def answers(self) -> bool:
         """Whether the server takes connections now."""
+        # Asked while it starts, it would write a line of its own that says FATAL.
+        if not self._says_ready():
+            return False
         asking = await asyncio.create_subprocess_exec(
             *(str(self.programs / "pg_isready"), "-q", "-h", str(self.socket_folder)),
             *("-U", "postgres", "-t", str(PROBE_TIMEOUT)),
         )
         return await asking.wait() == 0
+
+    def _says_ready(self) -> bool:
+        """What the server wrote of itself; it stays there when it was killed."""
+        try:
+            return "ready" in (self.data / "postmaster.pid").read_text().split()
+        except FileNotFoundError:
+            return False
 
 
 def prepare(home: Path) -> LocalPostgres:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kit.env import Env, Variable
-from kit.process import read_log_level
+from kit.process import read_debugging
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Process:
     def read(self, values: Mapping[str, str]) -> tuple[Env, Any]:
         """The settings as the process itself would read them, and what it asked for and missed."""
         env = Env(values)
-        read_log_level(env)
+        read_debugging(env)
         # By name, so that a command loads only the processes that it is about.
         return env, importlib.import_module(f"{self.module}.settings").Settings.read(env)
 

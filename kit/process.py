@@ -17,6 +17,10 @@ from kit.env import Env, SettingsError
 S = TypeVar("S")
 
 LOG_LEVEL_HELP = "How much is logged: debug, info, warning or error."
+APP_ENV_HELP = (
+    "production or development; in development, LOG_LEVEL=debug also tells of calls that block the"
+    " event loop and of coroutines that nobody awaits."
+)
 
 
 class Stopped(Exception):  # noqa: N818 - no error: the process was asked to stop while it started
@@ -34,7 +38,7 @@ def run(
     Exit status 2 says that the environment is not fit, and the line before it says why.
     """
     env = Env(os.environ)
-    level = read_log_level(env)
+    level, debugging = read_debugging(env)
     settings = read(env)
     try:
         env.finish()
@@ -43,12 +47,18 @@ def run(
         sys.exit(2)
     log.setup(level, secrets(settings))
     with suppress(Stopped):
-        uvloop.run(_until_stopped(settings, main))
+        uvloop.run(_until_stopped(settings, main), debug=debugging)
 
 
-def read_log_level(env: Env) -> str:
-    """The one variable that every process reads beside its own settings."""
-    return env.choice("LOG_LEVEL", LOG_LEVEL_HELP, "info", ("debug", "info", "warning", "error"))
+def read_debugging(env: Env) -> tuple[str, bool]:
+    """What every process reads beside its own settings: the log level, and whether to debug.
+
+    Debugging costs speed and shows what an operator of a shop has no use for, so it needs both
+    LOG_LEVEL=debug and APP_ENV=development.
+    """
+    level = env.choice("LOG_LEVEL", LOG_LEVEL_HELP, "info", ("debug", "info", "warning", "error"))
+    stage = env.choice("APP_ENV", APP_ENV_HELP, "production", ("production", "development"))
+    return level, level == "debug" and stage == "development"
 
 
 async def _until_stopped(settings: S, main: Callable[[S, asyncio.Event], Awaitable[None]]) -> None:

@@ -1,0 +1,41 @@
+"""The debug mode of a process: it takes both variables."""
+
+import subprocess
+import sys
+
+import pytest
+
+TELLS = """
+import asyncio, sys
+from kit import process
+async def serve(settings, stop):
+    print(asyncio.get_running_loop().get_debug())
+process.run(lambda env: None, lambda settings: [], serve)
+"""
+
+
+@pytest.mark.parametrize(
+    ("level", "stage", "debugging"),
+    [
+        ("debug", "development", "True"),
+        ("debug", "production", "False"),
+        ("info", "development", "False"),
+    ],
+)
+def test_debugging_takes_a_level_and_a_stage(level: str, stage: str, debugging: str) -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", TELLS],
+        env={"LOG_LEVEL": level, "APP_ENV": stage},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.strip() == debugging
+
+
+def test_another_stage_is_refused_by_its_name() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", TELLS], env={"APP_ENV": "test"}, capture_output=True, text=True
+    )
+    assert told.returncode == 2
+    assert "APP_ENV must be one of production, development" in told.stderr
