@@ -45,7 +45,7 @@ class Running:
         app.add_routes(door.routes())
         app.router.add_get("/openapi.json", self._openapi)
         app.router.add_get("/healthz", self._healthz)
-        app.router.add_route("*", BASE_PATH + "{path:(/.*)?}", provider.answer)
+        app.router.add_route("*", BASE_PATH + r"{path:(/[\s\S]*)?}", provider.answer)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS)
         await runner.setup()
         self._runner = runner

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 # The provider's window.
 WINDOW_SECONDS = 1
+# What the headers say while the limit is off: clients that pace by them never have to wait.
+UNLIMITED = 1_000_000
 # Addresses remembered before those of past windows are forgotten.
 MOST_ADDRESSES = 1000
 
@@ -46,7 +48,7 @@ class Limiter:
         window = math.floor(now / WINDOW_SECONDS)
         reset = datetime.fromtimestamp((window + 1) * WINDOW_SECONDS, UTC)
         if limit == 0:
-            return Verdict(limit, 0, reset, cost, None)
+            return Verdict(UNLIMITED, UNLIMITED - cost, reset, cost, None)
         known, used = self._used.get(address, (window, 0))
         used = used if known == window else 0
         # A request dearer than the whole limit passes in an untouched window, or it never would.
