@@ -133,12 +133,17 @@ class Provider:
         call = _Call("GET", path, params, accept, parse, write=False)
         seconds = self._settings.timeout if timeout is None else timeout
         deadline = self._clock.now() + seconds
-        attempts = self._settings.attempts if retry else 1
+        # Attempts that a failure may take; a refusal by the rate limit is none, only a wait.
+        left = self._settings.attempts if retry else 1
 
         def worth_repeating(error: Exception) -> bool | float:
+            nonlocal left
             if not isinstance(error, Failure) or error.reason == "PROVIDER_CIRCUIT_OPEN":
                 return False
             if error.kind not in (Kind.UNAVAILABLE, Kind.EXHAUSTED):
+                return False
+            left -= error.kind == Kind.UNAVAILABLE
+            if left == 0 or not retry:
                 return False
             pause = error.retry_after or 0.0
             if self._clock.now() + pause >= deadline:
@@ -146,12 +151,10 @@ class Provider:
             return pause or True  # no word of the provider's: stamina's own back-off with jitter
 
         async for attempt in stamina.retry_context(
-            on=worth_repeating, attempts=attempts, timeout=seconds, wait_max=2.0, wait_jitter=0.5
+            on=worth_repeating, attempts=None, timeout=seconds, wait_max=2.0, wait_jitter=0.5
         ):
             with attempt:
-                return await self._attempt(
-                    call, attempt.num, deadline, priority, last=attempt.num == attempts
-                )
+                return await self._attempt(call, attempt.num, deadline, priority, last=left == 1)
         raise AssertionError("stamina returns or raises")
 
     async def _attempt(

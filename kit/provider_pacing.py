@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 import itertools
+import math
 from asyncio import TimerHandle
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -67,6 +68,9 @@ class Pacing:
         self._remaining = DEFAULT_LIMIT
         self._resets_at = 0.0
         self._confirmed = False
+        # Tokens that may be on their way at once: halved by each refusal, as others at the same
+        # address are sending too, and full again some ten windows later.
+        self._burst = math.inf
         self._costs: dict[str, int] = {}
         self._sent: set[Turn] = set()
         self._line: list[tuple[Priority, int, Waiter]] = []
@@ -152,9 +156,11 @@ class Pacing:
         if now >= self._resets_at:
             self._remaining, self._confirmed = self._limit, False
             self._resets_at = now + DEFAULT_WINDOW
+            self._burst += max(1, self._limit // 10)
         # Until the first answer of a window, others behind the same address may have drawn on it:
         # half of it is enough to find out.
-        most = self._limit if self._confirmed else max(1, self._limit // 2)
+        window = self._limit if self._confirmed else max(1, self._limit // 2)
+        most = min(window, self._burst)
         # A request that has been on its way for a whole window was counted in an earlier one.
         on_the_way = sum(t.cost for t in self._sent if now - t.since < DEFAULT_WINDOW)
         if min(most, self._remaining) - on_the_way >= min(cost, most):
@@ -179,6 +185,7 @@ class Pacing:
             self._remaining -= cost
             self._confirmed = self._confirmed or turn.status is not None
         if turn.status == 429:
+            self._burst = max(1, min(self._burst, self._limit) // 2)
             self._held_until = max(self._held_until, now + self._until_free(headers, now))
         elif turn.status == 503:
             pause = retry_after(headers, self._clock.wall())

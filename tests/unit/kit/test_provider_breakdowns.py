@@ -37,6 +37,15 @@ async def test_a_read_gives_up_after_its_attempts(
     assert len(played.received) == 3
 
 
+async def test_waits_for_the_rate_limit_do_not_use_attempts_up(
+    http: aiohttp.ClientSession, played: PlayedProvider
+) -> None:
+    refused = Answer(status=429, headers={"Retry-After": "0"})
+    played.will(*[refused] * 5, Answer({"ok": True}))
+    assert await played.client(http).get("/orders") == {"ok": True}
+    assert len(played.received) == 6
+
+
 @pytest.mark.parametrize("status", [400, 403, 404, 410])
 async def test_a_refused_read_is_not_repeated(
     http: aiohttp.ClientSession, played: PlayedProvider, status: int

@@ -236,6 +236,20 @@ async def test_too_many_requests_without_a_time_stops_until_the_window_ends(shop
     assert request.sent()
 
 
+async def test_after_refusals_fewer_are_sent_at_once_and_then_more_again(shop: Shop) -> None:
+    await shop.learn(remaining=9)
+    for request in [await shop.ask(), await shop.ask()]:
+        await shop.answer(request, {"Retry-After": "1"}, status=429)
+    for _ in range(30):
+        await shop.ask()
+    await shop.clock.advance(1.1)
+    assert len(shop.order) == 3 + 3  # ten, halved twice, and one more for the new window
+    for request in shop.order[3:]:
+        await shop.answer(request, shop.window(remaining=5))
+    await shop.clock.advance(2.2)
+    assert len(shop.order) > 6 + 3
+
+
 async def test_a_pause_longer_than_the_deadline_is_refused_at_once(shop: Shop) -> None:
     await shop.answer(await shop.ask(), {"Retry-After": "30"}, status=429)
     request = await shop.ask(timeout=5)
