@@ -24,15 +24,19 @@ class ProviderSettings:
         """Declares and reads the variables; what is missing or unfit is reported to `env`."""
         base_url = env.url(
             "ESIM_GO_BASE_URL",
-            "Address of eSIM Go's API, version included",
+            "The address of eSIM Go's API, version included.",
             "https://api.esim-go.com/v2.5",
         )
         api_key = env.text(
-            "ESIM_GO_API_KEY", "API key of your organisation at eSIM Go", secret=True,
+            "ESIM_GO_API_KEY", "The API key of your organisation at eSIM Go.", secret=True,
             missing=KEY_MISSING,
         )  # fmt: skip
         timeout = env.number(
-            "ESIM_GO_TIMEOUT", "Seconds that a call to eSIM Go may take", 15, low=1, high=300
+            "ESIM_GO_TIMEOUT",
+            "Seconds that a call to eSIM Go may take, waiting included.",
+            15,
+            low=1,
+            high=300,
         )
         if api_key and not fits_header(api_key):
             env.problems.append("ESIM_GO_API_KEY holds spaces or characters that no API key has")
