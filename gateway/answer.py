@@ -24,7 +24,12 @@ def respond(request: web.Request, body: dict[str, Any], status: int) -> web.Resp
     kind = media_type(request)
     if status == 400 and kind == JSON and JSON in _accepted(request):
         status = 200
-    return web.Response(text=json.dumps(body), status=status, content_type=kind, charset="utf-8")
+    response = web.Response(
+        text=json.dumps(body), status=status, content_type=kind, charset="utf-8"
+    )
+    # Answers hold activation codes; none may stay in a browser's or a proxy's cache.
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def error(status: int, words: str, code: str) -> web.Response:

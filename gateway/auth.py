@@ -26,7 +26,9 @@ class SessionRequired(FieldExtension):
     """Puts @auth on its field, and lets the field resolve only for callers with a session."""
 
     def apply(self, field: StrawberryField) -> None:
-        field.directives.append(Auth())
+        # Called for each schema that is built, on the same field.
+        if Auth() not in field.directives:
+            field.directives.append(Auth())
 
     async def resolve_async(
         self, next_: Callable[..., Awaitable[Any]], source: Any, info: Info, **kwargs: Any

@@ -20,6 +20,8 @@ WRITE_TIMEOUT = 30.0
 # Objects in one answer: five times the provider's whole catalogue with its countries. It keeps one
 # request with many aliases from holding the process for everybody else.
 MAX_OBJECTS = 100_000
+# The catalogue could not be asked, or could not answer.
+NOT_ANSWERED = frozenset({Kind.UNAVAILABLE, Kind.DEADLINE, Kind.EXHAUSTED})
 
 
 class Context:
@@ -29,7 +31,7 @@ class Context:
         self.session = session
         self.peers = peers
         self.idempotency_key = idempotency_key
-        self.loaders = Loaders(peers, self.call)
+        self.loaders = Loaders(self)
         self._objects = 0
 
     async def call(
@@ -42,12 +44,26 @@ class Context:
         token = self.session.token or None
         return await rpc_client.call(method, request, token=token, timeout=timeout)
 
+    async def ask_catalogue(
+        self, method: Callable[..., Awaitable[Response]], request: Any
+    ) -> Response:
+        """A call to the catalogue; one that can't answer now gets the documented words."""
+        try:
+            return await self.call(method, request)
+        except Failure as failure:
+            if failure.kind not in NOT_ANSWERED:
+                raise
+            words = "Failed to fetch data plans"
+            raise Failure(
+                failure.kind, failure.reason, words, retry_after=failure.retry_after
+            ) from failure
+
     async def change(self, method: Callable[..., Awaitable[Response]], request: Any) -> Response:
         """A call that changes something: what was loaded before it is forgotten."""
         try:
             return await self.call(method, request, WRITE_TIMEOUT)
         finally:
-            self.loaders = Loaders(self.peers, self.call)
+            self.loaders = Loaders(self)
 
     def require_session(self) -> Session:
         """Raises Failure(UNAUTHENTICATED) for a caller without a session."""
@@ -58,6 +74,11 @@ class Context:
                 "Not authenticated: send the header Authorization: Bearer <access token>",
             )
         return self.session
+
+    def own_id(self) -> str | None:
+        """For lists of the caller's own: an administrator's session would reach everybody's."""
+        session = self.session
+        return str(session.user_id) if session.role is Role.ADMIN else None
 
     def spend(self, objects: int) -> None:
         """Counts objects of the answer; raises Failure(INVALID) when they are too many."""

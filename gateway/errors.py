@@ -109,3 +109,10 @@ def masked(error: BaseException, request_id: str) -> dict[str, Any]:
         "message": f"Something went wrong here; the operator finds it by fault id {fault}",
         "extensions": {"code": CODES[Kind.INTERNAL], "reason": "INTERNAL", "faultId": fault},
     }
+
+
+def refusal(failure: Failure) -> tuple[str, str]:
+    """Words and code of a refusal, for a mutation's answer; raises the failure when it is no refusal."""
+    if failure.kind not in REFUSALS:
+        raise failure
+    return message(failure), failure.reason

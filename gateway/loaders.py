@@ -17,20 +17,24 @@ Value = TypeVar("Value")
 MAX_BATCH = 1_000
 
 
-class Call(Protocol):
-    """A call to a service with the session of the request."""
+class Caller(Protocol):
+    """What loaders need of the request that they serve: a context."""
 
-    def __call__(
+    @property
+    def peers(self) -> Peers: ...
+
+    async def call(self, method: Callable[..., Awaitable[Value]], request: Any, /) -> Value: ...
+
+    async def ask_catalogue(
         self, method: Callable[..., Awaitable[Value]], request: Any, /
-    ) -> Awaitable[Value]: ...
+    ) -> Value: ...
 
 
 class Loaders:
     """The loaders of one request; an id that the services leave out loads as None or as an empty list."""
 
-    def __init__(self, peers: Peers, call: Call) -> None:
-        self._peers = peers
-        self._call = call
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
         self.plans = DataLoader(self._plans, max_batch_size=MAX_BATCH)
         self.orders = DataLoader(self._orders, max_batch_size=MAX_BATCH)
         self.esims = DataLoader(self._esims, max_batch_size=MAX_BATCH)
@@ -40,32 +44,34 @@ class Loaders:
 
     async def _plans(self, ids: list[str]) -> list[catalogue_pb2.DataPlan | None]:
         request = catalogue_pb2.BatchGetPlansRequest(ids=ids)
-        answer = await self._call(self._peers.catalogue.BatchGetPlans, request)
+        answer = await self._caller.ask_catalogue(
+            self._caller.peers.catalogue.BatchGetPlans, request
+        )
         return _in_order(ids, {plan.id: plan for plan in answer.plans})
 
     async def _orders(self, ids: list[str]) -> list[orders_pb2.Order | None]:
         request = orders_pb2.BatchGetOrdersRequest(order_ids=ids)
-        answer = await self._call(self._peers.orders.BatchGetOrders, request)
+        answer = await self._caller.call(self._caller.peers.orders.BatchGetOrders, request)
         return _in_order(ids, {order.id: order for order in answer.orders})
 
     async def _esims(self, ids: list[str]) -> list[esims_pb2.ESIM | None]:
         request = esims_pb2.BatchGetESIMsRequest(esim_ids=ids)
-        answer = await self._call(self._peers.esims.BatchGetESIMs, request)
+        answer = await self._caller.call(self._caller.peers.esims.BatchGetESIMs, request)
         return _in_order(ids, {esim.id: esim for esim in answer.esims})
 
     async def _esims_of_order(self, ids: list[str]) -> list[list[esims_pb2.ESIM]]:
         request = esims_pb2.BatchListOrderESIMsRequest(order_ids=ids)
-        answer = await self._call(self._peers.esims.BatchListOrderESIMs, request)
+        answer = await self._caller.call(self._caller.peers.esims.BatchListOrderESIMs, request)
         return _grouped(ids, ((esim.order_id, esim) for esim in answer.esims))
 
     async def _bundles(self, ids: list[str]) -> list[list[esims_pb2.ESIMBundle]]:
         request = esims_pb2.BatchListBundlesRequest(esim_ids=ids)
-        answer = await self._call(self._peers.esims.BatchListBundles, request)
+        answer = await self._caller.call(self._caller.peers.esims.BatchListBundles, request)
         return _grouped(ids, ((bundle.esim_id, bundle) for bundle in answer.bundles))
 
     async def _usage(self, ids: list[str]) -> list[esims_pb2.ESIMUsage | None]:
         request = esims_pb2.BatchGetUsageRequest(esim_ids=ids)
-        answer = await self._call(self._peers.esims.BatchGetUsage, request)
+        answer = await self._caller.call(self._caller.peers.esims.BatchGetUsage, request)
         return _in_order(ids, {usage.esim_id: usage for usage in answer.usages})
 
 

@@ -1,9 +1,8 @@
 """Queries about plans; public, as a shop's window is."""
 
-from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Self
 
 import strawberry
 
@@ -11,18 +10,14 @@ from gateway.auth import public_field
 from gateway.context import Info
 from gateway.plans import Country, DataPlan
 from kit import money
-from kit.errors import Failure, Kind, invalid
+from kit.errors import invalid
 from protos.catalogue.v1 import catalogue_pb2
 from protos.common.v1 import money_pb2
-
-Response = TypeVar("Response")
 
 # The most that the catalogue gives in one page; the provider's whole catalogue fits.
 PAGE = 10_000
 # What an int64 holds; also far above any price or amount of data.
 MAX_NUMBER = 2**63 - 1
-# The catalogue could not be asked, or could not answer.
-NOT_ANSWERED = frozenset({Kind.UNAVAILABLE, Kind.DEADLINE, Kind.EXHAUSTED})
 
 
 @strawberry.input(description="Conditions that all must hold; an absent one holds for every plan.")
@@ -148,7 +143,7 @@ class PlanQueries:
         )
         plans: list[DataPlan] = []
         while True:
-            page = await ask(info, info.context.peers.catalogue.ListPlans, request)
+            page = await info.context.ask_catalogue(info.context.peers.catalogue.ListPlans, request)
             info.context.spend(len(page.plans))
             plans.extend(DataPlan.of(plan) for plan in page.plans)
             request.page_token = page.next_page_token
@@ -163,7 +158,9 @@ class PlanQueries:
         if not 1 <= first <= 50:
             raise invalid({"first": f"must be a whole number from 1 to 50, not {first}"})
         request = catalogue_pb2.ListFeaturedPlansRequest(page_size=first)
-        answer = await ask(info, info.context.peers.catalogue.ListFeaturedPlans, request)
+        answer = await info.context.ask_catalogue(
+            info.context.peers.catalogue.ListFeaturedPlans, request
+        )
         info.context.spend(len(answer.plans))
         return [DataPlan.of(plan) for plan in answer.plans]
 
@@ -173,37 +170,24 @@ class PlanQueries:
     )
     async def data_plan(self, info: Info, id: PlanIdArgument) -> DataPlan | None:  # noqa: A002
         request = catalogue_pb2.GetPlanRequest(id=id)
-        answer = await ask(info, info.context.peers.catalogue.GetPlan, request)
+        answer = await info.context.ask_catalogue(info.context.peers.catalogue.GetPlan, request)
         return DataPlan.of(answer.plan)
 
     @public_field(description="Every region with plans on sale, by name.")
     async def regions(self, info: Info) -> list[RegionSummary]:
         request = catalogue_pb2.ListRegionsRequest()
-        answer = await ask(info, info.context.peers.catalogue.ListRegions, request)
+        answer = await info.context.ask_catalogue(info.context.peers.catalogue.ListRegions, request)
         info.context.spend(len(answer.regions))
         return [RegionSummary.of(region) for region in answer.regions]
 
     @public_field(description="Every country with plans on sale, by name.")
     async def countries(self, info: Info, region: RegionArgument = None) -> list[CountrySummary]:
         request = catalogue_pb2.ListCountriesRequest(region=region)
-        answer = await ask(info, info.context.peers.catalogue.ListCountries, request)
+        answer = await info.context.ask_catalogue(
+            info.context.peers.catalogue.ListCountries, request
+        )
         info.context.spend(len(answer.countries))
         return [CountrySummary.of(country) for country in answer.countries]
-
-
-async def ask(info: Info, method: Callable[..., Awaitable[Response]], request: Any) -> Response:
-    """Calls the catalogue; one that can't answer gets the documented words."""
-    try:
-        return await info.context.call(method, request)
-    except Failure as failure:
-        if failure.kind not in NOT_ANSWERED:
-            raise
-        raise Failure(
-            failure.kind,
-            failure.reason,
-            "Failed to fetch data plans",
-            retry_after=failure.retry_after,
-        ) from failure
 
 
 def _price(field: str, value: float | None) -> money_pb2.Money | None:

@@ -9,13 +9,21 @@ from strawberry.federation.schema import FederationAny
 from strawberry.types.execution import ExecutionContext
 
 from gateway.documents import CACHED, Documents
+from gateway.esim_operations import ESIMMutations, ESIMQueries
+from gateway.orders import OrderQueries
 from gateway.plan_queries import PlanQueries
+from gateway.purchase import OrderMutations
 from kit.errors import invalid
 
 
 @strawberry.type(description="What can be asked.")
-class Query(PlanQueries):
+class Query(PlanQueries, OrderQueries, ESIMQueries):
     """All queries."""
+
+
+@strawberry.type(description="What can be changed.")
+class Mutation(OrderMutations, ESIMMutations):
+    """All mutations."""
 
 
 class Schema(strawberry.federation.Schema):
@@ -44,13 +52,14 @@ def _representation(index: int, given: Any) -> Any:
     return {"__typename": kind, "id": given["id"]}
 
 
-ENTITIES = ("DataPlan",)
+ENTITIES = ("DataPlan", "Order", "ESIM")
 
 
 def build(max_depth: int) -> Schema:
     """The schema; `max_depth` bounds how deep an operation's fields may be nested."""
     return Schema(
         query=Query,
+        mutation=Mutation,
         federation_version="2.3",
         extensions=[
             lambda: Documents(max_depth),

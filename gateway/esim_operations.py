@@ -1,0 +1,111 @@
+"""Queries for a customer's own eSIMs, and what the customer may change about them."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Protocol
+
+import strawberry
+
+from gateway.auth import auth_field
+from gateway.context import Info
+from gateway.errors import refusal
+from gateway.esims import ESIM
+from kit.errors import Failure, invalid
+from protos.esims.v1 import esims_pb2
+
+# The most that the service gives at once; the documented list has no paging.
+MOST = 500
+
+FirstArgument = Annotated[
+    int, strawberry.argument(description=f"At most so many of the newest, 1 to {MOST}.")
+]
+ESIMIdArgument = Annotated[strawberry.ID, strawberry.argument(description="The eSIM's id.")]
+ReferenceArgument = Annotated[
+    str, strawberry.argument(description="Own words for it, 0 to 100 characters.")
+]
+
+
+@strawberry.type
+class ESIMQueries:
+    """Mixed into Query."""
+
+    @auth_field(
+        name="myESIMs",
+        description=f"The caller's own eSIMs, newest first; the newest {MOST} unless `first` says"
+        " fewer.",
+    )
+    async def my_esims(self, info: Info, first: FirstArgument = MOST) -> list[ESIM]:
+        if not 1 <= first <= MOST:
+            raise invalid({"first": f"must be a whole number from 1 to {MOST}, not {first}"})
+        request = esims_pb2.ListESIMsRequest(
+            filter=esims_pb2.ESIMFilter(customer_id=info.context.own_id()), page_size=first
+        )
+        answer = await info.context.call(info.context.peers.esims.ListESIMs, request)
+        info.context.spend(len(answer.esims))
+        return [ESIM.of(esim) for esim in answer.esims]
+
+    @auth_field(
+        description="One eSIM. An unknown id, or another customer's, is the error NOT_FOUND."
+    )
+    async def esim_details(self, info: Info, id: ESIMIdArgument) -> ESIM | None:  # noqa: A002
+        request = esims_pb2.GetESIMRequest(esim_id=id)
+        answer = await info.context.call(info.context.peers.esims.GetESIM, request)
+        return ESIM.of(answer.esim)
+
+
+@strawberry.type(name="ESIMResult", description="The outcome of a change to an eSIM.")
+class ESIMResult:
+    success: bool = strawberry.field(description="Whether the eSIM is as was asked for.")
+    esim: ESIM | None = strawberry.field(description="The eSIM; null when the change was refused.")
+    error: str | None = strawberry.field(description="Why it was refused, in words.")
+    code: str | None = strawberry.field(
+        description="Why it was refused, for programs, such as POLICY_SUSPENSION."
+    )
+
+
+@strawberry.type
+class ESIMMutations:
+    """Mixed into Mutation."""
+
+    @auth_field(
+        name="suspendESIM",
+        description="Suspends an eSIM's service; its bundles stay, and their time goes on. May be"
+        " repeated.",
+    )
+    async def suspend_esim(self, info: Info, esim_id: ESIMIdArgument) -> ESIMResult | None:
+        request = esims_pb2.SuspendESIMRequest(esim_id=esim_id)
+        return await _change(info, info.context.peers.esims.SuspendESIM, request)
+
+    @auth_field(
+        name="restoreESIM",
+        description="Lifts a suspension. Refused as POLICY_SUSPENSION when the provider suspended it"
+        " for a breach of its policy: only its support can lift that. May be repeated.",
+    )
+    async def restore_esim(self, info: Info, esim_id: ESIMIdArgument) -> ESIMResult | None:
+        request = esims_pb2.RestoreESIMRequest(esim_id=esim_id)
+        return await _change(info, info.context.peers.esims.RestoreESIM, request)
+
+    @auth_field(
+        name="updateESIMReference",
+        description="Sets the customer's own words for an eSIM, here and at the provider.",
+    )
+    async def update_esim_reference(
+        self, info: Info, esim_id: ESIMIdArgument, reference: ReferenceArgument
+    ) -> ESIMResult | None:
+        request = esims_pb2.UpdateESIMReferenceRequest(esim_id=esim_id, reference=reference)
+        return await _change(info, info.context.peers.esims.UpdateESIMReference, request)
+
+
+class _Changed(Protocol):
+    @property
+    def esim(self) -> esims_pb2.ESIM: ...
+
+
+async def _change(
+    info: Info, method: Callable[..., Awaitable[_Changed]], request: Any
+) -> ESIMResult:
+    try:
+        answer = await info.context.change(method, request)
+    except Failure as failure:
+        words, code = refusal(failure)
+        return ESIMResult(success=False, esim=None, error=words, code=code)
+    return ESIMResult(success=True, esim=ESIM.of(answer.esim), error=None, code=None)

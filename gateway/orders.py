@@ -1,0 +1,189 @@
+"""Orders in the schema, and the queries for a customer's own."""
+
+from datetime import UTC, datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Self
+
+import strawberry
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.auth import auth_field, public_field
+from gateway.context import Info
+from gateway.plans import DataPlan
+from kit import money, timestamps
+from kit.errors import invalid
+from protos.orders.v1 import orders_pb2
+
+if TYPE_CHECKING:
+    from gateway.esims import ESIM
+
+# The most that the service gives at once. The documented list has no paging: whoever has more orders
+# narrows them with the filter.
+MOST = 500
+
+
+@strawberry.enum(description="How far an order is.")
+class OrderStatus(Enum):
+    PROCESSING = strawberry.enum_value(
+        "PROCESSING", description="Recorded; the provider's answer or the eSIMs are awaited."
+    )
+    COMPLETED = strawberry.enum_value("COMPLETED", description="Paid, and its eSIMs are there.")
+    FAILED = strawberry.enum_value("FAILED", description="Refused; nothing was paid.")
+    CANCELLED = strawberry.enum_value(
+        "CANCELLED", description="Cancelled after payment, without money back."
+    )
+    REFUNDED = strawberry.enum_value(
+        "REFUNDED", description="Cancelled, and the provider gave the money back."
+    )
+
+
+@strawberry.federation.type(keys=["id"], description="A purchase of one plan.")
+class Order:
+    id: strawberry.ID = strawberry.field(description="A UUID.")
+    reference: str | None = strawberry.field(
+        description="The provider's order reference; null until the provider answered."
+    )
+    status: OrderStatus = strawberry.field(description="How far it is.")
+    status_reason: str | None = strawberry.field(
+        description="Why it is so, in words; null when there is nothing to say."
+    )
+    quantity: int = strawberry.field(description="How many eSIMs were bought.")
+    unit_price: float = strawberry.field(
+        description="The plan's price when it was bought, for one."
+    )
+    total_price: float = strawberry.field(
+        description="What was charged; until the provider answered, unit price times quantity."
+        " Calculate with `totalPriceExact`, as a Float is not exact."
+    )
+    total_price_exact: str = strawberry.field(
+        description='The exact total as a decimal, such as "4.56".'
+    )
+    currency: str = strawberry.field(description='ISO 4217, such as "USD".')
+    customer_reference: str = strawberry.field(
+        description="The customer's own words for it; often empty."
+    )
+    auto_activate: bool = strawberry.field(
+        description="Whether its bundles are followed until they are in force."
+    )
+    created_at: datetime = strawberry.field(description="When it was recorded.")
+    updated_at: datetime = strawberry.field(description="When it last changed.")
+    plan_id: strawberry.Private[str]
+
+    @public_field(description="The plan that was bought; null when it can't be read now.")
+    async def data_plan(self, info: Info) -> DataPlan | None:
+        plan = await info.context.loaders.plans.load(self.plan_id)
+        return None if plan is None else DataPlan.of(plan)
+
+    @public_field(
+        description="Its eSIMs: none until they are delivered; null when they can't be read now."
+    )
+    async def esims(
+        self, info: Info
+    ) -> list[Annotated["ESIM", strawberry.lazy("gateway.esims")]] | None:
+        from gateway.esims import ESIM  # the two types name each other
+
+        found = await info.context.loaders.esims_of_order.load(self.id)
+        info.context.spend(len(found))
+        return [ESIM.of(esim) for esim in found]
+
+    @classmethod
+    def of(cls, order: orders_pb2.Order) -> Self:
+        total = money.from_proto(order.total_price)
+        status = orders_pb2.OrderStatus.Name(order.status).removeprefix("ORDER_STATUS_")
+        return cls(
+            id=strawberry.ID(order.id),
+            reference=order.reference or None,
+            status=OrderStatus[status],
+            status_reason=order.status_reason or None,
+            quantity=order.quantity,
+            unit_price=float(money.from_proto(order.unit_price)),
+            total_price=float(total),
+            total_price_exact=str(total),
+            currency=order.total_price.currency_code,
+            customer_reference=order.customer_reference,
+            auto_activate=order.auto_activate,
+            created_at=timestamps.from_proto(order.created_at),
+            updated_at=timestamps.from_proto(order.updated_at),
+            plan_id=order.plan_id,
+        )
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: strawberry.ID) -> Self | None:  # noqa: A002 - the key's name
+        info.context.require_session()
+        order = await info.context.loaders.orders.load(id)
+        return None if order is None else cls.of(order)
+
+
+@strawberry.input(description="Conditions that all must hold; an absent one holds for every order.")
+class OrderFilter:
+    status: OrderStatus | None = strawberry.field(default=None, description="Only in this status.")
+    from_date: datetime | None = strawberry.field(
+        default=None,
+        description="Recorded at this time or later. A time without a zone is UTC, a date its start.",
+    )
+    to_date: datetime | None = strawberry.field(
+        default=None,
+        description="Recorded before this time. A time without a zone is UTC, a date its start.",
+    )
+
+
+FilterArgument = Annotated[
+    OrderFilter | None, strawberry.argument(description="Which orders; without it all.")
+]
+FirstArgument = Annotated[
+    int, strawberry.argument(description=f"At most so many of the newest, 1 to {MOST}.")
+]
+OrderIdArgument = Annotated[strawberry.ID, strawberry.argument(description="The order's id.")]
+
+
+@strawberry.type
+class OrderQueries:
+    """Mixed into Query."""
+
+    @auth_field(
+        description=f"The caller's own orders, newest first; the newest {MOST} unless `first` says"
+        " fewer. Older ones are reached with `filter.toDate`."
+    )
+    async def my_orders(
+        self,
+        info: Info,
+        filter: FilterArgument = None,  # noqa: A002 - the documented argument's name
+        first: FirstArgument = MOST,
+    ) -> list[Order]:
+        if not 1 <= first <= MOST:
+            raise invalid({"first": f"must be a whole number from 1 to {MOST}, not {first}"})
+        wanted = filter or OrderFilter()
+        request = orders_pb2.ListOrdersRequest(
+            filter=orders_pb2.OrderFilter(
+                statuses=_statuses(wanted.status),
+                from_date=_moment("filter.from_date", wanted.from_date),
+                to_date=_moment("filter.to_date", wanted.to_date),
+                customer_id=info.context.own_id(),
+            ),
+            page_size=first,
+        )
+        answer = await info.context.call(info.context.peers.orders.ListOrders, request)
+        info.context.spend(len(answer.orders))
+        return [Order.of(order) for order in answer.orders]
+
+    @auth_field(
+        description="One order. An unknown id, or another customer's, is the error NOT_FOUND."
+    )
+    async def order_details(self, info: Info, id: OrderIdArgument) -> Order | None:  # noqa: A002
+        request = orders_pb2.GetOrderRequest(order_id=id)
+        answer = await info.context.call(info.context.peers.orders.GetOrder, request)
+        return Order.of(answer.order)
+
+
+def _statuses(status: OrderStatus | None) -> list[orders_pb2.OrderStatus.ValueType]:
+    return [orders_pb2.OrderStatus.Value(f"ORDER_STATUS_{status.name}")] if status else []
+
+
+def _moment(field: str, moment: datetime | None) -> Timestamp | None:
+    if moment is None:
+        return None
+    try:
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return timestamps.to_proto(aware.astimezone(UTC))
+    except (ValueError, OverflowError):
+        raise invalid({field: "must be a time between the years 1 and 9999 in UTC"}) from None

@@ -1,0 +1,181 @@
+"""Buying and cancelling."""
+
+from enum import Enum
+from typing import Annotated, Self
+
+import strawberry
+from graphql import FieldNode
+
+from gateway.auth import auth_field
+from gateway.context import Info
+from gateway.errors import refusal
+from gateway.orders import Order, OrderIdArgument, OrderStatus
+from gateway.plan_queries import PlanIdArgument
+from kit.errors import Failure, invalid
+from protos.orders.v1 import orders_pb2
+
+# Nobody heard from the orders service, which may have begun before it fell silent.
+UNHEARD = frozenset({"DEADLINE_EXCEEDED", "SERVICE_UNAVAILABLE"})
+
+
+@strawberry.input(description="How a plan is bought.")
+class PurchaseInput:
+    quantity: int = strawberry.field(default=1, description="How many eSIMs, 1 to 10.")
+    customer_reference: str | None = strawberry.field(
+        default=None,
+        description="Own words for the order and its eSIMs, at most 100 characters.",
+    )
+    auto_activate: bool = strawberry.field(
+        default=False,
+        description="eSIMs always come with the order, ready to install; false (the default) leaves"
+        " the bundle to start at first use; true also follows the bundle at the provider until it is"
+        " in force and shows the eSIM ACTIVE then.",
+    )
+    idempotency_key: str | None = strawberry.field(
+        default=None,
+        description="Up to 200 visible ASCII characters that name this purchase: sent again with the"
+        " same request, it answers the same order instead of buying twice; with another request it"
+        " is refused as IDEMPOTENCY_CONFLICT. The header Idempotency-Key does the same for an"
+        " operation of this one field.",
+    )
+
+
+@strawberry.type(description="The outcome of a purchase.")
+class PurchaseESIMResult:
+    success: bool = strawberry.field(
+        description="False when it was refused; true also while the order is still PROCESSING."
+    )
+    order: Order | None = strawberry.field(
+        description="The order; null when it was refused before anything was recorded."
+    )
+    error: str | None = strawberry.field(description="Why it was refused, in words.")
+    code: str | None = strawberry.field(
+        description="Why it was refused, for programs, such as PLAN_UNAVAILABLE."
+    )
+
+    @classmethod
+    def of(cls, order: orders_pb2.Order) -> Self:
+        shown = Order.of(order)
+        if shown.status is not OrderStatus.FAILED:
+            return cls(success=True, order=shown, error=None, code=None)
+        words = shown.status_reason or "The order failed; nothing was paid"
+        return cls(success=False, order=shown, error=words, code="ORDER_FAILED")
+
+
+@strawberry.enum(description="Where the money of a cancelled bundle went.")
+class RefundResult(Enum):
+    BALANCE = strawberry.enum_value("BALANCE", description="To the balance.")
+    INVENTORY = strawberry.enum_value(
+        "INVENTORY", description="To the inventory, for a later order."
+    )
+    NONE = strawberry.enum_value("NONE", description="The provider gave nothing back.")
+
+
+@strawberry.type(description="A bundle that was taken off an eSIM.")
+class RevokedBundle:
+    iccid: str = strawberry.field(description="The eSIM's ICCID.")
+    refund: RefundResult = strawberry.field(description="Where its money went.")
+
+    @classmethod
+    def of(cls, revoked: orders_pb2.RevokedAssignment) -> Self:
+        refund = orders_pb2.RefundResult.Name(revoked.refund).removeprefix("REFUND_RESULT_")
+        return cls(iccid=revoked.iccid, refund=RefundResult[refund])
+
+
+@strawberry.type(description="The outcome of a cancellation.")
+class CancelOrderResult:
+    success: bool = strawberry.field(description="Whether the order is cancelled now.")
+    order: Order | None = strawberry.field(description="The order; null when that was refused.")
+    error: str | None = strawberry.field(description="Why it was refused, in words.")
+    code: str | None = strawberry.field(
+        description="Why it was refused, for programs, such as ORDER_IN_USE."
+    )
+    message: str | None = strawberry.field(description="What happened, in words.")
+    revoked: list[RevokedBundle] = strawberry.field(
+        description="The bundles that this cancellation took off eSIMs."
+    )
+
+
+PurchaseArgument = Annotated[
+    PurchaseInput | None, strawberry.argument(description="How; without it one, with no reference.")
+]
+
+
+@strawberry.type
+class OrderMutations:
+    """Mixed into Mutation."""
+
+    @auth_field(
+        name="purchaseESIM",
+        description="Buys a plan. The answer comes when the eSIMs are there, or after a bounded wait"
+        " with the order still PROCESSING: the work goes on, and `orderDetails` shows how it ends.",
+    )
+    async def purchase_esim(
+        self,
+        info: Info,
+        plan_id: PlanIdArgument,
+        input: PurchaseArgument = None,  # noqa: A002 - the documented argument's name
+    ) -> PurchaseESIMResult | None:
+        wanted = input or PurchaseInput()
+        try:
+            request = orders_pb2.CreateOrderRequest(
+                plan_id=plan_id,
+                quantity=wanted.quantity,
+                customer_reference=wanted.customer_reference or "",
+                auto_activate=wanted.auto_activate,
+                idempotency_key=_key(info, wanted),
+            )
+            answer = await info.context.change(info.context.peers.orders.CreateOrder, request)
+        except Failure as failure:
+            if failure.reason in UNHEARD:
+                raise _unheard(failure) from failure
+            words, code = refusal(failure)
+            return PurchaseESIMResult(success=False, order=None, error=words, code=code)
+        return PurchaseESIMResult.of(answer.order)
+
+    @auth_field(
+        description="Cancels an order that nobody used: its bundles are taken off the eSIMs, and"
+        " refunded where the provider allows. May be repeated."
+    )
+    async def cancel_order(self, info: Info, order_id: OrderIdArgument) -> CancelOrderResult | None:
+        request = orders_pb2.CancelOrderRequest(order_id=order_id)
+        try:
+            answer = await info.context.change(info.context.peers.orders.CancelOrder, request)
+        except Failure as failure:
+            words, code = refusal(failure)
+            return CancelOrderResult(
+                success=False, order=None, error=words, code=code, message=None, revoked=[]
+            )
+        return CancelOrderResult(
+            success=True,
+            order=Order.of(answer.order),
+            error=None,
+            code=None,
+            message=answer.message or None,
+            revoked=[RevokedBundle.of(revoked) for revoked in answer.revoked],
+        )
+
+
+def _key(info: Info, wanted: PurchaseInput) -> str:
+    """The input's key, else the header's; raises Failure when the header might serve two purchases."""
+    header = info.context.idempotency_key
+    if wanted.idempotency_key is not None or header is None:
+        return wanted.idempotency_key or ""
+    selections = info.operation.selection_set.selections
+    if len(selections) != 1 or not isinstance(selections[0], FieldNode):
+        raise invalid(
+            {
+                "input.idempotencyKey": "is needed in an operation of several fields, as the header"
+                " Idempotency-Key can name only one purchase"
+            }
+        )
+    return header
+
+
+def _unheard(failure: Failure) -> Failure:
+    return Failure(
+        failure.kind,
+        failure.reason,
+        "No answer came, and the order may have been recorded: look at myOrders, or send the same"
+        " request again with the same idempotencyKey, before you buy anew",
+    )

@@ -1,0 +1,172 @@
+"""The schema: documented names, descriptions, and @auth exactly where a session is needed."""
+
+import re
+
+import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLObjectType,
+    build_schema,
+    parse,
+)
+from graphql.language import FieldDefinitionNode, ObjectTypeDefinitionNode
+
+from gateway import export_schema
+from gateway.schema import build
+
+SDL = export_schema.sdl()
+SCHEMA = build_schema(
+    # graphql-core knows nothing of Apollo's directives.
+    re.sub(r"^schema @link.*?\{", "schema {", SDL, flags=re.MULTILINE).replace(
+        ' @key(fields: "id")', ""
+    )
+)
+SIGNED_IN = {
+    "Query": {"myESIMs", "esimDetails", "myOrders", "orderDetails"},
+    "Mutation": {
+        "purchaseESIM",
+        "cancelOrder",
+        "suspendESIM",
+        "restoreESIM",
+        "updateESIMReference",
+    },
+}
+FEDERATION = {"_entities", "_service", "_Any", "_Entity", "_Service"}
+
+
+def fields_of(name: str) -> dict[str, str]:
+    kind = SCHEMA.type_map[name]
+    assert isinstance(kind, GraphQLObjectType | GraphQLInputObjectType)
+    return {field: str(definition.type) for field, definition in kind.fields.items()}
+
+
+def test_the_committed_file_is_up_to_date() -> None:
+    assert export_schema.main(["--check"]) == 0
+
+
+def test_auth_is_on_the_signed_in_fields_and_nowhere_else() -> None:
+    marked: dict[str, set[str]] = {}
+    for node in parse(SDL).definitions:
+        for field in getattr(node, "fields", None) or ():
+            assert isinstance(node, ObjectTypeDefinitionNode) or not field.directives
+            names = {directive.name.value for directive in field.directives or ()}
+            if isinstance(field, FieldDefinitionNode) and "auth" in names:
+                assert isinstance(node, ObjectTypeDefinitionNode)
+                marked.setdefault(node.name.value, set()).add(field.name.value)
+    assert marked == SIGNED_IN
+    assert "directive @auth on FIELD_DEFINITION" in SDL
+
+
+def test_a_customers_things_are_reached_through_guarded_fields_only() -> None:
+    query = SCHEMA.query_type
+    assert query is not None
+    open_fields = set(query.fields) - SIGNED_IN["Query"] - FEDERATION
+    seen: set[str] = set()
+    pending = [str(query.fields[name].type).strip("[]!") for name in open_fields]
+    while pending:
+        name = pending.pop()
+        kind = SCHEMA.type_map[name]
+        if name not in seen and isinstance(kind, GraphQLObjectType):
+            pending += [str(field.type).strip("[]!") for field in kind.fields.values()]
+        seen.add(name)
+    assert "DataPlan" in seen
+    assert not seen & {"Order", "ESIM", "ESIMBundle", "ESIMUsage"}
+
+
+def test_everything_has_a_description() -> None:
+    missing = []
+    for name, kind in SCHEMA.type_map.items():
+        if name.startswith("__") or name in FEDERATION or name in ("Int", "Float"):
+            continue
+        if not kind.description:
+            missing.append(name)
+        if isinstance(kind, GraphQLEnumType):
+            missing += [f"{name}.{k}" for k, v in kind.values.items() if not v.description]
+        if isinstance(kind, GraphQLObjectType | GraphQLInputObjectType):
+            for key, field in kind.fields.items():
+                if not field.description and key not in FEDERATION:
+                    missing.append(f"{name}.{key}")
+        if isinstance(kind, GraphQLObjectType):
+            for key, field in kind.fields.items():
+                missing += [
+                    f"{name}.{key}({a})"
+                    for a, argument in field.args.items()
+                    if not argument.description and key not in FEDERATION
+                ]
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "documented"),
+    [
+        ("dataPlans", "[DataPlan!]!"),
+        ("featuredPlans", "[DataPlan!]!"),
+        ("dataPlan", "DataPlan"),
+        ("myESIMs", "[ESIM!]!"),
+        ("esimDetails", "ESIM"),
+        ("myOrders", "[Order!]!"),
+        ("orderDetails", "Order"),
+    ],
+)
+def test_queries_have_their_documented_types(operation: str, documented: str) -> None:
+    assert fields_of("Query")[operation] == documented
+
+
+@pytest.mark.parametrize(
+    ("name", "documented"),
+    [
+        (
+            "DataPlan",
+            "id name description region countries duration price currency isUnlimited bundleGroup"
+            " features availableQuantity",
+        ),
+        ("Country", "name iso region"),
+        (
+            "Order",
+            "id reference status dataPlan quantity totalPrice esims createdAt updatedAt",
+        ),
+        (
+            "ESIM",
+            "id order plan iccid customerRef qrCode status assignedDate lastAction actionDate bundles"
+            " usage createdAt updatedAt activationCode smdpAddress matchingId appleInstallUrl"
+            " androidInstallUrl",
+        ),
+        ("ESIMBundle", "id name state dataUsed dataRemaining startDate endDate"),
+        ("ESIMUsage", "totalUsed totalRemaining activeBundles"),
+        ("PurchaseESIMResult", "success order error code"),
+        ("ESIMResult", "success esim error code"),
+        ("CancelOrderResult", "success order error code"),
+        ("PurchaseInput", "quantity customerReference autoActivate"),
+        ("DataPlanFilter", "region country duration maxPrice"),
+        ("OrderFilter", "status fromDate toDate"),
+    ],
+)
+def test_types_have_their_documented_fields(name: str, documented: str) -> None:
+    assert set(documented.split()) <= set(fields_of(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "documented"),
+    [
+        ("OrderStatus", "PROCESSING COMPLETED FAILED CANCELLED REFUNDED"),
+        ("ESIMStatus", "PROCESSING ASSIGNED ACTIVE SUSPENDED EXPIRED CANCELLED"),
+        ("BundleState", "PROCESSING ACTIVE INACTIVE SUSPENDED EXPIRED CANCELLED"),
+    ],
+)
+def test_enums_have_their_documented_values(name: str, documented: str) -> None:
+    kind = SCHEMA.type_map[name]
+    assert isinstance(kind, GraphQLEnumType)
+    assert list(kind.values) == documented.split()
+
+
+def test_it_is_a_federation_2_subgraph() -> None:
+    assert 'url: "https://specs.apollo.dev/federation/v2' in SDL
+    for name in ("DataPlan", "Order", "ESIM"):
+        assert f'type {name} @key(fields: "id")' in SDL
+
+
+async def test_the_subgraphs_own_sdl_is_the_committed_one() -> None:
+    result = await build(12).execute("{ _service { sdl } }")
+    assert result.data is not None
+    assert result.data["_service"]["sdl"] + "\n" == SDL
