@@ -57,7 +57,11 @@ def complete(
         else:
             continue
         local[f"{owner}_DATABASE_URL"] = url
-    return {**local, **settings.values}
+    told = {**local, **settings.values}
+    if settings.webhook_secret and not settings.real_provider:
+        # The sandbox signs with its own key, as the provider does with that of the organisation.
+        told["ESIM_GO_WEBHOOK_SECRET"] = f"{settings.webhook_secret},{SANDBOX_KEY}"
+    return told
 
 
 def for_migrations(

@@ -47,7 +47,7 @@ class LocalSettings:
         home = Path(
             env.text(
                 "ESIMGO_HOME",
-                "The folder that keeps the state of everything that runs locally.",
+                "The folder (seen from the project's) that keeps the state of all that runs locally.",
                 ".local",
             )
         )
@@ -141,4 +141,6 @@ def _filled(values: Mapping[str, str | None]) -> dict[str, str]:
 
 def _port(env: Env, name: str, whose: str, default: int) -> int:
     # Not 0: peers and tokens name the address, so it must be known before and stay the same.
-    return int(env.number(name, f"The port of {whose}.", default, low=1, high=65535))
+    return int(
+        env.number(name, f"The port of {whose} on this machine.", default, low=1, high=65535)
+    )

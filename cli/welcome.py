@@ -33,20 +33,21 @@ async def show(
     url = f"http://localhost:{settings.ports['GATEWAY_PORT']}/graphql"
     plan = await _first_plan(http, url, console)
     console.say(OWN_NAME, f"ready in {time.monotonic() - began:.1f} s")
-    customer = "YOUR_JWT_TOKEN"
     if settings.real_supabase:
-        tokens = "\n  A token: ./esimgo token --email YOU@YOUR.DOMAIN asks for the password.\n"
+        tokens = (
+            "  A token of yours; it asks for the password:\n"
+            "TOKEN=$(./esimgo token --email YOU@YOUR.DOMAIN --password)"
+        )
     else:
         auth = values["SUPABASE_URL"]
-        customer = await sessions.mint(http, auth, CUSTOMER, admin=False)
-        admin = await sessions.mint(http, auth, ADMIN, admin=True)
         tokens = (
-            f"\n  A customer's token ({CUSTOMER}; ./esimgo token --email {CUSTOMER} gives"
-            f" another):\n{customer}\n\n  An administrator's token ({ADMIN}):\n{admin}\n"
+            f"  Tokens of {CUSTOMER} and {ADMIN}, good for an hour; new ones:"
+            " ./esimgo token --email ... [--admin]\n"
+            f"TOKEN={await sessions.mint(http, auth, CUSTOMER, admin=False)}\n"
+            f"ADMIN_TOKEN={await sessions.mint(http, auth, ADMIN, admin=True)}"
         )
-    console.show(
-        f"\n{_addresses(settings, values, url)}\n{tokens}\n{_commands(url, customer, plan)}"
-    )
+    blocks = (_addresses(settings, values, url), tokens, _commands(url, plan))
+    console.show("\n" + "\n\n".join(blocks) + "\n")
 
 
 def _addresses(settings: LocalSettings, values: Mapping[str, str], url: str) -> str:
@@ -72,21 +73,18 @@ def _addresses(settings: LocalSettings, values: Mapping[str, str], url: str) -> 
     )
 
 
-def _commands(url: str, token: str, plan_id: str) -> str:
-    signed_in = f'curl {url} {JSON} -H "Authorization: Bearer {token}"'
+def _commands(url: str, plan_id: str) -> str:
+    signed_in = f'curl {url} {JSON} -H "Authorization: Bearer $TOKEN"'
     purchase = (
         f'mutation {{ purchaseESIM(planId: \\"{plan_id}\\", input: {{quantity: 1}})'
-        " { success error order { id status esims { iccid qrCode } } } }"
+        " { success error order { id status esims { iccid activationCode } } } }"
     )
     return "\n".join(
         (
-            "  Try: what is on offer, your eSIMs, and buying one",
+            "  Try what is on offer, buying one, and your eSIMs:",
             f'curl {url} {JSON} -d \'{{"query":"{{ featuredPlans {{ name price }} }}"}}\'',
-            "",
-            f'{signed_in} -d \'{{"query":"{{ myESIMs {{ id status }} }}"}}\'',
-            "",
             f'{signed_in} -d \'{{"query":"{purchase}"}}\'',
-            "",
+            f'{signed_in} -d \'{{"query":"{{ myESIMs {{ id status }} }}"}}\'',
         )
     )
 

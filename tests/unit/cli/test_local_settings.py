@@ -47,6 +47,13 @@ def test_a_real_key_leaves_the_rest_played(tmp_path: Path) -> None:
     assert result["SUPABASE_URL"] == "http://127.0.0.1:4011"
 
 
+def test_callbacks_of_the_sandbox_are_believed_beside_those_with_a_secret(tmp_path: Path) -> None:
+    secret = {"ESIM_GO_WEBHOOK_SECRET": "mine"}
+    assert told(secret, tmp_path)["ESIM_GO_WEBHOOK_SECRET"] == "mine,sandbox-api-key"
+    real = secret | {"ESIM_GO_API_KEY": "real-key"}
+    assert told(real, tmp_path)["ESIM_GO_WEBHOOK_SECRET"] == "mine"
+
+
 def test_a_real_project_leaves_the_provider_played(tmp_path: Path) -> None:
     assert "SANDBOX_AUTH_PORT" not in read(SUPABASE).own_ports()
     result = told(SUPABASE, tmp_path)
