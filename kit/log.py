@@ -38,5 +38,6 @@ def setup(level: str, secrets: Iterable[str] = ()) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(RedactingFormatter(secrets))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # It tells every request with its whole path; our own lines say more with less.
+    # They tell every request with its whole path, and every retry; our own lines say more with less.
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    logging.getLogger("stamina").setLevel(logging.ERROR)
