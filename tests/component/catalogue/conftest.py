@@ -1,0 +1,182 @@
+"""A running catalogue service with a sandbox behind it, each test with its own database and catalogue."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+import sandbox.server
+import sandbox.settings
+from kit import rpc_client
+from kit.provider import ProviderSettings
+from kit.service_settings import ServiceSettings, SessionSettings
+from protos.catalogue.v1 import catalogue_pb2 as pb
+from protos.catalogue.v1 import catalogue_pb2_grpc
+from sandbox.switches import Switches
+from services.catalogue.__main__ import serve
+from services.catalogue.settings import Settings
+from tests.fixtures.neighbours import Auth, Serving
+from tests.fixtures.postgres import Databases
+
+# Seconds. Nothing here takes nearly so long; it only ends a test that hangs.
+PATIENCE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """The service as its callers see it, and the doors behind it."""
+
+    stub: "catalogue_pb2_grpc.CatalogueServiceAsyncStub"  # only the type checker's file has it
+    auth: Auth
+    databases: Databases
+    settings: Settings
+    control_url: str
+    port: int
+
+    async def call(self, method: str, request: Any, token: str | None = None) -> Any:
+        """Calls as a peer does; raises the Failure that the service answers."""
+        return await rpc_client.call(
+            getattr(self.stub, method), request, token=token, timeout=PATIENCE
+        )
+
+    async def plans(self, **conditions: Any) -> list[pb.DataPlan]:
+        """All plans of a filter, on one page."""
+        request = pb.ListPlansRequest(filter=pb.PlanFilter(**conditions), page_size=10_000)
+        return list((await self.call("ListPlans", request)).plans)
+
+    async def plan(self, name: str) -> pb.DataPlan:
+        answer: pb.GetPlanResponse = await self.call("GetPlan", pb.GetPlanRequest(name=name))
+        return answer.plan
+
+    async def sync(self) -> pb.SyncStatus:
+        """Reads the catalogue now, or joins whoever reads it; gives the result."""
+        metadata = (("authorization", f"Bearer {self.auth.service_role_key}"),)
+        messages = [
+            message
+            async for message in self.stub.SyncCatalogue(
+                pb.SyncCatalogueRequest(), metadata=metadata, timeout=PATIENCE
+            )
+        ]
+        assert [message.done for message in messages] == [False] * (len(messages) - 1) + [True]
+        return messages[-1].status
+
+    async def status(self) -> pb.GetSyncStatusResponse:
+        answer: pb.GetSyncStatusResponse = await self.call(
+            "GetSyncStatus", pb.GetSyncStatusRequest(), self.auth.service_role_key
+        )
+        return answer
+
+    async def tell_sandbox(self, path: str, **body: Any) -> Any:
+        """Uses the sandbox's control door."""
+        async with self.auth.http.post(f"{self.control_url}/{path}", json=body) as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.json()
+
+
+OpenShop = Callable[..., AbstractAsyncContextManager[Shop]]
+
+
+@pytest.fixture
+def open_shop(
+    databases: Databases, auth: Auth, serving: Serving, tmp_path: Path, http: aiohttp.ClientSession
+) -> OpenShop:
+    """Opens a shop that sells `bundles`: a list, a file, or by default the sandbox's own.
+
+    It has read them once unless `read` is False; `switches` are the sandbox's, `changes` the service's.
+    """
+
+    @asynccontextmanager
+    async def opened(
+        bundles: list[dict[str, Any]] | Path | None = None,
+        *,
+        read: bool = True,
+        fault: dict[str, Any] | None = None,
+        switches: dict[str, Any] | None = None,
+        **changes: Any,
+    ) -> AsyncIterator[Shop]:
+        if isinstance(bundles, list):
+            path = tmp_path / "catalogue.json"
+            path.write_text(json.dumps(bundles))
+            bundles = path
+        async with AsyncExitStack() as stack:
+            provider = await sandbox.server.start(
+                sandbox.settings.Settings(
+                    port=0,
+                    catalogue=bundles,
+                    # What is tested here is not the waiting for tokens.
+                    switches=Switches(**({"tokens_per_second": 0} | (switches or {}))),
+                )
+            )
+            stack.push_async_callback(provider.stop)
+            if fault:
+                async with http.post(f"{provider.control_url}/faults", json=fault) as answer:
+                    assert answer.status == 200, await answer.text()
+            settings = Settings(
+                ServiceSettings(
+                    host="127.0.0.1",
+                    port=0,
+                    database_url=databases.url("catalogue"),
+                    sessions=SessionSettings(auth.url, auth.service_role_key, None),
+                    redis_url=None,
+                    drain_seconds=0,
+                ),
+                ProviderSettings(provider.url, "sandbox-api-key"),
+            )
+            settings = replace(settings, **changes)
+            port = await stack.enter_async_context(serving(serve, settings))
+            channel = rpc_client.channel(f"127.0.0.1:{port}")
+            stack.push_async_callback(channel.close)
+            stub: Any = catalogue_pb2_grpc.CatalogueServiceStub(channel)
+            shop = Shop(stub, auth, databases, settings, provider.control_url, port)
+            if read:
+                assert (await shop.sync()).error == ""
+            yield shop
+
+    return opened
+
+
+COUNTRIES = {
+    "FR": ("France", "Europe"),
+    "DE": ("Germany", "Europe"),
+    "GB": ("United Kingdom", "Europe"),
+    "CI": ("Côte d'Ivoire", "Africa"),
+    "JP": ("Japan", "Asia"),
+    "US": ("United States", "North America"),
+}
+
+
+def bundle(
+    name: str, price: float, *isos: str, days: int = 30, data: int = 1000, **fields: Any
+) -> dict[str, Any]:
+    """A bundle in the provider's shape."""
+    places = [{"iso": iso, "name": COUNTRIES[iso][0], "region": COUNTRIES[iso][1]} for iso in isos]
+    allowance = {
+        "type": "DATA",
+        "service": "STANDARD",
+        "description": "Data",
+        "amount": data,
+        "unit": "MB",
+        "unlimited": data < 0,
+    }
+    return {
+        "name": name,
+        "description": f"eSIM, {name}",
+        "groups": ["Standard Fixed"],
+        "countries": places,
+        "dataAmount": data,
+        "duration": days,
+        "speed": ["4G", "5G"],
+        "autostart": False,
+        "unlimited": data < 0,
+        "roamingEnabled": [],
+        "price": price,
+        "billingType": "FixedCost",
+        "profileName": "Profile 1",
+        "allowances": [allowance],
+        **fields,
+    }
