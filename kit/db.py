@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -17,7 +17,11 @@ from kit.process import Stopped
 
 logger = logging.getLogger(__name__)
 
-Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+# Generic in its types only; other modules write it in annotations that are evaluated.
+if TYPE_CHECKING:
+    Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
+else:
+    Connection = PoolConnectionProxy
 # Faults that pass by themselves: the server restarts, is out of connections, or cannot be reached.
 PASSING = (
     OSError,
