@@ -74,12 +74,15 @@ class RefundResult(Enum):
 @strawberry.type(description="A bundle that was taken off an eSIM.")
 class RevokedBundle:
     iccid: str = strawberry.field(description="The eSIM's ICCID.")
-    refund: RefundResult = strawberry.field(description="Where its money went.")
+    refund: RefundResult | None = strawberry.field(
+        description="Where its money went; null when that is not known yet."
+    )
 
     @classmethod
     def of(cls, revoked: orders_pb2.RevokedAssignment) -> Self:
         refund = orders_pb2.RefundResult.Name(revoked.refund).removeprefix("REFUND_RESULT_")
-        return cls(iccid=revoked.iccid, refund=RefundResult[refund])
+        known = RefundResult[refund] if revoked.refund else None
+        return cls(iccid=revoked.iccid, refund=known)
 
 
 @strawberry.type(description="The outcome of a cancellation.")

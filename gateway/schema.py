@@ -13,7 +13,9 @@ from gateway.esim_operations import ESIMMutations, ESIMQueries
 from gateway.orders import OrderQueries
 from gateway.plan_queries import PlanQueries
 from gateway.purchase import OrderMutations
-from kit.errors import invalid
+from kit.checks import Checks
+
+ENTITIES = ("DataPlan", "Order", "ESIM")
 
 
 @strawberry.type(description="What can be asked.")
@@ -32,7 +34,9 @@ class Schema(strawberry.federation.Schema):
     def entities_resolver(
         self, info: strawberry.Info, representations: list[FederationAny]
     ) -> list[FederationAny]:
-        known = [_representation(index, given) for index, given in enumerate(representations)]
+        checks = Checks()
+        known = [_representation(checks, n, given) for n, given in enumerate(representations)]
+        checks.done()
         info.context.spend(len(known))
         return super().entities_resolver(info, known)
 
@@ -42,17 +46,16 @@ class Schema(strawberry.federation.Schema):
         """Nothing: what is worth a line is logged where errors are put into words for the client."""
 
 
-def _representation(index: int, given: Any) -> Any:
-    """Its type and key alone; raises Failure for what names no entity of ours."""
-    kind = given.get("__typename") if isinstance(given, dict) else None
+def _representation(checks: Checks, index: int, given: Any) -> Any:
+    """Its type and key alone, noting what names no entity of ours."""
+    path = f"representations[{index}]"
+    kind, id_ = (
+        (given.get("__typename"), given.get("id")) if isinstance(given, dict) else (None,) * 2
+    )
     if kind not in ENTITIES:
-        raise invalid({f"representations[{index}].__typename": f"must be one of {ENTITIES}"})
-    if not isinstance(given.get("id"), str):
-        raise invalid({f"representations[{index}].id": "must be an id"})
-    return {"__typename": kind, "id": given["id"]}
-
-
-ENTITIES = ("DataPlan", "Order", "ESIM")
+        checks.fail(f"{path}.__typename", f"must be one of {', '.join(ENTITIES)}")
+    checks.uuid(f"{path}.id", id_ if isinstance(id_, str) else "")
+    return {"__typename": kind, "id": id_}
 
 
 def build(max_depth: int) -> Schema:

@@ -105,7 +105,7 @@ async def test_without_a_session_federation_finds_nobodys_things(
 ) -> None:
     answer = await gateway.client.ask(
         "query($r: [_Any!]!) { _entities(representations: $r) { __typename } }",
-        r=[{"__typename": kind, "id": "1"}],
+        r=[{"__typename": kind, "id": ORDER_ID}],
     )
     assert answer.body["data"] == {"_entities": [None]}
     assert answer.code == "UNAUTHENTICATED"
@@ -119,7 +119,7 @@ async def test_federation_looks_entities_up_in_one_call_with_the_callers_session
     answer = await ann.ask(
         """query($r: [_Any!]!) { _entities(representations: $r) {
              ... on Order { id status } } }""",
-        r=[{"__typename": "Order", "id": id_} for id_ in (ORDER_ID, "other")],
+        r=[{"__typename": "Order", "id": id_} for id_ in (ORDER_ID, ESIM_ID)],
     )
     assert answer.data == {"_entities": [{"id": ORDER_ID, "status": "COMPLETED"}, None]}
     assert gateway.orders.calls == {"BatchGetOrders": 1}
@@ -548,7 +548,8 @@ async def test_a_cancellation_says_what_happened(gateway: Gateway, ann: Client) 
         revoked=[
             orders_pb2.RevokedAssignment(
                 iccid="8943108169900000016", refund=orders_pb2.REFUND_RESULT_BALANCE
-            )
+            ),
+            orders_pb2.RevokedAssignment(iccid="8943108169900000024"),
         ],
     )
     answer = await ann.ask(
@@ -559,7 +560,10 @@ async def test_a_cancellation_says_what_happened(gateway: Gateway, ann: Client) 
         "success": True,
         "order": {"status": "REFUNDED"},
         "message": "1 bundle was taken off",
-        "revoked": [{"iccid": "8943108169900000016", "refund": "BALANCE"}],
+        "revoked": [
+            {"iccid": "8943108169900000016", "refund": "BALANCE"},
+            {"iccid": "8943108169900000024", "refund": None},
+        ],
     }
 
 

@@ -195,7 +195,16 @@ async def test_federation_looks_many_plans_up_in_one_call(gateway: Gateway) -> N
 
 @pytest.mark.parametrize(
     "representation",
-    [{}, 5, "x", None, {"__typename": "Query"}, {"__typename": "DataPlan"}, {"__typename": [1]}],
+    [
+        {},
+        5,
+        "x",
+        None,
+        {"__typename": "Query"},
+        {"__typename": "DataPlan"},
+        {"__typename": [1]},
+        {"__typename": "DataPlan", "id": "x"},
+    ],
 )
 async def test_a_representation_that_is_none_is_bad_input(
     client: Client, representation: Any
