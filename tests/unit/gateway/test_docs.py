@@ -1,0 +1,34 @@
+"""docs/graphql.md: its examples hold against the schema, and it leaves no operation and no code out."""
+
+import re
+from pathlib import Path
+
+import pytest
+from graphql import DocumentNode, FieldNode, OperationDefinitionNode, parse, validate
+
+from gateway.errors import CODES
+from tests.unit.gateway.test_schema import FEDERATION, SCHEMA
+
+PAGE = (Path(__file__).parents[3] / "docs" / "graphql.md").read_text()
+EXAMPLES = [parse(text) for text in re.findall(r"```graphql\n(.*?)```", PAGE, re.DOTALL)]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_an_example_is_valid(example: DocumentNode) -> None:
+    assert validate(SCHEMA, example) == []
+
+
+def test_every_operation_has_an_example() -> None:
+    roots = (SCHEMA.query_type, SCHEMA.mutation_type)
+    operations = {name for root in roots if root for name in root.fields} - FEDERATION
+    used = set()
+    for definition in (node for example in EXAMPLES for node in example.definitions):
+        assert isinstance(definition, OperationDefinitionNode)
+        for field in definition.selection_set.selections:
+            assert isinstance(field, FieldNode)
+            used.add(field.name.value)
+    assert used == operations
+
+
+def test_every_code_is_explained() -> None:
+    assert [code for code in CODES.values() if f"`{code}`" not in PAGE] == []
