@@ -1,3 +1,8 @@
 """Fixtures that all tests may use."""
 
-pytest_plugins = ["tests.fixtures.postgres", "tests.fixtures.neighbours", "tests.fixtures.gateway"]
+pytest_plugins = [
+    "tests.fixtures.postgres",
+    "tests.fixtures.neighbours",
+    "tests.fixtures.one_machine",
+    "tests.fixtures.gateway",
+]
