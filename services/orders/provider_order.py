@@ -1,5 +1,6 @@
 """The provider's orders, install details and assignments, read from its JSON; no I/O."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from services.orders.order import DeliveredESIM, Refund
 # States in which nobody has used the bundle and it can still be taken back.
 UNUSED_STATES = frozenset({"processing", "queued"})
 REVOKED_STATE = "revoked"
+NO_REFUND = re.compile(r"\b(not|no|without|never)\b( \w+){0,2} refund|\bnon-?refund")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,11 @@ class ProviderOrder:
     item: str | None
     quantity: int
     esims: tuple[DeliveredESIM, ...]
+
+    @property
+    def completed(self) -> bool:
+        """Whether the provider says that it is ready; silence counts as yes."""
+        return self.status.lower() in ("completed", "")
 
     @property
     def failed(self) -> bool:
@@ -176,9 +183,7 @@ def read_refund(words: str) -> Refund | None:
     One text is documented: "Successfully Revoked Bundle, bundle has been refunded to inventory".
     """
     lower = words.lower()
-    if any(
-        no in lower for no in ("not been refunded", "not refunded", "no refund", "without refund")
-    ):
+    if NO_REFUND.search(lower):
         return Refund.NONE
     if "refund" not in lower:
         return None

@@ -5,7 +5,7 @@ import logging
 from datetime import timedelta
 from uuid import UUID
 
-from kit.db import Database
+from kit.db import Connection, Database
 from kit.errors import Failure, Kind
 from services.orders import attempts, deliveries, order, store
 from services.orders.datasource import OrdersDataSource
@@ -23,6 +23,9 @@ MOST_NOT_SENT = 5
 FIRST_BACK_OFF = 1.0
 # The provider's guide: usually at once, up to 10 minutes. Three times that is no delay any more.
 DELIVERY_PATIENCE = timedelta(minutes=30)
+# The provider's word for an order that is ready is documented, the others are not: after this time
+# its eSIMs are asked for whatever it says.
+ASK_ANYWAY = timedelta(minutes=1)
 # Seconds between the attempts to record what the provider answered, when the database is away:
 # the answer lives only in this process.
 RECORD_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -128,14 +131,21 @@ class Purchase:
             try:
                 async with self._database.system() as connection:
                     await attempts.end(connection, attempt, "PLACED")
+                    if await store.owned_references(connection, [answer.reference]):
+                        await self._review(
+                            work, f"{answer.reference} is another order's too", connection
+                        )
+                        return
                     await store.record_reference(
                         connection, work.order, answer.reference, answer.total, answer.currency
                     )
+                    words = order.WORDS_DELIVERY
                     if _complete_delivery(answer.esims, work.order.quantity):
                         await deliveries.record(connection, work.order, answer.esims)
+                        words = ""
                     placed = Work(self._database, work.order, work.run, work.lease)
                     await placed.step(
-                        "placed", point=RecoveryPoint.PLACED, reason="", connection=connection
+                        "placed", point=RecoveryPoint.PLACED, reason=words, connection=connection
                     )
             except (Failure, TimeoutError):
                 logger.exception(
@@ -177,6 +187,8 @@ class Purchase:
                 return []
             if _complete_delivery(placed.esims, work.order.quantity):
                 return list(placed.esims)
+            if not placed.completed and age < ASK_ANYWAY:
+                return await self._prepared(work, age)
             found = await self._datasource.get_order_assignments(reference)
             if _complete_delivery(found, work.order.quantity):
                 return found
@@ -185,6 +197,9 @@ class Purchase:
         if age > DELIVERY_PATIENCE:
             await self._review(work, f"no eSIMs for {reference}: {detail}")
             return []
+        return await self._prepared(work, age)
+
+    async def _prepared(self, work: Work, age: timedelta) -> Pause:
         await work.explain(order.WORDS_DELIVERY)
         return grown(age, 0.5, 30)
 
@@ -209,13 +224,16 @@ class Purchase:
         await work.step("completed", status=OrderStatus.COMPLETED, reason="")
         return None
 
-    async def _review(self, work: Work, detail: str) -> None:
+    async def _review(
+        self, work: Work, detail: str, connection: "Connection | None" = None
+    ) -> None:
         logger.error("order %s needs an operator: %s", work.order.id, detail)
         await work.step(
             "needs review",
             status=OrderStatus.NEEDS_REVIEW,
             reason=order.WORDS_REVIEW,
             detail=detail,
+            connection=connection,
         )
 
 

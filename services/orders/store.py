@@ -33,7 +33,10 @@ CLAIM = f"""
 insert into orders.esim_orders as o (
     customer_id, idempotency_key, plan_id, bundle_name, quantity, unit_price, total_price, currency,
     customer_reference, auto_activate, next_run_at
-) values ($1, $2, $3, $4, $5::smallint, $6, $6 * $5::smallint, $7, $8, $9, now() + $10::interval)
+) values (
+    $1, $2, $3, $4, $5::smallint, $6::numeric, $6::numeric * $5::smallint, $7, $8, $9,
+    now() + $10::interval
+)
 on conflict (customer_id, idempotency_key) do nothing
 returning {COLUMNS}
 """  # noqa: S608 - only COLUMNS of this file goes in

@@ -36,7 +36,7 @@ class Work:
         point: RecoveryPoint | None = None,
         reason: str | None = None,
         detail: str | None = None,
-        connection: Connection | None = None,
+        connection: "Connection | None" = None,
     ) -> None:
         """Moves the order on, in the given transaction or in one of its own.
 

@@ -1,0 +1,199 @@
+"""The orders service between a real sandbox, a real PostgreSQL, and stand-ins for its two peers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID, uuid5
+
+import aiohttp
+import grpc
+import pytest
+
+import sandbox.server
+from kit import money
+from kit.errors import Failure, Kind
+from kit.provider import ProviderSettings
+from kit.rpc_errors import from_error, to_status
+from kit.service_settings import ServiceSettings, SessionSettings
+from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
+from protos.esims.v1 import esims_pb2, esims_pb2_grpc
+from protos.orders.v1 import orders_pb2, orders_pb2_grpc
+from sandbox.settings import Settings as SandboxSettings
+from sandbox.switches import Switches
+from services.orders.__main__ import serve
+from services.orders.settings import Settings
+from tests.fixtures.neighbours import Auth, Serving
+from tests.fixtures.postgres import Databases
+
+Metadata = tuple[tuple[str, str], ...]
+
+PLANS = UUID("00000000-0000-0000-0000-00000000cafe")
+
+
+class CatalogueStandIn(catalogue_pb2_grpc.CatalogueServiceServicer):
+    """Plans of the sandbox's catalogue by id; `withdrawn` ones are not on sale."""
+
+    def __init__(self, running: sandbox.server.Running) -> None:
+        self.bundles = {str(uuid5(PLANS, b.name)): b for b in running.world.catalogue.all()}
+        self.withdrawn: set[str] = set()
+        self.tokens: list[str] = []
+
+    async def GetPlan(self, request: Any, context: Any) -> catalogue_pb2.GetPlanResponse:
+        self.tokens += [str(v) for k, v in context.invocation_metadata() if k == "authorization"]
+        bundle = self.bundles.get(request.id)
+        if bundle is None:
+            missing = Failure(Kind.NOT_FOUND, "ANY_PLAN_NOT_FOUND", "no such plan")
+            await context.abort_with_status(to_status(missing))
+            raise AssertionError("abort raises")
+        gone = request.id in self.withdrawn
+        return catalogue_pb2.GetPlanResponse(
+            plan=catalogue_pb2.DataPlan(
+                id=request.id,
+                name=bundle.name,
+                price=money.to_proto(bundle.price, "USD"),
+                available_quantity=0 if gone else 10,
+                withdrawn=gone,
+            )
+        )
+
+
+class ESIMsStandIn(esims_pb2_grpc.ESIMsServiceServicer):
+    """Keeps what it was told; `away` makes it unavailable."""
+
+    def __init__(self) -> None:
+        self.registered: dict[str, esims_pb2.RegisterESIMsRequest] = {}
+        self.cancelled: list[str] = []
+        self.tokens: set[str] = set()
+        self.away = False
+
+    async def RegisterESIMs(self, request: Any, context: Any) -> esims_pb2.RegisterESIMsResponse:
+        await self._take(context)
+        self.registered[request.order_id] = request
+        return esims_pb2.RegisterESIMsResponse()
+
+    async def CancelOrderBundles(
+        self, request: Any, context: Any
+    ) -> esims_pb2.CancelOrderBundlesResponse:
+        await self._take(context)
+        self.cancelled.append(request.order_id)
+        return esims_pb2.CancelOrderBundlesResponse()
+
+    async def _take(self, context: Any) -> None:
+        self.tokens |= {str(v) for k, v in context.invocation_metadata() if k == "authorization"}
+        if self.away:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+
+
+@dataclass
+class Shop:
+    """Everything around one orders service, and the settings to start it with."""
+
+    sandbox: sandbox.server.Running
+    catalogue: CatalogueStandIn
+    esims: ESIMsStandIn
+    databases: Databases
+    auth: Auth
+    http: aiohttp.ClientSession
+    settings: Settings
+    serving: Serving
+
+    @property
+    def plan_id(self) -> str:
+        """A plan that starts at first use."""
+        return next(i for i, b in self.catalogue.bundles.items() if not b.autostart)
+
+    @asynccontextmanager
+    async def open(self, **changes: Any) -> AsyncIterator["orders_pb2_grpc.OrdersServiceAsyncStub"]:
+        """The running service, with some settings changed."""
+        async with (
+            self.serving(serve, replace(self.settings, **changes)) as port,
+            grpc.aio.insecure_channel(f"localhost:{port}") as channel,
+        ):
+            yield orders_pb2_grpc.OrdersServiceStub(channel)
+
+    async def session(self, email: str, *, admin: bool = False) -> Metadata:
+        """Call metadata of a signed-in user."""
+        return (("authorization", f"Bearer {await self.auth.token(email, admin=admin)}"),)
+
+    @property
+    def service_key(self) -> Metadata:
+        return (("authorization", f"Bearer {self.auth.service_role_key}"),)
+
+    async def control(self, path: str, /, **body: Any) -> Any:
+        """A POST at the sandbox's control door."""
+        async with self.http.post(f"{self.sandbox.control_url}/{path}", json=body) as answer:
+            assert answer.status < 300, await answer.text()
+            return await answer.json()
+
+    async def fault(self, **wanted: Any) -> None:
+        await self.control("faults", **wanted)
+
+    @property
+    def charges(self) -> int:
+        """How many orders the provider took money for."""
+        return sum(entry.kind == "order" for entry in self.sandbox.world.ledger)
+
+    async def row(self, order_id: str) -> Any:
+        return await self.databases.admin.fetchrow(
+            "select * from orders.esim_orders where id = $1::text::uuid", order_id
+        )
+
+    async def stored_status(self, order_id: str) -> str:
+        return str((await self.row(order_id))["status"])
+
+
+@pytest.fixture
+async def shop(
+    databases: Databases, auth: Auth, http: aiohttp.ClientSession, serving: Serving
+) -> AsyncIterator[Shop]:
+    """A shop whose orders service isn't started yet."""
+    switches = Switches(tokens_per_second=0, async_seconds=0)
+    running = await sandbox.server.start(SandboxSettings(port=0, switches=switches))
+    server = grpc.aio.server()
+    catalogue, esims = (
+        CatalogueStandIn(running),  # type: ignore[abstract] # the other methods answer UNIMPLEMENTED
+        ESIMsStandIn(),  # type: ignore[abstract] # likewise
+    )
+    catalogue_pb2_grpc.add_CatalogueServiceServicer_to_server(catalogue, server)
+    esims_pb2_grpc.add_ESIMsServiceServicer_to_server(esims, server)
+    peers = f"localhost:{server.add_insecure_port('localhost:0')}"
+    await server.start()
+    settings = Settings(
+        service=ServiceSettings(
+            host="localhost",
+            port=0,
+            database_url=databases.url("orders"),
+            sessions=SessionSettings(auth.url, auth.service_role_key, None),
+            redis_url=None,
+            drain_seconds=0.0,
+        ),
+        provider=ProviderSettings(running.url, "sandbox-api-key", timeout=5.0),
+        catalogue_address=peers,
+        esims_address=peers,
+        purchase_wait=10.0,
+        settling=0.5,
+        recovery_every=0.1,
+    )
+    yield Shop(running, catalogue, esims, databases, auth, http, settings, serving)
+    await server.stop(None)
+    await running.stop()
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
+    """Waits for what another process writes to the database, which nothing here can await."""
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(0.05)
+
+
+def reason_of(error: grpc.aio.AioRpcError) -> str:
+    """The machine-readable reason of a failed call."""
+    return from_error(error).reason
+
+
+def request(shop: Shop, **changes: Any) -> orders_pb2.CreateOrderRequest:
+    """One of the first plan."""
+    fields: dict[str, Any] = {"plan_id": shop.plan_id, "quantity": 1, "idempotency_key": "key-1"}
+    return orders_pb2.CreateOrderRequest(**(fields | changes))

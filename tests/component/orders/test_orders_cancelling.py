@@ -1,0 +1,182 @@
+"""Cancelling orders: what the provider takes back, what it refuses, and runs that break midway."""
+
+from decimal import Decimal
+from typing import Any
+
+import grpc
+import pytest
+
+from protos.orders.v1 import orders_pb2
+from tests.component.orders.shop import Metadata, Shop, reason_of, request, until
+
+CANCELLED = orders_pb2.ORDER_STATUS_CANCELLED
+REFUNDED = orders_pb2.ORDER_STATUS_REFUNDED
+
+
+async def bought(shop: Shop, orders: Any, buyer: Metadata, quantity: int = 1) -> orders_pb2.Order:
+    answer = await orders.CreateOrder(request(shop, quantity=quantity), metadata=buyer)
+    assert answer.order.status == orders_pb2.ORDER_STATUS_COMPLETED
+    order: orders_pb2.Order = answer.order
+    return order
+
+
+def cancel(orders: Any, order: orders_pb2.Order, buyer: Metadata) -> Any:
+    return orders.CancelOrder(orders_pb2.CancelOrderRequest(order_id=order.id), metadata=buyer)
+
+
+def states(shop: Shop, order: orders_pb2.Order) -> list[str]:
+    """Of the order's bundles at the provider."""
+    return [
+        a.state for a in shop.sandbox.world.assignments if a.reference.startswith(order.reference)
+    ]
+
+
+async def test_an_unused_order_is_refunded_where_refunds_are_on(shop: Shop) -> None:
+    shop.sandbox.world.switches.refunds = True
+    buyer = await shop.session("b@example.com")
+    before = shop.sandbox.world.account.balance
+    async with shop.open() as orders:
+        order = await bought(shop, orders, buyer, quantity=3)
+        assert shop.sandbox.world.account.balance < before
+        answer = await cancel(orders, order, buyer)
+    assert answer.order.status == REFUNDED
+    assert "refunded" in answer.message
+    assert len(answer.revoked) == 3
+    assert {r.refund for r in answer.revoked} == {orders_pb2.REFUND_RESULT_BALANCE}
+    assert shop.sandbox.world.account.balance == before
+    assert states(shop, order) == ["revoked"] * 3
+    assert shop.esims.cancelled == [order.id]
+
+
+async def test_an_unused_order_is_cancelled_without_money_where_refunds_are_off(
+    shop: Shop,
+) -> None:
+    buyer = await shop.session("b@example.com")
+    async with shop.open() as orders:
+        order = await bought(shop, orders, buyer)
+        answer = await cancel(orders, order, buyer)
+        again = await cancel(orders, order, buyer)
+    assert answer.order.status == CANCELLED
+    assert "no refund" in answer.message
+    assert [r.refund for r in answer.revoked] == [orders_pb2.REFUND_RESULT_NONE]
+    assert again == answer
+    assert shop.esims.cancelled == [order.id]
+
+
+async def test_a_used_order_stays(shop: Shop) -> None:
+    buyer = await shop.session("b@example.com")
+    async with shop.open() as orders:
+        order = await bought(shop, orders, buyer, quantity=2)
+        iccid = shop.esims.registered[order.id].esims[1].iccid
+        await shop.control(f"esims/{iccid}/install")
+        await shop.control(f"esims/{iccid}/use-data", megabytes=1)
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await cancel(orders, order, buyer)
+    assert raised.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert reason_of(raised.value) == "ORDER_IN_USE"
+    assert "revoked" not in states(shop, order)
+    assert await shop.stored_status(order.id) == "COMPLETED"
+
+
+async def test_a_failed_order_holds_nothing_to_cancel(shop: Shop) -> None:
+    await shop.control("balance", set=0)
+    buyer = await shop.session("b@example.com")
+    async with shop.open() as orders:
+        failed = (await orders.CreateOrder(request(shop), metadata=buyer)).order
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await cancel(orders, failed, buyer)
+    assert reason_of(raised.value) == "ORDER_NOT_CANCELLABLE"
+
+
+async def test_an_order_being_worked_on_cannot_be_cancelled_yet(shop: Shop) -> None:
+    shop.sandbox.world.switches.async_seconds = 3600
+    buyer = await shop.session("b@example.com")
+    async with shop.open(purchase_wait=0.3) as orders:
+        order = (await orders.CreateOrder(request(shop, quantity=6), metadata=buyer)).order
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await cancel(orders, order, buyer)
+    assert reason_of(raised.value) == "ORDER_NOT_CANCELLABLE"
+
+
+@pytest.mark.parametrize("effect", ["done", "none"])
+async def test_a_revoke_whose_answer_was_lost_is_looked_up_and_its_refund_known(
+    shop: Shop, effect: str
+) -> None:
+    shop.sandbox.world.switches.refunds = True
+    buyer = await shop.session("b@example.com")
+    async with shop.open() as orders:
+        order = await bought(shop, orders, buyer)
+        # The first DELETE is the validation.
+        await shop.fault(
+            method="DELETE", path="/esims/*/bundles/*", drop=True, effect=effect, skip=1
+        )
+        answer = await cancel(orders, order, buyer)
+    assert answer.order.status == REFUNDED
+    assert states(shop, order) == ["revoked"]
+    assert refunds(shop) == [Decimal(str(shop.catalogue.bundles[shop.plan_id].price))]
+
+
+async def test_a_refusal_to_validate_leaves_everything_as_it_was(shop: Shop) -> None:
+    buyer = await shop.session("b@example.com")
+    async with shop.open() as orders:
+        order = await bought(shop, orders, buyer, quantity=2)
+        await shop.fault(method="DELETE", path="/esims/*/bundles/*", status=400, count=0)
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await cancel(orders, order, buyer)
+    assert reason_of(raised.value) == "ORDER_NOT_CANCELLABLE"
+    assert states(shop, order) == ["queued"] * 2
+    assert (await shop.row(order.id))["cancel_requested_at"] is None
+
+
+async def test_what_is_refused_after_all_is_told_and_the_rest_stays_with_the_customer(
+    shop: Shop,
+) -> None:
+    buyer = await shop.session("b@example.com")
+    async with shop.open() as orders:
+        order = await bought(shop, orders, buyer, quantity=2)
+        # Refunds are off, so each of the two is validated twice.
+        await shop.fault(method="DELETE", path="/esims/*/bundles/*", status=400, skip=4)
+        answer = await cancel(orders, order, buyer)
+    assert answer.order.status == orders_pb2.ORDER_STATUS_COMPLETED
+    assert answer.message.startswith("1 of 2 bundles were cancelled")
+    assert len(answer.revoked) == 1
+    assert sorted(states(shop, order)) == ["queued", "revoked"]
+    assert shop.esims.cancelled == []
+
+
+async def test_a_cancellation_goes_on_after_a_restart(shop: Shop) -> None:
+    buyer = await shop.session("b@example.com")
+    async with shop.open(purchase_wait=0.5) as orders:
+        order = await bought(shop, orders, buyer, quantity=2)
+        shop.esims.away = True
+        answer = await cancel(orders, order, buyer)
+        assert answer.order.status == orders_pb2.ORDER_STATUS_COMPLETED
+        assert "being cancelled" in answer.message
+    shop.esims.away = False
+    # One of the two as if the process had died between the revoke and its record.
+    await shop.databases.admin.execute(
+        "update orders.order_revocations set state = 'STARTED', refund = null"
+        " where iccid = (select min(iccid) from orders.order_revocations)"
+    )
+    await shop.databases.admin.execute("update orders.esim_orders set next_run_at = now()")
+
+    async def done() -> bool:
+        return await shop.stored_status(order.id) == "CANCELLED"
+
+    async with shop.open():
+        await until(done)
+    assert shop.esims.cancelled == [order.id]
+    assert states(shop, order) == ["revoked"] * 2
+
+
+async def test_another_customers_order_is_not_found(shop: Shop) -> None:
+    async with shop.open() as orders:
+        order = await bought(shop, orders, await shop.session("b@example.com"))
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await cancel(orders, order, await shop.session("other@example.com"))
+    assert raised.value.code() is grpc.StatusCode.NOT_FOUND
+    assert states(shop, order) == ["queued"]
+
+
+def refunds(shop: Shop) -> list[Decimal]:
+    return [entry.amount for entry in shop.sandbox.world.ledger if entry.kind == "refund"]

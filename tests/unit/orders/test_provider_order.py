@@ -1,0 +1,159 @@
+"""The provider's JSON about orders, as published and as it may be."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from kit.errors import Failure, Kind
+from services.orders.order import DeliveredESIM, Refund
+from services.orders.provider_order import (
+    BundleOnESIM,
+    bare_host,
+    read_bundles,
+    read_esims,
+    read_order,
+    read_orders,
+    read_refund,
+    read_validation,
+)
+
+ICCID = "8943100000000000017"
+
+
+def an_order(**changes: Any) -> dict[str, Any]:
+    order = {
+        "order": [
+            {
+                "type": "bundle",
+                "item": "esim_1GB_7D_FR_V2",
+                "quantity": 1,
+                "subTotal": Decimal("1.36"),
+                "esims": [{"iccid": ICCID, "matchingId": "M-1", "smdpAddress": "http://rsp.test"}],
+                "iccids": [ICCID],
+            }
+        ],
+        "total": Decimal("1.36"),
+        "currency": "usd",
+        "status": "completed",
+        "orderReference": "ref-1",
+        "createdDate": "2026-02-02T10:15:03.418220951Z",
+        "somethingNew": {"is": "ignored"},
+    }
+    return order | changes
+
+
+def test_an_order_is_read_whole() -> None:
+    order = read_order(an_order())
+    assert (order.reference, order.item, order.quantity) == ("ref-1", "esim_1GB_7D_FR_V2", 1)
+    assert (order.total, order.currency) == (Decimal("1.36"), "USD")
+    assert order.created_at.isoformat() == "2026-02-02T10:15:03.418220+00:00"
+    assert order.esims == (DeliveredESIM(ICCID, "M-1", "rsp.test"),)
+
+
+def test_an_order_without_esims_yet_has_none() -> None:
+    line = {"type": "bundle", "item": "x", "quantity": 6}
+    assert read_order(an_order(order=[line])).esims == ()
+    assert read_order(an_order(order=[line | {"esims": None, "iccids": []}])).esims == ()
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [{"type": "bundleAssignment", "item": "ref-0", "quantity": 0}],
+        [{"type": "apiTopup", "item": "API Topup", "quantity": 1}],
+        [
+            {"type": "bundle", "item": "a", "quantity": 1},
+            {"type": "bundle", "item": "a", "quantity": 1},
+        ],
+        [],
+    ],
+)
+def test_rows_that_are_no_purchase_of_one_bundle_have_no_item(lines: list[Any]) -> None:
+    assert read_order(an_order(order=lines)).item is None
+
+
+@pytest.mark.parametrize("missing", ["orderReference", "createdDate", "order"])
+def test_an_order_without_something_essential_is_a_bad_answer(missing: str) -> None:
+    shape = an_order()
+    del shape[missing]
+    with pytest.raises(Failure) as raised:
+        read_order(shape)
+    assert (raised.value.kind, raised.value.reason) == (Kind.UNAVAILABLE, "PROVIDER_BAD_ANSWER")
+
+
+def test_a_list_is_an_array_an_object_with_pages_or_one_order() -> None:
+    row = an_order()
+    assert read_orders([row]) == ([row], None)
+    assert read_orders({"orders": [row], "pageCount": 3}) == ([row], 3)
+    assert read_orders(row) == ([row], None)
+    with pytest.raises(Failure):
+        read_orders({"message": "?"})
+
+
+def test_install_details_are_one_object_or_many_under_either_name() -> None:
+    one = {"iccid": ICCID, "matchingId": "M", "smdpAddress": "rsp.test"}
+    old = {"iccid": ICCID, "matchingId": "M", "rspUrl": "https://rsp.test/"}
+    assert read_esims(one) == read_esims([old]) == [DeliveredESIM(ICCID, "M", "rsp.test")]
+    assert read_esims(None) == read_esims([{"matchingId": "M"}]) == []
+
+
+def test_an_iccid_sent_as_a_number_keeps_every_digit() -> None:
+    assert read_esims([{"iccid": int(ICCID)}])[0].iccid == ICCID
+
+
+def test_the_matching_id_is_not_shown() -> None:
+    assert "SECRET" not in repr(read_esims({"iccid": ICCID, "matchingId": "SECRET"}))
+
+
+@pytest.mark.parametrize(
+    ("words", "refund"),
+    [
+        ("Successfully Revoked Bundle, bundle has been refunded to inventory", Refund.INVENTORY),
+        ("Successfully revoked bundle, refunded to balance", Refund.BALANCE),
+        ("Successfully Revoked Bundle, bundle has not been refunded", Refund.NONE),
+        ("Bundle can be revoked, bundle would not be refunded", Refund.NONE),
+        ("Revoked. No refund given.", Refund.NONE),
+        ("Successfully Revoked Bundle", None),
+        ("refunded to balance or inventory", None),
+        ("", None),
+    ],
+)
+def test_the_refund_is_read_from_the_words(words: str, refund: Refund | None) -> None:
+    assert read_refund(words) is refund
+
+
+def test_assignments_tell_whose_they_are_and_whether_they_were_used() -> None:
+    rows = [
+        {"id": 17, "bundleState": "Queued", "assignmentReference": "ref-1-0"},
+        {"id": "18", "bundleStatus": "active", "startTime": "2026-01-01T00:00:00Z"},
+        {"id": "19", "bundleState": "queued", "initialQuantity": 10, "remainingQuantity": 9},
+    ]
+    first, second, third = read_bundles({"bundles": [{"name": "b", "assignments": rows}]})
+    assert first == BundleOnESIM("17", "b", "ref-1-0", "queued", touched=False)
+    assert first.unused
+    assert not second.unused
+    assert not third.unused
+    assert first.belongs_to("ref-1")
+
+
+def test_an_order_does_not_own_what_a_longer_reference_bought() -> None:
+    def of(reference: str) -> BundleOnESIM:
+        return BundleOnESIM("1", "b", reference, "queued", touched=False)
+
+    assert of("ref-1-12").belongs_to("ref-1")
+    assert of("ref-1").belongs_to("ref-1")
+    assert not of("ref-10-0").belongs_to("ref-1")
+    assert not of("ref-1-0-0").belongs_to("ref-1")
+    assert not of("").belongs_to("ref-1")
+
+
+def test_a_validation_must_say_whether_it_is_valid() -> None:
+    answer = read_validation({"valid": True, "total": "2.50", "currency": "EUR"})
+    assert (answer.valid, answer.total, answer.currency) == (True, Decimal("2.50"), "EUR")
+    with pytest.raises(Failure):
+        read_validation({"total": 1})
+
+
+def test_a_scheme_is_no_part_of_the_host() -> None:
+    assert bare_host("http://rsp.test") == bare_host("rsp.test/") == "rsp.test"

@@ -1,0 +1,139 @@
+"""Matching of unclear purchases to the provider's orders."""
+
+import random
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from services.orders.reconcile import Attempt, Candidate, Decision, Verdict, match
+
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+SETTLING = timedelta(seconds=120)
+TOLERANCE = timedelta(seconds=30)
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def attempt(began: float, ended: float | None, *, in_review: bool = False) -> Attempt:
+    return Attempt(
+        uuid4(), uuid4(), at(began), None if ended is None else at(ended), in_review=in_review
+    )
+
+
+def candidate(name: str, created: float) -> Candidate:
+    return Candidate(name, at(created))
+
+
+def decide(
+    attempts: list[Attempt], candidates: list[Candidate], read: float
+) -> list[tuple[Verdict, str | None]]:
+    decisions = match(
+        attempts, candidates, read_at=at(read), settling=SETTLING, tolerance=TOLERANCE
+    )
+    return [
+        (decisions[a.id].verdict, decisions[a.id].reference) for a in attempts if a.id in decisions
+    ]
+
+
+WAIT, ABSENT, REVIEW = (Verdict.WAIT, None), (Verdict.ABSENT, None), (Verdict.REVIEW, None)
+
+
+def test_one_order_for_one_attempt_is_its_own_at_once() -> None:
+    assert decide([attempt(0, 5)], [candidate("r", 2)], read=6) == [(Verdict.PLACED, "r")]
+
+
+def test_no_order_yet_waits_until_it_surely_would_be_listed() -> None:
+    one = attempt(0, 5)
+    assert decide([one], [], read=124) == [WAIT]
+    assert decide([one], [], read=125) == [ABSENT]
+
+
+def test_an_older_order_is_not_the_attempts() -> None:
+    assert decide([attempt(100, 105)], [candidate("old", 69)], read=300) == [ABSENT]
+
+
+def test_a_provider_clock_a_little_behind_is_borne() -> None:
+    assert decide([attempt(100, 105)], [candidate("r", 71)], read=106) == [(Verdict.PLACED, "r")]
+
+
+def test_a_provider_clock_far_ahead_is_borne() -> None:
+    days = 86_400.0 * 8
+    assert decide([attempt(0, 5)], [candidate("r", days)], read=6) == [(Verdict.PLACED, "r")]
+
+
+def test_two_orders_for_one_attempt_need_a_person() -> None:
+    assert decide([attempt(0, 5)], [candidate("a", 1), candidate("b", 2)], read=500) == [REVIEW]
+
+
+def test_equal_orders_for_equal_attempts_are_interchangeable() -> None:
+    attempts = [attempt(0, 5), attempt(1, 6)]
+    found = decide(attempts, [candidate("b", 3), candidate("a", 2)], read=7)
+    assert found == [(Verdict.PLACED, "a"), (Verdict.PLACED, "b")]
+
+
+def test_one_order_for_two_attempts_waits_until_no_second_can_come() -> None:
+    attempts = [attempt(0, 5), attempt(1, 6)]
+    assert decide(attempts, [candidate("r", 3)], read=125) == [WAIT, WAIT]
+    assert decide(attempts, [candidate("r", 3)], read=126) == [(Verdict.PLACED, "r"), ABSENT]
+
+
+def test_an_order_that_a_call_on_its_way_may_have_made_is_left_alone() -> None:
+    attempts = [attempt(0, 5), attempt(100, None)]
+    assert decide(attempts, [candidate("r", 90)], read=500) == [WAIT]
+
+
+def test_an_order_older_than_every_call_on_its_way_is_matched() -> None:
+    attempts = [attempt(0, 5), attempt(100, None)]
+    assert decide(attempts, [candidate("r", 2)], read=101) == [(Verdict.PLACED, "r")]
+
+
+def test_an_order_that_one_in_review_may_own_goes_to_review_too() -> None:
+    attempts = [attempt(0, 5, in_review=True), attempt(50, 55)]
+    assert decide(attempts, [candidate("r", 52)], read=60) == [REVIEW]
+
+
+def test_one_in_review_does_not_hold_up_an_attempt_that_bought_nothing() -> None:
+    attempts = [attempt(0, 5, in_review=True), attempt(500, 505)]
+    assert decide(attempts, [candidate("a", 1), candidate("b", 2)], read=700) == [ABSENT]
+
+
+def test_orders_before_all_but_one_attempt_cannot_all_be_explained() -> None:
+    attempts = [attempt(0, 5), attempt(100, 105)]
+    found = decide(attempts, [candidate("a", 1), candidate("b", 2)], read=500)
+    assert found == [REVIEW, REVIEW]
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_whatever_happened_no_reference_is_given_twice_and_none_without_a_cause(seed: int) -> None:
+    chance = random.Random(seed)
+    attempts, bought = [], []
+    for index in range(chance.randint(1, 5)):
+        began = chance.uniform(0, 300)
+        on_its_way = chance.random() < 0.2
+        attempts.append(attempt(began, None if on_its_way else began + chance.uniform(0.1, 15)))
+        if chance.random() < 0.6:
+            bought.append(candidate(f"r{index}", began + chance.uniform(0, 10)))
+    read = chance.uniform(300, 600)
+    decisions = match(attempts, bought, read_at=at(read), settling=SETTLING, tolerance=TOLERANCE)
+    assert set(decisions) == {a.id for a in attempts if a.ended_at is not None}
+    given = [d.reference for d in decisions.values() if d.verdict is Verdict.PLACED]
+    assert len(given) == len(set(given))
+    assert set(given) <= {c.reference for c in bought}
+    check_nothing_is_bought_twice(attempts, bought, decisions)
+
+
+def check_nothing_is_bought_twice(
+    attempts: list[Attempt], bought: list[Candidate], decisions: Mapping[UUID, Decision]
+) -> None:
+    """When an attempt is called absent, every order is somebody's: none is left to be paid unused."""
+    if not any(d.verdict is Verdict.ABSENT for d in decisions.values()):
+        return
+    given = {d.reference for d in decisions.values()}
+    asked = [a for a in attempts if a.id in decisions]
+    for one in bought:
+        could_be = any(one.created_at >= a.started_at - TOLERANCE for a in asked)
+        assert one.reference in given or not could_be
