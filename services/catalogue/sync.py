@@ -109,7 +109,7 @@ class Sync:
             async for run in self.follow(await self.start()):
                 error = run.error
         except Failure as failure:
-            return f"{failure.message}."
+            return _words(failure)
         except Exception:
             logger.exception("the catalogue's sync met a fault of ours")
             return "A fault of ours, logged above."
@@ -130,7 +130,7 @@ class Sync:
         try:
             await self._read_and_write(run, progress)
         except Failure as failure:
-            await self._record_failure(run, f"{failure.message}.")
+            await self._record_failure(run, _words(failure))
         except asyncio.CancelledError:
             await self._record_failure(run, "The service stopped before it was done.")
             raise
@@ -199,3 +199,11 @@ class Sync:
         except Failure:
             # Left unfinished: it is taken for dead soon, and then it counts as failed.
             logger.warning("the failed reading could not be recorded: %s", error)
+
+
+def _words(failure: Failure) -> str:
+    """A sentence for the log and the status, with what the provider answered where it did."""
+    text = failure.message.rstrip(".")
+    if status := failure.details.get("provider_status"):
+        text += f" ({failure.details['endpoint']} answered {status})"
+    return f"{text}."

@@ -71,9 +71,9 @@ class Shop:
         )
         return answer
 
-    async def tell_sandbox(self, path: str, **body: Any) -> Any:
+    async def tell_sandbox(self, door: str, /, **body: Any) -> Any:
         """Uses the sandbox's control door."""
-        async with self.auth.http.post(f"{self.control_url}/{path}", json=body) as answer:
+        async with self.auth.http.post(f"{self.control_url}/{door}", json=body) as answer:
             assert answer.status == 200, await answer.text()
             return await answer.json()
 

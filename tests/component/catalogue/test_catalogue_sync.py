@@ -1,0 +1,271 @@
+"""Reading the provider's catalogue: what changes, what must not, and who may run it at once."""
+
+import asyncio
+import logging
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from kit import rpc_client
+from protos.catalogue.v1 import catalogue_pb2 as pb
+from services.catalogue.__main__ import serve
+from tests.component.catalogue.conftest import OpenShop, Shop, bundle
+from tests.fixtures.neighbours import Serving
+
+NAMES = [f"esim_{letter}" for letter in "abcdefgh"]
+EIGHT = [bundle(name, 1 + number, "FR") for number, name in enumerate(NAMES)]
+# Three bundles a page, whatever is asked for: pages are a thousand long otherwise.
+SHORT_PAGES = {"catalogue_page_most": 3}
+
+
+async def on_sale(shop: Shop) -> list[str]:
+    return [plan.name for plan in await shop.plans()]
+
+
+async def test_a_second_reading_changes_nothing(open_shop: OpenShop) -> None:
+    async with open_shop(EIGHT) as shop:
+        before = await shop.plans()
+        status = await shop.sync()
+        assert (status.plan_count, status.added, status.changed, status.withdrawn) == (8, 0, 0, 0)
+        assert await shop.plans() == before
+
+
+async def test_only_a_changed_plan_is_marked_as_updated(open_shop: OpenShop) -> None:
+    async with open_shop(EIGHT) as shop:
+        before = {plan.name: plan for plan in await shop.plans()}
+        await shop.tell_sandbox("catalogue/price", name="esim_c", price=9.125)
+        assert (await shop.sync()).changed == 1
+        for plan in await shop.plans():
+            assert (plan != before[plan.name]) == (plan.name == "esim_c")
+        changed = await shop.plan("esim_c")
+        assert (changed.price.units, changed.price.nanos) == (9, 125_000_000)
+        assert changed.updated_at.ToDatetime() > before["esim_c"].updated_at.ToDatetime()
+
+
+async def test_a_withdrawn_plan_stays_readable_and_comes_back(open_shop: OpenShop) -> None:
+    async with open_shop(EIGHT) as shop:
+        await shop.tell_sandbox("catalogue/withdraw", name="esim_a")
+        assert (await shop.sync()).withdrawn == 1
+        gone = await shop.plan("esim_a")
+        assert (gone.withdrawn, gone.available_quantity) == (True, 0)
+        assert await on_sale(shop) == NAMES[1:]
+        assert (await shop.sync()).withdrawn == 0  # once is enough
+
+        await shop.tell_sandbox("catalogue/add", **EIGHT[0])
+        status = await shop.sync()
+        assert (status.added, status.changed) == (0, 1)
+        assert (await shop.plan("esim_a")).available_quantity == 10
+        assert await on_sale(shop) == NAMES
+
+
+@pytest.mark.parametrize("shape", ["object", "array"])
+async def test_both_shapes_are_read_over_silently_short_pages(
+    open_shop: OpenShop, shape: str
+) -> None:
+    async with open_shop(EIGHT, switches={**SHORT_PAGES, "catalogue_shape": shape}) as shop:
+        assert await on_sale(shop) == NAMES
+
+
+async def test_a_provider_that_refuses_large_pages_is_asked_for_small_ones(
+    open_shop: OpenShop,
+) -> None:
+    refused = {"method": "GET", "path": "/catalogue", "status": 401, "body": {"message": "no"}}
+    async with open_shop(EIGHT, fault=refused) as shop:
+        assert await on_sale(shop) == NAMES
+
+
+async def test_a_failed_page_changes_nothing(open_shop: OpenShop) -> None:
+    async with open_shop(EIGHT, switches=SHORT_PAGES) as shop:
+        before = await shop.plans()
+        await shop.tell_sandbox("catalogue/price", name="esim_a", price=50)
+        await shop.tell_sandbox("catalogue/withdraw", name="esim_h")
+        await shop.tell_sandbox("faults", path="/catalogue", status=403, skip=1, count=1)
+        status = await shop.sync()
+        assert "provider" in status.error
+        assert await shop.plans() == before
+
+        told = await shop.status()
+        assert told.last.error == status.error
+        assert told.last_success.plan_count == 8
+        assert not told.running
+        assert (await shop.sync()).withdrawn == 1
+
+
+@pytest.mark.parametrize("left", [[], NAMES[:3]], ids=["empty", "under half"])
+async def test_a_catalogue_that_lost_most_plans_is_refused(
+    open_shop: OpenShop, left: list[str]
+) -> None:
+    async with open_shop(EIGHT) as shop:
+        for name in set(NAMES) - set(left):
+            await shop.tell_sandbox("catalogue/withdraw", name=name)
+        status = await shop.sync()
+        assert f"from 8 plans to {len(left)}" in status.error
+        assert "CATALOGUE_ALLOW_SHRINK" in status.error
+        assert await on_sale(shop) == NAMES
+
+
+async def test_half_of_the_plans_may_go_at_once(open_shop: OpenShop) -> None:
+    async with open_shop(EIGHT) as shop:
+        for name in NAMES[4:]:
+            await shop.tell_sandbox("catalogue/withdraw", name=name)
+        assert (await shop.sync()).withdrawn == 4
+
+
+async def test_a_shrunk_catalogue_is_taken_when_allowed(open_shop: OpenShop) -> None:
+    async with open_shop(EIGHT, allow_shrink=True) as shop:
+        for name in NAMES:
+            await shop.tell_sandbox("catalogue/withdraw", name=name)
+        status = await shop.sync()
+        assert (status.error, status.withdrawn) == ("", 8)
+        assert await on_sale(shop) == []
+
+
+async def test_a_bundle_without_a_price_fails_the_reading_in_words(open_shop: OpenShop) -> None:
+    async with open_shop(EIGHT) as shop:
+        broken = {"bundles": [{**EIGHT[0], "price": "1.50"}]}
+        await shop.tell_sandbox("faults", path="/catalogue", status=200, body=broken)
+        assert "bundle esim_a has no price" in (await shop.sync()).error
+        assert await on_sale(shop) == NAMES
+
+
+async def test_the_service_answers_while_the_provider_is_away(open_shop: OpenShop) -> None:
+    away = {"path": "*", "status": 400, "count": 0}
+    async with open_shop(EIGHT, read=False, fault=away) as shop:
+        assert (await shop.sync()).error != ""
+        assert await on_sale(shop) == []
+        assert await shop.plans(country="Xanadu") == []  # nobody knows yet what there is
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{shop.port}") as channel:
+            health: Any = health_pb2_grpc.HealthStub(channel)
+            answer = await health.Check(health_pb2.HealthCheckRequest())
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        assert not (await shop.status()).HasField("last_success")
+
+        async with shop.auth.http.delete(f"{shop.control_url}/faults") as removed:
+            assert removed.status == 200
+        assert (await shop.sync()).added == 8
+
+
+async def test_a_failed_reading_is_logged_with_what_comes_next(
+    open_shop: OpenShop, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    refused = {"path": "/organisation", "status": 400, "count": 1}
+    async with open_shop(EIGHT, read=False, fault=refused) as shop:
+        assert (await shop.sync()).error.endswith("(GET /organisation answered 400).")
+        while "Trying again" not in caplog.text:
+            await asyncio.sleep(0.01)
+        await shop.sync()
+    assert "catalogue not read: The provider refused the request" in caplog.text
+    assert "Trying again in 5 s." in caplog.text
+    assert "catalogue read: 8 plans" in caplog.text
+
+
+async def test_the_organisation_s_answer_leaves_no_trace(
+    open_shop: OpenShop, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with open_shop(EIGHT) as shop:
+        rows = await shop.databases.admin.fetch("select * from catalogue.sync_runs")
+        text = caplog.text + str(rows)
+    assert "owner@sandbox.example" not in text
+    assert "sandbox-api-key" not in text
+
+
+SLOW = {"path": "/catalogue", "delay_seconds": 1, "count": 1}
+
+
+async def test_a_second_caller_follows_the_running_reading(open_shop: OpenShop) -> None:
+    async with open_shop(EIGHT, read=False, fault=SLOW) as shop:
+        first, second = await asyncio.gather(shop.sync(), shop.sync())
+        assert first == second
+        assert await shop.databases.admin.fetchval("select count(*) from catalogue.sync_runs") == 1
+
+
+async def test_two_replicas_read_one_at_a_time(open_shop: OpenShop, serving: Serving) -> None:
+    async with (
+        open_shop(EIGHT, read=False, fault=SLOW) as shop,
+        serving(serve, shop.settings) as port,
+    ):
+        channel = rpc_client.channel(f"127.0.0.1:{port}")
+        stub: Any = type(shop.stub)(channel)
+        other = Shop(stub, shop.auth, shop.databases, shop.settings, shop.control_url, port)
+        mine, theirs = await asyncio.gather(shop.sync(), other.sync())
+        assert mine == theirs
+        assert mine.added == 8
+        await channel.close()
+
+
+async def test_progress_is_told_on_the_way(open_shop: OpenShop) -> None:
+    held = {"path": "/catalogue", "delay_seconds": 2, "skip": 1, "count": 1}
+    async with open_shop(EIGHT, read=False, fault=held, switches=SHORT_PAGES) as shop:
+        metadata = (("authorization", f"Bearer {shop.auth.service_role_key}"),)
+        call = shop.stub.SyncCatalogue(pb.SyncCatalogueRequest(), metadata=metadata)
+        told = [(message.read, message.expected, message.done) async for message in call]
+        assert (3, 8, False) in told
+        assert told[-1] == (8, 8, True)
+
+
+async def test_a_caller_that_leaves_does_not_end_the_reading(open_shop: OpenShop) -> None:
+    async with open_shop(EIGHT, read=False, fault=SLOW) as shop:
+        metadata = (("authorization", f"Bearer {shop.auth.service_role_key}"),)
+        call = shop.stub.SyncCatalogue(pb.SyncCatalogueRequest(), metadata=metadata)
+        await call.read()
+        call.cancel()
+        assert (await shop.sync()).added == 8
+
+
+async def test_a_service_that_stops_leaves_the_plans_and_says_so(
+    open_shop: OpenShop, serving: Serving
+) -> None:
+    hang = {"path": "/catalogue", "delay_seconds": 60, "count": 1}
+    async with open_shop(EIGHT) as shop:
+        await shop.tell_sandbox("faults", **hang)
+        async with serving(serve, shop.settings):
+            while not (await shop.status()).running:
+                await asyncio.sleep(0.01)
+        told = await shop.status()
+        assert (told.last.error, told.running) == ("The service stopped before it was done.", False)
+        assert await on_sale(shop) == NAMES
+
+
+async def test_a_reading_whose_process_died_is_ended_by_the_next(open_shop: OpenShop) -> None:
+    async with open_shop(EIGHT) as shop:
+        dead = await shop.databases.admin.fetchval(
+            "insert into catalogue.sync_runs (started_at, seen_at)"
+            " values (now() - interval '1 minute', now() - interval '30 seconds') returning id"
+        )
+        assert (await shop.sync()).plan_count == 8
+        error = await shop.databases.admin.fetchval(
+            "select error from catalogue.sync_runs where id = $1", dead
+        )
+        assert error == "The process that ran it ended before it was done."
+
+
+async def test_a_reading_taken_for_dead_writes_nothing(open_shop: OpenShop) -> None:
+    async with open_shop(EIGHT) as shop:
+        await shop.tell_sandbox("catalogue/price", name="esim_a", price=50)
+        await shop.tell_sandbox("faults", **SLOW)
+        reading = asyncio.ensure_future(shop.sync())
+        while not (await shop.status()).running:
+            await asyncio.sleep(0.01)
+        await shop.databases.admin.execute(
+            "update catalogue.sync_runs set finished_at = now(), error = 'taken for dead'"
+            " where finished_at is null"
+        )
+        assert (await reading).error == "taken for dead"
+        assert (await shop.sync()).changed == 1  # so the one before had not written the price
+
+
+async def test_old_results_are_forgotten_and_new_ones_kept(open_shop: OpenShop) -> None:
+    async with open_shop(EIGHT) as shop:
+        await shop.databases.admin.execute(
+            "insert into catalogue.sync_runs (started_at, finished_at)"
+            " values (now() - interval '91 days', now()), (now() - interval '89 days', now())"
+        )
+        await shop.sync()
+        ages = await shop.databases.admin.fetch(
+            "select (now() - started_at) > interval '80 days' as old from catalogue.sync_runs"
+        )
+        assert sum(row["old"] for row in ages) == 1
