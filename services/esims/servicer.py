@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -104,6 +104,8 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
                 "FORBIDDEN",
                 "Not allowed: filter.customer_id is for administrators; leave it out to list yours",
             )
+        if session.role is Role.CUSTOMER:
+            wanted = replace(wanted, customer_id=session.user_id)
         async with self._database.session(session) as connection:
             found = await store.list_page(connection, wanted, after, size + 1)
         page = found[:size]

@@ -1,0 +1,191 @@
+"""The eSIMs service on real parts: PostgreSQL, the auth emulator and the provider's sandbox."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+import aiohttp
+import pytest
+
+from kit import rpc_client
+from kit.provider import ProviderSettings
+from kit.service_settings import ServiceSettings, SessionSettings
+from protos.esims.v1 import esims_pb2 as pb
+from protos.esims.v1 import esims_pb2_grpc
+from sandbox.state.records import Esim
+from services.esims.__main__ import serve
+from services.esims.settings import Settings
+from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
+from tests.fixtures.postgres import Databases
+
+Answer = TypeVar("Answer")
+
+BUNDLE = "esim_1GB_7D_GB_V2"
+# Longer than any call of a test takes; without one, a test that hangs would say nothing.
+TIMEOUT = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What the provider sold: the order's reference and its eSIMs."""
+
+    order_id: UUID
+    reference: str
+    bundle: str
+    esims: list[dict[str, str]]
+
+
+async def buy(provider: PlayedProvider, bundle: str = BUNDLE, quantity: int = 1) -> Delivered:
+    """Orders at the sandbox, as the orders service does."""
+    order = {
+        "type": "transaction",
+        "assign": True,
+        "order": [{"type": "bundle", "quantity": quantity, "item": bundle}],
+    }
+    async with provider.http.post(
+        f"{provider.url}/orders", json=order, headers={"X-API-Key": provider.api_key}
+    ) as answer:
+        body = await answer.json()
+        assert answer.status == 200, body
+    esims = body["order"][0]["esims"]
+    return Delivered(uuid4(), body["orderReference"], bundle, esims)
+
+
+def at_provider(provider: PlayedProvider, iccid: str) -> Esim:
+    """The eSIM as the sandbox has it."""
+    esim = provider.world.esims.get(iccid)
+    assert esim is not None
+    return esim
+
+
+def registration(delivered: Delivered, customer: UUID, **fields: Any) -> pb.RegisterESIMsRequest:
+    """What the orders service sends for it."""
+    return pb.RegisterESIMsRequest(
+        **{
+            "order_id": str(delivered.order_id),
+            "plan_id": str(uuid4()),
+            "bundle_name": delivered.bundle,
+            "customer_id": str(customer),
+            "order_reference": delivered.reference,
+            "esims": [
+                pb.DeliveredESIM(
+                    iccid=esim["iccid"],
+                    matching_id=esim["matchingId"],
+                    smdp_address=esim["smdpAddress"],
+                )
+                for esim in delivered.esims
+            ],
+            **fields,
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The running service with two customers and an administrator."""
+
+    stub: Any
+    auth: Auth
+    provider: PlayedProvider
+    databases: Databases
+    customer: UUID
+    token: str
+    stranger: str
+    admin: str
+
+    async def ask(
+        self,
+        method: Callable[..., Awaitable[Answer]],
+        request: Any,
+        token: str | None = None,
+        timeout: float = TIMEOUT,
+    ) -> Answer:
+        """Calls as the first customer, or with another token; raises Failure."""
+        return await rpc_client.call(method, request, token=token or self.token, timeout=timeout)
+
+    async def register(self, delivered: Delivered, **fields: Any) -> list[pb.ESIM]:
+        """As the orders service does, for the first customer."""
+        request = registration(delivered, self.customer, **fields)
+        answer = await self.ask(self.stub.RegisterESIMs, request, self.auth.service_role_key)
+        return list(answer.esims)
+
+    async def deliver(
+        self, quantity: int = 1, bundle: str = BUNDLE, **fields: Any
+    ) -> list[pb.ESIM]:
+        """Buys at the provider and registers."""
+        return await self.register(await buy(self.provider, bundle, quantity), **fields)
+
+    async def get(self, esim: pb.ESIM) -> pb.ESIM:
+        """As the first customer sees it."""
+        answer: pb.GetESIMResponse = await self.ask(
+            self.stub.GetESIM, pb.GetESIMRequest(esim_id=esim.id)
+        )
+        return answer.esim
+
+    async def bundles(self, *esims: pb.ESIM) -> list[pb.ESIMBundle]:
+        request = pb.BatchListBundlesRequest(esim_ids=[esim.id for esim in esims])
+        return list((await self.ask(self.stub.BatchListBundles, request)).bundles)
+
+    async def usage(self, esim: pb.ESIM) -> pb.ESIMUsage:
+        request = pb.BatchGetUsageRequest(esim_ids=[esim.id])
+        answer: pb.BatchGetUsageResponse = await self.ask(self.stub.BatchGetUsage, request)
+        (usage,) = answer.usages
+        return usage
+
+    async def age(self, seconds: int) -> None:
+        """Makes what is kept so much older, as if the time had passed."""
+        for column, table in (
+            ("bundles_read_at", "esims"),
+            ("state_read_at", "esims"),
+            ("read_at", "esim_bundles"),
+        ):
+            await self.databases.admin.execute(
+                f"update esims.{table} set {column} = {column} - make_interval(secs => $1)",  # noqa: S608
+                seconds,
+            )
+
+    async def device(self, esim: pb.ESIM, act: str, **body: Any) -> None:
+        """Has the phone, or the provider's staff, do something."""
+        await self.provider.control("POST", f"/esims/{esim.iccid}/{act}", body)
+
+
+@pytest.fixture
+def settings(databases: Databases, auth: Auth, provider: PlayedProvider) -> Settings:
+    return Settings(
+        service=ServiceSettings(
+            host="127.0.0.1",
+            port=0,
+            database_url=databases.url("esims"),
+            sessions=SessionSettings(auth.url, auth.service_role_key, None),
+            redis_url=None,
+            drain_seconds=0,
+        ),
+        provider=ProviderSettings(provider.url, provider.api_key, timeout=5),
+        # More than any answer of the sandbox takes, as tests run on busy machines.
+        read_wait=10,
+    )
+
+
+@pytest.fixture
+async def service(
+    settings: Settings,
+    databases: Databases,
+    auth: Auth,
+    provider: PlayedProvider,
+    http: aiohttp.ClientSession,
+    serving: Serving,
+) -> AsyncIterator[Service]:
+    async with serving(serve, settings) as port:
+        channel = rpc_client.channel(f"127.0.0.1:{port}")
+        yield Service(
+            stub=esims_pb2_grpc.ESIMsServiceStub(channel),
+            auth=auth,
+            provider=provider,
+            databases=databases,
+            customer=await auth.user_id("ada@example.com"),
+            token=await auth.token("ada@example.com"),
+            stranger=await auth.token("bob@example.com"),
+            admin=await auth.token("root@example.com", admin=True),
+        )
+        await channel.close()

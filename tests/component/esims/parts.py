@@ -1,0 +1,119 @@
+"""The service's parts without its server, for what a caller can't see: background work, statements."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from kit.cache import Cache
+from kit.clock import Clock
+from kit.db import Database
+from kit.provider import Provider, ProviderSettings
+from services.esims.datasource import ESIMsDataSource
+from services.esims.esim import ESIM
+from services.esims.freshen import Readings
+from services.esims.reference import References
+from services.esims.register import Registration
+from services.esims.store import Delivery
+from services.esims.watch import Watch
+from tests.component.esims.conftest import BUNDLE, buy
+from tests.fixtures.neighbours import PlayedProvider
+from tests.fixtures.postgres import Databases
+
+
+class SteppedClock(Clock):
+    """Wall time that a test steps forward; waiting still takes real time."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def wall(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+@dataclass
+class Parts:
+    """What `serve` wires, one of each, with every SQL statement noted."""
+
+    provider: PlayedProvider
+    databases: Databases
+    database: Database
+    source: ESIMsDataSource
+    clock: SteppedClock
+    readings: Readings
+    registration: Registration
+    references: References
+    watch: Watch
+    statements: list[str] = field(default_factory=list)
+
+    async def deliver(self, quantity: int = 1, **fields: Any) -> list[ESIM]:
+        """Buys at the sandbox and registers."""
+        delivered = await buy(self.provider, quantity=quantity)
+        delivery = Delivery(
+            **{
+                "order_id": delivered.order_id,
+                "plan_id": uuid4(),
+                "customer_id": uuid4(),
+                "order_reference": delivered.reference,
+                "bundle_name": BUNDLE,
+                "customer_ref": "",
+                "auto_activate": False,
+                **fields,
+            }
+        )
+        rows = [(e["iccid"], e["matchingId"], e["smdpAddress"]) for e in delivered.esims]
+        return await self.registration.register(delivery, rows)
+
+    async def status(self, esim_id: UUID) -> str:
+        return str(
+            await self.databases.admin.fetchval(
+                "select status from esims.esims where id = $1", esim_id
+            )
+        )
+
+    async def asked(self, part: str) -> int:
+        """How many requests the provider got whose path holds `part`."""
+        log = (await self.provider.control("GET", "/requests"))["requests"]
+        return sum(part in request["path"] for request in log)
+
+
+@asynccontextmanager
+async def wired(
+    databases: Databases, provider: PlayedProvider, *, wait: float
+) -> AsyncIterator[Parts]:
+    """Parts whose readings wait so many seconds."""
+    async with AsyncExitStack() as stack:
+        statements: list[str] = []
+
+        async def note_statements(connection: Any) -> None:
+            connection.add_query_logger(lambda record: statements.append(record.query))
+
+        pool = await stack.enter_async_context(
+            asyncpg.create_pool(
+                databases.url("esims"), min_size=1, max_size=4, init=note_statements
+            )
+        )
+        database = Database(pool, "esims")
+        cache = Cache.open(None, namespace="esims")
+        stack.push_async_callback(cache.close)
+        settings = ProviderSettings(provider.url, provider.api_key, timeout=5, attempts=1)
+        source = ESIMsDataSource(Provider(provider.http, settings), cache)
+        clock = SteppedClock()
+        readings = Readings(database, source, wait=wait, clock=clock)
+        stack.push_async_callback(readings.close)
+        yield Parts(
+            provider=provider,
+            databases=databases,
+            database=database,
+            source=source,
+            clock=clock,
+            readings=readings,
+            registration=Registration(database, clock, lambda: None),
+            references=References(database, source, clock),
+            watch=Watch(database, readings, clock),
+            statements=statements,
+        )

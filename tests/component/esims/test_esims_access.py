@@ -1,0 +1,146 @@
+"""Who sees what: two customers, an administrator and nobody against every method."""
+
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+import pytest
+
+from kit import rpc_client
+from kit.errors import Failure, Kind
+from protos.esims.v1 import esims_pb2 as pb
+from services.esims.servicer import ACCESS
+from tests.component.esims.conftest import TIMEOUT, Service, at_provider, buy, registration
+
+# A method of one eSIM, and its request.
+OF_ONE: dict[str, Callable[[str], Any]] = {
+    "GetESIM": lambda i: pb.GetESIMRequest(esim_id=i),
+    "GetBundleStatus": lambda i: pb.GetBundleStatusRequest(esim_id=i, bundle_name="any"),
+    "GetInstallDetails": lambda i: pb.GetInstallDetailsRequest(esim_id=i),
+    "UpdateESIMReference": lambda i: pb.UpdateESIMReferenceRequest(esim_id=i, reference="mine"),
+    "SuspendESIM": lambda i: pb.SuspendESIMRequest(esim_id=i),
+    "RestoreESIM": lambda i: pb.RestoreESIMRequest(esim_id=i),
+    "GetLocation": lambda i: pb.GetLocationRequest(esim_id=i),
+    "ListHistory": lambda i: pb.ListHistoryRequest(esim_id=i),
+    "RefreshESIM": lambda i: pb.RefreshESIMRequest(esim_id=i),
+    "CheckCompatibility": lambda i: pb.CheckCompatibilityRequest(esim_id=i, bundle_name="any"),
+}
+# A method of many, its request, and the field of its answer.
+OF_MANY: dict[str, tuple[Callable[[pb.ESIM], Any], str]] = {
+    "ListESIMs": (lambda e: pb.ListESIMsRequest(), "esims"),
+    "BatchGetESIMs": (lambda e: pb.BatchGetESIMsRequest(esim_ids=[e.id]), "esims"),
+    "BatchListOrderESIMs": (
+        lambda e: pb.BatchListOrderESIMsRequest(order_ids=[e.order_id]),
+        "esims",
+    ),
+    "BatchListBundles": (lambda e: pb.BatchListBundlesRequest(esim_ids=[e.id]), "bundles"),
+    "BatchGetUsage": (lambda e: pb.BatchGetUsageRequest(esim_ids=[e.id]), "usages"),
+}
+OF_SERVICES: dict[str, Callable[[pb.ESIM], Any]] = {
+    "RegisterESIMs": lambda e: pb.RegisterESIMsRequest(order_id=e.order_id),
+    "CancelOrderBundles": lambda e: pb.CancelOrderBundlesRequest(order_id=e.order_id),
+}
+
+
+def test_every_method_is_covered_here() -> None:
+    assert set(OF_ONE) | set(OF_MANY) | set(OF_SERVICES) == set(ACCESS)
+
+
+async def test_without_a_session_every_method_refuses(service: Service) -> None:
+    (esim,) = await service.deliver()
+    requests = {
+        **{name: make(esim.id) for name, make in OF_ONE.items()},
+        **{name: make(esim) for name, (make, _) in OF_MANY.items()},
+        **{name: make(esim) for name, make in OF_SERVICES.items()},
+    }
+    for name, request in requests.items():
+        for token in (None, "nonsense", esim.id):
+            with pytest.raises(Failure) as caught:
+                await rpc_client.call(
+                    getattr(service.stub, name), request, token=token, timeout=TIMEOUT
+                )
+            assert caught.value.kind is Kind.UNAUTHENTICATED, name
+
+
+async def test_another_customers_esim_is_not_found_by_any_method(service: Service) -> None:
+    (esim,) = await service.deliver()
+    for name, make in OF_ONE.items():
+        with pytest.raises(Failure) as caught:
+            await service.ask(getattr(service.stub, name), make(esim.id), service.stranger)
+        assert (caught.value.kind, caught.value.reason) == (Kind.NOT_FOUND, "ESIM_NOT_FOUND"), name
+    unchanged = at_provider(service.provider, esim.iccid)
+    assert (unchanged.state, unchanged.customer_ref) == ("active", "")
+
+
+async def test_another_customers_esims_are_left_out_of_every_list(service: Service) -> None:
+    (esim,) = await service.deliver()
+    for name, (make, field) in OF_MANY.items():
+        method = getattr(service.stub, name)
+        theirs = await service.ask(method, make(esim), service.stranger)
+        assert len(getattr(theirs, field)) == 0, name
+        for token in (service.token, service.admin, service.auth.service_role_key):
+            ours = await service.ask(method, make(esim), token)
+            assert len(getattr(ours, field)) == 1, name
+
+
+async def test_only_services_register_and_cancel(service: Service) -> None:
+    (esim,) = await service.deliver()
+    for name, make in OF_SERVICES.items():
+        for token in (service.token, service.admin):
+            with pytest.raises(Failure) as caught:
+                await service.ask(getattr(service.stub, name), make(esim), token)
+            assert caught.value.kind is Kind.FORBIDDEN, name
+
+
+async def test_an_admin_may_help_a_customer(service: Service) -> None:
+    (esim,) = await service.deliver()
+    request = pb.SuspendESIMRequest(esim_id=esim.id)
+    answer = await service.ask(service.stub.SuspendESIM, request, service.admin)
+    assert answer.esim.status == pb.ESIM_STATUS_SUSPENDED
+
+
+async def test_only_admins_list_by_customer(service: Service) -> None:
+    await service.deliver()
+    other = await service.auth.user_id("bob@example.com")
+    await service.ask(
+        service.stub.RegisterESIMs,
+        registration(await buy(service.provider), other),
+        service.auth.service_role_key,
+    )
+    request = pb.ListESIMsRequest(filter=pb.ESIMFilter(customer_id=str(other)))
+    (esim,) = (await service.ask(service.stub.ListESIMs, request, service.admin)).esims
+    assert esim.customer_id == str(other)
+    with pytest.raises(Failure) as caught:
+        await service.ask(service.stub.ListESIMs, request)
+    assert caught.value.kind is Kind.FORBIDDEN
+    everything = await service.ask(service.stub.ListESIMs, pb.ListESIMsRequest(), service.admin)
+    assert len(everything.esims) == 2
+
+
+@pytest.mark.parametrize("table", ["esims", "esim_bundles"])
+async def test_a_customers_role_can_write_nothing(service: Service, table: str) -> None:
+    (esim,) = await service.deliver()
+    await service.bundles(esim)
+    connection = await asyncpg.connect(service.databases.url("esims"))
+    try:
+        for statement in (
+            f"update esims.{table} set updated_at = now()",  # noqa: S608 - a constant of this test
+            f"delete from esims.{table}",  # noqa: S608 - a constant of this test
+            f"insert into esims.{table} default values",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                async with connection.transaction():
+                    await connection.execute("set local role esims_user")
+                    await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("table", ["esims", "esim_bundles"])
+async def test_the_owner_of_the_tables_sees_no_row_either(service: Service, table: str) -> None:
+    (esim,) = await service.deliver()
+    await service.bundles(esim)
+    admin = service.databases.admin
+    async with admin.transaction():
+        await admin.execute("set local role esimgo_owner")
+        assert await admin.fetchval(f"select count(*) from esims.{table}") == 0  # noqa: S608

@@ -1,0 +1,129 @@
+"""What the service does by itself: following bundles, sending references, finishing late readings."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from services.esims.watch import FIRST_PAUSE, FOLLOWED_FOR, LEASE
+from tests.component.esims.conftest import at_provider
+from tests.component.esims.parts import Parts, wired
+from tests.fixtures.neighbours import PlayedProvider
+from tests.fixtures.postgres import Databases
+
+
+@pytest.fixture
+async def parts(databases: Databases, provider: PlayedProvider) -> AsyncIterator[Parts]:
+    async with wired(databases, provider, wait=10) as running:
+        yield running
+
+
+async def test_an_esim_to_activate_is_followed_until_its_bundle_is_in_force(parts: Parts) -> None:
+    (esim,) = await parts.deliver(auto_activate=True)
+    assert await parts.watch.look() == 1
+    assert await parts.watch.look() == 0  # not due again yet
+    assert await parts.status(esim.id) == "ASSIGNED"
+    await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
+    parts.clock.ahead += FIRST_PAUSE
+    assert await parts.watch.look() == 1
+    assert await parts.status(esim.id) == "ACTIVE"
+    parts.clock.ahead += FOLLOWED_FOR / 2
+    assert await parts.watch.look() == 0
+
+
+async def test_an_esim_that_starts_at_first_use_is_not_followed(parts: Parts) -> None:
+    await parts.deliver(auto_activate=False)
+    assert await parts.watch.look() == 0
+
+
+async def test_a_look_lost_in_a_crash_is_made_when_its_lease_ends(parts: Parts) -> None:
+    (esim,) = await parts.deliver(auto_activate=True)
+    await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
+    fault = {"path": "/esims/*", "delay_seconds": 60, "count": 2}
+    await parts.provider.control("POST", "/faults", fault)
+    look = asyncio.create_task(parts.watch.look())
+    while await parts.databases.admin.fetchval("select max(follow_count) from esims.esims") == 0:
+        await asyncio.sleep(0)  # until it is taken on
+    look.cancel()
+    await asyncio.gather(look, return_exceptions=True)
+    await parts.readings.close()
+    await parts.provider.control("DELETE", "/faults")
+    assert await parts.watch.look() == 0
+    parts.clock.ahead += LEASE
+    assert await parts.watch.look() == 1
+    assert await parts.status(esim.id) == "ACTIVE"
+
+
+async def test_two_replicas_share_the_looks(parts: Parts) -> None:
+    await parts.deliver(quantity=4, auto_activate=True)
+    looks = await asyncio.gather(parts.watch.look(), parts.watch.look())
+    assert sum(looks) == 4
+    assert await parts.asked("/bundles") == 4
+
+
+async def test_looks_without_an_answer_become_rarer_and_end(parts: Parts) -> None:
+    await parts.deliver(auto_activate=True)
+    await parts.provider.control("POST", "/faults", {"path": "/esims/*", "status": 403, "count": 0})
+    looks = 0
+    step = timedelta(hours=6)
+    for _ in range(FOLLOWED_FOR // step + 2):
+        looks += await parts.watch.look()
+        parts.clock.ahead += step
+    assert 300 < looks < 370
+    assert await parts.databases.admin.fetchval("select follow_at from esims.esims") is None
+
+
+async def test_a_reference_that_came_with_the_order_is_sent_to_the_provider(parts: Parts) -> None:
+    (esim,) = await parts.deliver(customer_ref="Rome")
+    assert await parts.references.send_pending() == 1
+    assert at_provider(parts.provider, esim.iccid).customer_ref == "Rome"
+    parts.clock.ahead += timedelta(days=1)
+    assert await parts.references.send_pending() == 0
+
+
+async def test_a_reference_that_could_not_be_sent_is_sent_later(parts: Parts) -> None:
+    (esim,) = await parts.deliver(customer_ref="Rome")
+    await parts.provider.control(
+        "POST", "/faults", {"method": "PUT", "path": "/esims", "status": 500}
+    )
+    assert await parts.references.send_pending() == 1
+    assert await parts.references.send_pending() == 0
+    parts.clock.ahead += timedelta(minutes=1)
+    assert await parts.references.send_pending() == 1
+    assert at_provider(parts.provider, esim.iccid).customer_ref == "Rome"
+
+
+async def test_a_refused_reference_is_given_up(parts: Parts) -> None:
+    await parts.deliver(customer_ref="Rome")
+    await parts.provider.control(
+        "POST", "/faults", {"method": "PUT", "path": "/esims", "status": 400, "count": 0}
+    )
+    assert await parts.references.send_pending() == 1
+    parts.clock.ahead += timedelta(days=30)
+    assert await parts.references.send_pending() == 0
+
+
+async def test_a_caller_out_of_time_leaves_a_reading_that_is_finished_once(
+    parts: Parts,
+) -> None:
+    esims = await parts.deliver(quantity=2)
+    for esim in esims:
+        await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
+    await parts.readings.freshen(esims, time_left=0)
+    # Those who have time wait for the same reading.
+    await asyncio.gather(*(parts.readings.freshen(esims) for _ in range(5)))
+    assert [await parts.status(esim.id) for esim in esims] == ["ACTIVE", "ACTIVE"]
+    assert await parts.asked("/bundles") == 2
+
+
+async def test_a_caller_who_goes_away_does_not_end_the_reading_of_others(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
+    first = asyncio.create_task(parts.readings.freshen([esim]))
+    second = asyncio.create_task(parts.readings.freshen([esim]))
+    await asyncio.sleep(0)  # both have begun
+    first.cancel()
+    await second
+    assert await parts.status(esim.id) == "ACTIVE"
+    assert await parts.asked("/bundles") == 1

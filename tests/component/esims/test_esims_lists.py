@@ -1,0 +1,91 @@
+"""Pages, filters and batches of eSIMs over gRPC."""
+
+from uuid import uuid4
+
+import pytest
+
+from kit.errors import Failure, Kind
+from protos.esims.v1 import esims_pb2 as pb
+from tests.component.esims.conftest import Service
+
+
+async def page(service: Service, **fields: object) -> pb.ListESIMsResponse:
+    request = pb.ListESIMsRequest(**fields)  # type: ignore[arg-type]  # whatever a test gives
+    answer: pb.ListESIMsResponse = await service.ask(service.stub.ListESIMs, request)
+    return answer
+
+
+async def test_pages_hold_every_esim_once_newest_first(service: Service) -> None:
+    delivered = [*await service.deliver(quantity=5), *await service.deliver(quantity=2)]
+    seen: list[pb.ESIM] = []
+    token = ""
+    while True:
+        answer = await page(service, page_size=3, page_token=token)
+        seen.extend(answer.esims)
+        token = answer.next_page_token
+        if not token:
+            break
+        assert len(answer.esims) == 3
+    assert {e.id for e in seen} == {e.id for e in delivered}
+    assert len(seen) == 7
+    assert {e.order_id for e in seen[:2]} == {delivered[-1].order_id}
+
+
+async def test_a_filter_by_status_and_by_iccid(service: Service) -> None:
+    first, _, third = await service.deliver(quantity=3)
+    await service.ask(service.stub.SuspendESIM, pb.SuspendESIMRequest(esim_id=third.id))
+    suspended = await page(service, filter=pb.ESIMFilter(statuses=[pb.ESIM_STATUS_SUSPENDED]))
+    assert [esim.id for esim in suspended.esims] == [third.id]
+    found = await page(service, filter=pb.ESIMFilter(iccid=first.iccid))
+    assert [esim.id for esim in found.esims] == [first.id]
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"page_size": 501}, "page_size"),
+        ({"page_size": -1}, "page_size"),
+        ({"page_token": "rubbish"}, "page_token"),
+        ({"filter": pb.ESIMFilter(iccid="123")}, "filter.iccid"),
+        ({"filter": pb.ESIMFilter(customer_id="me")}, "filter.customer_id"),
+        ({"filter": pb.ESIMFilter(statuses=[pb.ESIM_STATUS_UNSPECIFIED])}, "filter.statuses"),
+    ],
+)
+async def test_a_bad_request_for_a_page_names_its_field(
+    service: Service, fields: dict[str, object], named: str
+) -> None:
+    with pytest.raises(Failure) as caught:
+        await page(service, **fields)
+    assert caught.value.kind is Kind.INVALID
+    assert list(caught.value.fields) == [named]
+
+
+async def test_a_page_token_serves_its_own_filter_only(service: Service) -> None:
+    await service.deliver(quantity=2)
+    token = (await page(service, page_size=1)).next_page_token
+    with pytest.raises(Failure) as caught:
+        await page(
+            service, page_token=token, filter=pb.ESIMFilter(statuses=[pb.ESIM_STATUS_ACTIVE])
+        )
+    assert caught.value.reason == "INVALID_PAGE_TOKEN"
+
+
+async def test_batches_leave_unknown_ids_out(service: Service) -> None:
+    esims = await service.deliver(quantity=2)
+    ids = [esim.id for esim in esims]
+    request = pb.BatchGetESIMsRequest(esim_ids=[*ids, str(uuid4()), ids[0]])
+    found = (await service.ask(service.stub.BatchGetESIMs, request)).esims
+    assert sorted(esim.id for esim in found) == sorted(ids)
+    of_orders = pb.BatchListOrderESIMsRequest(order_ids=[esims[0].order_id, str(uuid4())])
+    found = (await service.ask(service.stub.BatchListOrderESIMs, of_orders)).esims
+    assert sorted(esim.id for esim in found) == sorted(ids)
+
+
+@pytest.mark.parametrize("ids", [[], ["x"], [str(uuid4())] * 1001])
+async def test_a_batch_of_none_of_bad_or_of_too_many_ids_is_refused(
+    service: Service, ids: list[str]
+) -> None:
+    with pytest.raises(Failure) as caught:
+        await service.ask(service.stub.BatchGetUsage, pb.BatchGetUsageRequest(esim_ids=ids))
+    assert caught.value.kind is Kind.INVALID
+    assert "esim_ids" in next(iter(caught.value.fields))

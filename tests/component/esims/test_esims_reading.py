@@ -1,0 +1,183 @@
+"""Reading eSIMs over gRPC: what the provider says shows in time, and what is kept shows its age."""
+
+import pytest
+
+from kit import timestamps
+from kit.errors import Failure, Kind
+from protos.esims.v1 import esims_pb2 as pb
+from tests.component.esims.conftest import Service
+
+
+async def test_a_registered_esim_shows_what_installs_it(service: Service) -> None:
+    (esim,) = await service.deliver(customer_ref="Trip to London")
+    assert esim.status == pb.ESIM_STATUS_ASSIGNED
+    assert esim.customer_ref == "Trip to London"
+    assert esim.matching_id
+    assert "/" not in esim.smdp_address
+    got = await service.get(esim)
+    assert (got.id, got.iccid, got.status) == (esim.id, esim.iccid, pb.ESIM_STATUS_ASSIGNED)
+    assert got.HasField("as_of")
+
+
+async def test_an_unused_bundle_is_inactive_with_all_its_data(service: Service) -> None:
+    (esim,) = await service.deliver()
+    (bundle,) = await service.bundles(esim)
+    assert bundle.state == pb.BUNDLE_STATE_INACTIVE
+    assert (bundle.initial_bytes, bundle.remaining_bytes) == (10**9, 10**9)
+    assert (bundle.data_used_mb, bundle.data_remaining_mb) == (0, 1000)
+    assert not bundle.HasField("start_date")
+    usage = await service.usage(esim)
+    assert (usage.total_used_mb, usage.total_remaining_mb, usage.active_bundles) == (0, 1000, 0)
+
+
+async def test_used_data_shows_when_the_reading_is_300_s_old(service: Service) -> None:
+    (esim,) = await service.deliver()
+    await service.bundles(esim)
+    await service.device(esim, "use-data", bytes=123_456_789)
+    await service.age(290)
+    assert (await service.usage(esim)).total_used_mb == 0
+    await service.age(11)
+    usage = await service.usage(esim)
+    assert usage.total_used_mb == 123.457
+    assert usage.total_remaining_mb == 876.543
+    assert usage.active_bundles == 1
+    (bundle,) = await service.bundles(esim)
+    assert bundle.remaining_bytes == 876_543_211
+    assert bundle.state == pb.BUNDLE_STATE_ACTIVE
+    assert bundle.HasField("end_date")
+    assert (await service.get(esim)).status == pb.ESIM_STATUS_ACTIVE
+
+
+async def test_used_data_shows_at_once_after_a_refresh(service: Service) -> None:
+    (esim,) = await service.deliver()
+    await service.bundles(esim)
+    await service.device(esim, "use-data", megabytes=250)
+    answer = await service.ask(service.stub.RefreshESIM, pb.RefreshESIMRequest(esim_id=esim.id))
+    assert answer.esim.status == pb.ESIM_STATUS_ACTIVE
+    assert (await service.usage(esim)).total_used_mb == 250
+
+
+async def test_a_used_up_bundle_ends_the_esim(service: Service) -> None:
+    (esim,) = await service.deliver()
+    await service.device(esim, "use-data", bytes=10**9)
+    (bundle,) = await service.bundles(esim)
+    assert bundle.state == pb.BUNDLE_STATE_EXPIRED
+    assert (bundle.data_used_mb, bundle.data_remaining_mb) == (1000, 0)
+    assert (await service.get(esim)).status == pb.ESIM_STATUS_EXPIRED
+    usage = await service.usage(esim)
+    assert (usage.total_used_mb, usage.total_remaining_mb, usage.active_bundles) == (0, 0, 0)
+
+
+async def test_an_unlimited_bundle_has_no_amounts(service: Service) -> None:
+    unlimited = next(b.name for b in service.provider.world.catalogue.all() if b.unlimited)
+    (esim,) = await service.deliver(bundle=unlimited)
+    (bundle,) = await service.bundles(esim)
+    assert bundle.unlimited
+    for field in ("data_used_mb", "data_remaining_mb", "initial_bytes", "remaining_bytes"):
+        assert not bundle.HasField(field)
+    usage = await service.usage(esim)
+    assert not usage.HasField("total_used_mb")
+    assert not usage.HasField("total_remaining_mb")
+
+
+async def test_a_bundle_revoked_elsewhere_is_cancelled_though_the_list_hides_it(
+    service: Service,
+) -> None:
+    (esim,) = await service.deliver()
+    (bundle,) = await service.bundles(esim)
+    async with service.provider.http.delete(
+        f"{service.provider.url}/esims/{esim.iccid}/bundles/{bundle.name}/assignments/{bundle.id}",
+        headers={"X-API-Key": service.provider.api_key},
+    ) as answer:
+        assert answer.status == 200
+    await service.age(300)
+    (bundle,) = await service.bundles(esim)
+    assert bundle.state == pb.BUNDLE_STATE_CANCELLED
+    assert (await service.get(esim)).status == pb.ESIM_STATUS_CANCELLED
+
+
+async def test_while_the_provider_is_down_the_kept_values_show_with_their_age(
+    service: Service,
+) -> None:
+    (esim,) = await service.deliver()
+    (before,) = await service.bundles(esim)
+    await service.device(esim, "use-data", megabytes=100)
+    await service.age(1000)
+    await service.provider.control(
+        "POST", "/faults", {"path": "/esims/*", "status": 500, "count": 0}
+    )
+    (bundle,) = await service.bundles(esim)
+    assert bundle.remaining_bytes == before.remaining_bytes
+    age = timestamps.from_proto(before.as_of) - timestamps.from_proto(bundle.as_of)
+    assert round(age.total_seconds()) == 1000
+    assert (await service.usage(esim)).as_of == bundle.as_of
+    assert (await service.get(esim)).status == pb.ESIM_STATUS_ASSIGNED
+
+
+async def test_a_suspension_by_policy_shows_on_esim_and_bundle(service: Service) -> None:
+    (esim,) = await service.deliver()
+    await service.device(esim, "use-data", megabytes=1)
+    await service.device(esim, "policy-suspend")
+    (bundle,) = await service.bundles(esim)
+    assert bundle.state == pb.BUNDLE_STATE_SUSPENDED
+    got = await service.get(esim)
+    assert (got.status, got.last_action) == (pb.ESIM_STATUS_SUSPENDED, "Suspended")
+
+
+async def test_one_bundle_can_be_asked_for(service: Service) -> None:
+    (esim,) = await service.deliver()
+    await service.device(esim, "use-data", megabytes=5)
+    request = pb.GetBundleStatusRequest(esim_id=esim.id, bundle_name=esim.bundle_name)
+    (bundle,) = (await service.ask(service.stub.GetBundleStatus, request)).bundles
+    assert (bundle.state, bundle.data_used_mb) == (pb.BUNDLE_STATE_ACTIVE, 5)
+    request.bundle_name = request.bundle_name.lower()
+    with pytest.raises(Failure) as caught:
+        await service.ask(service.stub.GetBundleStatus, request)
+    assert (caught.value.kind, caught.value.reason) == (Kind.NOT_FOUND, "BUNDLE_NOT_ON_ESIM")
+
+
+async def test_location_is_not_found_before_the_first_attachment(service: Service) -> None:
+    (esim,) = await service.deliver()
+    request = pb.GetLocationRequest(esim_id=esim.id)
+    with pytest.raises(Failure) as caught:
+        await service.ask(service.stub.GetLocation, request)
+    assert (caught.value.kind, caught.value.reason) == (Kind.NOT_FOUND, "NEVER_ATTACHED")
+    await service.device(esim, "attach", country="GB")
+    location = await service.ask(service.stub.GetLocation, request)
+    assert location.country == "GB"
+    assert location.network_code
+    assert location.HasField("last_seen")
+
+
+async def test_history_is_newest_first_and_new_after_a_refresh(service: Service) -> None:
+    (esim,) = await service.deliver()
+    request = pb.ListHistoryRequest(esim_id=esim.id)
+    first = (await service.ask(service.stub.ListHistory, request)).entries
+    assert [entry.name for entry in first] == ["Bundle Applied"]
+    assert first[0].bundle_name == esim.bundle_name
+    await service.ask(service.stub.RefreshESIM, pb.RefreshESIMRequest(esim_id=esim.id))
+    entries = (await service.ask(service.stub.ListHistory, request)).entries
+    assert [entry.name for entry in entries] == ["eSIM Refreshed", "Bundle Applied"]
+
+
+async def test_install_details_are_asked_for_once_a_day(service: Service) -> None:
+    (esim,) = await service.deliver()
+    request = pb.GetInstallDetailsRequest(esim_id=esim.id)
+    details = await service.ask(service.stub.GetInstallDetails, request)
+    assert details.matching_id == esim.matching_id
+    assert details.smdp_address == esim.smdp_address
+    card = f"LPA:1${esim.smdp_address}${esim.matching_id}"
+    assert details.apple_install_url.endswith(f"carddata={card}")
+    assert details.android_install_url.endswith(f"carddata={card}")
+    await service.provider.control("POST", "/faults", {"status": 500, "count": 0})
+    assert await service.ask(service.stub.GetInstallDetails, request) == details
+
+
+async def test_compatibility_of_a_bundle(service: Service) -> None:
+    (esim,) = await service.deliver()
+    request = pb.CheckCompatibilityRequest(esim_id=esim.id, bundle_name=esim.bundle_name)
+    assert (await service.ask(service.stub.CheckCompatibility, request)).compatible
+    request.bundle_name = "esim_no_such_bundle"
+    with pytest.raises(Failure) as caught:
+        await service.ask(service.stub.CheckCompatibility, request)
+    assert caught.value.kind is Kind.NOT_FOUND

@@ -1,0 +1,94 @@
+"""Registering deliveries over gRPC: repeatable, all or nothing, and clear about bad input."""
+
+from uuid import uuid4
+
+import pytest
+
+from kit.errors import Failure, Kind
+from protos.esims.v1 import esims_pb2 as pb
+from tests.component.esims.conftest import Service, buy, registration
+
+
+async def count(service: Service) -> int:
+    return int(await service.databases.admin.fetchval("select count(*) from esims.esims"))
+
+
+async def test_the_same_delivery_again_gives_the_same_esims(service: Service) -> None:
+    delivered = await buy(service.provider, quantity=3)
+    first = await service.register(delivered)
+    again = await service.register(delivered)
+    assert {e.id for e in again} == {e.id for e in first}
+    assert await count(service) == 3
+
+
+async def test_an_esim_of_another_customer_changes_nothing(service: Service) -> None:
+    ours = await buy(service.provider)
+    await service.register(ours)
+    theirs = await buy(service.provider)
+    mixed = registration(theirs, uuid4())
+    mixed.esims.append(pb.DeliveredESIM(iccid=ours.esims[0]["iccid"]))
+    with pytest.raises(Failure) as caught:
+        await service.ask(service.stub.RegisterESIMs, mixed, service.auth.service_role_key)
+    assert (caught.value.kind, caught.value.reason) == (
+        Kind.CONFLICT,
+        "ICCID_OF_ANOTHER_CUSTOMER",
+    )
+    assert await count(service) == 1
+
+
+async def test_an_esim_of_another_order_is_a_conflict(service: Service) -> None:
+    delivered = await buy(service.provider)
+    await service.register(delivered)
+    with pytest.raises(Failure) as caught:
+        await service.register(delivered, order_id=str(uuid4()))
+    assert caught.value.reason == "ICCID_OF_ANOTHER_ORDER"
+
+
+async def test_an_esim_without_its_matching_id_is_processing_until_the_provider_has_it(
+    service: Service,
+) -> None:
+    delivered = await buy(service.provider)
+    (bare,) = await service.register(
+        delivered, esims=[pb.DeliveredESIM(iccid=delivered.esims[0]["iccid"])]
+    )
+    assert bare.status == pb.ESIM_STATUS_PROCESSING
+    full = await service.get(bare)
+    assert full.status == pb.ESIM_STATUS_ASSIGNED
+    assert full.matching_id == delivered.esims[0]["matchingId"]
+    assert full.smdp_address
+
+
+async def test_a_later_delivery_completes_an_earlier_one(service: Service) -> None:
+    delivered = await buy(service.provider)
+    # Without an answer of the provider's nothing else completes it.
+    await service.provider.control("POST", "/faults", {"status": 500, "count": 0})
+    await service.register(delivered, esims=[pb.DeliveredESIM(iccid=delivered.esims[0]["iccid"])])
+    (esim,) = await service.register(delivered)
+    assert esim.status == pb.ESIM_STATUS_ASSIGNED
+    assert esim.matching_id == delivered.esims[0]["matchingId"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"order_id": "1"}, "order_id"),
+        ({"plan_id": ""}, "plan_id"),
+        ({"customer_id": "nobody"}, "customer_id"),
+        ({"order_reference": ""}, "order_reference"),
+        ({"bundle_name": "a/b"}, "bundle_name"),
+        ({"customer_ref": "x" * 101}, "customer_ref"),
+        ({"esims": []}, "esims"),
+        ({"esims": [pb.DeliveredESIM(iccid="123")]}, "esims[0].iccid"),
+        ({"esims": [pb.DeliveredESIM(iccid="8" * 19)] * 2}, "esims"),
+        ({"esims": [pb.DeliveredESIM(iccid="8" * 19, matching_id="a\nb")]}, "esims[0].matching_id"),
+    ],
+)
+async def test_a_bad_delivery_is_refused_by_field(
+    service: Service, change: dict[str, object], field: str
+) -> None:
+    delivered = await buy(service.provider)
+    with pytest.raises(Failure) as caught:
+        await service.register(delivered, **change)
+    assert caught.value.kind is Kind.INVALID
+    assert list(caught.value.fields) == [field]
+    assert await count(service) == 0

@@ -1,0 +1,115 @@
+"""The SQL of one call for many eSIMs: how many statements, and whether the lists use their indexes."""
+
+import json
+
+import pytest
+
+from kit import rpc, rpc_client
+from kit.auth import Verifier
+from protos.esims.v1 import esims_pb2 as pb
+from protos.esims.v1 import esims_pb2_grpc
+from services.esims import servicer
+from services.esims.refresh import Refresh
+from services.esims.servicer import ACCESS, ESIMsServicer
+from services.esims.store import SELECT_PAGE_OF_CUSTOMER
+from services.esims.suspend import Suspension
+from tests.component.esims.conftest import TIMEOUT
+from tests.component.esims.parts import Parts, wired
+from tests.fixtures.neighbours import Auth, PlayedProvider
+from tests.fixtures.postgres import Databases
+
+
+async def serve(parts: Parts, auth: Auth) -> rpc.Running:
+    """The service over these parts."""
+    wiring = (parts.database, parts.source, parts.readings, parts.clock)
+    answering = ESIMsServicer(
+        servicer.Parts(
+            database=parts.database,
+            clock=parts.clock,
+            source=parts.source,
+            readings=parts.readings,
+            registration=parts.registration,
+            suspension=Suspension(*wiring),
+            references=parts.references,
+            refresh=Refresh(*wiring),
+        )
+    )
+    return await rpc.start(
+        rpc.Service(
+            pb.DESCRIPTOR.services_by_name["ESIMsService"],
+            lambda server: esims_pb2_grpc.add_ESIMsServiceServicer_to_server(answering, server),
+            ACCESS,
+        ),
+        host="127.0.0.1",
+        port=0,
+        verifier=Verifier(
+            supabase_url=auth.url, service_role_key=auth.service_role_key, http=auth.http
+        ),
+    )
+
+
+@pytest.mark.parametrize("method", ["BatchListBundles", "BatchGetUsage"])
+async def test_the_statements_of_a_call_do_not_grow_with_its_esims(
+    databases: Databases, provider: PlayedProvider, auth: Auth, method: str
+) -> None:
+    customer = await auth.user_id("ada@example.com")
+    async with wired(databases, provider, wait=10) as parts:
+        # Of more than five in one order the provider tells later.
+        esims = [
+            esim
+            for _ in range(10)
+            for esim in await parts.deliver(quantity=5, customer_id=customer)
+        ]
+        running = await serve(parts, auth)
+        channel = rpc_client.channel(f"127.0.0.1:{running.port}")
+        counts = []
+        for some in (esims[:1], esims[1:]):
+            parts.statements.clear()
+            ids = [str(esim.id) for esim in some]
+            answer = await rpc_client.call(
+                getattr(esims_pb2_grpc.ESIMsServiceStub(channel), method),
+                pb.BatchListBundlesRequest(esim_ids=ids)
+                if method == "BatchListBundles"
+                else pb.BatchGetUsageRequest(esim_ids=ids),
+                token=await auth.token("ada@example.com"),
+                timeout=TIMEOUT,
+            )
+            told = answer.bundles if method == "BatchListBundles" else answer.usages
+            assert {item.esim_id for item in told} == set(ids)
+            counts.append(sum("esims.esim" in statement for statement in parts.statements))
+        await channel.close()
+        await running.stop(drain=0, grace=1)
+    # Find; lock, upsert, absent, bundles, save; find and list what came of it.
+    assert counts == [8, 8]
+
+
+async def test_a_customers_page_is_read_from_an_index(databases: Databases) -> None:
+    admin = databases.admin
+    await admin.execute(
+        """
+        insert into esims.esims (iccid, customer_id, order_id, plan_id, order_reference,
+            bundle_name, status, created_at)
+        select (8944000000000000000 + n)::text, md5((n % 500)::text)::uuid, gen_random_uuid(),
+            gen_random_uuid(), 'order', 'bundle', 'ASSIGNED', now() - n * interval '1 minute'
+        from generate_series(1, 20000) n
+        """
+    )
+    await admin.execute("analyze esims.esims")
+    customer = await admin.fetchval("select md5('7')::uuid")
+    async with admin.transaction():
+        await admin.execute("set local role esims_user")
+        await admin.execute(
+            "select set_config('request.jwt.claims', $1, true)", json.dumps({"sub": str(customer)})
+        )
+        plan = await admin.fetch(
+            f"explain (analyze, costs off) {SELECT_PAGE_OF_CUSTOMER}",
+            None,
+            None,
+            None,
+            None,
+            51,
+            customer,
+        )
+    text = "\n".join(row[0] for row in plan)
+    assert "esims_customer_newest" in text, text
+    assert "Sort" not in text, text
