@@ -98,7 +98,10 @@ class Provider:
         operation = found.operation
         if operation is None:
             return self._no_route(found)
-        raw = await request.read()
+        try:
+            raw = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            return Answer({"message": "the body is larger than any request can be"}, 413)
         try:
             call = Call(
                 world=self.world,
@@ -152,6 +155,8 @@ class Provider:
             request.transport.abort()
         status = fault.status or 502  # nobody reads the answer of a dropped connection
         body = {"message": "fault on request"} if fault.body is None else fault.body
+        if isinstance(body, str):  # sent as it is, so that it can be what JSON must not be
+            body = body.encode()
         return Answer(body, status, fault.content_type, fault.headers)
 
     def _note(

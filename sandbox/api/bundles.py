@@ -22,8 +22,9 @@ DEFAULT_LIMIT = 15
 
 def apply_bundle(call: Call) -> Answer:
     """POST /esims/apply."""
-    items = call.body.get("bundles", [call.body])
-    wishes = [_wish(call, item) for item in items]
+    if any("iccid" in item for item in call.body.get("bundles", ())):
+        raise bad("bundles in a list go to new eSIMs; send one bundle alone to name an iccid")
+    wishes = [_wish(call, item) for item in call.body.get("bundles", [call.body])]
     return _applied(call.world, apply(call.world, wishes, call.source_ip, call.at))
 
 

@@ -199,5 +199,7 @@ class Door:
         body = await self._body(request)
         seed = body.whole("seed")
         body.done()
+        self.provider.faults.remove()
+        self.provider.log.clear()
         self.reset_all(seed)
         return views.state(self.world)

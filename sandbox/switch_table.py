@@ -1,0 +1,49 @@
+"""The README's table of switches, made from the switches: `python -m sandbox.switch_table`."""
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from sandbox.switches import Switches
+
+README = Path(__file__).with_name("README.md")
+BEGIN, END = "<!-- switches -->\n", "<!-- /switches -->\n"
+
+
+def table() -> str:
+    """Markdown: every switch with its default, its values and what it decides."""
+    defaults = Switches().shown()
+    rows = ["| switch | default | values | decides |", "|---|---|---|---|"]
+    for item in fields(Switches):
+        about = item.metadata
+        default = _shown(defaults[item.name])
+        rows.append(
+            f"| `{item.name}` | {default} | {_values(item.type, about)} | {about['about']} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def _shown(value: Any) -> str:
+    return f"`{json.dumps(value)}`" if value != "" else "empty"
+
+
+def _values(kind: Any, about: Any) -> str:
+    if about["choices"]:
+        return ", ".join(map(str, about["choices"]))
+    if kind is bool:
+        return "true, false"
+    if about["least"] is not None:
+        return f"{about['least']} and more"
+    return "an object" if "dict" in str(kind) else "text"
+
+
+def with_table(readme: str) -> str:
+    """The README with a fresh table."""
+    before, rest = readme.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}{table()}{END}{after}"
+
+
+if __name__ == "__main__":
+    README.write_text(with_table(README.read_text()))

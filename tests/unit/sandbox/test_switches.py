@@ -1,0 +1,68 @@
+"""Switches take only what they can mean, and the README lists them all."""
+
+import pytest
+
+from sandbox.switch_table import README, with_table
+from sandbox.switches import DEFAULT_COSTS, SwitchError, Switches
+
+
+def test_the_readme_s_table_is_made_from_the_switches() -> None:
+    text = README.read_text()
+    assert with_table(text) == text, "run: python -m sandbox.switch_table"
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "value"),
+    [
+        ("refunds", "true", True),
+        ("refunds", False, False),
+        ("tokens_per_second", "25", 25),
+        ("tokens_per_second", 0, 0),
+        ("catalogue_shape", "array", "array"),
+        ("low_balance_status", "402", 402),
+        ("token_costs", '{"listESIMs": 3}', {"listESIMs": 3}),
+        ("token_costs", {}, {}),
+        ("async_status", "in progress", "in progress"),
+    ],
+)
+def test_values_come_from_json_and_from_command_lines(
+    name: str, given: object, value: object
+) -> None:
+    switches = Switches()
+    switches.change(name, given)
+    assert getattr(switches, name) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "words"),
+    [
+        ("refund", True, "known are"),
+        ("refunds", "maybe", "true or false"),
+        ("refunds", 1, "true or false"),
+        ("tokens_per_second", -1, "from 0"),
+        ("tokens_per_second", "many", "whole number"),
+        ("tokens_per_second", True, "whole number"),
+        ("tokens_per_second", 1.5, "whole number"),
+        ("tokens_per_second", "Infinity", "whole number"),
+        ("catalogue_shape", "list", "object, array"),
+        ("low_balance_status", 200, "400, 402"),
+        ("token_costs", "5", "object"),
+        ("token_costs", {"listESIMs": -1}, "object"),
+        ("async_status", 5, "text"),
+    ],
+)
+def test_what_a_switch_cannot_mean_is_refused_in_words(
+    name: str, given: object, words: str
+) -> None:
+    switches = Switches()
+    before = switches.shown()
+    with pytest.raises(SwitchError, match=words):
+        switches.change(name, given)
+    assert switches.shown() == before
+
+
+def test_changing_one_sandbox_s_costs_leaves_the_default() -> None:
+    switches = Switches()
+    switches.token_costs["listESIMs"] = 9
+    assert "listESIMs" not in Switches().token_costs
+    assert "listESIMs" not in DEFAULT_COSTS
