@@ -58,19 +58,28 @@ class Cancellation:
         """
         if order.cancel_requested_at is not None:
             return
-        found = await asyncio.gather(*(self._bundles(order, esim.iccid) for esim in esims))
+        async with self._database.system() as connection:
+            known = await revocations.list_revocations(connection, order.id)
+        done = {r.iccid for r in known if r.state == "REVOKED"}  # by an attempt that went halfway
+        left = [esim.iccid for esim in esims if esim.iccid not in done]
+        found = await asyncio.gather(*(self._bundles(order, iccid) for iccid in left))
         planned = [
             (Revocation(iccid, b.assignment_id, b.bundle_name, "PLANNED", None), b)
             for iccid, bundles in found
             for b in bundles
         ]
-        check_unused([bundle for _, bundle in planned], len(esims))
+        check_unused([bundle for _, bundle in planned], len(left))
         choices = await asyncio.gather(*(self._choose(r, b) for r, b in planned))
         async with self._database.system() as connection:
             await revocations.request(connection, order, choices)
 
     async def _bundles(self, order: Order, iccid: str) -> tuple[str, list[BundleOnESIM]]:
-        bundles = await self._datasource.get_bundles(iccid)
+        try:
+            bundles = await self._datasource.get_bundles(iccid)
+        except Failure as failure:
+            if failure.kind not in (Kind.REFUSED, Kind.NOT_FOUND):
+                raise
+            raise _not_taken_back() from failure
         return iccid, [b for b in bundles if b.belongs_to(order.provider_reference or "")]
 
     async def _choose(
@@ -94,11 +103,7 @@ class Cancellation:
                 # The text of a validate is not documented: silence about refunds is no "no".
                 if not to_balance or read_refund(words) is not Refund.NONE:
                     return revocation, to_balance
-        raise Failure(
-            Kind.REFUSED,
-            "ORDER_NOT_CANCELLABLE",
-            "The provider does not take this order back; ask the shop's support",
-        ) from refusal
+        raise _not_taken_back() from refusal
 
     async def _revoke(self, revocation: Revocation, *, to_balance: bool, validate: bool) -> str:
         return await self._datasource.cancel_order(
@@ -223,6 +228,14 @@ class Cancellation:
     async def _withdraw(self, connection: Connection, work: Work, words: str) -> None:
         await revocations.withdraw(connection, work.order.id)
         await work.step("not cancelled", reason=words, connection=connection)
+
+
+def _not_taken_back() -> Failure:
+    return Failure(
+        Kind.REFUSED,
+        "ORDER_NOT_CANCELLABLE",
+        "The provider does not take this order back; ask the shop's support",
+    )
 
 
 def check_cancellable(order: Order) -> None:

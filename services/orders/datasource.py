@@ -64,12 +64,17 @@ class OrdersDataSource:
 
         Raises Failure REFUSED with the provider's reason when it would not.
         """
-        answer = await self._provider.send(
-            "POST",
-            "/orders",
-            json=_request("validate", bundle_name, quantity),
-            priority=Priority.READ,
-        )
+        try:
+            answer = await self._provider.send(
+                "POST",
+                "/orders",
+                json=_request("validate", bundle_name, quantity),
+                priority=Priority.READ,
+            )
+        except Failure as failure:
+            if failure.kind is Kind.UNCLEAR:
+                raise _nothing_done(failure) from failure
+            raise
         return read_validation(answer)
 
     async def get_order(self, reference: str) -> ProviderOrder:
@@ -133,15 +138,17 @@ class OrdersDataSource:
         Gives the provider's text, the only place that tells the refund (see `read_refund`).
         Safe to repeat, as it names the assignment: one that is revoked is REFUSED.
         """
-        answer = await self._provider.send(
-            "DELETE",
-            f"/esims/{segment(iccid)}/bundles/{segment(bundle)}"
-            f"/assignments/{segment(assignment_id)}",
-            params={
-                "type": "validate" if validate else "transaction",
-                "refundToBalance": "true" if to_balance else "false",
-            },
-        )
+        path = f"/esims/{segment(iccid)}/bundles/{segment(bundle)}/assignments/{segment(assignment_id)}"
+        params = {
+            "type": "validate" if validate else "transaction",
+            "refundToBalance": "true" if to_balance else "false",
+        }
+        try:
+            answer = await self._provider.send("DELETE", path, params=params)
+        except Failure as failure:
+            if validate and failure.kind is Kind.UNCLEAR:
+                raise _nothing_done(failure) from failure
+            raise
         return text(answer.get("status")) if isinstance(answer, Mapping) else ""
 
     async def get_events(self, iccid: str) -> list[tuple[str, str]]:
@@ -153,6 +160,17 @@ class OrdersDataSource:
             for row in rows
             if isinstance(row, Mapping)
         ]
+
+
+def _nothing_done(failure: Failure) -> Failure:
+    """The unclear outcome of a call that only asks: whatever happened, nothing was carried out."""
+    return Failure(
+        Kind.UNAVAILABLE,
+        "PROVIDER_ERROR",
+        "The provider failed; try again later.",
+        retry_after=failure.retry_after,
+        details=failure.details,
+    )
 
 
 def _request(kind: str, bundle_name: str, quantity: int) -> dict[str, Any]:

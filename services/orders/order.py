@@ -1,5 +1,6 @@
 """Orders as values, and the rules that need nothing else: states, steps, what a buyer is told."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -10,6 +11,7 @@ from uuid import UUID
 MOST_QUANTITY = 10
 MOST_REFERENCE = 100
 MOST_KEY = 200
+ICCID = re.compile(r"[0-9]{18,22}")
 
 
 class OrderStatus(StrEnum):
@@ -107,8 +109,8 @@ class DeliveredESIM:
 
     @property
     def installable(self) -> bool:
-        """Whether everything that installs it is known."""
-        return bool(self.iccid and self.matching_id and self.smdp_address)
+        """Whether everything that installs it is known, and its ICCID is one."""
+        return bool(ICCID.fullmatch(self.iccid) and self.matching_id and self.smdp_address)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,11 @@ from services.orders.order import DeliveredESIM, Refund
 # States in which nobody has used the bundle and it can still be taken back.
 UNUSED_STATES = frozenset({"processing", "queued"})
 REVOKED_STATE = "revoked"
+# Above any order's price, and far below what a number in a message can hold.
+MOST_MONEY = Decimal(10) ** 12
+# Places that a message has room for; the provider's prices have three at most.
+MOST_PLACES = 9
+CURRENCY = re.compile(r"[A-Z]{3}")
 NO_REFUND = re.compile(r"\b(not|no|without|never)\b( \w+){0,2} refund|\bnon-?refund")
 
 
@@ -104,8 +109,8 @@ def read_order(shape: Any) -> ProviderOrder:
         reference=reference,
         created_at=created,
         status=text(shape.get("status")),
-        total=amount(shape.get("total")),
-        currency=text(shape.get("currency")).upper() or None,
+        total=price(shape.get("total")),
+        currency=currency(shape.get("currency")),
         item=text(only.get("item")) or None if bundle else None,
         quantity=int(only["quantity"]) if bundle else 0,
         esims=tuple(esim for line in found for esim in read_esims(line.get("esims"))),
@@ -132,9 +137,7 @@ def read_validation(shape: Any) -> Validation:
     """Raises Failure when it doesn't say whether the order is valid."""
     if not isinstance(shape, Mapping) or not isinstance(shape.get("valid"), bool):
         raise bad_answer("the validation lacks valid")
-    return Validation(
-        shape["valid"], amount(shape.get("total")), text(shape.get("currency")).upper() or None
-    )
+    return Validation(shape["valid"], price(shape.get("total")), currency(shape.get("currency")))
 
 
 def read_esims(shape: Any) -> list[DeliveredESIM]:
@@ -212,6 +215,20 @@ def amount(value: Any) -> Decimal | None:
     except ArithmeticError:
         return None
     return number if number.is_finite() else None
+
+
+def price(value: Any) -> Decimal | None:
+    """An amount of money as it can be stored and shown; None for anything else."""
+    number = amount(value)
+    if number is None or not 0 <= number < MOST_MONEY or number != round(number, MOST_PLACES):
+        return None
+    return number
+
+
+def currency(value: Any) -> str | None:
+    """An ISO 4217 code in upper case; None for anything else."""
+    code = text(value).upper()
+    return code if CURRENCY.fullmatch(code) else None
 
 
 def moment(value: Any) -> datetime | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -80,6 +81,14 @@ class Purchase:
             )
         except Failure as failure:
             return await self._not_placed(work, attempt, failure)
+        if answer.total is not None and answer.total != work.order.total_price:
+            logger.warning(
+                "order %s was charged %s %s instead of %s",
+                work.order.id,
+                answer.total,
+                answer.currency,
+                work.order.total_price,
+            )
         await self._record_placed(work, attempt, answer)
         return None
 
@@ -143,7 +152,7 @@ class Purchase:
                     if _complete_delivery(answer.esims, work.order.quantity):
                         await deliveries.record(connection, work.order, answer.esims)
                         words = ""
-                    placed = Work(self._database, work.order, work.run, work.lease)
+                    placed = replace(work)
                     await placed.step(
                         "placed", point=RecoveryPoint.PLACED, reason=words, connection=connection
                     )

@@ -7,6 +7,8 @@ from contextvars import Context
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+from opentelemetry import metrics
+
 from kit.db import Database
 from kit.errors import Failure
 from services.orders import store
@@ -17,7 +19,8 @@ from services.orders.work import Pause, Work
 
 logger = logging.getLogger(__name__)
 
-# Orders that the watch takes on at a time; the provider's rate limit bears no more.
+# Orders that the watch has in work at a time, beside those that buyers wait for: the provider's
+# rate limit bears no more.
 MOST_AT_ONCE = 20
 # Seconds until an order is tried again after something unforeseen, so that one bad row can't spin.
 AFTER_ERROR = 15.0
@@ -48,6 +51,10 @@ class Recovery:
         self._lease = lease
         self._every = every
         self._running: dict[UUID, asyncio.Task[None]] = {}
+        self._taken_up: set[UUID] = set()
+        self._changes = metrics.get_meter("esimgo.orders").create_counter(
+            "esimgo.orders.changes", "{order}", "Orders that changed their status, by the new one"
+        )
 
     def start(self, order_id: UUID) -> "asyncio.Task[None]":
         """Works on an order until it is finished or has to wait long; joins a run that is there.
@@ -67,12 +74,14 @@ class Recovery:
         """Takes up orders that were left midway, at once and then again and again until the stop."""
         while not self._stop.is_set():
             try:
-                free = MOST_AT_ONCE - len(self._running)
+                self._taken_up &= self._running.keys()
+                free = MOST_AT_ONCE - len(self._taken_up)
                 if free > 0:
                     async with self._database.system() as connection:
                         due = await store.due(connection, free)
                     for order_id in due:
                         self.start(order_id)
+                        self._taken_up.add(order_id)
             except Failure as failure:
                 logger.warning("orders left midway could not be looked for: %s", failure)
             except Exception:
@@ -111,7 +120,7 @@ class Recovery:
             order = await store.take_lease(connection, order_id, run, self._lease)
         if order is None:
             return None
-        work = Work(self._database, order, run, self._lease)
+        work = Work(self._database, order, run, self._lease, self._changes)
         pause: Pause | None = Pause(AFTER_ERROR)
         try:
             if order.status is OrderStatus.COMPLETED:

@@ -135,7 +135,11 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         async with self._database.session(session) as connection:
             esims = await deliveries.of_order(connection, order.id)
         if not esims and order.provider_reference:
-            esims = await self._datasource.get_order_assignments_kept(order.provider_reference)
+            try:
+                esims = await self._datasource.get_order_assignments_kept(order.provider_reference)
+            except Failure as failure:
+                if failure.reason != "PROVIDER_PROCESSING":
+                    raise
         if not esims:
             raise Failure(
                 Kind.REFUSED,

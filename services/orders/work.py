@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from opentelemetry.metrics import Counter
+
 from kit.db import Connection, Database
 from services.orders import store
 from services.orders.order import Order, OrderStatus, RecoveryPoint
@@ -27,6 +29,7 @@ class Work:
     order: Order
     run: UUID
     lease: timedelta
+    changes: Counter  # of statuses, for whoever watches the rate of completed orders
 
     async def step(
         self,
@@ -64,6 +67,8 @@ class Work:
             reason=reason,
             detail=detail,
         )
+        if status is not None:
+            self.changes.add(1, {"status": status})
 
     async def explain(self, reason: str) -> None:
         """Tells the customer why it takes longer, once."""

@@ -1,0 +1,236 @@
+"""The orders datasource against the provider's published examples and a running sandbox."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+import sandbox.server
+from kit import exact_json
+from kit.cache import Cache
+from kit.errors import Failure, Kind
+from kit.provider import Provider, ProviderSettings
+from sandbox.settings import Settings
+from sandbox.switches import Switches
+from services.orders.datasource import OrdersDataSource
+from services.orders.order import Refund
+from services.orders.provider_order import (
+    read_bundles,
+    read_esims,
+    read_order,
+    read_orders,
+    read_refund,
+    read_validation,
+)
+
+RESPONSES = Path(__file__).parents[2] / ".." / "shared" / "esim-go" / "responses"
+
+
+def example(name: str) -> Any:
+    """A published example, numbers exact."""
+    path = RESPONSES / name
+    if not path.exists():
+        pytest.skip("the provider's published examples are not beside this project")
+    return exact_json.loads(path.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("name", "quantity", "esims", "total"),
+    [
+        ("order-transaction-assign.json", 2, 2, "5.08"),
+        ("order-transaction-existing-esim.json", 1, 1, "2.54"),
+        ("order-transaction-no-assign.json", 10, 0, "13.6"),
+        ("order-detail.json", 2, 2, "5.08"),
+    ],
+)
+def test_published_orders_are_read(name: str, quantity: int, esims: int, total: str) -> None:
+    order = read_order(example(name))
+    assert (order.quantity, len(order.esims), order.currency) == (quantity, esims, "USD")
+    assert order.total == Decimal(total)
+    assert order.completed
+    assert order.created_at.tzinfo is UTC
+    assert all(esim.installable for esim in order.esims)
+
+
+@pytest.mark.parametrize("name", ["orders-list.json", "orders-list-with-iccids.json"])
+def test_published_lists_are_read_and_only_purchases_have_an_item(name: str) -> None:
+    rows, pages = read_orders(example(name))
+    orders = [read_order(row) for row in rows]
+    assert pages is None
+    assert [order.item is not None for order in orders] == [True, False, False, True, True]
+
+
+def test_the_published_validation_is_read() -> None:
+    answer = read_validation(example("order-validate.json"))
+    assert (answer.valid, answer.total, answer.currency) == (True, Decimal("5.08"), "USD")
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("assignments.json", 1),
+        ("assignments-multiple.json", 2),
+        ("assignments-install-url.json", 1),
+    ],
+)
+def test_published_install_details_are_read(name: str, number: int) -> None:
+    esims = read_esims(example(name))
+    assert len(esims) == number
+    assert all(esim.installable for esim in esims)
+
+
+def test_published_bundles_are_read() -> None:
+    bundles = read_bundles(example("esim-bundles.json"))
+    assert bundles
+    assert all(b.assignment_id and b.bundle_name and b.reference for b in bundles)
+
+
+def test_the_published_revoke_names_its_refund() -> None:
+    assert read_refund(example("revoke.json")["status"]) is Refund.INVENTORY
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A datasource over a running sandbox."""
+
+    source: OrdersDataSource
+    running: sandbox.server.Running
+    cache: Cache
+    bundle: str
+
+    @property
+    def switches(self) -> Switches:
+        return self.running.world.switches
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    running = await sandbox.server.start(Settings(port=0, switches=Switches(tokens_per_second=0)))
+    cache = Cache.open(None, namespace="orders")
+    async with aiohttp.ClientSession() as http:
+        provider = Provider(http, ProviderSettings(running.url, "sandbox-api-key"))
+        bundle = next(b for b in running.world.catalogue.all() if not b.autostart)
+        yield Bench(OrdersDataSource(provider, cache), running, cache, bundle.name)
+    await cache.close()
+    await running.stop()
+
+
+def since() -> datetime:
+    return datetime.now(UTC) - timedelta(minutes=1)
+
+
+async def test_what_is_bought_is_read_again_by_every_way(bench: Bench) -> None:
+    bought = await bench.source.create_order(bench.bundle, 2)
+    assert (bought.item, bought.quantity, len(bought.esims)) == (bench.bundle, 2, 2)
+    assert await bench.source.get_order(bought.reference) == bought
+    assert await bench.source.get_orders(since()) == [bought]
+    assert await bench.source.get_order_assignments(bought.reference) == list(bought.esims)
+
+
+async def test_validating_costs_nothing(bench: Bench) -> None:
+    answer = await bench.source.validate_order(bench.bundle, 2)
+    assert answer.valid
+    assert answer.total is not None
+    assert len(bench.running.world.ledger) == 0
+
+
+async def test_an_unknown_bundle_is_refused(bench: Bench) -> None:
+    for call in (bench.source.create_order, bench.source.validate_order):
+        with pytest.raises(Failure) as raised:
+            await call("esim_no_such", 1)
+        assert raised.value.kind is Kind.REFUSED
+
+
+@pytest.mark.parametrize("shape", ["array", "object"])
+async def test_every_page_is_read_also_where_pages_are_smaller_than_asked(
+    bench: Bench, shape: str
+) -> None:
+    bench.switches.orders_shape = shape
+    bench.switches.orders_page_most = 3
+    bought = {(await bench.source.create_order(bench.bundle, 1)).reference for _ in range(8)}
+    orders = await bench.source.get_orders(since())
+    assert {order.reference for order in orders} == bought
+
+
+async def test_orders_outside_of_the_time_asked_are_left_out(bench: Bench) -> None:
+    await bench.source.create_order(bench.bundle, 1)
+    bench.running.world.clock.advance(timedelta(days=2))
+    later = await bench.source.create_order(bench.bundle, 1)
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    assert [o.reference for o in await bench.source.get_orders(tomorrow)] == [later.reference]
+    before = await bench.source.get_orders(since(), tomorrow)
+    assert [o.reference for o in before] != [later.reference]
+    assert len(before) == 1
+
+
+@pytest.mark.parametrize("key", ["smdpAddress", "rspUrl"])
+async def test_install_details_are_bare_hosts_under_either_key(bench: Bench, key: str) -> None:
+    bench.switches.assignments_address = key
+    bench.switches.smdp_scheme = True
+    bought = await bench.source.create_order(bench.bundle, 2)
+    found = await bench.source.get_order_assignments(bought.reference)
+    assert len(found) == 2
+    assert all(e.smdp_address and "/" not in e.smdp_address for e in found)
+
+
+async def test_kept_install_details_are_read_once(bench: Bench) -> None:
+    bought = await bench.source.create_order(bench.bundle, 1)
+    first = await bench.source.get_order_assignments_kept(bought.reference)
+    second = await bench.source.get_order_assignments_kept(bought.reference)
+    assert first == second == list(bought.esims)
+    assert (bench.cache.counts["order_assignments"].hit) == 1
+
+
+@pytest.mark.parametrize(
+    ("refunds", "to_balance", "expected"),
+    [
+        (True, True, Refund.BALANCE),
+        (True, False, Refund.INVENTORY),
+        (False, True, Refund.NONE),
+    ],
+)
+async def test_a_revoke_tells_its_refund_in_the_answer_and_in_the_history(
+    bench: Bench, refunds: bool, to_balance: bool, expected: Refund
+) -> None:
+    bench.switches.refunds = refunds
+    bought = await bench.source.create_order(bench.bundle, 1)
+    iccid = bought.esims[0].iccid
+    [bundle] = await bench.source.get_bundles(iccid)
+    assert bundle.unused
+    assert bundle.belongs_to(bought.reference)
+
+    async def cancel(*, validate: bool) -> str:
+        return await bench.source.cancel_order(
+            iccid,
+            bench.bundle,
+            bundle.assignment_id,
+            to_balance=to_balance,
+            validate=validate,
+        )
+
+    assert read_refund(await cancel(validate=True)) is expected
+    assert (await bench.source.get_bundles(iccid))[0].unused
+    assert read_refund(await cancel(validate=False)) is expected
+    assert all(b.state == "revoked" for b in await bench.source.get_bundles(iccid))
+    refunded = {name for name, of in await bench.source.get_events(iccid) if of == bench.bundle}
+    assert any("refunded" in name.lower() for name in refunded) is (expected is not Refund.NONE)
+    with pytest.raises(Failure) as raised:
+        await cancel(validate=False)
+    assert raised.value.kind is Kind.REFUSED
+
+
+async def test_an_unreadable_answer_to_a_purchase_is_unclear(bench: Bench) -> None:
+    fault = {"method": "POST", "path": "/orders", "status": 200, "body": {"status": "completed"}}
+    async with aiohttp.ClientSession() as http:
+        door = f"{bench.running.control_url}/faults"
+        async with http.post(door, data=json.dumps(fault)) as answer:
+            assert answer.status < 300
+    with pytest.raises(Failure) as raised:
+        await bench.source.create_order(bench.bundle, 1)
+    assert raised.value.kind is Kind.UNCLEAR
