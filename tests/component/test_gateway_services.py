@@ -1,0 +1,353 @@
+"""The gateway before the real services, the sandbox and PostgreSQL, all in this process."""
+
+import asyncio
+import base64
+import io
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import zxingcpp
+from PIL import Image
+
+import gateway.__main__
+import services.catalogue.__main__
+import services.esims.__main__
+import services.orders.__main__
+from gateway.settings import Settings
+from kit.provider import ProviderSettings
+from kit.service_settings import ServiceSettings, SessionSettings
+from services.catalogue.settings import Settings as CatalogueSettings
+from services.esims.settings import Settings as ESIMsSettings
+from services.orders.settings import Settings as OrdersSettings
+from tests.fixtures.gateway import Client
+from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
+from tests.fixtures.postgres import Databases
+
+# Seconds. Longer than any step takes; it only ends a test that hangs.
+PATIENCE = 60
+BUNDLE = "esim_1GB_7D_GB_V2"
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A client without a session, and what stands behind the gateway."""
+
+    client: Client
+    auth: Auth
+    provider: PlayedProvider
+
+    async def customer(self, email: str) -> Client:
+        return self.client.signed_in(await self.auth.token(email))
+
+    async def buy(self, customer: Client, quantity: int = 1) -> Any:
+        """An order that is COMPLETED, with its eSIMs."""
+        plans = await customer.ask('{ dataPlans(filter: {text: "esim_1GB_7D_GB_V2"}) { id name } }')
+        (plan,) = [p for p in plans.data["dataPlans"] if p["name"] == BUNDLE]
+        bought = await customer.ask(
+            """mutation($id: ID!, $n: Int!) { purchaseESIM(planId: $id, input: {quantity: $n}) {
+                 success error code order { id } } }""",
+            id=plan["id"],
+            n=quantity,
+        )
+        assert bought.data["purchaseESIM"]["success"], bought.body
+        return await self.completed(customer, bought.data["purchaseESIM"]["order"]["id"])
+
+    async def completed(self, customer: Client, order_id: str) -> Any:
+        """Asks until the order is COMPLETED, as a client does."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                answer = await customer.ask(
+                    """query($id: ID!) { orderDetails(id: $id) {
+                         id status dataPlan { name } totalPrice
+                         esims { id iccid qrCode activationCode status } } }""",
+                    id=order_id,
+                )
+                order = answer.data["orderDetails"]
+                if order["status"] != "PROCESSING":
+                    assert order["status"] == "COMPLETED"
+                    return order
+                await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+async def platform(
+    databases: Databases,
+    auth: Auth,
+    provider: PlayedProvider,
+    http: aiohttp.ClientSession,
+    serving: Serving,
+) -> AsyncIterator[Platform]:
+    sessions = SessionSettings(auth.url, auth.service_role_key, None)
+    to_provider = ProviderSettings(provider.url, provider.api_key)
+
+    def service(owner: str) -> ServiceSettings:
+        return ServiceSettings(
+            host="127.0.0.1",
+            port=0,
+            database_url=databases.url(owner),
+            sessions=sessions,
+            redis_url=None,
+            drain_seconds=0,
+        )
+
+    async with AsyncExitStack() as parts:
+
+        async def start(serve: Any, settings: Any) -> int:
+            return await parts.enter_async_context(serving(serve, settings))
+
+        catalogue = await start(
+            services.catalogue.__main__.serve, CatalogueSettings(service("catalogue"), to_provider)
+        )
+        esims = await start(
+            services.esims.__main__.serve, ESIMsSettings(service("esims"), to_provider, read_wait=5)
+        )
+        orders = await start(
+            services.orders.__main__.serve,
+            OrdersSettings(
+                service("orders"),
+                to_provider,
+                catalogue_address=f"127.0.0.1:{catalogue}",
+                esims_address=f"127.0.0.1:{esims}",
+            ),
+        )
+        port = await start(
+            gateway.__main__.serve,
+            Settings(
+                host="127.0.0.1",
+                port=0,
+                catalogue_address=f"127.0.0.1:{catalogue}",
+                orders_address=f"127.0.0.1:{orders}",
+                esims_address=f"127.0.0.1:{esims}",
+                sessions=sessions,
+                cors_origins=(),
+                max_body=262_144,
+                max_depth=12,
+                drain_seconds=0,
+            ),
+        )
+        client = Client(f"http://127.0.0.1:{port}", http)
+        async with asyncio.timeout(PATIENCE):
+            while not (await client.ask("{ featuredPlans(first: 1) { id } }")).data[
+                "featuredPlans"
+            ]:
+                await asyncio.sleep(0.05)
+        yield Platform(client, auth, provider)
+
+
+async def test_from_a_plan_to_a_suspended_esim_and_back(platform: Platform) -> None:
+    ann = await platform.customer("ann@example.com")
+    order = await platform.buy(ann)
+    (esim,) = order["esims"]
+    picture = base64.b64decode(esim["qrCode"].partition(",")[2])
+    (code,) = zxingcpp.read_barcodes(Image.open(io.BytesIO(picture)))
+    assert code.text == esim["activationCode"]
+    assert code.text.startswith("LPA:1$")
+
+    for act, body in (
+        ("install", {}),
+        ("use-data", {"megabytes": 250, "country": "GB"}),
+    ):
+        await platform.provider.control("POST", f"/esims/{esim['iccid']}/{act}", body)
+    answer = await ann.ask(
+        """query($id: ID!) { esimDetails(id: $id) { status plan { name } order { id }
+             bundles { name state dataUsed dataRemaining }
+             usage { totalUsed totalRemaining activeBundles } } }""",
+        id=esim["id"],
+    )
+    assert answer.data["esimDetails"] == {
+        "status": "ACTIVE",
+        "plan": {"name": BUNDLE},
+        "order": {"id": order["id"]},
+        "bundles": [{"name": BUNDLE, "state": "ACTIVE", "dataUsed": 250.0, "dataRemaining": 750.0}],
+        "usage": {"totalUsed": 250.0, "totalRemaining": 750.0, "activeBundles": 1},
+    }
+
+    for mutation, status in (("suspendESIM", "SUSPENDED"), ("restoreESIM", "ACTIVE")):
+        answer = await ann.ask(
+            f"mutation($id: ID!) {{ {mutation}(esimId: $id) {{ success error esim {{ status }} }} }}",
+            id=esim["id"],
+        )
+        assert answer.data[mutation] == {
+            "success": True,
+            "error": None,
+            "esim": {"status": status},
+        }
+    answer = await ann.ask(
+        """mutation($id: ID!) { updateESIMReference(esimId: $id, reference: "trip") {
+             success esim { customerRef } } }""",
+        id=esim["id"],
+    )
+    assert answer.data["updateESIMReference"] == {"success": True, "esim": {"customerRef": "trip"}}
+
+
+async def test_an_unused_order_is_cancelled_and_a_used_one_is_not(platform: Platform) -> None:
+    ann = await platform.customer("ann@example.com")
+    cancel = """mutation($id: ID!) { cancelOrder(orderId: $id) {
+        success code error order { status } revoked { iccid refund } } }"""
+    unused, used = await platform.buy(ann), await platform.buy(ann)
+    iccid = used["esims"][0]["iccid"]
+    await platform.provider.control("POST", f"/esims/{iccid}/install")
+    await platform.provider.control(
+        "POST", f"/esims/{iccid}/use-data", {"megabytes": 1, "country": "GB"}
+    )
+
+    cancelled = (await ann.ask(cancel, id=unused["id"])).data["cancelOrder"]
+    assert cancelled["success"], cancelled
+    assert cancelled["order"]["status"] in ("CANCELLED", "REFUNDED")
+    assert [r["iccid"] for r in cancelled["revoked"]] == [unused["esims"][0]["iccid"]]
+    refused = (await ann.ask(cancel, id=used["id"])).data["cancelOrder"]
+    assert (refused["success"], refused["code"]) == (False, "ORDER_IN_USE")
+
+
+async def test_a_customer_never_reaches_what_is_anothers(platform: Platform) -> None:
+    ann = await platform.customer("ann@example.com")
+    bob = await platform.customer("bob@example.com")
+    order = await platform.buy(ann)
+    ids = {"order": order["id"], "esim": order["esims"][0]["id"]}
+    answer = await bob.ask("{ myESIMs { id } myOrders { id } }")
+    assert answer.data == {"myESIMs": [], "myOrders": []}
+    answer = await bob.ask(
+        """query($order: ID!, $esim: ID!, $r: [_Any!]!) {
+             orderDetails(id: $order) { id } esimDetails(id: $esim) { id }
+             _entities(representations: $r) { __typename } }""",
+        **ids,
+        r=[
+            {"__typename": "Order", "id": ids["order"]},
+            {"__typename": "ESIM", "id": ids["esim"]},
+        ],
+    )
+    assert answer.body["data"] == {
+        "orderDetails": None,
+        "esimDetails": None,
+        "_entities": [None, None],
+    }
+    answer = await bob.ask(
+        """mutation($order: ID!, $esim: ID!) {
+             cancelOrder(orderId: $order) { success code }
+             suspendESIM(esimId: $esim) { success code }
+             restoreESIM(esimId: $esim) { success code }
+             updateESIMReference(esimId: $esim, reference: "mine") { success code } }""",
+        **ids,
+    )
+    assert answer.data == {
+        "cancelOrder": {"success": False, "code": "ORDER_NOT_FOUND"},
+        "suspendESIM": {"success": False, "code": "ESIM_NOT_FOUND"},
+        "restoreESIM": {"success": False, "code": "ESIM_NOT_FOUND"},
+        "updateESIMReference": {"success": False, "code": "ESIM_NOT_FOUND"},
+    }
+
+
+async def test_a_purchase_that_makes_no_sense_is_refused_and_recorded_nowhere(
+    platform: Platform,
+) -> None:
+    ann = await platform.customer("ann@example.com")
+    plans = await ann.ask("{ featuredPlans(first: 1) { id } }")
+    senseless: list[tuple[dict[str, Any], str]] = [
+        ({"id": "00000000-0000-5000-8000-000000000001"}, "PLAN_NOT_FOUND"),
+        ({"id": "not an id"}, "INVALID_ARGUMENT"),
+        ({"input": {"quantity": 0}}, "INVALID_ARGUMENT"),
+        ({"input": {"quantity": 11}}, "INVALID_ARGUMENT"),
+        ({"input": {"customerReference": "x" * 101}}, "INVALID_ARGUMENT"),
+        ({"input": {"customerReference": "a\u0000b"}}, "INVALID_ARGUMENT"),
+        ({"input": {"idempotencyKey": "ä"}}, "INVALID_ARGUMENT"),
+    ]
+    for variables, code in senseless:
+        answer = await ann.ask(
+            """mutation($id: ID!, $input: PurchaseInput) {
+                 purchaseESIM(planId: $id, input: $input) { success code error order { id } } }""",
+            **{"id": plans.data["featuredPlans"][0]["id"], **variables},
+        )
+        result = answer.data["purchaseESIM"]
+        assert (result["success"], result["code"], result["order"]) == (False, code, None)
+        assert result["error"]
+    assert (await ann.ask("{ myOrders { id } }")).data == {"myOrders": []}
+
+
+async def test_a_question_that_makes_no_sense_gets_words(platform: Platform) -> None:
+    ann = await platform.customer("ann@example.com")
+    for query in (
+        "{ dataPlans(filter: {maxPrice: -1}) { id } }",
+        '{ dataPlans(filter: {country: "Atlantis"}) { id } }',
+        '{ dataPlans(filter: {region: "Atlantis"}) { id } }',
+        "{ dataPlans(filter: {duration: -7}) { id } }",
+        '{ dataPlan(id: "x") { id } }',
+        '{ esimDetails(id: "x") { id } }',
+        '{ orderDetails(id: "x") { id } }',
+        '{ dataPlans(filter: {text: "a\\u0000b"}) { id } }',
+        '{ dataPlans(filter: {country: "a\\u0000b"}) { id } }',
+        '{ dataPlans(filter: {bundleGroup: "a\\u0000b"}) { id } }',
+    ):
+        answer = await ann.ask(query)
+        assert answer.status == 200, query
+        assert answer.code in ("BAD_USER_INPUT", "NOT_FOUND"), query
+
+
+class StatementLog:
+    """What PostgreSQL was asked in one test's database, from the server's own log."""
+
+    def __init__(self, file: Path, database: str) -> None:
+        self._file = file
+        self._line = re.compile(rf"{database} (?P<pid>\d+) (?P<kind>LOG|DETAIL):  (?P<text>.*)")
+        self._read = file.stat().st_size
+
+    def of_customers(self) -> list[str]:
+        """Statements in transactions of customers' sessions since the last time; not the background's."""
+        with self._file.open("rb") as log:
+            log.seek(self._read)
+            news = log.read()
+        self._read += len(news)
+        before: dict[str, str] = {}
+        customers: set[str] = set()
+        found = []
+        for match in filter(None, map(self._line.match, news.decode().splitlines())):
+            pid, text = match["pid"], match["text"]
+            if match["kind"] == "DETAIL":
+                if "set_config('role'" in before.get(pid, "") and "_user'" in text:
+                    customers.add(pid)
+                continue
+            before[pid] = text
+            if pid in customers and text.startswith(("execute", "statement")):
+                found.append(text)
+            if "COMMIT" in text:
+                customers.discard(pid)
+        return found
+
+
+@pytest.fixture
+async def statements(databases: Databases) -> StatementLog:
+    admin = databases.admin
+    await admin.execute(f"alter database {databases.name} set log_statement = 'all'")
+    await admin.execute("alter system set log_line_prefix = '%d %p '")
+    await admin.execute("select pg_reload_conf()")
+    return StatementLog(Path(await admin.fetchval("show data_directory")) / "log", databases.name)
+
+
+async def test_statements_do_not_grow_with_the_number_of_esims(
+    statements: StatementLog, platform: Platform
+) -> None:
+    customers = {2: "ann@example.com", 50: "bob@example.com"}
+    counts = {}
+    for number, email in customers.items():
+        customer = await platform.customer(email)
+        for _ in range(max(1, number // 5)):
+            await platform.buy(customer, quantity=min(number, 5))
+        for _ in range(2):  # the first time may read the bundles from the provider
+            statements.of_customers()
+            answer = await customer.ask(
+                """{ myESIMs { iccid plan { name } order { status } bundles { state }
+                     usage { totalRemaining } } }"""
+            )
+        assert len(answer.data["myESIMs"]) == number
+        assert all(
+            esim["plan"] and esim["order"] and len(esim["bundles"]) == 1 and esim["usage"]
+            for esim in answer.data["myESIMs"]
+        )
+        counts[number] = len(statements.of_customers())
+    assert counts[2] > 4
+    assert counts[50] == counts[2]
