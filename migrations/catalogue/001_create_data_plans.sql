@@ -59,7 +59,7 @@ create index data_plans_by_duration_and_price on catalogue.data_plans (duration_
     where offered;
 create index data_plans_by_data on catalogue.data_plans (data_rank, name) where offered;
 create index data_plans_by_place on catalogue.data_plans
-    using gin (region_keys, country_keys, groups);
+    using gin (region_keys, country_keys, groups) with (fastupdate = off);
 create index data_plans_by_price_per_day on catalogue.data_plans (region, price_per_day, name)
     where offered;
 

@@ -91,24 +91,27 @@ def _duration(value: Any, bundle: str) -> int:
 def _price(value: Any, bundle: str) -> Decimal:
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
         price = Decimal(value)
-        exponent = price.as_tuple().exponent
-        if 0 <= price < MOST_PRICE and isinstance(exponent, int) and -exponent <= MOST_PLACES:
+        exponent = price.as_tuple().exponent  # a letter for NaN and infinities
+        if isinstance(exponent, int) and -exponent <= MOST_PLACES and 0 <= price < MOST_PRICE:
             return price
     raise bad_answer(f"bundle {bundle} has no price that can be charged")
 
 
 def _amount(value: Any) -> int | None:
     """A whole number from 0; -1 and whatever else stands for "unlimited" is None."""
-    if isinstance(value, Decimal) and value == value.to_integral_value():
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_AMOUNT:
-        return value
-    return None
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+        return None
+    # In this order: only a number of bounded size is worth converting.
+    if not Decimal(value).is_finite() or not 0 <= value <= MOST_AMOUNT or value % 1 != 0:
+        return None
+    return int(value)
 
 
 def _text(value: Any) -> str:
-    """NUL is left out, as PostgreSQL keeps none."""
-    return value.replace("\x00", "").strip() if isinstance(value, str) else ""
+    """NUL and halves of surrogate pairs are left out: JSON may hold them, PostgreSQL can't."""
+    if not isinstance(value, str):
+        return ""
+    return value.replace("\x00", "").encode(errors="ignore").decode().strip()
 
 
 def _texts(value: Any) -> tuple[str, ...]:

@@ -1,0 +1,231 @@
+"""The catalogue's datasource against every published answer, and against the running sandbox."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+import sandbox.server
+import sandbox.settings
+from kit import exact_json
+from kit.cache import Cache
+from kit.errors import Failure, Kind
+from kit.provider import Provider, ProviderSettings
+from sandbox.switches import Switches
+from services.catalogue.bundle_json import read_bundle
+from services.catalogue.datasource import CatalogueDataSource
+from services.catalogue.plan import Bundle, PlanFilter
+
+RESPONSES = Path(__file__).parents[3] / "shared" / "esim-go" / "responses"
+published = pytest.mark.skipif(
+    not RESPONSES.exists(), reason="the provider's examples are not beside the project"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A datasource, and the sandbox behind it."""
+
+    source: CatalogueDataSource
+    sandbox: sandbox.server.Running
+    http: aiohttp.ClientSession
+
+    async def answer_with(self, path: str, body: Any, *, count: int = 1, status: int = 200) -> None:
+        """Makes the sandbox answer a path with a body."""
+        fault = {"path": path, "status": status, "body": body, "count": count}
+        async with self.http.post(f"{self.sandbox.control_url}/faults", json=fault) as answer:
+            assert answer.status == 200, await answer.text()
+
+    async def requests(self, path: str) -> int:
+        async with self.http.get(f"{self.sandbox.control_url}/requests") as answer:
+            rows = (await answer.json())["requests"]
+        return sum(row["path"].split("?")[0].endswith(path) for row in rows)
+
+
+@pytest.fixture
+async def neighbour(http: aiohttp.ClientSession) -> AsyncIterator[Neighbour]:
+    running = await sandbox.server.start(
+        sandbox.settings.Settings(port=0, switches=Switches(tokens_per_second=0))
+    )
+    provider = Provider(http, ProviderSettings(running.url, "sandbox-api-key"))
+    cache = Cache.open(None, namespace="test")
+    yield Neighbour(CatalogueDataSource(provider, cache), running, http)
+    await cache.close()
+    await running.stop()
+
+
+def example(name: str) -> Any:
+    return json.loads((RESPONSES / name).read_text())
+
+
+@published
+@pytest.mark.parametrize("name", ["catalogue-page.json", "catalogue-array.json"])
+async def test_both_published_shapes_are_read(neighbour: Neighbour, name: str) -> None:
+    body = example(name)
+    rows = body if isinstance(body, list) else body["bundles"]
+    await neighbour.answer_with("/catalogue", body, count=2)
+    bundles = await neighbour.source.get_all_plans()
+    assert [bundle.name for bundle in bundles] == [row["name"] for row in rows]
+    first, row = bundles[0], rows[0]
+    assert first.price == Decimal(str(row["price"]))
+    assert first.duration_days == row["duration"]
+    assert [country.iso for country in first.countries] == [c["iso"] for c in row["countries"]]
+    assert list(first.groups) == row["groups"]
+
+
+@published
+async def test_the_published_bundle_is_read(neighbour: Neighbour) -> None:
+    row = example("bundle.json")
+    await neighbour.answer_with("/catalogue/bundle/*", row)
+    bundle = await neighbour.source.get_plan(row["name"])
+    assert (bundle.name, list(bundle.groups)) == (row["name"], row["group"])
+    assert (bundle.data_mb, bundle.region) == (row["dataAmount"], "Europe")
+
+
+@published
+async def test_only_the_currency_of_the_published_organisation_is_read(
+    neighbour: Neighbour,
+) -> None:
+    await neighbour.answer_with("/organisation", example("organisation.json"))
+    assert await neighbour.source.get_currency() == "USD"
+
+
+@published
+@pytest.mark.parametrize(
+    ("name", "status", "kind"),
+    [
+        ("error-bad-request.json", 400, Kind.REFUSED),
+        ("error-forbidden.json", 403, Kind.REFUSED),
+        ("error-processing.json", 503, Kind.UNAVAILABLE),
+    ],
+)
+async def test_published_errors_keep_their_kind(
+    neighbour: Neighbour, name: str, status: int, kind: Kind
+) -> None:
+    await neighbour.answer_with("/organisation", example(name), status=status, count=0)
+    with pytest.raises(Failure) as caught:
+        await neighbour.source.get_currency()
+    assert caught.value.kind is kind
+
+
+@published
+def test_no_published_catalogue_file_is_forgotten() -> None:
+    names = {path.name for path in RESPONSES.glob("*.json")}
+    catalogue = {name for name in names if name.startswith(("catalogue", "bundle", "organisation"))}
+    # Prices per GB are for organisations with another billing; groups and top-ups are not read here.
+    unread = {"catalogue-prices.json", "organisation-groups.json", "organisation-topup.json"}
+    read = {"catalogue-page.json", "catalogue-array.json", "bundle.json", "organisation.json"}
+    assert catalogue == read | unread
+
+
+@pytest.mark.parametrize(
+    "body", [None, {}, {"bundles": {}}, {"bundles": [1]}, [{}], {"bundles": [{"name": "x"}]}]
+)
+async def test_a_catalogue_that_can_not_be_read_is_a_bad_answer(
+    neighbour: Neighbour, body: Any
+) -> None:
+    await neighbour.answer_with("/catalogue", body, count=2)
+    with pytest.raises(Failure, match="PROVIDER_BAD_ANSWER"):
+        await neighbour.source.read_catalogue(lambda read, expected: None)
+
+
+@pytest.mark.parametrize("body", [[], {}, {"currency": "usd"}, {"currency": None}])
+async def test_an_organisation_without_currency_is_a_bad_answer(
+    neighbour: Neighbour, body: Any
+) -> None:
+    await neighbour.answer_with("/organisation", body)
+    with pytest.raises(Failure, match="PROVIDER_BAD_ANSWER"):
+        await neighbour.source.get_currency()
+
+
+async def whole(neighbour: Neighbour) -> list[Bundle]:
+    """The sandbox's catalogue, read without the datasource."""
+    rows = []
+    for page in (1, 2, 3):
+        async with neighbour.http.get(
+            f"{neighbour.sandbox.url}/catalogue?perPage=1000&page={page}",
+            headers={"X-API-Key": "sandbox-api-key"},
+        ) as answer:
+            rows += exact_json.loads(await answer.text())["bundles"]
+    return [read_bundle(row) for row in rows]
+
+
+async def test_all_plans_are_every_page_of_the_sandbox(neighbour: Neighbour) -> None:
+    told: list[tuple[int, int]] = []
+    bundles = await neighbour.source.read_catalogue(lambda *progress: told.append(progress))
+    assert bundles == await whole(neighbour)
+    assert told[-1] == (len(bundles), len(bundles))
+    assert len(told) == 3
+
+
+async def test_a_provider_that_ignores_pages_does_not_loop(neighbour: Neighbour) -> None:
+    page = [{"name": "esim_a", "price": 1, "duration": 7}]
+    await neighbour.answer_with("/catalogue", page, count=0)
+    assert len(await neighbour.source.read_catalogue(lambda read, expected: None)) == 1
+    assert await neighbour.requests("/catalogue") == 2
+
+
+async def test_the_catalogue_is_asked_for_once_an_hour(neighbour: Neighbour) -> None:
+    await neighbour.source.get_all_plans()
+    asked = await neighbour.requests("/catalogue")
+    await neighbour.source.get_plans_by_region("Europe")
+    await neighbour.source.get_featured_plans(10)
+    assert await neighbour.requests("/catalogue") == asked
+
+
+Read = Callable[[CatalogueDataSource], Awaitable[list[Bundle]]]
+
+
+@pytest.mark.parametrize(
+    ("read", "belongs"),
+    [
+        (
+            lambda source: source.get_plans_by_region("EUROPE"),
+            lambda bundle: any(c.region == "Europe" for c in bundle.countries),
+        ),
+        (
+            lambda source: source.get_plans_by_country("fr"),
+            lambda bundle: any(c.iso == "FR" for c in bundle.countries),
+        ),
+        (
+            lambda source: source.get_plans_by_country("France"),
+            lambda bundle: any(c.iso == "FR" for c in bundle.countries),
+        ),
+        (
+            lambda source: source.search_plans(
+                PlanFilter(duration_days=30, max_price=Decimal(10), unlimited=False)
+            ),
+            lambda bundle: (
+                bundle.duration_days == 30 and bundle.price <= 10 and not bundle.unlimited
+            ),
+        ),
+    ],
+    ids=["region", "iso", "country", "search"],
+)
+async def test_lists_hold_what_belongs_and_nothing_else(
+    neighbour: Neighbour, read: Read, belongs: Callable[[Bundle], bool]
+) -> None:
+    found = await read(neighbour.source)
+    assert found == [bundle for bundle in await whole(neighbour) if belongs(bundle)]
+    assert found
+
+
+async def test_featured_plans_are_of_different_regions(neighbour: Neighbour) -> None:
+    found = await neighbour.source.get_featured_plans(5)
+    assert len({bundle.region for bundle in found}) == len(found) == 5
+
+
+async def test_one_plan_by_name_and_none_by_a_wrong_one(neighbour: Neighbour) -> None:
+    wanted = (await whole(neighbour))[7]
+    assert await neighbour.source.get_plan(wanted.name) == wanted
+    for name in (wanted.name.lower(), "no such bundle"):
+        with pytest.raises(Failure, match="PLAN_NOT_FOUND"):
+            await neighbour.source.get_plan(name)
+    with pytest.raises(Failure) as caught:
+        await neighbour.source.get_plan("../organisation")
+    assert caught.value.kind is Kind.INVALID

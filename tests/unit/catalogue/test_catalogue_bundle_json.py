@@ -1,0 +1,139 @@
+"""The provider's bundles as values: what is essential, what may be absent, what is never believed."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kit import exact_json
+from kit.errors import Failure
+from services.catalogue.bundle_json import read_bundle
+from services.catalogue.plan import Bundle, Country
+
+LEAST: dict[str, Any] = {"name": "esim_x", "price": 2, "duration": 30}
+
+
+def test_the_least_that_can_be_sold() -> None:
+    assert read_bundle(LEAST) == Bundle(
+        name="esim_x",
+        description="esim_x",
+        groups=(),
+        countries=(),
+        duration_days=30,
+        price=Decimal(2),
+        data_mb=None,
+        unlimited=False,
+        speeds=(),
+        autostart=False,
+        profile_name="",
+        allowances=(),
+    )
+
+
+def test_prices_keep_every_digit() -> None:
+    row = exact_json.loads('{"name": "esim_x", "price": 135.163, "duration": 180}')
+    assert read_bundle(row).price == Decimal("135.163")
+
+
+def test_groups_come_under_two_names_and_in_two_forms() -> None:
+    assert read_bundle({**LEAST, "groups": ["A", "B"]}).groups == ("A", "B")
+    assert read_bundle({**LEAST, "group": ["A"]}).groups == ("A",)
+    assert read_bundle({**LEAST, "group": "A"}).groups == ("A",)
+
+
+def test_the_amount_of_an_unlimited_bundle_is_never_believed() -> None:
+    for amount in (-1, 50_000, None):
+        assert read_bundle({**LEAST, "unlimited": True, "dataAmount": amount}).data_mb is None
+
+
+def test_allowances_stand_in_for_deprecated_fields() -> None:
+    fixed = {"type": "DATA", "amount": 3000, "unit": "MB", "unlimited": False}
+    assert read_bundle({**LEAST, "allowances": [fixed]}).data_mb == 3000
+    unlimited = {"type": "DATA", "amount": -1, "unit": "MB", "unlimited": True}
+    bundle = read_bundle({**LEAST, "allowances": [unlimited]})
+    assert (bundle.unlimited, bundle.data_mb, bundle.allowances[0].amount) == (True, None, 0)
+
+
+def test_unknown_keys_and_odd_optional_ones_are_ignored() -> None:
+    odd = {
+        **LEAST,
+        "countryNetworks": [1],
+        "speed": None,
+        "allowances": [None, 3],
+        "roamingEnabled": "no",
+        "profileName": 7,
+        "autostart": "yes",
+    }
+    assert read_bundle(odd) == read_bundle(LEAST)
+
+
+def test_signs_that_no_database_keeps_are_left_out() -> None:
+    row = exact_json.loads(
+        '{"name": "esim_x", "price": 2, "duration": 3, "description": "a\\u0000b\\ud800"}'
+    )
+    assert read_bundle(row).description == "ab"
+
+
+def test_countries_keep_their_order() -> None:
+    places = [
+        {"name": "Spain", "iso": "ES", "region": "Europe"},
+        {"name": "Antarctica", "iso": "AQ"},
+    ]
+    assert read_bundle({**LEAST, "countries": places}).countries == (
+        Country("Spain", "ES", "Europe"),
+        Country("Antarctica", "AQ", ""),
+    )
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        None,
+        [],
+        "esim_x",
+        {**LEAST, "name": ""},
+        {**LEAST, "name": None},
+        {**LEAST, "name": "a\nb"},
+        {**LEAST, "price": None},
+        {**LEAST, "price": "2.28"},
+        {**LEAST, "price": True},
+        {**LEAST, "price": -1},
+        {**LEAST, "price": 10**12},
+        {**LEAST, "price": Decimal("0.1234567891")},
+        {**LEAST, "price": Decimal("NaN")},
+        {**LEAST, "duration": 0},
+        {**LEAST, "duration": 36_501},
+        {**LEAST, "duration": Decimal("1.5")},
+        {**LEAST, "duration": "30"},
+        {**LEAST, "duration": True},
+        {**LEAST, "duration": Decimal("1E+999999")},
+        {**LEAST, "countries": [{"name": "France"}]},
+        {**LEAST, "countries": [{"iso": "FR"}]},
+    ],
+)
+def test_what_a_sale_needs_must_be_there(row: Any) -> None:
+    with pytest.raises(Failure, match="PROVIDER_BAD_ANSWER"):
+        read_bundle(row)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.decimals() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+KEYS = [*Bundle.__slots__, "group", "dataAmount", "duration", "speed", "profileName"]
+
+
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, JSON)))
+def test_any_json_is_a_bundle_or_a_failure_in_words(odd: dict[str, Any]) -> None:
+    try:
+        bundle = read_bundle(LEAST | odd)
+    except Failure as failure:
+        if failure.reason != "PROVIDER_BAD_ANSWER":
+            raise
+    else:
+        assert bundle.name
+        assert 0 <= bundle.price < 10**12
+        assert 1 <= bundle.duration_days <= 36_500

@@ -1,0 +1,121 @@
+"""Rules over plans: ids, regions, keys for searching, features."""
+
+from dataclasses import replace
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+
+from services.catalogue.plan import (
+    Allowance,
+    Bundle,
+    Country,
+    country_keys,
+    features,
+    fold,
+    plan_id,
+    region_keys,
+    search_text,
+)
+
+FRANCE = Country("France", "FR", "Europe")
+GERMANY = Country("Germany", "DE", "Europe")
+JAPAN = Country("Japan", "JP", "Asia")
+PLAIN = Bundle(
+    name="esim_1GB_7D_FR_V2",
+    description="eSIM, 1GB, 7 Days, France, V2",
+    groups=("Standard Fixed",),
+    countries=(FRANCE,),
+    duration_days=7,
+    price=Decimal("1.36"),
+    data_mb=1000,
+    unlimited=False,
+    speeds=("2G", "3G", "4G"),
+    autostart=False,
+    profile_name="Profile 1",
+    allowances=(Allowance("DATA", "STANDARD", "Data", 1000, "MB", False),),
+)
+
+
+def test_the_id_of_a_name_never_changes() -> None:
+    # Orders and caches hold such ids: another value here breaks them.
+    assert plan_id("esim_1GB_7D_FR_V2") == UUID("06de16ca-30d2-5b8c-9662-c574f1087f20")
+    assert plan_id("esim_1gb_7d_fr_v2") != plan_id("esim_1GB_7D_FR_V2")
+
+
+@pytest.mark.parametrize(
+    ("countries", "region"),
+    [
+        ((FRANCE,), "Europe"),
+        ((FRANCE, GERMANY, JAPAN), "Europe"),
+        ((FRANCE, JAPAN), "Global"),  # half is not more than half
+        ((), "Global"),
+        ((Country("Nowhere", "XX", ""),), "Global"),
+    ],
+)
+def test_the_region_is_that_of_more_than_half(countries: tuple[Country, ...], region: str) -> None:
+    assert replace(PLAIN, countries=countries).region == region
+
+
+def test_a_bundle_is_found_by_each_region_and_by_global_if_it_is() -> None:
+    assert region_keys(replace(PLAIN, countries=(FRANCE, JAPAN))) == ["asia", "europe", "global"]
+    assert region_keys(PLAIN) == ["europe"]
+
+
+def test_a_bundle_is_found_by_codes_and_names() -> None:
+    assert country_keys(replace(PLAIN, countries=(FRANCE, GERMANY))) == [
+        "de",
+        "fr",
+        "france",
+        "germany",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ("  FRANCE ", "france"),
+        ("Côte d’Ivoire", "cote d'ivoire"),
+        ("Türkiye", "turkiye"),
+        ("Curaçao", "curacao"),
+        ("Straße", "strasse"),
+    ],
+)
+def test_folding_forgets_case_accents_and_typography(text: str, folded: str) -> None:
+    assert fold(text) == folded == fold(folded)
+
+
+def test_no_word_spans_two_fields() -> None:
+    assert "v2europe" not in search_text(PLAIN).replace(" ", "")
+
+
+def test_features_of_a_fixed_plan() -> None:
+    assert features(PLAIN) == ["4G", "Starts at first use"]
+
+
+@pytest.mark.parametrize(
+    ("group", "limit"),
+    [
+        ("Standard Unlimited Lite", "Throttled to 512 kbps after 1GB a day"),
+        ("Standard Unlimited Essential", "Throttled to 1.25 Mbps after 1GB a day"),
+        ("Standard Unlimited Plus", "Throttled to 2 Mbps after 2GB a day"),
+    ],
+)
+def test_unlimited_plans_tell_their_daily_limit(group: str, limit: str) -> None:
+    unlimited = replace(PLAIN, unlimited=True, data_mb=None, groups=(group,))
+    assert limit in features(unlimited)
+    assert limit not in features(replace(PLAIN, groups=(group,)))
+
+
+def test_nothing_is_promised_that_the_provider_does_not_say() -> None:
+    bare = replace(PLAIN, speeds=(), autostart=True, groups=("Special Unlimited",), unlimited=True)
+    assert features(bare) == ["Unlimited data"]
+
+
+def test_voice_and_messages_are_told() -> None:
+    allowances = (
+        Allowance("VOICE", "STANDARD", "", 100, "MINS", False),
+        Allowance("SMS", "ROAMING", "", 0, "SMS", True),
+    )
+    found = features(replace(PLAIN, allowances=allowances, countries=(FRANCE, GERMANY)))
+    assert found[1:4] == ["100 minutes", "Unlimited SMS abroad", "Works in 2 countries"]

@@ -1,0 +1,48 @@
+"""The service's environment: what is required, what has a default, what is refused."""
+
+import pytest
+
+from kit.env import Env, SettingsError
+from services.catalogue.settings import Settings
+
+LEAST = {
+    "ESIM_GO_API_KEY": "key-of-a-test",
+    "SUPABASE_URL": "http://localhost:54321",
+    "SUPABASE_SERVICE_ROLE_KEY": "role-key-of-a-test",
+    "CATALOGUE_DATABASE_URL": "postgresql://catalogue_service@localhost/esimgo",
+}
+
+
+def read(**values: str) -> Settings:
+    env = Env(LEAST | values)
+    settings = Settings.read(env)
+    env.finish()
+    return settings
+
+
+def test_defaults_read_hourly_and_refuse_to_shrink() -> None:
+    settings = read()
+    assert (settings.service.port, settings.sync_seconds) == (50051, 3600)
+    assert not settings.allow_shrink
+
+
+def test_settings_are_read() -> None:
+    settings = read(CATALOGUE_SYNC_SECONDS="60", CATALOGUE_ALLOW_SHRINK="true")
+    assert (settings.sync_seconds, settings.allow_shrink) == (60, True)
+
+
+def test_a_missing_key_is_named() -> None:
+    with pytest.raises(SettingsError, match="eSIM Go API key not configured: set ESIM_GO_API_KEY"):
+        read(ESIM_GO_API_KEY="")
+
+
+def test_reading_every_second_is_refused() -> None:
+    with pytest.raises(SettingsError, match="CATALOGUE_SYNC_SECONDS"):
+        read(CATALOGUE_SYNC_SECONDS="1")
+
+
+def test_secrets_are_known_to_the_log_and_not_shown() -> None:
+    settings = read()
+    for secret in ("key-of-a-test", "role-key-of-a-test", LEAST["CATALOGUE_DATABASE_URL"]):
+        assert secret in settings.secrets()
+        assert secret not in repr(settings)
