@@ -56,17 +56,17 @@ class Up:
         supervisor = Supervisor(self.console.say)
         stop = asyncio.Event()
 
-        def ask_to_stop() -> None:
+        def ask_to_stop(name: str) -> None:
             if stop.is_set():
                 supervisor.hurry()
             else:
-                self.console.say(OWN_NAME, "stopping (once more: at once)")
+                self.console.say(OWN_NAME, f"{name} received: stopping (once more: at once)")
             stop.set()
 
         loop = asyncio.get_running_loop()
         # SIGHUP: the terminal is gone, and with it whoever would stop us.
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(number, ask_to_stop)
+            loop.add_signal_handler(number, ask_to_stop, number.name)
         async with aiohttp.ClientSession() as http:
             starting = asyncio.create_task(self._start(supervisor, http))
             stopping = asyncio.create_task(stop.wait())
