@@ -92,7 +92,9 @@ class Provider:
 
     def _key_fits(self, request: web.Request) -> bool:
         given = request.headers.get("X-API-Key", "")
-        return hmac.compare_digest(given.encode(), self.world.settings.api_key.encode())
+        return hmac.compare_digest(
+            given.encode(errors="surrogateescape"), self.world.settings.api_key.encode()
+        )
 
     async def _run(self, request: web.Request, found: Found) -> Answer:
         operation = found.operation

@@ -83,11 +83,15 @@ def read_body(operation: Operation, raw: bytes) -> Any:
 def read_json(raw: bytes) -> Any:
     """JSON without the numbers that JSON doesn't have; a broken body is refused with 400."""
     try:
-        return json.loads(raw, parse_float=Decimal, parse_constant=_no_constant)
+        read = json.loads(raw, parse_float=Decimal, parse_constant=_no_constant)
+        json.dumps(read, default=str, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise bad("the body holds half of a surrogate pair, which is no character") from None
     except RecursionError:
         raise bad("the body is nested too deeply") from None
     except ValueError as error:
         raise bad("the body is not JSON") from error
+    return read
 
 
 def _no_constant(name: str) -> Mapping[str, Any]:

@@ -48,6 +48,7 @@ class Door:
         """The door's own route table."""
         table: list[tuple[str, str, Callable[[web.Request], Awaitable[Any]]]] = [
             ("GET", "", self._index),
+            ("GET", "/", self._index),
             ("GET", "/state", self._state),
             ("GET", "/{table:ledger|orders|esims|deliveries|requests|faults}", self._table),
             ("GET", "/esims/{iccid}", self._esim),
@@ -63,6 +64,7 @@ class Door:
             ("POST", "/callbacks/{act:send|release|drain}", self._callback_act),
             ("POST", "/deliveries/{sequence}/resend", self._resend),
             ("POST", "/reset", self._reset),
+            ("*", "/{path:.*}", self._unknown),
         ]
         self._paths = [f"{method} {CONTROL_PATH}{path}" for method, path, _ in table]
         return [
@@ -91,6 +93,9 @@ class Door:
 
     async def _index(self, _request: web.Request) -> Any:
         return {"paths": self._paths}
+
+    async def _unknown(self, _request: web.Request) -> Any:
+        raise Refusal(404, f"no such path; GET {CONTROL_PATH} lists them all")
 
     async def _state(self, _request: web.Request) -> Any:
         settle(self.world)

@@ -1,7 +1,9 @@
 """Countries and areas that the sandbox's own catalogue sells, and the networks in each country."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 
 # code, ISO 3166 alpha-3 (for TADIG codes), mobile country code, price of one GB, profile, region, name
 _COUNTRIES = """
@@ -131,7 +133,8 @@ class Network:
     tadig: str
 
 
-def read_places() -> tuple[dict[str, Country], list[Area]]:
+@cache
+def read_places() -> tuple[Mapping[str, Country], Sequence[Area]]:
     """All countries by code, and all areas in the order of their codes."""
     countries: dict[str, Country] = {}
     areas: list[Area] = []
