@@ -32,5 +32,5 @@ clean: # everything that can be made again; the state in .local stays
 .venv/%.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; $(PYTHON) is older: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@$(PY) -c 'import pip' 2>/dev/null || $(PYTHON) -m venv --clear .venv
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@echo "installing $< into .venv: once, a minute or so" && $(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r $<
 	@touch $@
