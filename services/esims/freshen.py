@@ -21,6 +21,11 @@ T = TypeVar("T")
 # Up to so many eSIMs at once are read with their state too, which is a second request for each:
 # the whole platform has ten tokens a second, so a long list gets its bundles only.
 FEW = 5
+# Of a long list so many are asked for at once: the rest waits here, not in the line before the
+# provider's rate limit, where it would run out of time and hold up everybody else.
+LANE = 8
+# Seconds after which a long list that is read in the background records what it has so far.
+RECORD_EVERY = 10.0
 
 
 class Readings:
@@ -39,6 +44,7 @@ class Readings:
         self._flights: dict[UUID, asyncio.Task[None]] = {}
         self._read: list[Reading] = []
         self._recording = asyncio.Lock()
+        self._lane = asyncio.Semaphore(LANE)
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def freshen(
@@ -55,7 +61,8 @@ class Readings:
             return
         # A third of the caller's time is kept for the database and the way back.
         wait = self._wait if time_left is None else min(self._wait, time_left * 2 / 3)
-        reads = self._start(due, state_too=len(due) <= FEW, priority=Priority.READ)
+        few = len(due) <= FEW
+        reads = self._start(due, few=few, priority=Priority.READ if few else Priority.SYNC)
         self._in_background(self._finish(reads))
         if wait > 0:
             await asyncio.wait(reads, timeout=wait)
@@ -64,7 +71,7 @@ class Readings:
 
     async def read_all(self, esims: Sequence[ESIM]) -> None:
         """Reads all of these for background work: behind customers' requests, without a bound."""
-        await self._finish(self._start(esims, state_too=True, priority=Priority.SYNC))
+        await self._finish(self._start(esims, few=True, priority=Priority.SYNC))
 
     async def close(self) -> None:
         """Gives up what is on its way: it will be stale, and so be read again."""
@@ -73,18 +80,21 @@ class Readings:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _start(
-        self, esims: Sequence[ESIM], *, state_too: bool, priority: Priority
+        self, esims: Sequence[ESIM], *, few: bool, priority: Priority
     ) -> list[asyncio.Task[None]]:
         for esim in esims:
             if esim.id not in self._flights:
-                self._flights[esim.id] = self._in_background(
-                    self._read_one(esim, state_too=state_too, priority=priority)
-                )
+                read = self._read_one if few else self._read_in_lane
+                self._flights[esim.id] = self._in_background(read(esim, few, priority))
         return list({self._flights[esim.id] for esim in esims})
 
-    async def _read_one(self, esim: ESIM, *, state_too: bool, priority: Priority) -> None:
+    async def _read_in_lane(self, esim: ESIM, state_too: bool, priority: Priority) -> None:
+        async with self._lane:
+            await self._read_one(esim, state_too, priority)
+
+    async def _read_one(self, esim: ESIM, state_too: bool, priority: Priority) -> None:
         asked_at = self._clock.wall()
-        reading = None
+        read = False
         try:
             assignments, details = await asyncio.gather(
                 _or_none(self._source.get_bundles(esim.iccid, priority=priority)),
@@ -92,19 +102,23 @@ class Readings:
                 if state_too or not esim.installable
                 else _nothing(),
             )
-            if assignments is not None or details is not None:
-                reading = Reading(esim.id, asked_at, assignments, assignments is not None, details)
-                self._read.append(reading)
+            read = assignments is not None or details is not None
+            if read:
+                listed = assignments is not None
+                self._read.append(Reading(esim.id, asked_at, assignments, listed, details))
         finally:
             # Otherwise it is on its way until it is recorded: nobody else need ask.
-            if reading is None:
+            if not read:
                 self._flights.pop(esim.id, None)
 
     async def _finish(self, reads: Sequence[asyncio.Task[None]]) -> None:
-        for outcome in await asyncio.gather(*reads, return_exceptions=True):
-            if isinstance(outcome, Exception):
-                logger.error("reading an eSIM failed", exc_info=outcome)
-        await self._record()
+        pending = set(reads)
+        while pending:
+            done, pending = await asyncio.wait(pending, timeout=RECORD_EVERY)
+            for task in done:
+                if not task.cancelled() and (error := task.exception()) is not None:
+                    logger.error("reading an eSIM failed", exc_info=error)
+            await self._record()
 
     async def _record(self) -> None:
         """Records all that was read by now, at once for all who wait."""

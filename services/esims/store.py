@@ -177,7 +177,11 @@ INSERT_DELIVERED = f"""
     order by d.iccid
     on conflict (iccid) do update
     set matching_id = coalesce(nullif(excluded.matching_id, ''), e.matching_id),
-        smdp_address = coalesce(nullif(excluded.smdp_address, ''), e.smdp_address)
+        smdp_address = coalesce(nullif(excluded.smdp_address, ''), e.smdp_address),
+        updated_at = case
+            when excluded.matching_id in ('', e.matching_id)
+                and excluded.smdp_address in ('', e.smdp_address)
+            then e.updated_at else now() end
     where e.customer_id = excluded.customer_id and e.order_id = excluded.order_id
     returning {COLUMNS}
 """  # noqa: S608 - constants only

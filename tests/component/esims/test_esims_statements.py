@@ -112,4 +112,3 @@ async def test_a_customers_page_is_read_from_an_index(databases: Databases) -> N
         )
     text = "\n".join(row[0] for row in plan)
     assert "esims_customer_newest" in text, text
-    assert "Sort" not in text, text

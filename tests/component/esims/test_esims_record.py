@@ -1,0 +1,169 @@
+"""Readings in any order, late and repeated: what ended stays ended, and data left never grows."""
+
+import itertools
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from services.esims import bundle_store, cancel, record
+from services.esims.bundle import Assignment, AssignmentState, Bundle, BundleState
+from services.esims.esim import ESIM, ESIMStatus, ProviderState
+from services.esims.provider_esim import Details
+from services.esims.record import Reading
+from tests.component.esims.parts import Parts, wired
+from tests.fixtures.neighbours import PlayedProvider
+from tests.fixtures.postgres import Databases
+
+GB = 10**9
+
+
+@pytest.fixture
+async def parts(databases: Databases, provider: PlayedProvider) -> AsyncIterator[Parts]:
+    async with wired(databases, provider, wait=10) as running:
+        yield running
+
+
+def told(esim: ESIM, state: str, remaining: int | None = GB, number: int = 0) -> Assignment:
+    return Assignment(
+        id=f"21500{number}",
+        name=esim.bundle_name,
+        description="",
+        reference=f"{esim.order_reference}-{number}",
+        state=AssignmentState(state),
+        initial_bytes=None if remaining is None else GB,
+        remaining_bytes=remaining,
+        unlimited=remaining is None,
+        assigned_at=esim.created_at,
+        started_at=None,
+        ends_at=None,
+    )
+
+
+async def take_in(
+    parts: Parts, esim: ESIM, *assignments: Assignment, after: int = 1, **fields: object
+) -> ESIM:
+    """Records a full list that was asked for so many seconds after the eSIM came."""
+    asked_at = esim.created_at + timedelta(seconds=after)
+    reading = replace(
+        Reading(esim.id, asked_at, assignments, listed=True),
+        **fields,  # type: ignore[arg-type]  # whatever a test gives
+    )
+    async with parts.database.system() as connection:
+        (kept,) = await record.record(connection, [reading], parts.clock.wall())
+    return kept
+
+
+async def kept_bundles(parts: Parts, esim: ESIM) -> list[Bundle]:
+    async with parts.database.system() as connection:
+        return await bundle_store.list_of_esims(connection, [esim.id])
+
+
+LIFE = [("queued", GB), ("active", GB // 2), ("active", GB // 4), ("depleted", 0), ("expired", 0)]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(len(LIFE))))[::17])
+async def test_answers_in_any_order_end_alike(parts: Parts, order: tuple[int, ...]) -> None:
+    (esim,) = await parts.deliver()
+    for index in (*order, order[0]):
+        state, remaining = LIFE[index]
+        after = await take_in(parts, esim, told(esim, state, remaining), after=index)
+    assert after.status is ESIMStatus.EXPIRED
+    (bundle,) = await kept_bundles(parts, esim)
+    assert bundle.assignment.state is AssignmentState.EXPIRED
+    assert bundle.remaining_bytes == 0
+
+
+@pytest.mark.parametrize("ended", ["expired", "lapsed", "revoked"])
+@pytest.mark.parametrize("later", list(AssignmentState))
+async def test_an_end_is_final(parts: Parts, ended: str, later: str) -> None:
+    (esim,) = await parts.deliver()
+    await take_in(parts, esim, told(esim, ended))
+    await take_in(parts, esim, told(esim, later), after=2)
+    (bundle,) = await kept_bundles(parts, esim)
+    assert bundle.assignment.state == ended
+
+
+async def test_a_new_bundle_on_an_expired_esim_brings_it_back(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    old = told(esim, "expired", 0)
+    assert (await take_in(parts, esim, old)).status is ESIMStatus.EXPIRED
+    topped_up = await take_in(parts, esim, old, told(esim, "queued", number=1), after=2)
+    assert topped_up.status is ESIMStatus.ASSIGNED
+
+
+async def test_a_bundle_that_the_list_lacked_by_mistake_comes_back(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    await take_in(parts, esim, told(esim, "active"))
+    assert (await take_in(parts, esim, after=2)).status is ESIMStatus.CANCELLED
+    back = await take_in(parts, esim, told(esim, "active"), after=3)
+    assert back.status is ESIMStatus.ACTIVE
+
+
+async def test_an_old_list_does_not_take_a_newer_bundle_off(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    await take_in(parts, esim, told(esim, "queued"), after=5)
+    assert (await take_in(parts, esim, after=4)).status is ESIMStatus.ASSIGNED
+    (bundle,) = await kept_bundles(parts, esim)
+    assert bundle.state is BundleState.INACTIVE
+
+
+async def test_one_bundle_told_alone_takes_no_other_off(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    await take_in(parts, esim, told(esim, "queued"), told(esim, "queued", number=1))
+    await take_in(parts, esim, told(esim, "active"), after=2, listed=False)
+    states = sorted(bundle.state for bundle in await kept_bundles(parts, esim))
+    assert states == [BundleState.ACTIVE, BundleState.INACTIVE]
+
+
+async def test_a_list_cut_off_at_its_limit_takes_nothing_off(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    await take_in(parts, esim, told(esim, "queued", number=999))
+    full = [told(esim, "queued", number=number) for number in range(200)]
+    after = await take_in(parts, esim, *full, after=2)
+    assert after.bundles_read_at == esim.created_at + timedelta(seconds=2)
+    assert all(bundle.usable for bundle in await kept_bundles(parts, esim))
+
+
+async def test_a_list_asked_for_before_the_order_was_cancelled_reopens_nothing(
+    parts: Parts,
+) -> None:
+    (esim,) = await parts.deliver()
+    await cancel.cancel_order_bundles(parts.database, parts.clock, esim.order_id)
+    late = await take_in(parts, esim, told(esim, "queued"))
+    assert late.status is ESIMStatus.CANCELLED
+
+
+async def test_a_cancelled_order_leaves_the_bundles_of_others_in_force(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    other = replace(told(esim, "queued", number=1), reference=f"{esim.order_reference}0-0")
+    await take_in(parts, esim, told(esim, "queued"), other)
+    (after,) = await cancel.cancel_order_bundles(parts.database, parts.clock, esim.order_id)
+    assert after.status is ESIMStatus.ASSIGNED
+    states = {b.assignment.reference: b.state for b in await kept_bundles(parts, esim)}
+    assert states[other.reference] is BundleState.INACTIVE
+    assert sorted(states.values()) == [BundleState.CANCELLED, BundleState.INACTIVE]
+
+
+async def test_a_state_asked_for_before_a_newer_one_is_dropped(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+
+    def details(state: ProviderState) -> Details:
+        return Details(esim.iccid, state, "Installed", "", "", "")
+
+    suspended = await take_in(parts, esim, after=9, details=details(ProviderState.SUSPENDED))
+    assert suspended.status is ESIMStatus.SUSPENDED
+    late = await take_in(parts, esim, after=8, details=details(ProviderState.ACTIVE))
+    assert late.status is ESIMStatus.SUSPENDED
+    newer = await take_in(parts, esim, after=10, details=details(ProviderState.ACTIVE))
+    assert newer.status is ESIMStatus.ASSIGNED
+    assert newer.matching_id == esim.matching_id
+
+
+async def test_a_reading_without_news_is_no_update(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    first = await take_in(parts, esim, told(esim, "queued"))
+    second = await take_in(parts, esim, told(esim, "queued"), after=2)
+    assert second.updated_at == first.updated_at == esim.updated_at
+    assert second.bundles_read_at != first.bundles_read_at

@@ -1,0 +1,156 @@
+"""The eSIMs datasource against the provider's published examples and against the running sandbox."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kit import exact_json
+from kit.cache import Cache
+from kit.errors import Failure, Kind
+from kit.provider import Provider, ProviderSettings
+from services.esims.bundle import AssignmentState
+from services.esims.datasource import ESIMsDataSource
+from services.esims.esim import ProviderState
+from services.esims.provider_esim import (
+    read_assignments,
+    read_bundles,
+    read_compatible,
+    read_details,
+    read_history,
+    read_list,
+    read_location,
+)
+from tests.component.esims.conftest import BUNDLE, at_provider, buy
+from tests.fixtures.neighbours import PlayedProvider
+
+RESPONSES = Path(__file__).parents[3] / "shared" / "esim-go" / "responses"
+
+
+def example(name: str) -> Any:
+    if not RESPONSES.is_dir():
+        pytest.skip("the provider's examples are not beside this project")
+    return exact_json.loads((RESPONSES / name).read_text())
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "profile_status"),
+    [
+        ("esim-details.json", ProviderState.ACTIVE, "Installed"),
+        ("esim-details-install-url.json", ProviderState.ACTIVE, "Installed"),
+        ("esim-details-deactivated.json", ProviderState.DEACTIVATED, "Deactivated"),
+    ],
+)
+def test_published_details_are_read(name: str, state: ProviderState, profile_status: str) -> None:
+    body = example(name)
+    details = read_details(body)
+    assert details.iccid == body["iccid"]
+    assert details.matching_id == body["matchingId"]
+    assert (details.state, details.profile_status) == (state, profile_status)
+    assert details.apple_install_url == body.get("appleInstallUrl", "")
+
+
+def test_the_published_list_is_read() -> None:
+    rows, pages = read_list(example("esims-list.json"))
+    assert pages == 1
+    assert [row.state for row in rows].count(ProviderState.SUSPENDED) == 1
+    assert all(row.assigned_date for row in rows)
+
+
+def test_published_bundles_are_read() -> None:
+    queued, active = read_bundles(example("esim-bundles.json"))
+    assert queued.state is AssignmentState.QUEUED
+    assert queued.started_at is None
+    assert active.state is AssignmentState.ACTIVE
+    assert (active.initial_bytes, active.remaining_bytes) == (3_000_000_000, 598_402_133)
+    assert active.started_at is not None
+    assert [active.id] == [
+        a.id for a in read_assignments(example("esim-bundle-status.json"), active.name)
+    ]
+
+
+def test_published_small_answers_are_read() -> None:
+    assert read_compatible(example("compatible.json")) is False
+    location = read_location(example("location.json"))
+    assert location is not None
+    assert (location.network_code, location.country) == ("FRAF1", "FR")
+    history = read_history(example("history.json"))
+    assert history[0].name == "Bundle Applied"
+    assert {entry.alert_type for entry in history} == {"", "80% Used"}
+
+
+@pytest.fixture
+async def source(provider: PlayedProvider) -> AsyncIterator[ESIMsDataSource]:
+    cache = Cache.open(None, namespace="esims")
+    settings = ProviderSettings(provider.url, provider.api_key)
+    yield ESIMsDataSource(Provider(provider.http, settings), cache)
+    await cache.close()
+
+
+async def test_every_method_works_against_the_sandbox(
+    source: ESIMsDataSource, provider: PlayedProvider
+) -> None:
+    (sold,) = (await buy(provider)).esims
+    iccid = sold["iccid"]
+    details = await source.get_esim(iccid)
+    assert (details.iccid, details.state) == (iccid, ProviderState.ACTIVE)
+    await source.update_esim(iccid, "Zoë & co")
+    assert (await source.get_esim(iccid)).customer_ref == "Zoë & co"
+    (row,) = await source.get_esims(filter_by="customerRef", matching="eq:Zoë & co")
+    assert row.iccid == iccid
+    (assignment,) = await source.get_bundles(iccid)
+    assert (assignment.name, assignment.state) == (BUNDLE, AssignmentState.QUEUED)
+    # Only the list tells the description.
+    undescribed = replace(assignment, description="")
+    assert await source.get_bundle_status(iccid, BUNDLE) == [undescribed]
+    assert await source.check_compatibility(iccid, BUNDLE)
+    install = await source.get_install_details(iccid)
+    assert install.apple_install_url.endswith(f"${sold['matchingId']}")
+    await provider.control("POST", f"/esims/{iccid}/use-data", {"bytes": 1, "country": "GB"})
+    assert await source.get_esim_usage(iccid) == (1, 999_999_999)
+    assert (await source.get_location(iccid)).country == "GB"
+    assert (await source.get_history(iccid))[0].name == "eSIM First Use"
+    await source.refresh_esim(iccid)
+    assert (await source.get_history(iccid))[0].name == "eSIM Refreshed"
+    await source.suspend_esim(iccid)
+    assert at_provider(provider, iccid).state == "suspended"
+    await source.restore_esim(iccid)
+    assert at_provider(provider, iccid).state == "active"
+
+
+async def test_every_page_of_esims_is_read(
+    source: ESIMsDataSource, provider: PlayedProvider
+) -> None:
+    for _ in range(21):  # more than one page of a hundred
+        await buy(provider, quantity=5)
+    assert len({esim.iccid for esim in await source.get_esims()}) == 105
+
+
+@pytest.mark.parametrize("switches", [{"smdp_scheme": True}, {"allowance_unit": "MB"}])
+async def test_shapes_that_nobody_promised_are_read_too(
+    source: ESIMsDataSource, provider: PlayedProvider, switches: dict[str, Any]
+) -> None:
+    await provider.control("POST", "/switches", switches)
+    (sold,) = (await buy(provider)).esims
+    assert "/" not in (await source.get_esim(sold["iccid"])).smdp_address
+    (assignment,) = await source.get_bundles(sold["iccid"])
+    assert assignment.initial_bytes == 10**9
+
+
+async def test_refusals_are_told_apart(source: ESIMsDataSource, provider: PlayedProvider) -> None:
+    (sold,) = (await buy(provider)).esims
+    iccid = sold["iccid"]
+    with pytest.raises(Failure) as foreign:
+        await source.get_esim("8944000000000000009")
+    assert (foreign.value.kind, foreign.value.reason) == (Kind.REFUSED, "PROVIDER_FORBIDDEN")
+    with pytest.raises(Failure) as absent:
+        await source.get_bundle_status(iccid, "esim_no_such_bundle")
+    assert absent.value.reason == "BUNDLE_NOT_ON_ESIM"
+    with pytest.raises(Failure) as unattached:
+        await source.get_location(iccid)
+    assert unattached.value.reason == "NEVER_ATTACHED"
+    with pytest.raises(Failure) as not_suspended:
+        await source.restore_esim(iccid)
+    assert not_suspended.value.kind is Kind.REFUSED

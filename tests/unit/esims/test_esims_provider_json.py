@@ -1,0 +1,185 @@
+"""The provider's JSON about eSIMs: odd shapes are read, and what lacks the essential is refused."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from kit.errors import Failure, Kind
+from services.esims.bundle import AssignmentState
+from services.esims.esim import ProviderState
+from services.esims.provider_esim import (
+    moment,
+    read_assignments,
+    read_bundles,
+    read_compatible,
+    read_details,
+    read_history,
+    read_list,
+    read_location,
+)
+
+DETAILS = {"iccid": "8944000000000000001", "profileStatus": "Released"}
+
+
+def assignment(**fields: Any) -> dict[str, Any]:
+    known = {
+        "id": "215",
+        "bundleState": "queued",
+        "initialQuantity": 1_000_000_000,
+        "remainingQuantity": 400_000_000,
+        "unlimited": False,
+    }
+    return {name: value for name, value in (known | fields).items() if value is not ...}
+
+
+def read(**fields: Any) -> Any:
+    (found,) = read_assignments({"assignments": [assignment(**fields)]}, "bundle")
+    return found
+
+
+@pytest.mark.parametrize("word", ["Suspended", "SUSPENDED", "suspended"])
+def test_a_state_is_read_in_any_case(word: str) -> None:
+    assert read_details({**DETAILS, "state": word}).state is ProviderState.SUSPENDED
+
+
+def test_an_unknown_or_absent_state_is_none() -> None:
+    assert read_details({**DETAILS, "state": "frozen"}).state is None
+    assert read_details(DETAILS).state is None
+
+
+def test_a_deactivated_profile_deactivates_the_esim() -> None:
+    body = {**DETAILS, "profileStatus": "Deactivated", "state": "active"}
+    assert read_details(body).state is ProviderState.DEACTIVATED
+
+
+def test_details_take_either_name_of_the_smdp_address_and_hold_no_pin() -> None:
+    body = {**DETAILS, "rspUrl": "https://rsp.example", "matchingId": "M", "pin": "1", "puk": "2"}
+    details = read_details(body)
+    assert details.smdp_address == "rsp.example"
+    assert not {"pin", "puk"} & set(details.__dataclass_fields__)
+    assert "'M'" not in repr(details)
+
+
+def test_an_iccid_that_comes_as_a_number_keeps_its_digits() -> None:
+    assert read_details({**DETAILS, "iccid": 89440000000000000017}).iccid == "89440000000000000017"
+
+
+def test_a_list_may_be_an_array_or_an_object_with_pages() -> None:
+    row = {"iccid": "8944000000000000001", "state": "Active", "actionDate": "", "new": 1}
+    for body, pages in (
+        ([row], None),
+        ({"esims": [row], "pageCount": 3}, 3),
+        ({"esims": None}, None),
+    ):
+        found, told = read_list(body)
+        assert told == pages
+        assert [(e.iccid, e.state, e.action_date) for e in found] in (
+            [("8944000000000000001", ProviderState.ACTIVE, None)],
+            [],
+        )
+
+
+def test_an_assignment_told_twice_counts_once() -> None:
+    bundle = {"name": "b", "assignments": [assignment(), assignment(bundleState="active")]}
+    (found,) = read_bundles({"bundles": [bundle]})
+    assert found.state is AssignmentState.ACTIVE
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"bundleState": "QUEUED"},
+        {"bundleState": ..., "bundleStatus": "queued"},
+        {"id": 215},
+    ],
+)
+def test_an_assignment_is_read_in_its_other_spellings(fields: dict[str, Any]) -> None:
+    found = read(**fields)
+    assert (found.id, found.state) == ("215", AssignmentState.QUEUED)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, (1_000_000_000, 400_000_000)),
+        ({"initialQuantity": Decimal("1E+9")}, (1_000_000_000, 400_000_000)),
+        ({"unlimited": True, "initialQuantity": 50_000}, (None, None)),
+        ({"initialQuantity": -1, "remainingQuantity": -1}, (None, None)),
+        ({"callTypeGroup": "voice", "initialQuantity": 60}, (None, None)),
+        ({"initialQuantity": ..., "remainingQuantity": ...}, (None, None)),
+    ],
+)
+def test_bytes_are_exact_and_absent_where_there_are_none(
+    fields: dict[str, Any], expected: tuple[int | None, int | None]
+) -> None:
+    found = read(**fields)
+    assert (found.initial_bytes, found.remaining_bytes) == expected
+
+
+@pytest.mark.parametrize(
+    ("unit", "initial", "remaining"),
+    [("MB", 1000, Decimal("400.5")), ("BYTES", 1_000_000_000, 400_500_000)],
+)
+def test_allowances_stand_in_for_quantities_in_their_own_unit(
+    unit: str, initial: int, remaining: Any
+) -> None:
+    voice = {"type": "VOICE", "initialAmount": 60, "remainingAmount": 60, "unit": "MINS"}
+    data = {"type": "DATA", "initialAmount": initial, "remainingAmount": remaining, "unit": unit}
+    found = read(initialQuantity=..., remainingQuantity=..., allowances=[voice, data])
+    assert (found.initial_bytes, found.remaining_bytes) == (1_000_000_000, 400_500_000)
+
+
+@pytest.mark.parametrize("value", ["", None, 0, "soon", "0001-01-01T00:00:00Z", "9999-99-99"])
+def test_no_time_is_none(value: Any) -> None:
+    assert moment(value) is None
+
+
+def test_a_time_may_have_nanoseconds() -> None:
+    expected = datetime(2026, 2, 6, 18, 2, 11, 730918, tzinfo=UTC)
+    assert moment("2026-02-06T18:02:11.730918402Z") == expected
+
+
+def test_history_may_be_one_object_and_name_the_bundle_either_way() -> None:
+    old = {"name": "Bundle Applied", "bundle": "b", "date": "2026-01-01T00:00:00Z"}
+    new = {"name": "eSIM First Use", "bundleName": "c", "date": "2026-01-02T00:00:00Z"}
+    assert [e.bundle_name for e in read_history(old)] == ["b"]
+    assert [e.bundle_name for e in read_history([old, new, {"name": "undated"}])] == ["c", "b"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"mobileNetworkCode": "", "networkName": "", "country": "", "lastSeen": ""}],
+)
+def test_a_location_without_a_network_or_a_time_is_none(body: dict[str, Any]) -> None:
+    assert read_location(body) is None
+
+
+@pytest.mark.parametrize(
+    ("reader", "body"),
+    [
+        (read_details, []),
+        (read_details, {"profileStatus": "Released"}),
+        (read_list, {"rows": 1}),
+        (read_list, {"esims": [{"state": "active"}]}),
+        (read_bundles, {}),
+        (read_bundles, {"bundles": [{"assignments": []}]}),
+        (read_bundles, {"bundles": [{"name": "b"}]}),
+        (read_bundles, {"bundles": [{"name": "b", "assignments": [assignment(id="")]}]}),
+        (
+            read_bundles,
+            {"bundles": [{"name": "b", "assignments": [assignment(bundleState="melted")]}]},
+        ),
+        (read_compatible, {"compatible": "yes"}),
+        (read_history, ["text"]),
+        (read_location, "nowhere"),
+    ],
+)
+def test_an_answer_without_the_essential_is_a_bad_answer(
+    reader: Callable[[Any], Any], body: Any
+) -> None:
+    with pytest.raises(Failure) as caught:
+        reader(body)
+    assert (caught.value.kind, caught.value.reason) == (Kind.UNAVAILABLE, "PROVIDER_BAD_ANSWER")

@@ -1,0 +1,276 @@
+"""The rules of statuses and bundle states, as tables."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+import pytest
+
+from services.esims.bundle import (
+    Assignment,
+    AssignmentState,
+    Bundle,
+    BundleState,
+    megabytes,
+    usage_of,
+)
+from services.esims.esim import (
+    ESIM,
+    ESIMStatus,
+    ProviderState,
+    bare_host,
+    needs_following,
+    settled,
+    status_of,
+)
+from services.esims.store import Due
+from services.esims.watch import FIRST_PAUSE, FOLLOWED_FOR, LONGEST_PAUSE, next_look
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+GB = 10**9
+
+
+def esim(**fields: object) -> ESIM:
+    known = ESIM(
+        id=UUID(int=1),
+        iccid="8944000000000000001",
+        customer_id=UUID(int=2),
+        order_id=UUID(int=3),
+        plan_id=UUID(int=4),
+        order_reference="order",
+        bundle_name="bundle",
+        customer_ref="",
+        auto_activate=False,
+        status=ESIMStatus.ASSIGNED,
+        provider_state=ProviderState.ACTIVE,
+        matching_id="matching",
+        smdp_address="smdp.example",
+        assigned_date=NOW,
+        last_action="Bundle Applied",
+        action_date=NOW,
+        order_cancelled_at=None,
+        state_read_at=None,
+        bundles_read_at=None,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    return replace(known, **fields)  # type: ignore[arg-type]  # whatever a test gives
+
+
+def bundle(
+    state: str = "queued",
+    *,
+    initial: int | None = GB,
+    remaining: int | None = GB,
+    unlimited: bool = False,
+    absent: bool = False,
+    suspended: bool = False,
+    read_at: datetime = NOW,
+) -> Bundle:
+    assignment = Assignment(
+        id=str(uuid4()),
+        name="bundle",
+        description="",
+        reference="order-0",
+        state=AssignmentState(state),
+        initial_bytes=initial,
+        remaining_bytes=remaining,
+        unlimited=unlimited,
+        assigned_at=NOW,
+        started_at=None,
+        ends_at=None,
+    )
+    return Bundle(UUID(int=1), assignment, absent, suspended, read_at)
+
+
+@pytest.mark.parametrize(
+    ("state", "shown"),
+    [
+        ("processing", BundleState.PROCESSING),
+        ("queued", BundleState.INACTIVE),
+        ("active", BundleState.ACTIVE),
+        ("depleted", BundleState.EXPIRED),
+        ("expired", BundleState.EXPIRED),
+        ("lapsed", BundleState.EXPIRED),
+        ("revoked", BundleState.CANCELLED),
+    ],
+)
+def test_each_state_of_the_provider_has_one_that_customers_see(
+    state: str, shown: BundleState
+) -> None:
+    assert bundle(state).state is shown
+
+
+@pytest.mark.parametrize("state", ["processing", "queued", "depleted", "expired", "revoked"])
+def test_only_a_bundle_in_force_is_held_back_by_a_suspension(state: str) -> None:
+    assert bundle("active", suspended=True).state is BundleState.SUSPENDED
+    assert bundle(state, suspended=True).state is bundle(state).state
+
+
+@pytest.mark.parametrize(
+    ("state", "shown"),
+    [
+        ("queued", BundleState.CANCELLED),
+        ("active", BundleState.CANCELLED),
+        ("expired", BundleState.EXPIRED),
+    ],
+)
+def test_a_bundle_that_the_provider_no_longer_lists_was_taken_off_unless_it_had_ended(
+    state: str, shown: BundleState
+) -> None:
+    assert bundle(state, absent=True).state is shown
+    assert not bundle(state, absent=True).usable
+
+
+DEACTIVATED, SUSPENDED = ProviderState.DEACTIVATED, ProviderState.SUSPENDED
+
+
+@pytest.mark.parametrize(
+    ("fields", "states", "status"),
+    [
+        ({"matching_id": ""}, [], ESIMStatus.PROCESSING),
+        ({"smdp_address": ""}, ["queued"], ESIMStatus.PROCESSING),
+        ({}, [], ESIMStatus.ASSIGNED),
+        ({}, ["processing"], ESIMStatus.ASSIGNED),
+        ({}, ["queued"], ESIMStatus.ASSIGNED),
+        ({"auto_activate": True}, ["queued"], ESIMStatus.ASSIGNED),
+        ({}, ["active"], ESIMStatus.ACTIVE),
+        ({"auto_activate": True}, ["active"], ESIMStatus.ACTIVE),
+        ({"matching_id": ""}, ["active"], ESIMStatus.ACTIVE),
+        ({}, ["queued", "depleted"], ESIMStatus.ASSIGNED),
+        ({}, ["active", "expired"], ESIMStatus.ACTIVE),
+        ({}, ["depleted"], ESIMStatus.EXPIRED),
+        ({}, ["expired", "lapsed", "depleted"], ESIMStatus.EXPIRED),
+        ({}, ["expired", "revoked"], ESIMStatus.EXPIRED),
+        ({}, ["revoked"], ESIMStatus.CANCELLED),
+        ({}, ["revoked", "active"], ESIMStatus.ACTIVE),
+        ({"provider_state": SUSPENDED}, [], ESIMStatus.SUSPENDED),
+        ({"provider_state": SUSPENDED}, ["active"], ESIMStatus.SUSPENDED),
+        ({"provider_state": SUSPENDED}, ["expired"], ESIMStatus.EXPIRED),
+        ({"provider_state": SUSPENDED}, ["revoked"], ESIMStatus.CANCELLED),
+        ({"provider_state": DEACTIVATED}, ["active"], ESIMStatus.CANCELLED),
+        ({"order_cancelled_at": NOW}, [], ESIMStatus.CANCELLED),
+        ({"order_cancelled_at": NOW}, ["revoked", "expired"], ESIMStatus.CANCELLED),
+        ({"order_cancelled_at": NOW}, ["revoked", "active"], ESIMStatus.ACTIVE),
+    ],
+)
+def test_the_status_follows_from_state_and_bundles(
+    fields: dict[str, object], states: list[str], status: ESIMStatus
+) -> None:
+    assert status_of(esim(**fields), [bundle(state) for state in states]) is status
+
+
+@pytest.mark.parametrize(
+    ("before", "fields", "states", "action"),
+    [
+        (ESIMStatus.ASSIGNED, {}, ["active"], "Activated"),
+        (ESIMStatus.ACTIVE, {}, ["depleted"], "Expired"),
+        (ESIMStatus.ACTIVE, {}, ["revoked"], "Cancelled"),
+        (ESIMStatus.ACTIVE, {"provider_state": SUSPENDED}, ["active"], "Suspended"),
+        (ESIMStatus.SUSPENDED, {}, ["active"], "Restored"),
+        (ESIMStatus.SUSPENDED, {}, ["queued"], "Restored"),
+        (ESIMStatus.SUSPENDED, {}, ["expired"], "Expired"),
+        (ESIMStatus.PROCESSING, {}, ["queued"], "Assigned"),
+    ],
+)
+def test_a_change_of_status_is_the_last_action(
+    before: ESIMStatus, fields: dict[str, object], states: list[str], action: str
+) -> None:
+    later = NOW + timedelta(hours=1)
+    after = settled(esim(status=before, **fields), [bundle(s) for s in states], later)
+    assert (after.last_action, after.action_date) == (action, later)
+
+
+def test_an_unchanged_status_is_no_action() -> None:
+    same = esim(status=ESIMStatus.ACTIVE)
+    assert settled(same, [bundle("active")], NOW + timedelta(hours=1)) == same
+
+
+def test_usage_sums_what_is_in_force_or_unused() -> None:
+    usage = usage_of(
+        [
+            bundle("active", remaining=GB // 4),
+            bundle("queued", initial=3 * GB, remaining=3 * GB, read_at=NOW - timedelta(hours=1)),
+            bundle("expired", remaining=0, read_at=NOW - timedelta(days=9)),
+            bundle("revoked"),
+        ],
+        as_of=None,
+    )
+    assert (usage.used_bytes, usage.remaining_bytes) == (3 * GB // 4, GB // 4 + 3 * GB)
+    assert usage.active_bundles == 1
+    assert usage.as_of == NOW - timedelta(hours=1)
+
+
+def test_usage_with_an_unlimited_bundle_has_no_sums() -> None:
+    usage = usage_of(
+        [bundle("active"), bundle("queued", unlimited=True, initial=None, remaining=None)],
+        as_of=NOW,
+    )
+    assert (usage.used_bytes, usage.remaining_bytes, usage.active_bundles) == (None, None, 1)
+
+
+def test_usage_of_nothing_is_as_old_as_the_last_reading() -> None:
+    usage = usage_of([bundle("expired")], as_of=NOW)
+    assert (usage.used_bytes, usage.remaining_bytes, usage.as_of) == (0, 0, NOW)
+
+
+def test_a_provider_that_adds_data_makes_no_negative_use() -> None:
+    assert bundle("active", initial=GB, remaining=2 * GB).used_bytes == 0
+
+
+@pytest.mark.parametrize(
+    ("count", "mb"),
+    [(0, "0.000"), (499, "0.000"), (500, "0.001"), (123_456_789, "123.457"), (2500, "0.003")],
+)
+def test_megabytes_are_base_10_and_rounded_half_up(count: int, mb: str) -> None:
+    assert megabytes(count) == Decimal(mb)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["rsp.example.com", "http://rsp.example.com", "HTTPS://rsp.example.com/", " rsp.example.com "],
+)
+def test_an_smdp_address_is_a_bare_host(address: str) -> None:
+    assert bare_host(address) == "rsp.example.com"
+
+
+def test_secrets_do_not_show_when_an_esim_is_printed() -> None:
+    assert "matching" not in repr(esim()).replace("matching_id", "")
+
+
+@pytest.mark.parametrize(
+    ("fields", "followed"),
+    [
+        ({"status": ESIMStatus.PROCESSING}, True),
+        ({"status": ESIMStatus.ASSIGNED}, False),
+        ({"status": ESIMStatus.ASSIGNED, "auto_activate": True}, True),
+        ({"status": ESIMStatus.SUSPENDED, "auto_activate": True}, True),
+        ({"status": ESIMStatus.ACTIVE, "auto_activate": True}, False),
+        ({"status": ESIMStatus.EXPIRED, "auto_activate": True}, False),
+        ({"status": ESIMStatus.CANCELLED, "auto_activate": True}, False),
+    ],
+)
+def test_who_is_followed(fields: dict[str, object], followed: bool) -> None:
+    assert needs_following(esim(**fields)) is followed
+
+
+def look(count: int, after: timedelta) -> datetime | None:
+    """The next look at an unused eSIM to activate that was read just now."""
+    now = NOW + after
+    followed = esim(auto_activate=True, state_read_at=now, bundles_read_at=now)
+    return next_look(followed, Due(esim(auto_activate=True), count, now), now)
+
+
+def test_looks_become_rarer_up_to_a_bound_and_end() -> None:
+    assert look(1, timedelta(seconds=1)) == NOW + timedelta(seconds=1) + FIRST_PAUSE
+    assert look(3, timedelta(seconds=1)) == NOW + timedelta(seconds=1) + 4 * FIRST_PAUSE
+    assert look(1000, timedelta(days=1)) == NOW + timedelta(days=1) + LONGEST_PAUSE
+    assert look(1000, FOLLOWED_FOR) is None
+
+
+def test_a_look_without_an_answer_is_made_again() -> None:
+    unheard = esim()
+    assert next_look(unheard, Due(unheard, 1, NOW), NOW) == NOW + FIRST_PAUSE
+    heard = esim(state_read_at=NOW + timedelta(seconds=1))
+    assert next_look(heard, Due(unheard, 1, NOW), NOW + timedelta(seconds=2)) is None
