@@ -75,10 +75,12 @@ class Parts:
             )
         )
 
-    async def asked(self, part: str) -> int:
-        """How many requests the provider got whose path holds `part`."""
+    async def asked(self, part: str, status: int | None = None) -> int:
+        """How many requests the provider got whose path holds `part`, or answered so."""
         log = (await self.provider.control("GET", "/requests"))["requests"]
-        return sum(part in request["path"] for request in log)
+        return sum(
+            part in request["path"] and status in (None, request["status"]) for request in log
+        )
 
 
 @asynccontextmanager

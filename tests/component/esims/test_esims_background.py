@@ -127,3 +127,16 @@ async def test_a_caller_who_goes_away_does_not_end_the_reading_of_others(parts: 
     await second
     assert await parts.status(esim.id) == "ACTIVE"
     assert await parts.asked("/bundles") == 1
+
+
+async def test_a_long_list_is_read_within_the_rate_limit_and_each_esim_once(parts: Parts) -> None:
+    # Of more than five in one order the provider tells later.
+    esims = [esim for _ in range(6) for esim in await parts.deliver(quantity=5)]
+    await parts.provider.control("POST", "/switches", {"tokens_per_second": 20})
+    await parts.readings.freshen(esims, time_left=0.001)
+    while await parts.databases.admin.fetchval(
+        "select bool_or(bundles_read_at is null) from esims.esims"
+    ):
+        await parts.readings.freshen(esims)
+    assert await parts.asked("/bundles") == len(esims)
+    assert await parts.asked("/bundles", status=429) == 0
