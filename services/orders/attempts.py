@@ -83,13 +83,14 @@ async def unsettled(connection: Connection, order: Order) -> list[Attempt]:
 
 
 OLDEST = """
-select min(started_at) as started_at, now() as now from orders.order_attempts
-where bundle_name = $1 and quantity = $2 and outcome = 'UNCLEAR'
+select min(a.started_at) as started_at, now() as now
+from orders.order_attempts a join orders.esim_orders o on o.id = a.order_id
+where a.bundle_name = $1 and a.quantity = $2 and a.outcome = 'UNCLEAR' and o.status = 'PROCESSING'
 """
 
 
 async def oldest_unclear(connection: Connection, order: Order) -> tuple[datetime, datetime]:
-    """When the oldest unclear attempt like the order's began, and the database's time now."""
+    """When the oldest attempt like the order's that is to be settled began; and the time now."""
     row = await connection.fetchrow(OLDEST, order.bundle_name, order.quantity)
     if row is None or row["started_at"] is None:
         raise LookupError(f"order {order.id} has no unclear attempt")

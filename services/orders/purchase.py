@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from kit.db import Connection, Database
@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 # doubled each time): some 15 s in all, so that a restart of the provider fails nobody's purchase.
 MOST_NOT_SENT = 5
 FIRST_BACK_OFF = 1.0
+# A claim that could not be placed for so long (the service was away) isn't what its buyer waits for
+# any more: buying it now would surprise more than help.
+CLAIM_LIFETIME = timedelta(hours=1)
 # The provider's guide: usually at once, up to 10 minutes. Three times that is no delay any more.
 DELIVERY_PATIENCE = timedelta(minutes=30)
 # The provider's word for an order that is ready is documented, the others are not: after this time
@@ -70,6 +73,13 @@ class Purchase:
         return None
 
     async def _place(self, work: Work) -> Pause | None:
+        if datetime.now(UTC) - work.order.created_at > CLAIM_LIFETIME:
+            await work.step(
+                "given up: claimed too long ago",
+                status=OrderStatus.FAILED,
+                reason=order.WORDS_NOT_REACHED,
+            )
+            return None
         async with self._database.system() as connection:
             attempt = await attempts.start(connection, work.order)
             await work.step(

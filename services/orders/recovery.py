@@ -56,16 +56,17 @@ class Recovery:
             "esimgo.orders.changes", "{order}", "Orders that changed their status, by the new one"
         )
 
-    def start(self, order_id: UUID) -> "asyncio.Task[None]":
+    def start(self, order_id: UUID, *, early: bool = False) -> "asyncio.Task[None]":
         """Works on an order until it is finished or has to wait long; joins a run that is there.
 
-        The task never raises.
+        An order that waits is left waiting, however often somebody asks; `early` is for the one
+        who has just recorded it. The task never raises.
         """
         running = self._running.get(order_id)
         if running is not None:
             return running
         # An empty context: the caller's deadline and session must not reach into this work.
-        task = asyncio.create_task(self._run(order_id), context=Context())
+        task = asyncio.create_task(self._run(order_id, early=early), context=Context())
         self._running[order_id] = task
         task.add_done_callback(lambda _: self._running.pop(order_id, None))
         return task
@@ -97,10 +98,10 @@ class Recovery:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    async def _run(self, order_id: UUID) -> None:
+    async def _run(self, order_id: UUID, *, early: bool) -> None:
         while True:
             try:
-                pause = await self._advance(order_id)
+                pause = await self._advance(order_id, early=early)
             except store.LeaseLostError:
                 logger.warning("order %s was taken over by another run", order_id)
                 return
@@ -112,12 +113,13 @@ class Recovery:
             await self._sleep(pause.seconds)
             if self._stop.is_set():
                 return
+            early = True  # the pause is over by this process's clock, if not by the database's
 
-    async def _advance(self, order_id: UUID) -> Pause | None:
+    async def _advance(self, order_id: UUID, *, early: bool) -> Pause | None:
         """One run under the lease; the seconds after which another is due, None when there is none."""
         run = uuid4()
         async with self._database.system() as connection:
-            order = await store.take_lease(connection, order_id, run, self._lease)
+            order = await store.take_lease(connection, order_id, run, self._lease, early=early)
         if order is None:
             return None
         work = Work(self._database, order, run, self._lease, self._changes)

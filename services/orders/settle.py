@@ -10,15 +10,17 @@ from services.orders.datasource import OrdersDataSource
 from services.orders.order import OrderStatus, RecoveryPoint
 from services.orders.provider_order import ProviderOrder
 from services.orders.reconcile import Attempt, Candidate, Decision, Verdict, match
-from services.orders.work import Pause, Work
+from services.orders.work import Pause, Work, grown
 
 logger = logging.getLogger(__name__)
 
 # An order is placed again once when the first attempt surely bought nothing; a second attempt that
 # ends in the dark and buys nothing ends the order, as more would only add load to a broken provider.
 MOST_UNCLEAR = 2
-# Seconds between two looks: ten within the settling time, but neither a flood nor a crawl.
+# Seconds between two looks at the most: a tenth of the settling time, within these bounds. The
+# first looks come sooner, as an order that was placed is nearly always listed at once.
 SOONEST, LATEST = 0.2, 15.0
+FIRST_LOOKS = 1.0
 
 
 class Settlement:
@@ -36,7 +38,7 @@ class Settlement:
         self._datasource = datasource
         self._settling = settling
         self._tolerance = tolerance
-        self._pause = Pause(min(LATEST, max(SOONEST, settling.total_seconds() / 10)))
+        self._longest = min(LATEST, max(SOONEST, settling.total_seconds() / 10))
 
     async def settle(self, work: Work) -> Pause | None:
         """Moves an ATTEMPTED order to PLACED, back to CLAIMED, to its end, or into review."""
@@ -48,7 +50,7 @@ class Settlement:
             listed = await self._datasource.get_orders(since - self._tolerance)
         except Failure as failure:
             await work.explain(order.WORDS_UNCLEAR)
-            return Pause(max(failure.retry_after or 0.0, self._pause.seconds))
+            return Pause(max(failure.retry_after or 0.0, self._longest))
         async with self._database.system() as connection:
             await attempts.lock(connection, work.order)
             unsettled = await attempts.unsettled(connection, work.order)
@@ -60,7 +62,11 @@ class Settlement:
                 tolerance=self._tolerance,
             )
             mine = next(a for a in unsettled if a.order_id == work.order.id)
-            return await self._apply(connection, work, mine, decisions[mine.id], listed)
+            if decisions[mine.id].verdict is Verdict.WAIT:
+                waited = read_at - (mine.ended_at or read_at)
+                return grown(waited, min(FIRST_LOOKS, self._longest), self._longest)
+            await self._apply(connection, work, mine, decisions[mine.id], listed)
+            return None
 
     async def _candidates(
         self, connection: Connection, work: Work, listed: list[ProviderOrder]
@@ -80,10 +86,8 @@ class Settlement:
         attempt: Attempt,
         decision: Decision,
         listed: list[ProviderOrder],
-    ) -> Pause | None:
+    ) -> None:
         match decision.verdict:
-            case Verdict.WAIT:
-                return self._pause
             case Verdict.PLACED:
                 found = next(o for o in listed if o.reference == decision.reference)
                 await attempts.end(connection, attempt.id, "PLACED")
@@ -122,4 +126,3 @@ class Settlement:
                     detail="the provider's orders of this bundle can't be matched to the attempts",
                     connection=connection,
                 )
-        return None

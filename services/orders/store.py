@@ -123,15 +123,19 @@ set lease_owner = $2, leased_until = now() + $3::interval
 where o.id = $1
     and (o.status = 'PROCESSING' or (o.status = 'COMPLETED' and o.cancel_requested_at is not null))
     and (o.leased_until is null or o.leased_until <= now())
+    and ($4 or o.next_run_at <= now())
 returning {COLUMNS}
 """  # noqa: S608 - only COLUMNS of this file goes in
 
 
 async def take_lease(
-    connection: Connection, order_id: UUID, run: UUID, length: timedelta
+    connection: Connection, order_id: UUID, run: UUID, length: timedelta, *, early: bool
 ) -> Order | None:
-    """The order, if there is work on it and nobody else works on it until the lease ends."""
-    row = await connection.fetchrow(TAKE_LEASE, order_id, run, length)
+    """The order, if there is work on it now and nobody else works on it until the lease ends.
+
+    `early` takes it also before it is due.
+    """
+    row = await connection.fetchrow(TAKE_LEASE, order_id, run, length, early)
     return _order(row) if row else None
 
 

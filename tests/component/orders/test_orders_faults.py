@@ -94,6 +94,11 @@ async def test_more_orders_than_attempts_are_left_to_a_person(shop: Shop) -> Non
         shown = await orders.GetOrder(
             orders_pb2.GetOrderRequest(order_id=answer.order.id), metadata=shop.service_key
         )
+        processing = orders_pb2.OrderFilter(statuses=[PROCESSING])
+        listed = await orders.ListOrders(
+            orders_pb2.ListOrdersRequest(filter=processing), metadata=buyer
+        )
+    assert list(listed.orders) == [answer.order]
     assert answer.order.status == PROCESSING
     assert not answer.order.needs_review
     assert shown.order.needs_review
@@ -220,6 +225,26 @@ async def test_resumes_from_every_recovery_point(
         await reaches(shop, order_id, "COMPLETED")
     assert len(shop.esims.registered[order_id].esims) == 1
     assert shop.charges == charges
+
+
+async def test_a_claim_that_nobody_waits_for_any_more_is_not_bought(shop: Shop) -> None:
+    order_id = await left_at(shop, NO_ESIMS, NO_ATTEMPTS, NO_ANSWER, AT_CLAIMED)
+    await shop.databases.admin.execute(
+        "update orders.esim_orders set created_at = now() - interval '61 minutes'"
+    )
+    async with shop.open():
+        await reaches(shop, order_id, "FAILED")
+    assert shop.charges == 1  # of the purchase that made the row
+
+
+async def test_asking_again_does_not_hurry_an_order_that_waits(shop: Shop) -> None:
+    buyer = await shop.session("b@example.com")
+    await shop.fault(method="POST", path="/orders", status=429, headers={"Retry-After": "600"})
+    async with shop.open() as orders:
+        for _ in range(3):
+            answer = await orders.CreateOrder(request(shop), metadata=buyer)
+            assert answer.order.status == PROCESSING
+    assert await outcomes(shop) == ["NOT_SENT"]
 
 
 async def test_resumes_from_registered(shop: Shop) -> None:

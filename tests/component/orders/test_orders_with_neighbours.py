@@ -1,0 +1,141 @@
+"""Buying and cancelling between the real catalogue and esims services, and a process that is killed."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import grpc
+import pytest
+
+import services.catalogue.__main__
+import services.catalogue.settings
+import services.esims.__main__
+import services.esims.settings
+from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
+from protos.esims.v1 import esims_pb2, esims_pb2_grpc
+from protos.orders.v1 import orders_pb2
+from tests.component.orders.shop import Shop, request, until
+
+
+async def test_a_plan_of_the_catalogue_becomes_an_esim_of_its_buyer(shop: Shop) -> None:
+    shop.sandbox.world.switches.refunds = True
+    buyer = await shop.session("buyer@example.com")
+    catalogue_settings = services.catalogue.settings.Settings(
+        service=replace(shop.settings.service, database_url=shop.databases.url("catalogue")),
+        provider=shop.settings.provider,
+    )
+    esims_settings = services.esims.settings.Settings(
+        service=replace(shop.settings.service, database_url=shop.databases.url("esims")),
+        provider=shop.settings.provider,
+        read_wait=2.0,
+    )
+    async with (
+        shop.serving(services.catalogue.__main__.serve, catalogue_settings) as catalogue_port,
+        shop.serving(services.esims.__main__.serve, esims_settings) as esims_port,
+        grpc.aio.insecure_channel(f"localhost:{catalogue_port}") as to_catalogue,
+        grpc.aio.insecure_channel(f"localhost:{esims_port}") as to_esims,
+        shop.open(
+            catalogue_address=f"localhost:{catalogue_port}",
+            esims_address=f"localhost:{esims_port}",
+        ) as orders,
+    ):
+        catalogue = catalogue_pb2_grpc.CatalogueServiceStub(to_catalogue)
+        esims = esims_pb2_grpc.ESIMsServiceStub(to_esims)
+        async for progress in catalogue.SyncCatalogue(
+            catalogue_pb2.SyncCatalogueRequest(), metadata=shop.service_key
+        ):
+            assert not progress.status.error
+        name = shop.catalogue.bundles[shop.plan_id].name
+        found = await catalogue.GetPlan(catalogue_pb2.GetPlanRequest(name=name))
+        bought = await orders.CreateOrder(
+            request(shop, plan_id=found.plan.id, quantity=2), metadata=buyer
+        )
+        assert bought.order.status == orders_pb2.ORDER_STATUS_COMPLETED
+        assert bought.order.bundle_name == name
+        assert bought.order.unit_price == found.plan.price
+        wanted = esims_pb2.BatchListOrderESIMsRequest(order_ids=[bought.order.id])
+        mine = (await esims.BatchListOrderESIMs(wanted, metadata=buyer)).esims
+        assigned = await orders.ListOrderAssignments(
+            orders_pb2.ListOrderAssignmentsRequest(order_id=bought.order.id), metadata=buyer
+        )
+        assert {(e.iccid, e.matching_id, e.smdp_address) for e in mine} == {
+            (a.iccid, a.matching_id, a.smdp_address) for a in assigned.assignments
+        }
+        assert {e.status for e in mine} == {esims_pb2.ESIM_STATUS_ASSIGNED}
+        cancelled = await orders.CancelOrder(
+            orders_pb2.CancelOrderRequest(order_id=bought.order.id), metadata=buyer
+        )
+        assert cancelled.order.status == orders_pb2.ORDER_STATUS_REFUNDED
+        mine = (await esims.BatchListOrderESIMs(wanted, metadata=buyer)).esims
+        assert {e.status for e in mine} == {esims_pb2.ESIM_STATUS_CANCELLED}
+
+
+@asynccontextmanager
+async def process(shop: Shop) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
+    """The orders service as a process of its own, and its port."""
+    settings, sessions = shop.settings, shop.settings.service.sessions
+    environment = os.environ | {
+        "ORDERS_PORT": "0",
+        "ORDERS_DATABASE_URL": settings.service.database_url,
+        "SUPABASE_URL": sessions.supabase_url,
+        "SUPABASE_SERVICE_ROLE_KEY": sessions.service_role_key,
+        "ESIM_GO_BASE_URL": settings.provider.base_url,
+        "ESIM_GO_API_KEY": settings.provider.api_key,
+        "CATALOGUE_ADDRESS": settings.catalogue_address,
+        "ESIMS_ADDRESS": settings.esims_address,
+        "ORDERS_PURCHASE_WAIT": "1",
+    }
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.orders", env=environment, stderr=asyncio.subprocess.PIPE
+    )
+    assert running.stderr is not None
+    try:
+        async for line in running.stderr:
+            if b"ready on" in line:
+                yield running, int(line.rsplit(b":", 1)[1])
+                break
+        else:
+            pytest.fail("the service did not start")
+    finally:
+        if running.returncode is None:
+            running.kill()
+        await running.communicate()
+
+
+async def test_a_purchase_whose_process_was_killed_is_found_and_paid_once(shop: Shop) -> None:
+    buyer = await shop.session("buyer@example.com")
+    # Longer than the test: the provider carries it out, and its answer never comes.
+    await shop.fault(method="POST", path="/orders", delay_seconds=3600, effect="done")
+    async with (
+        process(shop) as (running, port),
+        grpc.aio.insecure_channel(f"localhost:{port}") as channel,
+    ):
+        create: Any = channel.unary_unary(
+            "/orders.v1.OrdersService/CreateOrder",
+            request_serializer=orders_pb2.CreateOrderRequest.SerializeToString,
+            response_deserializer=orders_pb2.CreateOrderResponse.FromString,
+        )
+        answer = await create(request(shop), metadata=buyer)
+        assert answer.order.status == orders_pb2.ORDER_STATUS_PROCESSING
+        running.send_signal(signal.SIGKILL)
+        await running.wait()
+    assert shop.charges == 1
+    [attempt] = await shop.databases.admin.fetch("select outcome from orders.order_attempts")
+    assert attempt["outcome"] == "OPEN"
+    # What the end of its lease would do, without the wait.
+    await shop.databases.admin.execute(
+        "update orders.esim_orders set leased_until = now(), next_run_at = now()"
+    )
+
+    async def completed() -> bool:
+        return await shop.stored_status(answer.order.id) == "COMPLETED"
+
+    async with shop.open(settling=3600.0):
+        await until(completed)
+    assert shop.charges == 1
+    assert len(shop.esims.registered[answer.order.id].esims) == 1

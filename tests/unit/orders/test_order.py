@@ -1,0 +1,183 @@
+"""The rules of orders that need nothing but values."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+
+from kit.env import Env, SettingsError
+from kit.errors import Failure
+from services.orders.cancel import check_cancellable, check_unused
+from services.orders.order import (
+    DeliveredESIM,
+    Order,
+    OrderRequest,
+    OrderStatus,
+    RecoveryPoint,
+    Refund,
+    Revocation,
+    cancelled_status,
+    cancelled_words,
+)
+from services.orders.provider_order import BundleOnESIM, currency, price
+from services.orders.settings import Settings
+from services.orders.work import grown
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+ORDER = Order(
+    id=uuid4(),
+    customer_id=uuid4(),
+    plan_id=uuid4(),
+    bundle_name="b",
+    quantity=2,
+    unit_price=Decimal("1.365"),
+    total_price=Decimal("2.73"),
+    currency="USD",
+    customer_reference="trip",
+    auto_activate=False,
+    status=OrderStatus.COMPLETED,
+    recovery_point=RecoveryPoint.REGISTERED,
+    status_reason="",
+    provider_reference="ref",
+    cancel_requested_at=None,
+    created_at=NOW,
+    updated_at=NOW,
+)
+
+
+def revoked(*refunds: Refund | None) -> list[Revocation]:
+    return [Revocation("8", str(i), "b", "REVOKED", refund) for i, refund in enumerate(refunds)]
+
+
+def bundle(state: str, *, touched: bool = False) -> BundleOnESIM:
+    return BundleOnESIM("1", "b", "ref-0", state, touched=touched)
+
+
+@pytest.mark.parametrize(
+    ("refunds", "status", "words"),
+    [
+        ([Refund.BALANCE, Refund.BALANCE], OrderStatus.REFUNDED, "price refunded"),
+        ([Refund.INVENTORY], OrderStatus.CANCELLED, "back into stock"),
+        ([Refund.NONE], OrderStatus.CANCELLED, "no refund"),
+        ([Refund.BALANCE, Refund.NONE], OrderStatus.CANCELLED, "differs"),
+        ([Refund.BALANCE, None], OrderStatus.CANCELLED, "differs"),
+    ],
+)
+def test_only_money_back_for_all_is_a_refund(
+    refunds: list[Refund | None], status: OrderStatus, words: str
+) -> None:
+    assert cancelled_status(revoked(*refunds)) is status
+    assert words in cancelled_words(revoked(*refunds))
+
+
+def test_an_order_answers_only_its_own_request() -> None:
+    same = OrderRequest(ORDER.customer_id, ORDER.plan_id, 2, "trip", False, "key")
+    assert ORDER.answers(same)
+    for other in (
+        replace(same, plan_id=uuid4()),
+        replace(same, quantity=1),
+        replace(same, customer_reference=""),
+        replace(same, auto_activate=True),
+    ):
+        assert not ORDER.answers(other)
+
+
+@pytest.mark.parametrize("status", ["PROCESSING", "NEEDS_REVIEW", "FAILED"])
+def test_what_was_not_completed_cannot_be_cancelled(status: str) -> None:
+    with pytest.raises(Failure) as raised:
+        check_cancellable(replace(ORDER, status=OrderStatus(status)))
+    assert raised.value.reason == "ORDER_NOT_CANCELLABLE"
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "CANCELLED", "REFUNDED"])
+def test_the_rest_may_be_asked_for(status: str) -> None:
+    check_cancellable(replace(ORDER, status=OrderStatus(status)))
+
+
+@pytest.mark.parametrize(
+    ("bundles", "reason"),
+    [
+        ([bundle("queued"), bundle("processing")], None),
+        ([bundle("queued"), bundle("revoked")], None),
+        ([bundle("queued"), bundle("active")], "ORDER_IN_USE"),
+        ([bundle("queued"), bundle("queued", touched=True)], "ORDER_IN_USE"),
+        ([bundle("depleted"), bundle("queued")], "ORDER_IN_USE"),
+        ([bundle("expired"), bundle("queued")], "ORDER_IN_USE"),
+        ([bundle("lapsed"), bundle("queued")], "ORDER_NOT_CANCELLABLE"),
+        ([bundle("some new state"), bundle("queued")], "ORDER_NOT_CANCELLABLE"),
+        ([bundle("queued")], "ORDER_NOT_CANCELLABLE"),
+        ([], "ORDER_NOT_CANCELLABLE"),
+    ],
+)
+def test_every_bundle_must_be_there_and_unused(
+    bundles: list[BundleOnESIM], reason: str | None
+) -> None:
+    if reason is None:
+        check_unused(bundles, 2)
+        return
+    with pytest.raises(Failure) as raised:
+        check_unused(bundles, 2)
+    assert raised.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("iccid", "matching_id", "address", "installable"),
+    [
+        ("8943100000000000017", "M", "rsp.test", True),
+        ("8943100000000000017", "", "rsp.test", False),
+        ("8943100000000000017", "M", "", False),
+        ("not digits", "M", "rsp.test", False),
+        ("8943", "M", "rsp.test", False),
+    ],
+)
+def test_an_esim_is_delivered_once_everything_that_installs_it_is_known(
+    iccid: str, matching_id: str, address: str, installable: bool
+) -> None:
+    assert DeliveredESIM(iccid, matching_id, address).installable is installable
+
+
+def test_money_that_cannot_be_kept_is_no_money() -> None:
+    assert price(Decimal("135.163")) == Decimal("135.163")
+    assert price("494.92") == Decimal("494.92")
+    for wrong in (-1, Decimal("1e30"), Decimal("0.0000000001"), "?", True, None, [1]):
+        assert price(wrong) is None
+    assert [currency(c) for c in ("usd", "US", "dollars", None, 1)] == [
+        "USD",
+        None,
+        None,
+        None,
+        None,
+    ]
+
+
+def test_pauses_grow_with_the_wait_and_stay_within_bounds() -> None:
+    assert grown(timedelta(), 0.5, 30).seconds == 0.5
+    assert grown(timedelta(seconds=40), 0.5, 30).seconds == 10
+    assert grown(timedelta(hours=1), 0.5, 30).seconds == 30
+
+
+def test_missing_settings_are_named_together() -> None:
+    env = Env({})
+    settings = Settings.read(env)
+    with pytest.raises(SettingsError) as raised:
+        env.finish()
+    for name in ("ORDERS_DATABASE_URL", "ESIM_GO_API_KEY", "SUPABASE_SERVICE_ROLE_KEY"):
+        assert name in str(raised.value)
+    assert (settings.service.port, settings.catalogue_address) == (50052, "localhost:50051")
+
+
+def test_settings_show_and_name_their_secrets() -> None:
+    env = Env(
+        {
+            "ORDERS_DATABASE_URL": "postgresql://u:hidden-password@db/x",
+            "ESIM_GO_API_KEY": "hidden-api-key",
+            "SUPABASE_SERVICE_ROLE_KEY": "hidden-role-key",
+            "SUPABASE_URL": "http://auth.test",
+        }
+    )
+    settings = Settings.read(env)
+    env.finish()
+    assert "hidden" not in repr(settings)
+    assert {"hidden-api-key", "hidden-role-key"} <= set(settings.secrets())
