@@ -17,7 +17,7 @@ class Settings:
     """Settings of one sandbox process; every field has a working default.
 
     `catalogue` and `state` are files: bundles in the API's shape, and where sold eSIMs are kept.
-    `port` 0 takes a free port. `public_base` is what the provider's paths begin with.
+    `port` 0 takes a free port. `balance` counts only until a state file holds one.
     """
 
     host: str = "127.0.0.1"

@@ -154,6 +154,17 @@ class Switches:
     history_order: str = switch(
         "newest", "Which event of an eSIM's history comes first.", choices=("newest", "oldest")
     )
+    history_key: str = switch(
+        "bundleName", "Key of the bundle in an eSIM's history.", choices=("bundleName", "bundle")
+    )
+    bundle_status: str = switch(
+        "latest",
+        "GET /esims/{iccid}/bundles/{name}: the latest assignment or all of them.",
+        choices=("latest", "all"),
+    )
+    state_words: str = switch(
+        "lower", "The state of eSIMs: active, or Active.", choices=("lower", "capital")
+    )
     never_installed: str = switch(
         "absent",
         "firstInstalledDateTime of an eSIM never installed.",
@@ -175,6 +186,11 @@ class Switches:
     )
     callback_copies: int = switch(
         1, "How often each callback is sent; 2 makes duplicates.", least=1
+    )
+    callback_iccid: str = switch(
+        "text",
+        "ICCIDs in callbacks; one guide prints numbers, which lose digits when they are read.",
+        choices=("text", "number"),
     )
     platform_events: bool = switch(
         False,

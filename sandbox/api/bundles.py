@@ -87,11 +87,12 @@ def list_bundles(call: Call) -> Answer:
 
 
 def get_bundle_status(call: Call) -> Answer:
-    """GET /esims/{iccid}/bundles/{name}: the latest assignment of it, in an array."""
+    """GET /esims/{iccid}/bundles/{name}: the latest assignment of it, in an array, or all."""
     named = [item for item in of_esim(call.world, call.esim()) if item.bundle == call.path["name"]]
     if not named:
         raise bad(f"the eSIM has no bundle {call.path['name']!r}; names are case-sensitive")
-    return Answer({"assignments": [shown_assignment(call.world, named[-1])]})
+    shown = named[::-1] if call.world.switches.bundle_status == "all" else named[-1:]
+    return Answer({"assignments": [shown_assignment(call.world, item) for item in shown]})
 
 
 def shown_assignment(world: World, item: Assignment) -> dict[str, Any]:

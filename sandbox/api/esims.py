@@ -42,11 +42,15 @@ def _row(world: World, esim: Esim) -> dict[str, Any]:
         "actionDate": written_seconds(last.date if last else esim.assigned_at),
         "physical": False,
         "assignedDate": written_seconds(esim.assigned_at),
-        "state": esim.state,
+        "state": _state(world, esim),
     }
     if has_number(world, esim):
         row["msisdn"] = esim.number
     return row
+
+
+def _state(world: World, esim: Esim) -> str:
+    return esim.state.capitalize() if world.switches.state_words == "capital" else esim.state
 
 
 def _filter(column: str | None, wanted: str | None) -> Callable[[dict[str, Any]], bool]:
@@ -96,7 +100,7 @@ def get_esim(call: Call) -> Answer:
         "customerRef": esim.customer_ref,
         "brandingId": esim.branding,
         "profileName": esim.profile,
-        "state": esim.state,
+        "state": _state(call.world, esim),
     }
     if esim.first_installed is not None:
         shown["firstInstalledDateTime"] = int(esim.first_installed.timestamp() * 1000)
@@ -140,7 +144,7 @@ def get_history(call: Call) -> Answer:
         [
             {
                 "name": entry.name,
-                "bundleName": entry.bundle,
+                call.world.switches.history_key: entry.bundle,
                 "date": written(entry.date),
                 **({"alertType": entry.alert} if entry.alert else {}),
             }

@@ -93,6 +93,8 @@ def _policy_lift(_world: World, esim: Esim, body: Body, _at: datetime) -> None:
 
 def _unavailable(_world: World, esim: Esim, body: Body, _at: datetime) -> None:
     body.done()
+    if esim.state == "deactivated":
+        raise Refusal(409, "The eSIM has been deactivated.")
     esim.profile_status = "Unavailable"
 
 
@@ -147,8 +149,12 @@ def set_balance(world: World, body: Body) -> dict[str, Any]:
         raise bad("give either set or add")
     at = settle(world)
     if amount is not None:
+        rises = amount > world.account.balance
         world.book("set", amount - world.account.balance, "", at)
-        callbacks.balance_fell(world, at)
+        if rises:
+            callbacks.balance_rose(world)
+        else:
+            callbacks.balance_fell(world, at)
     else:
         if kind not in list(topups.Kind):
             raise bad(f"as is one of {', '.join(topups.Kind)}")

@@ -18,6 +18,8 @@ MOST_INSUFFICIENT = 10
 
 def emit(world: World, kind: str, iccid: str, body: dict[str, Any], at: datetime) -> None:
     """Puts a callback into the outbox, as often as the switch callback_copies says."""
+    if "iccid" in body and world.switches.callback_iccid == "number":
+        body = {**body, "iccid": int(body["iccid"])}
     text = json.dumps(body, default=exact, separators=(",", ":"), ensure_ascii=False)
     for _ in range(world.switches.callback_copies):
         sequence = world.ids.sequence()
@@ -76,6 +78,11 @@ def topped_up(world: World, kind: str, before: Decimal, at: datetime) -> None:
     """Topup, AutoTopup or eSIMGoTopup; the amounts are balances."""
     body = {"alertType": kind, "bundle": {"oldAmount": before, "newAmount": world.account.balance}}
     emit(world, kind, "", body, at)
+    balance_rose(world)
+
+
+def balance_rose(world: World) -> None:
+    """Makes the steps that the balance is above now worth telling again."""
     world.account.insufficient_told = 0
     world.account.low_balance_told = next(
         (step for step in reversed(LOW_BALANCE_STEPS) if _percent_left(world) <= step),

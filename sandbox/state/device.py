@@ -40,6 +40,8 @@ def install(world: World, esim: Esim, at: datetime) -> None:
     _must_live(esim)
     if esim.profile_status == "Installed":
         return
+    if esim.profile_status == "Unavailable":
+        raise Refusal(409, "The profile is Unavailable: it can't be installed, issue another eSIM.")
     esim.first_installed = esim.first_installed or at
     for status in ("Downloaded", "Installed"):
         esim.profile_status = status
