@@ -1,5 +1,6 @@
 """Writes the Python stubs of every .proto beside it; `--check` says whether they are up to date."""
 
+import os
 import re
 import sys
 import tempfile
@@ -19,6 +20,8 @@ def generate(target: Path) -> None:
     """Compiles all .proto files into `target`, keeping their folders."""
     sources = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.proto"))
     well_known = str(resources.files("grpc_tools") / "_proto")
+    # protoc looks for its plugins there; they are beside our Python whether its folder is in PATH or not.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     outputs = [f"--{kind}_out={target}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
     failed = protoc.main(["protoc", f"-I{ROOT}", f"-I{well_known}", *outputs, *sources])
     if failed:
