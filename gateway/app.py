@@ -70,6 +70,8 @@ class Gateway:
         response = await self._answer(request, handler)
         response.headers["X-Request-Id"] = request[REQUEST_ID]
         self._allow_origin(request, response)
+        if self.stopping:
+            response.force_close()  # else a busy client's connection keeps the process up
         return response
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -101,7 +103,7 @@ class Gateway:
 
     async def graphql(self, request: web.Request) -> web.Response:
         """Executes one operation; mutations only over POST, as a GET may be sent by any page."""
-        operation = await requests.read(request)
+        operation = await requests.read(request, self._settings.max_body)
         try:
             context = await self._context(request)
         except Failure as failure:

@@ -22,8 +22,8 @@ class Documents(SchemaExtension):
     def on_parse(self) -> Iterator[None]:
         context = self.execution_context
         document = read(context.query or "", self._max_depth)
-        name = context._provided_operation_name
-        check_operation(document, name)
+        # The public name is that of the first operation when the client gave none.
+        check_operation(document, context._provided_operation_name)
         context.graphql_document = document
         yield
 

@@ -197,7 +197,7 @@ def _price(field: str, value: float | None) -> money_pb2.Money | None:
     amount = Decimal(repr(value))
     try:
         return money.to_proto(amount, "")
-    except ValueError:
+    except (ValueError, ArithmeticError):  # too fine, too large, or a literal beyond all floats
         raise invalid({field: "must be a price, such as 9.99"}) from None
 
 

@@ -24,8 +24,11 @@ class Operation:
     name: str | None
 
 
-async def read(request: web.Request) -> Operation:
-    """From a POST's JSON or a GET's parameters; raises web.HTTPException with words for the client."""
+async def read(request: web.Request, max_body: int) -> Operation:
+    """From a POST's JSON or a GET's parameters; raises web.HTTPException with words for the client.
+
+    `max_body`, in bytes, is what the application was made with.
+    """
     if request.method == "GET":
         return _operation(_parameters(request))
     if request.content_type != "application/json":
@@ -43,13 +46,9 @@ async def read(request: web.Request) -> Operation:
         raise web.HTTPRequestTimeout(text="The body did not arrive in time") from error
     except web.HTTPRequestEntityTooLarge as error:
         raise web.HTTPRequestEntityTooLarge(
-            max_size=0, actual_size=0, text=f"The body has more than {_limit(request)} bytes"
+            max_size=0, actual_size=0, text=f"The body has more than {max_body} bytes"
         ) from error
     return _operation(_json(body, "The body"))
-
-
-def _limit(request: web.Request) -> int:
-    return request.app._client_max_size
 
 
 def _parameters(request: web.Request) -> dict[str, Any]:

@@ -1,11 +1,14 @@
 """The gateway's HTTP door: what it refuses and how, limits, health, CORS, and masked errors."""
 
+import asyncio
 import json
 import logging
+from dataclasses import replace
 
 import pytest
 from graphql import build_client_schema, get_introspection_query
 
+from gateway.__main__ import serve
 from gateway.limits import MAX_TOKENS
 from kit.errors import Failure, Kind
 from protos.catalogue.v1 import catalogue_pb2
@@ -318,3 +321,30 @@ async def test_a_token_that_is_sent_must_be_valid_even_for_public_fields(
 async def test_the_service_role_key_is_no_users_session(client: Client, auth: Auth) -> None:
     answer = await client.signed_in(auth.service_role_key).ask("{ __typename }")
     assert (answer.status, answer.code) == (401, "UNAUTHENTICATED")
+
+
+async def test_a_stopping_gateway_answers_what_it_has_begun(gateway: Gateway) -> None:
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(request: object) -> catalogue_pb2.ListRegionsResponse:
+        begun.set()
+        await go.wait()
+        return catalogue_pb2.ListRegionsResponse()
+
+    gateway.catalogue.answers["ListRegions"] = slow
+    stop = asyncio.Event()
+    started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(serve(gateway.settings, stop, started.set_result))
+    port = await started
+    client = replace(gateway.client, url=f"http://127.0.0.1:{port}")
+    asked = asyncio.create_task(client.ask("{ regions { name } }"))
+    await begun.wait()
+    stop.set()
+    # New connections are refused while the request in flight is waited for.
+    with pytest.raises(OSError, match="Connect call failed"):
+        while True:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+    go.set()
+    assert (await asked).data == {"regions": []}
+    await serving

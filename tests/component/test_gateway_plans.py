@@ -112,6 +112,8 @@ async def test_with_first_one_page_is_enough(gateway: Gateway) -> None:
         ("{ dataPlans(first: 10001) { id } }", "first: must be"),
         ("{ featuredPlans(first: 51) { id } }", "first: must be"),
         ("{ dataPlans(filter: {maxPrice: 1e300}) { id } }", "filter.maxPrice: must be"),
+        ("{ dataPlans(filter: {maxPrice: 1e400}) { id } }", "filter.maxPrice: must be"),
+        ("{ dataPlans(filter: {minData: 1e400}) { id } }", "filter.minData: must be"),
         ("{ dataPlans(filter: {minPrice: 1e-12}) { id } }", "filter.minPrice: must be"),
         ("{ dataPlans(filter: {minData: 1e30}) { id } }", "filter.minData: must be"),
         ("{ dataPlans(filter: {minData: 0.5}) { id } }", "filter.minData: must be"),
