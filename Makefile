@@ -30,7 +30,7 @@ clean: # everything that can be made again; the state in .local stays
 .venv/runtime.stamp: requirements.lock
 .venv/dev.stamp: requirements-dev.lock
 .venv/%.stamp:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; $(PYTHON) is older: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, and $(PYTHON) is older or missing: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@$(PY) -c 'import pip' 2>/dev/null || $(PYTHON) -m venv --clear .venv
 	@echo "installing $< into .venv: once, a minute or so" && $(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r $<
 	@touch $@
