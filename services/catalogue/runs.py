@@ -65,11 +65,14 @@ async def begin(connection: Connection) -> UUID | None:
     return begun
 
 
-UNFINISHED = "select id from catalogue.sync_runs where finished_at is null"
+UNFINISHED = f"""
+select id from catalogue.sync_runs
+where finished_at is null and seen_at >= now() - interval '{DEAD_AFTER} seconds'
+"""  # noqa: S608 - constants
 
 
 async def unfinished(connection: Connection) -> UUID | None:
-    """The run that is under way."""
+    """The run that is under way, and not taken for dead."""
     running: UUID | None = await connection.fetchval(UNFINISHED)
     return running
 

@@ -261,41 +261,20 @@ async def test_a_known_place_without_plans_is_an_empty_list(open_shop: OpenShop)
         assert await shop.plans(country="CI") == []
 
 
-def usd(units: int, nanos: int = 0, code: str = "USD") -> Any:
-    return {"currency_code": code, "units": units, "nanos": nanos}
-
-
-@pytest.mark.parametrize(
-    ("conditions", "fields"),
-    [
-        ({"duration_days": 0}, {"filter.duration_days"}),
-        ({"duration_days": -7}, {"filter.duration_days"}),
-        ({"min_data_mb": 0}, {"filter.min_data_mb"}),
-        ({"min_price": usd(-1)}, {"filter.min_price"}),
-        ({"max_price": usd(0, -1)}, {"filter.max_price"}),
-        ({"max_price": usd(1, -1)}, {"filter.max_price"}),
-        ({"max_price": usd(1, 1_000_000_000)}, {"filter.max_price"}),
-        ({"max_price": usd(1, 0, "dollars")}, {"filter.max_price"}),
-        ({"max_price": usd(1, 0, "GBP")}, {"filter.max_price"}),
-        ({"min_price": usd(1, 0, "GBP")}, {"filter.min_price"}),
-        ({"min_price": usd(2), "max_price": usd(1)}, {"filter.max_price"}),
-        ({"min_price": usd(1), "max_price": usd(2, 0, "GBP")}, {"filter.max_price"}),
-        ({"text": "   "}, {"filter.text"}),
-        ({"text": "x" * 201}, {"filter.text"}),
-        ({"country": ""}, {"filter.country"}),
-        ({"region": "Eu\x00rope"}, {"filter.region"}),
-        ({"bundle_group": " "}, {"filter.bundle_group"}),
-        ({"country": "", "duration_days": 0}, {"filter.country", "filter.duration_days"}),
-    ],
-)
-async def test_nonsense_is_refused_field_by_field(
-    open_shop: OpenShop, conditions: dict[str, Any], fields: set[str]
-) -> None:
+async def test_nonsense_is_refused_field_by_field(open_shop: OpenShop) -> None:
     async with open_shop(SMALL) as shop:
         with pytest.raises(Failure) as caught:
-            await shop.plans(**conditions)
+            await shop.plans(country=" ", duration_days=0)
         assert caught.value.kind is Kind.INVALID
-        assert set(caught.value.fields) == fields
+        assert set(caught.value.fields) == {"filter.country", "filter.duration_days"}
+
+
+@pytest.mark.parametrize("field", ["min_price", "max_price"])
+async def test_a_price_in_another_currency_is_refused(open_shop: OpenShop, field: str) -> None:
+    async with open_shop(SMALL) as shop:
+        with pytest.raises(Failure, match="must be in USD") as caught:
+            await shop.plans(**{field: money.to_proto(Decimal(1), "GBP")})
+        assert set(caught.value.fields) == {f"filter.{field}"}
 
 
 @pytest.mark.parametrize("size", [-1, 10_001])

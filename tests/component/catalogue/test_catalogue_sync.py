@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -13,6 +16,7 @@ from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue.__main__ import serve
 from tests.component.catalogue.conftest import OpenShop, Shop, bundle
 from tests.fixtures.neighbours import Serving
+from tests.fixtures.postgres import Databases
 
 NAMES = [f"esim_{letter}" for letter in "abcdefgh"]
 EIGHT = [bundle(name, 1 + number, "FR") for number, name in enumerate(NAMES)]
@@ -147,19 +151,27 @@ async def test_the_service_answers_while_the_provider_is_away(open_shop: OpenSho
         assert (await shop.sync()).added == 8
 
 
-async def test_a_failed_reading_is_logged_with_what_comes_next(
+async def test_a_failed_reading_is_logged_and_tried_again(
     open_shop: OpenShop, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     refused = {"path": "/organisation", "status": 400, "count": 1}
     async with open_shop(EIGHT, read=False, fault=refused) as shop:
-        assert (await shop.sync()).error.endswith("(GET /organisation answered 400).")
-        while "Trying again" not in caplog.text:
-            await asyncio.sleep(0.01)
-        await shop.sync()
-    assert "catalogue not read: The provider refused the request" in caplog.text
+        while "catalogue read: 8 plans" not in caplog.text:  # by itself, after the pause it tells
+            await asyncio.sleep(0.05)
+        first = await shop.databases.admin.fetchval(
+            "select error from catalogue.sync_runs order by started_at"
+        )
+    assert first.endswith("(GET /organisation answered 400).")
+    assert f"catalogue not read: {first}" in caplog.text
     assert "Trying again in 5 s." in caplog.text
-    assert "catalogue read: 8 plans" in caplog.text
+
+
+async def test_changes_arrive_by_themselves(open_shop: OpenShop) -> None:
+    async with open_shop(EIGHT, sync_seconds=0.5) as shop:
+        await shop.tell_sandbox("catalogue/price", name="esim_a", price=50)
+        while (await shop.plan("esim_a")).price.units != 50:
+            await asyncio.sleep(0.05)
 
 
 async def test_the_organisation_s_answer_leaves_no_trace(
@@ -173,47 +185,102 @@ async def test_the_organisation_s_answer_leaves_no_trace(
     assert "sandbox-api-key" not in text
 
 
-SLOW = {"path": "/catalogue", "delay_seconds": 1, "count": 1}
+@asynccontextmanager
+async def held_before_writing(databases: Databases) -> AsyncIterator[None]:
+    """Whoever reads the catalogue meanwhile has to wait with what it read."""
+    async with databases.admin.transaction():
+        await databases.admin.execute("lock table catalogue.data_plans in exclusive mode")
+        yield
 
 
-async def test_a_second_caller_follows_the_running_reading(open_shop: OpenShop) -> None:
-    async with open_shop(EIGHT, read=False, fault=SLOW) as shop:
-        first, second = await asyncio.gather(shop.sync(), shop.sync())
-        assert first == second
-        assert await shop.databases.admin.fetchval("select count(*) from catalogue.sync_runs") == 1
+async def follow(shop: Shop) -> AsyncIterator[pb.SyncCatalogueResponse]:
+    metadata = (("authorization", f"Bearer {shop.auth.service_role_key}"),)
+    async for message in shop.stub.SyncCatalogue(pb.SyncCatalogueRequest(), metadata=metadata):
+        yield message
 
 
-async def test_two_replicas_read_one_at_a_time(open_shop: OpenShop, serving: Serving) -> None:
-    async with (
-        open_shop(EIGHT, read=False, fault=SLOW) as shop,
-        serving(serve, shop.settings) as port,
-    ):
-        channel = rpc_client.channel(f"127.0.0.1:{port}")
-        stub: Any = type(shop.stub)(channel)
-        other = Shop(stub, shop.auth, shop.databases, shop.settings, shop.control_url, port)
-        mine, theirs = await asyncio.gather(shop.sync(), other.sync())
-        assert mine == theirs
-        assert mine.added == 8
-        await channel.close()
+async def test_a_second_caller_follows_the_running_reading(
+    open_shop: OpenShop, databases: Databases
+) -> None:
+    async with AsyncExitStack() as held:
+        await held.enter_async_context(held_before_writing(databases))
+        async with open_shop(EIGHT, read=False) as shop:
+            streams = [follow(shop), follow(shop)]
+            for stream in streams:
+                assert not (await anext(stream)).done
+            await held.aclose()
+            first, second = [[message async for message in stream][-1] for stream in streams]
+            assert first == second
+            assert first.status.added == 8
+            assert await databases.admin.fetchval("select count(*) from catalogue.sync_runs") == 1
 
 
-async def test_progress_is_told_on_the_way(open_shop: OpenShop) -> None:
-    held = {"path": "/catalogue", "delay_seconds": 2, "skip": 1, "count": 1}
-    async with open_shop(EIGHT, read=False, fault=held, switches=SHORT_PAGES) as shop:
-        metadata = (("authorization", f"Bearer {shop.auth.service_role_key}"),)
-        call = shop.stub.SyncCatalogue(pb.SyncCatalogueRequest(), metadata=metadata)
-        told = [(message.read, message.expected, message.done) async for message in call]
-        assert (3, 8, False) in told
-        assert told[-1] == (8, 8, True)
+async def test_two_replicas_read_one_at_a_time(
+    open_shop: OpenShop, databases: Databases, serving: Serving
+) -> None:
+    async with AsyncExitStack() as held:
+        await held.enter_async_context(held_before_writing(databases))
+        async with (
+            open_shop(EIGHT, read=False) as shop,
+            serving(serve, shop.settings) as port,
+            rpc_client.channel(f"127.0.0.1:{port}") as channel,
+        ):
+            stub: Any = type(shop.stub)(channel)
+            streams = [follow(shop), follow(replace(shop, stub=stub))]
+            for stream in streams:
+                assert not (await anext(stream)).done
+            await held.aclose()
+            mine, theirs = [[message async for message in stream][-1] for stream in streams]
+            assert mine == theirs
+            assert mine.status.added == 8
 
 
-async def test_a_caller_that_leaves_does_not_end_the_reading(open_shop: OpenShop) -> None:
-    async with open_shop(EIGHT, read=False, fault=SLOW) as shop:
-        metadata = (("authorization", f"Bearer {shop.auth.service_role_key}"),)
-        call = shop.stub.SyncCatalogue(pb.SyncCatalogueRequest(), metadata=metadata)
-        await call.read()
-        call.cancel()
-        assert (await shop.sync()).added == 8
+async def test_progress_is_told_on_the_way(open_shop: OpenShop, databases: Databases) -> None:
+    async with AsyncExitStack() as held:
+        await held.enter_async_context(held_before_writing(databases))
+        async with open_shop(EIGHT, read=False) as shop:
+            stream = follow(shop)
+            while (message := await anext(stream)).read == 0:
+                assert not message.done
+            assert (message.read, message.expected, message.done) == (8, 8, False)
+            await held.aclose()
+            last = [message async for message in stream][-1]
+            assert (last.read, last.expected, last.done) == (8, 8, True)
+
+
+async def test_a_caller_that_leaves_does_not_end_the_reading(
+    open_shop: OpenShop, databases: Databases
+) -> None:
+    async with AsyncExitStack() as held:
+        await held.enter_async_context(held_before_writing(databases))
+        async with open_shop(EIGHT, read=False) as shop:
+            metadata = (("authorization", f"Bearer {shop.auth.service_role_key}"),)
+            call = shop.stub.SyncCatalogue(pb.SyncCatalogueRequest(), metadata=metadata)
+            await call.read()
+            stays = follow(shop)
+            await anext(stays)
+            call.cancel()
+            await held.aclose()
+            assert [message async for message in stays][-1].status.added == 8
+
+
+async def test_a_reading_taken_for_dead_writes_nothing(
+    open_shop: OpenShop, databases: Databases
+) -> None:
+    async with open_shop(EIGHT) as shop:
+        before = await shop.plans()
+        await shop.tell_sandbox("catalogue/price", name="esim_a", price=50)
+        async with held_before_writing(databases):
+            stream = follow(shop)
+            while (await anext(stream)).read == 0:
+                pass
+            await databases.admin.execute(
+                "update catalogue.sync_runs set finished_at = now(), error = 'taken for dead'"
+                " where finished_at is null"
+            )
+        assert [message async for message in stream][-1].status.error == "taken for dead"
+        assert await shop.plans() == before
+        assert (await shop.sync()).changed == 1
 
 
 async def test_a_service_that_stops_leaves_the_plans_and_says_so(
@@ -236,26 +303,12 @@ async def test_a_reading_whose_process_died_is_ended_by_the_next(open_shop: Open
             "insert into catalogue.sync_runs (started_at, seen_at)"
             " values (now() - interval '1 minute', now() - interval '30 seconds') returning id"
         )
+        assert not (await shop.status()).running
         assert (await shop.sync()).plan_count == 8
         error = await shop.databases.admin.fetchval(
             "select error from catalogue.sync_runs where id = $1", dead
         )
         assert error == "The process that ran it ended before it was done."
-
-
-async def test_a_reading_taken_for_dead_writes_nothing(open_shop: OpenShop) -> None:
-    async with open_shop(EIGHT) as shop:
-        await shop.tell_sandbox("catalogue/price", name="esim_a", price=50)
-        await shop.tell_sandbox("faults", **SLOW)
-        reading = asyncio.ensure_future(shop.sync())
-        while not (await shop.status()).running:
-            await asyncio.sleep(0.01)
-        await shop.databases.admin.execute(
-            "update catalogue.sync_runs set finished_at = now(), error = 'taken for dead'"
-            " where finished_at is null"
-        )
-        assert (await reading).error == "taken for dead"
-        assert (await shop.sync()).changed == 1  # so the one before had not written the price
 
 
 async def test_old_results_are_forgotten_and_new_ones_kept(open_shop: OpenShop) -> None:
