@@ -35,7 +35,7 @@ from sandbox.switches import Switches
 REFERENCE = Path(__file__).parents[3] / "shared" / "esim-go" / "openapi-v2.5.yaml"
 HEADERS = {"X-API-Key": Settings().api_key}
 # Enough to reach every branch of these small schemas, and the whole file stays within seconds.
-EXAMPLES = 12
+EXAMPLES = 8
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -50,6 +50,8 @@ SETTINGS = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
+# Most requests name things that exist; the rest are strangers.
+AIMS = st.sampled_from([True, True, False])
 BUNDLE = "esim_1GB_7D_GB_V2"
 
 
@@ -80,6 +82,7 @@ class Target:
             "profileID": None,
             "from": None,
             "startTime": None,
+            "suspend": True,
             "amount": 1000,
             "customerRef": "a reference",
             "usageId": inventory["bundles"][0]["available"][0]["id"],
@@ -160,7 +163,7 @@ def test_answers_fit_the_contract_for_good_input(
     statuses: set[int] = set()
 
     @SETTINGS
-    @given(case=operations[name].as_strategy(GenerationMode.POSITIVE), aim=st.booleans())
+    @given(case=operations[name].as_strategy(GenerationMode.POSITIVE), aim=AIMS)
     def run(case: Any, aim: bool) -> None:
         if aim:
             case.path_parameters = aimed(case.path_parameters, known)
