@@ -5,4 +5,6 @@ pytest_plugins = [
     "tests.fixtures.neighbours",
     "tests.fixtures.one_machine",
     "tests.fixtures.gateway",
+    "tests.fixtures.gateway_customer",
+    "tests.fixtures.platform",
 ]

@@ -1,143 +1,17 @@
-"""The gateway before the real services, the sandbox and PostgreSQL, all in this process."""
+"""What customers do through the gateway before the real services, and its statements in PostgreSQL."""
 
-import asyncio
 import base64
 import io
 import re
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 import zxingcpp
 from PIL import Image
 
-import gateway.__main__
-import services.catalogue.__main__
-import services.esims.__main__
-import services.orders.__main__
-from gateway.settings import Settings
-from kit.provider import ProviderSettings
-from kit.service_settings import ServiceSettings, SessionSettings
-from services.catalogue.settings import Settings as CatalogueSettings
-from services.esims.settings import Settings as ESIMsSettings
-from services.orders.settings import Settings as OrdersSettings
-from tests.fixtures.gateway import Client
-from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
+from tests.fixtures.platform import BUNDLE, Platform
 from tests.fixtures.postgres import Databases
-
-# Seconds. Longer than any step takes; it only ends a test that hangs.
-PATIENCE = 60
-BUNDLE = "esim_1GB_7D_GB_V2"
-
-
-@dataclass(frozen=True, slots=True)
-class Platform:
-    """A client without a session, and what stands behind the gateway."""
-
-    client: Client
-    auth: Auth
-    provider: PlayedProvider
-
-    async def customer(self, email: str) -> Client:
-        return self.client.signed_in(await self.auth.token(email))
-
-    async def buy(self, customer: Client, quantity: int = 1) -> Any:
-        """An order that is COMPLETED, with its eSIMs."""
-        plans = await customer.ask('{ dataPlans(filter: {text: "esim_1GB_7D_GB_V2"}) { id name } }')
-        (plan,) = [p for p in plans.data["dataPlans"] if p["name"] == BUNDLE]
-        bought = await customer.ask(
-            """mutation($id: ID!, $n: Int!) { purchaseESIM(planId: $id, input: {quantity: $n}) {
-                 success error code order { id } } }""",
-            id=plan["id"],
-            n=quantity,
-        )
-        assert bought.data["purchaseESIM"]["success"], bought.body
-        return await self.completed(customer, bought.data["purchaseESIM"]["order"]["id"])
-
-    async def completed(self, customer: Client, order_id: str) -> Any:
-        """Asks until the order is COMPLETED, as a client does."""
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                answer = await customer.ask(
-                    """query($id: ID!) { orderDetails(id: $id) {
-                         id status dataPlan { name } totalPrice
-                         esims { id iccid qrCode activationCode status } } }""",
-                    id=order_id,
-                )
-                order = answer.data["orderDetails"]
-                if order["status"] != "PROCESSING":
-                    assert order["status"] == "COMPLETED"
-                    return order
-                await asyncio.sleep(0.05)
-
-
-@pytest.fixture
-async def platform(
-    databases: Databases,
-    auth: Auth,
-    provider: PlayedProvider,
-    http: aiohttp.ClientSession,
-    serving: Serving,
-) -> AsyncIterator[Platform]:
-    sessions = SessionSettings(auth.url, auth.service_role_key, None)
-    to_provider = ProviderSettings(provider.url, provider.api_key)
-
-    def service(owner: str) -> ServiceSettings:
-        return ServiceSettings(
-            host="127.0.0.1",
-            port=0,
-            database_url=databases.url(owner),
-            sessions=sessions,
-            redis_url=None,
-            drain_seconds=0,
-        )
-
-    async with AsyncExitStack() as parts:
-
-        async def start(serve: Any, settings: Any) -> int:
-            return await parts.enter_async_context(serving(serve, settings))
-
-        catalogue = await start(
-            services.catalogue.__main__.serve, CatalogueSettings(service("catalogue"), to_provider)
-        )
-        esims = await start(
-            services.esims.__main__.serve, ESIMsSettings(service("esims"), to_provider, read_wait=5)
-        )
-        orders = await start(
-            services.orders.__main__.serve,
-            OrdersSettings(
-                service("orders"),
-                to_provider,
-                catalogue_address=f"127.0.0.1:{catalogue}",
-                esims_address=f"127.0.0.1:{esims}",
-            ),
-        )
-        port = await start(
-            gateway.__main__.serve,
-            Settings(
-                host="127.0.0.1",
-                port=0,
-                catalogue_address=f"127.0.0.1:{catalogue}",
-                orders_address=f"127.0.0.1:{orders}",
-                esims_address=f"127.0.0.1:{esims}",
-                sessions=sessions,
-                cors_origins=(),
-                max_body=262_144,
-                max_depth=12,
-                drain_seconds=0,
-            ),
-        )
-        client = Client(f"http://127.0.0.1:{port}", http)
-        async with asyncio.timeout(PATIENCE):
-            while not (await client.ask("{ featuredPlans(first: 1) { id } }")).data[
-                "featuredPlans"
-            ]:
-                await asyncio.sleep(0.05)
-        yield Platform(client, auth, provider)
 
 
 async def test_from_a_plan_to_a_suspended_esim_and_back(platform: Platform) -> None:
