@@ -1,6 +1,7 @@
 """Lines of many processes in one terminal: each with the name of who says it, coloured where it helps."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TextIO
 
 # The longest name, so that all texts start in one column.
@@ -38,5 +39,7 @@ class Console:
         return f"\x1b[{COLOURS[self._names.index(name) % len(COLOURS)]}m{text}\x1b[0m"
 
     def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
+        # Who read us may be gone (`make up | head`); the processes' lines must be taken all the same.
+        with suppress(OSError):
+            self._stream.write(text)
+            self._stream.flush()

@@ -91,14 +91,18 @@ class Keeper:
         delay = self._first_delay
         while not self._stop.is_set():
             started = clock()
-            status = await self._run()
+            try:
+                status = await self._run()
+                end = _end(status)
+            except OSError as error:  # no memory, no process left, our Python removed
+                status, end = None, f"could not be started ({error})"
             if self._stop.is_set():
                 return
             if status == UNFIT and not self._was_ready:
                 raise UnfitError(f"{self.program.name} can't start with its settings: see above")
             if clock() - started >= STEADY:
                 delay = self._first_delay
-            self._say("up", f"{self.program.name} {_end(status)}; starting it again in {delay:g} s")
+            self._say("up", f"{self.program.name} {end}; starting it again in {delay:g} s")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), delay)
             delay = min(delay * 2, LAST_DELAY)

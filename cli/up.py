@@ -93,10 +93,11 @@ class Up:
         socket_folder = str(database.socket_folder) if database else None
         values = complete(self.settings, secrets, socket_folder)
         self._check_settings(values)
-        stand_ins = [supervisor.start(p) for p in programs.sandboxes(self.settings, values, http)]
+        first = []
         if database is not None:
-            program = database.program(surroundings(self.settings.values))
-            await self._all_ready(supervisor, [supervisor.start(program)])
+            first.append(supervisor.start(database.program(surroundings(self.settings.values))))
+        stand_ins = [supervisor.start(p) for p in programs.sandboxes(self.settings, values, http)]
+        await self._all_ready(supervisor, first)
         await self._migrate(for_migrations(self.settings, secrets, socket_folder))
         own = [supervisor.start(p) for p in programs.platform(self.settings, values, http)]
         await self._all_ready(supervisor, [*stand_ins, *own])
@@ -130,6 +131,8 @@ class Up:
             raise UpError("the database could not be brought up to date: see above")
 
     async def _all_ready(self, supervisor: Supervisor, keepers: list[Keeper]) -> None:
+        if not keepers:
+            return
         ended = asyncio.create_task(supervisor.ended())
         waiting: dict[asyncio.Task[Any], str] = {
             asyncio.create_task(k.ready.wait()): k.program.name for k in keepers

@@ -39,15 +39,21 @@ async def show(
             "TOKEN=$(./esimgo token --email YOU@YOUR.DOMAIN --password)"
         )
     else:
-        auth = values["SUPABASE_URL"]
-        tokens = (
-            f"  Tokens of {CUSTOMER} and {ADMIN}, good for an hour; new ones:"
-            " ./esimgo token --email ... [--admin]\n"
-            f"TOKEN={await sessions.mint(http, auth, CUSTOMER, admin=False)}\n"
-            f"ADMIN_TOKEN={await sessions.mint(http, auth, ADMIN, admin=True)}"
-        )
+        tokens = await _tokens(http, values["SUPABASE_URL"])
     blocks = (_addresses(settings, values, url), tokens, _commands(url, plan))
     console.show("\n" + "\n\n".join(blocks) + "\n")
+
+
+async def _tokens(http: aiohttp.ClientSession, auth: str) -> str:
+    try:
+        customer = await sessions.mint(http, auth, CUSTOMER, admin=False)
+        admin = await sessions.mint(http, auth, ADMIN, admin=True)
+    except sessions.SessionError as error:
+        return f"  No tokens now: {error}"
+    return (
+        f"  Tokens of {CUSTOMER} and {ADMIN}, good for an hour; new ones:"
+        f" ./esimgo token --email ... [--admin]\nTOKEN={customer}\nADMIN_TOKEN={admin}"
+    )
 
 
 def _addresses(settings: LocalSettings, values: Mapping[str, str], url: str) -> str:

@@ -35,3 +35,14 @@ def test_no_color_is_obeyed() -> None:
     stream = Terminal()
     Console(stream, {"NO_COLOR": "1"}).say("orders", "x")
     assert stream.getvalue() == "orders    | x\n"
+
+
+class Gone(io.StringIO):
+    """A pipe whose reader has ended."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+def test_a_reader_that_went_away_stops_nobody() -> None:
+    Console(Gone(), {}).say("orders", "x")
