@@ -26,6 +26,8 @@ MOST_AT_ONCE = 20
 AFTER_ERROR = 15.0
 # Seconds. A longer pause isn't sat out: the watch of any replica goes on with the order then.
 LONGEST_SLEEP = 5.0
+# Seconds between looks at an order that another process works on, for a caller who waits.
+FOLLOW_EVERY = 0.25
 
 
 class Recovery:
@@ -56,17 +58,35 @@ class Recovery:
             "esimgo.orders.changes", "{order}", "Orders that changed their status, by the new one"
         )
 
-    def start(self, order_id: UUID, *, early: bool = False) -> "asyncio.Task[None]":
+    async def wait(self, order_id: UUID, seconds: float) -> None:
+        """Works on an order, or follows who does, until it rests or the time is over.
+
+        The work goes on then, also when the caller goes away.
+        """
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + seconds
+        while True:
+            # Unlike wait_for, it leaves the task alone.
+            done, _ = await asyncio.wait(
+                {self.start(order_id)}, timeout=max(0.0, ends - loop.time())
+            )
+            if not done or self._stop.is_set():
+                return
+            async with self._database.system() as connection:
+                if not await store.leased(connection, order_id):
+                    return
+            await self._sleep(FOLLOW_EVERY)
+
+    def start(self, order_id: UUID) -> "asyncio.Task[None]":
         """Works on an order until it is finished or has to wait long; joins a run that is there.
 
-        An order that waits is left waiting, however often somebody asks; `early` is for the one
-        who has just recorded it. The task never raises.
+        An order that waits is left waiting, however often somebody asks. The task never raises.
         """
         running = self._running.get(order_id)
         if running is not None:
             return running
         # An empty context: the caller's deadline and session must not reach into this work.
-        task = asyncio.create_task(self._run(order_id, early=early), context=Context())
+        task = asyncio.create_task(self._run(order_id), context=Context())
         self._running[order_id] = task
         task.add_done_callback(lambda _: self._running.pop(order_id, None))
         return task
@@ -79,7 +99,7 @@ class Recovery:
                 free = MOST_AT_ONCE - len(self._taken_up)
                 if free > 0:
                     async with self._database.system() as connection:
-                        due = await store.due(connection, free)
+                        due = await store.overdue(connection, free)
                     for order_id in due:
                         self.start(order_id)
                         self._taken_up.add(order_id)
@@ -98,10 +118,10 @@ class Recovery:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    async def _run(self, order_id: UUID, *, early: bool) -> None:
+    async def _run(self, order_id: UUID) -> None:
         while True:
             try:
-                pause = await self._advance(order_id, early=early)
+                pause = await self._advance(order_id)
             except store.LeaseLostError:
                 logger.warning("order %s was taken over by another run", order_id)
                 return
@@ -113,13 +133,12 @@ class Recovery:
             await self._sleep(pause.seconds)
             if self._stop.is_set():
                 return
-            early = True  # the pause is over by this process's clock, if not by the database's
 
-    async def _advance(self, order_id: UUID, *, early: bool) -> Pause | None:
+    async def _advance(self, order_id: UUID) -> Pause | None:
         """One run under the lease; the seconds after which another is due, None when there is none."""
         run = uuid4()
         async with self._database.system() as connection:
-            order = await store.take_lease(connection, order_id, run, self._lease, early=early)
+            order = await store.take_lease(connection, order_id, run, self._lease)
         if order is None:
             return None
         work = Work(self._database, order, run, self._lease, self._changes)

@@ -6,7 +6,7 @@ from uuid import UUID
 from kit import page_token
 from kit.auth import Role, Session
 from kit.checks import Checks
-from kit.errors import Failure, Kind
+from kit.errors import Failure, Kind, invalid
 from protos.orders.v1 import orders_pb2
 from services.orders.messages import SHOWN_STATUS, statuses_of
 from services.orders.order import MOST_KEY, MOST_QUANTITY, MOST_REFERENCE, OrderRequest
@@ -98,9 +98,12 @@ def _after(request: orders_pb2.ListOrdersRequest) -> tuple[datetime, UUID] | Non
     if key is None:
         return None
     try:
-        return datetime.fromisoformat(key[0]), UUID(key[1])
+        created_at, last = datetime.fromisoformat(key[0]), UUID(key[1])
     except ValueError:
-        checks = Checks()
-        checks.fail("page_token", "is not one of this service; start again without it")
-        checks.done()
-        raise
+        created_at, last = datetime.min, UUID(int=0)  # noqa: DTZ901 - told apart by its missing zone
+    if created_at.tzinfo is None:
+        raise invalid(
+            {"page_token": "is not one of this service; start again without it"},
+            reason="INVALID_PAGE_TOKEN",
+        )
+    return created_at, last

@@ -1,6 +1,5 @@
 """The gRPC face of the orders service."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -65,7 +64,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         claimed = await self._claims.claim(session, requests.buy(request, session.user_id))
         order = claimed.order
         if order.status is OrderStatus.PROCESSING:
-            order = await self._worked_on(session, order.id, early=not claimed.repeated)
+            order = await self._worked_on(session, order.id)
         return orders_pb2.CreateOrderResponse(
             order=order_to_proto(order, session), repeated_request=claimed.repeated
         )
@@ -184,10 +183,9 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
             )
         return found[0]
 
-    async def _worked_on(self, session: Session, order_id: UUID, *, early: bool = False) -> Order:
+    async def _worked_on(self, session: Session, order_id: UUID) -> Order:
         """The order after the work on it ended, or after a bounded wait; the work goes on then."""
         left = rpc_guard.time_left()
-        seconds = self._wait if left is None else min(self._wait, max(0.0, left - ANSWER_TIME))
-        # Unlike wait_for, it leaves the task alone when the time is over or the caller goes away.
-        await asyncio.wait({self._recovery.start(order_id, early=early)}, timeout=seconds)
+        seconds = self._wait if left is None else min(self._wait, left - ANSWER_TIME)
+        await self._recovery.wait(order_id, seconds)
         return await self._order(session, order_id)

@@ -27,15 +27,13 @@ def _order(row: Any) -> Order:
     return Order(**values)
 
 
-# The claiming process starts at once; other processes leave it this long before they step in.
-CLAIM_GRACE = timedelta(seconds=2)
 CLAIM = f"""
 insert into orders.esim_orders as o (
     customer_id, idempotency_key, plan_id, bundle_name, quantity, unit_price, total_price, currency,
     customer_reference, auto_activate, next_run_at
 ) values (
     $1, $2, $3, $4, $5::smallint, $6::numeric, $6::numeric * $5::smallint, $7, $8, $9,
-    now() + $10::interval
+    now()
 )
 on conflict (customer_id, idempotency_key) do nothing
 returning {COLUMNS}
@@ -55,7 +53,6 @@ async def claim(connection: Connection, request: OrderRequest, plan: Plan) -> Or
         plan.currency,
         request.customer_reference,
         request.auto_activate,
-        CLAIM_GRACE,
     )
     return _order(row) if row else None
 
@@ -123,19 +120,16 @@ set lease_owner = $2, leased_until = now() + $3::interval
 where o.id = $1
     and (o.status = 'PROCESSING' or (o.status = 'COMPLETED' and o.cancel_requested_at is not null))
     and (o.leased_until is null or o.leased_until <= now())
-    and ($4 or o.next_run_at <= now())
+    and o.next_run_at <= now()
 returning {COLUMNS}
 """  # noqa: S608 - only COLUMNS of this file goes in
 
 
 async def take_lease(
-    connection: Connection, order_id: UUID, run: UUID, length: timedelta, *, early: bool
+    connection: Connection, order_id: UUID, run: UUID, length: timedelta
 ) -> Order | None:
-    """The order, if there is work on it now and nobody else works on it until the lease ends.
-
-    `early` takes it also before it is due.
-    """
-    row = await connection.fetchrow(TAKE_LEASE, order_id, run, length, early)
+    """The order, if work on it is due and nobody else works on it until the lease ends."""
+    row = await connection.fetchrow(TAKE_LEASE, order_id, run, length)
     return _order(row) if row else None
 
 
@@ -153,17 +147,28 @@ async def release(
     await connection.execute(RELEASE, order_id, run, again_in)
 
 
-DUE = """
+LEASED = "select leased_until > now() from orders.esim_orders where id = $1"
+
+
+async def leased(connection: Connection, order_id: UUID) -> bool:
+    """Whether somebody works on the order now."""
+    return bool(await connection.fetchval(LEASED, order_id))
+
+
+# Whoever records that there is work does it at once, and sits its own short pauses out: the watch
+# of another process leaves it this long before it steps in.
+GRACE = timedelta(seconds=1)
+OVERDUE = """
 select id from orders.esim_orders
-where next_run_at <= now() and (leased_until is null or leased_until <= now())
+where next_run_at <= now() - $1::interval and (leased_until is null or leased_until <= now())
 order by next_run_at
-limit $1
+limit $2
 """
 
 
-async def due(connection: Connection, limit: int) -> list[UUID]:
+async def overdue(connection: Connection, limit: int) -> list[UUID]:
     """Orders that somebody should go on with, the longest waiting first."""
-    return [row["id"] for row in await connection.fetch(DUE, limit)]
+    return [row["id"] for row in await connection.fetch(OVERDUE, GRACE, limit)]
 
 
 class LeaseLostError(Exception):

@@ -27,6 +27,7 @@ from services.orders.settings import Settings
 from tests.fixtures.neighbours import Auth, Serving
 from tests.fixtures.postgres import Databases
 
+AWAY = Failure(Kind.UNAVAILABLE, "SERVICE_UNAVAILABLE", "away")
 Metadata = tuple[tuple[str, str], ...]
 
 PLANS = UUID("00000000-0000-0000-0000-00000000cafe")
@@ -60,13 +61,13 @@ class CatalogueStandIn(catalogue_pb2_grpc.CatalogueServiceServicer):
 
 
 class ESIMsStandIn(esims_pb2_grpc.ESIMsServiceServicer):
-    """Keeps what it was told; `away` makes it unavailable."""
+    """Keeps what it was told, or answers with `failure`."""
 
     def __init__(self) -> None:
         self.registered: dict[str, esims_pb2.RegisterESIMsRequest] = {}
         self.cancelled: list[str] = []
         self.tokens: set[str] = set()
-        self.away = False
+        self.failure: Failure | None = None
 
     async def RegisterESIMs(self, request: Any, context: Any) -> esims_pb2.RegisterESIMsResponse:
         await self._take(context)
@@ -82,8 +83,8 @@ class ESIMsStandIn(esims_pb2_grpc.ESIMsServiceServicer):
 
     async def _take(self, context: Any) -> None:
         self.tokens |= {str(v) for k, v in context.invocation_metadata() if k == "authorization"}
-        if self.away:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        if self.failure is not None:
+            await context.abort_with_status(to_status(self.failure))
 
 
 @dataclass
@@ -169,7 +170,7 @@ async def shop(
             redis_url=None,
             drain_seconds=0.0,
         ),
-        provider=ProviderSettings(running.url, "sandbox-api-key", timeout=5.0),
+        provider=ProviderSettings(running.url, "sandbox-api-key", timeout=20.0),
         catalogue_address=peers,
         esims_address=peers,
         purchase_wait=10.0,

@@ -39,6 +39,29 @@ async def test_an_order_is_paid_delivered_and_completed(shop: Shop) -> None:
     assert shop.catalogue.tokens == [buyer[0][1]]
 
 
+async def test_no_log_line_holds_what_installs_an_esim_or_opens_a_door(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    buyer = await shop.session("buyer@example.com")
+    await shop.fault(method="POST", path="/orders", drop=True, effect="done")
+    async with shop.open() as orders:
+        answer = await orders.CreateOrder(request(shop), metadata=buyer)
+    [esim] = shop.esims.registered[answer.order.id].esims
+    assert "provider call failed" in caplog.text
+    for secret in (esim.matching_id, "sandbox-api-key", shop.auth.service_role_key, buyer[0][1]):
+        assert secret not in caplog.text
+
+
+async def test_a_catalogue_that_is_away_means_that_nothing_is_recorded(shop: Shop) -> None:
+    buyer = await shop.session("buyer@example.com")
+    async with shop.open(catalogue_address="localhost:1") as orders:
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await orders.CreateOrder(request(shop), metadata=buyer)
+    assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert await shop.databases.admin.fetchval("select count(*) from orders.esim_orders") == 0
+
+
 async def test_every_step_is_in_the_events(shop: Shop) -> None:
     async with shop.open() as orders:
         await orders.CreateOrder(request(shop), metadata=await shop.session("b@example.com"))
@@ -100,6 +123,7 @@ async def test_twenty_calls_at_once_with_one_key_pay_once(shop: Shop) -> None:
         answers = await asyncio.gather(*calls)
     assert len({answer.order.id for answer in answers}) == 1
     assert sum(not answer.repeated_request for answer in answers) == 1
+    assert {answer.order.status for answer in answers} == {orders_pb2.ORDER_STATUS_COMPLETED}
     assert shop.charges == 1
 
 

@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from protos.orders.v1 import orders_pb2
-from tests.component.orders.shop import Metadata, Shop, reason_of, request, until
+from tests.component.orders.shop import AWAY, Metadata, Shop, reason_of, request, until
 
 CANCELLED = orders_pb2.ORDER_STATUS_CANCELLED
 REFUNDED = orders_pb2.ORDER_STATUS_REFUNDED
@@ -152,11 +152,11 @@ async def test_a_cancellation_goes_on_after_a_restart(shop: Shop) -> None:
     buyer = await shop.session("b@example.com")
     async with shop.open(purchase_wait=0.5) as orders:
         order = await bought(shop, orders, buyer, quantity=2)
-        shop.esims.away = True
+        shop.esims.failure = AWAY
         answer = await cancel(orders, order, buyer)
         assert answer.order.status == orders_pb2.ORDER_STATUS_COMPLETED
         assert "being cancelled" in answer.message
-    shop.esims.away = False
+    shop.esims.failure = None
     # One of the two as if the process had died between the revoke and its record.
     await shop.databases.admin.execute(
         "update orders.order_revocations set state = 'STARTED', refund = null"

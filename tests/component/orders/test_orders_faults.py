@@ -6,8 +6,9 @@ from typing import Any
 import grpc
 import pytest
 
+from kit.errors import Failure, Kind
 from protos.orders.v1 import orders_pb2
-from tests.component.orders.shop import Shop, request, until
+from tests.component.orders.shop import AWAY, Shop, request, until
 
 COMPLETED = orders_pb2.ORDER_STATUS_COMPLETED
 PROCESSING = orders_pb2.ORDER_STATUS_PROCESSING
@@ -162,14 +163,14 @@ async def test_a_stopping_service_waits_for_the_purchase_on_its_way(shop: Shop) 
 
 
 async def test_esims_are_registered_once_their_service_is_back(shop: Shop) -> None:
-    shop.esims.away = True
+    shop.esims.failure = AWAY
     async with shop.open(purchase_wait=1.0) as orders:
         answer = await orders.CreateOrder(
             request(shop), metadata=await shop.session("b@example.com")
         )
         assert answer.order.status == PROCESSING
         assert "Bought" in answer.order.status_reason
-        shop.esims.away = False
+        shop.esims.failure = None
         await reaches(shop, answer.order.id, "COMPLETED")
     assert list(shop.esims.registered) == [answer.order.id]
     assert shop.charges == 1
@@ -247,6 +248,43 @@ async def test_asking_again_does_not_hurry_an_order_that_waits(shop: Shop) -> No
     assert await outcomes(shop) == ["NOT_SENT"]
 
 
+async def test_a_provider_that_takes_nothing_fails_the_order_after_some_attempts(
+    shop: Shop,
+) -> None:
+    order_id = await left_at(shop, NO_ESIMS, NO_ATTEMPTS, NO_ANSWER, AT_CLAIMED)
+    # The first four of five, without their pauses.
+    await shop.databases.admin.execute(
+        "insert into orders.order_attempts (order_id, bundle_name, quantity, outcome, ended_at)"
+        " select id, bundle_name, quantity, 'NOT_SENT', now()"
+        " from orders.esim_orders, generate_series(1, 4)"
+    )
+    await shop.fault(method="POST", path="/orders", status=429, headers={"Retry-After": "1"})
+    async with shop.open():
+        await reaches(shop, order_id, "FAILED")
+    assert "not been charged" in (await shop.row(order_id))["status_reason"]
+    assert shop.charges == 1  # of the purchase that made the row
+
+
+async def test_esims_that_never_come_are_left_to_a_person(shop: Shop) -> None:
+    await shop.fault(method="GET", path="/orders/*", status=400, count=0)
+    order_id = await left_at(shop, NO_ESIMS, AT_PLACED)
+    await shop.databases.admin.execute(
+        "update orders.esim_orders set placed_at = now() - interval '31 minutes'"
+    )
+    async with shop.open():
+        await reaches(shop, order_id, "NEEDS_REVIEW")
+
+
+async def test_esims_of_another_customer_are_left_to_a_person(shop: Shop) -> None:
+    shop.esims.failure = Failure(Kind.CONFLICT, "ICCID_OF_ANOTHER_CUSTOMER", "not theirs")
+    async with shop.open() as orders:
+        answer = await orders.CreateOrder(
+            request(shop), metadata=await shop.session("b@example.com")
+        )
+    assert await shop.stored_status(answer.order.id) == "NEEDS_REVIEW"
+    assert shop.charges == 1
+
+
 async def test_resumes_from_registered(shop: Shop) -> None:
     order_id = await left_at(shop)
     async with shop.open():
@@ -260,7 +298,7 @@ async def test_an_order_under_another_processs_lease_is_left_alone(shop: Shop) -
     await shop.databases.admin.execute(
         "update orders.esim_orders set leased_until = now() + interval '1 hour'"
     )
-    async with shop.open() as orders:
+    async with shop.open(purchase_wait=0.5) as orders:
         again = await orders.CreateOrder(
             request(shop), metadata=await shop.session("b@example.com")
         )
@@ -269,15 +307,15 @@ async def test_an_order_under_another_processs_lease_is_left_alone(shop: Shop) -
     assert again.order.status == PROCESSING
 
 
-async def test_two_services_on_one_database_buy_once(shop: Shop) -> None:
+async def test_two_services_on_one_database_buy_once_and_both_wait_for_it(shop: Shop) -> None:
     await shop.fault(method="POST", path="/orders", delay_seconds=1)
     buyer = await shop.session("b@example.com")
     async with shop.open() as one, shop.open() as two:
         answers = await asyncio.gather(
             *(o.CreateOrder(request(shop), metadata=buyer) for o in (one, two))
         )
-        await reaches(shop, answers[0].order.id, "COMPLETED")
     assert len({answer.order.id for answer in answers}) == 1
+    assert [answer.order.status for answer in answers] == [COMPLETED, COMPLETED]
     assert shop.charges == 1
 
 

@@ -6,7 +6,6 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -16,24 +15,37 @@ import services.catalogue.__main__
 import services.catalogue.settings
 import services.esims.__main__
 import services.esims.settings
+from kit.env import Env
 from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc
 from protos.orders.v1 import orders_pb2
 from tests.component.orders.shop import Shop, request, until
 
 
+def environment(shop: Shop) -> dict[str, str]:
+    """The variables of all three services, as their processes read them."""
+    sessions = shop.settings.service.sessions
+    values = {
+        "SUPABASE_URL": sessions.supabase_url,
+        "SUPABASE_SERVICE_ROLE_KEY": sessions.service_role_key,
+        "ESIM_GO_BASE_URL": shop.settings.provider.base_url,
+        "ESIM_GO_API_KEY": shop.settings.provider.api_key,
+        "CATALOGUE_ADDRESS": shop.settings.catalogue_address,
+        "ESIMS_ADDRESS": shop.settings.esims_address,
+        "ORDERS_PURCHASE_WAIT": "1",
+        "DRAIN_SECONDS": "0",
+    }
+    for owner in ("catalogue", "orders", "esims"):
+        values[f"{owner.upper()}_PORT"] = "0"
+        values[f"{owner.upper()}_DATABASE_URL"] = shop.databases.url(owner)
+    return values
+
+
 async def test_a_plan_of_the_catalogue_becomes_an_esim_of_its_buyer(shop: Shop) -> None:
     shop.sandbox.world.switches.refunds = True
     buyer = await shop.session("buyer@example.com")
-    catalogue_settings = services.catalogue.settings.Settings(
-        service=replace(shop.settings.service, database_url=shop.databases.url("catalogue")),
-        provider=shop.settings.provider,
-    )
-    esims_settings = services.esims.settings.Settings(
-        service=replace(shop.settings.service, database_url=shop.databases.url("esims")),
-        provider=shop.settings.provider,
-        read_wait=2.0,
-    )
+    catalogue_settings = services.catalogue.settings.Settings.read(Env(environment(shop)))
+    esims_settings = services.esims.settings.Settings.read(Env(environment(shop)))
     async with (
         shop.serving(services.catalogue.__main__.serve, catalogue_settings) as catalogue_port,
         shop.serving(services.esims.__main__.serve, esims_settings) as esims_port,
@@ -78,20 +90,12 @@ async def test_a_plan_of_the_catalogue_becomes_an_esim_of_its_buyer(shop: Shop) 
 @asynccontextmanager
 async def process(shop: Shop) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
     """The orders service as a process of its own, and its port."""
-    settings, sessions = shop.settings, shop.settings.service.sessions
-    environment = os.environ | {
-        "ORDERS_PORT": "0",
-        "ORDERS_DATABASE_URL": settings.service.database_url,
-        "SUPABASE_URL": sessions.supabase_url,
-        "SUPABASE_SERVICE_ROLE_KEY": sessions.service_role_key,
-        "ESIM_GO_BASE_URL": settings.provider.base_url,
-        "ESIM_GO_API_KEY": settings.provider.api_key,
-        "CATALOGUE_ADDRESS": settings.catalogue_address,
-        "ESIMS_ADDRESS": settings.esims_address,
-        "ORDERS_PURCHASE_WAIT": "1",
-    }
     running = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.orders", env=environment, stderr=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "services.orders",
+        env=os.environ | environment(shop),
+        stderr=asyncio.subprocess.PIPE,
     )
     assert running.stderr is not None
     try:
