@@ -43,7 +43,13 @@ async def serve(
         cache = Cache.open(settings.service.redis_url, namespace="esims")
         stack.push_async_callback(cache.close)
         source = ESIMsDataSource(Provider(http, settings.provider), cache)
-        readings = Readings(database, source, wait=settings.read_wait, clock=clock)
+        readings = Readings(
+            database,
+            source,
+            fresh_for=settings.fresh_for,
+            wait=settings.read_wait,
+            clock=clock,
+        )
         stack.push_async_callback(readings.close)
         references = References(database, source, clock)
         rounds = Rounds(Watch(database, readings, clock).look, references.send_pending)

@@ -9,8 +9,6 @@ from uuid import UUID
 
 from services.esims.bundle import Bundle
 
-# How long what the provider said of an eSIM and its bundles counts as fresh: the documented age.
-FRESH_FOR = timedelta(seconds=300)
 SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -82,9 +80,9 @@ class ESIM:
         read = [at for at in (self.state_read_at, self.bundles_read_at) if at is not None]
         return min(read, default=None)
 
-    def is_stale(self, now: datetime) -> bool:
+    def is_stale(self, now: datetime, fresh_for: timedelta) -> bool:
         """Whether its bundles are to be read again."""
-        return self.bundles_read_at is None or now - self.bundles_read_at >= FRESH_FOR
+        return self.bundles_read_at is None or now - self.bundles_read_at >= fresh_for
 
 
 def status_of(esim: ESIM, bundles: Sequence[Bundle]) -> ESIMStatus:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
+from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -31,14 +32,22 @@ RECORD_EVERY = 10.0
 class Readings:
     """One reading at a time for each eSIM, whoever waits for it; what is read goes to the database.
 
-    `wait` is how many seconds a caller waits; what takes longer is finished in the background.
+    What is younger than `fresh_for` is not read again. `wait` is how many seconds a caller waits;
+    what takes longer is finished in the background.
     """
 
     def __init__(
-        self, database: Database, source: ESIMsDataSource, *, wait: float, clock: Clock
+        self,
+        database: Database,
+        source: ESIMsDataSource,
+        *,
+        fresh_for: timedelta,
+        wait: float,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._source = source
+        self._fresh_for = fresh_for
         self._wait = wait
         self._clock = clock
         self._flights: dict[UUID, asyncio.Task[None]] = {}
@@ -56,7 +65,7 @@ class Readings:
         that of the caller, in seconds. Raises Failure when the database is away.
         """
         now = self._clock.wall()
-        due = [esim for esim in esims if force or esim.is_stale(now)]
+        due = [esim for esim in esims if force or esim.is_stale(now, self._fresh_for)]
         if not due:
             return
         # A third of the caller's time is kept for the database and the way back.

@@ -1,12 +1,15 @@
 """The settings of the eSIMs service."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from kit.env import Env
 from kit.provider import ProviderSettings
 from kit.service_settings import ServiceSettings
 
 PORT = 50053
+# The documented age of usage and bundles.
+FRESH_FOR = timedelta(seconds=300)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,7 @@ class Settings:
     service: ServiceSettings
     provider: ProviderSettings
     read_wait: float
+    fresh_for: timedelta = FRESH_FOR
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
@@ -23,6 +27,15 @@ class Settings:
         return cls(
             service=ServiceSettings.read(env, "esims", PORT),
             provider=ProviderSettings.read(env),
+            fresh_for=timedelta(
+                seconds=env.number(
+                    "ESIMS_FRESH_SECONDS",
+                    "How old usage and bundles may be before they are read from eSIM Go again.",
+                    FRESH_FOR.total_seconds(),
+                    low=0,
+                    high=86400,
+                )
+            ),
             read_wait=env.number(
                 "ESIMS_READ_WAIT",
                 "Seconds that a call waits for fresh bundles from eSIM Go before it answers with"

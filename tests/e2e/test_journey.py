@@ -76,7 +76,7 @@ async def test_every_documented_operation_from_browsing_to_cancelling(
         wanted = {"region": "Europe", "duration": 30, "maxPrice": 100}
         plans = (
             await ask(
-                "query ($f: PlanFilter) { dataPlans(filter: $f) { id name description region"
+                "query ($f: DataPlanFilter) { dataPlans(filter: $f) { id name description region"
                 " countries { name iso region } duration price currency isUnlimited bundleGroup"
                 " features availableQuantity } }",
                 f=wanted,
@@ -90,7 +90,7 @@ async def test_every_documented_operation_from_browsing_to_cancelling(
         # Buy.
         bought = (
             await ask(
-                "mutation ($plan: ID!, $input: PurchaseInput!) {"
+                "mutation ($plan: ID!, $input: PurchaseInput) {"
                 f" purchaseESIM(planId: $plan, input: $input) {{ success error order {{ {ORDER} }} }} }}",
                 plan=plan["id"],
                 input={"quantity": 2, "customerReference": "Summer", "autoActivate": False},

@@ -18,6 +18,7 @@ from services.esims.esim import ESIM
 from services.esims.freshen import Readings
 from services.esims.reference import References
 from services.esims.register import Registration
+from services.esims.settings import FRESH_FOR
 from services.esims.store import Delivery
 from services.esims.watch import Watch
 from tests.component.esims.conftest import BUNDLE, buy
@@ -105,7 +106,7 @@ async def wired(
         settings = ProviderSettings(provider.url, provider.api_key, timeout=5, attempts=1)
         source = ESIMsDataSource(Provider(provider.http, settings), cache)
         clock = SteppedClock()
-        readings = Readings(database, source, wait=wait, clock=clock)
+        readings = Readings(database, source, fresh_for=FRESH_FOR, wait=wait, clock=clock)
         stack.push_async_callback(readings.close)
         yield Parts(
             provider=provider,
