@@ -10,7 +10,8 @@ from migrations.runner import LOGINS
 
 # What any program needs of its surroundings; the rest of our environment is none of its business.
 SURROUNDINGS = (
-    "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR",
+    "PATH", "LD_LIBRARY_PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR",
+    "SSL_CERT_FILE", "SSL_CERT_DIR",
 )  # fmt: skip
 SANDBOX_KEY = "sandbox-api-key"
 # Supabase's connection pooler finds the project by what follows the login's name.
