@@ -110,6 +110,50 @@ grant select, insert, delete on catalogue.featured_plans to catalogue_user;
 grant select, insert, delete on catalogue.featured_plans to catalogue_system;
 
 
+create table catalogue.revision (
+    only_row boolean primary key default true check (only_row),
+    number bigint not null default 0
+);
+insert into catalogue.revision default values;
+
+comment on table catalogue.revision is
+    'One row: a number that grows with every transaction that changes plans or the choice of featured ones.';
+comment on column catalogue.revision.number is
+    'The row''s lock orders the writers, so that an equal number means equal plans.';
+
+alter table catalogue.revision owner to esimgo_owner;
+alter table catalogue.revision enable row level security;
+alter table catalogue.revision force row level security;
+
+create policy everyone_reads on catalogue.revision
+    for select to catalogue_user using (true);
+create policy admins_raise on catalogue.revision
+    for update to catalogue_user
+    using (((select auth.jwt()) #>> '{app_metadata,role}') = 'admin')
+    with check (((select auth.jwt()) #>> '{app_metadata,role}') = 'admin');
+create policy system_does_all on catalogue.revision
+    for all to catalogue_system using (true) with check (true);
+
+grant select, update (number) on catalogue.revision to catalogue_user;
+grant select, update (number) on catalogue.revision to catalogue_system;
+
+create function catalogue.raise_revision() returns trigger language plpgsql set search_path = '' as
+$$
+begin
+    update catalogue.revision set number = number + 1;
+    return null;
+end
+$$;
+alter function catalogue.raise_revision() owner to esimgo_owner;
+
+-- Before, so that every writer locks this row first and then plans: the other way round two of them
+-- could wait for each other.
+create trigger raise_revision before insert or update or delete on catalogue.data_plans
+    for each statement execute function catalogue.raise_revision();
+create trigger raise_revision before insert or update or delete on catalogue.featured_plans
+    for each statement execute function catalogue.raise_revision();
+
+
 create table catalogue.sync_runs (
     id uuid primary key default gen_random_uuid(),
     started_at timestamptz not null default now(),

@@ -16,16 +16,16 @@ where plan.offered
 order by chosen.position
 limit $1
 """  # noqa: S608 - constants
-# The index on (region, price_per_day, name) gives each region's first row; `cheapest_by_region` in
-# search.py is the same rule over values.
+# `cheapest_by_region` in search.py is the same rule over values.
 BY_RULE = f"""
 select {COLUMNS}
 from (
-    select distinct on (region) {COLUMNS}, region, count(*) over (partition by region) as plan_count
+    select distinct on (region) id as best_id, count(*) over (partition by region) as plan_count
     from catalogue.data_plans
     where offered
     order by region, price_per_day, name
 ) as best
+join catalogue.data_plans plan on plan.id = best.best_id
 order by plan_count desc, region collate "C"
 limit $1
 """  # noqa: S608 - constants

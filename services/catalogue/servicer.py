@@ -7,7 +7,7 @@ from typing import Any
 from kit import page_token, rpc_guard
 from kit.auth import Role
 from kit.checks import Checks
-from kit.db import Database
+from kit.db import Connection, Database
 from kit.errors import Failure, Kind
 from kit.rpc_guard import Access
 from protos.catalogue.v1 import catalogue_pb2 as pb
@@ -115,15 +115,14 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
         size = checks.page_size(request.page_size, USUAL_FEATURED, MOST_FEATURED)
         checks.done()
         async with self._database.session(rpc_guard.session()) as connection:
-            plans = await featured.featured(connection, size)
-        return pb.ListFeaturedPlansResponse(plans=map(messages.plan_message, plans))
+            plans = await self._shelf.overview(connection, "featured", _featured)
+        return pb.ListFeaturedPlansResponse(plans=plans[:size])
 
     async def ListRegions(
         self, request: pb.ListRegionsRequest, context: Any
     ) -> pb.ListRegionsResponse:
         async with self._database.session(rpc_guard.session()) as connection:
-            rows = await store.regions(connection)
-        return pb.ListRegionsResponse(regions=map(messages.region_message, rows))
+            return await self._shelf.overview(connection, "regions", _regions)
 
     async def ListCountries(
         self, request: pb.ListCountriesRequest, context: Any
@@ -134,12 +133,13 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
         )
         checks.done()
         async with self._database.session(rpc_guard.session()) as connection:
-            rows = await store.countries(connection)
-            if wanted.region is not None:
-                rows = [row for row in rows if fold(row.country.region) == wanted.region]
-                if not rows:
-                    await places.require_known(connection, PlanFilter(region=wanted.region))
-        return pb.ListCountriesResponse(countries=map(messages.country_summary, rows))
+            whole = await self._shelf.overview(connection, "countries", _countries)
+            if wanted.region is None:
+                return whole
+            rows = [row for row in whole.countries if fold(row.country.region) == wanted.region]
+            if not rows:
+                await places.require_known(connection, PlanFilter(region=wanted.region))
+        return pb.ListCountriesResponse(countries=rows)
 
     async def SetFeaturedPlans(
         self, request: pb.SetFeaturedPlansRequest, context: Any
@@ -184,6 +184,21 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
             last_success=messages.run_message(success),
             running=running is not None,
         )
+
+
+async def _featured(connection: Connection) -> list[pb.DataPlan]:
+    plans = await featured.featured(connection, MOST_FEATURED)
+    return [messages.plan_message(plan) for plan in plans]
+
+
+async def _regions(connection: Connection) -> pb.ListRegionsResponse:
+    rows = await store.regions(connection)
+    return pb.ListRegionsResponse(regions=map(messages.region_message, rows))
+
+
+async def _countries(connection: Connection) -> pb.ListCountriesResponse:
+    rows = await store.countries(connection)
+    return pb.ListCountriesResponse(countries=map(messages.country_summary, rows))
 
 
 def _no_plan(name: str) -> Failure:

@@ -1,7 +1,8 @@
-"""Plans' messages kept in memory, each for as long as its row stays as it was."""
+"""Messages kept in memory, each for as long as the rows that it shows stay as they were."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from typing import Any, TypeVar
 from uuid import UUID
 
 from kit.db import Connection
@@ -13,25 +14,41 @@ from services.catalogue.messages import plan_message
 BATCH = 500
 
 
+Message = TypeVar("Message")
+
+
 class Shelf:
     """Making the message of a row takes ten times as long as finding the row.
 
-    A row is known by its id and the time it last changed. At some 2 kB a plan this is 10 MB for
-    the provider's whole catalogue, and it holds no more than that.
+    At some 2 kB a plan this is 10 MB for the provider's whole catalogue, and it holds no more than
+    that. All messages are the same for every caller; treat them as read-only.
     """
 
     def __init__(self) -> None:
+        self._overviews: dict[str, tuple[int, Any]] = {}
         self._messages: dict[UUID, tuple[datetime, pb.DataPlan]] = {}
 
     async def messages(
         self, connection: Connection, versions: Sequence[tuple[UUID, datetime]]
     ) -> list[pb.DataPlan]:
-        """The plans' messages in the order given; treat them as read-only."""
+        """The plans' messages in the order given; a version is an id and when it last changed."""
         stale = [plan for plan, changed in versions if not self._has(plan, changed)]
         for start in range(0, len(stale), BATCH):
             for plan in await store.plans_by_ids(connection, stale[start : start + BATCH]):
                 self._messages[plan.id] = (plan.updated_at, plan_message(plan))
         return [self._messages[plan][1] for plan, _ in versions]
+
+    async def overview(
+        self, connection: Connection, name: str, make: Callable[[Connection], Awaitable[Message]]
+    ) -> Message:
+        """What `make` made of all plans under this name, made again after they changed."""
+        revision = await store.revision(connection)
+        kept = self._overviews.get(name)
+        if kept is None or kept[0] != revision:
+            # Rows may change right now: then it shows more than its number says, and is made again.
+            kept = self._overviews[name] = (revision, await make(connection))
+        message: Message = kept[1]
+        return message
 
     def _has(self, plan: UUID, changed: datetime) -> bool:
         kept = self._messages.get(plan)

@@ -200,6 +200,15 @@ async def countries(connection: Connection) -> list[CountryRow]:
     ]
 
 
+REVISION = "select number from catalogue.revision"
+
+
+async def revision(connection: Connection) -> int:
+    """Grows with every change of plans or of the featured ones; equal numbers mean equal plans."""
+    number: int = await connection.fetchval(REVISION)
+    return number
+
+
 def to_plan(row: Any) -> Plan:
     """A row of COLUMNS as a value."""
     return Plan(

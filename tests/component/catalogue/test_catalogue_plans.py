@@ -1,5 +1,6 @@
 """Single plans, batches, the front page, regions and countries, and what administrators change."""
 
+import asyncio
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -193,6 +194,22 @@ async def test_a_hidden_plan_is_off_sale_until_it_is_put_back(open_shop: OpenSho
         assert "esim_a" in [plan.name for plan in await shop.plans()]
 
 
+async def test_hiding_waits_for_a_writer_of_many_plans_without_a_deadlock(
+    open_shop: OpenShop,
+) -> None:
+    async with open_shop(FOUR) as shop:
+        admin = shop.databases.admin
+        async with admin.transaction():
+            await admin.execute("update catalogue.data_plans set price = 1 where name = 'esim_a'")
+            hiding = asyncio.ensure_future(hide(shop, "esim_b"))
+            while not await admin.fetchval(
+                "select exists (select from pg_locks where not granted)"
+            ):
+                await asyncio.sleep(0.01)
+            await admin.execute("update catalogue.data_plans set price = 1 where name = 'esim_b'")
+        assert (await hiding).hidden
+
+
 async def test_an_unknown_plan_can_not_be_hidden(open_shop: OpenShop) -> None:
     async with open_shop(FOUR) as shop:
         with pytest.raises(Failure) as caught:
@@ -235,6 +252,30 @@ async def test_regions_and_countries_count_what_is_on_sale(open_shop: OpenShop) 
             ("JP", 2, Decimal("12.125")),
             ("US", 1, Decimal(40)),
         ]
+
+
+async def test_overviews_follow_every_change(open_shop: OpenShop) -> None:
+    async def overviews(shop: Shop) -> tuple[list[str], int, int]:
+        regions = await shop.call("ListRegions", pb.ListRegionsRequest())
+        countries = await shop.call("ListCountries", pb.ListCountriesRequest())
+        return (
+            await featured(shop),
+            regions.regions[0].plan_count,
+            sum(row.plan_count for row in countries.countries),
+        )
+
+    async with open_shop(FOUR) as shop:
+        assert await overviews(shop) == (["esim_a", "esim_c", "esim_d"], 2, 7)
+        await shop.tell_sandbox("catalogue/price", name="esim_b", price=0.5)
+        await shop.sync()
+        assert await overviews(shop) == (["esim_b", "esim_c", "esim_d"], 2, 7)
+        await hide(shop, "esim_c")
+        assert await overviews(shop) == (["esim_b", "esim_d"], 1, 6)
+        await choose(shop, "esim_d")
+        assert await overviews(shop) == (["esim_d"], 1, 6)
+        await shop.tell_sandbox("catalogue/withdraw", name="esim_d")
+        await shop.sync()
+        assert await overviews(shop) == (["esim_b"], 2, 3)
 
 
 async def test_countries_of_one_region(open_shop: OpenShop) -> None:
