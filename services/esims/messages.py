@@ -172,7 +172,7 @@ def filter_from_proto(checks: Checks, message: pb.ESIMFilter) -> Filter:
 
 
 def name(checks: Checks, field: str, text: str) -> str:
-    """A name of the provider's: not empty, no white space or slashes, case as it is."""
-    if not text or len(text) > MOST_CHARACTERS or not text.isprintable() or set(text) & set(" /\\"):
-        checks.fail(field, f"must be 1 to {MOST_CHARACTERS} characters without spaces and slashes")
+    """A name of the provider's, as it is: whatever it may hold, a paid order must not fail by it."""
+    if not text or len(text) > MOST_CHARACTERS or not text.isprintable():
+        checks.fail(field, f"must be 1 to {MOST_CHARACTERS} characters, none of them a control one")
     return text

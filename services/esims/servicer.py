@@ -270,6 +270,8 @@ def _ids(field: str, texts: Sequence[str]) -> list[UUID]:
 def _bundle_name(text: str) -> str:
     checks = Checks()
     name = messages.name(checks, "bundle_name", text)
+    if set(name) & set("/\\"):
+        checks.fail("bundle_name", "must be a bundle's name, without slashes")
     checks.done()
     return name
 

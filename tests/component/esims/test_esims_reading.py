@@ -181,3 +181,22 @@ async def test_compatibility_of_a_bundle(service: Service) -> None:
     with pytest.raises(Failure) as caught:
         await service.ask(service.stub.CheckCompatibility, request)
     assert caught.value.kind is Kind.NOT_FOUND
+
+
+@pytest.mark.parametrize("name", ["", "../../orders", "a\\b", "x" * 201, "a\tb"])
+async def test_a_bundle_name_that_is_none_is_refused(service: Service, name: str) -> None:
+    (esim,) = await service.deliver()
+    for method, request in (
+        (
+            service.stub.GetBundleStatus,
+            pb.GetBundleStatusRequest(esim_id=esim.id, bundle_name=name),
+        ),
+        (
+            service.stub.CheckCompatibility,
+            pb.CheckCompatibilityRequest(esim_id=esim.id, bundle_name=name),
+        ),
+    ):
+        with pytest.raises(Failure) as caught:
+            await service.ask(method, request)
+        assert caught.value.kind is Kind.INVALID
+        assert list(caught.value.fields) == ["bundle_name"]

@@ -1,12 +1,13 @@
 """Registering deliveries over gRPC: repeatable, all or nothing, and clear about bad input."""
 
+import asyncio
 from uuid import uuid4
 
 import pytest
 
 from kit.errors import Failure, Kind
 from protos.esims.v1 import esims_pb2 as pb
-from tests.component.esims.conftest import Service, buy, registration
+from tests.component.esims.conftest import Service, at_provider, buy, registration
 
 
 async def count(service: Service) -> int:
@@ -75,7 +76,7 @@ async def test_a_later_delivery_completes_an_earlier_one(service: Service) -> No
         ({"plan_id": ""}, "plan_id"),
         ({"customer_id": "nobody"}, "customer_id"),
         ({"order_reference": ""}, "order_reference"),
-        ({"bundle_name": "a/b"}, "bundle_name"),
+        ({"bundle_name": "a\nb"}, "bundle_name"),
         ({"customer_ref": "x" * 101}, "customer_ref"),
         ({"esims": []}, "esims"),
         ({"esims": [pb.DeliveredESIM(iccid="123")]}, "esims[0].iccid"),
@@ -92,3 +93,16 @@ async def test_a_bad_delivery_is_refused_by_field(
     assert caught.value.kind is Kind.INVALID
     assert list(caught.value.fields) == [field]
     assert await count(service) == 0
+
+
+async def test_after_a_delivery_the_service_does_the_rest_by_itself(service: Service) -> None:
+    delivered = await buy(service.provider)
+    iccid = delivered.esims[0]["iccid"]
+    await service.provider.control("POST", f"/esims/{iccid}/use-data", {"megabytes": 1})
+    await service.register(delivered, auto_activate=True, customer_ref="Rome")
+    # Nobody asks for the eSIM; both happen in the background of the service.
+    while (
+        await service.databases.admin.fetchval("select status from esims.esims") != "ACTIVE"
+        or at_provider(service.provider, iccid).customer_ref != "Rome"
+    ):
+        await asyncio.sleep(0.01)
