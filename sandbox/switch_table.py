@@ -25,7 +25,7 @@ def table() -> str:
 
 
 def _shown(value: Any) -> str:
-    return f"`{json.dumps(value)}`" if value != "" else "empty"
+    return f"`{json.dumps(value)}`"
 
 
 def _values(kind: Any, about: Any) -> str:

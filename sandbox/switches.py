@@ -197,7 +197,9 @@ class Switches:
         "Also send order.completed, esim.assigned, esim.activated, bundle.activated, bundle.expired.",
     )
     profile_status_type: str = switch(
-        "", "alertType of Profile Status Change callbacks; empty sends none."
+        "none",
+        "alertType of Profile Status Change callbacks, which nobody knows; "
+        "none sends no such callback, untyped sends it without.",
     )
 
     def change(self, name: str, value: object) -> None:
@@ -206,6 +208,14 @@ class Switches:
         if name not in known:
             raise SwitchError(f"unknown switch {name!r}; known are {', '.join(sorted(known))}")
         setattr(self, name, _checked(name, value, getattr(self, name), known[name].metadata))
+
+    def change_all(self, values: Mapping[str, object]) -> None:
+        """Sets several switches, or none of them if one can't be; raises SwitchError."""
+        trial = copy(self)
+        for name, value in values.items():
+            trial.change(name, value)
+        for name in values:
+            setattr(self, name, getattr(trial, name))
 
     def shown(self) -> dict[str, Any]:
         """Every switch with its present value."""

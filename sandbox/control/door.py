@@ -140,8 +140,7 @@ class Door:
 
     async def _switches(self, request: web.Request) -> Any:
         try:
-            for name, value in (await self._body(request)).rest().items():
-                self.world.switches.change(name, value)
+            self.world.switches.change_all((await self._body(request)).rest())
         except SwitchError as error:
             raise bad(str(error)) from error
         return self.world.switches.shown()

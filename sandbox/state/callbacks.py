@@ -155,14 +155,15 @@ def sms_failed(world: World, esim: Esim, at: datetime) -> None:
 
 
 def profile_status(world: World, esim: Esim, at: datetime) -> None:
-    """Profile Status Change, whose own type nobody knows: sent when the switch names one."""
-    if not (kind := world.switches.profile_status_type):
+    """Profile Status Change, whose own type nobody knows: the switch says how it is sent."""
+    kind = world.switches.profile_status_type
+    if kind == "none":
         return
     device = {"eid": esim.eid}
     if esim.profile_status == "Installed":
         device |= {"imei": esim.imei, "tac": esim.imei[:8], "make": "Sandbox", "model": "Phone 1"}
     body = {
-        "alertType": kind,
+        **({} if kind == "untyped" else {"alertType": kind}),
         "iccid": esim.iccid,
         "profileStatus": esim.profile_status,
         "timestamp": written_seconds(at),

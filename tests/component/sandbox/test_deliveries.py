@@ -1,6 +1,5 @@
 """Callbacks reach a receiver, signed, and what became of each is on record."""
 
-import asyncio
 import base64
 import hmac
 import json
@@ -139,6 +138,5 @@ async def test_a_stop_leaves_what_was_not_sent_for_the_next_start(
     client = await play({"state": file})
     assert receiver.got == []
     await client.control("callbacks/release", {})
-    async with asyncio.timeout(10):
-        await client.running.delivered()
+    await client.running.delivered()
     assert receiver.types() == ["Strange"]

@@ -71,14 +71,20 @@ def test_a_country_is_told_again_only_after_a_day(bench: Bench) -> None:
     assert bench.told(esim).count("CountryChange") == 3
 
 
-def test_profile_status_changes_are_told_when_their_type_is_named(make_bench: Make) -> None:
-    bench = make_bench(profile_status_type="ProfileStatusChange")
+@pytest.mark.parametrize(
+    ("kind", "named"), [("untyped", None), ("ProfileStatusChange", "ProfileStatusChange")]
+)
+def test_profile_status_changes_are_told_when_asked_for(
+    make_bench: Make, kind: str, named: str | None
+) -> None:
+    bench = make_bench(profile_status_type=kind)
     esim = bench.esim()
     device.install(bench.world, esim, bench.now)
     device.install(bench.world, esim, bench.now)
     device.remove(bench.world, esim, bench.now)
     bodies = [json.loads(item.body) for item in bench.callbacks(esim)]
     assert [body["profileStatus"] for body in bodies] == ["Downloaded", "Installed", "Released"]
+    assert {body.get("alertType") for body in bodies} == {named}
     assert "imei" in bodies[1]["device"]
     assert list(bodies[2]["device"]) == ["eid"]
 

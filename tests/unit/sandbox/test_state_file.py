@@ -134,3 +134,15 @@ def test_a_frozen_clock_stays_frozen(tmp_path: Path) -> None:
     store.load(later)
     assert later.clock.now() == START + timedelta(days=1)
     store.close()
+
+
+def test_a_reset_empties_the_file_too(tmp_path: Path) -> None:
+    world, store = opened(tmp_path / "state")
+    Bench(world).esim()
+    store.commit(world)
+    world.begin(Settings(seed=2))
+    store.clear(world)
+    store.close()
+    world, store = opened(tmp_path / "state", seed=2)
+    assert (len(world.esims), world.account.balance) == (0, Settings().balance)
+    store.close()

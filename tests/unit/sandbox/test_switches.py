@@ -61,6 +61,15 @@ def test_what_a_switch_cannot_mean_is_refused_in_words(
     assert switches.shown() == before
 
 
+def test_of_several_switches_all_change_or_none() -> None:
+    switches = Switches()
+    with pytest.raises(SwitchError):
+        switches.change_all({"refunds": True, "async_above": -1})
+    assert switches.refunds is False
+    switches.change_all({"refunds": True, "async_above": 0})
+    assert (switches.refunds, switches.async_above) == (True, 0)
+
+
 def test_changing_one_sandbox_s_costs_leaves_the_default() -> None:
     switches = Switches()
     switches.token_costs["listESIMs"] = 9
