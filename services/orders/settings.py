@@ -18,7 +18,7 @@ class Settings:
     catalogue_address: str
     esims_address: str
     purchase_wait: float = 10.0
-    settling: float = 120.0
+    settling: float = 600.0
     clock_tolerance: float = 300.0
     recovery_every: float = 1.0
 
@@ -44,7 +44,7 @@ class Settings:
             settling=env.number(
                 "ORDERS_SETTLING_SECONDS",
                 "Seconds until an order that the provider does not list surely was not placed.",
-                120,
+                600,
                 low=0,
                 high=3600,
             ),

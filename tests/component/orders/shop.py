@@ -173,7 +173,7 @@ async def shop(
         provider=ProviderSettings(running.url, "sandbox-api-key", timeout=20.0),
         catalogue_address=peers,
         esims_address=peers,
-        purchase_wait=10.0,
+        purchase_wait=25.0,  # a slow machine is no failure
         settling=0.5,
         recovery_every=0.1,
     )

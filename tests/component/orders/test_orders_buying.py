@@ -144,8 +144,8 @@ async def test_an_order_still_prepared_answers_processing_with_a_reason(shop: Sh
             request(shop, quantity=6), metadata=await shop.session("b@example.com")
         )
         assert answer.order.status == orders_pb2.ORDER_STATUS_PROCESSING
-        assert "preparing" in answer.order.status_reason
-        assert answer.order.reference
+        await until(lambda: is_explained(shop, answer.order.id, "preparing"))
+        assert (await shop.row(answer.order.id))["provider_reference"]
         await shop.control("clock/advance", hours=2)
         await until(lambda: is_status(shop, answer.order.id, "COMPLETED"))
     assert shop.charges == 1
@@ -259,3 +259,7 @@ async def test_validating_tells_the_price_and_buys_nothing(shop: Shop) -> None:
 
 async def is_status(shop: Shop, order_id: str, status: str) -> bool:
     return await shop.stored_status(order_id) == status
+
+
+async def is_explained(shop: Shop, order_id: str, words: str) -> bool:
+    return words in (await shop.row(order_id))["status_reason"]

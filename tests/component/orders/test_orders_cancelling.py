@@ -150,12 +150,18 @@ async def test_what_is_refused_after_all_is_told_and_the_rest_stays_with_the_cus
 
 async def test_a_cancellation_goes_on_after_a_restart(shop: Shop) -> None:
     buyer = await shop.session("b@example.com")
-    async with shop.open(purchase_wait=0.5) as orders:
+    async with shop.open() as orders:
         order = await bought(shop, orders, buyer, quantity=2)
-        shop.esims.failure = AWAY
+    shop.esims.failure = AWAY
+
+    async def revoked() -> bool:
+        return states(shop, order) == ["revoked"] * 2
+
+    async with shop.open(purchase_wait=0.5) as orders:
         answer = await cancel(orders, order, buyer)
         assert answer.order.status == orders_pb2.ORDER_STATUS_COMPLETED
         assert "being cancelled" in answer.message
+        await until(revoked)
     shop.esims.failure = None
     # One of the two as if the process had died between the revoke and its record.
     await shop.databases.admin.execute(
