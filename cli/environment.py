@@ -45,6 +45,8 @@ def complete(
     if not settings.real_provider:
         local["ESIM_GO_API_KEY"] = SANDBOX_KEY
         local["ESIM_GO_BASE_URL"] = f"http://{settings.address('SANDBOX_PORT')}/v2.5"
+        # Who uses data at the sandbox's control door wants to see it, not to wait five minutes.
+        local["ESIMS_FRESH_SECONDS"] = "5"
     if not settings.real_supabase:
         local["SUPABASE_URL"] = f"http://{settings.address('SANDBOX_AUTH_PORT')}"
         local["SUPABASE_ANON_KEY"] = secrets.anon_key

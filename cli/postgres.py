@@ -106,12 +106,8 @@ def find(home: Path) -> LocalPostgres | None:
 
 def _locate(data: Path) -> LocalPostgres:
     server = _package().get_server(data, start=False)
-    socket_folder = _socket_folder(data)
-    if server.system_user is not None and socket_folder != data:
-        import pwd  # only reached as root on a system that has users of this kind
-
-        os.chown(socket_folder, pwd.getpwnam(server.system_user).pw_uid, -1)
-    return LocalPostgres(data, server.bin_path, socket_folder, server.system_user)
+    owner = data.stat().st_uid  # whoever PostgreSQL runs as
+    return LocalPostgres(data, server.bin_path, _socket_folder(data, owner), server.system_user)
 
 
 def _package() -> ModuleType:
@@ -126,11 +122,16 @@ def _package() -> ModuleType:
     return module
 
 
-def _socket_folder(data: Path) -> Path:
+def _socket_folder(data: Path, owner: int) -> Path:
     """The folder of the data, or a private short one where its path is too long for a socket."""
     if len(os.fsencode(data)) + len("/.s.PGSQL.5432") <= LONGEST_SOCKET_PATH:
         return data
     name = hashlib.sha256(os.fsencode(data)).hexdigest()[:12]
     folder = Path(tempfile.gettempdir()) / f"esimgo-{name}"
     folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid == os.geteuid():
+        os.chown(folder, owner, -1)
+    # Anybody may make a folder there; in one of theirs they could play the database to us.
+    if folder.is_symlink() or folder.stat().st_uid != owner or folder.stat().st_mode & 0o077:
+        raise RuntimeError(f"{folder} is not private to us: remove it, or shorten {data.parent}")
     return folder
