@@ -87,10 +87,12 @@ class Cancellation:
     ) -> tuple[Revocation, bool]:
         """Asks the provider what a revoke would bring, the balance before the inventory.
 
+        Where nothing comes back the bundle is taken off all the same: that is what was asked for.
         A bundle that is revoked already is taken as begun, so that its refund is looked up.
         """
         if bundle.state == REVOKED_STATE:
             return replace(revocation, state="STARTED"), False
+        accepted: bool | None = None
         refusal: Failure | None = None
         for to_balance in (True, False):
             try:
@@ -99,11 +101,14 @@ class Cancellation:
                 if failure.kind is not Kind.REFUSED:
                     raise
                 refusal = failure
-            else:
-                # The text of a validate is not documented: silence about refunds is no "no".
-                if not to_balance or read_refund(words) is not Refund.NONE:
-                    return revocation, to_balance
-        raise _not_taken_back() from refusal
+                continue
+            # The text of a validate is not documented: silence about refunds is no "no".
+            if read_refund(words) is not Refund.NONE:
+                return revocation, to_balance
+            accepted = to_balance
+        if accepted is None:
+            raise _not_taken_back() from refusal
+        return revocation, accepted
 
     async def _revoke(self, revocation: Revocation, *, to_balance: bool, validate: bool) -> str:
         return await self._datasource.cancel_order(
