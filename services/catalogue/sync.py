@@ -24,6 +24,7 @@ LOOK_EVERY = 0.25
 # back soon, then twice as long each time.
 FIRST_RETRY = 5.0
 LAST_RETRY = 300.0
+STOPPED = "The service stopped before it was done."
 
 
 class Sync:
@@ -40,7 +41,7 @@ class Sync:
         self._every = every
         self._allow_shrink = allow_shrink
         self._tasks: set[asyncio.Task[None]] = set()
-        self._stopped = False
+        self._stopping = asyncio.Event()
 
     def keep_current(self) -> None:
         """Reads now and from then on, until `stop`."""
@@ -51,11 +52,13 @@ class Sync:
 
         It goes on when the caller is gone. Raises Failure UNAVAILABLE while the service stops.
         """
-        while not self._stopped:
+        while not self._stopping.is_set():
             async with self._database.system() as connection:
                 begun = await runs.begin(connection)
                 joined = None if begun else await runs.unfinished(connection)
-            if begun is not None:
+            if begun is not None and self._stopping.is_set():  # asked to stop between the looks
+                await self._record_failure(begun, STOPPED)
+            elif begun is not None:
                 self._spawn(self._run(begun))
                 return begun
             if joined is not None:  # none, if it ended between the two looks
@@ -79,7 +82,7 @@ class Sync:
 
     async def stop(self) -> None:
         """Ends the reading that runs here, which changes nothing then, and begins no other."""
-        self._stopped = True
+        self._stopping.set()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -132,7 +135,7 @@ class Sync:
         except Failure as failure:
             await self._record_failure(run, _words(failure))
         except asyncio.CancelledError:
-            await self._record_failure(run, "The service stopped before it was done.")
+            await self._record_failure(run, STOPPED)
             raise
         except Exception:
             logger.exception("reading the catalogue met a fault of ours")

@@ -19,6 +19,7 @@ from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.catalogue.v1 import catalogue_pb2_grpc
 from sandbox.switches import Switches
 from services.catalogue.__main__ import serve
+from services.catalogue.plan import plan_id
 from services.catalogue.settings import Settings
 from tests.fixtures.neighbours import Auth, Serving
 from tests.fixtures.postgres import Databases
@@ -55,13 +56,7 @@ class Shop:
 
     async def sync(self) -> pb.SyncStatus:
         """Reads the catalogue now, or joins whoever reads it; gives the result."""
-        metadata = (("authorization", f"Bearer {self.auth.service_role_key}"),)
-        messages = [
-            message
-            async for message in self.stub.SyncCatalogue(
-                pb.SyncCatalogueRequest(), metadata=metadata, timeout=PATIENCE
-            )
-        ]
+        messages = [message async for message in self.follow()]
         assert [message.done for message in messages] == [False] * (len(messages) - 1) + [True]
         return messages[-1].status
 
@@ -70,6 +65,20 @@ class Shop:
             "GetSyncStatus", pb.GetSyncStatusRequest(), self.auth.service_role_key
         )
         return answer
+
+    async def hide(self, name: str, *, hidden: bool = True) -> pb.DataPlan:
+        """Takes a plan off sale as an administrator, or puts it back."""
+        request = pb.SetPlanHiddenRequest(plan_id=str(plan_id(name)), hidden=hidden)
+        token = await self.auth.token("admin@example.com", admin=True)
+        answer: pb.SetPlanHiddenResponse = await self.call("SetPlanHidden", request, token)
+        return answer.plan
+
+    async def follow(self) -> AsyncIterator[pb.SyncCatalogueResponse]:
+        """Reads the catalogue, or follows whoever reads it."""
+        metadata = (("authorization", f"Bearer {self.auth.service_role_key}"),)
+        request = pb.SyncCatalogueRequest()
+        async for message in self.stub.SyncCatalogue(request, metadata=metadata, timeout=PATIENCE):
+            yield message
 
     async def tell_sandbox(self, door: str, /, **body: Any) -> Any:
         """Uses the sandbox's control door."""
@@ -180,3 +189,13 @@ def bundle(
         "allowances": [allowance],
         **fields,
     }
+
+
+FOUR = [
+    bundle("esim_a", 2, "FR", days=10),
+    bundle("esim_b", 1.5, "FR", "DE", days=5),
+    bundle("esim_c", 12.125, "JP", days=30, data=-1, groups=["Standard Unlimited Lite"]),
+    bundle("esim_d", 40, "FR", "US", "JP", days=90),
+]
+NAMES = [f"esim_{letter}" for letter in "abcdefgh"]
+EIGHT = [bundle(name, 1 + number, "FR") for number, name in enumerate(NAMES)]

@@ -2,24 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from kit import rpc_client
-from protos.catalogue.v1 import catalogue_pb2 as pb
-from services.catalogue.__main__ import serve
-from tests.component.catalogue.conftest import OpenShop, Shop, bundle
-from tests.fixtures.neighbours import Serving
-from tests.fixtures.postgres import Databases
+from tests.component.catalogue.conftest import EIGHT, NAMES, OpenShop, Shop
 
-NAMES = [f"esim_{letter}" for letter in "abcdefgh"]
-EIGHT = [bundle(name, 1 + number, "FR") for number, name in enumerate(NAMES)]
 # Three bundles a page, whatever is asked for: pages are a thousand long otherwise.
 SHORT_PAGES = {"catalogue_page_most": 3}
 
@@ -183,132 +173,6 @@ async def test_the_organisation_s_answer_leaves_no_trace(
         text = caplog.text + str(rows)
     assert "owner@sandbox.example" not in text
     assert "sandbox-api-key" not in text
-
-
-@asynccontextmanager
-async def held_before_writing(databases: Databases) -> AsyncIterator[None]:
-    """Whoever reads the catalogue meanwhile has to wait with what it read."""
-    async with databases.admin.transaction():
-        await databases.admin.execute("lock table catalogue.data_plans in exclusive mode")
-        yield
-
-
-async def follow(shop: Shop) -> AsyncIterator[pb.SyncCatalogueResponse]:
-    metadata = (("authorization", f"Bearer {shop.auth.service_role_key}"),)
-    async for message in shop.stub.SyncCatalogue(pb.SyncCatalogueRequest(), metadata=metadata):
-        yield message
-
-
-async def test_a_second_caller_follows_the_running_reading(
-    open_shop: OpenShop, databases: Databases
-) -> None:
-    async with AsyncExitStack() as held:
-        await held.enter_async_context(held_before_writing(databases))
-        async with open_shop(EIGHT, read=False) as shop:
-            streams = [follow(shop), follow(shop)]
-            for stream in streams:
-                assert not (await anext(stream)).done
-            await held.aclose()
-            first, second = [[message async for message in stream][-1] for stream in streams]
-            assert first == second
-            assert first.status.added == 8
-            assert await databases.admin.fetchval("select count(*) from catalogue.sync_runs") == 1
-
-
-async def test_two_replicas_read_one_at_a_time(
-    open_shop: OpenShop, databases: Databases, serving: Serving
-) -> None:
-    async with AsyncExitStack() as held:
-        await held.enter_async_context(held_before_writing(databases))
-        async with (
-            open_shop(EIGHT, read=False) as shop,
-            serving(serve, shop.settings) as port,
-            rpc_client.channel(f"127.0.0.1:{port}") as channel,
-        ):
-            stub: Any = type(shop.stub)(channel)
-            streams = [follow(shop), follow(replace(shop, stub=stub))]
-            for stream in streams:
-                assert not (await anext(stream)).done
-            await held.aclose()
-            mine, theirs = [[message async for message in stream][-1] for stream in streams]
-            assert mine == theirs
-            assert mine.status.added == 8
-
-
-async def test_progress_is_told_on_the_way(open_shop: OpenShop, databases: Databases) -> None:
-    async with AsyncExitStack() as held:
-        await held.enter_async_context(held_before_writing(databases))
-        async with open_shop(EIGHT, read=False) as shop:
-            stream = follow(shop)
-            while (message := await anext(stream)).read == 0:
-                assert not message.done
-            assert (message.read, message.expected, message.done) == (8, 8, False)
-            await held.aclose()
-            last = [message async for message in stream][-1]
-            assert (last.read, last.expected, last.done) == (8, 8, True)
-
-
-async def test_a_caller_that_leaves_does_not_end_the_reading(
-    open_shop: OpenShop, databases: Databases
-) -> None:
-    async with AsyncExitStack() as held:
-        await held.enter_async_context(held_before_writing(databases))
-        async with open_shop(EIGHT, read=False) as shop:
-            metadata = (("authorization", f"Bearer {shop.auth.service_role_key}"),)
-            call = shop.stub.SyncCatalogue(pb.SyncCatalogueRequest(), metadata=metadata)
-            await call.read()
-            stays = follow(shop)
-            await anext(stays)
-            call.cancel()
-            await held.aclose()
-            assert [message async for message in stays][-1].status.added == 8
-
-
-async def test_a_reading_taken_for_dead_writes_nothing(
-    open_shop: OpenShop, databases: Databases
-) -> None:
-    async with open_shop(EIGHT) as shop:
-        before = await shop.plans()
-        await shop.tell_sandbox("catalogue/price", name="esim_a", price=50)
-        async with held_before_writing(databases):
-            stream = follow(shop)
-            while (await anext(stream)).read == 0:
-                pass
-            await databases.admin.execute(
-                "update catalogue.sync_runs set finished_at = now(), error = 'taken for dead'"
-                " where finished_at is null"
-            )
-        assert [message async for message in stream][-1].status.error == "taken for dead"
-        assert await shop.plans() == before
-        assert (await shop.sync()).changed == 1
-
-
-async def test_a_service_that_stops_leaves_the_plans_and_says_so(
-    open_shop: OpenShop, serving: Serving
-) -> None:
-    hang = {"path": "/catalogue", "delay_seconds": 60, "count": 1}
-    async with open_shop(EIGHT) as shop:
-        await shop.tell_sandbox("faults", **hang)
-        async with serving(serve, shop.settings):
-            while not (await shop.status()).running:
-                await asyncio.sleep(0.01)
-        told = await shop.status()
-        assert (told.last.error, told.running) == ("The service stopped before it was done.", False)
-        assert await on_sale(shop) == NAMES
-
-
-async def test_a_reading_whose_process_died_is_ended_by_the_next(open_shop: OpenShop) -> None:
-    async with open_shop(EIGHT) as shop:
-        dead = await shop.databases.admin.fetchval(
-            "insert into catalogue.sync_runs (started_at, seen_at)"
-            " values (now() - interval '1 minute', now() - interval '30 seconds') returning id"
-        )
-        assert not (await shop.status()).running
-        assert (await shop.sync()).plan_count == 8
-        error = await shop.databases.admin.fetchval(
-            "select error from catalogue.sync_runs where id = $1", dead
-        )
-        assert error == "The process that ran it ended before it was done."
 
 
 async def test_old_results_are_forgotten_and_new_ones_kept(open_shop: OpenShop) -> None:
