@@ -22,7 +22,8 @@ def generate(target: Path) -> None:
     well_known = str(resources.files("grpc_tools") / "_proto")
     # protoc looks for its plugins there; they are beside our Python whether its folder is in PATH or not.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    outputs = [f"--{kind}_out={target}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
+    kinds = {"python": "", "grpc_python": "", "mypy": "quiet:", "mypy_grpc": "quiet:"}
+    outputs = [f"--{kind}_out={options}{target}" for kind, options in kinds.items()]
     failed = protoc.main(["protoc", f"-I{ROOT}", f"-I{well_known}", *outputs, *sources])
     if failed:
         raise SystemExit("protoc failed: see its message above")
