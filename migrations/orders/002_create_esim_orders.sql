@@ -163,7 +163,7 @@ create table orders.order_events (
 );
 
 comment on table orders.order_events is 'Every step of every order, for operators; only added to.';
-comment on column orders.order_events.actor is 'purchase, recovery, or the id of the user who asked.';
+comment on column orders.order_events.actor is 'purchase, cancellation, or the id of the user who asked.';
 
 create index order_events_of_order on orders.order_events (order_id, id);
 

@@ -7,10 +7,11 @@ only tells in words. Every revoke is recorded before and after, so that a broken
 import asyncio
 import logging
 from dataclasses import replace
+from uuid import UUID
 
 from kit.db import Connection, Database
 from kit.errors import Failure, Kind
-from services.orders import revocations
+from services.orders import revocations, store
 from services.orders.datasource import OrdersDataSource
 from services.orders.order import (
     DeliveredESIM,
@@ -50,7 +51,9 @@ class Cancellation:
         self._datasource = datasource
         self._esims = esims
 
-    async def request(self, order: Order, esims: list[DeliveredESIM]) -> None:
+    async def request(
+        self, order: Order, esims: list[DeliveredESIM], asked_by: UUID | None
+    ) -> None:
         """Records that a completed order is to be cancelled, after asking the provider about all of it.
 
         Changes nothing when it raises: REFUSED with ORDER_IN_USE or ORDER_NOT_CANCELLABLE, or the
@@ -71,7 +74,8 @@ class Cancellation:
         check_unused([bundle for _, bundle in planned], len(left))
         choices = await asyncio.gather(*(self._choose(r, b) for r, b in planned))
         async with self._database.system() as connection:
-            await revocations.request(connection, order, choices)
+            if await revocations.request(connection, order, choices):
+                await store.record_asked(connection, order, asked_by, "cancellation asked for")
 
     async def _bundles(self, order: Order, iccid: str) -> tuple[str, list[BundleOnESIM]]:
         try:

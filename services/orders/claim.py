@@ -47,7 +47,7 @@ class Claims:
         async with self._database.system() as connection:
             order = await store.claim(connection, request, plan)
             if order is not None:
-                await store.record_claimed(connection, order)
+                await store.record_asked(connection, order, request.customer_id, "claimed")
                 return Claimed(order, repeated=False)
         # Another call with the same key came first.
         earlier = await self._earlier(session, request)

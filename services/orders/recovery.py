@@ -141,10 +141,12 @@ class Recovery:
             order = await store.take_lease(connection, order_id, run, self._lease)
         if order is None:
             return None
-        work = Work(self._database, order, run, self._lease, self._changes)
+        cancelling = order.status is OrderStatus.COMPLETED
+        actor = "cancellation" if cancelling else "purchase"
+        work = Work(self._database, order, run, self._lease, actor, self._changes)
         pause: Pause | None = Pause(AFTER_ERROR)
         try:
-            if order.status is OrderStatus.COMPLETED:
+            if cancelling:
                 pause = await self._cancellation.advance(work)
             else:
                 pause = await self._purchase.advance(work)

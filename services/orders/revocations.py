@@ -25,13 +25,13 @@ where order_revocations.state = 'REFUSED'
 
 async def request(
     connection: Connection, order: Order, planned: Sequence[tuple[Revocation, bool]]
-) -> None:
-    """Records that the order is to be cancelled, and how; nothing when it already is.
+) -> bool:
+    """Records that the order is to be cancelled, and how; False when that was recorded before.
 
     Each revocation comes with whether its refund is asked for to the balance.
     """
     if await connection.fetchval(REQUEST, order.id) is None:
-        return
+        return False
     await connection.executemany(
         PLAN,
         [
@@ -47,6 +47,7 @@ async def request(
             for r, to_balance in planned
         ],
     )
+    return True
 
 
 LIST = """

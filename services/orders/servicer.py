@@ -158,7 +158,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         if order.status is OrderStatus.COMPLETED:
             async with self._database.session(session) as connection:
                 esims = await deliveries.of_order(connection, order.id)
-            await self._cancellation.request(order, esims)
+            await self._cancellation.request(order, esims, session.user_id)
             order = await self._worked_on(session, order.id)
         async with self._database.session(session) as connection:
             revoked = await revocations.list_revocations(connection, order.id)

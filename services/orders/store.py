@@ -205,7 +205,7 @@ async def step(
     point: RecoveryPoint | None = None,
     reason: str | None = None,
     detail: str | None = None,
-    actor: str = "purchase",
+    actor: str,
 ) -> Order:
     """Moves an order on and notes the event; what is None stays. Renews the lease.
 
@@ -229,15 +229,13 @@ async def step(
 
 
 RECORD_EVENT = """
-insert into orders.order_events (order_id, from_status, to_status, actor, reason)
-values ($1, null, $2, $3, $4)
+insert into orders.order_events (order_id, to_status, actor, reason) values ($1, $2, $3, $4)
 """
 
 
-async def record_claimed(connection: Connection, order: Order) -> None:
-    await connection.execute(
-        RECORD_EVENT, order.id, order.status, str(order.customer_id), "claimed"
-    )
+async def record_asked(connection: Connection, order: Order, actor: UUID | None, what: str) -> None:
+    """Notes what a user asked for; None is the service role key."""
+    await connection.execute(RECORD_EVENT, order.id, order.status, str(actor or "service"), what)
 
 
 RECORD_PLACED = """

@@ -29,6 +29,7 @@ class Work:
     order: Order
     run: UUID
     lease: timedelta
+    actor: str  # who the events name: purchase or cancellation
     changes: Counter  # of statuses, for whoever watches the rate of completed orders
 
     async def step(
@@ -66,6 +67,7 @@ class Work:
             point=point,
             reason=reason,
             detail=detail,
+            actor=self.actor,
         )
         if status is not None:
             self.changes.add(1, {"status": status})

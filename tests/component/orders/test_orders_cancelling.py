@@ -61,6 +61,15 @@ async def test_an_unused_order_is_cancelled_without_money_where_refunds_are_off(
     assert [r.refund for r in answer.revoked] == [orders_pb2.REFUND_RESULT_NONE]
     assert again == answer
     assert shop.esims.cancelled == [order.id]
+    events = await shop.databases.admin.fetch(
+        "select actor, reason, to_status from orders.order_events order by id"
+    )
+    assert [tuple(event) for event in events][5:] == [
+        (order.customer_id, "cancellation asked for", "COMPLETED"),
+        ("cancellation", "revoking a bundle", "COMPLETED"),
+        ("cancellation", "bundle revoked", "COMPLETED"),
+        ("cancellation", "cancelled", "CANCELLED"),
+    ]
 
 
 async def test_a_used_order_stays(shop: Shop) -> None:
