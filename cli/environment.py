@@ -47,6 +47,8 @@ def complete(
         local["ESIM_GO_BASE_URL"] = f"http://{settings.address('SANDBOX_PORT')}/v2.5"
         # Who uses data at the sandbox's control door wants to see it, not to wait five minutes.
         local["ESIMS_FRESH_SECONDS"] = "5"
+        # A developer may go from a large catalogue file to a small one; the provider never does.
+        local["CATALOGUE_ALLOW_SHRINK"] = "true"
     if not settings.real_supabase:
         local["SUPABASE_URL"] = f"http://{settings.address('SANDBOX_AUTH_PORT')}"
         local["SUPABASE_ANON_KEY"] = secrets.anon_key

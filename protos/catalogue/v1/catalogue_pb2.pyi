@@ -233,7 +233,9 @@ class PlanFilter(_message.Message):
     MIN_DATA_MB_FIELD_NUMBER: _builtins.int
     INCLUDE_UNAVAILABLE_FIELD_NUMBER: _builtins.int
     region: _builtins.str
-    """A region's name, without regard to case: plans that cover at least one country of it."""
+    """A region's name, without regard to case: plans that cover at least one country of it;
+    or "Global": plans of no main region.
+    """
     country: _builtins.str
     """ISO code, or the English name of a country, without regard to case: plans that cover it."""
     duration_days: _builtins.int
