@@ -38,16 +38,16 @@ async def require_known(connection: Connection, wanted: PlanFilter) -> None:
         return
     if not known["region"]:
         names = [row[0] for row in await connection.fetch(REGION_NAMES)]
-        text = _unknown(wanted.region or "", [*names, GLOBAL], "region", "ListRegions")
+        text = _unknown(wanted.region or "", [*names, GLOBAL], "region", "regions")
         raise invalid({"filter.region": text}, reason="UNKNOWN_REGION")
     if not known["country"]:
         names = [row[0] for row in await connection.fetch(COUNTRY_NAMES)]
-        text = _unknown(wanted.country or "", names, "country", "ListCountries")
+        text = _unknown(wanted.country or "", names, "country", "countries")
         raise invalid({"filter.country": text}, reason="UNKNOWN_COUNTRY")
 
 
-def _unknown(given: str, names: Iterable[str], what: str, where: str) -> str:
+def _unknown(given: str, names: Iterable[str], what: str, many: str) -> str:
     near = {fold(name): name for name in names if name}
     close = difflib.get_close_matches(given, sorted(near), MOST_SUGGESTIONS)
     hint = f"did you mean {' or '.join(near[key] for key in close)}? " if close else ""
-    return f'no plan ever had the {what} "{given}"; {hint}{where} gives all names'
+    return f'no plan ever had the {what} "{given}"; {hint}the list of {many} has all names'

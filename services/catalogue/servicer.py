@@ -203,5 +203,7 @@ async def _countries(connection: Connection) -> pb.ListCountriesResponse:
 
 def _no_plan(name: str) -> Failure:
     return Failure(
-        Kind.NOT_FOUND, "PLAN_NOT_FOUND", f"There is no plan {name}; ListPlans gives those that are"
+        Kind.NOT_FOUND,
+        "PLAN_NOT_FOUND",
+        f"There is no plan {name}; list the plans for those there are",
     )
