@@ -198,3 +198,29 @@ def request(shop: Shop, **changes: Any) -> orders_pb2.CreateOrderRequest:
     """One of the first plan."""
     fields: dict[str, Any] = {"plan_id": shop.plan_id, "quantity": 1, "idempotency_key": "key-1"}
     return orders_pb2.CreateOrderRequest(**(fields | changes))
+
+
+async def outcomes(shop: Shop) -> list[str]:
+    """Of all attempts to buy, the oldest first."""
+    rows = await shop.databases.admin.fetch(
+        "select outcome from orders.order_attempts order by started_at"
+    )
+    return [row["outcome"] for row in rows]
+
+
+async def reaches(shop: Shop, order_id: str, status: str) -> None:
+    """Waits until the order has the status."""
+
+    async def reached() -> bool:
+        return await shop.stored_status(order_id) == status
+
+    await until(reached)
+
+
+async def is_explained(shop: Shop, order_id: str, words: str) -> None:
+    """Waits until the order's reason holds the words."""
+
+    async def explained() -> bool:
+        return words in (await shop.row(order_id))["status_reason"]
+
+    await until(explained)

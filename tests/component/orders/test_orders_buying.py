@@ -8,7 +8,7 @@ import pytest
 
 from kit import money
 from protos.orders.v1 import orders_pb2
-from tests.component.orders.shop import Shop, reason_of, request, until
+from tests.component.orders.shop import Shop, is_explained, reaches, reason_of, request
 
 
 async def test_an_order_is_paid_delivered_and_completed(shop: Shop) -> None:
@@ -144,10 +144,10 @@ async def test_an_order_still_prepared_answers_processing_with_a_reason(shop: Sh
             request(shop, quantity=6), metadata=await shop.session("b@example.com")
         )
         assert answer.order.status == orders_pb2.ORDER_STATUS_PROCESSING
-        await until(lambda: is_explained(shop, answer.order.id, "preparing"))
+        await is_explained(shop, answer.order.id, "preparing")
         assert (await shop.row(answer.order.id))["provider_reference"]
         await shop.control("clock/advance", hours=2)
-        await until(lambda: is_status(shop, answer.order.id, "COMPLETED"))
+        await reaches(shop, answer.order.id, "COMPLETED")
     assert shop.charges == 1
 
 
@@ -255,11 +255,3 @@ async def test_validating_tells_the_price_and_buys_nothing(shop: Shop) -> None:
     assert "cannot sell" in bad.reason
     assert shop.charges == 0
     assert await shop.databases.admin.fetchval("select count(*) from orders.esim_orders") == 0
-
-
-async def is_status(shop: Shop, order_id: str, status: str) -> bool:
-    return await shop.stored_status(order_id) == status
-
-
-async def is_explained(shop: Shop, order_id: str, words: str) -> bool:
-    return words in (await shop.row(order_id))["status_reason"]

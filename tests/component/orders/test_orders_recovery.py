@@ -1,0 +1,155 @@
+"""Orders that a service left in the middle, taken up again from wherever they were."""
+
+import asyncio
+
+import pytest
+
+from kit.errors import Failure, Kind
+from protos.orders.v1 import orders_pb2
+from tests.component.orders.shop import Shop, outcomes, reaches, request
+
+COMPLETED = orders_pb2.ORDER_STATUS_COMPLETED
+PROCESSING = orders_pb2.ORDER_STATUS_PROCESSING
+
+
+async def left_at(shop: Shop, *statements: str) -> str:
+    """A finished order put back as a process that died would have left it."""
+    async with shop.open() as orders:
+        answer = await orders.CreateOrder(
+            request(shop), metadata=await shop.session("b@example.com")
+        )
+    admin = shop.databases.admin
+    await admin.execute("alter table orders.esim_orders disable trigger check_status_change")
+    for statement in statements:
+        await admin.execute(statement)
+    await admin.execute(
+        "update orders.esim_orders set status = 'PROCESSING', next_run_at = now(),"
+        " lease_owner = gen_random_uuid(), leased_until = now()"
+    )
+    await admin.execute("alter table orders.esim_orders enable trigger check_status_change")
+    shop.esims.registered.clear()
+    return str(answer.order.id)
+
+
+NO_ATTEMPTS = "delete from orders.order_attempts"
+OPEN_ATTEMPTS = "update orders.order_attempts set outcome = 'OPEN', ended_at = null"
+NO_ESIMS = "delete from orders.order_esims"
+AT_PLACED = "update orders.esim_orders set status = 'PROCESSING', recovery_point = 'PLACED'"
+NO_ANSWER = (
+    "update orders.esim_orders set status = 'PROCESSING', recovery_point = 'ATTEMPTED',"
+    " provider_reference = null, placed_at = null"
+)
+AT_CLAIMED = "update orders.esim_orders set recovery_point = 'CLAIMED'"
+
+
+@pytest.mark.parametrize(
+    ("statements", "charges"),
+    [
+        # Never asked: bought now, beside the purchase that made the row of this test.
+        ([NO_ESIMS, NO_ATTEMPTS, NO_ANSWER, AT_CLAIMED], 2),
+        # Asked, and the answer was never recorded: it is found.
+        ([NO_ESIMS, OPEN_ATTEMPTS, NO_ANSWER], 1),
+        ([NO_ESIMS, AT_PLACED], 1),
+        ([AT_PLACED], 1),
+    ],
+    ids=["claimed", "attempted", "placed", "delivered"],
+)
+async def test_resumes_from_every_recovery_point(
+    shop: Shop, statements: list[str], charges: int
+) -> None:
+    order_id = await left_at(shop, *statements)
+    async with shop.open():
+        await reaches(shop, order_id, "COMPLETED")
+    assert len(shop.esims.registered[order_id].esims) == 1
+    assert shop.charges == charges
+
+
+async def test_a_claim_that_nobody_waits_for_any_more_is_not_bought(shop: Shop) -> None:
+    order_id = await left_at(shop, NO_ESIMS, NO_ATTEMPTS, NO_ANSWER, AT_CLAIMED)
+    await shop.databases.admin.execute(
+        "update orders.esim_orders set created_at = now() - interval '61 minutes'"
+    )
+    async with shop.open():
+        await reaches(shop, order_id, "FAILED")
+    assert shop.charges == 1  # of the purchase that made the row
+
+
+async def test_asking_again_does_not_hurry_an_order_that_waits(shop: Shop) -> None:
+    buyer = await shop.session("b@example.com")
+    await shop.fault(method="POST", path="/orders", status=429, headers={"Retry-After": "600"})
+    async with shop.open() as orders:
+        for _ in range(3):
+            answer = await orders.CreateOrder(request(shop), metadata=buyer)
+            assert answer.order.status == PROCESSING
+    assert await outcomes(shop) == ["NOT_SENT"]
+
+
+async def test_a_provider_that_takes_nothing_fails_the_order_after_some_attempts(
+    shop: Shop,
+) -> None:
+    order_id = await left_at(shop, NO_ESIMS, NO_ATTEMPTS, NO_ANSWER, AT_CLAIMED)
+    # The first four of five, without their pauses.
+    await shop.databases.admin.execute(
+        "insert into orders.order_attempts (order_id, bundle_name, quantity, outcome, ended_at)"
+        " select id, bundle_name, quantity, 'NOT_SENT', now()"
+        " from orders.esim_orders, generate_series(1, 4)"
+    )
+    await shop.fault(method="POST", path="/orders", status=429, headers={"Retry-After": "1"})
+    async with shop.open():
+        await reaches(shop, order_id, "FAILED")
+    assert "not been charged" in (await shop.row(order_id))["status_reason"]
+    assert shop.charges == 1  # of the purchase that made the row
+
+
+async def test_esims_that_never_come_are_left_to_a_person(shop: Shop) -> None:
+    await shop.fault(method="GET", path="/orders/*", status=400, count=0)
+    order_id = await left_at(shop, NO_ESIMS, AT_PLACED)
+    await shop.databases.admin.execute(
+        "update orders.esim_orders set placed_at = now() - interval '31 minutes'"
+    )
+    async with shop.open():
+        await reaches(shop, order_id, "NEEDS_REVIEW")
+
+
+async def test_esims_of_another_customer_are_left_to_a_person(shop: Shop) -> None:
+    shop.esims.failure = Failure(Kind.CONFLICT, "ICCID_OF_ANOTHER_CUSTOMER", "not theirs")
+    async with shop.open() as orders:
+        answer = await orders.CreateOrder(
+            request(shop), metadata=await shop.session("b@example.com")
+        )
+    assert await shop.stored_status(answer.order.id) == "NEEDS_REVIEW"
+    assert shop.charges == 1
+
+
+async def test_resumes_from_registered(shop: Shop) -> None:
+    order_id = await left_at(shop)
+    async with shop.open():
+        await reaches(shop, order_id, "COMPLETED")
+    assert shop.esims.registered == {}
+    assert shop.charges == 1
+
+
+async def test_an_order_under_another_processs_lease_is_left_alone(shop: Shop) -> None:
+    order_id = await left_at(shop)
+    await shop.databases.admin.execute(
+        "update orders.esim_orders set leased_until = now() + interval '1 hour'"
+    )
+    async with shop.open(purchase_wait=0.5) as orders:
+        again = await orders.CreateOrder(
+            request(shop), metadata=await shop.session("b@example.com")
+        )
+    assert again.repeated_request
+    assert again.order.id == order_id
+    assert again.order.status == PROCESSING
+
+
+async def test_two_services_on_one_database_buy_once_and_both_wait_for_it(shop: Shop) -> None:
+    await shop.fault(method="POST", path="/orders", delay_seconds=1)
+    buyer = await shop.session("b@example.com")
+    async with shop.open() as one, shop.open() as two:
+        answers = await asyncio.gather(
+            *(o.CreateOrder(request(shop), metadata=buyer) for o in (one, two))
+        )
+    assert len({answer.order.id for answer in answers}) == 1
+    assert [answer.order.status for answer in answers] == [COMPLETED, COMPLETED]
+    assert shop.charges == 1
