@@ -1,5 +1,6 @@
 """Who sees what: two customers, an administrator and nobody against every method."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -144,3 +145,21 @@ async def test_the_owner_of_the_tables_sees_no_row_either(service: Service, tabl
     async with admin.transaction():
         await admin.execute("set local role esimgo_owner")
         assert await admin.fetchval(f"select count(*) from esims.{table}") == 0  # noqa: S608
+
+
+@pytest.mark.parametrize("table", ["esims", "esim_bundles"])
+async def test_each_table_by_itself_shows_a_customer_only_their_rows(
+    service: Service, table: str
+) -> None:
+    (esim,) = await service.deliver()
+    await service.bundles(esim)
+    stranger = await service.auth.user_id("bob@example.com")
+    admin = service.databases.admin
+    for subject, rows in ((service.customer, 1), (stranger, 0)):
+        async with admin.transaction():
+            await admin.execute("set local role esims_user")
+            await admin.execute(
+                "select set_config('request.jwt.claims', $1, true)",
+                json.dumps({"sub": str(subject)}),
+            )
+            assert await admin.fetchval(f"select count(*) from esims.{table}") == rows  # noqa: S608 - a constant of this test

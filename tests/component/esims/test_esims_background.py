@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from services.esims import reference_store, store
 from services.esims.watch import FIRST_PAUSE, FOLLOWED_FOR, LEASE
 from tests.component.esims.conftest import at_provider
 from tests.component.esims.parts import Parts, wired
@@ -55,6 +56,16 @@ async def test_a_look_lost_in_a_crash_is_made_when_its_lease_ends(parts: Parts) 
     assert await parts.status(esim.id) == "ACTIVE"
 
 
+async def test_a_look_asked_for_during_another_is_still_made(parts: Parts) -> None:
+    (esim,) = await parts.deliver(auto_activate=True)
+    now = parts.clock.wall()
+    async with parts.database.system() as connection:
+        (due,) = await store.claim_follows(connection, now, LEASE, 1)
+        await store.follow_soon(connection, esim.id, now)
+        await store.schedule_follows(connection, [(due, None)])
+    assert await parts.watch.look() == 1
+
+
 async def test_two_replicas_share_the_looks(parts: Parts) -> None:
     await parts.deliver(quantity=4, auto_activate=True)
     looks = await asyncio.gather(parts.watch.look(), parts.watch.look())
@@ -92,6 +103,20 @@ async def test_a_reference_that_could_not_be_sent_is_sent_later(parts: Parts) ->
     parts.clock.ahead += timedelta(minutes=1)
     assert await parts.references.send_pending() == 1
     assert at_provider(parts.provider, esim.iccid).customer_ref == "Rome"
+
+
+async def test_a_reference_changed_while_the_older_was_sent_is_sent_once_more(
+    parts: Parts,
+) -> None:
+    (esim,) = await parts.deliver(customer_ref="Rome")
+    async with parts.database.system() as connection:
+        (pending,) = await reference_store.claim(connection, parts.clock.wall(), LEASE, 1)
+    await parts.databases.admin.execute("update esims.esims set customer_ref = 'Oslo'")
+    async with parts.database.system() as connection:
+        await reference_store.settle(connection, [(esim.id, pending.reference, None)])
+    parts.clock.ahead += timedelta(seconds=1)
+    assert await parts.references.send_pending() == 1
+    assert at_provider(parts.provider, esim.iccid).customer_ref == "Oslo"
 
 
 async def test_a_refused_reference_is_given_up(parts: Parts) -> None:
