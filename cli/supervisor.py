@@ -129,7 +129,8 @@ class Keeper:
                 task.cancel()
 
     async def _end(self, process: asyncio.subprocess.Process, exited: asyncio.Task[int]) -> None:
-        process.send_signal(self.program.stop_signal)
+        with suppress(ProcessLookupError):  # it ended in this moment
+            process.send_signal(self.program.stop_signal)
         hurry = asyncio.create_task(self._hurry.wait())
         await asyncio.wait(
             {exited, hurry}, timeout=self._grace, return_when=asyncio.FIRST_COMPLETED
@@ -137,7 +138,8 @@ class Keeper:
         if not exited.done():
             why = "was not awaited" if hurry.done() else f"did not stop within {self._grace:g} s"
             self._say("up", f"{self.program.name} {why}: killed")
-            process.kill()
+            with suppress(ProcessLookupError):
+                process.kill()
         hurry.cancel()
         await exited
 
