@@ -63,8 +63,7 @@ create index esims_reference_due on esims.esims (reference_due_at)
 create policy customer_reads_own on esims.esims for select to esims_user
     using (customer_id = (select auth.uid()));
 create policy admin_reads_all on esims.esims for select to esims_user
-    using (((select auth.jwt()) #>> '{app_metadata,role}') = 'admin'
-        or ((select auth.jwt()) #> '{app_metadata,roles}') @> '["admin"]');
+    using (((select auth.jwt()) #>> '{app_metadata,role}') = 'admin');
 create policy system_does_all on esims.esims for all to esims_system
     using (true) with check (true);
 

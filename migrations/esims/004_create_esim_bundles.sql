@@ -42,8 +42,7 @@ create index esim_bundles_customer on esims.esim_bundles (customer_id);
 create policy customer_reads_own on esims.esim_bundles for select to esims_user
     using (customer_id = (select auth.uid()));
 create policy admin_reads_all on esims.esim_bundles for select to esims_user
-    using (((select auth.jwt()) #>> '{app_metadata,role}') = 'admin'
-        or ((select auth.jwt()) #> '{app_metadata,roles}') @> '["admin"]');
+    using (((select auth.jwt()) #>> '{app_metadata,role}') = 'admin');
 create policy system_does_all on esims.esim_bundles for all to esims_system
     using (true) with check (true);
 

@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,10 @@ async def test_a_question_that_makes_no_sense_gets_words(platform: Platform) -> 
         assert answer.code in ("BAD_USER_INPUT", "NOT_FOUND"), query
 
 
+# Each connection names its prepared statements anew.
+PREPARED = re.compile(r"__asyncpg_\w+__")
+
+
 class StatementLog:
     """What PostgreSQL was asked in one test's database, from the server's own log."""
 
@@ -187,7 +192,7 @@ class StatementLog:
                 continue
             before[pid] = text
             if pid in customers and text.startswith(("execute", "statement")):
-                found.append(text)
+                found.append(PREPARED.sub("", text))
             if "COMMIT" in text:
                 customers.discard(pid)
         return found
@@ -211,17 +216,20 @@ async def test_statements_do_not_grow_with_the_number_of_esims(
         customer = await platform.customer(email)
         for _ in range(max(1, number // 5)):
             await platform.buy(customer, quantity=min(number, 5))
-        for _ in range(2):  # the first time may read the bundles from the provider
+        looks = []
+        for _ in range(3):
             statements.of_customers()
             answer = await customer.ask(
                 """{ myESIMs { iccid plan { name } order { status } bundles { state }
                      usage { totalRemaining } } }"""
             )
+            looks.append(Counter(statements.of_customers()))
         assert len(answer.data["myESIMs"]) == number
         assert all(
             esim["plan"] and esim["order"] and len(esim["bundles"]) == 1 and esim["usage"]
             for esim in answer.data["myESIMs"]
         )
-        counts[number] = len(statements.of_customers())
-    assert counts[2] > 4
+        # What a slow machine still finished of the look before can only add to one.
+        counts[number] = min(looks, key=Counter.total)
+    assert counts[2].total() > 4
     assert counts[50] == counts[2]
