@@ -23,7 +23,6 @@ from services.orders.recovery import Recovery
 from services.orders.servicer import ACCESS, OrdersServicer
 from services.orders.settings import Settings
 from services.orders.settle import Settlement
-from services.orders.work import LEASE_MARGIN
 
 NEEDS = "002_create_esim_orders"
 
@@ -59,7 +58,7 @@ async def serve(
             tolerance=timedelta(seconds=settings.clock_tolerance),
         )
         cancellation = Cancellation(database, datasource, esims)
-        longest_run = settings.provider.timeout + LEASE_MARGIN
+        longest_run = settings.provider.timeout + settings.takeover
         recovery = Recovery(
             database,
             Purchase(database, datasource, esims, settlement),

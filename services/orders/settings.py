@@ -21,6 +21,7 @@ class Settings:
     settling: float = 600.0
     clock_tolerance: float = 300.0
     recovery_every: float = 1.0
+    takeover: float = 30.0
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
@@ -61,6 +62,15 @@ class Settings:
                 1,
                 low=0.05,
                 high=60,
+            ),
+            # The default leaves room for the database's part around a call, a slow one too.
+            takeover=env.number(
+                "ORDERS_TAKEOVER_SECONDS",
+                "Seconds beyond the longest call to eSIM Go after which another process goes on with"
+                " an order whose process died.",
+                30,
+                low=1,
+                high=300,
             ),
         )
 

@@ -10,9 +10,6 @@ from kit.db import Connection, Database
 from services.orders import store
 from services.orders.order import Order, OrderStatus, RecoveryPoint
 
-# Seconds on top of the longest provider call: for the database's part around it.
-LEASE_MARGIN = 30.0
-
 
 @dataclass(frozen=True, slots=True)
 class Pause:
