@@ -192,7 +192,8 @@ async def test_the_callers_deadline_is_known_inside(stub: Any, probe: Probe, aut
         stub.GetOrder, orders_pb2.GetOrderRequest(), token=auth.service_role_key, timeout=7
     )
     assert probe.left is not None
-    assert 0 < probe.left <= 7
+    # gRPC rounds a deadline up a little; without one it would be DEFAULT_DEADLINE.
+    assert 0 < probe.left < 7.5
 
 
 async def test_a_caller_without_a_deadline_gets_one(stub: Any, probe: Probe, auth: Auth) -> None:
