@@ -31,7 +31,7 @@ def plan_filter(checks: Checks, given: pb.PlanFilter) -> PlanFilter:
     low = _price(checks, "min_price", given.min_price) if given.HasField("min_price") else None
     high = _price(checks, "max_price", given.max_price) if given.HasField("max_price") else None
     if low is not None and high is not None and low > high:
-        checks.fail("filter.max_price", f"must not be below min_price, which is {low}")
+        checks.fail("filter.max_price", f"must not be below the lowest price, which is {low}")
     currencies = {price.currency_code for price in (given.min_price, given.max_price)} - {""}
     if len(currencies) > 1:
         checks.fail("filter.max_price", "must be in the same currency as min_price")
