@@ -143,6 +143,8 @@ class Provider:
     async def _hit(
         self, fault: Fault, run: Callable[[], Awaitable[Answer]], request: web.Request
     ) -> Answer:
+        # Taken in before any delay: what was sent takes effect, also when its sender has gone away.
+        await request.read()
         if not fault.drop and fault.status is None:
             if fault.effect == "none":
                 await asyncio.sleep(fault.delay_seconds)

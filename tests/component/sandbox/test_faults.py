@@ -54,6 +54,22 @@ async def test_a_delay_is_before_or_after_the_effect(
     waiting.cancel()
 
 
+async def test_a_delayed_order_takes_effect_though_its_buyer_has_gone(client: Client) -> None:
+    await client.control("faults", {"path": "/orders", "delay_seconds": 0.2})
+    # A body of its own packet, and a connection that is closed while the request is held up.
+    async with aiohttp.ClientSession() as hasty:
+        waiting = asyncio.create_task(
+            hasty.post(
+                f"{client.running.url}/orders", json=ORDER, headers={"X-API-Key": "sandbox-api-key"}
+            )
+        )
+        while (await client.control("faults"))["faults"]:
+            await asyncio.sleep(0)
+        waiting.cancel()
+    while not (await client.control("orders"))["orders"]:
+        await asyncio.sleep(0.01)
+
+
 async def test_a_short_delay_lets_the_request_through(client: Client) -> None:
     await client.control("faults", {"delay_seconds": 0.01})
     assert (await client.call("POST", "/orders", ORDER)).status == 200
