@@ -122,3 +122,25 @@ async def test_a_lost_server_is_unavailable_and_recovers(
     assert caught.value.kind is Kind.UNAVAILABLE
     async with database.system() as connection:
         assert await connection.fetchval(COUNT) == 0
+
+
+async def test_connections_cut_at_any_moment_are_unavailable_and_nothing_else(
+    database: Database, databases: Databases
+) -> None:
+    kill = "select pg_terminate_backend(pid) from pg_stat_activity where usename = $1"
+    outcomes: list[Kind] = []
+
+    async def work() -> None:
+        for _ in range(30):
+            try:
+                async with database.system() as connection:
+                    await connection.fetchval(COUNT)
+            except Failure as failure:
+                outcomes.append(failure.kind)
+
+    async def cut() -> None:
+        for _ in range(20):
+            await databases.admin.fetch(kill, "webhooks_service")
+
+    await asyncio.gather(cut(), *(work() for _ in range(30)))
+    assert set(outcomes) == {Kind.UNAVAILABLE}
