@@ -1,0 +1,171 @@
+"""How fast callbacks are acknowledged for good, with the esims service away, and how it catches up.
+
+`python -m bench.callbacks`: one machine, real processes, a PostgreSQL that waits for its disk; beside
+it, in the same run, how many rows of that size the same server commits one by one.
+"""
+
+import asyncio
+import itertools
+import os
+import platform
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import click
+
+from tests.chaos.callbacks.events import Story
+from tests.chaos.callbacks.run import PENDING, SETTINGS, open_stage
+from tests.chaos.callbacks.sender import Post
+from tests.chaos.callbacks.stage import Stage
+from tests.chaos.callbacks.subjects import gather_cast
+
+DATABASE = "bench"
+ESIMS, ORDERS = 50, 5
+# Enough for any machine at full speed.
+MOST_A_SECOND = 3_000
+INSERT = "insert into bench_rows (body) values ($1)"
+
+
+@dataclass(slots=True)
+class Measured:
+    """A rate, and the seconds of each step."""
+
+    name: str
+    seconds: float
+    waits: list[float] = field(default_factory=list)
+
+    def line(self) -> str:
+        waits = sorted(self.waits)
+        p50, p99 = (waits[int(share * (len(waits) - 1))] * 1000 for share in (0.5, 0.99))
+        rate = len(waits) / self.seconds
+        return f"{self.name:<58}{rate:>9,.0f}{p50:>9.1f}{p99:>9.1f}"
+
+
+@click.command()
+@click.option("--seconds", default=300.0, show_default=True, help="Without the esims service.")
+@click.option("--rate", default=50.0, show_default=True, help="Callbacks a second meanwhile.")
+@click.option("--burst", default=10.0, show_default=True, help="Seconds at full speed, each.")
+def main(seconds: float, rate: float, burst: float) -> None:
+    """Prints a table of what was measured."""
+    asyncio.run(_bench(seconds, rate, burst))
+
+
+async def _bench(seconds: float, rate: float, burst: float) -> None:
+    click.echo(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    stage = await open_stage(1, durable=True)
+    try:
+        await stage.make_database(DATABASE)
+        await stage.run(("catalogue", "esims", "orders"), DATABASE, settings=SETTINGS)
+        cast = await gather_cast(stage, DATABASE, ESIMS, ORDERS)
+        await stage.halt()
+        await stage.run(("esims", "orders", "webhooks"), DATABASE, settings=SETTINGS)
+        count = round(seconds * rate + 4 * burst * MOST_A_SECOND)
+        began = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=12)
+        bodies = iter([c.body for c in Story(cast, random.Random(1), began).write(count)])
+        await _measure(stage, bodies, seconds, rate, burst)
+    finally:
+        await stage.close()
+
+
+async def _measure(
+    stage: Stage, bodies: Iterator[bytes], seconds: float, rate: float, burst: float
+) -> None:
+    post = Post(
+        f"http://{stage.address('webhooks')}/webhooks/esim-go",
+        stage.sandbox.world.settings.api_key,
+        stage.http,
+    )
+    admin = await asyncpg.connect(stage.url(DATABASE))
+    await admin.execute("create table bench_rows (id bigserial primary key, body bytea not null)")
+    click.echo(f"{'':<58}{'per s':>9}{'p50 ms':>9}{'p99 ms':>9}")
+    for workers in (1, 16):
+        plain = await _plain_commits(stage, bodies, burst, workers)
+        click.echo(plain.line())
+        both = await _full_speed(post, bodies, burst, workers, "esims running")
+        click.echo(both.line())
+        await _drained(admin)
+    await stage.processes["esims"].hold()
+    alone = await _full_speed(post, bodies, burst, 16, "esims stopped")
+    click.echo(alone.line())
+    click.echo((await _steady(post, bodies, seconds, rate)).line())
+    waiting = await admin.fetchval(PENDING)
+    clock = asyncio.get_running_loop().time
+    returned = clock()
+    await stage.processes["esims"].let_go()
+    started = clock() - returned
+    await _drained(admin)
+    took = clock() - returned
+    click.echo(f"backlog at its return: {waiting:,}; the service took {started:.1f} s to start")
+    click.echo(f"drained {took:.1f} s after its return: {waiting / took:,.0f} a second")
+    if post.statuses:
+        click.echo(f"answers other than 2xx: {post.statuses}")
+    await admin.close()
+
+
+async def _plain_commits(
+    stage: Stage, bodies: Iterator[bytes], seconds: float, workers: int
+) -> Measured:
+    """One row, one commit, as often as the server can; the bodies are used again later."""
+    sample = list(itertools.islice(bodies, 200))
+    connections = [await asyncpg.connect(stage.url(DATABASE)) for _ in range(workers)]
+    found = Measured(f"one row, one commit; {workers} connections", seconds)
+
+    async def insert(worker: int) -> None:
+        await connections[worker].execute(INSERT, random.choice(sample))
+
+    await _repeat(insert, found, workers)
+    for connection in connections:
+        await connection.close()
+    return found
+
+
+async def _full_speed(
+    post: Post, bodies: Iterator[bytes], seconds: float, workers: int, state: str
+) -> Measured:
+    """Each worker posts the next one when the last one was answered."""
+    found = Measured(f"acknowledged; {workers} connections, {state}", seconds)
+
+    async def one(_worker: int) -> None:
+        if not await post.once(next(bodies)):
+            raise RuntimeError(f"a callback was not acknowledged: {post.statuses}")
+
+    await _repeat(one, found, workers)
+    return found
+
+
+async def _repeat(step: Callable[[int], Awaitable[None]], found: Measured, workers: int) -> None:
+    clock = asyncio.get_running_loop().time
+    begun = clock()
+
+    async def work(worker: int) -> None:
+        while (started := clock()) - begun < found.seconds:
+            await step(worker)
+            found.waits.append(clock() - started)
+
+    await asyncio.gather(*(work(worker) for worker in range(workers)))
+    found.seconds = clock() - begun
+
+
+async def _steady(post: Post, bodies: Iterator[bytes], seconds: float, rate: float) -> Measured:
+    """So many a second, whether the last one was answered or not."""
+    clock = asyncio.get_running_loop().time
+    begun, before = clock(), len(post.latencies)
+    async with asyncio.TaskGroup() as group:
+        for number in range(round(seconds * rate)):
+            if (early := begun + number / rate - clock()) > 0:
+                await asyncio.sleep(early)
+            group.create_task(post.once(next(bodies)))
+    name = f"acknowledged; {rate:g} a second for {seconds:g} s, esims stopped"
+    return Measured(name, clock() - begun, post.latencies[before:])
+
+
+async def _drained(admin: "asyncpg.Connection[asyncpg.Record]") -> None:
+    while await admin.fetchval(PENDING):  # noqa: ASYNC110 - it is a row that we wait for
+        await asyncio.sleep(0.2)
+
+
+if __name__ == "__main__":
+    main()

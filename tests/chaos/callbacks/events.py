@@ -1,0 +1,208 @@
+"""Callbacks with known contents: every type of both versions, and the platform's own events."""
+
+import json
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.chaos.callbacks.subjects import Awaited, Cast, OnESIM, Role, Subject
+
+COUNTRIES = (("FR", "France"), ("DE", "Germany"), ("ES", "Spain"), ("IT", "Italy"))
+# Of a hundred callbacks so many are about the balance, and so many are nothing known.
+BALANCE_SHARE, STRANGE_SHARE = 2, 1
+# One in so many names its ICCID as a JSON number, as one page of the provider's guide does.
+AS_NUMBER = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """One body to post; `after` is the body that must have been acknowledged before.
+
+    Only news without a time and without an order of their own have one: the provider's word of
+    where an eSIM is now can't be told from its word of yesterday.
+    """
+
+    body: bytes
+    after: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Writes the callbacks of one run; the same seed and cast give the same ones."""
+
+    cast: Cast
+    chance: random.Random
+    began: datetime
+
+    def write(self, count: int) -> list[Callback]:
+        """Exactly so many different callbacks, in the order in which things happened.
+
+        Raises ValueError when that is less than every subject's own story.
+        """
+        told = [callback for subject in self.cast.esims for callback in self._of_esim(subject)]
+        told += [callback for order in self.cast.orders for callback in self._of_order(order)]
+        told += [Callback(self._balance(n)) for n in range(count * BALANCE_SHARE // 100 + 5)]
+        told += [Callback(self._strange(n)) for n in range(count * STRANGE_SHARE // 100 + 3)]
+        if len(told) > count:
+            raise ValueError(f"the stories alone are {len(told)} callbacks: ask for more")
+        used = {callback.body for callback in told}
+        users = [s for s in self.cast.esims if s.role not in (Role.IDLE, Role.AMBIGUOUS)]
+        while len(told) < count:
+            subject = self.chance.choice(users)
+            bundle = self.chance.choice(subject.bundles)
+            # Never the last word: each story holds the least that is left.
+            left = self.chance.randrange(bundle.initial // 2, bundle.initial)
+            body = self._usage(subject, "Utilisation", bundle, left)
+            if body not in used:
+                used.add(body)
+                told.append(Callback(body))
+        return told
+
+    def _of_esim(self, subject: Subject) -> Iterator[Callback]:
+        iccid, (first, second) = subject.iccid, subject.bundles
+        if subject.role is Role.AMBIGUOUS:
+            # V2 without times: which of the two is meant, only the provider can tell.
+            told = {"name": first.name, "initialQuantity": first.initial}
+            told |= {"remainingQuantity": first.initial - 400_000_000}
+            yield Callback(_json({"iccid": iccid, "alertType": "Utilisation", "bundle": told}))
+            return
+        if subject.role is Role.IDLE:
+            yield Callback(self._dated("esim.deletion_scheduled", iccid, days=7))
+            return
+        yield Callback(self._of(iccid, {"alertType": "FirstAttachment"}))
+        yield from self._in_order([self._country(iccid, place) for place in COUNTRIES[:3]])
+        for bundle in (first, second):
+            yield Callback(self._usage(subject, "FirstUse", bundle, bundle.initial))
+            ends = 0 if subject.role is Role.SPENT else bundle.initial // 5
+            for left in (bundle.initial * 99 // 100, bundle.initial // 2, ends):
+                yield Callback(self._usage(subject, "Utilisation", bundle, left))
+        for hour, status in enumerate(("Downloaded", "Installed")):
+            yield Callback(self._profile(iccid, hour, status))
+        number = f"4477{self.chance.randrange(10**8):08d}"
+        yield from self._in_order(
+            self._of(iccid, {"alertType": f"MSISDN{what}", "msisdn": number, "reason": why})
+            for what, why in (("Enabled", "Bundle added"), ("Disabled", "Bundle expired"))
+        )
+        at = self._time(minutes=self.chance.randrange(600))
+        yield Callback(self._of(iccid, {"alertType": "SMSFailed", "timestamp": at}))
+        if subject.role is Role.DELETED:
+            yield Callback(self._dated("esim.deletion_scheduled", iccid, days=-7))
+            yield Callback(self._dated("esim.deleted", iccid, days=0))
+        if subject.role is Role.PLATFORM:
+            yield from self._platform(subject)
+
+    def _platform(self, subject: Subject) -> Iterator[Callback]:
+        iccid, (first, second) = subject.iccid, subject.bundles
+        code = f"LPA:1$rsp-{iccid[-4:]}.example.com$NEW-{self.chance.randrange(10**9):09d}"
+        for event, data in (
+            ("esim.assigned", {"qr_code": code, "assigned_date": self._time(minutes=5)}),
+            ("esim.activated", {"activated_date": self._time(minutes=10)}),
+            (
+                "bundle.activated",
+                {
+                    "bundle_name": second.name,
+                    "start_date": self._time(),
+                    "end_date": self._time(days=30),
+                },
+            ),
+            ("bundle.expired", {"bundle_name": first.name}),
+        ):
+            yield Callback(_json({"event": event, "data": {"iccid": iccid, **data}}))
+
+    def _of_order(self, order: Awaited) -> Iterator[Callback]:
+        esims = [
+            {
+                "iccid": iccid,
+                "customer_ref": "",
+                "qr_code": f"LPA:1$rsp.example.com$K-{iccid[-11:]}",
+                "status": "ASSIGNED",
+                "assigned_date": self._time(),
+            }
+            for iccid in order.iccids
+        ]
+        data = {"order_reference": order.reference, "esims": esims}
+        yield Callback(_json({"event": "order.completed", "data": data}))
+
+    def _usage(self, subject: Subject, kind: str, bundle: OnESIM, left: int) -> bytes:
+        shown: dict[str, Any] = {
+            "name": bundle.name,
+            "initialQuantity": bundle.initial,
+            "remainingQuantity": left,
+            "startTime": self._time(),
+            "endTime": self._time(days=30),
+        }
+        if self.chance.random() < 0.5:  # V3; without these it is V2
+            shown |= {
+                "id": bundle.assignment,
+                "reference": bundle.reference,
+                "description": f"eSIM, {bundle.name}",
+                "unlimited": False,
+            }
+        return self._of(subject.iccid, {"alertType": kind, "bundle": shown})
+
+    def _country(self, iccid: str, place: tuple[str, str]) -> bytes:
+        code, name = place
+        told = {"alertType": "CountryChange", "country": {"code": code, "name": name}}
+        return self._of(iccid, told)
+
+    def _profile(self, iccid: str, hour: int, status: str) -> bytes:
+        device = {"eid": f"8904903200000000{iccid[-16:]}", "make": "Example", "model": "Phone 1"}
+        at = self._time(minutes=60 * hour)
+        return self._of(iccid, {"profileStatus": status, "timestamp": at, "device": device})
+
+    def _dated(self, event: str, iccid: str, days: int) -> bytes:
+        return _json({"date": self._time(days=days), "event": event, "iccid": iccid})
+
+    def _balance(self, number: int) -> bytes:
+        cents = 100_000 + 7 * number
+        kinds = ("Topup", "AutoTopup", "eSIMGoTopup", "LowBalance", "InsufficientBalance")
+        kind = kinds[number % len(kinds)]
+        if number % len(kinds) < 3:
+            amounts = {"oldAmount": cents / 100, "newAmount": (cents + 50_000) / 100}
+            return _json({"alertType": kind, "bundle": amounts})
+        info = {"balance": cents / 1000, "threshold": 100, "thresholdPercentRemaining": 50}
+        return _json({"alertType": kind, "balanceInfo": info})
+
+    def _strange(self, number: int) -> bytes:
+        return (
+            b"not JSON %d" % number,
+            _json({"alertType": "NobodyKnows", "number": number}),
+            _json({"number": number}),
+        )[number % 3]
+
+    def _of(self, iccid: str, told: dict[str, Any]) -> bytes:
+        text = _json({"iccid": iccid, **told})
+        if self.chance.randrange(AS_NUMBER) == 0:
+            return text.replace(b'"%s"' % iccid.encode(), iccid.encode(), 1)
+        return text
+
+    def _time(self, *, days: int = 0, minutes: int = 0) -> str:
+        at = self.began + timedelta(days=days, minutes=minutes)
+        return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def _in_order(self, bodies: Iterable[bytes]) -> Iterator[Callback]:
+        before: bytes | None = None
+        for body in bodies:
+            yield Callback(body, before)
+            before = body
+
+
+def disturbed(
+    callbacks: Sequence[Callback], chance: random.Random, repeats: float
+) -> list[Callback]:
+    """In any order, and a share of them again at any later moment."""
+    shuffled = list(callbacks)
+    chance.shuffle(shuffled)
+    placed: list[tuple[float, Callback]] = [(float(n), c) for n, c in enumerate(shuffled)]
+    for place, callback in chance.sample(placed, round(len(placed) * repeats)):
+        # A copy of its own kind: posted again after it was acknowledged.
+        copy = Callback(callback.body, callback.body)
+        placed.append((chance.uniform(place, len(shuffled)), copy))
+    placed.sort(key=lambda item: item[0])
+    return [callback for _, callback in placed]
+
+
+def _json(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode()

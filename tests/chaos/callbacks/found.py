@@ -1,0 +1,126 @@
+"""What a run ended in, read from the tables by a superuser."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import asyncpg
+
+from tests.chaos.callbacks.oracle import BundleEnd, End, ESIMEnd
+from tests.chaos.callbacks.sender import Sent
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+# What every run makes anew: when something was written, by whom, and for which event.
+PASSING = (
+    *("created_at", "updated_at", "read_at", "state_read_at", "bundles_read_at", "action_date"),
+    *("follow_at", "follow_count", "reference_due_at", "last_country_at", "msisdn_at"),
+    *("assigned_date", "last_action", "absent_since", "activated_at", "event_id", "received_at"),
+    *("registered_at", "placed_at", "next_run_at", "lease_owner", "leased_until"),
+    # An eSIM that a callback delivered gets another id in each run; its ICCID is the same.
+    *("id", "esim_id"),
+)
+TABLES = (
+    *("esims.esims", "esims.esim_bundles"),
+    *("orders.esim_orders", "orders.order_esims", "orders.balance_events"),
+)
+INBOX = "select digest, event_type, times_received from webhooks.inbox"
+
+
+async def inbox_faults(admin: Connection, account: Mapping[bytes, Sent]) -> Counter[str]:
+    """What was acknowledged and isn't in the inbox, or is there in another number than was sent."""
+    faults: Counter[str] = Counter()
+    rows: dict[bytes, list[int]] = {}
+    for row in await admin.fetch(INBOX):
+        rows.setdefault(row["digest"], []).append(row["times_received"])
+    for body, sent in account.items():
+        found = rows.pop(hashlib.sha256(body).digest(), [])
+        if sent.acknowledged and not found:
+            faults["acknowledged and lost"] += 1
+        elif len(found) > 1:
+            faults["stored more than once"] += 1
+        elif found and not sent.acknowledged <= found[0] <= sent.attempts:
+            faults["repeats miscounted"] += 1
+    faults["stored and never sent"] += len(rows)
+    return +faults
+
+
+async def read(admin: Connection) -> End:
+    """The end of the run, in the terms of the oracle."""
+    end = End()
+    for row in await admin.fetch(
+        "select id, iccid, status, provider_state, last_country, profile_status, msisdn,"
+        " deletion_announced_at, message_failed_at, smdp_address, matching_id from esims.esims"
+    ):
+        end.esims[row["iccid"]] = ESIMEnd(
+            status=row["status"],
+            deleted=row["provider_state"] == "deactivated",
+            country=row["last_country"],
+            profile_status=row["profile_status"],
+            msisdn=row["msisdn"],
+            announced=row["deletion_announced_at"],
+            message_failed=row["message_failed_at"],
+            code=f"LPA:1${row['smdp_address']}${row['matching_id']}",
+        )
+    for row in await admin.fetch(
+        "select e.iccid, b.assignment_id, b.state, b.remaining_bytes, b.started_at, b.ends_at"
+        " from esims.esim_bundles b join esims.esims e on e.id = b.esim_id"
+    ):
+        end.esims[row["iccid"]].bundles[row["assignment_id"]] = BundleEnd(
+            row["state"], row["remaining_bytes"], row["started_at"], row["ends_at"]
+        )
+    for row in await admin.fetch(
+        "select o.provider_reference, array_agg(d.iccid order by d.iccid) as iccids"
+        " from orders.esim_orders o join orders.order_esims d on d.order_id = o.id"
+        " where o.status = 'COMPLETED' group by o.id"
+    ):
+        end.completed[row["provider_reference"]] = tuple(row["iccids"])
+    end.balance_news = await admin.fetchval("select count(*) from orders.balance_events")
+    return end
+
+
+def differences(expected: End, found: End) -> list[str]:
+    """Every effect that is missing or wrong, as a line for a person."""
+    wrong = []
+    for iccid, esim in expected.esims.items():
+        now = found.esims.get(iccid)
+        if now is None:
+            wrong.append(f"eSIM {iccid} is missing")
+            continue
+        wrong += _compare(f"eSIM {iccid}", esim, now)
+        for assignment, bundle in esim.bundles.items():
+            name = f"bundle {assignment} of eSIM {iccid}"
+            if assignment not in now.bundles:
+                wrong.append(f"{name} is missing")
+            else:
+                wrong += _compare(name, bundle, now.bundles[assignment])
+    for reference, iccids in expected.completed.items():
+        if found.completed.get(reference) != iccids:
+            wrong.append(f"order {reference} did not get its eSIMs")
+    if found.balance_news != expected.balance_news:
+        wrong.append(f"{found.balance_news} balance events, not {expected.balance_news}")
+    return wrong
+
+
+def _compare(name: str, expected: ESIMEnd | BundleEnd, now: ESIMEnd | BundleEnd) -> list[str]:
+    wrong = []
+    for key in expected.__dataclass_fields__:
+        if key == "bundles":
+            continue
+        value, is_now = getattr(expected, key), getattr(now, key)
+        # What no callback told of may be anything, as the code that the eSIM was delivered with.
+        if value not in (None, "") and is_now != value:
+            wrong.append(f"{key} of {name} is {is_now}, not {value}")
+    return wrong
+
+
+async def snapshot(admin: Connection) -> Counter[str]:
+    """Every row of the owners' tables without what every run makes anew, to compare two runs."""
+    rows: Counter[str] = Counter()
+    for table in TABLES:
+        query = f"select to_jsonb(t) - $1::text[] as row from {table} t"  # noqa: S608 - our own names
+        for row in await admin.fetch(query, list(PASSING)):
+            rows[f"{table} {json.dumps(json.loads(row['row']), sort_keys=True)}"] += 1
+    return rows

@@ -1,0 +1,29 @@
+"""The webhook process as it must not be: it acknowledges a callback before the commit.
+
+Run in place of `webhooks` to show that the harness finds what is lost by that.
+"""
+
+import asyncio
+
+from aiohttp import web
+
+from kit import process
+from webhooks import app
+from webhooks.__main__ import serve
+from webhooks.settings import Settings
+
+_storing: set["asyncio.Task[web.Response]"] = set()
+_receive = app.Callbacks.receive
+
+
+async def _receive_later(self: app.Callbacks, request: web.Request) -> web.Response:
+    await request.read()
+    task = asyncio.create_task(_receive(self, request))
+    _storing.add(task)
+    task.add_done_callback(_storing.discard)
+    return web.json_response({"received": True})
+
+
+if __name__ == "__main__":
+    app.Callbacks.receive = _receive_later  # type: ignore[method-assign] # the fault itself
+    process.run(Settings.read, Settings.secrets, serve)

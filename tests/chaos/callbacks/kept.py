@@ -1,0 +1,100 @@
+"""A process that is started again at once whenever it dies, on the same port."""
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+
+from cli.supervisor import Program, pass_on, spawn
+
+# Lines of each process that are kept to explain a failure.
+KEPT_LINES = 400
+# Seconds until a process must answer; a start takes two on an idle machine.
+PATIENCE = 90.0
+# Seconds between two questions whether it answers.
+PROBE_EVERY = 0.05
+# Seconds that a process has to stop by itself.
+GRACE = 10.0
+
+
+class Kept:
+    """One process, from its making to `stop`."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.ready = asyncio.Event()
+        self.lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = False
+        self._free = asyncio.Event()
+        self._free.set()
+        self._task = asyncio.create_task(self._keep(), name=program.name)
+
+    async def answers(self) -> None:
+        """Returns when it answers; raises RuntimeError with its last lines when it doesn't come."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self.ready.wait()
+        except TimeoutError as error:
+            last = "\n".join(list(self.lines)[-20:])
+            raise RuntimeError(f"{self.program.name} does not answer:\n{last}") from error
+
+    def kill(self) -> bool:
+        """Ends it by SIGKILL; False when it isn't running in this moment."""
+        if self._process is None or self._process.returncode is not None:
+            return False
+        self.ready.clear()
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        return True
+
+    async def hold(self) -> None:
+        """Stops it and leaves it stopped until `let_go`."""
+        self._free.clear()
+        self._end()
+        while self._process is not None:
+            await asyncio.sleep(PROBE_EVERY)
+
+    async def let_go(self) -> None:
+        """Starts it again after `hold`."""
+        self._free.set()
+        await self.answers()
+
+    async def stop(self) -> None:
+        """Asks it to stop, and kills it when it doesn't."""
+        self._stopping = True
+        self._free.set()
+        self._end()
+        done, _ = await asyncio.wait({self._task}, timeout=GRACE)
+        if not done:
+            self.kill()
+            await self._task
+
+    def _end(self) -> None:
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(self.program.stop_signal)
+
+    async def _keep(self) -> None:
+        while True:
+            await self._free.wait()
+            if self._stopping:
+                return
+            self._process = await spawn(self.program)
+            hearing = asyncio.create_task(
+                pass_on(self._process.stdout, self.program.name, lambda _, line: self._hear(line))
+            )
+            probing = asyncio.create_task(self._probe())
+            await self._process.wait()
+            probing.cancel()
+            self._process = None
+            self.ready.clear()
+            await asyncio.wait({hearing}, timeout=1)
+            hearing.cancel()
+
+    def _hear(self, line: str) -> None:
+        self.lines.append(line)
+
+    async def _probe(self) -> None:
+        while not await self.program.ready():
+            await asyncio.sleep(PROBE_EVERY)
+        self.ready.set()

@@ -1,0 +1,138 @@
+"""What a run must end in, worked out from the bodies alone by rules of its own, without our code."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from tests.chaos.callbacks.subjects import Cast, Role, Subject
+
+# How far a bundle can be; whatever comes late never brings it back.
+STEPS = ("queued", "active", "depleted", "expired")
+BALANCE_KINDS = ("Topup", "AutoTopup", "eSIMGoTopup", "LowBalance", "InsufficientBalance")
+
+
+@dataclass(slots=True)
+class BundleEnd:
+    """A bundle at the end of the run."""
+
+    state: str
+    remaining: int
+    started: datetime | None = None
+    ends: datetime | None = None
+
+    def reach(self, state: str) -> None:
+        self.state = max(self.state, state, key=STEPS.index)
+
+
+@dataclass(slots=True)
+class ESIMEnd:
+    """An eSIM at the end of the run; `status` as customers see it."""
+
+    status: str = "ASSIGNED"
+    deleted: bool = False
+    country: str = ""
+    profile_status: str = ""
+    msisdn: str = ""
+    announced: datetime | None = None
+    message_failed: datetime | None = None
+    code: str = ""
+    bundles: dict[str, BundleEnd] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class End:
+    """Everything that can be told from outside."""
+
+    esims: dict[str, ESIMEnd] = field(default_factory=dict)
+    completed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    balance_news: int = 0
+
+
+def expected(cast: Cast, bodies: Iterable[bytes]) -> End:
+    """The end of a run that took in these bodies, given in the order in which things happened."""
+    end = End()
+    subjects = {subject.iccid: subject for subject in cast.esims}
+    for subject in cast.esims:
+        bundles = {b.assignment: BundleEnd("queued", b.initial) for b in subject.bundles}
+        end.esims[subject.iccid] = ESIMEnd(bundles=bundles)
+    for body in bodies:
+        try:
+            told = json.loads(body)
+        except ValueError:
+            continue
+        kind = told.get("alertType") or told.get("event")
+        if kind in BALANCE_KINDS:
+            end.balance_news += 1
+        elif kind == "order.completed":
+            iccids = tuple(esim["iccid"] for esim in told["data"]["esims"])
+            end.completed[told["data"]["order_reference"]] = iccids
+        elif iccid := str(told.get("iccid") or told.get("data", {}).get("iccid") or ""):
+            _tell(end.esims[iccid], subjects[iccid], kind, told)
+    for subject in cast.esims:
+        _settle(end.esims[subject.iccid], subject)
+    return end
+
+
+def _tell(esim: ESIMEnd, subject: Subject, kind: str | None, told: dict[str, Any]) -> None:
+    data = told.get("data", {})
+    if kind in ("Utilisation", "FirstUse"):
+        _use(esim, subject, told["bundle"])
+    elif kind == "CountryChange":
+        esim.country = told["country"]["code"]
+    elif kind == "esim.deletion_scheduled":
+        esim.announced = _time(told["date"])
+    elif kind == "esim.deleted":
+        esim.deleted = True
+    elif kind == "MSISDNEnabled":
+        esim.msisdn = told["msisdn"]
+    elif kind == "MSISDNDisabled":
+        esim.msisdn = ""
+    elif kind == "SMSFailed":
+        esim.message_failed = _time(told["timestamp"])
+    elif kind == "esim.assigned":
+        esim.code = data["qr_code"]
+    elif kind == "bundle.activated":
+        bundle = _named(esim, subject, data["bundle_name"])
+        bundle.reach("active")
+        bundle.started, bundle.ends = _time(data["start_date"]), _time(data["end_date"])
+    elif kind == "bundle.expired":
+        _named(esim, subject, data["bundle_name"]).reach("expired")
+    elif kind is None and "profileStatus" in told:
+        esim.profile_status = told["profileStatus"]
+
+
+def _use(esim: ESIMEnd, subject: Subject, told: dict[str, Any]) -> None:
+    if subject.role is Role.AMBIGUOUS:
+        # Only the provider can tell which: it served the whole from the bundle that came first.
+        assignment = min(esim.bundles, key=int)
+        esim.bundles[assignment].reach("active")
+        esim.bundles[assignment].remaining = told["remainingQuantity"]
+        return
+    named = _named(esim, subject, told["name"])
+    bundle = esim.bundles[told["id"]] if "id" in told else named
+    bundle.reach("depleted" if told["remainingQuantity"] == 0 else "active")
+    bundle.remaining = min(bundle.remaining, told["remainingQuantity"])
+    bundle.started, bundle.ends = _time(told["startTime"]), _time(told["endTime"])
+
+
+def _named(esim: ESIMEnd, subject: Subject, name: str) -> BundleEnd:
+    [bundle] = [b for b in subject.bundles if b.name == name][:1]
+    return esim.bundles[bundle.assignment]
+
+
+def _settle(esim: ESIMEnd, subject: Subject) -> None:
+    states = [bundle.state for bundle in esim.bundles.values()]
+    if esim.deleted:
+        esim.status = "CANCELLED"
+    elif not any(state in ("queued", "active") for state in states):
+        esim.status = "EXPIRED"
+    elif subject.role is Role.SUSPENDED:
+        esim.status = "SUSPENDED"
+    elif "active" in states:
+        esim.status = "ACTIVE"
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,107 @@
+"""Posts callbacks at a steady rate, as the provider does, until each one is acknowledged."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from tests.chaos.callbacks.events import Callback
+
+# Seconds until an answer is given up: the provider's own patience isn't known.
+TIMEOUT = aiohttp.ClientTimeout(total=10)
+# Seconds between two attempts, at random: a killed process is back within two or three.
+PAUSES = (0.05, 0.4)
+
+
+@dataclass(slots=True)
+class Sent:
+    """What became of one body: how often it was posted, and how often that was answered 2xx."""
+
+    attempts: int = 0
+    acknowledged: int = 0
+    first: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(slots=True)
+class Post:
+    """The address, the key, and the account of everything that was posted to it.
+
+    `latencies` are the seconds of each acknowledged post; `statuses` count the other answers.
+    """
+
+    url: str
+    key: str
+    http: aiohttp.ClientSession
+    account: dict[bytes, Sent] = field(default_factory=dict)
+    latencies: list[float] = field(default_factory=list)
+    statuses: dict[str, int] = field(default_factory=dict)
+
+    async def once(self, body: bytes) -> bool:
+        """Whether one post of this body was answered 2xx."""
+        sent = self.account.setdefault(body, Sent())
+        signature = hmac.digest(self.key.encode(), body, hashlib.sha256)
+        headers = {
+            "Content-Type": "application/json",
+            "X-Signature-SHA256": base64.b64encode(signature).decode(),
+        }
+        sent.attempts += 1
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        try:
+            async with self.http.post(
+                self.url, data=body, headers=headers, timeout=TIMEOUT
+            ) as answer:
+                status = answer.status
+                await answer.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self._count(type(error).__name__)
+            return False
+        if not 200 <= status < 300:
+            self._count(str(status))
+            return False
+        self.latencies.append(clock() - started)
+        sent.acknowledged += 1
+        sent.first.set()
+        return True
+
+    async def until_acknowledged(self, body: bytes, chance: random.Random) -> None:
+        """Posts it again and again; the copies that were lost may have been stored."""
+        while not await self.once(body):
+            await asyncio.sleep(chance.uniform(*PAUSES))
+
+    def _count(self, what: str) -> None:
+        self.statuses[what] = self.statuses.get(what, 0) + 1
+
+
+async def send(
+    post: Post,
+    callbacks: Sequence[Callback],
+    *,
+    rate: float,
+    seed: int,
+    progress: Callable[[int], None] = lambda sent: None,
+) -> None:
+    """Starts `rate` callbacks a second in this order, and returns when all are acknowledged.
+
+    One that names a predecessor is held until that was acknowledged.
+    """
+    chance = random.Random(seed)
+    clock = asyncio.get_running_loop().time
+    begun = clock()
+
+    async def deliver(callback: Callback) -> None:
+        if callback.after is not None:
+            await post.account.setdefault(callback.after, Sent()).first.wait()
+        await post.until_acknowledged(callback.body, chance)
+
+    async with asyncio.TaskGroup() as group:
+        for number, callback in enumerate(callbacks):
+            if (early := begun + number / rate - clock()) > 0:
+                await asyncio.sleep(early)
+            group.create_task(deliver(callback))
+            progress(number + 1)

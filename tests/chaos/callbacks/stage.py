@@ -1,0 +1,184 @@
+"""Where a run takes place: PostgreSQL, the sandboxes, and the platform's processes on any database."""
+
+import asyncio
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+
+import sandbox.auth.app
+import sandbox.server
+from cli import postgres, probes
+from cli.environment import surroundings
+from cli.processes import PROCESSES, Process
+from cli.supervisor import Program
+from migrations import runner
+from sandbox.auth.settings import AuthSettings
+from sandbox.settings import Settings as SandboxSettings
+from tests.chaos.callbacks.kept import Kept
+
+SERVICE_ROLE_KEY = "chaos-service-role-key"
+ANON_KEY = "chaos-anon-key"
+
+
+class Stage:
+    """Everything with its own folder and ports.
+
+    The sandboxes live in this process, as nobody kills them; the platform's are real processes.
+    """
+
+    def __init__(self, local: postgres.LocalPostgres, stack: AsyncExitStack) -> None:
+        self.sandbox: sandbox.server.Running
+        self.auth: sandbox.auth.app.Running
+        self.http: aiohttp.ClientSession
+        self.processes: dict[str, Kept] = {}
+        self.ports = _free_ports()
+        self._local = local
+        self._stack = stack
+
+    @classmethod
+    async def open(cls, provider: SandboxSettings, *, durable: bool) -> "Stage":
+        """PostgreSQL and the sandboxes run then.
+
+        Without `durable` the server doesn't wait for its disk, which only a power cut would show.
+        """
+        async with AsyncExitStack() as stack:
+            # Short, as a socket's path must be.
+            folder = Path(tempfile.mkdtemp(prefix="esimgo-c-"))
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            local = await asyncio.to_thread(postgres.prepare, folder / "state")
+            program = local.program(surroundings(os.environ))
+            if not durable:
+                program = replace(program, command=(*program.command, "-c", "fsync=off"))
+            server = Kept(program)
+            stack.push_async_callback(server.stop)
+            await server.answers()
+            stage = cls(local, stack.pop_all())
+        try:
+            connector = aiohttp.TCPConnector(limit=0)  # a dead peer must not hold up the others
+            stage.http = await stage._stack.enter_async_context(
+                aiohttp.ClientSession(connector=connector)
+            )
+            stage.auth = await sandbox.auth.app.start(
+                AuthSettings(anon_key=ANON_KEY, service_role_key=SERVICE_ROLE_KEY)
+            )
+            stage._stack.push_async_callback(stage.auth.stop)
+            stage.sandbox = await sandbox.server.start(provider)
+            stage._stack.push_async_callback(stage.sandbox.stop)
+        except BaseException:
+            await stage.close()
+            raise
+        return stage
+
+    async def close(self) -> None:
+        """Stops everything and removes the folder."""
+        await self.halt()
+        await self._stack.aclose()
+
+    def url(self, database: str, login: str = "postgres", folder: Path | None = None) -> str:
+        """A database's address; `folder` is that of another socket than the server's own."""
+        return f"postgresql://{login}@/{database}?host={folder or self.socket_folder}"
+
+    @property
+    def socket_folder(self) -> Path:
+        """Where PostgreSQL listens."""
+        return self._local.socket_folder
+
+    async def make_database(self, name: str, template: str | None = None) -> None:
+        """A migrated database, or a copy of one that nobody uses now."""
+        connection = await asyncpg.connect(self.url("postgres"))
+        try:
+            suffix = f" template {template}" if template else ""
+            await connection.execute(f"create database {name}{suffix}")
+        finally:
+            await connection.close()
+        if template is None:
+            await runner.migrate(self.url(name))
+
+    async def run(
+        self,
+        names: Sequence[str],
+        database: str,
+        *,
+        settings: Mapping[str, str],
+        socket_folder: Path | None = None,
+        instead: Mapping[str, str] | None = None,
+    ) -> None:
+        """Starts these processes on that database and returns when all answer.
+
+        `settings` are variables beside those that join the processes; `instead` names for a
+        process another module to run.
+        """
+        values = self._values(database, socket_folder) | dict(settings)
+        for process in PROCESSES:
+            if process.name in names:
+                module = (instead or {}).get(process.name, process.module)
+                self.processes[process.name] = Kept(self._program(process, module, values))
+        for kept in self.processes.values():
+            await kept.answers()
+
+    async def halt(self) -> None:
+        """Stops the platform's processes."""
+        await asyncio.gather(*(kept.stop() for kept in self.processes.values()))
+        self.processes.clear()
+
+    def address(self, name: str) -> str:
+        """Host and port of a process."""
+        return f"127.0.0.1:{self.ports[name]}"
+
+    async def control(self, path: str, body: Any) -> Any:
+        """Tells the sandbox's control door something; raises RuntimeError when it refuses."""
+        async with self.http.post(f"{self.sandbox.control_url}{path}", json=body) as answer:
+            if answer.status >= 400:
+                raise RuntimeError(f"{path}: {await answer.text()}")
+            return await answer.json()
+
+    def _values(self, database: str, socket_folder: Path | None) -> dict[str, str]:
+        values = {
+            "SUPABASE_URL": self.auth.url,
+            "SUPABASE_ANON_KEY": ANON_KEY,
+            "SUPABASE_SERVICE_ROLE_KEY": SERVICE_ROLE_KEY,
+            "ESIM_GO_API_KEY": self.sandbox.world.settings.api_key,
+            "ESIM_GO_BASE_URL": self.sandbox.url,
+            "DRAIN_SECONDS": "0",
+            "LOG_LEVEL": "warning",
+        }
+        for process in PROCESSES:
+            values[process.port] = str(self.ports[process.name])
+            values[f"{process.name.upper()}_ADDRESS"] = self.address(process.name)
+        for login in runner.LOGINS:
+            owner = login.removesuffix("_service").upper()
+            values[f"{owner}_DATABASE_URL"] = self.url(database, login, socket_folder)
+        return values
+
+    def _program(self, process: Process, module: str, values: Mapping[str, str]) -> Program:
+        address = self.address(process.name)
+
+        async def ready() -> bool:
+            if process.speaks == "grpc":
+                return await probes.rpc(address)
+            return await probes.http(self.http, f"http://{address}/healthz")
+
+        return Program(
+            name=process.name,
+            command=(sys.executable, "-m", module),
+            environment=surroundings(os.environ) | process.environment(values),
+            ready=ready,
+        )
+
+
+def _free_ports() -> dict[str, int]:
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in PROCESSES]
+    ports = [listener.getsockname()[1] for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return {process.name: port for process, port in zip(PROCESSES, ports, strict=True)}
