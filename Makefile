@@ -5,12 +5,15 @@ UV := $(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-ha
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 # A Python that went away leaves an environment that only looks like one.
 $(shell $(PY) -c '' 2>/dev/null || rm -f .venv/*.stamp)
-.PHONY: up test check protos schema docs migrate seed lock clean
+.PHONY: up test conformance check protos schema docs migrate seed lock clean
 
 up migrate seed: .venv/runtime.stamp
 	@$(PY) -m cli $@
 test: .venv/dev.stamp
 	@$(PY) -m pytest -n 2
+conformance: .venv/dev.stamp # the judges and clients that others wrote, against the gateway
+	@command -v npm >/dev/null || { echo "conformance needs Node.js 20 or newer with npm: install it, then try again"; exit 1; }
+	@$(PY) -m pytest -q -rP tests/component/clients
 check: .venv/dev.stamp
 	@$(PY) -m ruff check && $(PY) -m ruff format --check && $(PY) -m mypy . && .venv/bin/buf lint protos
 	@$(PY) -c 'import sys; from importlinter.cli import lint_imports_command as c; sys.exit(c())'

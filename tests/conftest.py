@@ -6,5 +6,6 @@ pytest_plugins = [
     "tests.fixtures.one_machine",
     "tests.fixtures.gateway",
     "tests.fixtures.gateway_customer",
+    "tests.fixtures.javascript",
     "tests.fixtures.platform",
 ]

@@ -1,0 +1,18 @@
+"""GraphQL over HTTP as the audits of the package graphql-http judge it."""
+
+import json
+import sys
+from collections import Counter
+
+from tests.fixtures.gateway import Client
+from tests.fixtures.javascript import Script
+
+AUDITS = 61
+
+
+async def test_every_audit_of_graphql_over_http_passes(client: Client, script: Script) -> None:
+    results = json.loads(await script("conformance/audit_http.mjs", f"{client.url}/graphql"))
+    passed = Counter(r["name"].split()[0] for r in results if r["status"] == "ok")
+    sys.stdout.write(f"audits of graphql-http passed: {dict(passed)} of {len(results)}\n")
+    assert [r for r in results if r["status"] != "ok"] == []
+    assert len(results) == AUDITS
