@@ -124,6 +124,16 @@ class Verifier:
             self._cache.popitem(last=False)
         return verified.session
 
+    def seconds_left(self, session: Session) -> float | None:
+        """How long a call that this session began may go on; None: for ever.
+
+        With the leeway that a new call has, so that whoever ends at the expiry itself ends first.
+        """
+        if session.expires_at is None:
+            return None
+        left = session.expires_at.timestamp() + tokens.LEEWAY_SECONDS - self._clock()
+        return max(0.0, left)
+
     async def _still_holds(self, known: _Verified) -> bool:
         if self._clock() >= known.expires:
             return False  # verifying again words the refusal, and knows the leeway

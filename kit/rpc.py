@@ -51,9 +51,13 @@ class Running:
     guard: Guard
 
     async def stop(self, *, drain: float, grace: float) -> None:
-        """Says NOT_SERVING, waits `drain` s for callers to notice, then `grace` s for running calls."""
+        """Says NOT_SERVING, waits `drain` s for callers to notice, then `grace` s for running calls.
+
+        Streams, which would never end by themselves, end after `drain`.
+        """
         await self.health.enter_graceful_shutdown()
         await asyncio.sleep(drain)
+        self.guard.end_streams()
         await self.server.stop(grace)
 
 

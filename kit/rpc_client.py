@@ -1,6 +1,6 @@
 """Calls to a peer's gRPC service: long-lived channels, deadlines that shrink, failures as ours."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
 import grpc
@@ -55,3 +55,21 @@ async def call(
         return await method(request, timeout=seconds, metadata=metadata)
     except grpc.aio.AioRpcError as error:
         raise from_error(error) from error
+
+
+async def stream(
+    method: Callable[..., Any], request: Any, *, token: str | None
+) -> AsyncGenerator[Any, None]:
+    """The messages of a streaming method, for as long as the peer and the reader like.
+
+    Raises Failure, as the peer gave it, or as gRPC did when the peer went away.
+    """
+    metadata = (("authorization", f"Bearer {token}"),) if token else ()
+    answers = method(request, metadata=metadata)
+    try:
+        async for message in answers:
+            yield message
+    except grpc.aio.AioRpcError as error:
+        raise from_error(error) from error
+    finally:
+        answers.cancel()

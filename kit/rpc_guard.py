@@ -5,7 +5,7 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from contextvars import ContextVar
 from enum import Enum
 from typing import Any
@@ -14,6 +14,7 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import DecodeError
 
+from kit import tokens
 from kit.auth import Role, Session, Verifier
 from kit.errors import Failure, Kind
 from kit.rpc_errors import to_status
@@ -71,6 +72,8 @@ class Guard(grpc.aio.ServerInterceptor):
             raise ValueError(f"access of {service.full_name}: {sorted(declared ^ there)} differ")
         self._access = {f"/{service.full_name}/{name}": rule for name, rule in access.items()}
         self._verifier = verifier
+        self._streams: set[asyncio.Task[None]] = set()
+        self._ending = False
 
     async def intercept_service(
         self,
@@ -81,7 +84,9 @@ class Guard(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None or method.split("/")[1] in OPEN_SERVICES:
             return handler
-        wrap = self._streaming if handler.response_streaming else self._unary
+        wrap: Callable[[str, Any], Callable[..., Awaitable[Any]]] = (
+            self._streaming if handler.response_streaming else self._unary
+        )
         make = (
             grpc.unary_stream_rpc_method_handler
             if handler.response_streaming
@@ -97,15 +102,34 @@ class Guard(grpc.aio.ServerInterceptor):
 
         return call
 
-    def _streaming(self, method: str, handler: Any) -> Callable[[bytes, Any], AsyncIterator[Any]]:
-        async def call(
-            body: bytes, context: grpc.aio.ServicerContext[Any, Any]
-        ) -> AsyncIterator[Any]:
+    def _streaming(self, method: str, handler: Any) -> Callable[[bytes, Any], Awaitable[None]]:
+        async def call(body: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> None:
             async with self._served(method, context, deadline=None):
-                async for message in handler.unary_stream(_decode(handler, body), context):
-                    yield message
+                if self._ending:
+                    raise _ended()
+                # A task of its own, so that it can be ended while it waits for whatever it may.
+                sending = asyncio.create_task(_send(handler, body, context))
+                self._streams.add(sending)
+                try:
+                    left = self._verifier.seconds_left(session())
+                    await asyncio.wait({sending}, timeout=left)
+                    if not sending.done():
+                        tokens.refuse("TOKEN_EXPIRED", "the token has expired")
+                    if sending.cancelled():
+                        raise _ended()
+                    sending.result()
+                finally:
+                    self._streams.discard(sending)
+                    sending.cancel()
+                    await asyncio.wait({sending})
 
         return call
+
+    def end_streams(self) -> None:
+        """Ends every stream, now and from now on, with UNAVAILABLE: a stop can't wait for them."""
+        self._ending = True
+        for sending in self._streams:
+            sending.cancel()
 
     @asynccontextmanager
     async def _served(
@@ -170,6 +194,18 @@ def _failure(method: str, error: Exception) -> Failure:
         "INTERNAL",
         f"Something went wrong here; the operator finds it by fault id {fault}",
         details={"fault_id": fault},
+    )
+
+
+async def _send(handler: Any, body: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    async with aclosing(handler.unary_stream(_decode(handler, body), context)) as messages:
+        async for message in messages:
+            await context.write(message)
+
+
+def _ended() -> Failure:
+    return Failure(
+        Kind.UNAVAILABLE, "STREAM_ENDED", "This service is stopping; call again, at another replica"
     )
 
 

@@ -16,7 +16,7 @@ from kit.errors import Failure, Kind
 # A real token has 1 to 2 KiB; the rest is room for app_metadata. Proxies cut headers at 8 KiB too.
 MAX_TOKEN_BYTES = 8 * 1024
 # How far the clocks of the auth server and of this process may be apart, in seconds.
-_LEEWAY_SECONDS = 10
+LEEWAY_SECONDS = 10
 # A date beyond this (the year 9999) is not a date that Python can hold.
 _LAST_SECOND = 253_402_300_799
 _AUDIENCE = "authenticated"
@@ -105,10 +105,10 @@ def check_claims(claims: Mapping[str, Any], *, issuer: str, now: float) -> User:
     if claims.get("aud") not in (_AUDIENCE, [_AUDIENCE]):
         refuse("TOKEN_INVALID", "the token is for another audience")
     expires = _seconds(claims, "exp")
-    if now >= expires + _LEEWAY_SECONDS:
+    if now >= expires + LEEWAY_SECONDS:
         refuse("TOKEN_EXPIRED", "the token has expired")
     starts = max(_seconds(claims, "iat"), _seconds(claims, "nbf") if "nbf" in claims else 0)
-    if starts > now + _LEEWAY_SECONDS:
+    if starts > now + LEEWAY_SECONDS:
         refuse("TOKEN_NOT_YET_VALID", "the token is not valid yet (is a clock wrong?)")
     if claims.get("role") != "authenticated":
         refuse("TOKEN_INVALID", "the token is not that of a signed-in user")
