@@ -5,7 +5,7 @@ UV := $(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-ha
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 # A Python that went away leaves an environment that only looks like one.
 $(shell $(PY) -c '' 2>/dev/null || rm -f .venv/*.stamp)
-.PHONY: up test conformance check protos schema docs migrate seed lock clean
+.PHONY: up test conformance chaos-purchase bench-purchase check protos schema docs migrate seed lock clean
 
 up migrate seed: .venv/runtime.stamp
 	@$(PY) -m cli $@
@@ -14,6 +14,10 @@ test: .venv/dev.stamp
 conformance: .venv/dev.stamp # the judges and clients that others wrote, against the gateway
 	@command -v npm >/dev/null || { echo "conformance needs Node.js 20 or newer with npm: install it, then try again"; exit 1; }
 	@$(PY) -m pytest -q -rP tests/component/clients
+chaos-purchase: .venv/dev.stamp # ORDERS, KILLS and SEED; BROKEN=1 runs a service that buys twice
+	@$(PY) -m tests.chaos.purchase
+bench-purchase: .venv/dev.stamp
+	@$(PY) -m bench.purchase
 check: .venv/dev.stamp
 	@$(PY) -m ruff check && $(PY) -m ruff format --check && $(PY) -m mypy . && .venv/bin/buf lint protos
 	@$(PY) -c 'import sys; from importlinter.cli import lint_imports_command as c; sys.exit(c())'

@@ -1,0 +1,153 @@
+"""Compares the books one by one; values in, findings out."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tests.chaos.purchase.books import Charge, Recorded
+from tests.chaos.purchase.buyers import Heard
+
+# What customers are shown of an order that an operator has to settle.
+SHOWN = {"NEEDS_REVIEW": "PROCESSING"}
+Seen = Mapping[str, tuple[str, frozenset[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule, how many things were held against it, and those that broke it, in words."""
+
+    rule: str
+    looked_at: int
+    broken: Sequence[str]
+
+
+def audit(
+    charges: Sequence[Charge],
+    orders: Sequence[Recorded],
+    heard: Mapping[str, Heard],
+    seen: Seen,
+) -> list[Finding]:
+    """All rules; `heard` is by idempotency key, `seen` by order id."""
+    completed = [o for o in orders if o.status == "COMPLETED"]
+    failed = [o for o in orders if o.status == "FAILED"]
+    return [
+        Finding(
+            "every charge belongs to exactly one order", len(charges), _owners(charges, orders)
+        ),
+        Finding("every order that was charged paid exactly its price", *_prices(charges, orders)),
+        Finding(
+            "every COMPLETED order has exactly its eSIMs, in both services",
+            len(completed),
+            _deliveries(charges, completed),
+        ),
+        Finding("no eSIM is in two orders", *_shared(orders)),
+        Finding(
+            "every FAILED order has no charge and no eSIM",
+            len(failed),
+            [
+                f"{o.id} has {o.reference or 'eSIMs'}"
+                for o in failed
+                if o.reference or o.delivered or o.registered
+            ],
+        ),
+        Finding(
+            "no order is PROCESSING, and no attempt open",
+            len(orders),
+            [
+                f"{o.id} ({o.status}, {o.open_attempts} open attempts)"
+                for o in orders
+                if o.status == "PROCESSING" or (o.status != "NEEDS_REVIEW" and o.open_attempts)
+            ],
+        ),
+        Finding(
+            "no order needs an operator",
+            len(orders),
+            [f"{o.id} of {o.quantity} {o.bundle}" for o in orders if o.status == "NEEDS_REVIEW"],
+        ),
+        Finding("every key is one order, and was always answered with it", *_keys(orders, heard)),
+        Finding(
+            "customers see exactly what is in the tables", len(orders), _shown(orders, heard, seen)
+        ),
+    ]
+
+
+def _owners(charges: Sequence[Charge], orders: Sequence[Recorded]) -> list[str]:
+    owners = Counter(o.reference for o in orders if o.reference)
+    broken = [
+        f"{c.reference}: {c.quantity} {c.bundle} for {c.amount} belongs to {owners[c.reference]} orders"
+        for c in charges
+        if owners[c.reference] != 1
+    ]
+    twice = [ref for ref, n in Counter(c.reference for c in charges).items() if n > 1]
+    return broken + [f"{reference} was charged twice" for reference in twice]
+
+
+def _prices(charges: Sequence[Charge], orders: Sequence[Recorded]) -> tuple[int, list[str]]:
+    by_reference = {c.reference: c for c in charges}
+    owning = [o for o in orders if o.reference]
+    broken = []
+    for order in owning:
+        charge = by_reference.get(order.reference or "")
+        if charge is None:
+            broken.append(f"{order.id}: {order.reference} was never charged")
+        elif (charge.amount, charge.bundle, charge.quantity) != (
+            order.total,
+            order.bundle,
+            order.quantity,
+        ):
+            broken.append(
+                f"{order.id}: {order.quantity} {order.bundle} for {order.total}, charged were"
+                f" {charge.quantity} {charge.bundle} for {charge.amount}"
+            )
+    return len(owning), broken
+
+
+def _deliveries(charges: Sequence[Charge], completed: Sequence[Recorded]) -> list[str]:
+    given = {c.reference: c.iccids for c in charges}
+    broken = []
+    for order in completed:
+        sold = given.get(order.reference or "", frozenset())
+        for where, iccids in (("orders", order.delivered), ("esims", order.registered)):
+            if len(iccids) != order.quantity or frozenset(iccids) != sold:
+                broken.append(
+                    f"{order.id}: {len(iccids)} eSIMs in {where}, {len(sold)} sold,"
+                    f" {order.quantity} wanted"
+                )
+    return broken
+
+
+def _shared(orders: Iterable[Recorded]) -> tuple[int, list[str]]:
+    owners: defaultdict[str, set[str]] = defaultdict(set)
+    for order in orders:
+        for iccid in (*order.delivered, *order.registered):
+            owners[iccid].add(order.id)
+    broken = [
+        f"…{iccid[-4:]} is in {', '.join(ids)}" for iccid, ids in owners.items() if len(ids) > 1
+    ]
+    return len(owners), broken
+
+
+def _keys(orders: Sequence[Recorded], heard: Mapping[str, Heard]) -> tuple[int, list[str]]:
+    of_key: defaultdict[str | None, set[str]] = defaultdict(set)
+    for order in orders:
+        of_key[order.key].add(order.id)
+    broken = [
+        f"{key}: told of {len(told.order_ids)} orders {told.refused}, recorded are {len(of_key[key])}"
+        for key, told in heard.items()
+        if len(of_key[key]) != 1 or told.order_ids != of_key[key] or told.refused
+    ]
+    strangers = of_key.keys() - heard.keys()
+    return len(heard), broken + [f"{key} is nobody's key" for key in strangers]
+
+
+def _shown(orders: Sequence[Recorded], heard: Mapping[str, Heard], seen: Seen) -> list[str]:
+    broken = []
+    for order in orders:
+        status = SHOWN.get(order.status, order.status)
+        if seen.get(order.id) != (status, frozenset(order.registered)):
+            shown, iccids = seen.get(order.id, ("nothing", frozenset()))
+            broken.append(f"{order.id} is {order.status}, shown {shown} with {len(iccids)} eSIMs")
+        told = heard.get(order.key or "")
+        if told is not None and told.status != status:
+            broken.append(f"{order.id} is {order.status}, its buyer last heard {told.status}")
+    return broken

@@ -1,0 +1,90 @@
+"""Both sides' books after a run: what the sandbox charged, and what our tables and customers say."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tests.chaos.purchase.machine import Machine
+
+ORDERS = """
+select o.id::text as id, o.idempotency_key as key, o.customer_id::text as customer, o.status,
+    o.provider_reference as reference, o.total_price as total, o.bundle_name as bundle, o.quantity,
+    array(select e.iccid from orders.order_esims e where e.order_id = o.id) as delivered,
+    array(select e.iccid from esims.esims e
+          where e.order_id = o.id and e.customer_id = o.customer_id) as registered,
+    (select count(*)::int from orders.order_attempts a
+     where a.order_id = o.id and a.outcome in ('OPEN', 'UNCLEAR')) as open_attempts
+from orders.esim_orders o order by o.created_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Money that the provider took, and what it gave for it."""
+
+    reference: str
+    amount: Decimal
+    bundle: str
+    quantity: int
+    iccids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An order in our tables; `delivered` is from the orders service, `registered` from esims."""
+
+    id: str
+    key: str | None
+    customer: str
+    status: str
+    reference: str | None
+    total: Decimal
+    bundle: str
+    quantity: int
+    delivered: tuple[str, ...]
+    registered: tuple[str, ...]
+    open_attempts: int
+
+
+async def charges(machine: Machine) -> list[Charge]:
+    """Every charge of the sandbox's ledger."""
+    orders = {
+        order["orderReference"]: order
+        for order in (await machine.control("GET", "/orders"))["orders"]
+    }
+    found = []
+    for entry in (await machine.control("GET", "/ledger"))["ledger"]:
+        if entry["kind"] != "order":
+            continue
+        order = orders[entry["reference"]]
+        (line,) = order["order"]
+        found.append(
+            Charge(
+                reference=entry["reference"],
+                amount=-Decimal(entry["amount"]),
+                bundle=line["item"],
+                quantity=line["quantity"],
+                iccids=frozenset(line.get("iccids", ())),
+            )
+        )
+    return found
+
+
+async def recorded(machine: Machine) -> list[Recorded]:
+    """Every order of our tables."""
+    async with machine.database() as connection:
+        rows = await connection.fetch(ORDERS)
+    return [
+        Recorded(
+            **{**row, "delivered": tuple(row["delivered"]), "registered": tuple(row["registered"])}
+        )
+        for row in rows
+    ]
+
+
+async def processing(machine: Machine) -> int:
+    """How many orders are still being worked on."""
+    async with machine.database() as connection:
+        count: int = await connection.fetchval(
+            "select count(*) from orders.esim_orders where status = 'PROCESSING'"
+        )
+    return count

@@ -1,0 +1,36 @@
+"""The orders service with a fault built in: it buys again when it didn't hear the answer.
+
+Only for the harness, which has to find the double charges; the service itself has no such option.
+"""
+
+from typing import Any
+
+from kit import process
+from kit.errors import Failure, Kind
+from services.orders.__main__ import serve
+from services.orders.datasource import OrdersDataSource
+from services.orders.settings import Settings
+
+# What hurried code does: try three times, whatever the outcome of the first was.
+TRIES = 3
+
+
+def break_it() -> None:
+    """Makes every purchase of this process one that is repeated on an unclear outcome."""
+    buy_once = OrdersDataSource.create_order
+
+    async def buy_and_buy_again(self: OrdersDataSource, *wanted: Any, **options: Any) -> Any:
+        for _ in range(TRIES - 1):
+            try:
+                return await buy_once(self, *wanted, **options)
+            except Failure as failure:
+                if failure.kind is not Kind.UNCLEAR:
+                    raise
+        return await buy_once(self, *wanted, **options)
+
+    OrdersDataSource.create_order = buy_and_buy_again  # type: ignore[method-assign] # the fault
+
+
+if __name__ == "__main__":
+    break_it()
+    process.run(Settings.read, Settings.secrets, serve)

@@ -1,0 +1,172 @@
+"""Buyers who behave as a sensible client does: they ask again with the same key until they know."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from tests.chaos.purchase.machine import Machine
+from tests.chaos.purchase.wishes import Manner, Plan, Wish
+
+PLANS = "{ dataPlans(first: 200) { id name price } }"
+BUY = """mutation($plan: ID!, $input: PurchaseInput!) {
+  purchaseESIM(planId: $plan, input: $input) { success code error order { id status } } }"""
+LOOK = "query($id: ID!) { orderDetails(id: $id) { id status } }"
+MINE = """query($to: DateTime) { myOrders(first: 500, filter: {toDate: $to}) {
+  id status createdAt esims { iccid } } }"""
+PAGE = 500
+# Seconds. The gateway itself gives up sooner and says so.
+ANSWER_PATIENCE = 40
+# Seconds between two attempts, and between two looks at an order that is PROCESSING.
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
+PROCESSING = "PROCESSING"
+# What no good request is answered: the harness itself would be wrong, or the gateway.
+FAULTS_OF_OURS = frozenset(
+    {"BAD_USER_INPUT", "BAD_REQUEST", "UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "TOO_COMPLEX"}
+)
+
+
+class NoAnswerError(Exception):
+    """Nothing that could be understood came back: sending it again is all that one can do."""
+
+
+@dataclass(slots=True)
+class Heard:
+    """What a buyer heard of a wish: the ids of its orders (one, if all is well) and the last status."""
+
+    order_ids: set[str] = field(default_factory=set)
+    status: str = ""
+    refused: str = ""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts over all buyers."""
+
+    answered: int = 0
+    calls: Counter[str] = field(default_factory=Counter)
+
+
+class Buyers:
+    """The customers of a run; at most `at_once` of their purchases are being asked for."""
+
+    def __init__(self, machine: Machine, tokens: Sequence[str], at_once: int) -> None:
+        self._machine = machine
+        self._tokens = tokens
+        self._places = asyncio.Semaphore(at_once)
+        self.tally = Tally()
+        self.heard: dict[str, Heard] = {}
+        self.progress = asyncio.Condition()
+
+    async def plans(self, count: int) -> list[Plan]:
+        """So many plans on sale, from the cheapest on; waits until the catalogue has them."""
+        while True:
+            try:
+                found = (await self._ask(None, PLANS))["dataPlans"]
+            except NoAnswerError:
+                found = []
+            if len(found) >= count:
+                found.sort(key=lambda plan: (plan["price"], plan["name"]))
+                apart = len(found) // count
+                return [Plan(p["id"], p["name"]) for p in found[: count * apart : apart]]
+            await asyncio.sleep(FIRST_PAUSE)
+
+    async def buy(self, wish: Wish) -> None:
+        """Asks until an order is known, and looks at it until it has ended."""
+        heard = self.heard[wish.key] = Heard()
+        async with self._places:
+            if wish.manner is Manner.IMPATIENT:
+                await self._hang_up(wish, heard)
+            if wish.manner is Manner.DOUBLE:
+                await asyncio.gather(self._until_known(wish, heard), self._until_known(wish, heard))
+            else:
+                await self._until_known(wish, heard)
+            async with self.progress:
+                self.tally.answered += 1
+                self.progress.notify_all()
+        pause = FIRST_PAUSE
+        while heard.status == PROCESSING:
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+            (order_id, *_) = heard.order_ids
+            try:
+                shown = await self._ask(wish.customer, LOOK, id=order_id)
+            except NoAnswerError:
+                continue
+            heard.status = shown["orderDetails"]["status"]
+
+    async def seen(self, customer: int) -> dict[str, tuple[str, frozenset[str]]]:
+        """Status and ICCIDs of every order, as that customer sees them."""
+        found: dict[str, tuple[str, frozenset[str]]] = {}
+        until: str | None = None
+        while True:
+            try:
+                page = (await self._ask(customer, MINE, to=until))["myOrders"]
+            except NoAnswerError:
+                await asyncio.sleep(FIRST_PAUSE)
+                continue
+            if any(order["esims"] is None for order in page):  # the esims service is just away
+                await asyncio.sleep(FIRST_PAUSE)
+                continue
+            for order in page:
+                iccids = frozenset(esim["iccid"] for esim in order["esims"])
+                found[order["id"]] = (order["status"], iccids)
+            if len(page) < PAGE:
+                return found
+            until = page[-1]["createdAt"]
+
+    async def _hang_up(self, wish: Wish, heard: Heard) -> None:
+        try:
+            async with asyncio.timeout(wish.hangs_up_after):
+                await self._once(wish, heard)
+        except (TimeoutError, NoAnswerError):
+            self.tally.calls["hung up"] += 1
+
+    async def _until_known(self, wish: Wish, heard: Heard) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                await self._once(wish, heard)
+            except NoAnswerError:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+            else:
+                return
+
+    async def _once(self, wish: Wish, heard: Heard) -> None:
+        wanted = {"quantity": wish.quantity, "idempotencyKey": wish.key}
+        answer = await self._ask(wish.customer, BUY, plan=wish.plan.id, input=wanted)
+        result = answer["purchaseESIM"]
+        if result["order"] is None:
+            heard.refused = result["code"]
+            return
+        heard.order_ids.add(result["order"]["id"])
+        heard.status = result["order"]["status"]
+
+    async def _ask(self, customer: int | None, query: str, **variables: Any) -> Any:
+        """The data of an answer; raises NoAnswerError for everything that may be asked again."""
+        headers = {}
+        if customer is not None:
+            headers["Authorization"] = f"Bearer {self._tokens[customer]}"
+        try:
+            async with self._machine.http.post(
+                self._machine.gateway_url,
+                json={"query": query, "variables": variables},
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=ANSWER_PATIENCE),
+            ) as answer:
+                body = await answer.json(content_type=None)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            self.tally.calls["no answer"] += 1
+            raise NoAnswerError from error
+        if errors := body.get("errors"):
+            code = errors[0]["extensions"]["code"]
+            self.tally.calls[code] += 1
+            if code in FAULTS_OF_OURS:
+                raise RuntimeError(f"the gateway refused a good request: {errors[0]}")
+            raise NoAnswerError
+        self.tally.calls["answered"] += 1
+        return body["data"]

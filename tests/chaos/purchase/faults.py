@@ -1,0 +1,93 @@
+"""Which calls to the provider go wrong, and how: decided by a seed before the first order is sent."""
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.chaos.purchase.machine import Machine
+
+# Seconds that the platform waits for the provider in these runs. "Late" is after that, "slow" within.
+TIMEOUT = 3.0
+SLOW = 1.0
+LATE = TIMEOUT + 0.5
+
+BUYING: Mapping[str, Mapping[str, Any]] = {
+    "dropped before it took effect": {"drop": True},
+    "dropped after it took effect": {"drop": True, "effect": "done"},
+    "500 before it took effect": {"status": 500},
+    "500 after it took effect": {"status": 500, "effect": "done"},
+    "503 before it took effect": {"status": 503, "headers": {"Retry-After": "1"}},
+    "503 after it took effect": {"status": 503, "effect": "done", "headers": {"Retry-After": "1"}},
+    "429": {"status": 429, "headers": {"Retry-After": "1"}},
+    "refused": {"status": 400, "body": {"message": "this bundle can't be ordered now"}},
+    "unreadable after it took effect": {"status": 200, "effect": "done", "body": '{"order": ['},
+    "slow": {"delay_seconds": SLOW},
+    "answered too late": {"delay_seconds": LATE, "effect": "done"},
+    "took effect too late": {"delay_seconds": LATE},
+}
+READING: Mapping[str, Mapping[str, Any]] = {
+    "reading dropped": {"drop": True},
+    "reading 500": {"status": 500},
+    "reading 503": {"status": 503, "headers": {"Retry-After": "1"}},
+    "reading 429": {"status": 429, "headers": {"Retry-After": "1"}},
+    "reading slow": {"delay_seconds": SLOW},
+}
+# Of the calls that buy, and of those that read: enough for many at once, and too few for the circuit
+# breaker to make one long outage of all.
+SHARE_OF_BUYING = 0.3
+SHARE_OF_READING = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A fault: the request of that kind which it strikes comes after `skip` others."""
+
+    kind: str
+    fault: Mapping[str, Any]
+
+
+def plan(orders: int, chance: random.Random) -> list[Planned]:
+    """The faults of a run with so many orders, every kind as often as any other."""
+    found = []
+    for kinds, method, path, share in (
+        (BUYING, "POST", "/orders", SHARE_OF_BUYING),
+        (READING, "GET", "*", SHARE_OF_READING),
+    ):
+        count = max(len(kinds), round(orders * share))
+        # A request that one fault strikes is not counted down by those after it: so close together.
+        places = sorted(chance.choices(range(max(1, orders - count)), k=count))
+        names = [name for name, _ in zip(_rounds(kinds, chance), range(count), strict=False)]
+        found += [
+            Planned(name, {"method": method, "path": path, "skip": skip, **kinds[name]})
+            for name, skip in zip(names, places, strict=True)
+        ]
+    return found
+
+
+def _rounds(kinds: Iterable[str], chance: random.Random) -> Iterable[str]:
+    """All kinds in a random order, again and again."""
+    while True:
+        yield from chance.sample(list(kinds), k=len(list(kinds)))
+
+
+class Weather:
+    """The faults that are set at the sandbox, and which of them struck."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._set: dict[int, str] = {}
+
+    async def begin(self, planned: Iterable[Planned]) -> None:
+        for item in planned:
+            shown = await self._machine.control("POST", "/faults", item.fault)
+            self._set[shown["id"]] = item.kind
+
+    async def end(self) -> Counter[str]:
+        """Takes the remaining faults away; gives how often each kind has struck."""
+        left = {item["id"] for item in (await self._machine.control("GET", "/faults"))["faults"]}
+        await self._machine.control("DELETE", "/faults")
+        struck = Counter(kind for id_, kind in self._set.items() if id_ not in left)
+        self._set.clear()
+        return struck

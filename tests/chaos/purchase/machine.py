@@ -1,0 +1,241 @@
+"""The whole platform on this machine as real processes, made for killing some of them."""
+
+import asyncio
+import json
+import os
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+
+from cli import local_secrets, postgres, programs, sessions
+from cli.environment import complete, for_migrations, surroundings
+from cli.settings import LocalSettings
+from cli.supervisor import Program, Say, Supervisor, pass_on, run_once, spawn
+from kit.env import Env
+
+PORTS = (
+    "GATEWAY_PORT",
+    "WEBHOOKS_PORT",
+    "CATALOGUE_PORT",
+    "ORDERS_PORT",
+    "ESIMS_PORT",
+    "SANDBOX_PORT",
+    "SANDBOX_AUTH_PORT",
+)
+# Those that may be killed; the others are the world around them, or take no part in a purchase.
+MORTALS = ("esims", "orders", "gateway")
+# Seconds for a process to answer after its start, on a machine with other work.
+START_PATIENCE = 90
+# Seconds between two questions whether a process is ready.
+LOOK_EVERY = 0.1
+# A program's own words for what it did not foresee.
+ALARMS = (" failed, fault ", "exception was never retrieved", " CRITICAL ")
+# Not the platform's own: what stands around it.
+SURROUNDINGS = ("sandbox", "auth", "postgres")
+
+
+@dataclass(slots=True)
+class Lines:
+    """What the processes say: kept in a file, and what sounds like a fault counted."""
+
+    path: Path
+    alarms: list[str] = field(default_factory=list)
+
+    def say(self, name: str, text: str) -> None:
+        if name not in SURROUNDINGS and any(alarm in text for alarm in ALARMS):
+            self.alarms.append(f"{name}: {text}")
+        with self.path.open("a") as file:
+            file.write(f"{name:<9} | {text}\n")
+
+
+class Mortal:
+    """A process that is killed on purpose, and started again when its killer says so."""
+
+    def __init__(self, program: Program, say: Say) -> None:
+        self.program = program
+        self.own_ends = 0  # how often it ended without having been killed
+        self._say = say
+        self._process: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._process = await spawn(self.program)
+        self._reading = asyncio.create_task(
+            pass_on(self._process.stdout, self.program.name, self._say)
+        )
+
+    async def ready(self) -> None:
+        """Waits until it answers; raises TimeoutError when it doesn't in good time."""
+        async with asyncio.timeout(START_PATIENCE):
+            while not await self.program.ready():
+                if self._process is not None and self._process.returncode is not None:
+                    self.own_ends += 1
+                    self._say("machine", f"{self.program.name} ended by itself")
+                    await self.start()
+                await asyncio.sleep(LOOK_EVERY)
+
+    async def kill(self) -> None:
+        """kill -9, and nobody is told."""
+        if self._process is None or self._reading is None:
+            raise RuntimeError(f"{self.program.name} was never started")
+        if self._process.returncode is not None:
+            self.own_ends += 1
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
+        await self._reading
+        self._say("machine", f"{self.program.name} killed")
+
+    async def stop(self) -> None:
+        """Asks it to stop as a deployment does, and kills it when it takes too long."""
+        if self._process is None or self._process.returncode is not None:
+            return
+        self._process.terminate()
+        try:
+            async with asyncio.timeout(5):  # seconds: whatever still runs is of no interest now
+                await self._process.wait()
+        except TimeoutError:
+            await self.kill()
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where everything is; `database_url` is the superuser's."""
+
+    http: aiohttp.ClientSession
+    gateway_url: str
+    sandbox_url: str
+    api_key: str = field(repr=False)
+    auth_url: str
+    database_url: str
+    mortals: Mapping[str, Mortal]
+    lines: Lines
+
+    async def token(self, email: str) -> str:
+        """A session of a customer, who is made when there is none of that name."""
+        return await sessions.mint(self.http, self.auth_url, email, admin=False)
+
+    async def control(self, method: str, path: str, body: Any = None) -> Any:
+        """Asks the sandbox's control door; fractions come as Decimal."""
+        url = f"{self.sandbox_url}/_control{path}"
+        async with self.http.request(method, url, json=body) as answer:
+            text = await answer.text()
+            if answer.status >= 400:
+                raise RuntimeError(f"{method} {path}: {text}")
+            return json.loads(text or "null", parse_float=Decimal)
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+        """A superuser's connection, for looking and for cutting others off."""
+        connection = await asyncpg.connect(self.database_url)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    async def cut_database(self) -> int:
+        """Terminates every connection of the platform's processes; gives how many there were."""
+        async with self.database() as connection:
+            cut: int = await connection.fetchval(
+                """select count(pg_terminate_backend(pid)) from pg_stat_activity
+                   where application_name like 'esimgo-%'"""
+            )
+        self.lines.say("machine", f"{cut} database connections cut")
+        return cut
+
+
+@asynccontextmanager
+async def running(
+    settings: Mapping[str, str],
+    *,
+    modules: Mapping[str, str] | None = None,
+    postgres_options: Sequence[str] = (),
+    say: Callable[[str], None] = lambda text: None,
+) -> AsyncIterator[Machine]:
+    """Starts all with those variables set, and stops and removes all at the end of the block.
+
+    `modules` names another module to run for a process. `say` hears of what takes a while.
+    """
+    async with AsyncExitStack() as stack:
+        folder = Path(
+            # Not in pytest's own folder, which PostgreSQL's user may not enter.
+            stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="esimgo-chaos-", ignore_cleanup_errors=True)
+            )
+        )
+        lines = Lines(folder / "lines.log")
+        http = await stack.enter_async_context(
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        )
+        local = _settings(folder, settings)
+        say("making the database and starting the processes")
+        secrets = local_secrets.load(local.home)
+        database = await asyncio.to_thread(postgres.prepare, local.home)
+        socket_folder = str(database.socket_folder)
+        values = complete(local, secrets, socket_folder)
+        supervisor = Supervisor(lines.say)
+        stack.push_async_callback(supervisor.stop)
+
+        server = database.program(surroundings(local.values))
+        options = tuple(part for option in postgres_options for part in ("-c", option))
+        keepers = [supervisor.start(replace(server, command=(*server.command, *options)))]
+        keepers += [supervisor.start(p) for p in programs.sandboxes(local, values, http)]
+        async with asyncio.timeout(START_PATIENCE):
+            await asyncio.gather(*(keeper.ready.wait() for keeper in keepers))
+        migrations = for_migrations(local, secrets, socket_folder)
+        if await run_once(programs.migration(local, migrations), lines.say) != 0:
+            raise RuntimeError(f"the migrations failed:\n{lines.path.read_text()}")
+        mortals: dict[str, Mortal] = {}
+        for program in programs.platform(local, values, http):
+            if module := (modules or {}).get(program.name):
+                program = replace(program, command=(*program.command[:-1], module))
+            if program.name in MORTALS:
+                mortals[program.name] = Mortal(program, lines.say)
+                await mortals[program.name].start()
+                stack.push_async_callback(mortals[program.name].stop)
+            else:
+                keepers.append(supervisor.start(program))
+        async with asyncio.timeout(START_PATIENCE):
+            await asyncio.gather(
+                *(keeper.ready.wait() for keeper in keepers), *(m.ready() for m in mortals.values())
+            )
+        yield Machine(
+            http=http,
+            gateway_url=f"http://{local.address('GATEWAY_PORT')}/graphql",
+            sandbox_url=f"http://{local.address('SANDBOX_PORT')}",
+            api_key=values["ESIM_GO_API_KEY"],
+            auth_url=values["SUPABASE_URL"],
+            database_url=migrations["DATABASE_URL"],
+            mortals=mortals,
+            lines=lines,
+        )
+
+
+def _settings(folder: Path, settings: Mapping[str, str]) -> LocalSettings:
+    values = {
+        # Nobody's own settings: only what any program needs.
+        **surroundings(os.environ),
+        **settings,
+        **_free_ports(),
+        "ESIMGO_HOME": str(folder / "state"),
+    }
+    env = Env(values)
+    found = LocalSettings.read(env, values)
+    env.finish()
+    return found
+
+
+def _free_ports() -> dict[str, str]:
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in PORTS]
+    ports = {name: str(s.getsockname()[1]) for name, s in zip(PORTS, listeners, strict=True)}
+    for listener in listeners:
+        listener.close()
+    return ports

@@ -1,0 +1,57 @@
+"""The outcome of a run as a table."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tests.chaos.purchase.audit import Finding
+
+WIDTH = 64
+# Examples of what broke a rule; more help nobody.
+EXAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What happened in all runs of a shop, and whether the rules held."""
+
+    seconds: float
+    tail_seconds: float
+    statuses: Counter[str]
+    calls: Counter[str]
+    faults: Counter[str]
+    kills: Counter[str]
+    findings: Sequence[Finding]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every rule held."""
+        return not any(finding.broken for finding in self.findings)
+
+    def broken(self, rule: str) -> Sequence[str]:
+        """What broke the rule that has these words in it."""
+        (finding,) = [f for f in self.findings if rule in f.rule]
+        return finding.broken
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.seconds:.0f} s, of which {self.tail_seconds:.0f} s after the last purchase was"
+            " answered",
+            *_counts("orders", self.statuses),
+            *_counts("buyers' calls", self.calls),
+            *_counts("faults of the provider", self.faults),
+            *_counts("kills", self.kills),
+            "",
+            f"{'rule':<{WIDTH}} {'looked at':>9} {'broken':>7}",
+            "-" * (WIDTH + 18),
+        ]
+        for finding in self.findings:
+            lines.append(f"{finding.rule:<{WIDTH}} {finding.looked_at:>9} {len(finding.broken):>7}")
+            lines += [f"    {text}" for text in finding.broken[:EXAMPLES]]
+        lines += ["-" * (WIDTH + 18), "ALL HOLDS" if self.holds else "BROKEN"]
+        return "\n".join(lines)
+
+
+def _counts(title: str, counts: Counter[str]) -> list[str]:
+    lines = ["", f"{title:<{WIDTH}} {counts.total():>9}"]
+    return lines + [f"  {name:<{WIDTH - 2}} {number:>9}" for name, number in sorted(counts.items())]

@@ -1,0 +1,26 @@
+"""The small runs of `make chaos-purchase`, and the proof that it finds what it looks for."""
+
+import pytest
+
+from tests.chaos.purchase.run import shop
+
+# Seconds. A platform of nine processes, killed and started again on a machine with other work.
+pytestmark = pytest.mark.timeout(300)
+
+
+async def test_nothing_is_bought_twice_or_lost_whatever_breaks() -> None:
+    async with shop() as opened:
+        for seed in (1, 2, 3):
+            await opened.run(orders=15, kills=3, seed=seed)
+        report = await opened.close_books()
+    assert report.holds, str(report)
+    assert report.kills.total() == 9
+    assert report.statuses["COMPLETED"] > 30
+
+
+async def test_a_service_that_buys_again_when_in_doubt_is_found_out() -> None:
+    async with shop(broken=True) as opened:
+        await opened.run(orders=12, kills=0, seed=1)
+        report = await opened.close_books()
+    assert report.broken("every charge belongs to exactly one order")
+    assert not report.holds
