@@ -5,7 +5,7 @@ UV := $(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-ha
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 # A Python that went away leaves an environment that only looks like one.
 $(shell $(PY) -c '' 2>/dev/null || rm -f .venv/*.stamp)
-.PHONY: up test conformance chaos-purchase bench-purchase check protos schema docs migrate seed lock clean
+.PHONY: up test conformance chaos-purchase bench-purchase check protos schema docs migrate seed lock clean chaos-callbacks bench-callbacks
 
 up migrate seed: .venv/runtime.stamp
 	@$(PY) -m cli $@
@@ -18,6 +18,10 @@ chaos-purchase: .venv/dev.stamp # ORDERS, KILLS and SEED; BROKEN=1 runs a servic
 	@$(PY) -m tests.chaos.purchase
 bench-purchase: .venv/dev.stamp
 	@$(PY) -m bench.purchase
+chaos-callbacks: .venv/dev.stamp
+	@$(PY) -m tests.chaos.callbacks $(if $(EVENTS),--events $(EVENTS)) $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) $(if $(DELAY_MS),--delay-ms $(DELAY_MS)) $(if $(BROKEN),--hasty)
+bench-callbacks: .venv/dev.stamp
+	@$(PY) -m bench.callbacks
 check: .venv/dev.stamp
 	@$(PY) -m ruff check && $(PY) -m ruff format --check && $(PY) -m mypy . && .venv/bin/buf lint protos
 	@$(PY) -c 'import sys; from importlinter.cli import lint_imports_command as c; sys.exit(c())'
