@@ -10,16 +10,16 @@ from tests.chaos.callbacks.run import Outcome, Plan, Run, open_stage
 
 
 @click.command()
-@click.option("--events", default=10_000, show_default=True, help="Different callbacks.")
-@click.option("--kills", default=20, show_default=True, help="Kills and cut connections.")
-@click.option("--seed", default=1, show_default=True, help="Decides contents, order and kills.")
-@click.option("--delay-ms", default=0.0, show_default=True, help="Added to each database trip.")
-@click.option("--rate", default=100.0, show_default=True, help="Callbacks a second, if it can.")
-@click.option("--hasty", is_flag=True, help="Acknowledge before the commit: must be found out.")
-def main(events: int, kills: int, seed: int, delay_ms: float, rate: float, hasty: bool) -> None:
+@click.option("--events", envvar="EVENTS", default=10_000, help="Different callbacks.")
+@click.option("--kills", envvar="KILLS", default=20, help="Kills and cut connections.")
+@click.option("--seed", envvar="SEED", default=1, help="Decides contents, order and kills.")
+@click.option("--delay-ms", envvar="DELAY_MS", default=0.0, help="Added to each database trip.")
+@click.option("--rate", envvar="RATE", default=100.0, help="Callbacks a second, if it can.")
+@click.option("--broken", envvar="BROKEN", is_flag=True, help="Acknowledge before the commit.")
+def main(events: int, kills: int, seed: int, delay_ms: float, rate: float, broken: bool) -> None:
     """Sends callbacks while processes are killed, and checks that nothing was lost by it."""
     plan = Plan(events=events, kills=kills, seed=seed, delay=delay_ms, rate=rate)
-    sys.exit(asyncio.run(_run(plan, hasty=hasty)))
+    sys.exit(asyncio.run(_run(plan, hasty=broken)))
 
 
 async def _run(plan: Plan, *, hasty: bool) -> int:
