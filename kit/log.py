@@ -5,6 +5,8 @@ import re
 import sys
 from collections.abc import Iterable
 
+from aiohttp.http_exceptions import HttpProcessingError
+
 # What may stand in any text, also in one that a library wrote: access tokens, activation codes and
 # the middle digits of ICCIDs.
 TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.?[\w-]*")
@@ -33,6 +35,19 @@ class RedactingFormatter(logging.Formatter):
         return redact(super().format(record), self._secrets)
 
 
+def shorten_rubbish(record: logging.LogRecord) -> bool:
+    """Makes one line of what aiohttp tells of bytes that are no HTTP: anybody may send them, at will.
+
+    Its own line holds those bytes, a traceback, and the level of an error.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        record.levelno, record.levelname = logging.INFO, "INFO"
+        record.msg, record.args = "a request was refused as no HTTP: %s", (type(error).__name__,)
+        record.exc_info = record.exc_text = None
+    return True
+
+
 def setup(level: str, secrets: Iterable[str] = ()) -> None:
     """Sends all logging to standard error; `secrets` are values that no line may hold."""
     handler = logging.StreamHandler(sys.stderr)
@@ -40,4 +55,5 @@ def setup(level: str, secrets: Iterable[str] = ()) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # They tell every request with its whole path, and every retry; our own lines say more with less.
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    logging.getLogger("aiohttp.server").addFilter(shorten_rubbish)
     logging.getLogger("stamina").setLevel(logging.ERROR)
