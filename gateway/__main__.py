@@ -10,6 +10,7 @@ from aiohttp import web
 
 from gateway.app import Gateway
 from gateway.peers import Peers
+from gateway.persisted import KnownDocuments, PersistedQueries
 from gateway.settings import Settings
 from kit import process, rpc_client
 from kit.auth import Verifier
@@ -40,8 +41,17 @@ async def serve(
             esims=rpc_client.channel(settings.esims_address),
         )
         parts.push_async_callback(peers.close)
-        gateway = Gateway(settings, peers, verifier)
-        runner = web.AppRunner(gateway.app(), shutdown_timeout=GRACE, lingering_time=LINGER)
+        persisted = PersistedQueries(settings.redis_url) if settings.persisted_queries else None
+        if persisted is not None:
+            parts.push_async_callback(persisted.close)
+        known = KnownDocuments(settings.trusted_documents, persisted, settings.max_depth)
+        gateway = Gateway(settings, peers, verifier, known)
+        runner = web.AppRunner(
+            gateway.app(),
+            shutdown_timeout=GRACE,
+            lingering_time=LINGER,
+            auto_decompress=False,  # a few compressed bytes could hold a gigabyte
+        )
         await runner.setup()
         parts.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, settings.host, settings.port).start()

@@ -17,11 +17,14 @@ BODY_TIMEOUT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a client wants to have executed."""
+    """What a client wants to have executed: a text, or the name of a document that is known."""
 
-    query: str
+    query: str | None
     variables: dict[str, Any] | None
     name: str | None
+    # The text's hash, as in Apollo's persisted queries: beside the text, or in its place.
+    sha256: str | None = None
+    document_id: str | None = None
 
 
 async def read(request: web.Request, max_body: int) -> Operation:
@@ -30,12 +33,12 @@ async def read(request: web.Request, max_body: int) -> Operation:
     `max_body`, in bytes, is what the application was made with.
     """
     if request.method == "GET":
-        return _operation(_parameters(request))
+        return operation(_parameters(request))
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType(
             text="Send the request as JSON, with Content-Type: application/json"
         )
-    if request.charset not in (None, "utf-8", "UTF-8"):
+    if (request.charset or "utf-8").lower() != "utf-8":
         raise web.HTTPUnsupportedMediaType(text="Send the request in UTF-8")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise web.HTTPUnsupportedMediaType(text="Send the request without compression")
@@ -44,11 +47,13 @@ async def read(request: web.Request, max_body: int) -> Operation:
             body = await request.read()
     except TimeoutError as error:
         raise web.HTTPRequestTimeout(text="The body did not arrive in time") from error
+    except ConnectionError as error:  # the client went away; nobody hears this
+        raise web.HTTPBadRequest(text="The body broke off") from error
     except web.HTTPRequestEntityTooLarge as error:
         raise web.HTTPRequestEntityTooLarge(
             max_size=0, actual_size=0, text=f"The body has more than {max_body} bytes"
         ) from error
-    return _operation(_json(body, "The body"))
+    return operation(_json(body, "The body"))
 
 
 def _parameters(request: web.Request) -> dict[str, Any]:
@@ -63,8 +68,9 @@ def _parameters(request: web.Request) -> dict[str, Any]:
 
 def _json(body: bytes, what: str) -> Any:
     try:
+        # A byte order mark says nothing in UTF-8, but some editors and clients write one.
         # NaN and Infinity are no JSON, though Python reads them.
-        value = json.loads(body.decode(), parse_constant=_no_constant)
+        value = json.loads(body.decode("utf-8-sig"), parse_constant=_no_constant)
         if HALF_CHARACTER.search(body):
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
@@ -76,21 +82,44 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def _operation(asked: Any) -> Operation:
+def operation(asked: Any) -> Operation:
+    """What a request asks for, from its JSON; raises web.HTTPBadRequest with words for the client."""
     if isinstance(asked, list):
         _refuse("Batches are not supported; send one operation for each request")
     if not isinstance(asked, dict):
         _refuse('The body must be an object such as {"query": "{ featuredPlans { name } }"}')
-    query, variables, name = (asked.get(key) for key in ("query", "variables", "operationName"))
-    if not isinstance(query, str) or not query.strip():
-        _refuse("`query` is missing: send the text of a GraphQL operation")
+    variables, name = asked.get("variables"), asked.get("operationName")
     if variables is not None and not isinstance(variables, dict):
         _refuse("`variables` must be an object")
     if name is not None and not isinstance(name, str):
         _refuse("`operationName` must be a text")
-    if not isinstance(asked.get("extensions", {}), dict | None):
+    extensions = asked.get("extensions")
+    if extensions is not None and not isinstance(extensions, dict):
         _refuse("`extensions` must be an object")
-    return Operation(query, variables, name or None)
+    sha256 = _persisted_query((extensions or {}).get("persistedQuery"))
+    document_id = asked.get("documentId")
+    if document_id is not None and not (isinstance(document_id, str) and document_id):
+        _refuse("`documentId` must be the id of a trusted document")
+    query = asked.get("query")
+    if query in (None, "") and (sha256 or document_id):
+        query = None
+    elif not isinstance(query, str) or not query.strip():
+        _refuse("`query` is missing: send the text of a GraphQL operation")
+    elif document_id is not None:
+        _refuse("Send either `query` or `documentId`")
+    return Operation(query, variables, name or None, sha256, document_id)
+
+
+def _persisted_query(given: Any) -> str | None:
+    if given is None:
+        return None
+    sha256 = given.get("sha256Hash") if isinstance(given, dict) else None
+    if not isinstance(sha256, str) or not sha256 or given.get("version") != 1:
+        _refuse(
+            "`extensions.persistedQuery` must be an object such as"
+            ' {"version": 1, "sha256Hash": "<SHA-256 of the query, in hexadecimal digits>"}'
+        )
+    return sha256
 
 
 def _refuse(words: str) -> NoReturn:

@@ -79,6 +79,40 @@ async def test_only_plain_json_in_utf8_is_taken(client: Client, headers: dict[st
     assert answer.error["message"]
 
 
+async def test_the_name_of_the_charset_may_be_in_any_case(serving_plans: Gateway) -> None:
+    headers = {"Content-Type": "application/json; charset=Utf-8"}
+    body = json.dumps({"query": QUERY}).encode()
+    answer = await post(serving_plans.client, body, headers)
+    assert answer.data == {"featuredPlans": []}
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/nowhere"])
+async def test_a_body_that_only_claims_to_be_compressed_is_no_fault_of_ours(
+    client: Client, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = JSON | {"Content-Encoding": "gzip"}
+    async with client.http.post(client.url + path, data=b"no gzip", headers=headers) as answer:
+        assert answer.status in (404, 415)
+    async with client.http.get(f"{client.url}/healthz") as answer:
+        assert answer.status == 200
+    assert not [r for r in caplog.records if r.levelno >= logging.ERROR]
+
+
+async def test_a_client_that_goes_away_half_way_is_no_fault_of_ours(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    host, port = client.url.removeprefix("http://").split(":")
+    head = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(head + b"Content-Length: 100\r\n\r\nhalf of it")
+    writer.write_eof()
+    assert await reader.read() == b""
+    writer.close()
+    async with client.http.get(f"{client.url}/healthz") as answer:
+        assert answer.status == 200
+    assert not [r for r in caplog.records if r.levelno >= logging.ERROR]
+
+
 async def test_a_body_of_ten_megabytes_is_refused(client: Client) -> None:
     body = json.dumps({"query": QUERY, "variables": {"x": "y" * 10_000_000}}).encode()
     answer = await post(client, body, JSON)
