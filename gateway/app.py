@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from graphql import GraphQLError
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
@@ -16,6 +17,7 @@ from gateway import answer, errors
 from gateway import request as requests
 from gateway.context import Context
 from gateway.peers import Peers
+from gateway.persisted import KnownDocuments
 from gateway.schema import build
 from gateway.settings import Settings
 from kit.auth import Role, Verifier
@@ -39,8 +41,11 @@ STATUSES = {Kind.UNAUTHENTICATED: 401, Kind.UNAVAILABLE: 503}
 class Gateway:
     """The routes; one object a process."""
 
-    def __init__(self, settings: Settings, peers: Peers, verifier: Verifier) -> None:
+    def __init__(
+        self, settings: Settings, peers: Peers, verifier: Verifier, known: KnownDocuments
+    ) -> None:
         self._settings = settings
+        self._known = known
         self._peers = peers
         self._verifier = verifier
         self._schema = build(settings.max_depth)
@@ -112,8 +117,12 @@ class Gateway:
         if request.method == "POST":
             allowed.add(OperationType.MUTATION)
         try:
+            query = await self._known.text(operation)
+        except GraphQLError as error:
+            return self._executed(request, ExecutionResult(None, [error]))
+        try:
             result = await self._schema.execute(
-                operation.query,
+                query,
                 variable_values=operation.variables,
                 context_value=context,
                 operation_name=operation.name,

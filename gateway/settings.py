@@ -1,7 +1,10 @@
 """The settings of the gateway."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
+from gateway import trusted
+from gateway.trusted import TrustedDocuments
 from kit.env import Env
 from kit.service_settings import SessionSettings
 
@@ -19,6 +22,9 @@ class Settings:
     cors_origins: tuple[str, ...]
     max_body: int
     max_depth: int
+    persisted_queries: bool
+    trusted_documents: TrustedDocuments
+    redis_url: str | None = field(repr=False)
     drain_seconds: float
 
     @classmethod
@@ -54,6 +60,17 @@ class Settings:
                     high=30,
                 )
             ),
+            persisted_queries=env.flag(
+                "GATEWAY_PERSISTED_QUERIES",
+                "Keeps documents under their hash, so that clients send the hash alone.",
+                default=True,
+            ),
+            trusted_documents=_trusted_documents(env),
+            redis_url=env.optional(
+                "REDIS_URL",
+                "Redis for a cache that all processes share; without it each has its own in memory.",
+                secret=True,
+            ),
             drain_seconds=env.number(
                 "DRAIN_SECONDS",
                 "How long a stopping service says NOT_SERVING before it refuses new calls.",
@@ -65,7 +82,32 @@ class Settings:
 
     def secrets(self) -> list[str]:
         """Values that no log line may hold."""
-        return self.sessions.secrets()
+        return [self.redis_url or "", *self.sessions.secrets()]
+
+
+def _trusted_documents(env: Env) -> TrustedDocuments:
+    mode = env.choice(
+        "TRUSTED_DOCUMENTS",
+        "allow takes the documents of TRUSTED_DOCUMENTS_FILE by their id, only refuses all others,"
+        " off knows none.",
+        "off",
+        ("off", "allow", "only"),
+    )
+    file = env.optional(
+        "TRUSTED_DOCUMENTS_FILE", "The manifest that `python -m gateway.trust_documents` wrote."
+    )
+    if mode == "off":
+        return TrustedDocuments({}, only=False)
+    if file is None:
+        env.problems.append(
+            f"TRUSTED_DOCUMENTS={mode} needs a manifest: set TRUSTED_DOCUMENTS_FILE"
+        )
+    else:
+        try:
+            return trusted.read(Path(file), only=mode == "only")
+        except trusted.ManifestError as error:
+            env.problems.append(f"TRUSTED_DOCUMENTS_FILE: {error}")
+    return TrustedDocuments({}, only=True)
 
 
 def _address(env: Env, name: str, port: int) -> str:

@@ -1,0 +1,119 @@
+"""Documents that a client names instead of sending them: by Apollo's persisted queries, or trusted ones."""
+
+import hashlib
+import re
+
+from graphql import GraphQLError
+
+from gateway import documents
+from gateway.request import Operation
+from gateway.trusted import TrustedDocuments
+from kit.cache import Cache
+from kit.cache_stores import MemoryStore, RedisStore
+from kit.clock import Clock
+
+KIND = "document"
+# Seconds. Whoever still uses a document sends its text again after a day, once for all clients.
+KEPT_FOR = 86_400.0
+# Bytes. A text at the limit of tokens has about as many; anybody may have one kept, so none is larger.
+MAX_TEXT = 16_384
+# Texts: 16 MB at the very worst. Clients send few different ones.
+MAX_TEXTS = 1_000
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class PersistedQueries:
+    """Texts by their own SHA-256, so that nobody can put one in the place of another."""
+
+    def __init__(self, redis_url: str | None, clock: Clock | None = None) -> None:
+        clock = clock or Clock()
+        redis = RedisStore(redis_url, "gateway", clock) if redis_url else None
+        self._cache = Cache(MemoryStore(MAX_TEXTS), redis, clock)
+
+    async def find(self, sha256: str) -> str:
+        """Raises GraphQLError in the words by which clients know that they must send the text."""
+
+        async def missing() -> str:
+            raise _refused("PersistedQueryNotFound", "PERSISTED_QUERY_NOT_FOUND")
+
+        if not SHA256.fullmatch(sha256):
+            return await missing()
+
+        def genuine(text: object) -> str:
+            if not isinstance(text, str) or digest(text) != sha256:
+                raise ValueError(sha256)
+            return text
+
+        return await self._cache.get_or_load(KIND, sha256, KEPT_FOR, missing, parse=genuine)
+
+    async def keep(self, sha256: str, text: str) -> None:
+        """For a day at most; not when it is longer than MAX_TEXT."""
+        if len(_bytes(text)) > MAX_TEXT:
+            return
+
+        async def given() -> str:
+            return text
+
+        await self._cache.get_or_load(KIND, sha256, KEPT_FOR, given)
+
+    async def close(self) -> None:
+        await self._cache.close()
+
+
+class KnownDocuments:
+    """Finds the text of an operation, and says whether it may be executed."""
+
+    def __init__(
+        self, trusted: TrustedDocuments, persisted: PersistedQueries | None, max_depth: int
+    ) -> None:
+        self._trusted = trusted
+        self._persisted = persisted
+        self._max_depth = max_depth
+
+    async def text(self, operation: Operation) -> str:
+        """Raises GraphQLError for a name that is unknown, or a text that isn't trusted."""
+        sent, sha256 = operation.query, operation.sha256
+        if sent is not None and sha256 is not None and digest(sent) != sha256:
+            raise _refused("provided sha does not match query", "PERSISTED_QUERY_HASH_MISMATCH")
+        text = sent if sent is not None else await self._named(operation)
+        if not self._trusted.allow(text, self._max_depth):
+            raise _refused(
+                "Only documents that the operator trusts are executed here, and this is none of them",
+                "DOCUMENT_NOT_TRUSTED",
+            )
+        if sent is not None and sha256 is not None and self._persisted is not None:
+            try:
+                documents.read(sent, self._max_depth)
+            except GraphQLError:
+                return sent  # whose execution says what is wrong with it; it isn't worth keeping
+            await self._persisted.keep(sha256, sent)
+        return text
+
+    async def _named(self, operation: Operation) -> str:
+        name = operation.document_id or operation.sha256 or ""
+        trusted = self._trusted.named(name)
+        if trusted is not None:
+            return trusted
+        if operation.document_id is not None:
+            raise _refused(
+                "No trusted document has this `documentId`; send `query` instead, or have the"
+                " operator add the document",
+                "DOCUMENT_NOT_FOUND",
+            )
+        if self._persisted is None:
+            raise _refused("PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED")
+        return await self._persisted.find(name)
+
+
+def digest(text: str) -> str:
+    """The SHA-256 of a text, as clients name it by."""
+    return hashlib.sha256(_bytes(text)).hexdigest()
+
+
+def _bytes(text: str) -> bytes:
+    # Parameters of a GET may hold half characters.
+    return text.encode(errors="surrogatepass")
+
+
+def _refused(words: str, code: str) -> GraphQLError:
+    return GraphQLError(words, extensions={"code": code})
