@@ -12,11 +12,11 @@ from tests.chaos.purchase.run import shop
 
 
 @click.command()
-@click.option("--orders", default=1000, show_default=True, help="How many are bought.")
-@click.option("--kills", default=20, show_default=True, help="How often something is killed.")
-@click.option("--seed", default=1, show_default=True, help="Decides wishes, faults and kills.")
+@click.option("--orders", envvar="ORDERS", default=1000, help="How many are bought.")
+@click.option("--kills", envvar="KILLS", default=20, help="How often something is killed.")
+@click.option("--seed", envvar="SEED", default=1, help="Decides wishes, faults and kills.")
 @click.option(
-    "--broken", is_flag=True, help="With an orders service that buys again when in doubt."
+    "--broken", envvar="BROKEN", is_flag=True, help="The orders service buys again when in doubt."
 )
 def main(orders: int, kills: int, seed: int, broken: bool) -> None:
     """Buys while everything breaks, and compares the provider's ledger with our tables."""

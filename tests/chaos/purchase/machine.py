@@ -162,7 +162,8 @@ async def running(
 ) -> AsyncIterator[Machine]:
     """Starts all with those variables set, and stops and removes all at the end of the block.
 
-    `modules` names another module to run for a process. `say` hears of what takes a while.
+    `modules` names another module to run for a process, with arguments if any. `say` hears of what
+    takes a while.
     """
     async with AsyncExitStack() as stack:
         folder = Path(
@@ -196,7 +197,7 @@ async def running(
         mortals: dict[str, Mortal] = {}
         for program in programs.platform(local, values, http):
             if module := (modules or {}).get(program.name):
-                program = replace(program, command=(*program.command[:-1], module))
+                program = replace(program, command=(*program.command[:-1], *module.split()))
             if program.name in MORTALS:
                 mortals[program.name] = Mortal(program, lines.say)
                 await mortals[program.name].start()
