@@ -40,6 +40,7 @@ def complete(
         for process in PROCESSES
         if process.speaks == "grpc"
     }
+    local["WEBHOOKS_ADMIN_PORT"] = str(settings.ports["WEBHOOKS_ADMIN_PORT"])
     # Nobody but us watches their health here, so nobody needs time to notice.
     local["DRAIN_SECONDS"] = "0"
     if not settings.real_provider:

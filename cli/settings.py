@@ -38,6 +38,9 @@ class LocalSettings:
             process.port: _port(env, process.port, process.name, process.default_port)
             for process in PROCESSES
         }
+        ports["WEBHOOKS_ADMIN_PORT"] = _port(
+            env, "WEBHOOKS_ADMIN_PORT", "the webhooks' door for operators", 50054
+        )
         ports["SANDBOX_PORT"] = _port(env, "SANDBOX_PORT", "the provider's sandbox", 4010)
         ports["SANDBOX_AUTH_PORT"] = _port(env, "SANDBOX_AUTH_PORT", "the auth emulator", 4011)
         taken: dict[int, str] = {}

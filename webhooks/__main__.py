@@ -5,28 +5,81 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
+import aiohttp
 from aiohttp import web
 
-from kit import process
+from kit import process, rpc, rpc_client
+from kit.auth import Verifier
 from kit.db import Database
+from protos.webhooks.v1 import webhooks_pb2, webhooks_pb2_grpc
 from webhooks.app import Callbacks
+from webhooks.delivery import Lane
+from webhooks.events import Owner
+from webhooks.metrics import Metrics
+from webhooks.owners import Owners
+from webhooks.servicer import ACCESS, WebhooksServicer
 from webhooks.settings import Settings
+from webhooks.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
 
-MIGRATION = "005_create_webhook_inbox"
+MIGRATION = "007_create_deliveries"
+# Seconds for what runs when the process stops: a batch on its way, an operator's call.
+GRACE = 10.0
 
 
 async def serve(
     settings: Settings, stop: asyncio.Event, started: Callable[[int], None] = lambda port: None
 ) -> None:
     """Runs until `stop`; `started` is told the port as soon as callbacks are taken in."""
+    sessions = settings.sessions
     async with AsyncExitStack() as parts:
+        http = await parts.enter_async_context(aiohttp.ClientSession())
         database = await Database.open(
             settings.database_url, owner="webhooks", needs=MIGRATION, stop=stop
         )
         parts.push_async_callback(database.close)
-        runner = web.AppRunner(Callbacks(settings, database).app(), shutdown_timeout=10)
+        to_esims = rpc_client.channel(settings.esims_address)
+        parts.push_async_callback(to_esims.close)
+        to_orders = rpc_client.channel(settings.orders_address)
+        parts.push_async_callback(to_orders.close)
+
+        metrics = Metrics()
+        owners = Owners(to_esims, to_orders, sessions.service_role_key)
+        lanes = {
+            owner: Lane(
+                owner, database, owners, metrics, most_attempts=settings.most_attempts, stop=stop
+            )
+            for owner in Owner
+        }
+        upkeep = Upkeep(database, metrics, retention_days=settings.retention_days, stop=stop)
+        runs = [*(lane.run() for lane in lanes.values()), upkeep.run()]
+        background = [asyncio.create_task(run) for run in runs]
+        parts.push_async_callback(_end, background)
+
+        servicer = WebhooksServicer(database, [lane.wake for lane in lanes.values()])
+        verifier = Verifier(
+            supabase_url=sessions.supabase_url,
+            service_role_key=sessions.service_role_key,
+            jwt_secret=sessions.jwt_secret,
+            http=http,
+        )
+        admin = await rpc.start(
+            rpc.Service(
+                webhooks_pb2.DESCRIPTOR.services_by_name["WebhooksService"],
+                lambda server: webhooks_pb2_grpc.add_WebhooksServiceServicer_to_server(
+                    servicer, server
+                ),
+                ACCESS,
+            ),
+            host=settings.admin_host,
+            port=settings.admin_port,
+            verifier=verifier,
+        )
+        parts.push_async_callback(admin.stop, drain=0, grace=GRACE)
+
+        callbacks = Callbacks(settings, database, metrics, lambda owner: lanes[owner].wake())
+        runner = web.AppRunner(callbacks.app(), shutdown_timeout=GRACE)
         await runner.setup()
         parts.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, settings.host, settings.port)
@@ -35,6 +88,14 @@ async def serve(
         logger.info("webhooks ready on %s:%s", settings.host, port)
         started(port)
         await stop.wait()
+
+
+async def _end(background: "list[asyncio.Task[None]]") -> None:
+    """They see the stop themselves; what takes too long is due again when its lease ends."""
+    await asyncio.wait(background, timeout=GRACE)
+    for task in background:
+        task.cancel()
+    await asyncio.gather(*background, return_exceptions=True)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,17 @@
 """The HTTP door for the provider's callbacks: raw bytes in, verified, stored, then acknowledged."""
 
 import logging
+from collections.abc import Callable
 
 from aiohttp import web
 
 from kit.db import Database
 from kit.errors import Failure
-from webhooks import inbox, signature
-from webhooks.events import event_type
+from webhooks import addresses, inbox, signature
+from webhooks.events import Owner
+from webhooks.metrics import Metrics
 from webhooks.settings import Settings
+from webhooks.understand import understand
 
 logger = logging.getLogger(__name__)
 
@@ -21,11 +24,19 @@ KEPT_HEADERS = ("content-type", "user-agent", "x-signature-sha256", "x-request-i
 
 
 class Callbacks:
-    """The routes; one object a process."""
+    """The routes; one object a process. `stored` is told whose event was committed."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        metrics: Metrics,
+        stored: Callable[[Owner], None],
+    ) -> None:
         self._settings = settings
         self._database = database
+        self._metrics = metrics
+        self._stored = stored
 
     def app(self) -> web.Application:
         """An application that holds them."""
@@ -42,26 +53,48 @@ class Callbacks:
 
     async def receive(self, request: web.Request) -> web.Response:
         """200 only after the commit: what was acknowledged is stored."""
+        if not self._is_allowed(request):
+            logger.warning("a callback from an address that is not allowed was refused")
+            return self._refusal(403, "address", "Callbacks are not taken from this address")
         if request.content_type != "application/json":
-            return _refusal(415, "Send the callback as application/json")
+            return self._refusal(415, "media type", "Send the callback as application/json")
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
-            return _refusal(413, f"A callback has at most {self._settings.max_body} bytes")
+            most = self._settings.max_body
+            return self._refusal(413, "too large", f"A callback has at most {most} bytes")
         claimed = request.headers.get(signature.HEADER)
         signed = signature.is_valid(body, claimed, self._settings.keys)
         if not signed and (claimed or not self._settings.allow_unsigned):
-            logger.warning("a callback was refused: %s", "bad signature" if claimed else "unsigned")
-            return _refusal(401, "Invalid webhook signature")
+            reason = "bad signature" if claimed else "unsigned"
+            logger.warning("a callback was refused: %s", reason)
+            return self._refusal(401, reason, "Invalid webhook signature")
         headers = {k.lower(): v for k, v in request.headers.items() if k.lower() in KEPT_HEADERS}
-        callback = inbox.Callback(body, headers, event_type(body), signed)
+        understood = understand(body)
+        callback = inbox.Callback(body, headers, signed, understood)
         try:
             async with self._database.system() as connection:
                 stored, new = await inbox.store(connection, callback, self._settings.dedupe_seconds)
         except Failure as failure:
-            return _refusal(503, failure.message)
-        logger.info("%s %s%s", callback.event_type, stored, "" if new else ", a repeat")
+            logger.warning("a callback was not stored, and its sender told so: %s", failure)
+            return self._refusal(503, "not stored", failure.message)
+        self._metrics.received(understood.type, "stored" if new else "repeat")
+        logger.info("%s %s%s", understood.type, stored, "" if new else ", a repeat")
+        if new and understood.owner is not None:
+            self._stored(understood.owner)
+        elif new:
+            logger.warning("%s is kept and handed to nobody: %s", stored, understood.problem)
         return web.json_response({"received": True, "id": str(stored)})
+
+    def _is_allowed(self, request: web.Request) -> bool:
+        settings = self._settings
+        forwarded = ",".join(request.headers.getall("X-Forwarded-For", ()))
+        sender = addresses.sender(request.remote, forwarded, settings.trusted_proxies)
+        return addresses.is_allowed(sender, settings.allowed_networks)
+
+    def _refusal(self, status: int, result: str, message: str) -> web.Response:
+        self._metrics.refused(result)
+        return web.json_response({"received": False, "error": message}, status=status)
 
     async def about(self, _request: web.Request) -> web.Response:
         """For people who open the address in a browser."""
@@ -76,7 +109,3 @@ class Callbacks:
         if await self._database.ready():
             return web.json_response({"status": "ok"})
         return web.json_response({"status": "unavailable", "database": "away"}, status=503)
-
-
-def _refusal(status: int, message: str) -> web.Response:
-    return web.json_response({"received": False, "error": message}, status=status)

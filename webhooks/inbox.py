@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from kit.db import Connection
+from webhooks.events import Understood
 
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """One callback as it came in."""
+    """One callback as it came in, and what it says."""
 
     body: bytes
     headers: dict[str, str]
-    event_type: str
     signed: bool
+    understood: Understood
 
 
 # Two equal bodies at the same moment wait for one another here, until the transaction ends.
@@ -28,9 +29,17 @@ where id = (
 )
 returning id
 """
+# The event and its delivery are one statement: neither is ever there without the other.
 INSERT = """
-insert into webhooks.inbox (digest, body, headers, event_type, signed)
-values ($1, $2, $3, $4, $5) returning id
+with stored as (
+    insert into webhooks.inbox (digest, body, headers, event_type, signed)
+    values ($1, $2, $3, $4, $5) returning id
+)
+insert into webhooks.deliveries (event_id, owner, iccid, state, last_error, settled_at)
+select id, $6::text, $7, case when $6 is null then 'KEPT' else 'PENDING' end, $8,
+    case when $6 is null then now() end
+from stored
+returning event_id
 """
 
 
@@ -44,7 +53,16 @@ async def store(connection: Connection, callback: Callback, window: float) -> tu
     repeated = await connection.fetchval(COUNT_REPEAT, digest, window)
     if repeated is not None:
         return repeated, False
+    understood = callback.understood
     stored = await connection.fetchval(
-        INSERT, digest, callback.body, callback.headers, callback.event_type, callback.signed
+        INSERT,
+        digest,
+        callback.body,
+        callback.headers,
+        understood.type,
+        callback.signed,
+        understood.owner,
+        understood.iccid,
+        understood.problem,
     )
     return stored, True

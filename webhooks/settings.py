@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 
 from kit.env import Env
+from kit.service_settings import SessionSettings
+from webhooks import addresses
+from webhooks.addresses import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,15 @@ class Settings:
     allow_unsigned: bool
     max_body: int
     dedupe_seconds: float
+    allowed_networks: tuple[Network, ...]
+    trusted_proxies: tuple[Network, ...]
+    esims_address: str
+    orders_address: str
+    sessions: SessionSettings
+    admin_host: str
+    admin_port: int
+    most_attempts: int
+    retention_days: int
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
@@ -57,8 +69,62 @@ class Settings:
                 low=0,
                 high=43_200,
             ),
+            allowed_networks=_networks(
+                env,
+                "WEBHOOKS_ALLOWED_NETWORKS",
+                "Takes callbacks from these addresses alone, as 192.0.2.7 or 192.0.2.0/24, separated"
+                " by commas; without it from everywhere.",
+            ),
+            trusted_proxies=_networks(
+                env,
+                "WEBHOOKS_TRUSTED_PROXIES",
+                "Proxies whose X-Forwarded-For is believed, in the same form; without it none is.",
+            ),
+            esims_address=env.text(
+                "ESIMS_ADDRESS", "Where the esims service is.", "localhost:50053"
+            ),
+            orders_address=env.text(
+                "ORDERS_ADDRESS", "Where the orders service is.", "localhost:50052"
+            ),
+            sessions=SessionSettings.read(env),
+            admin_host=env.text(
+                "WEBHOOKS_ADMIN_HOST", "The address to listen on for operators.", "127.0.0.1"
+            ),
+            admin_port=env.port(
+                "WEBHOOKS_ADMIN_PORT",
+                "The gRPC port for operators; 0 lets the system choose.",
+                50054,
+            ),
+            most_attempts=int(
+                env.number(
+                    "WEBHOOKS_MOST_ATTEMPTS",
+                    "How often an event is tried that its owner can't take, before a person has to"
+                    " look; 12 are about half an hour. An owner that is away counts for none.",
+                    12,
+                    low=1,
+                    high=1_000,
+                )
+            ),
+            retention_days=int(
+                env.number(
+                    "WEBHOOKS_RETENTION_DAYS",
+                    "Days after which delivered callbacks are taken out; 0 keeps them for good.",
+                    90,
+                    low=0,
+                    high=3_650,
+                )
+            ),
         )
 
     def secrets(self) -> list[str]:
         """Values that no log line may hold."""
-        return [self.database_url, *self.keys]
+        return [self.database_url, *self.keys, *self.sessions.secrets()]
+
+
+def _networks(env: Env, name: str, help_text: str) -> tuple[Network, ...]:
+    text = env.optional(name, help_text) or ""
+    try:
+        return addresses.networks(text)
+    except ValueError as error:
+        env.problems.append(f"{name} is no list of addresses and networks: {error}")
+        return ()

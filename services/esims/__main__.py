@@ -11,10 +11,13 @@ from kit.auth import Verifier
 from kit.cache import Cache
 from kit.clock import Clock
 from kit.db import Database
+from kit.notify import Notices
 from kit.provider import Provider
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc
+from services.esims.apply_events import Events
 from services.esims.datasource import ESIMsDataSource
 from services.esims.freshen import Readings
+from services.esims.live import CHANNEL, Live
 from services.esims.reference import References
 from services.esims.refresh import Refresh
 from services.esims.register import Registration
@@ -24,7 +27,7 @@ from services.esims.settings import Settings
 from services.esims.suspend import Suspension
 from services.esims.watch import Watch
 
-MIGRATION = "004_create_esim_bundles"
+MIGRATION = "010_notify_esim_changes"
 # Seconds for calls that run when the process stops: nearly all end within two.
 GRACE = 10.0
 
@@ -51,6 +54,9 @@ async def serve(
             clock=clock,
         )
         stack.push_async_callback(readings.close)
+        notices = await stack.enter_async_context(
+            Notices.open(settings.service.database_url, CHANNEL)
+        )
         references = References(database, source, clock)
         rounds = Rounds(Watch(database, readings, clock).look, references.send_pending)
         background = asyncio.create_task(rounds.run())
@@ -64,6 +70,8 @@ async def serve(
             suspension=Suspension(database, source, readings, clock),
             references=references,
             refresh=Refresh(database, source, readings, clock),
+            events=Events(database, clock, rounds.wake),
+            live=Live(database, notices, readings),
         )
         service = rpc.Service(
             esims_pb2.DESCRIPTOR.services_by_name["ESIMsService"],

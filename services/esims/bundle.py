@@ -34,6 +34,9 @@ class BundleState(StrEnum):
     CANCELLED = "CANCELLED"
 
 
+# Before the name of a bundle that was announced without the provider's assignment id: its id until
+# the provider was read.
+ANNOUNCED = "announced:"
 USABLE = frozenset({AssignmentState.PROCESSING, AssignmentState.QUEUED, AssignmentState.ACTIVE})
 SHOWN = {
     AssignmentState.PROCESSING: BundleState.PROCESSING,

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from kit.db import Connection
-from services.esims.bundle import Assignment, AssignmentState, Bundle
+from services.esims.bundle import ANNOUNCED, Assignment, AssignmentState, Bundle
 
 SELECT_OF_ESIMS = """
     select b.esim_id, b.assignment_id, b.name, b.description, b.assignment_reference, b.state,
@@ -97,17 +97,39 @@ UPSERT = """
 """
 
 
+# An announced bundle becomes the assignment that the provider tells of under its name.
+ADOPT = """
+    update esims.esim_bundles b set assignment_id = n.assignment_id
+    from (
+        select distinct on (esim_id, name) esim_id, name, assignment_id
+        from unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
+            as told(esim_id, assignment_id, name, state)
+        order by esim_id, name, state = 'active' desc, assignment_id
+    ) n
+    where b.esim_id = n.esim_id and b.assignment_id = $5 || n.name
+      and n.assignment_id <> b.assignment_id
+      and not exists (
+          select from esims.esim_bundles known
+          where known.esim_id = n.esim_id and known.assignment_id = n.assignment_id
+      )
+"""
+
+
 async def upsert(connection: Connection, told: Sequence[Told]) -> None:
     """Takes in what the provider told of assignments, in any order and as often as it likes.
 
     Each assignment once; eSIMs that are not there are left out.
     """
     of = [t.assignment for t in told]
+    ids, names = [t.esim_id for t in told], [a.name for a in of]
+    await connection.execute(
+        ADOPT, ids, [a.id for a in of], names, [a.state for a in of], ANNOUNCED
+    )
     await connection.execute(
         UPSERT,
-        [t.esim_id for t in told],
+        ids,
         [a.id for a in of],
-        [a.name for a in of],
+        names,
         [a.description for a in of],
         [a.reference for a in of],
         [a.state for a in of],
@@ -148,3 +170,17 @@ REVOKE_OF_ORDER = """
 async def revoke_of_order(connection: Connection, order_id: UUID) -> None:
     """Marks the bundles that came with an order as revoked; what was used up stays so."""
     await connection.execute(REVOKE_OF_ORDER, order_id)
+
+
+REVOKE_OF_REFERENCE = """
+    update esims.esim_bundles set state = 'revoked', updated_at = now()
+    where esim_id = any($1::uuid[]) and starts_with(assignment_reference, $2 || '-')
+      and state in ('processing', 'queued', 'active')
+"""
+
+
+async def revoke_of_reference(
+    connection: Connection, esim_ids: Sequence[UUID], order_reference: str
+) -> None:
+    """Marks the bundles as revoked that an order of that reference put on these eSIMs."""
+    await connection.execute(REVOKE_OF_REFERENCE, esim_ids, order_reference)

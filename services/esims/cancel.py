@@ -1,24 +1,50 @@
 """Marks what came with a cancelled order."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from kit.clock import Clock
 from kit.db import Database
-from services.esims import bundle_store, record, store
+from services.esims import bundle_store, follow_store, record, store
 from services.esims.esim import ESIM
 
 
-async def cancel_order_bundles(database: Database, clock: Clock, order_id: UUID) -> list[ESIM]:
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """What was revoked of an order: all of it, or its bundles on the named eSIMs.
+
+    `order_reference` is the provider's, and only needed with ICCIDs.
+    """
+
+    order_id: UUID
+    iccids: Sequence[str] = ()
+    order_reference: str = ""
+
+
+async def cancel_order_bundles(
+    database: Database, clock: Clock, cancelled: Cancelled
+) -> list[ESIM]:
     """Marks the order's bundles as revoked, also those not read yet, and gives its eSIMs.
 
-    Repeatable. What was used up before stays so, and bundles of other orders stay in force.
+    Repeatable. What was used up before stays so, and bundles of other orders stay in force. An eSIM
+    that came with another order and was topped up by this one is read anew.
     """
     now = clock.wall()
     async with database.system() as connection:
-        esims = await store.lock_order(connection, order_id)
-        await bundle_store.revoke_of_order(connection, order_id)
-        cancelled = [
-            replace(esim, order_cancelled_at=esim.order_cancelled_at or now) for esim in esims
-        ]
-        return await record.settle(connection, cancelled, now)
+        if cancelled.iccids:
+            esims = await store.lock_iccids(connection, cancelled.iccids)
+            await bundle_store.revoke_of_reference(
+                connection, [esim.id for esim in esims], cancelled.order_reference
+            )
+        else:
+            esims = await store.lock_order(connection, cancelled.order_id)
+            await bundle_store.revoke_of_order(connection, cancelled.order_id)
+        changed = []
+        for esim in esims:
+            if esim.order_id == cancelled.order_id:
+                changed.append(replace(esim, order_cancelled_at=esim.order_cancelled_at or now))
+            else:
+                await follow_store.follow_soon(connection, esim.id, now)
+                changed.append(replace(esim, bundles_read_at=None))
+        return await record.settle(connection, changed, now)

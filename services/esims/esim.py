@@ -12,6 +12,10 @@ from services.esims.bundle import Bundle
 SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
+# The provider's guide: an idle eSIM is deleted so long after it was announced.
+DELETED_AFTER = timedelta(days=7)
+
+
 class ESIMStatus(StrEnum):
     """What customers see."""
 
@@ -45,6 +49,8 @@ class ESIM:
     """One eSIM as it is kept.
 
     `state_read_at` and `bundles_read_at` are when the provider was last asked; None: never.
+    What follows `updated_at` is told by callbacks only; `activated_at` is when it was first seen on
+    a network.
     """
 
     id: UUID
@@ -68,6 +74,22 @@ class ESIM:
     bundles_read_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    activated_at: datetime | None = None
+    deletion_announced_at: datetime | None = None
+    last_country: str = ""
+    last_country_at: datetime | None = None
+    profile_status: str = ""
+    profile_status_at: datetime | None = None
+    msisdn: str = field(repr=False, default="")
+    msisdn_at: datetime | None = None
+    message_failed_at: datetime | None = None
+    code_assigned_at: datetime | None = None
+
+    @property
+    def deletion_date(self) -> datetime | None:
+        """When the provider is going to delete it, or did; None: not announced."""
+        announced = self.deletion_announced_at
+        return None if announced is None else announced + DELETED_AFTER
 
     @property
     def installable(self) -> bool:
@@ -99,13 +121,16 @@ def status_of(esim: ESIM, bundles: Sequence[Bundle]) -> ESIMStatus:
         return ESIMStatus.CANCELLED if revoked else ESIMStatus.EXPIRED
     if esim.provider_state is ProviderState.SUSPENDED:
         return ESIMStatus.SUSPENDED
-    if any(bundle.in_force for bundle in bundles):
+    if esim.activated_at is not None or any(bundle.in_force for bundle in bundles):
         return ESIMStatus.ACTIVE
     return ESIMStatus.ASSIGNED if esim.installable else ESIMStatus.PROCESSING
 
 
 def settled(esim: ESIM, bundles: Sequence[Bundle], now: datetime) -> ESIM:
     """The eSIM with the status that follows, and with the action that a change amounts to."""
+    announced = esim.deletion_announced_at
+    if announced is not None and any(b.usable and _after(b, announced) for b in bundles):
+        esim = replace(esim, deletion_announced_at=None)
     status = status_of(esim, bundles)
     if status is esim.status:
         return esim
@@ -114,6 +139,11 @@ def settled(esim: ESIM, bundles: Sequence[Bundle], now: datetime) -> ESIM:
     else:
         action = ACTIONS.get(status, esim.last_action)
     return replace(esim, status=status, last_action=action, action_date=now)
+
+
+def _after(bundle: Bundle, announced: datetime) -> bool:
+    """Whether it was assigned after a deletion was announced, which prevents it."""
+    return bundle.assignment.assigned_at is not None and bundle.assignment.assigned_at > announced
 
 
 def needs_following(esim: ESIM) -> bool:

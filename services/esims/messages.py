@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from kit import timestamps
+from kit.auth import Role, Session
 from kit.checks import Checks
+from kit.errors import Failure, Kind
 from protos.esims.v1 import esims_pb2 as pb
 from services.esims.bundle import Bundle, BundleState, Usage, megabytes
+from services.esims.cancel import Cancelled
 from services.esims.esim import ESIM, ESIMStatus, bare_host
+from services.esims.live import Seen, Wanted
 from services.esims.provider_esim import Details, HistoryEntry, Location
 from services.esims.store import Delivery, Filter
 
@@ -33,6 +37,8 @@ MOST_CHARACTERS = 200
 MOST_REFERENCE_CHARACTERS = 100
 # One answer of the provider's holds no more eSIMs of one order.
 MOST_DELIVERED = 100
+# Each is looked up whenever any of them changes; who has more watches all of a customer.
+MOST_WATCHED = 100
 
 
 def esim_to_proto(esim: ESIM) -> pb.ESIM:
@@ -53,6 +59,10 @@ def esim_to_proto(esim: ESIM) -> pb.ESIM:
         updated_at=timestamps.to_proto(esim.updated_at),
         as_of=timestamps.to_proto(esim.as_of),
         bundle_name=esim.bundle_name,
+        deletion_date=timestamps.to_proto(esim.deletion_date),
+        last_country=esim.last_country,
+        last_country_date=timestamps.to_proto(esim.last_country_at),
+        profile_status=esim.profile_status,
     )
 
 
@@ -88,6 +98,38 @@ def usage_to_proto(esim_id: UUID, usage: Usage) -> pb.ESIMUsage:
         active_bundles=usage.active_bundles,
         as_of=timestamps.to_proto(usage.as_of),
     )
+
+
+def seen_to_proto(seen: Seen) -> pb.WatchedESIM:
+    return pb.WatchedESIM(
+        esim=esim_to_proto(seen.esim),
+        data_used_mb=_mb(seen.usage.used_bytes),
+        data_remaining_mb=_mb(seen.usage.remaining_bytes),
+        updated_at=timestamps.to_proto(seen.updated_at),
+    )
+
+
+def wanted_from_proto(request: pb.WatchESIMsRequest, session: Session) -> Wanted:
+    """Raises Failure: INVALID for what can't be watched, FORBIDDEN for another customer's."""
+    checks = Checks()
+    esim_ids = (
+        checks.uuids("esim_ids", list(request.esim_ids), MOST_WATCHED) if request.esim_ids else []
+    )
+    customer_id = session.user_id if session.role is Role.CUSTOMER else None
+    if request.HasField("customer_id"):
+        if session.role is Role.CUSTOMER:
+            raise Failure(
+                Kind.FORBIDDEN,
+                "FORBIDDEN",
+                "Not allowed: customer_id is for administrators; leave it out to watch yours",
+            )
+        customer_id = checks.uuid("customer_id", request.customer_id)
+    if not esim_ids and customer_id is None:
+        checks.fail("customer_id", "is needed where no eSIMs are named: whose are to be watched?")
+    if esim_ids and request.HasField("customer_id"):
+        checks.fail("customer_id", "must be left out where eSIMs are named")
+    checks.done()
+    return Wanted(esim_ids, customer_id)
 
 
 def _mb(count: int | None) -> float | None:
@@ -156,6 +198,20 @@ def delivery_from_proto(
         checks.fail("esims", "must not name an ICCID twice")
     checks.done()
     return delivery, esims
+
+
+def cancelled_from_proto(request: pb.CancelOrderBundlesRequest) -> Cancelled:
+    """Raises Failure INVALID."""
+    checks = Checks()
+    cancelled = Cancelled(
+        order_id=checks.uuid("order_id", request.order_id),
+        iccids=[checks.iccid(f"iccids[{i}]", iccid) for i, iccid in enumerate(request.iccids)],
+        order_reference=name(checks, "order_reference", request.order_reference)
+        if request.iccids
+        else "",
+    )
+    checks.done()
+    return cancelled
 
 
 def filter_from_proto(checks: Checks, message: pb.ESIMFilter) -> Filter:

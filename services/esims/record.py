@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from kit.db import Connection
-from services.esims import bundle_store, store
+from services.esims import bundle_store, follow_store, store
 from services.esims.bundle import Assignment, Bundle
 from services.esims.bundle_store import Told
 from services.esims.datasource import MOST_ASSIGNMENTS
@@ -58,6 +58,7 @@ async def settle(connection: Connection, esims: Sequence[ESIM], now: datetime) -
         bundles[bundle.esim_id].append(bundle)
     after = [settled(esim, bundles[esim.id], now) for esim in esims]
     changed_at = await store.save(connection, after)
+    await follow_store.follow_ends(connection, [esim.id for esim in after], now)
     return [replace(esim, updated_at=changed_at[esim.id]) for esim in after]
 
 

@@ -1,11 +1,12 @@
 """Records the eSIMs that an order delivered."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from kit.clock import Clock
 from kit.db import Database
 from kit.errors import Failure, Kind
-from services.esims import record, store
+from services.esims import follow_store, record, store
 from services.esims.esim import ESIM
 from services.esims.store import Delivery
 
@@ -34,6 +35,34 @@ class Registration:
             if len(kept) < len(esims):
                 _refuse(delivery, await store.lock_iccids(connection, iccids))
             kept = await record.settle(connection, kept, now)
+        self._registered()
+        return kept
+
+    async def top_up(self, delivery: Delivery, iccids: Sequence[str]) -> list[ESIM]:
+        """Notes that an order put its bundle on eSIMs that are here already; repeatable.
+
+        They keep the order that they came with, and their bundles are read anew. Raises Failure
+        CONFLICT when one of them is another customer's (ICCID_OF_ANOTHER_CUSTOMER) or not here
+        (ICCID_UNKNOWN).
+        """
+        now = self._clock.wall()
+        async with self._database.system() as connection:
+            known = await store.lock_iccids(connection, iccids)
+            if any(esim.customer_id != delivery.customer_id for esim in known):
+                _refuse(delivery, known)
+            if len(known) < len(iccids):
+                raise Failure(
+                    Kind.CONFLICT,
+                    "ICCID_UNKNOWN",
+                    "An ICCID of this top-up is not registered here; nothing was changed",
+                )
+            for esim in known:
+                await follow_store.follow_soon(connection, esim.id, now)
+            applied = [
+                replace(e, last_action="Bundle Applied", action_date=now, bundles_read_at=None)
+                for e in known
+            ]
+            kept = await record.settle(connection, applied, now)
         self._registered()
         return kept
 

@@ -1,7 +1,7 @@
 """The gRPC methods of the eSIMs service: proto in, call, proto out."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,13 +17,15 @@ from kit.db import Database
 from kit.errors import Failure, Kind, invalid
 from kit.rpc_guard import Access
 from protos.esims.v1 import esims_pb2 as pb
-from protos.esims.v1 import esims_pb2_grpc
-from services.esims import bundle_store, cancel, find, messages, store
+from protos.esims.v1 import esims_pb2_grpc, events_pb2
+from services.esims import bundle_store, cancel, event_messages, find, messages, store
+from services.esims.apply_events import Events
 from services.esims.bundle import Bundle, usage_of
 from services.esims.bundle_status import bundle_status
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM
 from services.esims.freshen import Readings
+from services.esims.live import Live
 from services.esims.reference import References
 from services.esims.refresh import Refresh
 from services.esims.register import Registration
@@ -34,6 +36,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 ACCESS = {
     "RegisterESIMs": Access.SERVICE,
     "CancelOrderBundles": Access.SERVICE,
+    "ApplyEvents": Access.SERVICE,
     "ListESIMs": Access.SIGNED_IN,
     "GetESIM": Access.SIGNED_IN,
     "BatchGetESIMs": Access.SIGNED_IN,
@@ -49,6 +52,7 @@ ACCESS = {
     "ListHistory": Access.SIGNED_IN,
     "RefreshESIM": Access.SIGNED_IN,
     "CheckCompatibility": Access.SIGNED_IN,
+    "WatchESIMs": Access.SIGNED_IN,
 }
 USUAL_PAGE, MOST_PER_PAGE = 50, 500
 MOST_IDS = 1_000
@@ -66,6 +70,8 @@ class Parts:
     suspension: Suspension
     references: References
     refresh: Refresh
+    events: Events
+    live: Live
 
 
 class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
@@ -79,15 +85,26 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
         self, request: pb.RegisterESIMsRequest, context: Context
     ) -> pb.RegisterESIMsResponse:
         delivery, esims = messages.delivery_from_proto(request)
-        kept = await self._parts.registration.register(delivery, esims)
+        if request.top_up:
+            iccids = [iccid for iccid, _, _ in esims]
+            kept = await self._parts.registration.top_up(delivery, iccids)
+        else:
+            kept = await self._parts.registration.register(delivery, esims)
         return pb.RegisterESIMsResponse(esims=messages.esims_to_proto(kept))
 
     async def CancelOrderBundles(
         self, request: pb.CancelOrderBundlesRequest, context: Context
     ) -> pb.CancelOrderBundlesResponse:
-        order_id = _id("order_id", request.order_id)
-        kept = await cancel.cancel_order_bundles(self._database, self._parts.clock, order_id)
+        kept = await cancel.cancel_order_bundles(
+            self._database, self._parts.clock, messages.cancelled_from_proto(request)
+        )
         return pb.CancelOrderBundlesResponse(esims=messages.esims_to_proto(kept))
+
+    async def ApplyEvents(
+        self, request: events_pb2.ApplyEventsRequest, context: Context
+    ) -> events_pb2.ApplyEventsResponse:
+        results = await self._parts.events.apply(event_messages.events_from_proto(request))
+        return event_messages.results_to_proto(request, results)
 
     async def ListESIMs(
         self, request: pb.ListESIMsRequest, context: Context
@@ -232,6 +249,14 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
         _, esim = await self._found(request.esim_id)
         compatible = await self._parts.source.check_compatibility(esim.iccid, name)
         return pb.CheckCompatibilityResponse(compatible=compatible)
+
+    async def WatchESIMs(
+        self, request: pb.WatchESIMsRequest, context: Context
+    ) -> AsyncIterator[pb.WatchESIMsResponse]:
+        session = rpc_guard.session()
+        wanted = messages.wanted_from_proto(request, session)
+        async for seen in self._parts.live.watch(session, wanted):
+            yield pb.WatchESIMsResponse(esims=map(messages.seen_to_proto, seen))
 
     async def _found(self, esim_id: str) -> tuple[Session, ESIM]:
         """The caller's session and an eSIM that it may see; raises Failure NOT_FOUND."""

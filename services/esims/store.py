@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,9 @@ from services.esims.esim import ESIM, ESIMStatus, ProviderState
 COLUMNS = """
     id, iccid, customer_id, order_id, plan_id, order_reference, bundle_name, customer_ref,
     auto_activate, status, provider_state, matching_id, smdp_address, assigned_date, last_action,
-    action_date, order_cancelled_at, state_read_at, bundles_read_at, created_at, updated_at
+    action_date, order_cancelled_at, state_read_at, bundles_read_at, created_at, updated_at,
+    activated_at, deletion_announced_at, last_country, last_country_at, profile_status,
+    profile_status_at, msisdn, msisdn_at, message_failed_at, code_assigned_at
 """
 
 
@@ -114,27 +116,47 @@ async def lock_order(connection: Connection, order_id: UUID) -> list[ESIM]:
     return [read_row(row) for row in await connection.fetch(LOCK_ORDER, order_id)]
 
 
-SAVE = """
+# What `save` writes, each with its type; in the names of the columns and of ESIM's fields.
+KEPT = {
+    "status": "text",
+    "provider_state": "text",
+    "matching_id": "text",
+    "smdp_address": "text",
+    "customer_ref": "text",
+    "last_action": "text",
+    "action_date": "timestamptz",
+    "assigned_date": "timestamptz",
+    "activated_at": "timestamptz",
+    "deletion_announced_at": "timestamptz",
+    "last_country": "text",
+    "last_country_at": "timestamptz",
+    "profile_status": "text",
+    "profile_status_at": "timestamptz",
+    "msisdn": "text",
+    "msisdn_at": "timestamptz",
+    "message_failed_at": "timestamptz",
+    "code_assigned_at": "timestamptz",
+}
+# Likewise, but a new value of these alone is no change that anybody has to hear of.
+NOTED = {
+    "order_cancelled_at": "timestamptz",
+    "state_read_at": "timestamptz",
+    "bundles_read_at": "timestamptz",
+}
+SAVED = KEPT | NOTED
+SAVE = f"""
     update esims.esims e
-    set status = n.status, provider_state = n.provider_state, matching_id = n.matching_id,
-        smdp_address = n.smdp_address, customer_ref = n.customer_ref,
-        last_action = n.last_action, action_date = n.action_date,
-        order_cancelled_at = n.order_cancelled_at, state_read_at = n.state_read_at,
-        bundles_read_at = n.bundles_read_at,
+    set {", ".join(f"{name} = n.{name}" for name in SAVED)},
         updated_at = case
-            when (e.status, e.provider_state, e.matching_id, e.smdp_address, e.customer_ref,
-                  e.last_action, e.action_date)
-                is distinct from (n.status, n.provider_state, n.matching_id, n.smdp_address,
-                  n.customer_ref, n.last_action, n.action_date)
+            when ({", ".join(f"e.{name}" for name in KEPT)})
+                is distinct from ({", ".join(f"n.{name}" for name in KEPT)})
             then now() else e.updated_at end
-    from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
-                $7::text[], $8::timestamptz[], $9::timestamptz[], $10::timestamptz[],
-                $11::timestamptz[])
-        as n(id, status, provider_state, matching_id, smdp_address, customer_ref, last_action,
-             action_date, order_cancelled_at, state_read_at, bundles_read_at)
+    from unnest($1::uuid[],
+                {", ".join(f"${at}::{kind}[]" for at, kind in enumerate(SAVED.values(), 2))})
+        as n(id, {", ".join(SAVED)})
     where e.id = n.id
     returning e.id, e.updated_at
-"""
+"""  # noqa: S608 - constants only
 
 
 async def save(connection: Connection, esims: Sequence[ESIM]) -> dict[UUID, datetime]:
@@ -142,20 +164,8 @@ async def save(connection: Connection, esims: Sequence[ESIM]) -> dict[UUID, date
 
     A new reading alone is no change.
     """
-    rows = await connection.fetch(
-        SAVE,
-        [e.id for e in esims],
-        [e.status for e in esims],
-        [e.provider_state for e in esims],
-        [e.matching_id for e in esims],
-        [e.smdp_address for e in esims],
-        [e.customer_ref for e in esims],
-        [e.last_action for e in esims],
-        [e.action_date for e in esims],
-        [e.order_cancelled_at for e in esims],
-        [e.state_read_at for e in esims],
-        [e.bundles_read_at for e in esims],
-    )
+    columns = [[getattr(esim, name) for esim in esims] for name in SAVED]
+    rows = await connection.fetch(SAVE, [esim.id for esim in esims], *columns)
     return {row["id"]: row["updated_at"] for row in rows}
 
 
@@ -225,65 +235,3 @@ async def insert_delivered(
         now,
     )
     return [read_row(row) for row in rows]
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """An eSIM that background work took on; `until` is when another replica may take it."""
-
-    esim: ESIM
-    count: int
-    until: datetime
-
-
-CLAIM_FOLLOWS = f"""
-    update esims.esims
-    set follow_at = $1::timestamptz + $2::interval, follow_count = follow_count + 1
-    where id in (
-        select id from esims.esims
-        where follow_at <= $1 order by follow_at limit $3 for update skip locked
-    )
-    returning {COLUMNS}, follow_at, follow_count
-"""  # noqa: S608 - constants only
-
-
-async def claim_follows(
-    connection: Connection, now: datetime, lease: timedelta, most: int
-) -> list[Due]:
-    """Takes on eSIMs whose next look is due; a crash leaves them due when the lease ends."""
-    rows = await connection.fetch(CLAIM_FOLLOWS, now, lease, most)
-    return [Due(read_row(row), row["follow_count"], row["follow_at"]) for row in rows]
-
-
-SCHEDULE_FOLLOWS = """
-    with held as (
-        select id from esims.esims where id = any($1::uuid[]) order by id for update
-    )
-    update esims.esims e set follow_at = n.follow_at
-    from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) as n(id, until, follow_at)
-    join held on held.id = n.id
-    where e.id = n.id and e.follow_at = n.until
-"""
-
-
-async def schedule_follows(
-    connection: Connection, looks: Sequence[tuple[Due, datetime | None]]
-) -> None:
-    """Sets the next look, or none, unless somebody asked for another one meanwhile."""
-    await connection.execute(
-        SCHEDULE_FOLLOWS,
-        [due.esim.id for due, _ in looks],
-        [due.until for due, _ in looks],
-        [at for _, at in looks],
-    )
-
-
-FOLLOW_SOON = """
-    update esims.esims set follow_at = least(coalesce(follow_at, $2), $2), follow_count = 0
-    where id = $1
-"""
-
-
-async def follow_soon(connection: Connection, esim_id: UUID, at: datetime) -> None:
-    """Has the service look at the provider by itself at that time or before."""
-    await connection.execute(FOLLOW_SOON, esim_id, at)

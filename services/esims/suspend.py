@@ -10,7 +10,7 @@ from kit.auth import Session
 from kit.clock import Clock
 from kit.db import Database
 from kit.errors import Failure, Kind
-from services.esims import find, record, store
+from services.esims import find, follow_store, record, store
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM, ESIMStatus, ProviderState
 from services.esims.freshen import Readings
@@ -62,7 +62,7 @@ class Suspension:
     async def _set(self, esim: ESIM, wanted: ProviderState) -> ESIM:
         # Noted before: should this process end in the middle, the background settles it.
         async with self._database.system() as connection:
-            await store.follow_soon(connection, esim.id, self._clock.wall() + LOOK_AFTER)
+            await follow_store.follow_soon(connection, esim.id, self._clock.wall() + LOOK_AFTER)
         try:
             if wanted is ProviderState.SUSPENDED:
                 await self._source.suspend_esim(esim.iccid)

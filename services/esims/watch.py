@@ -1,14 +1,14 @@
-"""Follows eSIMs at the provider until their bundle is in force, or as long as they are not ready."""
+"""Follows eSIMs at the provider until their bundle is in force, and looks when its time is over."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from kit.clock import Clock
 from kit.db import Database
-from services.esims import store
+from services.esims import follow_store, store
 from services.esims.esim import ESIM, needs_following
+from services.esims.follow_store import Due
 from services.esims.freshen import Readings
-from services.esims.store import Due
 
 # Longer than a reading with its repeats; then another replica, or this one after a crash, looks.
 LEASE = timedelta(seconds=60)
@@ -34,7 +34,7 @@ class Watch:
     async def look(self) -> int:
         """Reads what is due, decides when to look again, and gives how many were due."""
         async with self._database.system() as connection:
-            due = await store.claim_follows(connection, self._clock.wall(), LEASE, AT_ONCE)
+            due = await follow_store.claim_follows(connection, self._clock.wall(), LEASE, AT_ONCE)
         if not due:
             return 0
         await self._readings.read_all([item.esim for item in due])
@@ -44,14 +44,16 @@ class Watch:
                 esim.id: esim
                 for esim in await store.get_many(connection, [item.esim.id for item in due])
             }
-            await store.schedule_follows(
-                connection, [(item, next_look(after[item.esim.id], item, now)) for item in due]
+            await follow_store.schedule_follows(
+                connection,
+                [(item, next_look(after[item.esim.id], item, now)) for item in due],
+                now,
             )
         return len(due)
 
 
 def next_look(esim: ESIM, due: Due, now: datetime) -> datetime | None:
-    """When to look again at the eSIM as it is now; None: not by ourselves any more."""
+    """When to look again at the eSIM as it is now; None: not before a bundle on it ends."""
     # A look that brought no answer is made again, also where it was only to settle a suspension.
     heard = esim.as_of is not None and esim.as_of > (due.esim.as_of or esim.created_at)
     if heard and not needs_following(esim):

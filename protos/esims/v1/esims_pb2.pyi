@@ -32,7 +32,7 @@ class _ESIMStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ESIMStatus
     ESIM_STATUS_ASSIGNED: _ESIMStatus.ValueType  # 2
     """Ready to install, or installed with its bundle unused."""
     ESIM_STATUS_ACTIVE: _ESIMStatus.ValueType  # 3
-    """A bundle is in force."""
+    """A bundle is in force, or it was seen on a network with a bundle to use."""
     ESIM_STATUS_SUSPENDED: _ESIMStatus.ValueType  # 4
     ESIM_STATUS_EXPIRED: _ESIMStatus.ValueType  # 5
     """Nothing on it can be used any more."""
@@ -47,7 +47,7 @@ ESIM_STATUS_PROCESSING: ESIMStatus.ValueType  # 1
 ESIM_STATUS_ASSIGNED: ESIMStatus.ValueType  # 2
 """Ready to install, or installed with its bundle unused."""
 ESIM_STATUS_ACTIVE: ESIMStatus.ValueType  # 3
-"""A bundle is in force."""
+"""A bundle is in force, or it was seen on a network with a bundle to use."""
 ESIM_STATUS_SUSPENDED: ESIMStatus.ValueType  # 4
 ESIM_STATUS_EXPIRED: ESIMStatus.ValueType  # 5
 """Nothing on it can be used any more."""
@@ -110,6 +110,10 @@ class ESIM(_message.Message):
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
     BUNDLE_NAME_FIELD_NUMBER: _builtins.int
+    DELETION_DATE_FIELD_NUMBER: _builtins.int
+    LAST_COUNTRY_FIELD_NUMBER: _builtins.int
+    LAST_COUNTRY_DATE_FIELD_NUMBER: _builtins.int
+    PROFILE_STATUS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID."""
     iccid: _builtins.str
@@ -128,6 +132,10 @@ class ESIM(_message.Message):
     """What happened last, such as "Suspended"."""
     bundle_name: _builtins.str
     """The plan's bundle name."""
+    last_country: _builtins.str
+    """ISO code of the country that it was last seen in; empty before the first one."""
+    profile_status: _builtins.str
+    """As the provider last told: Released, Downloaded, Installed; empty when it did not."""
     @_builtins.property
     def assigned_date(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -140,6 +148,12 @@ class ESIM(_message.Message):
     def as_of(self) -> _timestamp_pb2.Timestamp:
         """When the values that the provider owns were last read from it."""
 
+    @_builtins.property
+    def deletion_date(self) -> _timestamp_pb2.Timestamp:
+        """When the provider is going to delete it for want of use; a new bundle before that prevents it. Absent: not announced."""
+
+    @_builtins.property
+    def last_country_date(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
         self,
         *,
@@ -159,10 +173,14 @@ class ESIM(_message.Message):
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         as_of: _timestamp_pb2.Timestamp | None = ...,
         bundle_name: _builtins.str = ...,
+        deletion_date: _timestamp_pb2.Timestamp | None = ...,
+        last_country: _builtins.str = ...,
+        last_country_date: _timestamp_pb2.Timestamp | None = ...,
+        profile_status: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["action_date", b"action_date", "as_of", b"as_of", "assigned_date", b"assigned_date", "created_at", b"created_at", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action_date", b"action_date", "as_of", b"as_of", "assigned_date", b"assigned_date", "created_at", b"created_at", "deletion_date", b"deletion_date", "last_country_date", b"last_country_date", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_date", b"action_date", "as_of", b"as_of", "assigned_date", b"assigned_date", "bundle_name", b"bundle_name", "created_at", b"created_at", "customer_id", b"customer_id", "customer_ref", b"customer_ref", "iccid", b"iccid", "id", b"id", "last_action", b"last_action", "matching_id", b"matching_id", "order_id", b"order_id", "plan_id", b"plan_id", "smdp_address", b"smdp_address", "status", b"status", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_date", b"action_date", "as_of", b"as_of", "assigned_date", b"assigned_date", "bundle_name", b"bundle_name", "created_at", b"created_at", "customer_id", b"customer_id", "customer_ref", b"customer_ref", "deletion_date", b"deletion_date", "iccid", b"iccid", "id", b"id", "last_action", b"last_action", "last_country", b"last_country", "last_country_date", b"last_country_date", "matching_id", b"matching_id", "order_id", b"order_id", "plan_id", b"plan_id", "profile_status", b"profile_status", "smdp_address", b"smdp_address", "status", b"status", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -259,6 +277,7 @@ class RegisterESIMsRequest(_message.Message):
     AUTO_ACTIVATE_FIELD_NUMBER: _builtins.int
     ORDER_REFERENCE_FIELD_NUMBER: _builtins.int
     ESIMS_FIELD_NUMBER: _builtins.int
+    TOP_UP_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     plan_id: _builtins.str
     bundle_name: _builtins.str
@@ -267,6 +286,8 @@ class RegisterESIMsRequest(_message.Message):
     auto_activate: _builtins.bool
     order_reference: _builtins.str
     """The provider's order reference: tells which assignments belong to this order."""
+    top_up: _builtins.bool
+    """The order put its bundle on eSIMs that the customer had already: they keep the order that they came with."""
     @_builtins.property
     def esims(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliveredESIM]:
         """1 to 100."""
@@ -282,10 +303,11 @@ class RegisterESIMsRequest(_message.Message):
         auto_activate: _builtins.bool = ...,
         order_reference: _builtins.str = ...,
         esims: _abc.Iterable[Global___DeliveredESIM] | None = ...,
+        top_up: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_activate", b"auto_activate", "bundle_name", b"bundle_name", "customer_id", b"customer_id", "customer_ref", b"customer_ref", "esims", b"esims", "order_id", b"order_id", "order_reference", b"order_reference", "plan_id", b"plan_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_activate", b"auto_activate", "bundle_name", b"bundle_name", "customer_id", b"customer_id", "customer_ref", b"customer_ref", "esims", b"esims", "order_id", b"order_id", "order_reference", b"order_reference", "plan_id", b"plan_id", "top_up", b"top_up"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -342,15 +364,25 @@ class CancelOrderBundlesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDER_ID_FIELD_NUMBER: _builtins.int
+    ICCIDS_FIELD_NUMBER: _builtins.int
+    ORDER_REFERENCE_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
+    order_reference: _builtins.str
+    """The provider's order reference, needed with `iccids`: tells which bundles belong to the order."""
+    @_builtins.property
+    def iccids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only on these eSIMs, which may have come with another order; none means all that came with the order."""
+
     def __init__(
         self,
         *,
         order_id: _builtins.str = ...,
+        iccids: _abc.Iterable[_builtins.str] | None = ...,
+        order_reference: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["iccids", b"iccids", "order_id", b"order_id", "order_reference", b"order_reference"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1143,3 +1175,95 @@ class CheckCompatibilityResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckCompatibilityResponse: _TypeAlias = CheckCompatibilityResponse  # noqa: Y015
+
+@_typing.final
+class WatchESIMsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ESIM_IDS_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    customer_id: _builtins.str
+    """Whose, for administrators and services, who must name eSIMs or a customer."""
+    @_builtins.property
+    def esim_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """0 to 100. Without any: all eSIMs of the caller, or of `customer_id`, new ones included."""
+
+    def __init__(
+        self,
+        *,
+        esim_ids: _abc.Iterable[_builtins.str] | None = ...,
+        customer_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id", "customer_id", b"customer_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id", "customer_id", b"customer_id", "esim_ids", b"esim_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__customer_id: _TypeAlias = _typing.Literal["customer_id"]  # noqa: Y015
+    _WhichOneofArgType__customer_id: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__customer_id) -> _WhichOneofReturnType__customer_id | None: ...
+
+Global___WatchESIMsRequest: _TypeAlias = WatchESIMsRequest  # noqa: Y015
+
+@_typing.final
+class WatchESIMsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ESIMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def esims(self) -> _containers.RepeatedCompositeFieldContainer[Global___WatchedESIM]:
+        """In the first message: those named, or the newest 500 of the customer, newest first; perhaps none."""
+
+    def __init__(
+        self,
+        *,
+        esims: _abc.Iterable[Global___WatchedESIM] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["esims", b"esims"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchESIMsResponse: _TypeAlias = WatchESIMsResponse  # noqa: Y015
+
+@_typing.final
+class WatchedESIM(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ESIM_FIELD_NUMBER: _builtins.int
+    DATA_USED_MB_FIELD_NUMBER: _builtins.int
+    DATA_REMAINING_MB_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_FIELD_NUMBER: _builtins.int
+    data_used_mb: _builtins.float
+    """MB, base 10, as in ESIMUsage; when nothing on the eSIM can be used any more, those of its last bundle.
+    Absent for unlimited.
+    """
+    data_remaining_mb: _builtins.float
+    @_builtins.property
+    def esim(self) -> Global___ESIM: ...
+    @_builtins.property
+    def updated_at(self) -> _timestamp_pb2.Timestamp:
+        """When any of these values was last heard to be so."""
+
+    def __init__(
+        self,
+        *,
+        esim: Global___ESIM | None = ...,
+        data_used_mb: _builtins.float | None = ...,
+        data_remaining_mb: _builtins.float | None = ...,
+        updated_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_data_remaining_mb", b"_data_remaining_mb", "_data_used_mb", b"_data_used_mb", "data_remaining_mb", b"data_remaining_mb", "data_used_mb", b"data_used_mb", "esim", b"esim", "updated_at", b"updated_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_data_remaining_mb", b"_data_remaining_mb", "_data_used_mb", b"_data_used_mb", "data_remaining_mb", b"data_remaining_mb", "data_used_mb", b"data_used_mb", "esim", b"esim", "updated_at", b"updated_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__data_remaining_mb: _TypeAlias = _typing.Literal["data_remaining_mb"]  # noqa: Y015
+    _WhichOneofArgType__data_remaining_mb: _TypeAlias = _typing.Literal["_data_remaining_mb", b"_data_remaining_mb"]  # noqa: Y015
+    _WhichOneofReturnType__data_used_mb: _TypeAlias = _typing.Literal["data_used_mb"]  # noqa: Y015
+    _WhichOneofArgType__data_used_mb: _TypeAlias = _typing.Literal["_data_used_mb", b"_data_used_mb"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__data_remaining_mb) -> _WhichOneofReturnType__data_remaining_mb | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__data_used_mb) -> _WhichOneofReturnType__data_used_mb | None: ...
+
+Global___WatchedESIM: _TypeAlias = WatchedESIM  # noqa: Y015

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from protos.esims.v1 import esims_pb2 as esims_dot_v1_dot_esims__pb2
+from protos.esims.v1 import events_pb2 as esims_dot_v1_dot_events__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -48,6 +49,11 @@ class ESIMsServiceStub:
                 '/esims.v1.ESIMsService/CancelOrderBundles',
                 request_serializer=esims_dot_v1_dot_esims__pb2.CancelOrderBundlesRequest.SerializeToString,
                 response_deserializer=esims_dot_v1_dot_esims__pb2.CancelOrderBundlesResponse.FromString,
+                _registered_method=True)
+        self.ApplyEvents = channel.unary_unary(
+                '/esims.v1.ESIMsService/ApplyEvents',
+                request_serializer=esims_dot_v1_dot_events__pb2.ApplyEventsRequest.SerializeToString,
+                response_deserializer=esims_dot_v1_dot_events__pb2.ApplyEventsResponse.FromString,
                 _registered_method=True)
         self.ListESIMs = channel.unary_unary(
                 '/esims.v1.ESIMsService/ListESIMs',
@@ -124,6 +130,11 @@ class ESIMsServiceStub:
                 request_serializer=esims_dot_v1_dot_esims__pb2.CheckCompatibilityRequest.SerializeToString,
                 response_deserializer=esims_dot_v1_dot_esims__pb2.CheckCompatibilityResponse.FromString,
                 _registered_method=True)
+        self.WatchESIMs = channel.unary_stream(
+                '/esims.v1.ESIMsService/WatchESIMs',
+                request_serializer=esims_dot_v1_dot_esims__pb2.WatchESIMsRequest.SerializeToString,
+                response_deserializer=esims_dot_v1_dot_esims__pb2.WatchESIMsResponse.FromString,
+                _registered_method=True)
 
 
 class ESIMsServiceServicer:
@@ -144,6 +155,13 @@ class ESIMsServiceServicer:
 
     def CancelOrderBundles(self, request, context):
         """Marks the bundles of a cancelled order as cancelled; repeatable. Service role key only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApplyEvents(self, request, context):
+        """Takes in what callbacks of the provider tell, each on its own; repeatable, in any order. Service role key only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -256,6 +274,16 @@ class ESIMsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchESIMs(self, request, context):
+        """eSIMs as they are now, and then each as it is after a change, for as long as the caller listens. One message holds all
+        that changed since the one before, so a slow caller misses steps between and never the last. Ends with UNAVAILABLE
+        when the service stops or its database is away (call again: the first message is the present state), and with
+        UNAUTHENTICATED when the session expires.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ESIMsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -268,6 +296,11 @@ def add_ESIMsServiceServicer_to_server(servicer, server):
                     servicer.CancelOrderBundles,
                     request_deserializer=esims_dot_v1_dot_esims__pb2.CancelOrderBundlesRequest.FromString,
                     response_serializer=esims_dot_v1_dot_esims__pb2.CancelOrderBundlesResponse.SerializeToString,
+            ),
+            'ApplyEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApplyEvents,
+                    request_deserializer=esims_dot_v1_dot_events__pb2.ApplyEventsRequest.FromString,
+                    response_serializer=esims_dot_v1_dot_events__pb2.ApplyEventsResponse.SerializeToString,
             ),
             'ListESIMs': grpc.unary_unary_rpc_method_handler(
                     servicer.ListESIMs,
@@ -344,6 +377,11 @@ def add_ESIMsServiceServicer_to_server(servicer, server):
                     request_deserializer=esims_dot_v1_dot_esims__pb2.CheckCompatibilityRequest.FromString,
                     response_serializer=esims_dot_v1_dot_esims__pb2.CheckCompatibilityResponse.SerializeToString,
             ),
+            'WatchESIMs': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchESIMs,
+                    request_deserializer=esims_dot_v1_dot_esims__pb2.WatchESIMsRequest.FromString,
+                    response_serializer=esims_dot_v1_dot_esims__pb2.WatchESIMsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'esims.v1.ESIMsService', rpc_method_handlers)
@@ -404,6 +442,33 @@ class ESIMsService:
             '/esims.v1.ESIMsService/CancelOrderBundles',
             esims_dot_v1_dot_esims__pb2.CancelOrderBundlesRequest.SerializeToString,
             esims_dot_v1_dot_esims__pb2.CancelOrderBundlesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApplyEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/esims.v1.ESIMsService/ApplyEvents',
+            esims_dot_v1_dot_events__pb2.ApplyEventsRequest.SerializeToString,
+            esims_dot_v1_dot_events__pb2.ApplyEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -809,6 +874,33 @@ class ESIMsService:
             '/esims.v1.ESIMsService/CheckCompatibility',
             esims_dot_v1_dot_esims__pb2.CheckCompatibilityRequest.SerializeToString,
             esims_dot_v1_dot_esims__pb2.CheckCompatibilityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchESIMs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/esims.v1.ESIMsService/WatchESIMs',
+            esims_dot_v1_dot_esims__pb2.WatchESIMsRequest.SerializeToString,
+            esims_dot_v1_dot_esims__pb2.WatchESIMsResponse.FromString,
             options,
             channel_credentials,
             insecure,

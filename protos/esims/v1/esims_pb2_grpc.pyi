@@ -5,6 +5,7 @@ The eSIMs that customers own, the bundles on them, and their use."""
 
 from collections import abc as _abc
 from protos.esims.v1 import esims_pb2 as _esims_pb2
+from protos.esims.v1 import events_pb2 as _events_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 import grpc as _grpc
@@ -44,6 +45,8 @@ class ESIMsServiceStub:
     """
     CancelOrderBundles: _grpc.UnaryUnaryMultiCallable[_esims_pb2.CancelOrderBundlesRequest, _esims_pb2.CancelOrderBundlesResponse]
     """Marks the bundles of a cancelled order as cancelled; repeatable. Service role key only."""
+    ApplyEvents: _grpc.UnaryUnaryMultiCallable[_events_pb2.ApplyEventsRequest, _events_pb2.ApplyEventsResponse]
+    """Takes in what callbacks of the provider tell, each on its own; repeatable, in any order. Service role key only."""
     ListESIMs: _grpc.UnaryUnaryMultiCallable[_esims_pb2.ListESIMsRequest, _esims_pb2.ListESIMsResponse]
     """eSIMs of the caller (an administrator's or service's: of all, unless `filter.customer_id` is set), newest first."""
     GetESIM: _grpc.UnaryUnaryMultiCallable[_esims_pb2.GetESIMRequest, _esims_pb2.GetESIMResponse]
@@ -79,6 +82,12 @@ class ESIMsServiceStub:
     """Cuts the network session so that the device attaches anew; for a single eSIM with trouble, never in a loop."""
     CheckCompatibility: _grpc.UnaryUnaryMultiCallable[_esims_pb2.CheckCompatibilityRequest, _esims_pb2.CheckCompatibilityResponse]
     """Whether a plan's bundle can be put on this eSIM."""
+    WatchESIMs: _grpc.UnaryStreamMultiCallable[_esims_pb2.WatchESIMsRequest, _esims_pb2.WatchESIMsResponse]
+    """eSIMs as they are now, and then each as it is after a change, for as long as the caller listens. One message holds all
+    that changed since the one before, so a slow caller misses steps between and never the last. Ends with UNAVAILABLE
+    when the service stops or its database is away (call again: the first message is the present state), and with
+    UNAUTHENTICATED when the session expires.
+    """
 
 @_typing.type_check_only
 class ESIMsServiceAsyncStub(ESIMsServiceStub):
@@ -96,6 +105,8 @@ class ESIMsServiceAsyncStub(ESIMsServiceStub):
     """
     CancelOrderBundles: _aio.UnaryUnaryMultiCallable[_esims_pb2.CancelOrderBundlesRequest, _esims_pb2.CancelOrderBundlesResponse]  # type: ignore[assignment]
     """Marks the bundles of a cancelled order as cancelled; repeatable. Service role key only."""
+    ApplyEvents: _aio.UnaryUnaryMultiCallable[_events_pb2.ApplyEventsRequest, _events_pb2.ApplyEventsResponse]  # type: ignore[assignment]
+    """Takes in what callbacks of the provider tell, each on its own; repeatable, in any order. Service role key only."""
     ListESIMs: _aio.UnaryUnaryMultiCallable[_esims_pb2.ListESIMsRequest, _esims_pb2.ListESIMsResponse]  # type: ignore[assignment]
     """eSIMs of the caller (an administrator's or service's: of all, unless `filter.customer_id` is set), newest first."""
     GetESIM: _aio.UnaryUnaryMultiCallable[_esims_pb2.GetESIMRequest, _esims_pb2.GetESIMResponse]  # type: ignore[assignment]
@@ -131,6 +142,12 @@ class ESIMsServiceAsyncStub(ESIMsServiceStub):
     """Cuts the network session so that the device attaches anew; for a single eSIM with trouble, never in a loop."""
     CheckCompatibility: _aio.UnaryUnaryMultiCallable[_esims_pb2.CheckCompatibilityRequest, _esims_pb2.CheckCompatibilityResponse]  # type: ignore[assignment]
     """Whether a plan's bundle can be put on this eSIM."""
+    WatchESIMs: _aio.UnaryStreamMultiCallable[_esims_pb2.WatchESIMsRequest, _esims_pb2.WatchESIMsResponse]  # type: ignore[assignment]
+    """eSIMs as they are now, and then each as it is after a change, for as long as the caller listens. One message holds all
+    that changed since the one before, so a slow caller misses steps between and never the last. Ends with UNAVAILABLE
+    when the service stops or its database is away (call again: the first message is the present state), and with
+    UNAUTHENTICATED when the session expires.
+    """
 
 class ESIMsServiceServicer(metaclass=_abc_1.ABCMeta):
     """Every call needs a session. A customer's session reaches only that customer's eSIMs; an administrator's and the
@@ -157,6 +174,14 @@ class ESIMsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_esims_pb2.CancelOrderBundlesResponse, _abc.Awaitable[_esims_pb2.CancelOrderBundlesResponse]]:
         """Marks the bundles of a cancelled order as cancelled; repeatable. Service role key only."""
+
+    @_abc_1.abstractmethod
+    def ApplyEvents(
+        self,
+        request: _events_pb2.ApplyEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_events_pb2.ApplyEventsResponse, _abc.Awaitable[_events_pb2.ApplyEventsResponse]]:
+        """Takes in what callbacks of the provider tell, each on its own; repeatable, in any order. Service role key only."""
 
     @_abc_1.abstractmethod
     def ListESIMs(
@@ -282,5 +307,17 @@ class ESIMsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_esims_pb2.CheckCompatibilityResponse, _abc.Awaitable[_esims_pb2.CheckCompatibilityResponse]]:
         """Whether a plan's bundle can be put on this eSIM."""
+
+    @_abc_1.abstractmethod
+    def WatchESIMs(
+        self,
+        request: _esims_pb2.WatchESIMsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_esims_pb2.WatchESIMsResponse], _abc.AsyncIterator[_esims_pb2.WatchESIMsResponse]]:
+        """eSIMs as they are now, and then each as it is after a change, for as long as the caller listens. One message holds all
+        that changed since the one before, so a slow caller misses steps between and never the last. Ends with UNAVAILABLE
+        when the service stops or its database is away (call again: the first message is the present state), and with
+        UNAUTHENTICATED when the session expires.
+        """
 
 def add_ESIMsServiceServicer_to_server(servicer: ESIMsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -10,6 +10,7 @@ import pytest
 from kit import rpc_client
 from kit.errors import Failure, Kind
 from protos.esims.v1 import esims_pb2 as pb
+from protos.esims.v1 import events_pb2
 from services.esims.servicer import ACCESS
 from tests.component.esims.conftest import TIMEOUT, Service, at_provider, buy, registration
 
@@ -40,6 +41,13 @@ OF_MANY: dict[str, tuple[Callable[[pb.ESIM], Any], str]] = {
 OF_SERVICES: dict[str, Callable[[pb.ESIM], Any]] = {
     "RegisterESIMs": lambda e: pb.RegisterESIMsRequest(order_id=e.order_id),
     "CancelOrderBundles": lambda e: pb.CancelOrderBundlesRequest(order_id=e.order_id),
+    "ApplyEvents": lambda e: events_pb2.ApplyEventsRequest(
+        events=[
+            events_pb2.ProviderEvent(
+                event_id=e.id, iccid=e.iccid, received_at=e.created_at, deleted=events_pb2.Deleted()
+            )
+        ]
+    ),
 }
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.esims import reference_store, store
+from services.esims import follow_store, reference_store
 from services.esims.watch import FIRST_PAUSE, FOLLOWED_FOR, LEASE
 from tests.component.esims.conftest import at_provider
 from tests.component.esims.parts import Parts, wired
@@ -60,9 +60,9 @@ async def test_a_look_asked_for_during_another_is_still_made(parts: Parts) -> No
     (esim,) = await parts.deliver(auto_activate=True)
     now = parts.clock.wall()
     async with parts.database.system() as connection:
-        (due,) = await store.claim_follows(connection, now, LEASE, 1)
-        await store.follow_soon(connection, esim.id, now)
-        await store.schedule_follows(connection, [(due, None)])
+        (due,) = await follow_store.claim_follows(connection, now, LEASE, 1)
+        await follow_store.follow_soon(connection, esim.id, now)
+        await follow_store.schedule_follows(connection, [(due, None)], now)
     assert await parts.watch.look() == 1
 
 

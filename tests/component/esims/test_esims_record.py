@@ -130,7 +130,7 @@ async def test_a_list_asked_for_before_the_order_was_cancelled_reopens_nothing(
     parts: Parts,
 ) -> None:
     (esim,) = await parts.deliver()
-    await cancel.cancel_order_bundles(parts.database, parts.clock, esim.order_id)
+    await cancel.cancel_order_bundles(parts.database, parts.clock, cancel.Cancelled(esim.order_id))
     late = await take_in(parts, esim, told(esim, "queued"))
     assert late.status is ESIMStatus.CANCELLED
 
@@ -139,7 +139,9 @@ async def test_a_cancelled_order_leaves_the_bundles_of_others_in_force(parts: Pa
     (esim,) = await parts.deliver()
     other = replace(told(esim, "queued", number=1), reference=f"{esim.order_reference}0-0")
     await take_in(parts, esim, told(esim, "queued"), other)
-    (after,) = await cancel.cancel_order_bundles(parts.database, parts.clock, esim.order_id)
+    (after,) = await cancel.cancel_order_bundles(
+        parts.database, parts.clock, cancel.Cancelled(esim.order_id)
+    )
     assert after.status is ESIMStatus.ASSIGNED
     states = {b.assignment.reference: b.state for b in await kept_bundles(parts, esim)}
     assert states[other.reference] is BundleState.INACTIVE

@@ -6,9 +6,12 @@ import pytest
 
 from kit import rpc, rpc_client
 from kit.auth import Verifier
+from kit.notify import Notices
 from protos.esims.v1 import esims_pb2 as pb
 from protos.esims.v1 import esims_pb2_grpc
 from services.esims import servicer
+from services.esims.apply_events import Events
+from services.esims.live import Live
 from services.esims.refresh import Refresh
 from services.esims.servicer import ACCESS, ESIMsServicer
 from services.esims.store import SELECT_PAGE_OF_CUSTOMER
@@ -32,6 +35,8 @@ async def serve(parts: Parts, auth: Auth) -> rpc.Running:
             suspension=Suspension(*wiring),
             references=parts.references,
             refresh=Refresh(*wiring),
+            events=Events(parts.database, parts.clock, lambda: None),
+            live=Live(parts.database, Notices("", ""), parts.readings),
         )
     )
     return await rpc.start(

@@ -24,7 +24,7 @@ from services.esims.esim import (
     settled,
     status_of,
 )
-from services.esims.store import Due
+from services.esims.follow_store import Due
 from services.esims.watch import FIRST_PAUSE, FOLLOWED_FOR, LONGEST_PAUSE, next_look
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

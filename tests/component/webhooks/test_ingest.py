@@ -1,8 +1,6 @@
 """The webhook process over HTTP: what it stores, refuses and answers."""
 
 import asyncio
-import hashlib
-import hmac
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -10,31 +8,13 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
+from tests.component.webhooks.conftest import sign
 from tests.fixtures.neighbours import Serving
 from tests.fixtures.postgres import Databases
 from webhooks.__main__ import serve
 from webhooks.settings import Settings
 
-KEY = "webhook-signing-key"
 BODY = json.dumps({"alertType": "FirstAttachment", "iccid": "8943108169900000016"}).encode()
-
-
-def sign(body: bytes, key: str = KEY) -> dict[str, str]:
-    digest = hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
-    return {"Content-Type": "application/json", "X-Signature-SHA256": digest}
-
-
-@pytest.fixture
-def settings(databases: Databases) -> Settings:
-    return Settings(
-        host="127.0.0.1",
-        port=0,
-        database_url=databases.url("webhooks"),
-        keys=(KEY, "the-key-before"),
-        allow_unsigned=False,
-        max_body=65_536,
-        dedupe_seconds=600,
-    )
 
 
 @pytest.fixture

@@ -1,0 +1,164 @@
+"""The protos of events and their values, both directions."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from google.protobuf.message import Message
+
+from kit.checks import Checks
+from kit.errors import invalid
+from protos.esims.v1 import events_pb2 as pb
+from services.esims import events
+from services.esims.apply_events import Outcome, Result
+from services.esims.esim import bare_host
+from services.esims.events import Change, Event
+
+MOST_EVENTS = 100
+# What a column of texts holds; the provider's words have some 40 characters.
+MOST_CHARACTERS = 200
+MOST_WORD = 100
+ACTIVATION_CODE = re.compile(r"LPA:1\$(?P<host>[^$\s]+)\$(?P<matching_id>[^$\s]+)", re.ASCII)
+
+OUTCOMES = {
+    Outcome.APPLIED: pb.EVENT_OUTCOME_APPLIED,
+    Outcome.UNCHANGED: pb.EVENT_OUTCOME_UNCHANGED,
+    Outcome.READ_QUEUED: pb.EVENT_OUTCOME_READ_QUEUED,
+    Outcome.UNKNOWN_ESIM: pb.EVENT_OUTCOME_UNKNOWN_ESIM,
+    Outcome.FAILED: pb.EVENT_OUTCOME_FAILED,
+}
+
+
+def events_from_proto(request: pb.ApplyEventsRequest) -> list[Event]:
+    """Raises Failure INVALID, naming every bad field of every event."""
+    if not 1 <= len(request.events) <= MOST_EVENTS:
+        raise invalid({"events": f"must hold 1 to {MOST_EVENTS}, not {len(request.events)}"})
+    checks = Checks()
+    found = [
+        event
+        for index, message in enumerate(request.events)
+        if (event := _event(checks, f"events[{index}]", message)) is not None
+    ]
+    checks.done()
+    return found
+
+
+def results_to_proto(
+    request: pb.ApplyEventsRequest, results: Mapping[UUID, Result]
+) -> pb.ApplyEventsResponse:
+    """In the order of the request."""
+    return pb.ApplyEventsResponse(
+        results=[
+            pb.EventResult(
+                event_id=event.event_id,
+                outcome=OUTCOMES[results[UUID(event.event_id)].outcome],
+                detail=results[UUID(event.event_id)].detail,
+            )
+            for event in request.events
+        ]
+    )
+
+
+def _event(checks: Checks, path: str, message: pb.ProviderEvent) -> Event | None:
+    event_id = checks.uuid(f"{path}.event_id", message.event_id)
+    received_at = _moment(checks, f"{path}.received_at", message, "received_at")
+    iccid = checks.iccid(f"{path}.iccid", message.iccid)
+    which = message.WhichOneof("change")
+    if which is None:
+        checks.fail(f"{path}.change", "must say what happened")
+        return None
+    if received_at is None:
+        checks.fail(f"{path}.received_at", "must say when the callback came in")
+        return None
+    change = _change(checks, f"{path}.{which}", message, which)
+    return Event(event_id, received_at, iccid, change)
+
+
+def _change(checks: Checks, path: str, message: pb.ProviderEvent, which: str) -> Change:
+    match which:
+        case "bundle_use":
+            return _bundle_use(checks, path, message.bundle_use)
+        case "activated":
+            return events.Activated(_moment(checks, path, message.activated, "date"))
+        case "country_seen":
+            seen = message.country_seen
+            return events.CountrySeen(_word(checks, path, seen.code or seen.name))
+        case "deletion_scheduled":
+            scheduled = message.deletion_scheduled
+            return events.DeletionScheduled(_moment(checks, path, scheduled, "announced_date"))
+        case "deleted":
+            return events.Deleted()
+        case "number_enabled":
+            return events.NumberChanged(_word(checks, path, message.number_enabled.msisdn))
+        case "number_disabled":
+            return events.NumberChanged("")
+        case "message_failed":
+            return events.MessageFailed(_moment(checks, path, message.message_failed, "date"))
+        case "profile_changed":
+            changed = message.profile_changed
+            return events.ProfileChanged(
+                _word(checks, path, changed.profile_status),
+                _moment(checks, path, changed, "date"),
+            )
+        case "code_assigned":
+            return _code(checks, path, message.code_assigned)
+        case "bundle_activated":
+            began = message.bundle_activated
+            return events.BundleActivated(
+                _name(checks, path, began.name),
+                _moment(checks, path, began, "start_date"),
+                _moment(checks, path, began, "end_date"),
+            )
+        case "bundle_expired":
+            return events.BundleExpired(_name(checks, path, message.bundle_expired.name))
+        case _:
+            return events.Unclear()
+
+
+def _bundle_use(checks: Checks, path: str, use: pb.BundleUse) -> events.BundleUse:
+    initial = use.initial_bytes if use.HasField("initial_bytes") else None
+    remaining = use.remaining_bytes if use.HasField("remaining_bytes") else None
+    if (initial or 0) < 0 or (remaining or 0) < 0:
+        checks.fail(path, "must have no negative quantities")
+    if len(use.assignment_id) > MOST_CHARACTERS:
+        checks.fail(path, f"must have an id of at most {MOST_CHARACTERS} characters")
+    return events.BundleUse(
+        assignment_id=use.assignment_id or None,
+        name=_name(checks, path, use.name),
+        initial_bytes=None if use.unlimited else initial,
+        remaining_bytes=None if use.unlimited else remaining,
+        started_at=_moment(checks, path, use, "start_date"),
+        ends_at=_moment(checks, path, use, "end_date"),
+        unlimited=use.unlimited,
+        description=use.description[:MOST_CHARACTERS],
+        reference=use.reference[:MOST_CHARACTERS],
+    )
+
+
+def _code(checks: Checks, path: str, assigned: pb.CodeAssigned) -> Change:
+    """A code that can't be read as one is the provider's to explain."""
+    code = ACTIVATION_CODE.fullmatch(assigned.activation_code.strip())
+    if code is None or len(code[0]) > MOST_CHARACTERS:
+        return events.Unclear()
+    return events.CodeAssigned(
+        smdp_address=bare_host(code["host"]),
+        matching_id=code["matching_id"],
+        at=_moment(checks, path, assigned, "date"),
+    )
+
+
+def _moment(checks: Checks, path: str, message: Message, name: str) -> datetime | None:
+    if not message.HasField(name):
+        return None
+    return checks.moment(f"{path}.{name}", getattr(message, name))
+
+
+def _name(checks: Checks, path: str, text: str) -> str:
+    if not text or len(text) > MOST_CHARACTERS or not text.isprintable():
+        checks.fail(path, f"must name a bundle in 1 to {MOST_CHARACTERS} characters")
+    return text
+
+
+def _word(checks: Checks, path: str, text: str) -> str:
+    return checks.words(path, text, MOST_WORD)

@@ -1,0 +1,108 @@
+"""SQL of when the service looks at eSIMs by itself; functions take the connection and commit nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from kit.db import Connection
+from services.esims import store
+from services.esims.esim import ESIM
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An eSIM that background work took on; `until` is when another replica may take it."""
+
+    esim: ESIM
+    count: int
+    until: datetime
+
+
+CLAIM_FOLLOWS = f"""
+    update esims.esims
+    set follow_at = $1::timestamptz + $2::interval, follow_count = follow_count + 1
+    where id in (
+        select id from esims.esims
+        where follow_at <= $1 order by follow_at limit $3 for update skip locked
+    )
+    returning {store.COLUMNS}, follow_at, follow_count
+"""  # noqa: S608 - constants only
+
+
+async def claim_follows(
+    connection: Connection, now: datetime, lease: timedelta, most: int
+) -> list[Due]:
+    """Takes on eSIMs whose next look is due; a crash leaves them due when the lease ends."""
+    rows = await connection.fetch(CLAIM_FOLLOWS, now, lease, most)
+    return [Due(store.read_row(row), row["follow_count"], row["follow_at"]) for row in rows]
+
+
+SCHEDULE_FOLLOWS = """
+    with held as (
+        select id from esims.esims where id = any($1::uuid[]) order by id for update
+    )
+    update esims.esims e
+    set follow_at = least(n.follow_at, (
+        select min(case when b.ends > $4 then b.ends else $4 + interval '10 minutes' end)
+        from (
+            select coalesce(ends_at, assigned_at + interval '1 year') + interval '30 seconds' as ends
+            from esims.esim_bundles
+            where esim_id = e.id and absent_since is null and state in ('queued', 'active')
+        ) b
+    ))
+    from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) as n(id, until, follow_at)
+    join held on held.id = n.id
+    where e.id = n.id and e.follow_at = n.until
+"""
+
+
+async def schedule_follows(
+    connection: Connection, looks: Sequence[tuple[Due, datetime | None]], now: datetime
+) -> None:
+    """Sets the next look, or none, unless somebody asked for another one meanwhile.
+
+    The end of a bundle is looked at in any case, as no callback tells of it.
+    """
+    await connection.execute(
+        SCHEDULE_FOLLOWS,
+        [due.esim.id for due, _ in looks],
+        [due.until for due, _ in looks],
+        [at for _, at in looks],
+        now,
+    )
+
+
+# Half a minute later than the end, as the provider's clock isn't ours. A bundle that nobody used
+# lapses after a year.
+FOLLOW_ENDS = """
+    update esims.esims e set follow_at = least(e.follow_at, n.ends)
+    from (
+        select esim_id,
+            min(coalesce(ends_at, assigned_at + interval '1 year') + interval '30 seconds') as ends
+        from esims.esim_bundles
+        where esim_id = any($1::uuid[]) and absent_since is null and state in ('queued', 'active')
+            and coalesce(ends_at, assigned_at + interval '1 year') > $2
+        group by esim_id
+    ) n
+    where e.id = n.esim_id and (e.follow_at is null or e.follow_at > n.ends)
+"""
+
+
+async def follow_ends(connection: Connection, ids: Sequence[UUID], now: datetime) -> None:
+    """Has the service look at the provider when a bundle's time is over, which no callback tells.
+
+    The eSIMs' rows are locked.
+    """
+    await connection.execute(FOLLOW_ENDS, ids, now)
+
+
+FOLLOW_SOON = """
+    update esims.esims set follow_at = least(coalesce(follow_at, $2), $2), follow_count = 0
+    where id = $1
+"""
+
+
+async def follow_soon(connection: Connection, esim_id: UUID, at: datetime) -> None:
+    """Has the service look at the provider by itself at that time or before."""
+    await connection.execute(FOLLOW_SOON, esim_id, at)

@@ -1,0 +1,106 @@
+"""What callers who keep listening hear: eSIMs as they are now, and again after each change."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from kit.auth import Session
+from kit.db import Database
+from kit.errors import Failure, Kind
+from kit.notify import Notices
+from services.esims import bundle_store, store
+from services.esims.bundle import Bundle, BundleState, Usage, usage_of
+from services.esims.esim import ESIM
+from services.esims.freshen import Readings
+from services.esims.store import Filter
+
+# What the triggers on the tables notify on.
+CHANNEL = "esimgo_esims"
+# As many as one page of a list: whoever owns more looks at the rest in pages.
+MOST_AT_FIRST = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which eSIMs: those named, or else all of the customer."""
+
+    esim_ids: Sequence[UUID]
+    customer_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An eSIM with what is used and left; `updated_at` is when any of it was last heard."""
+
+    esim: ESIM
+    usage: Usage
+    updated_at: datetime
+
+
+class Live:
+    """Follows eSIMs in the database, whichever process changes them."""
+
+    def __init__(self, database: Database, notices: Notices, readings: Readings) -> None:
+        self._database = database
+        self._notices = notices
+        self._readings = readings
+
+    async def watch(self, session: Session, wanted: Wanted) -> AsyncIterator[list[Seen]]:
+        """First all that is wanted, then what changed since the last time, with no end.
+
+        Raises Failure NOT_FOUND for a named eSIM that the session may not see, and UNAVAILABLE
+        when the database is away.
+        """
+        ids = [*wanted.esim_ids] if wanted.esim_ids else [wanted.customer_id]
+        with self._notices.listening(str(id_) for id_ in ids) as ear:
+            seen = await self._all(session, wanted)
+            yield seen
+            if wanted.esim_ids:
+                # What is old is read from the provider meanwhile; what that changes is heard here.
+                await self._readings.freshen([one.esim for one in seen], time_left=0)
+            while True:
+                changed = await ear.changes()
+                if changed is None:
+                    yield await self._all(session, wanted)
+                elif seen := await self._some(session, [UUID(id_) for id_ in changed]):
+                    yield seen
+
+    async def _all(self, session: Session, wanted: Wanted) -> list[Seen]:
+        if wanted.esim_ids:
+            seen = await self._some(session, wanted.esim_ids)
+            if len(seen) < len(set(wanted.esim_ids)):
+                raise Failure(Kind.NOT_FOUND, "ESIM_NOT_FOUND", "No eSIM with this id")
+            return seen
+        only = Filter(customer_id=wanted.customer_id)
+        async with self._database.session(session) as connection:
+            esims = await store.list_page(connection, only, None, MOST_AT_FIRST)
+            bundles = await bundle_store.list_of_esims(connection, [esim.id for esim in esims])
+        return _together(esims, bundles)
+
+    async def _some(self, session: Session, ids: Sequence[UUID]) -> list[Seen]:
+        """Those of them that the session may see."""
+        async with self._database.session(session) as connection:
+            esims = await store.get_many(connection, ids)
+            bundles = await bundle_store.list_of_esims(connection, [esim.id for esim in esims])
+        return _together(esims, bundles)
+
+
+def _together(esims: Sequence[ESIM], bundles: Sequence[Bundle]) -> list[Seen]:
+    of_esim: defaultdict[UUID, list[Bundle]] = defaultdict(list)
+    for bundle in bundles:
+        of_esim[bundle.esim_id].append(bundle)
+    return [seen(esim, of_esim[esim.id]) for esim in esims]
+
+
+def seen(esim: ESIM, bundles: Sequence[Bundle]) -> Seen:
+    """`bundles` are the eSIM's, newest first."""
+    updated_at = max([esim.updated_at, *(bundle.read_at for bundle in bundles)])
+    usage = usage_of(bundles, as_of=esim.bundles_read_at)
+    if not any(bundle.usable for bundle in bundles):
+        # Else the last step of using it up would show as nothing used and nothing left.
+        last = next((b for b in bundles if b.state is BundleState.EXPIRED), None)
+        if last is not None:
+            usage = Usage(last.used_bytes, last.remaining_bytes, 0, last.read_at)
+    return Seen(esim, usage, updated_at)

@@ -1,0 +1,53 @@
+"""SQL of what callbacks tell: an order found by the provider's reference, and the balance."""
+
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from kit.db import Connection
+from services.orders import store
+from services.orders.order import Order
+
+LOCK_BY_REFERENCE = """
+select id from orders.esim_orders where provider_reference = $1 for update
+"""
+
+
+async def lock_by_reference(connection: Connection, reference: str) -> Order | None:
+    """The order that the provider calls so, held until the transaction ends."""
+    order_id = await connection.fetchval(LOCK_BY_REFERENCE, reference)
+    return None if order_id is None else (await store.get(connection, [order_id]))[0]
+
+
+MAKE_DUE = """
+update orders.esim_orders set next_run_at = now() where id = $1 and status = 'PROCESSING'
+"""
+
+
+async def make_due(connection: Connection, order_id: UUID) -> None:
+    """Has recovery look at an order at once that waits for its time."""
+    await connection.execute(MAKE_DUE, order_id)
+
+
+RECORD_BALANCE = """
+insert into orders.balance_events (event_id, received_at, kind, balance, old_balance, threshold)
+values ($1, $2, $3, $4, $5, $6)
+on conflict (event_id) do nothing
+returning event_id
+"""
+
+
+async def record_balance(
+    connection: Connection,
+    event_id: UUID,
+    received_at: datetime,
+    kind: str,
+    balance: Decimal,
+    old_balance: Decimal | None,
+    threshold: Decimal | None,
+) -> bool:
+    """Whether it is new."""
+    row = await connection.fetchrow(
+        RECORD_BALANCE, event_id, received_at, kind, balance, old_balance, threshold
+    )
+    return row is not None

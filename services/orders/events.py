@@ -1,0 +1,139 @@
+"""Takes in what callbacks tell of orders and of the balance: each event on its own, repeatable."""
+
+import logging
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from opentelemetry import metrics
+
+from kit import money, timestamps
+from kit.checks import Checks
+from kit.db import Database
+from kit.errors import Failure, invalid
+from protos.orders.v1 import events_pb2 as pb
+from services.orders import deliveries, event_store
+from services.orders.order import DeliveredESIM, OrderStatus, RecoveryPoint
+
+logger = logging.getLogger(__name__)
+
+MOST_EVENTS = 100
+ACTIVATION_CODE = re.compile(r"LPA:1\$(?P<host>[^$\s]+)\$(?P<matching_id>[^$\s]+)", re.ASCII)
+LOW = ("LowBalance", "InsufficientBalance")
+KINDS = ("Topup", "AutoTopup", "eSIMGoTopup", *LOW)
+
+
+class Events:
+    """Applies events; `start` is given the orders that there is work on."""
+
+    def __init__(self, database: Database, start: Callable[[UUID], Any]) -> None:
+        self._database = database
+        self._start = start
+        self._balance = metrics.get_meter("esimgo.orders").create_gauge(
+            "esimgo.orders.provider_balance", "1", "The balance that the newest callback told"
+        )
+
+    async def apply(self, request: pb.ApplyEventsRequest) -> pb.ApplyEventsResponse:
+        """The result of each, in order. Raises Failure when the database is away."""
+        _check(request)
+        results = [await self._apply_one(event) for event in request.events]
+        return pb.ApplyEventsResponse(results=results)
+
+    async def _apply_one(self, event: pb.ProviderEvent) -> pb.EventResult:
+        detail = ""
+        try:
+            if event.WhichOneof("change") == "order_delivered":
+                outcome, detail = await self._delivered(event.order_delivered)
+            else:
+                outcome = await self._balance_told(event)
+        except Failure:
+            raise
+        except Exception as error:
+            # One event that we can't bear must not hold up all others.
+            logger.exception("event %s could not be applied", event.event_id)
+            outcome, detail = pb.EVENT_OUTCOME_FAILED, type(error).__name__
+        return pb.EventResult(event_id=event.event_id, outcome=outcome, detail=detail)
+
+    async def _delivered(
+        self, delivered: pb.OrderDelivered
+    ) -> "tuple[pb.EventOutcome.ValueType, str]":
+        """An order with eSIMs keeps them; one without gets them, or is asked for at the provider."""
+        told = [_esim(esim) for esim in delivered.esims]
+        async with self._database.system() as connection:
+            order = await event_store.lock_by_reference(connection, delivered.reference)
+            if order is None:
+                return pb.EVENT_OUTCOME_UNKNOWN_ORDER, ""
+            known = await deliveries.of_order(connection, order.id)
+            if known and {e.iccid for e in told} - {e.iccid for e in known}:
+                return pb.EVENT_OUTCOME_REFUSED, f"order {order.id} has other eSIMs"
+            waiting = order.status is OrderStatus.PROCESSING
+            if known or not waiting or order.recovery_point is not RecoveryPoint.PLACED:
+                return pb.EVENT_OUTCOME_UNCHANGED, ""
+            if _complete(told, order.quantity):
+                await deliveries.record(connection, order, told)
+            await event_store.make_due(connection, order.id)
+        self._start(order.id)
+        return pb.EVENT_OUTCOME_APPLIED, ""
+
+    async def _balance_told(self, event: pb.ProviderEvent) -> "pb.EventOutcome.ValueType":
+        change = event.balance_changed
+        low = event.balance_low
+        changed = event.WhichOneof("change") == "balance_changed"
+        kind = change.kind if changed else low.kind
+        balance = money.from_proto(change.new_balance if changed else low.balance)
+        async with self._database.system() as connection:
+            new = await event_store.record_balance(
+                connection,
+                UUID(event.event_id),
+                timestamps.from_proto(event.received_at),
+                kind,
+                balance,
+                money.from_proto(change.old_balance) if changed else None,
+                money.from_proto(low.threshold) if not changed else None,
+            )
+        if not new:
+            return pb.EVENT_OUTCOME_UNCHANGED
+        self._balance.set(float(balance))
+        if kind in LOW:
+            logger.warning("%s: the provider's balance is %s; top it up", kind, balance)
+        return pb.EVENT_OUTCOME_APPLIED
+
+
+def _check(request: pb.ApplyEventsRequest) -> None:
+    if not 1 <= len(request.events) <= MOST_EVENTS:
+        raise invalid({"events": f"must hold 1 to {MOST_EVENTS}, not {len(request.events)}"})
+    checks = Checks()
+    for index, event in enumerate(request.events):
+        path = f"events[{index}]"
+        checks.uuid(f"{path}.event_id", event.event_id)
+        checks.moment(f"{path}.received_at", event.received_at)
+        match event.WhichOneof("change"):
+            case "order_delivered":
+                if not event.order_delivered.reference:
+                    checks.fail(f"{path}.order_delivered", "must hold the provider's reference")
+            case "balance_changed":
+                _check_kind(checks, path, event.balance_changed.kind)
+            case "balance_low":
+                _check_kind(checks, path, event.balance_low.kind)
+            case _:
+                checks.fail(f"{path}.change", "must say what happened")
+    checks.done()
+
+
+def _check_kind(checks: Checks, path: str, kind: str) -> None:
+    if kind not in KINDS:
+        checks.fail(f"{path}.kind", f"must be one of {', '.join(KINDS)}")
+
+
+def _esim(told: pb.DeliveredProfile) -> DeliveredESIM:
+    code = ACTIVATION_CODE.fullmatch(told.activation_code.strip())
+    return DeliveredESIM(
+        iccid=told.iccid,
+        matching_id=code["matching_id"] if code else "",
+        smdp_address=code["host"] if code else "",
+    )
+
+
+def _complete(esims: Sequence[DeliveredESIM], quantity: int) -> bool:
+    return len({esim.iccid for esim in esims}) == quantity and all(e.installable for e in esims)

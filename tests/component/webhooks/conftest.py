@@ -1,0 +1,194 @@
+"""The webhook process alone, and with the esims service that it hands events to."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+import aiohttp
+import grpc
+import pytest
+
+import services.esims.__main__
+from kit import rpc_client
+from kit.provider import ProviderSettings
+from kit.service_settings import ServiceSettings, SessionSettings
+from protos.esims.v1 import esims_pb2, esims_pb2_grpc
+from services.esims.settings import Settings as ESIMsSettings
+from tests.component.esims.conftest import BUNDLE, buy, registration
+from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
+from tests.fixtures.postgres import Databases
+from webhooks.__main__ import serve
+from webhooks.settings import Settings
+
+KEY = "webhook-signing-key"
+# Seconds. Longer than any step takes; it only ends a test that hangs.
+PATIENCE = 30
+NOBODY_LISTENS = "127.0.0.1:1"
+
+
+def sign(body: bytes, key: str = KEY) -> dict[str, str]:
+    """The headers of a signed callback."""
+    digest = hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
+    return {"Content-Type": "application/json", "X-Signature-SHA256": digest}
+
+
+@pytest.fixture
+def settings(databases: Databases, auth: Auth) -> Settings:
+    return Settings(
+        host="127.0.0.1",
+        port=0,
+        database_url=databases.url("webhooks"),
+        keys=(KEY, "the-key-before"),
+        allow_unsigned=False,
+        max_body=65_536,
+        dedupe_seconds=600,
+        allowed_networks=(),
+        trusted_proxies=(),
+        esims_address=NOBODY_LISTENS,
+        orders_address=NOBODY_LISTENS,
+        sessions=SessionSettings(auth.url, auth.service_role_key, None),
+        admin_host="127.0.0.1",
+        admin_port=0,
+        most_attempts=3,
+        retention_days=90,
+    )
+
+
+@dataclass(slots=True)
+class Post:
+    """The webhook process, and what is behind it."""
+
+    url: str
+    http: aiohttp.ClientSession
+    databases: Databases
+
+    async def send(self, body: Any) -> str:
+        """Posts a signed callback and gives the id of its event."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        async with self.http.post(self.url, data=raw, headers=sign(raw)) as answer:
+            assert answer.status == 200, await answer.text()
+            return str((await answer.json())["id"])
+
+    async def delivery(self, event_id: str) -> Any:
+        """Its row of deliveries."""
+        return await self.databases.admin.fetchrow(
+            "select * from webhooks.deliveries where event_id = $1", event_id
+        )
+
+    async def settled(self, event_id: str, state: str = "DELIVERED") -> Any:
+        """The row, as soon as it is in that state."""
+        return await self.until(event_id, lambda row: row["state"] == state)
+
+    async def until(self, event_id: str, holds: Callable[[Any], bool]) -> Any:
+        """The row, as soon as that holds for it."""
+        row = None
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not holds(row := await self.delivery(event_id)):
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            raise AssertionError(f"the delivery stays as {dict(row or {})}") from None
+        return row
+
+    async def deliver(self, body: Any) -> Any:
+        """Sends, and waits until its owner has it."""
+        return await self.settled(await self.send(body))
+
+
+@dataclass(slots=True)
+class Platform:
+    """The webhook process before the esims service, with a customer's eSIM."""
+
+    post: Post
+    provider: PlayedProvider
+    auth: Auth
+    stub: Any
+    databases: Databases
+
+    async def esim(self, bundle: str = BUNDLE) -> esims_pb2.ESIM:
+        """Bought at the provider and registered, its bundles not read yet."""
+        delivered = await buy(self.provider, bundle, 1)
+        customer = await self.auth.user_id("ada@example.com")
+        answer = await rpc_client.call(
+            self.stub.RegisterESIMs,
+            registration(delivered, customer),
+            token=self.auth.service_role_key,
+            timeout=PATIENCE,
+        )
+        esim: esims_pb2.ESIM = answer.esims[0]
+        return esim
+
+    async def row(self, esim: esims_pb2.ESIM) -> Any:
+        """The eSIM as the service keeps it."""
+        return await self.databases.admin.fetchrow(
+            "select * from esims.esims where iccid = $1", esim.iccid
+        )
+
+    async def bundles(self, esim: esims_pb2.ESIM) -> list[Any]:
+        """Its bundles as the service keeps them."""
+        return list(
+            await self.databases.admin.fetch(
+                "select b.* from esims.esim_bundles b join esims.esims e on e.id = b.esim_id"
+                " where e.iccid = $1 order by b.assignment_id",
+                esim.iccid,
+            )
+        )
+
+    async def read(self, esim: esims_pb2.ESIM) -> None:
+        """Has the service read the eSIM's bundles from the provider."""
+        await rpc_client.call(
+            self.stub.BatchListBundles,
+            esims_pb2.BatchListBundlesRequest(esim_ids=[esim.id]),
+            token=self.auth.service_role_key,
+            timeout=PATIENCE,
+        )
+
+
+def esims_settings(
+    databases: Databases, auth: Auth, provider: PlayedProvider, port: int = 0
+) -> ESIMsSettings:
+    return ESIMsSettings(
+        service=ServiceSettings(
+            host="127.0.0.1",
+            port=port,
+            database_url=databases.url("esims"),
+            sessions=SessionSettings(auth.url, auth.service_role_key, None),
+            redis_url=None,
+            drain_seconds=0,
+        ),
+        provider=ProviderSettings(provider.url, provider.api_key, timeout=5),
+        read_wait=10,
+    )
+
+
+@pytest.fixture
+async def platform(
+    settings: Settings,
+    databases: Databases,
+    auth: Auth,
+    provider: PlayedProvider,
+    http: aiohttp.ClientSession,
+    serving: Serving,
+) -> AsyncIterator[Platform]:
+    async with AsyncExitStack() as parts:
+        esims = await parts.enter_async_context(
+            serving(services.esims.__main__.serve, esims_settings(databases, auth, provider))
+        )
+        channel: grpc.aio.Channel = rpc_client.channel(f"127.0.0.1:{esims}")
+        parts.push_async_callback(channel.close)
+        port = await parts.enter_async_context(
+            serving(serve, replace(settings, esims_address=f"127.0.0.1:{esims}"))
+        )
+        url = f"http://127.0.0.1:{port}/webhooks/esim-go"
+        yield Platform(
+            post=Post(url, http, databases),
+            provider=provider,
+            auth=auth,
+            stub=esims_pb2_grpc.ESIMsServiceStub(channel),
+            databases=databases,
+        )

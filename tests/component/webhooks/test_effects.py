@@ -1,0 +1,152 @@
+"""What each callback does to an eSIM: posted, delivered, and its effect in the owner's tables."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.component.webhooks.conftest import Platform
+
+START = "2026-02-03T09:12:44Z"
+END = "2026-02-10T09:12:44Z"
+
+
+def utilisation(iccid: str, remaining: int, **bundle: Any) -> dict[str, Any]:
+    return {
+        "iccid": iccid,
+        "alertType": "Utilisation",
+        "bundle": {
+            "name": "esim_1GB_7D_GB_V2",
+            "initialQuantity": 1_000_000_000,
+            "remainingQuantity": remaining,
+            "startTime": START,
+            "endTime": END,
+            **bundle,
+        },
+    }
+
+
+async def test_first_attachment_activates(platform: Platform) -> None:
+    esim = await platform.esim()
+    row = await platform.post.deliver({"alertType": "FirstAttachment", "iccid": esim.iccid})
+    assert row["outcome"] == "APPLIED"
+    kept = await platform.row(esim)
+    assert (kept["status"], kept["last_action"]) == ("ACTIVE", "Activated")
+
+
+async def test_an_iccid_as_a_number_keeps_its_digits(platform: Platform) -> None:
+    esim = await platform.esim()
+    await platform.post.deliver(b'{"alertType":"FirstAttachment","iccid":%s}' % esim.iccid.encode())
+    assert (await platform.row(esim))["status"] == "ACTIVE"
+
+
+async def test_utilisation_v3_is_taken_in_by_its_assignment(platform: Platform) -> None:
+    esim = await platform.esim()
+    body = utilisation(esim.iccid, 200_000_000, id="77", unlimited=False, description="1 GB")
+    await platform.post.deliver(body)
+    (bundle,) = await platform.bundles(esim)
+    assert (bundle["assignment_id"], bundle["state"]) == ("77", "active")
+    assert (bundle["initial_bytes"], bundle["remaining_bytes"]) == (1_000_000_000, 200_000_000)
+    assert bundle["started_at"] == datetime(2026, 2, 3, 9, 12, 44, tzinfo=UTC)
+    assert (await platform.row(esim))["status"] == "ACTIVE"
+
+
+async def test_what_is_left_never_grows_by_a_late_report(platform: Platform) -> None:
+    esim = await platform.esim()
+    await platform.post.deliver(utilisation(esim.iccid, 200_000_000, id="77"))
+    late = await platform.post.deliver(utilisation(esim.iccid, 500_000_000, id="77"))
+    assert late["outcome"] == "UNCHANGED"
+    (bundle,) = await platform.bundles(esim)
+    assert bundle["remaining_bytes"] == 200_000_000
+
+
+async def test_utilisation_v2_finds_the_only_bundle_of_the_name(platform: Platform) -> None:
+    esim = await platform.esim()
+    await platform.read(esim)
+    await platform.post.deliver(utilisation(esim.iccid, 200_000_000))
+    (bundle,) = await platform.bundles(esim)
+    assert (bundle["state"], bundle["remaining_bytes"]) == ("active", 200_000_000)
+
+
+async def test_utilisation_v2_of_an_unread_esim_has_the_provider_asked(platform: Platform) -> None:
+    esim = await platform.esim()
+    row = await platform.post.deliver(utilisation(esim.iccid, 200_000_000))
+    assert row["outcome"] == "READ_QUEUED"
+    while not (await platform.bundles(esim)):
+        await platform.row(esim)
+    (bundle,) = await platform.bundles(esim)
+    assert bundle["remaining_bytes"] == 1_000_000_000  # as the provider says
+
+
+async def test_a_deletion_is_announced_with_its_date_and_then_carried_out(
+    platform: Platform,
+) -> None:
+    esim = await platform.esim()
+    announced = {"date": START, "event": "esim.deletion_scheduled", "iccid": esim.iccid}
+    await platform.post.deliver(announced)
+    kept = await platform.row(esim)
+    assert kept["deletion_announced_at"] == datetime(2026, 2, 3, 9, 12, 44, tzinfo=UTC)
+    await platform.post.deliver({"date": END, "event": "esim.deleted", "iccid": esim.iccid})
+    kept = await platform.row(esim)
+    assert (kept["status"], kept["provider_state"]) == ("CANCELLED", "deactivated")
+    await platform.post.deliver({"alertType": "FirstAttachment", "iccid": esim.iccid})
+    assert (await platform.row(esim))["status"] == "CANCELLED"
+
+
+async def test_a_suspended_esim_is_not_made_active_by_a_late_callback(platform: Platform) -> None:
+    esim = await platform.esim()
+    await platform.databases.admin.execute(
+        "update esims.esims set provider_state = 'suspended', status = 'SUSPENDED'"
+    )
+    await platform.post.deliver({"alertType": "FirstAttachment", "iccid": esim.iccid})
+    await platform.post.deliver(utilisation(esim.iccid, 200_000_000, id="77"))
+    assert (await platform.row(esim))["status"] == "SUSPENDED"
+
+
+async def test_the_country_the_number_the_profile_and_a_failed_message_are_kept(
+    platform: Platform,
+) -> None:
+    esim = await platform.esim()
+    send = platform.post.deliver
+    about = {"iccid": esim.iccid}
+    await send(about | {"alertType": "CountryChange", "country": {"code": "FR", "name": "France"}})
+    await send(about | {"alertType": "MSISDNEnabled", "msisdn": "447700900123", "reason": "-"})
+    await send(about | {"profileStatus": "Installed", "timestamp": START, "device": {"eid": "1"}})
+    await send(about | {"alertType": "SMSFailed", "timestamp": END})
+    kept = await platform.row(esim)
+    assert (kept["last_country"], kept["msisdn"]) == ("FR", "447700900123")
+    assert kept["profile_status"] == "Installed"
+    assert kept["message_failed_at"] - kept["profile_status_at"] == timedelta(days=7)
+    await send(about | {"profileStatus": "Downloaded", "timestamp": "2026-02-03T09:00:00Z"})
+    await send(about | {"alertType": "MSISDNDisabled", "msisdn": "447700900123", "reason": "-"})
+    kept = await platform.row(esim)
+    assert (kept["profile_status"], kept["msisdn"]) == ("Installed", "")
+
+
+async def test_an_assigned_code_is_kept_and_an_older_one_is_not(platform: Platform) -> None:
+    esim = await platform.esim()
+
+    async def assigned(code: str, date: str) -> Any:
+        data = {"iccid": esim.iccid, "qr_code": code, "assigned_date": date}
+        await platform.post.deliver({"event": "esim.assigned", "data": data})
+        kept = await platform.row(esim)
+        return kept["smdp_address"], kept["matching_id"]
+
+    assert await assigned("LPA:1$new.example$NEW-1", END) == ("new.example", "NEW-1")
+    assert await assigned("LPA:1$old.example$OLD-1", START) == ("new.example", "NEW-1")
+
+
+async def test_a_bundle_announced_by_name_becomes_the_providers_assignment(
+    platform: Platform,
+) -> None:
+    esim = await platform.esim()
+    data = {"iccid": esim.iccid, "bundle_name": "esim_1GB_7D_GB_V2", "start_date": START}
+    await platform.post.deliver({"event": "bundle.activated", "data": data | {"end_date": END}})
+    bundles = await platform.bundles(esim)
+    assert [b["state"] for b in bundles] == ["active"]
+    await platform.read(esim)
+    (bundle,) = await platform.bundles(esim)
+    assert bundle["assignment_id"].isdigit()
+    assert (bundle["state"], bundle["initial_bytes"]) == ("active", 1_000_000_000)
+    await platform.post.deliver({"event": "bundle.expired", "data": data})
+    (bundle,) = await platform.bundles(esim)
+    assert bundle["state"] == "expired"
+    assert (await platform.row(esim))["status"] == "EXPIRED"

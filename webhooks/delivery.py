@@ -1,0 +1,173 @@
+"""Hands stored callbacks to their owners: at least once, with back-off, and in order where it can be."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+from contextlib import suppress
+from uuid import UUID
+
+from kit.db import Database
+from kit.errors import Failure, Kind
+from webhooks import deliveries
+from webhooks.deliveries import Due, Settled, State
+from webhooks.events import Owner
+from webhooks.metrics import Metrics
+from webhooks.owners import TIMEOUT, Answer, Letter, Owners, Verdict
+from webhooks.understand import understand
+
+logger = logging.getLogger(__name__)
+
+# Events in one call: few enough that an owner is done with them long before TIMEOUT.
+BATCH = 50
+# Seconds after which another process may take an event that this one took: longer than a call.
+LEASE = TIMEOUT + 3
+# Seconds between looks for what other replicas stored, and for what is tried again. What this
+# process stores wakes it.
+POLL = 0.5
+# Seconds. An owner that is away is asked again soon, and then at most every ten seconds.
+FIRST_ABSENCE, LONGEST_ABSENCE = 0.2, 10.0
+# Seconds between attempts of one event: 1, 2, 4, ... up to ten minutes.
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0
+
+
+class Lane:
+    """One owner's events; each owner has its own, so that one that is away holds up no other."""
+
+    def __init__(
+        self,
+        owner: Owner,
+        database: Database,
+        owners: Owners,
+        metrics: Metrics,
+        *,
+        most_attempts: int,
+        stop: asyncio.Event,
+    ) -> None:
+        self._owner = owner
+        self._database = database
+        self._owners = owners
+        self._metrics = metrics
+        self._most_attempts = most_attempts
+        self._stop = stop
+        self._news = asyncio.Event()
+        self._absences = 0
+
+    def wake(self) -> None:
+        """There is something to hand over."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Until the stop; nothing that goes wrong ends it before."""
+        while not self._stop.is_set():
+            self._news.clear()
+            try:
+                busy = await self._round()
+            except Failure as failure:
+                await self._absent(failure)
+                continue
+            except Exception:
+                logger.exception(
+                    "events for %s could not be handed over; trying again", self._owner
+                )
+                await self._pause(LONGEST_ABSENCE)
+                continue
+            if self._absences:
+                logger.info("%s takes events again", self._owner)
+                self._absences = 0
+            if not busy:
+                await self._pause(POLL)
+
+    async def _round(self) -> bool:
+        # While an owner is away, one event finds out whether it is back.
+        most = 1 if self._absences else BATCH
+        async with self._database.system() as connection:
+            due = await deliveries.claim(connection, self._owner, most, LEASE)
+        if not due:
+            return False
+        settled = await self._hand_over(due)
+        async with self._database.system() as connection:
+            await deliveries.settle(connection, settled)
+        for one in settled:
+            self._metrics.attempted(self._owner, one.state, one.outcome)
+            if one.state is State.DEAD:
+                logger.error(
+                    "event %s is a dead letter after %s attempts: %s",
+                    one.id,
+                    one.attempts,
+                    one.error,
+                )
+        return True
+
+    async def _hand_over(self, due: Sequence[Due]) -> list[Settled]:
+        letters, settled = [], []
+        for one in due:
+            understood = understand(one.body)
+            if understood.owner is self._owner:
+                letters.append(Letter(one.id, one.received_at, understood))
+            else:  # stored by a version that read it otherwise
+                settled.append(
+                    Settled(one.id, State.KEPT, one.attempts, "", understood.problem or "moved")
+                )
+        answers: dict[UUID, Answer] = {}
+        if letters:
+            answers = await self._asked(letters)
+        attempts = {one.id: one.attempts + 1 for one in due}
+        missing = Answer(Verdict.FAILED, "FAILED", "the owner gave no answer to it")
+        return settled + [
+            self._settled(letter.id, attempts[letter.id], answers.get(letter.id, missing))
+            for letter in letters
+        ]
+
+    async def _asked(self, letters: Sequence[Letter]) -> dict[UUID, Answer]:
+        try:
+            return await self._owners.hand_over(self._owner, letters)
+        except Failure as failure:
+            if failure.kind is not Kind.INVALID:
+                # Nothing is wrong with the events: they wait for their owner, whatever time it takes.
+                async with self._database.system() as connection:
+                    await deliveries.release(connection, [letter.id for letter in letters])
+                raise
+            if len(letters) == 1:
+                return {letters[0].id: Answer(Verdict.REFUSED, "INVALID", failure.message)}
+        # One of them isn't what its owner takes, and must not hold up the rest.
+        answers: dict[UUID, Answer] = {}
+        for letter in letters:
+            answers |= await self._asked([letter])
+        return answers
+
+    def _settled(self, event_id: UUID, attempts: int, answer: Answer) -> Settled:
+        match answer.verdict:
+            case Verdict.DONE:
+                return Settled(event_id, State.DELIVERED, attempts, answer.outcome)
+            case Verdict.REFUSED:
+                return Settled(event_id, State.DEAD, attempts, answer.outcome, answer.detail)
+        error = answer.detail or answer.outcome
+        if attempts < self._most_attempts:
+            pause = min(FIRST_PAUSE * 2.0 ** min(attempts - 1, 20), LONGEST_PAUSE)
+            return Settled(
+                event_id, State.PENDING, attempts, answer.outcome, error, _jittered(pause)
+            )
+        given_up = State.KEPT if answer.verdict is Verdict.UNKNOWN else State.DEAD
+        return Settled(event_id, given_up, attempts, answer.outcome, error)
+
+    async def _absent(self, failure: Failure) -> None:
+        self._absences += 1
+        if self._absences == 1:
+            logger.warning("%s takes no events now, they wait: %s", self._owner, failure)
+        self._metrics.absent(self._owner)
+        pause = min(FIRST_ABSENCE * 2.0 ** min(self._absences - 1, 20), LONGEST_ABSENCE)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), _jittered(pause))
+
+    async def _pause(self, seconds: float) -> None:
+        """Until there is news, the stop, or the time is over."""
+        waits = [asyncio.ensure_future(e.wait()) for e in (self._news, self._stop)]
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+
+def _jittered(seconds: float) -> float:
+    """Up to a quarter off, so that what failed together isn't tried together."""
+    return seconds * random.uniform(0.75, 1.0)  # noqa: S311 - nothing secret

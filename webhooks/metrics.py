@@ -1,0 +1,62 @@
+"""What the webhook process measures, through OpenTelemetry's API; without an SDK it costs nothing."""
+
+from opentelemetry import metrics
+
+from webhooks.deliveries import State
+from webhooks.events import Owner
+from webhooks.understand import KNOWN
+
+
+class Metrics:
+    """Instruments of the meter `esimgo.webhooks`."""
+
+    def __init__(self) -> None:
+        meter = metrics.get_meter("esimgo.webhooks")
+        self._received = meter.create_counter(
+            "esimgo.webhooks.received", "{callback}", "Callbacks that came in, by type and result"
+        )
+        self._signatures = meter.create_counter(
+            "esimgo.webhooks.signature_failures",
+            "{callback}",
+            "Callbacks refused as not signed by us",
+        )
+        self._attempts = meter.create_counter(
+            "esimgo.webhooks.attempts", "{attempt}", "Attempts to hand over, by owner and outcome"
+        )
+        self._dead = meter.create_counter(
+            "esimgo.webhooks.dead", "{event}", "Events that became dead letters, by owner"
+        )
+        self._absences = meter.create_counter(
+            "esimgo.webhooks.absences", "{call}", "Calls that found an owner away"
+        )
+        self._oldest = meter.create_gauge(
+            "esimgo.webhooks.oldest_pending", "s", "Age of the oldest event not handed over yet"
+        )
+        self._resting = meter.create_gauge(
+            "esimgo.webhooks.events", "{event}", "Events by state: PENDING, DEAD, KEPT"
+        )
+
+    def received(self, kind: str, result: str) -> None:
+        """Senders choose the type, so one that nobody knows must not make a time series."""
+        known = kind if kind in KNOWN else "unknown"
+        self._received.add(1, {"type": known, "result": result})
+
+    def refused(self, result: str) -> None:
+        """A callback that was refused before its body was believed."""
+        self._received.add(1, {"type": "unread", "result": result})
+        if result in ("bad signature", "unsigned"):
+            self._signatures.add(1, {"result": result})
+
+    def attempted(self, owner: Owner, state: State, outcome: str) -> None:
+        self._attempts.add(1, {"owner": owner, "state": state, "outcome": outcome})
+        if state is State.DEAD:
+            self._dead.add(1, {"owner": owner})
+
+    def absent(self, owner: Owner) -> None:
+        self._absences.add(1, {"owner": owner})
+
+    def measured(self, oldest: float, resting: dict[State, int]) -> None:
+        """How far deliveries are; `oldest` is in seconds."""
+        self._oldest.set(oldest)
+        for state in (State.PENDING, State.DEAD, State.KEPT):
+            self._resting.set(resting.get(state, 0), {"state": state})

@@ -1,0 +1,182 @@
+"""SQL of what operators see and replay; nothing here commits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from kit.db import Connection
+from webhooks.deliveries import State
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What is None or empty holds for all."""
+
+    states: Sequence[State] = ()
+    types: Sequence[str] = ()
+    iccid: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    ids: Sequence[UUID] = ()
+
+    @property
+    def holds_all(self) -> bool:
+        return self == Filter()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A callback and its delivery, without the body."""
+
+    id: UUID
+    received_at: datetime
+    event_type: str
+    iccid: str | None
+    signed: bool
+    times_received: int
+    state: State
+    owner: str | None
+    attempts: int
+    next_attempt_at: datetime
+    last_error: str
+    outcome: str
+    settled_at: datetime | None
+
+
+COLUMNS = """i.id, i.received_at, i.event_type, d.iccid, i.signed, i.times_received, d.state, d.owner,
+    d.attempts, d.next_attempt_at, d.last_error, d.outcome, d.settled_at"""
+WHERE = """(cardinality($1::text[]) = 0 or d.state = any($1))
+    and (cardinality($2::text[]) = 0 or i.event_type = any($2))
+    and ($3::text is null or d.iccid = $3)
+    and ($4::timestamptz is null or i.received_at >= $4)
+    and ($5::timestamptz is null or i.received_at < $5)
+    and (cardinality($6::uuid[]) = 0 or i.id = any($6))"""
+LIST = f"""
+select {COLUMNS} from webhooks.inbox i join webhooks.deliveries d on d.event_id = i.id
+where {WHERE} and ($7::timestamptz is null or (i.received_at, i.id) < ($7, $8::uuid))
+order by i.received_at desc, i.id desc limit $9
+"""  # noqa: S608 - constants only
+
+
+def _arguments(wanted: Filter) -> list[Any]:
+    return [
+        list(wanted.states),
+        list(wanted.types),
+        wanted.iccid,
+        wanted.since,
+        wanted.until,
+        list(wanted.ids),
+    ]
+
+
+def _event(row: Any) -> Event:
+    return Event(
+        **{name: row[name] for name in Event.__dataclass_fields__ if name != "state"},
+        state=State(row["state"]),
+    )
+
+
+async def list_events(
+    connection: Connection, wanted: Filter, after: tuple[datetime, UUID] | None, most: int
+) -> list[Event]:
+    """Newest first, those that follow the time and id `after`."""
+    received_at, last_id = after or (None, None)
+    rows = await connection.fetch(LIST, *_arguments(wanted), received_at, last_id, most)
+    return [_event(row) for row in rows]
+
+
+GET = f"""
+select {COLUMNS}, i.body, i.headers
+from webhooks.inbox i join webhooks.deliveries d on d.event_id = i.id where i.id = $1
+"""  # noqa: S608 - constants only
+
+
+async def get(
+    connection: Connection, event_id: UUID
+) -> tuple[Event, bytes, Mapping[str, str]] | None:
+    """One with its raw body and its headers."""
+    row = await connection.fetchrow(GET, event_id)
+    return None if row is None else (_event(row), row["body"], row["headers"])
+
+
+REPLAY = f"""
+update webhooks.deliveries d
+set state = 'PENDING', attempts = 0, next_attempt_at = now(), settled_at = null, last_error = '',
+    outcome = '', updated_at = now()
+from webhooks.inbox i
+where i.id = d.event_id and d.owner is not null and {WHERE}
+"""  # noqa: S608 - constants only
+
+
+async def replay(connection: Connection, wanted: Filter) -> int:
+    """Has events handed over again from the beginning; gives how many."""
+    status: str = await connection.execute(REPLAY, *_arguments(wanted))
+    return int(status.rpartition(" ")[2])
+
+
+NOBODYS = f"""
+select i.id, i.body from webhooks.inbox i join webhooks.deliveries d on d.event_id = i.id
+where d.owner is null and {WHERE} and i.id > $7 order by i.id limit $8
+"""  # noqa: S608 - constants only
+
+
+async def nobodys(
+    connection: Connection, wanted: Filter, after: UUID, most: int
+) -> list[tuple[UUID, bytes]]:
+    """Events without an owner, with their bodies, in the order of their ids."""
+    rows = await connection.fetch(NOBODYS, *_arguments(wanted), after, most)
+    return [(row["id"], row["body"]) for row in rows]
+
+
+ADOPT = """
+update webhooks.deliveries d set owner = n.owner, iccid = n.iccid, updated_at = now()
+from unnest($1::uuid[], $2::text[], $3::text[]) as n(id, owner, iccid) where d.event_id = n.id
+"""
+
+
+async def adopt(connection: Connection, rows: Sequence[tuple[UUID, str, str | None]]) -> None:
+    """Gives events an owner that nobody knew what to do with before."""
+    await connection.execute(
+        ADOPT, [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows]
+    )
+
+
+RESTING = """
+select state, count(*) as events,
+    extract(epoch from now() - min(created_at))::float8 as oldest
+from webhooks.deliveries where state <> 'DELIVERED' group by state
+"""
+
+
+async def resting(connection: Connection) -> tuple[float, dict[State, int]]:
+    """The age of the oldest pending event in seconds, and how many there are by state."""
+    rows = {State(row["state"]): row for row in await connection.fetch(RESTING)}
+    pending = rows.get(State.PENDING)
+    oldest = float(pending["oldest"]) if pending else 0.0
+    return oldest, {state: row["events"] for state, row in rows.items()}
+
+
+COUNTS = """
+select i.event_type, d.state, count(*) as events
+from webhooks.inbox i join webhooks.deliveries d on d.event_id = i.id
+group by i.event_type, d.state order by i.event_type, d.state
+"""
+TOTALS = """
+select count(*) as stored, coalesce(sum(times_received - 1), 0)::bigint as repeats
+from webhooks.inbox
+"""
+
+
+async def counts(connection: Connection) -> tuple[list[tuple[str, State, int]], int, int]:
+    """How many of each type and state; how many in all; how many equal bodies beyond the first."""
+    rows = await connection.fetch(COUNTS)
+    totals = await connection.fetchrow(TOTALS)
+    if totals is None:
+        raise LookupError("an aggregate without a row")
+    return (
+        [(row["event_type"], State(row["state"]), row["events"]) for row in rows],
+        totals["stored"],
+        totals["repeats"],
+    )

@@ -1,0 +1,271 @@
+"""Reads callbacks of both versions and of both vocabularies; pure, and never an error."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from kit import exact_json, timestamps
+from webhooks import events
+from webhooks.events import UNKNOWN, ESIMChange, OrderChange, Owner, Understood
+
+# The provider's words and the platform's are far shorter; anything longer is nobody's.
+LONGEST_TYPE = 80
+# Names, ids and references have some 40 characters, activation codes some 80.
+LONGEST_TEXT = 200
+# What the owners' columns hold; more bytes than that is no data plan, more money no balance.
+MOST_BYTES = 2**63 - 1
+MOST_MONEY = Decimal(10) ** 12
+MOST_ESIMS = 100
+ICCID = re.compile(r"[0-9]{18,22}", re.ASCII)
+# A sender that keeps numbers as floats has 17 digits of them right and writes noughts for the rest.
+EXACT_DIGITS = 17
+PROFILE = "ProfileStatusChange"
+
+Body = Mapping[str, Any]
+
+
+class NotUnderstood(Exception):  # noqa: N818 - no fault of ours, and the name says so
+    """A body of a known type that lacks what makes it one; the text says what, without its values."""
+
+
+def understand(body: bytes) -> Understood:
+    """What a callback says; a body that nobody knows has no owner."""
+    try:
+        content = exact_json.loads(body)
+    except ValueError:
+        return Understood(UNKNOWN, problem="no JSON")
+    if not isinstance(content, Mapping):
+        return Understood(UNKNOWN, problem="no JSON object")
+    kind = _kind(content)
+    about_esim, about_order = ABOUT_ESIM.get(kind), ABOUT_ORDER.get(kind)
+    if "profileStatus" in content:
+        # Nobody has published the type that it carries.
+        about_esim = _profile
+    try:
+        if about_order is not None:
+            return Understood(kind, Owner.ORDERS, None, about_order(kind, _data(content)))
+        if about_esim is not None:
+            return _of_esim(kind, _data(content), about_esim)
+    except NotUnderstood as problem:
+        return Understood(kind, problem=str(problem))
+    return Understood(kind, problem="an unknown type")
+
+
+def _kind(content: Body) -> str:
+    word = content.get("alertType") or content.get("event")
+    if isinstance(word, str) and 0 < len(word) <= LONGEST_TYPE and word.isprintable():
+        return word
+    return PROFILE if "profileStatus" in content and word is None else UNKNOWN
+
+
+def _data(content: Body) -> Body:
+    """The platform's events hold theirs in `data`, the provider's are flat."""
+    data = content.get("data")
+    return data if isinstance(data, Mapping) and "event" in content else content
+
+
+def _of_esim(kind: str, body: Body, read: Callable[[str, Body], ESIMChange]) -> Understood:
+    iccid, exact = _iccid(body.get("iccid"))
+    change: ESIMChange = events.Unclear()
+    if exact:
+        try:
+            change = read(kind, body)
+        except NotUnderstood:
+            # What happened isn't clear, but to which eSIM is: the provider can tell the rest.
+            change = events.Unclear()
+    return Understood(kind, Owner.ESIMS, iccid, change)
+
+
+def _iccid(value: Any) -> tuple[str, bool]:
+    """The ICCID, and whether all its digits are sure: the provider's guide shows it as a number too."""
+    if isinstance(value, str) and ICCID.fullmatch(value.strip()):
+        return value.strip(), True
+    if isinstance(value, int) and not isinstance(value, bool):
+        digits = str(value)
+        if ICCID.fullmatch(digits):
+            return digits, set(digits[EXACT_DIGITS:]) != {"0"}
+    if isinstance(value, Decimal):
+        raise NotUnderstood("the ICCID is a number that lost digits")
+    raise NotUnderstood("no ICCID")
+
+
+def _use(kind: str, body: Body) -> ESIMChange:
+    bundle = _object(body, "bundle")
+    unlimited = bundle.get("unlimited") is True
+    remaining = _bytes(bundle.get("remainingQuantity"))
+    if remaining is None and not unlimited:
+        raise NotUnderstood("no remainingQuantity")
+    return events.BundleUse(
+        assignment_id=_digits_or_text(bundle.get("id")),
+        name=_text(bundle, "name"),
+        initial_bytes=None if unlimited else _bytes(bundle.get("initialQuantity")),
+        remaining_bytes=None if unlimited else remaining,
+        start=_moment(bundle.get("startTime")),
+        end=_moment(bundle.get("endTime")),
+        unlimited=unlimited,
+        description=_word(bundle.get("description")),
+        reference=_word(bundle.get("reference")),
+    )
+
+
+def _activated(kind: str, body: Body) -> ESIMChange:
+    return events.Activated(_moment(body.get("activated_date")))
+
+
+def _country(kind: str, body: Body) -> ESIMChange:
+    country = _object(body, "country")
+    code, name = _word(country.get("code")), _word(country.get("name"))
+    if not code and not name:
+        raise NotUnderstood("no country")
+    return events.CountrySeen(code, name)
+
+
+def _deletion(kind: str, body: Body) -> ESIMChange:
+    return events.DeletionScheduled(_moment(body.get("date")))
+
+
+def _deleted(kind: str, body: Body) -> ESIMChange:
+    return events.Deleted()
+
+
+def _number(kind: str, body: Body) -> ESIMChange:
+    return events.NumberChanged(
+        _digits_or_text(body.get("msisdn")), enabled=kind == "MSISDNEnabled"
+    )
+
+
+def _message_failed(kind: str, body: Body) -> ESIMChange:
+    return events.MessageFailed(_moment(body.get("timestamp")))
+
+
+def _profile(kind: str, body: Body) -> ESIMChange:
+    # The name of its time isn't published either.
+    times = (_moment(body.get(name)) for name in ("timestamp", "date", "time", "dateTime"))
+    return events.ProfileChanged(
+        _text(body, "profileStatus"), next((at for at in times if at is not None), None)
+    )
+
+
+def _assigned(kind: str, body: Body) -> ESIMChange:
+    return events.CodeAssigned(_text(body, "qr_code"), _moment(body.get("assigned_date")))
+
+
+def _bundle_activated(kind: str, body: Body) -> ESIMChange:
+    return events.BundleActivated(
+        _text(body, "bundle_name"),
+        _moment(body.get("start_date")),
+        _moment(body.get("end_date")),
+    )
+
+
+def _bundle_expired(kind: str, body: Body) -> ESIMChange:
+    return events.BundleExpired(_text(body, "bundle_name"))
+
+
+def _order_completed(kind: str, body: Body) -> OrderChange:
+    rows = body.get("esims")
+    if not isinstance(rows, list) or len(rows) > MOST_ESIMS:
+        raise NotUnderstood("no list of eSIMs")
+    told = []
+    for row in rows:
+        if not isinstance(row, Mapping):
+            raise NotUnderstood("an eSIM that is no object")
+        iccid, exact = _iccid(row.get("iccid"))
+        if not exact:
+            raise NotUnderstood("the ICCID is a number that may have lost digits")
+        told.append((iccid, _word(row.get("qr_code"))))
+    return events.OrderDelivered(_text(body, "order_reference"), tuple(told))
+
+
+def _top_up(kind: str, body: Body) -> OrderChange:
+    amounts = _object(body, "bundle")
+    return events.BalanceChanged(kind, _money(amounts, "oldAmount"), _money(amounts, "newAmount"))
+
+
+def _low(kind: str, body: Body) -> OrderChange:
+    info = _object(body, "balanceInfo")
+    return events.BalanceLow(kind, _money(info, "balance"), _money(info, "threshold"))
+
+
+ABOUT_ESIM: Mapping[str, Callable[[str, Body], ESIMChange]] = {
+    "Utilisation": _use,
+    "FirstUse": _use,
+    "FirstAttachment": _activated,
+    "CountryChange": _country,
+    "esim.deletion_scheduled": _deletion,
+    "esim.deleted": _deleted,
+    "MSISDNEnabled": _number,
+    "MSISDNDisabled": _number,
+    "SMSFailed": _message_failed,
+    PROFILE: _profile,
+    "esim.assigned": _assigned,
+    "esim.activated": _activated,
+    "bundle.activated": _bundle_activated,
+    "bundle.expired": _bundle_expired,
+}
+ABOUT_ORDER: Mapping[str, Callable[[str, Body], OrderChange]] = {
+    "order.completed": _order_completed,
+    "Topup": _top_up,
+    "AutoTopup": _top_up,
+    "eSIMGoTopup": _top_up,
+    "LowBalance": _low,
+    "InsufficientBalance": _low,
+}
+KNOWN = frozenset(ABOUT_ESIM) | frozenset(ABOUT_ORDER)
+
+
+def _object(body: Body, name: str) -> Body:
+    value = body.get(name)
+    if not isinstance(value, Mapping):
+        raise NotUnderstood(f"no {name}")
+    return value
+
+
+def _text(body: Body, name: str) -> str:
+    value = _word(body.get(name))
+    if not value:
+        raise NotUnderstood(f"no {name}")
+    return value
+
+
+def _word(value: Any) -> str:
+    """Text as it is; what is no text, too long or not printable counts as nothing."""
+    if isinstance(value, str) and len(value) <= LONGEST_TEXT and value.isprintable():
+        return value.strip()
+    return ""
+
+
+def _digits_or_text(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_BYTES:
+        return str(value)
+    return _word(value)
+
+
+def _bytes(value: Any) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return None
+    if not 0 <= value <= MOST_BYTES or value != int(value):
+        return None
+    return int(value)
+
+
+def _money(body: Body, name: str) -> Decimal:
+    value = body.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise NotUnderstood(f"no {name}")
+    amount = Decimal(value)
+    if abs(amount) > MOST_MONEY:
+        raise NotUnderstood(f"{name} is out of bounds")
+    # Finer than a billionth of a unit is a float's noise.
+    return round(amount, 9)
+
+
+def _moment(value: Any) -> datetime | None:
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
+        return None
+    try:
+        return timestamps.from_iso(value)
+    except (ValueError, OverflowError):
+        return None

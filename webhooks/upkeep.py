@@ -1,0 +1,79 @@
+"""What is done now and then: measuring how far deliveries are, telling when they stall, pruning."""
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from kit.db import Database
+from kit.errors import Failure
+from webhooks import deliveries, overview
+from webhooks.deliveries import State
+from webhooks.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+# Seconds between measurements: two counts over indexes of what isn't delivered.
+MEASURE_EVERY = 15.0
+# Seconds between prunings, and rows of one step, so that each is a short transaction.
+PRUNE_EVERY = 3_600.0
+PRUNE_STEP = 1_000
+# Seconds. Deliveries take well under one; so many are worth waking somebody.
+STALLED_AFTER = 300.0
+
+
+class Upkeep:
+    """One loop for both; a replica more does no harm."""
+
+    def __init__(
+        self, database: Database, metrics: Metrics, *, retention_days: int, stop: asyncio.Event
+    ) -> None:
+        self._database = database
+        self._metrics = metrics
+        self._days = retention_days
+        self._stop = stop
+        self._dead = 0
+
+    async def run(self) -> None:
+        """Until the stop."""
+        loop = asyncio.get_running_loop()
+        prune_at = loop.time()
+        while not self._stop.is_set():
+            try:
+                await self._measure()
+                if self._days and loop.time() >= prune_at:
+                    await self.prune()
+                    prune_at = loop.time() + PRUNE_EVERY
+            except Failure as failure:
+                logger.warning("upkeep waits: %s", failure)
+            except Exception:
+                logger.exception("upkeep failed; trying again")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), MEASURE_EVERY)
+
+    async def _measure(self) -> None:
+        async with self._database.system() as connection:
+            oldest, resting = await overview.resting(connection)
+        self._metrics.measured(oldest, resting)
+        if oldest > STALLED_AFTER:
+            logger.error(
+                "callbacks stall: the oldest of %s is not handed over after %.0f s",
+                resting.get(State.PENDING, 0),
+                oldest,
+            )
+        dead = resting.get(State.DEAD, 0)
+        if dead > self._dead:
+            logger.error("%s dead letters: look with `esimgo webhooks list --state dead`", dead)
+        self._dead = dead
+
+    async def prune(self) -> int:
+        """Takes out delivered events that are old, step by step, and gives how many."""
+        pruned = 0
+        while not self._stop.is_set():
+            async with self._database.system() as connection:
+                step = await deliveries.prune(connection, self._days, PRUNE_STEP)
+            pruned += step
+            if step < PRUNE_STEP:
+                break
+        if pruned:
+            logger.info("%s delivered callbacks of over %s days ago taken out", pruned, self._days)
+        return pruned
