@@ -37,6 +37,7 @@ class Loaders:
         self._caller = caller
         self.plans = DataLoader(self._plans, max_batch_size=MAX_BATCH)
         self.orders = DataLoader(self._orders, max_batch_size=MAX_BATCH)
+        self.timelines = DataLoader(self._timelines, max_batch_size=MAX_BATCH)
         self.esims = DataLoader(self._esims, max_batch_size=MAX_BATCH)
         self.esims_of_order = DataLoader(self._esims_of_order, max_batch_size=MAX_BATCH)
         self.bundles = DataLoader(self._bundles, max_batch_size=MAX_BATCH)
@@ -53,6 +54,12 @@ class Loaders:
         request = orders_pb2.BatchGetOrdersRequest(order_ids=ids)
         answer = await self._caller.call(self._caller.peers.orders.BatchGetOrders, request)
         return _in_order(ids, {order.id: order for order in answer.orders})
+
+    async def _timelines(self, ids: list[str]) -> list[list[orders_pb2.TimelineEntry]]:
+        request = orders_pb2.BatchListOrderTimelinesRequest(order_ids=ids)
+        answer = await self._caller.call(self._caller.peers.orders.BatchListOrderTimelines, request)
+        found = {timeline.order_id: list(timeline.entries) for timeline in answer.timelines}
+        return [found.get(id_, []) for id_ in ids]
 
     async def _esims(self, ids: list[str]) -> list[esims_pb2.ESIM | None]:
         request = esims_pb2.BatchGetESIMsRequest(esim_ids=ids)

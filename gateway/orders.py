@@ -37,6 +37,19 @@ class OrderStatus(Enum):
     )
 
 
+@strawberry.type(description="A step of an order, as far as it concerns its customer.")
+class TimelineEntry:
+    at: datetime = strawberry.field(description="When it happened.")
+    status: OrderStatus = strawberry.field(description="The order's status from then on.")
+    message: str = strawberry.field(description="What happened, in words.")
+
+    @classmethod
+    def of(cls, entry: orders_pb2.TimelineEntry) -> Self:
+        return cls(
+            at=timestamps.from_proto(entry.at), status=_status(entry.status), message=entry.message
+        )
+
+
 @strawberry.federation.type(keys=["id"], description="A purchase of one plan.")
 class Order:
     id: strawberry.ID = strawberry.field(description="A UUID.")
@@ -67,7 +80,11 @@ class Order:
     )
     created_at: datetime = strawberry.field(description="When it was recorded.")
     updated_at: datetime = strawberry.field(description="When it last changed.")
+    reassigned: bool = strawberry.field(
+        description="Whether the plan came on a new eSIM, as it didn't fit the one that was named."
+    )
     plan_id: strawberry.Private[str]
+    esim_id: strawberry.Private[str]
 
     @public_field(description="The plan that was bought; null when it can't be read now.")
     async def data_plan(self, info: Info) -> DataPlan | None:
@@ -75,25 +92,36 @@ class Order:
         return None if plan is None else DataPlan.of(plan)
 
     @public_field(
-        description="Its eSIMs: none until they are delivered; null when they can't be read now."
+        description="Its eSIMs: none until they are delivered, and the caller's own eSIM that it was"
+        " bought for; null when they can't be read now."
     )
     async def esims(
         self, info: Info
     ) -> list[Annotated["ESIM", strawberry.lazy("gateway.esims")]] | None:
         from gateway.esims import ESIM  # the two types name each other
 
+        if self.esim_id and not self.reassigned:
+            named = await info.context.loaders.esims.load(self.esim_id)
+            return [] if named is None else [ESIM.of(named)]
         found = await info.context.loaders.esims_of_order.load(self.id)
         info.context.spend(len(found))
         return [ESIM.of(esim) for esim in found]
 
+    @public_field(
+        description="How it came to where it is, oldest first; null when that can't be read now."
+    )
+    async def timeline(self, info: Info) -> list["TimelineEntry"] | None:
+        entries = await info.context.loaders.timelines.load(self.id)
+        info.context.spend(len(entries))
+        return [TimelineEntry.of(entry) for entry in entries]
+
     @classmethod
     def of(cls, order: orders_pb2.Order) -> Self:
         total = money.from_proto(order.total_price)
-        status = orders_pb2.OrderStatus.Name(order.status).removeprefix("ORDER_STATUS_")
         return cls(
             id=strawberry.ID(order.id),
             reference=order.reference or None,
-            status=OrderStatus[status],
+            status=_status(order.status),
             status_reason=order.status_reason or None,
             quantity=order.quantity,
             unit_price=float(money.from_proto(order.unit_price)),
@@ -104,7 +132,9 @@ class Order:
             auto_activate=order.auto_activate,
             created_at=timestamps.from_proto(order.created_at),
             updated_at=timestamps.from_proto(order.updated_at),
+            reassigned=order.reassigned,
             plan_id=order.plan_id,
+            esim_id=order.esim_id,
         )
 
     @classmethod
@@ -173,6 +203,10 @@ class OrderQueries:
         request = orders_pb2.GetOrderRequest(order_id=id)
         answer = await info.context.call(info.context.peers.orders.GetOrder, request)
         return Order.of(answer.order)
+
+
+def _status(status: orders_pb2.OrderStatus.ValueType) -> OrderStatus:
+    return OrderStatus[orders_pb2.OrderStatus.Name(status).removeprefix("ORDER_STATUS_")]
 
 
 def _statuses(status: OrderStatus | None) -> list[orders_pb2.OrderStatus.ValueType]:

@@ -52,8 +52,8 @@ class DataPlanFilter:
             region=self.region,
             country=self.country,
             duration_days=self.duration,
-            min_price=_price("filter.min_price", self.min_price),
-            max_price=_price("filter.max_price", self.max_price),
+            min_price=limit("filter.min_price", self.min_price),
+            max_price=limit("filter.max_price", self.max_price),
             unlimited=self.unlimited,
             bundle_group=self.bundle_group,
             text=self.text,
@@ -190,7 +190,8 @@ class PlanQueries:
         return [CountrySummary.of(country) for country in answer.countries]
 
 
-def _price(field: str, value: float | None) -> money_pb2.Money | None:
+def limit(field: str, value: float | None) -> money_pb2.Money | None:
+    """A bound of price that a client gave, exactly as written; raises Failure INVALID."""
     if value is None:
         return None
     # The shortest decimal that is this float: what the client wrote.

@@ -10,7 +10,7 @@ from gateway.auth import auth_field
 from gateway.context import Info
 from gateway.errors import refusal
 from gateway.orders import Order, OrderIdArgument, OrderStatus
-from gateway.plan_queries import PlanIdArgument
+from gateway.plan_queries import PlanIdArgument, limit
 from kit.errors import Failure, invalid
 from protos.orders.v1 import orders_pb2
 
@@ -35,8 +35,32 @@ class PurchaseInput:
         default=None,
         description="Up to 200 visible ASCII characters that name this purchase: sent again with the"
         " same request, it answers the same order instead of buying twice; with another request it"
-        " is refused as IDEMPOTENCY_CONFLICT. The header Idempotency-Key does the same for an"
-        " operation of this one field.",
+        " is refused as IDEMPOTENCY_CONFLICT. Kept as long as the order, never less than 24 hours."
+        " The header Idempotency-Key does the same for an operation of this one field.",
+    )
+    prevent_duplicates: bool = strawberry.field(
+        default=False,
+        description="A guard against a double click, for calls without an idempotency key: an order"
+        " of the same plan, quantity and eSIM of the last 30 seconds that has not failed is answered"
+        " instead of buying again.",
+    )
+    max_price: float | None = strawberry.field(
+        default=None,
+        description="The most that one may cost, in the plan's currency: refused as PRICE_CHANGED"
+        " when it costs more now.",
+    )
+    max_total: float | None = strawberry.field(
+        default=None, description="The most that all may cost; otherwise as `maxPrice`."
+    )
+    esim_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="An eSIM of the caller's own that gets the plan, instead of a new one; quantity"
+        " must be 1. One that the plan doesn't fit is refused as ESIM_INCOMPATIBLE.",
+    )
+    allow_reassign: bool = strawberry.field(
+        default=False,
+        description="With `esimId`: a plan that doesn't fit the eSIM comes on a new one; the order's"
+        " `reassigned` tells so.",
     )
 
 
@@ -59,7 +83,8 @@ class PurchaseESIMResult:
         if shown.status is not OrderStatus.FAILED:
             return cls(success=True, order=shown, error=None, code=None)
         words = shown.status_reason or "The order failed; nothing was paid"
-        return cls(success=False, order=shown, error=words, code="ORDER_FAILED")
+        code = order.failure_reason or "ORDER_FAILED"
+        return cls(success=False, order=shown, error=words, code=code)
 
 
 @strawberry.enum(description="Where the money of a cancelled bundle went.")
@@ -87,7 +112,7 @@ class RevokedBundle:
 
 @strawberry.type(description="The outcome of a cancellation.")
 class CancelOrderResult:
-    success: bool = strawberry.field(description="Whether the order is cancelled now.")
+    success: bool = strawberry.field(description="Whether it was cancelled, or is being cancelled.")
     order: Order | None = strawberry.field(description="The order; null when that was refused.")
     error: str | None = strawberry.field(description="Why it was refused, in words.")
     code: str | None = strawberry.field(
@@ -101,6 +126,13 @@ class CancelOrderResult:
 
 PurchaseArgument = Annotated[
     PurchaseInput | None, strawberry.argument(description="How; without it one, with no reference.")
+]
+
+UnusedOnlyArgument = Annotated[
+    bool,
+    strawberry.argument(
+        description="Leave what is in use alone, instead of refusing the order for it."
+    ),
 ]
 
 
@@ -127,6 +159,11 @@ class OrderMutations:
                 customer_reference=wanted.customer_reference or "",
                 auto_activate=wanted.auto_activate,
                 idempotency_key=_key(info, wanted),
+                prevent_duplicates=wanted.prevent_duplicates,
+                max_price=limit("input.max_price", wanted.max_price),
+                max_total=limit("input.max_total", wanted.max_total),
+                esim_id=wanted.esim_id or "",
+                allow_reassign=wanted.allow_reassign,
             )
             answer = await info.context.change(info.context.peers.orders.CreateOrder, request)
         except Failure as failure:
@@ -138,10 +175,13 @@ class OrderMutations:
 
     @auth_field(
         description="Cancels an order that nobody used: its bundles are taken off the eSIMs, and"
-        " refunded where the provider allows. May be repeated."
+        " refunded where the provider allows. May be repeated. With `unusedOnly` it takes off what"
+        " nobody used of an order that is partly in use, and the order stays COMPLETED."
     )
-    async def cancel_order(self, info: Info, order_id: OrderIdArgument) -> CancelOrderResult | None:
-        request = orders_pb2.CancelOrderRequest(order_id=order_id)
+    async def cancel_order(
+        self, info: Info, order_id: OrderIdArgument, unused_only: UnusedOnlyArgument = False
+    ) -> CancelOrderResult | None:
+        request = orders_pb2.CancelOrderRequest(order_id=order_id, unused_only=unused_only)
         try:
             answer = await info.context.change(info.context.peers.orders.CancelOrder, request)
         except Failure as failure:

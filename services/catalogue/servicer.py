@@ -96,7 +96,14 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
                 plan = next(iter(await store.plans_by_ids(connection, [plan_id])), None)
         if plan is None:
             raise _no_plan(request.id or request.name)
-        return pb.GetPlanResponse(plan=messages.plan_message(plan))
+        answer = pb.GetPlanResponse(plan=messages.plan_message(plan))
+        if request.tell_confirmed_at:
+            # How the readings went is for administrators; when the last one was is for everybody.
+            async with self._database.system() as connection:
+                run = await runs.last_success(connection)
+            if run is not None:
+                answer.confirmed_at.FromDatetime(run.started_at)
+        return answer
 
     async def BatchGetPlans(
         self, request: pb.BatchGetPlansRequest, context: Any

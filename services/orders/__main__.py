@@ -12,19 +12,23 @@ from kit import process, rpc, rpc_client
 from kit.auth import Verifier
 from kit.cache import Cache
 from kit.db import Database
+from kit.notify import Notices
 from kit.provider import Provider
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from services.orders.cancel import Cancellation
 from services.orders.claim import Claims
 from services.orders.datasource import OrdersDataSource
+from services.orders.deliver import Delivery
+from services.orders.live import CHANNEL, Live
 from services.orders.peers import Catalogue, ESIMs
 from services.orders.purchase import Purchase
 from services.orders.recovery import Recovery
+from services.orders.review import Review
 from services.orders.servicer import ACCESS, OrdersServicer
 from services.orders.settings import Settings
 from services.orders.settle import Settlement
 
-NEEDS = "002_create_esim_orders"
+NEEDS = "011_notify_order_changes"
 
 
 async def serve(
@@ -42,6 +46,7 @@ async def serve(
         )
         database = await Database.open(service.database_url, owner="orders", needs=NEEDS, stop=stop)
         stack.push_async_callback(database.close)
+        notices = await stack.enter_async_context(Notices.open(service.database_url, CHANNEL))
         cache = Cache.open(service.redis_url, namespace="orders")
         stack.push_async_callback(cache.close)
         to_catalogue = rpc_client.channel(settings.catalogue_address)
@@ -61,7 +66,7 @@ async def serve(
         longest_run = settings.provider.timeout + settings.takeover
         recovery = Recovery(
             database,
-            Purchase(database, datasource, esims, settlement),
+            Purchase(database, datasource, Delivery(database, datasource, esims), settlement),
             cancellation,
             stop=stop,
             lease=timedelta(seconds=longest_run),
@@ -71,9 +76,22 @@ async def serve(
             database,
             datasource,
             catalogue,
-            Claims(database, catalogue),
+            Claims(
+                database,
+                datasource,
+                catalogue,
+                esims,
+                price_ttl=timedelta(seconds=settings.price_ttl),
+            ),
             cancellation,
             recovery,
+            Live(database, notices),
+            Review(
+                database,
+                datasource,
+                recovery,
+                tolerance=timedelta(seconds=settings.clock_tolerance),
+            ),
             wait=settings.purchase_wait,
         )
         running = await rpc.start(

@@ -9,13 +9,16 @@ from services.orders.order import Order, OrderStatus
 from services.orders.reconcile import Attempt
 
 START = """
-insert into orders.order_attempts (order_id, bundle_name, quantity) values ($1, $2, $3) returning id
+insert into orders.order_attempts (order_id, bundle_name, quantity, target_iccid)
+values ($1, $2, $3, $4) returning id
 """
 
 
 async def start(connection: Connection, order: Order) -> UUID:
     """Records that the provider is about to be asked."""
-    attempt: UUID = await connection.fetchval(START, order.id, order.bundle_name, order.quantity)
+    attempt: UUID = await connection.fetchval(
+        START, order.id, order.bundle_name, order.quantity, order.bound_iccid
+    )
     return attempt
 
 
@@ -29,6 +32,29 @@ async def end(connection: Connection, attempt: UUID, outcome: str) -> None:
     await connection.execute(END, attempt, outcome)
 
 
+SOURCE = "update orders.order_attempts set source_address = $2 where id = $1"
+
+
+async def record_source(connection: Connection, attempt: UUID, address: str) -> None:
+    """The address that the provider's own answer to the attempt says we called from."""
+    await connection.execute(SOURCE, attempt, address)
+
+
+# The newest answers tell which addresses are ours now; a thousand are more than any change needs.
+SOURCES = """
+select distinct source_address from (
+    select source_address from orders.order_attempts
+    where source_address is not null and started_at > now() - interval '1 day'
+    order by started_at desc limit 1000
+) newest
+"""
+
+
+async def own_addresses(connection: Connection) -> frozenset[str]:
+    """From where this platform bought in the last day; empty when the provider didn't say."""
+    return frozenset(row["source_address"] for row in await connection.fetch(SOURCES))
+
+
 ABANDONED = """
 update orders.order_attempts set outcome = 'UNCLEAR', ended_at = now()
 where order_id = $1 and outcome = 'OPEN'
@@ -38,6 +64,17 @@ where order_id = $1 and outcome = 'OPEN'
 async def end_abandoned(connection: Connection, order_id: UUID) -> None:
     """Attempts whose process died: whoever holds the order's lease knows that none is on its way."""
     await connection.execute(ABANDONED, order_id)
+
+
+END_UNCLEAR = """
+update orders.order_attempts set outcome = $2, ended_at = coalesce(ended_at, now())
+where order_id = $1 and outcome in ('OPEN', 'UNCLEAR')
+"""
+
+
+async def end_unclear(connection: Connection, order_id: UUID, outcome: str) -> None:
+    """Settles what was open about an order by what a person found out: PLACED or ABSENT."""
+    await connection.execute(END_UNCLEAR, order_id, outcome)
 
 
 COUNTS = """
@@ -51,25 +88,30 @@ async def counts(connection: Connection, order_id: UUID) -> Mapping[str, int]:
     return {r["outcome"]: r["number"] for r in await connection.fetch(COUNTS, order_id)}
 
 
-# One at a time settles attempts of a bundle and quantity, so that all decide on the same picture.
-LOCK = "select pg_advisory_xact_lock(hashtextextended($1, $2))"
+# One at a time settles attempts of a bundle, quantity and target, so that all decide on the same
+# picture.
+LOCK = "select pg_advisory_xact_lock(hashtextextended($1 || coalesce($3, ''), $2))"
 
 
 async def lock(connection: Connection, order: Order) -> None:
     """Keeps others, until the transaction ends, from settling attempts like this order's."""
-    await connection.execute(LOCK, order.bundle_name, order.quantity)
+    await connection.execute(LOCK, order.bundle_name, order.quantity, order.bound_iccid)
 
 
 UNSETTLED = """
 select a.id, a.order_id, a.started_at, a.ended_at, o.status
 from orders.order_attempts a join orders.esim_orders o on o.id = a.order_id
 where a.bundle_name = $1 and a.quantity = $2 and a.outcome in ('OPEN', 'UNCLEAR')
+    and a.target_iccid is not distinct from $3
 """
 
 
 async def unsettled(connection: Connection, order: Order) -> list[Attempt]:
-    """All attempts of the order's bundle and quantity that are on their way or may have bought."""
-    rows = await connection.fetch(UNSETTLED, order.bundle_name, order.quantity)
+    """All attempts like the order's that are on their way or may have bought.
+
+    Alike are those of the same bundle and quantity, and for the same eSIM or all for new ones.
+    """
+    rows = await connection.fetch(UNSETTLED, order.bundle_name, order.quantity, order.bound_iccid)
     return [
         Attempt(
             id=row["id"],
@@ -86,12 +128,13 @@ OLDEST = """
 select min(a.started_at) as started_at, now() as now
 from orders.order_attempts a join orders.esim_orders o on o.id = a.order_id
 where a.bundle_name = $1 and a.quantity = $2 and a.outcome = 'UNCLEAR' and o.status = 'PROCESSING'
+    and a.target_iccid is not distinct from $3
 """
 
 
 async def oldest_unclear(connection: Connection, order: Order) -> tuple[datetime, datetime]:
     """When the oldest attempt like the order's that is to be settled began; and the time now."""
-    row = await connection.fetchrow(OLDEST, order.bundle_name, order.quantity)
+    row = await connection.fetchrow(OLDEST, order.bundle_name, order.quantity, order.bound_iccid)
     if row is None or row["started_at"] is None:
         raise LookupError(f"order {order.id} has no unclear attempt")
     return row["started_at"], row["now"]

@@ -9,7 +9,7 @@ import logging
 from dataclasses import replace
 from uuid import UUID
 
-from kit.db import Connection, Database
+from kit.db import Database
 from kit.errors import Failure, Kind
 from services.orders import revocations, store
 from services.orders.datasource import OrdersDataSource
@@ -52,9 +52,16 @@ class Cancellation:
         self._esims = esims
 
     async def request(
-        self, order: Order, esims: list[DeliveredESIM], asked_by: UUID | None
+        self,
+        order: Order,
+        esims: list[DeliveredESIM],
+        asked_by: UUID | None,
+        *,
+        unused_only: bool = False,
     ) -> None:
         """Records that a completed order is to be cancelled, after asking the provider about all of it.
+
+        With `unused_only` what somebody uses is left alone, instead of refusing the order for it.
 
         Changes nothing when it raises: REFUSED with ORDER_IN_USE or ORDER_NOT_CANCELLABLE, or the
         provider's own failures. An order that is being cancelled stays as it is.
@@ -71,10 +78,15 @@ class Cancellation:
             for iccid, bundles in found
             for b in bundles
         ]
-        check_unused([bundle for _, bundle in planned], len(left))
+        if unused_only:
+            planned = [(r, b) for r, b in planned if b.unused or b.state == REVOKED_STATE]
+            if not planned:
+                raise _in_use()
+        else:
+            check_unused([bundle for _, bundle in planned], len(left))
         choices = await asyncio.gather(*(self._choose(r, b) for r, b in planned))
         async with self._database.system() as connection:
-            if await revocations.request(connection, order, choices):
+            if await revocations.request(connection, order, choices, unused_only=unused_only):
                 await store.record_asked(connection, order, asked_by, "cancellation asked for")
 
     async def _bundles(self, order: Order, iccid: str) -> tuple[str, list[BundleOnESIM]]:
@@ -138,14 +150,21 @@ class Cancellation:
                     return Pause(max(failure.retry_after or 0.0, TRY_AGAIN.seconds))
         async with self._database.system() as connection:
             planned = await revocations.list_revocations(connection, work.order.id)
-        if any(revocation.state == "REFUSED" for revocation in planned):
+        gone = [r.iccid for r in planned if r.state == "REVOKED"]
+        partly = len(gone) < work.order.quantity or any(r.state == "REFUSED" for r in planned)
+        if partly and not gone:
             await self._stay(work, planned)
             return None
         try:
-            await self._esims.cancel_order_bundles(work.order.id)
+            await self._esims.cancel_order_bundles(
+                work.order, gone if partly else _own(work.order, planned)
+            )
         except Failure as failure:
             logger.warning("cancelled order %s not told to esims yet: %s", work.order.id, failure)
             return TRY_AGAIN
+        if partly:
+            await self._stay(work, planned)
+            return None
         await work.step(
             "cancelled", status=cancelled_status(planned), reason=cancelled_words(planned)
         )
@@ -223,20 +242,35 @@ class Cancellation:
             await work.step(f"bundle {state.lower()}", connection=connection)
 
     async def _stay(self, work: Work, planned: list[Revocation]) -> None:
-        """The provider refused after all, as somebody began to use a bundle in between."""
-        gone = sum(revocation.state == "REVOKED" for revocation in planned)
+        """What is left stays: it was not to be cancelled, or somebody began to use it in between."""
+        gone = [r for r in planned if r.state == "REVOKED"]
+        refused = any(revocation.state == "REFUSED" for revocation in planned)
         words = "The order could not be cancelled: the provider does not take it back."
         if gone:
-            words = (
-                f"{gone} of {len(planned)} bundles were cancelled; the provider does not take the"
-                " others back."
+            words = f"{len(gone)} of {work.order.quantity} bundles were cancelled; " + (
+                "the provider does not take the others back."
+                if refused
+                else f"the others are in use and stay. {cancelled_words(gone, 'What was cancelled')}"
             )
+        event = "partly cancelled" if gone else "not cancelled"
         async with self._database.system() as connection:
-            await self._withdraw(connection, work, words)
+            await revocations.withdraw(connection, work.order.id)
+            await work.step(event, reason=words, connection=connection)
 
-    async def _withdraw(self, connection: Connection, work: Work, words: str) -> None:
-        await revocations.withdraw(connection, work.order.id)
-        await work.step("not cancelled", reason=words, connection=connection)
+
+def _own(order: Order, planned: list[Revocation]) -> list[str]:
+    """For a top-up, the eSIM that came with another order; else none, which says all of the order."""
+    topped_up = order.target_iccid is not None and not order.reassigned
+    return [revocation.iccid for revocation in planned] if topped_up else []
+
+
+def _in_use() -> Failure:
+    return Failure(
+        Kind.REFUSED,
+        "ORDER_IN_USE",
+        "A bundle of this order is in use or used up and can no longer be cancelled; what is unused"
+        " of it can, when only that is asked for",
+    )
 
 
 def _not_taken_back() -> Failure:
@@ -262,11 +296,7 @@ def check_unused(bundles: list[BundleOnESIM], wanted: int) -> None:
     """Raises Failure REFUSED unless nobody has used any of an order's bundles."""
     left = [b for b in bundles if b.state != REVOKED_STATE]
     if any(b.touched or b.state in USED_STATES for b in left):
-        raise Failure(
-            Kind.REFUSED,
-            "ORDER_IN_USE",
-            "A bundle of this order is in use or used up: it can no longer be cancelled",
-        )
+        raise _in_use()
     if len(bundles) < wanted or any(b.state not in UNUSED_STATES for b in left):
         raise Failure(
             Kind.REFUSED,

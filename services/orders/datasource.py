@@ -45,21 +45,39 @@ class OrdersDataSource:
         self._provider = provider
         self._cache = cache
 
-    async def create_order(self, bundle_name: str, quantity: int) -> ProviderOrder:
+    async def create_order(
+        self,
+        bundle_name: str,
+        quantity: int,
+        iccid: str | None = None,
+        *,
+        allow_reassign: bool = False,
+    ) -> ProviderOrder:
         """Buys: POST /orders of type transaction, one new eSIM for each bundle. Never repeated.
 
-        The provider's guide: the answer holds the eSIMs, but above 5 bundles it may not yet.
+        With an ICCID the bundle goes to that eSIM; with `allow_reassign` to a new one where it
+        doesn't fit. The provider's guide: the answer holds the eSIMs, but above 5 bundles it may
+        not yet.
         Raises Failure UNCLEAR when it may have been bought, an unreadable answer included.
         """
         answer = await self._provider.send(
-            "POST", "/orders", json=_request("transaction", bundle_name, quantity)
+            "POST",
+            "/orders",
+            json=_request("transaction", bundle_name, quantity, iccid, allow_reassign),
         )
         try:
             return read_order(answer)
         except Failure as failure:
             raise bad_answer(failure.details["problem"], Kind.UNCLEAR) from failure
 
-    async def validate_order(self, bundle_name: str, quantity: int) -> Validation:
+    async def validate_order(
+        self,
+        bundle_name: str,
+        quantity: int,
+        iccid: str | None = None,
+        *,
+        allow_reassign: bool = False,
+    ) -> Validation:
         """Asks for the price and whether the order would be taken; charges nothing.
 
         Raises Failure REFUSED with the provider's reason when it would not.
@@ -68,7 +86,7 @@ class OrdersDataSource:
             answer = await self._provider.send(
                 "POST",
                 "/orders",
-                json=_request("validate", bundle_name, quantity),
+                json=_request("validate", bundle_name, quantity, iccid, allow_reassign),
                 priority=Priority.READ,
             )
         except Failure as failure:
@@ -173,8 +191,17 @@ def _nothing_done(failure: Failure) -> Failure:
     )
 
 
-def _request(kind: str, bundle_name: str, quantity: int) -> dict[str, Any]:
-    line = {"type": "bundle", "item": bundle_name, "quantity": quantity, "allowReassign": False}
+def _request(
+    kind: str, bundle_name: str, quantity: int, iccid: str | None, allow_reassign: bool
+) -> dict[str, Any]:
+    line: dict[str, Any] = {
+        "type": "bundle",
+        "item": bundle_name,
+        "quantity": quantity,
+        "allowReassign": allow_reassign,
+    }
+    if iccid is not None:
+        line["iccids"] = [iccid]
     return {"type": kind, "assign": True, "order": [line]}
 
 

@@ -40,3 +40,16 @@ REGISTERED = "update orders.order_esims set registered_at = now() where order_id
 
 async def record_registered(connection: Connection, order_id: UUID) -> None:
     await connection.execute(REGISTERED, order_id)
+
+
+KNOWN = """
+select iccid from orders.order_esims where iccid = any($1::text[])
+union
+select target_iccid from orders.esim_orders where target_iccid = any($1::text[])
+"""
+
+
+async def known_iccids(connection: Connection, iccids: Sequence[str]) -> frozenset[str]:
+    """Those of the ICCIDs that an order here has delivered, or bought something for."""
+    rows = await connection.fetch(KNOWN, list(iccids))
+    return frozenset(row["iccid"] for row in rows)

@@ -1,11 +1,20 @@
 """Orders between the protos and values."""
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 from kit import money, timestamps
 from kit.auth import Role, Session
 from protos.orders.v1 import orders_pb2
-from services.orders.order import DeliveredESIM, Order, OrderStatus, Refund, Revocation
+from services.orders.order import (
+    DeliveredESIM,
+    FailureReason,
+    Order,
+    OrderStatus,
+    Refund,
+    Revocation,
+)
+from services.orders.timeline import Entry
 
 SHOWN_STATUS: Mapping[OrderStatus, "orders_pb2.OrderStatus.ValueType"] = {
     OrderStatus.PROCESSING: orders_pb2.ORDER_STATUS_PROCESSING,
@@ -48,7 +57,16 @@ def order_to_proto(order: Order, session: Session) -> orders_pb2.Order:
         created_at=timestamps.to_proto(order.created_at),
         updated_at=timestamps.to_proto(order.updated_at),
         needs_review=operator and order.status is OrderStatus.NEEDS_REVIEW,
+        failure_reason=_failure(order.failure_reason, operator=operator),
+        esim_id=str(order.target_esim_id or ""),
+        reassigned=order.reassigned,
     )
+
+
+def _failure(reason: str, *, operator: bool) -> str:
+    """That the shop ran out of money is for operators only."""
+    hidden = reason == FailureReason.INSUFFICIENT_BALANCE and not operator
+    return FailureReason.NOT_SOLD_NOW if hidden else reason
 
 
 def esim_to_proto(esim: DeliveredESIM) -> orders_pb2.OrderAssignment:
@@ -63,3 +81,19 @@ def revocation_to_proto(revocation: Revocation) -> orders_pb2.RevokedAssignment:
         assignment_id=revocation.assignment_id,
         refund=SHOWN_REFUND[revocation.refund],
     )
+
+
+def timelines_to_proto(entries: Sequence[Entry]) -> list[orders_pb2.OrderTimeline]:
+    """One for each order that the entries are of."""
+    return [
+        orders_pb2.OrderTimeline(
+            order_id=str(order_id),
+            entries=[
+                orders_pb2.TimelineEntry(
+                    at=timestamps.to_proto(e.at), status=SHOWN_STATUS[e.status], message=e.words
+                )
+                for e in of_order
+            ],
+        )
+        for order_id, of_order in groupby(entries, key=lambda entry: entry.order_id)
+    ]

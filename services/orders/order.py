@@ -48,7 +48,7 @@ class Refund(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """What a customer asked for; two requests under one key must be equal in all but the price."""
+    """What a customer asked for; two requests under one key must be equal in all of it."""
 
     customer_id: UUID
     plan_id: UUID
@@ -56,15 +56,33 @@ class OrderRequest:
     customer_reference: str
     auto_activate: bool
     idempotency_key: str | None
+    esim_id: UUID | None = None  # the customer's own eSIM that gets the plan
+    allow_reassign: bool = False
+    prevent_duplicates: bool = False
+    max_price: Decimal | None = None
+    max_total: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an order takes from the catalogue; `price` is for one, in units of `currency`."""
+    """What an order takes from the catalogue; `price` is for one, in units of `currency`.
+
+    `confirmed_at` is when the provider was last heard to offer it so; None if that is not known.
+    """
 
     bundle_name: str
     price: Decimal
     currency: str
+    confirmed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The customer's own eSIM that a plan is bought for; `fits` as the provider says."""
+
+    esim_id: UUID
+    iccid: str
+    fits: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +106,40 @@ class Order:
     cancel_requested_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    target_esim_id: UUID | None = None
+    target_iccid: str | None = None
+    allow_reassign: bool = False
+    needs_new_esim: bool = False
+    reassigned: bool = False
+    max_price: Decimal | None = None
+    max_total: Decimal | None = None
+    failure_reason: str = ""
+
+    @property
+    def bound_iccid(self) -> str | None:
+        """The one eSIM that the provider may put the bundle on; None where a new one is to come."""
+        return None if self.needs_new_esim else self.target_iccid
 
     def answers(self, request: OrderRequest) -> bool:
         """Whether it is the order of that very request."""
-        return (self.plan_id, self.quantity, self.customer_reference, self.auto_activate) == (
+        return (
+            self.plan_id,
+            self.quantity,
+            self.customer_reference,
+            self.auto_activate,
+            self.target_esim_id,
+            self.allow_reassign,
+            self.max_price,
+            self.max_total,
+        ) == (
             request.plan_id,
             request.quantity,
             request.customer_reference,
             request.auto_activate,
+            request.esim_id,
+            request.allow_reassign,
+            request.max_price,
+            request.max_total,
         )
 
 
@@ -111,6 +155,19 @@ class DeliveredESIM:
     def installable(self) -> bool:
         """Whether everything that installs it is known, and its ICCID is one."""
         return bool(ICCID.fullmatch(self.iccid) and self.matching_id and self.smdp_address)
+
+
+class FailureReason(StrEnum):
+    """Why an order failed, for programs; INSUFFICIENT_BALANCE is the shop's own, for operators."""
+
+    PLAN_UNAVAILABLE = "PLAN_UNAVAILABLE"
+    ESIM_INCOMPATIBLE = "ESIM_INCOMPATIBLE"
+    PRICE_CHANGED = "PRICE_CHANGED"
+    INSUFFICIENT_BALANCE = "INSUFFICIENT_BALANCE"
+    NOT_SOLD_NOW = "NOT_SOLD_NOW"
+    PROVIDER_UNREACHABLE = "PROVIDER_UNREACHABLE"
+    NOT_BOUGHT = "NOT_BOUGHT"
+    PAID_BACK = "PAID_BACK"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +189,18 @@ WORDS_UNCLEAR = "The provider's answer was lost; whether it was bought is being 
 WORDS_DELIVERY = "Bought; the provider is still preparing the eSIMs."
 WORDS_REGISTERING = "Bought; the eSIMs are being entered into your account."
 WORDS_REVIEW = "This order needs a closer look by our staff; nothing will be charged twice."
+WORDS_NO_PLAN = f"The provider no longer offers this plan; choose another. {NOT_CHARGED}"
+WORDS_NO_FIT = f"The plan does not fit this eSIM; buy it for a new one. {NOT_CHARGED}"
+WORDS_DEARER = f"The price rose above your limit before it was bought. {NOT_CHARGED}"
+WORDS_NOT_BOUGHT = f"Our staff found that it was not bought. {NOT_CHARGED}"
+WORDS_PAID_BACK = "The provider could not deliver it, and the price was given back."
+WORDS_REASSIGNED = "The plan does not fit the eSIM that was named: it came on a new one."
+REFUSED_WORDS = {
+    FailureReason.PLAN_UNAVAILABLE: WORDS_NO_PLAN,
+    FailureReason.ESIM_INCOMPATIBLE: WORDS_NO_FIT,
+    FailureReason.INSUFFICIENT_BALANCE: WORDS_NOT_SOLD,
+    FailureReason.NOT_SOLD_NOW: WORDS_NOT_SOLD,
+}
 
 
 def cancelled_status(revocations: list[Revocation]) -> OrderStatus:
@@ -144,15 +213,13 @@ def cancelled_status(revocations: list[Revocation]) -> OrderStatus:
     return OrderStatus.CANCELLED
 
 
-def cancelled_words(revocations: list[Revocation]) -> str:
-    """What happened to a cancelled order, for the customer."""
+def cancelled_words(revocations: list[Revocation], what: str = "The order") -> str:
+    """What happened to what was cancelled, for the customer."""
     refunds = {revocation.refund for revocation in revocations}
     if refunds == {Refund.BALANCE}:
-        return "The order was cancelled and its price refunded."
+        return f"{what} was cancelled and its price refunded."
     if refunds == {Refund.INVENTORY}:
-        return (
-            "The order was cancelled; the provider took its bundles back into stock, not as money."
-        )
+        return f"{what} was cancelled; the provider took its bundles back into stock, not as money."
     if refunds == {Refund.NONE}:
-        return "The order was cancelled; the provider gives no refund for it."
-    return "The order was cancelled; what is refunded differs between its bundles."
+        return f"{what} was cancelled; the provider gives no refund for it."
+    return f"{what} was cancelled; what is refunded differs between its bundles."

@@ -5,15 +5,17 @@ from uuid import UUID
 
 import grpc
 
-from kit import money, rpc_client
+from kit import money, rpc_client, timestamps
 from kit.errors import Failure, Kind
 from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc
-from services.orders.order import DeliveredESIM, Order, Plan
+from services.orders.order import DeliveredESIM, Order, Plan, Target
 
 # Seconds. Each is one indexed statement at the peer; more means that it is in trouble.
 READ_TIMEOUT = 3.0
 WRITE_TIMEOUT = 5.0
+# Seconds. The esims service asks the provider, in line with other requests.
+PROVIDER_TIMEOUT = 10.0
 
 
 class Catalogue:
@@ -27,7 +29,7 @@ class Catalogue:
 
         Raises Failure NOT_FOUND (PLAN_NOT_FOUND) and REFUSED (PLAN_UNAVAILABLE).
         """
-        request = catalogue_pb2.GetPlanRequest(id=str(plan_id))
+        request = catalogue_pb2.GetPlanRequest(id=str(plan_id), tell_confirmed_at=True)
         try:
             answer = await rpc_client.call(
                 self._stub.GetPlan, request, token=token, timeout=READ_TIMEOUT
@@ -41,22 +43,63 @@ class Catalogue:
                 "There is no such plan; choose one of the catalogue",
             ) from failure
         plan = answer.plan
-        if plan.withdrawn or plan.hidden or plan.available_quantity < quantity:
+        if plan.withdrawn:
+            raise Failure(
+                Kind.REFUSED,
+                "PLAN_UNAVAILABLE",
+                "The provider no longer offers this plan; choose another",
+                details={"available_quantity": "0"},
+            )
+        if plan.hidden or plan.available_quantity < quantity:
             raise Failure(
                 Kind.REFUSED,
                 "PLAN_UNAVAILABLE",
                 "This plan is not on sale in that quantity now; choose another",
                 details={"available_quantity": str(plan.available_quantity)},
             )
-        return Plan(plan.name, money.from_proto(plan.price), plan.price.currency_code)
+        return Plan(
+            plan.name,
+            money.from_proto(plan.price),
+            plan.price.currency_code,
+            timestamps.from_proto(answer.confirmed_at) if answer.HasField("confirmed_at") else None,
+        )
 
 
 class ESIMs:
-    """The esims service, called as the platform itself."""
+    """The esims service, called as the platform itself, and for reads with the buyer's session."""
 
     def __init__(self, channel: grpc.aio.Channel, service_role_key: str) -> None:
         self._stub = esims_pb2_grpc.ESIMsServiceStub(channel)
         self._key = service_role_key
+
+    async def get_target(
+        self, esim_id: UUID, customer_id: UUID, bundle_name: str, token: str
+    ) -> Target:
+        """The customer's own eSIM, and whether the bundle fits it by the provider's word.
+
+        Raises Failure NOT_FOUND (ESIM_NOT_FOUND), for another customer's too.
+        """
+        try:
+            found = await rpc_client.call(
+                self._stub.GetESIM,
+                esims_pb2.GetESIMRequest(esim_id=str(esim_id)),
+                token=token,
+                timeout=READ_TIMEOUT,
+            )
+        except Failure as failure:
+            if failure.kind is not Kind.NOT_FOUND:
+                raise
+            raise _no_esim() from failure
+        # An administrator's session sees everybody's, but buys for itself.
+        if found.esim.customer_id != str(customer_id):
+            raise _no_esim()
+        answer = await rpc_client.call(
+            self._stub.CheckCompatibility,
+            esims_pb2.CheckCompatibilityRequest(esim_id=str(esim_id), bundle_name=bundle_name),
+            token=token,
+            timeout=PROVIDER_TIMEOUT,
+        )
+        return Target(esim_id, found.esim.iccid, answer.compatible)
 
     async def register(self, order: Order, esims: Sequence[DeliveredESIM]) -> None:
         """Hands the delivered eSIMs of an order over; repeatable."""
@@ -68,6 +111,7 @@ class ESIMs:
             customer_ref=order.customer_reference,
             auto_activate=order.auto_activate,
             order_reference=order.provider_reference or "",
+            top_up=order.target_iccid is not None and not order.reassigned,
             esims=[
                 esims_pb2.DeliveredESIM(
                     iccid=esim.iccid, matching_id=esim.matching_id, smdp_address=esim.smdp_address
@@ -79,9 +123,19 @@ class ESIMs:
             self._stub.RegisterESIMs, request, token=self._key, timeout=WRITE_TIMEOUT
         )
 
-    async def cancel_order_bundles(self, order_id: UUID) -> None:
-        """Tells that every bundle of the order was revoked; repeatable."""
-        request = esims_pb2.CancelOrderBundlesRequest(order_id=str(order_id))
+    async def cancel_order_bundles(self, order: Order, iccids: Sequence[str] = ()) -> None:
+        """Tells that the order's bundles were revoked: all, or those on these eSIMs; repeatable."""
+        request = esims_pb2.CancelOrderBundlesRequest(
+            order_id=str(order.id),
+            iccids=iccids,
+            order_reference=order.provider_reference or "",
+        )
         await rpc_client.call(
             self._stub.CancelOrderBundles, request, token=self._key, timeout=WRITE_TIMEOUT
         )
+
+
+def _no_esim() -> Failure:
+    return Failure(
+        Kind.NOT_FOUND, "ESIM_NOT_FOUND", "There is no such eSIM among yours; list them first"
+    )

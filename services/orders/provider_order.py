@@ -38,6 +38,13 @@ class ProviderOrder:
     item: str | None
     quantity: int
     esims: tuple[DeliveredESIM, ...]
+    source_address: str = ""
+    balance: Decimal | None = None  # the organisation's, after it
+
+    @property
+    def iccids(self) -> frozenset[str]:
+        """The eSIMs that it is known to have put bundles on."""
+        return frozenset(esim.iccid for esim in self.esims)
 
     @property
     def completed(self) -> bool:
@@ -113,8 +120,22 @@ def read_order(shape: Any) -> ProviderOrder:
         currency=currency(shape.get("currency")),
         item=text(only.get("item")) or None if bundle else None,
         quantity=int(only["quantity"]) if bundle else 0,
-        esims=tuple(esim for line in found for esim in read_esims(line.get("esims"))),
+        esims=tuple(esim for line in found for esim in _esims_of_line(line)),
+        source_address=text(shape.get("sourceIP")),
+        balance=amount(shape.get("runningBalance")),
     )
+
+
+def _esims_of_line(line: Mapping[str, Any]) -> list[DeliveredESIM]:
+    """Those with install details, then those that are only named."""
+    esims = read_esims(line.get("esims"))
+    known = {esim.iccid for esim in esims}
+    named = line.get("iccids")
+    for iccid in map(text, named if isinstance(named, list) else ()):
+        if iccid and iccid not in known:
+            known.add(iccid)
+            esims.append(DeliveredESIM(iccid, "", ""))
+    return esims
 
 
 def read_orders(shape: Any) -> tuple[list[Any], int | None]:

@@ -24,10 +24,14 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A provider order of that bundle and quantity which no order here owns."""
+    """A provider order of that bundle, quantity and target which no order here owns.
+
+    `source_address` is where it was bought from; empty when the provider didn't say.
+    """
 
     reference: str
     created_at: datetime
+    source_address: str = ""
 
 
 class Verdict(StrEnum):
@@ -56,13 +60,18 @@ def match(
     read_at: datetime,
     settling: timedelta,
     tolerance: timedelta,
+    own_addresses: frozenset[str] = frozenset(),
 ) -> Mapping[UUID, Decision]:
     """A decision for each attempt that ended; those in review are never decided here.
 
-    All attempts and candidates are of one bundle and quantity, so any candidate made since an
-    attempt may be its own, and candidates are interchangeable. `read_at` is when the provider's
+    All attempts and candidates are of one bundle, quantity and target, so any candidate made since
+    an attempt may be its own, and candidates are interchangeable. `read_at` is when the provider's
     list was read, `settling` how long an order may take to be listed, `tolerance` by how much the
-    provider's clock may be behind.
+    provider's clock may be off. `own_addresses` are where this platform was seen to buy from.
+
+    Where more candidates than attempts are left, those that were made long after the attempts or
+    from elsewhere are taken for somebody else's. They only ever choose between candidates: that
+    none is left never counts as proof that nothing was bought.
     """
     questions = sorted(
         (a for a in attempts if a.ended_at is not None and not a.in_review),
@@ -78,6 +87,21 @@ def match(
         (c for c in candidates if any(could_be(c, a) for a in questions)),
         key=lambda c: (c.created_at, c.reference),
     )
+
+    def likely(candidate: Candidate) -> bool:
+        from_here = not (own_addresses and candidate.source_address) or (
+            candidate.source_address in own_addresses
+        )
+        return from_here and any(
+            a.ended_at is not None and candidate.created_at <= a.ended_at + settling + tolerance
+            for a in questions
+        )
+
+    if len(possible) > len(questions):
+        narrowed = [c for c in possible if likely(c)]
+        # With fewer, somebody else's can't be told from one of ours that looks unusual.
+        if len(narrowed) == len(questions):
+            possible = narrowed
 
     def settled(attempt: Attempt) -> bool:
         return attempt.ended_at is not None and read_at >= attempt.ended_at + settling

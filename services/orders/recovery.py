@@ -11,7 +11,7 @@ from opentelemetry import metrics
 
 from kit.db import Database
 from kit.errors import Failure
-from services.orders import store
+from services.orders import leases, store
 from services.orders.cancel import Cancellation
 from services.orders.order import OrderStatus
 from services.orders.purchase import Purchase
@@ -73,7 +73,7 @@ class Recovery:
             if not done or self._stop.is_set():
                 return
             async with self._database.system() as connection:
-                if not await store.leased(connection, order_id):
+                if not await leases.leased(connection, order_id):
                     return
             await self._sleep(FOLLOW_EVERY)
 
@@ -99,7 +99,7 @@ class Recovery:
                 free = MOST_AT_ONCE - len(self._taken_up)
                 if free > 0:
                     async with self._database.system() as connection:
-                        due = await store.overdue(connection, free)
+                        due = await leases.overdue(connection, free)
                     for order_id in due:
                         self.start(order_id)
                         self._taken_up.add(order_id)
@@ -138,7 +138,7 @@ class Recovery:
         """One run under the lease; the seconds after which another is due, None when there is none."""
         run = uuid4()
         async with self._database.system() as connection:
-            order = await store.take_lease(connection, order_id, run, self._lease)
+            order = await leases.take_lease(connection, order_id, run, self._lease)
         if order is None:
             return None
         cancelling = order.status is OrderStatus.COMPLETED
@@ -153,7 +153,7 @@ class Recovery:
         finally:
             again = None if pause is None else timedelta(seconds=pause.seconds)
             async with self._database.system() as connection:
-                await store.release(connection, order_id, run, again)
+                await leases.release(connection, order_id, run, again)
         return pause
 
     async def _sleep(self, seconds: float) -> None:

@@ -1,15 +1,17 @@
 """Checks of what callers ask of the orders service: requests in, values out, or one clear refusal."""
 
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
-from kit import page_token
+from kit import money, page_token
 from kit.auth import Role, Session
 from kit.checks import Checks
 from kit.errors import Failure, Kind, invalid
 from protos.orders.v1 import orders_pb2
 from services.orders.messages import SHOWN_STATUS, statuses_of
 from services.orders.order import MOST_KEY, MOST_QUANTITY, MOST_REFERENCE, OrderRequest
+from services.orders.provider_order import MOST_MONEY
 from services.orders.store import Wanted
 
 # Rows. A page is one screen of an app; the most is what an export may ask for at once.
@@ -26,6 +28,14 @@ def buy(request: orders_pb2.CreateOrderRequest, customer_id: UUID) -> OrderReque
         checks.fail("idempotency_key", f"must have at most {MOST_KEY} characters, not {len(key)}")
     elif not all("!" <= character <= "~" for character in key):
         checks.fail("idempotency_key", "must consist of visible ASCII characters without spaces")
+    if key and request.prevent_duplicates:
+        checks.fail(
+            "prevent_duplicates", "is for calls without an idempotency key, which tells them apart"
+        )
+    if request.esim_id and request.quantity != 1:
+        checks.fail("quantity", "must be 1 for a plan that goes to one eSIM of yours")
+    if request.allow_reassign and not request.esim_id:
+        checks.fail("allow_reassign", "is only for a plan that goes to an eSIM of yours")
     checked = OrderRequest(
         customer_id=customer_id,
         plan_id=checks.uuid("plan_id", request.plan_id),
@@ -35,9 +45,23 @@ def buy(request: orders_pb2.CreateOrderRequest, customer_id: UUID) -> OrderReque
         ),
         auto_activate=request.auto_activate,
         idempotency_key=key or None,
+        esim_id=checks.uuid("esim_id", request.esim_id) if request.esim_id else None,
+        allow_reassign=request.allow_reassign,
+        prevent_duplicates=request.prevent_duplicates,
+        max_price=_limit(checks, request, "max_price"),
+        max_total=_limit(checks, request, "max_total"),
     )
     checks.done()
     return checked
+
+
+def _limit(checks: Checks, request: orders_pb2.CreateOrderRequest, field: str) -> Decimal | None:
+    if not request.HasField(field):  # type: ignore[arg-type] # only called with its names
+        return None
+    limit = money.from_proto(getattr(request, field))
+    if not 0 <= limit < MOST_MONEY:
+        checks.fail(field, "must be an amount of money, 0 or more")
+    return limit
 
 
 def validate(request: orders_pb2.ValidateOrderRequest) -> tuple[UUID, int]:

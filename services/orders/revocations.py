@@ -9,7 +9,7 @@ from services.orders.order import Order, Refund, Revocation
 
 REQUEST = """
 update orders.esim_orders
-set cancel_requested_at = now(), next_run_at = now(), updated_at = now()
+set cancel_requested_at = now(), cancel_unused_only = $2, next_run_at = now(), updated_at = now()
 where id = $1 and status = 'COMPLETED' and cancel_requested_at is null
 returning id
 """
@@ -24,13 +24,17 @@ where order_revocations.state = 'REFUSED'
 
 
 async def request(
-    connection: Connection, order: Order, planned: Sequence[tuple[Revocation, bool]]
+    connection: Connection,
+    order: Order,
+    planned: Sequence[tuple[Revocation, bool]],
+    *,
+    unused_only: bool,
 ) -> bool:
     """Records that the order is to be cancelled, and how; False when that was recorded before.
 
     Each revocation comes with whether its refund is asked for to the balance.
     """
-    if await connection.fetchval(REQUEST, order.id) is None:
+    if await connection.fetchval(REQUEST, order.id, unused_only) is None:
         return False
     await connection.executemany(
         PLAN,

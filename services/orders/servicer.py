@@ -1,6 +1,6 @@
 """The gRPC face of the orders service."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -9,15 +9,24 @@ from kit.auth import Session
 from kit.db import Database
 from kit.errors import Failure, Kind
 from kit.rpc_guard import Access
-from protos.orders.v1 import orders_pb2, orders_pb2_grpc
-from services.orders import deliveries, requests, revocations, store
+from protos.orders.v1 import events_pb2, orders_pb2
+from services.orders import deliveries, requests, revocations, store, timeline
 from services.orders.cancel import Cancellation, check_cancellable
 from services.orders.claim import Claims, check_buyer
 from services.orders.datasource import OrdersDataSource
-from services.orders.messages import esim_to_proto, order_to_proto, revocation_to_proto
+from services.orders.events import Events
+from services.orders.live import Live
+from services.orders.messages import (
+    esim_to_proto,
+    order_to_proto,
+    revocation_to_proto,
+    timelines_to_proto,
+)
 from services.orders.order import WORDS_NOT_SOLD, Order, OrderStatus, cancelled_words
 from services.orders.peers import Catalogue
 from services.orders.recovery import Recovery
+from services.orders.review import Review
+from services.orders.servicer_operators import OperatorCalls
 
 ACCESS: Mapping[str, Access] = {
     "CreateOrder": Access.SIGNED_IN,
@@ -27,13 +36,21 @@ ACCESS: Mapping[str, Access] = {
     "ListOrders": Access.SIGNED_IN,
     "ListOrderAssignments": Access.SIGNED_IN,
     "CancelOrder": Access.SIGNED_IN,
+    "ApplyEvents": Access.SERVICE,
+    "WatchOrder": Access.SIGNED_IN,
+    "BatchListOrderTimelines": Access.SIGNED_IN,
+    "ListStuckOrders": Access.ADMIN,
+    "GetOrderHistory": Access.ADMIN,
+    "ResumeOrder": Access.ADMIN,
+    "ResolveOrder": Access.ADMIN,
+    "ListUnexplainedProviderOrders": Access.ADMIN,
 }
 # Seconds of the caller's deadline kept for reading the order and answering.
 ANSWER_TIME = 0.5
 
 
-class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
-    """Each method: checks, one call, the answer."""
+class OrdersServicer(OperatorCalls):
+    """Each method: checks, one call, the answer. Those for operators are in their own file."""
 
     def __init__(
         self,
@@ -43,6 +60,8 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         claims: Claims,
         cancellation: Cancellation,
         recovery: Recovery,
+        live: Live,
+        review: Review,
         *,
         wait: float,
     ) -> None:
@@ -52,6 +71,9 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         self._claims = claims
         self._cancellation = cancellation
         self._recovery = recovery
+        self._events = Events(database, recovery.start)
+        self._live = live
+        self._review = review
         self._wait = wait
 
     async def CreateOrder(
@@ -158,7 +180,9 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         if order.status is OrderStatus.COMPLETED:
             async with self._database.session(session) as connection:
                 esims = await deliveries.of_order(connection, order.id)
-            await self._cancellation.request(order, esims, session.user_id)
+            await self._cancellation.request(
+                order, esims, session.user_id, unused_only=request.unused_only
+            )
             order = await self._worked_on(session, order.id)
         async with self._database.session(session) as connection:
             revoked = await revocations.list_revocations(connection, order.id)
@@ -172,6 +196,29 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
             message=message,
             revoked=[revocation_to_proto(r) for r in revoked if r.state == "REVOKED"],
         )
+
+    async def WatchOrder(
+        self, request: orders_pb2.WatchOrderRequest, context: Any
+    ) -> AsyncIterator[orders_pb2.WatchOrderResponse]:
+        session = rpc_guard.session()
+        async for order in self._live.watch(session, requests.order_id(request.order_id)):
+            yield orders_pb2.WatchOrderResponse(order=order_to_proto(order, session))
+
+    async def ApplyEvents(
+        self, request: events_pb2.ApplyEventsRequest, context: Any
+    ) -> events_pb2.ApplyEventsResponse:
+        return await self._events.apply(request)
+
+    async def BatchListOrderTimelines(
+        self, request: orders_pb2.BatchListOrderTimelinesRequest, context: Any
+    ) -> orders_pb2.BatchListOrderTimelinesResponse:
+        ids = requests.order_ids(list(request.order_ids))
+        async with self._database.session(rpc_guard.session()) as connection:
+            seen = [order.id for order in await store.get(connection, ids)]
+        # Sessions can't read the steps; these orders are the caller's to see.
+        async with self._database.system() as connection:
+            entries = await timeline.list_entries(connection, seen)
+        return orders_pb2.BatchListOrderTimelinesResponse(timelines=timelines_to_proto(entries))
 
     async def _order(self, session: Session, order_id: UUID) -> Order:
         """Row security decides: another customer's order isn't there."""

@@ -22,6 +22,7 @@ class Settings:
     clock_tolerance: float = 300.0
     recovery_every: float = 1.0
     takeover: float = 30.0
+    price_ttl: float = 3600.0
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
@@ -71,6 +72,15 @@ class Settings:
                 30,
                 low=1,
                 high=300,
+            ),
+            # The documented life of catalogue data; the sync keeps it younger.
+            price_ttl=env.number(
+                "ORDERS_PRICE_TTL_SECONDS",
+                "Age of the catalogue's last reading from which a price is asked of eSIM Go before"
+                " an order is taken.",
+                3600,
+                low=0,
+                high=86400,
             ),
         )
 

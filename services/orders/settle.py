@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from kit.db import Connection, Database
 from kit.errors import Failure
-from services.orders import attempts, order, store
+from services.orders import attempts, deliveries, order, store
 from services.orders.datasource import OrdersDataSource
-from services.orders.order import OrderStatus, RecoveryPoint
+from services.orders.order import FailureReason, OrderStatus, RecoveryPoint
 from services.orders.provider_order import ProviderOrder
 from services.orders.reconcile import Attempt, Candidate, Decision, Verdict, match
 from services.orders.work import Pause, Work, grown
@@ -60,6 +60,7 @@ class Settlement:
                 read_at=read_at,
                 settling=self._settling,
                 tolerance=self._tolerance,
+                own_addresses=await attempts.own_addresses(connection),
             )
             mine = next(a for a in unsettled if a.order_id == work.order.id)
             if decisions[mine.id].verdict is Verdict.WAIT:
@@ -77,7 +78,16 @@ class Settlement:
             if (o.item, o.quantity) == (work.order.bundle_name, work.order.quantity)
         ]
         owned = await store.owned_references(connection, [o.reference for o in same])
-        return [Candidate(o.reference, o.created_at) for o in same if o.reference not in owned]
+        left = [o for o in same if o.reference not in owned]
+        target = work.order.bound_iccid
+        if target is None:
+            # What went to an eSIM that was there before is a top-up: another question.
+            known = await deliveries.known_iccids(connection, [i for o in left for i in o.iccids])
+            left = [o for o in left if not o.iccids & known]
+        else:
+            # One that names no eSIM yet could be ours; what it delivers is compared later.
+            left = [o for o in left if not o.iccids or target in o.iccids]
+        return [Candidate(o.reference, o.created_at, o.source_address) for o in left]
 
     async def _apply(
         self,
@@ -108,6 +118,7 @@ class Settlement:
                         "given up: surely not bought",
                         status=OrderStatus.FAILED,
                         reason=order.WORDS_NOT_REACHED,
+                        failure=FailureReason.PROVIDER_UNREACHABLE,
                         connection=connection,
                     )
                 else:

@@ -1,4 +1,4 @@
-"""The SQL of orders: claims, leases, steps and lists. Nothing here commits."""
+"""The SQL of orders: claims, steps and lists. Nothing here commits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,19 +8,24 @@ from uuid import UUID
 
 from kit.db import Connection
 from services.orders.order import (
+    FailureReason,
     Order,
     OrderRequest,
     OrderStatus,
     Plan,
     RecoveryPoint,
+    Target,
 )
 
 COLUMNS = """o.id, o.customer_id, o.plan_id, o.bundle_name, o.quantity, o.unit_price, o.total_price,
     o.currency, o.customer_reference, o.auto_activate, o.status, o.recovery_point, o.status_reason,
-    o.provider_reference, o.cancel_requested_at, o.created_at, o.updated_at"""
+    o.provider_reference, o.cancel_requested_at, o.created_at, o.updated_at, o.target_esim_id,
+    o.target_iccid, o.allow_reassign, o.needs_new_esim, o.reassigned, o.max_price, o.max_total,
+    o.failure_reason"""
 
 
-def _order(row: Any) -> Order:
+def read_row(row: Any) -> Order:
+    """An order from a row with COLUMNS."""
     values = dict(row)
     values["status"] = OrderStatus(values["status"])
     values["recovery_point"] = RecoveryPoint(values["recovery_point"])
@@ -30,17 +35,20 @@ def _order(row: Any) -> Order:
 CLAIM = f"""
 insert into orders.esim_orders as o (
     customer_id, idempotency_key, plan_id, bundle_name, quantity, unit_price, total_price, currency,
-    customer_reference, auto_activate, next_run_at
+    customer_reference, auto_activate, target_esim_id, target_iccid, allow_reassign, needs_new_esim,
+    max_price, max_total, next_run_at
 ) values (
-    $1, $2, $3, $4, $5::smallint, $6::numeric, $6::numeric * $5::smallint, $7, $8, $9,
-    now()
+    $1, $2, $3, $4, $5::smallint, $6::numeric, $6::numeric * $5::smallint, $7, $8, $9, $10, $11,
+    $12, $13, $14, $15, now()
 )
 on conflict (customer_id, idempotency_key) do nothing
 returning {COLUMNS}
 """  # noqa: S608 - only COLUMNS of this file goes in
 
 
-async def claim(connection: Connection, request: OrderRequest, plan: Plan) -> Order | None:
+async def claim(
+    connection: Connection, request: OrderRequest, plan: Plan, target: Target | None
+) -> Order | None:
     """Records the intent to buy; None when the customer's key is in use already."""
     row = await connection.fetchrow(
         CLAIM,
@@ -53,8 +61,43 @@ async def claim(connection: Connection, request: OrderRequest, plan: Plan) -> Or
         plan.currency,
         request.customer_reference,
         request.auto_activate,
+        target.esim_id if target else None,
+        target.iccid if target else None,
+        request.allow_reassign,
+        target is not None and not target.fits,
+        request.max_price,
+        request.max_total,
     )
-    return _order(row) if row else None
+    return read_row(row) if row else None
+
+
+# One at a time: the second of two clicks waits until the first one's order is committed.
+LOCK_TWINS = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
+# Seconds. Two clicks of an impatient hand, or a request that a client sent again after a lost answer;
+# who wants a second one says so later, or with a key. The contract with clients names it.
+DUPLICATE_WINDOW = timedelta(seconds=30)
+FIND_TWIN = f"""
+select {COLUMNS} from orders.esim_orders o
+where o.customer_id = $1 and o.plan_id = $2 and o.quantity = $3
+    and o.target_esim_id is not distinct from $4 and o.idempotency_key is null
+    and o.status <> 'FAILED' and o.created_at > now() - $5::interval
+order by o.created_at desc limit 1
+"""  # noqa: S608 - only COLUMNS of this file goes in
+
+
+async def find_twin(connection: Connection, request: OrderRequest) -> Order | None:
+    """A like order of the last moments; others that ask the same wait until the transaction ends."""
+    name = f"{request.customer_id} {request.plan_id} {request.quantity} {request.esim_id}"
+    await connection.execute(LOCK_TWINS, name)
+    row = await connection.fetchrow(
+        FIND_TWIN,
+        request.customer_id,
+        request.plan_id,
+        request.quantity,
+        request.esim_id,
+        DUPLICATE_WINDOW,
+    )
+    return read_row(row) if row else None
 
 
 FIND_BY_KEY = f"""
@@ -64,7 +107,7 @@ select {COLUMNS} from orders.esim_orders o where o.customer_id = $1 and o.idempo
 
 async def find_by_key(connection: Connection, customer_id: UUID, key: str) -> Order | None:
     row = await connection.fetchrow(FIND_BY_KEY, customer_id, key)
-    return _order(row) if row else None
+    return read_row(row) if row else None
 
 
 GET = f"select {COLUMNS} from orders.esim_orders o where o.id = any($1::uuid[])"  # noqa: S608 - likewise
@@ -72,7 +115,7 @@ GET = f"select {COLUMNS} from orders.esim_orders o where o.id = any($1::uuid[])"
 
 async def get(connection: Connection, order_ids: Sequence[UUID]) -> list[Order]:
     """Those that exist and that the session may see, in no order."""
-    return [_order(row) for row in await connection.fetch(GET, list(order_ids))]
+    return [read_row(row) for row in await connection.fetch(GET, list(order_ids))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,64 +154,7 @@ async def list_orders(connection: Connection, wanted: Wanted, limit: int) -> lis
         order_id,
         limit,
     )
-    return [_order(row) for row in rows]
-
-
-TAKE_LEASE = f"""
-update orders.esim_orders as o
-set lease_owner = $2, leased_until = now() + $3::interval
-where o.id = $1
-    and (o.status = 'PROCESSING' or (o.status = 'COMPLETED' and o.cancel_requested_at is not null))
-    and (o.leased_until is null or o.leased_until <= now())
-    and o.next_run_at <= now()
-returning {COLUMNS}
-"""  # noqa: S608 - only COLUMNS of this file goes in
-
-
-async def take_lease(
-    connection: Connection, order_id: UUID, run: UUID, length: timedelta
-) -> Order | None:
-    """The order, if work on it is due and nobody else works on it until the lease ends."""
-    row = await connection.fetchrow(TAKE_LEASE, order_id, run, length)
-    return _order(row) if row else None
-
-
-RELEASE = """
-update orders.esim_orders
-set lease_owner = null, leased_until = null, next_run_at = now() + $3::interval
-where id = $1 and lease_owner = $2
-"""
-
-
-async def release(
-    connection: Connection, order_id: UUID, run: UUID, again_in: timedelta | None
-) -> None:
-    """Ends a run; None says that there is nothing left to do."""
-    await connection.execute(RELEASE, order_id, run, again_in)
-
-
-LEASED = "select leased_until > now() from orders.esim_orders where id = $1"
-
-
-async def leased(connection: Connection, order_id: UUID) -> bool:
-    """Whether somebody works on the order now."""
-    return bool(await connection.fetchval(LEASED, order_id))
-
-
-# Whoever records that there is work does it at once, and sits its own short pauses out: the watch
-# of another process leaves it this long before it steps in.
-GRACE = timedelta(seconds=1)
-OVERDUE = """
-select id from orders.esim_orders
-where next_run_at <= now() - $1::interval and (leased_until is null or leased_until <= now())
-order by next_run_at
-limit $2
-"""
-
-
-async def overdue(connection: Connection, limit: int) -> list[UUID]:
-    """Orders that somebody should go on with, the longest waiting first."""
-    return [row["id"] for row in await connection.fetch(OVERDUE, GRACE, limit)]
+    return [read_row(row) for row in rows]
 
 
 class LeaseLostError(Exception):
@@ -181,7 +167,7 @@ changed as (
     update orders.esim_orders as o
     set status = $3, recovery_point = $4, status_reason = $5, updated_at = now(),
         operator_detail = coalesce($6, o.operator_detail),
-        leased_until = now() + $7::interval
+        failure_reason = $10, leased_until = now() + $7::interval
     from old
     where o.id = old.id and o.lease_owner = $2
     returning {COLUMNS}, old.status as old_status
@@ -205,6 +191,7 @@ async def step(
     point: RecoveryPoint | None = None,
     reason: str | None = None,
     detail: str | None = None,
+    failure: FailureReason | None = None,
     actor: str,
 ) -> Order:
     """Moves an order on and notes the event; what is None stays. Renews the lease.
@@ -222,10 +209,11 @@ async def step(
         lease,
         actor,
         event,
+        failure or "",
     )
     if row is None:
         raise LeaseLostError
-    return _order(row)
+    return read_row(row)
 
 
 RECORD_EVENT = """
@@ -236,6 +224,14 @@ insert into orders.order_events (order_id, to_status, actor, reason) values ($1,
 async def record_asked(connection: Connection, order: Order, actor: UUID | None, what: str) -> None:
     """Notes what a user asked for; None is the service role key."""
     await connection.execute(RECORD_EVENT, order.id, order.status, str(actor or "service"), what)
+
+
+REASSIGNED = "update orders.esim_orders set reassigned = true where id = $1"
+
+
+async def record_reassigned(connection: Connection, order_id: UUID) -> None:
+    """The bundle came on another eSIM than was named."""
+    await connection.execute(REASSIGNED, order_id)
 
 
 RECORD_PLACED = """

@@ -8,7 +8,7 @@ from opentelemetry.metrics import Counter
 
 from kit.db import Connection, Database
 from services.orders import store
-from services.orders.order import Order, OrderStatus, RecoveryPoint
+from services.orders.order import FailureReason, Order, OrderStatus, RecoveryPoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Work:
         point: RecoveryPoint | None = None,
         reason: str | None = None,
         detail: str | None = None,
+        failure: FailureReason | None = None,
         connection: "Connection | None" = None,
     ) -> None:
         """Moves the order on, in the given transaction or in one of its own.
@@ -51,6 +52,7 @@ class Work:
                     point=point,
                     reason=reason,
                     detail=detail,
+                    failure=failure,
                     connection=own,
                 )
             return
@@ -64,6 +66,7 @@ class Work:
             point=point,
             reason=reason,
             detail=detail,
+            failure=failure,
             actor=self.actor,
         )
         if status is not None:

@@ -98,6 +98,9 @@ class Order(_message.Message):
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     BUNDLE_NAME_FIELD_NUMBER: _builtins.int
     NEEDS_REVIEW_FIELD_NUMBER: _builtins.int
+    FAILURE_REASON_FIELD_NUMBER: _builtins.int
+    ESIM_ID_FIELD_NUMBER: _builtins.int
+    REASSIGNED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID."""
     reference: _builtins.str
@@ -116,6 +119,12 @@ class Order(_message.Message):
     """The provider's bundle name of the plan."""
     needs_review: _builtins.bool
     """Nobody but an operator can settle it: shown as PROCESSING to customers."""
+    failure_reason: _builtins.str
+    """Why it failed, for programs, such as PLAN_UNAVAILABLE or PROVIDER_UNREACHABLE; empty unless FAILED."""
+    esim_id: _builtins.str
+    """The customer's eSIM that the plan was bought for; empty for a purchase of new eSIMs."""
+    reassigned: _builtins.bool
+    """The plan did not fit that eSIM and came on a new one, as the caller had allowed."""
     @_builtins.property
     def unit_price(self) -> _money_pb2.Money:
         """The plan's price when the order was recorded, for one."""
@@ -146,10 +155,13 @@ class Order(_message.Message):
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         bundle_name: _builtins.str = ...,
         needs_review: _builtins.bool = ...,
+        failure_reason: _builtins.str = ...,
+        esim_id: _builtins.str = ...,
+        reassigned: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "total_price", b"total_price", "unit_price", b"unit_price", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_activate", b"auto_activate", "bundle_name", b"bundle_name", "created_at", b"created_at", "customer_id", b"customer_id", "customer_reference", b"customer_reference", "id", b"id", "needs_review", b"needs_review", "plan_id", b"plan_id", "quantity", b"quantity", "reference", b"reference", "status", b"status", "status_reason", b"status_reason", "total_price", b"total_price", "unit_price", b"unit_price", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_activate", b"auto_activate", "bundle_name", b"bundle_name", "created_at", b"created_at", "customer_id", b"customer_id", "customer_reference", b"customer_reference", "esim_id", b"esim_id", "failure_reason", b"failure_reason", "id", b"id", "needs_review", b"needs_review", "plan_id", b"plan_id", "quantity", b"quantity", "reassigned", b"reassigned", "reference", b"reference", "status", b"status", "status_reason", b"status_reason", "total_price", b"total_price", "unit_price", b"unit_price", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -164,6 +176,11 @@ class CreateOrderRequest(_message.Message):
     CUSTOMER_REFERENCE_FIELD_NUMBER: _builtins.int
     AUTO_ACTIVATE_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    ESIM_ID_FIELD_NUMBER: _builtins.int
+    ALLOW_REASSIGN_FIELD_NUMBER: _builtins.int
+    PREVENT_DUPLICATES_FIELD_NUMBER: _builtins.int
+    MAX_PRICE_FIELD_NUMBER: _builtins.int
+    MAX_TOTAL_FIELD_NUMBER: _builtins.int
     plan_id: _builtins.str
     quantity: _builtins.int
     """1 to 10."""
@@ -173,8 +190,24 @@ class CreateOrderRequest(_message.Message):
     """False leaves the bundle to start at first use; true also follows it at the provider until it is in force."""
     idempotency_key: _builtins.str
     """Up to 200 visible ASCII characters, unique among the customer's orders: the same key and request answer the same order.
-    Without one the call is no repetition of any other.
+    Kept as long as the order, never less than 24 hours. Without one the call is no repetition of any other.
     """
+    esim_id: _builtins.str
+    """The customer's own eSIM that gets the plan; quantity must be 1. Empty: new eSIMs."""
+    allow_reassign: _builtins.bool
+    """With esim_id: a plan that does not fit comes on a new eSIM instead of being refused (`reassigned` tells)."""
+    prevent_duplicates: _builtins.bool
+    """Without a key: an order of the same customer for the same plan, quantity and eSIM of the last 30 seconds that has not
+    failed is answered instead of buying again.
+    """
+    @_builtins.property
+    def max_price(self) -> _money_pb2.Money:
+        """The most that one may cost, in the plan's currency."""
+
+    @_builtins.property
+    def max_total(self) -> _money_pb2.Money:
+        """The most that all may cost."""
+
     def __init__(
         self,
         *,
@@ -183,10 +216,15 @@ class CreateOrderRequest(_message.Message):
         customer_reference: _builtins.str = ...,
         auto_activate: _builtins.bool = ...,
         idempotency_key: _builtins.str = ...,
+        esim_id: _builtins.str = ...,
+        allow_reassign: _builtins.bool = ...,
+        prevent_duplicates: _builtins.bool = ...,
+        max_price: _money_pb2.Money | None = ...,
+        max_total: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["max_price", b"max_price", "max_total", b"max_total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_activate", b"auto_activate", "customer_reference", b"customer_reference", "idempotency_key", b"idempotency_key", "plan_id", b"plan_id", "quantity", b"quantity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_reassign", b"allow_reassign", "auto_activate", b"auto_activate", "customer_reference", b"customer_reference", "esim_id", b"esim_id", "idempotency_key", b"idempotency_key", "max_price", b"max_price", "max_total", b"max_total", "plan_id", b"plan_id", "prevent_duplicates", b"prevent_duplicates", "quantity", b"quantity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -199,7 +237,7 @@ class CreateOrderResponse(_message.Message):
     ORDER_FIELD_NUMBER: _builtins.int
     REPEATED_REQUEST_FIELD_NUMBER: _builtins.int
     repeated_request: _builtins.bool
-    """The key was used before, and this is that order."""
+    """The key was used before, or `prevent_duplicates` found one, and this is that order."""
     @_builtins.property
     def order(self) -> Global___Order: ...
     def __init__(
@@ -515,15 +553,19 @@ class CancelOrderRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDER_ID_FIELD_NUMBER: _builtins.int
+    UNUSED_ONLY_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
+    unused_only: _builtins.bool
+    """Cancel what nobody used, and leave the rest, instead of refusing an order that is partly in use."""
     def __init__(
         self,
         *,
         order_id: _builtins.str = ...,
+        unused_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id", "unused_only", b"unused_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -584,3 +626,525 @@ class RevokedAssignment(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RevokedAssignment: _TypeAlias = RevokedAssignment  # noqa: Y015
+
+@_typing.final
+class BatchListOrderTimelinesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """1 to 1,000."""
+
+    def __init__(
+        self,
+        *,
+        order_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_ids", b"order_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchListOrderTimelinesRequest: _TypeAlias = BatchListOrderTimelinesRequest  # noqa: Y015
+
+@_typing.final
+class BatchListOrderTimelinesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIMELINES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def timelines(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderTimeline]: ...
+    def __init__(
+        self,
+        *,
+        timelines: _abc.Iterable[Global___OrderTimeline] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["timelines", b"timelines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchListOrderTimelinesResponse: _TypeAlias = BatchListOrderTimelinesResponse  # noqa: Y015
+
+@_typing.final
+class OrderTimeline(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.str
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimelineEntry]:
+        """Oldest first."""
+
+    def __init__(
+        self,
+        *,
+        order_id: _builtins.str = ...,
+        entries: _abc.Iterable[Global___TimelineEntry] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "order_id", b"order_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderTimeline: _TypeAlias = OrderTimeline  # noqa: Y015
+
+@_typing.final
+class TimelineEntry(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    status: Global___OrderStatus.ValueType
+    """The order's status from then on."""
+    message: _builtins.str
+    """What happened, in words."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        status: Global___OrderStatus.ValueType = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "message", b"message", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TimelineEntry: _TypeAlias = TimelineEntry  # noqa: Y015
+
+@_typing.final
+class ListStuckOrdersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OLDER_THAN_SECONDS_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    older_than_seconds: _builtins.int
+    """How long an order may be worked on before it counts; 0 means 900."""
+    page_size: _builtins.int
+    """1 to 500; 0 means 50."""
+    def __init__(
+        self,
+        *,
+        older_than_seconds: _builtins.int = ...,
+        page_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["older_than_seconds", b"older_than_seconds", "page_size", b"page_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStuckOrdersRequest: _TypeAlias = ListStuckOrdersRequest  # noqa: Y015
+
+@_typing.final
+class ListStuckOrdersResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___StuckOrder]: ...
+    def __init__(
+        self,
+        *,
+        orders: _abc.Iterable[Global___StuckOrder] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["orders", b"orders"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStuckOrdersResponse: _TypeAlias = ListStuckOrdersResponse  # noqa: Y015
+
+@_typing.final
+class StuckOrder(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    RECOVERY_POINT_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    NEXT_LOOK_AT_FIELD_NUMBER: _builtins.int
+    recovery_point: _builtins.str
+    """How far it got: CLAIMED, ATTEMPTED, PLACED or REGISTERED."""
+    detail: _builtins.str
+    """What the platform knows and customers don't see."""
+    @_builtins.property
+    def order(self) -> Global___Order: ...
+    @_builtins.property
+    def next_look_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        order: Global___Order | None = ...,
+        recovery_point: _builtins.str = ...,
+        detail: _builtins.str = ...,
+        next_look_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next_look_at", b"next_look_at", "order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "next_look_at", b"next_look_at", "order", b"order", "recovery_point", b"recovery_point"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StuckOrder: _TypeAlias = StuckOrder  # noqa: Y015
+
+@_typing.final
+class GetOrderHistoryRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        order_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOrderHistoryRequest: _TypeAlias = GetOrderHistoryRequest  # noqa: Y015
+
+@_typing.final
+class GetOrderHistoryResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    CANDIDATES_FIELD_NUMBER: _builtins.int
+    CANDIDATES_ERROR_FIELD_NUMBER: _builtins.int
+    candidates_error: _builtins.str
+    """Why the candidates could not be read; empty when they were."""
+    @_builtins.property
+    def order(self) -> Global___StuckOrder: ...
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderAttempt]: ...
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderStep]: ...
+    @_builtins.property
+    def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProviderOrder]:
+        """The provider's orders of the same bundle and quantity since the first attempt."""
+
+    def __init__(
+        self,
+        *,
+        order: Global___StuckOrder | None = ...,
+        attempts: _abc.Iterable[Global___OrderAttempt] | None = ...,
+        steps: _abc.Iterable[Global___OrderStep] | None = ...,
+        candidates: _abc.Iterable[Global___ProviderOrder] | None = ...,
+        candidates_error: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "candidates", b"candidates", "candidates_error", b"candidates_error", "order", b"order", "steps", b"steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOrderHistoryResponse: _TypeAlias = GetOrderHistoryResponse  # noqa: Y015
+
+@_typing.final
+class OrderAttempt(_message.Message):
+    """One call to the provider that may have bought."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    STARTED_AT_FIELD_NUMBER: _builtins.int
+    ENDED_AT_FIELD_NUMBER: _builtins.int
+    outcome: _builtins.str
+    @_builtins.property
+    def started_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def ended_at(self) -> _timestamp_pb2.Timestamp:
+        """Absent while it is on its way."""
+
+    def __init__(
+        self,
+        *,
+        outcome: _builtins.str = ...,
+        started_at: _timestamp_pb2.Timestamp | None = ...,
+        ended_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ended_at", b"ended_at", "started_at", b"started_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ended_at", b"ended_at", "outcome", b"outcome", "started_at", b"started_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderAttempt: _TypeAlias = OrderAttempt  # noqa: Y015
+
+@_typing.final
+class OrderStep(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    FROM_STATUS_FIELD_NUMBER: _builtins.int
+    TO_STATUS_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    from_status: _builtins.str
+    to_status: _builtins.str
+    actor: _builtins.str
+    """purchase, cancellation, or the id of a user."""
+    reason: _builtins.str
+    note: _builtins.str
+    """What an operator wrote."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        from_status: _builtins.str = ...,
+        to_status: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "at", b"at", "from_status", b"from_status", "note", b"note", "reason", b"reason", "to_status", b"to_status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderStep: _TypeAlias = OrderStep  # noqa: Y015
+
+@_typing.final
+class ProviderOrder(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    BUNDLE_NAME_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    TOTAL_PRICE_FIELD_NUMBER: _builtins.int
+    SOURCE_ADDRESS_FIELD_NUMBER: _builtins.int
+    ICCIDS_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    reference: _builtins.str
+    bundle_name: _builtins.str
+    quantity: _builtins.int
+    source_address: _builtins.str
+    """The address that it was bought from, where the provider tells."""
+    order_id: _builtins.str
+    """The order here that owns it; empty when none does."""
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def total_price(self) -> _money_pb2.Money:
+        """Absent when the provider named none."""
+
+    @_builtins.property
+    def iccids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        reference: _builtins.str = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        bundle_name: _builtins.str = ...,
+        quantity: _builtins.int = ...,
+        total_price: _money_pb2.Money | None = ...,
+        source_address: _builtins.str = ...,
+        iccids: _abc.Iterable[_builtins.str] | None = ...,
+        order_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "total_price", b"total_price"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_name", b"bundle_name", "created_at", b"created_at", "iccids", b"iccids", "order_id", b"order_id", "quantity", b"quantity", "reference", b"reference", "source_address", b"source_address", "total_price", b"total_price"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProviderOrder: _TypeAlias = ProviderOrder  # noqa: Y015
+
+@_typing.final
+class ResumeOrderRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.str
+    note: _builtins.str
+    """Why, for whoever reads the history; at most 500 characters."""
+    def __init__(
+        self,
+        *,
+        order_id: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "order_id", b"order_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeOrderRequest: _TypeAlias = ResumeOrderRequest  # noqa: Y015
+
+@_typing.final
+class ResumeOrderResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order(self) -> Global___StuckOrder: ...
+    def __init__(
+        self,
+        *,
+        order: Global___StuckOrder | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeOrderResponse: _TypeAlias = ResumeOrderResponse  # noqa: Y015
+
+@_typing.final
+class ResolveOrderRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    PLACED_AS_FIELD_NUMBER: _builtins.int
+    NOT_BOUGHT_FIELD_NUMBER: _builtins.int
+    PAID_BACK_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.str
+    placed_as: _builtins.str
+    """The provider's reference of the order that this one bought: the order goes on to deliver it."""
+    not_bought: _builtins.bool
+    """It bought nothing: the order fails."""
+    paid_back: _builtins.bool
+    """It was bought, and the provider took it back and returned the money: the order fails."""
+    note: _builtins.str
+    """What was found out and how; 1 to 500 characters."""
+    def __init__(
+        self,
+        *,
+        order_id: _builtins.str = ...,
+        placed_as: _builtins.str = ...,
+        not_bought: _builtins.bool = ...,
+        paid_back: _builtins.bool = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["not_bought", b"not_bought", "paid_back", b"paid_back", "placed_as", b"placed_as", "resolution", b"resolution"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["not_bought", b"not_bought", "note", b"note", "order_id", b"order_id", "paid_back", b"paid_back", "placed_as", b"placed_as", "resolution", b"resolution"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_resolution: _TypeAlias = _typing.Literal["placed_as", "not_bought", "paid_back"]  # noqa: Y015
+    _WhichOneofArgType_resolution: _TypeAlias = _typing.Literal["resolution", b"resolution"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_resolution) -> _WhichOneofReturnType_resolution | None: ...
+
+Global___ResolveOrderRequest: _TypeAlias = ResolveOrderRequest  # noqa: Y015
+
+@_typing.final
+class ResolveOrderResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order(self) -> Global___StuckOrder: ...
+    def __init__(
+        self,
+        *,
+        order: Global___StuckOrder | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveOrderResponse: _TypeAlias = ResolveOrderResponse  # noqa: Y015
+
+@_typing.final
+class ListUnexplainedProviderOrdersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """1 to 500; 0 means 50."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUnexplainedProviderOrdersRequest: _TypeAlias = ListUnexplainedProviderOrdersRequest  # noqa: Y015
+
+@_typing.final
+class ListUnexplainedProviderOrdersResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProviderOrder]: ...
+    def __init__(
+        self,
+        *,
+        orders: _abc.Iterable[Global___ProviderOrder] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["orders", b"orders"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUnexplainedProviderOrdersResponse: _TypeAlias = ListUnexplainedProviderOrdersResponse  # noqa: Y015
+
+@_typing.final
+class WatchOrderRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        order_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchOrderRequest: _TypeAlias = WatchOrderRequest  # noqa: Y015
+
+@_typing.final
+class WatchOrderResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order(self) -> Global___Order: ...
+    def __init__(
+        self,
+        *,
+        order: Global___Order | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchOrderResponse: _TypeAlias = WatchOrderResponse  # noqa: Y015

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from protos.orders.v1 import events_pb2 as orders_dot_v1_dot_events__pb2
 from protos.orders.v1 import orders_pb2 as orders_dot_v1_dot_orders__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -74,6 +75,46 @@ class OrdersServiceStub:
                 request_serializer=orders_dot_v1_dot_orders__pb2.CancelOrderRequest.SerializeToString,
                 response_deserializer=orders_dot_v1_dot_orders__pb2.CancelOrderResponse.FromString,
                 _registered_method=True)
+        self.ApplyEvents = channel.unary_unary(
+                '/orders.v1.OrdersService/ApplyEvents',
+                request_serializer=orders_dot_v1_dot_events__pb2.ApplyEventsRequest.SerializeToString,
+                response_deserializer=orders_dot_v1_dot_events__pb2.ApplyEventsResponse.FromString,
+                _registered_method=True)
+        self.WatchOrder = channel.unary_stream(
+                '/orders.v1.OrdersService/WatchOrder',
+                request_serializer=orders_dot_v1_dot_orders__pb2.WatchOrderRequest.SerializeToString,
+                response_deserializer=orders_dot_v1_dot_orders__pb2.WatchOrderResponse.FromString,
+                _registered_method=True)
+        self.BatchListOrderTimelines = channel.unary_unary(
+                '/orders.v1.OrdersService/BatchListOrderTimelines',
+                request_serializer=orders_dot_v1_dot_orders__pb2.BatchListOrderTimelinesRequest.SerializeToString,
+                response_deserializer=orders_dot_v1_dot_orders__pb2.BatchListOrderTimelinesResponse.FromString,
+                _registered_method=True)
+        self.ListStuckOrders = channel.unary_unary(
+                '/orders.v1.OrdersService/ListStuckOrders',
+                request_serializer=orders_dot_v1_dot_orders__pb2.ListStuckOrdersRequest.SerializeToString,
+                response_deserializer=orders_dot_v1_dot_orders__pb2.ListStuckOrdersResponse.FromString,
+                _registered_method=True)
+        self.GetOrderHistory = channel.unary_unary(
+                '/orders.v1.OrdersService/GetOrderHistory',
+                request_serializer=orders_dot_v1_dot_orders__pb2.GetOrderHistoryRequest.SerializeToString,
+                response_deserializer=orders_dot_v1_dot_orders__pb2.GetOrderHistoryResponse.FromString,
+                _registered_method=True)
+        self.ResumeOrder = channel.unary_unary(
+                '/orders.v1.OrdersService/ResumeOrder',
+                request_serializer=orders_dot_v1_dot_orders__pb2.ResumeOrderRequest.SerializeToString,
+                response_deserializer=orders_dot_v1_dot_orders__pb2.ResumeOrderResponse.FromString,
+                _registered_method=True)
+        self.ResolveOrder = channel.unary_unary(
+                '/orders.v1.OrdersService/ResolveOrder',
+                request_serializer=orders_dot_v1_dot_orders__pb2.ResolveOrderRequest.SerializeToString,
+                response_deserializer=orders_dot_v1_dot_orders__pb2.ResolveOrderResponse.FromString,
+                _registered_method=True)
+        self.ListUnexplainedProviderOrders = channel.unary_unary(
+                '/orders.v1.OrdersService/ListUnexplainedProviderOrders',
+                request_serializer=orders_dot_v1_dot_orders__pb2.ListUnexplainedProviderOrdersRequest.SerializeToString,
+                response_deserializer=orders_dot_v1_dot_orders__pb2.ListUnexplainedProviderOrdersResponse.FromString,
+                _registered_method=True)
 
 
 class OrdersServiceServicer:
@@ -88,7 +129,8 @@ class OrdersServiceServicer:
         """Buys a plan. The order is recorded before the provider is asked, and the work goes on when the caller is gone:
         the answer holds the order as it stands after a bounded wait, COMPLETED or FAILED when the work ended in time,
         else PROCESSING. FAILED_PRECONDITION (PLAN_UNAVAILABLE, ...) and INVALID_ARGUMENT mean that nothing was recorded.
-        ALREADY_EXISTS (IDEMPOTENCY_CONFLICT): the key belongs to another request.
+        ALREADY_EXISTS (IDEMPOTENCY_CONFLICT): the key belongs to another request. Further reasons of FAILED_PRECONDITION:
+        PRICE_CHANGED (above the caller's limit), ESIM_INCOMPATIBLE, NOT_SOLD_NOW (the provider would not take the order).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -132,7 +174,70 @@ class OrdersServiceServicer:
     def CancelOrder(self, request, context):
         """Cancels an order that nobody used: its unused bundles are revoked at the provider and refunded where the
         provider allows. FAILED_PRECONDITION (ORDER_IN_USE, ORDER_NOT_CANCELLABLE, ...) leaves it as it was.
-        May be repeated: a cancelled order answers as it is.
+        May be repeated: a cancelled order answers as it is. With `unused_only` it cancels what nobody used of an order that is
+        partly in use; the order stays COMPLETED then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApplyEvents(self, request, context):
+        """Takes in what callbacks of the provider tell, each on its own; repeatable, in any order. Service role key only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchOrder(self, request, context):
+        """An order as it is now, and then as it is after each change, for as long as the caller listens; a slow caller misses
+        steps between and never the last. Ends with UNAVAILABLE when the service stops or its database is away (call again:
+        the first message is the present state), and with UNAUTHENTICATED when the session expires.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchListOrderTimelines(self, request, context):
+        """How many orders came to where they are, in the customer's words; unknown ids and those of other customers are left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStuckOrders(self, request, context):
+        """The following are for administrators and the service role key.
+
+        Orders that need a person, and those that are worked on for longer than `older_than_seconds`; the oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOrderHistory(self, request, context):
+        """All that is known of one order: its attempts and steps, and the provider's orders that could be its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeOrder(self, request, context):
+        """Has the platform look at an order again, now: one in review goes on by the usual rules from where it was.
+        FAILED_PRECONDITION (ORDER_NOT_STUCK) for one that is finished.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveOrder(self, request, context):
+        """Settles an order in review by what a person found out. FAILED_PRECONDITION (ORDER_NOT_IN_REVIEW,
+        RESOLUTION_DOES_NOT_FIT, REFERENCE_TAKEN, REFERENCE_MISMATCH) changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListUnexplainedProviderOrders(self, request, context):
+        """The provider's orders that no order here explains: somebody bought past the platform. Newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,6 +280,46 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.CancelOrder,
                     request_deserializer=orders_dot_v1_dot_orders__pb2.CancelOrderRequest.FromString,
                     response_serializer=orders_dot_v1_dot_orders__pb2.CancelOrderResponse.SerializeToString,
+            ),
+            'ApplyEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApplyEvents,
+                    request_deserializer=orders_dot_v1_dot_events__pb2.ApplyEventsRequest.FromString,
+                    response_serializer=orders_dot_v1_dot_events__pb2.ApplyEventsResponse.SerializeToString,
+            ),
+            'WatchOrder': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchOrder,
+                    request_deserializer=orders_dot_v1_dot_orders__pb2.WatchOrderRequest.FromString,
+                    response_serializer=orders_dot_v1_dot_orders__pb2.WatchOrderResponse.SerializeToString,
+            ),
+            'BatchListOrderTimelines': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchListOrderTimelines,
+                    request_deserializer=orders_dot_v1_dot_orders__pb2.BatchListOrderTimelinesRequest.FromString,
+                    response_serializer=orders_dot_v1_dot_orders__pb2.BatchListOrderTimelinesResponse.SerializeToString,
+            ),
+            'ListStuckOrders': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStuckOrders,
+                    request_deserializer=orders_dot_v1_dot_orders__pb2.ListStuckOrdersRequest.FromString,
+                    response_serializer=orders_dot_v1_dot_orders__pb2.ListStuckOrdersResponse.SerializeToString,
+            ),
+            'GetOrderHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOrderHistory,
+                    request_deserializer=orders_dot_v1_dot_orders__pb2.GetOrderHistoryRequest.FromString,
+                    response_serializer=orders_dot_v1_dot_orders__pb2.GetOrderHistoryResponse.SerializeToString,
+            ),
+            'ResumeOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeOrder,
+                    request_deserializer=orders_dot_v1_dot_orders__pb2.ResumeOrderRequest.FromString,
+                    response_serializer=orders_dot_v1_dot_orders__pb2.ResumeOrderResponse.SerializeToString,
+            ),
+            'ResolveOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveOrder,
+                    request_deserializer=orders_dot_v1_dot_orders__pb2.ResolveOrderRequest.FromString,
+                    response_serializer=orders_dot_v1_dot_orders__pb2.ResolveOrderResponse.SerializeToString,
+            ),
+            'ListUnexplainedProviderOrders': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUnexplainedProviderOrders,
+                    request_deserializer=orders_dot_v1_dot_orders__pb2.ListUnexplainedProviderOrdersRequest.FromString,
+                    response_serializer=orders_dot_v1_dot_orders__pb2.ListUnexplainedProviderOrdersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -371,6 +516,222 @@ class OrdersService:
             '/orders.v1.OrdersService/CancelOrder',
             orders_dot_v1_dot_orders__pb2.CancelOrderRequest.SerializeToString,
             orders_dot_v1_dot_orders__pb2.CancelOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApplyEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orders.v1.OrdersService/ApplyEvents',
+            orders_dot_v1_dot_events__pb2.ApplyEventsRequest.SerializeToString,
+            orders_dot_v1_dot_events__pb2.ApplyEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/orders.v1.OrdersService/WatchOrder',
+            orders_dot_v1_dot_orders__pb2.WatchOrderRequest.SerializeToString,
+            orders_dot_v1_dot_orders__pb2.WatchOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchListOrderTimelines(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orders.v1.OrdersService/BatchListOrderTimelines',
+            orders_dot_v1_dot_orders__pb2.BatchListOrderTimelinesRequest.SerializeToString,
+            orders_dot_v1_dot_orders__pb2.BatchListOrderTimelinesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStuckOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orders.v1.OrdersService/ListStuckOrders',
+            orders_dot_v1_dot_orders__pb2.ListStuckOrdersRequest.SerializeToString,
+            orders_dot_v1_dot_orders__pb2.ListStuckOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOrderHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orders.v1.OrdersService/GetOrderHistory',
+            orders_dot_v1_dot_orders__pb2.GetOrderHistoryRequest.SerializeToString,
+            orders_dot_v1_dot_orders__pb2.GetOrderHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orders.v1.OrdersService/ResumeOrder',
+            orders_dot_v1_dot_orders__pb2.ResumeOrderRequest.SerializeToString,
+            orders_dot_v1_dot_orders__pb2.ResumeOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orders.v1.OrdersService/ResolveOrder',
+            orders_dot_v1_dot_orders__pb2.ResolveOrderRequest.SerializeToString,
+            orders_dot_v1_dot_orders__pb2.ResolveOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUnexplainedProviderOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orders.v1.OrdersService/ListUnexplainedProviderOrders',
+            orders_dot_v1_dot_orders__pb2.ListUnexplainedProviderOrdersRequest.SerializeToString,
+            orders_dot_v1_dot_orders__pb2.ListUnexplainedProviderOrdersResponse.FromString,
             options,
             channel_credentials,
             insecure,

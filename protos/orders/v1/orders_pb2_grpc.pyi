@@ -5,6 +5,7 @@ What customers buy: each order is paid at most once, and never lost."""
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from protos.orders.v1 import events_pb2 as _events_pb2
 from protos.orders.v1 import orders_pb2 as _orders_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -42,7 +43,8 @@ class OrdersServiceStub:
     """Buys a plan. The order is recorded before the provider is asked, and the work goes on when the caller is gone:
     the answer holds the order as it stands after a bounded wait, COMPLETED or FAILED when the work ended in time,
     else PROCESSING. FAILED_PRECONDITION (PLAN_UNAVAILABLE, ...) and INVALID_ARGUMENT mean that nothing was recorded.
-    ALREADY_EXISTS (IDEMPOTENCY_CONFLICT): the key belongs to another request.
+    ALREADY_EXISTS (IDEMPOTENCY_CONFLICT): the key belongs to another request. Further reasons of FAILED_PRECONDITION:
+    PRICE_CHANGED (above the caller's limit), ESIM_INCOMPATIBLE, NOT_SOLD_NOW (the provider would not take the order).
     """
     ValidateOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ValidateOrderRequest, _orders_pb2.ValidateOrderResponse]
     """What an order would cost and whether the provider would take it; buys nothing and records nothing."""
@@ -58,8 +60,35 @@ class OrdersServiceStub:
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.CancelOrderRequest, _orders_pb2.CancelOrderResponse]
     """Cancels an order that nobody used: its unused bundles are revoked at the provider and refunded where the
     provider allows. FAILED_PRECONDITION (ORDER_IN_USE, ORDER_NOT_CANCELLABLE, ...) leaves it as it was.
-    May be repeated: a cancelled order answers as it is.
+    May be repeated: a cancelled order answers as it is. With `unused_only` it cancels what nobody used of an order that is
+    partly in use; the order stays COMPLETED then.
     """
+    ApplyEvents: _grpc.UnaryUnaryMultiCallable[_events_pb2.ApplyEventsRequest, _events_pb2.ApplyEventsResponse]
+    """Takes in what callbacks of the provider tell, each on its own; repeatable, in any order. Service role key only."""
+    WatchOrder: _grpc.UnaryStreamMultiCallable[_orders_pb2.WatchOrderRequest, _orders_pb2.WatchOrderResponse]
+    """An order as it is now, and then as it is after each change, for as long as the caller listens; a slow caller misses
+    steps between and never the last. Ends with UNAVAILABLE when the service stops or its database is away (call again:
+    the first message is the present state), and with UNAUTHENTICATED when the session expires.
+    """
+    BatchListOrderTimelines: _grpc.UnaryUnaryMultiCallable[_orders_pb2.BatchListOrderTimelinesRequest, _orders_pb2.BatchListOrderTimelinesResponse]
+    """How many orders came to where they are, in the customer's words; unknown ids and those of other customers are left out."""
+    ListStuckOrders: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ListStuckOrdersRequest, _orders_pb2.ListStuckOrdersResponse]
+    """The following are for administrators and the service role key.
+
+    Orders that need a person, and those that are worked on for longer than `older_than_seconds`; the oldest first.
+    """
+    GetOrderHistory: _grpc.UnaryUnaryMultiCallable[_orders_pb2.GetOrderHistoryRequest, _orders_pb2.GetOrderHistoryResponse]
+    """All that is known of one order: its attempts and steps, and the provider's orders that could be its own."""
+    ResumeOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ResumeOrderRequest, _orders_pb2.ResumeOrderResponse]
+    """Has the platform look at an order again, now: one in review goes on by the usual rules from where it was.
+    FAILED_PRECONDITION (ORDER_NOT_STUCK) for one that is finished.
+    """
+    ResolveOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ResolveOrderRequest, _orders_pb2.ResolveOrderResponse]
+    """Settles an order in review by what a person found out. FAILED_PRECONDITION (ORDER_NOT_IN_REVIEW,
+    RESOLUTION_DOES_NOT_FIT, REFERENCE_TAKEN, REFERENCE_MISMATCH) changes nothing.
+    """
+    ListUnexplainedProviderOrders: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ListUnexplainedProviderOrdersRequest, _orders_pb2.ListUnexplainedProviderOrdersResponse]
+    """The provider's orders that no order here explains: somebody bought past the platform. Newest first."""
 
 @_typing.type_check_only
 class OrdersServiceAsyncStub(OrdersServiceStub):
@@ -75,7 +104,8 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     """Buys a plan. The order is recorded before the provider is asked, and the work goes on when the caller is gone:
     the answer holds the order as it stands after a bounded wait, COMPLETED or FAILED when the work ended in time,
     else PROCESSING. FAILED_PRECONDITION (PLAN_UNAVAILABLE, ...) and INVALID_ARGUMENT mean that nothing was recorded.
-    ALREADY_EXISTS (IDEMPOTENCY_CONFLICT): the key belongs to another request.
+    ALREADY_EXISTS (IDEMPOTENCY_CONFLICT): the key belongs to another request. Further reasons of FAILED_PRECONDITION:
+    PRICE_CHANGED (above the caller's limit), ESIM_INCOMPATIBLE, NOT_SOLD_NOW (the provider would not take the order).
     """
     ValidateOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.ValidateOrderRequest, _orders_pb2.ValidateOrderResponse]  # type: ignore[assignment]
     """What an order would cost and whether the provider would take it; buys nothing and records nothing."""
@@ -91,8 +121,35 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     CancelOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.CancelOrderRequest, _orders_pb2.CancelOrderResponse]  # type: ignore[assignment]
     """Cancels an order that nobody used: its unused bundles are revoked at the provider and refunded where the
     provider allows. FAILED_PRECONDITION (ORDER_IN_USE, ORDER_NOT_CANCELLABLE, ...) leaves it as it was.
-    May be repeated: a cancelled order answers as it is.
+    May be repeated: a cancelled order answers as it is. With `unused_only` it cancels what nobody used of an order that is
+    partly in use; the order stays COMPLETED then.
     """
+    ApplyEvents: _aio.UnaryUnaryMultiCallable[_events_pb2.ApplyEventsRequest, _events_pb2.ApplyEventsResponse]  # type: ignore[assignment]
+    """Takes in what callbacks of the provider tell, each on its own; repeatable, in any order. Service role key only."""
+    WatchOrder: _aio.UnaryStreamMultiCallable[_orders_pb2.WatchOrderRequest, _orders_pb2.WatchOrderResponse]  # type: ignore[assignment]
+    """An order as it is now, and then as it is after each change, for as long as the caller listens; a slow caller misses
+    steps between and never the last. Ends with UNAVAILABLE when the service stops or its database is away (call again:
+    the first message is the present state), and with UNAUTHENTICATED when the session expires.
+    """
+    BatchListOrderTimelines: _aio.UnaryUnaryMultiCallable[_orders_pb2.BatchListOrderTimelinesRequest, _orders_pb2.BatchListOrderTimelinesResponse]  # type: ignore[assignment]
+    """How many orders came to where they are, in the customer's words; unknown ids and those of other customers are left out."""
+    ListStuckOrders: _aio.UnaryUnaryMultiCallable[_orders_pb2.ListStuckOrdersRequest, _orders_pb2.ListStuckOrdersResponse]  # type: ignore[assignment]
+    """The following are for administrators and the service role key.
+
+    Orders that need a person, and those that are worked on for longer than `older_than_seconds`; the oldest first.
+    """
+    GetOrderHistory: _aio.UnaryUnaryMultiCallable[_orders_pb2.GetOrderHistoryRequest, _orders_pb2.GetOrderHistoryResponse]  # type: ignore[assignment]
+    """All that is known of one order: its attempts and steps, and the provider's orders that could be its own."""
+    ResumeOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.ResumeOrderRequest, _orders_pb2.ResumeOrderResponse]  # type: ignore[assignment]
+    """Has the platform look at an order again, now: one in review goes on by the usual rules from where it was.
+    FAILED_PRECONDITION (ORDER_NOT_STUCK) for one that is finished.
+    """
+    ResolveOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.ResolveOrderRequest, _orders_pb2.ResolveOrderResponse]  # type: ignore[assignment]
+    """Settles an order in review by what a person found out. FAILED_PRECONDITION (ORDER_NOT_IN_REVIEW,
+    RESOLUTION_DOES_NOT_FIT, REFERENCE_TAKEN, REFERENCE_MISMATCH) changes nothing.
+    """
+    ListUnexplainedProviderOrders: _aio.UnaryUnaryMultiCallable[_orders_pb2.ListUnexplainedProviderOrdersRequest, _orders_pb2.ListUnexplainedProviderOrdersResponse]  # type: ignore[assignment]
+    """The provider's orders that no order here explains: somebody bought past the platform. Newest first."""
 
 class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
     """Every call needs a session. A customer's session reaches only that customer's orders; an administrator's and the
@@ -111,7 +168,8 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         """Buys a plan. The order is recorded before the provider is asked, and the work goes on when the caller is gone:
         the answer holds the order as it stands after a bounded wait, COMPLETED or FAILED when the work ended in time,
         else PROCESSING. FAILED_PRECONDITION (PLAN_UNAVAILABLE, ...) and INVALID_ARGUMENT mean that nothing was recorded.
-        ALREADY_EXISTS (IDEMPOTENCY_CONFLICT): the key belongs to another request.
+        ALREADY_EXISTS (IDEMPOTENCY_CONFLICT): the key belongs to another request. Further reasons of FAILED_PRECONDITION:
+        PRICE_CHANGED (above the caller's limit), ESIM_INCOMPATIBLE, NOT_SOLD_NOW (the provider would not take the order).
         """
 
     @_abc_1.abstractmethod
@@ -163,7 +221,82 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_orders_pb2.CancelOrderResponse, _abc.Awaitable[_orders_pb2.CancelOrderResponse]]:
         """Cancels an order that nobody used: its unused bundles are revoked at the provider and refunded where the
         provider allows. FAILED_PRECONDITION (ORDER_IN_USE, ORDER_NOT_CANCELLABLE, ...) leaves it as it was.
-        May be repeated: a cancelled order answers as it is.
+        May be repeated: a cancelled order answers as it is. With `unused_only` it cancels what nobody used of an order that is
+        partly in use; the order stays COMPLETED then.
         """
+
+    @_abc_1.abstractmethod
+    def ApplyEvents(
+        self,
+        request: _events_pb2.ApplyEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_events_pb2.ApplyEventsResponse, _abc.Awaitable[_events_pb2.ApplyEventsResponse]]:
+        """Takes in what callbacks of the provider tell, each on its own; repeatable, in any order. Service role key only."""
+
+    @_abc_1.abstractmethod
+    def WatchOrder(
+        self,
+        request: _orders_pb2.WatchOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_orders_pb2.WatchOrderResponse], _abc.AsyncIterator[_orders_pb2.WatchOrderResponse]]:
+        """An order as it is now, and then as it is after each change, for as long as the caller listens; a slow caller misses
+        steps between and never the last. Ends with UNAVAILABLE when the service stops or its database is away (call again:
+        the first message is the present state), and with UNAUTHENTICATED when the session expires.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchListOrderTimelines(
+        self,
+        request: _orders_pb2.BatchListOrderTimelinesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orders_pb2.BatchListOrderTimelinesResponse, _abc.Awaitable[_orders_pb2.BatchListOrderTimelinesResponse]]:
+        """How many orders came to where they are, in the customer's words; unknown ids and those of other customers are left out."""
+
+    @_abc_1.abstractmethod
+    def ListStuckOrders(
+        self,
+        request: _orders_pb2.ListStuckOrdersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orders_pb2.ListStuckOrdersResponse, _abc.Awaitable[_orders_pb2.ListStuckOrdersResponse]]:
+        """The following are for administrators and the service role key.
+
+        Orders that need a person, and those that are worked on for longer than `older_than_seconds`; the oldest first.
+        """
+
+    @_abc_1.abstractmethod
+    def GetOrderHistory(
+        self,
+        request: _orders_pb2.GetOrderHistoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orders_pb2.GetOrderHistoryResponse, _abc.Awaitable[_orders_pb2.GetOrderHistoryResponse]]:
+        """All that is known of one order: its attempts and steps, and the provider's orders that could be its own."""
+
+    @_abc_1.abstractmethod
+    def ResumeOrder(
+        self,
+        request: _orders_pb2.ResumeOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orders_pb2.ResumeOrderResponse, _abc.Awaitable[_orders_pb2.ResumeOrderResponse]]:
+        """Has the platform look at an order again, now: one in review goes on by the usual rules from where it was.
+        FAILED_PRECONDITION (ORDER_NOT_STUCK) for one that is finished.
+        """
+
+    @_abc_1.abstractmethod
+    def ResolveOrder(
+        self,
+        request: _orders_pb2.ResolveOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orders_pb2.ResolveOrderResponse, _abc.Awaitable[_orders_pb2.ResolveOrderResponse]]:
+        """Settles an order in review by what a person found out. FAILED_PRECONDITION (ORDER_NOT_IN_REVIEW,
+        RESOLUTION_DOES_NOT_FIT, REFERENCE_TAKEN, REFERENCE_MISMATCH) changes nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def ListUnexplainedProviderOrders(
+        self,
+        request: _orders_pb2.ListUnexplainedProviderOrdersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orders_pb2.ListUnexplainedProviderOrdersResponse, _abc.Awaitable[_orders_pb2.ListUnexplainedProviderOrdersResponse]]:
+        """The provider's orders that no order here explains: somebody bought past the platform. Newest first."""
 
 def add_OrdersServiceServicer_to_server(servicer: OrdersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -12,7 +13,7 @@ import grpc
 import pytest
 
 import sandbox.server
-from kit import money
+from kit import money, timestamps
 from kit.errors import Failure, Kind
 from kit.provider import ProviderSettings
 from kit.rpc_errors import from_error, to_status
@@ -40,6 +41,7 @@ class CatalogueStandIn(catalogue_pb2_grpc.CatalogueServiceServicer):
         self.bundles = {str(uuid5(PLANS, b.name)): b for b in running.world.catalogue.all()}
         self.withdrawn: set[str] = set()
         self.tokens: list[str] = []
+        self.confirmed_at = datetime.now(UTC)
 
     async def GetPlan(self, request: Any, context: Any) -> catalogue_pb2.GetPlanResponse:
         self.tokens += [str(v) for k, v in context.invocation_metadata() if k == "authorization"]
@@ -56,7 +58,8 @@ class CatalogueStandIn(catalogue_pb2_grpc.CatalogueServiceServicer):
                 price=money.to_proto(bundle.price, "USD"),
                 available_quantity=0 if gone else 10,
                 withdrawn=gone,
-            )
+            ),
+            confirmed_at=timestamps.to_proto(self.confirmed_at),
         )
 
 
@@ -66,6 +69,7 @@ class ESIMsStandIn(esims_pb2_grpc.ESIMsServiceServicer):
     def __init__(self) -> None:
         self.registered: dict[str, esims_pb2.RegisterESIMsRequest] = {}
         self.cancelled: list[str] = []
+        self.partly_cancelled: list[tuple[str, list[str]]] = []
         self.tokens: set[str] = set()
         self.failure: Failure | None = None
 
@@ -78,7 +82,10 @@ class ESIMsStandIn(esims_pb2_grpc.ESIMsServiceServicer):
         self, request: Any, context: Any
     ) -> esims_pb2.CancelOrderBundlesResponse:
         await self._take(context)
-        self.cancelled.append(request.order_id)
+        if request.iccids:
+            self.partly_cancelled.append((request.order_reference, list(request.iccids)))
+        else:
+            self.cancelled.append(request.order_id)
         return esims_pb2.CancelOrderBundlesResponse()
 
     async def _take(self, context: Any) -> None:

@@ -8,7 +8,7 @@ import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from protos.orders.v1 import orders_pb2
+from protos.orders.v1 import events_pb2, orders_pb2
 from tests.component.orders.shop import Metadata, Shop, reason_of, request
 
 Make = Callable[[str], Any]
@@ -20,6 +20,22 @@ ALL_CALLS: list[tuple[str, Make]] = [
     ("ListOrders", lambda _: orders_pb2.ListOrdersRequest()),
     ("ListOrderAssignments", lambda i: orders_pb2.ListOrderAssignmentsRequest(order_id=i)),
     ("CancelOrder", lambda i: orders_pb2.CancelOrderRequest(order_id=i)),
+    ("WatchOrder", lambda i: orders_pb2.WatchOrderRequest(order_id=i)),
+    ("ApplyEvents", lambda _: events_pb2.ApplyEventsRequest()),
+    (
+        "BatchListOrderTimelines",
+        lambda i: orders_pb2.BatchListOrderTimelinesRequest(order_ids=[i]),
+    ),
+]
+OPERATORS_CALLS: list[tuple[str, Make]] = [
+    ("ListStuckOrders", lambda _: orders_pb2.ListStuckOrdersRequest()),
+    ("GetOrderHistory", lambda i: orders_pb2.GetOrderHistoryRequest(order_id=i)),
+    ("ResumeOrder", lambda i: orders_pb2.ResumeOrderRequest(order_id=i)),
+    ("ResolveOrder", lambda i: orders_pb2.ResolveOrderRequest(order_id=i)),
+    (
+        "ListUnexplainedProviderOrders",
+        lambda _: orders_pb2.ListUnexplainedProviderOrdersRequest(),
+    ),
 ]
 
 
@@ -32,13 +48,24 @@ async def buy(shop: Shop, orders: Any, buyer: Metadata, **changes: Any) -> order
 
 
 async def test_nobody_reaches_nothing(shop: Shop) -> None:
+    methods = orders_pb2.DESCRIPTOR.services_by_name["OrdersService"].methods_by_name
     async with shop.open() as orders:
-        for name, make in ALL_CALLS:
+        for name, make in (*ALL_CALLS, *OPERATORS_CALLS):
+            call = getattr(orders, name)(make(shop.plan_id))
             with pytest.raises(grpc.aio.AioRpcError) as raised:
-                await getattr(orders, name)(make(shop.plan_id))
+                await (call.read() if methods[name].server_streaming else call)
             assert raised.value.code() is grpc.StatusCode.UNAUTHENTICATED, name
-    descriptor = orders_pb2.DESCRIPTOR.services_by_name["OrdersService"]
-    assert {name for name, _ in ALL_CALLS} == set(descriptor.methods_by_name)
+    assert {name for name, _ in (*ALL_CALLS, *OPERATORS_CALLS)} == set(methods)
+
+
+async def test_customers_do_not_reach_what_is_for_operators(shop: Shop) -> None:
+    customer = await shop.session("one@example.com")
+    async with shop.open() as orders:
+        order = await buy(shop, orders, customer)
+        for name, make in OPERATORS_CALLS:
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await getattr(orders, name)(make(order.id), metadata=customer)
+            assert raised.value.code() is grpc.StatusCode.PERMISSION_DENIED, name
 
 
 async def test_one_customer_sees_nothing_of_another(shop: Shop) -> None:
@@ -190,13 +217,17 @@ async def test_a_users_role_writes_nothing_and_reads_no_operators_columns(
 )
 async def test_a_finished_order_never_changes_back(shop: Shop, status: str, change: str) -> None:
     admin = shop.databases.admin
+    # An order of its own making can't begin finished either.
+    await admin.execute("set session_replication_role = replica")
     order_id = await admin.fetchval(
         "insert into orders.esim_orders (customer_id, plan_id, bundle_name, quantity, unit_price,"
-        " total_price, currency, status, recovery_point, provider_reference)"
-        " values (gen_random_uuid(), gen_random_uuid(), 'b', 1, 1, 1, 'USD', $1, 'REGISTERED', 'r')"
+        " total_price, currency, status, recovery_point, provider_reference, failure_reason)"
+        " values (gen_random_uuid(), gen_random_uuid(), 'b', 1, 1, 1, 'USD', $1, 'REGISTERED', 'r',"
+        " case when $1 = 'FAILED' then 'PAID_BACK' else '' end)"
         " returning id",
         status,
     )
+    await admin.execute("set session_replication_role = default")
     with pytest.raises(asyncpg.CheckViolationError):
         await admin.execute(
             "update orders.esim_orders set status = $2 where id = $1", order_id, change

@@ -151,6 +151,8 @@ async def test_what_is_refused_after_all_is_told_and_the_rest_stays_with_the_cus
         assert len(answer.revoked) == 1
         assert sorted(states(shop, order)) == ["queued", "revoked"]
         assert shop.esims.cancelled == []
+        revoked = [revoked.iccid for revoked in answer.revoked]
+        assert shop.esims.partly_cancelled == [(order.reference, revoked)]
         again = await cancel(orders, order, buyer)
     assert again.order.status == CANCELLED
     assert len(again.revoked) == 2

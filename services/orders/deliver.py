@@ -1,0 +1,126 @@
+"""Fetches what a placed order bought, and hands it over to the esims service."""
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+from kit.db import Connection, Database
+from kit.errors import Failure, Kind
+from services.orders import deliveries, order, store
+from services.orders.datasource import OrdersDataSource
+from services.orders.order import DeliveredESIM, Order, OrderStatus, RecoveryPoint
+from services.orders.peers import ESIMs
+from services.orders.work import Pause, Work, grown
+
+logger = logging.getLogger(__name__)
+
+# The provider's guide: usually at once, up to 10 minutes. Three times that is no delay any more.
+DELIVERY_PATIENCE = timedelta(minutes=30)
+# The provider's word for an order that is ready is documented, the others are not: after this time
+# its eSIMs are asked for whatever it says.
+ASK_ANYWAY = timedelta(minutes=1)
+
+
+def is_complete(order: Order, esims: Sequence[DeliveredESIM]) -> bool:
+    """Whether everything that the order bought is there.
+
+    For an eSIM that the customer has already, its number is enough.
+    """
+    if order.bound_iccid is not None:
+        return bool(esims)
+    return len(esims) >= order.quantity and all(esim.installable for esim in esims)
+
+
+async def record(connection: Connection, order: Order, esims: Sequence[DeliveredESIM]) -> None:
+    """Keeps a complete delivery, and whether it came on another eSIM than was named; repeatable."""
+    await deliveries.record(connection, order, esims)
+    if order.needs_new_esim and all(esim.iccid != order.target_iccid for esim in esims):
+        await store.record_reassigned(connection, order.id)
+
+
+async def send_to_review(work: Work, detail: str, connection: "Connection | None" = None) -> None:
+    """Leaves the order to a person; `detail` is for operators."""
+    logger.error("order %s needs an operator: %s", work.order.id, detail)
+    await work.step(
+        "needs review",
+        status=OrderStatus.NEEDS_REVIEW,
+        reason=order.WORDS_REVIEW,
+        detail=detail,
+        connection=connection,
+    )
+
+
+class Delivery:
+    """Brings a PLACED order to REGISTERED."""
+
+    def __init__(self, database: Database, datasource: OrdersDataSource, esims: ESIMs) -> None:
+        self._database = database
+        self._datasource = datasource
+        self._esims = esims
+
+    async def deliver(self, work: Work) -> Pause | None:
+        """Fetches and registers the order's eSIMs; a pause while the provider prepares them."""
+        async with self._database.system() as connection:
+            esims = await deliveries.of_order(connection, work.order.id)
+            age = await store.placed_ago(connection, work.order.id)
+        if not esims:
+            found = await self._fetch(work, age)
+            if isinstance(found, Pause):
+                return found
+            if not found:
+                return None
+            async with self._database.system() as connection:
+                await record(connection, work.order, found)
+                await work.step("delivered", connection=connection)
+            esims = found
+        bound = work.order.bound_iccid
+        if bound is not None and [esim.iccid for esim in esims] != [bound]:
+            await send_to_review(
+                work, f"{work.order.provider_reference} went to another eSIM than the one named"
+            )
+            return None
+        return await self._register(work, esims, age)
+
+    async def _fetch(self, work: Work, age: timedelta) -> list[DeliveredESIM] | Pause:
+        """All eSIMs of a placed order, a pause while they are prepared, [] when it went to review."""
+        reference = work.order.provider_reference or ""
+        detail = ""
+        try:
+            placed = await self._datasource.get_order(reference)
+            if placed.failed:
+                await send_to_review(work, f"the provider says {placed.status!r} of {reference}")
+                return []
+            if is_complete(work.order, placed.esims):
+                return list(placed.esims)
+            if not placed.completed and age < ASK_ANYWAY:
+                return await self._prepared(work, age)
+            found = await self._datasource.get_order_assignments(reference)
+            if is_complete(work.order, found):
+                return found
+        except Failure as failure:
+            detail = f"{failure.reason} {dict(failure.details)}"
+        if age > DELIVERY_PATIENCE:
+            await send_to_review(work, f"no eSIMs for {reference}: {detail}")
+            return []
+        return await self._prepared(work, age)
+
+    async def _prepared(self, work: Work, age: timedelta) -> Pause:
+        await work.explain(order.WORDS_DELIVERY)
+        return grown(age, 0.5, 30)
+
+    async def _register(
+        self, work: Work, esims: list[DeliveredESIM], age: timedelta
+    ) -> Pause | None:
+        try:
+            await self._esims.register(work.order, esims)
+        except Failure as failure:
+            if failure.kind in (Kind.CONFLICT, Kind.INVALID, Kind.REFUSED):
+                await send_to_review(work, f"eSIMs not registered: {failure}")
+                return None
+            logger.warning("eSIMs of order %s not registered yet: %s", work.order.id, failure)
+            await work.explain(order.WORDS_REGISTERING)
+            return grown(age, 1, 15)
+        async with self._database.system() as connection:
+            await deliveries.record_registered(connection, work.order.id)
+            await work.step("registered", point=RecoveryPoint.REGISTERED, connection=connection)
+        return None

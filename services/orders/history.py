@@ -1,0 +1,205 @@
+"""The SQL of what operators see: stuck orders, attempts, steps, and orders that nobody here made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from kit.db import Connection
+from services.orders.order import Order, OrderStatus
+from services.orders.provider_order import ProviderOrder
+from services.orders.store import COLUMNS, read_row
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """An order with what customers don't see of it."""
+
+    order: Order
+    detail: str
+    next_look_at: datetime | None
+
+
+def _stuck(row: object) -> Stuck:
+    values = dict(row)  # type: ignore[call-overload] # a row of asyncpg, whose stubs don't say so
+    detail, next_look_at = values.pop("operator_detail"), values.pop("next_run_at")
+    return Stuck(read_row(values), detail, next_look_at)
+
+
+STUCK = f"""
+select {COLUMNS}, o.operator_detail, o.next_run_at from orders.esim_orders o
+where o.status in ('PROCESSING', 'NEEDS_REVIEW')
+    and (o.status = 'NEEDS_REVIEW' or o.created_at < now() - $1::interval)
+order by o.created_at, o.id
+limit $2
+"""  # noqa: S608 - only COLUMNS goes in
+
+
+async def list_stuck(connection: Connection, older_than: timedelta, limit: int) -> list[Stuck]:
+    """Orders in review, and those worked on for longer than that; the oldest first."""
+    return [_stuck(row) for row in await connection.fetch(STUCK, older_than, limit)]
+
+
+ONE = f"""
+select {COLUMNS}, o.operator_detail, o.next_run_at from orders.esim_orders o where o.id = $1
+"""  # noqa: S608 - only COLUMNS goes in
+
+
+async def get(connection: Connection, order_id: UUID) -> Stuck | None:
+    row = await connection.fetchrow(ONE, order_id)
+    return None if row is None else _stuck(row)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One attempt to buy."""
+
+    outcome: str
+    started_at: datetime
+    ended_at: datetime | None
+
+
+ATTEMPTS = """
+select outcome, started_at, ended_at from orders.order_attempts
+where order_id = $1 order by started_at, id
+"""
+
+
+async def list_attempts(connection: Connection, order_id: UUID) -> list[Made]:
+    return [Made(**row) for row in await connection.fetch(ATTEMPTS, order_id)]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    at: datetime
+    from_status: str | None
+    to_status: str
+    actor: str
+    reason: str
+    note: str
+
+
+STEPS = """
+select at, from_status, to_status, actor, reason, note from orders.order_events
+where order_id = $1 order by id
+"""
+
+
+async def list_steps(connection: Connection, order_id: UUID) -> list[Step]:
+    """Oldest first."""
+    return [Step(**row) for row in await connection.fetch(STEPS, order_id)]
+
+
+OWNERS = """
+select provider_reference, id from orders.esim_orders where provider_reference = any($1::text[])
+"""
+
+
+async def owners(connection: Connection, references: Sequence[str]) -> dict[str, UUID]:
+    """Which order here has each of the references that one has."""
+    rows = await connection.fetch(OWNERS, list(references))
+    return {row["provider_reference"]: row["id"] for row in rows}
+
+
+SETTLE = """
+with old as (select id, status from orders.esim_orders where id = $1 for update),
+changed as (
+    update orders.esim_orders o
+    set status = $2, recovery_point = $3, status_reason = $4, failure_reason = $5,
+        next_run_at = case when $2 = 'PROCESSING' then now() end, updated_at = now()
+    from old where o.id = old.id and old.status = 'NEEDS_REVIEW'
+    returning o.id, o.status, old.status as old_status
+)
+insert into orders.order_events (order_id, from_status, to_status, actor, reason, note)
+select id, old_status, status, $6, $7, $8 from changed returning order_id
+"""
+
+
+async def settle(
+    connection: Connection,
+    order: Order,
+    *,
+    status: OrderStatus,
+    point: str,
+    words: str,
+    failure: str,
+    actor: str,
+    event: str,
+    note: str,
+) -> bool:
+    """Takes an order out of review; False when it isn't in review any more."""
+    settled = await connection.fetchval(
+        SETTLE, order.id, status, point, words, failure, actor, event, note
+    )
+    return settled is not None
+
+
+HURRY = """
+with changed as (
+    update orders.esim_orders set next_run_at = now()
+    where id = $1 and status = 'PROCESSING' returning id, status
+)
+insert into orders.order_events (order_id, from_status, to_status, actor, reason, note)
+select id, status, status, $2, 'resumed', $3 from changed returning order_id
+"""
+
+
+async def hurry(connection: Connection, order_id: UUID, actor: str, note: str) -> bool:
+    """Makes an order that waits due now; False when it doesn't wait."""
+    return await connection.fetchval(HURRY, order_id, actor, note) is not None
+
+
+FOUND = """
+insert into orders.unexplained_orders
+    (reference, bundle_name, quantity, total, currency, source_address, iccids, created_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
+on conflict (reference) do nothing
+returning reference
+"""
+
+
+async def record_unexplained(connection: Connection, found: ProviderOrder) -> bool:
+    """Keeps an order that nobody here made; False when it is known already."""
+    reference = await connection.fetchval(
+        FOUND,
+        found.reference,
+        found.item,
+        found.quantity,
+        found.total,
+        found.currency,
+        found.source_address,
+        sorted(found.iccids),
+        found.created_at,
+    )
+    return reference is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Unexplained:
+    """A purchase in the provider's history that no order here owns."""
+
+    reference: str
+    bundle_name: str
+    quantity: int
+    total: Decimal | None
+    currency: str | None
+    source_address: str
+    iccids: Sequence[str]
+    created_at: datetime
+
+
+# One that an order here came to own later, as a person settled it, is explained.
+UNEXPLAINED = """
+select u.reference, u.bundle_name, u.quantity, u.total, u.currency, u.source_address, u.iccids,
+    u.created_at
+from orders.unexplained_orders u
+where not exists (select from orders.esim_orders o where o.provider_reference = u.reference)
+order by u.created_at desc, u.reference
+limit $1
+"""
+
+
+async def list_unexplained(connection: Connection, limit: int) -> list[Unexplained]:
+    """Newest first."""
+    return [Unexplained(**row) for row in await connection.fetch(UNEXPLAINED, limit)]

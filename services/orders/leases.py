@@ -1,0 +1,64 @@
+"""The SQL of leases: which orders are due, and who works on one."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from kit.db import Connection
+from services.orders.order import Order
+from services.orders.store import COLUMNS, read_row
+
+TAKE_LEASE = f"""
+update orders.esim_orders as o
+set lease_owner = $2, leased_until = now() + $3::interval
+where o.id = $1
+    and (o.status = 'PROCESSING' or (o.status = 'COMPLETED' and o.cancel_requested_at is not null))
+    and (o.leased_until is null or o.leased_until <= now())
+    and o.next_run_at <= now()
+returning {COLUMNS}
+"""  # noqa: S608 - only COLUMNS goes in
+
+
+async def take_lease(
+    connection: Connection, order_id: UUID, run: UUID, length: timedelta
+) -> Order | None:
+    """The order, if work on it is due and nobody else works on it until the lease ends."""
+    row = await connection.fetchrow(TAKE_LEASE, order_id, run, length)
+    return read_row(row) if row else None
+
+
+RELEASE = """
+update orders.esim_orders
+set lease_owner = null, leased_until = null, next_run_at = now() + $3::interval
+where id = $1 and lease_owner = $2
+"""
+
+
+async def release(
+    connection: Connection, order_id: UUID, run: UUID, again_in: timedelta | None
+) -> None:
+    """Ends a run; None says that there is nothing left to do."""
+    await connection.execute(RELEASE, order_id, run, again_in)
+
+
+LEASED = "select leased_until > now() from orders.esim_orders where id = $1"
+
+
+async def leased(connection: Connection, order_id: UUID) -> bool:
+    """Whether somebody works on the order now."""
+    return bool(await connection.fetchval(LEASED, order_id))
+
+
+# Whoever records that there is work does it at once, and sits its own short pauses out: the watch
+# of another process leaves it this long before it steps in.
+GRACE = timedelta(seconds=1)
+OVERDUE = """
+select id from orders.esim_orders
+where next_run_at <= now() - $1::interval and (leased_until is null or leased_until <= now())
+order by next_run_at
+limit $2
+"""
+
+
+async def overdue(connection: Connection, limit: int) -> list[UUID]:
+    """Orders that somebody should go on with, the longest waiting first."""
+    return [row["id"] for row in await connection.fetch(OVERDUE, GRACE, limit)]

@@ -1,0 +1,41 @@
+"""What callers who keep listening hear: an order as it is now, and again after each change."""
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from kit.auth import Session
+from kit.db import Database
+from kit.errors import Failure, Kind
+from kit.notify import Notices
+from services.orders import store
+from services.orders.order import Order
+
+# What the trigger on the table notifies on.
+CHANNEL = "esimgo_orders"
+
+
+class Live:
+    """Follows orders in the database, whichever process works on them."""
+
+    def __init__(self, database: Database, notices: Notices) -> None:
+        self._database = database
+        self._notices = notices
+
+    async def watch(self, session: Session, order_id: UUID) -> AsyncIterator[Order]:
+        """The order now, and after every change, with no end.
+
+        Raises Failure NOT_FOUND for one that the session may not see, and UNAVAILABLE when the
+        database is away.
+        """
+        with self._notices.listening([str(order_id)]) as ear:
+            while True:
+                async with self._database.session(session) as connection:
+                    found = await store.get(connection, [order_id])
+                if not found:
+                    raise Failure(
+                        Kind.NOT_FOUND,
+                        "ORDER_NOT_FOUND",
+                        "There is no such order among yours; list them",
+                    )
+                yield found[0]
+                await ear.changes()

@@ -1,0 +1,224 @@
+"""What operators do about an order: look at all that is known, have it looked at again, settle it."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from kit.db import Connection, Database
+from kit.errors import Failure, Kind
+from services.orders import attempts, history, order, store
+from services.orders.datasource import OrdersDataSource
+from services.orders.history import Made, Step, Stuck
+from services.orders.order import FailureReason, Order, OrderStatus, RecoveryPoint
+from services.orders.provider_order import ProviderOrder
+from services.orders.recovery import Recovery
+
+
+class Resolution(StrEnum):
+    """What a person found out about an order in review."""
+
+    PLACED_AS = "placed_as"
+    NOT_BOUGHT = "not_bought"
+    PAID_BACK = "paid_back"
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All that is known; `owners` says which order here has which of the candidates."""
+
+    stuck: Stuck
+    attempts: list[Made]
+    steps: list[Step]
+    candidates: list[ProviderOrder]
+    owners: dict[str, UUID]
+    candidates_error: str
+
+
+class Review:
+    """Each change is noted with who made it and why; `tolerance` is for the provider's clock."""
+
+    def __init__(
+        self,
+        database: Database,
+        datasource: OrdersDataSource,
+        recovery: Recovery,
+        *,
+        tolerance: timedelta,
+    ) -> None:
+        self._database = database
+        self._datasource = datasource
+        self._recovery = recovery
+        self._tolerance = tolerance
+
+    async def history(self, order_id: UUID) -> History:
+        """Raises Failure NOT_FOUND; a provider that is away only leaves the candidates out."""
+        stuck = await self._get(order_id)
+        async with self._database.system() as connection:
+            made = await history.list_attempts(connection, order_id)
+            steps = await history.list_steps(connection, order_id)
+        candidates: list[ProviderOrder] = []
+        error = ""
+        if made:
+            try:
+                candidates = await self._candidates(stuck.order, made)
+            except Failure as failure:
+                error = failure.message
+        async with self._database.system() as connection:
+            owners = await history.owners(connection, [c.reference for c in candidates])
+        return History(stuck, made, steps, candidates, owners, error)
+
+    async def _candidates(self, order: Order, made: list[Made]) -> list[ProviderOrder]:
+        since = made[0].started_at - self._tolerance
+        return [
+            found
+            for found in await self._datasource.get_orders(since)
+            if (found.item, found.quantity) == (order.bundle_name, order.quantity)
+        ]
+
+    async def resume(self, order_id: UUID, actor: str, note: str) -> Stuck:
+        """Has the order looked at now, by the usual rules, from where it was.
+
+        Raises Failure NOT_FOUND, and REFUSED (ORDER_NOT_STUCK) for one that is finished.
+        """
+        stuck = await self._get(order_id)
+        async with self._database.system() as connection:
+            taken = await history.settle(
+                connection,
+                stuck.order,
+                status=OrderStatus.PROCESSING,
+                point=stuck.order.recovery_point,
+                words="",
+                failure="",
+                actor=actor,
+                event="resumed",
+                note=note,
+            ) or await history.hurry(connection, order_id, actor, note)
+        if not taken:
+            raise Failure(
+                Kind.REFUSED,
+                "ORDER_NOT_STUCK",
+                "This order is finished: there is nothing to go on with",
+            )
+        self._recovery.start(order_id)
+        return await self._get(order_id)
+
+    async def resolve(
+        self, order_id: UUID, resolution: Resolution, reference: str, actor: str, note: str
+    ) -> Stuck:
+        """Settles an order in review; `reference` is the provider's, for PLACED_AS.
+
+        Raises Failure NOT_FOUND; REFUSED with ORDER_NOT_IN_REVIEW, RESOLUTION_DOES_NOT_FIT,
+        REFERENCE_TAKEN, REFERENCE_MISMATCH; and the provider's own, when it can't be asked.
+        """
+        stuck = await self._get(order_id)
+        _check_fits(stuck.order, resolution)
+        placed: ProviderOrder | None = None
+        if resolution is Resolution.PLACED_AS:
+            placed = await self._placed(stuck.order, reference)
+        async with self._database.system() as connection:
+            # So that no other order takes the reference at the same moment.
+            await attempts.lock(connection, stuck.order)
+            await self._settle(connection, stuck.order, resolution, placed, actor, note)
+        if placed is not None:
+            self._recovery.start(order_id)
+        return await self._get(order_id)
+
+    async def _placed(self, order: Order, reference: str) -> ProviderOrder:
+        """The provider's order, if it can be what this one bought."""
+        try:
+            found = await self._datasource.get_order(reference)
+        except Failure as failure:
+            if failure.kind not in (Kind.REFUSED, Kind.NOT_FOUND):
+                raise
+            raise _mismatch("The provider knows no order of this reference") from failure
+        async with self._database.system() as connection:
+            made = await history.list_attempts(connection, order.id)
+        if (found.item, found.quantity) != (order.bundle_name, order.quantity):
+            raise _mismatch(
+                f"The provider's order is for {found.quantity} of {found.item}, this one for"
+                f" {order.quantity} of {order.bundle_name}"
+            )
+        if not made or found.created_at < made[0].started_at - self._tolerance:
+            raise _mismatch("The provider's order is older than the first attempt of this one")
+        target = order.bound_iccid
+        if target is not None and found.iccids and target not in found.iccids:
+            raise _mismatch("The provider's order went to another eSIM than this one names")
+        return found
+
+    async def _settle(
+        self,
+        connection: Connection,
+        subject: Order,
+        resolution: Resolution,
+        placed: ProviderOrder | None,
+        actor: str,
+        note: str,
+    ) -> None:
+        status, point, words = OrderStatus.FAILED, subject.recovery_point, order.WORDS_NOT_BOUGHT
+        failure, event = FailureReason.NOT_BOUGHT.value, "resolved: not bought"
+        outcome = "ABSENT"
+        if placed is not None:
+            if await store.owned_references(connection, [placed.reference]):
+                raise Failure(
+                    Kind.REFUSED,
+                    "REFERENCE_TAKEN",
+                    "Another order here has this reference already: one payment serves one order",
+                )
+            status, point, words = OrderStatus.PROCESSING, RecoveryPoint.PLACED, ""
+            failure, event, outcome = "", "resolved: placed", "PLACED"
+        elif resolution is Resolution.PAID_BACK:
+            words, event = order.WORDS_PAID_BACK, "resolved: paid back"
+            failure = FailureReason.PAID_BACK.value
+        await attempts.end_unclear(connection, subject.id, outcome)
+        if placed is not None:
+            await store.record_reference(
+                connection, subject, placed.reference, placed.total, placed.currency
+            )
+        settled = await history.settle(
+            connection,
+            subject,
+            status=status,
+            point=point,
+            words=words,
+            failure=failure,
+            actor=actor,
+            event=event,
+            note=note,
+        )
+        if not settled:
+            raise _not_in_review()
+
+    async def _get(self, order_id: UUID) -> Stuck:
+        async with self._database.system() as connection:
+            found = await history.get(connection, order_id)
+        if found is None:
+            raise Failure(Kind.NOT_FOUND, "ORDER_NOT_FOUND", "There is no such order; list them")
+        return found
+
+
+def _check_fits(subject: Order, resolution: Resolution) -> None:
+    """Raises Failure REFUSED unless the resolution answers what is open about the order."""
+    if subject.status is not OrderStatus.NEEDS_REVIEW:
+        raise _not_in_review()
+    paid = subject.provider_reference is not None
+    if paid != (resolution is Resolution.PAID_BACK):
+        raise Failure(
+            Kind.REFUSED,
+            "RESOLUTION_DOES_NOT_FIT",
+            "This order is known to be bought: resume it, or settle it as paid back"
+            if paid
+            else "Nobody knows whether this order was bought: settle it as placed, or as not bought",
+        )
+
+
+def _not_in_review() -> Failure:
+    return Failure(
+        Kind.REFUSED,
+        "ORDER_NOT_IN_REVIEW",
+        "Only an order in review can be settled by hand; look at it again",
+    )
+
+
+def _mismatch(words: str) -> Failure:
+    return Failure(Kind.REFUSED, "REFERENCE_MISMATCH", f"{words}: nothing was changed")
