@@ -1,0 +1,120 @@
+"""The audit finds each way in which the books can differ."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from tests.chaos.purchase.audit import audit
+from tests.chaos.purchase.books import Charge, Recorded
+from tests.chaos.purchase.buyers import Heard
+
+CHARGE = Charge("ref-1", Decimal("2.20"), "esim_1GB_7D_GB_V2", 2, frozenset({"8944001", "8944002"}))
+ORDER = Recorded(
+    id="order-1",
+    key="key-1",
+    customer="anna",
+    status="COMPLETED",
+    reference="ref-1",
+    total=Decimal("2.20"),
+    bundle="esim_1GB_7D_GB_V2",
+    quantity=2,
+    delivered=("8944001", "8944002"),
+    registered=("8944002", "8944001"),
+    open_attempts=0,
+)
+FAILED = replace(
+    ORDER, id="order-2", key="key-2", status="FAILED", reference=None, delivered=(), registered=()
+)
+
+
+def broken(charges: Sequence[Charge], orders: Sequence[Recorded]) -> list[str]:
+    """The rules that don't hold, when the buyers heard and see what is recorded."""
+    heard = {o.key or "": Heard({o.id}, o.status) for o in orders}
+    seen = {o.id: (o.status, frozenset(o.registered)) for o in orders}
+    return [f.rule for f in audit(charges, orders, heard, seen) if f.broken]
+
+
+def test_books_that_agree_break_no_rule() -> None:
+    assert broken([CHARGE], [ORDER, FAILED]) == []
+
+
+def test_a_charge_without_an_order_is_found() -> None:
+    assert broken([CHARGE, replace(CHARGE, reference="ref-2")], [ORDER]) == [
+        "every charge belongs to exactly one order"
+    ]
+
+
+def test_a_charge_of_a_failed_order_is_found() -> None:
+    assert "every charge belongs to exactly one order" in broken([CHARGE], [FAILED])
+    assert "every FAILED order has no charge and no eSIM" in broken(
+        [CHARGE], [replace(FAILED, reference="ref-1")]
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: replace(c, amount=Decimal("2.21")),
+        lambda c: replace(c, quantity=3),
+        lambda c: replace(c, bundle="another"),
+    ],
+)
+def test_a_charge_for_something_else_is_found(change: Callable[[Charge], Charge]) -> None:
+    assert broken([change(CHARGE)], [ORDER]) == [
+        "every order that was charged paid exactly its price"
+    ]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        replace(ORDER, delivered=("8944001",)),
+        replace(ORDER, registered=("8944001",)),
+        replace(ORDER, delivered=("8944001", "8944003")),
+        replace(ORDER, delivered=(), registered=()),
+    ],
+)
+def test_a_missing_or_foreign_esim_is_found(changed: Recorded) -> None:
+    assert broken([CHARGE], [changed]) == [
+        "every COMPLETED order has exactly its eSIMs, in both services"
+    ]
+
+
+def test_an_esim_in_two_orders_is_found() -> None:
+    other = replace(ORDER, id="order-3", key="key-3", reference="ref-3")
+    assert broken([CHARGE, replace(CHARGE, reference="ref-3")], [ORDER, other]) == [
+        "no eSIM is in two orders"
+    ]
+
+
+def test_an_order_without_an_end_is_found() -> None:
+    going_on = replace(FAILED, status="PROCESSING")
+    assert broken([], [going_on]) == ["no order is PROCESSING, and no attempt open"]
+    assert broken([], [replace(FAILED, open_attempts=1)]) == [
+        "no order is PROCESSING, and no attempt open"
+    ]
+
+
+def test_two_orders_of_one_key_are_found() -> None:
+    twin = replace(FAILED, key="key-1")
+    heard = {"key-1": Heard({"order-1", "order-2"}, "COMPLETED")}
+    seen = {o.id: (o.status, frozenset(o.registered)) for o in (ORDER, twin)}
+    found = [f.rule for f in audit([CHARGE], [ORDER, twin], heard, seen) if f.broken]
+    assert "every key is one order, and was always answered with it" in found
+
+
+def test_a_customer_who_sees_something_else_is_found() -> None:
+    heard = {"key-1": Heard({"order-1"}, "COMPLETED")}
+    for seen in ({}, {"order-1": ("COMPLETED", frozenset({"8944001"}))}):
+        found = [f.rule for f in audit([CHARGE], [ORDER], heard, seen) if f.broken]
+        assert found == ["customers see exactly what is in the tables"]
+
+
+def test_an_order_for_an_operator_is_found() -> None:
+    in_review = replace(FAILED, status="NEEDS_REVIEW", open_attempts=1)
+    heard = {"key-2": Heard({"order-2"}, "PROCESSING")}
+    seen: dict[str, tuple[str, frozenset[str]]] = {"order-2": ("PROCESSING", frozenset())}
+    found = [f.rule for f in audit([], [in_review], heard, seen) if f.broken]
+    assert found == ["no order needs an operator"]
