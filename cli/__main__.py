@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -12,6 +12,9 @@ from cli.console import Console
 from cli.local_secrets import SecretsError
 from cli.settings import LocalSettings, load
 from kit.env import SettingsError
+
+if TYPE_CHECKING:
+    from cli.webhooks import Operator
 
 T = TypeVar("T")
 
@@ -107,6 +110,99 @@ def sync() -> None:
     try:
         _run(run)
     except plans.SyncError as error:
+        _refuse(error)
+
+
+@esimgo.group()
+def webhooks() -> None:
+    """Look after the provider's callbacks."""
+
+
+FILTERS = (
+    click.option(
+        "--state",
+        "states",
+        multiple=True,
+        type=click.Choice(["pending", "delivered", "dead", "kept"]),
+        help="Repeatable.",
+    ),
+    click.option("--type", "types", multiple=True, help="Such as Utilisation; repeatable."),
+    click.option("--iccid", help="About this eSIM."),
+    click.option("--since", type=click.DateTime(), help="Received at this time or later."),
+    click.option("--until", type=click.DateTime(), help="Received before this time."),
+)
+
+
+def _filtered(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(FILTERS):
+        command = option(command)
+    return command
+
+
+@webhooks.command("list")
+@_filtered
+@click.option("--most", default=50, show_default=True, type=click.IntRange(1), help="How many.")
+def list_webhooks(most: int, **wanted: Any) -> None:
+    """List callbacks, newest first."""
+    from cli.webhooks import Wanted
+
+    async def run(operator: "Operator") -> None:
+        async for text in operator.list_events(Wanted(**wanted), most):
+            click.echo(text)
+
+    _operate(run)
+
+
+@webhooks.command()
+@click.argument("event_id")
+def show(event_id: str) -> None:
+    """Show one callback with its body; activation codes are cut out."""
+
+    async def run(operator: "Operator") -> None:
+        click.echo(await operator.show(event_id))
+
+    _operate(run)
+
+
+@webhooks.command()
+@click.argument("event_ids", nargs=-1)
+@_filtered
+def replay(event_ids: tuple[str, ...], **wanted: Any) -> None:
+    """Hand callbacks over again: by their ids, or all that the options hold.
+
+    All dead letters: esimgo webhooks replay --state dead
+    """
+    from cli.webhooks import Wanted
+
+    async def run(operator: "Operator") -> None:
+        answer = await operator.replay(event_ids, Wanted(**wanted))
+        click.echo(f"{answer.replayed} on their way again")
+        if answer.not_understood:
+            click.echo(f"{answer.not_understood} stay: nobody knows their type")
+
+    _operate(run)
+
+
+@webhooks.command()
+def stats() -> None:
+    """Count callbacks by type and state, and tell how long the oldest one waits."""
+
+    async def run(operator: "Operator") -> None:
+        click.echo(await operator.stats())
+
+    _operate(run)
+
+
+def _operate(work: Callable[["Operator"], Awaitable[None]]) -> None:
+    from cli.webhooks import WebhooksError, operator
+
+    async def run(settings: LocalSettings) -> None:
+        async with operator(settings) as door:
+            await work(door)
+
+    try:
+        _run(run)
+    except WebhooksError as error:
         _refuse(error)
 
 

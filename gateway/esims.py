@@ -25,7 +25,9 @@ class ESIMStatus(Enum):
     ASSIGNED = strawberry.enum_value(
         "ASSIGNED", description="Ready to install, or installed with its bundle unused."
     )
-    ACTIVE = strawberry.enum_value("ACTIVE", description="A bundle is in force.")
+    ACTIVE = strawberry.enum_value(
+        "ACTIVE", description="A bundle is in force, or it was seen on a network."
+    )
     SUSPENDED = strawberry.enum_value("SUSPENDED", description="Its service is suspended.")
     EXPIRED = strawberry.enum_value("EXPIRED", description="Nothing on it can be used any more.")
     CANCELLED = strawberry.enum_value(
@@ -136,6 +138,13 @@ class ESIM:
     as_of: datetime | None = strawberry.field(
         description="When the provider was last asked about it."
     )
+    deletion_date: datetime | None = strawberry.field(
+        description="When the provider is going to delete it for want of use; a new bundle before that"
+        " prevents it. Null: not announced."
+    )
+    last_country: str | None = strawberry.field(
+        description="The ISO code of the country that it was last seen in; null before the first one."
+    )
     order_id: strawberry.Private[str]
     plan_id: strawberry.Private[str]
 
@@ -212,6 +221,8 @@ class ESIM:
             created_at=timestamps.from_proto(esim.created_at),
             updated_at=timestamps.from_proto(esim.updated_at),
             as_of=_moment(esim, "as_of"),
+            deletion_date=_moment(esim, "deletion_date"),
+            last_country=esim.last_country or None,
             order_id=esim.order_id,
             plan_id=esim.plan_id,
         )
