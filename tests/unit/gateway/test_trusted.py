@@ -1,0 +1,122 @@
+"""The manifest of trusted documents: how it is written from a client's files, and how it is read."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway import trust_documents, trusted
+from gateway.persisted import digest
+from gateway.settings import Settings
+from kit.env import Env
+
+PLANS = "query Plans { featuredPlans { ...Plan } }"
+PLAN = "fragment Plan on DataPlan { name countries { iso } }"
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Path:
+    folder = tmp_path / "client" / "pages"
+    folder.mkdir(parents=True)
+    (folder / "plans.graphql").write_text(
+        PLANS + " mutation M { cancelOrder(orderId: 1) { code } }"
+    )
+    (folder / "plan.gql").write_text(PLAN)
+    (folder / "README").write_text("{ no GraphQL")
+    return tmp_path / "client"
+
+
+def write(*arguments: str | Path) -> int:
+    return trust_documents.main([str(argument) for argument in arguments])
+
+
+def test_each_operation_is_a_document_with_the_fragments_that_it_needs(
+    client: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "manifest.json"
+    assert write(client, "--output", file) == 0
+    by_id = json.loads(file.read_text())
+    assert all(digest(text) == id_ for id_, text in by_id.items())
+    assert sorted(" ".join(text.split()) for text in by_id.values()) == [
+        "mutation M { cancelOrder(orderId: 1) { code } }",
+        f"{PLANS} {PLAN}",
+    ]
+    documents = trusted.read(file, only=True)
+    assert documents.allow(f"{PLAN}\n{PLANS}", 12)
+    assert not documents.allow(PLAN, 12)
+
+
+def test_typenames_are_added_as_apollo_client_does(client: Path, tmp_path: Path) -> None:
+    file = tmp_path / "manifest.json"
+    write(client, "--add-typename", "--output", file)
+    sent = (
+        "query Plans { featuredPlans { ...Plan __typename } }"
+        " fragment Plan on DataPlan { name countries { iso __typename } __typename }"
+    )
+    assert trusted.read(file, only=True).allow(sent, 12)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("query Plans { __typename }", "defines Plans once more"),
+        ("{ __typename }", "without a name"),
+        ("query X { nothing }", "X does not fit the schema"),
+        ("query X { ...Missing }", "Unknown fragment"),
+        ("query X {", "is not GraphQL"),
+        ("type X { y: Int }", "something else"),
+        ("query X { " + "a { " * 12 + "b" + " }" * 13, "13 fields deep"),
+    ],
+)
+def test_documents_that_are_not_fit_are_named(
+    client: Path, tmp_path: Path, text: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (client / "x.graphql").write_text(text)
+    assert write(client, "--output", tmp_path / "manifest.json") == 1
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "manifest.json").exists()
+
+
+def test_a_path_without_operations_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert write(tmp_path, "--output", tmp_path / "manifest.json") == 1
+    assert write(tmp_path / "none", "--output", tmp_path / "manifest.json") == 1
+    errors = capsys.readouterr().err
+    assert "no operations found" in errors
+    assert "does not exist" in errors
+
+
+def test_the_manifest_of_apollos_tools_is_read_too(tmp_path: Path) -> None:
+    file = tmp_path / "manifest.json"
+    operation = {"id": "a1", "name": "Plans", "type": "query", "body": f"{PLANS} {PLAN}"}
+    file.write_text(
+        json.dumps(
+            {
+                "format": "apollo-persisted-query-manifest",
+                "version": 1,
+                "operations": [operation],
+            }
+        )
+    )
+    assert trusted.read(file, only=False).named("a1") == operation["body"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"a": 1}', '{"a": ""}', '{"a": "{"}', '{"operations": [{"id": "a"}]}']
+)
+def test_a_start_with_another_file_is_refused_with_words(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "manifest.json"
+    file.write_text(text)
+    env = Env({"TRUSTED_DOCUMENTS": "only", "TRUSTED_DOCUMENTS_FILE": str(file)})
+    Settings.read(env)
+    assert any(p.startswith(f"TRUSTED_DOCUMENTS_FILE: {file}") for p in env.problems)
+
+
+def test_a_start_without_a_manifest_is_refused_with_words(tmp_path: Path) -> None:
+    env = Env({"TRUSTED_DOCUMENTS": "allow"})
+    Settings.read(env)
+    assert "TRUSTED_DOCUMENTS=allow needs a manifest: set TRUSTED_DOCUMENTS_FILE" in env.problems
+    env = Env({"TRUSTED_DOCUMENTS": "only", "TRUSTED_DOCUMENTS_FILE": str(tmp_path / "none")})
+    Settings.read(env)
+    assert any("can't be read: No such file" in problem for problem in env.problems)
