@@ -137,7 +137,7 @@ class Story:
             shown |= {
                 "id": bundle.assignment,
                 "reference": bundle.reference,
-                "description": f"eSIM, {bundle.name}",
+                "description": bundle.description,
                 "unlimited": False,
             }
         return self._of(subject.iccid, {"alertType": kind, "bundle": shown})

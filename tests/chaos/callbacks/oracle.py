@@ -126,6 +126,7 @@ def _settle(esim: ESIMEnd, subject: Subject) -> None:
     states = [bundle.state for bundle in esim.bundles.values()]
     if esim.deleted:
         esim.status = "CANCELLED"
+        esim.announced = None  # nothing is announced any more
     elif not any(state in ("queued", "active") for state in states):
         esim.status = "EXPIRED"
     elif subject.role is Role.SUSPENDED:

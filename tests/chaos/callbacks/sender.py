@@ -14,8 +14,9 @@ from tests.chaos.callbacks.events import Callback
 
 # Seconds until an answer is given up: the provider's own patience isn't known.
 TIMEOUT = aiohttp.ClientTimeout(total=10)
-# Seconds between two attempts, at random: a killed process is back within two or three.
-PAUSES = (0.05, 0.4)
+# Seconds between two attempts, at random: a killed process is back within two or three, and whoever
+# asks more often takes the machine from it.
+PAUSES = (0.2, 0.8)
 
 
 @dataclass(slots=True)

@@ -151,6 +151,7 @@ class Stage:
             "ESIM_GO_BASE_URL": self.sandbox.url,
             "DRAIN_SECONDS": "0",
             "LOG_LEVEL": "warning",
+            "WEBHOOKS_ADMIN_PORT": "0",  # no operator comes by
         }
         for process in PROCESSES:
             values[process.port] = str(self.ports[process.name])

@@ -49,6 +49,7 @@ class OnESIM:
     assignment: str
     reference: str
     name: str
+    description: str
     initial: int
 
 
@@ -207,7 +208,7 @@ async def _read_subjects(stage: Stage, database: str, roles: dict[str, Role]) ->
             while True:
                 rows = await admin.fetch(
                     "select e.iccid, b.assignment_id, b.assignment_reference, b.name,"
-                    " b.initial_bytes from esims.esims e join esims.esim_bundles b"
+                    " b.description, b.initial_bytes from esims.esims e join esims.esim_bundles b"
                     " on b.esim_id = e.id order by e.iccid, b.assignment_id"
                 )
                 if len(rows) == 2 * len(roles):
@@ -219,7 +220,11 @@ async def _read_subjects(stage: Stage, database: str, roles: dict[str, Role]) ->
     for row in rows:
         bundles[row["iccid"]].append(
             OnESIM(
-                row["assignment_id"], row["assignment_reference"], row["name"], row["initial_bytes"]
+                assignment=row["assignment_id"],
+                reference=row["assignment_reference"],
+                name=row["name"],
+                description=row["description"],
+                initial=row["initial_bytes"],
             )
         )
     return [Subject(iccid, role, tuple(bundles[iccid])) for iccid, role in roles.items()]
