@@ -29,7 +29,25 @@ async def test_an_esim_to_activate_is_followed_until_its_bundle_is_in_force(part
     parts.clock.ahead += FIRST_PAUSE
     assert await parts.watch.look() == 1
     assert await parts.status(esim.id) == "ACTIVE"
-    parts.clock.ahead += FOLLOWED_FOR / 2
+    parts.clock.ahead += timedelta(days=6)
+    assert await parts.watch.look() == 0
+
+
+async def test_the_end_of_a_bundle_is_looked_at_until_the_provider_tells_it(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
+    await parts.readings.read_all([esim])
+    assert await parts.status(esim.id) == "ACTIVE"
+    assert await parts.watch.look() == 0
+    parts.clock.ahead += timedelta(days=7, minutes=1)  # what the bundle lasts
+    assert await parts.watch.look() == 1
+    assert await parts.status(esim.id) == "ACTIVE"  # by the provider's clock
+    assert await parts.watch.look() == 0
+    await parts.provider.control("POST", "/clock/advance", {"seconds": 7 * 86_400})
+    parts.clock.ahead += timedelta(minutes=10)
+    assert await parts.watch.look() == 1
+    assert await parts.status(esim.id) == "EXPIRED"
+    parts.clock.ahead += timedelta(days=400)
     assert await parts.watch.look() == 0
 
 

@@ -85,7 +85,7 @@ async def test_the_statements_of_a_call_do_not_grow_with_its_esims(
         await channel.close()
         await running.stop(drain=0, grace=1)
     # Find; lock, upsert, absent, bundles, save; find and list what came of it.
-    assert counts == [8, 8]
+    assert counts == [10, 10]
 
 
 async def test_a_customers_page_is_read_from_an_index(databases: Databases) -> None:

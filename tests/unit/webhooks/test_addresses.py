@@ -1,0 +1,52 @@
+"""Who sent a callback, also behind proxies, and whether they may."""
+
+import pytest
+
+from webhooks.addresses import is_allowed, networks, sender
+
+PROVIDER = "192.0.2.7"
+PROXY = "10.1.2.3"
+TRUSTED = networks("10.0.0.0/8")
+ALLOWED = networks("192.0.2.0/24, 2001:db8::1")
+
+
+def allowed(peer: str | None, forwarded: str | None, trusted: str = "10.0.0.0/8") -> bool:
+    return is_allowed(sender(peer, forwarded, networks(trusted)), ALLOWED)
+
+
+def test_without_a_list_everybody_may_send() -> None:
+    assert is_allowed(None, ())
+
+
+def test_the_peer_counts_where_no_proxy_is_trusted() -> None:
+    assert allowed(PROVIDER, None, "")
+    assert not allowed("198.51.100.1", PROVIDER, "")
+    assert not allowed(PROXY, PROVIDER, "")
+
+
+def test_behind_a_trusted_proxy_its_word_counts() -> None:
+    assert allowed(PROXY, PROVIDER)
+    assert allowed(PROXY, f"{PROVIDER}, 10.9.9.9")
+    assert not allowed(PROXY, "198.51.100.1")
+
+
+def test_what_a_stranger_wrote_before_the_proxy_does_not_count() -> None:
+    assert not allowed(PROXY, f"{PROVIDER}, 198.51.100.1")
+    assert not allowed("198.51.100.1", f"{PROVIDER}, 10.9.9.9")
+
+
+@pytest.mark.parametrize("forwarded", ["rubbish", "", "192.0.2.7.1", ",,"])
+def test_rubbish_is_nobody(forwarded: str) -> None:
+    assert not allowed(PROXY, forwarded)
+
+
+def test_an_ipv4_sender_on_a_socket_for_both_is_itself() -> None:
+    assert allowed("::ffff:192.0.2.7", None)
+    assert allowed("2001:db8::1", None)
+    assert not allowed(None, None)
+
+
+@pytest.mark.parametrize("text", ["192.0.2.1/24", "somewhere", "300.1.1.1"])
+def test_a_list_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        networks(text)

@@ -1,0 +1,208 @@
+"""What each callback is understood as: every type, both versions, and everything that is none."""
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from webhooks import events
+from webhooks.events import Owner
+from webhooks.understand import KNOWN, PROFILE, understand
+
+ICCID = "8944501234567890123"
+START, END = "2026-02-03T09:12:44Z", "2026-03-05T09:12:44Z"
+STARTED = datetime(2026, 2, 3, 9, 12, 44, tzinfo=UTC)
+ENDS = datetime(2026, 3, 5, 9, 12, 44, tzinfo=UTC)
+V2 = {
+    "name": "esim_3GB_30D_FR_V2",
+    "initialQuantity": 3_000_000_000,
+    "remainingQuantity": 1_500_000_000,
+    "startTime": START,
+    "endTime": END,
+}
+V3 = V2 | {"id": "4711", "reference": "order-0", "description": "3 GB", "unlimited": False}
+USE = events.BundleUse("", V2["name"], 3_000_000_000, 1_500_000_000, STARTED, ENDS, False, "", "")
+FILES = Path(__file__).parents[4] / "shared" / "esim-go" / "callbacks"
+
+
+def callback(kind: str, **fields: Any) -> bytes:
+    return json.dumps({"alertType": kind, "iccid": ICCID, **fields}).encode()
+
+
+def platform_event(name: str, **data: Any) -> bytes:
+    return json.dumps({"event": name, "data": {"iccid": ICCID, **data}}).encode()
+
+
+ESIM_EVENTS = [
+    (callback("Utilisation", bundle=V2), USE),
+    (
+        callback("Utilisation", bundle=V3),
+        events.BundleUse(
+            "4711", V2["name"], 3 * 10**9, 15 * 10**8, STARTED, ENDS, False, "3 GB", "order-0"
+        ),
+    ),
+    (
+        callback("Utilisation", bundle=V3 | {"unlimited": True, "remainingQuantity": -1}),
+        events.BundleUse("4711", V2["name"], None, None, STARTED, ENDS, True, "3 GB", "order-0"),
+    ),
+    (callback("FirstUse", bundle=V2), USE),
+    (callback("FirstAttachment"), events.Activated(None)),
+    (
+        callback("CountryChange", country={"code": "FR", "name": "France"}),
+        events.CountrySeen("FR", "France"),
+    ),
+    (
+        json.dumps({"event": "esim.deletion_scheduled", "date": START, "iccid": ICCID}).encode(),
+        events.DeletionScheduled(STARTED),
+    ),
+    (
+        json.dumps({"event": "esim.deleted", "date": START, "iccid": ICCID}).encode(),
+        events.Deleted(),
+    ),
+    (callback("MSISDNEnabled", msisdn="4477"), events.NumberChanged("4477", enabled=True)),
+    (callback("MSISDNDisabled", msisdn="4477"), events.NumberChanged("4477", enabled=False)),
+    (callback("SMSFailed", timestamp=START), events.MessageFailed(STARTED)),
+    (callback("Nobody Knows", profileStatus="Installed"), events.ProfileChanged("Installed", None)),
+    (
+        json.dumps({"iccid": ICCID, "profileStatus": "Released", "date": START}).encode(),
+        events.ProfileChanged("Released", STARTED),
+    ),
+    (
+        platform_event("esim.assigned", qr_code="LPA:1$a.example$B", assigned_date=START),
+        events.CodeAssigned("LPA:1$a.example$B", STARTED),
+    ),
+    (platform_event("esim.activated", activated_date=START), events.Activated(STARTED)),
+    (
+        platform_event("bundle.activated", bundle_name="b", start_date=START, end_date=END),
+        events.BundleActivated("b", STARTED, ENDS),
+    ),
+    (platform_event("bundle.expired", bundle_name="b"), events.BundleExpired("b")),
+]
+
+
+@pytest.mark.parametrize(("body", "change"), ESIM_EVENTS)
+def test_what_is_told_of_an_esim(body: bytes, change: object) -> None:
+    understood = understand(body)
+    assert (understood.owner, understood.iccid) == (Owner.ESIMS, ICCID)
+    assert understood.change == change
+
+
+@pytest.mark.parametrize("kind", ["Topup", "AutoTopup", "eSIMGoTopup"])
+def test_top_ups_keep_their_exact_amounts(kind: str) -> None:
+    body = b'{"alertType":"%s","bundle":{"oldAmount":98.5,"newAmount":1098.123}}' % kind.encode()
+    understood = understand(body)
+    assert understood.owner is Owner.ORDERS
+    assert understood.change == events.BalanceChanged(kind, Decimal("98.5"), Decimal("1098.123"))
+
+
+@pytest.mark.parametrize("kind", ["LowBalance", "InsufficientBalance"])
+def test_a_low_balance(kind: str) -> None:
+    info = {"balance": 74.1, "threshold": 100, "thresholdPercentRemaining": 74.1}
+    understood = understand(json.dumps({"alertType": kind, "balanceInfo": info}).encode())
+    assert understood.change == events.BalanceLow(kind, Decimal("74.1"), Decimal(100))
+
+
+def test_a_completed_order_names_its_esims() -> None:
+    esims = [{"iccid": ICCID, "customer_ref": "me", "qr_code": "LPA:1$a$b", "status": "ASSIGNED"}]
+    data = {"order_reference": "ref", "esims": esims}
+    understood = understand(json.dumps({"event": "order.completed", "data": data}).encode())
+    assert understood.owner is Owner.ORDERS
+    assert understood.change == events.OrderDelivered("ref", ((ICCID, "LPA:1$a$b"),))
+
+
+def test_every_type_is_among_these_examples() -> None:
+    bodies = [body for body, _ in ESIM_EVENTS]
+    own_tests = {"Topup", "AutoTopup", "eSIMGoTopup", "LowBalance", "InsufficientBalance"}
+    assert {understand(b).type for b in bodies} | own_tests | {"order.completed"} >= KNOWN
+
+
+def test_an_iccid_as_a_number_keeps_every_digit() -> None:
+    understood = understand(b'{"alertType":"FirstAttachment","iccid":8944501234567890123}')
+    assert (understood.iccid, understood.change) == (ICCID, events.Activated(None))
+
+
+def test_an_iccid_whose_last_digits_a_float_may_have_lost_has_the_provider_asked() -> None:
+    understood = understand(b'{"alertType":"FirstAttachment","iccid":8944501234567890100}')
+    assert understood.change == events.Unclear()
+
+
+@pytest.mark.parametrize("iccid", [b"8.944501234567890e18", b"8944501234567890123.0", b"true"])
+def test_a_lossy_number_is_no_iccid(iccid: bytes) -> None:
+    understood = understand(b'{"alertType":"FirstAttachment","iccid":%s}' % iccid)
+    assert (understood.owner, understood.type) == (None, "FirstAttachment")
+    assert "ICCID" in understood.problem
+
+
+@pytest.mark.parametrize(
+    "bundle", [None, {}, [], {"name": "b"}, V2 | {"remainingQuantity": -1}, V2 | {"name": ""}]
+)
+def test_a_use_that_says_too_little_has_the_provider_asked(bundle: object) -> None:
+    understood = understand(callback("Utilisation", bundle=bundle))
+    assert (understood.iccid, understood.change) == (ICCID, events.Unclear())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        b"[" * 60_000,
+        b"NaN",
+        b'{"alertType":5}',
+        b'{"event":"' + b"x" * 81 + b'"}',
+        b'{"iccid":' + b"9" * 5_000 + b"}",
+    ],
+)
+def test_what_nobody_understands_is_unknown(body: bytes) -> None:
+    understood = understand(body)
+    assert (understood.type, understood.owner) == ("unknown", None)
+    assert understood.problem
+
+
+def test_an_unknown_type_keeps_its_word() -> None:
+    understood = understand(callback("Brand New"))
+    assert (understood.type, understood.owner) == ("Brand New", None)
+
+
+def test_secrets_are_not_shown_by_values() -> None:
+    understood = understand(platform_event("esim.assigned", qr_code="LPA:1$a.example$SECRET"))
+    assert "SECRET" not in repr(understood)
+
+
+@pytest.mark.skipif(not FILES.is_dir(), reason="the provider's examples are not here")
+def test_every_example_of_the_provider_is_understood() -> None:
+    files = sorted(FILES.glob("*.json"))
+    assert files
+    for file in files:
+        understood = understand(file.read_bytes())
+        assert understood.owner is not None, (file.name, understood.problem)
+        assert understood.change != events.Unclear(), file.name
+        assert understood.type in KNOWN
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=12,
+)
+FIELDS = ["iccid", "bundle", "country", "balanceInfo", "data", "date", "msisdn", "profileStatus"]
+
+
+@given(
+    st.sampled_from([*sorted(KNOWN), PROFILE, "x"]), st.dictionaries(st.sampled_from(FIELDS), JSON)
+)
+def test_no_body_of_a_known_type_is_an_error(kind: str, fields: dict[str, Any]) -> None:
+    word = "event" if "." in kind else "alertType"
+    understand(json.dumps({word: kind, **fields}).encode())
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_are_an_error(body: bytes) -> None:
+    understand(body)
