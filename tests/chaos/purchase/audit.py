@@ -40,7 +40,7 @@ def audit(
             len(completed),
             _deliveries(charges, completed),
         ),
-        Finding("no eSIM is in two orders", *_shared(orders)),
+        Finding("no eSIM came with two orders", *_shared(orders)),
         Finding(
             "every FAILED order has no charge and no eSIM",
             len(failed),
@@ -113,12 +113,16 @@ def _deliveries(charges: Sequence[Charge], completed: Sequence[Recorded]) -> lis
                     f"{order.id}: {len(iccids)} eSIMs in {where}, {len(sold)} sold,"
                     f" {order.quantity} wanted"
                 )
+        if order.target and order.delivered != (order.target,):
+            broken.append(f"{order.id}: a top-up that went to another eSIM")
     return broken
 
 
 def _shared(orders: Iterable[Recorded]) -> tuple[int, list[str]]:
     owners: defaultdict[str, set[str]] = defaultdict(set)
     for order in orders:
+        if order.target:
+            continue  # it adds a bundle to an eSIM that came with another
         for iccid in (*order.delivered, *order.registered):
             owners[iccid].add(order.id)
     broken = [
@@ -144,9 +148,11 @@ def _shown(orders: Sequence[Recorded], heard: Mapping[str, Heard], seen: Seen) -
     broken = []
     for order in orders:
         status = SHOWN.get(order.status, order.status)
-        if seen.get(order.id) != (status, frozenset(order.registered)):
-            shown, iccids = seen.get(order.id, ("nothing", frozenset()))
-            broken.append(f"{order.id} is {order.status}, shown {shown} with {len(iccids)} eSIMs")
+        # A top-up shows the eSIM that it is for, whatever becomes of it.
+        iccids = frozenset({order.target} if order.target else order.registered)
+        if seen.get(order.id) != (status, iccids):
+            shown, its = seen.get(order.id, ("nothing", frozenset()))
+            broken.append(f"{order.id} is {order.status}, shown {shown} with {len(its)} eSIMs")
         told = heard.get(order.key or "")
         if told is not None and told.status != status:
             broken.append(f"{order.id} is {order.status}, its buyer last heard {told.status}")

@@ -9,8 +9,11 @@ ORDERS = """
 select o.id::text as id, o.idempotency_key as key, o.customer_id::text as customer, o.status,
     o.provider_reference as reference, o.total_price as total, o.bundle_name as bundle, o.quantity,
     array(select e.iccid from orders.order_esims e where e.order_id = o.id) as delivered,
+    o.target_iccid as target,
     array(select e.iccid from esims.esims e
-          where e.order_id = o.id and e.customer_id = o.customer_id) as registered,
+          where e.customer_id = o.customer_id and (e.order_id = o.id or e.iccid in (
+              select d.iccid from orders.order_esims d
+              where d.order_id = o.id and d.iccid = o.target_iccid))) as registered,
     (select count(*)::int from orders.order_attempts a
      where a.order_id = o.id and a.outcome in ('OPEN', 'UNCLEAR')) as open_attempts
 from orders.esim_orders o order by o.created_at
@@ -30,7 +33,10 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An order in our tables; `delivered` is from the orders service, `registered` from esims."""
+    """An order in our tables; `delivered` is from the orders service, `registered` from esims.
+
+    `target` is the ICCID of the customer's own eSIM that is topped up.
+    """
 
     id: str
     key: str | None
@@ -43,6 +49,7 @@ class Recorded:
     delivered: tuple[str, ...]
     registered: tuple[str, ...]
     open_attempts: int
+    target: str | None = None
 
 
 async def charges(machine: Machine) -> list[Charge]:

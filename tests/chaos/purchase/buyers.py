@@ -17,6 +17,7 @@ BUY = """mutation($plan: ID!, $input: PurchaseInput!) {
 LOOK = "query($id: ID!) { orderDetails(id: $id) { id status } }"
 MINE = """query($to: DateTime) { myOrders(first: 500, filter: {toDate: $to}) {
   id status createdAt esims { iccid } } }"""
+FIRST = "{ myESIMs(first: 1) { id } }"
 PAGE = 500
 # Seconds. The gateway itself gives up sooner and says so.
 ANSWER_PATIENCE = 40
@@ -73,6 +74,11 @@ class Buyers:
                 apart = len(found) // count
                 return [Plan(p["id"], p["name"]) for p in found[: count * apart : apart]]
             await asyncio.sleep(FIRST_PAUSE)
+
+    async def first_esim(self, customer: int) -> str:
+        """The id of the eSIM of a customer who has one."""
+        (esim,) = (await self._ask(customer, FIRST))["myESIMs"]
+        return str(esim["id"])
 
     async def buy(self, wish: Wish) -> None:
         """Asks until an order is known, and looks at it until it has ended."""
@@ -137,7 +143,11 @@ class Buyers:
                 return
 
     async def _once(self, wish: Wish, heard: Heard) -> None:
-        wanted = {"quantity": wish.quantity, "idempotencyKey": wish.key}
+        wanted = {
+            "quantity": wish.quantity,
+            "idempotencyKey": wish.key,
+            "esimId": wish.esim_id,
+        }
         answer = await self._ask(wish.customer, BUY, plan=wish.plan.id, input=wanted)
         result = answer["purchaseESIM"]
         if result["order"] is None:

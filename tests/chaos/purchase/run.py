@@ -28,7 +28,7 @@ TAIL = 120
 # Seconds between two looks while one waits for the tail.
 LOOK_EVERY = 0.25
 # Seconds that buyers get to hear of the end of an order that has ended in the tables.
-LAST_LOOK = 10
+LAST_LOOK = 5
 SETTINGS = {
     "LOG_LEVEL": "info",
     "ESIM_GO_TIMEOUT": str(faults.TIMEOUT),
@@ -55,6 +55,7 @@ class Shop:
     machine: Machine
     buyers: Buyers
     plans: list[wishes.Plan]
+    owned: list[wishes.Owned]
     say: Say
     began: float = field(default_factory=time.monotonic)
     kills_wanted: int = 0
@@ -68,7 +69,7 @@ class Shop:
         Orders that are PROCESSING then go on; the faults end.
         """
         chance = random.Random(seed)
-        wanted = wishes.make(orders, self.plans, CUSTOMERS, chance, f"seed-{seed}")
+        wanted = wishes.make(orders, self.plans, self.owned, chance, f"seed-{seed}")
         weather = faults.Weather(self.machine)
         await weather.begin(faults.plan(orders, chance))
         planned = killer.plan(kills, orders, chance)
@@ -102,7 +103,10 @@ class Shop:
             faults=self.faults,
             kills=self.kills,
             calls=self.buyers.tally.calls.copy(),
-            statuses=Counter(order.status for order in await books.recorded(self.machine)),
+            statuses=Counter(
+                f"{order.status}, top-up" if order.target else order.status
+                for order in await books.recorded(self.machine)
+            ),
             findings=await self._compared(),
         )
 
@@ -153,4 +157,8 @@ async def shop(*, broken: bool = False, say: Say = lambda text: None) -> AsyncIt
         await machine.control("POST", "/balance", {"set": BALANCE})
         tokens = [await machine.token(f"buyer-{n}@example.com") for n in range(CUSTOMERS)]
         buyers = Buyers(machine, tokens, AT_ONCE)
-        yield Shop(machine, buyers, await buyers.plans(PLANS), say)
+        plans = await buyers.plans(PLANS)
+        first = wishes.first(plans, CUSTOMERS)
+        await asyncio.gather(*(buyers.buy(wish) for wish in first))
+        owned = [wishes.Owned(await buyers.first_esim(wish.customer), wish.plan) for wish in first]
+        yield Shop(machine, buyers, plans, owned, say)

@@ -85,8 +85,22 @@ def test_a_missing_or_foreign_esim_is_found(changed: Recorded) -> None:
 def test_an_esim_in_two_orders_is_found() -> None:
     other = replace(ORDER, id="order-3", key="key-3", reference="ref-3")
     assert broken([CHARGE, replace(CHARGE, reference="ref-3")], [ORDER, other]) == [
-        "no eSIM is in two orders"
+        "no eSIM came with two orders"
     ]
+
+
+def test_a_top_up_shares_the_esim_that_it_is_for_and_no_other() -> None:
+    iccids = ("8944001",)
+    top_up = replace(
+        ORDER, id="order-4", key="key-4", quantity=1, delivered=iccids, registered=iccids
+    )
+    top_up = replace(top_up, reference="ref-4", target="8944001")
+    charge = replace(CHARGE, reference="ref-4", quantity=1, iccids=frozenset(iccids))
+    assert broken([CHARGE, charge], [ORDER, top_up]) == []
+    elsewhere = replace(top_up, target="8944009")
+    assert "every COMPLETED order has exactly its eSIMs, in both services" in broken(
+        [CHARGE, charge], [ORDER, elsewhere]
+    )
 
 
 def test_an_order_without_an_end_is_found() -> None:

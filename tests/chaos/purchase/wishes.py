@@ -2,8 +2,11 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+
+# Few eSIMs get many top-ups: equal ones at the same time are what can be mixed up.
+SHARE_OF_TOP_UPS = 0.15
 
 
 class Manner(Enum):
@@ -27,30 +30,56 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Owned:
+    """An eSIM that a customer has already, and the plan that it came with, so that this fits."""
+
+    esim_id: str
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
-    """One purchase: whatever a buyer does to get it, it is to be one order."""
+    """One purchase: whatever a buyer does to get it, it is to be one order.
+
+    With `esim_id` it is a top-up of that eSIM of the customer's.
+    """
 
     key: str
     customer: int
     plan: Plan
     quantity: int
     manner: Manner
-    hangs_up_after: float  # seconds, of an impatient buyer
+    hangs_up_after: float = 0.0  # seconds, of an impatient buyer
+    esim_id: str | None = None
+
+
+def first(plans: Sequence[Plan], customers: int) -> list[Wish]:
+    """One eSIM for each customer, to be topped up later."""
+    return [
+        Wish(f"first-{number}", number, plans[number % len(plans)], 1, Manner.PATIENT)
+        for number in range(customers)
+    ]
 
 
 def make(
-    orders: int, plans: Sequence[Plan], customers: int, chance: random.Random, name: str
+    orders: int, plans: Sequence[Plan], owned: Sequence[Owned], chance: random.Random, name: str
 ) -> list[Wish]:
-    """So many wishes; `name` begins their idempotency keys."""
-    return [
-        Wish(
-            key=f"{name}-{number}",
-            customer=chance.randrange(customers),
-            plan=chance.choice(plans),
-            # Mostly few, as in a shop; ten is the most, and more than five are delivered later.
-            quantity=chance.choice((1, 1, 1, 2, 3, 4, 5, 6, 8, 10)),
-            manner=chance.choices(list(Manner), weights=(90, 5, 5))[0],
-            hangs_up_after=chance.uniform(0.01, 0.2),
-        )
-        for number in range(orders)
-    ]
+    """So many wishes; `owned` is an eSIM of each customer, `name` begins the idempotency keys."""
+    return [_one(f"{name}-{number}", plans, owned, chance) for number in range(orders)]
+
+
+def _one(key: str, plans: Sequence[Plan], owned: Sequence[Owned], chance: random.Random) -> Wish:
+    customer = chance.randrange(len(owned))
+    wish = Wish(
+        key=key,
+        customer=customer,
+        plan=chance.choice(plans),
+        # Mostly few, as in a shop; ten is the most, and more than five are delivered later.
+        quantity=chance.choice((1, 1, 1, 2, 3, 4, 5, 6, 8, 10)),
+        manner=chance.choices(list(Manner), weights=(90, 5, 5))[0],
+        hangs_up_after=chance.uniform(0.01, 0.2),
+    )
+    if chance.random() >= SHARE_OF_TOP_UPS:
+        return wish
+    mine = owned[customer]
+    return replace(wish, plan=mine.plan, quantity=1, esim_id=mine.esim_id)
