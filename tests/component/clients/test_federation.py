@@ -1,0 +1,35 @@
+"""The gateway as a subgraph of Apollo's federation gateway, beside a subgraph of another team."""
+
+import json
+
+from protos.catalogue.v1 import catalogue_pb2
+from protos.esims.v1 import esims_pb2
+from tests.fixtures.gateway import Client, Gateway
+from tests.fixtures.gateway_customer import ESIM_ID, PLAN, esim
+from tests.fixtures.javascript import Script
+
+
+async def test_apollos_gateway_composes_the_schema_and_asks_across_entities(
+    gateway: Gateway, ann: Client, script: Script
+) -> None:
+    mine = esim()
+    gateway.esims.answers["ListESIMs"] = esims_pb2.ListESIMsResponse(esims=[mine])
+    gateway.esims.answers["BatchGetESIMs"] = esims_pb2.BatchGetESIMsResponse(esims=[mine])
+    gateway.catalogue.answers["BatchGetPlans"] = catalogue_pb2.BatchGetPlansResponse(plans=[PLAN])
+    output = await script(
+        "conformance/federate.mjs", f"{ann.url}/graphql", ann.token or "", ESIM_ID, PLAN.id
+    )
+    seen = json.loads(output)
+    note = f"note on {ESIM_ID}"
+    assert seen["outward"] == {"data": {"myESIMs": [{"iccid": mine.iccid, "note": note}]}}
+    pinned = {
+        "id": ESIM_ID,
+        "note": note,
+        "iccid": mine.iccid,
+        "plan": {"id": PLAN.id, "name": PLAN.name},
+    }
+    assert seen["inward"] == {"data": {"pinned": [pinned, pinned]}}
+    # An entity is no way around the session.
+    assert set(seen["anonymous"]["codes"]) == {"UNAUTHENTICATED"}
+    assert seen["plan"] == {"data": {"advertised": {"name": PLAN.name}}}
+    assert gateway.esims.calls["BatchGetESIMs"] == 1
