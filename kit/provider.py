@@ -173,7 +173,7 @@ class Provider:
             # Half the time may pass in the line: a write sent with hardly any left to hear the
             # answer would end as unclear for no good reason.
             latest = started + (deadline - started) / 2
-            async with self._pacing.turn(call.endpoint, call.path, priority, latest) as turn:
+            async with self._pacing.turn(call.endpoint, call.place, priority, latest) as turn:
                 started = self._clock.now()
                 left = max(deadline - started, 0.001)
                 # Half of what is left, so that a read that hangs can still be repeated.
@@ -257,6 +257,14 @@ class _Call:
     @property
     def endpoint(self) -> str:
         return f"{self.method} {template(self.path)}"
+
+    @property
+    def place(self) -> str:
+        """What exactly is asked for: one that is still being processed holds up no other."""
+        if not self.params:
+            return self.path
+        pairs = self.params.items() if isinstance(self.params, Mapping) else self.params
+        return f"{self.path}?{sorted(pairs)}"
 
     def breakdown(self, reason: str, *, sent: bool = True) -> Failure:
         return breakdown(self.endpoint, reason, write=self.write, sent=sent)

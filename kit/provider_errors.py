@@ -17,7 +17,7 @@ REFUSALS = {
     429: (Kind.EXHAUSTED, "PROVIDER_RATE_LIMITED"),
 }
 WORDS = {
-    "PROVIDER_BAD_REQUEST": "The provider refused the request; its reason is in the details.",
+    "PROVIDER_BAD_REQUEST": "The provider refused the request.",
     "PROVIDER_FORBIDDEN": "The provider does not allow this: not ours, not enabled,"
     " or the API key or address is not accepted.",
     "PROVIDER_NOT_FOUND": "The provider does not know what was asked for.",

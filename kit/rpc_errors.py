@@ -33,9 +33,9 @@ def to_status(failure: Failure) -> grpc.Status:
     status = status_pb2.Status(
         code=code_pb2.Code.Value(CODES[failure.kind].name), message=failure.message
     )
-    info = error_details_pb2.ErrorInfo(
-        domain=DOMAIN, reason=failure.reason, metadata=failure.details
-    )
+    # What the provider wrote is for operators and their logs: a stranger's text ends here.
+    shown = {k: v for k, v in failure.details.items() if not k.startswith("provider_")}
+    info = error_details_pb2.ErrorInfo(domain=DOMAIN, reason=failure.reason, metadata=shown)
     status.details.add().Pack(info)
     if failure.fields:
         bad = error_details_pb2.BadRequest()

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -42,6 +43,7 @@ class CatalogueStandIn(catalogue_pb2_grpc.CatalogueServiceServicer):
         self.withdrawn: set[str] = set()
         self.tokens: list[str] = []
         self.confirmed_at = datetime.now(UTC)
+        self.stored_price: Decimal | None = None  # where it isn't the sandbox's any more
 
     async def GetPlan(self, request: Any, context: Any) -> catalogue_pb2.GetPlanResponse:
         self.tokens += [str(v) for k, v in context.invocation_metadata() if k == "authorization"]
@@ -55,7 +57,7 @@ class CatalogueStandIn(catalogue_pb2_grpc.CatalogueServiceServicer):
             plan=catalogue_pb2.DataPlan(
                 id=request.id,
                 name=bundle.name,
-                price=money.to_proto(bundle.price, "USD"),
+                price=money.to_proto(self.stored_price or bundle.price, "USD"),
                 available_quantity=0 if gone else 10,
                 withdrawn=gone,
             ),

@@ -11,57 +11,18 @@ from typing import Any
 import grpc
 import pytest
 
-import services.catalogue.__main__
-import services.catalogue.settings
-import services.esims.__main__
-import services.esims.settings
-from kit.env import Env
-from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
-from protos.esims.v1 import esims_pb2, esims_pb2_grpc
+from protos.catalogue.v1 import catalogue_pb2
+from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2
+from tests.component.orders.neighbours import environment, platform
 from tests.component.orders.shop import Shop, request, until
-
-
-def environment(shop: Shop) -> dict[str, str]:
-    """The variables of all three services, as their processes read them."""
-    sessions = shop.settings.service.sessions
-    values = {
-        "SUPABASE_URL": sessions.supabase_url,
-        "SUPABASE_SERVICE_ROLE_KEY": sessions.service_role_key,
-        "ESIM_GO_BASE_URL": shop.settings.provider.base_url,
-        "ESIM_GO_API_KEY": shop.settings.provider.api_key,
-        "CATALOGUE_ADDRESS": shop.settings.catalogue_address,
-        "ESIMS_ADDRESS": shop.settings.esims_address,
-        "ORDERS_PURCHASE_WAIT": "1",
-        "DRAIN_SECONDS": "0",
-    }
-    for owner in ("catalogue", "orders", "esims"):
-        values[f"{owner.upper()}_PORT"] = "0"
-        values[f"{owner.upper()}_DATABASE_URL"] = shop.databases.url(owner)
-    return values
 
 
 async def test_a_plan_of_the_catalogue_becomes_an_esim_of_its_buyer(shop: Shop) -> None:
     shop.sandbox.world.switches.refunds = True
     buyer = await shop.session("buyer@example.com")
-    catalogue_settings = services.catalogue.settings.Settings.read(Env(environment(shop)))
-    esims_settings = services.esims.settings.Settings.read(Env(environment(shop)))
-    async with (
-        shop.serving(services.catalogue.__main__.serve, catalogue_settings) as catalogue_port,
-        shop.serving(services.esims.__main__.serve, esims_settings) as esims_port,
-        grpc.aio.insecure_channel(f"localhost:{catalogue_port}") as to_catalogue,
-        grpc.aio.insecure_channel(f"localhost:{esims_port}") as to_esims,
-        shop.open(
-            catalogue_address=f"localhost:{catalogue_port}",
-            esims_address=f"localhost:{esims_port}",
-        ) as orders,
-    ):
-        catalogue = catalogue_pb2_grpc.CatalogueServiceStub(to_catalogue)
-        esims = esims_pb2_grpc.ESIMsServiceStub(to_esims)
-        async for progress in catalogue.SyncCatalogue(
-            catalogue_pb2.SyncCatalogueRequest(), metadata=shop.service_key
-        ):
-            assert not progress.status.error
+    async with platform(shop) as services:
+        catalogue, orders, esims = services.catalogue, services.orders, services.esims
         name = shop.catalogue.bundles[shop.plan_id].name
         found = await catalogue.GetPlan(catalogue_pb2.GetPlanRequest(name=name))
         bought = await orders.CreateOrder(

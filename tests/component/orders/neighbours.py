@@ -1,0 +1,85 @@
+"""The real catalogue and esims services beside the orders service, with the sandbox's plans read."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+import services.catalogue.__main__
+import services.catalogue.settings
+import services.esims.__main__
+import services.esims.settings
+from kit.env import Env
+from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
+from protos.esims.v1 import esims_pb2, esims_pb2_grpc
+from protos.orders.v1 import orders_pb2, orders_pb2_grpc
+from tests.component.orders.shop import Metadata, Shop, request
+
+
+def environment(shop: Shop) -> dict[str, str]:
+    """The variables of all three services, as their processes read them."""
+    sessions = shop.settings.service.sessions
+    values = {
+        "SUPABASE_URL": sessions.supabase_url,
+        "SUPABASE_SERVICE_ROLE_KEY": sessions.service_role_key,
+        "ESIM_GO_BASE_URL": shop.settings.provider.base_url,
+        "ESIM_GO_API_KEY": shop.settings.provider.api_key,
+        "CATALOGUE_ADDRESS": shop.settings.catalogue_address,
+        "ESIMS_ADDRESS": shop.settings.esims_address,
+        "ORDERS_PURCHASE_WAIT": "1",
+        "DRAIN_SECONDS": "0",
+    }
+    for owner in ("catalogue", "orders", "esims"):
+        values[f"{owner.upper()}_PORT"] = "0"
+        values[f"{owner.upper()}_DATABASE_URL"] = shop.databases.url(owner)
+    return values
+
+
+@dataclass
+class Platform:
+    """The three services, each to be called."""
+
+    shop: Shop
+    catalogue: "catalogue_pb2_grpc.CatalogueServiceAsyncStub"
+    orders: "orders_pb2_grpc.OrdersServiceAsyncStub"
+    esims: "esims_pb2_grpc.ESIMsServiceAsyncStub"
+
+    async def plan(self, name: str) -> catalogue_pb2.DataPlan:
+        answer = await self.catalogue.GetPlan(catalogue_pb2.GetPlanRequest(name=name))
+        return answer.plan
+
+    async def buy(self, buyer: Metadata, **wanted: Any) -> orders_pb2.Order:
+        answer = await self.orders.CreateOrder(
+            request(self.shop, **({"idempotency_key": ""} | wanted)), metadata=buyer
+        )
+        return answer.order
+
+    async def esims_of(self, order: orders_pb2.Order, buyer: Metadata) -> list[esims_pb2.ESIM]:
+        wanted = esims_pb2.BatchListOrderESIMsRequest(order_ids=[order.id])
+        return list((await self.esims.BatchListOrderESIMs(wanted, metadata=buyer)).esims)
+
+
+@asynccontextmanager
+async def platform(shop: Shop, **changes: Any) -> AsyncIterator[Platform]:
+    """All three, once the catalogue is read."""
+    catalogue_settings = services.catalogue.settings.Settings.read(Env(environment(shop)))
+    esims_settings = services.esims.settings.Settings.read(Env(environment(shop)))
+    async with (
+        shop.serving(services.catalogue.__main__.serve, catalogue_settings) as catalogue_port,
+        shop.serving(services.esims.__main__.serve, esims_settings) as esims_port,
+        grpc.aio.insecure_channel(f"localhost:{catalogue_port}") as to_catalogue,
+        grpc.aio.insecure_channel(f"localhost:{esims_port}") as to_esims,
+        shop.open(
+            catalogue_address=f"localhost:{catalogue_port}",
+            esims_address=f"localhost:{esims_port}",
+            **changes,
+        ) as orders,
+    ):
+        catalogue = catalogue_pb2_grpc.CatalogueServiceStub(to_catalogue)
+        async for progress in catalogue.SyncCatalogue(
+            catalogue_pb2.SyncCatalogueRequest(), metadata=shop.service_key
+        ):
+            assert not progress.status.error
+        yield Platform(shop, catalogue, orders, esims_pb2_grpc.ESIMsServiceStub(to_esims))

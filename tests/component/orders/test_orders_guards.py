@@ -1,0 +1,148 @@
+"""What keeps a buyer from buying twice, or for more than was meant."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import grpc
+import pytest
+
+from kit import money
+from protos.orders.v1 import orders_pb2
+from tests.component.orders.shop import Shop, reason_of, request
+
+COMPLETED = orders_pb2.ORDER_STATUS_COMPLETED
+
+
+def usd(amount: str) -> Any:
+    return money.to_proto(Decimal(amount), "USD")
+
+
+def price(shop: Shop) -> Decimal:
+    return Decimal(str(shop.catalogue.bundles[shop.plan_id].price))
+
+
+async def refused(call: Any) -> str:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await call
+    return reason_of(raised.value)
+
+
+async def orders_recorded(shop: Shop) -> int:
+    return int(await shop.databases.admin.fetchval("select count(*) from orders.esim_orders"))
+
+
+async def test_fifty_calls_at_once_with_one_key_are_one_charge(shop: Shop) -> None:
+    buyer = await shop.session("b@example.com")
+    async with shop.open() as one, shop.open() as two:
+        answers = await asyncio.gather(
+            *(o.CreateOrder(request(shop), metadata=buyer) for o in [one, two] * 25)
+        )
+    assert len({answer.order.id for answer in answers}) == 1
+    assert sum(not answer.repeated_request for answer in answers) == 1
+    assert shop.charges == 1
+
+
+async def test_clicks_at_once_are_one_order_when_the_client_asked_for_that(shop: Shop) -> None:
+    buyer = await shop.session("b@example.com")
+    wanted = request(shop, idempotency_key="", prevent_duplicates=True)
+    async with shop.open() as one, shop.open() as two:
+        answers = await asyncio.gather(
+            *(o.CreateOrder(wanted, metadata=buyer) for o in [one, two] * 5)
+        )
+        assert len({answer.order.id for answer in answers}) == 1
+        # Of another quantity, of another customer, later, or without the wish: another order.
+        other = request(shop, idempotency_key="", prevent_duplicates=True, quantity=2)
+        await one.CreateOrder(other, metadata=buyer)
+        await one.CreateOrder(wanted, metadata=await shop.session("c@example.com"))
+        await one.CreateOrder(request(shop, idempotency_key=""), metadata=buyer)
+        assert shop.charges == 4
+        await shop.databases.admin.execute(
+            "update orders.esim_orders set created_at = created_at - interval '31 seconds'"
+        )
+        await one.CreateOrder(wanted, metadata=buyer)
+    assert shop.charges == 5
+
+
+async def test_the_guard_and_a_key_do_not_go_together(shop: Shop) -> None:
+    buyer = await shop.session("b@example.com")
+    async with shop.open() as orders:
+        call = orders.CreateOrder(request(shop, prevent_duplicates=True), metadata=buyer)
+        assert await refused(call) == "INVALID_ARGUMENT"
+
+
+@pytest.mark.parametrize("limit", ["max_price", "max_total"])
+async def test_above_the_buyers_limit_nothing_is_recorded_or_bought(shop: Shop, limit: str) -> None:
+    buyer = await shop.session("b@example.com")
+    each = price(shop)
+    fits = each if limit == "max_price" else each * 2
+    async with shop.open() as orders:
+        low = request(shop, quantity=2, **{limit: usd(str(fits - Decimal("0.01")))})
+        assert await refused(orders.CreateOrder(low, metadata=buyer)) == "PRICE_CHANGED"
+        assert await orders_recorded(shop) == shop.charges == 0
+        exact = request(shop, quantity=2, **{limit: usd(str(fits))})
+        answer = await orders.CreateOrder(exact, metadata=buyer)
+    assert answer.order.status == COMPLETED
+    assert shop.charges == 1
+
+
+async def test_another_limit_under_one_key_is_another_request(shop: Shop) -> None:
+    buyer = await shop.session("b@example.com")
+    async with shop.open() as orders:
+        await orders.CreateOrder(request(shop, max_price=usd("9999")), metadata=buyer)
+        call = orders.CreateOrder(request(shop, max_price=usd("9998")), metadata=buyer)
+        assert await refused(call) == "IDEMPOTENCY_CONFLICT"
+
+
+async def test_an_old_price_is_asked_of_the_provider_first(shop: Shop) -> None:
+    buyer = await shop.session("b@example.com")
+    shop.catalogue.confirmed_at = datetime.now(UTC) - timedelta(hours=2)
+    stored = price(shop)
+    shop.catalogue.stored_price = stored / 2  # the provider raised it since
+    async with shop.open() as orders:
+        call = orders.CreateOrder(request(shop, max_price=usd(str(stored / 2))), metadata=buyer)
+        assert await refused(call) == "PRICE_CHANGED"
+        answer = await orders.CreateOrder(request(shop, max_price=usd(str(stored))), metadata=buyer)
+        assert money.from_proto(answer.order.unit_price) == money.plain(stored)
+        assert shop.charges == 1
+        # Nobody can say: with a limit nothing is bought, without one the stored price serves.
+        await shop.fault(method="POST", path="/orders", status=429, headers={"Retry-After": "1"})
+        call = orders.CreateOrder(
+            request(shop, idempotency_key="k", max_price=usd(str(stored))), metadata=buyer
+        )
+        assert await refused(call) == "PRICE_NOT_CONFIRMED"
+    assert shop.charges == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "reason", "operators"),
+    [
+        ("insufficient balance", "NOT_SOLD_NOW", "INSUFFICIENT_BALANCE"),
+        ("bundle is not in the catalogue", "PLAN_UNAVAILABLE", "PLAN_UNAVAILABLE"),
+        ("computer says no", "NOT_SOLD_NOW", "NOT_SOLD_NOW"),
+    ],
+)
+async def test_refusals_have_a_reason_and_none_of_the_providers_words(
+    shop: Shop, words: str, reason: str, operators: str
+) -> None:
+    buyer = await shop.session("b@example.com")
+    await shop.fault(method="POST", path="/orders", status=400, body={"message": words})
+    async with shop.open() as orders:
+        answer = await orders.CreateOrder(request(shop), metadata=buyer)
+        assert answer.order.status == orders_pb2.ORDER_STATUS_FAILED
+        assert answer.order.failure_reason == reason
+        assert words not in str(answer)
+        seen = await orders.GetOrder(
+            orders_pb2.GetOrderRequest(order_id=answer.order.id), metadata=shop.service_key
+        )
+    assert seen.order.failure_reason == operators
+    assert words in (await shop.row(answer.order.id))["operator_detail"]
+
+
+async def test_what_the_provider_withdrew_is_not_bought(shop: Shop) -> None:
+    shop.catalogue.withdrawn.add(shop.plan_id)
+    async with shop.open() as orders:
+        call = orders.CreateOrder(request(shop), metadata=await shop.session("b@example.com"))
+        assert await refused(call) == "PLAN_UNAVAILABLE"
+    assert await orders_recorded(shop) == 0

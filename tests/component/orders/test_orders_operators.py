@@ -1,0 +1,147 @@
+"""What operators see of stuck orders, and how they settle them."""
+
+from typing import Any
+
+import asyncpg
+import grpc
+import pytest
+
+from protos.orders.v1 import orders_pb2
+from tests.component.orders.shop import Metadata, Shop, reaches, reason_of, request
+
+REVIEW = "NEEDS_REVIEW"
+
+
+async def in_review(shop: Shop, orders: Any) -> tuple[orders_pb2.Order, list[str]]:
+    """One lost purchase and one like it made in the portal: who owns which can't be told.
+
+    Gives the order, and the provider's two references.
+    """
+    name = shop.catalogue.bundles[shop.plan_id].name
+    async with shop.http.post(
+        f"{shop.sandbox.url}/orders",
+        json={
+            "type": "transaction",
+            "assign": True,
+            "order": [{"type": "bundle", "item": name, "quantity": 1}],
+        },
+        headers={"X-API-Key": shop.settings.provider.api_key},
+    ) as bought:
+        assert bought.status == 200
+    await shop.fault(method="POST", path="/orders", drop=True, effect="done")
+    answer = await orders.CreateOrder(request(shop), metadata=await shop.session("b@example.com"))
+    assert answer.order.status == orders_pb2.ORDER_STATUS_PROCESSING
+    await reaches(shop, answer.order.id, REVIEW)
+    return answer.order, [
+        order.reference for order in shop.sandbox.world.orders if order.lines[0].quantity == 1
+    ]
+
+
+def resolve(orders: Any, order: orders_pb2.Order, operator: Metadata, **how: Any) -> Any:
+    wanted = orders_pb2.ResolveOrderRequest(**({"order_id": order.id, "note": "asked them"} | how))
+    return orders.ResolveOrder(wanted, metadata=operator)
+
+
+async def refusal(call: Any) -> str:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await call
+    return reason_of(raised.value)
+
+
+async def test_an_order_in_review_is_settled_as_placed_and_delivered(shop: Shop) -> None:
+    operator = await shop.session("ops@example.com", admin=True)
+    async with shop.open(purchase_wait=0.2) as orders:
+        order, references = await in_review(shop, orders)
+        stuck = await orders.ListStuckOrders(orders_pb2.ListStuckOrdersRequest(), metadata=operator)
+        assert [s.order.id for s in stuck.orders] == [order.id]
+        assert stuck.orders[0].recovery_point == "ATTEMPTED"
+        assert stuck.orders[0].detail
+        shown = await orders.GetOrderHistory(
+            orders_pb2.GetOrderHistoryRequest(order_id=order.id), metadata=operator
+        )
+        assert [a.outcome for a in shown.attempts] == ["UNCLEAR"]
+        assert {c.reference for c in shown.candidates} == set(references)
+        assert {c.order_id for c in shown.candidates} == {""}
+        await resolve(orders, order, operator, placed_as=references[0])
+        await reaches(shop, order.id, "COMPLETED")
+        after = await orders.GetOrderHistory(
+            orders_pb2.GetOrderHistoryRequest(order_id=order.id), metadata=operator
+        )
+        assert {c.reference: c.order_id for c in after.candidates}[references[0]] == order.id
+        [other] = [c for c in after.candidates if c.reference == references[1]]
+        assert other.order_id == ""
+        step = next(s for s in after.steps if s.reason == "resolved: placed")
+        assert step.note == "asked them"
+        assert step.actor == str(await shop.auth.user_id("ops@example.com"))
+        told = await orders.BatchListOrderTimelines(
+            orders_pb2.BatchListOrderTimelinesRequest(order_ids=[order.id]),
+            metadata=await shop.session("b@example.com"),
+        )
+    words = [entry.message for entry in told.timelines[0].entries]
+    assert words[0] == "The order was received."
+    assert words[-1] == "The order is complete."
+    assert "Our staff found that it was bought." in words
+    assert "asked them" not in str(told)
+    assert shop.charges == 2
+
+
+async def test_an_order_in_review_is_settled_as_not_bought(shop: Shop) -> None:
+    operator = await shop.session("ops@example.com", admin=True)
+    async with shop.open(purchase_wait=0.2) as orders:
+        order, _ = await in_review(shop, orders)
+        answer = await resolve(orders, order, operator, not_bought=True)
+        assert answer.order.order.status == orders_pb2.ORDER_STATUS_FAILED
+        assert answer.order.order.failure_reason == "NOT_BOUGHT"
+        again = resolve(orders, order, operator, not_bought=True)
+        assert await refusal(again) == "ORDER_NOT_IN_REVIEW"
+        resumed = orders.ResumeOrder(
+            orders_pb2.ResumeOrderRequest(order_id=order.id), metadata=operator
+        )
+        assert await refusal(resumed) == "ORDER_NOT_STUCK"
+
+
+async def test_a_reference_serves_one_order_and_must_fit_it(shop: Shop) -> None:
+    operator = await shop.session("ops@example.com", admin=True)
+    async with shop.open(purchase_wait=5) as orders:
+        buyer = await shop.session("a@example.com")
+        taken = (await orders.CreateOrder(request(shop), metadata=buyer)).order
+        double = (
+            await orders.CreateOrder(
+                request(shop, quantity=2, idempotency_key="two"), metadata=buyer
+            )
+        ).order
+        order, _ = await in_review(shop, orders)
+        cases = {
+            double.reference: "REFERENCE_MISMATCH",
+            "no-such-order": "REFERENCE_MISMATCH",
+            taken.reference: "REFERENCE_TAKEN",
+        }
+        for reference, reason in cases.items():
+            assert await refusal(resolve(orders, order, operator, placed_as=reference)) == reason
+        paid_back = resolve(orders, order, operator, paid_back=True)
+        assert await refusal(paid_back) == "RESOLUTION_DOES_NOT_FIT"
+        without_note = resolve(orders, order, operator, not_bought=True, note=" ")
+        assert await refusal(without_note) == "INVALID_ARGUMENT"
+    assert await shop.stored_status(order.id) == REVIEW
+
+
+async def test_a_resumed_order_is_looked_at_by_the_usual_rules(shop: Shop) -> None:
+    operator = await shop.session("ops@example.com", admin=True)
+    async with shop.open(purchase_wait=0.2) as orders:
+        order, references = await in_review(shop, orders)
+        await orders.ResumeOrder(
+            orders_pb2.ResumeOrderRequest(order_id=order.id, note="again"), metadata=operator
+        )
+        await reaches(shop, order.id, REVIEW)
+        assert len(references) == shop.charges == 2
+
+
+async def test_no_program_can_place_an_order_again_that_may_be_bought(shop: Shop) -> None:
+    async with shop.open(purchase_wait=0.2) as orders:
+        order, _ = await in_review(shop, orders)
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await shop.databases.admin.execute(
+            "insert into orders.order_attempts (order_id, bundle_name, quantity)"
+            " values ($1::text::uuid, 'b', 1)",
+            order.id,
+        )
