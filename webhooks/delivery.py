@@ -148,7 +148,10 @@ class Lane:
             return Settled(
                 event_id, State.PENDING, attempts, answer.outcome, error, _jittered(pause)
             )
-        given_up = State.KEPT if answer.verdict is Verdict.UNKNOWN else State.DEAD
+        # The organisation may have eSIMs that were sold elsewhere; an order that nobody here placed is
+        # somebody's money.
+        foreign = answer.verdict is Verdict.UNKNOWN and self._owner is Owner.ESIMS
+        given_up = State.KEPT if foreign else State.DEAD
         return Settled(event_id, given_up, attempts, answer.outcome, error)
 
     async def _absent(self, failure: Failure) -> None:

@@ -8,10 +8,10 @@ from webhooks.understand import KNOWN
 
 
 class Metrics:
-    """Instruments of the meter `esimgo.webhooks`."""
+    """Instruments of the meter `esimgo.webhooks`, of the process's provider or of another."""
 
-    def __init__(self) -> None:
-        meter = metrics.get_meter("esimgo.webhooks")
+    def __init__(self, provider: metrics.MeterProvider | None = None) -> None:
+        meter = metrics.get_meter("esimgo.webhooks", meter_provider=provider)
         self._received = meter.create_counter(
             "esimgo.webhooks.received", "{callback}", "Callbacks that came in, by type and result"
         )

@@ -39,7 +39,7 @@ class Upkeep:
         prune_at = loop.time()
         while not self._stop.is_set():
             try:
-                await self._measure()
+                await self.measure()
                 if self._days and loop.time() >= prune_at:
                     await self.prune()
                     prune_at = loop.time() + PRUNE_EVERY
@@ -50,7 +50,8 @@ class Upkeep:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), MEASURE_EVERY)
 
-    async def _measure(self) -> None:
+    async def measure(self) -> None:
+        """Sets the gauges, and tells of dead letters and of a standstill."""
         async with self._database.system() as connection:
             oldest, resting = await overview.resting(connection)
         self._metrics.measured(oldest, resting)

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -35,6 +36,11 @@ def sign(body: bytes, key: str = KEY) -> dict[str, str]:
     """The headers of a signed callback."""
     digest = hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
     return {"Content-Type": "application/json", "X-Signature-SHA256": digest}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 @pytest.fixture
@@ -109,6 +115,7 @@ class Platform:
     auth: Auth
     stub: Any
     databases: Databases
+    admin_port: int = 0
 
     async def esim(self, bundle: str = BUNDLE) -> esims_pb2.ESIM:
         """Bought at the provider and registered, its bundles not read yet."""
@@ -181,9 +188,9 @@ async def platform(
         )
         channel: grpc.aio.Channel = rpc_client.channel(f"127.0.0.1:{esims}")
         parts.push_async_callback(channel.close)
-        port = await parts.enter_async_context(
-            serving(serve, replace(settings, esims_address=f"127.0.0.1:{esims}"))
-        )
+        admin_port = free_port()
+        here = replace(settings, esims_address=f"127.0.0.1:{esims}", admin_port=admin_port)
+        port = await parts.enter_async_context(serving(serve, here))
         url = f"http://127.0.0.1:{port}/webhooks/esim-go"
         yield Platform(
             post=Post(url, http, databases),
@@ -191,4 +198,5 @@ async def platform(
             auth=auth,
             stub=esims_pb2_grpc.ESIMsServiceStub(channel),
             databases=databases,
+            admin_port=admin_port,
         )

@@ -18,7 +18,7 @@ ICCID = "8944501234567890123"
 START, END = "2026-02-03T09:12:44Z", "2026-03-05T09:12:44Z"
 STARTED = datetime(2026, 2, 3, 9, 12, 44, tzinfo=UTC)
 ENDS = datetime(2026, 3, 5, 9, 12, 44, tzinfo=UTC)
-V2 = {
+V2: dict[str, Any] = {
     "name": "esim_3GB_30D_FR_V2",
     "initialQuantity": 3_000_000_000,
     "remainingQuantity": 1_500_000_000,

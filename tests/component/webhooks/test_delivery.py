@@ -1,0 +1,140 @@
+"""How events get to their owners: through absences, failures and the end of processes."""
+
+import asyncio
+import json
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+import aiohttp
+
+import services.esims.__main__
+from kit import rpc_client
+from kit.db import Database
+from protos.esims.v1 import esims_pb2_grpc
+from tests.component.webhooks.conftest import Platform, Post, esims_settings
+from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
+from tests.fixtures.postgres import Databases
+from webhooks.__main__ import MIGRATION, serve
+from webhooks.deliveries import claim
+from webhooks.events import Owner
+from webhooks.metrics import Metrics
+from webhooks.settings import Settings
+from webhooks.upkeep import Upkeep
+
+STRANGE = "8944500000000000001"
+LOW = {"alertType": "LowBalance", "balanceInfo": {"balance": 5, "threshold": 100}}
+
+
+def attached(iccid: str) -> dict[str, str]:
+    return {"alertType": "FirstAttachment", "iccid": iccid}
+
+
+async def test_events_wait_for_an_owner_that_is_away_and_count_no_attempt(
+    settings: Settings,
+    databases: Databases,
+    auth: Auth,
+    provider: PlayedProvider,
+    http: aiohttp.ClientSession,
+    serving: Serving,
+) -> None:
+    async with AsyncExitStack() as parts:
+        esims = await parts.enter_async_context(
+            serving(services.esims.__main__.serve, esims_settings(databases, auth, provider))
+        )
+        channel = rpc_client.channel(f"127.0.0.1:{esims}")
+        stub = esims_pb2_grpc.ESIMsServiceStub(channel)
+        platform = Platform(Post("", http, databases), provider, auth, stub, databases)
+        esim = await platform.esim()
+        await channel.close()
+    here = replace(settings, esims_address=f"127.0.0.1:{esims}", most_attempts=1)
+    async with serving(serve, here) as port:
+        post = Post(f"http://127.0.0.1:{port}/webhooks/esim-go", http, databases)
+        waiting = [await post.send(attached(esim.iccid) | {"n": str(n)}) for n in range(5)]
+        await asyncio.sleep(1)  # several rounds find nobody
+        for event in waiting:
+            row = await post.delivery(event)
+            assert (row["state"], row["attempts"]) == ("PENDING", 0)
+        back = esims_settings(databases, auth, provider, port=esims)
+        async with serving(services.esims.__main__.serve, back):
+            for event in waiting:
+                assert (await post.settled(event))["attempts"] == 1
+
+
+async def test_an_owner_that_is_away_holds_up_no_other(platform: Platform) -> None:
+    esim = await platform.esim()
+    low = await platform.post.send(LOW)  # nobody listens where orders should be
+    await platform.post.deliver(attached(esim.iccid))
+    assert (await platform.post.delivery(low))["state"] == "PENDING"
+
+
+async def test_an_event_about_nobodys_esim_is_tried_again_and_then_kept(platform: Platform) -> None:
+    event = await platform.post.send(attached(STRANGE))
+    row = await platform.post.settled(event, "KEPT")
+    assert (row["attempts"], row["last_error"]) == (3, "UNKNOWN_ESIM")
+
+
+async def test_an_esim_that_is_registered_late_gets_its_event(platform: Platform) -> None:
+    esim = await platform.esim()
+    await platform.databases.admin.execute("update esims.esims set iccid = $1", STRANGE)
+    event = await platform.post.send(attached(esim.iccid))
+    await platform.post.until(event, lambda row: row["attempts"] == 1)
+    await platform.databases.admin.execute("update esims.esims set iccid = $1", esim.iccid)
+    assert (await platform.post.settled(event))["outcome"] == "APPLIED"
+
+
+async def test_what_a_dead_process_took_on_is_due_again(platform: Platform) -> None:
+    esim = await platform.esim()
+    # As the claim of another replica leaves it that died during its call.
+    taken = await platform.databases.admin.fetchrow(
+        """with stored as (
+             insert into webhooks.inbox (digest, body, headers, event_type, signed)
+             values (sha256($1), $1, '{}', 'FirstAttachment', true) returning id)
+           insert into webhooks.deliveries (event_id, owner, state, next_attempt_at)
+           select id, 'esims', 'PENDING', now() + interval '1 second' from stored
+           returning event_id, next_attempt_at""",
+        json.dumps(attached(esim.iccid)).encode(),
+    )
+    assert taken is not None
+    row = await platform.post.settled(str(taken["event_id"]))
+    assert row["settled_at"] >= taken["next_attempt_at"]
+
+
+async def test_two_replicas_never_take_the_same_event(
+    settings: Settings, databases: Databases, http: aiohttp.ClientSession, serving: Serving
+) -> None:
+    async with serving(serve, settings) as port:
+        post = Post(f"http://127.0.0.1:{port}/webhooks/esim-go", http, databases)
+        for n in range(20):
+            await post.send(LOW | {"n": n})
+    await databases.admin.execute("update webhooks.deliveries set next_attempt_at = now()")
+    stop = asyncio.Event()
+    database = await Database.open(
+        databases.url("webhooks"), owner="webhooks", needs=MIGRATION, stop=stop
+    )
+    async with database.system() as one, database.system() as other:
+        mine = {due.id for due in await claim(one, Owner.ORDERS, 8, 30)}
+        others = {due.id for due in await claim(other, Owner.ORDERS, 50, 30)}
+    await database.close()
+    assert (len(mine), len(others), mine & others) == (8, 12, set())
+
+
+async def test_delivered_events_are_taken_out_when_they_are_old_and_no_others(
+    platform: Platform,
+) -> None:
+    esim = await platform.esim()
+    old = await platform.post.deliver(attached(esim.iccid))
+    young = await platform.post.deliver(attached(esim.iccid) | {"n": "2"})
+    kept = await platform.post.settled(await platform.post.send({"event": "new"}), "KEPT")
+    await platform.databases.admin.execute(
+        "update webhooks.deliveries set settled_at = now() - interval '91 days'"
+        " where event_id = any($1::uuid[])",
+        [old["event_id"], kept["event_id"]],
+    )
+    stop = asyncio.Event()
+    database = await Database.open(
+        platform.databases.url("webhooks"), owner="webhooks", needs=MIGRATION, stop=stop
+    )
+    assert await Upkeep(database, Metrics(), retention_days=90, stop=stop).prune() == 1
+    await database.close()
+    left = await platform.databases.admin.fetch("select id from webhooks.inbox")
+    assert {row["id"] for row in left} == {young["event_id"], kept["event_id"]}

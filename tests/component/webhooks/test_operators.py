@@ -1,0 +1,172 @@
+"""A dead letter from its making to its replay, and everything else that operators can do."""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+from kit import rpc_client
+from kit.db import Database
+from kit.errors import Failure, Kind
+from protos.webhooks.v1 import webhooks_pb2 as pb
+from protos.webhooks.v1.webhooks_pb2_grpc import WebhooksServiceStub
+from tests.component.webhooks.conftest import PATIENCE, Platform
+from webhooks.__main__ import MIGRATION
+from webhooks.metrics import Metrics
+from webhooks.upkeep import Upkeep
+
+ROOT = Path(__file__).parents[3]
+STRANGE = "8944500000000000001"
+
+
+def attached(iccid: str) -> dict[str, str]:
+    return {"alertType": "FirstAttachment", "iccid": iccid}
+
+
+async def esimgo(platform: Platform, folder: Path, *arguments: str) -> str:
+    """What the command line prints, as an operator runs it."""
+
+    def run() -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            (sys.executable, "-m", "cli", "webhooks", *arguments),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+            env={
+                "PATH": os.environ["PATH"],
+                "ESIMGO_HOME": str(folder),
+                "SUPABASE_URL": platform.auth.url,
+                "SUPABASE_ANON_KEY": platform.auth.anon_key,
+                "SUPABASE_SERVICE_ROLE_KEY": platform.auth.service_role_key,
+                "WEBHOOKS_ADMIN_PORT": str(platform.admin_port),
+            },
+        )
+
+    done = await asyncio.to_thread(run)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+async def measured(platform: Platform) -> dict[tuple[str, str], float]:
+    """The gauges as upkeep sets them, by metric and state."""
+    reader = InMemoryMetricReader()
+    stop = asyncio.Event()
+    database = await Database.open(
+        platform.databases.url("webhooks"), owner="webhooks", needs=MIGRATION, stop=stop
+    )
+    upkeep = Upkeep(database, Metrics(MeterProvider([reader])), retention_days=0, stop=stop)
+    await upkeep.measure()
+    await database.close()
+    data: Any = reader.get_metrics_data()
+    return {
+        (metric.name, str(dict(point.attributes).get("state", ""))): point.value
+        for resource in data.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        for point in metric.data.data_points
+    }
+
+
+async def test_a_dead_letter_is_seen_mended_and_replayed(
+    platform: Platform, tmp_path: Path
+) -> None:
+    esim = await platform.esim()
+    admin = platform.databases.admin
+    await admin.execute("revoke update on esims.esims from esims_system")
+    event = await platform.post.send(attached(esim.iccid))
+    row = await platform.post.settled(event, "DEAD")
+    assert (row["attempts"], row["last_error"]) == (3, "InsufficientPrivilegeError")
+
+    gauges = await measured(platform)
+    assert gauges["esimgo.webhooks.events", "DEAD"] == 1
+    assert gauges["esimgo.webhooks.oldest_pending", ""] == 0
+    stats = await esimgo(platform, tmp_path, "stats")
+    assert re.search(r"FirstAttachment +0 +0 +1 +0\n", stats)
+    listed = await esimgo(platform, tmp_path, "list", "--state", "dead", "--iccid", esim.iccid)
+    assert event in listed
+    assert "InsufficientPrivilegeError" in listed
+    shown = await esimgo(platform, tmp_path, "show", event)
+    assert '"FirstAttachment"' in shown
+
+    await admin.execute("grant update on esims.esims to esims_system")
+    replayed = await esimgo(platform, tmp_path, "replay", "--state", "dead")
+    assert replayed == "1 on their way again\n"
+    await platform.post.settled(event)
+    assert (await platform.row(esim))["status"] == "ACTIVE"
+    assert (await measured(platform))["esimgo.webhooks.events", "DEAD"] == 0
+
+
+async def ask(platform: Platform, method: str, request: Any, token: str | None) -> Any:
+    async with rpc_client.channel(f"127.0.0.1:{platform.admin_port}") as channel:
+        stub = WebhooksServiceStub(channel)
+        return await rpc_client.call(getattr(stub, method), request, token=token, timeout=PATIENCE)
+
+
+async def test_only_administrators_may(platform: Platform) -> None:
+    customer = await platform.auth.token("ada@example.com")
+    for method in ("ListEvents", "GetEvent", "ReplayEvents", "GetStats"):
+        request = getattr(pb, f"{method}Request")()
+        for token, kind in ((None, Kind.UNAUTHENTICATED), (customer, Kind.FORBIDDEN)):
+            with pytest.raises(Failure) as caught:
+                await ask(platform, method, request, token)
+            assert caught.value.kind is kind
+    admin = await platform.auth.token("root@example.com", admin=True)
+    assert (await ask(platform, "GetStats", pb.GetStatsRequest(), admin)).stored == 0
+
+
+async def test_lists_have_pages_and_filters_and_show_no_activation_code(
+    platform: Platform,
+) -> None:
+    admin = await platform.auth.token("root@example.com", admin=True)
+    sent = [await platform.post.send(attached(STRANGE) | {"n": str(n)}) for n in range(3)]
+    code = {"iccid": STRANGE, "qr_code": "LPA:1$a.example$SECRET"}
+    secret = await platform.post.send({"event": "esim.assigned", "data": code})
+    first = await ask(platform, "ListEvents", pb.ListEventsRequest(page_size=3), admin)
+    rest = await ask(
+        platform,
+        "ListEvents",
+        pb.ListEventsRequest(page_size=3, page_token=first.next_page_token),
+        admin,
+    )
+    assert [e.id for e in (*first.events, *rest.events)] == [secret, *reversed(sent)]
+    assert rest.next_page_token == ""
+    wanted = pb.EventFilter(types=["esim.assigned"], iccid=STRANGE)
+    (found,) = (
+        await ask(platform, "ListEvents", pb.ListEventsRequest(filter=wanted), admin)
+    ).events
+    shown = await ask(platform, "GetEvent", pb.GetEventRequest(event_id=found.id), admin)
+    assert "[activation code]" in shown.body
+    assert "SECRET" not in str(shown)
+
+
+async def test_a_replay_must_say_of_what(platform: Platform) -> None:
+    admin = await platform.auth.token("root@example.com", admin=True)
+    with pytest.raises(Failure) as caught:
+        await ask(platform, "ReplayEvents", pb.ReplayEventsRequest(), admin)
+    assert "filter" in caught.value.fields
+
+
+async def test_a_type_that_nobody_knew_is_replayed_once_somebody_does(platform: Platform) -> None:
+    admin = await platform.auth.token("root@example.com", admin=True)
+    esim = await platform.esim()
+    event = await platform.post.send(attached(esim.iccid))
+    # As a version left it that did not know the type.
+    await platform.post.settled(event)
+    await platform.databases.admin.execute(
+        "update webhooks.deliveries set owner = null, state = 'KEPT'"
+    )
+    new = await platform.post.send({"event": "brand.new"})
+    request = pb.ReplayEventsRequest(filter=pb.EventFilter(states=[pb.DELIVERY_STATE_KEPT]))
+    answer = await ask(platform, "ReplayEvents", request, admin)
+    assert (answer.replayed, answer.not_understood) == (1, 1)
+    await platform.post.settled(event)
+    assert (await platform.post.delivery(new))["state"] == "KEPT"
