@@ -113,6 +113,11 @@ async def test_a_client_that_goes_away_half_way_is_no_fault_of_ours(
     assert not [r for r in caplog.records if r.levelno >= logging.ERROR]
 
 
+async def test_a_byte_order_mark_before_the_body_says_nothing(client: Client) -> None:
+    answer = await post(client, b'\xef\xbb\xbf{"query": "{ __typename }"}', JSON)
+    assert answer.data == {"__typename": "Query"}
+
+
 async def test_a_body_of_ten_megabytes_is_refused(client: Client) -> None:
     body = json.dumps({"query": QUERY, "variables": {"x": "y" * 10_000_000}}).encode()
     answer = await post(client, body, JSON)
