@@ -15,11 +15,13 @@ from kit.db import Database
 from kit.notify import Notices
 from kit.provider import Provider
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
+from services.orders.audit import Audit
 from services.orders.cancel import Cancellation
 from services.orders.claim import Claims
 from services.orders.datasource import OrdersDataSource
 from services.orders.deliver import Delivery
 from services.orders.live import CHANNEL, Live
+from services.orders.metrics import Metrics
 from services.orders.peers import Catalogue, ESIMs
 from services.orders.purchase import Purchase
 from services.orders.recovery import Recovery
@@ -56,11 +58,14 @@ async def serve(
 
         datasource = OrdersDataSource(Provider(http, settings.provider), cache)
         catalogue, esims = Catalogue(to_catalogue), ESIMs(to_esims, sessions.service_role_key)
+        metrics = Metrics()
+        settling = timedelta(seconds=settings.settling)
+        tolerance = timedelta(seconds=settings.clock_tolerance)
         settlement = Settlement(
             database,
             datasource,
-            settling=timedelta(seconds=settings.settling),
-            tolerance=timedelta(seconds=settings.clock_tolerance),
+            settling=settling,
+            tolerance=tolerance,
         )
         cancellation = Cancellation(database, datasource, esims)
         longest_run = settings.provider.timeout + settings.takeover
@@ -68,6 +73,7 @@ async def serve(
             database,
             Purchase(database, datasource, Delivery(database, datasource, esims), settlement),
             cancellation,
+            metrics,
             stop=stop,
             lease=timedelta(seconds=longest_run),
             every=settings.recovery_every,
@@ -90,7 +96,7 @@ async def serve(
                 database,
                 datasource,
                 recovery,
-                tolerance=timedelta(seconds=settings.clock_tolerance),
+                tolerance=tolerance,
             ),
             wait=settings.purchase_wait,
         )
@@ -105,10 +111,20 @@ async def serve(
             verifier=verifier,
         )
         watch = asyncio.create_task(recovery.watch())
+        audit = Audit(
+            database,
+            datasource,
+            metrics,
+            stop=stop,
+            every=timedelta(seconds=settings.audit_every),
+            settling=settling,
+            tolerance=tolerance,
+        )
+        looking_around = asyncio.create_task(audit.watch())
         started(running.port)
         await stop.wait()
         await running.stop(drain=service.drain_seconds, grace=settings.purchase_wait)
-        await watch
+        await asyncio.gather(watch, looking_around)
         # A purchase on its way is waited for: its answer is worth more than a quick stop.
         await recovery.finish(longest_run)
 

@@ -144,6 +144,7 @@ class Purchase:
             if failure.kind in REFUSALS:
                 why = refusals.reason_of(failure, for_esim=work.order.target_iccid is not None)
                 await attempts.end(connection, attempt, "REFUSED")
+                work.metrics.attempted("REFUSED")
                 await work.step(
                     "refused by the provider",
                     status=OrderStatus.FAILED,
@@ -155,6 +156,7 @@ class Purchase:
                 return None
             if failure.kind not in NOT_SENT:
                 await attempts.end(connection, attempt, "UNCLEAR")
+                work.metrics.attempted("UNCLEAR")
                 await work.step(
                     "outcome unclear",
                     reason=order.WORDS_UNCLEAR,
@@ -163,6 +165,7 @@ class Purchase:
                 )
                 return None
             await attempts.end(connection, attempt, "NOT_SENT")
+            work.metrics.attempted("NOT_SENT")
             tried = (await attempts.counts(connection, work.order.id))["NOT_SENT"]
             if tried >= MOST_NOT_SENT:
                 await work.step(
@@ -207,6 +210,9 @@ class Purchase:
                 await asyncio.sleep(pause)
             else:
                 work.order = placed.order
+                work.metrics.attempted("PLACED")
+                if answer.balance is not None:
+                    work.metrics.balance(answer.balance)
                 return
 
     async def _place_as(

@@ -7,12 +7,11 @@ from contextvars import Context
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from opentelemetry import metrics
-
 from kit.db import Database
 from kit.errors import Failure
 from services.orders import leases, store
 from services.orders.cancel import Cancellation
+from services.orders.metrics import Metrics
 from services.orders.order import OrderStatus
 from services.orders.purchase import Purchase
 from services.orders.work import Pause, Work
@@ -41,6 +40,7 @@ class Recovery:
         database: Database,
         purchase: Purchase,
         cancellation: Cancellation,
+        metrics: Metrics,
         *,
         stop: asyncio.Event,
         lease: timedelta,
@@ -54,9 +54,7 @@ class Recovery:
         self._every = every
         self._running: dict[UUID, asyncio.Task[None]] = {}
         self._taken_up: set[UUID] = set()
-        self._changes = metrics.get_meter("esimgo.orders").create_counter(
-            "esimgo.orders.changes", "{order}", "Orders that changed their status, by the new one"
-        )
+        self._metrics = metrics
 
     async def wait(self, order_id: UUID, seconds: float) -> None:
         """Works on an order, or follows who does, until it rests or the time is over.
@@ -143,7 +141,7 @@ class Recovery:
             return None
         cancelling = order.status is OrderStatus.COMPLETED
         actor = "cancellation" if cancelling else "purchase"
-        work = Work(self._database, order, run, self._lease, actor, self._changes)
+        work = Work(self._database, order, run, self._lease, actor, self._metrics)
         pause: Pause | None = Pause(AFTER_ERROR)
         try:
             if cancelling:

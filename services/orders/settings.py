@@ -23,6 +23,7 @@ class Settings:
     recovery_every: float = 1.0
     takeover: float = 30.0
     price_ttl: float = 3600.0
+    audit_every: float = 900.0
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
@@ -80,6 +81,14 @@ class Settings:
                 " an order is taken.",
                 3600,
                 low=0,
+                high=86400,
+            ),
+            # Four reads an hour of a short list: little of the rate limit, and soon enough for people.
+            audit_every=env.number(
+                "ORDERS_AUDIT_SECONDS",
+                "How often eSIM Go's order history is compared with the orders here.",
+                900,
+                low=1,
                 high=86400,
             ),
         )

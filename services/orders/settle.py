@@ -49,6 +49,7 @@ class Settlement:
         try:
             listed = await self._datasource.get_orders(since - self._tolerance)
         except Failure as failure:
+            work.metrics.reconciled("UNREADABLE")
             await work.explain(order.WORDS_UNCLEAR)
             return Pause(max(failure.retry_after or 0.0, self._longest))
         async with self._database.system() as connection:
@@ -63,6 +64,7 @@ class Settlement:
                 own_addresses=await attempts.own_addresses(connection),
             )
             mine = next(a for a in unsettled if a.order_id == work.order.id)
+            work.metrics.reconciled(decisions[mine.id].verdict)
             if decisions[mine.id].verdict is Verdict.WAIT:
                 waited = read_at - (mine.ended_at or read_at)
                 return grown(waited, min(FIRST_LOOKS, self._longest), self._longest)

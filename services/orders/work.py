@@ -1,13 +1,12 @@
 """A run on one order under its lease: how steps are committed, and how long to wait between them."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
-
-from opentelemetry.metrics import Counter
 
 from kit.db import Connection, Database
 from services.orders import store
+from services.orders.metrics import Metrics
 from services.orders.order import FailureReason, Order, OrderStatus, RecoveryPoint
 
 
@@ -27,7 +26,7 @@ class Work:
     run: UUID
     lease: timedelta
     actor: str  # who the events name: purchase or cancellation
-    changes: Counter  # of statuses, for whoever watches the rate of completed orders
+    metrics: Metrics
 
     async def step(
         self,
@@ -70,7 +69,7 @@ class Work:
             actor=self.actor,
         )
         if status is not None:
-            self.changes.add(1, {"status": status})
+            self.metrics.changed(status, datetime.now(UTC) - self.order.created_at)
 
     async def explain(self, reason: str) -> None:
         """Tells the customer why it takes longer, once."""

@@ -1,0 +1,120 @@
+"""Looks around now and then: what is open, and what the provider sold that no order here explains."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from kit.db import Connection, Database
+from kit.errors import Failure
+from services.orders import history, store
+from services.orders.datasource import OrdersDataSource
+from services.orders.metrics import Metrics
+from services.orders.order import OrderStatus
+from services.orders.provider_order import ProviderOrder
+
+logger = logging.getLogger(__name__)
+
+# Seconds between two surveys of the open orders: what dashboards and alerts resolve.
+SURVEY_EVERY = 15.0
+
+# The partial index of open orders is all that is read.
+SURVEY = """
+select status, count(*)::int as number, now() - min(created_at) as age from orders.esim_orders
+where status in ('PROCESSING', 'NEEDS_REVIEW') group by status
+"""
+# One replica takes the audit; a crash leaves it due again at its usual time.
+TAKE = """
+update orders.provider_audits a set due_at = now() + $1::interval
+from (select read_until from orders.provider_audits where due_at <= now() for update skip locked) old
+returning old.read_until, now() as now
+"""
+ADVANCE = "update orders.provider_audits set read_until = greatest(read_until, $1)"
+# An order on its way may own any of these soon; the next audit looks at them again.
+UNSETTLED = """
+select distinct bundle_name, quantity from orders.order_attempts
+where outcome in ('OPEN', 'UNCLEAR')
+"""
+
+
+class Audit:
+    """Compares the provider's history with the orders here, every `every`, in one process at a time.
+
+    Orders younger than `settling` are left for the next time; `tolerance` is for the clocks.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        datasource: OrdersDataSource,
+        metrics: Metrics,
+        *,
+        stop: asyncio.Event,
+        every: timedelta,
+        settling: timedelta,
+        tolerance: timedelta,
+    ) -> None:
+        self._database = database
+        self._datasource = datasource
+        self._metrics = metrics
+        self._stop = stop
+        self._every = every
+        self._settling = settling
+        self._tolerance = tolerance
+
+    async def watch(self) -> None:
+        """Until the stop."""
+        pause = min(SURVEY_EVERY, self._every.total_seconds())
+        while not self._stop.is_set():
+            try:
+                await self.survey()
+                await self.compare()
+            except Failure as failure:
+                logger.warning("orders were not compared with the provider's: %s", failure)
+            except Exception:
+                logger.exception("orders were not compared with the provider's")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), pause)
+
+    async def survey(self) -> None:
+        """Measures how many orders are open, and how old they are."""
+        async with self._database.system() as connection:
+            rows = await connection.fetch(SURVEY)
+        self._metrics.survey({OrderStatus(r["status"]): (r["number"], r["age"]) for r in rows})
+
+    async def compare(self) -> None:
+        """If it is time and nobody else does: notes what the provider sold and nobody here bought."""
+        async with self._database.system() as connection:
+            taken = await connection.fetchrow(TAKE, self._every)
+        if taken is None:
+            return
+        since: datetime = taken["read_until"]
+        until: datetime = taken["now"] - self._settling - self._tolerance
+        if until <= since:
+            return
+        listed = await self._datasource.get_orders(since, until)
+        async with self._database.system() as connection:
+            left = await self._unowned(connection, listed)
+            unsettled = {
+                (r["bundle_name"], r["quantity"]) for r in await connection.fetch(UNSETTLED)
+            }
+            waiting = [order for order in left if (order.item, order.quantity) in unsettled]
+            for found in left:
+                if found not in waiting and await history.record_unexplained(connection, found):
+                    self._metrics.unexplained()
+                    logger.error(
+                        "the provider's order %s (%s of %s) is none of ours: somebody bought past"
+                        " the platform",
+                        found.reference,
+                        found.quantity,
+                        found.item,
+                    )
+            reached = min([until, *(order.created_at for order in waiting)])
+            await connection.execute(ADVANCE, reached)
+
+    async def _unowned(
+        self, connection: Connection, listed: list[ProviderOrder]
+    ) -> list[ProviderOrder]:
+        bought = [order for order in listed if order.item is not None]
+        owned = await store.owned_references(connection, [order.reference for order in bought])
+        return [order for order in bought if order.reference not in owned]
