@@ -9,6 +9,7 @@ import strawberry
 from gateway.auth import public_field
 from gateway.context import Info
 from gateway.plans import Country, DataPlan
+from gateway.slices import in_slices
 from kit import money
 from kit.errors import invalid
 from protos.catalogue.v1 import catalogue_pb2
@@ -141,14 +142,14 @@ class PlanQueries:
             order_by=catalogue_pb2.PlanOrder.Value(f"PLAN_ORDER_{order_by.name}"),
             page_size=first or PAGE,
         )
-        plans: list[DataPlan] = []
+        plans: list[catalogue_pb2.DataPlan] = []
         while True:
             page = await info.context.ask_catalogue(info.context.peers.catalogue.ListPlans, request)
             info.context.spend(len(page.plans))
-            plans.extend(DataPlan.of(plan) for plan in page.plans)
+            plans.extend(page.plans)
             request.page_token = page.next_page_token
             if first is not None or not page.next_page_token:
-                return plans
+                return in_slices(plans, DataPlan.of)
 
     @public_field(
         description="The plans for a shop's front page: those that an administrator chose, in that"
