@@ -4,19 +4,17 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.console import Console
-from cli.local_secrets import SecretsError
-from cli.settings import LocalSettings, load
-from kit.env import SettingsError
+from cli.order_commands import orders
+from cli.run import refuse, run_command
+from cli.settings import LocalSettings
 
 if TYPE_CHECKING:
     from cli.webhooks import Operator
-
-T = TypeVar("T")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -37,9 +35,9 @@ def up() -> None:
         await Up(settings, Console(sys.stdout, os.environ)).run()
 
     try:
-        _run(run)
+        run_command(run)
     except UpError as error:
-        _refuse(error, error.status)
+        refuse(error, error.status)
 
 
 @esimgo.command()
@@ -60,9 +58,9 @@ def _migrate(*arguments: str) -> None:
 
     console = Console(sys.stdout, os.environ)
     try:
-        sys.exit(_run(lambda settings: run_migrations(settings, console, *arguments)))
+        sys.exit(run_command(lambda settings: run_migrations(settings, console, *arguments)))
     except (RuntimeError, home.InUseError) as error:
-        _refuse(error)
+        refuse(error)
 
 
 @esimgo.command()
@@ -81,9 +79,9 @@ def token(email: str, admin: bool, password: str | None) -> None:
     from cli.token import token as make_token
 
     try:
-        click.echo(_run(lambda settings: make_token(settings, email, password, admin=admin)))
+        click.echo(run_command(lambda settings: make_token(settings, email, password, admin=admin)))
     except SessionError as error:
-        _refuse(error)
+        refuse(error)
 
 
 @esimgo.group()
@@ -108,9 +106,9 @@ def sync() -> None:
                 click.echo(f"read {message.read} of {message.expected or 'an unknown number'}")
 
     try:
-        _run(run)
+        run_command(run)
     except plans.SyncError as error:
-        _refuse(error)
+        refuse(error)
 
 
 @esimgo.group()
@@ -201,9 +199,9 @@ def _operate(work: Callable[["Operator"], Awaitable[None]]) -> None:
             await work(door)
 
     try:
-        _run(run)
+        run_command(run)
     except WebhooksError as error:
-        _refuse(error)
+        refuse(error)
 
 
 @esimgo.command()
@@ -221,24 +219,7 @@ def doctor() -> None:
     sys.exit(0 if asyncio.run(run()) else 1)
 
 
-def _run(work: Callable[[LocalSettings], Awaitable[T]]) -> T:
-    """Runs a command with the machine's settings; exit status 2 when they are wrong."""
-
-    async def main(settings: LocalSettings) -> T:
-        return await work(settings)
-
-    try:
-        return asyncio.run(main(load()))
-    except (SettingsError, SecretsError) as error:
-        _refuse(error, 2)
-    except KeyboardInterrupt:
-        sys.exit(130)  # as a shell reports a command that Ctrl-C ended
-
-
-def _refuse(error: Exception, status: int = 1) -> NoReturn:
-    click.echo(f"esimgo: {error}", err=True)
-    sys.exit(status)
-
+esimgo.add_command(orders)
 
 if __name__ == "__main__":
     esimgo(prog_name="esimgo")

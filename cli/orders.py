@@ -1,0 +1,165 @@
+"""`esimgo orders`: orders that don't come to an end by themselves, and what operators do about them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+
+from cli import local_secrets, sessions
+from cli.environment import complete
+from cli.settings import LocalSettings
+from kit import money, rpc_client, timestamps
+from kit.errors import Failure
+from protos.orders.v1 import orders_pb2 as pb
+from protos.orders.v1.orders_pb2_grpc import OrdersServiceStub
+
+# Seconds. The longest of these reads the provider's history since the order's first attempt.
+TIMEOUT = 60
+# Whose name the history holds when the machine's own emulator gives the session.
+LOCAL_OPERATOR = "operator@localhost"
+
+
+class OrdersError(Exception):
+    """The service did not do it; the text says why and what to do."""
+
+
+class Operator:
+    """The calls, with an administrator's session; each raises OrdersError and gives lines of text."""
+
+    def __init__(self, stub: Any, token: str, address: str) -> None:
+        self._stub = stub
+        self._token = token
+        self._address = address
+
+    async def stuck(self, older_than: int) -> list[str]:
+        """A line for each order that needs a person or takes too long, the oldest first."""
+        answer = await self._ask(
+            self._stub.ListStuckOrders, pb.ListStuckOrdersRequest(older_than_seconds=older_than)
+        )
+        return [_line(stuck) for stuck in answer.orders] or ["no order is stuck"]
+
+    async def show(self, order_id: str) -> list[str]:
+        """All that is known of one order."""
+        shown = await self._ask(
+            self._stub.GetOrderHistory, pb.GetOrderHistoryRequest(order_id=order_id)
+        )
+        lines = [_line(shown.order), *_facts(shown.order), "", "attempts"]
+        lines += [
+            f"  {_when(a, 'started_at')}  {a.outcome:<9} ended {_when(a, 'ended_at')}"
+            for a in shown.attempts
+        ]
+        lines += ["", "steps"]
+        for step in shown.steps:
+            note = f"  ({step.note})" if step.note else ""
+            lines.append(
+                f"  {_when(step, 'at')}  {step.to_status:<12} {step.reason}  by {step.actor}{note}"
+            )
+        lines += ["", "the provider's orders that could be it"]
+        if shown.candidates_error:
+            lines.append(f"  not read: {shown.candidates_error}")
+        lines += [f"  {_provider_line(c)}" for c in shown.candidates] or ["  none"]
+        return lines
+
+    async def resume(self, order_id: str, note: str) -> str:
+        """Has the order looked at again."""
+        answer = await self._ask(
+            self._stub.ResumeOrder, pb.ResumeOrderRequest(order_id=order_id, note=note)
+        )
+        return _line(answer.order)
+
+    async def resolve(
+        self, order_id: str, note: str, *, placed_as: str, not_bought: bool, paid_back: bool
+    ) -> str:
+        """Settles an order in review; exactly one of the three."""
+        request = pb.ResolveOrderRequest(order_id=order_id, note=note)
+        if placed_as:
+            request.placed_as = placed_as
+        elif not_bought:
+            request.not_bought = True
+        elif paid_back:
+            request.paid_back = True
+        answer = await self._ask(self._stub.ResolveOrder, request)
+        return _line(answer.order)
+
+    async def unexplained(self) -> list[str]:
+        """A line for each order of the provider that none here explains, the newest first."""
+        answer = await self._ask(
+            self._stub.ListUnexplainedProviderOrders, pb.ListUnexplainedProviderOrdersRequest()
+        )
+        return [_provider_line(found) for found in answer.orders] or ["none"]
+
+    async def _ask(self, method: Any, request: Any) -> Any:
+        try:
+            return await rpc_client.call(method, request, token=self._token, timeout=TIMEOUT)
+        except Failure as failure:
+            if failure.kind == "unavailable":
+                raise OrdersError(
+                    f"the orders service at {self._address} is unavailable ({failure}):"
+                    " start it first"
+                ) from failure
+            raise OrdersError(str(failure)) from failure
+
+
+@asynccontextmanager
+async def operator(settings: LocalSettings, token: str | None) -> AsyncIterator[Operator]:
+    """The calls with the given session; without one, with an operator's of the local emulator.
+
+    Raises OrdersError, and SessionError when the emulator gives none.
+    """
+    values = complete(settings, local_secrets.load(settings.home), None)
+    if token is None:
+        if settings.real_supabase:
+            raise OrdersError(
+                "an administrator's session is needed: give it with --token or in ESIMGO_TOKEN"
+                " (`esimgo token --email ... --password` prints one)"
+            )
+        async with aiohttp.ClientSession() as http:
+            url = values["SUPABASE_URL"].rstrip("/")
+            token = await sessions.mint(http, url, LOCAL_OPERATOR, admin=True)
+    address = values["ORDERS_ADDRESS"]
+    async with rpc_client.channel(address) as channel:
+        yield Operator(OrdersServiceStub(channel), token, address)
+
+
+def _line(stuck: pb.StuckOrder) -> str:
+    order = stuck.order
+    status = "NEEDS_REVIEW" if order.needs_review else pb.OrderStatus.Name(order.status)
+    return (
+        f"{order.id}  {status.removeprefix('ORDER_STATUS_'):<12} {stuck.recovery_point:<10}"
+        f" {_when(order, 'created_at')}  {order.quantity} x {order.bundle_name}"
+    )
+
+
+def _facts(stuck: pb.StuckOrder) -> list[str]:
+    order = stuck.order
+    facts = [
+        ("customer", order.customer_id),
+        ("price", _money(order.total_price)),
+        ("reference", order.reference),
+        ("for eSIM", order.esim_id),
+        ("told", order.status_reason),
+        ("failure", order.failure_reason),
+        ("detail", stuck.detail),
+        ("next look", _when(stuck, "next_look_at")),
+    ]
+    return [f"  {name:<10} {value}" for name, value in facts if value]
+
+
+def _provider_line(found: pb.ProviderOrder) -> str:
+    owner = f"order {found.order_id}" if found.order_id else "nobody's here"
+    price = _money(found.total_price) if found.HasField("total_price") else "no price told"
+    return (
+        f"{found.reference}  {_when(found, 'created_at')}  {found.quantity} x {found.bundle_name}"
+        f"  {price}  from {found.source_address or 'unknown'}  {owner}"
+    )
+
+
+def _money(amount: Any) -> str:
+    return f"{money.from_proto(amount)} {amount.currency_code}".rstrip()
+
+
+def _when(message: Any, field: str) -> str:
+    if not message.HasField(field):
+        return ""
+    return timestamps.from_proto(getattr(message, field)).isoformat(timespec="seconds")
