@@ -22,10 +22,12 @@ class Settings:
     cors_origins: tuple[str, ...]
     max_body: int
     max_depth: int
-    persisted_queries: bool
-    trusted_documents: TrustedDocuments
-    redis_url: str | None = field(repr=False)
     drain_seconds: float
+    persisted_queries: bool = True
+    trusted_documents: TrustedDocuments = field(
+        default_factory=lambda: TrustedDocuments({}, only=False)
+    )
+    redis_url: str | None = field(default=None, repr=False)
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
