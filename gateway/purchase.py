@@ -200,10 +200,20 @@ class OrderMutations:
 
 
 def _key(info: Info, wanted: PurchaseInput) -> str:
-    """The input's key, else the header's; raises Failure when the header might serve two purchases."""
+    """The input's key, else the header's, else none.
+
+    Raises Failure for an empty one, whose sender believes to be safe, and when the header might
+    serve two purchases.
+    """
     header = info.context.idempotency_key
+    if wanted.idempotency_key == "":
+        raise invalid(
+            {"input.idempotencyKey": "must not be empty; leave it out to buy without one"}
+        )
     if wanted.idempotency_key is not None or header is None:
         return wanted.idempotency_key or ""
+    if not header or not header.isascii():  # other bytes come as characters that no message takes
+        raise invalid({"Idempotency-Key": "must consist of visible ASCII characters"})
     selections = info.operation.selection_set.selections
     if len(selections) != 1 or not isinstance(selections[0], FieldNode):
         raise invalid(

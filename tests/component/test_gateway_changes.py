@@ -123,6 +123,26 @@ async def test_a_purchase_that_nobody_answered_tells_to_look_before_buying_anew(
     assert "look at myOrders" in answer.error["message"]
 
 
+@pytest.mark.parametrize("key", ["", "caf\u00e9"])
+async def test_a_key_of_the_header_that_names_nothing_is_refused(
+    gateway: Gateway, ann: Client, key: str
+) -> None:
+    query = 'mutation { purchaseESIM(planId: "1") { success error code } }'
+    answer = await ann.ask(query, {"Idempotency-Key": key})
+    assert answer.data["purchaseESIM"]["code"] == "INVALID_ARGUMENT"
+    assert "Idempotency-Key: must" in answer.data["purchaseESIM"]["error"]
+    assert not gateway.orders.requests
+
+
+async def test_an_empty_key_is_refused_as_its_sender_believes_to_be_safe(
+    gateway: Gateway, ann: Client
+) -> None:
+    query = 'mutation { purchaseESIM(planId: "1", input: {idempotencyKey: ""}) { success error } }'
+    answer = await ann.ask(query, {"Idempotency-Key": "k-1"})
+    assert "idempotencyKey: must not be empty" in answer.data["purchaseESIM"]["error"]
+    assert not gateway.orders.requests
+
+
 async def test_the_idempotency_header_serves_a_single_purchase(
     gateway: Gateway, ann: Client
 ) -> None:
