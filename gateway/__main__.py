@@ -61,6 +61,7 @@ async def serve(
         await stop.wait()
         gateway.stopping = True
         await asyncio.sleep(settings.drain_seconds)
+        await gateway.end_streams()
 
 
 if __name__ == "__main__":

@@ -7,12 +7,20 @@ from aiohttp import web
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
+EVENTS = "text/event-stream"
 
 
 def media_type(request: web.Request) -> str:
     """GraphQL's own type for clients that name it and like it no less than JSON; else JSON."""
     liked = _accepted(request)
     return GRAPHQL if liked.get(GRAPHQL, 0.0) >= max(liked.get(JSON, 0.0), 0.001) else JSON
+
+
+def wants_events(request: web.Request) -> bool:
+    """Whether server-sent events are named, and liked no less than a single answer."""
+    liked = _accepted(request)
+    single = max(liked.get(GRAPHQL, 0.0), liked.get(JSON, 0.0))
+    return liked.get(EVENTS, 0.0) >= max(single, 0.001)
 
 
 def respond(request: web.Request, body: dict[str, Any], status: int) -> web.Response:

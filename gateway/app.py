@@ -16,11 +16,14 @@ from strawberry.types.graphql import OperationType
 from gateway import answer, errors
 from gateway import request as requests
 from gateway.context import Context
+from gateway.event_stream import EventStreams
+from gateway.execution import Execution
 from gateway.peers import Peers
 from gateway.persisted import KnownDocuments
 from gateway.schema import build
 from gateway.settings import Settings
-from kit.auth import Role, Verifier
+from gateway.sockets import Sockets
+from kit.auth import Session, Verifier
 from kit.errors import Failure, Kind
 
 logger = logging.getLogger(__name__)
@@ -47,8 +50,10 @@ class Gateway:
         self._settings = settings
         self._known = known
         self._peers = peers
-        self._verifier = verifier
         self._schema = build(settings.max_depth)
+        self._execution = Execution(self._schema, peers, verifier, known)
+        self._sockets = Sockets(settings, self._execution)
+        self._streams = EventStreams(settings)
         self.stopping = False
 
     def app(self) -> web.Application:
@@ -56,6 +61,7 @@ class Gateway:
         app = web.Application(
             client_max_size=self._settings.max_body, middlewares=[self.around_each]
         )
+        app.on_response_prepare.append(self.mark)
         app.add_routes(
             [
                 web.get(PATH, self.graphql, allow_head=False),
@@ -69,12 +75,10 @@ class Gateway:
 
     @web.middleware
     async def around_each(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Gives the request an id, puts every error into JSON, and tells browsers who may read."""
+        """Gives the request an id, and puts every error into JSON."""
         given = request.headers.get("X-Request-Id", "")
         request[REQUEST_ID] = given if GIVEN_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         response = await self._answer(request, handler)
-        response.headers["X-Request-Id"] = request[REQUEST_ID]
-        self._allow_origin(request, response)
         if self.stopping:
             response.force_close()  # else a busy client's connection keeps the process up
         return response
@@ -96,7 +100,9 @@ class Gateway:
                 {"errors": [errors.masked(error, request[REQUEST_ID])]}, status=500
             )
 
-    def _allow_origin(self, request: web.Request, response: web.StreamResponse) -> None:
+    async def mark(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Before the headers of any answer go out: names the request, tells browsers who may read."""
+        response.headers["X-Request-Id"] = request.get(REQUEST_ID, "")
         allowed = self._settings.cors_origins
         if not allowed:
             return
@@ -106,16 +112,32 @@ class Gateway:
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Expose-Headers"] = "X-Request-Id"
 
-    async def graphql(self, request: web.Request) -> web.Response:
+    async def graphql(self, request: web.Request) -> web.StreamResponse:
         """Executes one operation; mutations only over POST, as a GET may be sent by any page."""
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._sockets.serve(request, request[REQUEST_ID])
         operation = await requests.read(request, self._settings.max_body)
         try:
-            context = await self._context(request)
+            session = await self._execution.session(request.headers.get("Authorization"))
         except Failure as failure:
             return self._refused(request, failure)
         allowed = {OperationType.QUERY}
         if request.method == "POST":
             allowed.add(OperationType.MUTATION)
+        if answer.wants_events(request):
+            allowed.add(OperationType.SUBSCRIPTION)
+            results = self._execution.results(operation, session, request[REQUEST_ID], allowed)
+            return await self._streams.serve(request, session, results)
+        return await self._answered(request, operation, session, allowed)
+
+    async def _answered(
+        self,
+        request: web.Request,
+        operation: requests.Operation,
+        session: Session,
+        allowed: set[OperationType],
+    ) -> web.Response:
+        context = Context(session, self._peers, request.headers.get("Idempotency-Key"))
         try:
             query = await self._known.text(operation)
         except GraphQLError as error:
@@ -129,23 +151,15 @@ class Gateway:
                 allowed_operation_types=allowed,
             )
         except InvalidOperationTypeError as error:
-            if request.method == "POST":
-                raise web.HTTPBadRequest(text="Subscriptions are not served here") from error
+            if error.operation_type is OperationType.SUBSCRIPTION:
+                raise web.HTTPBadRequest(
+                    text="Send subscriptions over a WebSocket with the subprotocol"
+                    " graphql-transport-ws, or with Accept: text/event-stream"
+                ) from error
             raise web.HTTPMethodNotAllowed(
                 "GET", ["POST"], text="Send mutations by POST"
             ) from error
         return self._executed(request, result)
-
-    async def _context(self, request: web.Request) -> Context:
-        """Raises Failure for a token that doesn't hold: even public fields don't take a bad one."""
-        session = await self._verifier.session(request.headers.get("Authorization"))
-        if session.role is Role.SERVICE:
-            raise Failure(
-                Kind.UNAUTHENTICATED,
-                "NOT_A_USER",
-                "Not authenticated: the service role key is no user's session; services call gRPC",
-            )
-        return Context(session, self._peers, request.headers.get("Idempotency-Key"))
 
     def _refused(self, request: web.Request, failure: Failure) -> web.Response:
         body = {"errors": [errors.from_failure(failure, request[REQUEST_ID])]}
@@ -168,6 +182,11 @@ class Gateway:
     async def preflight(self, request: web.Request) -> web.Response:
         """What a browser asks before it lets a page of another origin call."""
         return web.Response(status=204, headers=CORS_HEADERS)
+
+    async def end_streams(self) -> None:
+        """Ends what would never end by itself, and takes no more of it; other requests go on."""
+        await self._streams.close()
+        await self._sockets.close()
 
     async def alive(self, _request: web.Request) -> web.Response:
         """The process runs and takes requests."""

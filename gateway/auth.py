@@ -1,6 +1,7 @@
 """The @auth directive: what marks a field in the schema is what guards it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from inspect import isawaitable
 from typing import Any, TypeVar
 
 import strawberry
@@ -31,15 +32,27 @@ class SessionRequired(FieldExtension):
             field.directives.append(Auth())
 
     async def resolve_async(
-        self, next_: Callable[..., Awaitable[Any]], source: Any, info: Info, **kwargs: Any
+        self, next_: Callable[..., Any], source: Any, info: Info, **kwargs: Any
     ) -> Any:
         info.context.require_session()
-        return await next_(source, info, **kwargs)
+        resolved = next_(source, info, **kwargs)
+        # A subscription's is a generator, which is given on as it is.
+        return await resolved if isawaitable(resolved) else resolved
 
 
 def auth_field(*, description: str, name: str | None = None) -> Callable[[Resolver], Resolver]:
     """Makes a method a query or mutation that needs a session."""
     made: Callable[[Resolver], Resolver] = strawberry.field(
+        name=name, description=description, extensions=[SessionRequired()]
+    )
+    return made
+
+
+def auth_subscription(
+    *, description: str, name: str | None = None
+) -> Callable[[Resolver], Resolver]:
+    """Makes an asynchronous generator a subscription that needs a session."""
+    made: Callable[[Resolver], Resolver] = strawberry.subscription(
         name=name, description=description, extensions=[SessionRequired()]
     )
     return made

@@ -1,10 +1,12 @@
 """What one GraphQL request knows: who asks, how to call the services, and what was loaded already."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 import strawberry
 
+from gateway.follow import follow
 from gateway.loaders import Loaders
 from gateway.peers import Peers
 from kit import rpc_client
@@ -12,6 +14,8 @@ from kit.auth import Role, Session
 from kit.errors import Failure, Kind
 
 Response = TypeVar("Response")
+Message = TypeVar("Message")
+Item = TypeVar("Item")
 
 # Seconds. Reads take milliseconds; a slow provider behind one gets the services' own bound first.
 READ_TIMEOUT = 10.0
@@ -25,7 +29,7 @@ NOT_ANSWERED = frozenset({Kind.UNAVAILABLE, Kind.DEADLINE, Kind.EXHAUSTED})
 
 
 class Context:
-    """Made anew for each request, so that nothing of one caller is ever shown to another."""
+    """Made anew for each operation, so that nothing of one caller is ever shown to another."""
 
     def __init__(self, session: Session, peers: Peers, idempotency_key: str | None = None) -> None:
         self.session = session
@@ -64,6 +68,24 @@ class Context:
             return await self.call(method, request, WRITE_TIMEOUT)
         finally:
             self.loaders = Loaders(self)
+
+    async def follow(
+        self,
+        method: Callable[..., Any],
+        request: Any,
+        items: Callable[[Message], Iterable[tuple[str, Item]]],
+    ) -> AsyncGenerator[list[Item], None]:
+        """A service's stream, as `follow.follow` gives it, each step an event of its own.
+
+        What was loaded for one event is old at the next, so each begins with nothing.
+        """
+        token = self.session.token or None
+        steps = follow(lambda: rpc_client.stream(method, request, token=token), items)
+        async with aclosing(steps):
+            async for step in steps:
+                self.loaders = Loaders(self)
+                self._objects = 0
+                yield step
 
     def require_session(self) -> Session:
         """Raises Failure(UNAUTHENTICATED) for a caller without a session."""

@@ -53,20 +53,21 @@ async def read(request: web.Request, max_body: int) -> Operation:
         raise web.HTTPRequestEntityTooLarge(
             max_size=0, actual_size=0, text=f"The body has more than {max_body} bytes"
         ) from error
-    return operation(_json(body, "The body"))
+    return operation(parse(body, "The body"))
 
 
 def _parameters(request: web.Request) -> dict[str, Any]:
     asked: dict[str, Any] = dict(request.query)
     for name in ("variables", "extensions"):
         if asked.get(name):
-            asked[name] = _json(asked[name].encode(errors="surrogatepass"), f"`{name}`")
+            asked[name] = parse(asked[name].encode(errors="surrogatepass"), f"`{name}`")
         else:
             asked.pop(name, None)
     return asked
 
 
-def _json(body: bytes, what: str) -> Any:
+def parse(body: bytes, what: str) -> Any:
+    """JSON; raises web.HTTPBadRequest, saying that `what` is none."""
     try:
         # A byte order mark says nothing in UTF-8, but some editors and clients write one.
         # NaN and Infinity are no JSON, though Python reads them.

@@ -1,4 +1,4 @@
-"""The schema: every noun's queries and mutations in one Apollo Federation 2 subgraph."""
+"""The schema: every noun's queries, mutations and subscriptions in one Apollo Federation 2 subgraph."""
 
 from typing import Any
 
@@ -13,6 +13,7 @@ from gateway.esim_operations import ESIMMutations, ESIMQueries
 from gateway.orders import OrderQueries
 from gateway.plan_queries import PlanQueries
 from gateway.purchase import OrderMutations
+from gateway.subscriptions import Subscription
 from kit.checks import Checks
 
 ENTITIES = ("DataPlan", "Order", "ESIM")
@@ -63,6 +64,7 @@ def build(max_depth: int) -> Schema:
     return Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         federation_version="2.3",
         extensions=[
             lambda: Documents(max_depth),

@@ -8,6 +8,13 @@ from gateway.trusted import TrustedDocuments
 from kit.env import Env
 from kit.service_settings import SessionSettings
 
+# At some 60 KiB each this is 300 MB, and the events of so many keep a process busy.
+MAX_SOCKETS = 5_000
+# Seconds. Clients send connection_init at once; a poor line takes some.
+SOCKET_INIT_TIMEOUT = 10.0
+# Seconds. A phone that changes networks reads again within a few, and else has another connection.
+SOCKET_SEND_TIMEOUT = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -28,6 +35,9 @@ class Settings:
         default_factory=lambda: TrustedDocuments({}, only=False)
     )
     redis_url: str | None = field(default=None, repr=False)
+    max_sockets: int = MAX_SOCKETS
+    socket_init_timeout: float = SOCKET_INIT_TIMEOUT
+    socket_send_timeout: float = SOCKET_SEND_TIMEOUT
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
@@ -79,6 +89,29 @@ class Settings:
                 0.5,
                 low=0,
                 high=60,
+            ),
+            max_sockets=int(
+                env.number(
+                    "GATEWAY_MAX_SOCKETS",
+                    "How many WebSockets, and as many event streams, are open at most.",
+                    MAX_SOCKETS,
+                    low=0,
+                    high=100_000,
+                )
+            ),
+            socket_init_timeout=env.number(
+                "GATEWAY_SOCKET_INIT_SECONDS",
+                "How long a WebSocket may be open before connection_init has come.",
+                SOCKET_INIT_TIMEOUT,
+                low=1,
+                high=60,
+            ),
+            socket_send_timeout=env.number(
+                "GATEWAY_SOCKET_SEND_SECONDS",
+                "How long a client may read nothing before its WebSocket or event stream is dropped.",
+                SOCKET_SEND_TIMEOUT,
+                low=1,
+                high=300,
             ),
         )
 

@@ -5,7 +5,7 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from contextvars import ContextVar
 from enum import Enum
 from typing import Any
@@ -200,7 +200,14 @@ def _failure(method: str, error: Exception) -> Failure:
 async def _send(handler: Any, body: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> None:
     async with aclosing(handler.unary_stream(_decode(handler, body), context)) as messages:
         async for message in messages:
-            await context.write(message)
+            writing = asyncio.ensure_future(context.write(message))
+            try:
+                await asyncio.shield(writing)
+            except asyncio.CancelledError:
+                # gRPC takes no status while a message is on its way.
+                with suppress(Exception):
+                    await writing
+                raise
 
 
 def _ended() -> Failure:

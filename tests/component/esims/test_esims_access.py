@@ -52,7 +52,8 @@ OF_SERVICES: dict[str, Callable[[pb.ESIM], Any]] = {
 
 
 def test_every_method_is_covered_here() -> None:
-    assert set(OF_ONE) | set(OF_MANY) | set(OF_SERVICES) == set(ACCESS)
+    streams = {"WatchESIMs"}  # see the tests of following eSIMs
+    assert set(OF_ONE) | set(OF_MANY) | set(OF_SERVICES) | streams == set(ACCESS)
 
 
 async def test_without_a_session_every_method_refuses(service: Service) -> None:
@@ -69,6 +70,11 @@ async def test_without_a_session_every_method_refuses(service: Service) -> None:
                     getattr(service.stub, name), request, token=token, timeout=TIMEOUT
                 )
             assert caught.value.kind is Kind.UNAUTHENTICATED, name
+    for token in (None, "nonsense", esim.id):
+        request = pb.WatchESIMsRequest(esim_ids=[esim.id])
+        with pytest.raises(Failure) as caught:
+            await anext(rpc_client.stream(service.stub.WatchESIMs, request, token=token))
+        assert caught.value.kind is Kind.UNAUTHENTICATED
 
 
 async def test_another_customers_esim_is_not_found_by_any_method(service: Service) -> None:

@@ -20,7 +20,7 @@ def test_an_example_is_valid(example: DocumentNode) -> None:
 
 
 def test_every_operation_has_an_example() -> None:
-    roots = (SCHEMA.query_type, SCHEMA.mutation_type)
+    roots = (SCHEMA.query_type, SCHEMA.mutation_type, SCHEMA.subscription_type)
     operations = {name for root in roots if root for name in root.fields} - FEDERATION
     used = set()
     for definition in (node for example in EXAMPLES for node in example.definitions):

@@ -31,6 +31,7 @@ SIGNED_IN = {
         "restoreESIM",
         "updateESIMReference",
     },
+    "Subscription": {"esimStatusUpdated", "myESIMsUpdated", "orderUpdated"},
 }
 FEDERATION = {"_entities", "_service", "_Any", "_Entity", "_Service"}
 

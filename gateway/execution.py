@@ -1,0 +1,95 @@
+"""Operations whose results come one after another, and the sessions of who sends them."""
+
+from collections.abc import AsyncGenerator, Collection
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import GraphQLError
+from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.types.execution import ExecutionResult
+from strawberry.types.graphql import OperationType
+
+from gateway import errors
+from gateway.context import Context
+from gateway.peers import Peers
+from gateway.persisted import KnownDocuments
+from gateway.request import Operation
+from gateway.schema import Schema
+from kit.auth import Role, Session, Verifier
+from kit.errors import Failure, Kind
+
+EVERY_KIND = frozenset(OperationType)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`body` is fit for the client; `over` says that the operation ends with it, without data."""
+
+    body: dict[str, Any]
+    over: bool
+
+
+class Execution:
+    """Runs operations against the schema; each has a context of its own, and so has each event."""
+
+    def __init__(
+        self, schema: Schema, peers: Peers, verifier: Verifier, known: KnownDocuments
+    ) -> None:
+        self._schema = schema
+        self._known = known
+        self._peers = peers
+        self._verifier = verifier
+
+    async def session(self, authorization: str | None) -> Session:
+        """Raises Failure for a token that doesn't hold, and for one that is no user's."""
+        session = await self._verifier.session(authorization)
+        if session.role is Role.SERVICE:
+            raise Failure(
+                Kind.UNAUTHENTICATED,
+                "NOT_A_USER",
+                "Not authenticated: the service role key is no user's session; services call gRPC",
+            )
+        return session
+
+    async def results(
+        self,
+        operation: Operation,
+        session: Session,
+        request_id: str,
+        allowed: Collection[OperationType] = EVERY_KIND,
+    ) -> AsyncGenerator[Result, None]:
+        """One result of a query or a mutation; of a subscription one for each event."""
+        try:
+            stream = await self._schema.stream(
+                await self._known.text(operation),
+                variable_values=operation.variables,
+                context_value=Context(session, self._peers),
+                operation_name=operation.name,
+                allowed_operation_types=allowed,
+            )
+            async with aclosing(stream):
+                async for result in stream:
+                    shown = _shown(result, request_id)
+                    yield shown
+                    if shown.over:
+                        return
+        except GraphQLError as error:  # how a document is refused by `Documents`
+            yield Result({"errors": [errors.describe(error, request_id)]}, over=True)
+        except Exception as error:  # noqa: BLE001 - the last edge: nothing else may reach the client
+            yield Result({"errors": [errors.masked(error, request_id)]}, over=True)
+
+
+def _shown(result: object, request_id: str) -> Result:
+    if not isinstance(result, ExecutionResult):
+        raise TypeError("results in increments are not switched on")
+    found = result.errors or []
+    if any(isinstance(error.original_error, InvalidOperationTypeError) for error in found):
+        words = {"message": "Send mutations by POST", "extensions": {"code": "BAD_REQUEST"}}
+        return Result({"errors": [words]}, over=True)
+    body: dict[str, Any] = {}
+    if found:
+        body["errors"] = [errors.describe(error, request_id) for error in found]
+    if result.data is not None:
+        body["data"] = result.data
+    return Result(body, over=result.data is None)

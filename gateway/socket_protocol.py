@@ -1,0 +1,202 @@
+"""One connection that speaks graphql-transport-ws, as its public description has it."""
+
+import asyncio
+import json
+import logging
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import WSMessage, WSMsgType, web
+
+from gateway import request as requests
+from gateway.execution import Execution
+from kit.auth import Session
+from kit.errors import Failure, Kind
+
+logger = logging.getLogger(__name__)
+
+PROTOCOL = "graphql-transport-ws"
+# Why a connection is closed, as the protocol numbers it.
+GOING_AWAY = 1001
+FAULT = 1011
+TRY_LATER = 1013
+INVALID = 4400
+UNAUTHORIZED = 4401
+FORBIDDEN = 4403
+INIT_TIMEOUT = 4408
+DUPLICATE_ID = 4409
+SECOND_INIT = 4429
+# Operations at a time on one connection: a page follows a few things, a person with many eSIMs some
+# dozens, for whom myESIMsUpdated is the better way.
+MOST_OPERATIONS = 50
+# Characters; clients number their operations or give them UUIDs.
+LONGEST_ID = 128
+# What a frame that closes a connection has room for, in bytes.
+LONGEST_REASON = 123
+
+
+class _Refused(Exception):  # noqa: N818 - the peer's fault, and the end of its connection
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class Connection:
+    """One client; its session is that of connection_init, or else of the request's header."""
+
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        request: web.Request,
+        execution: Execution,
+        request_id: str,
+        *,
+        init_timeout: float,
+        send_timeout: float,
+    ) -> None:
+        self._socket = socket
+        self._request = request
+        self._execution = execution
+        self._request_id = request_id
+        self._init_timeout = init_timeout
+        self._send_timeout = send_timeout
+        self._session: Session | None = None
+        self._init_received = False
+        self._operations: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Until either side closes it, or the session expires."""
+        limit = asyncio.timeout(self._init_timeout)
+        try:
+            async with limit:
+                async for message in self._socket:
+                    await self._take(message, limit)
+        except TimeoutError:
+            if self._session is None:
+                await self.close(INIT_TIMEOUT, "Connection initialisation timeout")
+            else:
+                await self.close(FORBIDDEN, "The session has expired; connect with a new token")
+        except _Refused as refused:
+            await self.close(refused.code, refused.reason)
+        except Exception:
+            logger.exception("request %s: a connection failed", self._request_id)
+            await self.close(FAULT, "Something went wrong here")
+        finally:
+            await self._end_operations()
+
+    async def close(self, code: int, reason: str) -> None:
+        """Closes it from this side, and breaks it off when the peer doesn't even read that."""
+        await self._end_operations()
+        try:
+            async with asyncio.timeout(self._send_timeout):
+                await self._socket.close(code=code, message=reason.encode()[:LONGEST_REASON])
+        except TimeoutError:
+            self._break_off()
+
+    async def _take(self, received: WSMessage, limit: asyncio.Timeout) -> None:
+        if received.type is not WSMsgType.TEXT:
+            raise _Refused(INVALID, "Send text messages")
+        try:
+            message = requests.parse(received.data.encode(), "The message")
+        except web.HTTPBadRequest as error:
+            raise _Refused(INVALID, str(error.text)) from error
+        match message:
+            case {"type": "connection_init"}:
+                await self._begin(message.get("payload") or {}, limit)
+            case {"type": "ping"}:
+                await self._send({"type": "pong"})
+            case {"type": "pong"}:
+                pass
+            case {"type": "subscribe", "id": str(id_), "payload": dict(payload)}:
+                await self._subscribe(id_, payload)
+            case {"type": "complete", "id": str(id_)}:
+                if (operation := self._operations.pop(id_, None)) is not None:
+                    operation.cancel()
+            case _:
+                raise _Refused(INVALID, "Not a message of graphql-transport-ws")
+
+    async def _begin(self, payload: Any, limit: asyncio.Timeout) -> None:
+        if self._init_received:
+            raise _Refused(SECOND_INIT, "Too many initialisation requests")
+        self._init_received = True
+        try:
+            session = await self._execution.session(self._authorization(payload))
+        except Failure as failure:
+            code = FORBIDDEN if failure.kind is Kind.UNAUTHENTICATED else TRY_LATER
+            raise _Refused(code, failure.message) from failure
+        if session.expires_at is None:
+            raise _Refused(
+                FORBIDDEN, 'Forbidden: send {"Authorization": "Bearer <access token>"} as payload'
+            )
+        self._session = session
+        left = (session.expires_at - datetime.now(UTC)).total_seconds()
+        limit.reschedule(asyncio.get_running_loop().time() + left)
+        await self._send({"type": "connection_ack"})
+
+    def _authorization(self, payload: Any) -> str | None:
+        if not isinstance(payload, dict):
+            raise _Refused(INVALID, "The payload of connection_init must be an object")
+        given = {key.lower(): value for key, value in payload.items()}
+        header, token = given.get("authorization"), given.get("authtoken")
+        if not isinstance(header, str | None) or not isinstance(token, str | None):
+            raise _Refused(INVALID, "Authorization and authToken must be texts")
+        if header is None and token:
+            header = f"Bearer {token}"
+        return header or self._request.headers.get("Authorization")
+
+    async def _subscribe(self, id_: str, payload: dict[str, Any]) -> None:
+        if self._session is None:
+            raise _Refused(UNAUTHORIZED, "Unauthorized: send connection_init first")
+        if not 0 < len(id_) <= LONGEST_ID:
+            raise _Refused(INVALID, f"An id has 1 to {LONGEST_ID} characters")
+        if id_ in self._operations:
+            raise _Refused(DUPLICATE_ID, f"Subscriber for {id_} already exists")
+        try:
+            operation = requests.operation(payload)
+        except web.HTTPBadRequest as error:
+            raise _Refused(INVALID, str(error.text)) from error
+        if len(self._operations) >= MOST_OPERATIONS:
+            words = f"A connection carries {MOST_OPERATIONS} operations at a time; complete some"
+            refused = {"message": words, "extensions": {"code": "TOO_MANY_OPERATIONS"}}
+            await self._send({"id": id_, "type": "error", "payload": [refused]})
+            return
+        running = asyncio.create_task(self._execute(id_, operation, self._session))
+        self._operations[id_] = running
+
+    async def _execute(self, id_: str, operation: requests.Operation, session: Session) -> None:
+        results = self._execution.results(operation, session, self._request_id)
+        end: dict[str, Any] = {"id": id_, "type": "complete"}
+        async with aclosing(results):
+            async for result in results:
+                if result.over:
+                    end = {"id": id_, "type": "error", "payload": result.body["errors"]}
+                    break
+                await self._send({"id": id_, "type": "next", "payload": result.body})
+        # Before the last message: the id is free as soon as the client hears it.
+        if self._operations.get(id_) is asyncio.current_task():
+            del self._operations[id_]
+        await self._send(end)
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        """Waits while the peer reads slowly, so that no more than one message waits for it."""
+        try:
+            async with asyncio.timeout(self._send_timeout):
+                await self._socket.send_str(json.dumps(message))
+        except TimeoutError:
+            logger.info("request %s: a peer that reads nothing is dropped", self._request_id)
+            self._break_off()
+        except ConnectionError:
+            pass  # it went away, which the loop that reads hears too
+
+    def _break_off(self) -> None:
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+    async def _end_operations(self) -> None:
+        ending, self._operations = [*self._operations.values()], {}
+        for operation in ending:
+            operation.cancel()
+        if ending:
+            await asyncio.wait(ending)

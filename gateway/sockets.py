@@ -1,0 +1,84 @@
+"""The WebSocket connections of a process: who may open one, how many, and how all are closed."""
+
+import asyncio
+import logging
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from gateway.execution import Execution
+from gateway.settings import Settings
+from gateway.socket_protocol import GOING_AWAY, PROTOCOL, Connection
+
+logger = logging.getLogger(__name__)
+
+# Seconds between pings of the WebSocket's own, which keep proxies from closing a quiet connection and
+# find peers that are gone; most proxies wait 60.
+HEARTBEAT = 25.0
+# Seconds that a peer may take over its half of closing.
+CLOSE_TIMEOUT = 2.0
+# Closes a connection that offers no protocol of ours.
+UNKNOWN_PROTOCOL = 4406
+
+
+class Sockets:
+    """Serves connections until they are all closed; one object a process."""
+
+    def __init__(self, settings: Settings, execution: Execution) -> None:
+        self._settings = settings
+        self._execution = execution
+        self._open: set[Connection] = set()
+        self._closing = False
+
+    async def serve(self, request: web.Request, request_id: str) -> web.WebSocketResponse:
+        """One connection, from the upgrade to its end; raises web.HTTPException before that."""
+        if self._closing or len(self._open) >= self._settings.max_sockets:
+            raise web.HTTPServiceUnavailable(
+                text="No more connections are taken here now; try again",
+                headers={"Retry-After": "1"},
+            )
+        if not self._allowed(request):
+            raise web.HTTPForbidden(text="Pages of this origin may not connect")
+        socket = web.WebSocketResponse(
+            protocols=(PROTOCOL,),
+            heartbeat=HEARTBEAT,
+            timeout=CLOSE_TIMEOUT,
+            max_msg_size=self._settings.max_body,
+            compress=False,  # a few hundred bytes each, against a compressor's memory for every peer
+        )
+        if not socket.can_prepare(request).ok:
+            raise web.HTTPBadRequest(text="This is no WebSocket handshake")
+        await socket.prepare(request)
+        if socket.ws_protocol != PROTOCOL:
+            await socket.close(
+                code=UNKNOWN_PROTOCOL, message=f"Offer the subprotocol {PROTOCOL}".encode()
+            )
+            return socket
+        connection = Connection(
+            socket,
+            request,
+            self._execution,
+            request_id,
+            init_timeout=self._settings.socket_init_timeout,
+            send_timeout=self._settings.socket_send_timeout,
+        )
+        self._open.add(connection)
+        try:
+            await connection.run()
+        finally:
+            self._open.discard(connection)
+        return socket
+
+    async def close(self) -> None:
+        """Closes all with 1001, so that clients connect to another replica; takes no more."""
+        self._closing = True
+        words = "The gateway is stopping; connect again"
+        await asyncio.gather(*(one.close(GOING_AWAY, words) for one in self._open))
+
+    def _allowed(self, request: web.Request) -> bool:
+        """Browsers ask nobody before they open a socket to another origin, so it is asked here."""
+        origin = request.headers.get("Origin")
+        allowed = self._settings.cors_origins
+        if origin is None or origin in allowed or "*" in allowed:
+            return True
+        return urlsplit(origin).netloc == request.host

@@ -1,0 +1,102 @@
+"""What clients can follow: each first as it is now, and then again whenever it changes."""
+
+from collections.abc import AsyncGenerator, Iterator
+from datetime import datetime
+from typing import Self
+
+import strawberry
+
+from gateway.auth import auth_subscription
+from gateway.context import Info
+from gateway.esim_operations import MOST, ESIMIdArgument
+from gateway.esims import ESIM, ESIMStatus
+from gateway.orders import Order, OrderIdArgument
+from kit import timestamps
+from protos.esims.v1 import esims_pb2
+from protos.orders.v1 import orders_pb2
+
+
+@strawberry.type(
+    name="ESIMStatusUpdate", description="An eSIM's status, and what is used and left."
+)
+class ESIMStatusUpdate:
+    esim_id: strawberry.ID = strawberry.field(description="The eSIM's id.")
+    status: ESIMStatus = strawberry.field(description="What it is good for now.")
+    data_used: float | None = strawberry.field(
+        description="Data used, in MB, base 10, of the bundles that are active or not yet used, or"
+        " else of the last one; null when an unlimited bundle is among them."
+    )
+    data_remaining: float | None = strawberry.field(
+        description="Data left, in MB, base 10, of the same bundles; null when an unlimited bundle is"
+        " among them."
+    )
+    updated_at: datetime = strawberry.field(
+        description="When any of these values was last heard to be so."
+    )
+
+    @classmethod
+    def of(cls, seen: esims_pb2.WatchedESIM) -> Self:
+        esim = ESIM.of(seen.esim)
+        return cls(
+            esim_id=esim.id,
+            status=esim.status,
+            data_used=seen.data_used_mb if seen.HasField("data_used_mb") else None,
+            data_remaining=(seen.data_remaining_mb if seen.HasField("data_remaining_mb") else None),
+            updated_at=timestamps.from_proto(seen.updated_at),
+        )
+
+
+@strawberry.type(
+    description="What can be followed, over a WebSocket (graphql-transport-ws) or as server-sent"
+    " events. The first event is the present state; a slow client gets the latest state without the"
+    " steps between."
+)
+class Subscription:
+    @auth_subscription(
+        name="esimStatusUpdated",
+        description="The status of one eSIM and its use of data. An unknown id, or another"
+        " customer's, is the error NOT_FOUND.",
+    )
+    async def esim_status_updated(
+        self, info: Info, esim_id: ESIMIdArgument
+    ) -> AsyncGenerator[ESIMStatusUpdate, None]:
+        request = esims_pb2.WatchESIMsRequest(esim_ids=[esim_id])
+        watch = info.context.peers.esims.WatchESIMs
+        async for seen in info.context.follow(watch, request, _esims):
+            for one in seen:
+                yield ESIMStatusUpdate.of(one)
+
+    @auth_subscription(
+        name="myESIMsUpdated",
+        description=f"The caller's own eSIMs: in the first event all, the newest {MOST} at most; in"
+        " each later one those that changed, new ones included.",
+    )
+    async def my_esims_updated(self, info: Info) -> AsyncGenerator[list[ESIM], None]:
+        request = esims_pb2.WatchESIMsRequest(customer_id=info.context.own_id())
+        watch = info.context.peers.esims.WatchESIMs
+        async for seen in info.context.follow(watch, request, _esims):
+            info.context.spend(len(seen))
+            yield [ESIM.of(one.esim) for one in seen]
+
+    @auth_subscription(
+        description="An order, until the client has seen enough: a finished one may still be"
+        " cancelled. An unknown id, or another customer's, is the error NOT_FOUND."
+    )
+    async def order_updated(
+        self, info: Info, order_id: OrderIdArgument
+    ) -> AsyncGenerator[Order, None]:
+        request = orders_pb2.WatchOrderRequest(order_id=order_id)
+        watch = info.context.peers.orders.WatchOrder
+        async for orders in info.context.follow(watch, request, _order):
+            for order in orders:
+                yield Order.of(order)
+
+
+def _esims(
+    message: esims_pb2.WatchESIMsResponse,
+) -> Iterator[tuple[str, esims_pb2.WatchedESIM]]:
+    return ((seen.esim.id, seen) for seen in message.esims)
+
+
+def _order(message: orders_pb2.WatchOrderResponse) -> Iterator[tuple[str, orders_pb2.Order]]:
+    yield message.order.id, message.order

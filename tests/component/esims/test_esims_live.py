@@ -1,0 +1,149 @@
+"""Following eSIMs: the present state first, every change that can be seen, and nobody else's."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+import pytest
+
+from kit import rpc_client
+from kit.errors import Failure, Kind
+from protos.esims.v1 import esims_pb2 as pb
+from tests.component.esims.conftest import TIMEOUT, Service, at_provider
+
+
+class Watching:
+    """A stream of WatchESIMs."""
+
+    def __init__(self, messages: Any) -> None:
+        self._messages = messages
+
+    async def next(self) -> list[pb.WatchedESIM]:
+        async with asyncio.timeout(TIMEOUT):
+            return list((await anext(self._messages)).esims)
+
+    async def until(self, status: "pb.ESIMStatus.ValueType") -> pb.WatchedESIM:
+        """Messages about one eSIM until it has that status."""
+        while True:
+            (seen,) = await self.next()
+            if seen.esim.status == status:
+                return seen
+
+
+@asynccontextmanager
+async def watching(
+    service: Service, *esims: pb.ESIM, token: str | None = None, **fields: Any
+) -> AsyncIterator[Watching]:
+    request = pb.WatchESIMsRequest(esim_ids=[esim.id for esim in esims], **fields)
+    stream = rpc_client.stream(service.stub.WatchESIMs, request, token=token or service.token)
+    async with aclosing(stream):
+        yield Watching(stream)
+
+
+async def refused(service: Service, token: str | None = None, **fields: Any) -> Failure:
+    request = pb.WatchESIMsRequest(**fields)
+    stream = rpc_client.stream(service.stub.WatchESIMs, request, token=token or service.token)
+    with pytest.raises(Failure) as caught:
+        await anext(stream)
+    return caught.value
+
+
+async def test_an_esim_is_told_as_it_is_and_after_each_change(service: Service) -> None:
+    (esim,) = await service.deliver()
+    async with watching(service, esim) as stream:
+        (now,) = await stream.next()
+        assert (now.esim.id, now.esim.status) == (esim.id, pb.ESIM_STATUS_ASSIGNED)
+        await service.ask(service.stub.SuspendESIM, pb.SuspendESIMRequest(esim_id=esim.id))
+        suspended = await stream.until(pb.ESIM_STATUS_SUSPENDED)
+        assert suspended.esim.last_action == "Suspended"
+        await service.ask(service.stub.RestoreESIM, pb.RestoreESIMRequest(esim_id=esim.id))
+        await stream.until(pb.ESIM_STATUS_ASSIGNED)
+
+
+async def test_use_is_told_to_its_end(service: Service) -> None:
+    (esim,) = await service.deliver()
+    await service.device(esim, "install")
+    async with watching(service, esim) as stream:
+        await stream.next()
+        for used, status in ((250, pb.ESIM_STATUS_ACTIVE), (750, pb.ESIM_STATUS_EXPIRED)):
+            await service.device(esim, "use-data", megabytes=used, country="GB")
+            await service.age(400)
+            await service.usage(esim)
+            seen = await stream.until(status)
+        # Nothing can be used any more, and how much it was is still told.
+        assert (seen.data_used_mb, seen.data_remaining_mb) == (1000, 0)
+        assert seen.updated_at.ToDatetime() >= seen.esim.updated_at.ToDatetime()
+
+
+async def test_an_old_esim_that_is_watched_is_read_from_the_provider(service: Service) -> None:
+    (esim,) = await service.deliver()
+    await service.bundles(esim)
+    await service.age(400)
+    at_provider(service.provider, esim.iccid).state = "suspended"
+    async with watching(service, esim) as stream:
+        assert (await stream.next())[0].esim.status == pb.ESIM_STATUS_ASSIGNED
+        await stream.until(pb.ESIM_STATUS_SUSPENDED)
+
+
+async def test_all_of_a_customer_are_told_and_new_ones_too(service: Service) -> None:
+    async with watching(service) as stream:
+        assert await stream.next() == []
+        esims = await service.deliver(2)
+        assert {seen.esim.id for seen in await stream.next()} == {esim.id for esim in esims}
+    async with watching(service, token=service.stranger) as stream:
+        assert await stream.next() == []
+    async with watching(service, token=service.admin, customer_id=str(service.customer)) as stream:
+        assert {seen.esim.id for seen in await stream.next()} == {esim.id for esim in esims}
+
+
+async def test_what_nobody_can_see_is_not_told(service: Service) -> None:
+    one, other = await service.deliver(2)
+    await service.bundles(one, other)
+    async with watching(service, one) as stream:
+        await stream.next()
+        await service.age(400)
+        await service.bundles(one)  # read anew, and found the same
+        await service.ask(service.stub.SuspendESIM, pb.SuspendESIMRequest(esim_id=other.id))
+        request = pb.UpdateESIMReferenceRequest(esim_id=one.id, reference="trip")
+        await service.ask(service.stub.UpdateESIMReference, request)
+        (seen,) = await stream.next()
+        assert seen.esim.customer_ref == "trip"
+
+
+async def test_another_customers_esim_is_not_found(service: Service) -> None:
+    (esim,) = await service.deliver()
+    failure = await refused(service, service.stranger, esim_ids=[esim.id])
+    assert (failure.kind, failure.reason) == (Kind.NOT_FOUND, "ESIM_NOT_FOUND")
+    mixed = [esim.id, "00000000-0000-4000-8000-000000000000"]
+    assert (await refused(service, esim_ids=mixed)).reason == "ESIM_NOT_FOUND"
+
+
+async def test_requests_that_cannot_be_meant_are_refused(service: Service) -> None:
+    customer = str(service.customer)
+    assert (await refused(service, customer_id=customer)).kind is Kind.FORBIDDEN
+    for fields, token, path in (
+        ({"esim_ids": ["x"]}, service.token, "esim_ids"),
+        ({"esim_ids": [customer] * 101}, service.token, "esim_ids"),
+        ({}, service.admin, "customer_id"),
+        ({"esim_ids": [customer], "customer_id": customer}, service.admin, "customer_id"),
+    ):
+        failure = await refused(service, token, **fields)
+        assert failure.kind is Kind.INVALID
+        assert any(name.startswith(path) for name in failure.fields), failure.fields
+
+
+async def test_changes_while_the_notices_were_lost_are_told_after(service: Service) -> None:
+    (esim,) = await service.deliver()
+    async with watching(service, esim) as stream:
+        await stream.next()
+        admin = service.databases.admin
+        await admin.execute("alter table esims.esims disable trigger notify_change")
+        await admin.execute("update esims.esims set customer_ref = 'unheard'")
+        await admin.execute("alter table esims.esims enable trigger notify_change")
+        await admin.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where application_name = 'esimgo_esims listener' and datname = current_database()"
+        )
+        while (await stream.next())[0].esim.customer_ref != "unheard":
+            pass

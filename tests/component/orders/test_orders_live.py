@@ -1,0 +1,60 @@
+"""Following an order: its present state, every change that can be seen, and nobody else's."""
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+
+from protos.orders.v1 import orders_pb2
+from tests.component.orders.shop import Shop, reason_of, request
+
+# Seconds. Longer than any step takes; it only ends a test that hangs.
+PATIENCE = 30
+
+
+async def until(stream: Any, *statuses: "orders_pb2.OrderStatus.ValueType") -> orders_pb2.Order:
+    async with asyncio.timeout(PATIENCE):
+        async for message in stream:
+            if message.order.status in statuses:
+                return message.order  # type: ignore[no-any-return]  # the stub is untyped here
+    raise AssertionError("the stream ended")
+
+
+async def test_a_cancelled_order_is_heard_of_by_who_watches_it(shop: Shop) -> None:
+    buyer = await shop.session("one@example.com")
+    async with shop.open() as orders:
+        bought = (await orders.CreateOrder(request(shop), metadata=buyer)).order
+        watch = orders_pb2.WatchOrderRequest(order_id=bought.id)
+        stream = orders.WatchOrder(watch, metadata=buyer)
+        completed = await until(stream, orders_pb2.ORDER_STATUS_COMPLETED)
+        assert completed == bought
+        await orders.CancelOrder(orders_pb2.CancelOrderRequest(order_id=bought.id), metadata=buyer)
+        await until(stream, orders_pb2.ORDER_STATUS_CANCELLED, orders_pb2.ORDER_STATUS_REFUNDED)
+        stream.cancel()
+
+
+async def test_another_customers_order_is_not_found(shop: Shop) -> None:
+    one, two = await shop.session("one@example.com"), await shop.session("two@example.com")
+    async with shop.open() as orders:
+        bought = (await orders.CreateOrder(request(shop), metadata=one)).order
+        watch = orders_pb2.WatchOrderRequest(order_id=bought.id)
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await orders.WatchOrder(watch, metadata=two).read()
+        assert raised.value.code() is grpc.StatusCode.NOT_FOUND
+        assert reason_of(raised.value) == "ORDER_NOT_FOUND"
+
+
+async def test_leases_and_next_looks_are_not_told(shop: Shop) -> None:
+    buyer = await shop.session("one@example.com")
+    async with shop.open() as orders:
+        bought = (await orders.CreateOrder(request(shop), metadata=buyer)).order
+        stream = orders.WatchOrder(orders_pb2.WatchOrderRequest(order_id=bought.id), metadata=buyer)
+        await until(stream, orders_pb2.ORDER_STATUS_COMPLETED)
+        change = "update orders.esim_orders set {} where id = $1::text::uuid"
+        for what in ("leased_until = now()", "next_run_at = null", "status_reason = 'told'"):
+            await shop.databases.admin.execute(change.format(what), bought.id)
+        # In the order of the changes: had one of the others been told, it would come first.
+        async with asyncio.timeout(PATIENCE):
+            assert (await anext(aiter(stream))).order.status_reason == "told"
+        stream.cancel()

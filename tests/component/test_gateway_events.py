@@ -1,0 +1,185 @@
+"""Operations over server-sent events: their form, their end, and what is refused before."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gateway.__main__ import serve
+from kit.errors import Failure, Kind
+from protos.orders.v1 import orders_pb2
+from tests.fixtures.changes import Changes
+from tests.fixtures.gateway import Client, Gateway
+from tests.fixtures.gateway_customer import ORDER_ID, order
+from tests.fixtures.neighbours import Auth, Serving
+
+FOLLOW = "subscription($id: ID!) { orderUpdated(orderId: $id) { id status } }"
+# Seconds. Longer than any event takes; it only ends a test that hangs.
+PATIENCE = 30
+
+
+@dataclass(slots=True)
+class Events:
+    """An answer that goes on."""
+
+    answer: aiohttp.ClientResponse
+
+    async def next(self) -> tuple[str, Any]:
+        """The next event and its data, comments left out; ("", None) when the stream ended."""
+        name, data = "", None
+        async with asyncio.timeout(PATIENCE):
+            while line := (await self.answer.content.readline()).decode():
+                field, _, value = line.rstrip("\n").partition(":")
+                if field == "event":
+                    name = value.strip()
+                elif field == "data":
+                    data = json.loads(value) if value.strip() else None
+                elif not line.strip() and name:
+                    return name, data
+        return "", None
+
+
+@asynccontextmanager
+async def asked(client: Client, query: str, **variables: Any) -> AsyncIterator[Events]:
+    headers = {"Accept": "text/event-stream"}
+    if client.token is not None:
+        headers["Authorization"] = f"Bearer {client.token}"
+    body = {"query": query, "variables": variables}
+    async with client.http.post(f"{client.url}/graphql", json=body, headers=headers) as answer:
+        yield Events(answer)
+
+
+def told(**fields: Any) -> orders_pb2.WatchOrderResponse:
+    return orders_pb2.WatchOrderResponse(order=order(**fields))
+
+
+@pytest.fixture
+def changes(gateway: Gateway) -> Changes:
+    made = Changes(told(status=orders_pb2.ORDER_STATUS_PROCESSING))
+    gateway.orders.answers["WatchOrder"] = made
+    return made
+
+
+async def test_an_order_is_followed(ann: Client, changes: Changes) -> None:
+    async with asked(ann, FOLLOW, id=ORDER_ID) as events:
+        assert events.answer.status == 200
+        assert events.answer.headers["Content-Type"] == "text/event-stream; charset=utf-8"
+        assert events.answer.headers["Cache-Control"] == "no-store"
+        assert events.answer.headers["X-Request-Id"]
+        first = {"data": {"orderUpdated": {"id": ORDER_ID, "status": "PROCESSING"}}}
+        assert await events.next() == ("next", first)
+        await changes.tell(told())
+        _, second = await events.next()
+        assert second["data"]["orderUpdated"]["status"] == "COMPLETED"
+
+
+async def test_a_query_is_one_event_and_the_end(ann: Client) -> None:
+    async with asked(ann, "{ __typename }") as events:
+        assert await events.next() == ("next", {"data": {"__typename": "Query"}})
+        assert await events.next() == ("complete", None)
+        assert await events.next() == ("", None)
+
+
+async def test_by_get_too_but_no_mutation(ann: Client, changes: Changes) -> None:
+    headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {ann.token}"}
+    for query, check in (
+        (FOLLOW, lambda body: body["data"]["orderUpdated"]["id"] == ORDER_ID),
+        (
+            'mutation { suspendESIM(esimId: "1") { success } }',
+            lambda body: body["errors"][0]["message"] == "Send mutations by POST",
+        ),
+    ):
+        params = {"query": query}
+        if query is FOLLOW:
+            params["variables"] = json.dumps({"id": ORDER_ID})
+        async with ann.http.get(f"{ann.url}/graphql", params=params, headers=headers) as answer:
+            name, body = await Events(answer).next()
+            assert name == "next"
+            assert check(body)  # type: ignore[no-untyped-call]  # a table of checks
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("subscription {", "BAD_REQUEST"),
+        ("subscription { nothing }", "BAD_REQUEST"),
+        ("{ " + "a { " * 20 + "b" + " }" * 21, "TOO_COMPLEX"),
+    ],
+)
+async def test_a_document_that_is_refused_is_an_event(ann: Client, query: str, code: str) -> None:
+    async with asked(ann, query) as events:
+        assert events.answer.status == 200
+        name, body = await events.next()
+        assert (name, body["errors"][0]["extensions"]["code"]) == ("next", code)
+        assert "data" not in body
+        assert await events.next() == ("complete", None)
+
+
+async def test_a_refusal_of_the_service_is_an_event(gateway: Gateway, ann: Client) -> None:
+    refusal = Failure(Kind.NOT_FOUND, "ORDER_NOT_FOUND", "There is no such order among yours")
+    gateway.orders.answers["WatchOrder"] = refusal
+    async with asked(ann, FOLLOW, id=ORDER_ID) as events:
+        _, body = await events.next()
+        assert body["errors"][0]["extensions"]["reason"] == "ORDER_NOT_FOUND"
+        assert await events.next() == ("complete", None)
+
+
+async def test_without_a_session_what_is_guarded_is_refused_and_the_rest_is_not(
+    client: Client, changes: Changes
+) -> None:
+    async with asked(client, FOLLOW, id=ORDER_ID) as events:
+        _, body = await events.next()
+        assert body["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+    async with asked(client, "{ __typename }") as events:
+        assert (await events.next())[1] == {"data": {"__typename": "Query"}}
+    async with asked(client.signed_in("nonsense"), "{ __typename }") as events:
+        assert events.answer.status == 401
+
+
+async def test_a_stream_ends_with_its_session_and_without_complete(
+    gateway: Gateway, changes: Changes, auth: Auth
+) -> None:
+    session = await auth.sign_in("ann@example.com", expires_in=2)
+    client = gateway.client.signed_in(session["access_token"])
+    async with asked(client, FOLLOW, id=ORDER_ID) as events:
+        assert (await events.next())[0] == "next"
+        assert await events.next() == ("", None)
+    await changes.until_open(0)
+
+
+async def test_a_stop_ends_streams_at_once(
+    gateway: Gateway, ann: Client, changes: Changes, serving: Serving
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with serving(serve, gateway.settings) as port:
+        answering = asked(replace(ann, url=f"http://127.0.0.1:{port}"), FOLLOW, id=ORDER_ID)
+        events = await answering.__aenter__()
+        assert (await events.next())[0] == "next"
+        stopped_at = loop.time()
+    assert loop.time() - stopped_at < 20  # the requests' grace is 35 s
+    assert await events.next() == ("", None)
+    await answering.__aexit__(None, None, None)
+
+
+async def test_a_plain_request_for_a_subscription_says_how_to_send_it(ann: Client) -> None:
+    answer = await ann.ask(FOLLOW, id=ORDER_ID)
+    assert answer.status == 400
+    assert "text/event-stream" in answer.error["message"]
+    assert "graphql-transport-ws" in answer.error["message"]
+
+
+async def test_who_takes_both_gets_what_they_like_better(ann: Client) -> None:
+    for accept, kind in (
+        ("application/json, text/event-stream;q=0.5", "application/json"),
+        ("text/event-stream, application/json", "text/event-stream"),
+        ("*/*", "application/json"),
+    ):
+        async with ann.http.post(
+            f"{ann.url}/graphql", json={"query": "{ __typename }"}, headers={"Accept": accept}
+        ) as answer:
+            assert answer.content_type == kind

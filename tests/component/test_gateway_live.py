@@ -1,0 +1,119 @@
+"""Customers who follow their things before the real services: each step, to whoever may see it."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.__main__ import serve
+from tests.fixtures.gateway import Client
+from tests.fixtures.neighbours import Serving
+from tests.fixtures.platform import BUNDLE, Platform
+from tests.fixtures.sockets import connected
+
+STATUS = """subscription($id: ID!) { esimStatusUpdated(esimId: $id) {
+    esimId status dataUsed dataRemaining updatedAt } }"""
+ORDER = """subscription($id: ID!) { orderUpdated(orderId: $id) {
+    id status esims { id iccid status plan { name } } } }"""
+MINE = "subscription { myESIMsUpdated { id iccid status } }"
+
+
+async def suspend(customer: Client, esim_id: str) -> None:
+    answer = await customer.ask(
+        "mutation($id: ID!) { suspendESIM(esimId: $id) { success code } }", id=esim_id
+    )
+    assert answer.data["suspendESIM"]["success"], answer.body
+
+
+async def begin(platform: Platform, customer: Client, quantity: int) -> str:
+    """Buys while the provider is slow, and gives the id of the order that is PROCESSING."""
+    plans = await customer.ask('{ dataPlans(filter: {text: "esim_1GB_7D_GB_V2"}) { id name } }')
+    (plan,) = [p for p in plans.data["dataPlans"] if p["name"] == BUNDLE]
+    bought = await customer.ask(
+        """mutation($id: ID!, $n: Int!) { purchaseESIM(planId: $id, input: {quantity: $n}) {
+             success error order { id status } } }""",
+        id=plan["id"],
+        n=quantity,
+    )
+    assert bought.data["purchaseESIM"]["success"], bought.body
+    return str(bought.data["purchaseESIM"]["order"]["id"])
+
+
+async def test_a_purchase_is_followed_to_its_end_and_its_esims_come_up(platform: Platform) -> None:
+    ann = await platform.customer("ann@example.com")
+    async with connected(ann) as mine, connected(ann) as socket:
+        await mine.subscribe(MINE)
+        assert await mine.data() == {"myESIMsUpdated": []}
+        order_id = await begin(platform, ann, quantity=2)
+        await socket.subscribe(ORDER, id=order_id)
+        seen = await socket.until("orderUpdated", status="COMPLETED")
+        assert {event["status"] for event in seen} <= {"PROCESSING", "COMPLETED"}
+        delivered = seen[-1]["esims"]
+        assert len(delivered) == 2
+        assert {esim["plan"]["name"] for esim in delivered} == {BUNDLE}
+        known: set[str] = set()
+        while known != {esim["id"] for esim in delivered}:
+            known |= {esim["id"] for esim in (await mine.data())["myESIMsUpdated"]}
+
+
+async def test_two_gateways_tell_of_one_change_and_strangers_of_none(
+    platform: Platform, serving: Serving
+) -> None:
+    ann = await platform.customer("ann@example.com")
+    bob = await platform.customer("bob@example.com")
+    order = await platform.buy(ann)
+    esim_id = order["esims"][0]["id"]
+    async with serving(serve, platform.gateway_settings) as port:
+        elsewhere = replace(ann, url=f"http://127.0.0.1:{port}")
+        async with (
+            connected(ann) as here,
+            connected(elsewhere) as there,
+            connected(bob) as bobs,
+        ):
+            for socket in (here, there):
+                await socket.subscribe(STATUS, id=esim_id)
+                (first,) = await socket.until("esimStatusUpdated", status="ASSIGNED")
+                assert first["esimId"] == esim_id
+            await bobs.subscribe(MINE)
+            assert await bobs.data() == {"myESIMsUpdated": []}
+            for query, id_ in ((STATUS, esim_id), (ORDER, order["id"])):
+                await bobs.subscribe(query, id=id_)
+                error = await bobs.error()
+                assert error["extensions"]["code"] == "NOT_FOUND"
+                assert order["esims"][0]["iccid"] not in json.dumps(error)
+
+            await suspend(ann, esim_id)
+            for socket in (here, there):
+                await socket.until("esimStatusUpdated", status="SUSPENDED")
+            # Had Bob been told of it, that would come before this answer.
+            await bobs.subscribe("{ __typename }")
+            assert await bobs.data() == {"__typename": "Query"}
+
+
+async def test_use_is_seen_step_by_step(platform: Platform) -> None:
+    ann = await platform.customer("ann@example.com")
+    (esim,) = (await platform.buy(ann))["esims"]
+    iccid = esim["iccid"]
+    await platform.provider.control("POST", f"/esims/{iccid}/install")
+    async with connected(ann) as socket:
+        await socket.subscribe(STATUS, id=esim["id"])
+        await socket.data()
+        body = {"megabytes": 250, "country": "GB"}
+        await platform.provider.control("POST", f"/esims/{iccid}/use-data", body)
+        # Somebody looks, here her other device; callbacks of the provider do the same.
+        await ann.ask(
+            "query($id: ID!) { esimDetails(id: $id) { usage { totalUsed } } }", id=esim["id"]
+        )
+        (*_, last) = await socket.until("esimStatusUpdated", status="ACTIVE")
+        assert (last["dataUsed"], last["dataRemaining"]) == (250.0, 750.0)
+
+
+@pytest.mark.parametrize("query", [STATUS, ORDER])
+async def test_an_id_that_is_none_is_bad_input(platform: Platform, query: str) -> None:
+    ann = await platform.customer("ann@example.com")
+    async with connected(ann) as socket:
+        await socket.subscribe(query, id="1")
+        error: Any = await socket.error()
+        assert error["extensions"]["code"] == "BAD_USER_INPUT"
+        assert "UUID" in error["message"]

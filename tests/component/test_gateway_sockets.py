@@ -1,0 +1,348 @@
+"""The gateway's WebSockets: the protocol, who gets in, what is refused, and how connections end."""
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gateway.__main__ import serve
+from gateway.socket_protocol import MOST_OPERATIONS
+from kit.errors import Failure, Kind
+from protos.esims.v1 import esims_pb2
+from protos.orders.v1 import orders_pb2
+from tests.fixtures.changes import Changes
+from tests.fixtures.gateway import Client, Gateway
+from tests.fixtures.gateway_customer import ESIM_ID, ORDER_ID, esim, order
+from tests.fixtures.neighbours import Auth, Serving
+from tests.fixtures.sockets import connected, opened
+
+FOLLOW = "subscription($id: ID!) { orderUpdated(orderId: $id) { id status } }"
+STATUS = """subscription($id: ID!) { esimStatusUpdated(esimId: $id) {
+    esimId status dataUsed dataRemaining updatedAt } }"""
+
+
+def told(**fields: Any) -> orders_pb2.WatchOrderResponse:
+    return orders_pb2.WatchOrderResponse(order=order(**fields))
+
+
+@pytest.fixture
+def changes(gateway: Gateway) -> Changes:
+    made = Changes(told(status=orders_pb2.ORDER_STATUS_PROCESSING))
+    gateway.orders.answers["WatchOrder"] = made
+    return made
+
+
+async def test_an_order_is_followed_until_the_client_completes(
+    ann: Client, changes: Changes
+) -> None:
+    async with connected(ann) as socket:
+        id_ = await socket.subscribe(FOLLOW, id=ORDER_ID)
+        assert await socket.data() == {"orderUpdated": {"id": ORDER_ID, "status": "PROCESSING"}}
+        await changes.tell(told())
+        assert await socket.data() == {"orderUpdated": {"id": ORDER_ID, "status": "COMPLETED"}}
+        await socket.send(id=id_, type="complete")
+        await changes.until_open(0)
+        # The id is free again.
+        await socket.send(
+            id=id_, type="subscribe", payload={"query": FOLLOW, "variables": {"id": ORDER_ID}}
+        )
+        assert (await socket.data())["orderUpdated"]["status"] == "COMPLETED"
+
+
+async def test_an_esims_status_has_its_documented_fields(gateway: Gateway, ann: Client) -> None:
+    seen = esims_pb2.WatchedESIM(
+        esim=esim(), data_used_mb=250.5, data_remaining_mb=749.5, updated_at=esim().updated_at
+    )
+    gateway.esims.answers["WatchESIMs"] = Changes(esims_pb2.WatchESIMsResponse(esims=[seen]))
+    async with connected(ann) as socket:
+        await socket.subscribe(STATUS, id=ESIM_ID)
+        assert (await socket.data())["esimStatusUpdated"] == {
+            "esimId": ESIM_ID,
+            "status": "ASSIGNED",
+            "dataUsed": 250.5,
+            "dataRemaining": 749.5,
+            "updatedAt": "2026-02-02T02:40:00+00:00",
+        }
+
+
+async def test_my_esims_tells_also_that_there_are_none_and_then_only_what_changed(
+    gateway: Gateway, ann: Client
+) -> None:
+    changes = Changes(esims_pb2.WatchESIMsResponse())
+    gateway.esims.answers["WatchESIMs"] = changes
+    async with connected(ann) as socket:
+        await socket.subscribe("subscription { myESIMsUpdated { id order { status } } }")
+        assert await socket.data() == {"myESIMsUpdated": []}
+        one = esims_pb2.WatchedESIM(esim=esim())
+        await changes.tell(esims_pb2.WatchESIMsResponse(esims=[one]))
+        assert await socket.data() == {
+            "myESIMsUpdated": [{"id": ESIM_ID, "order": {"status": "COMPLETED"}}]
+        }
+    assert not gateway.esims.requests[0].HasField("customer_id")
+
+
+async def test_each_event_loads_anew_what_is_nested_in_it(
+    gateway: Gateway, ann: Client, changes: Changes
+) -> None:
+    async with connected(ann) as socket:
+        query = "subscription($id: ID!) { orderUpdated(orderId: $id) { esims { status } } }"
+        await socket.subscribe(query, id=ORDER_ID)
+        assert (await socket.data())["orderUpdated"]["esims"] == [{"status": "ASSIGNED"}]
+        gateway.esims.answers["BatchListOrderESIMs"] = esims_pb2.BatchListOrderESIMsResponse(
+            esims=[esim(status=esims_pb2.ESIM_STATUS_ACTIVE)]
+        )
+        await changes.tell(told())
+        assert (await socket.data())["orderUpdated"]["esims"] == [{"status": "ACTIVE"}]
+
+
+async def test_a_service_that_restarts_ends_no_subscription(ann: Client, changes: Changes) -> None:
+    async with connected(ann) as socket:
+        await socket.subscribe(FOLLOW, id=ORDER_ID)
+        await socket.data()
+        away = Failure(Kind.UNAVAILABLE, "STREAM_ENDED", "This service is stopping")
+        await changes.tell(away)
+        await changes.until_open(0)
+        # The service comes back and tells the same, which is no news, and then something else.
+        await changes.until_open(1)
+        await changes.tell(told())
+        assert (await socket.data())["orderUpdated"]["status"] == "COMPLETED"
+
+
+async def test_a_refusal_of_the_service_ends_the_operation_with_its_code(
+    gateway: Gateway, ann: Client
+) -> None:
+    refusal = Failure(Kind.NOT_FOUND, "ORDER_NOT_FOUND", "There is no such order among yours")
+    gateway.orders.answers["WatchOrder"] = refusal
+    async with connected(ann) as socket:
+        await socket.subscribe(FOLLOW, id=ORDER_ID)
+        error = await socket.error()
+        assert error["extensions"] == {"code": "NOT_FOUND", "reason": "ORDER_NOT_FOUND"}
+        assert error["message"] == "There is no such order among yours"
+
+
+async def test_an_unexpected_error_is_masked(
+    ann: Client, changes: Changes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with connected(ann) as socket:
+        # A status that this gateway doesn't know, as from a newer service.
+        changes.messages[:] = [told(status=99)]
+        await socket.subscribe(FOLLOW, id=ORDER_ID)
+        error = await socket.error()
+        assert error["extensions"]["code"] == "INTERNAL"
+        assert error["extensions"]["faultId"] in caplog.text
+        assert "99" not in error["message"].replace(error["extensions"]["faultId"], "")
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("subscription {", "BAD_REQUEST"),
+        ("subscription { nothing }", "BAD_REQUEST"),
+        ("subscription { a: myESIMsUpdated { id } b: myESIMsUpdated { id } }", "BAD_REQUEST"),
+        ("{ " + "a { " * 20 + "b" + " }" * 21, "TOO_COMPLEX"),
+        (
+            "subscription { myESIMsUpdated { "
+            + "order { esims { " * 6
+            + "id"
+            + " } }" * 6
+            + " } }",
+            "TOO_COMPLEX",
+        ),
+    ],
+)
+async def test_a_document_that_is_refused_ends_the_operation_alone(
+    ann: Client, query: str, code: str
+) -> None:
+    async with connected(ann) as socket:
+        await socket.subscribe(query)
+        assert (await socket.error())["extensions"]["code"] == code
+        await socket.subscribe("{ __typename }")
+        assert await socket.data() == {"__typename": "Query"}
+        assert (await socket.receive())["type"] == "complete"
+
+
+async def test_mutations_too_are_carried(ann: Client) -> None:
+    async with connected(ann) as socket:
+        query = 'mutation { suspendESIM(esimId: "1") { success esim { status } } }'
+        await socket.subscribe(query)
+        assert (await socket.data())["suspendESIM"]["esim"] == {"status": "SUSPENDED"}
+
+
+async def test_pings_are_answered_before_and_after_the_beginning(ann: Client) -> None:
+    async with opened(ann) as socket:
+        await socket.send(type="ping")
+        assert await socket.receive() == {"type": "pong"}
+    async with connected(ann) as socket:
+        await socket.send(type="pong")
+        await socket.send(type="ping", payload={"any": 1})
+        assert await socket.receive() == {"type": "pong"}
+
+
+async def test_the_session_may_come_in_the_request_or_as_auth_token(ann: Client) -> None:
+    async with opened(ann, headers={"Authorization": f"Bearer {ann.token}"}) as socket:
+        await socket.send(type="connection_init")
+        assert await socket.receive() == {"type": "connection_ack"}
+    async with opened(ann) as socket:
+        await socket.send(type="connection_init", payload={"authToken": ann.token})
+        assert await socket.receive() == {"type": "connection_ack"}
+
+
+@pytest.mark.parametrize(
+    "payload", [{}, {"Authorization": "Bearer x"}, {"Authorization": ""}, {"authToken": "a.b.c"}]
+)
+async def test_without_a_session_the_connection_is_forbidden(ann: Client, payload: Any) -> None:
+    async with opened(ann) as socket:
+        await socket.send(type="connection_init", payload=payload)
+        code, reason = await socket.closed()
+        assert code == 4403
+        assert "Not authenticated" in reason or "Authorization" in reason
+
+
+async def test_the_service_role_key_is_no_session(ann: Client, auth: Auth) -> None:
+    async with opened(ann) as socket:
+        await socket.send(type="connection_init", payload={"authToken": auth.service_role_key})
+        code, reason = await socket.closed()
+        assert code == 4403
+        assert auth.service_role_key not in reason
+
+
+async def test_a_connection_ends_with_its_session(gateway: Gateway, auth: Auth) -> None:
+    gateway.orders.answers["WatchOrder"] = Changes(told())
+    session = await auth.sign_in("ann@example.com", expires_in=2)
+    client = gateway.client.signed_in(session["access_token"])
+    async with connected(client) as socket:
+        await socket.subscribe(FOLLOW, id=ORDER_ID)
+        await socket.data()
+        assert await socket.closed() == (
+            4403,
+            "The session has expired; connect with a new token",
+        )
+
+
+INIT = {"type": "connection_init"}
+SUBSCRIBE = {"id": "1", "type": "subscribe", "payload": {"query": FOLLOW, "variables": {"id": "1"}}}
+
+
+@pytest.mark.parametrize(
+    ("messages", "code"),
+    [
+        (["no JSON"], 4400),
+        (["[]"], 4400),
+        (["{}"], 4400),
+        (["[" * 5_000], 4400),
+        (['{"type": "connection_init", "payload": "x"}'], 4400),
+        (['{"type": "connection_init", "payload": {"Authorization": 1}}'], 4400),
+        ([{"type": "start", "id": "1", "payload": {}}], 4400),
+        ([{"type": "connection_terminate"}], 4400),
+        ([INIT, INIT], 4429),
+        ([SUBSCRIBE], 4401),
+        ([INIT, SUBSCRIBE, SUBSCRIBE], 4409),
+        ([INIT, {"type": "subscribe", "payload": {"query": "{ __typename }"}}], 4400),
+        ([INIT, {"id": 1, "type": "subscribe", "payload": {"query": "{ __typename }"}}], 4400),
+        ([INIT, {"id": "", "type": "subscribe", "payload": {"query": "{ __typename }"}}], 4400),
+        ([INIT, {"id": "1", "type": "subscribe", "payload": {}}], 4400),
+        ([INIT, {"id": "1", "type": "subscribe", "payload": {"query": 1}}], 4400),
+        ([INIT, '{"id": "1", "type": "subscribe", "payload": {"query": "\\ud83d"}}'], 4400),
+        ([INIT, {"id": "1", "type": "complete"}, {"type": "nonsense"}], 4400),
+        ([{"type": "ping", "padding": "x" * 20_000}], 1009),
+    ],
+)
+async def test_what_breaks_the_protocol_closes_the_connection(
+    ann: Client, changes: Changes, messages: list[Any], code: int
+) -> None:
+    headers = {"Authorization": f"Bearer {ann.token}"}
+    async with opened(ann, headers=headers) as socket:
+        for message in messages:
+            text = message if isinstance(message, str) else json.dumps(message)
+            await socket.socket.send_str(text)
+        assert (await socket.closed())[0] == code
+
+
+async def test_binary_messages_close_the_connection(ann: Client) -> None:
+    async with connected(ann) as socket:
+        await socket.socket.send_bytes(b"{}")
+        assert (await socket.closed())[0] == 4400
+
+
+@pytest.mark.parametrize("protocols", [[], ["graphql-ws"], ["other"]])
+async def test_other_protocols_are_not_spoken(ann: Client, protocols: list[str]) -> None:
+    async with opened(ann, protocols=protocols) as socket:
+        code, reason = await socket.closed()
+        assert (code, reason) == (4406, "Offer the subprotocol graphql-transport-ws")
+
+
+async def test_a_connection_carries_only_so_many_operations(ann: Client, changes: Changes) -> None:
+    async with connected(ann) as socket:
+        for _ in range(MOST_OPERATIONS):
+            await socket.subscribe(FOLLOW, id=ORDER_ID)
+        for _ in range(MOST_OPERATIONS):
+            await socket.data()
+        await socket.subscribe(FOLLOW, id=ORDER_ID)
+        assert (await socket.error())["extensions"]["code"] == "TOO_MANY_OPERATIONS"
+        await socket.send(id="1", type="complete")
+        await changes.until_open(MOST_OPERATIONS - 1)
+        await socket.subscribe(FOLLOW, id=ORDER_ID)
+        await socket.data()
+    await changes.until_open(0)
+
+
+async def test_pages_of_other_origins_connect_only_where_they_may_call(ann: Client) -> None:
+    for origin in ("https://shop.example", ann.url):
+        async with opened(ann, headers={"Origin": origin}) as socket:
+            await socket.send(type="ping")
+            assert await socket.receive() == {"type": "pong"}
+    with pytest.raises(aiohttp.WSServerHandshakeError) as raised:
+        async with opened(ann, headers={"Origin": "https://other.example"}):
+            pass
+    assert raised.value.status == 403
+
+
+async def test_an_upgrade_that_is_no_handshake_is_400(ann: Client) -> None:
+    headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
+    async with ann.http.get(f"{ann.url}/graphql", headers=headers) as answer:
+        assert answer.status == 400
+
+
+async def test_connections_are_bounded_and_those_without_a_beginning_are_closed(
+    gateway: Gateway, ann: Client, serving: Serving
+) -> None:
+    settings = replace(gateway.settings, max_sockets=1, socket_init_timeout=0.5)
+    async with serving(serve, settings) as port:
+        client = replace(ann, url=f"http://127.0.0.1:{port}")
+        async with opened(client) as socket:
+            with pytest.raises(aiohttp.WSServerHandshakeError) as raised:
+                async with opened(client):
+                    pass
+            assert raised.value.status == 503
+            await socket.send(type="ping")
+            assert await socket.receive() == {"type": "pong"}
+            assert await socket.closed() == (4408, "Connection initialisation timeout")
+        async with connected(client):
+            pass
+
+
+async def test_a_stop_closes_connections_with_1001_and_does_not_wait_for_them(
+    gateway: Gateway, ann: Client, changes: Changes, serving: Serving
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with serving(serve, gateway.settings) as port:
+        client = replace(ann, url=f"http://127.0.0.1:{port}")
+        socket = await client.http.ws_connect(
+            f"{client.url}/graphql",
+            protocols=["graphql-transport-ws"],
+            headers={"Authorization": f"Bearer {ann.token}"},
+        )
+        await socket.send_json({"type": "connection_init"})
+        await socket.receive_json()
+        await socket.send_json(SUBSCRIBE)
+        assert (await socket.receive_json())["type"] == "next"
+        closed = asyncio.create_task(socket.receive())
+        stopped_at = loop.time()
+    assert loop.time() - stopped_at < 20  # the requests' grace is 35 s
+    message = await closed
+    assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1001)
+    assert message.extra == "The gateway is stopping; connect again"
+    await changes.until_open(0)
