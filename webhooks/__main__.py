@@ -79,7 +79,8 @@ async def serve(
         parts.push_async_callback(admin.stop, drain=0, grace=GRACE)
 
         callbacks = Callbacks(settings, database, metrics, lambda owner: lanes[owner].wake())
-        runner = web.AppRunner(callbacks.app(), shutdown_timeout=GRACE)
+        # The bytes as they came: they are what is signed, and a few could hold a gigabyte.
+        runner = web.AppRunner(callbacks.app(), shutdown_timeout=GRACE, auto_decompress=False)
         await runner.setup()
         parts.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, settings.host, settings.port)

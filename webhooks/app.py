@@ -1,5 +1,6 @@
 """The HTTP door for the provider's callbacks: raw bytes in, verified, stored, then acknowledged."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -21,6 +22,8 @@ ABOUT = (
 )
 # What helps to understand a callback later. Anything else a sender adds is not kept.
 KEPT_HEADERS = ("content-type", "user-agent", "x-signature-sha256", "x-request-id")
+# Seconds. A callback has less than a thousand bytes; who takes longer only holds a connection.
+BODY_TIMEOUT = 10.0
 
 
 class Callbacks:
@@ -58,8 +61,13 @@ class Callbacks:
             return self._refusal(403, "address", "Callbacks are not taken from this address")
         if request.content_type != "application/json":
             return self._refusal(415, "media type", "Send the callback as application/json")
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            return self._refusal(415, "compressed", "Send the callback without compression")
         try:
-            body = await request.read()
+            async with asyncio.timeout(BODY_TIMEOUT):
+                body = await request.read()
+        except TimeoutError:
+            return self._refusal(408, "too slow", "The callback did not arrive in time")
         except web.HTTPRequestEntityTooLarge:
             most = self._settings.max_body
             return self._refusal(413, "too large", f"A callback has at most {most} bytes")

@@ -105,6 +105,8 @@ async def test_a_large_body_another_type_and_another_method_get_their_own_status
         assert answer.status == 413
     async with http.post(url, data=BODY, headers={**sign(BODY), "Content-Type": "text/plain"}) as a:
         assert a.status == 415
+    async with http.post(url, data=BODY, headers={**sign(BODY), "Content-Encoding": "gzip"}) as a:
+        assert a.status == 415
     async with http.put(url, data=BODY, headers=sign(BODY)) as answer:
         assert answer.status == 405
     async with http.get(url) as answer:
