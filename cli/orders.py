@@ -17,7 +17,7 @@ from protos.orders.v1.orders_pb2_grpc import OrdersServiceStub
 # Seconds. The longest of these reads the provider's history since the order's first attempt.
 TIMEOUT = 60
 # Whose name the history holds when the machine's own emulator gives the session.
-LOCAL_OPERATOR = "operator@localhost"
+LOCAL_OPERATOR = "operator@example.com"
 
 
 class OrdersError(Exception):
