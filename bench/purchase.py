@@ -26,6 +26,8 @@ FIND = '{ dataPlans(filter: {text: "esim_1GB_7D_GB_V2"}) { id name } }'
 # The seconds that the provider takes to answer in the second half: a usual figure for such an API.
 PROVIDER_SECONDS = 0.3
 WARM_UP = 20
+# Both ways take turns, so that what else the machine does meets both alike.
+TURNS = 5
 # Purchases that are counted, one by one, and seconds in which nobody buys, for what runs anyway.
 COUNTED, IDLE_SECONDS = 50, 10
 LOGGED = re.compile(r"esimgo-(?P<owner>\w+)\| LOG: +(?P<how>execute|statement)\b[^:]*: (?P<sql>.*)")
@@ -122,10 +124,16 @@ async def _measure(purchases: int) -> None:
                 slow = {"path": "/orders", "delay_seconds": seconds, "count": 0}
                 await machine.control("POST", "/faults", slow)
             for buyers in (1, 16):
-                direct = await _times(bench.directly, numbers, buyers, purchases)
-                began = time.perf_counter()
-                bought = await _times(bench.through_platform, numbers, buyers, purchases)
-                rate = purchases / (time.perf_counter() - began)
+                direct: list[float] = []
+                bought: list[float] = []
+                busy = 0.0
+                for _ in range(TURNS):
+                    count = purchases // TURNS
+                    direct += await _times(bench.directly, numbers, buyers, count)
+                    began = time.perf_counter()
+                    bought += await _times(bench.through_platform, numbers, buyers, count)
+                    busy += time.perf_counter() - began
+                rate = len(bought) / busy
                 figures = [_p(direct, 50), _p(direct, 99), _p(bought, 50), _p(bought, 99)]
                 figures += [figures[2] - figures[0], figures[3] - figures[1]]
                 title = f"{buyers} buyers, provider {'+' if seconds else 'at once'}"
@@ -178,7 +186,10 @@ async def _counted(machine: Machine, work: Callable[[], Awaitable[object]]) -> C
 @click.option("--purchases", default=300, show_default=True, help="In each row of the table.")
 def main(purchases: int) -> None:
     """Prints what the platform adds to a purchase."""
-    click.echo(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    click.echo(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()},"
+        f" load before the run {os.getloadavg()[0]:.1f}"
+    )
     asyncio.run(_measure(purchases))
     asyncio.run(_count())
 
