@@ -10,6 +10,7 @@ from kit.db import Database
 from kit.errors import Failure
 from webhooks import addresses, inbox, signature
 from webhooks.events import Owner
+from webhooks.intake import Intake
 from webhooks.metrics import Metrics
 from webhooks.settings import Settings
 from webhooks.understand import understand
@@ -38,6 +39,7 @@ class Callbacks:
     ) -> None:
         self._settings = settings
         self._database = database
+        self._intake = Intake(database, settings.dedupe_seconds)
         self._metrics = metrics
         self._stored = stored
 
@@ -81,8 +83,7 @@ class Callbacks:
         understood = understand(body)
         callback = inbox.Callback(body, headers, signed, understood)
         try:
-            async with self._database.system() as connection:
-                stored, new = await inbox.store(connection, callback, self._settings.dedupe_seconds)
+            stored, new = await self._intake.store(callback)
         except Failure as failure:
             logger.warning("a callback was not stored, and its sender told so: %s", failure)
             return self._refusal(503, "not stored", failure.message)

@@ -1,6 +1,8 @@
 """The stored callbacks: written and committed before anybody hears that they were received."""
 
 import hashlib
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -18,51 +20,79 @@ class Callback:
     understood: Understood
 
 
-# Two equal bodies at the same moment wait for one another here, until the transaction ends.
-LOCK_DIGEST = "select pg_advisory_xact_lock(hashtextextended(encode($1::bytea, 'hex'), 0))"
-COUNT_REPEAT = """
-update webhooks.inbox set times_received = times_received + 1, last_received_at = now()
-where id = (
-    select id from webhooks.inbox
-    where digest = $1 and received_at > now() - make_interval(secs => $2)
-    order by received_at desc limit 1
-)
-returning id
+# Two equal bodies at the same moment wait for one another here, until the transaction ends; all
+# replicas wait in one order.
+LOCK_DIGESTS = """
+select pg_advisory_xact_lock(l.key) from (
+    select distinct hashtextextended(encode(n.digest, 'hex'), 0) as key
+    from unnest($1::bytea[]) as n(digest) order by key
+) l
 """
-# The event and its delivery are one statement: neither is ever there without the other.
+COUNT_REPEATS = """
+update webhooks.inbox i
+set times_received = i.times_received + r.copies, last_received_at = now()
+from (
+    select distinct on (x.digest) x.id, n.copies
+    from unnest($1::bytea[], $2::integer[]) as n(digest, copies)
+    join webhooks.inbox x on x.digest = n.digest
+    where x.received_at > now() - make_interval(secs => $3)
+    order by x.digest, x.received_at desc
+) r
+where i.id = r.id
+returning i.digest, i.id
+"""
+# An event and its delivery are one statement: neither is ever there without the other.
 INSERT = """
-with stored as (
-    insert into webhooks.inbox (digest, body, headers, event_type, signed)
-    values ($1, $2, $3, $4, $5) returning id
+with told as (
+    select * from unnest($1::bytea[], $2::bytea[], $3::jsonb[], $4::text[], $5::boolean[],
+                         $6::integer[], $7::text[], $8::text[], $9::text[]) with ordinality
+        as n(digest, body, headers, event_type, signed, copies, owner, iccid, problem, position)
+), stored as (
+    insert into webhooks.inbox (digest, body, headers, event_type, signed, times_received)
+    select digest, body, headers, event_type, signed, copies from told order by position
+    returning digest, id
+), delivered as (
+    insert into webhooks.deliveries (event_id, owner, iccid, state, last_error, settled_at)
+    select s.id, t.owner, t.iccid, case when t.owner is null then 'KEPT' else 'PENDING' end,
+        t.problem, case when t.owner is null then now() end
+    from told t join stored s on s.digest = t.digest
+    order by t.position
 )
-insert into webhooks.deliveries (event_id, owner, iccid, state, last_error, settled_at)
-select id, $6::text, $7, case when $6 is null then 'KEPT' else 'PENDING' end, $8,
-    case when $6 is null then now() end
-from stored
-returning event_id
+select digest, id from stored
 """
 
 
-async def store(connection: Connection, callback: Callback, window: float) -> tuple[UUID, bool]:
-    """Stores a callback, or counts it as a repeat of an equal body of the last `window` seconds.
+async def store(
+    connection: Connection, callbacks: Sequence[Callback], window: float
+) -> list[tuple[UUID, bool]]:
+    """Stores callbacks, or counts them as repeats of an equal body of the last `window` seconds.
 
-    Gives the event's id and whether it is new.
+    Gives for each the event's id and whether it is new, in the same order; the number of statements
+    doesn't depend on how many there are.
     """
-    digest = hashlib.sha256(callback.body).digest()
-    await connection.execute(LOCK_DIGEST, digest)
-    repeated = await connection.fetchval(COUNT_REPEAT, digest, window)
-    if repeated is not None:
-        return repeated, False
-    understood = callback.understood
-    stored = await connection.fetchval(
-        INSERT,
-        digest,
-        callback.body,
-        callback.headers,
-        understood.type,
-        callback.signed,
-        understood.owner,
-        understood.iccid,
-        understood.problem,
-    )
-    return stored, True
+    digests = [hashlib.sha256(callback.body).digest() for callback in callbacks]
+    copies = Counter(digests)
+    await connection.execute(LOCK_DIGESTS, list(copies))
+    repeated = await connection.fetch(COUNT_REPEATS, list(copies), list(copies.values()), window)
+    ids: dict[bytes, UUID] = {row["digest"]: row["id"] for row in repeated}
+    first = dict(zip(reversed(digests), reversed(callbacks), strict=True))
+    new = {digest: first[digest] for digest in copies if digest not in ids}
+    if new:
+        stored = await connection.fetch(
+            INSERT,
+            list(new),
+            [c.body for c in new.values()],
+            [c.headers for c in new.values()],
+            [c.understood.type for c in new.values()],
+            [c.signed for c in new.values()],
+            [copies[digest] for digest in new],
+            [c.understood.owner for c in new.values()],
+            [c.understood.iccid for c in new.values()],
+            [c.understood.problem for c in new.values()],
+        )
+        ids |= {row["digest"]: row["id"] for row in stored}
+    results = []
+    for digest in digests:
+        # Of equal bodies that came together the first is new, and the others repeat it.
+        results.append((ids[digest], new.pop(digest, None) is not None))
+    return results

@@ -69,12 +69,18 @@ def _told(esim: ESIM, reading: Reading) -> ESIM:
     # An answer to a question older than the last one may tell of before a suspension.
     if details is None or not _is_news(esim.state_read_at, reading):
         return esim
-    return replace(
+    esim = replace(
         esim,
         provider_state=details.state or esim.provider_state,
+        state_read_at=reading.asked_at,
+    )
+    # A code that was announced since is the customer's: only a newer announcement replaces it.
+    if esim.code_assigned_at is not None:
+        return esim
+    return replace(
+        esim,
         matching_id=details.matching_id or esim.matching_id,
         smdp_address=details.smdp_address or esim.smdp_address,
-        state_read_at=reading.asked_at,
     )
 
 

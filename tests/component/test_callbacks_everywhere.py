@@ -1,0 +1,210 @@
+"""The provider's examples and the documented events, posted to the whole platform; what clients see."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from kit.service_settings import SessionSettings
+from tests.fixtures.neighbours import Serving
+from tests.fixtures.platform import BUNDLE, PATIENCE, Platform
+from tests.fixtures.postgres import Databases
+from webhooks.__main__ import serve
+from webhooks.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+FILES = ROOT.parent / "shared" / "esim-go" / "callbacks"
+CODE = "LPA:1$smdp.example$NEW-CODE"
+
+
+@dataclass(slots=True)
+class Door:
+    """The webhook process before the platform."""
+
+    port: int
+    key: str
+    http: aiohttp.ClientSession
+    databases: Databases
+
+    async def post(self, body: bytes) -> None:
+        """Posts it signed, and waits until its owner has it."""
+        digest = hmac.new(self.key.encode(), body, hashlib.sha256).hexdigest()
+        headers = {"Content-Type": "application/json", "X-Signature-SHA256": digest}
+        url = f"http://127.0.0.1:{self.port}/webhooks/esim-go"
+        async with self.http.post(url, data=body, headers=headers) as answer:
+            assert answer.status == 200
+        await self.delivered()
+
+    async def delivered(self) -> None:
+        """Waits until nothing is on its way any more, and everything arrived."""
+        statement = "select state, last_error from webhooks.deliveries where state <> 'DELIVERED'"
+        async with asyncio.timeout(PATIENCE):
+            while rows := await self.databases.admin.fetch(statement):
+                assert {row["state"] for row in rows} == {"PENDING"}, rows
+                await asyncio.sleep(0.02)
+
+    async def document(self, replaced: dict[str, str]) -> None:
+        """Runs the commands of docs/webhooks.md as they stand there."""
+        text = (ROOT / "docs" / "webhooks.md").read_text()
+        found = re.search(r"```sh\n(event\(\).*?)```", text, re.DOTALL)
+        assert found is not None
+        script = found[1].replace("localhost:4001", f"127.0.0.1:{self.port}")
+        lines = script.splitlines()
+        for name, value in replaced.items():
+            script = script.replace(name, value)
+        wanted = [i for i, line in enumerate(lines) if line.startswith("event '")]
+        assert len(wanted) == 5
+        shell = await asyncio.create_subprocess_exec(
+            "bash", "-euc", script, stdout=asyncio.subprocess.PIPE
+        )
+        printed, _ = await shell.communicate()
+        assert shell.returncode == 0
+        assert printed.count(b'"received": true') == 5
+        await self.delivered()
+
+
+@pytest.fixture
+async def door(
+    platform: Platform, databases: Databases, http: aiohttp.ClientSession, serving: Serving
+) -> AsyncIterator[Door]:
+    key = "sandbox-api-key"
+    settings = Settings(
+        host="127.0.0.1",
+        port=0,
+        database_url=databases.url("webhooks"),
+        keys=(key,),
+        allow_unsigned=False,
+        max_body=65_536,
+        dedupe_seconds=600,
+        allowed_networks=(),
+        trusted_proxies=(),
+        esims_address=platform.esims_address,
+        orders_address=platform.orders_address,
+        sessions=SessionSettings(platform.auth.url, platform.auth.service_role_key, None),
+        admin_host="127.0.0.1",
+        admin_port=0,
+        most_attempts=3,
+        retention_days=90,
+    )
+    async with serving(serve, settings) as port:
+        yield Door(port, key, http, databases)
+
+
+Row = Any
+# What each file's event must have left in the eSIM's row (e), its bundle's (b), or the balance (o).
+EFFECTS: dict[str, Callable[[Row, Row, Row], bool]] = {
+    "auto-topup": lambda e, b, o: (o["kind"], float(o["balance"])) == ("AutoTopup", 1098.5),
+    "topup": lambda e, b, o: (o["kind"], float(o["old_balance"])) == ("Topup", 481.32),
+    "esimgo-topup": lambda e, b, o: o["kind"] == "eSIMGoTopup",
+    "low-balance": lambda e, b, o: (o["kind"], int(o["threshold"])) == ("LowBalance", 100),
+    "insufficient-balance": lambda e, b, o: float(o["balance"]) == 1.2,
+    "country-change": lambda e, b, o: e["last_country"] == "FR",
+    "esim-deleted": lambda e, b, o: e["status"] == "CANCELLED",
+    "esim-deletion-scheduled": lambda e, b, o: e["deletion_announced_at"].day == 2,
+    "first-attachment": lambda e, b, o: e["status"] == "ACTIVE",
+    "first-use": lambda e, b, o: b["state"] == "active" and b["started_at"].day == 3,
+    "msisdn-enabled": lambda e, b, o: e["msisdn"] == "447700900123",
+    "msisdn-disabled": lambda e, b, o: e["msisdn"] == "" and e["msisdn_at"] is not None,
+    "profile-status-change.unverified": lambda e, b, o: e["profile_status"] == "Installed",
+    "sms-failed": lambda e, b, o: e["message_failed_at"].day == 7,
+    "utilisation-v2": lambda e, b, o: b["remaining_bytes"] == 598_402_133,
+    "utilisation-v3": lambda e, b, o: b["remaining_bytes"] == 598_402_133,
+}
+
+
+@pytest.mark.skipif(not FILES.is_dir(), reason="the provider's examples are not here")
+async def test_every_example_of_the_provider_has_its_effect(platform: Platform, door: Door) -> None:
+    files = sorted(FILES.glob("*.json"))
+    assert {file.stem for file in files} == EFFECTS.keys()
+    customer = await platform.customer("ada@example.com")
+    order = await platform.buy(customer, quantity=1)
+    esim_id = order["esims"][0]["id"]
+    admin = door.databases.admin
+    iccid = order["esims"][0]["iccid"]
+    await customer.ask("query($id: ID!) { esimDetails(id: $id) { bundles { id } } }", id=esim_id)
+    for file in files:
+        content = json.loads(file.read_text())
+        # Each on an eSIM of its own making: as it was bought, with the ICCID and the bundle of the file.
+        await admin.execute(
+            """update esims.esims set iccid = $2, status = 'ASSIGNED', provider_state = 'active',
+                 state_read_at = null, bundles_read_at = now(), follow_at = null, activated_at = null
+               where id = $1""",
+            esim_id,
+            content.get("iccid", iccid),
+        )
+        await admin.execute(
+            """update esims.esim_bundles set name = 'esim_3GB_30D_FR_V2', state = 'queued',
+                 assignment_id = '215009301', initial_bytes = 3000000000, started_at = null,
+                 remaining_bytes = 3000000000, ends_at = null, absent_since = null"""
+        )
+        await door.post(file.read_bytes())
+        esim = await admin.fetchrow("select * from esims.esims where id = $1", esim_id)
+        bundle = await admin.fetchrow(
+            "select * from esims.esim_bundles where esim_id = $1", esim_id
+        )
+        balance = await admin.fetchrow(
+            "select * from orders.balance_events order by created_at desc limit 1"
+        )
+        assert EFFECTS[file.stem](esim, bundle, balance), file.name
+
+
+async def test_the_five_documented_events_posted_as_documented_have_their_effects(
+    platform: Platform, door: Door
+) -> None:
+    customer = await platform.customer("ada@example.com")
+    order = await platform.buy(customer)
+    (esim,) = order["esims"]
+    details = await customer.ask(
+        "query($id: ID!) { orderDetails(id: $id) { reference } }", id=order["id"]
+    )
+    # One after the other they take the eSIM from its code to its end.
+    await door.document(
+        {
+            "REFERENCE": details.data["orderDetails"]["reference"],
+            "LPA:1$HOST$MATCHING_ID": CODE,
+            "ICCID": esim["iccid"],
+            BUNDLE: BUNDLE,
+        }
+    )
+    seen = await customer.ask(
+        """query($id: ID!) { esimDetails(id: $id) {
+             status activationCode qrCode lastAction bundles { name state startDate endDate } } }""",
+        id=esim["id"],
+    )
+    shown = seen.data["esimDetails"]
+    assert shown["activationCode"] == CODE
+    assert shown["qrCode"].startswith("data:image/png")
+    assert shown["status"] == "EXPIRED"
+    (bundle,) = shown["bundles"]
+    assert (bundle["name"], bundle["state"]) == (BUNDLE, "EXPIRED")
+    assert bundle["startDate"].startswith("2026-01-01T11:00:00")
+
+
+async def test_a_completed_order_creates_the_esims_of_an_order_that_waits_for_them(
+    platform: Platform, door: Door
+) -> None:
+    platform.provider.world.switches.async_seconds = 3600
+    customer = await platform.customer("ada@example.com")
+    admin = door.databases.admin
+    buying = asyncio.create_task(platform.buy(customer, quantity=6))
+    statement = "select provider_reference from orders.esim_orders"
+    async with asyncio.timeout(PATIENCE):
+        while not (reference := await admin.fetchval(statement)):
+            await asyncio.sleep(0.02)
+    esims = [
+        {"iccid": f"894450000000000000{n}", "qr_code": f"LPA:1$smdp.example$CODE-{n}"}
+        for n in range(6)
+    ]
+    data = {"order_reference": reference, "esims": esims}
+    await door.post(json.dumps({"event": "order.completed", "data": data}).encode())
+    order = await buying
+    assert {e["iccid"] for e in order["esims"]} == {e["iccid"] for e in esims}
+    assert {e["activationCode"] for e in order["esims"]} == {e["qr_code"] for e in esims}
