@@ -1,0 +1,88 @@
+"""Stores callbacks that come at the same time in one transaction; each waits for its own commit."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from kit.db import Database
+from kit.errors import Failure, Kind
+from webhooks import inbox
+from webhooks.inbox import Callback
+
+logger = logging.getLogger(__name__)
+
+# Callbacks in one transaction: more gains nothing measurable, and makes the first ones wait.
+MOST = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A callback whose sender waits for the answer, or has gone away meanwhile."""
+
+    callback: Callback
+    answer: "asyncio.Future[tuple[UUID, bool]]"
+
+    def succeed(self, result: tuple[UUID, bool]) -> None:
+        if not self.answer.done():
+            self.answer.set_result(result)
+
+    def fail(self, failure: Failure) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(failure)
+
+
+class Intake:
+    """Nobody waits for company: what comes while a transaction runs is the next one's.
+
+    `window` is in seconds: equal bodies within it are one event.
+    """
+
+    def __init__(self, database: Database, window: float) -> None:
+        self._database = database
+        self._window = window
+        self._waiting: list[Waiting] = []
+        self._work: asyncio.Task[None] | None = None
+
+    async def store(self, callback: Callback) -> tuple[UUID, bool]:
+        """The event's id and whether it is new, after the commit.
+
+        Raises Failure UNAVAILABLE when it could not be stored.
+        """
+        answer: asyncio.Future[tuple[UUID, bool]] = asyncio.get_running_loop().create_future()
+        self._waiting.append(Waiting(callback, answer))
+        if self._work is None or self._work.done():
+            self._work = asyncio.create_task(self._store_waiting())
+        return await answer
+
+    async def _store_waiting(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            try:
+                await self._commit(batch)
+            except Exception:
+                # One that the database doesn't take must not take the others along.
+                logger.exception("%s callbacks are stored one by one", len(batch))
+                for one in batch:
+                    await self._commit_alone(one)
+
+    async def _commit(self, batch: Sequence[Waiting]) -> None:
+        try:
+            async with self._database.system() as connection:
+                stored = await inbox.store(connection, [w.callback for w in batch], self._window)
+        except Failure as failure:
+            for waiting in batch:
+                waiting.fail(failure)
+        else:
+            for waiting, result in zip(batch, stored, strict=True):
+                waiting.succeed(result)
+
+    async def _commit_alone(self, waiting: Waiting) -> None:
+        try:
+            await self._commit([waiting])
+        except Exception:
+            logger.exception("a callback could not be stored")
+            waiting.fail(
+                Failure(Kind.UNAVAILABLE, "NOT_STORED", "The callback could not be stored")
+            )
