@@ -57,3 +57,5 @@ def setup(level: str, secrets: Iterable[str] = ()) -> None:
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     logging.getLogger("aiohttp.server").addFilter(shorten_rubbish)
     logging.getLogger("stamina").setLevel(logging.ERROR)
+    # While the database is away it tells every attempt with its traceback; kit.db says it in a line.
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
