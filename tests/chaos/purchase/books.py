@@ -9,7 +9,7 @@ ORDERS = """
 select o.id::text as id, o.idempotency_key as key, o.customer_id::text as customer, o.status,
     o.provider_reference as reference, o.total_price as total, o.bundle_name as bundle, o.quantity,
     array(select e.iccid from orders.order_esims e where e.order_id = o.id) as delivered,
-    o.target_iccid as target,
+    o.target_iccid as target, o.failure_reason as failure,
     array(select e.iccid from esims.esims e
           where e.customer_id = o.customer_id and (e.order_id = o.id or e.iccid in (
               select d.iccid from orders.order_esims d
@@ -50,6 +50,13 @@ class Recorded:
     registered: tuple[str, ...]
     open_attempts: int
     target: str | None = None
+    failure: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """Its status with what belongs to it, for a table."""
+        kind = ", top-up" if self.target else ""
+        return f"{self.status}{kind}{f', {self.failure}' if self.failure else ''}"
 
 
 async def charges(machine: Machine) -> list[Charge]:

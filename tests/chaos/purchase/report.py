@@ -17,7 +17,7 @@ class Report:
 
     seconds: float
     tail_seconds: float
-    statuses: Counter[str]
+    outcomes: Counter[str]
     calls: Counter[str]
     faults: Counter[str]
     kills: Counter[str]
@@ -37,7 +37,7 @@ class Report:
         lines = [
             f"{self.seconds:.0f} s, of which {self.tail_seconds:.0f} s after the last purchase was"
             " answered",
-            *_counts("orders", self.statuses),
+            *_counts("orders", self.outcomes),
             *_counts("buyers' calls", self.calls),
             *_counts("faults of the provider", self.faults),
             *_counts("kills", self.kills),

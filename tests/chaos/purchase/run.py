@@ -103,10 +103,7 @@ class Shop:
             faults=self.faults,
             kills=self.kills,
             calls=self.buyers.tally.calls.copy(),
-            statuses=Counter(
-                f"{order.status}, top-up" if order.target else order.status
-                for order in await books.recorded(self.machine)
-            ),
+            outcomes=Counter(order.outcome for order in await books.recorded(self.machine)),
             findings=await self._compared(),
         )
 

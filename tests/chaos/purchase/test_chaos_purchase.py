@@ -15,7 +15,7 @@ async def test_nothing_is_bought_twice_or_lost_whatever_breaks() -> None:
         report = await opened.close_books()
     assert report.holds, str(report)
     assert report.kills.total() == 9
-    assert report.statuses["COMPLETED"] > 30
+    assert report.outcomes["COMPLETED"] > 30
 
 
 async def test_a_service_that_buys_again_when_in_doubt_is_found_out() -> None:
