@@ -79,14 +79,19 @@ class Callbacks:
             reason = "bad signature" if claimed else "unsigned"
             logger.warning("a callback was refused: %s", reason)
             return self._refusal(401, reason, "Invalid webhook signature")
-        headers = {k.lower(): v for k, v in request.headers.items() if k.lower() in KEPT_HEADERS}
+        headers = {
+            # Bytes that are no text came as lone surrogates, which jsonb refuses.
+            name: request.headers[name].encode(errors="backslashreplace").decode()
+            for name in KEPT_HEADERS
+            if name in request.headers
+        }
         understood = understand(body)
         callback = inbox.Callback(body, headers, signed, understood)
         try:
             stored, new = await self._intake.store(callback)
-        except Failure as failure:
-            logger.warning("a callback was not stored, and its sender told so: %s", failure)
-            return self._refusal(503, "not stored", failure.message)
+        except (Failure, TimeoutError) as error:
+            logger.warning("a callback was not stored, and its sender told so: %s", error)
+            return self._refusal(503, "not stored", "The database is away; send it again soon")
         self._metrics.received(understood.type, "stored" if new else "repeat")
         logger.info("%s %s%s", understood.type, stored, "" if new else ", a repeat")
         if new and understood.owner is not None:

@@ -75,7 +75,7 @@ class Lane:
                 await self._pause(LONGEST_ABSENCE)
                 continue
             if self._absences:
-                logger.info("%s takes events again", self._owner)
+                logger.info("events for %s are taken again", self._owner)
                 self._absences = 0
             if not busy:
                 await self._pause(POLL)
@@ -159,7 +159,7 @@ class Lane:
     async def _absent(self, failure: Failure) -> None:
         self._absences += 1
         if self._absences == 1:
-            logger.warning("%s takes no events now, they wait: %s", self._owner, failure)
+            logger.warning("events for %s wait, nobody takes them now: %s", self._owner, failure)
         self._metrics.absent(self._owner)
         pause = min(FIRST_ABSENCE * 2.0 ** min(self._absences - 1, 20), LONGEST_ABSENCE)
         with suppress(TimeoutError):

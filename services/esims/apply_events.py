@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
@@ -42,11 +42,20 @@ class Result:
 
 
 class Events:
-    """Applies events; `read_soon` is told when the provider is to be asked."""
+    """Applies events. `forget` drops what is cached of an ICCID that something happened to;
+    `read_soon` is told when the provider is to be asked.
+    """
 
-    def __init__(self, database: Database, clock: Clock, read_soon: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        forget: Callable[[str], Awaitable[None]],
+        read_soon: Callable[[], None],
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._forget = forget
         self._read_soon = read_soon
         self._lane = asyncio.Semaphore(AT_ONCE)
 
@@ -81,6 +90,9 @@ class Events:
                     # One event that we can't bear must not hold up all others.
                     logger.exception("event %s could not be applied", event.id)
                     results[event.id] = Result(Outcome.FAILED, type(error).__name__)
+            quiet = (Outcome.UNCHANGED, Outcome.UNKNOWN_ESIM)
+            if any(results[event.id].outcome not in quiet for event in events):
+                await self._forget(events[0].iccid)
 
     async def _apply_one(self, event: Event) -> Outcome:
         now = self._clock.wall()

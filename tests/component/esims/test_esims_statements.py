@@ -35,7 +35,7 @@ async def serve(parts: Parts, auth: Auth) -> rpc.Running:
             suspension=Suspension(*wiring),
             references=parts.references,
             refresh=Refresh(*wiring),
-            events=Events(parts.database, parts.clock, lambda: None),
+            events=Events(parts.database, parts.clock, parts.source.forget, lambda: None),
             live=Live(parts.database, Notices("", ""), parts.readings),
         )
     )

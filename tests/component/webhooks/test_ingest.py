@@ -12,6 +12,7 @@ from tests.component.webhooks.conftest import sign
 from tests.fixtures.neighbours import Serving
 from tests.fixtures.postgres import Databases
 from webhooks.__main__ import serve
+from webhooks.addresses import networks
 from webhooks.settings import Settings
 
 BODY = json.dumps({"alertType": "FirstAttachment", "iccid": "8943108169900000016"}).encode()
@@ -112,3 +113,50 @@ async def test_a_large_body_another_type_and_another_method_get_their_own_status
     async with http.get(url) as answer:
         assert "eSIM Go" in await answer.text()
     assert await stored(databases) == []
+
+
+async def test_headers_that_are_no_text_are_kept_as_what_they_are(
+    url: str, databases: Databases
+) -> None:
+    port = int(url.split(":")[2].split("/")[0])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = "".join(f"{name}: {value}\r\n" for name, value in sign(BODY).items())
+    writer.write(
+        f"POST /webhooks/esim-go HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{head}".encode()
+        + b"User-Agent: \xff\xfe\r\nContent-Length: %d\r\n\r\n" % len(BODY)
+        + BODY
+    )
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 200")
+    (row,) = await stored(databases)
+    assert "dcff" in str(row["headers"])
+
+
+async def test_only_allowed_addresses_may_send(
+    settings: Settings, serving: Serving, http: aiohttp.ClientSession, databases: Databases
+) -> None:
+    elsewhere = replace(settings, allowed_networks=networks("192.0.2.0/24"))
+    behind_proxy = replace(elsewhere, trusted_proxies=networks("127.0.0.1"))
+    for here, expected in ((elsewhere, 403), (behind_proxy, 200)):
+        async with serving(serve, here) as port:
+            url = f"http://127.0.0.1:{port}/webhooks/esim-go"
+            headers = {**sign(BODY), "X-Forwarded-For": "192.0.2.7"}
+            async with http.post(url, data=BODY, headers=headers) as answer:
+                assert answer.status == expected
+    assert len(await stored(databases)) == 1
+
+
+async def test_without_the_database_the_sender_is_told_to_send_again(
+    url: str, http: aiohttp.ClientSession, databases: Databases
+) -> None:
+    await databases.admin.execute("alter role webhooks_service connection limit 0")
+    try:
+        await databases.admin.fetch(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where usename = 'webhooks_service' and datname = current_database()"
+        )
+        async with http.post(url, data=BODY, headers=sign(BODY)) as answer:
+            assert answer.status == 503
+    finally:
+        await databases.admin.execute("alter role webhooks_service connection limit -1")
