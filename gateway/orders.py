@@ -8,7 +8,7 @@ import strawberry
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.auth import auth_field, public_field
-from gateway.context import Info
+from gateway.context import Context, Info
 from gateway.plans import DataPlan
 from kit import money, timestamps
 from kit.errors import invalid
@@ -182,16 +182,7 @@ class OrderQueries:
     ) -> list[Order]:
         if not 1 <= first <= MOST:
             raise invalid({"first": f"must be a whole number from 1 to {MOST}, not {first}"})
-        wanted = filter or OrderFilter()
-        request = orders_pb2.ListOrdersRequest(
-            filter=orders_pb2.OrderFilter(
-                statuses=_statuses(wanted.status),
-                from_date=_moment("filter.from_date", wanted.from_date),
-                to_date=_moment("filter.to_date", wanted.to_date),
-                customer_id=info.context.own_id(),
-            ),
-            page_size=first,
-        )
+        request = orders_pb2.ListOrdersRequest(filter=own(info.context, filter), page_size=first)
         answer = await info.context.call(info.context.peers.orders.ListOrders, request)
         info.context.spend(len(answer.orders))
         return [Order.of(order) for order in answer.orders]
@@ -203,6 +194,17 @@ class OrderQueries:
         request = orders_pb2.GetOrderRequest(order_id=id)
         answer = await info.context.call(info.context.peers.orders.GetOrder, request)
         return Order.of(answer.order)
+
+
+def own(context: Context, wanted: OrderFilter | None) -> orders_pb2.OrderFilter:
+    """The caller's own orders that match; raises Failure INVALID."""
+    wanted = wanted or OrderFilter()
+    return orders_pb2.OrderFilter(
+        statuses=_statuses(wanted.status),
+        from_date=_moment("filter.from_date", wanted.from_date),
+        to_date=_moment("filter.to_date", wanted.to_date),
+        customer_id=context.own_id(),
+    )
 
 
 def _status(status: orders_pb2.OrderStatus.ValueType) -> OrderStatus:

@@ -8,6 +8,7 @@ from strawberry.extensions import ValidationCache
 from strawberry.federation.schema import FederationAny
 from strawberry.types.execution import ExecutionContext
 
+from gateway.connections import ConnectionQueries
 from gateway.documents import CACHED, Documents
 from gateway.esim_operations import ESIMMutations, ESIMQueries
 from gateway.orders import OrderQueries
@@ -20,7 +21,7 @@ ENTITIES = ("DataPlan", "Order", "ESIM")
 
 
 @strawberry.type(description="What can be asked.")
-class Query(PlanQueries, OrderQueries, ESIMQueries):
+class Query(PlanQueries, OrderQueries, ESIMQueries, ConnectionQueries):
     """All queries."""
 
 

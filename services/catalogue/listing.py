@@ -16,12 +16,13 @@ from services.catalogue.plan import PlanFilter, PlanOrder
 class Page:
     """Plans of one page by id, with when each last changed (`updated_at`).
 
-    `next_key` is the sort key of the last one when more follow.
+    `keys` are their sort keys, or only the last one's; `more` says whether others follow.
     """
 
     versions: list[tuple[UUID, datetime]]
     total: int
-    next_key: list[str] | None
+    keys: list[list[str]]
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,9 @@ async def list_plans(
     *,
     size: int,
     after: Sequence[str] | None,
+    every_key: bool = False,
 ) -> Page:
-    """One page after the sort key `after`.
+    """One page after the sort key `after`, with each plan's own key when `every_key` is asked for.
 
     Raises Failure INVALID when `after` is no key of this order.
     """
@@ -79,10 +81,15 @@ async def list_plans(
     rows = await connection.fetch(sql, *values)
     sql, values = count_statement(wanted)
     total = await connection.fetchval(sql, *values)
-    more = len(rows) > size
+    found = rows[:size]
     columns = SORTINGS[order].columns
-    next_key = [str(rows[size - 1][column]) for column in columns] if more else None
-    return Page([(row["id"], row["updated_at"]) for row in rows[:size]], total, next_key)
+    keyed = found if every_key else found[-1:]
+    return Page(
+        [(row["id"], row["updated_at"]) for row in found],
+        total,
+        keys=[[str(row[column]) for column in columns] for row in keyed],
+        more=len(rows) > size,
+    )
 
 
 def count_statement(wanted: PlanFilter) -> tuple[str, list[Any]]:

@@ -70,13 +70,23 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
                 currency = await listing.currency_of_prices(connection)
                 requests.check_currency(wanted, currency)
                 wanted = replace(wanted, currency=currency)
-            page = await listing.list_plans(connection, wanted, order, size=size, after=after)
+            page = await listing.list_plans(
+                connection,
+                wanted,
+                order,
+                size=size,
+                after=after,
+                every_key=request.with_row_tokens,
+            )
             if page.total == 0:
                 await places.require_known(connection, wanted)
             plans = await self._shelf.messages(connection, page.versions)
         return pb.ListPlansResponse(
             plans=plans,
-            next_page_token=page_token.write(request, page.next_key) if page.next_key else "",
+            next_page_token=page_token.write(request, page.keys[-1]) if page.more else "",
+            row_tokens=[page_token.write(request, key) for key in page.keys]
+            if request.with_row_tokens
+            else [],
             total_size=page.total,
         )
 

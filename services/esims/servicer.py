@@ -3,22 +3,21 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import grpc
 
-from kit import page_token, rpc_guard
+from kit import rpc_guard
 from kit.auth import Role, Session
 from kit.checks import Checks
 from kit.clock import Clock
 from kit.db import Database
-from kit.errors import Failure, Kind, invalid
+from kit.errors import Failure, Kind
 from kit.rpc_guard import Access
 from protos.esims.v1 import esims_pb2 as pb
 from protos.esims.v1 import esims_pb2_grpc, events_pb2
-from services.esims import bundle_store, cancel, event_messages, find, messages, store
+from services.esims import bundle_store, cancel, event_messages, find, messages, paging, store
 from services.esims.apply_events import Events
 from services.esims.bundle import Bundle, usage_of
 from services.esims.bundle_status import bundle_status
@@ -114,7 +113,7 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
         size = checks.page_size(request.page_size, USUAL_PAGE, MOST_PER_PAGE)
         wanted = messages.filter_from_proto(checks, request.filter)
         checks.done()
-        after = _after(request)
+        after = paging.read(request)
         if wanted.customer_id is not None and session.role is Role.CUSTOMER:
             raise Failure(
                 Kind.FORBIDDEN,
@@ -126,12 +125,12 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
         async with self._database.session(session) as connection:
             found = await store.list_page(connection, wanted, after, size + 1)
         page = found[:size]
-        last = page[-1] if len(found) > size else None
         return pb.ListESIMsResponse(
             esims=messages.esims_to_proto(page),
-            next_page_token=page_token.write(request, [last.created_at.isoformat(), str(last.id)])
-            if last
-            else "",
+            next_page_token=paging.write(request, page[-1]) if len(found) > size else "",
+            row_tokens=[paging.write(request, esim) for esim in page]
+            if request.with_row_tokens
+            else [],
         )
 
     async def GetESIM(self, request: pb.GetESIMRequest, context: Context) -> pb.GetESIMResponse:
@@ -299,17 +298,3 @@ def _bundle_name(text: str) -> str:
         checks.fail("bundle_name", "must be a bundle's name, without slashes")
     checks.done()
     return name
-
-
-def _after(request: pb.ListESIMsRequest) -> tuple[datetime, UUID] | None:
-    """Where the page before ended."""
-    key = page_token.read(request, request.page_token, 2)
-    if key is None:
-        return None
-    try:
-        return datetime.fromisoformat(key[0]), UUID(key[1])
-    except ValueError:
-        raise invalid(
-            {"page_token": "is malformed; send next_page_token as it was given"},
-            reason="INVALID_PAGE_TOKEN",
-        ) from None

@@ -139,13 +139,11 @@ class OrdersServicer(OperatorCalls):
         async with self._database.session(session) as connection:
             # One more than asked tells whether there is a next page.
             orders = await store.list_orders(connection, wanted, size + 1)
-        token = ""
-        if len(orders) > size:
-            last = orders[size - 1]
-            token = page_token.write(request, [last.created_at.isoformat(), str(last.id)])
+        page = orders[:size]
         return orders_pb2.ListOrdersResponse(
-            orders=[order_to_proto(order, session) for order in orders[:size]],
-            next_page_token=token,
+            orders=[order_to_proto(order, session) for order in page],
+            next_page_token=_after(request, page[-1]) if len(orders) > size else "",
+            row_tokens=[_after(request, one) for one in page] if request.with_row_tokens else [],
         )
 
     async def ListOrderAssignments(
@@ -236,3 +234,8 @@ class OrdersServicer(OperatorCalls):
         seconds = self._wait if left is None else min(self._wait, left - ANSWER_TIME)
         await self._recovery.wait(order_id, seconds)
         return await self._order(session, order_id)
+
+
+def _after(request: orders_pb2.ListOrdersRequest, order: Order) -> str:
+    """The token that goes on after the order."""
+    return page_token.write(request, [order.created_at.isoformat(), str(order.id)])

@@ -14,6 +14,8 @@ SIGNED_IN = {
     "esimDetails": '{ esimDetails(id: "1") { id } }',
     "myOrders": "{ myOrders { id } }",
     "orderDetails": '{ orderDetails(id: "1") { id } }',
+    "orders": "{ orders { edges { cursor } } }",
+    "esims": "{ esims { edges { cursor } } }",
     "purchaseESIM": 'mutation { purchaseESIM(planId: "1") { success } }',
     "suspendESIM": 'mutation { suspendESIM(esimId: "1") { success } }',
     "restoreESIM": 'mutation { restoreESIM(esimId: "1") { success } }',

@@ -322,11 +322,14 @@ class ListPlansRequest(_message.Message):
     ORDER_BY_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    WITH_ROW_TOKENS_FIELD_NUMBER: _builtins.int
     order_by: Global___PlanOrder.ValueType
     page_size: _builtins.int
     """1 to 10,000; 0 means 100."""
     page_token: _builtins.str
     """`next_page_token` of the answer before; filter and order must be the same."""
+    with_row_tokens: _builtins.bool
+    """Whether the answer has `row_tokens`."""
     @_builtins.property
     def filter(self) -> Global___PlanFilter: ...
     def __init__(
@@ -336,10 +339,11 @@ class ListPlansRequest(_message.Message):
         order_by: Global___PlanOrder.ValueType = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        with_row_tokens: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "with_row_tokens", b"with_row_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -352,22 +356,28 @@ class ListPlansResponse(_message.Message):
     PLANS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    ROW_TOKENS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty on the last page."""
     total_size: _builtins.int
     """How many plans match on all pages together."""
     @_builtins.property
     def plans(self) -> _containers.RepeatedCompositeFieldContainer[Global___DataPlan]: ...
+    @_builtins.property
+    def row_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """With `with_row_tokens`, for each row the `page_token` that goes on after it."""
+
     def __init__(
         self,
         *,
         plans: _abc.Iterable[Global___DataPlan] | None = ...,
         next_page_token: _builtins.str = ...,
         total_size: _builtins.int = ...,
+        row_tokens: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "plans", b"plans", "total_size", b"total_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "plans", b"plans", "row_tokens", b"row_tokens", "total_size", b"total_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -454,10 +454,13 @@ class ListESIMsRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    WITH_ROW_TOKENS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """1 to 500; 0 means 50."""
     page_token: _builtins.str
     """`next_page_token` of the answer before; the filter must be the same."""
+    with_row_tokens: _builtins.bool
+    """Whether the answer has `row_tokens`."""
     @_builtins.property
     def filter(self) -> Global___ESIMFilter: ...
     def __init__(
@@ -466,10 +469,11 @@ class ListESIMsRequest(_message.Message):
         filter: Global___ESIMFilter | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        with_row_tokens: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token", "with_row_tokens", b"with_row_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -481,19 +485,25 @@ class ListESIMsResponse(_message.Message):
 
     ESIMS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ROW_TOKENS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty on the last page."""
     @_builtins.property
     def esims(self) -> _containers.RepeatedCompositeFieldContainer[Global___ESIM]: ...
+    @_builtins.property
+    def row_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """With `with_row_tokens`, for each row the `page_token` that goes on after it."""
+
     def __init__(
         self,
         *,
         esims: _abc.Iterable[Global___ESIM] | None = ...,
         next_page_token: _builtins.str = ...,
+        row_tokens: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["esims", b"esims", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["esims", b"esims", "next_page_token", b"next_page_token", "row_tokens", b"row_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -18,12 +18,12 @@ from gateway.schema import build
 SDL = export_schema.sdl()
 SCHEMA = build_schema(
     # graphql-core knows nothing of Apollo's directives.
-    re.sub(r"^schema @link.*?\{", "schema {", SDL, flags=re.MULTILINE).replace(
-        ' @key(fields: "id")', ""
-    )
+    re.sub(r"^schema @link.*?\{", "schema {", SDL, flags=re.MULTILINE)
+    .replace(' @key(fields: "id")', "")
+    .replace(" @shareable", "")
 )
 SIGNED_IN = {
-    "Query": {"myESIMs", "esimDetails", "myOrders", "orderDetails"},
+    "Query": {"myESIMs", "esimDetails", "esims", "myOrders", "orderDetails", "orders"},
     "Mutation": {
         "purchaseESIM",
         "cancelOrder",

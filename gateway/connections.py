@@ -1,0 +1,198 @@
+"""Plans, orders and eSIMs page by page, as Relay's connections."""
+
+from collections.abc import Awaitable
+from typing import Annotated, Any, Protocol, TypeVar
+
+import strawberry
+
+from gateway import orders, plan_queries
+from gateway.auth import auth_field, public_field
+from gateway.context import Info
+from gateway.esims import ESIM
+from gateway.orders import Order
+from gateway.plan_queries import DataPlanOrder
+from gateway.plans import DataPlan
+from kit.errors import Failure, invalid
+from protos.catalogue.v1 import catalogue_pb2
+from protos.esims.v1 import esims_pb2
+from protos.orders.v1 import orders_pb2
+
+# What a screen shows; whoever scrolls asks for the next page.
+USUAL = 20
+MOST = 100
+
+
+class Page(Protocol):
+    """What the services' answers have in common."""
+
+    @property
+    def next_page_token(self) -> str: ...
+
+    @property
+    def row_tokens(self) -> Any: ...
+
+
+Answer = TypeVar("Answer", bound=Page)
+
+
+# Shareable, as other subgraphs have connections too.
+@strawberry.federation.type(shareable=True, description="Where a page stands among all.")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether more follow.")
+    has_previous_page: bool = strawberry.field(description="Whether some come before.")
+    start_cursor: str | None = strawberry.field(
+        description="The first one's cursor; null when there is none."
+    )
+    end_cursor: str | None = strawberry.field(
+        description="The last one's cursor, for `after` of the next page; null when there is none."
+    )
+
+
+@strawberry.type(description="A plan, and its place.")
+class DataPlanEdge:
+    cursor: str = strawberry.field(description="Its place, for `after`.")
+    node: DataPlan = strawberry.field(description="The plan.")
+
+
+@strawberry.type(description="A page of plans.")
+class DataPlanConnection:
+    edges: list[DataPlanEdge] = strawberry.field(description="The plans of the page.")
+    page_info: PageInfo = strawberry.field(description="Where the page stands.")
+    total_count: int = strawberry.field(description="How many match on all pages together.")
+
+
+@strawberry.type(description="An order, and its place.")
+class OrderEdge:
+    cursor: str = strawberry.field(description="Its place, for `after`.")
+    node: Order = strawberry.field(description="The order.")
+
+
+@strawberry.type(description="A page of orders.")
+class OrderConnection:
+    edges: list[OrderEdge] = strawberry.field(description="The orders of the page.")
+    page_info: PageInfo = strawberry.field(description="Where the page stands.")
+
+
+@strawberry.type(name="ESIMEdge", description="An eSIM, and its place.")
+class ESIMEdge:
+    cursor: str = strawberry.field(description="Its place, for `after`.")
+    node: ESIM = strawberry.field(description="The eSIM.")
+
+
+@strawberry.type(name="ESIMConnection", description="A page of eSIMs.")
+class ESIMConnection:
+    edges: list[ESIMEdge] = strawberry.field(description="The eSIMs of the page.")
+    page_info: PageInfo = strawberry.field(description="Where the page stands.")
+
+
+FirstArgument = Annotated[int, strawberry.argument(description=f"At most so many, 1 to {MOST}.")]
+AfterArgument = Annotated[
+    str | None,
+    strawberry.argument(
+        description="A cursor of the same filter and order: what follows it. Rows that come or go"
+        " meanwhile shift nothing."
+    ),
+]
+
+
+@strawberry.type
+class ConnectionQueries:
+    """Mixed into Query."""
+
+    @public_field(description="The plans on sale that match a filter, page by page.")
+    async def plans(
+        self,
+        info: Info,
+        first: FirstArgument = USUAL,
+        after: AfterArgument = None,
+        filter: plan_queries.FilterArgument = None,  # noqa: A002 - as in dataPlans
+        order_by: plan_queries.OrderArgument = DataPlanOrder.NAME,
+    ) -> DataPlanConnection:
+        request = catalogue_pb2.ListPlansRequest(
+            filter=filter.to_proto() if filter else None,
+            order_by=catalogue_pb2.PlanOrder.Value(f"PLAN_ORDER_{order_by.name}"),
+            page_size=_size(first),
+            page_token=after or "",
+            with_row_tokens=True,
+        )
+        catalogue = info.context.peers.catalogue
+        page = await _page(info.context.ask_catalogue(catalogue.ListPlans, request))
+        info.context.spend(len(page.plans))
+        return DataPlanConnection(
+            edges=[
+                DataPlanEdge(cursor=token, node=DataPlan.of(plan))
+                for token, plan in zip(page.row_tokens, page.plans, strict=True)
+            ],
+            page_info=_info(page, after),
+            total_count=page.total_size,
+        )
+
+    @auth_field(description="The caller's own orders, newest first, page by page.")
+    async def orders(
+        self,
+        info: Info,
+        first: FirstArgument = USUAL,
+        after: AfterArgument = None,
+        filter: orders.FilterArgument = None,  # noqa: A002 - as in myOrders
+    ) -> OrderConnection:
+        request = orders_pb2.ListOrdersRequest(
+            filter=orders.own(info.context, filter),
+            page_size=_size(first),
+            page_token=after or "",
+            with_row_tokens=True,
+        )
+        page = await _page(info.context.call(info.context.peers.orders.ListOrders, request))
+        info.context.spend(len(page.orders))
+        return OrderConnection(
+            edges=[
+                OrderEdge(cursor=token, node=Order.of(order))
+                for token, order in zip(page.row_tokens, page.orders, strict=True)
+            ],
+            page_info=_info(page, after),
+        )
+
+    @auth_field(description="The caller's own eSIMs, newest first, page by page.")
+    async def esims(
+        self, info: Info, first: FirstArgument = USUAL, after: AfterArgument = None
+    ) -> ESIMConnection:
+        request = esims_pb2.ListESIMsRequest(
+            filter=esims_pb2.ESIMFilter(customer_id=info.context.own_id()),
+            page_size=_size(first),
+            page_token=after or "",
+            with_row_tokens=True,
+        )
+        page = await _page(info.context.call(info.context.peers.esims.ListESIMs, request))
+        info.context.spend(len(page.esims))
+        return ESIMConnection(
+            edges=[
+                ESIMEdge(cursor=token, node=ESIM.of(esim))
+                for token, esim in zip(page.row_tokens, page.esims, strict=True)
+            ],
+            page_info=_info(page, after),
+        )
+
+
+def _size(first: int) -> int:
+    if not 1 <= first <= MOST:
+        raise invalid({"first": f"must be a whole number from 1 to {MOST}, not {first}"})
+    return first
+
+
+async def _page(answer: Awaitable[Answer]) -> Answer:
+    try:
+        return await answer
+    except Failure as failure:
+        if failure.reason != "INVALID_PAGE_TOKEN":
+            raise
+        words = "must be a cursor of this connection, with the same filter and order"
+        raise invalid({"after": words}, reason="INVALID_CURSOR") from failure
+
+
+def _info(page: Page, after: str | None) -> PageInfo:
+    tokens = page.row_tokens
+    return PageInfo(
+        has_next_page=bool(page.next_page_token),
+        has_previous_page=bool(after),
+        start_cursor=tokens[0] if tokens else None,
+        end_cursor=tokens[-1] if tokens else None,
+    )

@@ -1,0 +1,28 @@
+"""Page tokens of lists of eSIMs: when the last one was recorded, and its id."""
+
+from datetime import datetime
+from uuid import UUID
+
+from kit import page_token
+from kit.errors import invalid
+from protos.esims.v1 import esims_pb2 as pb
+from services.esims.esim import ESIM
+
+
+def read(request: pb.ListESIMsRequest) -> tuple[datetime, UUID] | None:
+    """Where the page before ended; raises Failure INVALID."""
+    key = page_token.read(request, request.page_token, 2)
+    if key is None:
+        return None
+    try:
+        return datetime.fromisoformat(key[0]), UUID(key[1])
+    except ValueError:
+        raise invalid(
+            {"page_token": "is malformed; send next_page_token as it was given"},
+            reason="INVALID_PAGE_TOKEN",
+        ) from None
+
+
+def write(request: pb.ListESIMsRequest, last: ESIM) -> str:
+    """The token that goes on after the eSIM."""
+    return page_token.write(request, [last.created_at.isoformat(), str(last.id)])

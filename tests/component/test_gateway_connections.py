@@ -1,0 +1,126 @@
+"""Plans, orders and eSIMs page by page, as Relay's connections."""
+
+from typing import Any
+
+import pytest
+
+from kit.errors import invalid
+from protos.catalogue.v1 import catalogue_pb2
+from protos.esims.v1 import esims_pb2
+from protos.orders.v1 import orders_pb2
+from tests.fixtures.gateway import Client, Gateway
+from tests.fixtures.gateway_customer import PLAN, esim, order
+from tests.fixtures.neighbours import Auth
+from tests.fixtures.platform import Platform
+
+PAGE = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor }"
+
+
+async def test_a_page_of_plans_has_cursors_and_the_total(gateway: Gateway) -> None:
+    other = catalogue_pb2.DataPlan(id="2", name="other")
+    gateway.catalogue.answers["ListPlans"] = catalogue_pb2.ListPlansResponse(
+        plans=[PLAN, other], next_page_token="two", total_size=7, row_tokens=["one", "two"]
+    )
+    answer = await gateway.client.ask(
+        '{ plans(first: 2, after: "zero", filter: {region: "Europe"}, orderBy: PRICE_ASC) {'
+        f" edges {{ cursor node {{ name }} }} {PAGE} totalCount }} }}"
+    )
+    assert answer.data["plans"] == {
+        "edges": [
+            {"cursor": "one", "node": {"name": PLAN.name}},
+            {"cursor": "two", "node": {"name": "other"}},
+        ],
+        "pageInfo": {
+            "hasNextPage": True,
+            "hasPreviousPage": True,
+            "startCursor": "one",
+            "endCursor": "two",
+        },
+        "totalCount": 7,
+    }
+    (request,) = gateway.catalogue.requests
+    assert (request.page_size, request.page_token, request.filter.region) == (2, "zero", "Europe")
+    assert request.order_by == catalogue_pb2.PLAN_ORDER_PRICE_ASC
+
+
+async def test_an_empty_page_has_no_cursors(gateway: Gateway) -> None:
+    gateway.catalogue.answers["ListPlans"] = catalogue_pb2.ListPlansResponse()
+    answer = await gateway.client.ask(f"{{ plans {{ edges {{ cursor }} {PAGE} totalCount }} }}")
+    assert answer.data["plans"] == {
+        "edges": [],
+        "pageInfo": {
+            "hasNextPage": False,
+            "hasPreviousPage": False,
+            "startCursor": None,
+            "endCursor": None,
+        },
+        "totalCount": 0,
+    }
+
+
+async def test_orders_and_esims_are_the_callers_own(
+    gateway: Gateway, ann: Client, auth: Auth
+) -> None:
+    gateway.orders.answers["ListOrders"] = orders_pb2.ListOrdersResponse(
+        orders=[order()], row_tokens=["o"]
+    )
+    gateway.esims.answers["ListESIMs"] = esims_pb2.ListESIMsResponse(
+        esims=[esim()], row_tokens=["e"]
+    )
+    query = (
+        "{ orders(filter: {status: COMPLETED}) { edges { cursor node { status } } }"
+        " esims { edges { cursor node { iccid } } } }"
+    )
+    assert (await ann.ask(query)).data == {
+        "orders": {"edges": [{"cursor": "o", "node": {"status": "COMPLETED"}}]},
+        "esims": {"edges": [{"cursor": "e", "node": {"iccid": esim().iccid}}]},
+    }
+    administrator = gateway.client.signed_in(await auth.token("root@example.com", admin=True))
+    await administrator.ask(query)
+    own_id = str(await auth.user_id("root@example.com"))
+    for service in (gateway.orders, gateway.esims):
+        assert [request.filter.customer_id for request in service.requests] == ["", own_id]
+
+
+@pytest.mark.parametrize("first", [0, 101, -1])
+@pytest.mark.parametrize("field", ["plans", "orders", "esims"])
+async def test_a_page_has_1_to_100_rows(ann: Client, field: str, first: int) -> None:
+    answer = await ann.ask(f"{{ {field}(first: {first}) {{ edges {{ cursor }} }} }}")
+    assert answer.code == "BAD_USER_INPUT"
+    assert "from 1 to 100" in answer.error["extensions"]["fields"]["first"]
+
+
+async def test_a_cursor_of_something_else_is_refused_with_words(gateway: Gateway) -> None:
+    gateway.catalogue.answers["ListPlans"] = invalid(
+        {"page_token": "is not of this request"}, reason="INVALID_PAGE_TOKEN"
+    )
+    answer = await gateway.client.ask('{ plans(after: "x") { totalCount } }')
+    assert answer.error["extensions"]["reason"] == "INVALID_CURSOR"
+    assert "cursor of this connection" in answer.error["extensions"]["fields"]["after"]
+
+
+async def test_every_cursor_goes_on_after_its_row(platform: Platform) -> None:
+    ann = await platform.customer("ann@example.com")
+    await platform.buy(ann, quantity=3)
+    await platform.buy(ann, quantity=1)
+
+    async def page(field: str, **arguments: Any) -> Any:
+        types = {"first": "Int", "after": "String"}
+        declared = ", ".join(f"${name}: {types[name]}" for name in arguments)
+        given = ", ".join(f"{name}: ${name}" for name in arguments)
+        query = (
+            f"query({declared}) {{ {field}({given})"
+            f" {{ edges {{ cursor node {{ id }} }} {PAGE} }} }}"
+        )
+        return (await ann.ask(query, **arguments)).data[field]
+
+    for field in ("plans", "orders", "esims"):
+        whole = await page(field, first=4)
+        edges = whole["edges"]
+        assert len({edge["node"]["id"] for edge in edges}) == len(edges) > 1
+        for place, edge in enumerate(edges[:-1], start=1):
+            rest = await page(field, first=len(edges) - place, after=edge["cursor"])
+            assert rest["edges"] == edges[place:]
+            assert rest["pageInfo"] == {**whole["pageInfo"], "hasPreviousPage": True} | {
+                "startCursor": edges[place]["cursor"]
+            }
