@@ -70,7 +70,7 @@ async def serve(
             suspension=Suspension(database, source, readings, clock),
             references=references,
             refresh=Refresh(database, source, readings, clock),
-            events=Events(database, clock, rounds.wake),
+            events=Events(database, clock, source.forget, rounds.wake),
             live=Live(database, notices, readings),
         )
         service = rpc.Service(
