@@ -123,6 +123,11 @@ class Recovery:
             except store.LeaseLostError:
                 logger.warning("order %s was taken over by another run", order_id)
                 return
+            except Failure as failure:  # the database is away
+                logger.warning(
+                    "work on order %s broke off; it goes on later: %s", order_id, failure
+                )
+                return
             except Exception:
                 logger.exception("work on order %s failed; it goes on later", order_id)
                 return
