@@ -10,6 +10,7 @@ from gateway.__main__ import serve
 from tests.fixtures.gateway import Client
 from tests.fixtures.neighbours import Serving
 from tests.fixtures.platform import BUNDLE, Platform
+from tests.fixtures.postgres import Databases
 from tests.fixtures.sockets import connected
 
 STATUS = """subscription($id: ID!) { esimStatusUpdated(esimId: $id) {
@@ -91,20 +92,23 @@ async def test_two_gateways_tell_of_one_change_and_strangers_of_none(
             assert await bobs.data() == {"__typename": "Query"}
 
 
-async def test_use_is_seen_step_by_step(platform: Platform) -> None:
+async def test_use_is_seen_by_who_follows_it(platform: Platform, databases: Databases) -> None:
     ann = await platform.customer("ann@example.com")
     (esim,) = (await platform.buy(ann))["esims"]
     iccid = esim["iccid"]
-    await platform.provider.control("POST", f"/esims/{iccid}/install")
+    look = "query($id: ID!) { esimDetails(id: $id) { usage { totalUsed asOf } } }"
+    await ann.ask(look, id=esim["id"])
     async with connected(ann) as socket:
         await socket.subscribe(STATUS, id=esim["id"])
         await socket.data()
+        await platform.provider.control("POST", f"/esims/{iccid}/install")
         body = {"megabytes": 250, "country": "GB"}
         await platform.provider.control("POST", f"/esims/{iccid}/use-data", body)
-        # Somebody looks, here her other device; callbacks of the provider do the same.
-        await ann.ask(
-            "query($id: ID!) { esimDetails(id: $id) { usage { totalUsed } } }", id=esim["id"]
+        # As if the last look were six minutes old; then somebody looks, such as her other device.
+        await databases.admin.execute(
+            "update esims.esims set bundles_read_at = bundles_read_at - interval '6 minutes'"
         )
+        await ann.ask(look, id=esim["id"])
         (*_, last) = await socket.until("esimStatusUpdated", status="ACTIVE")
         assert (last["dataUsed"], last["dataRemaining"]) == (250.0, 750.0)
 

@@ -1,0 +1,26 @@
+"""The graphql-ws client follows an eSIM before the real services, over the end of its session."""
+
+import json
+
+from tests.fixtures.javascript import Script
+from tests.fixtures.platform import Platform
+
+
+async def test_graphql_ws_goes_on_with_a_new_token_when_its_session_expires(
+    platform: Platform, script: Script
+) -> None:
+    ann = await platform.customer("ann@example.com")
+    (esim,) = (await platform.buy(ann))["esims"]
+    output = await script(
+        "conformance/follow.mjs",
+        f"{ann.url}/graphql",
+        platform.auth.url,
+        "ann@example.com",
+        ann.token or "",
+        esim["id"],
+    )
+    seen = json.loads(output)
+    assert seen["statuses"] == ["ASSIGNED", "SUSPENDED", "ASSIGNED"]
+    assert seen["closed"][0] == [4403, "The session has expired; connect with a new token"]
+    assert seen["root"] == "Query"
+    assert seen["errors"] == [["BAD_REQUEST"], ["NOT_FOUND"]]
