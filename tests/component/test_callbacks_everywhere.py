@@ -143,7 +143,8 @@ async def test_every_example_of_the_provider_has_its_effect(platform: Platform, 
         await admin.execute(
             """update esims.esim_bundles set name = 'esim_3GB_30D_FR_V2', state = 'queued',
                  assignment_id = '215009301', initial_bytes = 3000000000, started_at = null,
-                 remaining_bytes = 3000000000, ends_at = null, absent_since = null"""
+                 remaining_bytes = 3000000000, ends_at = null, absent_since = null,
+                 assigned_at = '2026-01-01'"""
         )
         await door.post(file.read_bytes())
         esim = await admin.fetchrow("select * from esims.esims where id = $1", esim_id)
