@@ -21,6 +21,7 @@ from kit.provider_metrics import Metrics
 from kit.provider_pacing import Pacing, Priority, Turn
 from kit.provider_paths import segment, template
 from kit.provider_settings import KEY_MISSING, ProviderSettings, fits_header
+from kit.provider_shared import SharedTokens
 
 __all__ = ["Priority", "Provider", "ProviderSettings", "segment"]
 
@@ -50,6 +51,7 @@ class Provider:
         http: aiohttp.ClientSession,
         settings: ProviderSettings,
         *,
+        shared: SharedTokens | None = None,
         clock: Clock | None = None,
     ) -> None:
         if not fits_header(settings.api_key):
@@ -58,6 +60,7 @@ class Provider:
         self._settings = settings
         self._clock = clock or Clock()
         self._metrics = Metrics()
+        self._shared = shared
         self._pacing = Pacing(self._clock, self._metrics.tokens)
         self._circuit = Circuit(
             settings.circuit_threshold, settings.circuit_seconds, self._circuit_changed
@@ -174,6 +177,8 @@ class Provider:
             # answer would end as unclear for no good reason.
             latest = started + (deadline - started) / 2
             async with self._pacing.turn(call.endpoint, call.place, priority, latest) as turn:
+                if self._shared is not None:
+                    await self._shared.take(turn.cost, self._pacing.limit, priority, latest)
                 started = self._clock.now()
                 left = max(deadline - started, 0.001)
                 # Half of what is left, so that a read that hangs can still be repeated.

@@ -84,6 +84,11 @@ class Pacing:
         """How many requests wait for their turn."""
         return sum(not waiter.turn.done() for _, _, waiter in self._line)
 
+    @property
+    def limit(self) -> int:
+        """Tokens of a window, as the provider last told."""
+        return self._limit
+
     @asynccontextmanager
     async def turn(
         self, endpoint: str, path: str, priority: Priority, deadline: float
@@ -102,12 +107,12 @@ class Pacing:
         now = self._clock.now()
         held_until = max(self._held_until, self._paths_held_until.get((endpoint, path), 0.0))
         if held_until >= deadline:
-            raise _too_late(held_until - now)
+            raise too_late(held_until - now)
         waiter = Waiter(endpoint, asyncio.get_running_loop().create_future())
 
         def expire() -> None:
             if not waiter.turn.done():
-                waiter.turn.set_exception(_too_late(None))
+                waiter.turn.set_exception(too_late(None))
 
         def enter() -> None:
             heapq.heappush(self._line, (priority, next(self._count), waiter))
@@ -211,7 +216,8 @@ class Pacing:
         self._paths_held_until[place] = now + pause
 
 
-def _too_late(retry_after: float | None) -> Failure:
+def too_late(retry_after: float | None) -> Failure:
+    """No turn in the time that was given; `retry_after` in seconds, where it is known."""
     return Failure(
         Kind.EXHAUSTED,
         "PROVIDER_RATE_LIMITED",

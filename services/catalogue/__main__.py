@@ -6,11 +6,12 @@ from contextlib import AsyncExitStack
 
 import aiohttp
 
-from kit import process, rpc
+from kit import process, provider_health, rpc
 from kit.auth import Verifier
 from kit.cache import Cache
 from kit.db import Database
 from kit.provider import Provider
+from kit.provider_shared import SharedTokens
 from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
 from services.catalogue.datasource import CatalogueDataSource
 from services.catalogue.servicer import ACCESS, CatalogueServicer
@@ -34,7 +35,10 @@ async def serve(
         stack.push_async_callback(database.close)
         cache = Cache.open(service.redis_url, namespace=OWNER)
         stack.push_async_callback(cache.close)
-        source = CatalogueDataSource(Provider(http, settings.provider), cache)
+        provider = Provider(
+            http, settings.provider, shared=SharedTokens.open(settings.service.redis_url, stack)
+        )
+        source = CatalogueDataSource(provider, cache)
         sync = Sync(
             database, source, every=settings.sync_seconds, allow_shrink=settings.allow_shrink
         )
@@ -58,8 +62,10 @@ async def serve(
             verifier=verifier,
         )
         sync.keep_current()
+        shown = asyncio.create_task(provider_health.show(running, provider, stop))
         started(running.port)
         await stop.wait()
+        await shown
         await sync.stop()  # its followers hear the end of it before the server goes
         await running.stop(drain=service.drain_seconds, grace=GRACE)
 

@@ -6,13 +6,14 @@ from contextlib import AsyncExitStack, suppress
 
 import aiohttp
 
-from kit import process, rpc
+from kit import process, provider_health, rpc
 from kit.auth import Verifier
 from kit.cache import Cache
 from kit.clock import Clock
 from kit.db import Database
 from kit.notify import Notices
 from kit.provider import Provider
+from kit.provider_shared import SharedTokens
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc
 from services.esims.apply_events import Events
 from services.esims.datasource import ESIMsDataSource
@@ -45,7 +46,10 @@ async def serve(
         stack.push_async_callback(database.close)
         cache = Cache.open(settings.service.redis_url, namespace="esims")
         stack.push_async_callback(cache.close)
-        source = ESIMsDataSource(Provider(http, settings.provider), cache)
+        provider = Provider(
+            http, settings.provider, shared=SharedTokens.open(settings.service.redis_url, stack)
+        )
+        source = ESIMsDataSource(provider, cache)
         readings = Readings(
             database,
             source,
@@ -89,8 +93,10 @@ async def serve(
         running = await rpc.start(
             service, host=settings.service.host, port=settings.service.port, verifier=verifier
         )
+        shown = asyncio.create_task(provider_health.show(running, provider, stop))
         started(running.port)
         await stop.wait()
+        await shown
         await running.stop(drain=settings.service.drain_seconds, grace=GRACE)
 
 

@@ -8,12 +8,13 @@ from functools import partial
 
 import aiohttp
 
-from kit import process, rpc, rpc_client
+from kit import process, provider_health, rpc, rpc_client
 from kit.auth import Verifier
 from kit.cache import Cache
 from kit.db import Database
 from kit.notify import Notices
 from kit.provider import Provider
+from kit.provider_shared import SharedTokens
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from services.orders.audit import Audit
 from services.orders.cancel import Cancellation
@@ -56,7 +57,10 @@ async def serve(
         to_esims = rpc_client.channel(settings.esims_address)
         stack.push_async_callback(to_esims.close)
 
-        datasource = OrdersDataSource(Provider(http, settings.provider), cache)
+        provider = Provider(
+            http, settings.provider, shared=SharedTokens.open(service.redis_url, stack)
+        )
+        datasource = OrdersDataSource(provider, cache)
         catalogue, esims = Catalogue(to_catalogue), ESIMs(to_esims, sessions.service_role_key)
         metrics = Metrics()
         settling = timedelta(seconds=settings.settling)
@@ -121,8 +125,10 @@ async def serve(
             tolerance=tolerance,
         )
         looking_around = asyncio.create_task(audit.watch())
+        shown = asyncio.create_task(provider_health.show(running, provider, stop))
         started(running.port)
         await stop.wait()
+        await shown
         await running.stop(drain=service.drain_seconds, grace=settings.purchase_wait)
         await asyncio.gather(watch, looking_around)
         # A purchase on its way is waited for: its answer is worth more than a quick stop.

@@ -1,0 +1,43 @@
+"""The circuit before the provider shows in a service's health, beside the service's own."""
+
+import asyncio
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from protos.orders.v1 import orders_pb2, orders_pb2_grpc
+from services.orders.__main__ import serve
+from tests.component.orders.shop import Shop, until
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def test_an_open_circuit_shows_while_the_service_itself_is_well(shop: Shop) -> None:
+    async with (
+        shop.serving(serve, shop.settings) as port,
+        grpc.aio.insecure_channel(f"localhost:{port}") as channel,
+    ):
+        health = health_pb2_grpc.HealthStub(channel)
+
+        async def state(name: str) -> int:
+            answer = await health.Check(health_pb2.HealthCheckRequest(service=name))
+            return int(answer.status)
+
+        async def shown(wanted: int) -> bool:
+            try:
+                return await state("provider") == wanted
+            except grpc.aio.AioRpcError:
+                return False  # not shown yet
+
+        await until(lambda: shown(SERVING))
+        await shop.fault(method="*", path="/*", status=500, count=0)
+        orders = orders_pb2_grpc.OrdersServiceStub(channel)
+        buyer = await shop.session("b@example.com")
+        request = orders_pb2.ValidateOrderRequest(plan_id=shop.plan_id, quantity=1)
+        await asyncio.gather(
+            *(orders.ValidateOrder(request, metadata=buyer) for _ in range(10)),
+            return_exceptions=True,
+        )
+        await until(lambda: shown(NOT_SERVING))
+        assert await state("") == SERVING
