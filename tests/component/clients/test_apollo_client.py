@@ -1,6 +1,8 @@
-"""Apollo Client as an application's page: queries, mutations, errors, persisted and trusted documents."""
+"""Apollo Client as an application's page: all kinds of operations, persisted and trusted documents."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from gateway.__main__ import serve
@@ -8,8 +10,9 @@ from gateway.trust_documents import manifest
 from gateway.trusted import TrustedDocuments
 from kit.errors import Failure, Kind
 from protos.catalogue.v1 import catalogue_pb2
+from protos.orders.v1 import orders_pb2
 from tests.fixtures.gateway import Client, Gateway
-from tests.fixtures.gateway_customer import ORDER_ID, PLAN
+from tests.fixtures.gateway_customer import ORDER_ID, PLAN, order
 from tests.fixtures.javascript import JS, Script
 from tests.fixtures.neighbours import Serving
 
@@ -22,6 +25,14 @@ def one_plan(request: catalogue_pb2.GetPlanRequest) -> catalogue_pb2.GetPlanResp
     return catalogue_pb2.GetPlanResponse(plan=PLAN)
 
 
+async def steps(
+    request: orders_pb2.WatchOrderRequest,
+) -> AsyncIterator[orders_pb2.WatchOrderResponse]:
+    for status in (orders_pb2.ORDER_STATUS_PROCESSING, orders_pb2.ORDER_STATUS_COMPLETED):
+        yield orders_pb2.WatchOrderResponse(order=order(status=status))
+    await asyncio.Event().wait()  # until nobody follows any more
+
+
 async def test_apollo_client_gets_on_with_the_gateway(
     gateway: Gateway, ann: Client, serving: Serving, script: Script
 ) -> None:
@@ -29,6 +40,7 @@ async def test_apollo_client_gets_on_with_the_gateway(
         plans=[PLAN]
     )
     gateway.catalogue.answers["GetPlan"] = one_plan
+    gateway.orders.answers["WatchOrder"] = steps
     known = manifest(sorted(OPERATIONS.glob("*.graphql")), add_typename=True)
     trusting = replace(gateway.settings, trusted_documents=TrustedDocuments(known, only=True))
     async with serving(serve, trusting) as port:
@@ -38,6 +50,7 @@ async def test_apollo_client_gets_on_with_the_gateway(
             f"http://127.0.0.1:{port}/graphql",
             ann.token or "",
             PLAN.id,
+            ORDER_ID,
         )
     seen = json.loads(output)
     (plan,) = seen["query"]["featuredPlans"]
@@ -60,3 +73,8 @@ async def test_apollo_client_gets_on_with_the_gateway(
     assert seen["persistedByGet"] == ["GET hash only 400", "POST text 200", "GET hash only 200"]
     assert seen["trusted"] == [1, True]
     assert seen["untrusted"]["code"] == "DOCUMENT_NOT_TRUSTED"
+    for followed in (seen["followed"], seen["followedTrusted"]):
+        assert followed["data"][-1] == "COMPLETED"
+        assert set(followed["data"]) <= {"PROCESSING", "COMPLETED"}
+    assert "4403 Forbidden" in seen["followedByNobody"]["message"]
+    assert seen["bySocket"] == [{"data": {"featuredPlans": [{"id": PLAN.id}]}}]

@@ -3,12 +3,16 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { ApolloClient, ApolloLink, HttpLink, InMemoryCache, gql } from '@apollo/client'
 import { PersistedQueryLink } from '@apollo/client/link/persisted-queries'
+import { GraphQLWsLink } from '@apollo/client/link/subscriptions'
+import { createClient } from 'graphql-ws'
+import ws from 'ws'
 
-const [url, trustingUrl, token, planId] = process.argv.slice(2)
+const [url, trustingUrl, token, planId, orderId] = process.argv.slice(2)
 const operations = new URL('operations/', import.meta.url)
 const plans = gql(await readFile(new URL('plans.graphql', operations), 'utf8'))
 const fragments = plans.definitions.filter((one) => one.kind === 'FragmentDefinition')
 const customer = gql(await readFile(new URL('customer.graphql', operations), 'utf8'))
+const follow = gql(await readFile(new URL('follow.graphql', operations), 'utf8'))
 
 // As bundlers' loaders do: each operation with the fragments that stand beside it.
 function operation(document, name) {
@@ -35,6 +39,36 @@ function client(address, { session, persisted } = {}) {
     cache: new InMemoryCache(),
     defaultOptions: { query: { fetchPolicy: 'network-only' } },
   })
+}
+
+function socket(address, session) {
+  return createClient({
+    url: address.replace('http', 'ws'),
+    webSocketImpl: ws, // Node 20 has none of its own
+    connectionParams: session ? { Authorization: `Bearer ${session}` } : {},
+    retryAttempts: 0,
+  })
+}
+
+// Follows with Apollo Client until an event is the last that is waited for.
+function followed(address, session, last) {
+  const link = socket(address, session)
+  const apollo = new ApolloClient({ link: new GraphQLWsLink(link), cache: new InMemoryCache() })
+  const events = []
+  return new Promise((resolve, reject) => {
+    const subscription = apollo.subscribe({ query: follow, variables: { orderId } }).subscribe({
+      next: ({ data, error }) => {
+        if (error) return reject(error)
+        events.push(data.orderUpdated.status)
+        if (events.at(-1) === last) {
+          subscription.unsubscribe()
+          resolve({ data: events })
+        }
+      },
+      error: reject,
+      complete: () => reject(new Error('completed')),
+    })
+  }).finally(() => link.dispose())
 }
 
 async function failure(asked) {
@@ -82,5 +116,13 @@ seen.trusted = [
   (await trusted.mutate(buy)).data.purchaseESIM.success,
 ]
 seen.untrusted = await failure(trusted.query({ query: gql`query FrontPage { featuredPlans { description } }` }))
+
+seen.followed = await followed(url, token, 'COMPLETED')
+seen.followedTrusted = await followed(trustingUrl, token, 'COMPLETED')
+seen.followedByNobody = await failure(followed(url, undefined, 'COMPLETED'))
+const wire = socket(url, token)
+seen.bySocket = []
+for await (const result of wire.iterate({ query: '{ featuredPlans { id } }' })) seen.bySocket.push(result)
+await wire.dispose()
 
 console.log(JSON.stringify(seen))
