@@ -10,11 +10,14 @@ import pytest
 
 from gateway.__main__ import serve
 from gateway.socket_protocol import MOST_OPERATIONS
+from kit import rpc
+from kit.auth import Verifier
 from kit.errors import Failure, Kind
+from kit.rpc_guard import Access
 from protos.esims.v1 import esims_pb2
-from protos.orders.v1 import orders_pb2
+from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from tests.fixtures.changes import Changes
-from tests.fixtures.gateway import Client, Gateway
+from tests.fixtures.gateway import Client, Gateway, gone
 from tests.fixtures.gateway_customer import ESIM_ID, ORDER_ID, esim, order
 from tests.fixtures.neighbours import Auth, Serving
 from tests.fixtures.sockets import connected, opened
@@ -109,6 +112,34 @@ async def test_a_service_that_restarts_ends_no_subscription(ann: Client, changes
         await changes.until_open(1)
         await changes.tell(told())
         assert (await socket.data())["orderUpdated"]["status"] == "COMPLETED"
+
+
+async def test_a_service_that_dies_and_comes_back_tells_what_changed_meanwhile(
+    gateway: Gateway, ann: Client, changes: Changes, auth: Auth
+) -> None:
+    async with connected(ann) as socket:
+        await socket.subscribe(FOLLOW, id=ORDER_ID)
+        assert (await socket.data())["orderUpdated"]["status"] == "PROCESSING"
+        await gone(gateway, "orders")
+        await changes.until_open(0)
+        changes.messages[:] = [told()]
+        descriptor = orders_pb2.DESCRIPTOR.services_by_name["OrdersService"]
+        again = await rpc.start(
+            rpc.Service(
+                descriptor,
+                lambda server: orders_pb2_grpc.add_OrdersServiceServicer_to_server(
+                    gateway.orders, server
+                ),
+                {method.name: Access.SIGNED_IN for method in descriptor.methods},
+            ),
+            host="127.0.0.1",
+            port=gateway.servers["orders"].port,
+            verifier=Verifier(
+                supabase_url=auth.url, service_role_key=auth.service_role_key, http=ann.http
+            ),
+        )
+        assert (await socket.data())["orderUpdated"]["status"] == "COMPLETED"
+        await again.stop(drain=0, grace=0)
 
 
 async def test_a_refusal_of_the_service_ends_the_operation_with_its_code(
