@@ -30,6 +30,7 @@ class LocalSettings:
     real_supabase: bool
     database_url: str | None = field(repr=False)
     webhook_secret: str | None = field(repr=False)
+    webhooks_admin: str | None = None
 
     @classmethod
     def read(cls, env: Env, values: Mapping[str, str]) -> "LocalSettings":
@@ -92,6 +93,11 @@ class LocalSettings:
                 "ESIM_GO_WEBHOOK_SECRET",
                 "The key of the callbacks' signatures; without it the API key.",
                 secret=True,
+            ),
+            webhooks_admin=env.optional(
+                "WEBHOOKS_ADMIN_ADDRESS",
+                "The webhook process that `esimgo webhooks` asks, as host:port; without it that of"
+                " this machine.",
             ),
         )
         if address and not key:

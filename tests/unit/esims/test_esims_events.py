@@ -1,0 +1,139 @@
+"""What an event does to an eSIM, by cases that leave room for doubt."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from services.esims import events
+from services.esims.bundle import Assignment, AssignmentState, Bundle
+from services.esims.esim import ESIM, ESIMStatus, ProviderState, settled
+from services.esims.events import BundleExpired, BundleUse, Change, Effect, Event, effect_of
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+GB = 10**9
+ESIM_ = ESIM(
+    id=UUID(int=1),
+    iccid="8944000000000000001",
+    customer_id=UUID(int=2),
+    order_id=UUID(int=3),
+    plan_id=UUID(int=4),
+    order_reference="order",
+    bundle_name="b",
+    customer_ref="",
+    auto_activate=False,
+    status=ESIMStatus.ASSIGNED,
+    provider_state=ProviderState.ACTIVE,
+    matching_id="matching",
+    smdp_address="smdp.example",
+    assigned_date=NOW,
+    last_action="Assigned",
+    action_date=NOW,
+    order_cancelled_at=None,
+    state_read_at=None,
+    bundles_read_at=None,
+    created_at=NOW,
+    updated_at=NOW,
+)
+
+
+def bundle(
+    number: str,
+    state: AssignmentState = AssignmentState.QUEUED,
+    *,
+    started: datetime | None = None,
+    left: int = GB,
+    absent: bool = False,
+    assigned: datetime = NOW,
+) -> Bundle:
+    ends = started + timedelta(days=7) if started else None
+    assignment = Assignment(
+        number, "b", "", "order-0", state, GB, left, False, assigned, started, ends
+    )
+    return Bundle(ESIM_.id, assignment, absent=absent, esim_suspended=False, read_at=NOW)
+
+
+def after(change: Change, *bundles: Bundle, esim: ESIM = ESIM_) -> Effect:
+    return effect_of(Event(UUID(int=9), NOW, esim.iccid, change), esim, bundles)
+
+
+def used(left: int, started: datetime | None, assignment_id: str | None = None) -> BundleUse:
+    return BundleUse(assignment_id, "b", GB, left, started, None)
+
+
+def told(effect: Effect) -> tuple[str, AssignmentState, int | None]:
+    assert effect.told is not None
+    return effect.told.id, effect.told.state, effect.told.remaining_bytes
+
+
+def test_a_start_tells_which_of_two_bundles_of_one_name_is_meant() -> None:
+    running = bundle("1", AssignmentState.ACTIVE, started=NOW)
+    effect = after(used(5, NOW), bundle("2"), running)
+    assert told(effect) == ("1", AssignmentState.ACTIVE, 5)
+    assert not effect.read
+
+
+def test_two_unused_bundles_of_one_name_have_the_provider_asked() -> None:
+    effect = after(used(5, NOW), bundle("1"), bundle("2"))
+    assert effect == Effect(ESIM_, read=True)
+
+
+def test_the_only_unused_one_is_taken_and_the_provider_asked_as_well() -> None:
+    effect = after(used(5, NOW), bundle("1"))
+    assert told(effect) == ("1", AssignmentState.ACTIVE, 5)
+    assert effect.read
+
+
+def test_nothing_left_is_used_up() -> None:
+    running = bundle("1", AssignmentState.ACTIVE, started=NOW)
+    assert told(after(used(0, NOW, "1"), running)) == ("1", AssignmentState.DEPLETED, 0)
+
+
+def test_a_report_of_less_than_is_known_to_be_used_is_no_news() -> None:
+    running = bundle("1", AssignmentState.ACTIVE, started=NOW, left=5)
+    assert after(replace(used(6, NOW, "1"), ends_at=None), running) == Effect(ESIM_)
+
+
+def test_the_use_of_a_bundle_that_was_taken_off_has_the_provider_asked() -> None:
+    assert after(used(5, NOW, "1"), bundle("1", absent=True)) == Effect(ESIM_, read=True)
+
+
+def test_an_ended_bundle_takes_what_was_left_and_nothing_else() -> None:
+    ended = bundle("1", AssignmentState.EXPIRED, started=NOW, left=9)
+    # The statement that writes it keeps the state of what has ended.
+    assert told(after(used(5, NOW, "1"), ended))[2] == 5
+
+
+def test_the_bundle_in_use_is_the_one_that_expires() -> None:
+    running = bundle("1", AssignmentState.ACTIVE, started=NOW)
+    assert told(after(BundleExpired("b"), running, bundle("2")))[:2] == (
+        "1",
+        AssignmentState.EXPIRED,
+    )
+
+
+def test_an_expiry_that_may_be_that_of_an_ended_bundle_has_the_provider_asked() -> None:
+    ended = bundle("1", AssignmentState.EXPIRED, started=NOW)
+    running = bundle("2", AssignmentState.ACTIVE, started=NOW)
+    assert after(BundleExpired("b"), ended, running) == Effect(ESIM_, read=True)
+    assert after(BundleExpired("b"), ended) == Effect(ESIM_)
+
+
+def test_a_bundle_assigned_after_the_announcement_prevents_the_deletion() -> None:
+    announced = replace(ESIM_, deletion_announced_at=NOW)
+    older, newer = bundle("1"), bundle("2", assigned=NOW + timedelta(days=1))
+    assert announced.deletion_date == NOW + timedelta(days=7)
+    assert settled(announced, [older], NOW).deletion_date == announced.deletion_date
+    assert settled(announced, [older, newer], NOW).deletion_date is None
+
+
+def test_an_older_country_number_or_code_changes_nothing() -> None:
+    known = replace(ESIM_, last_country="FR", last_country_at=NOW, msisdn="44", msisdn_at=NOW)
+    known = replace(known, code_assigned_at=NOW)
+    early = NOW - timedelta(minutes=1)
+    for change in (
+        events.CountrySeen("ES"),
+        events.NumberChanged(""),
+        events.CodeAssigned("old.example", "OLD", early),
+    ):
+        event = Event(UUID(int=9), early, known.iccid, change)
+        assert effect_of(event, known, []) == Effect(known)
