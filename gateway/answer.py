@@ -40,10 +40,10 @@ def respond(request: web.Request, body: dict[str, Any], status: int) -> web.Resp
     return response
 
 
-def error(status: int, words: str, code: str) -> web.Response:
-    """An answer about the HTTP request itself."""
+def error(request: web.Request, status: int, words: str, code: str) -> web.Response:
+    """An answer about the HTTP request itself, in the form in which the client reads errors."""
     body = {"errors": [{"message": words, "extensions": {"code": code}}]}
-    return web.json_response(body, status=status)
+    return web.json_response(body, status=status, content_type=media_type(request))
 
 
 def _accepted(request: web.Request) -> dict[str, float]:

@@ -87,11 +87,11 @@ class Gateway:
         try:
             return await handler(request)
         except web.HTTPNotFound:
-            return answer.error(404, f"Nothing is here; GraphQL is at {PATH}", "NOT_FOUND")
+            return answer.error(request, 404, f"Nothing is here; GraphQL is at {PATH}", "NOT_FOUND")
         except web.HTTPException as refusal:
             status = HTTPStatus(refusal.status)
             words = refusal.text or status.phrase
-            refused = answer.error(status, words, status.name)
+            refused = answer.error(request, status, words, status.name)
             if "Allow" in refusal.headers:
                 refused.headers["Allow"] = refusal.headers["Allow"]
             return refused

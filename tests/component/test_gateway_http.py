@@ -153,6 +153,13 @@ async def test_the_media_type_is_what_the_client_likes(
     assert answer.headers["Content-Type"] == f"{kind}; charset=utf-8"
 
 
+async def test_a_refused_request_is_answered_in_the_clients_media_type(client: Client) -> None:
+    for accept, kind in ((GRAPHQL, GRAPHQL), ("application/json", "application/json")):
+        answer = await post(client, b"[]", {**JSON, "Accept": accept})
+        assert answer.status == 400
+        assert answer.headers["Content-Type"] == f"{kind}; charset=utf-8"
+
+
 async def test_queries_may_come_by_get(serving_plans: Gateway) -> None:
     answer = await get(
         serving_plans.client,

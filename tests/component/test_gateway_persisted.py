@@ -16,7 +16,8 @@ from gateway.persisted import MAX_TEXT
 from gateway.trusted import TrustedDocuments
 from protos.catalogue.v1 import catalogue_pb2
 from tests.fixtures.gateway import Answered, Client, Gateway
-from tests.fixtures.neighbours import Serving
+from tests.fixtures.neighbours import Auth, Serving
+from tests.fixtures.sockets import connected
 
 QUERY = "query Featured($n: Int) { featuredPlans(first: $n) { name } }"
 GRAPHQL = {"Accept": "application/graphql-response+json"}
@@ -165,6 +166,26 @@ async def test_only_trusted_documents_are_executed(another: Another) -> None:
         # It was refused, and so not kept either.
         kept = await client.send(named(sha256("{ __typename }")))
         assert kept.code == "PERSISTED_QUERY_NOT_FOUND"
+
+
+async def test_no_other_way_in_takes_what_is_not_trusted(another: Another, auth: Auth) -> None:
+    trusted = TrustedDocuments({"featured": QUERY}, only=True)
+    async with another(trusted_documents=trusted) as client:
+        ann = client.signed_in(await auth.token("ann@example.com"))
+        async with connected(ann) as socket:
+            await socket.subscribe("{ __typename }")
+            assert (await socket.error())["extensions"]["code"] == "DOCUMENT_NOT_TRUSTED"
+            await socket.send(id="x", type="subscribe", payload={"documentId": "featured"})
+            assert await socket.data() == {"featuredPlans": []}
+        body, headers = {"query": "{ __typename }"}, {"Accept": "text/event-stream"}
+        url = f"{client.url}/graphql"
+        async with client.http.post(url, json=body, headers=headers) as events:
+            assert "DOCUMENT_NOT_TRUSTED" in await events.text()
+        asked = {"query": "{ __typename }"}
+        async with client.http.get(url, params=asked) as answer:
+            assert (await answer.json())["errors"][0]["extensions"][
+                "code"
+            ] == "DOCUMENT_NOT_TRUSTED"
 
 
 async def test_others_are_executed_beside_documents_that_are_allowed(another: Another) -> None:
