@@ -12,11 +12,11 @@ from uuid import UUID
 from kit.db import Database
 from kit.errors import Failure, Kind
 from services.orders import revocations, store
+from services.orders.cancellable import check_unused, in_use, not_taken_back
 from services.orders.datasource import OrdersDataSource
 from services.orders.order import (
     DeliveredESIM,
     Order,
-    OrderStatus,
     Refund,
     Revocation,
     cancelled_status,
@@ -25,7 +25,6 @@ from services.orders.order import (
 from services.orders.peers import ESIMs
 from services.orders.provider_order import (
     REVOKED_STATE,
-    UNUSED_STATES,
     BundleOnESIM,
     read_refund,
 )
@@ -35,7 +34,6 @@ logger = logging.getLogger(__name__)
 
 # Seconds until a revoke, or the esims service, is tried again.
 TRY_AGAIN = Pause(3.0)
-USED_STATES = frozenset({"active", "depleted", "expired"})
 # What the provider's history calls the refunds of a bundle.
 REFUND_EVENTS = {
     "bundle refunded to balance": Refund.BALANCE,
@@ -81,7 +79,7 @@ class Cancellation:
         if unused_only:
             planned = [(r, b) for r, b in planned if b.unused or b.state == REVOKED_STATE]
             if not planned:
-                raise _in_use()
+                raise in_use()
         else:
             check_unused([bundle for _, bundle in planned], len(left))
         choices = await asyncio.gather(*(self._choose(r, b) for r, b in planned))
@@ -95,7 +93,7 @@ class Cancellation:
         except Failure as failure:
             if failure.kind not in (Kind.REFUSED, Kind.NOT_FOUND):
                 raise
-            raise _not_taken_back() from failure
+            raise not_taken_back() from failure
         return iccid, [b for b in bundles if b.belongs_to(order.provider_reference or "")]
 
     async def _choose(
@@ -123,7 +121,7 @@ class Cancellation:
                 return revocation, to_balance
             accepted = to_balance
         if accepted is None:
-            raise _not_taken_back() from refusal
+            raise not_taken_back() from refusal
         return revocation, accepted
 
     async def _revoke(self, revocation: Revocation, *, to_balance: bool, validate: bool) -> str:
@@ -262,44 +260,3 @@ def _own(order: Order, planned: list[Revocation]) -> list[str]:
     """For a top-up, the eSIM that came with another order; else none, which says all of the order."""
     topped_up = order.target_iccid is not None and not order.reassigned
     return [revocation.iccid for revocation in planned] if topped_up else []
-
-
-def _in_use() -> Failure:
-    return Failure(
-        Kind.REFUSED,
-        "ORDER_IN_USE",
-        "A bundle of this order is in use or used up and can no longer be cancelled; what is unused"
-        " of it can, when only that is asked for",
-    )
-
-
-def _not_taken_back() -> Failure:
-    return Failure(
-        Kind.REFUSED,
-        "ORDER_NOT_CANCELLABLE",
-        "The provider does not take this order back; ask the shop's support",
-    )
-
-
-def check_cancellable(order: Order) -> None:
-    """Raises Failure REFUSED (ORDER_NOT_CANCELLABLE) for an order that holds nothing to take back."""
-    words = {
-        OrderStatus.PROCESSING: "This order is still being worked on; wait until it is completed",
-        OrderStatus.NEEDS_REVIEW: "This order is still being worked on; wait until it is completed",
-        OrderStatus.FAILED: "This order failed and nothing was paid: there is nothing to cancel",
-    }.get(order.status)
-    if words:
-        raise Failure(Kind.REFUSED, "ORDER_NOT_CANCELLABLE", words)
-
-
-def check_unused(bundles: list[BundleOnESIM], wanted: int) -> None:
-    """Raises Failure REFUSED unless nobody has used any of an order's bundles."""
-    left = [b for b in bundles if b.state != REVOKED_STATE]
-    if any(b.touched or b.state in USED_STATES for b in left):
-        raise _in_use()
-    if len(bundles) < wanted or any(b.state not in UNUSED_STATES for b in left):
-        raise Failure(
-            Kind.REFUSED,
-            "ORDER_NOT_CANCELLABLE",
-            "The provider no longer holds every bundle of this order; ask the shop's support",
-        )

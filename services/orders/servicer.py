@@ -11,7 +11,8 @@ from kit.errors import Failure, Kind
 from kit.rpc_guard import Access
 from protos.orders.v1 import events_pb2, orders_pb2
 from services.orders import deliveries, requests, revocations, store, timeline
-from services.orders.cancel import Cancellation, check_cancellable
+from services.orders.cancel import Cancellation
+from services.orders.cancellable import check_cancellable
 from services.orders.claim import Claims, check_buyer
 from services.orders.datasource import OrdersDataSource
 from services.orders.events import Events

@@ -201,3 +201,29 @@ async def test_another_customers_order_is_not_found(shop: Shop) -> None:
 
 def refunds(shop: Shop) -> list[Decimal]:
     return [entry.amount for entry in shop.sandbox.world.ledger if entry.kind == "refund"]
+
+
+async def test_of_an_order_in_use_only_the_unused_part_is_cancelled_when_asked(shop: Shop) -> None:
+    shop.sandbox.world.switches.refunds = True
+    buyer = await shop.session("b@example.com")
+    async with shop.open() as orders:
+        order = await bought(shop, orders, buyer, quantity=2)
+        used = next(a for a in shop.sandbox.world.assignments if a.state == "queued")
+        country = shop.catalogue.bundles[shop.plan_id].countries[0].iso
+        await shop.control(f"esims/{used.iccid}/use-data", megabytes=1, country=country)
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await cancel(orders, order, buyer)
+        assert reason_of(raised.value) == "ORDER_IN_USE"
+        answer = await orders.CancelOrder(
+            orders_pb2.CancelOrderRequest(order_id=order.id, unused_only=True), metadata=buyer
+        )
+        assert answer.order.status == orders_pb2.ORDER_STATUS_COMPLETED
+        assert answer.message.startswith("1 of 2 bundles were cancelled; the others are in use")
+        assert [r.iccid for r in answer.revoked] != [used.iccid]
+        assert len(answer.revoked) == len(refunds(shop)) == 1
+        assert shop.esims.partly_cancelled == [(order.reference, [answer.revoked[0].iccid])]
+        with pytest.raises(grpc.aio.AioRpcError) as again:
+            await orders.CancelOrder(
+                orders_pb2.CancelOrderRequest(order_id=order.id, unused_only=True), metadata=buyer
+            )
+        assert reason_of(again.value) == "ORDER_IN_USE"

@@ -1,6 +1,7 @@
 """The circuit before the provider shows in a service's health, beside the service's own."""
 
 import asyncio
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -18,7 +19,7 @@ async def test_an_open_circuit_shows_while_the_service_itself_is_well(shop: Shop
         shop.serving(serve, shop.settings) as port,
         grpc.aio.insecure_channel(f"localhost:{port}") as channel,
     ):
-        health = health_pb2_grpc.HealthStub(channel)
+        health: Any = health_pb2_grpc.HealthStub(channel)  # its types know nothing of aio
 
         async def state(name: str) -> int:
             answer = await health.Check(health_pb2.HealthCheckRequest(service=name))

@@ -137,3 +137,40 @@ def check_nothing_is_bought_twice(
     for one in bought:
         could_be = any(one.created_at >= a.started_at - TOLERANCE for a in asked)
         assert one.reference in given or not could_be
+
+
+def narrowed(
+    attempts: list[Attempt], candidates: list[Candidate], *, own: frozenset[str] = frozenset()
+) -> list[tuple[Verdict, str | None]]:
+    decisions = match(
+        attempts,
+        candidates,
+        read_at=at(10_000),
+        settling=SETTLING,
+        tolerance=TOLERANCE,
+        own_addresses=own,
+    )
+    return [(decisions[a.id].verdict, decisions[a.id].reference) for a in attempts]
+
+
+OURS = frozenset({"192.0.2.1"})
+
+
+def test_of_two_candidates_the_one_bought_from_here_is_the_attempts() -> None:
+    mine = Candidate("mine", at(3), "192.0.2.1")
+    portal = Candidate("portal", at(2), "198.51.100.9")
+    assert narrowed([attempt(0, 5)], [portal, mine], own=OURS) == [(Verdict.PLACED, "mine")]
+    assert narrowed([attempt(0, 5)], [portal, mine]) == [REVIEW]
+
+
+def test_of_two_candidates_one_made_long_after_the_attempt_is_somebody_elses() -> None:
+    late = candidate("late", 5 + 120 + 31)
+    assert narrowed([attempt(0, 5)], [candidate("r", 2), late]) == [(Verdict.PLACED, "r")]
+
+
+def test_an_unusual_candidate_is_never_proof_that_nothing_was_bought() -> None:
+    # Our address may have changed since: it is taken, not dropped, or the order would be bought again.
+    moved = Candidate("r", at(2), "203.0.113.7")
+    assert narrowed([attempt(0, 5)], [moved], own=OURS) == [(Verdict.PLACED, "r")]
+    two = [moved, Candidate("s", at(3), "198.51.100.9")]
+    assert narrowed([attempt(0, 5)], two, own=OURS) == [REVIEW]

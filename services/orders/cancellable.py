@@ -1,0 +1,50 @@
+"""Whether an order can be cancelled: by its own state, and by what the provider says of its bundles."""
+
+from kit.errors import Failure, Kind
+from services.orders.order import Order, OrderStatus
+from services.orders.provider_order import REVOKED_STATE, UNUSED_STATES, BundleOnESIM
+
+USED_STATES = frozenset({"active", "depleted", "expired"})
+
+
+def in_use() -> Failure:
+    """Somebody used it."""
+    return Failure(
+        Kind.REFUSED,
+        "ORDER_IN_USE",
+        "A bundle of this order is in use or used up and can no longer be cancelled; what is unused"
+        " of it can, when only that is asked for",
+    )
+
+
+def not_taken_back() -> Failure:
+    """The provider says no, for whatever reason."""
+    return Failure(
+        Kind.REFUSED,
+        "ORDER_NOT_CANCELLABLE",
+        "The provider does not take this order back; ask the shop's support",
+    )
+
+
+def check_cancellable(order: Order) -> None:
+    """Raises Failure REFUSED (ORDER_NOT_CANCELLABLE) for an order that holds nothing to take back."""
+    words = {
+        OrderStatus.PROCESSING: "This order is still being worked on; wait until it is completed",
+        OrderStatus.NEEDS_REVIEW: "This order is still being worked on; wait until it is completed",
+        OrderStatus.FAILED: "This order failed and nothing was paid: there is nothing to cancel",
+    }.get(order.status)
+    if words:
+        raise Failure(Kind.REFUSED, "ORDER_NOT_CANCELLABLE", words)
+
+
+def check_unused(bundles: list[BundleOnESIM], wanted: int) -> None:
+    """Raises Failure REFUSED unless nobody has used any of an order's bundles."""
+    left = [b for b in bundles if b.state != REVOKED_STATE]
+    if any(b.touched or b.state in USED_STATES for b in left):
+        raise in_use()
+    if len(bundles) < wanted or any(b.state not in UNUSED_STATES for b in left):
+        raise Failure(
+            Kind.REFUSED,
+            "ORDER_NOT_CANCELLABLE",
+            "The provider no longer holds every bundle of this order; ask the shop's support",
+        )
