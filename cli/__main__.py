@@ -59,7 +59,7 @@ def _migrate(*arguments: str) -> None:
     console = Console(sys.stdout, os.environ)
     try:
         sys.exit(run_command(lambda settings: run_migrations(settings, console, *arguments)))
-    except (RuntimeError, home.InUseError) as error:
+    except (RuntimeError, home.HomeError) as error:
         refuse(error)
 
 

@@ -9,20 +9,26 @@ from pathlib import Path
 LOCK = "up.lock"
 
 
-class InUseError(Exception):
-    """Another `esimgo up` uses the folder."""
+class HomeError(Exception):
+    """The folder can't be used; the text says why and what to do."""
 
 
 @contextmanager
 def locked(home: Path) -> Iterator[None]:
-    """Holds the folder; raises InUseError when it is held. The system frees it when we die."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / LOCK).open("a+") as file:
+    """Holds the folder; raises HomeError when it is held. The system frees it when we die."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        opened = (home / LOCK).open("a+")
+    except OSError as error:
+        raise HomeError(
+            f"{home} can't be used ({error.strerror}): set ESIMGO_HOME to a folder that you may write"
+        ) from error
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise InUseError(
+            raise HomeError(
                 f"`esimgo up` already runs with {home} (process {file.read().strip() or 'unknown'}):"
                 " stop it, or give this one another ESIMGO_HOME and other ports"
             ) from None

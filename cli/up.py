@@ -18,6 +18,9 @@ from kit.env import SettingsError
 
 # Seconds after which one says what is still awaited; a usual start takes less.
 PATIENCE = 15.0
+# Seconds within which two signals are one request: systemd and timeout(1) send one to us and one to
+# make, which passes its own on. Nobody loses patience that soon.
+ONE_REQUEST = 0.5
 
 
 class UpError(Exception):
@@ -44,7 +47,7 @@ class Up:
             with home.locked(self.settings.home):
                 self._check_ports()
                 await self._supervise()
-        except home.InUseError as error:
+        except home.HomeError as error:
             raise UpError(str(error), 2) from error
 
     def _check_ports(self) -> None:
@@ -56,14 +59,18 @@ class Up:
         supervisor = Supervisor(self.console.say)
         stop = asyncio.Event()
 
-        def ask_to_stop(name: str) -> None:
-            if stop.is_set():
-                supervisor.hurry()
-            else:
-                self.console.say(OWN_NAME, f"{name} received: stopping (once more: at once)")
-            stop.set()
-
         loop = asyncio.get_running_loop()
+        asked = 0.0
+
+        def ask_to_stop(name: str) -> None:
+            nonlocal asked
+            if not stop.is_set():
+                asked = loop.time()
+                self.console.say(OWN_NAME, f"{name} received: stopping (once more: at once)")
+                stop.set()
+            elif loop.time() - asked > ONE_REQUEST:
+                supervisor.hurry()
+
         # SIGHUP: the terminal is gone, and with it whoever would stop us.
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, ask_to_stop, number.name)
