@@ -165,8 +165,8 @@ class Run:
         try:
             lost = await _inbox_faults(admin, post)
             outcome.faults += [f"{count} callbacks {fault}" for fault, count in lost.items()]
-            # What was lost has no effect, however long one waits.
-            wrong = await _settled(admin, wanted, patience=LOOK_EVERY if lost else STALLED)
+            # What was lost has no effect, however long one waits; the others have theirs soon.
+            wrong = await _settled(admin, wanted, patience=LATE if lost else STALLED)
             outcome.drained = clock() - begun - outcome.seconds
             if wrong:
                 outcome.faults.append(f"{len(wrong)} effects are missing or wrong")
