@@ -12,7 +12,9 @@ from grpc_tools import protoc
 ROOT = Path(__file__).parent
 # Protobuf imports by proto path (`catalogue.v1`); here an import is the file path
 # (`protos.catalogue.v1`).
-OWN_IMPORT = re.compile(r"^(from|import) (?=(?:common|catalogue|orders|esims|webhooks)\.v1\b)", re.MULTILINE)
+OWN_IMPORT = re.compile(
+    r"^(from|import) (?=(?:common|catalogue|orders|esims|webhooks)\.v1\b)", re.MULTILINE
+)
 OWN_NAME = re.compile(r"(?<![\w.\"'/])(?=(?:common|catalogue|orders|esims|webhooks)\.v1\.\w+_pb2)")
 
 
