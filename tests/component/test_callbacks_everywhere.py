@@ -209,3 +209,27 @@ async def test_a_completed_order_creates_the_esims_of_an_order_that_waits_for_th
     order = await buying
     assert {e["iccid"] for e in order["esims"]} == {e["iccid"] for e in esims}
     assert {e["activationCode"] for e in order["esims"]} == {e["qr_code"] for e in esims}
+
+
+async def test_an_order_that_nobody_placed_or_that_has_other_esims_is_a_dead_letter(
+    platform: Platform, door: Door
+) -> None:
+    order = await platform.buy(await platform.customer("ada@example.com"))
+    admin = door.databases.admin
+    reference = await admin.fetchval("select provider_reference from orders.esim_orders")
+    esims = [{"iccid": "8944500000000000001", "qr_code": CODE}]
+    for told in (reference, "nobodys-order"):
+        data = {"order_reference": told, "esims": esims}
+        with pytest.raises(AssertionError, match="DEAD"):
+            await door.post(json.dumps({"event": "order.completed", "data": data}).encode())
+        async with asyncio.timeout(PATIENCE):
+            pending = "select count(*) from webhooks.deliveries where state = 'PENDING'"
+            while await admin.fetchval(pending):
+                await asyncio.sleep(0.02)
+    errors = await admin.fetch("select last_error from webhooks.deliveries order by sequence")
+    assert [row["last_error"] for row in errors] == [
+        f"order {order['id']} has other eSIMs",
+        "UNKNOWN_ORDER",
+    ]
+    kept = await admin.fetch("select iccid from orders.order_esims")
+    assert [row["iccid"] for row in kept] == [order["esims"][0]["iccid"]]
