@@ -223,3 +223,15 @@ async def test_a_failure_is_logged_with_context_and_without_secrets(
     everything += repr(raised.value) + repr(ProviderSettings(played.url, KEY))
     for secret in (KEY, ICCID, "SECRET"):
         assert secret not in everything
+
+
+async def test_one_thing_still_processed_does_not_hold_up_another_at_the_same_path(
+    http: aiohttp.ClientSession, played: PlayedProvider
+) -> None:
+    client = played.client(http)
+    played.will(Answer(status=503, headers={"Retry-After": "60"}), Answer({"ready": True}))
+    with pytest.raises(Failure, match="PROVIDER_PROCESSING"):
+        await client.get("/esims/assignments", {"reference": "one"}, timeout=5)
+    assert await client.get("/esims/assignments", {"reference": "two"}, timeout=5)
+    with pytest.raises(Failure, match="PROVIDER_RATE_LIMITED"):
+        await client.get("/esims/assignments", {"reference": "one"}, timeout=5)
