@@ -194,6 +194,8 @@ class ESIM:
     )
     async def bundles(self, info: Info) -> list[ESIMBundle] | None:
         bundles = await info.context.loaders.bundles.load(self.id)
+        if not bundles and self.as_of is None:
+            return None  # the provider was never heard of it, and every eSIM comes with a bundle
         info.context.spend(len(bundles))
         return [ESIMBundle.of(bundle) for bundle in bundles]
 
@@ -203,7 +205,8 @@ class ESIM:
     )
     async def usage(self, info: Info) -> ESIMUsage | None:
         usage = await info.context.loaders.usage.load(self.id)
-        return None if usage is None else ESIMUsage.of(usage)
+        # Sums over nothing that was ever read would look like an unused eSIM.
+        return None if usage is None or not usage.HasField("as_of") else ESIMUsage.of(usage)
 
     @classmethod
     def of(cls, esim: esims_pb2.ESIM) -> Self:

@@ -84,7 +84,10 @@ def main(
         raise click.BadParameter(str(error), param_hint="--set") from error
     except InvalidOperation as error:
         raise click.BadParameter("not an amount of money", param_hint="--balance") from error
-    except (CatalogueError, StateError) as error:
+    except CatalogueError as error:
+        # Status 2, as for any option that is wrong: starting again would not mend it.
+        raise click.BadParameter(str(error), param_hint="--catalogue") from error
+    except StateError as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"can't listen on {host}:{port}: {error.strerror}") from error

@@ -24,6 +24,7 @@ class Store:
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
+            file.touch(mode=0o600)  # it holds what installs the eSIMs sold
             self._db = sqlite3.connect(file, isolation_level=None, timeout=LOCK_SECONDS)
             # A killed process loses nothing with the write-ahead log; a power cut may lose the end.
             self._db.execute("pragma journal_mode=wal")
@@ -35,7 +36,7 @@ class Store:
                 "(place integer primary key, kind text, key text, body text, unique (kind, key))"
             )
             self._db.execute("create table if not exists about (name text primary key, value text)")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise StateError(
                 f"the state file {file} can't be used ({error}); is another sandbox using it?"
             ) from error

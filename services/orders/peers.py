@@ -27,7 +27,8 @@ class Catalogue:
     async def get_plan(self, plan_id: UUID, quantity: int, token: str) -> Plan:
         """The plan, if that many of it can be ordered now.
 
-        Raises Failure NOT_FOUND (PLAN_NOT_FOUND) and REFUSED (PLAN_UNAVAILABLE).
+        Raises Failure NOT_FOUND (PLAN_NOT_FOUND), REFUSED (PLAN_UNAVAILABLE), and UNAVAILABLE
+        (CATALOGUE_UNAVAILABLE) when the catalogue is silent: nothing is recorded then.
         """
         request = catalogue_pb2.GetPlanRequest(id=str(plan_id), tell_confirmed_at=True)
         try:
@@ -35,6 +36,12 @@ class Catalogue:
                 self._stub.GetPlan, request, token=token, timeout=READ_TIMEOUT
             )
         except Failure as failure:
+            if failure.kind in (Kind.UNAVAILABLE, Kind.DEADLINE):
+                raise Failure(
+                    Kind.UNAVAILABLE,
+                    "CATALOGUE_UNAVAILABLE",
+                    "The plan can't be read now, and nothing was bought; try again soon",
+                ) from failure
             if failure.kind is not Kind.NOT_FOUND:
                 raise
             raise Failure(

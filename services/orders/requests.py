@@ -98,7 +98,7 @@ def listing(request: orders_pb2.ListOrdersRequest, session: Session) -> tuple[Wa
     )
     until = checks.moment("filter.to_date", asked.to_date) if asked.HasField("to_date") else None
     if since is not None and until is not None and since >= until:
-        checks.fail("filter.to_date", "must be after from_date")
+        checks.fail("filter.to_date", "must be after the time that the list begins at")
     for index, status in enumerate(asked.statuses):
         if status not in SHOWN_STATUS.values():
             checks.fail(f"filter.statuses[{index}]", "must be one of the named statuses")
