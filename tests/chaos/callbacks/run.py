@@ -24,7 +24,7 @@ from tests.chaos.callbacks.subjects import Cast, gather_cast
 
 HASTY = "tests.chaos.callbacks.hasty_webhooks"
 # One eSIM for so many callbacks, and one awaited order for so many.
-EVENTS_PER_ESIM, EVENTS_PER_ORDER = 40, 500
+EVENTS_PER_ESIM, EVENTS_PER_ORDER = 30, 500
 # A share of the callbacks that is sent again.
 REPEATS = 0.2
 SETTINGS = {
