@@ -34,11 +34,17 @@ GRACE = 10.0
 
 
 async def serve(
-    settings: Settings, stop: asyncio.Event, started: Callable[[int], None] = lambda port: None
+    settings: Settings,
+    stop: asyncio.Event,
+    started: Callable[[int], None] = lambda port: None,
+    clock: Clock | None = None,
 ) -> None:
-    """Runs until `stop`; `started` is told the port as soon as calls are answered."""
+    """Runs until `stop`; `started` is told the port as soon as calls are answered.
+
+    `clock` is for who moves time on: bundles end by it.
+    """
     async with AsyncExitStack() as stack:
-        clock = Clock()
+        clock = clock or Clock()
         http = await stack.enter_async_context(aiohttp.ClientSession())
         database = await Database.open(
             settings.service.database_url, owner="esims", needs=MIGRATION, stop=stop
