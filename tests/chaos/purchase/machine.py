@@ -24,6 +24,7 @@ from kit.env import Env
 PORTS = (
     "GATEWAY_PORT",
     "WEBHOOKS_PORT",
+    "WEBHOOKS_ADMIN_PORT",
     "CATALOGUE_PORT",
     "ORDERS_PORT",
     "ESIMS_PORT",
