@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from kit.env import Env, Variable
-from kit.process import read_debugging
+from kit.process import Surroundings
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
     """One process of the platform, run as `python -m <module>`.
 
-    `port` names the variable of its port; `speaks` is "grpc" or "http".
+    `port` names the variable of its port; `speaks` is "grpc" or "http". `metrics_port` is the default
+    of its metrics' port.
     """
 
     name: str
@@ -21,11 +22,12 @@ class Process:
     port: str
     default_port: int
     speaks: str
+    metrics_port: int
 
     def read(self, values: Mapping[str, str]) -> tuple[Env, Any]:
         """The settings as the process itself would read them, and what it asked for and missed."""
         env = Env(values)
-        read_debugging(env)
+        Surroundings.read(env, self.name, self.metrics_port)
         # By name, so that a command loads only the processes that it is about.
         return env, importlib.import_module(f"{self.module}.settings").Settings.read(env)
 
@@ -41,9 +43,9 @@ class Process:
 
 # In the order of their start; whoever calls others comes after them.
 PROCESSES = (
-    Process("catalogue", "services.catalogue", "CATALOGUE_PORT", 50051, "grpc"),
-    Process("esims", "services.esims", "ESIMS_PORT", 50053, "grpc"),
-    Process("orders", "services.orders", "ORDERS_PORT", 50052, "grpc"),
-    Process("webhooks", "webhooks", "WEBHOOKS_PORT", 4001, "http"),
-    Process("gateway", "gateway", "GATEWAY_PORT", 4000, "http"),
+    Process("catalogue", "services.catalogue", "CATALOGUE_PORT", 50051, "grpc", 9451),
+    Process("esims", "services.esims", "ESIMS_PORT", 50053, "grpc", 9453),
+    Process("orders", "services.orders", "ORDERS_PORT", 50052, "grpc", 9452),
+    Process("webhooks", "webhooks", "WEBHOOKS_PORT", 4001, "http", 9401),
+    Process("gateway", "gateway", "GATEWAY_PORT", 4000, "http", 9400),
 )

@@ -65,4 +65,4 @@ async def serve(
 
 
 if __name__ == "__main__":
-    process.run(Settings.read, Settings.secrets, serve)
+    process.run("gateway", 9400, Settings.read, Settings.secrets, serve)

@@ -7,12 +7,15 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TypeVar
 
 import uvloop
 
 from kit import log
 from kit.env import Env, SettingsError
+from kit.telemetry import Telemetry
+from kit.telemetry_settings import TelemetrySettings
 
 S = TypeVar("S")
 
@@ -27,44 +30,70 @@ class Stopped(Exception):  # noqa: N818 - no error: the process was asked to sto
     """Ends a start that was waiting for something."""
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every process reads beside its own settings.
+
+    `debugging` takes both LOG_LEVEL=debug and APP_ENV=development: it costs speed, and shows what an
+    operator of a shop has no use for.
+    """
+
+    log_level: str
+    debugging: bool
+    telemetry: TelemetrySettings
+
+    @classmethod
+    def read(cls, env: Env, name: str, metrics_port: int) -> "Surroundings":
+        """For the process `name`; `metrics_port` is its default."""
+        level = env.choice(
+            "LOG_LEVEL", LOG_LEVEL_HELP, "info", ("debug", "info", "warning", "error")
+        )
+        stage = env.choice("APP_ENV", APP_ENV_HELP, "production", ("production", "development"))
+        return cls(
+            log_level=level,
+            debugging=level == "debug" and stage == "development",
+            telemetry=TelemetrySettings.read(env, name, metrics_port),
+        )
+
+
 def run(
+    name: str,
+    metrics_port: int,
     read: Callable[[Env], S],
     secrets: Callable[[S], list[str]],
     main: Callable[[S, asyncio.Event], Awaitable[None]],
 ) -> None:
     """Reads the settings, runs `main` with them and an event that SIGTERM or Ctrl-C sets, and exits.
 
+    `name` is what metrics and traces call the process, and `metrics_port` the default of its port.
     `read` declares and reads every variable; `secrets` names values that no log line may hold.
     Exit status 2 says that the environment is not fit, and the line before it says why.
     """
     env = Env(os.environ)
-    level, debugging = read_debugging(env)
+    surroundings = Surroundings.read(env, name, metrics_port)
     settings = read(env)
     try:
         env.finish()
     except SettingsError as error:
         sys.stderr.write(f"cannot start: {error}\n")
         sys.exit(2)
-    log.setup(level, secrets(settings))
+    log.setup(surroundings.log_level, secrets(settings))
+    telemetry = Telemetry.start(surroundings.telemetry)
     with suppress(Stopped):
-        uvloop.run(_until_stopped(settings, main), debug=debugging)
+        uvloop.run(_until_stopped(settings, main, telemetry), debug=surroundings.debugging)
 
 
-def read_debugging(env: Env) -> tuple[str, bool]:
-    """What every process reads beside its own settings: the log level, and whether to debug.
-
-    Debugging costs speed and shows what an operator of a shop has no use for, so it needs both
-    LOG_LEVEL=debug and APP_ENV=development.
-    """
-    level = env.choice("LOG_LEVEL", LOG_LEVEL_HELP, "info", ("debug", "info", "warning", "error"))
-    stage = env.choice("APP_ENV", APP_ENV_HELP, "production", ("production", "development"))
-    return level, level == "debug" and stage == "development"
-
-
-async def _until_stopped(settings: S, main: Callable[[S, asyncio.Event], Awaitable[None]]) -> None:
+async def _until_stopped(
+    settings: S, main: Callable[[S, asyncio.Event], Awaitable[None]], telemetry: Telemetry
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    running = asyncio.ensure_future(main(settings, stop))
+
+    async def observed() -> None:
+        async with telemetry.running():
+            await main(settings, stop)
+
+    running = asyncio.ensure_future(observed())
 
     def ask_to_stop(name: str) -> None:
         if stop.is_set():  # asked twice: somebody is in a hurry

@@ -100,4 +100,4 @@ async def _end(background: "list[asyncio.Task[None]]") -> None:
 
 
 if __name__ == "__main__":
-    process.run(Settings.read, Settings.secrets, serve)
+    process.run("webhooks", 9401, Settings.read, Settings.secrets, serve)

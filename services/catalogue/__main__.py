@@ -71,4 +71,4 @@ async def serve(
 
 
 if __name__ == "__main__":
-    process.run(Settings.read, Settings.secrets, serve)
+    process.run("catalogue", 9451, Settings.read, Settings.secrets, serve)

@@ -28,7 +28,7 @@ from services.esims.settings import Settings
 from services.esims.suspend import Suspension
 from services.esims.watch import Watch
 
-MIGRATION = "010_notify_esim_changes"
+MIGRATION = "012_note_installs"
 # Seconds for calls that run when the process stops: nearly all end within two.
 GRACE = 10.0
 
@@ -81,7 +81,7 @@ async def serve(
             references=references,
             refresh=Refresh(database, source, readings, clock),
             events=Events(database, clock, source.forget, rounds.wake),
-            live=Live(database, notices, readings),
+            live=Live(database, notices, readings, clock),
         )
         service = rpc.Service(
             esims_pb2.DESCRIPTOR.services_by_name["ESIMsService"],
@@ -114,4 +114,4 @@ async def _end(background: "asyncio.Task[None]") -> None:
 
 
 if __name__ == "__main__":
-    process.run(Settings.read, Settings.secrets, serve)
+    process.run("esims", 9453, Settings.read, Settings.secrets, serve)

@@ -136,4 +136,4 @@ async def serve(
 
 
 if __name__ == "__main__":
-    process.run(Settings.read, Settings.secrets, serve)
+    process.run("orders", 9452, Settings.read, Settings.secrets, serve)

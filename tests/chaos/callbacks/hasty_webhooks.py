@@ -26,4 +26,4 @@ async def _receive_later(self: app.Callbacks, request: web.Request) -> web.Respo
 
 if __name__ == "__main__":
     app.Callbacks.receive = _receive_later  # type: ignore[method-assign] # the fault itself
-    process.run(Settings.read, Settings.secrets, serve)
+    process.run("webhooks", 9401, Settings.read, Settings.secrets, serve)

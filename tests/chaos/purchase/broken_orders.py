@@ -33,4 +33,4 @@ def break_it() -> None:
 
 if __name__ == "__main__":
     break_it()
-    process.run(Settings.read, Settings.secrets, serve)
+    process.run("orders", 9452, Settings.read, Settings.secrets, serve)

@@ -10,7 +10,7 @@ import asyncio, sys
 from kit import process
 async def serve(settings, stop):
     print(asyncio.get_running_loop().get_debug())
-process.run(lambda env: None, lambda settings: [], serve)
+process.run("tried", 0, lambda env: None, lambda settings: [], serve)
 """
 
 

@@ -1,0 +1,65 @@
+"""The HTTP door of a process's metrics, in Prometheus's text format, and its sign of life."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+logger = logging.getLogger(__name__)
+
+# Seconds between attempts to listen on a taken port: a process that is being replaced lets go of it.
+RETRY_EVERY = 10.0
+
+
+@asynccontextmanager
+async def served(registry: CollectorRegistry, host: str, port: int) -> AsyncIterator[None]:
+    """Serves /metrics and /healthz within the block.
+
+    A taken port is told, and tried again every RETRY_EVERY: whoever looks on waits, nobody else does.
+    """
+
+    async def shown(_request: web.Request) -> web.Response:
+        return web.Response(
+            body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )
+
+    async def alive(_request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    app = web.Application()
+    app.add_routes([web.get("/metrics", shown), web.get("/healthz", alive)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    listening = asyncio.create_task(_listen(runner, host, port))
+    try:
+        yield
+    finally:
+        listening.cancel()
+        await asyncio.wait({listening})
+        await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+    told = False
+    while True:
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            if not told:
+                logger.warning(
+                    "no metrics yet: %s; stop what listens at %s:%d or choose another port (0 lets the"
+                    " system choose); trying again every %.0f s",
+                    error.strerror or type(error).__name__,
+                    host,
+                    port,
+                    RETRY_EVERY,
+                )
+                told = True
+            await asyncio.sleep(RETRY_EVERY)
+        else:
+            logger.info("metrics at http://%s:%d/metrics", host, runner.addresses[0][1])
+            return

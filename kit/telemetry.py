@@ -1,0 +1,174 @@
+"""OpenTelemetry's SDK, set up once for a process: its resource, its meters and its tracers.
+
+Everything else speaks to OpenTelemetry's API alone, and costs next to nothing where this wasn't called.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+import tomllib
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from opentelemetry import metrics, propagate, trace
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    ParentBased,
+    Sampler,
+    TraceIdRatioBased,
+)
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from prometheus_client import CollectorRegistry
+
+from kit import metrics_endpoint, process_metrics
+from kit.telemetry_settings import TelemetrySettings
+
+logger = logging.getLogger(__name__)
+
+# Seconds for one batch, repeats included: a collector that is slower keeps later spans waiting.
+EXPORT_TIMEOUT = 5.0
+# Seconds that a stopping process gives its last spans; orchestrators mostly kill after thirty.
+FLUSH_TIMEOUT = 5.0
+# Seconds between two lines about spans that nobody takes.
+TELL_EVERY = 60.0
+PROJECT = Path(__file__).parent.parent / "pyproject.toml"
+
+
+class Telemetry:
+    """What a process measures and traces; one in a process, as the SDK's providers are global."""
+
+    def __init__(
+        self,
+        settings: TelemetrySettings,
+        tracers: TracerProvider | None,
+        registry: CollectorRegistry,
+    ) -> None:
+        self._settings = settings
+        self._tracers = tracers
+        self._registry = registry
+
+    @classmethod
+    def start(
+        cls, settings: TelemetrySettings, *, spans_to: SpanProcessor | None = None
+    ) -> "Telemetry":
+        """Sets the global providers and propagation (W3C traceparent); before any meter is asked for.
+
+        Spans go to the collector of the settings, or to `spans_to`; without both none are made.
+        """
+        resource = _resource(settings)
+        propagate.set_global_textmap(TraceContextTextMapPropagator())
+        registry = CollectorRegistry()
+        if settings.metrics_port is not None:
+            reader = PrometheusMetricReader(scope_info_enabled=False, registry=registry)
+            metrics.set_meter_provider(
+                MeterProvider(
+                    [reader],
+                    resource,
+                    AlwaysOffExemplarFilter(),  # its text format has no place for them
+                    shutdown_on_exit=False,
+                )
+            )
+        if spans_to is None and settings.endpoint is not None:
+            spans_to = BatchSpanProcessor(Collector(settings.endpoint))
+        tracers = None
+        if spans_to is not None:
+            tracers = TracerProvider(_sampler(settings), resource, shutdown_on_exit=False)
+            tracers.add_span_processor(spans_to)
+            trace.set_tracer_provider(tracers)
+        return cls(settings, tracers, registry)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Serves metrics within the block, and sends the last spans after it, within FLUSH_TIMEOUT."""
+        try:
+            async with AsyncExitStack() as parts:
+                if (port := self._settings.metrics_port) is not None:
+                    await parts.enter_async_context(process_metrics.measured())
+                    await parts.enter_async_context(
+                        metrics_endpoint.served(self._registry, self._settings.metrics_host, port)
+                    )
+                yield
+        finally:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        if self._tracers is None:
+            return
+        # A daemon, as a collector that hangs must not keep the process: the SDK waits half a minute.
+        flushing = threading.Thread(target=self._tracers.shutdown, daemon=True)
+        flushing.start()
+        await asyncio.to_thread(flushing.join, FLUSH_TIMEOUT)
+        if flushing.is_alive():
+            logger.warning("the last spans were not taken within %.0f s: dropped", FLUSH_TIMEOUT)
+
+
+class Collector(SpanExporter):
+    """OTLP over gRPC; spans that the collector doesn't take are dropped and told once a minute."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint = endpoint
+        self._exporter = OTLPSpanExporter(endpoint=endpoint, timeout=EXPORT_TIMEOUT)
+        self._dropped = 0
+        self._told = float("-inf")
+        # They tell every attempt at every batch, and every span that found the queue full.
+        for library in (
+            "opentelemetry.exporter.otlp.proto.grpc.exporter",
+            "opentelemetry.sdk._shared_internal",
+        ):
+            logging.getLogger(library).setLevel(logging.CRITICAL)
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Called by the processor's own thread, one batch at a time."""
+        result = self._exporter.export(spans)
+        if result is not SpanExportResult.SUCCESS:
+            self._dropped += len(spans)
+            if time.monotonic() - self._told >= TELL_EVERY:
+                logger.warning(
+                    "traces: the collector at %s doesn't take spans; %d dropped",
+                    self._endpoint,
+                    self._dropped,
+                )
+                self._told, self._dropped = time.monotonic(), 0
+        return result
+
+    def shutdown(self) -> None:
+        self._exporter.shutdown()
+
+
+def _sampler(settings: TelemetrySettings) -> Sampler:
+    kind = settings.sampler.removeprefix("parentbased_")
+    if kind == "traceidratio":
+        root: Sampler = TraceIdRatioBased(settings.ratio)
+    else:
+        root = ALWAYS_ON if kind == "always_on" else ALWAYS_OFF
+    return ParentBased(root) if settings.sampler.startswith("parentbased_") else root
+
+
+def _resource(settings: TelemetrySettings) -> Resource:
+    return Resource(
+        {
+            "service.namespace": "esimgo",
+            "service.name": settings.name,
+            "service.version": version(),
+            "service.instance.id": str(uuid.uuid4()),
+            **settings.attributes,
+        }
+    )
+
+
+def version() -> str:
+    """The project's; "unknown" where its pyproject.toml was not brought along."""
+    try:
+        return str(tomllib.loads(PROJECT.read_text())["project"]["version"])
+    except (OSError, KeyError, tomllib.TOMLDecodeError):
+        return "unknown"
