@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -12,6 +13,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from kit.auth import Role, Session
+from kit.db_metrics import Metrics
 from kit.errors import Failure, Kind
 from kit.process import Stopped
 
@@ -56,6 +58,7 @@ class Database:
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", owner: str) -> None:
         self._pool = pool
         self._owner = owner
+        self._metrics = Metrics(pool, owner)
 
     @classmethod
     async def open(
@@ -121,12 +124,16 @@ class Database:
 
     @asynccontextmanager
     async def _transaction(self, role: str, claims: Mapping[str, Any]) -> AsyncIterator[Connection]:
+        asked = time.perf_counter()
         try:
-            async with self._pool.acquire() as connection, connection.transaction():
-                seen = json.dumps({name: claims[name] for name in CLAIMS if name in claims})
-                await connection.fetchrow(BEGIN_SESSION, f"{self._owner}_{role}", seen)
-                yield connection
+            async with self._pool.acquire() as connection:
+                self._metrics.waited(time.perf_counter() - asked)
+                async with connection.transaction():
+                    seen = json.dumps({name: claims[name] for name in CLAIMS if name in claims})
+                    await connection.fetchrow(BEGIN_SESSION, f"{self._owner}_{role}", seen)
+                    yield connection
         except PASSING as error:
+            self._metrics.failed(error)
             logger.warning("database unavailable: %s", error)
             raise Failure(
                 Kind.UNAVAILABLE, "DATABASE_UNAVAILABLE", "The database is away; try again soon"

@@ -179,6 +179,7 @@ class Provider:
             async with self._pacing.turn(call.endpoint, call.place, priority, latest) as turn:
                 if self._shared is not None:
                     await self._shared.take(turn.cost, self._pacing.limit, priority, latest)
+                self._metrics.waited(self._clock.now() - started)
                 started = self._clock.now()
                 left = max(deadline - started, 0.001)
                 # Half of what is left, so that a read that hangs can still be repeated.

@@ -2,6 +2,7 @@
 
 from opentelemetry import metrics
 
+from kit.buckets import ANSWERS
 from kit.provider_circuit import State
 
 # Paths nobody foresaw must not make a time series each.
@@ -15,7 +16,16 @@ class Metrics:
     def __init__(self) -> None:
         meter = metrics.get_meter("esimgo.provider")
         self._duration = meter.create_histogram(
-            "esimgo.provider.request.duration", "s", "Time of one attempt, by endpoint and status"
+            "http.client.request.duration",
+            "s",
+            "Time of one request to the provider, until its whole answer is here",
+            explicit_bucket_boundaries_advisory=ANSWERS,
+        )
+        self._wait = meter.create_histogram(
+            "esimgo.provider.wait",
+            "s",
+            "Time that a request waited until the rate limit allowed it",
+            explicit_bucket_boundaries_advisory=ANSWERS,
         )
         self._failures = meter.create_counter(
             "esimgo.provider.failures", "{failure}", "Failed attempts, by endpoint and reason"
@@ -24,14 +34,24 @@ class Metrics:
             "esimgo.provider.tokens", "{token}", "Tokens left in the provider's window"
         )
         self._circuit = meter.create_gauge(
-            "esimgo.provider.circuit", "1", "0 closed, 1 half-open, 2 open"
+            "esimgo.provider.circuit", "{level}", "0 closed, 1 half-open, 2 open"
         )
+        self._circuit.set(CIRCUIT_LEVELS["closed"])
         self._endpoints: set[str] = set()
+
+    def waited(self, seconds: float) -> None:
+        self._wait.record(seconds)
 
     def answered(self, endpoint: str, status: int | None, seconds: float) -> None:
         """Records one attempt; `status` is None when no answer came."""
+        method, _, path = self._known(endpoint).partition(" ")
         self._duration.record(
-            seconds, {"endpoint": self._known(endpoint), "status": str(status or "none")}
+            seconds,
+            {
+                "http.request.method": method,
+                "url.template": path,
+                "http.response.status_code": str(status or "none"),
+            },
         )
 
     def failed(self, endpoint: str, reason: str) -> None:
@@ -45,6 +65,6 @@ class Metrics:
 
     def _known(self, endpoint: str) -> str:
         if endpoint not in self._endpoints and len(self._endpoints) >= MAX_ENDPOINTS:
-            return "other"
+            return "_OTHER other"
         self._endpoints.add(endpoint)
         return endpoint

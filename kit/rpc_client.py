@@ -1,6 +1,8 @@
 """Calls to a peer's gRPC service: long-lived channels, deadlines that shrink, failures as ours."""
 
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import cache
 from typing import Any, Protocol, TypeVar
 
 import grpc
@@ -8,6 +10,7 @@ import grpc
 from kit import rpc_guard
 from kit.rpc import MAX_ANSWER, MAX_REQUEST
 from kit.rpc_errors import from_error
+from kit.rpc_metrics import ClientMetrics
 
 Request = TypeVar("Request", contravariant=True)
 Response = TypeVar("Response", covariant=True)
@@ -51,10 +54,21 @@ async def call(
     left = rpc_guard.time_left()
     seconds = timeout if left is None else min(timeout, max(0.0, left - HOP))
     metadata = (("authorization", f"Bearer {token}"),) if token else ()
+    began = time.perf_counter()
+    failure = None
     try:
         return await method(request, timeout=seconds, metadata=metadata)
     except grpc.aio.AioRpcError as error:
-        raise from_error(error) from error
+        failure = from_error(error)
+        raise failure from error
+    finally:
+        _metrics().called(method, failure, time.perf_counter() - began)
+
+
+@cache
+def _metrics() -> ClientMetrics:
+    """At the first call, as channels are many and OpenTelemetry wants each instrument once."""
+    return ClientMetrics()
 
 
 async def stream(

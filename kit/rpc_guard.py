@@ -17,7 +17,8 @@ from google.protobuf.message import DecodeError
 from kit import tokens
 from kit.auth import Role, Session, Verifier
 from kit.errors import Failure, Kind
-from kit.rpc_errors import to_status
+from kit.rpc_errors import CODES, to_status
+from kit.rpc_metrics import ServerMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ class Guard(grpc.aio.ServerInterceptor):
             raise ValueError(f"access of {service.full_name}: {sorted(declared ^ there)} differ")
         self._access = {f"/{service.full_name}/{name}": rule for name, rule in access.items()}
         self._verifier = verifier
+        self._metrics = ServerMetrics()
         self._streams: set[asyncio.Task[None]] = set()
         self._ending = False
 
@@ -141,6 +143,9 @@ class Guard(grpc.aio.ServerInterceptor):
         """Around one call: session before, translated failures after."""
         started = time.monotonic()
         left = context.time_remaining()
+        code = "OK"
+        if deadline is None:
+            self._metrics.streaming(method, +1)
         try:
             async with asyncio.timeout(left if left is not None else deadline) as limit:
                 when = limit.when()
@@ -150,8 +155,19 @@ class Guard(grpc.aio.ServerInterceptor):
                 yield
         except grpc.aio.AbortError:
             raise
+        except asyncio.CancelledError:
+            code = "CANCELLED"
+            raise
         except Exception as error:  # noqa: BLE001 - the last edge: nothing else may reach the caller
-            await context.abort_with_status(to_status(_failure(method, error)))
+            failure = _failure(method, error)
+            code = CODES[failure.kind].name
+            self._metrics.failed(method, failure)
+            await context.abort_with_status(to_status(failure))
+        finally:
+            if deadline is None:
+                self._metrics.streaming(method, -1)
+            else:
+                self._metrics.served(method, code, time.monotonic() - started)
 
     async def _admit(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> Session:
         metadata = context.invocation_metadata() or ()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from kit import http_metrics
 from kit.db import Database
 from kit.errors import Failure
 from webhooks import addresses, inbox, signature
@@ -45,7 +46,9 @@ class Callbacks:
 
     def app(self) -> web.Application:
         """An application that holds them."""
-        app = web.Application(client_max_size=self._settings.max_body)
+        app = web.Application(
+            client_max_size=self._settings.max_body, middlewares=[http_metrics.measured()]
+        )
         app.add_routes(
             [
                 web.post(PATH, self.receive),

@@ -5,6 +5,7 @@ import logging
 import random
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from uuid import UUID
 
 from kit.db import Database
@@ -90,8 +91,12 @@ class Lane:
         settled = await self._hand_over(due)
         async with self._database.system() as connection:
             await deliveries.settle(connection, settled)
+        events = {event.id: event for event in due}
         for one in settled:
             self._metrics.attempted(self._owner, one.state, one.outcome)
+            if one.state is State.DELIVERED and (event := events.get(one.id)) is not None:
+                age = datetime.now(UTC) - event.received_at
+                self._metrics.delivered(understand(event.body).type, age.total_seconds())
             if one.state is State.DEAD:
                 logger.error(
                     "event %s is a dead letter after %s attempts: %s",

@@ -2,6 +2,7 @@
 
 from opentelemetry import metrics
 
+from kit.buckets import WORK
 from webhooks.deliveries import State
 from webhooks.events import Owner
 from webhooks.understand import KNOWN
@@ -29,6 +30,12 @@ class Metrics:
         self._absences = meter.create_counter(
             "esimgo.webhooks.absences", "{call}", "Calls that found an owner away"
         )
+        self._age = meter.create_histogram(
+            "esimgo.webhooks.delivery.age",
+            "s",
+            "Time from a callback's reception until its owner had taken it in, by type",
+            explicit_bucket_boundaries_advisory=WORK,
+        )
         self._oldest = meter.create_gauge(
             "esimgo.webhooks.oldest_pending", "s", "Age of the oldest event not handed over yet"
         )
@@ -38,8 +45,7 @@ class Metrics:
 
     def received(self, kind: str, result: str) -> None:
         """Senders choose the type, so one that nobody knows must not make a time series."""
-        known = kind if kind in KNOWN else "unknown"
-        self._received.add(1, {"type": known, "result": result})
+        self._received.add(1, {"type": _known(kind), "result": result})
 
     def refused(self, result: str) -> None:
         """A callback that was refused before its body was believed."""
@@ -52,6 +58,10 @@ class Metrics:
         if state is State.DEAD:
             self._dead.add(1, {"owner": owner})
 
+    def delivered(self, kind: str, age: float) -> None:
+        """An event was taken in by its owner, so many seconds after it came."""
+        self._age.record(max(0.0, age), {"type": _known(kind)})
+
     def absent(self, owner: Owner) -> None:
         self._absences.add(1, {"owner": owner})
 
@@ -60,3 +70,7 @@ class Metrics:
         self._oldest.set(oldest)
         for state in (State.PENDING, State.DEAD, State.KEPT):
             self._resting.set(resting.get(state, 0), {"state": state})
+
+
+def _known(kind: str) -> str:
+    return kind if kind in KNOWN else "unknown"

@@ -11,6 +11,7 @@ from kit.db import Connection, Database
 from kit.errors import Failure, Kind
 from services.catalogue import runs, store
 from services.catalogue.datasource import CatalogueDataSource
+from services.catalogue.metrics import Metrics
 from services.catalogue.plan import Bundle
 from services.catalogue.runs import Run
 
@@ -40,6 +41,7 @@ class Sync:
         self._source = source
         self._every = every
         self._allow_shrink = allow_shrink
+        self._metrics = Metrics()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
 
@@ -123,6 +125,7 @@ class Sync:
         while True:
             async with self._database.system() as connection:
                 age = await runs.seconds_since_success(connection)
+            self._metrics.last_read(age)
             if age is None or age >= self._every:
                 return
             await asyncio.sleep(self._every - age)
@@ -175,6 +178,7 @@ class Sync:
                     Kind.CONFLICT, "RUN_TAKEN_OVER", "The reading took too long and was taken over"
                 )
             await runs.forget_old(connection)
+        self._metrics.read(len(bundles))
         logger.info(
             "catalogue read: %d plans, of them %d new and %d changed; %d withdrawn",
             len(bundles),
@@ -196,6 +200,7 @@ class Sync:
         )
 
     async def _record_failure(self, run: UUID, error: str) -> None:
+        self._metrics.failed()
         try:
             async with self._database.system() as connection:
                 await runs.fail(connection, run, error)

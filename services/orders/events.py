@@ -31,7 +31,9 @@ class Events:
         self._database = database
         self._start = start
         self._balance = metrics.get_meter("esimgo.orders").create_gauge(
-            "esimgo.orders.provider_balance", "1", "The balance that the newest callback told"
+            "esimgo.orders.provider_balance",
+            "{currency}",
+            "The balance that the newest callback told",
         )
 
     async def apply(self, request: pb.ApplyEventsRequest) -> pb.ApplyEventsResponse:

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from opentelemetry import metrics
 
+from kit.buckets import WORK
 from services.orders.order import OrderStatus
 
 OPEN = (OrderStatus.PROCESSING, OrderStatus.NEEDS_REVIEW)
@@ -26,7 +27,10 @@ class Metrics:
             "esimgo.orders.reconciliations", "{look}", "Looks for a lost purchase, by result"
         )
         self._completion = meter.create_histogram(
-            "esimgo.orders.completion", "s", "Time from the claim to the completed order"
+            "esimgo.orders.completion",
+            "s",
+            "Time from the claim to the completed order",
+            explicit_bucket_boundaries_advisory=WORK,
         )
         self._open = meter.create_gauge(
             "esimgo.orders.open", "{order}", "Orders that aren't finished, by status"
@@ -38,7 +42,9 @@ class Metrics:
             "esimgo.orders.unexplained", "{order}", "Orders of the provider that none here explains"
         )
         self._balance = meter.create_gauge(
-            "esimgo.provider.balance", "1", "The organisation's balance after the last purchase"
+            "esimgo.provider.balance",
+            "{currency}",
+            "The organisation's balance after the last purchase",
         )
 
     def changed(self, status: OrderStatus, age: timedelta) -> None:

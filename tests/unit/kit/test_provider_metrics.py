@@ -62,10 +62,18 @@ def test_attempts_failures_tokens_circuit_and_cache_are_measured(
         cwd=pytestconfig.rootpath,
     )
     points: dict[str, Any] = json.loads(run.stdout)
-    assert points["esimgo.provider.request.duration"] == [
-        [{"endpoint": "GET /esims/{}", "status": "200"}, 1],
-        [{"endpoint": "GET /orders", "status": "500"}, 1],
+    assert points["http.client.request.duration"] == [
+        [
+            {
+                "http.request.method": "GET",
+                "url.template": path,
+                "http.response.status_code": status,
+            },
+            1,
+        ]
+        for path, status in (("/esims/{}", "200"), ("/orders", "500"))
     ]
+    assert points["esimgo.provider.wait"] == [[{}, 2]]
     assert points["esimgo.provider.failures"] == [
         [{"endpoint": "GET /orders", "reason": "PROVIDER_ERROR"}, 1]
     ]
