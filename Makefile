@@ -5,7 +5,7 @@ UV := $(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-ha
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 # A Python that went away leaves an environment that only looks like one.
 $(shell $(PY) -c '' 2>/dev/null || rm -f .venv/*.stamp)
-.PHONY: up test conformance chaos-purchase bench-purchase check protos schema docs migrate seed lock clean chaos-callbacks bench-callbacks
+.PHONY: up test conformance k8s-check chaos-purchase bench-purchase check protos schema docs migrate seed lock clean chaos-callbacks bench-callbacks
 
 up migrate seed: .venv/runtime.stamp
 	@$(PY) -m cli $@
@@ -26,6 +26,9 @@ check: .venv/dev.stamp
 	@$(PY) -m ruff check && $(PY) -m ruff format --check && $(PY) -m mypy . && .venv/bin/buf lint protos
 	@$(PY) -c 'import sys; from importlinter.cli import lint_imports_command as c; sys.exit(c())'
 	@$(PY) -m protos.generate --check && $(PY) -m gateway.export_schema --check && $(PY) -m docs.generate --check
+k8s-check: .venv/dev.stamp # valid objects, who may call whom, and a scanner that needs no cluster (fetched once)
+	@$(PY) -m pytest -q -rs tests/architecture/kubernetes
+	@folder=$$(mktemp -d) && trap "rm -r $$folder" EXIT && set -e && for overlay in production single-node; do kubectl kustomize deploy/k8s/overlays/$$overlay > $$folder/$$overlay.yaml; done && .venv/bin/uvx checkov==3.3.30 --config-file deploy/k8s/checkov.yaml -d $$folder
 protos: .venv/dev.stamp
 	@$(PY) -m protos.generate
 schema: .venv/runtime.stamp

@@ -1,0 +1,46 @@
+"""The manifests as `kubectl apply -k` would send them."""
+
+import shutil
+import subprocess
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+Manifest = dict[str, Any]
+
+K8S = Path(__file__).parents[3] / "deploy" / "k8s"
+OVERLAYS = ("production", "single-node")
+# The first whose kustomize knows `patches` with a target and merges generated ConfigMaps as we do.
+NEEDED = "kubectl 1.25 or newer"
+
+
+@lru_cache
+def render(folder: str) -> list[Manifest]:
+    """All objects of the kustomization in `folder`, seen from deploy/k8s; skips without kubectl."""
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip(f"{NEEDED} renders the manifests, and there is none")
+    found = subprocess.run(
+        [kubectl, "kustomize", str(K8S / folder)], capture_output=True, text=True, check=False
+    )
+    if "unknown field" in found.stderr:
+        pytest.skip(f"{NEEDED} renders the manifests: {found.stderr.strip()}")
+    assert found.returncode == 0, found.stderr
+    return [manifest for manifest in yaml.safe_load_all(found.stdout) if manifest]
+
+
+def of_kind(manifests: list[Manifest], kind: str) -> list[Manifest]:
+    """Those of one kind, in the order in which they came."""
+    return [manifest for manifest in manifests if manifest["kind"] == kind]
+
+
+def pods(manifests: list[Manifest]) -> dict[str, Manifest]:
+    """The pod template of everything that runs, by its name."""
+    return {
+        manifest["metadata"]["name"]: manifest["spec"]["template"]
+        for manifest in manifests
+        if "template" in manifest.get("spec", {})
+    }

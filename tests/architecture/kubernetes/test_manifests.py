@@ -1,0 +1,97 @@
+"""What every overlay holds: valid objects, nothing privileged, and settings that the processes know."""
+
+import importlib
+import re
+
+import kubernetes_validate
+import pytest
+
+from kit.env import Env
+from tests.architecture.kubernetes.rendered import OVERLAYS, Manifest, of_kind, pods, render
+
+PROCESSES = {
+    "catalogue": "services.catalogue.settings",
+    "orders": "services.orders.settings",
+    "esims": "services.esims.settings",
+    "gateway": "gateway.settings",
+    "webhooks": "webhooks.settings",
+}
+# The newest that has been out for a while, and the oldest with the `sleep` before a stop switched on.
+VERSIONS = ("1.30", "1.34")
+HPA = "HorizontalPodAutoscaler"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_object_is_what_kubernetes_takes(overlay: str, version: str) -> None:
+    for manifest in render(f"overlays/{overlay}"):
+        kubernetes_validate.validate(manifest, version, strict=True)
+
+
+def test_a_misspelt_field_is_refused() -> None:
+    manifest: Manifest = of_kind(render("overlays/production"), "PodDisruptionBudget")[0]
+    wrong = {**manifest, "spec": {**manifest["spec"], "maxUnavailible": 1}}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(wrong, VERSIONS[-1], strict=True)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_pod_meets_the_restricted_standard(overlay: str) -> None:
+    for name, template in pods(render(f"overlays/{overlay}")).items():
+        spec = template["spec"]
+        assert spec["securityContext"]["runAsNonRoot"] is True, name
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert spec["automountServiceAccountToken"] is False, name
+        assert spec["serviceAccountName"] == name
+        for container in spec["containers"]:
+            context = container["securityContext"]
+            assert context["allowPrivilegeEscalation"] is False, name
+            assert context["readOnlyRootFilesystem"] is True, name
+            assert context["capabilities"] == {"drop": ["ALL"]}, name
+            assert container["resources"]["limits"]["memory"], name
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_secret_is_a_reference(overlay: str) -> None:
+    manifests = render(f"overlays/{overlay}")
+    assert of_kind(manifests, "Secret") == []
+    secret = re.compile("KEY|PASSWORD|SECRET|DATABASE_URL$|REDIS_URL$")
+    for settings in of_kind(manifests, "ConfigMap"):
+        told = [name for name in settings["data"] if secret.search(name)]
+        assert [name for name in told if not name.endswith("_FILE")] == []
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("name", PROCESSES)
+def test_a_process_gets_the_ports_that_it_listens_on(name: str, overlay: str) -> None:
+    manifests = render(f"overlays/{overlay}")
+    [container] = pods(manifests)[name]["spec"]["containers"]
+    [configured] = of_kind(manifests, "ConfigMap")
+    env = Env({k: v for k, v in configured["data"].items() if not k.endswith("_FILE")})
+    settings = importlib.import_module(PROCESSES[name]).Settings.read(env)
+    service = getattr(settings, "service", settings)
+    assert service.host == "0.0.0.0"  # noqa: S104 - inside a pod, behind its policies
+    assert service.port in {port["containerPort"] for port in container["ports"]}
+
+
+def test_every_process_is_replaced_without_a_gap_and_scaled_in_production() -> None:
+    manifests = render("overlays/production")
+    scaled = {one["spec"]["scaleTargetRef"]["name"] for one in of_kind(manifests, HPA)}
+    budgets = {one["metadata"]["name"] for one in of_kind(manifests, "PodDisruptionBudget")}
+    assert scaled == budgets == set(PROCESSES)
+    for deployment in of_kind(manifests, "Deployment"):
+        assert deployment["spec"]["strategy"]["rollingUpdate"] == {
+            "maxSurge": 1,
+            "maxUnavailable": 0,
+        }
+    assert all(one["spec"]["minReplicas"] >= 2 for one in of_kind(manifests, HPA))
+
+
+@pytest.mark.parametrize("name", ["catalogue", "orders", "esims"])
+def test_callers_find_every_replica_by_name(name: str) -> None:
+    manifests = render("overlays/production")
+    [service] = [s for s in of_kind(manifests, "Service") if s["metadata"]["name"] == name]
+    [configured] = of_kind(manifests, "ConfigMap")
+    port = service["spec"]["ports"][0]["port"]
+    assert service["spec"]["clusterIP"] == "None"
+    assert configured["data"][f"{name.upper()}_ADDRESS"] == f"dns:///{name}:{port}"

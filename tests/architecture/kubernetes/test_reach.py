@@ -1,0 +1,113 @@
+"""Who may call whom in the cluster: the rendered policies against a table, and every other pair refused."""
+
+import pytest
+
+from tests.architecture.kubernetes.reach import Party, reaches
+from tests.architecture.kubernetes.rendered import OVERLAYS, of_kind, pods, render
+
+NAMESPACE = "esimgo"
+INGRESS = Party("ingress", {"app": "nginx"}, "edge", {"esimgo/ingress": "true"})
+# Prometheus, and the collector of traces beside it.
+MONITORING = Party("monitoring", {"app": "prometheus"}, "watch", {"esimgo/monitoring": "true"})
+NAMES = Party(
+    "names", {"k8s-app": "kube-dns"}, "kube-system", {"kubernetes.io/metadata.name": "kube-system"}
+)
+NEIGHBOUR = Party("neighbour", {"app": "shop"}, "shop", {"kubernetes.io/metadata.name": "shop"})
+INTRUDER = Party("intruder", {"app": "unknown"}, NAMESPACE)
+PROVIDER = Party("provider", address="203.0.113.7")
+METADATA = Party("the cloud's metadata", address="169.254.169.254")
+INSIDE = Party("the cloud's network", address="10.20.30.40")
+
+PROCESSES = ("catalogue", "orders", "esims", "gateway", "webhooks")
+ALLOWED = {
+    ("ingress", "gateway", 4000),
+    ("ingress", "webhooks", 4001),
+    ("gateway", "catalogue", 50051),
+    ("gateway", "orders", 50052),
+    ("gateway", "esims", 50053),
+    ("orders", "catalogue", 50051),
+    ("orders", "esims", 50053),
+    ("webhooks", "orders", 50052),
+    ("webhooks", "esims", 50053),
+    *((name, "provider", 443) for name in PROCESSES),
+    *((name, "monitoring", 4317) for name in PROCESSES),
+    *((name, "names", 53) for name in (*PROCESSES, "migrations", "intruder")),
+    ("monitoring", "gateway", 9400),
+    ("monitoring", "webhooks", 9401),
+    ("monitoring", "catalogue", 9451),
+    ("monitoring", "orders", 9452),
+    ("monitoring", "esims", 9453),
+}
+WITH_DATABASE = ("catalogue", "orders", "esims", "webhooks", "migrations")
+WITH_REDIS = ("catalogue", "orders", "esims", "gateway")
+ALLOWED_IN = {
+    "production": {
+        *((name, "the cloud's network", 5432) for name in WITH_DATABASE),
+        *((name, "the cloud's network", 6543) for name in WITH_DATABASE),
+        *((name, "the cloud's network", 6379) for name in WITH_REDIS),
+    },
+    "single-node": {
+        *((name, "postgres", 5432) for name in WITH_DATABASE),
+        *((name, "redis", 6379) for name in WITH_REDIS),
+        *((name, "names", 53) for name in ("postgres", "redis")),
+    },
+}
+# 50054 is the operators' door of webhooks: it is reached by `kubectl port-forward`, not by the network.
+PORTS = (53, 80, 443, 4000, 4001, 4317, 5432, 6379, 6543, 9400, 9401, 9451, 9452, 9453)
+GRPC_PORTS = (50051, 50052, 50053, 50054)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_only_the_listed_callers_reach_each_port(overlay: str) -> None:
+    manifests = render(f"overlays/{overlay}")
+    policies = of_kind(manifests, "NetworkPolicy")
+    ours = [
+        Party(
+            name,
+            template["metadata"]["labels"],
+            NAMESPACE,
+            {"kubernetes.io/metadata.name": NAMESPACE},
+            {
+                port["name"]: port["containerPort"]
+                for container in template["spec"]["containers"]
+                for port in container.get("ports", [])
+            },
+        )
+        for name, template in pods(manifests).items()
+    ]
+    others = [INGRESS, MONITORING, NAMES, NEIGHBOUR, INTRUDER, PROVIDER, METADATA, INSIDE]
+    parties = [*ours, *others]
+    elsewhere = {party.name for party in others if party is not INTRUDER}
+    found = {
+        (caller.name, callee.name, port)
+        for caller in parties
+        for callee in parties
+        for port in (*PORTS, *GRPC_PORTS)
+        # What others do among themselves is no matter of ours; nor are a pod's own loopback calls.
+        if caller is not callee and not {caller.name, callee.name} <= elsewhere
+        if reaches(policies, caller, callee, port, "UDP" if port == 53 else "TCP")
+    }
+    expected = ALLOWED | ALLOWED_IN[overlay]
+    assert found - expected == set(), "reached, and not in the table"
+    assert expected - found == set(), "in the table, and not reached"
+
+
+def test_without_the_policies_everybody_reaches_everybody() -> None:
+    """The evaluation itself: a cluster without policies keeps nobody out."""
+    assert reaches([], NEIGHBOUR, INTRUDER, 50052)
+
+
+def test_one_rule_too_many_is_seen() -> None:
+    manifests = render("overlays/production")
+    hole = {
+        "metadata": {"namespace": NAMESPACE},
+        "spec": {
+            "podSelector": {"matchLabels": {"app.kubernetes.io/name": "orders"}},
+            "policyTypes": ["Ingress"],
+            "ingress": [{"from": [{"namespaceSelector": {}}]}],
+        },
+    }
+    orders = Party("orders", {"app.kubernetes.io/name": "orders"}, NAMESPACE)
+    policies = of_kind(manifests, "NetworkPolicy")
+    assert not reaches(policies, NEIGHBOUR, orders, 50052)
+    assert reaches([*policies, hole], NEIGHBOUR, orders, 50052)
