@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dotenv import dotenv_values
 
 from cli.processes import PROCESSES
 from cli.supervisor import ROOT
-from kit.env import Env
+from kit.env import FILE_SUFFIX, Env
 
 SUPABASE = ("SUPABASE_URL", "SUPABASE_ANON_KEY", "SUPABASE_SERVICE_ROLE_KEY")
 
@@ -135,13 +135,26 @@ def merged(
     return {**_filled(dotenv_values(file)), **_filled(environment)}
 
 
-def load() -> LocalSettings:
+def load(environment: Mapping[str, str] = os.environ) -> LocalSettings:
     """Reads the machine's settings; raises kit.env.SettingsError naming all that is wrong."""
-    values = merged()
+    values = merged(environment)
     env = Env(values)
     settings = LocalSettings.read(env, values)
     env.finish()
-    return settings
+    return replace(settings, values=_without_files(values, env.from_files))
+
+
+def _without_files(values: dict[str, str], known: Mapping[str, str]) -> dict[str, str]:
+    """The same with every secret under its own name: what is started here is told no files."""
+    names = [name for name in values if name.endswith(FILE_SUFFIX)]
+    found = dict(known)
+    if any(name.removesuffix(FILE_SUFFIX) not in found for name in names):
+        for process in PROCESSES:
+            found |= process.read(values)[0].from_files
+    rest = {
+        n: v for n, v in values.items() if n not in names or n[: -len(FILE_SUFFIX)] not in found
+    }
+    return rest | found
 
 
 def _filled(values: Mapping[str, str | None]) -> dict[str, str]:

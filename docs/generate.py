@@ -20,6 +20,7 @@ HEADER = """\
 # Every variable of the platform. Copy this file to .env, which `make up` and ./esimgo read, and take
 # the # away from what you set; the environment stands over the file, and empty means not set.
 # Everything may be left out: then the provider, Supabase Auth and PostgreSQL are played locally.
+# What is marked as secret may stand in a file instead, which NAME_FILE names.
 # docs/configuration.md says which process reads what. Written by `make docs`.
 """
 # First in the file: what somebody with real accounts sets.
@@ -79,7 +80,8 @@ def configuration(text: str, programs: dict[str, list[Variable]]) -> str:
 def _section(title: str, variables: Iterable[Variable]) -> str:
     lines = [f"# --- {title} ---"]
     for variable in variables:
-        lines += textwrap.wrap(variable.help, 98, initial_indent="# ", subsequent_indent="# ")
+        text = f"{variable.help} Secret." if variable.secret else variable.help
+        lines += textwrap.wrap(text, 98, initial_indent="# ", subsequent_indent="# ")
         lines.append(f"#{variable.name}={variable.default or ''}")
     return "\n".join(lines) + "\n"
 

@@ -2,7 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
+
+# A secret NAME may stand in a file that NAME_FILE names, as orchestrators mount them.
+FILE_SUFFIX = "_FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +26,14 @@ class SettingsError(Exception):
 class Env:
     """Reads variables, keeps what was declared, and collects what is wrong until `finish`.
 
-    An empty value counts as absent, because compose files and shells pass empty ones on.
+    An empty value counts as absent, because compose files and shells pass empty ones on; so does an
+    empty file. `from_files` holds the secrets that were in files.
     """
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values
         self.declared: dict[str, Variable] = {}
+        self.from_files: dict[str, str] = {}
         self.problems: list[str] = []
 
     def text(
@@ -41,11 +47,27 @@ class Env:
     ) -> str:
         """A variable as it is; without a default it is required, and `missing` may say why."""
         self.declared[name] = Variable(name, help, default, secret)
-        value = self._values.get(name, "").strip() or default
+        value: str | None = self._values.get(name, "").strip()
+        if secret and (file := self._values.get(name + FILE_SUFFIX, "").strip()):
+            if value:
+                self.problems.append(f"{name} and {name}{FILE_SUFFIX} are both set: keep one")
+            value = self._from_file(name, file)
+        value = value or default
         if value is None:
             self.problems.append(f"{missing or 'a required variable is missing'}: set {name}")
             return ""
         return value
+
+    def _from_file(self, name: str, file: str) -> str:
+        try:
+            text = Path(file).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not text"
+            self.problems.append(f"{name}{FILE_SUFFIX}: {file} can't be read: {why}")
+            return ""
+        if text:
+            self.from_files[name] = text
+        return text
 
     def optional(self, name: str, help: str, *, secret: bool = False) -> str | None:  # noqa: A002
         """A variable that may be absent."""
