@@ -37,6 +37,7 @@ docs: .venv/runtime.stamp
 	@$(PY) -m docs.generate
 lock: .venv/dev.stamp
 	@$(UV) --extra local -o requirements.lock pyproject.toml
+	@$(UV) -c requirements.lock -o requirements-image.lock pyproject.toml
 	@$(UV) -c requirements.lock --extra local --extra dev -o requirements-dev.lock pyproject.toml
 clean: # everything that can be made again; the state in .local stays
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/js/node_modules
