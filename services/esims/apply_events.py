@@ -1,25 +1,28 @@
-"""Takes in what callbacks tell of eSIMs: each event in a transaction of its own, in any order."""
+"""Takes in what callbacks tell of eSIMs: those of one call together, and in any order."""
 
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import zip_longest
 from uuid import UUID
 
 from kit.clock import Clock
-from kit.db import Database
+from kit.db import Connection, Database
 from kit.errors import Failure
 from services.esims import bundle_store, follow_store, store
+from services.esims.bundle import Bundle
 from services.esims.bundle_store import Told
-from services.esims.events import Event, effect_of
+from services.esims.esim import ESIM
+from services.esims.events import Effect, Event, effect_of
 from services.esims.record import settle
 
 logger = logging.getLogger(__name__)
 
-# eSIMs that are worked on at a time: most of the pool's ten connections, and some are left for
-# customers.
+# eSIMs that are worked on at a time where events go one by one: most of the pool's ten connections,
+# and some are left for customers.
 AT_ONCE = 6
 
 
@@ -64,54 +67,95 @@ class Events:
 
         Raises Failure when the database is away: what was committed until then does no harm again.
         """
-        of_esim: defaultdict[str, list[Event]] = defaultdict(list)
-        for event in events:
-            of_esim[event.iccid].append(event)
-        results: dict[UUID, Result] = {}
-        lanes = await asyncio.gather(
-            *(self._apply_in_order(mine, results) for mine in of_esim.values()),
-            return_exceptions=True,
-        )
-        for error in lanes:
-            if isinstance(error, BaseException):
-                raise error
+        try:
+            results = await self._apply_together(events)
+        except Failure:
+            raise
+        except Exception:
+            # One event that we can't bear must not hold up all others.
+            logger.warning("%s events could not be applied together", len(events), exc_info=True)
+            results = await self._apply_one_by_one(events)
+        quiet = (Outcome.UNCHANGED, Outcome.UNKNOWN_ESIM)
+        touched = {event.iccid for event in events if results[event.id].outcome not in quiet}
+        await asyncio.gather(*map(self._forget, touched))
         if any(result.outcome is Outcome.READ_QUEUED for result in results.values()):
             self._read_soon()
         return results
 
-    async def _apply_in_order(self, events: Sequence[Event], results: dict[UUID, Result]) -> None:
-        async with self._lane:
-            for event in events:
-                try:
-                    results[event.id] = Result(await self._apply_one(event))
-                except Failure:
-                    raise
-                except Exception as error:
-                    # One event that we can't bear must not hold up all others.
-                    logger.exception("event %s could not be applied", event.id)
-                    results[event.id] = Result(Outcome.FAILED, type(error).__name__)
-            quiet = (Outcome.UNCHANGED, Outcome.UNKNOWN_ESIM)
-            if any(results[event.id].outcome not in quiet for event in events):
-                await self._forget(events[0].iccid)
+    async def _apply_one_by_one(self, events: Sequence[Event]) -> dict[UUID, Result]:
+        results: dict[UUID, Result] = {}
 
-    async def _apply_one(self, event: Event) -> Outcome:
+        async def in_order(events: Sequence[Event]) -> None:
+            async with self._lane:
+                for event in events:
+                    try:
+                        results.update(await self._apply_together([event]))
+                    except Failure:
+                        raise
+                    except Exception as error:
+                        logger.exception("event %s could not be applied", event.id)
+                        results[event.id] = Result(Outcome.FAILED, type(error).__name__)
+
+        lanes = await asyncio.gather(
+            *(in_order(mine) for mine in _of_each_esim(events).values()), return_exceptions=True
+        )
+        for error in lanes:
+            if isinstance(error, BaseException):
+                raise error
+        return results
+
+    async def _apply_together(self, events: Sequence[Event]) -> dict[UUID, Result]:
+        """In one transaction, whose statements grow only with the most events of one eSIM."""
         now = self._clock.wall()
+        waiting = _of_each_esim(events)
+        results = {event.id: Result(Outcome.UNKNOWN_ESIM) for event in events}
         async with self._database.system() as connection:
-            found = await store.lock_iccids(connection, [event.iccid])
-            if not found:
-                return Outcome.UNKNOWN_ESIM
-            esim = found[0]
-            bundles = await bundle_store.list_of_esims(connection, [esim.id])
-            effect = effect_of(event, esim, bundles)
-            if effect.told is not None:
-                await bundle_store.upsert(
-                    connection, [Told(esim.id, effect.told, event.received_at)]
-                )
-            changed = effect.told is not None or effect.esim != esim
+            esims = {esim.iccid: esim for esim in await store.lock_iccids(connection, [*waiting])}
+            changed: set[str] = set()
+            to_read: set[UUID] = set()
+            # One event of each eSIM at a time: what it does to the bundles is the next one's ground.
+            for turn in zip_longest(*(waiting[iccid] for iccid in esims)):
+                told: list[Told] = []
+                bundles = await _bundles(connection, esims.values())
+                for event in filter(None, turn):
+                    esim = esims[event.iccid]
+                    effect = effect_of(event, esim, bundles[esim.id])
+                    if effect.told is not None:
+                        told.append(Told(esim.id, effect.told, event.received_at))
+                    if effect.read:
+                        to_read.add(esim.id)
+                    news = effect.told is not None or effect.esim != esim
+                    if news:
+                        changed.add(event.iccid)
+                        esims[event.iccid] = effect.esim
+                    results[event.id] = Result(_outcome(effect, news=news))
+                if told:
+                    await bundle_store.upsert(connection, told)
             if changed:
-                await settle(connection, [effect.esim], now)
-            if effect.read:
-                await follow_store.follow_soon(connection, esim.id, now)
-        if effect.read:
-            return Outcome.READ_QUEUED
-        return Outcome.APPLIED if changed else Outcome.UNCHANGED
+                await settle(connection, [esims[iccid] for iccid in sorted(changed)], now)
+            if to_read:
+                await follow_store.follow_soon(connection, [*to_read], now)
+        return results
+
+
+async def _bundles(
+    connection: Connection, esims: Iterable[ESIM]
+) -> defaultdict[UUID, list[Bundle]]:
+    of_esim: defaultdict[UUID, list[Bundle]] = defaultdict(list)
+    for bundle in await bundle_store.list_of_esims(connection, [esim.id for esim in esims]):
+        of_esim[bundle.esim_id].append(bundle)
+    return of_esim
+
+
+def _outcome(effect: Effect, *, news: bool) -> Outcome:
+    if effect.read:
+        return Outcome.READ_QUEUED
+    return Outcome.APPLIED if news else Outcome.UNCHANGED
+
+
+def _of_each_esim(events: Sequence[Event]) -> dict[str, list[Event]]:
+    """By ICCID, in the given order."""
+    of_esim: defaultdict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        of_esim[event.iccid].append(event)
+    return of_esim

@@ -45,6 +45,6 @@ async def cancel_order_bundles(
             if esim.order_id == cancelled.order_id:
                 changed.append(replace(esim, order_cancelled_at=esim.order_cancelled_at or now))
             else:
-                await follow_store.follow_soon(connection, esim.id, now)
+                await follow_store.follow_soon(connection, [esim.id], now)
                 changed.append(replace(esim, bundles_read_at=None))
         return await record.settle(connection, changed, now)

@@ -99,10 +99,13 @@ async def follow_ends(connection: Connection, ids: Sequence[UUID], now: datetime
 
 FOLLOW_SOON = """
     update esims.esims set follow_at = least(coalesce(follow_at, $2), $2), follow_count = 0
-    where id = $1
+    where id = any($1::uuid[])
 """
 
 
-async def follow_soon(connection: Connection, esim_id: UUID, at: datetime) -> None:
-    """Has the service look at the provider by itself at that time or before."""
-    await connection.execute(FOLLOW_SOON, esim_id, at)
+async def follow_soon(connection: Connection, esim_ids: Sequence[UUID], at: datetime) -> None:
+    """Has the service look at the provider by itself at that time or before.
+
+    Of several the rows are locked.
+    """
+    await connection.execute(FOLLOW_SOON, esim_ids, at)

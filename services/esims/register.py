@@ -56,8 +56,7 @@ class Registration:
                     "ICCID_UNKNOWN",
                     "An ICCID of this top-up is not registered here; nothing was changed",
                 )
-            for esim in known:
-                await follow_store.follow_soon(connection, esim.id, now)
+            await follow_store.follow_soon(connection, [esim.id for esim in known], now)
             applied = [
                 replace(e, last_action="Bundle Applied", action_date=now, bundles_read_at=None)
                 for e in known

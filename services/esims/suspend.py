@@ -62,7 +62,8 @@ class Suspension:
     async def _set(self, esim: ESIM, wanted: ProviderState) -> ESIM:
         # Noted before: should this process end in the middle, the background settles it.
         async with self._database.system() as connection:
-            await follow_store.follow_soon(connection, esim.id, self._clock.wall() + LOOK_AFTER)
+            due = self._clock.wall() + LOOK_AFTER
+            await follow_store.follow_soon(connection, [esim.id], due)
         try:
             if wanted is ProviderState.SUSPENDED:
                 await self._source.suspend_esim(esim.iccid)

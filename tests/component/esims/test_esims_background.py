@@ -79,7 +79,7 @@ async def test_a_look_asked_for_during_another_is_still_made(parts: Parts) -> No
     now = parts.clock.wall()
     async with parts.database.system() as connection:
         (due,) = await follow_store.claim_follows(connection, now, LEASE, 1)
-        await follow_store.follow_soon(connection, esim.id, now)
+        await follow_store.follow_soon(connection, [esim.id], now)
         await follow_store.schedule_follows(connection, [(due, None)], now)
     assert await parts.watch.look() == 1
 
