@@ -31,13 +31,15 @@ class ESIMQueries:
     @auth_field(
         name="myESIMs",
         description=f"The caller's own eSIMs, newest first; the newest {MOST} unless `first` says"
-        " fewer.",
+        " fewer. At most 300 s old where the provider answers in time.",
     )
     async def my_esims(self, info: Info, first: FirstArgument = MOST) -> list[ESIM]:
         if not 1 <= first <= MOST:
             raise invalid({"first": f"must be a whole number from 1 to {MOST}, not {first}"})
         request = esims_pb2.ListESIMsRequest(
-            filter=esims_pb2.ESIMFilter(customer_id=info.context.own_id()), page_size=first
+            filter=esims_pb2.ESIMFilter(customer_id=info.context.own_id()),
+            page_size=first,
+            fresh=True,
         )
         answer = await info.context.call(info.context.peers.esims.ListESIMs, request)
         info.context.spend(len(answer.esims))

@@ -35,6 +35,20 @@ class ESIMStatus(Enum):
     )
 
 
+@strawberry.enum(description="Where an eSIM's profile is: on a device, or to be put on one.")
+class ProfileStatus(Enum):
+    RELEASED = strawberry.enum_value(
+        "RELEASED",
+        description="On no device; with an `installedDate` it was on one, and was removed.",
+    )
+    DOWNLOADED = strawberry.enum_value("DOWNLOADED", description="Being put on a device.")
+    INSTALLED = strawberry.enum_value("INSTALLED", description="On a device.")
+    UNAVAILABLE = strawberry.enum_value(
+        "UNAVAILABLE", description="It can't be installed any more: another eSIM is needed."
+    )
+    DEACTIVATED = strawberry.enum_value("DEACTIVATED", description="Taken out of service for good.")
+
+
 @strawberry.enum(description="What a bundle is good for now.")
 class BundleState(Enum):
     PROCESSING = strawberry.enum_value("PROCESSING", description="Being set up; up to ten minutes.")
@@ -145,6 +159,12 @@ class ESIM:
     last_country: str | None = strawberry.field(
         description="The ISO code of the country that it was last seen in; null before the first one."
     )
+    profile_status: ProfileStatus | None = strawberry.field(
+        description="Where its profile is; null: not heard of yet."
+    )
+    installed_date: datetime | None = strawberry.field(
+        description="When a device first installed it; null: not heard of."
+    )
     order_id: strawberry.Private[str]
     plan_id: strawberry.Private[str]
 
@@ -226,6 +246,8 @@ class ESIM:
             as_of=_moment(esim, "as_of"),
             deletion_date=_moment(esim, "deletion_date"),
             last_country=esim.last_country or None,
+            profile_status=ProfileStatus.__members__.get(esim.profile_status.upper()),
+            installed_date=_moment(esim, "installed_date"),
             order_id=esim.order_id,
             plan_id=esim.plan_id,
         )

@@ -9,7 +9,7 @@ import strawberry
 from gateway.auth import auth_subscription
 from gateway.context import Info
 from gateway.esim_operations import MOST, ESIMIdArgument
-from gateway.esims import ESIM, ESIMStatus
+from gateway.esims import ESIM, ESIMStatus, ProfileStatus
 from gateway.orders import Order, OrderIdArgument
 from kit import timestamps
 from protos.esims.v1 import esims_pb2
@@ -22,6 +22,10 @@ from protos.orders.v1 import orders_pb2
 class ESIMStatusUpdate:
     esim_id: strawberry.ID = strawberry.field(description="The eSIM's id.")
     status: ESIMStatus = strawberry.field(description="What it is good for now.")
+    profile_status: ProfileStatus | None = strawberry.field(
+        description="Where its profile is; null: not heard of yet. An install of which the provider"
+        " sends no callback is looked for after 5, 10, 20, ... and then every 300 s."
+    )
     data_used: float | None = strawberry.field(
         description="Data used, in MB, base 10, of the bundles that are active or not yet used, or"
         " else of the last one; null when an unlimited bundle is among them."
@@ -40,6 +44,7 @@ class ESIMStatusUpdate:
         return cls(
             esim_id=esim.id,
             status=esim.status,
+            profile_status=esim.profile_status,
             data_used=seen.data_used_mb if seen.HasField("data_used_mb") else None,
             data_remaining=(seen.data_remaining_mb if seen.HasField("data_remaining_mb") else None),
             updated_at=timestamps.from_proto(seen.updated_at),
@@ -54,8 +59,8 @@ class ESIMStatusUpdate:
 class Subscription:
     @auth_subscription(
         name="esimStatusUpdated",
-        description="The status of one eSIM and its use of data. An unknown id, or another"
-        " customer's, is the error NOT_FOUND.",
+        description="The status of one eSIM, where its profile is, and its use of data. An unknown"
+        " id, or another customer's, is the error NOT_FOUND.",
     )
     async def esim_status_updated(
         self, info: Info, esim_id: ESIMIdArgument

@@ -49,8 +49,8 @@ class ESIM:
     """One eSIM as it is kept.
 
     `state_read_at` and `bundles_read_at` are when the provider was last asked; None: never.
-    What follows `updated_at` is told by callbacks only; `activated_at` is when it was first seen on
-    a network.
+    What follows `updated_at` is told by callbacks, and the profile by readings too; `activated_at` is
+    when it was first seen on a network, `installed_at` when a device first installed it.
     """
 
     id: UUID
@@ -84,6 +84,7 @@ class ESIM:
     msisdn_at: datetime | None = None
     message_failed_at: datetime | None = None
     code_assigned_at: datetime | None = None
+    installed_at: datetime | None = None
 
     @property
     def deletion_date(self) -> datetime | None:
@@ -102,9 +103,11 @@ class ESIM:
         read = [at for at in (self.state_read_at, self.bundles_read_at) if at is not None]
         return min(read, default=None)
 
-    def is_stale(self, now: datetime, fresh_for: timedelta) -> bool:
-        """Whether its bundles are to be read again."""
-        return self.bundles_read_at is None or now - self.bundles_read_at >= fresh_for
+    def is_stale(self, now: datetime, fresh_for: timedelta, *, state_too: bool = False) -> bool:
+        """Whether its bundles are to be read again; `state_too`: or what else is read of it."""
+        read_at = self.as_of if state_too else self.bundles_read_at
+        unread = state_too and self.state_read_at is None
+        return unread or read_at is None or now - read_at >= fresh_for
 
 
 def status_of(esim: ESIM, bundles: Sequence[Bundle]) -> ESIMStatus:

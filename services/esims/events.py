@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.esims.bundle import ANNOUNCED, Assignment, AssignmentState, Bundle
 from services.esims.esim import ESIM, ProviderState
+from services.esims.profile import told_by_callback
 
 # Callbacks write whole seconds, the provider's other answers finer ones.
 SAME_MOMENT = timedelta(seconds=1)
@@ -184,11 +185,8 @@ def effect_of(event: Event, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
             last = _last(esim.message_failed_at, at or received)
             return Effect(replace(esim, message_failed_at=last))
         case ProfileChanged(profile_status, at):
-            if _older(at or received, esim.profile_status_at):
-                return Effect(esim)
-            return Effect(
-                replace(esim, profile_status=profile_status, profile_status_at=at or received)
-            )
+            told = told_by_callback(esim, profile_status, at or received)
+            return Effect(esim, read=True) if told is None else Effect(told)
         case CodeAssigned(smdp_address, matching_id, at):
             if _older(at or received, esim.code_assigned_at):
                 return Effect(esim)

@@ -65,7 +65,11 @@ class Readings:
         that of the caller, in seconds. Raises Failure when the database is away.
         """
         now = self._clock.wall()
-        due = [esim for esim in esims if force or esim.is_stale(now, self._fresh_for)]
+        due = [
+            esim
+            for esim in esims
+            if force or esim.is_stale(now, self._fresh_for, state_too=len(esims) <= FEW)
+        ]
         if not due:
             return
         # A third of the caller's time is kept for the database and the way back.
@@ -81,6 +85,10 @@ class Readings:
     async def read_all(self, esims: Sequence[ESIM]) -> None:
         """Reads all of these for background work: behind customers' requests, without a bound."""
         await self._finish(self._start(esims, few=True, priority=Priority.SYNC))
+
+    def read_later(self, esims: Sequence[ESIM]) -> None:
+        """As `read_all`, without waiting for it."""
+        self._in_background(self.read_all(esims))
 
     async def close(self) -> None:
         """Gives up what is on its way: it will be stale, and so be read again."""

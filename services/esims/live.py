@@ -1,25 +1,35 @@
 """What callers who keep listening hear: eSIMs as they are now, and again after each change."""
 
+import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from kit.auth import Session
+from kit.clock import Clock
 from kit.db import Database
 from kit.errors import Failure, Kind
 from kit.notify import Notices
 from services.esims import bundle_store, store
 from services.esims.bundle import Bundle, BundleState, Usage, usage_of
 from services.esims.esim import ESIM
-from services.esims.freshen import Readings
+from services.esims.freshen import FEW, Readings
+from services.esims.profile import awaits_install
+from services.esims.settings import FRESH_FOR
 from services.esims.store import Filter
+
+logger = logging.getLogger(__name__)
 
 # What the triggers on the tables notify on.
 CHANNEL = "esimgo_esims"
 # As many as one page of a list: whoever owns more looks at the rest in pages.
 MOST_AT_FIRST = 500
+# Who follows an eSIM that isn't installed is mostly about to do it, and not every install is told by
+# a callback: the service looks after 5, 10, 20, .. seconds, and ends at the age of all readings.
+FIRST_LOOK = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +52,13 @@ class Seen:
 class Live:
     """Follows eSIMs in the database, whichever process changes them."""
 
-    def __init__(self, database: Database, notices: Notices, readings: Readings) -> None:
+    def __init__(
+        self, database: Database, notices: Notices, readings: Readings, clock: Clock
+    ) -> None:
         self._database = database
         self._notices = notices
         self._readings = readings
+        self._clock = clock
 
     async def watch(self, session: Session, wanted: Wanted) -> AsyncIterator[list[Seen]]:
         """First all that is wanted, then what changed since the last time, with no end.
@@ -60,12 +73,37 @@ class Live:
             if wanted.esim_ids:
                 # What is old is read from the provider meanwhile; what that changes is heard here.
                 await self._readings.freshen([one.esim for one in seen], time_left=0)
-            while True:
-                changed = await ear.changes()
-                if changed is None:
-                    yield await self._all(session, wanted)
-                elif seen := await self._some(session, [UUID(id_) for id_ in changed]):
-                    yield seen
+            looking = asyncio.create_task(self._look_for_installs(session, wanted.esim_ids))
+            try:
+                while True:
+                    changed = await ear.changes()
+                    if changed is None:
+                        yield await self._all(session, wanted)
+                    elif seen := await self._some(session, [UUID(id_) for id_ in changed]):
+                        yield seen
+            finally:
+                looking.cancel()
+
+    async def _look_for_installs(self, session: Session, ids: Sequence[UUID]) -> None:
+        """Has what isn't installed read again and again; what that changes is heard as a change."""
+        pause = FIRST_LOOK
+        while 1 <= len(ids) <= FEW:
+            await asyncio.sleep(pause.total_seconds())
+            try:
+                async with self._database.session(session) as connection:
+                    esims = await store.get_many(connection, ids)
+            except Failure as failure:
+                logger.info("an install is looked for again later: %s", failure.reason)
+                continue
+            waiting = [esim for esim in esims if awaits_install(esim)]
+            if not waiting:
+                return
+            # Others who follow it look too: the pace is one follower's.
+            now = self._clock.wall()
+            self._readings.read_later(
+                [e for e in waiting if e.is_stale(now, pause / 2, state_too=True)]
+            )
+            pause = min(2 * pause, FRESH_FOR)
 
     async def _all(self, session: Session, wanted: Wanted) -> list[Seen]:
         if wanted.esim_ids:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +13,8 @@ from services.esims.esim import ProviderState, bare_host
 
 # A time before the first eSIM is a program's zero, not a date.
 FIRST_YEAR = 2010
+# What its column holds; the provider's words have some ten characters.
+MOST_WORD = 100
 # What a bigint column holds; more bytes than that is no data plan.
 MOST_BYTES = 2**63 - 1
 
@@ -32,6 +34,7 @@ class Details:
     customer_ref: str
     apple_install_url: str = field(repr=False, default="")
     android_install_url: str = field(repr=False, default="")
+    first_installed: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ class HistoryEntry:
 def read_details(answer: Any) -> Details:
     """GET /esims/{iccid}. A profile that is Deactivated makes the eSIM so, whatever `state` says."""
     body = _object(answer)
-    profile_status = text(body.get("profileStatus"))
+    profile_status = text(body.get("profileStatus"))[:MOST_WORD]
     state = _state(body.get("state"))
     if profile_status.lower() == ProviderState.DEACTIVATED:
         state = ProviderState.DEACTIVATED
@@ -83,6 +86,7 @@ def read_details(answer: Any) -> Details:
         customer_ref=text(body.get("customerRef")),
         apple_install_url=text(body.get("appleInstallUrl")),
         android_install_url=text(body.get("androidInstallUrl")),
+        first_installed=_installed(body.get("firstInstalledDateTime")),
     )
 
 
@@ -175,6 +179,17 @@ def moment(value: Any) -> datetime | None:
     try:
         at = timestamps.from_iso(value)
     except (ValueError, OverflowError):
+        return None
+    return at if at.year >= FIRST_YEAR else None
+
+
+def _installed(value: Any) -> datetime | None:
+    """A time as text, or in milliseconds since 1970; 0 stands for never."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        return moment(value)
+    try:
+        at = datetime.fromtimestamp(value / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
         return None
     return at if at.year >= FIRST_YEAR else None
 

@@ -12,6 +12,7 @@ from services.esims.bundle import Assignment, Bundle
 from services.esims.bundle_store import Told
 from services.esims.datasource import MOST_ASSIGNMENTS
 from services.esims.esim import ESIM, settled
+from services.esims.profile import told_by_reading
 from services.esims.provider_esim import Details
 
 
@@ -74,6 +75,7 @@ def _told(esim: ESIM, reading: Reading) -> ESIM:
         provider_state=details.state or esim.provider_state,
         state_read_at=reading.asked_at,
     )
+    esim = told_by_reading(esim, details.profile_status, details.first_installed, reading.asked_at)
     # A code that was announced since is the customer's: only a newer announcement replaces it.
     if esim.code_assigned_at is not None:
         return esim

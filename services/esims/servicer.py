@@ -2,22 +2,30 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import grpc
 
 from kit import rpc_guard
-from kit.auth import Role, Session
+from kit.auth import Session
 from kit.checks import Checks
 from kit.clock import Clock
 from kit.db import Database
-from kit.errors import Failure, Kind
 from kit.rpc_guard import Access
 from protos.esims.v1 import esims_pb2 as pb
 from protos.esims.v1 import esims_pb2_grpc, events_pb2
-from services.esims import bundle_store, cancel, event_messages, find, messages, paging, store
+from services.esims import (
+    bundle_store,
+    cancel,
+    event_messages,
+    find,
+    listing,
+    messages,
+    paging,
+    store,
+)
 from services.esims.apply_events import Events
 from services.esims.bundle import Bundle, usage_of
 from services.esims.bundle_status import bundle_status
@@ -113,21 +121,13 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
         size = checks.page_size(request.page_size, USUAL_PAGE, MOST_PER_PAGE)
         wanted = messages.filter_from_proto(checks, request.filter)
         checks.done()
-        after = paging.read(request)
-        if wanted.customer_id is not None and session.role is Role.CUSTOMER:
-            raise Failure(
-                Kind.FORBIDDEN,
-                "FORBIDDEN",
-                "Not allowed: filter.customer_id is for administrators; leave it out to list yours",
-            )
-        if session.role is Role.CUSTOMER:
-            wanted = replace(wanted, customer_id=session.user_id)
-        async with self._database.session(session) as connection:
-            found = await store.list_page(connection, wanted, after, size + 1)
-        page = found[:size]
+        asked = listing.Page(wanted, paging.read(request), size, request.fresh)
+        page, more = await listing.list_page(
+            self._database, self._parts.readings, session, asked, rpc_guard.time_left()
+        )
         return pb.ListESIMsResponse(
             esims=messages.esims_to_proto(page),
-            next_page_token=paging.write(request, page[-1]) if len(found) > size else "",
+            next_page_token=paging.write(request, page[-1]) if more else "",
             row_tokens=[paging.write(request, esim) for esim in page]
             if request.with_row_tokens
             else [],

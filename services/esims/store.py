@@ -14,7 +14,8 @@ COLUMNS = """
     auto_activate, status, provider_state, matching_id, smdp_address, assigned_date, last_action,
     action_date, order_cancelled_at, state_read_at, bundles_read_at, created_at, updated_at,
     activated_at, deletion_announced_at, last_country, last_country_at, profile_status,
-    profile_status_at, msisdn, msisdn_at, message_failed_at, code_assigned_at
+    profile_status_at, msisdn, msisdn_at, message_failed_at, code_assigned_at,
+    installed_at
 """
 
 
@@ -131,17 +132,18 @@ KEPT = {
     "last_country": "text",
     "last_country_at": "timestamptz",
     "profile_status": "text",
-    "profile_status_at": "timestamptz",
     "msisdn": "text",
     "msisdn_at": "timestamptz",
     "message_failed_at": "timestamptz",
     "code_assigned_at": "timestamptz",
+    "installed_at": "timestamptz",
 }
 # Likewise, but a new value of these alone is no change that anybody has to hear of.
 NOTED = {
     "order_cancelled_at": "timestamptz",
     "state_read_at": "timestamptz",
     "bundles_read_at": "timestamptz",
+    "profile_status_at": "timestamptz",
 }
 SAVED = KEPT | NOTED
 SAVE = f"""

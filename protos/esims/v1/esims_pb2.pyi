@@ -114,6 +114,7 @@ class ESIM(_message.Message):
     LAST_COUNTRY_FIELD_NUMBER: _builtins.int
     LAST_COUNTRY_DATE_FIELD_NUMBER: _builtins.int
     PROFILE_STATUS_FIELD_NUMBER: _builtins.int
+    INSTALLED_DATE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID."""
     iccid: _builtins.str
@@ -135,7 +136,9 @@ class ESIM(_message.Message):
     last_country: _builtins.str
     """ISO code of the country that it was last seen in; empty before the first one."""
     profile_status: _builtins.str
-    """As the provider last told: Released, Downloaded, Installed; empty when it did not."""
+    """The profile on the device, in the provider's words: Released (on no device, also when it was taken off again),
+    Downloaded, Installed, Unavailable (can't be installed any more) or Deactivated; empty when it was not told yet.
+    """
     @_builtins.property
     def assigned_date(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -154,6 +157,10 @@ class ESIM(_message.Message):
 
     @_builtins.property
     def last_country_date(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def installed_date(self) -> _timestamp_pb2.Timestamp:
+        """When a device first installed it; absent: not heard of."""
+
     def __init__(
         self,
         *,
@@ -177,10 +184,11 @@ class ESIM(_message.Message):
         last_country: _builtins.str = ...,
         last_country_date: _timestamp_pb2.Timestamp | None = ...,
         profile_status: _builtins.str = ...,
+        installed_date: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["action_date", b"action_date", "as_of", b"as_of", "assigned_date", b"assigned_date", "created_at", b"created_at", "deletion_date", b"deletion_date", "last_country_date", b"last_country_date", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action_date", b"action_date", "as_of", b"as_of", "assigned_date", b"assigned_date", "created_at", b"created_at", "deletion_date", b"deletion_date", "installed_date", b"installed_date", "last_country_date", b"last_country_date", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_date", b"action_date", "as_of", b"as_of", "assigned_date", b"assigned_date", "bundle_name", b"bundle_name", "created_at", b"created_at", "customer_id", b"customer_id", "customer_ref", b"customer_ref", "deletion_date", b"deletion_date", "iccid", b"iccid", "id", b"id", "last_action", b"last_action", "last_country", b"last_country", "last_country_date", b"last_country_date", "matching_id", b"matching_id", "order_id", b"order_id", "plan_id", b"plan_id", "profile_status", b"profile_status", "smdp_address", b"smdp_address", "status", b"status", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_date", b"action_date", "as_of", b"as_of", "assigned_date", b"assigned_date", "bundle_name", b"bundle_name", "created_at", b"created_at", "customer_id", b"customer_id", "customer_ref", b"customer_ref", "deletion_date", b"deletion_date", "iccid", b"iccid", "id", b"id", "installed_date", b"installed_date", "last_action", b"last_action", "last_country", b"last_country", "last_country_date", b"last_country_date", "matching_id", b"matching_id", "order_id", b"order_id", "plan_id", b"plan_id", "profile_status", b"profile_status", "smdp_address", b"smdp_address", "status", b"status", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -455,12 +463,17 @@ class ListESIMsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     WITH_ROW_TOKENS_FIELD_NUMBER: _builtins.int
+    FRESH_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """1 to 500; 0 means 50."""
     page_token: _builtins.str
     """`next_page_token` of the answer before; the filter must be the same."""
     with_row_tokens: _builtins.bool
     """Whether the answer has `row_tokens`."""
+    fresh: _builtins.bool
+    """Those of the page that are older than 300 s are read from the provider first, within a bounded time; of more than
+    five the bundles only.
+    """
     @_builtins.property
     def filter(self) -> Global___ESIMFilter: ...
     def __init__(
@@ -470,10 +483,11 @@ class ListESIMsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         with_row_tokens: _builtins.bool = ...,
+        fresh: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token", "with_row_tokens", b"with_row_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "fresh", b"fresh", "page_size", b"page_size", "page_token", b"page_token", "with_row_tokens", b"with_row_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -276,9 +276,10 @@ class ESIMsServiceServicer:
 
     def WatchESIMs(self, request, context):
         """eSIMs as they are now, and then each as it is after a change, for as long as the caller listens. One message holds all
-        that changed since the one before, so a slow caller misses steps between and never the last. Ends with UNAVAILABLE
-        when the service stops or its database is away (call again: the first message is the present state), and with
-        UNAUTHENTICATED when the session expires.
+        that changed since the one before, so a slow caller misses steps between and never the last. Up to five named
+        eSIMs that no device has installed are read from the provider after 5, 10, 20, .. and then every 300 seconds, as it
+        may tell of an install by no callback. Ends with UNAVAILABLE when the service stops or its database is away (call
+        again: the first message is the present state), and with UNAUTHENTICATED when the session expires.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -84,9 +84,10 @@ class ESIMsServiceStub:
     """Whether a plan's bundle can be put on this eSIM."""
     WatchESIMs: _grpc.UnaryStreamMultiCallable[_esims_pb2.WatchESIMsRequest, _esims_pb2.WatchESIMsResponse]
     """eSIMs as they are now, and then each as it is after a change, for as long as the caller listens. One message holds all
-    that changed since the one before, so a slow caller misses steps between and never the last. Ends with UNAVAILABLE
-    when the service stops or its database is away (call again: the first message is the present state), and with
-    UNAUTHENTICATED when the session expires.
+    that changed since the one before, so a slow caller misses steps between and never the last. Up to five named
+    eSIMs that no device has installed are read from the provider after 5, 10, 20, .. and then every 300 seconds, as it
+    may tell of an install by no callback. Ends with UNAVAILABLE when the service stops or its database is away (call
+    again: the first message is the present state), and with UNAUTHENTICATED when the session expires.
     """
 
 @_typing.type_check_only
@@ -144,9 +145,10 @@ class ESIMsServiceAsyncStub(ESIMsServiceStub):
     """Whether a plan's bundle can be put on this eSIM."""
     WatchESIMs: _aio.UnaryStreamMultiCallable[_esims_pb2.WatchESIMsRequest, _esims_pb2.WatchESIMsResponse]  # type: ignore[assignment]
     """eSIMs as they are now, and then each as it is after a change, for as long as the caller listens. One message holds all
-    that changed since the one before, so a slow caller misses steps between and never the last. Ends with UNAVAILABLE
-    when the service stops or its database is away (call again: the first message is the present state), and with
-    UNAUTHENTICATED when the session expires.
+    that changed since the one before, so a slow caller misses steps between and never the last. Up to five named
+    eSIMs that no device has installed are read from the provider after 5, 10, 20, .. and then every 300 seconds, as it
+    may tell of an install by no callback. Ends with UNAVAILABLE when the service stops or its database is away (call
+    again: the first message is the present state), and with UNAUTHENTICATED when the session expires.
     """
 
 class ESIMsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -315,9 +317,10 @@ class ESIMsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_esims_pb2.WatchESIMsResponse], _abc.AsyncIterator[_esims_pb2.WatchESIMsResponse]]:
         """eSIMs as they are now, and then each as it is after a change, for as long as the caller listens. One message holds all
-        that changed since the one before, so a slow caller misses steps between and never the last. Ends with UNAVAILABLE
-        when the service stops or its database is away (call again: the first message is the present state), and with
-        UNAUTHENTICATED when the session expires.
+        that changed since the one before, so a slow caller misses steps between and never the last. Up to five named
+        eSIMs that no device has installed are read from the provider after 5, 10, 20, .. and then every 300 seconds, as it
+        may tell of an install by no callback. Ends with UNAVAILABLE when the service stops or its database is away (call
+        again: the first message is the present state), and with UNAUTHENTICATED when the session expires.
         """
 
 def add_ESIMsServiceServicer_to_server(servicer: ESIMsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

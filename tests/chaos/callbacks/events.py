@@ -16,6 +16,9 @@ BALANCE_SHARE, STRANGE_SHARE = 2, 1
 AS_NUMBER = 6
 # Of a number that was kept as a float so many digits are right.
 EXACT_DIGITS = 17
+# So long before the set-up the story begins. What devices do with profiles comes after it: the
+# provider, asked at the set-up, would else know better.
+BEFORE = timedelta(hours=12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,8 @@ class Story:
             ends = 0 if subject.role is Role.SPENT else bundle.initial // 5
             for left in (bundle.initial * 99 // 100, bundle.initial // 2, ends):
                 yield Callback(self._usage(subject, "Utilisation", bundle, left))
-        for hour, status in enumerate(("Downloaded", "Installed")):
-            yield Callback(self._profile(iccid, hour, status))
+        for minute, status in enumerate(("Downloaded", "Installed"), 1):
+            yield Callback(self._profile(iccid, minute, status))
         number = f"4477{self.chance.randrange(10**8):08d}"
         yield from self._in_order(
             self._of(iccid, {"alertType": f"MSISDN{what}", "msisdn": number, "reason": why})
@@ -149,9 +152,9 @@ class Story:
         told = {"alertType": "CountryChange", "country": {"code": code, "name": name}}
         return self._of(iccid, told)
 
-    def _profile(self, iccid: str, hour: int, status: str) -> bytes:
+    def _profile(self, iccid: str, minute: int, status: str) -> bytes:
         device = {"eid": f"8904903200000000{iccid[-16:]}", "make": "Example", "model": "Phone 1"}
-        at = self._time(minutes=60 * hour)
+        at = self._time(minutes=BEFORE // timedelta(minutes=1) + minute)
         return self._of(iccid, {"profileStatus": status, "timestamp": at, "device": device})
 
     def _dated(self, event: str, iccid: str, days: int) -> bytes:

@@ -17,6 +17,7 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 PASSING = (
     *("created_at", "updated_at", "read_at", "state_read_at", "bundles_read_at", "action_date"),
     *("follow_at", "follow_count", "reference_due_at", "last_country_at", "msisdn_at"),
+    "profile_status_at",
     *("assigned_date", "last_action", "absent_since", "activated_at", "event_id", "received_at"),
     *("registered_at", "placed_at", "next_run_at", "lease_owner", "leased_until"),
     # An eSIM that a callback delivered gets another id in each run; its ICCID is the same.

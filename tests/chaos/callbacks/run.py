@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import asyncpg
 from sandbox.settings import Settings as SandboxSettings
 from sandbox.switches import Switches
 from tests.chaos.callbacks import found, oracle
-from tests.chaos.callbacks.events import Callback, Story, disturbed
+from tests.chaos.callbacks.events import BEFORE, Callback, Story, disturbed
 from tests.chaos.callbacks.killer import Killer, moments
 from tests.chaos.callbacks.sender import Post, send
 from tests.chaos.callbacks.slow_postgres import delayed
@@ -99,7 +99,7 @@ class Run:
         esims, orders = plan.events // EVENTS_PER_ESIM, 2 + plan.events // EVENTS_PER_ORDER
         cast = await gather_cast(stage, UNTOUCHED, esims, orders)
         await stage.halt()
-        began = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=12)
+        began = datetime.now(UTC).replace(microsecond=0) - BEFORE
         return cls(
             stage, plan, cast, Story(cast, random.Random(plan.seed), began).write(plan.events)
         )

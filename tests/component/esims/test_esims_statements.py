@@ -36,7 +36,7 @@ async def serve(parts: Parts, auth: Auth) -> rpc.Running:
             references=parts.references,
             refresh=Refresh(*wiring),
             events=Events(parts.database, parts.clock, parts.source.forget, lambda: None),
-            live=Live(parts.database, Notices("", ""), parts.readings),
+            live=Live(parts.database, Notices("", ""), parts.readings, parts.clock),
         )
     )
     return await rpc.start(

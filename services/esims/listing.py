@@ -1,0 +1,53 @@
+"""Lists eSIMs page by page, those read anew before that are old where the caller asks for it."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from kit.auth import Role, Session
+from kit.db import Database
+from kit.errors import Failure, Kind
+from services.esims import store
+from services.esims.esim import ESIM
+from services.esims.freshen import Readings
+from services.esims.store import Filter
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Up to `size` eSIMs that follow the creation time and id `after`, newest first.
+
+    `fresh`: those that are old are to be read from the provider before.
+    """
+
+    wanted: Filter
+    after: tuple[datetime, UUID] | None
+    size: int
+    fresh: bool
+
+
+async def list_page(
+    database: Database, readings: Readings, session: Session, page: Page, time_left: float | None
+) -> tuple[list[ESIM], bool]:
+    """What the session may see of the page, a customer only their own; and whether more follows.
+
+    Readings take `time_left` seconds at most. Raises Failure FORBIDDEN where a customer names whose.
+    """
+    wanted = page.wanted
+    if session.role is Role.CUSTOMER:
+        if wanted.customer_id is not None:
+            raise Failure(
+                Kind.FORBIDDEN,
+                "FORBIDDEN",
+                "Not allowed: filter.customer_id is for administrators; leave it out to list yours",
+            )
+        wanted = replace(wanted, customer_id=session.user_id)
+    async with database.session(session) as connection:
+        found = await store.list_page(connection, wanted, page.after, page.size + 1)
+    esims, more = found[: page.size], len(found) > page.size
+    if page.fresh:
+        await readings.freshen(esims, time_left=time_left)
+        async with database.session(session) as connection:
+            now = {e.id: e for e in await store.get_many(connection, [e.id for e in esims])}
+        esims = [now.get(esim.id, esim) for esim in esims]
+    return esims, more
