@@ -14,7 +14,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from opentelemetry import metrics
 
-from kit import exact_json
+from kit import exact_json, tracing
 from kit.cache_stores import MemoryStore, RedisStore
 from kit.clock import Clock
 from kit.errors import Failure, Kind
@@ -160,6 +160,11 @@ class Cache:
 
     async def _load(self, flight: "_Flight", recipe: "_Recipe[T]", kept: "_Kept[T] | None") -> T:
         kind, _ = recipe.place
+        with tracing.part(f"load {kind}", {"esimgo.cache.kind": kind}):
+            return await self._loaded(flight, recipe, kept)
+
+    async def _loaded(self, flight: "_Flight", recipe: "_Recipe[T]", kept: "_Kept[T] | None") -> T:
+        kind, _ = recipe.place
         try:
             value = await recipe.load()
         except Exception as error:
@@ -207,6 +212,7 @@ class Cache:
         counts = self._counts[kind]
         setattr(counts, outcome, getattr(counts, outcome) + 1)
         self._requests.add(1, {"kind": kind, "outcome": outcome})
+        tracing.note(f"cache {outcome}", {"esimgo.cache.kind": kind})
 
 
 @dataclass(frozen=True, slots=True)

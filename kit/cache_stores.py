@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable
 
 from aiocache import RedisCache, SimpleMemoryCache  # type: ignore[import-untyped]  # ships no types
 from aiocache.serializers import NullSerializer  # type: ignore[import-untyped]  # ships no types
+from opentelemetry.trace import SpanKind
 from redis.asyncio.connection import SSLConnection, parse_url
 from redis.exceptions import RedisError
 
+from kit import tracing
 from kit.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -85,17 +87,17 @@ class RedisStore:
         if name in self._owed:
             await self.delete(name)
             return None
-        done, text = await self._try(lambda: self._redis.get(name))
+        done, text = await self._try("GET", lambda: self._redis.get(name))
         return text if done and isinstance(text, str) else None
 
     async def set(self, name: str, text: str, seconds: float) -> None:
         """Keeps the text for so many seconds, more than 0."""
-        done, _ = await self._try(lambda: self._redis.set(name, text, ttl=float(seconds)))
+        done, _ = await self._try("SET", lambda: self._redis.set(name, text, ttl=float(seconds)))
         if done:
             self._owed.discard(name)
 
     async def delete(self, name: str) -> None:
-        done, _ = await self._try(lambda: self._redis.delete(name))
+        done, _ = await self._try("DEL", lambda: self._redis.delete(name))
         if done:
             self._owed.discard(name)
         elif len(self._owed) < MAX_ENTRIES:
@@ -104,12 +106,16 @@ class RedisStore:
     async def close(self) -> None:
         await self._redis.client.aclose()
 
-    async def _try(self, command: Callable[[], Awaitable[object]]) -> tuple[bool, object]:
+    async def _try(
+        self, name: str, command: Callable[[], Awaitable[object]]
+    ) -> tuple[bool, object]:
         """Whether the command was carried out, and its result."""
         if self._away_until is not None and self._clock.now() < self._away_until:
             return False, None
         try:
-            result = await command()
+            told = {"db.system.name": "redis", "db.operation.name": name}
+            with tracing.part(name, told, SpanKind.CLIENT):
+                result = await command()
         except UnicodeDecodeError:
             return True, None  # something that isn't ours stands under the name
         except (RedisError, OSError, TimeoutError) as error:

@@ -14,6 +14,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from kit.auth import Role, Session
 from kit.db_metrics import Metrics
+from kit.db_tracing import seen
 from kit.errors import Failure, Kind
 from kit.process import Stopped
 
@@ -98,6 +99,7 @@ class Database:
             command_timeout=STATEMENT_TIMEOUT,
             server_settings={"application_name": f"esimgo-{owner}"},
             init=_init_connection,
+            connection_class=TracedConnection,
         )
         try:
             applied = await pool.fetchval(MIGRATION_APPLIED, needs)
@@ -150,6 +152,19 @@ class Database:
     async def close(self) -> None:
         """Waits for running transactions, then closes every connection."""
         await self._pool.close()
+
+
+BASE: Any = asyncpg.Connection  # its hints are overloads, which no wrapping keeps
+
+
+class TracedConnection(BASE):  # type: ignore[misc]  # hence of any type
+    """A connection whose statements show in traces."""
+
+    execute = seen(BASE.execute)
+    executemany = seen(BASE.executemany)
+    fetch = seen(BASE.fetch)
+    fetchrow = seen(BASE.fetchrow)
+    fetchval = seen(BASE.fetchval)
 
 
 class MigrationMissingError(Exception):

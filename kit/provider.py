@@ -1,8 +1,7 @@
 """The provider's HTTP API: one paced, guarded client that returns values or raises a Failure."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -14,12 +13,13 @@ from kit import exact_json
 from kit.clock import Clock
 from kit.errors import Failure, Kind
 from kit.log import redact
+from kit.provider_call import Call, Params
 from kit.provider_circuit import Circuit, State
-from kit.provider_errors import breakdown, refusal
+from kit.provider_errors import refusal
 from kit.provider_limits import retry_after
 from kit.provider_metrics import Metrics
 from kit.provider_pacing import Pacing, Priority, Turn
-from kit.provider_paths import segment, template
+from kit.provider_paths import segment
 from kit.provider_settings import KEY_MISSING, ProviderSettings, fits_header
 from kit.provider_shared import SharedTokens
 
@@ -31,8 +31,6 @@ log = logging.getLogger(__name__)
 CONNECT_TIMEOUT = 5.0
 # A caller in more of a hurry than this says nothing about the provider's health by giving up.
 PATIENCE = 3.0
-
-Params = Mapping[str, str] | Sequence[tuple[str, str]]
 
 
 class _Lost(aiohttp.ClientError):
@@ -58,6 +56,7 @@ class Provider:
             raise ValueError(f"{KEY_MISSING}: set ESIM_GO_API_KEY")
         self._http = http
         self._settings = settings
+        self._server = URL(settings.base_url).host or ""
         self._clock = clock or Clock()
         self._metrics = Metrics()
         self._shared = shared
@@ -119,7 +118,7 @@ class Provider:
         UNAVAILABLE, EXHAUSTED and the refusals mean that it surely was not.
         """
         body = None if json is None else exact_json.dumps(json).encode()
-        call = _Call(method, path, params, "application/json", exact_json.loads, True, body)
+        call = Call(method, path, params, "application/json", exact_json.loads, True, body)
         seconds = self._settings.timeout if timeout is None else timeout
         return await self._attempt(call, 1, self._clock.now() + seconds, priority, last=True)
 
@@ -133,7 +132,7 @@ class Provider:
         priority: Priority,
         retry: bool,
     ) -> Any:
-        call = _Call("GET", path, params, accept, parse, write=False)
+        call = Call("GET", path, params, accept, parse, write=False)
         seconds = self._settings.timeout if timeout is None else timeout
         deadline = self._clock.now() + seconds
         # Attempts that a failure may take; a refusal by the rate limit is none, only a wait.
@@ -162,50 +161,54 @@ class Provider:
 
     async def _attempt(
         self,
-        call: "_Call",
+        call: "Call",
         number: int,
         deadline: float,
         priority: Priority,
         *,
         last: bool,
     ) -> Any:
-        started = self._clock.now()
-        status: int | None = None
-        try:
-            self._circuit.check()  # before the line, so that an outage fails fast
-            # Half the time may pass in the line: a write sent with hardly any left to hear the
-            # answer would end as unclear for no good reason.
-            latest = started + (deadline - started) / 2
-            async with self._pacing.turn(call.endpoint, call.place, priority, latest) as turn:
-                if self._shared is not None:
-                    await self._shared.take(turn.cost, self._pacing.limit, priority, latest)
-                self._metrics.waited(self._clock.now() - started)
-                started = self._clock.now()
-                left = max(deadline - started, 0.001)
-                # Half of what is left, so that a read that hangs can still be repeated.
-                seconds = left if last else left / 2
-                try:
-                    with self._circuit.passage(lambda f: _judge(f, turn, seconds)):
-                        return await self._exchange(call, turn, seconds)
-                finally:
-                    status = turn.status
-                    self._metrics.answered(call.endpoint, status, self._clock.now() - started)
-        except Failure as failure:
-            self._metrics.failed(call.endpoint, failure.reason)
-            log.log(
-                # While the circuit is open, its one line says it for all calls.
-                logging.DEBUG if failure.reason == "PROVIDER_CIRCUIT_OPEN" else logging.WARNING,
-                "provider call failed: %s path=%s status=%s reason=%s after=%dms attempt=%d",
-                call.endpoint,
-                redact(call.path),
-                status,
-                failure.reason,
-                (self._clock.now() - started) * 1000,
-                number,
-            )
-            raise
+        with call.span(number, self._server) as span:
+            started = self._clock.now()
+            status: int | None = None
+            try:
+                self._circuit.check()  # before the line, so that an outage fails fast
+                # Half the time may pass in the line: a write sent with hardly any left to hear the
+                # answer would end as unclear for no good reason.
+                latest = started + (deadline - started) / 2
+                async with self._pacing.turn(call.endpoint, call.place, priority, latest) as turn:
+                    if self._shared is not None:
+                        await self._shared.take(turn.cost, self._pacing.limit, priority, latest)
+                    self._metrics.waited(waited := self._clock.now() - started)
+                    span.set("esimgo.provider.wait", waited)
+                    started = self._clock.now()
+                    left = max(deadline - started, 0.001)
+                    # Half of what is left, so that a read that hangs can still be repeated.
+                    seconds = left if last else left / 2
+                    try:
+                        with self._circuit.passage(lambda f: _judge(f, turn, seconds)):
+                            return await self._exchange(call, turn, seconds)
+                    finally:
+                        status = turn.status
+                        if status is not None:
+                            span.set("http.response.status_code", status)
+                        self._metrics.answered(call.endpoint, status, self._clock.now() - started)
+            except Failure as failure:
+                self._metrics.failed(call.endpoint, failure.reason)
+                log.log(
+                    # While the circuit is open, its one line says it for all calls.
+                    logging.DEBUG if failure.reason == "PROVIDER_CIRCUIT_OPEN" else logging.WARNING,
+                    "provider call failed: %s path=%s status=%s reason=%s after=%dms attempt=%d",
+                    call.endpoint,
+                    redact(call.path),
+                    status,
+                    failure.reason,
+                    (self._clock.now() - started) * 1000,
+                    number,
+                )
+                raise
 
-    async def _exchange(self, call: "_Call", turn: Turn, seconds: float) -> Any:
+    async def _exchange(self, call: "Call", turn: Turn, seconds: float) -> Any:
         """One request and its answer; aiohttp's and the status's words become ours."""
         url = URL(self._settings.base_url.rstrip("/") + call.path, encoded=True)
         headers = {"X-API-Key": self._settings.api_key, "Accept": call.accept}
@@ -246,34 +249,6 @@ class Provider:
     def _circuit_changed(self, state: State) -> None:
         self._metrics.circuit(state)
         log.warning("provider circuit is %s", state)
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """What is asked of the provider, the same in every attempt."""
-
-    method: str
-    path: str
-    params: Params | None
-    accept: str
-    parse: Callable[[str], Any]
-    write: bool
-    body: bytes | None = None
-
-    @property
-    def endpoint(self) -> str:
-        return f"{self.method} {template(self.path)}"
-
-    @property
-    def place(self) -> str:
-        """What exactly is asked for: one that is still being processed holds up no other."""
-        if not self.params:
-            return self.path
-        pairs = self.params.items() if isinstance(self.params, Mapping) else self.params
-        return f"{self.path}?{sorted(pairs)}"
-
-    def breakdown(self, reason: str, *, sent: bool = True) -> Failure:
-        return breakdown(self.endpoint, reason, write=self.write, sent=sent)
 
 
 async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:

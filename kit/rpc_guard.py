@@ -14,11 +14,12 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import DecodeError
 
-from kit import tokens
+from kit import rpc_tracing, tokens
 from kit.auth import Role, Session, Verifier
 from kit.errors import Failure, Kind
 from kit.rpc_errors import CODES, to_status
 from kit.rpc_metrics import ServerMetrics
+from kit.tracing import Spanned
 
 logger = logging.getLogger(__name__)
 
@@ -106,11 +107,11 @@ class Guard(grpc.aio.ServerInterceptor):
 
     def _streaming(self, method: str, handler: Any) -> Callable[[bytes, Any], Awaitable[None]]:
         async def call(body: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-            async with self._served(method, context, deadline=None):
+            async with self._served(method, context, deadline=None) as span:
                 if self._ending:
                     raise _ended()
                 # A task of its own, so that it can be ended while it waits for whatever it may.
-                sending = asyncio.create_task(_send(handler, body, context))
+                sending = asyncio.create_task(_send(handler, body, context, span))
                 self._streams.add(sending)
                 try:
                     left = self._verifier.seconds_left(session())
@@ -139,8 +140,20 @@ class Guard(grpc.aio.ServerInterceptor):
         method: str,
         context: grpc.aio.ServicerContext[Any, Any],
         deadline: float | None = DEFAULT_DEADLINE,
+    ) -> AsyncIterator[Spanned]:
+        """Around one call: session before, translated failures after, and all of it in a span."""
+        with rpc_tracing.served(method, context.invocation_metadata()) as span:
+            async with self._answered(method, context, deadline, span):
+                yield span
+
+    @asynccontextmanager
+    async def _answered(
+        self,
+        method: str,
+        context: grpc.aio.ServicerContext[Any, Any],
+        deadline: float | None,
+        span: Spanned,
     ) -> AsyncIterator[None]:
-        """Around one call: session before, translated failures after."""
         started = time.monotonic()
         left = context.time_remaining()
         code = "OK"
@@ -162,8 +175,10 @@ class Guard(grpc.aio.ServerInterceptor):
             failure = _failure(method, error)
             code = CODES[failure.kind].name
             self._metrics.failed(method, failure)
+            span.fail(failure)
             await context.abort_with_status(to_status(failure))
         finally:
+            span.set(rpc_tracing.STATUS, code)
             if deadline is None:
                 self._metrics.streaming(method, -1)
             else:
@@ -213,12 +228,15 @@ def _failure(method: str, error: Exception) -> Failure:
     )
 
 
-async def _send(handler: Any, body: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+async def _send(
+    handler: Any, body: bytes, context: grpc.aio.ServicerContext[Any, Any], span: Spanned
+) -> None:
     async with aclosing(handler.unary_stream(_decode(handler, body), context)) as messages:
         async for message in messages:
             writing = asyncio.ensure_future(context.write(message))
             try:
                 await asyncio.shield(writing)
+                span.end()  # the stream is open; how long it stays so says nothing
             except asyncio.CancelledError:
                 # gRPC takes no status while a message is on its way.
                 with suppress(Exception):
