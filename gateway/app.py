@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 import uuid
 from http import HTTPStatus
 from typing import Any
@@ -23,6 +24,7 @@ from gateway.persisted import KnownDocuments
 from gateway.schema import build
 from gateway.settings import Settings
 from gateway.sockets import Sockets
+from kit import http_metrics
 from kit.auth import Session, Verifier
 from kit.errors import Failure, Kind
 
@@ -54,12 +56,14 @@ class Gateway:
         self._execution = Execution(self._schema, peers, verifier, known)
         self._sockets = Sockets(settings, self._execution)
         self._streams = EventStreams(settings)
+        self._metrics = self._execution.metrics
         self.stopping = False
 
     def app(self) -> web.Application:
         """An application that holds them."""
         app = web.Application(
-            client_max_size=self._settings.max_body, middlewares=[self.around_each]
+            client_max_size=self._settings.max_body,
+            middlewares=[http_metrics.measured(), self.around_each],
         )
         app.on_response_prepare.append(self.mark)
         app.add_routes(
@@ -115,7 +119,8 @@ class Gateway:
     async def graphql(self, request: web.Request) -> web.StreamResponse:
         """Executes one operation; mutations only over POST, as a GET may be sent by any page."""
         if request.headers.get("Upgrade", "").lower() == "websocket":
-            return await self._sockets.serve(request, request[REQUEST_ID])
+            with self._metrics.connected("websocket"):
+                return await self._sockets.serve(request, request[REQUEST_ID])
         operation = await requests.read(request, self._settings.max_body)
         try:
             session = await self._execution.session(request.headers.get("Authorization"))
@@ -127,7 +132,8 @@ class Gateway:
         if answer.wants_events(request):
             allowed.add(OperationType.SUBSCRIPTION)
             results = self._execution.results(operation, session, request[REQUEST_ID], allowed)
-            return await self._streams.serve(request, session, results)
+            with self._metrics.connected("sse"):
+                return await self._streams.serve(request, session, results)
         return await self._answered(request, operation, session, allowed)
 
     async def _answered(
@@ -138,10 +144,11 @@ class Gateway:
         allowed: set[OperationType],
     ) -> web.Response:
         context = Context(session, self._peers, request.headers.get("Idempotency-Key"))
+        began = time.perf_counter()
         try:
             query = await self._known.text(operation)
         except GraphQLError as error:
-            return self._executed(request, ExecutionResult(None, [error]))
+            return self._executed(request, "", operation, ExecutionResult(None, [error]), began)
         try:
             result = await self._schema.execute(
                 query,
@@ -159,16 +166,24 @@ class Gateway:
             raise web.HTTPMethodNotAllowed(
                 "GET", ["POST"], text="Send mutations by POST"
             ) from error
-        return self._executed(request, result)
+        return self._executed(request, query, operation, result, began)
 
     def _refused(self, request: web.Request, failure: Failure) -> web.Response:
         body = {"errors": [errors.from_failure(failure, request[REQUEST_ID])]}
+        self._metrics.told(body["errors"])
         response = answer.respond(request, body, STATUSES.get(failure.kind, 500))
         if failure.kind is Kind.UNAUTHENTICATED:
             response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
         return response
 
-    def _executed(self, request: web.Request, result: ExecutionResult) -> web.Response:
+    def _executed(
+        self,
+        request: web.Request,
+        query: str,
+        operation: requests.Operation,
+        result: ExecutionResult,
+        began: float,
+    ) -> web.Response:
         found = result.errors or []
         body: dict[str, Any] = {}
         if found:
@@ -177,6 +192,13 @@ class Gateway:
         executed = result.data is not None or any(error.path for error in found)
         if executed:
             body["data"] = result.data
+        self._metrics.answered(
+            query,
+            operation.name,
+            body.get("errors", ()),
+            time.perf_counter() - began,
+            executed=executed,
+        )
         return answer.respond(request, body, 200 if executed else 400)
 
     async def preflight(self, request: web.Request) -> web.Response:

@@ -12,6 +12,7 @@ from strawberry.types.graphql import OperationType
 
 from gateway import errors
 from gateway.context import Context
+from gateway.metrics import Metrics
 from gateway.peers import Peers
 from gateway.persisted import KnownDocuments
 from gateway.request import Operation
@@ -40,6 +41,7 @@ class Execution:
         self._known = known
         self._peers = peers
         self._verifier = verifier
+        self.metrics = Metrics()
 
     async def session(self, authorization: str | None) -> Session:
         """Raises Failure for a token that doesn't hold, and for one that is no user's."""
@@ -61,19 +63,22 @@ class Execution:
     ) -> AsyncGenerator[Result, None]:
         """One result of a query or a mutation; of a subscription one for each event."""
         try:
+            query = await self._known.text(operation)
             stream = await self._schema.stream(
-                await self._known.text(operation),
+                query,
                 variable_values=operation.variables,
                 context_value=Context(session, self._peers),
                 operation_name=operation.name,
                 allowed_operation_types=allowed,
             )
-            async with aclosing(stream):
-                async for result in stream:
-                    shown = _shown(result, request_id)
-                    yield shown
-                    if shown.over:
-                        return
+            with self.metrics.following(query, operation.name) as sent:
+                async with aclosing(stream):
+                    async for result in stream:
+                        shown = _shown(result, request_id)
+                        sent(shown.body.get("errors", ()), shown.over)
+                        yield shown
+                        if shown.over:
+                            return
         except GraphQLError as error:  # how a document is refused by `Documents`
             yield Result({"errors": [errors.describe(error, request_id)]}, over=True)
         except Exception as error:  # noqa: BLE001 - the last edge: nothing else may reach the client

@@ -1,0 +1,146 @@
+"""What the gateway measures, through OpenTelemetry's API; without an SDK it costs nothing."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from graphql import FieldNode, GraphQLError, OperationDefinitionNode, parse
+from opentelemetry import metrics
+
+from gateway.documents import CACHED
+from kit.buckets import ANSWERS
+
+# Codes are constants in the code, and a few dozen.
+MAX_CODES = 100
+
+Errors = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An operation as metrics name it: never by anything that a client chose."""
+
+    kind: str
+    field: str
+
+
+# What never got as far as being executed.
+NOTHING = Asked("none", "none")
+
+
+class Metrics:
+    """Instruments of the meter `esimgo.gateway`; one object a process."""
+
+    def __init__(self) -> None:
+        meter = metrics.get_meter("esimgo.gateway")
+        self._duration = meter.create_histogram(
+            "esimgo.graphql.operation.duration",
+            "s",
+            "Time of a query or a mutation, by its field and how it ended",
+            explicit_bucket_boundaries_advisory=ANSWERS,
+        )
+        self._errors = meter.create_counter(
+            "esimgo.graphql.errors", "{error}", "Errors that clients were told, by code"
+        )
+        self._open = meter.create_up_down_counter(
+            "esimgo.graphql.subscriptions",
+            "{subscription}",
+            "Subscriptions that are open, by field",
+        )
+        self._events = meter.create_counter(
+            "esimgo.graphql.events", "{event}", "Events that subscriptions sent, by field"
+        )
+        self._connections = meter.create_up_down_counter(
+            "esimgo.gateway.connections",
+            "{connection}",
+            "WebSockets and event streams that are open",
+        )
+        self._codes: set[str] = set()
+
+    def told(self, errors: Errors) -> None:
+        """Errors on their way to a client, as it gets them."""
+        for error in errors:
+            self._errors.add(1, {"code": self._code(error)})
+
+    def answered(
+        self, query: str, name: str | None, errors: Errors, seconds: float, *, executed: bool
+    ) -> None:
+        """A query or a mutation has its answer; `executed` if its document was found valid."""
+        self._answered(self._asked(query, name) if executed else NOTHING, errors, seconds)
+
+    @contextmanager
+    def following(self, query: str, name: str | None) -> Iterator[Callable[[Errors, bool], None]]:
+        """Around the results of an operation of any kind; takes each one's errors, and if it is over."""
+        began = time.perf_counter()
+        followed: Asked | None = None
+
+        def sent(errors: Errors, over: bool) -> None:
+            nonlocal followed
+            if followed is not None:
+                self.told(errors)
+            elif over:
+                self._answered(NOTHING, errors, time.perf_counter() - began)
+                return
+            else:
+                asked = self._asked(query, name)
+                if asked.kind != "subscription":
+                    self._answered(asked, errors, time.perf_counter() - began)
+                    return
+                followed = asked
+                self._open.add(1, {"field": asked.field})
+            self._events.add(1, {"field": followed.field})
+
+        try:
+            yield sent
+        finally:
+            if followed is not None:
+                self._open.add(-1, {"field": followed.field})
+
+    @contextmanager
+    def connected(self, transport: str) -> Iterator[None]:
+        """Around a connection that stays open: websocket or sse."""
+        self._connections.add(1, {"transport": transport})
+        try:
+            yield
+        finally:
+            self._connections.add(-1, {"transport": transport})
+
+    def _answered(self, asked: Asked, errors: Errors, seconds: float) -> None:
+        self._duration.record(
+            seconds,
+            {
+                "graphql.operation.type": asked.kind,
+                "field": asked.field,
+                "code": self._code(errors[0]) if errors else "OK",
+            },
+        )
+        self.told(errors)
+
+    def _asked(self, query: str, name: str | None) -> Asked:
+        try:
+            return _read(query, name)
+        except GraphQLError:
+            return NOTHING
+
+    def _code(self, error: Mapping[str, Any]) -> str:
+        code = str((error.get("extensions") or {}).get("code", "NONE"))
+        if code not in self._codes and len(self._codes) >= MAX_CODES:
+            return "OTHER"
+        self._codes.add(code)
+        return code
+
+
+@lru_cache(maxsize=CACHED)
+def _read(query: str, name: str | None) -> Asked:
+    """Only of documents that were found valid: their root fields are the schema's."""
+    for node in parse(query, no_location=True).definitions:
+        if not isinstance(node, OperationDefinitionNode):
+            continue
+        if name is None or (node.name is not None and node.name.value == name):
+            first, *more = node.selection_set.selections
+            field = first.name.value if isinstance(first, FieldNode) and not more else "several"
+            return Asked(node.operation.value, field)
+    return NOTHING
