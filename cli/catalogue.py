@@ -29,7 +29,7 @@ async def sync(settings: LocalSettings) -> AsyncIterator[catalogue_pb2.SyncCatal
     values = complete(settings, local_secrets.load(settings.home), None)
     address = values["CATALOGUE_ADDRESS"]
     metadata = (("authorization", f"Bearer {values['SUPABASE_SERVICE_ROLE_KEY']}"),)
-    async with rpc_client.channel(address) as channel:
+    async with rpc_client.channel(address, settings.tls) as channel:
         answers = CatalogueServiceStub(channel).SyncCatalogue(
             catalogue_pb2.SyncCatalogueRequest(), timeout=TIMEOUT, metadata=metadata
         )

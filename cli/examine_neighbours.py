@@ -123,7 +123,7 @@ async def processes(http: aiohttp.ClientSession, settings: LocalSettings) -> lis
     for process in PROCESSES:
         address = settings.address(process.port)
         if process.speaks == "grpc":
-            well = await probes.rpc(address)
+            well = await probes.rpc(address, settings.tls)
         else:
             well = await probes.http(http, f"http://{address}/readyz")
         if well:

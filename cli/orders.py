@@ -118,7 +118,7 @@ async def operator(settings: LocalSettings, token: str | None) -> AsyncIterator[
             url = values["SUPABASE_URL"].rstrip("/")
             token = await sessions.mint(http, url, LOCAL_OPERATOR, admin=True)
     address = values["ORDERS_ADDRESS"]
-    async with rpc_client.channel(address) as channel:
+    async with rpc_client.channel(address, settings.tls) as channel:
         yield Operator(OrdersServiceStub(channel), token, address)
 
 

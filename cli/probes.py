@@ -6,6 +6,9 @@ import aiohttp
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from kit import rpc_client
+from kit.tls import PLAIN, TLS
+
 # Seconds for one answer from this machine; a busy one is asked again.
 TIMEOUT = 2.0
 
@@ -19,10 +22,10 @@ async def http(session: aiohttp.ClientSession, url: str) -> bool:
         return False
 
 
-async def rpc(address: str) -> bool:
+async def rpc(address: str, tls: TLS = PLAIN) -> bool:
     """Whether a gRPC server says SERVING."""
     # A channel for each question: a kept one would back off between its attempts to connect.
-    async with grpc.aio.insecure_channel(address) as channel:
+    async with rpc_client.channel(address, tls) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)  # its published types lack the calls
         try:
             answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT)

@@ -90,7 +90,7 @@ def _probe(
 ) -> Callable[[], Awaitable[bool]]:
     address = settings.address(process.port)
     if process.speaks == "grpc":
-        return partial(probes.rpc, address)
+        return partial(probes.rpc, address, settings.tls)
     return partial(probes.http, http, f"http://{address}/healthz")
 
 

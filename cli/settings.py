@@ -10,6 +10,7 @@ from dotenv import dotenv_values
 from cli.processes import PROCESSES
 from cli.supervisor import ROOT
 from kit.env import FILE_SUFFIX, Env
+from kit.tls import PLAIN, TLS
 
 SUPABASE = ("SUPABASE_URL", "SUPABASE_ANON_KEY", "SUPABASE_SERVICE_ROLE_KEY")
 
@@ -31,6 +32,7 @@ class LocalSettings:
     database_url: str | None = field(repr=False)
     webhook_secret: str | None = field(repr=False)
     webhooks_admin: str | None = None
+    tls: TLS = PLAIN
 
     @classmethod
     def read(cls, env: Env, values: Mapping[str, str]) -> "LocalSettings":
@@ -99,6 +101,7 @@ class LocalSettings:
                 "The webhook process that `esimgo webhooks` asks, as host:port; without it that of"
                 " this machine.",
             ),
+            tls=TLS.read(env),
         )
         if address and not key:
             env.problems.append(

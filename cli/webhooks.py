@@ -137,7 +137,7 @@ async def operator(settings: LocalSettings) -> AsyncIterator[Operator]:
     """The webhook process of this machine, or that of WEBHOOKS_ADMIN_ADDRESS."""
     values = complete(settings, local_secrets.load(settings.home), None)
     address = settings.webhooks_admin or settings.address("WEBHOOKS_ADMIN_PORT")
-    async with rpc_client.channel(address) as channel:
+    async with rpc_client.channel(address, settings.tls) as channel:
         yield Operator(WebhooksServiceStub(channel), values["SUPABASE_SERVICE_ROLE_KEY"], address)
 
 

@@ -36,9 +36,9 @@ async def serve(
             http=http,
         )
         peers = Peers(
-            catalogue=rpc_client.channel(settings.catalogue_address),
-            orders=rpc_client.channel(settings.orders_address),
-            esims=rpc_client.channel(settings.esims_address),
+            catalogue=rpc_client.channel(settings.catalogue_address, settings.tls),
+            orders=rpc_client.channel(settings.orders_address, settings.tls),
+            esims=rpc_client.channel(settings.esims_address, settings.tls),
         )
         parts.push_async_callback(peers.close)
         persisted = PersistedQueries(settings.redis_url) if settings.persisted_queries else None

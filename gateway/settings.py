@@ -7,6 +7,7 @@ from gateway import trusted
 from gateway.trusted import TrustedDocuments
 from kit.env import Env
 from kit.service_settings import SessionSettings
+from kit.tls import PLAIN, TLS
 
 # Each takes some 20 KiB (measured) before anything is followed on it, and the events of so many keep
 # a process busy.
@@ -39,6 +40,7 @@ class Settings:
     max_sockets: int = MAX_SOCKETS
     socket_init_timeout: float = SOCKET_INIT_TIMEOUT
     socket_send_timeout: float = SOCKET_SEND_TIMEOUT
+    tls: TLS = PLAIN
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
@@ -54,6 +56,7 @@ class Settings:
             orders_address=_address(env, "orders", 50052),
             esims_address=_address(env, "esims", 50053),
             sessions=SessionSettings.read(env),
+            tls=TLS.read(env),
             cors_origins=tuple(o.strip() for o in (origins or "").split(",") if o.strip()),
             max_body=int(
                 env.number(

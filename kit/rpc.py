@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha import reflection
 
 from kit.auth import Verifier
 from kit.rpc_guard import Access, Guard
+from kit.tls import PLAIN, TLS
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +62,10 @@ class Running:
         await self.server.stop(grace)
 
 
-async def start(service: Service, *, host: str, port: int, verifier: Verifier) -> Running:
-    """Starts to serve; raises OSError when the port is taken."""
+async def start(
+    service: Service, *, host: str, port: int, verifier: Verifier, tls: TLS = PLAIN
+) -> Running:
+    """Starts to serve; raises OSError when the port is taken or a certificate can't be read."""
     guard = Guard(service.descriptor, service.access, verifier)
     server = grpc.aio.server(interceptors=[guard], options=SERVER_OPTIONS)
     service.add(server)
@@ -71,7 +74,7 @@ async def start(service: Service, *, host: str, port: int, verifier: Verifier) -
     names = (service.descriptor.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
     try:
-        bound = server.add_insecure_port(f"{host}:{port}")
+        bound = _listen(server, f"{host}:{port}", tls)
     except RuntimeError as error:  # grpc tells it so
         raise OSError(f"port {port} is taken: stop what listens there or choose another") from error
     await server.start()
@@ -79,3 +82,10 @@ async def start(service: Service, *, host: str, port: int, verifier: Verifier) -
         await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
     logger.info("%s ready on %s:%s", service.descriptor.full_name, host, bound)
     return Running(server, bound, healthy, guard)
+
+
+def _listen(server: grpc.aio.Server, address: str, tls: TLS) -> int:
+    credentials = tls.server()
+    if credentials is None:
+        return server.add_insecure_port(address)
+    return server.add_secure_port(address, credentials)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from kit.env import Env
+from kit.tls import PLAIN, TLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class ServiceSettings:
     sessions: SessionSettings
     redis_url: str | None = field(repr=False)
     drain_seconds: float
+    tls: TLS = PLAIN
 
     @classmethod
     def read(cls, env: Env, name: str, port: int) -> "ServiceSettings":
@@ -73,6 +75,7 @@ class ServiceSettings:
                 low=0,
                 high=60,
             ),
+            tls=TLS.read(env),
         )
 
     def secrets(self) -> list[str]:

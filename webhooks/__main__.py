@@ -39,9 +39,9 @@ async def serve(
             settings.database_url, owner="webhooks", needs=MIGRATION, stop=stop
         )
         parts.push_async_callback(database.close)
-        to_esims = rpc_client.channel(settings.esims_address)
+        to_esims = rpc_client.channel(settings.esims_address, settings.tls)
         parts.push_async_callback(to_esims.close)
-        to_orders = rpc_client.channel(settings.orders_address)
+        to_orders = rpc_client.channel(settings.orders_address, settings.tls)
         parts.push_async_callback(to_orders.close)
 
         metrics = Metrics()
@@ -75,6 +75,7 @@ async def serve(
             host=settings.admin_host,
             port=settings.admin_port,
             verifier=verifier,
+            tls=settings.tls,
         )
         parts.push_async_callback(admin.stop, drain=0, grace=GRACE)
 

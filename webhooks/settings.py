@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from kit.env import Env
 from kit.service_settings import SessionSettings
+from kit.tls import PLAIN, TLS
 from webhooks import addresses
 from webhooks.addresses import Network
 
@@ -28,6 +29,7 @@ class Settings:
     admin_port: int
     most_attempts: int
     retention_days: int
+    tls: TLS = PLAIN
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
@@ -87,6 +89,7 @@ class Settings:
                 "ORDERS_ADDRESS", "Where the orders service is.", "localhost:50052"
             ),
             sessions=SessionSettings.read(env),
+            tls=TLS.read(env),
             admin_host=env.text(
                 "WEBHOOKS_ADMIN_HOST", "The address to listen on for operators.", "127.0.0.1"
             ),

@@ -60,6 +60,7 @@ async def serve(
             host=service.host,
             port=service.port,
             verifier=verifier,
+            tls=service.tls,
         )
         sync.keep_current()
         shown = asyncio.create_task(provider_health.show(running, provider, stop))

@@ -97,7 +97,11 @@ async def serve(
             http=http,
         )
         running = await rpc.start(
-            service, host=settings.service.host, port=settings.service.port, verifier=verifier
+            service,
+            host=settings.service.host,
+            port=settings.service.port,
+            verifier=verifier,
+            tls=settings.service.tls,
         )
         shown = asyncio.create_task(provider_health.show(running, provider, stop))
         started(running.port)

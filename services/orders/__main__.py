@@ -52,9 +52,9 @@ async def serve(
         notices = await stack.enter_async_context(Notices.open(service.database_url, CHANNEL))
         cache = Cache.open(service.redis_url, namespace="orders")
         stack.push_async_callback(cache.close)
-        to_catalogue = rpc_client.channel(settings.catalogue_address)
+        to_catalogue = rpc_client.channel(settings.catalogue_address, service.tls)
         stack.push_async_callback(to_catalogue.close)
-        to_esims = rpc_client.channel(settings.esims_address)
+        to_esims = rpc_client.channel(settings.esims_address, service.tls)
         stack.push_async_callback(to_esims.close)
 
         provider = Provider(
@@ -113,6 +113,7 @@ async def serve(
             host=service.host,
             port=service.port,
             verifier=verifier,
+            tls=service.tls,
         )
         watch = asyncio.create_task(recovery.watch())
         audit = Audit(

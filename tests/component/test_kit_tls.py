@@ -1,0 +1,203 @@
+"""TLS between processes: who is let in, who isn't, and a certificate that is renewed while it runs."""
+
+import datetime
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from ipaddress import ip_address
+from pathlib import Path
+
+import aiohttp
+import grpc
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from kit import rpc, rpc_client
+from kit.auth import Verifier
+from kit.env import Env
+from kit.tls import PLAIN, TLS
+from protos.esims.v1 import esims_pb2
+from services.esims.servicer import ACCESS
+
+DAY = datetime.timedelta(days=1)
+
+
+class Authority:
+    """Signs certificates for 127.0.0.1, and keeps its own in `folder`."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        own = self._begin(self._name, self._key).add_extension(
+            x509.BasicConstraints(ca=True, path_length=0), critical=True
+        )
+        self.file = folder / f"{name}.pem"
+        self.file.write_bytes(
+            own.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        )
+
+    def issue(self, name: str) -> TLS:
+        """A certificate in files of that name; an earlier one of the name is replaced."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        signed = (
+            self._begin(subject, key)
+            .add_extension(
+                x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False
+            )
+            .sign(self._key, hashes.SHA256())
+        )
+        certificate, private = self._folder / f"{name}.crt", self._folder / f"{name}.key"
+        certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+        private.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+        return TLS(self.file, certificate, private)
+
+    def _begin(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey
+    ) -> x509.CertificateBuilder:
+        now = datetime.datetime.now(datetime.UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - DAY)
+            .not_valid_after(now + DAY)
+        )
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path, "ours")
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Authority:
+    return Authority(tmp_path, "theirs")
+
+
+@asynccontextmanager
+async def serving(tls: TLS) -> AsyncIterator[int]:
+    """A service's own server, with nothing behind it but its health."""
+    async with aiohttp.ClientSession() as http:
+        verifier = Verifier(
+            supabase_url="http://127.0.0.1:9", service_role_key="k" * 32, jwt_secret=None, http=http
+        )
+        service = rpc.Service(
+            esims_pb2.DESCRIPTOR.services_by_name["ESIMsService"],
+            lambda server: None,  # its own methods are not asked here
+            ACCESS,
+        )
+        running = await rpc.start(service, host="127.0.0.1", port=0, verifier=verifier, tls=tls)
+        try:
+            yield running.port
+        finally:
+            await running.stop(drain=0, grace=0)
+
+
+async def health(port: int, tls: TLS) -> str:
+    """SERVING, or the code with which the call failed."""
+    async with rpc_client.channel(f"127.0.0.1:{port}", tls) as channel:
+        stub: Callable[..., object] = health_pb2_grpc.HealthStub(channel)  # type: ignore[assignment]  # its published types lack the calls
+        try:
+            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=20)  # type: ignore[attr-defined]  # likewise
+        except grpc.aio.AioRpcError as error:
+            return error.code().name
+        return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
+
+
+async def test_a_caller_with_a_certificate_of_the_authority_is_let_in(authority: Authority) -> None:
+    async with serving(authority.issue("esims")) as port:
+        assert await health(port, authority.issue("gateway")) == "SERVING"
+
+
+async def test_a_caller_without_a_certificate_is_refused(authority: Authority) -> None:
+    async with serving(authority.issue("esims")) as port:
+        assert await health(port, TLS(authority=authority.file)) == "UNAVAILABLE"
+
+
+async def test_a_caller_with_a_foreign_certificate_is_refused(
+    authority: Authority, stranger: Authority
+) -> None:
+    foreign = replace(stranger.issue("gateway"), authority=authority.file)
+    async with serving(authority.issue("esims")) as port:
+        assert await health(port, foreign) == "UNAVAILABLE"
+
+
+async def test_a_caller_does_not_talk_to_a_foreign_service(
+    authority: Authority, stranger: Authority
+) -> None:
+    async with serving(replace(stranger.issue("esims"), mutual=False)) as port:
+        assert await health(port, TLS(authority=authority.file)) == "UNAVAILABLE"
+
+
+async def test_plain_text_does_not_pass_where_tls_is_spoken(authority: Authority) -> None:
+    async with serving(authority.issue("esims")) as port:
+        assert await health(port, PLAIN) == "UNAVAILABLE"
+
+
+async def test_without_mutual_a_caller_needs_no_certificate(authority: Authority) -> None:
+    async with serving(replace(authority.issue("esims"), mutual=False)) as port:
+        assert await health(port, TLS(authority=authority.file)) == "SERVING"
+
+
+async def test_a_renewed_certificate_is_shown_without_a_restart(
+    authority: Authority, stranger: Authority
+) -> None:
+    caller = authority.issue("gateway")
+    async with serving(authority.issue("esims")) as port:
+        assert await health(port, caller) == "SERVING"
+        stranger.issue("esims")  # into the same files
+        assert await health(port, caller) == "UNAVAILABLE"
+        authority.issue("esims")
+        assert await health(port, caller) == "SERVING"
+
+
+async def test_a_certificate_that_is_away_for_a_moment_costs_nothing(
+    authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    served, caller = authority.issue("esims"), authority.issue("gateway")
+    async with serving(served) as port:
+        assert served.certificate is not None
+        served.certificate.unlink()
+        with caplog.at_level(logging.WARNING, "kit.tls"):
+            assert await health(port, caller) == "SERVING"
+    assert "going on with the last" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"GRPC_TLS_CA_FILE": "/nowhere.pem"}, "GRPC_TLS_CA_FILE: there is no file /nowhere.pem"),
+        (
+            {"GRPC_TLS_CERT_FILE": "here"},
+            "GRPC_TLS_CERT_FILE and GRPC_TLS_KEY_FILE belong together",
+        ),
+        (
+            {"GRPC_TLS_CERT_FILE": "here", "GRPC_TLS_KEY_FILE": "here"},
+            "GRPC_TLS_MUTUAL needs the authority of the callers: set GRPC_TLS_CA_FILE",
+        ),
+    ],
+)
+def test_settings_that_do_not_fit_together_are_told(
+    values: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    here = tmp_path / "any.pem"
+    here.touch()
+    env = Env({name: str(here) if value == "here" else value for name, value in values.items()})
+    TLS.read(env)
+    [problem] = env.problems
+    assert said in problem
