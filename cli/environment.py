@@ -41,6 +41,8 @@ def complete(
         if process.speaks == "grpc"
     }
     local["WEBHOOKS_ADMIN_PORT"] = str(settings.ports["WEBHOOKS_ADMIN_PORT"])
+    # Developers' tools ask the gateway what there is.
+    local["GATEWAY_INTROSPECTION"] = "true"
     # Nobody but us watches their health here, so nobody needs time to notice.
     local["DRAIN_SECONDS"] = "0"
     if not settings.real_provider:

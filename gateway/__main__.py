@@ -11,6 +11,7 @@ from aiohttp import web
 from gateway.app import Gateway
 from gateway.peers import Peers
 from gateway.persisted import KnownDocuments, PersistedQueries
+from gateway.rate_limits import RateLimits
 from gateway.settings import Settings
 from kit import process, rpc_client
 from kit.auth import Verifier
@@ -45,7 +46,9 @@ async def serve(
         if persisted is not None:
             parts.push_async_callback(persisted.close)
         known = KnownDocuments(settings.trusted_documents, persisted, settings.max_depth)
-        gateway = Gateway(settings, peers, verifier, known)
+        limits = RateLimits(settings.defence, settings.redis_url)
+        parts.push_async_callback(limits.close)
+        gateway = Gateway(settings, peers, verifier, known, limits)
         runner = web.AppRunner(
             gateway.app(),
             shutdown_timeout=GRACE,

@@ -1,6 +1,7 @@
 """The gateway's HTTP door: GraphQL, health, and errors that are always JSON."""
 
 import logging
+import math
 import re
 import time
 import uuid
@@ -14,18 +15,18 @@ from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from gateway import answer, errors
+from gateway import answer, csrf, errors
 from gateway import request as requests
-from gateway.context import Context
 from gateway.event_stream import EventStreams
 from gateway.execution import Execution
 from gateway.peers import Peers
 from gateway.persisted import KnownDocuments
+from gateway.rate_limits import RateLimits
 from gateway.schema import build
 from gateway.settings import Settings
 from gateway.sockets import Sockets
 from kit import http_metrics
-from kit.auth import Session, Verifier
+from kit.auth import ANONYMOUS, Session, Verifier
 from kit.errors import Failure, Kind
 
 logger = logging.getLogger(__name__)
@@ -37,24 +38,35 @@ GIVEN_REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 # What pages of other origins may send, and how long browsers may remember that (a day), in seconds.
 CORS_HEADERS = {
     "Access-Control-Allow-Methods": "GET, POST",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, X-Request-Id",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, X-Request-Id,"
+    " GraphQL-Cost, Apollo-Require-Preflight, X-Apollo-Operation-Name",
     "Access-Control-Max-Age": "86400",
 }
-STATUSES = {Kind.UNAUTHENTICATED: 401, Kind.UNAVAILABLE: 503}
+# What they may read beside the body.
+EXPOSED_HEADERS = "X-Request-Id, Retry-After, GraphQL-Cost"
+# Of a request, to ask what its operation may cost; of the answer, to tell it.
+COST = "GraphQL-Cost"
+STATUSES = {Kind.UNAUTHENTICATED: 401, Kind.EXHAUSTED: 429, Kind.UNAVAILABLE: 503}
 
 
 class Gateway:
     """The routes; one object a process."""
 
     def __init__(
-        self, settings: Settings, peers: Peers, verifier: Verifier, known: KnownDocuments
+        self,
+        settings: Settings,
+        peers: Peers,
+        verifier: Verifier,
+        known: KnownDocuments,
+        limits: RateLimits,
     ) -> None:
         self._settings = settings
         self._known = known
         self._peers = peers
-        self._schema = build(settings.max_depth)
-        self._execution = Execution(self._schema, peers, verifier, known)
-        self._sockets = Sockets(settings, self._execution)
+        self._limits = limits
+        self._schema = build(settings.max_depth, settings.defence)
+        self._execution = Execution(self._schema, peers, verifier, known, settings.defence)
+        self._sockets = Sockets(settings, self._execution, limits)
         self._streams = EventStreams(settings)
         self._metrics = self._execution.metrics
         self.stopping = False
@@ -114,18 +126,23 @@ class Gateway:
         origin = request.headers.get("Origin")
         if origin and (origin in allowed or "*" in allowed):
             response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Access-Control-Expose-Headers"] = "X-Request-Id"
+            response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
 
     async def graphql(self, request: web.Request) -> web.StreamResponse:
         """Executes one operation; mutations only over POST, as a GET may be sent by any page."""
-        if request.headers.get("Upgrade", "").lower() == "websocket":
+        socket = request.headers.get("Upgrade", "").lower() == "websocket"
+        if not socket:
+            origins = self._settings.cors_origins
+            csrf.check(request, origins, plain_get=self._settings.defence.plain_get)
+        try:
+            session = ANONYMOUS if socket else await self._session(request)
+            await self._limits.take(request, session)
+        except Failure as failure:
+            return self._refused(request, failure)
+        if socket:
             with self._metrics.connected("websocket"):
                 return await self._sockets.serve(request, request[REQUEST_ID])
         operation = await requests.read(request, self._settings.max_body)
-        try:
-            session = await self._execution.session(request.headers.get("Authorization"))
-        except Failure as failure:
-            return self._refused(request, failure)
         allowed = {OperationType.QUERY}
         if request.method == "POST":
             allowed.add(OperationType.MUTATION)
@@ -136,6 +153,13 @@ class Gateway:
                 return await self._streams.serve(request, session, results)
         return await self._answered(request, operation, session, allowed)
 
+    async def _session(self, request: web.Request) -> Session:
+        try:
+            return await self._execution.session(request.headers.get("Authorization"))
+        except Failure:
+            await self._limits.take(request)  # whoever tries tokens out is counted too
+            raise
+
     async def _answered(
         self,
         request: web.Request,
@@ -143,7 +167,7 @@ class Gateway:
         session: Session,
         allowed: set[OperationType],
     ) -> web.Response:
-        context = Context(session, self._peers, request.headers.get("Idempotency-Key"))
+        context = self._execution.context(session, request.headers.get("Idempotency-Key"))
         began = time.perf_counter()
         try:
             query = await self._known.text(operation)
@@ -166,7 +190,10 @@ class Gateway:
             raise web.HTTPMethodNotAllowed(
                 "GET", ["POST"], text="Send mutations by POST"
             ) from error
-        return self._executed(request, query, operation, result, began)
+        response = self._executed(request, query, operation, result, began)
+        if COST in request.headers and context.cost is not None:
+            response.headers[COST] = context.cost
+        return response
 
     def _refused(self, request: web.Request, failure: Failure) -> web.Response:
         body = {"errors": [errors.from_failure(failure, request[REQUEST_ID])]}
@@ -174,6 +201,8 @@ class Gateway:
         response = answer.respond(request, body, STATUSES.get(failure.kind, 500))
         if failure.kind is Kind.UNAUTHENTICATED:
             response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+        if failure.retry_after is not None:
+            response.headers["Retry-After"] = str(math.ceil(failure.retry_after))
         return response
 
     def _executed(
@@ -187,7 +216,9 @@ class Gateway:
         found = result.errors or []
         body: dict[str, Any] = {}
         if found:
-            body["errors"] = [errors.describe(error, request[REQUEST_ID]) for error in found]
+            body["errors"] = [
+                self._execution.describe(error, request[REQUEST_ID]) for error in found
+            ]
         # Without data, and with no error of a field: nothing was executed.
         executed = result.data is not None or any(error.path for error in found)
         if executed:

@@ -1,5 +1,6 @@
 """What one GraphQL request knows: who asks, how to call the services, and what was loaded already."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from typing import Any, TypeVar
@@ -31,12 +32,23 @@ NOT_ANSWERED = frozenset({Kind.UNAVAILABLE, Kind.DEADLINE, Kind.EXHAUSTED})
 class Context:
     """Made anew for each operation, so that nothing of one caller is ever shown to another."""
 
-    def __init__(self, session: Session, peers: Peers, idempotency_key: str | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        peers: Peers,
+        idempotency_key: str | None,
+        seconds: float,
+    ) -> None:
+        """`seconds` are for all calls of the operation together, or of one event of it."""
         self.session = session
         self.peers = peers
         self.idempotency_key = idempotency_key
         self.loaders = Loaders(self)
+        # What the operation may cost, and its limit, in words; None before it was admitted.
+        self.cost: str | None = None
         self._objects = 0
+        self._seconds = seconds
+        self._until = asyncio.get_running_loop().time() + seconds
 
     async def call(
         self,
@@ -44,9 +56,20 @@ class Context:
         request: Any,
         timeout: float = READ_TIMEOUT,
     ) -> Response:
-        """Calls a service with the caller's own token; raises Failure."""
+        """Calls a service with the caller's own token; raises Failure.
+
+        The service gets what is left of the operation's time, and no more than `timeout` seconds.
+        """
+        left = self._until - asyncio.get_running_loop().time()
+        if left <= 0:
+            raise Failure(
+                Kind.DEADLINE,
+                "OPERATION_TIME_OVER",
+                f"Nothing was done for this, as the operation's {self._seconds:g} s were over; ask"
+                " for less at once",
+            )
         token = self.session.token or None
-        return await rpc_client.call(method, request, token=token, timeout=timeout)
+        return await rpc_client.call(method, request, token=token, timeout=min(timeout, left))
 
     async def ask_catalogue(
         self, method: Callable[..., Awaitable[Response]], request: Any
@@ -85,6 +108,7 @@ class Context:
             async for step in steps:
                 self.loaders = Loaders(self)
                 self._objects = 0
+                self._until = asyncio.get_running_loop().time() + self._seconds
                 yield step
 
     def require_session(self) -> Session:
@@ -101,6 +125,8 @@ class Context:
         """For lists of the caller's own: an administrator's session would reach everybody's."""
         session = self.session
         return str(session.user_id) if session.role is Role.ADMIN else None
+
+    @property
 
     def spend(self, objects: int) -> None:
         """Counts objects of the answer; raises Failure(INVALID) when they are too many."""

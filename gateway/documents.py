@@ -3,7 +3,13 @@
 from collections.abc import Iterator
 from functools import lru_cache
 
-from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, parse
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSyntaxError,
+    OperationDefinitionNode,
+    parse,
+)
 from strawberry.extensions import SchemaExtension
 
 from gateway import limits
@@ -38,6 +44,10 @@ def read(query: str, max_depth: int) -> DocumentNode:
         raise GraphQLError(
             "The document is nested too deeply", extensions={"code": "TOO_COMPLEX"}
         ) from None
+    except GraphQLSyntaxError as error:
+        if "tokens. Parsing aborted" not in error.message:
+            raise
+        raise limits.too_many_tokens() from None
     return document
 
 

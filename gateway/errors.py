@@ -35,17 +35,25 @@ ARGUMENTS = {
     "pageSize": "first",
     "statuses": "status",
 }
+# As graphql-core ends its words about a name that doesn't exist.
+SUGGESTION = re.compile(r" Did you mean .*\?$", re.DOTALL)
 WORD = re.compile(r"[a-z]+(?:_[a-z]+)+|[a-z]+")
 
 
-def describe(error: GraphQLError, request_id: str) -> dict[str, Any]:
-    """One entry of `errors`; whatever is not known to be fit for a client is logged and masked."""
+def describe(error: GraphQLError, request_id: str, *, suggestions: bool) -> dict[str, Any]:
+    """One entry of `errors`; whatever is not known to be fit for a client is logged and masked.
+
+    Without `suggestions`, what names exist is not said to whoever guesses.
+    """
     shown: dict[str, Any] = {}
     if error.locations:
         shown["locations"] = [place.formatted for place in error.locations]
     if error.path:
         shown["path"] = error.path
-    return shown | _words(error, request_id)
+    shown |= _words(error, request_id)
+    if not suggestions:
+        shown["message"] = SUGGESTION.sub("", shown["message"])
+    return shown
 
 
 def _words(error: GraphQLError, request_id: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from strawberry.types.graphql import OperationType
 
 from gateway import errors
 from gateway.context import Context
+from gateway.defence_settings import DefenceSettings
 from gateway.metrics import Metrics
 from gateway.peers import Peers
 from gateway.persisted import KnownDocuments
@@ -35,13 +36,19 @@ class Execution:
     """Runs operations against the schema; each has a context of its own, and so has each event."""
 
     def __init__(
-        self, schema: Schema, peers: Peers, verifier: Verifier, known: KnownDocuments
+        self,
+        schema: Schema,
+        peers: Peers,
+        verifier: Verifier,
+        known: KnownDocuments,
+        defence: DefenceSettings,
     ) -> None:
         self._schema = schema
         self._known = known
         self._peers = peers
         self._verifier = verifier
         self.metrics = Metrics()
+        self._defence = defence
 
     async def session(self, authorization: str | None) -> Session:
         """Raises Failure for a token that doesn't hold, and for one that is no user's."""
@@ -53,6 +60,14 @@ class Execution:
                 "Not authenticated: the service role key is no user's session; services call gRPC",
             )
         return session
+
+    def context(self, session: Session, idempotency_key: str | None = None) -> Context:
+        """What an operation of this session is executed with."""
+        return Context(session, self._peers, idempotency_key, self._defence.operation_seconds)
+
+    def describe(self, error: GraphQLError, request_id: str) -> dict[str, Any]:
+        """One entry of `errors`, in words that this gateway's clients may hear."""
+        return errors.describe(error, request_id, suggestions=self._defence.introspection)
 
     async def results(
         self,
@@ -67,34 +82,33 @@ class Execution:
             stream = await self._schema.stream(
                 query,
                 variable_values=operation.variables,
-                context_value=Context(session, self._peers),
+                context_value=self.context(session),
                 operation_name=operation.name,
                 allowed_operation_types=allowed,
             )
             with self.metrics.following(query, operation.name) as sent:
                 async with aclosing(stream):
                     async for result in stream:
-                        shown = _shown(result, request_id)
+                        shown = self._shown(result, request_id)
                         sent(shown.body.get("errors", ()), shown.over)
                         yield shown
                         if shown.over:
                             return
         except GraphQLError as error:  # how a document is refused by `Documents`
-            yield Result({"errors": [errors.describe(error, request_id)]}, over=True)
+            yield Result({"errors": [self.describe(error, request_id)]}, over=True)
         except Exception as error:  # noqa: BLE001 - the last edge: nothing else may reach the client
             yield Result({"errors": [errors.masked(error, request_id)]}, over=True)
 
-
-def _shown(result: object, request_id: str) -> Result:
-    if not isinstance(result, ExecutionResult):
-        raise TypeError("results in increments are not switched on")
-    found = result.errors or []
-    if any(isinstance(error.original_error, InvalidOperationTypeError) for error in found):
-        words = {"message": "Send mutations by POST", "extensions": {"code": "BAD_REQUEST"}}
-        return Result({"errors": [words]}, over=True)
-    body: dict[str, Any] = {}
-    if found:
-        body["errors"] = [errors.describe(error, request_id) for error in found]
-    if result.data is not None:
-        body["data"] = result.data
-    return Result(body, over=result.data is None)
+    def _shown(self, result: object, request_id: str) -> Result:
+        if not isinstance(result, ExecutionResult):
+            raise TypeError("results in increments are not switched on")
+        found = result.errors or []
+        if any(isinstance(error.original_error, InvalidOperationTypeError) for error in found):
+            words = {"message": "Send mutations by POST", "extensions": {"code": "BAD_REQUEST"}}
+            return Result({"errors": [words]}, over=True)
+        body: dict[str, Any] = {}
+        if found:
+            body["errors"] = [self.describe(error, request_id) for error in found]
+        if result.data is not None:
+            body["data"] = result.data
+        return Result(body, over=result.data is None)

@@ -1,14 +1,17 @@
 """How much a document may ask: measured before validation, which itself can be made to work hard."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from graphql import (
+    DefinitionNode,
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
     InlineFragmentNode,
+    Node,
     OperationDefinitionNode,
     SelectionSetNode,
 )
@@ -19,6 +22,12 @@ MAX_TOKENS = 2_000
 MAX_FIELDS = 500
 # Fields of an operation's top level, each of which is at least one call to a service.
 MAX_ROOT_FIELDS = 20
+# Fields under a name of the client's own, fragments written out. A page compares a few plans or regions.
+MAX_ALIASES = 50
+# In a document. Clients put @include or @skip on what a page may or may not show.
+MAX_DIRECTIVES = 50
+# On one field, fragment or operation: there are two to choose from, and validation names each wrong one.
+MAX_DIRECTIVES_TOGETHER = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,35 +36,90 @@ class Size:
 
     fields: int = 0
     depth: int = 0
+    aliases: int = 0
 
     def beside(self, other: "Size") -> "Size":
         """Both in one selection."""
-        return Size(self.fields + other.fields, max(self.depth, other.depth))
+        return Size(
+            self.fields + other.fields,
+            max(self.depth, other.depth),
+            self.aliases + other.aliases,
+        )
 
 
 def check(document: DocumentNode, max_depth: int) -> None:
-    """Raises GraphQLError for the first operation that is too deep or has too many fields."""
+    """Raises GraphQLError for the first definition that goes over a limit."""
+    _check_directives(document)
     measure = _Measure(document)
     for operation in document.definitions:
         if not isinstance(operation, OperationDefinitionNode):
             continue
         size = measure.selection(operation.selection_set)
-        if size.depth > max_depth:
-            raise _too_complex(f"is {size.depth} fields deep; {max_depth} are allowed", operation)
-        if size.fields > MAX_FIELDS:
-            raise _too_complex(f"selects more than {MAX_FIELDS} fields", operation)
-        if measure.top_fields(operation.selection_set) > MAX_ROOT_FIELDS:
-            raise _too_complex(
-                f"has more than {MAX_ROOT_FIELDS} fields at its top level", operation
-            )
+        top = measure.top_fields(operation.selection_set)
+        for reason, measured, limit, words in (
+            ("DEPTH", size.depth, max_depth, "is {0} fields deep; {1} are allowed"),
+            ("FIELDS", size.fields, MAX_FIELDS, "selects {0} fields; {1} are allowed"),
+            ("ALIASES", size.aliases, MAX_ALIASES, "has {0} aliases; {1} are allowed"),
+            (
+                "ROOT_FIELDS",
+                top,
+                MAX_ROOT_FIELDS,
+                "has {0} fields at its top level; {1} are allowed",
+            ),
+        ):
+            if measured > limit:
+                raise too_complex(f"The operation {words}", reason, measured, limit, operation)
 
 
-def _too_complex(what: str, operation: OperationDefinitionNode) -> GraphQLError:
+def too_complex(
+    words: str, reason: str, measured: int, limit: int, node: Node | None = None
+) -> GraphQLError:
+    """The error for what goes over a limit; `words` have a place for each of the two figures."""
+    # Fragments of fragments make numbers with more digits than anybody reads.
+    shown = str(measured) if measured < 10**9 else "more than a thousand million"
     return GraphQLError(
-        f"The operation {what}; ask for less, or in several requests",
-        operation,
-        extensions={"code": "TOO_COMPLEX"},
+        f"{words.format(shown, limit)}; ask for less, or in several requests",
+        node,
+        extensions={
+            "code": "TOO_COMPLEX",
+            "reason": reason,
+            "limit": limit,
+            "measured": min(measured, 10**9),
+        },
     )
+
+
+def too_many_tokens() -> GraphQLError:
+    """The error for a document that the parser gave up."""
+    return too_complex(
+        "The document has more than {1} tokens", "TOKENS", MAX_TOKENS + 1, MAX_TOKENS
+    )
+
+
+def _check_directives(document: DocumentNode) -> None:
+    total = 0
+    for node in _directed(document.definitions):
+        together = len(getattr(node, "directives", None) or ())
+        if together > MAX_DIRECTIVES_TOGETHER:
+            words = "The document has {0} directives in one place; {1} are allowed"
+            limit = MAX_DIRECTIVES_TOGETHER
+            raise too_complex(words, "DIRECTIVES_TOGETHER", together, limit, node)
+        total += together
+    if total > MAX_DIRECTIVES:
+        words = "The document has {0} directives; {1} are allowed"
+        raise too_complex(words, "DIRECTIVES", total, MAX_DIRECTIVES)
+
+
+def _directed(nodes: tuple[DefinitionNode, ...]) -> Iterator[Node]:
+    """All that may carry a directive in a document to execute."""
+    waiting: list[Node] = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(getattr(node, "variable_definitions", None) or ())
+        selections = getattr(node, "selection_set", None)
+        if selections is not None:
+            waiting.extend(selections.selections)
 
 
 class _Measure:
@@ -79,7 +143,8 @@ class _Measure:
                     # The schema's description of itself is deep by nature; a validation rule of
                     # graphql-core keeps it from being made deeper.
                     deep = 0 if node.name.value.startswith("__") else inner.depth
-                    total = total.beside(Size(inner.fields + 1, deep + 1))
+                    aliases = inner.aliases + (node.alias is not None)
+                    total = total.beside(Size(inner.fields + 1, deep + 1, aliases))
                 case InlineFragmentNode():
                     total = total.beside(self.selection(node.selection_set))
                 case FragmentSpreadNode():

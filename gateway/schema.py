@@ -8,9 +8,12 @@ from strawberry.extensions import ValidationCache
 from strawberry.federation.schema import FederationAny
 from strawberry.types.execution import ExecutionContext
 
+from gateway.admission import Admission
 from gateway.connections import ConnectionQueries
 from gateway.documents import CACHED, Documents
 from gateway.esim_operations import ESIMMutations, ESIMQueries
+from gateway.cost import Costs
+from gateway.defence_settings import DefenceSettings
 from gateway.orders import OrderQueries
 from gateway.plan_queries import PlanQueries
 from gateway.purchase import OrderMutations
@@ -60,9 +63,13 @@ def _representation(checks: Checks, index: int, given: Any) -> Any:
     return {"__typename": kind, "id": id_}
 
 
-def build(max_depth: int) -> Schema:
-    """The schema; `max_depth` bounds how deep an operation's fields may be nested."""
-    return Schema(
+def build(max_depth: int, defence: DefenceSettings | None = None) -> Schema:
+    """The schema; `max_depth` bounds how deep an operation's fields may be nested.
+
+    With `defence`, operations are executed for a `Context` as far as its role may ask for them.
+    """
+    costs: Costs
+    schema = Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
@@ -72,3 +79,6 @@ def build(max_depth: int) -> Schema:
             lambda: ValidationCache(maxsize=CACHED),
         ],
     )
+            *([lambda: Admission(costs, defence)] if defence else []),
+    costs = Costs(schema._schema)
+    return schema

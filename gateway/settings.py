@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway import trusted
+from gateway.defence_settings import DefenceSettings
 from gateway.trusted import TrustedDocuments
 from kit.env import Env
 from kit.service_settings import SessionSettings
@@ -37,6 +38,7 @@ class Settings:
         default_factory=lambda: TrustedDocuments({}, only=False)
     )
     redis_url: str | None = field(default=None, repr=False)
+    defence: DefenceSettings = field(default_factory=DefenceSettings)
     max_sockets: int = MAX_SOCKETS
     socket_init_timeout: float = SOCKET_INIT_TIMEOUT
     socket_send_timeout: float = SOCKET_SEND_TIMEOUT
@@ -87,6 +89,7 @@ class Settings:
                 "Redis for a cache that all processes share; without it each has its own in memory.",
                 secret=True,
             ),
+            defence=DefenceSettings.read(env),
             drain_seconds=env.number(
                 "DRAIN_SECONDS",
                 "How long a stopping service says NOT_SERVING before it refuses new calls.",

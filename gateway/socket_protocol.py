@@ -9,8 +9,10 @@ from typing import Any
 
 from aiohttp import WSMessage, WSMsgType, web
 
+from gateway import errors
 from gateway import request as requests
 from gateway.execution import Execution
+from gateway.rate_limits import RateLimits
 from kit.auth import Session
 from kit.errors import Failure, Kind
 
@@ -51,6 +53,7 @@ class Connection:
         socket: web.WebSocketResponse,
         request: web.Request,
         execution: Execution,
+        limits: RateLimits,
         request_id: str,
         *,
         init_timeout: float,
@@ -59,6 +62,7 @@ class Connection:
         self._socket = socket
         self._request = request
         self._execution = execution
+        self._limits = limits
         self._request_id = request_id
         self._init_timeout = init_timeout
         self._send_timeout = send_timeout
@@ -157,13 +161,20 @@ class Connection:
             operation = requests.operation(payload)
         except web.HTTPBadRequest as error:
             raise _Refused(INVALID, str(error.text)) from error
-        if len(self._operations) >= MOST_OPERATIONS:
-            words = f"A connection carries {MOST_OPERATIONS} operations at a time; complete some"
-            refused = {"message": words, "extensions": {"code": "TOO_MANY_OPERATIONS"}}
+        refused = await self._excess(self._session)
+        if refused is not None:
             await self._send({"id": id_, "type": "error", "payload": [refused]})
             return
         running = asyncio.create_task(self._execute(id_, operation, self._session))
         self._operations[id_] = running
+
+    async def _excess(self, session: Session) -> dict[str, Any] | None:
+        """The error for one operation too many; None where it may run, and was counted."""
+        try:
+            await self._limits.take(self._request, session)
+        except Failure as failure:
+            return errors.from_failure(failure, self._request_id)
+        return None
 
     async def _execute(self, id_: str, operation: requests.Operation, session: Session) -> None:
         results = self._execution.results(operation, session, self._request_id)

@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from gateway.csrf import own
 from gateway.execution import Execution
+from gateway.rate_limits import RateLimits
 from gateway.settings import Settings
 from gateway.socket_protocol import GOING_AWAY, PROTOCOL, Connection
 
@@ -24,9 +25,10 @@ UNKNOWN_PROTOCOL = 4406
 class Sockets:
     """Serves connections until they are all closed; one object a process."""
 
-    def __init__(self, settings: Settings, execution: Execution) -> None:
+    def __init__(self, settings: Settings, execution: Execution, limits: RateLimits) -> None:
         self._settings = settings
         self._execution = execution
+        self._limits = limits
         self._open: set[Connection] = set()
         self._closing = False
 
@@ -58,6 +60,7 @@ class Sockets:
             socket,
             request,
             self._execution,
+            self._limits,
             request_id,
             init_timeout=self._settings.socket_init_timeout,
             send_timeout=self._settings.socket_send_timeout,
@@ -79,6 +82,4 @@ class Sockets:
         """Browsers ask nobody before they open a socket to another origin, so it is asked here."""
         origin = request.headers.get("Origin")
         allowed = self._settings.cors_origins
-        if origin is None or origin in allowed or "*" in allowed:
-            return True
-        return urlsplit(origin).netloc == request.host
+        return origin in allowed or "*" in allowed or own(origin, request.host)

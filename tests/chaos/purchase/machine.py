@@ -225,6 +225,9 @@ def _settings(folder: Path, settings: Mapping[str, str]) -> LocalSettings:
     values = {
         # Nobody's own settings: only what any program needs.
         **surroundings(os.environ),
+        # One address and a few users play a whole world.
+        "GATEWAY_ADDRESS_RATE": "0",
+        "GATEWAY_USER_RATE": "0",
         **settings,
         **_free_ports(),
         "ESIMGO_HOME": str(folder / "state"),

@@ -1,0 +1,115 @@
+"""What one caller may ask of the gateway: costs, rates, time, and whether the schema can be read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from kit.auth import Role
+from kit.env import Env
+
+# Everybody's shop window: the provider's whole catalogue, with everything in it, costs 30,010.
+COST_ANONYMOUS = 50_000
+# A customer's 500 newest orders with their eSIMs, bundles and QR codes cost some 120,000.
+COST_CUSTOMER = 250_000
+# Administrators look at more at once; every one of them is known.
+COST_ADMIN = 500_000
+# Operations a second. A page sends a handful when it opens; what follows changes goes over a socket.
+USER_RATE = 20.0
+# Operations a second. A household, an office or a mobile carrier shares an address.
+ADDRESS_RATE = 100.0
+# Seconds. A purchase may take the 30 that a change may, and its order is read after that.
+OPERATION_SECONDS = 35.0
+
+Networks = tuple[IPv4Network | IPv6Network, ...]
+
+
+def _costs() -> Mapping[Role, int]:
+    return {
+        Role.ANONYMOUS: COST_ANONYMOUS,
+        Role.CUSTOMER: COST_CUSTOMER,
+        Role.ADMIN: COST_ADMIN,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class DefenceSettings:
+    """Rates are operations a second, and 0 is no limit."""
+
+    costs: Mapping[Role, int] = field(default_factory=_costs)
+    introspection: bool = False
+    plain_get: bool = True
+    operation_seconds: float = OPERATION_SECONDS
+    user_rate: float = USER_RATE
+    address_rate: float = ADDRESS_RATE
+    trusted_proxies: Networks = ()
+
+    @classmethod
+    def read(cls, env: Env) -> "DefenceSettings":
+        return cls(
+            costs={role: _cost(env, role, usual) for role, usual in _costs().items()},
+            introspection=env.flag(
+                "GATEWAY_INTROSPECTION",
+                "Lets clients read the schema from the gateway, and suggests names for misspelt ones;"
+                " `make up` switches it on.",
+                default=False,
+            ),
+            plain_get=env.flag(
+                "GATEWAY_PLAIN_GET",
+                "Takes a GET without a header that pages can't send unasked; false refuses it, as"
+                " Apollo Server does.",
+                default=True,
+            ),
+            operation_seconds=env.number(
+                "GATEWAY_OPERATION_SECONDS",
+                "How long an operation may take, all its calls to services together.",
+                OPERATION_SECONDS,
+                low=1,
+                high=300,
+            ),
+            user_rate=_rate(env, "GATEWAY_USER_RATE", "a signed-in user", USER_RATE),
+            address_rate=_rate(env, "GATEWAY_ADDRESS_RATE", "one network address", ADDRESS_RATE),
+            trusted_proxies=_networks(env),
+        )
+
+
+def _cost(env: Env, role: Role, usual: int) -> int:
+    return int(
+        env.number(
+            f"GATEWAY_MAX_COST_{role.upper()}",
+            f"What an operation may cost for {_WHO[role]}; docs/graphql.md says how it is counted.",
+            usual,
+            low=1,
+            high=1_000_000_000,
+        )
+    )
+
+
+_WHO = {
+    Role.ANONYMOUS: "whoever has no session",
+    Role.CUSTOMER: "a customer",
+    Role.ADMIN: "an administrator",
+}
+
+
+def _rate(env: Env, name: str, whose: str, usual: float) -> float:
+    return env.number(
+        name,
+        f"Operations a second that {whose} may send on average, ten seconds' worth at once; 0 sets no"
+        " limit.",
+        usual,
+        low=0,
+        high=1_000_000,
+    )
+
+
+def _networks(env: Env) -> Networks:
+    text = env.optional(
+        "GATEWAY_TRUSTED_PROXIES",
+        "Networks of your own proxies, separated by commas, such as 10.0.0.0/8: from them the"
+        " client's address is taken from X-Forwarded-For.",
+    )
+    try:
+        return tuple(ip_network(part.strip()) for part in (text or "").split(",") if part.strip())
+    except ValueError as error:
+        env.problems.append(f"GATEWAY_TRUSTED_PROXIES must hold networks: {error}")
+        return ()

@@ -1,0 +1,167 @@
+"""How often each user and each address may ask: counted in memory, or in Redis for all processes."""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from aiohttp import web
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from gateway import client_address
+from gateway.defence_settings import DefenceSettings
+from kit.auth import Session
+from kit.clock import Clock
+from kit.errors import Failure, Kind
+
+log = logging.getLogger(__name__)
+
+# Seconds. What somebody may send at once is what they may send in so long: a page that opens asks
+# for much, and then its reader reads.
+BURST = 10.0
+# Users and addresses that are remembered, those that asked last: some 20 MB. Who is forgotten begins
+# anew, as does everybody after ten quiet seconds.
+REMEMBERED = 100_000
+# Seconds. A Redis slower than this would slow every request down.
+TIMEOUT = 0.25
+# Seconds without asking a Redis that failed: each process counts for itself then.
+AWAY = 5.0
+# A bucket is the moment, in milliseconds, at which it would be empty again. By Redis's own clock.
+# Takes one from every bucket and gives 0; or takes none, and gives the milliseconds to wait.
+TAKE = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + time[2] / 1000
+local wait, fresh = 0, {}
+for i = 1, #KEYS do
+    local step, burst = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
+    local empty = math.max(now, tonumber(redis.call('GET', KEYS[i]) or now) or now) + step
+    wait = math.max(wait, empty - now - burst)
+    fresh[i] = empty
+end
+-- Sums of steps are off by less than a hundredth, which is nobody's turn.
+if wait > 0.01 then return tostring(wait) end
+for i = 1, #KEYS do
+    local left = math.ceil(fresh[i] - now)
+    redis.call('SET', KEYS[i], string.format('%.3f', fresh[i]), 'PX', left)
+end
+return '0'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """One caller's: so many operations a second on average, BURST seconds' worth at once."""
+
+    key: str
+    rate: float
+
+    @property
+    def step(self) -> float:
+        """Seconds that one operation adds."""
+        return 1 / self.rate
+
+    @property
+    def burst(self) -> float:
+        """Seconds that may be added in advance; always enough for one operation."""
+        return max(BURST, self.step)
+
+
+class RateLimits:
+    """Counts operations; one object a process. Redis being away refuses nobody."""
+
+    def __init__(
+        self, settings: DefenceSettings, redis_url: str | None, clock: Clock | None = None
+    ) -> None:
+        self._settings = settings
+        self._clock = clock or Clock()
+        self._memory = _Memory(self._clock)
+        self._redis = (
+            Redis.from_url(
+                redis_url,
+                socket_timeout=TIMEOUT,
+                socket_connect_timeout=TIMEOUT,
+                decode_responses=True,
+            )
+            if redis_url
+            else None
+        )
+        self._away_until: float | None = None
+
+    async def take(self, request: web.Request, session: Session | None = None) -> None:
+        """Counts an operation of the request's address and, where there is one, of the user.
+
+        Raises Failure EXHAUSTED, with the seconds to wait, and counts nothing then.
+        """
+        buckets = []
+        if self._settings.address_rate:
+            forwarded = request.headers.getall("X-Forwarded-For", ())
+            address = client_address.of(request.remote, forwarded, self._settings.trusted_proxies)
+            buckets.append(Bucket(f"address:{address}", self._settings.address_rate))
+        if self._settings.user_rate and session is not None and session.user_id is not None:
+            buckets.append(Bucket(f"user:{session.user_id}", self._settings.user_rate))
+        wait = await self._wait(buckets) if buckets else 0.0
+        if wait > 0:
+            seconds = max(0.001, round(wait, 3))
+            raise Failure(
+                Kind.EXHAUSTED,
+                "TOO_MANY_REQUESTS",
+                f"Too many requests; try again in {seconds:g} s",
+                retry_after=seconds,
+            )
+
+    async def close(self) -> None:
+        if self._redis is not None:
+            await self._redis.aclose()
+
+    async def _wait(self, buckets: Sequence[Bucket]) -> float:
+        shared = await self._shared(buckets)
+        return self._memory.take(buckets) if shared is None else shared
+
+    async def _shared(self, buckets: Sequence[Bucket]) -> float | None:
+        """As Redis counts; None when it can't be asked."""
+        if self._redis is None:
+            return None
+        if self._away_until is not None and self._clock.now() < self._away_until:
+            return None
+        keys = [f"esimgo:gateway:rate:{bucket.key}" for bucket in buckets]
+        arguments = [f"{n * 1000:.3f}" for bucket in buckets for n in (bucket.step, bucket.burst)]
+        try:
+            asked = self._redis.eval(TAKE, len(keys), *keys, *arguments)
+            wait = float(await cast("Awaitable[str]", asked)) / 1000
+        except (RedisError, OSError, TimeoutError) as error:
+            if self._away_until is None:
+                log.warning(
+                    "rate limits: Redis is away (%s); each process counts for itself",
+                    type(error).__name__,
+                )
+            self._away_until = self._clock.now() + AWAY
+            return None
+        if self._away_until is not None:
+            self._away_until = None
+            log.warning("rate limits: Redis is back")
+        return wait
+
+
+class _Memory:
+    """The same in this process: buckets by key, the one that was used last at the end."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._empty: OrderedDict[str, float] = OrderedDict()
+
+    def take(self, buckets: Sequence[Bucket]) -> float:
+        """Seconds to wait; 0 when one was taken from each."""
+        now = self._clock.now()
+        fresh = {b: max(now, self._empty.get(b.key, now)) + b.step for b in buckets}
+        wait = max(empty - now - bucket.burst for bucket, empty in fresh.items())
+        # Sums of steps are off by less than a microsecond, which is nobody's turn.
+        if wait > 1e-6:
+            return wait
+        for bucket, empty in fresh.items():
+            self._empty[bucket.key] = empty
+            self._empty.move_to_end(bucket.key)
+        while len(self._empty) > REMEMBERED:
+            self._empty.popitem(last=False)
+        return 0.0
