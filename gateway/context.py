@@ -126,8 +126,6 @@ class Context:
         session = self.session
         return str(session.user_id) if session.role is Role.ADMIN else None
 
-    @property
-
     def spend(self, objects: int) -> None:
         """Counts objects of the answer; raises Failure(INVALID) when they are too many."""
         self._objects += objects

@@ -77,8 +77,8 @@ def build(max_depth: int, defence: DefenceSettings | None = None) -> Schema:
         extensions=[
             lambda: Documents(max_depth),
             lambda: ValidationCache(maxsize=CACHED),
+            *([lambda: Admission(costs, defence)] if defence else []),
         ],
     )
-            *([lambda: Admission(costs, defence)] if defence else []),
     costs = Costs(schema._schema)
     return schema

@@ -170,6 +170,9 @@ class Connection:
 
     async def _excess(self, session: Session) -> dict[str, Any] | None:
         """The error for one operation too many; None where it may run, and was counted."""
+        if len(self._operations) >= MOST_OPERATIONS:
+            words = f"A connection carries {MOST_OPERATIONS} operations at a time; complete some"
+            return {"message": words, "extensions": {"code": "TOO_MANY_OPERATIONS"}}
         try:
             await self._limits.take(self._request, session)
         except Failure as failure:
