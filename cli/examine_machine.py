@@ -56,7 +56,10 @@ def processes(values: Mapping[str, str]) -> list[Finding]:
 
 def free_ports(settings: LocalSettings) -> list[Finding]:
     """For when nothing of ours runs: whether it could."""
-    busy = ports.taken(settings.own_ports())
+    metrics = {
+        f"{name.upper()}_METRICS_PORT": port for name, port in settings.metrics_ports.items()
+    }
+    busy = ports.taken({**settings.own_ports(), **metrics})
     if not busy:
         return [Finding("the ports are free")]
     return [

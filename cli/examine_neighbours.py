@@ -131,6 +131,13 @@ async def processes(http: aiohttp.ClientSession, settings: LocalSettings) -> lis
         else:
             text = f"{process.name} does not answer at {address}, or says that it isn't ready"
             found.append(Finding(text, "see its lines in `make up`"))
+    for name, port in settings.metrics_ports.items():
+        if not await probes.http(http, f"http://127.0.0.1:{port}/healthz"):
+            text = f"{name} shows no metrics at port {port}"
+            remedy = (
+                f"stop what listens there, or choose another port with {name.upper()}_METRICS_PORT"
+            )
+            found.append(Finding(text, remedy))
     return found
 
 

@@ -10,6 +10,7 @@ from dotenv import dotenv_values
 from cli.processes import PROCESSES
 from cli.supervisor import ROOT
 from kit.env import FILE_SUFFIX, Env
+from kit.telemetry_settings import read_metrics_port
 from kit.tls import PLAIN, TLS
 
 SUPABASE = ("SUPABASE_URL", "SUPABASE_ANON_KEY", "SUPABASE_SERVICE_ROLE_KEY")
@@ -20,7 +21,8 @@ class LocalSettings:
     """How everything runs on this machine.
 
     `values` are the environment over the file .env, empty ones left out. `ports` are by the name of
-    their variable. `database_url` is an administrator's, and None where PostgreSQL is ours.
+    their variable, `metrics_ports` by that of the process: nothing else
+    depends on them. `database_url` is an administrator's, and None where PostgreSQL is ours.
     """
 
     values: Mapping[str, str] = field(repr=False)
@@ -32,6 +34,7 @@ class LocalSettings:
     database_url: str | None = field(repr=False)
     webhook_secret: str | None = field(repr=False)
     webhooks_admin: str | None = None
+    metrics_ports: Mapping[str, int] = field(default_factory=dict)
     tls: TLS = PLAIN
 
     @classmethod
@@ -46,6 +49,10 @@ class LocalSettings:
         )
         ports["SANDBOX_PORT"] = _port(env, "SANDBOX_PORT", "the provider's sandbox", 4010)
         ports["SANDBOX_AUTH_PORT"] = _port(env, "SANDBOX_AUTH_PORT", "the auth emulator", 4011)
+        metrics = {
+            process.name: read_metrics_port(env, process.name, process.metrics_port)
+            for process in PROCESSES
+        }
         taken: dict[int, str] = {}
         for name, port in ports.items():
             if (other := taken.setdefault(port, name)) != name:
@@ -101,6 +108,8 @@ class LocalSettings:
                 "The webhook process that `esimgo webhooks` asks, as host:port; without it that of"
                 " this machine.",
             ),
+            # Where the system chose, nobody knows it but the process.
+            metrics_ports={name: port for name, port in metrics.items() if port},
             tls=TLS.read(env),
         )
         if address and not key:

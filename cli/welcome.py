@@ -61,6 +61,7 @@ def _addresses(settings: LocalSettings, values: Mapping[str, str], url: str) -> 
         f"{name} {settings.address(f'{name.upper()}_PORT')}"
         for name in ("catalogue", "orders", "esims")
     )
+    metrics = ", ".join(f"{name} :{port}/metrics" for name, port in settings.metrics_ports.items())
     played = "" if settings.real_provider else " (the sandbox; its control door: /_control)"
     emulated = "" if settings.real_supabase else " (the emulator)"
     database = "yours" if settings.database_url else f"PostgreSQL in {settings.home}"
@@ -69,6 +70,7 @@ def _addresses(settings: LocalSettings, values: Mapping[str, str], url: str) -> 
             f"  GraphQL            {url}",
             f"  gRPC               {grpc}",
             f"  callbacks          {callback_url(settings)}",
+            f"  metrics            {metrics or 'none'}",
             f"  provider           {values['ESIM_GO_BASE_URL']}{played}"
             if "ESIM_GO_BASE_URL" in values
             else "  provider           eSIM Go",
