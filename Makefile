@@ -5,7 +5,7 @@ UV := $(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-ha
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 # A Python that went away leaves an environment that only looks like one.
 $(shell $(PY) -c '' 2>/dev/null || rm -f .venv/*.stamp)
-.PHONY: up test conformance k8s-check chaos-purchase bench-purchase check protos schema docs migrate seed lock clean chaos-callbacks bench-callbacks
+.PHONY: up test conformance k8s-check chaos-purchase bench-purchase check protos schema docs migrate seed lock clean chaos-callbacks bench-callbacks bench-gateway
 
 up migrate seed: .venv/runtime.stamp
 	@$(PY) -m cli $@
@@ -22,6 +22,8 @@ chaos-callbacks: .venv/dev.stamp # EVENTS, KILLS, SEED, DELAY_MS, RATE; BROKEN=1
 	@$(PY) -m tests.chaos.callbacks
 bench-callbacks: .venv/dev.stamp
 	@$(PY) -m bench.callbacks
+bench-gateway: .venv/dev.stamp # beside other GraphQL servers; ROUNDS, SECONDS, CONNECTIONS, ONLY, QUERIES, SERVICES=real, QUICK=1
+	@$(PY) -m bench.gateway
 check: .venv/dev.stamp
 	@$(PY) -m ruff check && $(PY) -m ruff format --check && $(PY) -m mypy . && .venv/bin/buf lint protos
 	@$(PY) -c 'import sys; from importlinter.cli import lint_imports_command as c; sys.exit(c())'
@@ -40,7 +42,7 @@ lock: .venv/dev.stamp
 	@$(UV) -c requirements.lock -o requirements-image.lock pyproject.toml
 	@$(UV) -c requirements.lock --extra local --extra dev -o requirements-dev.lock pyproject.toml
 clean: # everything that can be made again; the state in .local stays
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/js/node_modules
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/js/node_modules bench/rivals/node_modules
 
 .venv/runtime.stamp: requirements.lock
 .venv/dev.stamp: requirements-dev.lock

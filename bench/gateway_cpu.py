@@ -1,0 +1,54 @@
+"""How much processor time each process of a run has taken, its children included, from /proc."""
+
+import os
+import resource
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    parent: int
+    seconds: float
+
+
+def children() -> dict[int, str]:
+    """The processes that we started and that still run, with a name for each."""
+    mine = os.getpid()
+    return {pid: _name(pid) for pid, process in _all().items() if process.parent == mine}
+
+
+def seconds_by_name(names: Mapping[int, str]) -> dict[str, float]:
+    """Processor seconds up to now under each name; "load" is what children took that have ended."""
+    processes = _all()
+    found = dict.fromkeys(names.values(), 0.0)
+    for pid, process in processes.items():
+        ancestor = pid
+        while ancestor not in names and ancestor in processes:
+            ancestor = processes[ancestor].parent
+        if ancestor in names:
+            found[names[ancestor]] += process.seconds
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return found | {"load": ended.ru_utime + ended.ru_stime}
+
+
+def _all() -> dict[int, _Process]:
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):  # it ended in this moment
+                # The name before the bracket may hold anything.
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                ticks = sum(map(int, fields[11:15]))  # its own and of children that have ended
+                found[int(entry.name)] = _Process(int(fields[1]), ticks / TICKS)
+    return found
+
+
+def _name(pid: int) -> str:
+    """The module of a Python program, else the program's own name."""
+    words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    return words[words.index("-m") + 1] if "-m" in words else Path(words[0]).name

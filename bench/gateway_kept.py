@@ -1,0 +1,67 @@
+"""The services' answers, kept: asks the real services once for each request, then repeats the answer.
+
+`python -m bench.gateway_kept PORT CATALOGUE ORDERS ESIMS`, all addresses `host:port`. A kept answer
+costs a fraction of a real one, so that the gateways are what is busy and not the services behind them.
+"""
+
+import asyncio
+import sys
+from functools import partial
+from typing import Any
+
+import grpc
+import uvloop
+
+from kit import rpc_client
+
+# Seconds for the one real call; the first answer about eSIMs waits for the provider.
+PATIENCE = 15.0
+SERVICES = ("catalogue", "orders", "esims")
+
+
+class Kept(grpc.GenericRpcHandler):
+    """Every unary call of the three services, as bytes: nothing is read but who asks for what."""
+
+    def __init__(self, channels: dict[str, grpc.aio.Channel]) -> None:
+        self._channels = channels
+        self._answers: dict[tuple[str, str, bytes], bytes] = {}
+
+    def service(self, handler_call_details: Any) -> Any:
+        """A handler without serializers, which gets and gives bytes."""
+        method = str(handler_call_details.method)
+        token = dict(handler_call_details.invocation_metadata).get("authorization", "")
+        return grpc.unary_unary_rpc_method_handler(partial(self._answer, method, token))
+
+    async def _answer(self, method: str, token: str, request: bytes, context: Any) -> bytes:
+        key = (method, token, request)
+        found = self._answers.get(key)
+        if found is None:
+            found = self._answers[key] = await self._ask(method, token, request, context)
+        return found
+
+    async def _ask(self, method: str, token: str, request: bytes, context: Any) -> bytes:
+        channel = self._channels[method.strip("/").split(".")[0]]
+        metadata = (("authorization", token),) if token else ()
+        call: Any = channel.unary_unary(method)
+        try:
+            answer: bytes = await call(request, metadata=metadata, timeout=PATIENCE)
+        except grpc.aio.AioRpcError as error:
+            await context.abort(error.code(), error.details() or "", error.trailing_metadata())
+            raise
+        return answer
+
+
+async def serve(port: int, addresses: list[str]) -> None:
+    """Runs until it is killed."""
+    channels = {
+        name: rpc_client.channel(address) for name, address in zip(SERVICES, addresses, strict=True)
+    }
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((Kept(channels),))
+    server.add_insecure_port(f"127.0.0.1:{port}")
+    await server.start()
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(int(sys.argv[1]), sys.argv[2:]))

@@ -1,0 +1,60 @@
+"""Load on one server by wrk, and the processor time that each process of the run took meanwhile."""
+
+import asyncio
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench import gateway_cpu
+
+SCRIPT = Path(__file__).with_suffix(".lua")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A query as it is sent; without a token anybody asks."""
+
+    name: str
+    body: str
+    token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run of wrk saw: times in milliseconds, processor seconds by process."""
+
+    requests: int
+    seconds: float
+    p50: float
+    p99: float
+    errors: int
+    cpu: Mapping[str, float]
+
+
+async def put_load(
+    url: str, question: Question, connections: int, seconds: float, names: Mapping[int, str]
+) -> Run:
+    """Asks over so many connections, each at once again when it is answered.
+
+    `names` names the processes whose time is told. Raises RuntimeError when wrk fails.
+    """
+    told = {"BENCH_BODY": question.body} | (
+        {"BENCH_TOKEN": question.token} if question.token else {}
+    )
+    before = gateway_cpu.seconds_by_name(names)
+    wrk = await asyncio.create_subprocess_exec(
+        *("wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "10s"),
+        *("-s", str(SCRIPT), url),
+        env=dict(os.environ) | told,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await wrk.communicate()
+    after = gateway_cpu.seconds_by_name(names)
+    lines = [line for line in said.decode().splitlines() if line.startswith("{")]
+    if wrk.returncode != 0 or not lines:
+        raise RuntimeError(f"wrk failed at {url}:\n{said.decode()}")
+    cpu = {name: after[name] - before[name] for name in after}
+    return Run(**json.loads(lines[0]), cpu=cpu)

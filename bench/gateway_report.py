@@ -1,0 +1,65 @@
+"""The tables of the gateway's bench: medians over the rounds, and ratios to Apollo Server."""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+
+from bench.gateway_load import Run
+from bench.gateway_servers import APOLLO
+
+NAMES = ("a second", "p50 ms", "p99 ms", "cpu ms", "behind ms", "core %", "others %", "errors")
+RATIOS = ("x Apollo", "core x")
+
+
+def heading(query: str) -> str:
+    """The line above a query's tables."""
+    columns = "".join(f"{name:>10}" for name in NAMES) + "".join(f"{name:>10}" for name in RATIOS)
+    return f"\n{query:<20}{columns}"
+
+
+def table(connections: int, runs: Mapping[str, Sequence[Run]]) -> str:
+    """A line for each server.
+
+    "cpu" is the server's processor time for a request, "behind" that of everything else that was
+    started, the load left out. "core" says how busy the server was, "others" how busy all the rest
+    was, the load included: near 100 on a machine of two cores, they are what is measured. "x Apollo"
+    compares requests a second; "core x" requests in a second of the processor, which is the same
+    where nobody else uses the core, and good also where somebody does.
+    """
+    marks = runs.get(APOLLO)
+    return "\n".join(
+        _line(f"{server}, {connections}", server, found, marks) for server, found in runs.items()
+    )
+
+
+def _line(title: str, server: str, runs: Sequence[Run], marks: Sequence[Run] | None) -> str:
+    rate, own = _rate(runs), _own(server, runs)
+    figures = (
+        f"{rate:>10,.0f}{_median(runs, lambda r: r.p50):>10.2f}{_median(runs, lambda r: r.p99):>10.2f}"
+        f"{own:>10.3f}{_median(runs, lambda r: _behind(server, r)):>10.3f}"
+        f"{_median(runs, lambda r: r.cpu[server] / r.seconds * 100):>10.0f}"
+        f"{_median(runs, lambda r: _others(server, r)):>10.0f}{sum(r.errors for r in runs):>10}"
+    )
+    if marks:
+        figures += f"{rate / _rate(marks):>10.2f}{_own(APOLLO, marks) / own:>10.2f}"
+    return f"{title:<20}{figures}"
+
+
+def _median(runs: Sequence[Run], figure: Callable[[Run], float]) -> float:
+    return statistics.median(map(figure, runs))
+
+
+def _rate(runs: Sequence[Run]) -> float:
+    return _median(runs, lambda run: run.requests / run.seconds)
+
+
+def _own(server: str, runs: Sequence[Run]) -> float:
+    return _median(runs, lambda run: run.cpu[server] / run.requests * 1000)
+
+
+def _behind(server: str, run: Run) -> float:
+    rest = sum(run.cpu.values()) - run.cpu[server] - run.cpu["load"]
+    return rest / run.requests * 1000
+
+
+def _others(server: str, run: Run) -> float:
+    return (sum(run.cpu.values()) - run.cpu[server]) / run.seconds * 100

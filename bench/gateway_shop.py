@@ -1,0 +1,133 @@
+"""What the gateways are asked: four queries, and a customer with ten eSIMs and an order to ask for."""
+
+import asyncio
+import json
+from typing import Any
+
+from bench.gateway_load import Question
+from tests.chaos.purchase.machine import Machine
+
+PLAN = "esim_1GB_7D_GB_V2"
+FIND = '{ dataPlans(filter: {text: "esim_1GB_7D_GB_V2"}) { id name } }'
+BUY = """mutation($plan: ID!, $input: PurchaseInput!) { purchaseESIM(planId: $plan, input: $input) {
+  error order { id status esims { id iccid } } } }"""
+FEATURED = "query Featured { featuredPlans { id name price } }"
+# The documented one, with the documented filter.
+PLANS = """query Plans {
+  dataPlans(filter: { region: "Europe", duration: 30, maxPrice: 100 }, first: 20, orderBy: PRICE_ASC) {
+    id
+    name
+    description
+    region
+    countries { name iso region }
+    duration
+    dataMB
+    isUnlimited
+    price
+    priceExact
+    currency
+    bundleGroup
+    features
+    availableQuantity
+  }
+}"""
+ESIMS = """query ESIMs {
+  myESIMs(first: 50) {
+    id
+    iccid
+    status
+    customerRef
+    bundles { name state dataUsed dataRemaining startDate endDate }
+    usage { totalUsed totalRemaining activeBundles }
+  }
+}"""
+# The activation code instead of its picture: the time of that would be all that is seen.
+ORDER = """query OneOrder($id: ID!) {
+  orderDetails(id: $id) {
+    id
+    status
+    statusReason
+    totalPriceExact
+    currency
+    dataPlan { id name }
+    esims { id iccid status activationCode }
+    createdAt
+    updatedAt
+  }
+}"""
+QUERIES = ("featuredPlans", "dataPlans", "myESIMs", "orderDetails")
+PUBLIC = QUERIES[:2]
+PLAN_COUNT, ESIM_COUNT = 20, 10
+# Seconds until the catalogue was read or what an eSIM used is seen, and between two looks.
+PATIENCE, LOOK_EVERY = 30, 0.2
+
+
+async def stock(machine: Machine) -> list[Question]:
+    """Buys what is asked for later; the questions, in the order of QUERIES."""
+    await machine.control("POST", "/switches", {"tokens_per_second": 0})
+    await machine.control("POST", "/balance", {"set": 10_000_000})
+    token = await machine.token("bench@example.com")
+    plan = await _plan_on_sale(machine)
+    many = await _bought(machine, token, plan, ESIM_COUNT - 1)
+    order = await _bought(machine, token, plan, 1)
+    for esim in many["esims"][::2]:  # every other one was used
+        await machine.control("POST", f"/esims/{esim['iccid']}/use-data", {"megabytes": 250})
+    questions = [
+        Question("featuredPlans", json.dumps({"query": FEATURED})),
+        Question("dataPlans", json.dumps({"query": PLANS})),
+        Question("myESIMs", json.dumps({"query": ESIMS}), token),
+        Question("orderDetails", _body(ORDER, {"id": order["id"]}), token),
+    ]
+    plans = (await ask(machine, None, PLANS))["dataPlans"]
+    if len(plans) != PLAN_COUNT:
+        raise RuntimeError(f"the catalogue gives {len(plans)} plans, not {PLAN_COUNT}")
+    async with asyncio.timeout(PATIENCE):
+        while not await _settled(machine, token, len(many["esims"][::2])):  # noqa: ASYNC110 - it is a row that we wait for
+            await asyncio.sleep(LOOK_EVERY)
+    return questions
+
+
+async def _plan_on_sale(machine: Machine) -> str:
+    """The id of the plan to buy; waits until the catalogue was read, which is one transaction."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            for plan in (await ask(machine, None, FIND))["dataPlans"]:
+                if plan["name"] == PLAN:
+                    return str(plan["id"])
+            await asyncio.sleep(LOOK_EVERY)
+
+
+async def _settled(machine: Machine, token: str, used: int) -> bool:
+    """Whether all eSIMs have their bundle, and those that were used show it."""
+    bundles = [e["bundles"] or [] for e in (await ask(machine, token, ESIMS))["myESIMs"]]
+    first = [found[0] for found in bundles if found]
+    return len(first) == ESIM_COUNT and sum(bool(b["dataUsed"]) for b in first) == used
+
+
+async def _bought(machine: Machine, token: str, plan: str, quantity: int) -> Any:
+    """The order, COMPLETED."""
+    wanted = {"plan": plan, "input": {"quantity": quantity}}
+    order = (await ask(machine, token, BUY, wanted))["purchaseESIM"]["order"]
+    if order is None or order["status"] != "COMPLETED":
+        raise RuntimeError(f"not bought: {order}")
+    return order
+
+
+async def ask(
+    machine: Machine, token: str | None, query: str, variables: dict[str, Any] | None = None
+) -> Any:
+    """The data that our gateway answers; raises RuntimeError for errors."""
+    headers = {"Content-Type": "application/json"}
+    headers |= {"Authorization": f"Bearer {token}"} if token else {}
+    async with machine.http.post(
+        machine.gateway_url, data=_body(query, variables), headers=headers
+    ) as answer:
+        content = await answer.json()
+    if content.get("errors"):
+        alarms = "\n".join(machine.lines.alarms)
+        raise RuntimeError(f"refused: {content['errors']}\n{alarms}")
+    return content["data"]
+
+
+def _body(query: str, variables: dict[str, Any] | None) -> str:
+    return json.dumps({"query": query} | ({"variables": variables} if variables else {}))
