@@ -48,7 +48,7 @@ class ESIMQueries:
     @auth_field(
         description="One eSIM. An unknown id, or another customer's, is the error NOT_FOUND."
     )
-    async def esim_details(self, info: Info, id: ESIMIdArgument) -> ESIM | None:  # noqa: A002
+    async def esim_details(self, info: Info, id: ESIMIdArgument) -> ESIM | None:  # noqa: A002 - documented
         request = esims_pb2.GetESIMRequest(esim_id=id)
         answer = await info.context.call(info.context.peers.esims.GetESIM, request)
         return ESIM.of(answer.esim)

@@ -6,6 +6,7 @@ from pathlib import Path
 from gateway import trusted
 from gateway.defence_settings import DefenceSettings
 from gateway.trusted import TrustedDocuments
+from kit import redis_settings
 from kit.env import Env
 from kit.service_settings import SessionSettings
 from kit.tls import PLAIN, TLS
@@ -84,11 +85,7 @@ class Settings:
                 default=True,
             ),
             trusted_documents=_trusted_documents(env),
-            redis_url=env.optional(
-                "REDIS_URL",
-                "Redis for a cache that all processes share; without it each has its own in memory.",
-                secret=True,
-            ),
+            redis_url=redis_settings.read(env),
             defence=DefenceSettings.read(env),
             drain_seconds=env.number(
                 "DRAIN_SECONDS",

@@ -187,7 +187,7 @@ class Cache:
 
     async def _keep(self, flight: "_Flight", recipe: "_Recipe[T]", value: T) -> None:
         # Chance spreads load here; nothing depends on its being unguessable.
-        seconds = recipe.ttl * (1 - random.uniform(0, JITTER))  # noqa: S311
+        seconds = recipe.ttl * (1 - random.uniform(0, JITTER))  # noqa: S311 - no secret
         fresh_until = self._seconds() + seconds
         entry = {"fresh_until": round(fresh_until * 1000), "value": recipe.dump(value)}
         await recipe.store.set(_name(recipe.place), exact_json.dumps(entry), seconds + recipe.stale)

@@ -10,7 +10,7 @@ from opentelemetry.trace import SpanKind
 from redis.asyncio.connection import SSLConnection, parse_url
 from redis.exceptions import RedisError
 
-from kit import tracing
+from kit import redis_settings, tracing
 from kit.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class RedisStore:
         except ValueError:
             options = {}
         if "host" not in options:
-            raise ValueError("REDIS_URL must look like redis://host:6379/0 (rediss:// for TLS)")
+            raise ValueError(redis_settings.FORM)
         self._redis = RedisCache(
             endpoint=options.pop("host"),
             port=options.pop("port", 6379),

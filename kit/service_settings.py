@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from kit import redis_settings
 from kit.env import Env
 from kit.tls import PLAIN, TLS
 
@@ -63,11 +64,7 @@ class ServiceSettings:
                 secret=True,
             ),
             sessions=SessionSettings.read(env),
-            redis_url=env.optional(
-                "REDIS_URL",
-                "Redis for a cache that all processes share; without it each has its own in memory.",
-                secret=True,
-            ),
+            redis_url=redis_settings.read(env),
             drain_seconds=env.number(
                 "DRAIN_SECONDS",
                 "How long a stopping service says NOT_SERVING before it refuses new calls.",

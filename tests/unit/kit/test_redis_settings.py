@@ -1,0 +1,48 @@
+"""An address of Redis that can't work is a setting's error, and not a process's that is running."""
+
+import pytest
+
+from kit import redis_settings
+from kit.env import Env
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost:6379/0",
+        "redis://host",
+        "rediss://user:p%40ss@host:6380/1",
+        "redis://host?health_check_interval=5",
+    ],
+)
+def test_an_address_is_taken_as_it_is(url: str) -> None:
+    env = Env({"REDIS_URL": url})
+    assert redis_settings.read(env) == url
+    env.finish()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:6379",
+        "http://host:6379",
+        "redis://",
+        "redis://host:port",
+        "redis://host:99999",
+        "redis://:secret@",
+        "redis://host?unknown=1",
+        "redis://host?socket_timeout=soon",
+        "unix:///run/redis.sock",
+        "rubbish",
+    ],
+)
+def test_what_is_no_address_is_refused_in_words_without_its_password(url: str) -> None:
+    env = Env({"REDIS_URL": url})
+    redis_settings.read(env)
+    assert env.problems == ["REDIS_URL must look like redis://host:6379/0 (rediss:// for TLS)"]
+
+
+def test_no_redis_is_none() -> None:
+    env = Env({"REDIS_URL": " "})
+    assert redis_settings.read(env) is None
+    env.finish()
