@@ -7,6 +7,8 @@ OpenTelemetry's own package have hung on asynchronous clients.
 from collections.abc import Iterable
 from typing import Any
 
+from opentelemetry.trace import SpanKind
+
 from kit import tracing
 from kit.rpc_metrics import name_of
 from kit.tracing import Spanned
@@ -26,7 +28,8 @@ def served(method: str, metadata: Iterable[tuple[str, str | bytes]] | None) -> S
 def called(method: Any) -> Spanned:
     """A call of a stub's method to a peer."""
     name = name_of(method)[1:]
-    return tracing.called(name, {"rpc.system.name": "grpc", "rpc.method": name})
+    told = {"rpc.system.name": "grpc", "rpc.method": name}
+    return tracing.onward(name, told, SpanKind.CLIENT)
 
 
 def _text(value: str | bytes | None) -> str | None:

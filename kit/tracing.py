@@ -166,18 +166,28 @@ def part(
     return _start(name, kind, attributes, None, _links(links))
 
 
-def called(name: str, attributes: Mapping[str, AttributeValue]) -> Spanned:
-    """A call to another process of the platform, to which `metadata` takes the trace.
+def onward(
+    name: str,
+    attributes: Mapping[str, AttributeValue] | None = None,
+    kind: SpanKind = SpanKind.INTERNAL,
+) -> Spanned:
+    """A step that may come long after the span it was started in, as a subscription's events do.
 
-    What outlives the span that it was started in is a trace of its own: a subscription's, which may
-    last for days.
+    That is a trace of its own then, linked to it: no trace goes on for days.
     """
     now = trace.get_current_span()
     if now.is_recording():
-        return _start(name, SpanKind.CLIENT, attributes, None, None)
-    if isinstance(now, NonRecordingSpan):  # not sampled, and so not at the peer's either
+        return _start(name, kind, attributes, None, None)
+    if isinstance(now, NonRecordingSpan):  # not sampled, and so not at a peer's either
         return Spanned(now, live=False)
-    return begun(name, attributes, links=[now.get_span_context()], kind=SpanKind.CLIENT)
+    return begun(name, attributes, links=[now.get_span_context()], kind=kind)
+
+
+def tell(name: str, value: AttributeValue) -> None:
+    """An attribute of the span that is being recorded now, if there is one."""
+    now = trace.get_current_span()
+    if now.is_recording():
+        now.set_attribute(name, value)
 
 
 def note(name: str, attributes: Mapping[str, AttributeValue] | None = None) -> None:

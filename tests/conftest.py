@@ -8,4 +8,5 @@ pytest_plugins = [
     "tests.fixtures.gateway_customer",
     "tests.fixtures.javascript",
     "tests.fixtures.platform",
+    "tests.fixtures.tracing",
 ]

@@ -23,7 +23,7 @@ from webhooks.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
 
-MIGRATION = "007_create_deliveries"
+MIGRATION = "013_keep_traces_of_callbacks"
 # Seconds for what runs when the process stops: a batch on its way, an operator's call.
 GRACE = 10.0
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from kit import http_metrics
+from kit import http_metrics, http_tracing, tracing
 from kit.db import Database
 from kit.errors import Failure
 from webhooks import addresses, inbox, signature
-from webhooks.events import Owner
+from webhooks.events import UNKNOWN, Owner
 from webhooks.intake import Intake
 from webhooks.metrics import Metrics
 from webhooks.settings import Settings
@@ -49,6 +49,7 @@ class Callbacks:
         app = web.Application(
             client_max_size=self._settings.max_body, middlewares=[http_metrics.measured()]
         )
+        http_tracing.trace_requests(app, (PATH,))
         app.add_routes(
             [
                 web.post(PATH, self.receive),
@@ -89,13 +90,17 @@ class Callbacks:
             if name in request.headers
         }
         understood = understand(body)
-        callback = inbox.Callback(body, headers, signed, understood)
+        # Types that nobody knows are the sender's own words.
+        known = understood.type if understood.owner is not None else UNKNOWN
+        tracing.tell("esimgo.callback.type", known)
+        callback = inbox.Callback(body, headers, signed, understood, tracing.here())
         try:
             stored, new = await self._intake.store(callback)
         except (Failure, TimeoutError) as error:
             logger.warning("a callback was not stored, and its sender told so: %s", error)
             return self._refusal(503, "not stored", "The database is away; send it again soon")
         self._metrics.received(understood.type, "stored" if new else "repeat")
+        tracing.tell("esimgo.event.id", str(stored))
         logger.info("%s %s%s", understood.type, stored, "" if new else ", a repeat")
         if new and understood.owner is not None:
             self._stored(understood.owner)

@@ -6,6 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from opentelemetry.trace import SpanContext
+
+from kit import tracing
 from kit.db import Connection
 from webhooks.events import Owner
 
@@ -27,6 +30,7 @@ class Due:
     received_at: datetime
     body: bytes
     attempts: int
+    trace: SpanContext | None  # of the request that brought it
 
 
 # The rows are not held while the owner is called: a due time in the future keeps others away, and
@@ -42,7 +46,7 @@ with due as (
     from due where d.event_id = due.event_id
     returning d.event_id, d.sequence, d.attempts
 )
-select i.id, i.received_at, i.body, t.attempts
+select i.id, i.received_at, i.body, i.trace_parent, t.attempts
 from taken t join webhooks.inbox i on i.id = t.event_id
 order by t.sequence
 """
@@ -51,7 +55,10 @@ order by t.sequence
 async def claim(connection: Connection, owner: Owner, most: int, lease: float) -> list[Due]:
     """Takes on what is due, in the order of coming in; it is due again after `lease` seconds."""
     rows = await connection.fetch(CLAIM, owner, most, lease)
-    return [Due(r["id"], r["received_at"], r["body"], r["attempts"]) for r in rows]
+    return [
+        Due(r["id"], r["received_at"], r["body"], r["attempts"], tracing.read(r["trace_parent"]))
+        for r in rows
+    ]
 
 
 RELEASE = """

@@ -8,6 +8,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
+from opentelemetry.trace import SpanKind
+
+from kit import tracing
 from kit.db import Database
 from kit.errors import Failure, Kind
 from webhooks import deliveries
@@ -88,9 +91,17 @@ class Lane:
             due = await deliveries.claim(connection, self._owner, most, LEASE)
         if not due:
             return False
-        settled = await self._hand_over(due)
-        async with self._database.system() as connection:
-            await deliveries.settle(connection, settled)
+        told: dict[str, str | int] = {"esimgo.owner": self._owner, "esimgo.callbacks": len(due)}
+        # The callbacks of a batch are of many traces: this is one of its own, linked to theirs.
+        with tracing.begun(
+            f"deliver to {self._owner}",
+            told,
+            links=[one.trace for one in due],
+            kind=SpanKind.CONSUMER,
+        ):
+            settled = await self._hand_over(due)
+            async with self._database.system() as connection:
+                await deliveries.settle(connection, settled)
         events = {event.id: event for event in due}
         for one in settled:
             self._metrics.attempted(self._owner, one.state, one.outcome)

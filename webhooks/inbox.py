@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from opentelemetry.trace import SpanContext
+
+from kit import tracing
 from kit.db import Connection
 from webhooks.events import Understood
 
@@ -18,6 +21,7 @@ class Callback:
     headers: dict[str, str]
     signed: bool
     understood: Understood
+    trace: SpanContext | None = None  # of the request that brought it
 
 
 # Two equal bodies at the same moment wait for one another here, until the transaction ends; all
@@ -45,11 +49,14 @@ returning i.digest, i.id
 INSERT = """
 with told as (
     select * from unnest($1::bytea[], $2::bytea[], $3::jsonb[], $4::text[], $5::boolean[],
-                         $6::integer[], $7::text[], $8::text[], $9::text[]) with ordinality
-        as n(digest, body, headers, event_type, signed, copies, owner, iccid, problem, position)
+                         $6::integer[], $7::text[], $8::text[], $9::text[], $10::text[])
+        with ordinality as n(digest, body, headers, event_type, signed, copies, owner, iccid,
+                             problem, trace_parent, position)
 ), stored as (
-    insert into webhooks.inbox (digest, body, headers, event_type, signed, times_received)
-    select digest, body, headers, event_type, signed, copies from told order by position
+    insert into webhooks.inbox
+        (digest, body, headers, event_type, signed, times_received, trace_parent)
+    select digest, body, headers, event_type, signed, copies, trace_parent
+    from told order by position
     returning digest, id
 ), delivered as (
     insert into webhooks.deliveries (event_id, owner, iccid, state, last_error, settled_at)
@@ -89,6 +96,7 @@ async def store(
             [c.understood.owner for c in new.values()],
             [c.understood.iccid for c in new.values()],
             [c.understood.problem for c in new.values()],
+            [tracing.written(c.trace) for c in new.values()],
         )
         ids |= {row["digest"]: row["id"] for row in stored}
     results = []

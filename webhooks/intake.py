@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from kit import tracing
 from kit.db import Database
 from kit.errors import Failure, Kind
 from webhooks import inbox
@@ -68,9 +69,13 @@ class Intake:
                     await self._commit_alone(one)
 
     async def _commit(self, batch: Sequence[Waiting]) -> None:
+        first, *others = [waiting.callback.trace for waiting in batch]
+        told = {"esimgo.callbacks": len(batch)}
         try:
-            async with self._database.system() as connection:
-                stored = await inbox.store(connection, [w.callback for w in batch], self._window)
+            with tracing.part("store callbacks", told, of=first, links=others):
+                async with self._database.system() as connection:
+                    callbacks = [waiting.callback for waiting in batch]
+                    stored = await inbox.store(connection, callbacks, self._window)
         except Failure as failure:
             for waiting in batch:
                 waiting.fail(failure)
