@@ -13,7 +13,7 @@ from cli.finding import Finding
 from cli.postgres import LocalPostgres
 from cli.processes import PROCESSES
 from cli.settings import LocalSettings
-from kit import log
+from kit import log, redis_settings
 from migrations import runner
 
 # Seconds for one answer over any network.
@@ -104,6 +104,8 @@ async def provider(http: aiohttp.ClientSession, values: Mapping[str, str]) -> li
 
 async def cache(url: str) -> Finding:
     """Whether the Redis of REDIS_URL answers."""
+    if not redis_settings.fits(url):
+        return Finding("REDIS_URL names no Redis", redis_settings.FORM)
     client = redis.asyncio.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
     try:
         await client.ping()
