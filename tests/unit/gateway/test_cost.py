@@ -1,0 +1,179 @@
+"""What operations cost: lists multiply, nested calls weigh more, and variables count like literals."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import (
+    GraphQLError,
+    OperationDefinitionNode,
+    get_introspection_query,
+    get_named_type,
+    get_nullable_type,
+    is_leaf_type,
+    is_list_type,
+    is_object_type,
+    parse,
+    validate,
+)
+
+from gateway import cost, limits
+from gateway.cost import CALL, CHANGE, INTROSPECTION, Costs
+from gateway.defence_settings import COST_ANONYMOUS, COST_CUSTOMER
+from gateway.schema import build
+
+SCHEMA = build(max_depth=12)._schema
+PAGE = (Path(__file__).parents[3] / "docs" / "graphql.md").read_text()
+EXAMPLES = re.findall(r"```graphql\n(.*?)```", PAGE, re.DOTALL)
+
+
+def of(query: str, **variables: Any) -> int:
+    document = parse(query)
+    assert validate(SCHEMA, document) == []
+    return Costs(SCHEMA).of(query, document, None, variables).cost
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("{ __typename }", 0),
+        ('{ dataPlan(id: "x") { id name } }', CALL + 1),
+        ("{ dataPlans(first: 20) { id } }", CALL + 20),
+        ("{ dataPlans(first: 20) { id countries { iso } } }", CALL + 20 * (1 + 3)),
+        ("{ dataPlans { id } }", CALL + 6_000),
+        ("{ dataPlans(first: null) { id } }", CALL + 6_000),
+        ("{ featuredPlans { id } }", CALL + 10),
+        ("{ a: regions { name } b: regions { name } }", 2 * (CALL + 10)),
+        # The same field twice is executed once.
+        ("{ regions { name } regions { planCount } }", CALL + 10),
+        ("{ ...F ...F } fragment F on Query { regions { name } }", CALL + 10),
+        # A connection is an object, its edges and their nodes, and where the page stands.
+        ("{ plans(first: 5) { totalCount } }", CALL + 1),
+        ("{ plans(first: 5) { edges { node { id } } } }", CALL + 1 + 5 * 2),
+        ("{ plans { edges { cursor } pageInfo { endCursor } } }", CALL + 1 + 20 + 1),
+        # A nested call is made once, and each row has its look-up and its object.
+        ("{ myESIMs(first: 5) { plan { id } } }", CALL + CALL + 5 * (1 + 2)),
+        ("{ myESIMs(first: 5) { bundles { id } } }", CALL + CALL + 5 * (1 + 5 + 5)),
+        ("{ myESIMs(first: 5) { qrCode } }", CALL + 5 * (1 + 100)),
+        ('mutation { suspendESIM(esimId: "x") { success } }', CALL + CHANGE + 1),
+        ("subscription { myESIMsUpdated { id } }", CALL + 500),
+        ("{ __schema { types { name } } }", INTROSPECTION),
+        (
+            '{ _entities(representations: [{__typename: "ESIM", id: "1"}, {__typename: "ESIM",'
+            ' id: "2"}]) { ... on ESIM { id } ... on DataPlan { countries { iso } } } }',
+            CALL + 2 * (1 + 3),
+        ),
+        # What may be left out counts as if it were there.
+        ("query($no: Boolean!) { regions @skip(if: $no) { name } }", CALL + 10),
+        # No list is longer, whatever is asked for.
+        ("{ dataPlans(first: 2147483647) { id } }", CALL + 10_000),
+        ("{ dataPlans(first: -5) { id } }", CALL),
+    ],
+)
+def test_an_operation_costs_its_objects_and_its_work(query: str, expected: int) -> None:
+    assert of(query, no=True) == expected
+
+
+def test_a_variable_counts_like_a_literal() -> None:
+    query = "query($n: Int = 7) { dataPlans(first: $n) { id } }"
+    assert of(query, n=3) == CALL + 3
+    assert of(query) == CALL + 7
+    assert of(query, n=None) == CALL + 6_000
+    # Execution refuses it; until then it is no size.
+    assert of(query, n="many") == CALL + 6_000
+    assert of("query($n: Int! = 7) { plans(first: $n) { edges { cursor } } }", n=3) == CALL + 1 + 3
+    entities = "query($r: [_Any!]!) { _entities(representations: $r) { __typename } }"
+    assert of(entities, r=[{}] * 9) == CALL + 9
+
+
+def test_what_is_kept_for_a_text_is_the_same_as_what_is_calculated() -> None:
+    query = "query($n: Int, $id: ID!) { dataPlans(first: $n) { id } dataPlan(id: $id) { id } }"
+    document = parse(query)
+    costs = Costs(SCHEMA)
+    for _ in range(2):
+        for n in (1, 50, None):
+            kept = costs.of(query, document, None, {"n": n, "id": str(n)}).cost
+            assert kept == of(query, n=n, id="x")
+    assert len(costs._known) == 3  # the id is no size
+
+
+def test_the_costs_that_are_kept_are_bounded() -> None:
+    query = "query($n: Int) { dataPlans(first: $n) { id } }"
+    document = parse(query)
+    costs = Costs(SCHEMA)
+    for n in range(cost.KEPT + 10):
+        assert costs.of(query, document, None, {"n": n}).cost == CALL + n
+    assert len(costs._known) <= cost.KEPT
+
+
+def test_the_named_operation_counts() -> None:
+    query = "query A { regions { name } } query B { featuredPlans(first: 3) { id } }"
+    costs = Costs(SCHEMA)
+    assert costs.of(query, parse(query), "A", {}).cost == CALL + 10
+    assert costs.of(query, parse(query), "B", {}).cost == CALL + 3
+
+
+@pytest.mark.parametrize(
+    ("query", "introspects"),
+    [
+        ("{ __typename regions { __typename } }", False),
+        ("{ __schema { description } }", True),
+        ('{ __type(name: "ESIM") { name } }', True),
+        ("{ _service { sdl } }", True),
+        ("{ ... on Query { ...F } } fragment F on Query { x: __schema { description } }", True),
+    ],
+)
+def test_reading_the_schema_is_told_from_naming_a_type(query: str, introspects: bool) -> None:
+    assert Costs(SCHEMA).of(query, parse(query), None, {}).introspects is introspects
+
+
+def test_every_list_of_the_schema_has_a_size() -> None:
+    lists = set()
+    for kind in SCHEMA.type_map.values():
+        if not is_object_type(kind) or kind.name.startswith("__"):
+            continue
+        for name, field in kind.fields.items():
+            of_objects = not is_leaf_type(get_named_type(field.type))
+            sized = set(field.args) & set(cost.SIZES) and f"{kind.name}.{name}" != "Query.dataPlans"
+            if is_list_type(get_nullable_type(field.type)) and of_objects and not sized:
+                lists.add(f"{kind.name}.{name}")
+    pages = {name for name in lists if name.endswith(".edges")}
+    assert lists - pages == set(cost.ASSUMED), "name it in gateway.cost.ASSUMED, with its reason"
+
+
+def test_every_field_that_is_weighed_exists() -> None:
+    for place in {*cost.WORK, *cost.ASSUMED}:
+        kind, _, name = place.partition(".")
+        owner = SCHEMA.get_type(kind)
+        assert is_object_type(owner), place
+        assert name in owner.fields, place
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_every_documented_operation_may_be_asked(example: str) -> None:
+    document = parse(example)
+    limits.check(document, 12)
+    for operation in document.definitions:
+        assert isinstance(operation, OperationDefinitionNode)
+        name = operation.name.value if operation.name else None
+        assert Costs(SCHEMA).of(example, document, name, {}).cost < COST_CUSTOMER / 5
+
+
+def test_tools_may_read_the_schema_and_a_shop_the_whole_catalogue() -> None:
+    assert of(get_introspection_query()) < COST_ANONYMOUS
+    assert of("{ dataPlans { id countries { iso } allowances { type } } }") < COST_ANONYMOUS
+
+
+def test_a_customer_may_ask_for_all_at_once() -> None:
+    everything = """{
+        myOrders { id dataPlan { name countries { iso } } timeline { at }
+                   esims { iccid qrCode usage { totalUsed } bundles { name } plan { name } } } }"""
+    assert COST_CUSTOMER / 3 < of(everything) < COST_CUSTOMER
+
+
+def test_fragments_of_fragments_are_refused_before_they_are_added_up() -> None:
+    chain = " ".join(f"fragment F{n} on Query {{ {f'...F{n + 1} ' * 10} }}" for n in range(60))
+    document = parse(f"{{ ...F0 }} {chain} fragment F60 on Query {{ regions {{ name }} }}")
+    with pytest.raises(GraphQLError, match="selects more than a thousand million fields"):
+        limits.check(document, 100)
