@@ -20,7 +20,8 @@ from tests.fixtures.platform import Platform
 # Deep enough to come from any root field to an eSIM and from there to its order and its bundles.
 DEPTH = 4
 # What a customer may send though it is not theirs; without these arguments a field isn't asked.
-VALUES = {"reference": '"mine now"', "region": "null"}
+# More rows of everything would cost more than one operation may.
+VALUES = {"reference": '"mine now"', "region": "null", "first": "10"}
 
 
 def schema() -> GraphQLSchema:
