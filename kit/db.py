@@ -38,6 +38,8 @@ PASSING = (
 )
 # Seconds. A statement over it is a bug or an overloaded server; nobody waits so long for an answer.
 STATEMENT_TIMEOUT = 20
+# Prepared statements kept on a connection; no process has nearly as many.
+STATEMENTS_KEPT = 100
 # Seconds between attempts while the server is awaited at start.
 RETRY_EVERY = 1.0
 
@@ -63,17 +65,25 @@ class Database:
 
     @classmethod
     async def open(
-        cls, url: str, *, owner: str, needs: str, stop: asyncio.Event, size: int = 10
+        cls,
+        url: str,
+        *,
+        owner: str,
+        needs: str,
+        stop: asyncio.Event,
+        size: int = 10,
+        pooled: bool = False,
     ) -> "Database":
         """Waits, with a log line, until the server answers and the migration `needs` is applied.
 
-        Raises Stopped when `stop` is set before that.
+        `pooled` says that the address is a pooler's which lends a connection for each transaction, so
+        that no statement is kept prepared on one. Raises Stopped when `stop` is set before that.
         """
         where = urlsplit(url)
         told = ""
         while not stop.is_set():
             try:
-                return await cls._try_open(url, owner, needs, size)
+                return await cls._try_open(url, owner, needs, size, pooled=pooled)
             except (*PASSING, asyncpg.InvalidCatalogNameError) as error:
                 reason = f"cannot reach PostgreSQL at {where.hostname or where.query}: {error}"
             except (
@@ -91,7 +101,9 @@ class Database:
         raise Stopped
 
     @classmethod
-    async def _try_open(cls, url: str, owner: str, needs: str, size: int) -> "Database":
+    async def _try_open(
+        cls, url: str, owner: str, needs: str, size: int, *, pooled: bool
+    ) -> "Database":
         pool = await asyncpg.create_pool(
             url,
             min_size=1,
@@ -100,6 +112,7 @@ class Database:
             server_settings={"application_name": f"esimgo-{owner}"},
             init=_init_connection,
             connection_class=TracedConnection,
+            statement_cache_size=0 if pooled else STATEMENTS_KEPT,
         )
         try:
             applied = await pool.fetchval(MIGRATION_APPLIED, needs)

@@ -49,11 +49,41 @@ class ServiceSettings:
     redis_url: str | None = field(repr=False)
     drain_seconds: float
     tls: TLS = PLAIN
+    pooled: bool = False
+    listen_database_url: str | None = field(default=None, repr=False)
+
+    @property
+    def notices_url(self) -> str:
+        """PostgreSQL for whoever listens to its notices."""
+        return self.listen_database_url or self.database_url
 
     @classmethod
-    def read(cls, env: Env, name: str, port: int) -> "ServiceSettings":
-        """Reads them for the service `name`, whose variables start with its upper-case name."""
+    def read(cls, env: Env, name: str, port: int, *, listens: bool) -> "ServiceSettings":
+        """Reads them for the service `name`, whose variables start with its upper-case name.
+
+        `listens` is for a service that hears PostgreSQL's notices.
+        """
         upper = name.upper()
+        pooled = read_pooled(env)
+        listening = f"{upper}_LISTEN_DATABASE_URL"
+        listen_url = (
+            env.url(
+                listening,
+                "PostgreSQL itself, where the other address is a pooler's: notices need a connection of"
+                " their own.",
+                "",
+                schemes=("postgresql", "postgres"),
+                secret=True,
+            )
+            or None
+            if listens
+            else None
+        )
+        if listens and pooled and listen_url is None:
+            env.problems.append(
+                f"DATABASE_POOLER=transaction loses notices: set {listening} to PostgreSQL itself, or to"
+                " the pooler in session mode"
+            )
         return cls(
             host=env.text(f"{upper}_HOST", "The address to listen on.", "127.0.0.1"),
             port=env.port(f"{upper}_PORT", "The gRPC port; 0 lets the system choose.", port),
@@ -73,8 +103,27 @@ class ServiceSettings:
                 high=60,
             ),
             tls=TLS.read(env),
+            pooled=pooled,
+            listen_database_url=listen_url,
         )
 
     def secrets(self) -> list[str]:
         """Values that no log line may hold."""
-        return [self.database_url, self.redis_url or "", *self.sessions.secrets()]
+        return [
+            self.database_url,
+            self.listen_database_url or "",
+            self.redis_url or "",
+            *self.sessions.secrets(),
+        ]
+
+
+def read_pooled(env: Env) -> bool:
+    """Whether the database's address is that of a pooler which lends connections for a transaction."""
+    pooler = env.choice(
+        "DATABASE_POOLER",
+        "transaction when the database's address is that of PgBouncer in transaction mode, or of"
+        " Supabase's pooler at port 6543; none when it is PostgreSQL's or a pooler's in session mode.",
+        "none",
+        ("none", "transaction"),
+    )
+    return pooler == "transaction"

@@ -36,7 +36,11 @@ async def serve(
     async with AsyncExitStack() as parts:
         http = await parts.enter_async_context(aiohttp.ClientSession())
         database = await Database.open(
-            settings.database_url, owner="webhooks", needs=MIGRATION, stop=stop
+            settings.database_url,
+            owner="webhooks",
+            needs=MIGRATION,
+            stop=stop,
+            pooled=settings.pooled,
         )
         parts.push_async_callback(database.close)
         to_esims = rpc_client.channel(settings.esims_address, settings.tls)

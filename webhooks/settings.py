@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from kit.env import Env
-from kit.service_settings import SessionSettings
+from kit.service_settings import SessionSettings, read_pooled
 from kit.tls import PLAIN, TLS
 from webhooks import addresses
 from webhooks.addresses import Network
@@ -30,6 +30,7 @@ class Settings:
     most_attempts: int
     retention_days: int
     tls: TLS = PLAIN
+    pooled: bool = False
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
@@ -90,6 +91,7 @@ class Settings:
             ),
             sessions=SessionSettings.read(env),
             tls=TLS.read(env),
+            pooled=read_pooled(env),
             admin_host=env.text(
                 "WEBHOOKS_ADMIN_HOST", "The address to listen on for operators.", "127.0.0.1"
             ),

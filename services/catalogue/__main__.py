@@ -19,7 +19,7 @@ from services.catalogue.settings import Settings
 from services.catalogue.sync import Sync
 
 OWNER = "catalogue"
-NEEDS = "001_create_data_plans"
+NEEDS = "015_list_plans_by_place"
 # Seconds that calls in progress get at the end; none here takes longer.
 GRACE = 10.0
 
@@ -31,7 +31,9 @@ async def serve(
     service = settings.service
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        database = await Database.open(service.database_url, owner=OWNER, needs=NEEDS, stop=stop)
+        database = await Database.open(
+            service.database_url, owner=OWNER, needs=NEEDS, stop=stop, pooled=service.pooled
+        )
         stack.push_async_callback(database.close)
         cache = Cache.open(service.redis_url, namespace=OWNER)
         stack.push_async_callback(cache.close)

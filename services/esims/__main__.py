@@ -47,7 +47,11 @@ async def serve(
         clock = clock or Clock()
         http = await stack.enter_async_context(aiohttp.ClientSession())
         database = await Database.open(
-            settings.service.database_url, owner="esims", needs=MIGRATION, stop=stop
+            settings.service.database_url,
+            owner="esims",
+            needs=MIGRATION,
+            stop=stop,
+            pooled=settings.service.pooled,
         )
         stack.push_async_callback(database.close)
         cache = Cache.open(settings.service.redis_url, namespace="esims")
@@ -65,7 +69,7 @@ async def serve(
         )
         stack.push_async_callback(readings.close)
         notices = await stack.enter_async_context(
-            Notices.open(settings.service.database_url, CHANNEL)
+            Notices.open(settings.service.notices_url, CHANNEL)
         )
         references = References(database, source, clock)
         rounds = Rounds(Watch(database, readings, clock).look, references.send_pending)

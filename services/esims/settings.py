@@ -25,7 +25,7 @@ class Settings:
     def read(cls, env: Env) -> "Settings":
         """Declares and reads the variables."""
         return cls(
-            service=ServiceSettings.read(env, "esims", PORT),
+            service=ServiceSettings.read(env, "esims", PORT, listens=True),
             provider=ProviderSettings.read(env),
             fresh_for=timedelta(
                 seconds=env.number(

@@ -31,7 +31,7 @@ from services.orders.servicer import ACCESS, OrdersServicer
 from services.orders.settings import Settings
 from services.orders.settle import Settlement
 
-NEEDS = "011_notify_order_changes"
+NEEDS = "014_keep_traces_of_orders"
 
 
 async def serve(
@@ -47,9 +47,11 @@ async def serve(
             jwt_secret=sessions.jwt_secret,
             http=http,
         )
-        database = await Database.open(service.database_url, owner="orders", needs=NEEDS, stop=stop)
+        database = await Database.open(
+            service.database_url, owner="orders", needs=NEEDS, stop=stop, pooled=service.pooled
+        )
         stack.push_async_callback(database.close)
-        notices = await stack.enter_async_context(Notices.open(service.database_url, CHANNEL))
+        notices = await stack.enter_async_context(Notices.open(service.notices_url, CHANNEL))
         cache = Cache.open(service.redis_url, namespace="orders")
         stack.push_async_callback(cache.close)
         to_catalogue = rpc_client.channel(settings.catalogue_address, service.tls)

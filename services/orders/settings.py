@@ -29,7 +29,7 @@ class Settings:
     def read(cls, env: Env) -> "Settings":
         """Declares and reads the variables; what is wrong is reported to `env`."""
         return cls(
-            service=ServiceSettings.read(env, "orders", PORT),
+            service=ServiceSettings.read(env, "orders", PORT, listens=True),
             provider=ProviderSettings.read(env),
             catalogue_address=env.text(
                 "CATALOGUE_ADDRESS", "Where the catalogue service is.", "localhost:50051"

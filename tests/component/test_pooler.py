@@ -1,0 +1,123 @@
+"""The platform behind PgBouncer in transaction mode, as behind Supabase's pooler."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from kit.auth import Role, Session
+from kit.db import Database
+from kit.env import Env
+from kit.service_settings import ServiceSettings
+from tests.fixtures.platform import Platform
+from tests.fixtures.postgres import Databases, Server
+from tests.fixtures.sockets import connected
+
+OWNERS = ("catalogue", "orders", "esims", "webhooks")
+PATIENCE = 30.0
+# Fewer connections than the processes open, so that they surely take turns on them.
+LENT = 2
+
+
+@pytest.fixture
+async def databases(databases: Databases) -> AsyncIterator[Databases]:
+    """The same database, through a pooler."""
+    program = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
+    if program is None:
+        pytest.skip("pgbouncer is not installed")
+    # A short path, as sockets need, and whoever runs PostgreSQL, as neither takes root.
+    folder = Path(tempfile.mkdtemp(prefix="esimgo-pooler-"))
+    owner = os.stat(databases.server.base).st_uid  # noqa: PTH116 - as a path it would seem to block
+    os.chown(folder, owner, -1)
+    users = folder / "users"
+    users.write_text("".join(f'"{owner}_service" ""\n' for owner in OWNERS))
+    settings = folder / "pgbouncer.ini"
+    settings.write_text(
+        f"""[databases]
+        * = host={databases.server.base}
+        [pgbouncer]
+        unix_socket_dir = {folder}
+        listen_port = 5432
+        auth_type = trust
+        auth_file = {users}
+        pool_mode = transaction
+        default_pool_size = {LENT}
+        """.replace("        ", "")
+    )
+    running = subprocess.Popen(  # noqa: ASYNC220 - returns at once
+        [program, "-q", str(settings)], user=owner if os.geteuid() == 0 else None
+    )
+    try:
+        await _answers(folder, databases.name)
+        yield replace(databases, pooler=Server(str(folder)))
+    finally:
+        running.kill()
+        running.wait()
+        shutil.rmtree(folder)
+
+
+async def _answers(folder: Path, name: str) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                connection = await asyncpg.connect(
+                    Server(str(folder)).url(name, "webhooks_service"), statement_cache_size=0
+                )
+            except OSError:
+                await asyncio.sleep(0.05)
+            else:
+                return await connection.close()
+
+
+async def test_a_customer_buys_and_follows_through_a_pooler(platform: Platform) -> None:
+    customer = await platform.customer("ann@example.com")
+    async with connected(customer) as socket:
+        await socket.subscribe("subscription { myESIMsUpdated { id status } }")
+        assert await socket.data() == {"myESIMsUpdated": []}
+        bought = await asyncio.gather(*(platform.buy(customer) for _ in range(6)))
+        delivered = {esim["id"] for order in bought for esim in order["esims"]}
+        assert len(delivered) == 6
+        seen: set[str] = set()
+        while seen != delivered:
+            seen |= {esim["id"] for esim in (await socket.data())["myESIMsUpdated"]}
+
+
+async def test_sessions_take_turns_on_a_connection_and_leave_nothing_on_it(
+    databases: Databases,
+) -> None:
+    database = await Database.open(
+        databases.url("webhooks"),
+        owner="webhooks",
+        needs="005_create_webhook_inbox",
+        stop=asyncio.Event(),
+        pooled=True,
+    )
+
+    async def look(role: Role) -> tuple[str, str, int]:
+        async with database.session(Session(role, None, {"sub": ""}, "", None)) as connection:
+            row = await connection.fetchrow(
+                "select current_user as login, pg_backend_pid() as backend,"
+                " current_setting('request.jwt.claims', true) as claims"
+            )
+            assert row is not None
+            return row["login"], row["claims"], row["backend"]
+
+    seen = await asyncio.gather(
+        *(look(role) for role in (Role.CUSTOMER, Role.SERVICE) for _ in range(10))
+    )
+    await database.close()
+    assert [login for login, _, _ in seen] == ["webhooks_user"] * 10 + ["webhooks_system"] * 10
+    assert len({backend for _, _, backend in seen}) <= LENT
+
+
+def test_a_service_that_listens_asks_for_postgresql_itself() -> None:
+    env = Env({"DATABASE_POOLER": "transaction"})
+    ServiceSettings.read(env, "orders", 50052, listens=True)
+    assert any("set ORDERS_LISTEN_DATABASE_URL to PostgreSQL" in text for text in env.problems)
