@@ -202,16 +202,23 @@ def recording() -> bool:
     return trace.get_current_span().is_recording()
 
 
+def unseen() -> bool:
+    """Whether nothing of this work is traced: neither now, nor the span that it began in."""
+    return isinstance(trace.get_current_span(), NonRecordingSpan)
+
+
 def here() -> SpanContext | None:
-    """What later work can refer to; None where nothing is recorded."""
+    """What later work goes on from, sampled or not; None where nothing is traced."""
     found = trace.get_current_span().get_span_context()
-    return found if found.is_valid and found.trace_flags.sampled else None
+    return found if found.is_valid else None
 
 
 def written(found: SpanContext | None) -> str | None:
-    """As W3C's traceparent, which fits into a row."""
-    if found is None:
-        return None
+    """As W3C's traceparent, which fits into a row; None for what nobody has recorded."""
+    return _traceparent(found) if found is not None and found.trace_flags.sampled else None
+
+
+def _traceparent(found: SpanContext) -> str:
     return f"00-{found.trace_id:032x}-{found.span_id:016x}-{found.trace_flags:02x}"
 
 
@@ -230,9 +237,9 @@ def read(traceparent: str | None, tracestate: str | None = None) -> SpanContext 
 
 def carried(found: SpanContext) -> tuple[tuple[str, str], ...]:
     """The headers that hold it; none when there is no trace."""
-    text = written(found) if found.is_valid else None
-    if text is None:
+    if not found.is_valid:
         return ()
+    text = _traceparent(found)
     if found.trace_state:
         return (("traceparent", text), ("tracestate", found.trace_state.to_header()))
     return (("traceparent", text),)
@@ -251,7 +258,7 @@ def _start(
 
 
 def _links(to: Iterable[SpanContext | None]) -> list[Link] | None:
-    return [Link(one) for one in to if one is not None] or None
+    return [Link(one) for one in to if one is not None and one.trace_flags.sampled] or None
 
 
 def _name(error: BaseException) -> str:

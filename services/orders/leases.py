@@ -3,6 +3,9 @@
 from datetime import timedelta
 from uuid import UUID
 
+from opentelemetry.trace import SpanContext
+
+from kit import tracing
 from kit.db import Connection
 from services.orders.order import Order
 from services.orders.store import COLUMNS, read_row
@@ -52,13 +55,14 @@ async def leased(connection: Connection, order_id: UUID) -> bool:
 # of another process leaves it this long before it steps in.
 GRACE = timedelta(seconds=1)
 OVERDUE = """
-select id from orders.esim_orders
+select id, trace_parent from orders.esim_orders
 where next_run_at <= now() - $1::interval and (leased_until is null or leased_until <= now())
 order by next_run_at
 limit $2
 """
 
 
-async def overdue(connection: Connection, limit: int) -> list[UUID]:
-    """Orders that somebody should go on with, the longest waiting first."""
-    return [row["id"] for row in await connection.fetch(OVERDUE, GRACE, limit)]
+async def overdue(connection: Connection, limit: int) -> list[tuple[UUID, SpanContext | None]]:
+    """Orders that somebody should go on with, the longest waiting first, and where they began."""
+    rows = await connection.fetch(OVERDUE, GRACE, limit)
+    return [(row["id"], tracing.read(row["trace_parent"])) for row in rows]

@@ -2,13 +2,18 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+from opentelemetry.trace import SpanContext
+
+from kit import tracing
 from kit.db import Database
 from kit.errors import Failure
+from kit.tracing import Spanned
 from services.orders import leases, store
 from services.orders.cancel import Cancellation
 from services.orders.metrics import Metrics
@@ -75,16 +80,25 @@ class Recovery:
                     return
             await self._sleep(FOLLOW_EVERY)
 
-    def start(self, order_id: UUID) -> "asyncio.Task[None]":
+    def start(self, order_id: UUID, began: SpanContext | None = None) -> "asyncio.Task[None]":
         """Works on an order until it is finished or has to wait long; joins a run that is there.
 
         An order that waits is left waiting, however often somebody asks. The task never raises.
+        It is of the caller's trace; without one of a trace that is linked to where the order `began`.
         """
         running = self._running.get(order_id)
         if running is not None:
             return running
+        caller = tracing.here()
+
+        def span() -> Spanned:
+            told = {"esimgo.order.id": str(order_id)}
+            if caller is not None:
+                return tracing.part("work on order", told, of=caller)
+            return tracing.begun("work on order", told, links=[began])
+
         # An empty context: the caller's deadline and session must not reach into this work.
-        task = asyncio.create_task(self._run(order_id), context=Context())
+        task = asyncio.create_task(self._run(order_id, span), context=Context())
         self._running[order_id] = task
         task.add_done_callback(lambda _: self._running.pop(order_id, None))
         return task
@@ -98,8 +112,8 @@ class Recovery:
                 if free > 0:
                     async with self._database.system() as connection:
                         due = await leases.overdue(connection, free)
-                    for order_id in due:
-                        self.start(order_id)
+                    for order_id, began in due:
+                        self.start(order_id, began)
                         self._taken_up.add(order_id)
             except Failure as failure:
                 logger.warning("orders left midway could not be looked for: %s", failure)
@@ -116,10 +130,11 @@ class Recovery:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    async def _run(self, order_id: UUID) -> None:
+    async def _run(self, order_id: UUID, span: Callable[[], Spanned]) -> None:
         while True:
             try:
-                pause = await self._advance(order_id)
+                with span():
+                    pause = await self._advance(order_id)
             except store.LeaseLostError:
                 logger.warning("order %s was taken over by another run", order_id)
                 return
@@ -144,6 +159,7 @@ class Recovery:
             order = await leases.take_lease(connection, order_id, run, self._lease)
         if order is None:
             return None
+        tracing.tell("esimgo.order.recovery_point", order.recovery_point)
         cancelling = order.status is OrderStatus.COMPLETED
         actor = "cancellation" if cancelling else "purchase"
         work = Work(self._database, order, run, self._lease, actor, self._metrics)

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from kit import tracing
 from kit.db import Connection
 from services.orders.order import Order, Refund, Revocation
 
 REQUEST = """
 update orders.esim_orders
-set cancel_requested_at = now(), cancel_unused_only = $2, next_run_at = now(), updated_at = now()
+set cancel_requested_at = now(), cancel_unused_only = $2, next_run_at = now(), updated_at = now(),
+    trace_parent = coalesce($3, trace_parent)
 where id = $1 and status = 'COMPLETED' and cancel_requested_at is null
 returning id
 """
@@ -34,7 +36,8 @@ async def request(
 
     Each revocation comes with whether its refund is asked for to the balance.
     """
-    if await connection.fetchval(REQUEST, order.id, unused_only) is None:
+    trace_parent = tracing.written(tracing.here())
+    if await connection.fetchval(REQUEST, order.id, unused_only, trace_parent) is None:
         return False
     await connection.executemany(
         PLAN,

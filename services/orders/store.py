@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from kit import tracing
 from kit.db import Connection
 from services.orders.order import (
     FailureReason,
@@ -36,10 +37,10 @@ CLAIM = f"""
 insert into orders.esim_orders as o (
     customer_id, idempotency_key, plan_id, bundle_name, quantity, unit_price, total_price, currency,
     customer_reference, auto_activate, target_esim_id, target_iccid, allow_reassign, needs_new_esim,
-    max_price, max_total, next_run_at
+    max_price, max_total, trace_parent, next_run_at
 ) values (
     $1, $2, $3, $4, $5::smallint, $6::numeric, $6::numeric * $5::smallint, $7, $8, $9, $10, $11,
-    $12, $13, $14, $15, now()
+    $12, $13, $14, $15, $16, now()
 )
 on conflict (customer_id, idempotency_key) do nothing
 returning {COLUMNS}
@@ -67,6 +68,7 @@ async def claim(
         target is not None and not target.fits,
         request.max_price,
         request.max_total,
+        tracing.written(tracing.here()),
     )
     return read_row(row) if row else None
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from kit import tracing
 from kit.db import Connection, Database
 from services.orders import store
 from services.orders.metrics import Metrics
@@ -68,6 +69,7 @@ class Work:
             failure=failure,
             actor=self.actor,
         )
+        tracing.note(event, {"esimgo.order.status": self.order.status})
         if status is not None:
             self.metrics.changed(status, datetime.now(UTC) - self.order.created_at)
 
