@@ -18,7 +18,7 @@ from pathlib import Path
 
 import click
 
-from bench import gateway_cpu, gateway_report, gateway_servers, gateway_shop
+from bench import gateway_counts, gateway_cpu, gateway_report, gateway_servers, gateway_shop
 from bench.gateway_load import Question, Run, put_load
 from bench.gateway_servers import ADDRESSES, Server, Starter
 from cli.environment import surroundings
@@ -34,7 +34,7 @@ SETTINGS = {"LOG_LEVEL": "warning", "ESIMS_FRESH_SECONDS": "86400"} | {
 }
 KEPT, REAL = "kept", "real"
 # Seconds of load before the first round: what compiles or caches has done so by then.
-WARM_UP = 1.0
+WARM_UP = 2
 # Connections of the warm-up.
 SOME = 16
 
@@ -44,7 +44,7 @@ class Wishes:
     """What is measured: `seconds` are of each run, `services` KEPT or REAL."""
 
     rounds: int
-    seconds: float
+    seconds: int
     connections: Sequence[int]
     only: Sequence[str]
     queries: Sequence[str]
@@ -70,7 +70,7 @@ async def comparing(
                     for question in asked:
                         await gateway_servers.check_equal(
                             machine.http,
-                            [s for s in servers if measured(s.name, question)],
+                            [s for s in servers if gateway_servers.measured(s.name, question)],
                             question,
                             answers[question.name],
                         )
@@ -113,17 +113,12 @@ async def _at_once() -> bool:
     return True  # calls wait for a channel's first connection
 
 
-def measured(server: str, question: Question) -> bool:
-    """Whether the server has something to say to it: caches keep public data alone."""
-    return server not in gateway_servers.WITH_CACHE or question.name in gateway_shop.PUBLIC
-
-
 async def _measure(wishes: Wishes, core: int | None) -> None:
     async with comparing(wishes.only, wishes.queries, wishes.services, core) as found:
         machine, servers, questions = found
         names = gateway_cpu.children() | {server.pid: server.name for server in servers}
         for question in questions:
-            taking_part = [s for s in servers if measured(s.name, question)]
+            taking_part = [s for s in servers if gateway_servers.measured(s.name, question)]
             for server in taking_part:
                 await put_load(server.url_of(question), question, SOME, WARM_UP, names)
             click.echo(gateway_report.heading(question.name))
@@ -186,8 +181,8 @@ class Names(click.ParamType[list[str]]):
 
 
 @click.command()
-@click.option("--rounds", envvar="ROUNDS", default=3, show_default=True)
-@click.option("--seconds", envvar="SECONDS", default=2.0, show_default=True, help="Of each run.")
+@click.option("--rounds", envvar="ROUNDS", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--seconds", envvar="SECONDS", type=click.IntRange(1), default=2, show_default=True)
 @click.option(
     "--connections", envvar="CONNECTIONS", default="1,16,64", show_default=True, help="Numbers."
 )
@@ -219,7 +214,7 @@ class Names(click.ParamType[list[str]]):
 )
 def main(
     rounds: int,
-    seconds: float,
+    seconds: int,
     connections: str,
     only: list[str],
     queries: list[str],
@@ -236,11 +231,13 @@ def main(
     click.echo(
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()},"
         f" load before the run {os.getloadavg()[0]:.1f}; services: {services};"
-        f" medians of {rounds} runs of {seconds:g} s"
+        f" medians of {rounds} runs of {seconds} s"
     )
     core = _apart()
     wishes = Wishes(rounds, seconds, numbers, available(only), queries, services)
     asyncio.run(_measure(wishes, core))
+    if not quick:
+        click.echo(asyncio.run(gateway_counts.count(SETTINGS, wishes.only, queries)))
 
 
 if __name__ == "__main__":

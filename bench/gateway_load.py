@@ -34,7 +34,7 @@ class Run:
 
 
 async def put_load(
-    url: str, question: Question, connections: int, seconds: float, names: Mapping[int, str]
+    url: str, question: Question, connections: int, seconds: int, names: Mapping[int, str]
 ) -> Run:
     """Asks over so many connections, each at once again when it is answered.
 
@@ -45,7 +45,7 @@ async def put_load(
     )
     before = gateway_cpu.seconds_by_name(names)
     wrk = await asyncio.create_subprocess_exec(
-        *("wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "10s"),
+        *("wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s"),
         *("-s", str(SCRIPT), url),
         env=dict(os.environ) | told,
         stdout=asyncio.subprocess.PIPE,

@@ -54,6 +54,11 @@ def has_cache() -> bool:
     return CACHE_SETTING in env.declared
 
 
+def measured(server: str, question: Question) -> bool:
+    """Whether the server has something to say to it: caches keep public data alone."""
+    return server not in WITH_CACHE or question.token is None
+
+
 def node_is_missing() -> str | None:
     """Why the rivals can't run here; None when they can."""
     if not (shutil.which("node") and shutil.which("npm")):

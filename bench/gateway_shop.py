@@ -56,7 +56,7 @@ ORDER = """query OneOrder($id: ID!) {
   }
 }"""
 QUERIES = ("featuredPlans", "dataPlans", "myESIMs", "orderDetails")
-PUBLIC = QUERIES[:2]
+PUBLIC = QUERIES[:2]  # asked without a token
 PLAN_COUNT, ESIM_COUNT = 20, 10
 # Seconds until the catalogue was read or what an eSIM used is seen, and between two looks.
 PATIENCE, LOOK_EVERY = 30, 0.2

@@ -31,6 +31,7 @@ TURNS = 5
 # Purchases that are counted, one by one, and seconds in which nobody buys, for what runs anyway.
 COUNTED, IDLE_SECONDS = 50, 10
 LOGGED = re.compile(r"esimgo-(?P<owner>\w+)\| LOG: +(?P<how>execute|statement)\b[^:]*: (?P<sql>.*)")
+LOGGING = ("log_line_prefix=%a| ",)
 COUNTING = {
     name: f"bench.counting {module}"
     for name, module in (
@@ -145,20 +146,14 @@ async def _measure(purchases: int) -> None:
 
 async def _count() -> None:
     """Statements and calls of a purchase, less those that happen while nobody buys."""
-    async with running(
-        SETTINGS, modules=COUNTING, postgres_options=("log_line_prefix=%a| ",)
-    ) as machine:
+    async with running(SETTINGS, modules=COUNTING, postgres_options=LOGGING) as machine:
         bench, numbers = await _open(machine), itertools.count()
         await _times(bench.through_platform, numbers, 1, WARM_UP)
-        async with machine.database() as connection:
-            for owner in ("catalogue", "esims", "orders"):
-                for setting in ("log_statement = 'all'", "log_min_messages = 'log'"):
-                    await connection.execute(f"alter role {owner}_service set {setting}")
-        await machine.cut_database()
+        await log_statements(machine)
         await _times(bench.through_platform, numbers, 1, WARM_UP)  # connections and plans anew
-        idle = await _counted(machine, lambda: asyncio.sleep(IDLE_SECONDS))
+        idle = await counted(machine, lambda: asyncio.sleep(IDLE_SECONDS))
         began = time.perf_counter()
-        busy = await _counted(machine, lambda: _times(bench.through_platform, numbers, 1, COUNTED))
+        busy = await counted(machine, lambda: _times(bench.through_platform, numbers, 1, COUNTED))
         share = (time.perf_counter() - began) / IDLE_SECONDS
     click.echo(f"\n{'a purchase of one eSIM makes':<64}{'count':>8}")
     for name in sorted(busy):
@@ -167,7 +162,17 @@ async def _count() -> None:
             click.echo(f"{name:<64}{each:>8.1f}")
 
 
-async def _counted(machine: Machine, work: Callable[[], Awaitable[object]]) -> Counter[str]:
+async def log_statements(machine: Machine) -> None:
+    """Has the database log every statement of the services, over connections made from now on."""
+    async with machine.database() as connection:
+        for owner in ("catalogue", "esims", "orders"):
+            for setting in ("log_statement = 'all'", "log_min_messages = 'log'"):
+                await connection.execute(f"alter role {owner}_service set {setting}")
+    await machine.cut_database()
+
+
+async def counted(machine: Machine, work: Callable[[], Awaitable[object]]) -> Counter[str]:
+    """What the services did meanwhile: calls served and statements sent, by name."""
     before = len(machine.lines.path.read_text())
     await work()
     await asyncio.sleep(1)  # seconds until the last lines have been passed on

@@ -1,0 +1,64 @@
+"""How many calls and SQL statements a request makes, on a platform of its own that says each of them."""
+
+import asyncio
+import tempfile
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+from bench import gateway_servers, gateway_shop
+from bench.gateway_load import Question
+from bench.gateway_servers import ADDRESSES, Server, Starter
+from bench.purchase import COUNTING, LOGGING, counted, log_statements
+from tests.chaos.purchase.machine import Machine, running
+
+# Requests that are counted, one by one; those before them open connections and prepare statements.
+COUNTED, BEFORE = 50, 10
+# Seconds in which nobody asks, for what runs anyway.
+IDLE_SECONDS = 10
+# The first words of the names under which `counted` tells them.
+KINDS = ("RPC", "SQL", "transaction")
+
+
+async def count(settings: Mapping[str, str], only: Sequence[str], queries: Sequence[str]) -> str:
+    """A table."""
+    lines = [f"{'a request makes':<32}{'RPCs':>10}{'SQL':>10}{'begin, commit, reset':>24}"]
+    async with running(settings, modules=COUNTING, postgres_options=LOGGING) as machine:
+        questions = [q for q in await gateway_shop.stock(machine) if q.name in queries]
+        await log_statements(machine)
+        gateway = machine.mortals["gateway"].program
+        addresses = {name: gateway.environment[name] for name in ADDRESSES}
+        starter = Starter(gateway.environment, addresses, None, machine.http, machine.lines.say)
+        names = [name for name in only if name != gateway_servers.BARE]
+        with tempfile.TemporaryDirectory() as folder:
+            async with starter.running(names, Path(folder)) as servers:
+                idle = await _kinds(machine, lambda: asyncio.sleep(IDLE_SECONDS))
+                for question in questions:
+                    for server in servers:
+                        if gateway_servers.measured(server.name, question):
+                            lines.append(await _line(machine, server, question, idle))
+    return "\n" + "\n".join(lines)
+
+
+async def _line(machine: Machine, server: Server, question: Question, idle: Counter[str]) -> str:
+    async def ask(times: int) -> None:
+        for _ in range(times):
+            await gateway_servers.answer_of(machine.http, server, question)
+
+    await ask(BEFORE)
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    found = await _kinds(machine, lambda: ask(COUNTED))
+    share = (clock() - began) / IDLE_SECONDS
+    each = [max(0.0, found[kind] - idle[kind] * share) / COUNTED for kind in KINDS]
+    return (
+        f"{question.name + ', ' + server.name:<32}{each[0]:>10.1f}{each[1]:>10.1f}{each[2]:>24.1f}"
+    )
+
+
+async def _kinds(machine: Machine, work: Callable[[], Awaitable[object]]) -> Counter[str]:
+    """What was counted, by the first word of its name."""
+    found: Counter[str] = Counter()
+    for name, number in (await counted(machine, work)).items():
+        found[name.split()[0]] += number
+    return found

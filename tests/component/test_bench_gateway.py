@@ -1,0 +1,81 @@
+"""The gateway's bench: its servers answer alike, another answer is noticed, errors are counted."""
+
+import json
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bench import gateway_cpu
+from bench.gateway import KEPT, available, comparing
+from bench.gateway_load import Question, put_load
+from bench.gateway_servers import (
+    APOLLO,
+    BARE,
+    MERCURIUS,
+    OURS,
+    SERVERS,
+    Server,
+    Starter,
+    answer_of,
+    check_equal,
+    node_is_missing,
+)
+from bench.gateway_shop import ESIM_COUNT, QUERIES
+
+QUESTION = Question("plans", json.dumps({"query": "{ plans }"}))
+
+
+@asynccontextmanager
+async def bare(folder: Path, answer: object) -> AsyncIterator[tuple[aiohttp.ClientSession, Server]]:
+    """A server that answers the question so."""
+    (folder / QUESTION.name).write_text(json.dumps(answer))
+    async with aiohttp.ClientSession() as http:
+        starter = Starter({}, {}, None, http, lambda _name, _line: None)
+        async with starter.running([BARE], folder) as (server,):
+            yield http, server
+
+
+@pytest.mark.skipif(
+    node_is_missing() is not None, reason=f"the rivals need it: {node_is_missing()}"
+)
+@pytest.mark.timeout(
+    300
+)  # seconds: it may install the rivals, and starts the platform and five servers
+async def test_all_servers_answer_the_same_data() -> None:
+    async with comparing(available(SERVERS), QUERIES, KEPT, None) as (machine, servers, questions):
+        assert {OURS, APOLLO, MERCURIUS, BARE} <= {server.name for server in servers}
+        assert [question.name for question in questions] == list(QUERIES)
+        apollo = next(server for server in servers if server.name == APOLLO)
+        body = await answer_of(machine.http, apollo, questions[QUERIES.index("myESIMs")])
+        assert len(json.loads(body)["data"]["myESIMs"]) == ESIM_COUNT
+
+
+async def test_another_answer_is_noticed(tmp_path: Path) -> None:
+    async with bare(tmp_path, {"data": {"plans": [{"price": 2.0}]}}) as (http, server):
+        await check_equal(http, [server], QUESTION, b'{"data": {"plans": [{"price": 2}]}}')
+        with pytest.raises(RuntimeError, match="bare answers plans otherwise"):
+            await check_equal(http, [server], QUESTION, b'{"data": {"plans": [{"price": 3}]}}')
+
+
+async def test_an_answer_with_errors_is_no_answer(tmp_path: Path) -> None:
+    async with bare(tmp_path, {"data": None, "errors": [{"message": "No"}]}) as (http, server):
+        with pytest.raises(RuntimeError, match="bare refused plans"):
+            await answer_of(http, server, QUESTION)
+
+
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk makes the load, and is not installed")
+@pytest.mark.parametrize(("answer", "bad"), [({"data": {}}, False), ({"errors": []}, True)])
+async def test_the_load_counts_what_it_did(
+    tmp_path: Path, answer: dict[str, object], bad: bool
+) -> None:
+    async with bare(tmp_path, answer) as (_, server):
+        names = gateway_cpu.children() | {server.pid: server.name}
+        run = await put_load(server.url_of(QUESTION), QUESTION, 4, 1, names)
+    assert run.requests > 0
+    assert run.errors == (run.requests if bad else 0)
+    assert run.cpu[BARE] > 0
+    assert run.p50 <= run.p99
