@@ -15,19 +15,21 @@ from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from gateway import answer, csrf, errors
+from gateway import answer, csrf, errors, operation_spans
 from gateway import request as requests
 from gateway.event_stream import EventStreams
 from gateway.execution import Execution
+from gateway.operation_spans import OperationSpans
 from gateway.peers import Peers
 from gateway.persisted import KnownDocuments
 from gateway.rate_limits import RateLimits
 from gateway.schema import build
 from gateway.settings import Settings
 from gateway.sockets import Sockets
-from kit import http_metrics
+from kit import http_metrics, http_tracing, tracing
 from kit.auth import ANONYMOUS, Session, Verifier
 from kit.errors import Failure, Kind
+from kit.log import redact
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +67,10 @@ class Gateway:
         self._peers = peers
         self._limits = limits
         self._schema = build(settings.max_depth, settings.defence)
-        self._execution = Execution(self._schema, peers, verifier, known, settings.defence)
+        self._spans = OperationSpans(self._schema, settings.max_depth)
+        self._execution = Execution(
+            self._schema, peers, verifier, known, settings.defence, self._spans
+        )
         self._sockets = Sockets(settings, self._execution, limits)
         self._streams = EventStreams(settings)
         self._metrics = self._execution.metrics
@@ -77,6 +82,8 @@ class Gateway:
             client_max_size=self._settings.max_body,
             middlewares=[http_metrics.measured(), self.around_each],
         )
+        trusted = self._settings.trust_traceparent
+        http_tracing.trace_requests(app, (PATH,), trusted=trusted)
         app.on_response_prepare.append(self.mark)
         app.add_routes(
             [
@@ -94,6 +101,7 @@ class Gateway:
         """Gives the request an id, and puts every error into JSON."""
         given = request.headers.get("X-Request-Id", "")
         request[REQUEST_ID] = given if GIVEN_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        tracing.tell("esimgo.request.id", redact(request[REQUEST_ID]))
         response = await self._answer(request, handler)
         if self.stopping:
             response.force_close()  # else a busy client's connection keeps the process up
@@ -174,13 +182,15 @@ class Gateway:
         except GraphQLError as error:
             return self._executed(request, "", operation, ExecutionResult(None, [error]), began)
         try:
-            result = await self._schema.execute(
-                query,
-                variable_values=operation.variables,
-                context_value=context,
-                operation_name=operation.name,
-                allowed_operation_types=allowed,
-            )
+            with self._spans.around(query, operation.name) as span:
+                result = await self._schema.execute(
+                    query,
+                    variable_values=operation.variables,
+                    context_value=context,
+                    operation_name=operation.name,
+                    allowed_operation_types=allowed,
+                )
+                operation_spans.failed(span, result.errors or ())
         except InvalidOperationTypeError as error:
             if error.operation_type is OperationType.SUBSCRIPTION:
                 raise web.HTTPBadRequest(

@@ -1,7 +1,7 @@
 """Operations whose results come one after another, and the sessions of who sends them."""
 
 from collections.abc import AsyncGenerator, Collection
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,16 +10,18 @@ from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from gateway import errors
+from gateway import errors, operation_spans
 from gateway.context import Context
 from gateway.defence_settings import DefenceSettings
 from gateway.metrics import Metrics
+from gateway.operation_spans import OperationSpans
 from gateway.peers import Peers
 from gateway.persisted import KnownDocuments
 from gateway.request import Operation
 from gateway.schema import Schema
 from kit.auth import Role, Session, Verifier
 from kit.errors import Failure, Kind
+from kit.tracing import Spanned
 
 EVERY_KIND = frozenset(OperationType)
 
@@ -42,12 +44,14 @@ class Execution:
         verifier: Verifier,
         known: KnownDocuments,
         defence: DefenceSettings,
+        spans: OperationSpans,
     ) -> None:
         self._schema = schema
         self._known = known
         self._peers = peers
         self._verifier = verifier
         self.metrics = Metrics()
+        self._spans = spans
         self._defence = defence
 
     async def session(self, authorization: str | None) -> Session:
@@ -79,30 +83,35 @@ class Execution:
         """One result of a query or a mutation; of a subscription one for each event."""
         try:
             query = await self._known.text(operation)
-            stream = await self._schema.stream(
-                query,
-                variable_values=operation.variables,
-                context_value=self.context(session),
-                operation_name=operation.name,
-                allowed_operation_types=allowed,
-            )
-            with self.metrics.following(query, operation.name) as sent:
-                async with aclosing(stream):
-                    async for result in stream:
-                        shown = self._shown(result, request_id)
-                        sent(shown.body.get("errors", ()), shown.over)
-                        yield shown
-                        if shown.over:
-                            return
+            with ExitStack() as beginning:
+                # Until the first result: events may come for days.
+                span = beginning.enter_context(self._spans.around(query, operation.name))
+                stream = await self._schema.stream(
+                    query,
+                    variable_values=operation.variables,
+                    context_value=self.context(session),
+                    operation_name=operation.name,
+                    allowed_operation_types=allowed,
+                )
+                with self.metrics.following(query, operation.name) as sent:
+                    async with aclosing(stream):
+                        async for result in stream:
+                            shown = self._shown(result, request_id, span)
+                            beginning.close()
+                            sent(shown.body.get("errors", ()), shown.over)
+                            yield shown
+                            if shown.over:
+                                return
         except GraphQLError as error:  # how a document is refused by `Documents`
             yield Result({"errors": [self.describe(error, request_id)]}, over=True)
         except Exception as error:  # noqa: BLE001 - the last edge: nothing else may reach the client
             yield Result({"errors": [errors.masked(error, request_id)]}, over=True)
 
-    def _shown(self, result: object, request_id: str) -> Result:
+    def _shown(self, result: object, request_id: str, span: Spanned) -> Result:
         if not isinstance(result, ExecutionResult):
             raise TypeError("results in increments are not switched on")
         found = result.errors or []
+        operation_spans.failed(span, found)
         if any(isinstance(error.original_error, InvalidOperationTypeError) for error in found):
             words = {"message": "Send mutations by POST", "extensions": {"code": "BAD_REQUEST"}}
             return Result({"errors": [words]}, over=True)

@@ -40,6 +40,7 @@ class Settings:
     )
     redis_url: str | None = field(default=None, repr=False)
     defence: DefenceSettings = field(default_factory=DefenceSettings)
+    trust_traceparent: bool = False
     max_sockets: int = MAX_SOCKETS
     socket_init_timeout: float = SOCKET_INIT_TIMEOUT
     socket_send_timeout: float = SOCKET_SEND_TIMEOUT
@@ -87,6 +88,12 @@ class Settings:
             trusted_documents=_trusted_documents(env),
             redis_url=redis_settings.read(env),
             defence=DefenceSettings.read(env),
+            trust_traceparent=env.flag(
+                "GATEWAY_TRUST_TRACEPARENT",
+                "Takes a client's traceparent header as the parent of its request's trace, for gateways"
+                " behind a proxy that sets it; otherwise the trace is only linked to it.",
+                default=False,
+            ),
             drain_seconds=env.number(
                 "DRAIN_SECONDS",
                 "How long a stopping service says NOT_SERVING before it refuses new calls.",

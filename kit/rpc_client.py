@@ -7,11 +7,12 @@ from typing import Any, Protocol, TypeVar
 
 import grpc
 
-from kit import rpc_guard
+from kit import rpc_guard, rpc_tracing
 from kit.rpc import MAX_ANSWER, MAX_REQUEST
 from kit.rpc_errors import from_error
 from kit.rpc_metrics import ClientMetrics
 from kit.tls import PLAIN, TLS
+from kit.tracing import Spanned
 
 Request = TypeVar("Request", contravariant=True)
 Response = TypeVar("Response", covariant=True)
@@ -57,16 +58,26 @@ async def call(
     """
     left = rpc_guard.time_left()
     seconds = timeout if left is None else min(timeout, max(0.0, left - HOP))
-    metadata = (("authorization", f"Bearer {token}"),) if token else ()
     began = time.perf_counter()
     failure = None
-    try:
-        return await method(request, timeout=seconds, metadata=metadata)
-    except grpc.aio.AioRpcError as error:
-        failure = from_error(error)
-        raise failure from error
-    finally:
-        _metrics().called(method, failure, time.perf_counter() - began)
+    with rpc_tracing.called(method) as span:
+        try:
+            answer = await method(request, timeout=seconds, metadata=_metadata(token, span))
+        except grpc.aio.AioRpcError as error:
+            failure = from_error(error)
+            span.set(rpc_tracing.STATUS, error.code().name)
+            raise failure from error
+        else:
+            span.set(rpc_tracing.STATUS, "OK")
+            return answer
+        finally:
+            _metrics().called(method, failure, time.perf_counter() - began)
+
+
+def _metadata(token: str | None, span: Spanned) -> tuple[tuple[str, str], ...]:
+    """The session, and the trace that the call belongs to."""
+    session = (("authorization", f"Bearer {token}"),) if token else ()
+    return (*session, *span.metadata())
 
 
 @cache
@@ -82,12 +93,18 @@ async def stream(
 
     Raises Failure, as the peer gave it, or as gRPC did when the peer went away.
     """
-    metadata = (("authorization", f"Bearer {token}"),) if token else ()
-    answers = method(request, metadata=metadata)
+    # Never entered, as a generator's callers change; it ends with the first message.
+    span = rpc_tracing.called(method)
+    answers = method(request, metadata=_metadata(token, span))
     try:
         async for message in answers:
+            span.end()
             yield message
     except grpc.aio.AioRpcError as error:
-        raise from_error(error) from error
+        failure = from_error(error)
+        span.set(rpc_tracing.STATUS, error.code().name)
+        span.fail(failure)
+        raise failure from error
     finally:
+        span.end()
         answers.cancel()
