@@ -120,14 +120,16 @@ async def _measure(wishes: Wishes, core: int | None) -> None:
         for question in questions:
             taking_part = [s for s in servers if gateway_servers.measured(s.name, question)]
             for server in taking_part:
-                await put_load(server.url_of(question), question, SOME, WARM_UP, names)
+                await put_load(server.url_of(question), question, SOME, WARM_UP, names, core)
             click.echo(gateway_report.heading(question.name))
             for connections in wishes.connections:
                 runs: dict[str, list[Run]] = defaultdict(list)
                 for _ in range(wishes.rounds):
                     for server in taking_part:
                         url = server.url_of(question)
-                        run = await put_load(url, question, connections, wishes.seconds, names)
+                        run = await put_load(
+                            url, question, connections, wishes.seconds, names, core
+                        )
                         runs[server.name].append(run)
                 click.echo(gateway_report.table(connections, runs))
         if machine.lines.alarms:

@@ -36,6 +36,15 @@ def seconds_by_name(names: Mapping[int, str]) -> dict[str, float]:
     return found | {"load": ended.ru_utime + ended.ru_stime}
 
 
+def busy_seconds(core: int) -> float:
+    """How long the core has worked up to now, for whomever."""
+    lines = Path("/proc/stat").read_text().splitlines()
+    user, nice, system, _idle, _wait, *rest = next(
+        map(int, line.split()[1:9]) for line in lines if line.split()[0] == f"cpu{core}"
+    )
+    return (user + nice + system + sum(rest)) / TICKS
+
+
 def _all() -> dict[int, _Process]:
     found = {}
     for entry in Path("/proc").iterdir():

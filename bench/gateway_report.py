@@ -6,7 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from bench.gateway_load import Run
 from bench.gateway_servers import APOLLO
 
-NAMES = ("a second", "p50 ms", "p99 ms", "cpu ms", "behind ms", "core %", "others %", "errors")
+NAMES = (
+    "a second",
+    "p50 ms",
+    "p99 ms",
+    "cpu ms",
+    "behind ms",
+    "core %",
+    "taken %",
+    "others %",
+    "errors",
+)
 RATIOS = ("x Apollo", "core x")
 
 
@@ -20,10 +30,11 @@ def table(connections: int, runs: Mapping[str, Sequence[Run]]) -> str:
     """A line for each server.
 
     "cpu" is the server's processor time for a request, "behind" that of everything else that was
-    started, the load left out. "core" says how busy the server was, "others" how busy all the rest
-    was, the load included: near 100 on a machine of two cores, they are what is measured. "x Apollo"
-    compares requests a second; "core x" requests in a second of the processor, which is the same
-    where nobody else uses the core, and good also where somebody does.
+    started, the load left out. "core" says how busy the server was, "taken" what programs that have
+    nothing to do with it took of its core, "others" how busy all the rest of ours was, the load
+    included: near 100 on a machine of two cores, they are what is measured. "x Apollo" compares
+    requests a second; "core x" requests in a second of the processor, which is the same where nobody
+    else uses the core, and good also where somebody does.
     """
     marks = runs.get(APOLLO)
     return "\n".join(
@@ -37,6 +48,7 @@ def _line(title: str, server: str, runs: Sequence[Run], marks: Sequence[Run] | N
         f"{rate:>10,.0f}{_median(runs, lambda r: r.p50):>10.2f}{_median(runs, lambda r: r.p99):>10.2f}"
         f"{own:>10.3f}{_median(runs, lambda r: _behind(server, r)):>10.3f}"
         f"{_median(runs, lambda r: r.cpu[server] / r.seconds * 100):>10.0f}"
+        f"{_median(runs, lambda r: max(0.0, r.core - r.cpu[server]) / r.seconds * 100):>10.0f}"
         f"{_median(runs, lambda r: _others(server, r)):>10.0f}{sum(r.errors for r in runs):>10}"
     )
     if marks:

@@ -74,7 +74,7 @@ async def test_the_load_counts_what_it_did(
 ) -> None:
     async with bare(tmp_path, answer) as (_, server):
         names = gateway_cpu.children() | {server.pid: server.name}
-        run = await put_load(server.url_of(QUESTION), QUESTION, 4, 1, names)
+        run = await put_load(server.url_of(QUESTION), QUESTION, 4, 1, names, None)
     assert run.requests > 0
     assert run.errors == (run.requests if bad else 0)
     assert run.cpu[BARE] > 0
