@@ -76,7 +76,7 @@ class RateLimits:
     ) -> None:
         self._settings = settings
         self._clock = clock or Clock()
-        self._memory = _Memory(self._clock)
+        self._memory = Memory(self._clock)
         self._redis = (
             Redis.from_url(
                 redis_url,
@@ -144,12 +144,15 @@ class RateLimits:
         return wait
 
 
-class _Memory:
+class Memory:
     """The same in this process: buckets by key, the one that was used last at the end."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._empty: OrderedDict[str, float] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._empty)
 
     def take(self, buckets: Sequence[Bucket]) -> float:
         """Seconds to wait; 0 when one was taken from each."""

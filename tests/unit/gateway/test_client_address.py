@@ -1,0 +1,58 @@
+"""Whose address a request has: X-Forwarded-For counts as far as trusted proxies wrote it."""
+
+from ipaddress import ip_network
+
+import pytest
+
+from gateway import client_address
+from gateway.defence_settings import DefenceSettings
+from kit.env import Env
+
+PROXIES = tuple(map(ip_network, ("10.0.0.0/8", "2001:db8:aaaa::/48")))
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        ("203.0.113.7", [], "203.0.113.7"),
+        # Anybody can send the header.
+        ("203.0.113.7", ["198.51.100.1"], "203.0.113.7"),
+        ("10.0.0.1", [], "10.0.0.1"),
+        ("10.0.0.1", ["203.0.113.7"], "203.0.113.7"),
+        ("10.0.0.1", ["198.51.100.1, 203.0.113.7"], "203.0.113.7"),
+        # The proxies' own addresses are passed over from the end.
+        ("10.0.0.1", ["198.51.100.1, 203.0.113.7, 10.9.9.9"], "203.0.113.7"),
+        ("10.0.0.1", ["198.51.100.1", "203.0.113.7,10.9.9.9"], "203.0.113.7"),
+        ("2001:db8:aaaa::1", ["203.0.113.7"], "203.0.113.7"),
+        # Rubbish ends it: what stands before it was not written by a proxy of ours.
+        ("10.0.0.1", ["203.0.113.7, rubbish"], "10.0.0.1"),
+        ("10.0.0.1", [""], "10.0.0.1"),
+        ("10.0.0.1", ["203.0.113.7:51234"], "203.0.113.7"),
+        ("10.0.0.1", ["[2001:db8:1:2:3:4:5:6]:443"], "2001:db8:1:2::/64"),
+        # One customer has a whole /64 of IPv6.
+        ("2001:db8:1:2:3:4:5:6", [], "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", [], "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", [], "2001:db8:1:3::/64"),
+        ("::ffff:203.0.113.7", [], "203.0.113.7"),
+        ("fe80::1%eth0", [], "fe80::/64"),
+        (None, ["203.0.113.7"], "unknown"),
+    ],
+)
+def test_the_address_is_what_a_trusted_one_says(
+    peer: str | None, forwarded: list[str], address: str
+) -> None:
+    assert client_address.of(peer, forwarded, PROXIES) == address
+
+
+def test_without_trusted_proxies_the_header_says_nothing() -> None:
+    assert client_address.of("10.0.0.1", ["203.0.113.7"], ()) == "10.0.0.1"
+
+
+def test_the_proxies_are_a_setting() -> None:
+    env = Env({"GATEWAY_TRUSTED_PROXIES": "10.0.0.0/8, 2001:db8:aaaa::/48"})
+    assert DefenceSettings.read(env).trusted_proxies == PROXIES
+    env = Env({"GATEWAY_TRUSTED_PROXIES": "10.0.0.1/8"})
+    DefenceSettings.read(env)
+    assert env.problems == [
+        "GATEWAY_TRUSTED_PROXIES must hold networks: 10.0.0.1/8 has host bits set"
+    ]

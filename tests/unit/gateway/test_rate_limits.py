@@ -1,0 +1,173 @@
+"""How often one may ask: a token bucket for each user and address, in memory or in a real Redis."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from ipaddress import ip_network
+from types import MappingProxyType
+from uuid import UUID
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+
+from gateway import rate_limits
+from gateway.defence_settings import DefenceSettings
+from gateway.rate_limits import BURST, Bucket, Memory, RateLimits
+from kit.auth import Role, Session
+from kit.clock import Clock
+from kit.errors import Failure, Kind
+from tests.unit.kit.test_cache_redis import Server, server
+
+__all__ = ["server"]
+
+# Two a second, and as many at once as come in the seconds of a burst.
+SETTINGS = DefenceSettings(user_rate=2, address_rate=2, trusted_proxies=(ip_network("10.0.0.0/8"),))
+AT_ONCE = int(2 * BURST)
+REQUEST = make_mocked_request("POST", "/graphql")
+
+
+class HandClock(Clock):
+    """Stands until a test moves it."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_000.0
+
+    def now(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+async def limits(clock: HandClock) -> AsyncIterator[RateLimits]:
+    made = RateLimits(SETTINGS, None, clock)
+    yield made
+    await made.close()
+
+
+def of(address: str) -> web.Request:
+    """A request that a proxy passed on."""
+    return REQUEST.clone(remote="10.0.0.1", headers={"X-Forwarded-For": address})
+
+
+def user(number: int) -> Session:
+    return Session(Role.CUSTOMER, UUID(int=number), MappingProxyType({}), "", None)
+
+
+async def refused(
+    limits: RateLimits, request: web.Request, session: Session | None = None
+) -> float:
+    """The seconds to wait."""
+    with pytest.raises(Failure) as refusal:
+        await limits.take(request, session)
+    assert refusal.value.kind is Kind.EXHAUSTED
+    assert refusal.value.retry_after is not None
+    return refusal.value.retry_after
+
+
+async def test_at_the_limit_one_passes_and_one_above_is_refused(
+    limits: RateLimits, clock: HandClock
+) -> None:
+    for _ in range(AT_ONCE):
+        await limits.take(of("203.0.113.7"))
+    assert await refused(limits, of("203.0.113.7")) == 0.5
+    await limits.take(of("203.0.113.8"))
+    clock.seconds += 0.49
+    assert await refused(limits, of("203.0.113.7")) == pytest.approx(0.01)
+    clock.seconds += 0.01
+    await limits.take(of("203.0.113.7"))
+    assert await refused(limits, of("203.0.113.7")) == 0.5
+
+
+async def test_who_keeps_to_the_rate_is_never_refused(limits: RateLimits, clock: HandClock) -> None:
+    for _ in range(10 * AT_ONCE):
+        await limits.take(of("203.0.113.7"))
+        clock.seconds += 0.5
+
+
+async def test_a_user_is_counted_wherever_they_are(limits: RateLimits) -> None:
+    for n in range(AT_ONCE):
+        await limits.take(of(f"203.0.113.{n}"), user(1))
+    await refused(limits, of("203.0.113.99"), user(1))
+    await limits.take(of("203.0.113.99"), user(2))
+
+
+async def test_an_address_is_counted_whoever_asks_from_it(limits: RateLimits) -> None:
+    for n in range(AT_ONCE):
+        await limits.take(of("2001:db8:1:2::1"), user(n))
+    await refused(limits, of("2001:db8:1:2:ffff::2"), user(999))
+    await limits.take(of("2001:db8:1:3::1"), user(999))
+
+
+async def test_what_is_refused_is_not_counted(limits: RateLimits, clock: HandClock) -> None:
+    for n in range(AT_ONCE):
+        await limits.take(of(f"203.0.113.{n}"), user(1))
+    for _ in range(100):
+        await refused(limits, of("203.0.113.99"), user(1))
+    for _ in range(AT_ONCE):
+        await limits.take(of("203.0.113.99"))
+    clock.seconds += 0.5
+    await limits.take(of("203.0.113.1"), user(1))
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.3, 1.0, 7.0, 1_000_000.0])
+async def test_any_rate_lets_at_least_one_pass(clock: HandClock, rate: float) -> None:
+    limits = RateLimits(DefenceSettings(user_rate=0, address_rate=rate), None, clock)
+    await limits.take(of("203.0.113.7"))
+
+
+async def test_0_is_no_limit(clock: HandClock) -> None:
+    limits = RateLimits(DefenceSettings(user_rate=0, address_rate=0), None, clock)
+    for _ in range(2_000):
+        await limits.take(of("203.0.113.7"), user(1))
+
+
+def test_what_is_remembered_is_bounded_and_the_newest_of_it(clock: HandClock) -> None:
+    memory = Memory(clock)
+    for n in range(rate_limits.REMEMBERED + 100):
+        for _ in range(2 if n == rate_limits.REMEMBERED else 1):
+            assert memory.take([Bucket(str(n), 0.1)]) in (0, 10)
+    assert len(memory) == rate_limits.REMEMBERED
+    assert memory.take([Bucket(str(rate_limits.REMEMBERED), 0.1)]) == 10
+    assert memory.take([Bucket("0", 0.1)]) == 0
+
+
+async def test_processes_that_share_a_redis_count_together(server: Server) -> None:
+    one, two = RateLimits(SETTINGS, server.url), RateLimits(SETTINGS, server.url)
+    outcomes = await asyncio.gather(
+        *(limits.take(of("203.0.113.7"), user(1)) for limits in [one, two] * AT_ONCE),
+        return_exceptions=True,
+    )
+    # The machine may take a while, in which a few more are due.
+    passed = outcomes.count(None)
+    assert AT_ONCE <= passed < 2 * AT_ONCE
+    waits = [o.retry_after for o in outcomes if isinstance(o, Failure)]
+    assert len(waits) == 2 * AT_ONCE - passed
+    assert all(0 < (wait or 0) <= 0.5 for wait in waits)
+    await two.take(of("203.0.113.8"), user(2))
+    await one.close()
+    await two.close()
+
+
+async def test_without_its_redis_each_process_counts_for_itself_and_nobody_is_shut_out(
+    server: Server, clock: HandClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    limits = RateLimits(SETTINGS, server.url, clock)
+    await limits.take(of("203.0.113.7"))
+    server.stop()
+    with caplog.at_level(logging.WARNING):
+        for _ in range(AT_ONCE):
+            await limits.take(of("203.0.113.7"))
+        assert await refused(limits, of("203.0.113.7")) == 0.5
+    assert [r.message for r in caplog.records if "Redis is away" in r.message] != []
+    assert len(caplog.records) == 1
+    server.start()
+    clock.seconds += rate_limits.AWAY
+    with caplog.at_level(logging.WARNING):
+        await limits.take(of("203.0.113.7"))
+    assert caplog.messages[-1] == "rate limits: Redis is back"
+    await limits.close()
