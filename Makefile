@@ -5,12 +5,16 @@ UV := $(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-ha
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 # A Python that went away leaves an environment that only looks like one.
 $(shell $(PY) -c '' 2>/dev/null || rm -f .venv/*.stamp)
-.PHONY: up test conformance k8s-check chaos-purchase bench-purchase check protos schema docs migrate seed lock clean chaos-callbacks bench-callbacks bench-gateway
+.PHONY: up compose-up compose-down test compose-test conformance k8s-check chaos-purchase bench-purchase check protos schema docs migrate seed lock clean chaos-callbacks bench-callbacks bench-gateway
 
 up migrate seed: .venv/runtime.stamp
 	@$(PY) -m cli $@
+compose-up compose-down: .venv/runtime.stamp # in containers; ENV=deploy/real.env takes real neighbours
+	@$(PY) -m cli compose $(@:compose-%=%) $(if $(ENV),--env-file $(ENV))
 test: .venv/dev.stamp
 	@$(PY) -m pytest -n 2
+compose-test: .venv/dev.stamp # builds the image, and runs a customer's whole way against the containers
+	@deploy/stand-ins/make-missing && $(PY) -m pytest -q -rsP tests/e2e/test_compose.py
 conformance: .venv/dev.stamp # the judges and clients that others wrote, against the gateway
 	@command -v npm >/dev/null || { echo "conformance needs Node.js 20 or newer with npm: install it, then try again"; exit 1; }
 	@$(PY) -m pytest -q -rP tests/component/clients
@@ -30,7 +34,7 @@ check: .venv/dev.stamp
 	@$(PY) -m protos.generate --check && $(PY) -m gateway.export_schema --check && $(PY) -m docs.generate --check
 k8s-check: .venv/dev.stamp # valid objects, who may call whom, and a scanner that needs no cluster (fetched once)
 	@$(PY) -m pytest -q -rs tests/architecture/kubernetes
-	@folder=$$(mktemp -d) && trap "rm -r $$folder" EXIT && set -e && for overlay in production single-node; do kubectl kustomize deploy/k8s/overlays/$$overlay > $$folder/$$overlay.yaml; done && .venv/bin/uvx checkov==3.3.30 --config-file deploy/k8s/checkov.yaml -d $$folder
+	@folder=$$(mktemp -d) && trap "rm -r $$folder" EXIT && set -e && for overlay in production production-mtls single-node; do kubectl kustomize deploy/k8s/overlays/$$overlay > $$folder/$$overlay.yaml; done && .venv/bin/uvx checkov==3.3.30 --config-file deploy/k8s/checkov.yaml -d $$folder
 protos: .venv/dev.stamp
 	@$(PY) -m protos.generate
 schema: .venv/runtime.stamp

@@ -95,3 +95,20 @@ def test_callers_find_every_replica_by_name(name: str) -> None:
     port = service["spec"]["ports"][0]["port"]
     assert service["spec"]["clusterIP"] == "None"
     assert configured["data"][f"{name.upper()}_ADDRESS"] == f"dns:///{name}:{port}"
+
+
+def test_with_mutual_tls_every_process_has_its_own_certificate_and_finds_it() -> None:
+    manifests = render("overlays/production-mtls")
+    [configured] = of_kind(manifests, "ConfigMap")
+    files = {n: v for n, v in configured["data"].items() if n.startswith("GRPC_TLS_")}
+    assert set(files) == {"GRPC_TLS_CA_FILE", "GRPC_TLS_CERT_FILE", "GRPC_TLS_KEY_FILE"}
+    templates = pods(manifests)
+    for name in PROCESSES:
+        spec = templates[name]["spec"]
+        secrets = {volume["name"]: volume.get("secret", {}) for volume in spec["volumes"]}
+        mounts = {
+            mount["name"]: mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"]
+        }
+        assert secrets["tls"]["secretName"] == f"{name}-tls"
+        assert all(file.startswith(f"{mounts['tls']}/") for file in files.values())
+        assert "grpc" not in spec["containers"][0]["readinessProbe"]  # it speaks no TLS
