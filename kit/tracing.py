@@ -96,7 +96,7 @@ class Spanned:
         what = error.reason if isinstance(error, Failure) else _name(error)
         fault = not isinstance(error, asyncio.CancelledError | GeneratorExit)
         if isinstance(error, Failure):
-            self._span.set_attribute("esimgo.error.kind", error.kind)
+            self._span.set_attribute("esimgo.error.kind", error.kind.value)
             fault = error.kind in FAULTS if kind is SpanKind.SERVER else True
         self._failed(what, fault=fault)
 

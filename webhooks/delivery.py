@@ -91,7 +91,10 @@ class Lane:
             due = await deliveries.claim(connection, self._owner, most, LEASE)
         if not due:
             return False
-        told: dict[str, str | int] = {"esimgo.owner": self._owner, "esimgo.callbacks": len(due)}
+        told: dict[str, str | int] = {
+            "esimgo.owner": self._owner.value,
+            "esimgo.callbacks": len(due),
+        }
         # The callbacks of a batch are of many traces: this is one of its own, linked to theirs.
         with tracing.begun(
             f"deliver to {self._owner}",

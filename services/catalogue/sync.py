@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
+from kit import tracing
 from kit.db import Connection, Database
 from kit.errors import Failure, Kind
 from services.catalogue import runs, store
@@ -134,7 +135,9 @@ class Sync:
         progress = [0, 0]
         signs = asyncio.create_task(self._give_signs(run, progress))
         try:
-            await self._read_and_write(run, progress)
+            # Linked to an administrator's call, if one asked for it.
+            with tracing.begun("read the catalogue", links=[tracing.here()]):
+                await self._read_and_write(run, progress)
         except Failure as failure:
             await self._record_failure(run, _words(failure))
         except asyncio.CancelledError:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
+from kit import tracing
 from kit.clock import Clock
 from kit.db import Database
 from kit.errors import Failure
@@ -110,6 +111,10 @@ class Readings:
             await self._read_one(esim, state_too, priority)
 
     async def _read_one(self, esim: ESIM, state_too: bool, priority: Priority) -> None:
+        with tracing.part("read eSIM", {"esimgo.esim.id": str(esim.id)}):
+            await self._ask(esim, state_too, priority)
+
+    async def _ask(self, esim: ESIM, state_too: bool, priority: Priority) -> None:
         asked_at = self._clock.wall()
         read = False
         try:
@@ -129,7 +134,11 @@ class Readings:
                 self._flights.pop(esim.id, None)
 
     async def _finish(self, reads: Sequence[asyncio.Task[None]]) -> None:
-        pending = set(reads)
+        # Around what may go on after the request that asked for it.
+        with tracing.part("read eSIMs", {"esimgo.esims": len(reads)}):
+            await self._finished(set(reads))
+
+    async def _finished(self, pending: set[asyncio.Task[None]]) -> None:
         while pending:
             done, pending = await asyncio.wait(pending, timeout=RECORD_EVERY)
             for task in done:

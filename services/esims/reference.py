@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from kit import tracing
 from kit.auth import Session
 from kit.clock import Clock
 from kit.db import Database
@@ -84,11 +85,11 @@ class References:
             due = await reference_store.claim(connection, self._clock.wall(), LEASE, AT_ONCE)
         if not due:
             return 0
-        again = await asyncio.gather(*map(self._send, due))
-        async with self._database.system() as connection:
-            await reference_store.settle(
-                connection, [(p.esim_id, p.reference, at) for p, at in zip(due, again, strict=True)]
-            )
+        with tracing.begun("send references", {"esimgo.esims": len(due)}):
+            again = await asyncio.gather(*map(self._send, due))
+            settled = [(p.esim_id, p.reference, at) for p, at in zip(due, again, strict=True)]
+            async with self._database.system() as connection:
+                await reference_store.settle(connection, settled)
         return len(due)
 
     async def _send(self, pending: Pending) -> datetime | None:

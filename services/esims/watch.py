@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from kit import tracing
 from kit.clock import Clock
 from kit.db import Database
 from services.esims import follow_store, store
@@ -37,6 +38,11 @@ class Watch:
             due = await follow_store.claim_follows(connection, self._clock.wall(), LEASE, AT_ONCE)
         if not due:
             return 0
+        with tracing.begun("look at eSIMs", {"esimgo.esims": len(due)}):
+            await self._read(due)
+        return len(due)
+
+    async def _read(self, due: list[Due]) -> None:
         await self._readings.read_all([item.esim for item in due])
         now = self._clock.wall()
         async with self._database.system() as connection:
@@ -49,7 +55,6 @@ class Watch:
                 [(item, next_look(after[item.esim.id], item, now)) for item in due],
                 now,
             )
-        return len(due)
 
 
 def next_look(esim: ESIM, due: Due, now: datetime) -> datetime | None:

@@ -5,6 +5,7 @@ import logging
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from kit import tracing
 from kit.db import Connection, Database
 from kit.errors import Failure
 from services.orders import history, store
@@ -92,6 +93,10 @@ class Audit:
         until: datetime = taken["now"] - self._settling - self._tolerance
         if until <= since:
             return
+        with tracing.begun("compare with the provider"):
+            await self._compare(since, until)
+
+    async def _compare(self, since: datetime, until: datetime) -> None:
         listed = await self._datasource.get_orders(since, until)
         async with self._database.system() as connection:
             left = await self._unowned(connection, listed)

@@ -159,7 +159,7 @@ class Recovery:
             order = await leases.take_lease(connection, order_id, run, self._lease)
         if order is None:
             return None
-        tracing.tell("esimgo.order.recovery_point", order.recovery_point)
+        tracing.tell("esimgo.order.recovery_point", order.recovery_point.value)
         cancelling = order.status is OrderStatus.COMPLETED
         actor = "cancellation" if cancelling else "purchase"
         work = Work(self._database, order, run, self._lease, actor, self._metrics)
