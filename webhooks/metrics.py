@@ -7,6 +7,8 @@ from webhooks.deliveries import State
 from webhooks.events import Owner
 from webhooks.understand import KNOWN
 
+UNSIGNED = ("bad signature", "unsigned")
+
 
 class Metrics:
     """Instruments of the meter `esimgo.webhooks`, of the process's provider or of another."""
@@ -43,6 +45,13 @@ class Metrics:
             "esimgo.webhooks.events", "{event}", "Events by state: PENDING, DEAD, KEPT"
         )
 
+        # An alert sees a counter rise only from a value that was there before.
+        for owner in Owner:
+            self._dead.add(0, {"owner": owner})
+            self._absences.add(0, {"owner": owner})
+        for result in UNSIGNED:
+            self._signatures.add(0, {"result": result})
+
     def received(self, kind: str, result: str) -> None:
         """Senders choose the type, so one that nobody knows must not make a time series."""
         self._received.add(1, {"type": _known(kind), "result": result})
@@ -50,7 +59,7 @@ class Metrics:
     def refused(self, result: str) -> None:
         """A callback that was refused before its body was believed."""
         self._received.add(1, {"type": "unread", "result": result})
-        if result in ("bad signature", "unsigned"):
+        if result in UNSIGNED:
             self._signatures.add(1, {"result": result})
 
     def attempted(self, owner: Owner, state: State, outcome: str) -> None:

@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
+from opentelemetry import metrics
+
 from kit import tracing
 from kit.clock import Clock
 from kit.db import Database
@@ -56,6 +58,11 @@ class Readings:
         self._recording = asyncio.Lock()
         self._lane = asyncio.Semaphore(LANE)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._looks = metrics.get_meter("esimgo.esims").create_counter(
+            "esimgo.esims.looks",
+            "{esim}",
+            "eSIMs that somebody looked at, by what was kept of them",
+        )
 
     async def freshen(
         self, esims: Sequence[ESIM], *, time_left: float | None = None, force: bool = False
@@ -71,6 +78,8 @@ class Readings:
             for esim in esims
             if force or esim.is_stale(now, self._fresh_for, state_too=len(esims) <= FEW)
         ]
+        self._looks.add(len(esims) - len(due), {"outcome": "fresh"})
+        self._looks.add(len(due), {"outcome": "stale"})
         if not due:
             return
         # A third of the caller's time is kept for the database and the way back.

@@ -47,6 +47,12 @@ class Metrics:
             "The organisation's balance after the last purchase",
         )
 
+        # An alert sees a counter rise only from a value that was there before.
+        self._unexplained.add(0)
+        self._attempts.add(0, {"outcome": "UNCLEAR"})
+        for status in OrderStatus:
+            self._changes.add(0, {"status": status})
+
     def changed(self, status: OrderStatus, age: timedelta) -> None:
         """An order got a status, so long after it was claimed."""
         self._changes.add(1, {"status": status})

@@ -1,0 +1,62 @@
+"""docs/metrics.md against five real processes: every metric of it exists and moves, and no other is there."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.fixtures.busy_shop import SETTINGS, BusyShop
+from tests.fixtures.one_machine import Starting
+from tests.fixtures.scraping import PROCESSES, scrape
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.timeout(300)  # seconds; nine processes start on a machine with other tests
+
+ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| ([\w, ]*)\| ([\w, ]+) \|", re.MULTILINE)
+# What a shop that does everything once has no reason to change, or has changed back by the end: open
+# orders were waited for, and the age of pending callbacks is measured four times a minute only.
+STEADY = {"target_info", "db_client_connection_max", "esimgo_provider_circuit"}
+STEADY |= {"esimgo_catalogue_plans", "esimgo_webhooks_oldest_pending_seconds"}
+STEADY |= {"esimgo_orders_open", "esimgo_orders_oldest_seconds"}
+
+
+@dataclass(frozen=True, slots=True)
+class Documented:
+    """A row of the page."""
+
+    kind: str
+    labels: set[str]
+    where: set[str]
+
+
+def documented() -> dict[str, Documented]:
+    """The page's rows by the name of their metric."""
+    found = {}
+    for name, kind, labels, where in ROW.findall((ROOT / "docs" / "metrics.md").read_text()):
+        assert name not in found, f"{name} is documented twice"
+        shown_by = set(PROCESSES) if where == "all" else set(where.split(", "))
+        found[name] = Documented(
+            kind, {x.strip() for x in labels.split(",") if x.strip()}, shown_by
+        )
+    return found
+
+
+async def test_every_documented_metric_exists_and_moves_and_no_other_is_there(
+    starting: Starting, one_machine: dict[str, str], http: aiohttp.ClientSession
+) -> None:
+    one_machine.update(SETTINGS)
+    async with starting() as up:
+        await up.until("myESIMs")
+        before = await scrape(up, http)
+        await BusyShop(up, http).trade()
+        after = await scrape(up, http)
+    page = documented()
+    assert len(page) > 35
+    assert set(after.kinds) == set(page)
+    assert {name: after.kinds[name] for name in page} == {n: row.kind for n, row in page.items()}
+    assert {n: after.where[n] - row.where for n, row in page.items()} == {n: set() for n in page}
+    assert {n: after.labels.get(n, set()) for n in page} == {n: r.labels for n, r in page.items()}
+    still = {name for name in page if after.of(name) == before.of(name)}
+    assert still <= STEADY
