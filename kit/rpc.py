@@ -19,13 +19,14 @@ logger = logging.getLogger(__name__)
 # Bytes. The largest answer is the whole catalogue, some 6 MB; a request is never near it.
 MAX_ANSWER = 64 * 2**20
 MAX_REQUEST = 4 * 2**20
+# Seconds. Callers behind a headless service find new replicas when connections end.
+CONNECTION_AGE = 300.0
 SERVER_OPTIONS = (
     ("grpc.max_send_message_length", MAX_ANSWER),
     ("grpc.max_receive_message_length", MAX_REQUEST),
     # Two copies of a service on one port would each get half of the calls without anybody knowing.
     ("grpc.so_reuseport", 0),
-    # Milliseconds. Clients behind a headless service find new replicas when connections end.
-    ("grpc.max_connection_age_ms", 300_000),
+    # Milliseconds that calls get when their connection is old; none takes so long.
     ("grpc.max_connection_age_grace_ms", 60_000),
     # Milliseconds. Our clients ping every 30 s; the default of 300 s would send them away.
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
@@ -63,11 +64,21 @@ class Running:
 
 
 async def start(
-    service: Service, *, host: str, port: int, verifier: Verifier, tls: TLS = PLAIN
+    service: Service,
+    *,
+    host: str,
+    port: int,
+    verifier: Verifier,
+    tls: TLS = PLAIN,
+    connection_age: float = CONNECTION_AGE,
 ) -> Running:
-    """Starts to serve; raises OSError when the port is taken or a certificate can't be read."""
+    """Starts to serve; raises OSError when the port is taken or a certificate can't be read.
+
+    Connections end when they are `connection_age` s old, and their callers look the name up again.
+    """
     guard = Guard(service.descriptor, service.access, verifier)
-    server = grpc.aio.server(interceptors=[guard], options=SERVER_OPTIONS)
+    options = (*SERVER_OPTIONS, ("grpc.max_connection_age_ms", int(connection_age * 1000)))
+    server = grpc.aio.server(interceptors=[guard], options=options)
     service.add(server)
     healthy = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)

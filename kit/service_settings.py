@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from kit import redis_settings
 from kit.env import Env
+from kit.rpc import CONNECTION_AGE
 from kit.tls import PLAIN, TLS
 
 
@@ -49,6 +50,7 @@ class ServiceSettings:
     redis_url: str | None = field(repr=False)
     drain_seconds: float
     tls: TLS = PLAIN
+    connection_age: float = CONNECTION_AGE
     pooled: bool = False
     listen_database_url: str | None = field(default=None, repr=False)
 
@@ -103,6 +105,13 @@ class ServiceSettings:
                 high=60,
             ),
             tls=TLS.read(env),
+            connection_age=env.number(
+                "GRPC_MAX_CONNECTION_AGE_SECONDS",
+                "After how long a caller's connection ends, so that callers behind a name find new replicas.",
+                CONNECTION_AGE,
+                low=1,
+                high=86400,
+            ),
             pooled=pooled,
             listen_database_url=listen_url,
         )

@@ -63,6 +63,7 @@ async def serve(
             port=service.port,
             verifier=verifier,
             tls=service.tls,
+            connection_age=service.connection_age,
         )
         sync.keep_current()
         shown = asyncio.create_task(provider_health.show(running, provider, stop))

@@ -106,6 +106,7 @@ async def serve(
             port=settings.service.port,
             verifier=verifier,
             tls=settings.service.tls,
+            connection_age=settings.service.connection_age,
         )
         shown = asyncio.create_task(provider_health.show(running, provider, stop))
         started(running.port)

@@ -116,6 +116,7 @@ async def serve(
             port=service.port,
             verifier=verifier,
             tls=service.tls,
+            connection_age=service.connection_age,
         )
         watch = asyncio.create_task(recovery.watch())
         audit = Audit(

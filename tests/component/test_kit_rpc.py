@@ -258,3 +258,25 @@ async def test_a_taken_port_is_named(running: rpc.Running, verifier: Verifier) -
     service = rpc.Service(DESCRIPTOR, lambda server: None, ACCESS)
     with pytest.raises(OSError, match=f"port {running.port} is taken"):
         await rpc.start(service, host="127.0.0.1", port=running.port, verifier=verifier)
+
+
+async def test_a_connection_ends_when_it_is_old_and_its_caller_goes_on(
+    probe: Probe, verifier: Verifier
+) -> None:
+    service = rpc.Service(
+        DESCRIPTOR,
+        lambda server: orders_pb2_grpc.add_OrdersServiceServicer_to_server(probe, server),
+        ACCESS,
+    )
+    server = await rpc.start(
+        service, host="127.0.0.1", port=0, verifier=verifier, connection_age=0.2
+    )
+    async with rpc_client.channel(f"127.0.0.1:{server.port}") as channel:
+        stub = orders_pb2_grpc.OrdersServiceStub(channel)
+        for _ in range(2):
+            await rpc_client.call(
+                stub.ValidateOrder, orders_pb2.ValidateOrderRequest(), token=None, timeout=5
+            )
+            async with asyncio.timeout(20):
+                await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
+    await server.stop(drain=0, grace=0)
