@@ -35,8 +35,8 @@ ARGUMENTS = {
     "pageSize": "first",
     "statuses": "status",
 }
-# As graphql-core ends its words about a name that doesn't exist.
-SUGGESTION = re.compile(r" Did you mean .*\?$", re.DOTALL)
+# What graphql-core adds to its words about a name that doesn't exist.
+SUGGESTION = re.compile(r" Did you mean [^?]*\?")
 WORD = re.compile(r"[a-z]+(?:_[a-z]+)+|[a-z]+")
 
 
