@@ -126,6 +126,11 @@ class Context:
         session = self.session
         return str(session.user_id) if session.role is Role.ADMIN else None
 
+    @property
+    def room(self) -> int:
+        """How many more objects the answer may hold."""
+        return MAX_OBJECTS - self._objects
+
     def spend(self, objects: int) -> None:
         """Counts objects of the answer; raises Failure(INVALID) when they are too many."""
         self._objects += objects

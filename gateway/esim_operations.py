@@ -9,6 +9,7 @@ from gateway.auth import auth_field
 from gateway.context import Info
 from gateway.errors import refusal
 from gateway.esims import ESIM
+from gateway.views import views
 from kit.errors import Failure, invalid
 from protos.esims.v1 import esims_pb2
 
@@ -43,7 +44,7 @@ class ESIMQueries:
         )
         answer = await info.context.call(info.context.peers.esims.ListESIMs, request)
         info.context.spend(len(answer.esims))
-        return [ESIM.of(esim) for esim in answer.esims]
+        return views(ESIM, answer.esims)
 
     @auth_field(
         description="One eSIM. An unknown id, or another customer's, is the error NOT_FOUND."

@@ -3,18 +3,42 @@
 import asyncio
 from datetime import datetime
 from enum import Enum
+from functools import partial
 from typing import Self
 
 import strawberry
-from google.protobuf.message import Message
 
 from gateway import qr
-from gateway.auth import public_field
 from gateway.context import Info
 from gateway.orders import Order
 from gateway.plans import DataPlan
+from gateway.views import View, filled, loaded, member, moment, present, read, views
 from kit import timestamps
+from protos.catalogue.v1 import catalogue_pb2
 from protos.esims.v1 import esims_pb2
+from protos.orders.v1 import orders_pb2
+
+# The pages of the phones' makers; the provider's guide to installing builds the same links.
+APPLE = "https://esimsetup.apple.com/esim_qrcode_provisioning"
+ANDROID = "https://esimsetup.android.com/esim_qrcode_provisioning"
+
+
+def activation_code(esim: esims_pb2.ESIM) -> str | None:
+    """None until both of its parts are known; a secret."""
+    if not (esim.smdp_address and esim.matching_id):
+        return None
+    return f"LPA:1${esim.smdp_address}${esim.matching_id}"
+
+
+def _install_url(page: str, esim: esims_pb2.ESIM) -> str | None:
+    code = activation_code(esim)
+    return None if code is None else f"{page}?carddata={code}"
+
+
+async def _qr_code(self: "ESIM") -> str | None:
+    code = activation_code(self.proto)
+    # Some milliseconds each: many of them would hold up every other request.
+    return None if code is None else await asyncio.to_thread(qr.data_uri, code)
 
 
 @strawberry.enum(description="What an eSIM is good for now.")
@@ -62,207 +86,161 @@ class BundleState(Enum):
 
 
 @strawberry.type(name="ESIMBundle", description="A bundle on an eSIM: one assignment of it.")
-class ESIMBundle:
-    id: strawberry.ID = strawberry.field(description="The provider's assignment id.")
-    name: str = strawberry.field(description="The bundle's name: the `name` of its plan.")
-    description: str = strawberry.field(description="What it is, in words.")
-    state: BundleState = strawberry.field(description="What it is good for now.")
-    data_used: float | None = strawberry.field(
-        description="Data used, in MB, base 10; null when unlimited."
+class ESIMBundle(View):
+    id: strawberry.ID = read("id", description="The provider's assignment id.")
+    name: str = read("name", description="The bundle's name: the `name` of its plan.")
+    description: str = read("description", description="What it is, in words.")
+    state: BundleState = read(
+        member("state", BundleState, esims_pb2.BundleState, "BUNDLE_STATE_"),
+        description="What it is good for now.",
     )
-    data_remaining: float | None = strawberry.field(
-        description="Data left, in MB, base 10; null when unlimited."
+    data_used: float | None = read(
+        present("data_used_mb"), description="Data used, in MB, base 10; null when unlimited."
     )
-    is_unlimited: bool = strawberry.field(description="Whether its data has no limit.")
-    start_date: datetime | None = strawberry.field(description="Null before its first use.")
-    end_date: datetime | None = strawberry.field(
-        description="When its time is over; null before its first use."
+    data_remaining: float | None = read(
+        present("data_remaining_mb"), description="Data left, in MB, base 10; null when unlimited."
     )
-    as_of: datetime | None = strawberry.field(
-        description="When these values were read from the provider."
+    is_unlimited: bool = read("unlimited", description="Whether its data has no limit.")
+    start_date: datetime | None = read(
+        moment("start_date"), description="Null before its first use."
     )
-
-    @classmethod
-    def of(cls, bundle: esims_pb2.ESIMBundle) -> Self:
-        state = esims_pb2.BundleState.Name(bundle.state).removeprefix("BUNDLE_STATE_")
-        return cls(
-            id=strawberry.ID(bundle.id),
-            name=bundle.name,
-            description=bundle.description,
-            state=BundleState[state],
-            data_used=bundle.data_used_mb if bundle.HasField("data_used_mb") else None,
-            data_remaining=(
-                bundle.data_remaining_mb if bundle.HasField("data_remaining_mb") else None
-            ),
-            is_unlimited=bundle.unlimited,
-            start_date=_moment(bundle, "start_date"),
-            end_date=_moment(bundle, "end_date"),
-            as_of=_moment(bundle, "as_of"),
-        )
+    end_date: datetime | None = read(
+        moment("end_date"), description="When its time is over; null before its first use."
+    )
+    as_of: datetime | None = read(
+        moment("as_of"), description="When these values were read from the provider."
+    )
+    proto: strawberry.Private[esims_pb2.ESIMBundle]
 
 
 @strawberry.type(
     name="ESIMUsage", description="Sums over the bundles that are active or not yet used."
 )
-class ESIMUsage:
-    total_used: float | None = strawberry.field(
-        description="Data used, in MB, base 10; null when an unlimited bundle is among them."
+class ESIMUsage(View):
+    total_used: float | None = read(
+        present("total_used_mb"),
+        description="Data used, in MB, base 10; null when an unlimited bundle is among them.",
     )
-    total_remaining: float | None = strawberry.field(
-        description="Data left, in MB, base 10; null when an unlimited bundle is among them."
+    total_remaining: float | None = read(
+        present("total_remaining_mb"),
+        description="Data left, in MB, base 10; null when an unlimited bundle is among them.",
     )
-    active_bundles: int = strawberry.field(description="How many bundles are in use.")
-    as_of: datetime | None = strawberry.field(
-        description="When the oldest of these values was read from the provider."
+    active_bundles: int = read("active_bundles", description="How many bundles are in use.")
+    as_of: datetime | None = read(
+        moment("as_of"), description="When the oldest of these values was read from the provider."
     )
-
-    @classmethod
-    def of(cls, usage: esims_pb2.ESIMUsage) -> Self:
-        return cls(
-            total_used=usage.total_used_mb if usage.HasField("total_used_mb") else None,
-            total_remaining=(
-                usage.total_remaining_mb if usage.HasField("total_remaining_mb") else None
-            ),
-            active_bundles=usage.active_bundles,
-            as_of=_moment(usage, "as_of"),
-        )
+    proto: strawberry.Private[esims_pb2.ESIMUsage]
 
 
 @strawberry.federation.type(name="ESIM", keys=["id"], description="An eSIM of a customer.")
-class ESIM:
-    id: strawberry.ID = strawberry.field(description="A UUID.")
-    iccid: str = strawberry.field(description="18 to 22 digits, as text.")
-    customer_ref: str = strawberry.field(description="The customer's own words; often empty.")
-    status: ESIMStatus = strawberry.field(description="What it is good for now.")
-    matching_id: str | None = strawberry.field(
-        description="Half of what installs it, and a secret; null until the provider gave it."
+class ESIM(View):
+    id: strawberry.ID = read("id", description="A UUID.")
+    iccid: str = read("iccid", description="18 to 22 digits, as text.")
+    customer_ref: str = read("customer_ref", description="The customer's own words; often empty.")
+    status: ESIMStatus = read(
+        member("status", ESIMStatus, esims_pb2.ESIMStatus, "ESIM_STATUS_"),
+        description="What it is good for now.",
     )
-    smdp_address: str | None = strawberry.field(
-        description="The host that it is installed from; null until the provider gave it."
+    matching_id: str | None = read(
+        filled("matching_id"),
+        description="Half of what installs it, and a secret; null until the provider gave it.",
     )
-    assigned_date: datetime | None = strawberry.field(
-        description="When its first bundle was assigned."
+    smdp_address: str | None = read(
+        filled("smdp_address"),
+        description="The host that it is installed from; null until the provider gave it.",
     )
-    last_action: str | None = strawberry.field(
-        description='What happened to it last, such as "Suspended".'
+    assigned_date: datetime | None = read(
+        moment("assigned_date"), description="When its first bundle was assigned."
     )
-    action_date: datetime | None = strawberry.field(description="When that happened.")
-    created_at: datetime = strawberry.field(description="When it was recorded.")
-    updated_at: datetime = strawberry.field(description="When it last changed.")
-    as_of: datetime | None = strawberry.field(
-        description="When the provider was last asked about it."
+    last_action: str | None = read(
+        filled("last_action"), description='What happened to it last, such as "Suspended".'
     )
-    deletion_date: datetime | None = strawberry.field(
+    action_date: datetime | None = read(moment("action_date"), description="When that happened.")
+    created_at: datetime = read(
+        lambda esim: timestamps.from_proto(esim.created_at), description="When it was recorded."
+    )
+    updated_at: datetime = read(
+        lambda esim: timestamps.from_proto(esim.updated_at), description="When it last changed."
+    )
+    as_of: datetime | None = read(
+        moment("as_of"), description="When the provider was last asked about it."
+    )
+    deletion_date: datetime | None = read(
+        moment("deletion_date"),
         description="When the provider is going to delete it for want of use; a new bundle before that"
-        " prevents it. Null: not announced."
+        " prevents it. Null: not announced.",
     )
-    last_country: str | None = strawberry.field(
-        description="The ISO code of the country that it was last seen in; null before the first one."
+    last_country: str | None = read(
+        filled("last_country"),
+        description="The ISO code of the country that it was last seen in; null before the first one.",
     )
-    profile_status: ProfileStatus | None = strawberry.field(
-        description="Where its profile is; null: not heard of yet."
+    profile_status: ProfileStatus | None = read(
+        lambda esim: ProfileStatus.__members__.get(esim.profile_status.upper()),
+        description="Where its profile is; null: not heard of yet.",
     )
-    installed_date: datetime | None = strawberry.field(
-        description="When a device first installed it; null: not heard of."
+    installed_date: datetime | None = read(
+        moment("installed_date"),
+        description="When a device first installed it; null: not heard of.",
     )
-    order_id: strawberry.Private[str]
-    plan_id: strawberry.Private[str]
-
-    @public_field(
+    activation_code: str | None = read(
+        activation_code,
         description="What a phone takes instead of the QR code: LPA:1$<host>$<matching id>. A secret;"
-        " null until both parts are known."
+        " null until both parts are known.",
     )
-    def activation_code(self) -> str | None:
-        if not (self.smdp_address and self.matching_id):
-            return None
-        return f"LPA:1${self.smdp_address}${self.matching_id}"
-
-    @public_field(
+    qr_code: str | None = strawberry.field(
+        resolver=_qr_code,
         description="The activation code as a QR code: a PNG picture in a data URI, ready to show."
-        " Made here; null until the activation code is known."
+        " Made here; null until the activation code is known.",
     )
-    async def qr_code(self) -> str | None:
-        code = self.activation_code()
-        # Some milliseconds each: many of them would hold up every other request.
-        return None if code is None else await asyncio.to_thread(qr.data_uri, code)
-
-    @public_field(
-        description="Opened on an iPhone (iOS 17.4 or newer), it installs the eSIM. A secret."
+    apple_install_url: str | None = read(
+        partial(_install_url, APPLE),
+        description="Opened on an iPhone (iOS 17.4 or newer), it installs the eSIM. A secret.",
     )
-    def apple_install_url(self) -> str | None:
-        code = self.activation_code()
-        return None if code is None else f"{APPLE}?carddata={code}"
+    android_install_url: str | None = read(
+        partial(_install_url, ANDROID),
+        description="Opened on an Android phone, it installs the eSIM. A secret.",
+    )
+    proto: strawberry.Private[esims_pb2.ESIM]
 
-    @public_field(description="Opened on an Android phone, it installs the eSIM. A secret.")
-    def android_install_url(self) -> str | None:
-        code = self.activation_code()
-        return None if code is None else f"{ANDROID}?carddata={code}"
-
-    @public_field(description="The order that it came with; null when it can't be read now.")
-    async def order(self, info: Info) -> Order | None:
-        order = await info.context.loaders.orders.load(self.order_id)
+    @loaded(
+        "orders",
+        "order_id",
+        description="The order that it came with; null when it can't be read now.",
+    )
+    def order(self, order: orders_pb2.Order | None) -> Order | None:
         return None if order is None else Order.of(order)
 
-    @public_field(description="The plan that it came with; null when it can't be read now.")
-    async def plan(self, info: Info) -> DataPlan | None:
-        plan = await info.context.loaders.plans.load(self.plan_id)
+    @loaded(
+        "plans",
+        "plan_id",
+        description="The plan that it came with; null when it can't be read now.",
+    )
+    def plan(self, plan: catalogue_pb2.DataPlan | None) -> DataPlan | None:
         return None if plan is None else DataPlan.of(plan)
 
-    @public_field(
+    @loaded(
+        "bundles",
+        "id",
         description="Its bundles, newest assignment first. At most 300 s old where the provider"
-        " answers in time; `asOf` says. Null when they can't be read now."
+        " answers in time; `asOf` says. Null when they can't be read now.",
     )
-    async def bundles(self, info: Info) -> list[ESIMBundle] | None:
-        bundles = await info.context.loaders.bundles.load(self.id)
-        if not bundles and self.as_of is None:
+    def bundles(self, bundles: list[esims_pb2.ESIMBundle]) -> list[ESIMBundle] | None:
+        if not bundles and not self.proto.HasField("as_of"):
             return None  # the provider was never heard of it, and every eSIM comes with a bundle
-        info.context.spend(len(bundles))
-        return [ESIMBundle.of(bundle) for bundle in bundles]
+        return views(ESIMBundle, bundles)
 
-    @public_field(
+    @loaded(
+        "usage",
+        "id",
         description="Data used and left. At most 300 s old where the provider answers in time;"
-        " `asOf` says. Null when it can't be read now."
+        " `asOf` says. Null when it can't be read now.",
     )
-    async def usage(self, info: Info) -> ESIMUsage | None:
-        usage = await info.context.loaders.usage.load(self.id)
+    def usage(self, usage: esims_pb2.ESIMUsage | None) -> ESIMUsage | None:
         # Sums over nothing that was ever read would look like an unused eSIM.
         return None if usage is None or not usage.HasField("as_of") else ESIMUsage.of(usage)
-
-    @classmethod
-    def of(cls, esim: esims_pb2.ESIM) -> Self:
-        status = esims_pb2.ESIMStatus.Name(esim.status).removeprefix("ESIM_STATUS_")
-        return cls(
-            id=strawberry.ID(esim.id),
-            iccid=esim.iccid,
-            customer_ref=esim.customer_ref,
-            status=ESIMStatus[status],
-            matching_id=esim.matching_id or None,
-            smdp_address=esim.smdp_address or None,
-            assigned_date=_moment(esim, "assigned_date"),
-            last_action=esim.last_action or None,
-            action_date=_moment(esim, "action_date"),
-            created_at=timestamps.from_proto(esim.created_at),
-            updated_at=timestamps.from_proto(esim.updated_at),
-            as_of=_moment(esim, "as_of"),
-            deletion_date=_moment(esim, "deletion_date"),
-            last_country=esim.last_country or None,
-            profile_status=ProfileStatus.__members__.get(esim.profile_status.upper()),
-            installed_date=_moment(esim, "installed_date"),
-            order_id=esim.order_id,
-            plan_id=esim.plan_id,
-        )
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> Self | None:  # noqa: A002 - the key's name
         info.context.require_session()
         esim = await info.context.loaders.esims.load(id)
         return None if esim is None else cls.of(esim)
-
-
-# The pages of the phones' makers; the provider's guide to installing builds the same links.
-APPLE = "https://esimsetup.apple.com/esim_qrcode_provisioning"
-ANDROID = "https://esimsetup.android.com/esim_qrcode_provisioning"
-
-
-def _moment(message: Message, field: str) -> datetime | None:
-    return timestamps.from_proto(getattr(message, field)) if message.HasField(field) else None

@@ -10,8 +10,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.auth import auth_field, public_field
 from gateway.context import Context, Info
 from gateway.plans import DataPlan
+from gateway.views import View, filled, loaded, member, read, views
 from kit import money, timestamps
 from kit.errors import invalid
+from protos.catalogue.v1 import catalogue_pb2
 from protos.orders.v1 import orders_pb2
 
 if TYPE_CHECKING:
@@ -37,58 +39,68 @@ class OrderStatus(Enum):
     )
 
 
-@strawberry.type(description="A step of an order, as far as it concerns its customer.")
-class TimelineEntry:
-    at: datetime = strawberry.field(description="When it happened.")
-    status: OrderStatus = strawberry.field(description="The order's status from then on.")
-    message: str = strawberry.field(description="What happened, in words.")
+STATUS = member("status", OrderStatus, orders_pb2.OrderStatus, "ORDER_STATUS_")
 
-    @classmethod
-    def of(cls, entry: orders_pb2.TimelineEntry) -> Self:
-        return cls(
-            at=timestamps.from_proto(entry.at), status=_status(entry.status), message=entry.message
-        )
+
+@strawberry.type(description="A step of an order, as far as it concerns its customer.")
+class TimelineEntry(View):
+    at: datetime = read(
+        lambda entry: timestamps.from_proto(entry.at), description="When it happened."
+    )
+    status: OrderStatus = read(STATUS, description="The order's status from then on.")
+    message: str = read("message", description="What happened, in words.")
+    proto: strawberry.Private[orders_pb2.TimelineEntry]
 
 
 @strawberry.federation.type(keys=["id"], description="A purchase of one plan.")
-class Order:
-    id: strawberry.ID = strawberry.field(description="A UUID.")
-    reference: str | None = strawberry.field(
-        description="The provider's order reference; null until the provider answered."
+class Order(View):
+    id: strawberry.ID = read("id", description="A UUID.")
+    reference: str | None = read(
+        filled("reference"),
+        description="The provider's order reference; null until the provider answered.",
     )
-    status: OrderStatus = strawberry.field(description="How far it is.")
-    status_reason: str | None = strawberry.field(
-        description="Why it is so, in words; null when there is nothing to say."
+    status: OrderStatus = read(STATUS, description="How far it is.")
+    status_reason: str | None = read(
+        filled("status_reason"),
+        description="Why it is so, in words; null when there is nothing to say.",
     )
-    quantity: int = strawberry.field(description="How many eSIMs were bought.")
-    unit_price: float = strawberry.field(
-        description="The plan's price when it was bought, for one."
+    quantity: int = read("quantity", description="How many eSIMs were bought.")
+    unit_price: float = read(
+        lambda order: money.nearest_float(order.unit_price),
+        description="The plan's price when it was bought, for one.",
     )
-    total_price: float = strawberry.field(
+    total_price: float = read(
+        lambda order: money.nearest_float(order.total_price),
         description="What was charged; until the provider answered, unit price times quantity."
-        " Calculate with `totalPriceExact`, as a Float is not exact."
+        " Calculate with `totalPriceExact`, as a Float is not exact.",
     )
-    total_price_exact: str = strawberry.field(
-        description='The exact total as a decimal, such as "4.56".'
+    total_price_exact: str = read(
+        lambda order: str(money.from_proto(order.total_price)),
+        description='The exact total as a decimal, such as "4.56".',
     )
-    currency: str = strawberry.field(description='ISO 4217, such as "USD".')
-    customer_reference: str = strawberry.field(
-        description="The customer's own words for it; often empty."
+    currency: str = read("total_price.currency_code", description='ISO 4217, such as "USD".')
+    customer_reference: str = read(
+        "customer_reference", description="The customer's own words for it; often empty."
     )
-    auto_activate: bool = strawberry.field(
-        description="Whether its bundles are followed until they are in force."
+    auto_activate: bool = read(
+        "auto_activate", description="Whether its bundles are followed until they are in force."
     )
-    created_at: datetime = strawberry.field(description="When it was recorded.")
-    updated_at: datetime = strawberry.field(description="When it last changed.")
-    reassigned: bool = strawberry.field(
-        description="Whether the plan came on a new eSIM, as it didn't fit the one that was named."
+    created_at: datetime = read(
+        lambda order: timestamps.from_proto(order.created_at), description="When it was recorded."
     )
-    plan_id: strawberry.Private[str]
-    esim_id: strawberry.Private[str]
+    updated_at: datetime = read(
+        lambda order: timestamps.from_proto(order.updated_at), description="When it last changed."
+    )
+    reassigned: bool = read(
+        "reassigned",
+        description="Whether the plan came on a new eSIM, as it didn't fit the one that was named.",
+    )
+    proto: strawberry.Private[orders_pb2.Order]
 
-    @public_field(description="The plan that was bought; null when it can't be read now.")
-    async def data_plan(self, info: Info) -> DataPlan | None:
-        plan = await info.context.loaders.plans.load(self.plan_id)
+    @loaded(
+        "plans", "plan_id", description="The plan that was bought; null when it can't be read now."
+    )
+    def data_plan(self, plan: catalogue_pb2.DataPlan | None) -> DataPlan | None:
         return None if plan is None else DataPlan.of(plan)
 
     @public_field(
@@ -100,42 +112,21 @@ class Order:
     ) -> list[Annotated["ESIM", strawberry.lazy("gateway.esims")]] | None:
         from gateway.esims import ESIM  # the two types name each other
 
-        if self.esim_id and not self.reassigned:
-            named = await info.context.loaders.esims.load(self.esim_id)
+        order = self.proto
+        if order.esim_id and not order.reassigned:
+            named = await info.context.loaders.esims.load(order.esim_id)
             return [] if named is None else [ESIM.of(named)]
-        found = await info.context.loaders.esims_of_order.load(self.id)
+        found = await info.context.loaders.esims_of_order.load(order.id)
         info.context.spend(len(found))
-        return [ESIM.of(esim) for esim in found]
+        return views(ESIM, found)
 
-    @public_field(
-        description="How it came to where it is, oldest first; null when that can't be read now."
+    @loaded(
+        "timelines",
+        "id",
+        description="How it came to where it is, oldest first; null when that can't be read now.",
     )
-    async def timeline(self, info: Info) -> list["TimelineEntry"] | None:
-        entries = await info.context.loaders.timelines.load(self.id)
-        info.context.spend(len(entries))
-        return [TimelineEntry.of(entry) for entry in entries]
-
-    @classmethod
-    def of(cls, order: orders_pb2.Order) -> Self:
-        total = money.from_proto(order.total_price)
-        return cls(
-            id=strawberry.ID(order.id),
-            reference=order.reference or None,
-            status=_status(order.status),
-            status_reason=order.status_reason or None,
-            quantity=order.quantity,
-            unit_price=float(money.from_proto(order.unit_price)),
-            total_price=float(total),
-            total_price_exact=str(total),
-            currency=order.total_price.currency_code,
-            customer_reference=order.customer_reference,
-            auto_activate=order.auto_activate,
-            created_at=timestamps.from_proto(order.created_at),
-            updated_at=timestamps.from_proto(order.updated_at),
-            reassigned=order.reassigned,
-            plan_id=order.plan_id,
-            esim_id=order.esim_id,
-        )
+    def timeline(self, entries: list[orders_pb2.TimelineEntry]) -> list[TimelineEntry] | None:
+        return views(TimelineEntry, entries)
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> Self | None:  # noqa: A002 - the key's name
@@ -185,7 +176,7 @@ class OrderQueries:
         request = orders_pb2.ListOrdersRequest(filter=own(info.context, filter), page_size=first)
         answer = await info.context.call(info.context.peers.orders.ListOrders, request)
         info.context.spend(len(answer.orders))
-        return [Order.of(order) for order in answer.orders]
+        return views(Order, answer.orders)
 
     @auth_field(
         description="One order. An unknown id, or another customer's, is the error NOT_FOUND."
@@ -205,10 +196,6 @@ def own(context: Context, wanted: OrderFilter | None) -> orders_pb2.OrderFilter:
         to_date=_moment("filter.to_date", wanted.to_date),
         customer_id=context.own_id(),
     )
-
-
-def _status(status: orders_pb2.OrderStatus.ValueType) -> OrderStatus:
-    return OrderStatus[orders_pb2.OrderStatus.Name(status).removeprefix("ORDER_STATUS_")]
 
 
 def _statuses(status: OrderStatus | None) -> list[orders_pb2.OrderStatus.ValueType]:

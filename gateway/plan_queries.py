@@ -10,6 +10,7 @@ from gateway.auth import public_field
 from gateway.context import Info
 from gateway.plans import Country, DataPlan
 from gateway.slices import in_slices
+from gateway.views import views
 from kit import money
 from kit.errors import invalid
 from protos.catalogue.v1 import catalogue_pb2
@@ -141,6 +142,7 @@ class PlanQueries:
             filter=filter.to_proto() if filter else None,
             order_by=catalogue_pb2.PlanOrder.Value(f"PLAN_ORDER_{order_by.name}"),
             page_size=first or PAGE,
+            without_total=True,
         )
         plans: list[catalogue_pb2.DataPlan] = []
         while True:
@@ -149,7 +151,7 @@ class PlanQueries:
             plans.extend(page.plans)
             request.page_token = page.next_page_token
             if first is not None or not page.next_page_token:
-                return in_slices(plans, DataPlan.of)
+                return in_slices(DataPlan, plans)
 
     @public_field(
         description="The plans for a shop's front page: those that an administrator chose, in that"
@@ -163,7 +165,7 @@ class PlanQueries:
             info.context.peers.catalogue.ListFeaturedPlans, request
         )
         info.context.spend(len(answer.plans))
-        return [DataPlan.of(plan) for plan in answer.plans]
+        return views(DataPlan, answer.plans)
 
     @public_field(
         description="One plan, also one that is no longer on sale; an unknown id is the error"

@@ -9,11 +9,13 @@ from strawberry.federation.schema import FederationAny
 from strawberry.types.execution import ExecutionContext
 
 from gateway.admission import Admission
+from gateway.completion.executor import OPERATIONS, Completing
+from gateway.completion.selections import Operations
 from gateway.connections import ConnectionQueries
-from gateway.documents import CACHED, Documents
-from gateway.esim_operations import ESIMMutations, ESIMQueries
 from gateway.cost import Costs
 from gateway.defence_settings import DefenceSettings
+from gateway.documents import CACHED, Documents
+from gateway.esim_operations import ESIMMutations, ESIMQueries
 from gateway.orders import OrderQueries
 from gateway.plan_queries import PlanQueries
 from gateway.purchase import OrderMutations
@@ -74,6 +76,7 @@ def build(max_depth: int, defence: DefenceSettings | None = None) -> Schema:
         mutation=Mutation,
         subscription=Subscription,
         federation_version="2.3",
+        execution_context_class=Completing,
         extensions=[
             lambda: Documents(max_depth),
             lambda: ValidationCache(maxsize=CACHED),
@@ -81,4 +84,5 @@ def build(max_depth: int, defence: DefenceSettings | None = None) -> Schema:
         ],
     )
     costs = Costs(schema._schema)
+    schema._schema.extensions[OPERATIONS] = Operations(CACHED)
     return schema

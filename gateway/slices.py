@@ -2,30 +2,49 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
-from typing import TypeVar, cast
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, TypeVar, cast
 
-Given = TypeVar("Given")
-Made = TypeVar("Made")
+from gateway.views import View
+
+Shown = TypeVar("Shown", bound=View)
 
 # Seconds of work after which others get their turn. Completing all plans takes a second and more;
 # a slice with several lists at once must still be shorter than anybody notices.
 SLICE = 0.005
 
 
-def in_slices(given: Iterable[Given], make: Callable[[Given], Made]) -> list[Made]:
-    """What a resolver returns for a long list: each is made, and its fields resolved, in its turn.
+class Slices:
+    """An asynchronous iterable of views that lets others run between its slices."""
 
-    To graphql-core it is an asynchronous iterator, whose items it completes one after the other; to
+    def __init__(self, kind: type[View], protos: Sequence[Any]) -> None:
+        self.kind = kind
+        self.protos = protos
+
+    async def __aiter__(self) -> AsyncIterator[View]:
+        turn = Turn()
+        for proto in self.protos:
+            yield self.kind.of(proto)
+            await turn.share()
+
+
+class Turn:
+    """A time of work, measured from when others last had theirs."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    async def share(self) -> None:
+        """Lets others run when this one had its time."""
+        if time.monotonic() - self._began > SLICE:
+            await asyncio.sleep(0)
+            self._began = time.monotonic()
+
+
+def in_slices(kind: type[Shown], protos: Sequence[Any]) -> list[Shown]:
+    """What a resolver returns for a long list of messages: each is shown, and completed, in its turn.
+
+    To graphql-core it is an asynchronous iterable, whose items it completes one after the other; to
     the schema it is a list.
     """
-    return cast("list[Made]", _iterate(given, make))
-
-
-async def _iterate(given: Iterable[Given], make: Callable[[Given], Made]) -> AsyncIterator[Made]:
-    began = time.monotonic()
-    for value in given:
-        yield make(value)
-        if time.monotonic() - began > SLICE:
-            await asyncio.sleep(0)
-            began = time.monotonic()
+    return cast("list[Shown]", Slices(kind, protos))

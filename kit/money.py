@@ -22,6 +22,12 @@ def from_proto(money: money_pb2.Money) -> Decimal:
     return plain(Decimal(money.units) + Decimal(money.nanos) / NANOS)
 
 
+def nearest_float(money: money_pb2.Money) -> float:
+    """The float that is nearest to the amount, as `float(from_proto(money))` gives it."""
+    # A division of whole numbers is rounded once, to the nearest.
+    return (money.units * 10**9 + money.nanos) / 10**9
+
+
 def plain(amount: Decimal) -> Decimal:
     """The same amount without needless zeros, and never in exponent form."""
     short = amount.normalize()

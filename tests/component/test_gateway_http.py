@@ -204,7 +204,9 @@ async def test_a_value_that_does_not_fit_the_schema_is_masked_and_logged(
     far.updated_at.seconds = 10**15  # no year that Python knows
     gateway.catalogue.answers["GetPlan"] = catalogue_pb2.GetPlanResponse(plan=far)
     with caplog.at_level(logging.ERROR, "gateway"):
-        answer = await gateway.client.ask('{ dataPlan(id: "1") { id } }', {"X-Request-Id": "r-1"})
+        answer = await gateway.client.ask(
+            '{ dataPlan(id: "1") { id updatedAt } }', {"X-Request-Id": "r-1"}
+        )
     assert answer.code == "INTERNAL"
     fault = answer.error["extensions"]["faultId"]
     assert any(f"request r-1 failed, fault {fault}" in line for line in caplog.messages)

@@ -3,14 +3,19 @@
 import asyncio
 import time
 from collections.abc import AsyncIterable
-from typing import cast
+from typing import Any, Self, cast
 
 from gateway.slices import SLICE, in_slices
+from gateway.views import View
 
 
-def slowly(number: int) -> int:
-    time.sleep(SLICE * 1.2)
-    return number * 2
+class Slow(View):
+    """Takes longer to show than a slice lasts."""
+
+    @classmethod
+    def of(cls, proto: Any) -> Self:
+        time.sleep(SLICE * 1.2)
+        return super().of(proto)
 
 
 async def test_others_get_their_turn_after_each_slice() -> None:
@@ -23,7 +28,7 @@ async def test_others_get_their_turn_after_each_slice() -> None:
             turns += 1
 
     waiting = asyncio.create_task(others())
-    made = cast(AsyncIterable[int], in_slices(range(10), slowly))
-    assert [value async for value in made] == list(range(0, 20, 2))
+    shown = cast(AsyncIterable[Slow], in_slices(Slow, range(10)))
+    assert [view.proto async for view in shown] == list(range(10))
     waiting.cancel()
     assert turns >= 9

@@ -1,0 +1,118 @@
+"""What an operation selects: collected, and compiled, once for each way in which its directives turn out."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from graphql import (
+    DirectiveNode,
+    FragmentDefinitionNode,
+    GraphQLList,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    Node,
+    OperationDefinitionNode,
+    VariableNode,
+    Visitor,
+    visit,
+)
+
+from gateway.completion.plan import Collect, Details, ObjectPlan, Unfit, list_plan
+
+# Ways that are kept for one document: two for each variable of a @skip or an @include. Clients use
+# one or two; what goes beyond is collected anew for each request.
+MOST_WAYS = 16
+
+
+class Selections:
+    """Of one operation, its directives decided."""
+
+    def __init__(self) -> None:
+        # graphql-core's own memory of what a type's fields are under a list of nodes. It tells lists
+        # apart by identity, so that the top one has to be kept as well.
+        self.subfields: dict[Any, Any] = {}
+        self._top: dict[str, Details] | None = None
+        self._plans: dict[tuple[GraphQLOutputType, int], ObjectPlan | None] = {}
+
+    def top(self, collected: dict[str, Details]) -> dict[str, Details]:
+        """The fields of the top level: those that were collected first."""
+        if self._top is None:
+            self._top = collected
+        return self._top
+
+    def plan(
+        self, type_: GraphQLOutputType, details: Details, collect: Collect
+    ) -> ObjectPlan | None:
+        """For an object, or for the objects of a list; None where the stock executor is needed."""
+        key = (type_, id(details))
+        try:
+            return self._plans[key]
+        except KeyError:
+            plan = self._plans[key] = _compiled(type_, details, collect)
+            return plan
+
+
+def _compiled(type_: GraphQLOutputType, details: Details, collect: Collect) -> ObjectPlan | None:
+    try:
+        if isinstance(type_, GraphQLObjectType):
+            return ObjectPlan(type_, details, collect)
+        return list_plan(type_, details, collect) if isinstance(type_, GraphQLList) else None
+    except Unfit:
+        return None
+
+
+class Ways:
+    """The selections of one operation, by the values of the variables that its directives name."""
+
+    def __init__(self, nodes: Iterable[Node]) -> None:
+        """`nodes` are the operation, and the fragments that it may use."""
+        self._variables = _deciding(nodes)
+        self._known: dict[tuple[Any, ...], Selections] = {}
+
+    def of(self, variables: Mapping[str, Any]) -> Selections:
+        """The selections for a request's variables."""
+        way = tuple(variables.get(name) for name in self._variables)
+        known = self._known.get(way)
+        if known is None:
+            known = Selections()
+            if len(self._known) < MOST_WAYS:
+                self._known[way] = known
+        return known
+
+
+class Operations:
+    """The ways of the operations that were executed last, as they were parsed: told apart by identity."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._known: OrderedDict[int, tuple[OperationDefinitionNode, Ways]] = OrderedDict()
+
+    def of(
+        self, operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]
+    ) -> Ways:
+        """Its ways; `fragments` are those of its document."""
+        known = self._known.get(id(operation))
+        if known is not None:
+            self._known.move_to_end(id(operation))
+            return known[1]
+        ways = Ways([operation, *fragments.values()])
+        # Kept with the node itself, whose identity nothing else can have meanwhile.
+        self._known[id(operation)] = (operation, ways)
+        if len(self._known) > self._size:
+            self._known.popitem(last=False)
+        return ways
+
+
+def _deciding(nodes: Iterable[Node]) -> list[str]:
+    """The variables that any directive names."""
+    names: set[str] = set()
+
+    class Directives(Visitor):
+        def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
+            for argument in node.arguments or ():
+                if isinstance(argument.value, VariableNode):
+                    names.add(argument.value.name.value)
+
+    for node in nodes:
+        visit(node, Directives())
+    return sorted(names)

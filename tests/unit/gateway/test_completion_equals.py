@@ -1,0 +1,60 @@
+"""Compiled completion and graphql-core give the same bytes for any document and any data."""
+
+import asyncio
+import random
+import re
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from strawberry.types.graphql import OperationType
+
+from gateway import answer, errors
+from gateway.schema import Schema, build
+from tests.fixtures.played_services import context
+from tests.fixtures.random_documents import Documents
+
+COMPILED = build(max_depth=30)
+STOCK = build(max_depth=30)
+STOCK.execution_context_class = StrawberryGraphQLCoreExecutionContext
+CORE = COMPILED._schema
+# Made up for each fault, and told to the client.
+FAULT = re.compile(rb"\b[0-9a-f]{12}\b")
+
+
+async def body(
+    schema: Schema, document: str, variables: dict[str, Any], seed: int, wild: float
+) -> bytes:
+    """The answer as it goes out; errors of one path stand together, whoever came first."""
+    result = await schema.execute(
+        document,
+        variable_values=variables,
+        context_value=context(seed, wild),
+        allowed_operation_types={OperationType.QUERY, OperationType.MUTATION},
+    )
+    found = [errors.describe(error, "r", suggestions=True) for error in result.errors or []]
+    found.sort(key=lambda error: str(error.get("path")))
+    return FAULT.sub(b"fault", answer.encoded({"errors": found, "data": result.data}))
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    seed=st.integers(0, 2**32),
+    wild=st.sampled_from([0.0, 0.0, 0.01, 0.1]),
+    keyword=st.sampled_from(["query", "query", "query", "mutation"]),
+    maybe=st.booleans(),
+)
+def test_any_document_is_answered_as_by_the_stock_executor(
+    seed: int, wild: float, keyword: str, maybe: bool
+) -> None:
+    root = CORE.query_type if keyword == "query" else CORE.mutation_type
+    assert root is not None
+    document = Documents(CORE, random.Random(seed)).write(keyword, root)
+    variables = {"maybe": maybe, "id": "6f1cf7f4-3b3c-4d43-9a3c-222222222222"}
+    # Twice: the second time from what was compiled for the first.
+    for turn in (maybe, not maybe, maybe):
+        variables["maybe"] = turn
+        compiled = asyncio.run(body(COMPILED, document, variables, seed, wild))
+        stock = asyncio.run(body(STOCK, document, variables, seed, wild))
+        assert compiled == stock, document
