@@ -8,5 +8,6 @@ pytest_plugins = [
     "tests.fixtures.gateway_customer",
     "tests.fixtures.javascript",
     "tests.fixtures.platform",
+    "tests.fixtures.door",
     "tests.fixtures.tracing",
 ]

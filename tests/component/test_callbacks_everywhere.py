@@ -1,101 +1,19 @@
 """The provider's examples and the documented events, posted to the whole platform; what clients see."""
 
 import asyncio
-import hashlib
-import hmac
 import json
-import re
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
-from kit.service_settings import SessionSettings
-from tests.fixtures.neighbours import Serving
+from tests.fixtures.door import Door
 from tests.fixtures.platform import BUNDLE, PATIENCE, Platform
-from tests.fixtures.postgres import Databases
-from webhooks.__main__ import serve
-from webhooks.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 FILES = ROOT.parent / "shared" / "esim-go" / "callbacks"
 CODE = "LPA:1$smdp.example$NEW-CODE"
-
-
-@dataclass(slots=True)
-class Door:
-    """The webhook process before the platform."""
-
-    port: int
-    key: str
-    http: aiohttp.ClientSession
-    databases: Databases
-
-    async def post(self, body: bytes) -> None:
-        """Posts it signed, and waits until its owner has it."""
-        digest = hmac.new(self.key.encode(), body, hashlib.sha256).hexdigest()
-        headers = {"Content-Type": "application/json", "X-Signature-SHA256": digest}
-        url = f"http://127.0.0.1:{self.port}/webhooks/esim-go"
-        async with self.http.post(url, data=body, headers=headers) as answer:
-            assert answer.status == 200
-        await self.delivered()
-
-    async def delivered(self) -> None:
-        """Waits until nothing is on its way any more, and everything arrived."""
-        statement = "select state, last_error from webhooks.deliveries where state <> 'DELIVERED'"
-        async with asyncio.timeout(PATIENCE):
-            while rows := await self.databases.admin.fetch(statement):
-                assert {row["state"] for row in rows} == {"PENDING"}, rows
-                await asyncio.sleep(0.02)
-
-    async def document(self, replaced: dict[str, str]) -> None:
-        """Runs the commands of docs/webhooks.md as they stand there."""
-        text = (ROOT / "docs" / "webhooks.md").read_text()
-        found = re.search(r"```sh\n(event\(\).*?)```", text, re.DOTALL)
-        assert found is not None
-        script = found[1].replace("localhost:4001", f"127.0.0.1:{self.port}")
-        lines = script.splitlines()
-        for name, value in replaced.items():
-            script = script.replace(name, value)
-        wanted = [i for i, line in enumerate(lines) if line.startswith("event '")]
-        assert len(wanted) == 5
-        shell = await asyncio.create_subprocess_exec(
-            "bash", "-euc", script, stdout=asyncio.subprocess.PIPE
-        )
-        printed, _ = await shell.communicate()
-        assert shell.returncode == 0
-        assert printed.count(b'"received": true') == 5
-        await self.delivered()
-
-
-@pytest.fixture
-async def door(
-    platform: Platform, databases: Databases, http: aiohttp.ClientSession, serving: Serving
-) -> AsyncIterator[Door]:
-    key = "sandbox-api-key"
-    settings = Settings(
-        host="127.0.0.1",
-        port=0,
-        database_url=databases.url("webhooks"),
-        keys=(key,),
-        allow_unsigned=False,
-        max_body=65_536,
-        dedupe_seconds=600,
-        allowed_networks=(),
-        trusted_proxies=(),
-        esims_address=platform.esims_address,
-        orders_address=platform.orders_address,
-        sessions=SessionSettings(platform.auth.url, platform.auth.service_role_key, None),
-        admin_host="127.0.0.1",
-        admin_port=0,
-        most_attempts=3,
-        retention_days=90,
-    )
-    async with serving(serve, settings) as port:
-        yield Door(port, key, http, databases)
 
 
 Row = Any

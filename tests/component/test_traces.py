@@ -1,0 +1,301 @@
+"""What traces show: a purchase, a callback, a subscription, an order left midway; and nothing secret."""
+
+import asyncio
+import json
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanKind, StatusCode
+
+from gateway.__main__ import serve
+from tests.component.orders.shop import Shop, reaches, request, shop
+from tests.fixtures.door import Door
+from tests.fixtures.gateway import Client
+from tests.fixtures.neighbours import Serving
+from tests.fixtures.platform import PATIENCE, Platform
+from tests.fixtures.sockets import connected
+from tests.fixtures.tracing import Spans
+
+__all__ = ["shop"]  # a fixture of this file's tests too
+
+BUY = """mutation($id: ID!) { purchaseESIM(planId: $id, input: {quantity: 1}) {
+    success order { id status dataPlan { name } esims { id iccid activationCode matchingId } } } }"""
+FOLLOW = "subscription($id: ID!) { orderUpdated(orderId: $id) { id status } }"
+CODE = "LPA:1$smdp.example$NEW-CODE"
+ORDERS = "orders.v1.OrdersService/"
+ESIMS = "esims.v1.ESIMsService/"
+CATALOGUE = "catalogue.v1.CatalogueService/"
+
+
+async def plan(client: Client) -> str:
+    found = await client.ask('{ dataPlans(filter: {text: "esim_1GB_7D_GB_V2"}) { id } }')
+    return str(found.data["dataPlans"][0]["id"])
+
+
+async def arrives(spans: Spans, name: str) -> ReadableSpan:
+    """The span of that name, as soon as it has ended: the last of an answer ends after it."""
+    async with asyncio.timeout(PATIENCE):
+        while not any(span.name == name for span in spans.ended):
+            await asyncio.sleep(0.01)
+    return spans.named(name)
+
+
+def tree(spans: Spans, span: ReadableSpan) -> Any:
+    """Its name and its children's trees, statements and repetitions left out."""
+    below = {
+        key: value
+        for child in spans.below(span)
+        if "db.system.name" not in (child.attributes or {})
+        for key, value in tree(spans, child).items()
+    }
+    return {f"{span.name} {span.kind.name}": below}
+
+
+def statements(spans: Spans, span: ReadableSpan) -> Counter[str]:
+    """How often each statement stands right below it."""
+    return Counter(c.name for c in spans.below(span) if "db.system.name" in (c.attributes or {}))
+
+
+def orphans(spans: Spans) -> list[str]:
+    """Spans whose parent nobody has seen."""
+    known = {span.context.span_id for span in spans.ended}
+    return [s.name for s in spans.ended if s.parent is not None and s.parent.span_id not in known]
+
+
+def told(spans: Spans) -> str:
+    """Everything that a collector gets."""
+    return "\n".join(span.to_json() for span in spans.ended)
+
+
+async def test_a_purchase_is_one_trace_from_the_operation_to_the_provider(
+    platform: Platform, spans: Spans
+) -> None:
+    customer = await platform.customer("ada@example.com")
+    plan_id = await plan(customer)
+    spans.ended.clear()
+    bought = await customer.ask(BUY, id=plan_id)
+    order = bought.data["purchaseESIM"]["order"]
+    assert order["status"] == "COMPLETED"
+    root = await arrives(spans, "POST /graphql")
+    assert {span.context.trace_id for span in spans.ended} == {root.context.trace_id}
+    assert orphans(spans) == []
+    assert tree(spans, root) == {
+        "POST /graphql SERVER": {
+            "mutation purchaseESIM INTERNAL": {
+                f"{ORDERS}CreateOrder CLIENT": {
+                    f"{ORDERS}CreateOrder SERVER": {
+                        f"{CATALOGUE}GetPlan CLIENT": {f"{CATALOGUE}GetPlan SERVER": {}},
+                        "work on order INTERNAL": {
+                            "POST /orders CLIENT": {},
+                            f"{ESIMS}RegisterESIMs CLIENT": {f"{ESIMS}RegisterESIMs SERVER": {}},
+                        },
+                    }
+                },
+                f"{CATALOGUE}BatchGetPlans CLIENT": {f"{CATALOGUE}BatchGetPlans SERVER": {}},
+                f"{ESIMS}BatchListOrderESIMs CLIENT": {f"{ESIMS}BatchListOrderESIMs SERVER": {}},
+            }
+        }
+    }
+    work = spans.named("work on order")
+    assert [event.name for event in work.events] == [
+        "asking the provider",
+        "placed",
+        "registered",
+        "completed",
+    ]
+    made = statements(spans, work)
+    assert made["INSERT orders.order_attempts"] == 1
+    assert made["INSERT orders.order_esims"] == 1
+    assert made["COMMIT"] >= 4  # each step on its own
+    (registered,) = [s for s in spans.below(work) if s.name == f"{ESIMS}RegisterESIMs"]
+    (server,) = spans.below(registered)
+    assert statements(spans, server)["INSERT esims.esims"] == 1
+    provider = spans.named("POST /orders")
+    assert provider.attributes is not None
+    assert provider.attributes["http.response.status_code"] == 200
+    assert provider.attributes["url.template"] == "/orders"
+    assert float(str(provider.attributes["esimgo.provider.wait"])) >= 0
+    assert all(span.status.status_code is not StatusCode.ERROR for span in spans.ended)
+
+
+async def test_no_span_holds_a_secret_or_an_iccid(
+    platform: Platform, door: Door, spans: Spans
+) -> None:
+    customer = await platform.customer("ada@example.com")
+    order = await platform.buy(customer)
+    (esim,) = order["esims"]
+    read = """query($id: ID!) { esimDetails(id: $id) {
+        activationCode qrCode matchingId usage { totalUsed } bundles { name } } }"""
+    details = (await customer.ask(read, id=esim["id"])).data["esimDetails"]
+    literal = f'{{ esimDetails(id: "{esim["iccid"]}") {{ id }} }}'
+    await customer.ask(literal, {"X-Request-Id": esim["iccid"]})
+    await customer.send({"query": literal.replace("{ id }", "{ id nothing }")})
+    body = {"event": "esim.assigned", "data": {"iccid": esim["iccid"], "qr_code": CODE}}
+    await door.post(json.dumps(body).encode())
+    await customer.signed_in("eyJhbGciOiJIUzI1NiJ9.rubbish.rubbish").ask("{ myESIMs { id } }")
+    await arrives(spans, "deliver to esims")
+    found = told(spans)
+    assert "POST /graphql" in found
+    assert "esims.esims" in found
+    secrets = [
+        esim["iccid"],
+        details["matchingId"],
+        details["activationCode"],
+        CODE,
+        "NEW-CODE",
+        str(customer.token),
+        platform.auth.service_role_key,
+        platform.provider.api_key,
+        "rubbish",
+        "ada@example.com",
+    ]
+    assert [secret for secret in secrets if secret in found] == []
+
+
+async def test_a_callback_is_a_trace_and_its_delivery_another_linked_to_it(
+    platform: Platform, door: Door, spans: Spans
+) -> None:
+    order = await platform.buy(await platform.customer("ada@example.com"))
+    iccid = order["esims"][0]["iccid"]
+    spans.ended.clear()
+    data = {"iccid": iccid, "activated_date": "2026-01-01T11:00:00Z"}
+    await door.post(json.dumps({"event": "esim.activated", "data": data}).encode())
+    delivery = await arrives(spans, "deliver to esims")
+    taken = spans.named("POST /webhooks/esim-go")
+    assert orphans(spans) == []
+    assert tree(spans, taken) == {"POST /webhooks/esim-go SERVER": {"store callbacks INTERNAL": {}}}
+    stored = statements(spans, spans.named("store callbacks"))
+    assert stored["INSERT webhooks.inbox"] == 1
+    assert stored["COMMIT"] == 1
+    assert taken.attributes is not None
+    assert taken.attributes["esimgo.callback.type"] == "esim.activated"
+    assert delivery.parent is None
+    assert [link.context.trace_id for link in delivery.links] == [taken.context.trace_id]
+    assert tree(spans, delivery) == {
+        "deliver to esims CONSUMER": {
+            f"{ESIMS}ApplyEvents CLIENT": {f"{ESIMS}ApplyEvents SERVER": {}}
+        }
+    }
+    (call,) = [
+        s for s in spans.below(delivery) if s.kind is SpanKind.CLIENT and "rpc" in s.to_json()
+    ]
+    (server,) = spans.below(call)
+    assert statements(spans, server)["UPDATE esims.esims"] >= 1
+    assert statements(spans, delivery)["UPDATE webhooks.deliveries"] == 1
+
+
+async def test_every_attempt_at_the_provider_shows_with_what_went_wrong(
+    platform: Platform, spans: Spans
+) -> None:
+    customer = await platform.customer("ada@example.com")
+    (esim,) = (await platform.buy(customer))["esims"]
+    spans.ended.clear()
+    await platform.provider.control("POST", "/faults", {"path": "/esims/*/bundles", "status": 500})
+    read = "query($id: ID!) { esimDetails(id: $id) { usage { totalUsed } } }"
+    assert (await customer.ask(read, id=esim["id"])).data["esimDetails"]["usage"] is not None
+    await arrives(spans, "read eSIMs")
+    first, second = sorted(
+        (s for s in spans.ended if s.name == "GET /esims/{}/bundles"),
+        key=lambda span: int(str((span.attributes or {})["http.request.resend_count"])),
+    )
+    assert first.attributes is not None
+    assert first.status.status_code is StatusCode.ERROR
+    assert first.attributes["error.type"] == first.status.description == "PROVIDER_ERROR"
+    assert first.attributes["http.response.status_code"] == 500
+    assert second.attributes is not None
+    assert second.attributes["http.response.status_code"] == 200
+    assert first.context.trace_id == second.context.trace_id
+    assert orphans(spans) == []
+
+
+async def test_what_lasts_for_hours_is_a_span_of_its_beginning(
+    platform: Platform, spans: Spans
+) -> None:
+    customer = await platform.customer("ada@example.com")
+    order = await platform.buy(customer)
+    spans.ended.clear()
+    async with connected(customer) as socket:
+        await socket.subscribe(FOLLOW, id=order["id"])
+        await socket.data()
+        connection = await arrives(spans, "GET /graphql")
+        operation = await arrives(spans, "subscription orderUpdated")
+    assert connection.attributes is not None
+    assert connection.attributes["http.response.status_code"] == 101
+    assert [link.context.trace_id for link in operation.links] == [connection.context.trace_id]
+    assert tree(spans, operation) == {
+        "subscription orderUpdated INTERNAL": {
+            f"{ORDERS}WatchOrder CLIENT": {f"{ORDERS}WatchOrder SERVER": {}}
+        }
+    }
+
+
+async def test_a_callers_trace_is_linked_and_only_a_trusted_ones_gone_on_with(
+    platform: Platform, serving: Serving, spans: Spans
+) -> None:
+    theirs = "4bf92f3577b34da6a3ce929d0e0e4736"
+    headers = {"traceparent": f"00-{theirs}-00f067aa0ba902b7-01"}
+    await platform.client.ask("{ featuredPlans { id } }", headers)
+    linked = await arrives(spans, "POST /graphql")
+    assert linked.parent is None
+    assert [f"{link.context.trace_id:032x}" for link in linked.links] == [theirs]
+    spans.ended.clear()
+    trusting = replace(platform.gateway_settings, trust_traceparent=True)
+    async with serving(serve, trusting) as port:
+        client = replace(platform.client, url=f"http://127.0.0.1:{port}")
+        await client.ask("{ featuredPlans { id } }", headers)
+    assert f"{(await arrives(spans, 'POST /graphql')).context.trace_id:032x}" == theirs
+
+
+async def test_what_a_client_did_not_have_sampled_is_not_sampled_further_on(
+    platform: Platform, serving: Serving, spans: Spans
+) -> None:
+    headers = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"}
+    trusting = replace(platform.gateway_settings, trust_traceparent=True)
+    async with serving(serve, trusting) as port:
+        client = replace(platform.client, url=f"http://127.0.0.1:{port}")
+        await client.ask("{ featuredPlans { id } }", headers)
+    assert spans.ended == []
+
+
+async def test_work_that_goes_on_after_a_crash_is_linked_to_the_purchase(
+    shop: Shop, spans: Spans
+) -> None:
+    async with shop.open() as orders:
+        answer = await orders.CreateOrder(
+            request(shop), metadata=await shop.session("b@example.com")
+        )
+    bought = await arrives(spans, f"{ORDERS}CreateOrder")
+    admin = shop.databases.admin
+    await admin.execute("set session_replication_role = replica")
+    await admin.execute(
+        "update orders.esim_orders set status = 'PROCESSING', recovery_point = 'PLACED',"
+        " next_run_at = now()"
+    )
+    await admin.execute("set session_replication_role = default")
+    spans.ended.clear()
+    async with shop.open():
+        await reaches(shop, answer.order.id, "COMPLETED")
+        resumed = await arrives(spans, "work on order")
+    assert resumed.parent is None
+    assert [link.context.trace_id for link in resumed.links] == [bought.context.trace_id]
+
+
+async def test_a_lost_answer_shows_and_so_does_how_it_was_settled(shop: Shop, spans: Spans) -> None:
+    await shop.fault(method="POST", path="/orders", drop=True, effect="done")
+    async with shop.open() as orders:
+        answer = await orders.CreateOrder(
+            request(shop), metadata=await shop.session("b@example.com")
+        )
+        await reaches(shop, answer.order.id, "COMPLETED")
+        server = await arrives(spans, f"{ORDERS}CreateOrder")
+    lost = spans.named("POST /orders")
+    assert (lost.status.status_code, lost.status.description) == (
+        StatusCode.ERROR,
+        "PROVIDER_UNCLEAR",
+    )
+    assert lost.context.trace_id == server.context.trace_id
+    happened = [e.name for s in spans.ended if s.name == "work on order" for e in s.events]
+    assert happened.index("outcome unclear") < happened.index("found at the provider")
+    assert orphans(spans) == []

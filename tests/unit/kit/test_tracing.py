@@ -1,0 +1,184 @@
+"""Spans: which are made, what ends them, what goes on to peers, and what they never say."""
+
+import asyncio
+
+import pytest
+from opentelemetry.trace import SpanContext, SpanKind, StatusCode, TraceFlags
+
+from kit import tracing
+from kit.cache import Cache
+from kit.db_tracing import describe
+from kit.errors import Failure, Kind
+from tests.fixtures.tracing import Spans
+
+THEIRS = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def test_a_step_outside_of_any_trace_is_no_span(spans: Spans) -> None:
+    with tracing.part("step"):
+        tracing.note("event")
+    assert spans.ended == []
+
+
+def test_a_step_is_below_what_is_traced_around_it(spans: Spans) -> None:
+    with tracing.begun("work"), tracing.part("step"):
+        tracing.tell("esimgo.answer", 42)
+    step = spans.named("step")
+    assert spans.below(spans.named("work")) == [step]
+    assert step.attributes == {"esimgo.answer": 42}
+
+
+def test_a_failure_shows_as_its_reason_and_never_as_its_words(spans: Spans) -> None:
+    failure = Failure(Kind.UNAVAILABLE, "PROVIDER_TIMEOUT", "nobody answered about secret-1")
+    with pytest.raises(Failure), tracing.begun("work"):
+        raise failure
+    with pytest.raises(ValueError, match="secret-2"), tracing.begun("fault"):
+        raise ValueError("secret-2")
+    work, fault = spans.named("work"), spans.named("fault")
+    assert work.status.status_code is StatusCode.ERROR
+    assert work.attributes == {
+        "error.type": "PROVIDER_TIMEOUT",
+        "esimgo.error.kind": "unavailable",
+    }
+    assert fault.attributes == {"error.type": "ValueError"}
+    assert "secret" not in work.to_json() + fault.to_json()
+
+
+def test_a_refusal_is_an_error_of_who_called_and_none_of_the_server(spans: Spans) -> None:
+    refusal = Failure(Kind.NOT_FOUND, "ORDER_NOT_FOUND", "no such order")
+    client = SpanKind.CLIENT
+    with (
+        pytest.raises(Failure),
+        tracing.served("server", {}),
+        tracing.onward("client", kind=client),
+    ):
+        raise refusal
+    assert spans.named("client").status.status_code is StatusCode.ERROR
+    server = spans.named("server")
+    assert server.status.status_code is StatusCode.UNSET
+    assert server.attributes is not None
+    assert server.attributes["error.type"] == "ORDER_NOT_FOUND"
+
+
+async def test_what_was_cancelled_says_so_and_is_no_error(spans: Spans) -> None:
+    begun = asyncio.Event()
+
+    async def work() -> None:
+        with tracing.begun("work"):
+            begun.set()
+            await asyncio.Event().wait()
+
+    running = asyncio.create_task(work())
+    await begun.wait()
+    running.cancel()
+    await asyncio.wait({running})
+    span = spans.named("work")
+    assert span.attributes == {"error.type": "cancelled"}
+    assert span.status.status_code is StatusCode.UNSET
+
+
+def test_steps_after_a_spans_end_are_not_recorded_and_calls_are_traces_of_their_own(
+    spans: Spans,
+) -> None:
+    with tracing.begun("stream") as stream:
+        stream.end()
+        with tracing.part("step"):
+            pass
+        with tracing.onward("call") as call:
+            assert call.context.trace_id != stream.context.trace_id
+    made = spans.named("call")
+    assert made.parent is None
+    assert [link.context.span_id for link in made.links] == [stream.context.span_id]
+    assert {span.name for span in spans.ended} == {"stream", "call"}
+
+
+def test_what_is_not_sampled_stays_so_at_peers(spans: Spans) -> None:
+    unsampled = tracing.read(THEIRS[:-1] + "0")
+    with tracing.served("server", {}, parent=unsampled):
+        assert not tracing.recording()
+        with tracing.onward("call") as call:
+            ((name, value),) = call.metadata()
+    assert name == "traceparent"
+    assert value.startswith(THEIRS[:36])
+    assert value.endswith("-00")
+    assert spans.ended == []
+
+
+def test_a_call_takes_the_trace_along(spans: Spans) -> None:
+    parent = tracing.read(THEIRS, "vendor=1")
+    with tracing.served("server", {}, parent=parent), tracing.onward("call") as call:
+        told = dict(call.metadata())
+    sent = tracing.read(told["traceparent"])
+    assert sent is not None
+    assert sent.span_id == spans.named("call").context.span_id
+    assert told["traceparent"].startswith(THEIRS[:36])
+    assert told["tracestate"] == "vendor=1"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "rubbish",
+        "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+        "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+        "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        THEIRS + "\n",
+    ],
+)
+def test_anything_but_a_traceparent_is_none(text: str | None) -> None:
+    assert tracing.read(text) is None
+
+
+def test_a_row_keeps_what_was_recorded_and_nothing_else() -> None:
+    theirs = tracing.read(THEIRS)
+    assert tracing.written(theirs) == THEIRS
+    assert tracing.written(None) is None
+    assert tracing.written(SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(0))) is None
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("select id from orders.esim_orders o where id = $1", "SELECT orders.esim_orders"),
+        ("\ninsert into orders.order_events (a) values ($1)", "INSERT orders.order_events"),
+        (
+            "with due as (select id from a.b for update skip locked) update a.c set d = $1",
+            "UPDATE a.c",
+        ),
+        ("insert into a.b (c) values ($1) on conflict (c) do update set d = $2", "INSERT a.b"),
+        ("with x as (select 1 from a.b) select * from x", "SELECT a.b"),
+        ("delete from a.b where c = $1", "DELETE a.b"),
+        ("COMMIT;", "COMMIT"),
+        ("select pg_advisory_xact_lock($1)", "SELECT"),
+    ],
+)
+def test_a_statement_is_named_by_what_it_does_to_which_table(statement: str, name: str) -> None:
+    described = describe(statement)
+    assert described is not None
+    assert described.name == name
+
+
+def test_what_comes_with_every_transaction_is_no_span() -> None:
+    assert describe("BEGIN;") is None
+    assert describe("select set_config('role', $1, true)") is None
+
+
+async def test_the_cache_tells_hits_and_misses_and_who_loads(spans: Spans) -> None:
+    cache = Cache.open(None, namespace="test")
+
+    async def load() -> str:
+        tracing.note("loading")
+        return "value"
+
+    with tracing.begun("work"):
+        for _ in range(2):
+            assert await cache.get_or_load("plans", "key", 60, load) == "value"
+    await cache.close()
+    work = spans.named("work")
+    assert [event.name for event in work.events] == ["cache miss", "cache hit"]
+    (loading,) = spans.below(work)
+    assert loading.name == "load plans"
+    assert [event.name for event in loading.events] == ["loading"]
