@@ -1,0 +1,93 @@
+"""The alerts: valid, firing when they should, about metrics that exist, each with words on what to do."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+OBSERVABILITY = ROOT / "deploy" / "observability"
+RULES = sorted((OBSERVABILITY / "rules").glob("*.yml"))
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+METRIC = re.compile(r"\b(?:esimgo|http|rpc|db|process|cpython)_\w+")
+LABELS = re.compile(r"\{[^}]*\}|\b(?:by|on|group_left) \([^)]*\)")
+DOCUMENTED = set(
+    re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE)
+)
+
+promtool = pytest.mark.skipif(
+    shutil.which("promtool") is None,
+    reason="promtool is not installed (Debian: apt-get install prometheus)",
+)
+
+
+def rules() -> list[dict[str, Any]]:
+    files = [yaml.safe_load(path.read_text()) for path in RULES]
+    return [rule for file in files for group in file["groups"] for rule in group["rules"]]
+
+
+def alerts() -> list[dict[str, Any]]:
+    return [rule for rule in rules() if "alert" in rule]
+
+
+def anchors(page: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    found = HEADING.findall(page.read_text())
+    return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in found}
+
+
+def metrics(expression: str) -> set[str]:
+    """The families that an expression reads."""
+    names = METRIC.findall(LABELS.sub("", expression))
+    return {re.sub(r"_(bucket|count|sum)$", "", n) if n not in DOCUMENTED else n for n in names}
+
+
+def run(*command: str) -> None:
+    done = subprocess.run(command, cwd=OBSERVABILITY, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@promtool
+def test_prometheus_takes_configuration_and_rules() -> None:
+    run("promtool", "check", "config", "prometheus.yml")
+
+
+@promtool
+def test_alerts_fire_when_they_should() -> None:
+    run("promtool", "test", "rules", "rules_test.yml")
+
+
+@pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert["alert"])
+def test_an_alert_says_what_to_do(alert: dict[str, Any]) -> None:
+    assert alert["labels"]["severity"] in ("page", "ticket")
+    page, _, anchor = alert["annotations"]["runbook_url"].partition("#")
+    assert anchor in anchors(ROOT / page)
+
+
+def test_no_runbook_is_about_an_alert_that_is_gone() -> None:
+    linked = {alert["annotations"]["runbook_url"].partition("#")[2] for alert in alerts()}
+    page = (ROOT / "docs" / "runbooks" / "alerts.md").read_text()
+    sections = {text.lower() for text in re.findall(r"^## (.+)$", page, re.MULTILINE)}
+    assert sections == linked
+
+
+@pytest.mark.parametrize("page", ["docs/runbooks/alerts.md", "docs/slo.md"])
+def test_its_links_lead_somewhere(page: str) -> None:
+    path = ROOT / page
+    for target in re.findall(r"\]\(([^)]+)\)", path.read_text()):
+        file, _, anchor = target.partition("#")
+        linked = (path.parent / file).resolve() if file else path
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), target
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.get("alert") or rule["record"])
+def test_a_rule_reads_metrics_that_exist(rule: dict[str, Any]) -> None:
+    expression = re.sub(r"esimgo:[\w:]+", "", rule["expr"])
+    recorded = {other["record"] for other in rules() if "record" in other}
+    assert set(re.findall(r"esimgo:[\w:]+", rule["expr"])) <= recorded
+    assert metrics(expression) <= DOCUMENTED
