@@ -4,6 +4,7 @@ from collections.abc import Awaitable
 from typing import Annotated, Any, Protocol, TypeVar
 
 import strawberry
+from strawberry.types.nodes import SelectedField
 
 from gateway import orders, plan_queries
 from gateway.auth import auth_field, public_field
@@ -114,6 +115,7 @@ class ConnectionQueries:
             page_size=_size(first),
             page_token=after or "",
             with_row_tokens=True,
+            without_total=not _asks_for_total(info),
         )
         catalogue = info.context.peers.catalogue
         page = await _page(info.context.ask_catalogue(catalogue.ListPlans, request))
@@ -196,3 +198,14 @@ def _info(page: Page, after: str | None) -> PageInfo:
         start_cursor=tokens[0] if tokens else None,
         end_cursor=tokens[-1] if tokens else None,
     )
+
+
+def _asks_for_total(info: Info) -> bool:
+    """Whether the operation names it anywhere below, be it in a fragment: counting takes time."""
+    left = list(info.selected_fields)
+    while left:
+        field = left.pop()
+        if isinstance(field, SelectedField) and field.name == "totalCount":
+            return True
+        left.extend(field.selections)
+    return False

@@ -64,7 +64,10 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
                 "FORBIDDEN",
                 "Not allowed: filter.include_unavailable needs the session of an administrator",
             )
-        after = page_token.read(request, request.page_token, listing.key_length(order))
+        listed = pb.ListPlansRequest()
+        listed.CopyFrom(request)
+        listed.ClearField("without_total")  # a token is good whether or not the total is asked for
+        after = page_token.read(listed, request.page_token, listing.key_length(order))
         async with self._database.session(caller) as connection:
             if wanted.min_price is not None or wanted.max_price is not None:
                 currency = await listing.currency_of_prices(connection)
@@ -78,16 +81,19 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
                 after=after,
                 every_key=request.with_row_tokens,
             )
-            if page.total == 0:
+            if not page.versions and after is None:
                 await places.require_known(connection, wanted)
             plans = await self._shelf.messages(connection, page.versions)
+            total = 0
+            if not request.without_total:
+                total = await self._shelf.total(connection, wanted)
         return pb.ListPlansResponse(
             plans=plans,
-            next_page_token=page_token.write(request, page.keys[-1]) if page.more else "",
-            row_tokens=[page_token.write(request, key) for key in page.keys]
+            next_page_token=page_token.write(listed, page.keys[-1]) if page.more else "",
+            row_tokens=[page_token.write(listed, key) for key in page.keys]
             if request.with_row_tokens
             else [],
-            total_size=page.total,
+            total_size=total,
         )
 
     async def GetPlan(self, request: pb.GetPlanRequest, context: Any) -> pb.GetPlanResponse:

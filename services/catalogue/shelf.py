@@ -8,10 +8,16 @@ from uuid import UUID
 from kit.db import Connection
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue import store
+from services.catalogue.listing import count_plans
 from services.catalogue.messages import plan_message
+from services.catalogue.plan import PlanFilter
 
 # Plans read and turned into messages at once: some 25 ms in which other calls wait.
 BATCH = 500
+# Plans whose messages are kept: four times the provider's whole catalogue, some 40 MB.
+MOST_MESSAGES = 20_000
+# Filters whose number of plans is kept; each takes less than 1 kB.
+MOST_TOTALS = 1_000
 
 
 Message = TypeVar("Message")
@@ -20,18 +26,21 @@ Message = TypeVar("Message")
 class Shelf:
     """Making the message of a row takes ten times as long as finding the row.
 
-    At some 2 kB a plan this is 10 MB for the provider's whole catalogue, and it holds no more than
-    that. All messages are the same for every caller; treat them as read-only.
+    At some 2 kB a plan this is 10 MB for the provider's whole catalogue. All messages are the same for
+    every caller; treat them as read-only.
     """
 
     def __init__(self) -> None:
         self._overviews: dict[str, tuple[int, Any]] = {}
+        self._totals: dict[PlanFilter, tuple[int, int]] = {}
         self._messages: dict[UUID, tuple[datetime, pb.DataPlan]] = {}
 
     async def messages(
         self, connection: Connection, versions: Sequence[tuple[UUID, datetime]]
     ) -> list[pb.DataPlan]:
         """The plans' messages in the order given; a version is an id and when it last changed."""
+        if len(self._messages) + len(versions) > MOST_MESSAGES:
+            self._messages.clear()
         stale = [plan for plan, changed in versions if not self._has(plan, changed)]
         for start in range(0, len(stale), BATCH):
             for plan in await store.plans_by_ids(connection, stale[start : start + BATCH]):
@@ -49,6 +58,17 @@ class Shelf:
             kept = self._overviews[name] = (revision, await make(connection))
         message: Message = kept[1]
         return message
+
+    async def total(self, connection: Connection, wanted: PlanFilter) -> int:
+        """How many plans match, counted again after plans changed."""
+        revision = await store.revision(connection)
+        kept = self._totals.pop(wanted, None)
+        if kept is None or kept[0] != revision:
+            kept = (revision, await count_plans(connection, wanted))
+        self._totals[wanted] = kept  # as the newest
+        if len(self._totals) > MOST_TOTALS:
+            del self._totals[next(iter(self._totals))]
+        return kept[1]
 
     def _has(self, plan: UUID, changed: datetime) -> bool:
         kept = self._messages.get(plan)

@@ -43,6 +43,24 @@ async def test_a_page_of_plans_has_cursors_and_the_total(gateway: Gateway) -> No
     assert request.order_by == catalogue_pb2.PLAN_ORDER_PRICE_ASC
 
 
+@pytest.mark.parametrize(
+    ("query", "counted"),
+    [
+        ("{ plans { edges { cursor } } }", False),
+        ("{ plans { totalCount } }", True),
+        ("{ plans { ...Page } } fragment Page on DataPlanConnection { n: totalCount }", True),
+        ("{ plans { ... on DataPlanConnection { totalCount } } }", True),
+    ],
+)
+async def test_plans_are_counted_only_for_who_asks(
+    gateway: Gateway, query: str, counted: bool
+) -> None:
+    gateway.catalogue.answers["ListPlans"] = catalogue_pb2.ListPlansResponse()
+    assert (await gateway.client.ask(query)).status == 200
+    (request,) = gateway.catalogue.requests
+    assert request.without_total is not counted
+
+
 async def test_an_empty_page_has_no_cursors(gateway: Gateway) -> None:
     gateway.catalogue.answers["ListPlans"] = catalogue_pb2.ListPlansResponse()
     answer = await gateway.client.ask(f"{{ plans {{ edges {{ cursor }} {PAGE} totalCount }} }}")

@@ -26,15 +26,15 @@ from protos.common.v1 import money_pb2 as common_dot_v1_dot_money__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63\x61talogue/v1/catalogue.proto\x12\x0c\x63\x61talogue.v1\x1a\x15\x63ommon/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"4\n\x07\x43ountry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03iso\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\"p\n\tAllowance\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0e\n\x06\x61mount\x18\x04 \x01(\x03\x12\x0c\n\x04unit\x18\x05 \x01(\t\x12\x11\n\tunlimited\x18\x06 \x01(\x08\"\xdd\x03\n\x08\x44\x61taPlan\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0e\n\x06region\x18\x04 \x01(\t\x12(\n\tcountries\x18\x05 \x03(\x0b\x32\x15.catalogue.v1.Country\x12\x15\n\rduration_days\x18\x06 \x01(\x05\x12\x1f\n\x05price\x18\x07 \x01(\x0b\x32\x10.common.v1.Money\x12\x14\n\x07\x64\x61ta_mb\x18\x08 \x01(\x03H\x00\x88\x01\x01\x12\x11\n\tunlimited\x18\t \x01(\x08\x12\x14\n\x0c\x62undle_group\x18\n \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x0b \x03(\t\x12\x1a\n\x12\x61vailable_quantity\x18\x0c \x01(\x05\x12+\n\nallowances\x18\r \x03(\x0b\x32\x17.catalogue.v1.Allowance\x12\x14\n\x0cprofile_name\x18\x0e \x01(\t\x12\x11\n\tautostart\x18\x0f \x01(\x08\x12\x0e\n\x06speeds\x18\x10 \x03(\t\x12\x11\n\twithdrawn\x18\x11 \x01(\x08\x12\x0e\n\x06hidden\x18\x12 \x01(\x08\x12.\n\nupdated_at\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\n\x08_data_mb\"\xa1\x03\n\nPlanFilter\x12\x13\n\x06region\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07\x63ountry\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x1a\n\rduration_days\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12(\n\tmin_price\x18\x04 \x01(\x0b\x32\x10.common.v1.MoneyH\x03\x88\x01\x01\x12(\n\tmax_price\x18\x05 \x01(\x0b\x32\x10.common.v1.MoneyH\x04\x88\x01\x01\x12\x16\n\tunlimited\x18\x06 \x01(\x08H\x05\x88\x01\x01\x12\x19\n\x0c\x62undle_group\x18\x07 \x01(\tH\x06\x88\x01\x01\x12\x11\n\x04text\x18\x08 \x01(\tH\x07\x88\x01\x01\x12\x18\n\x0bmin_data_mb\x18\t \x01(\x03H\x08\x88\x01\x01\x12\x1b\n\x13include_unavailable\x18\n \x01(\x08\x42\t\n\x07_regionB\n\n\x08_countryB\x10\n\x0e_duration_daysB\x0c\n\n_min_priceB\x0c\n\n_max_priceB\x0c\n\n_unlimitedB\x0f\n\r_bundle_groupB\x07\n\x05_textB\x0e\n\x0c_min_data_mb\"\xa7\x01\n\x10ListPlansRequest\x12(\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x18.catalogue.v1.PlanFilter\x12)\n\x08order_by\x18\x02 \x01(\x0e\x32\x17.catalogue.v1.PlanOrder\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\x17\n\x0fwith_row_tokens\x18\x05 \x01(\x08\"{\n\x11ListPlansResponse\x12%\n\x05plans\x18\x01 \x03(\x0b\x32\x16.catalogue.v1.DataPlan\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x05\x12\x12\n\nrow_tokens\x18\x04 \x03(\t\"Q\n\x0eGetPlanRequest\x12\x0c\n\x02id\x18\x01 \x01(\tH\x00\x12\x0e\n\x04name\x18\x02 \x01(\tH\x00\x12\x19\n\x11tell_confirmed_at\x18\x03 \x01(\x08\x42\x06\n\x04plan\"i\n\x0fGetPlanResponse\x12$\n\x04plan\x18\x01 \x01(\x0b\x32\x16.catalogue.v1.DataPlan\x12\x30\n\x0c\x63onfirmed_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"#\n\x14\x42\x61tchGetPlansRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\">\n\x15\x42\x61tchGetPlansResponse\x12%\n\x05plans\x18\x01 \x03(\x0b\x32\x16.catalogue.v1.DataPlan\"-\n\x18ListFeaturedPlansRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\"B\n\x19ListFeaturedPlansResponse\x12%\n\x05plans\x18\x01 \x03(\x0b\x32\x16.catalogue.v1.DataPlan\"\x14\n\x12ListRegionsRequest\"Y\n\rRegionSummary\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nplan_count\x18\x02 \x01(\x05\x12&\n\x0clowest_price\x18\x03 \x01(\x0b\x32\x10.common.v1.Money\"C\n\x13ListRegionsResponse\x12,\n\x07regions\x18\x01 \x03(\x0b\x32\x1b.catalogue.v1.RegionSummary\"6\n\x14ListCountriesRequest\x12\x13\n\x06region\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\t\n\x07_region\"t\n\x0e\x43ountrySummary\x12&\n\x07\x63ountry\x18\x01 \x01(\x0b\x32\x15.catalogue.v1.Country\x12\x12\n\nplan_count\x18\x02 \x01(\x05\x12&\n\x0clowest_price\x18\x03 \x01(\x0b\x32\x10.common.v1.Money\"H\n\x15ListCountriesResponse\x12/\n\tcountries\x18\x01 \x03(\x0b\x32\x1c.catalogue.v1.CountrySummary\"+\n\x17SetFeaturedPlansRequest\x12\x10\n\x08plan_ids\x18\x01 \x03(\t\"A\n\x18SetFeaturedPlansResponse\x12%\n\x05plans\x18\x01 \x03(\x0b\x32\x16.catalogue.v1.DataPlan\"7\n\x14SetPlanHiddenRequest\x12\x0f\n\x07plan_id\x18\x01 \x01(\t\x12\x0e\n\x06hidden\x18\x02 \x01(\x08\"=\n\x15SetPlanHiddenResponse\x12$\n\x04plan\x18\x01 \x01(\x0b\x32\x16.catalogue.v1.DataPlan\"\x16\n\x14SyncCatalogueRequest\"o\n\x15SyncCatalogueResponse\x12\x0c\n\x04read\x18\x01 \x01(\x05\x12\x10\n\x08\x65xpected\x18\x02 \x01(\x05\x12\x0c\n\x04\x64one\x18\x03 \x01(\x08\x12(\n\x06status\x18\x04 \x01(\x0b\x32\x18.catalogue.v1.SyncStatus\"\xc3\x01\n\nSyncStatus\x12.\n\nstarted_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inished_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nplan_count\x18\x03 \x01(\x05\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x04 \x01(\x05\x12\x0f\n\x07\x63hanged\x18\x05 \x01(\x05\x12\x11\n\twithdrawn\x18\x06 \x01(\x05\x12\r\n\x05\x65rror\x18\x07 \x01(\t\"\x16\n\x14GetSyncStatusRequest\"\x80\x01\n\x15GetSyncStatusResponse\x12&\n\x04last\x18\x01 \x01(\x0b\x32\x18.catalogue.v1.SyncStatus\x12.\n\x0clast_success\x18\x02 \x01(\x0b\x32\x18.catalogue.v1.SyncStatus\x12\x0f\n\x07running\x18\x03 \x01(\x08*\xa8\x01\n\tPlanOrder\x12\x1a\n\x16PLAN_ORDER_UNSPECIFIED\x10\x00\x12\x13\n\x0fPLAN_ORDER_NAME\x10\x01\x12\x18\n\x14PLAN_ORDER_PRICE_ASC\x10\x02\x12\x19\n\x15PLAN_ORDER_PRICE_DESC\x10\x03\x12\x1b\n\x17PLAN_ORDER_DURATION_ASC\x10\x04\x12\x18\n\x14PLAN_ORDER_DATA_DESC\x10\x05\x32\x89\x07\n\x10\x43\x61talogueService\x12L\n\tListPlans\x12\x1e.catalogue.v1.ListPlansRequest\x1a\x1f.catalogue.v1.ListPlansResponse\x12\x46\n\x07GetPlan\x12\x1c.catalogue.v1.GetPlanRequest\x1a\x1d.catalogue.v1.GetPlanResponse\x12X\n\rBatchGetPlans\x12\".catalogue.v1.BatchGetPlansRequest\x1a#.catalogue.v1.BatchGetPlansResponse\x12\x64\n\x11ListFeaturedPlans\x12&.catalogue.v1.ListFeaturedPlansRequest\x1a\'.catalogue.v1.ListFeaturedPlansResponse\x12R\n\x0bListRegions\x12 .catalogue.v1.ListRegionsRequest\x1a!.catalogue.v1.ListRegionsResponse\x12X\n\rListCountries\x12\".catalogue.v1.ListCountriesRequest\x1a#.catalogue.v1.ListCountriesResponse\x12\x61\n\x10SetFeaturedPlans\x12%.catalogue.v1.SetFeaturedPlansRequest\x1a&.catalogue.v1.SetFeaturedPlansResponse\x12X\n\rSetPlanHidden\x12\".catalogue.v1.SetPlanHiddenRequest\x1a#.catalogue.v1.SetPlanHiddenResponse\x12Z\n\rSyncCatalogue\x12\".catalogue.v1.SyncCatalogueRequest\x1a#.catalogue.v1.SyncCatalogueResponse0\x01\x12X\n\rGetSyncStatus\x12\".catalogue.v1.GetSyncStatusRequest\x1a#.catalogue.v1.GetSyncStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63\x61talogue/v1/catalogue.proto\x12\x0c\x63\x61talogue.v1\x1a\x15\x63ommon/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"4\n\x07\x43ountry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03iso\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\"p\n\tAllowance\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0e\n\x06\x61mount\x18\x04 \x01(\x03\x12\x0c\n\x04unit\x18\x05 \x01(\t\x12\x11\n\tunlimited\x18\x06 \x01(\x08\"\xdd\x03\n\x08\x44\x61taPlan\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0e\n\x06region\x18\x04 \x01(\t\x12(\n\tcountries\x18\x05 \x03(\x0b\x32\x15.catalogue.v1.Country\x12\x15\n\rduration_days\x18\x06 \x01(\x05\x12\x1f\n\x05price\x18\x07 \x01(\x0b\x32\x10.common.v1.Money\x12\x14\n\x07\x64\x61ta_mb\x18\x08 \x01(\x03H\x00\x88\x01\x01\x12\x11\n\tunlimited\x18\t \x01(\x08\x12\x14\n\x0c\x62undle_group\x18\n \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x0b \x03(\t\x12\x1a\n\x12\x61vailable_quantity\x18\x0c \x01(\x05\x12+\n\nallowances\x18\r \x03(\x0b\x32\x17.catalogue.v1.Allowance\x12\x14\n\x0cprofile_name\x18\x0e \x01(\t\x12\x11\n\tautostart\x18\x0f \x01(\x08\x12\x0e\n\x06speeds\x18\x10 \x03(\t\x12\x11\n\twithdrawn\x18\x11 \x01(\x08\x12\x0e\n\x06hidden\x18\x12 \x01(\x08\x12.\n\nupdated_at\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\n\x08_data_mb\"\xa1\x03\n\nPlanFilter\x12\x13\n\x06region\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07\x63ountry\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x1a\n\rduration_days\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12(\n\tmin_price\x18\x04 \x01(\x0b\x32\x10.common.v1.MoneyH\x03\x88\x01\x01\x12(\n\tmax_price\x18\x05 \x01(\x0b\x32\x10.common.v1.MoneyH\x04\x88\x01\x01\x12\x16\n\tunlimited\x18\x06 \x01(\x08H\x05\x88\x01\x01\x12\x19\n\x0c\x62undle_group\x18\x07 \x01(\tH\x06\x88\x01\x01\x12\x11\n\x04text\x18\x08 \x01(\tH\x07\x88\x01\x01\x12\x18\n\x0bmin_data_mb\x18\t \x01(\x03H\x08\x88\x01\x01\x12\x1b\n\x13include_unavailable\x18\n \x01(\x08\x42\t\n\x07_regionB\n\n\x08_countryB\x10\n\x0e_duration_daysB\x0c\n\n_min_priceB\x0c\n\n_max_priceB\x0c\n\n_unlimitedB\x0f\n\r_bundle_groupB\x07\n\x05_textB\x0e\n\x0c_min_data_mb\"\xbe\x01\n\x10ListPlansRequest\x12(\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x18.catalogue.v1.PlanFilter\x12)\n\x08order_by\x18\x02 \x01(\x0e\x32\x17.catalogue.v1.PlanOrder\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\x17\n\x0fwith_row_tokens\x18\x05 \x01(\x08\x12\x15\n\rwithout_total\x18\x06 \x01(\x08\"{\n\x11ListPlansResponse\x12%\n\x05plans\x18\x01 \x03(\x0b\x32\x16.catalogue.v1.DataPlan\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x05\x12\x12\n\nrow_tokens\x18\x04 \x03(\t\"Q\n\x0eGetPlanRequest\x12\x0c\n\x02id\x18\x01 \x01(\tH\x00\x12\x0e\n\x04name\x18\x02 \x01(\tH\x00\x12\x19\n\x11tell_confirmed_at\x18\x03 \x01(\x08\x42\x06\n\x04plan\"i\n\x0fGetPlanResponse\x12$\n\x04plan\x18\x01 \x01(\x0b\x32\x16.catalogue.v1.DataPlan\x12\x30\n\x0c\x63onfirmed_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"#\n\x14\x42\x61tchGetPlansRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\">\n\x15\x42\x61tchGetPlansResponse\x12%\n\x05plans\x18\x01 \x03(\x0b\x32\x16.catalogue.v1.DataPlan\"-\n\x18ListFeaturedPlansRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\"B\n\x19ListFeaturedPlansResponse\x12%\n\x05plans\x18\x01 \x03(\x0b\x32\x16.catalogue.v1.DataPlan\"\x14\n\x12ListRegionsRequest\"Y\n\rRegionSummary\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nplan_count\x18\x02 \x01(\x05\x12&\n\x0clowest_price\x18\x03 \x01(\x0b\x32\x10.common.v1.Money\"C\n\x13ListRegionsResponse\x12,\n\x07regions\x18\x01 \x03(\x0b\x32\x1b.catalogue.v1.RegionSummary\"6\n\x14ListCountriesRequest\x12\x13\n\x06region\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\t\n\x07_region\"t\n\x0e\x43ountrySummary\x12&\n\x07\x63ountry\x18\x01 \x01(\x0b\x32\x15.catalogue.v1.Country\x12\x12\n\nplan_count\x18\x02 \x01(\x05\x12&\n\x0clowest_price\x18\x03 \x01(\x0b\x32\x10.common.v1.Money\"H\n\x15ListCountriesResponse\x12/\n\tcountries\x18\x01 \x03(\x0b\x32\x1c.catalogue.v1.CountrySummary\"+\n\x17SetFeaturedPlansRequest\x12\x10\n\x08plan_ids\x18\x01 \x03(\t\"A\n\x18SetFeaturedPlansResponse\x12%\n\x05plans\x18\x01 \x03(\x0b\x32\x16.catalogue.v1.DataPlan\"7\n\x14SetPlanHiddenRequest\x12\x0f\n\x07plan_id\x18\x01 \x01(\t\x12\x0e\n\x06hidden\x18\x02 \x01(\x08\"=\n\x15SetPlanHiddenResponse\x12$\n\x04plan\x18\x01 \x01(\x0b\x32\x16.catalogue.v1.DataPlan\"\x16\n\x14SyncCatalogueRequest\"o\n\x15SyncCatalogueResponse\x12\x0c\n\x04read\x18\x01 \x01(\x05\x12\x10\n\x08\x65xpected\x18\x02 \x01(\x05\x12\x0c\n\x04\x64one\x18\x03 \x01(\x08\x12(\n\x06status\x18\x04 \x01(\x0b\x32\x18.catalogue.v1.SyncStatus\"\xc3\x01\n\nSyncStatus\x12.\n\nstarted_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inished_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nplan_count\x18\x03 \x01(\x05\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x04 \x01(\x05\x12\x0f\n\x07\x63hanged\x18\x05 \x01(\x05\x12\x11\n\twithdrawn\x18\x06 \x01(\x05\x12\r\n\x05\x65rror\x18\x07 \x01(\t\"\x16\n\x14GetSyncStatusRequest\"\x80\x01\n\x15GetSyncStatusResponse\x12&\n\x04last\x18\x01 \x01(\x0b\x32\x18.catalogue.v1.SyncStatus\x12.\n\x0clast_success\x18\x02 \x01(\x0b\x32\x18.catalogue.v1.SyncStatus\x12\x0f\n\x07running\x18\x03 \x01(\x08*\xa8\x01\n\tPlanOrder\x12\x1a\n\x16PLAN_ORDER_UNSPECIFIED\x10\x00\x12\x13\n\x0fPLAN_ORDER_NAME\x10\x01\x12\x18\n\x14PLAN_ORDER_PRICE_ASC\x10\x02\x12\x19\n\x15PLAN_ORDER_PRICE_DESC\x10\x03\x12\x1b\n\x17PLAN_ORDER_DURATION_ASC\x10\x04\x12\x18\n\x14PLAN_ORDER_DATA_DESC\x10\x05\x32\x89\x07\n\x10\x43\x61talogueService\x12L\n\tListPlans\x12\x1e.catalogue.v1.ListPlansRequest\x1a\x1f.catalogue.v1.ListPlansResponse\x12\x46\n\x07GetPlan\x12\x1c.catalogue.v1.GetPlanRequest\x1a\x1d.catalogue.v1.GetPlanResponse\x12X\n\rBatchGetPlans\x12\".catalogue.v1.BatchGetPlansRequest\x1a#.catalogue.v1.BatchGetPlansResponse\x12\x64\n\x11ListFeaturedPlans\x12&.catalogue.v1.ListFeaturedPlansRequest\x1a\'.catalogue.v1.ListFeaturedPlansResponse\x12R\n\x0bListRegions\x12 .catalogue.v1.ListRegionsRequest\x1a!.catalogue.v1.ListRegionsResponse\x12X\n\rListCountries\x12\".catalogue.v1.ListCountriesRequest\x1a#.catalogue.v1.ListCountriesResponse\x12\x61\n\x10SetFeaturedPlans\x12%.catalogue.v1.SetFeaturedPlansRequest\x1a&.catalogue.v1.SetFeaturedPlansResponse\x12X\n\rSetPlanHidden\x12\".catalogue.v1.SetPlanHiddenRequest\x1a#.catalogue.v1.SetPlanHiddenResponse\x12Z\n\rSyncCatalogue\x12\".catalogue.v1.SyncCatalogueRequest\x1a#.catalogue.v1.SyncCatalogueResponse0\x01\x12X\n\rGetSyncStatus\x12\".catalogue.v1.GetSyncStatusRequest\x1a#.catalogue.v1.GetSyncStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'catalogue.v1.catalogue_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PLANORDER']._serialized_start=3024
-  _globals['_PLANORDER']._serialized_end=3192
+  _globals['_PLANORDER']._serialized_start=3047
+  _globals['_PLANORDER']._serialized_end=3215
   _globals['_COUNTRY']._serialized_start=102
   _globals['_COUNTRY']._serialized_end=154
   _globals['_ALLOWANCE']._serialized_start=156
@@ -44,51 +44,51 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PLANFILTER']._serialized_start=751
   _globals['_PLANFILTER']._serialized_end=1168
   _globals['_LISTPLANSREQUEST']._serialized_start=1171
-  _globals['_LISTPLANSREQUEST']._serialized_end=1338
-  _globals['_LISTPLANSRESPONSE']._serialized_start=1340
-  _globals['_LISTPLANSRESPONSE']._serialized_end=1463
-  _globals['_GETPLANREQUEST']._serialized_start=1465
-  _globals['_GETPLANREQUEST']._serialized_end=1546
-  _globals['_GETPLANRESPONSE']._serialized_start=1548
-  _globals['_GETPLANRESPONSE']._serialized_end=1653
-  _globals['_BATCHGETPLANSREQUEST']._serialized_start=1655
-  _globals['_BATCHGETPLANSREQUEST']._serialized_end=1690
-  _globals['_BATCHGETPLANSRESPONSE']._serialized_start=1692
-  _globals['_BATCHGETPLANSRESPONSE']._serialized_end=1754
-  _globals['_LISTFEATUREDPLANSREQUEST']._serialized_start=1756
-  _globals['_LISTFEATUREDPLANSREQUEST']._serialized_end=1801
-  _globals['_LISTFEATUREDPLANSRESPONSE']._serialized_start=1803
-  _globals['_LISTFEATUREDPLANSRESPONSE']._serialized_end=1869
-  _globals['_LISTREGIONSREQUEST']._serialized_start=1871
-  _globals['_LISTREGIONSREQUEST']._serialized_end=1891
-  _globals['_REGIONSUMMARY']._serialized_start=1893
-  _globals['_REGIONSUMMARY']._serialized_end=1982
-  _globals['_LISTREGIONSRESPONSE']._serialized_start=1984
-  _globals['_LISTREGIONSRESPONSE']._serialized_end=2051
-  _globals['_LISTCOUNTRIESREQUEST']._serialized_start=2053
-  _globals['_LISTCOUNTRIESREQUEST']._serialized_end=2107
-  _globals['_COUNTRYSUMMARY']._serialized_start=2109
-  _globals['_COUNTRYSUMMARY']._serialized_end=2225
-  _globals['_LISTCOUNTRIESRESPONSE']._serialized_start=2227
-  _globals['_LISTCOUNTRIESRESPONSE']._serialized_end=2299
-  _globals['_SETFEATUREDPLANSREQUEST']._serialized_start=2301
-  _globals['_SETFEATUREDPLANSREQUEST']._serialized_end=2344
-  _globals['_SETFEATUREDPLANSRESPONSE']._serialized_start=2346
-  _globals['_SETFEATUREDPLANSRESPONSE']._serialized_end=2411
-  _globals['_SETPLANHIDDENREQUEST']._serialized_start=2413
-  _globals['_SETPLANHIDDENREQUEST']._serialized_end=2468
-  _globals['_SETPLANHIDDENRESPONSE']._serialized_start=2470
-  _globals['_SETPLANHIDDENRESPONSE']._serialized_end=2531
-  _globals['_SYNCCATALOGUEREQUEST']._serialized_start=2533
-  _globals['_SYNCCATALOGUEREQUEST']._serialized_end=2555
-  _globals['_SYNCCATALOGUERESPONSE']._serialized_start=2557
-  _globals['_SYNCCATALOGUERESPONSE']._serialized_end=2668
-  _globals['_SYNCSTATUS']._serialized_start=2671
-  _globals['_SYNCSTATUS']._serialized_end=2866
-  _globals['_GETSYNCSTATUSREQUEST']._serialized_start=2868
-  _globals['_GETSYNCSTATUSREQUEST']._serialized_end=2890
-  _globals['_GETSYNCSTATUSRESPONSE']._serialized_start=2893
-  _globals['_GETSYNCSTATUSRESPONSE']._serialized_end=3021
-  _globals['_CATALOGUESERVICE']._serialized_start=3195
-  _globals['_CATALOGUESERVICE']._serialized_end=4100
+  _globals['_LISTPLANSREQUEST']._serialized_end=1361
+  _globals['_LISTPLANSRESPONSE']._serialized_start=1363
+  _globals['_LISTPLANSRESPONSE']._serialized_end=1486
+  _globals['_GETPLANREQUEST']._serialized_start=1488
+  _globals['_GETPLANREQUEST']._serialized_end=1569
+  _globals['_GETPLANRESPONSE']._serialized_start=1571
+  _globals['_GETPLANRESPONSE']._serialized_end=1676
+  _globals['_BATCHGETPLANSREQUEST']._serialized_start=1678
+  _globals['_BATCHGETPLANSREQUEST']._serialized_end=1713
+  _globals['_BATCHGETPLANSRESPONSE']._serialized_start=1715
+  _globals['_BATCHGETPLANSRESPONSE']._serialized_end=1777
+  _globals['_LISTFEATUREDPLANSREQUEST']._serialized_start=1779
+  _globals['_LISTFEATUREDPLANSREQUEST']._serialized_end=1824
+  _globals['_LISTFEATUREDPLANSRESPONSE']._serialized_start=1826
+  _globals['_LISTFEATUREDPLANSRESPONSE']._serialized_end=1892
+  _globals['_LISTREGIONSREQUEST']._serialized_start=1894
+  _globals['_LISTREGIONSREQUEST']._serialized_end=1914
+  _globals['_REGIONSUMMARY']._serialized_start=1916
+  _globals['_REGIONSUMMARY']._serialized_end=2005
+  _globals['_LISTREGIONSRESPONSE']._serialized_start=2007
+  _globals['_LISTREGIONSRESPONSE']._serialized_end=2074
+  _globals['_LISTCOUNTRIESREQUEST']._serialized_start=2076
+  _globals['_LISTCOUNTRIESREQUEST']._serialized_end=2130
+  _globals['_COUNTRYSUMMARY']._serialized_start=2132
+  _globals['_COUNTRYSUMMARY']._serialized_end=2248
+  _globals['_LISTCOUNTRIESRESPONSE']._serialized_start=2250
+  _globals['_LISTCOUNTRIESRESPONSE']._serialized_end=2322
+  _globals['_SETFEATUREDPLANSREQUEST']._serialized_start=2324
+  _globals['_SETFEATUREDPLANSREQUEST']._serialized_end=2367
+  _globals['_SETFEATUREDPLANSRESPONSE']._serialized_start=2369
+  _globals['_SETFEATUREDPLANSRESPONSE']._serialized_end=2434
+  _globals['_SETPLANHIDDENREQUEST']._serialized_start=2436
+  _globals['_SETPLANHIDDENREQUEST']._serialized_end=2491
+  _globals['_SETPLANHIDDENRESPONSE']._serialized_start=2493
+  _globals['_SETPLANHIDDENRESPONSE']._serialized_end=2554
+  _globals['_SYNCCATALOGUEREQUEST']._serialized_start=2556
+  _globals['_SYNCCATALOGUEREQUEST']._serialized_end=2578
+  _globals['_SYNCCATALOGUERESPONSE']._serialized_start=2580
+  _globals['_SYNCCATALOGUERESPONSE']._serialized_end=2691
+  _globals['_SYNCSTATUS']._serialized_start=2694
+  _globals['_SYNCSTATUS']._serialized_end=2889
+  _globals['_GETSYNCSTATUSREQUEST']._serialized_start=2891
+  _globals['_GETSYNCSTATUSREQUEST']._serialized_end=2913
+  _globals['_GETSYNCSTATUSRESPONSE']._serialized_start=2916
+  _globals['_GETSYNCSTATUSRESPONSE']._serialized_end=3044
+  _globals['_CATALOGUESERVICE']._serialized_start=3218
+  _globals['_CATALOGUESERVICE']._serialized_end=4123
 # @@protoc_insertion_point(module_scope)

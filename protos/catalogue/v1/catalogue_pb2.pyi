@@ -323,6 +323,7 @@ class ListPlansRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     WITH_ROW_TOKENS_FIELD_NUMBER: _builtins.int
+    WITHOUT_TOTAL_FIELD_NUMBER: _builtins.int
     order_by: Global___PlanOrder.ValueType
     page_size: _builtins.int
     """1 to 10,000; 0 means 100."""
@@ -330,6 +331,8 @@ class ListPlansRequest(_message.Message):
     """`next_page_token` of the answer before; filter and order must be the same."""
     with_row_tokens: _builtins.bool
     """Whether the answer has `row_tokens`."""
+    without_total: _builtins.bool
+    """Leaves `total_size` 0: the one thing that takes longer the more plans match. Page tokens are the same."""
     @_builtins.property
     def filter(self) -> Global___PlanFilter: ...
     def __init__(
@@ -340,10 +343,11 @@ class ListPlansRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         with_row_tokens: _builtins.bool = ...,
+        without_total: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "with_row_tokens", b"with_row_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "with_row_tokens", b"with_row_tokens", "without_total", b"without_total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

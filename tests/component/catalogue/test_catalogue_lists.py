@@ -1,0 +1,139 @@
+"""Lists by every filter and order against the same rules over values, page by page."""
+
+import itertools
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+
+from migrations import files, runner
+from protos.catalogue.v1 import catalogue_pb2 as pb
+from services.catalogue import listing, search, store
+from services.catalogue.plan import Plan, PlanFilter, PlanOrder
+from tests.component.catalogue.conftest import FOUR, OpenShop
+from tests.fixtures.many_plans import fill
+from tests.fixtures.postgres import Databases, Server
+
+# More than what is read ahead for a page of the size below, so that both ways are walked.
+ROWS, SIZE = 1_000, 5
+ALL = 10_000
+SORTED: dict[PlanOrder, tuple[Callable[[Plan], Any], bool]] = {
+    PlanOrder.NAME: (lambda plan: plan.bundle.name, False),
+    PlanOrder.PRICE_ASC: (lambda plan: (plan.bundle.price, plan.bundle.name), False),
+    PlanOrder.PRICE_DESC: (lambda plan: (plan.bundle.price, plan.bundle.name), True),
+    PlanOrder.DURATION_ASC: (lambda plan: (plan.bundle.duration_days, plan.bundle.name), False),
+    PlanOrder.DATA_DESC: (
+        lambda plan: (plan.bundle.unlimited, plan.bundle.data_mb or 0, plan.bundle.name),
+        True,
+    ),
+}
+PLACES: list[dict[str, Any]] = [
+    {},
+    {"country": "c1"},
+    {"country": "country 20"},
+    {"region": "region 3"},
+    {"region": "region 3", "country": "c3"},
+    {"bundle_group": "Standard Fixed"},
+    {"country": "c0", "bundle_group": "Standard Unlimited Lite"},
+]
+CONDITIONS: list[dict[str, Any]] = [
+    {"duration_days": 7},
+    {"max_price": Decimal(9)},
+    {"min_price": Decimal(15), "max_price": Decimal(20)},
+    {"unlimited": True},
+    {"unlimited": False, "duration_days": 30},
+    {"min_data_mb": 20_000, "unlimited": False},
+    {"words": ("country 1", "30")},
+    {"words": ("5",)},
+    {"words": ("esim_ule_30d_c1_",), "max_price": Decimal(50)},
+]
+FILTERS = [
+    PlanFilter(),
+    *(PlanFilter(**place, **more) for place, more in itertools.product(PLACES, CONDITIONS)),
+]
+
+
+async def test_every_page_of_every_list_is_what_the_rules_say(databases: Databases) -> None:
+    await fill(databases.admin, ROWS)
+    await databases.admin.set_type_codec(
+        "jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
+    )
+    rows = await databases.admin.fetch(f"select {store.COLUMNS} from catalogue.data_plans")  # noqa: S608 - constants
+    plans = [store.to_plan(row) for row in rows]
+    connection: Any = await asyncpg.connect(databases.url("catalogue"))
+    await connection.execute("set role catalogue_user")
+    some = 0
+    for number, wanted in enumerate(FILTERS):
+        matching = [plan for plan in plans if search.matches(plan.bundle, wanted)]
+        some += bool(matching)
+        assert await listing.count_plans(connection, wanted) == len(matching)
+        for order, (key, descending) in SORTED.items():
+            expected = [plan.id for plan in sorted(matching, key=key, reverse=descending)]
+            # All at once is read another way than page by page; of long lists the first pages do.
+            assert await listed(connection, wanted, order, ALL, 1) == expected, (wanted, order)
+            pages = 4 if number else 2 + ROWS // SIZE
+            found = await listed(connection, wanted, order, SIZE, pages)
+            assert found == expected[: pages * SIZE], (wanted, order)
+    assert some > len(FILTERS) / 2
+    await connection.close()
+
+
+async def listed(
+    connection: Any, wanted: PlanFilter, order: PlanOrder, size: int, pages: int
+) -> list[Any]:
+    found: list[Any] = []
+    after = None
+    for _ in range(pages):
+        page = await listing.list_plans(connection, wanted, order, size=size, after=after)
+        found.extend(plan for plan, _ in page.versions)
+        if not page.more:
+            break
+        after = page.keys[-1]
+    return found
+
+
+async def test_a_page_token_is_good_with_and_without_the_total(open_shop: OpenShop) -> None:
+    async with open_shop(FOUR) as shop:
+        first = await shop.call("ListPlans", pb.ListPlansRequest(page_size=3))
+        request = pb.ListPlansRequest(
+            page_size=3, page_token=first.next_page_token, without_total=True
+        )
+        second = await shop.call("ListPlans", request)
+        assert (first.total_size, second.total_size) == (4, 0)
+        assert [plan.name for plan in second.plans] == ["esim_d"]
+
+
+async def test_the_total_follows_what_is_on_sale(open_shop: OpenShop) -> None:
+    async with open_shop(FOUR) as shop:
+        request = pb.ListPlansRequest(filter=pb.PlanFilter(country="FR"))
+        assert (await shop.call("ListPlans", request)).total_size == 3
+        await shop.hide("esim_a")
+        answer = await shop.call("ListPlans", request)
+        assert answer.total_size == 2
+        assert [plan.name for plan in answer.plans] == ["esim_b", "esim_d"]
+        await shop.hide("esim_a", hidden=False)
+        assert (await shop.call("ListPlans", request)).total_size == 3
+
+
+async def test_plans_of_an_older_database_are_listed_by_place(postgres: Server) -> None:
+    name = "older_catalogue"
+    root = await asyncpg.connect(postgres.url("postgres"))
+    await root.execute(f"create database {name}")
+    url = postgres.url(name)
+    try:
+        older = [m for m in files.find() if m.name < "015"]
+        await runner.migrate(url, migrations=older)
+        await runner.seed(url)
+        await runner.migrate(url)
+        connection: Any = await asyncpg.connect(url)
+        await connection.execute("set role catalogue_user")
+        page = await listing.list_plans(
+            connection, PlanFilter(country="fr"), PlanOrder.NAME, size=5, after=None
+        )
+        assert page.versions != []
+        await connection.close()
+    finally:
+        await root.execute(f"drop database {name} with (force)")
+        await root.close()
