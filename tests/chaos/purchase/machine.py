@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -116,6 +117,7 @@ class Machine:
     sandbox_url: str
     api_key: str = field(repr=False)
     auth_url: str
+    anon_key: str
     database_url: str
     mortals: Mapping[str, Mortal]
     lines: Lines
@@ -158,13 +160,15 @@ async def running(
     settings: Mapping[str, str],
     *,
     modules: Mapping[str, str] | None = None,
+    code: Path | None = None,
     postgres_options: Sequence[str] = (),
     say: Callable[[str], None] = lambda text: None,
 ) -> AsyncIterator[Machine]:
     """Starts all with those variables set, and stops and removes all at the end of the block.
 
-    `modules` names another module to run for a process, with arguments if any. `say` hears of what
-    takes a while.
+    `modules` names another module to run for a process, with arguments if any. `code` is the folder of
+    another version of the platform, whose processes run then; everything around them is ours. `say`
+    hears of what takes a while.
     """
     async with AsyncExitStack() as stack:
         folder = Path(
@@ -199,6 +203,8 @@ async def running(
         for program in programs.platform(local, values, http):
             if module := (modules or {}).get(program.name):
                 program = replace(program, command=(*program.command[:-1], *module.split()))
+            if code is not None:
+                program = replace(program, command=(*elsewhere(code), *program.command))
             if program.name in MORTALS:
                 mortals[program.name] = Mortal(program, lines.say)
                 await mortals[program.name].start()
@@ -215,6 +221,7 @@ async def running(
             sandbox_url=f"http://{local.address('SANDBOX_PORT')}",
             api_key=values["ESIM_GO_API_KEY"],
             auth_url=values["SUPABASE_URL"],
+            anon_key=secrets.anon_key,
             database_url=migrations["DATABASE_URL"],
             mortals=mortals,
             lines=lines,
@@ -240,3 +247,11 @@ def _settings(folder: Path, settings: Mapping[str, str]) -> LocalSettings:
 
 def _free_ports() -> dict[str, str]:
     return dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
+
+
+def elsewhere(folder: Path) -> tuple[str, ...]:
+    """What stands before a command that is to run in another folder."""
+    env = shutil.which("env")
+    if env is None:
+        raise RuntimeError("there is no program `env`")
+    return (env, "-C", str(folder))

@@ -1,0 +1,56 @@
+"""An upgrade runs the migrations first: the last release must go on serving on the newest schema."""
+
+import subprocess
+import tarfile
+from io import BytesIO
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.chaos.purchase.buyers import Buyers
+from tests.chaos.purchase.machine import running
+from tests.e2e.journey import Stack, travel
+
+pytestmark = pytest.mark.timeout(
+    300
+)  # seconds; eight processes start on a machine with other tests
+
+ROOT = Path(__file__).parents[2]
+# The last release, as long as it runs somewhere; the next one's commit takes its place.
+RELEASED = "234e9e0f784b6cfe7eab9d263dd6ce584670cf86"
+
+
+@pytest.fixture
+def released(tmp_path: Path) -> Path:
+    """The code of the last release."""
+    archive = subprocess.run(
+        ["git", "archive", RELEASED], cwd=ROOT, capture_output=True, check=False
+    )
+    if archive.returncode != 0:
+        pytest.skip(f"the history here doesn't reach the last release: {archive.stderr.decode()}")
+    with tarfile.open(fileobj=BytesIO(archive.stdout)) as files:
+        files.extractall(tmp_path, filter="data")
+    return tmp_path
+
+
+async def test_the_last_release_serves_a_whole_journey_on_the_newest_schema(
+    released: Path, http: aiohttp.ClientSession
+) -> None:
+    newer = {file.name for file in (ROOT / "migrations").glob("*/*.sql")} - {
+        file.name for file in (released / "migrations").glob("*/*.sql")
+    }
+    if not newer:
+        pytest.skip("there is no migration since the last release")
+    async with running({"ESIMS_FRESH_SECONDS": "0"}, code=released) as machine:
+        async with machine.database() as connection:
+            applied = await connection.fetch("select name from migrations.applied")
+            assert {file.removesuffix(".sql") for file in newer} <= {row["name"] for row in applied}
+        await Buyers(machine, [], at_once=1).plans(1)
+        stack = Stack(
+            graphql=machine.gateway_url,
+            auth=machine.auth_url,
+            sandbox=machine.sandbox_url,
+            anon_key=machine.anon_key,
+        )
+        await travel(stack, http)
