@@ -34,6 +34,7 @@ ACCOUNTS = (
     "DATABASE_URL",
     "REDIS_URL",
     "LOG_LEVEL",
+    "LOG_FORMAT",
     "APP_ENV",
 )
 

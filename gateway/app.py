@@ -2,9 +2,7 @@
 
 import logging
 import math
-import re
 import time
-import uuid
 from http import HTTPStatus
 from typing import Any
 
@@ -26,7 +24,7 @@ from gateway.rate_limits import RateLimits
 from gateway.schema import build
 from gateway.settings import Settings
 from gateway.sockets import Sockets
-from kit import http_metrics, http_tracing, tracing
+from kit import http_metrics, http_tracing, request_id, tracing
 from kit.auth import ANONYMOUS, Session, Verifier
 from kit.errors import Failure, Kind
 from kit.log import redact
@@ -35,8 +33,6 @@ logger = logging.getLogger(__name__)
 
 PATH = "/graphql"
 REQUEST_ID = web.RequestKey("request_id", str)
-# A proxy's id is taken over when it can't break a log line.
-GIVEN_REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 # What pages of other origins may send, and how long browsers may remember that (a day), in seconds.
 CORS_HEADERS = {
     "Access-Control-Allow-Methods": "GET, POST",
@@ -99,8 +95,7 @@ class Gateway:
     @web.middleware
     async def around_each(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Gives the request an id, and puts every error into JSON."""
-        given = request.headers.get("X-Request-Id", "")
-        request[REQUEST_ID] = given if GIVEN_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        request[REQUEST_ID] = request_id.begin(request.headers.get("X-Request-Id", ""))
         tracing.tell("esimgo.request.id", redact(request[REQUEST_ID]))
         response = await self._answer(request, handler)
         if self.stopping:

@@ -1,11 +1,16 @@
-"""Log lines that people read in a terminal, with everything secret or personal cut out."""
+"""Log lines for people in a terminal, or as JSON for programs, with everything secret or personal cut out."""
 
+import json
 import logging
 import re
 import sys
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from aiohttp.http_exceptions import HttpProcessingError
+from opentelemetry import trace
+
+from kit import request_id
 
 # What may stand in any text, also in one that a library wrote: access tokens, activation codes and
 # the middle digits of ICCIDs.
@@ -28,11 +33,53 @@ class RedactingFormatter(logging.Formatter):
 
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
-        # Longest first, as one secret may be part of another; short ones would cut innocent words.
-        self._secrets = sorted({s for s in secrets if len(s) >= 8}, key=len, reverse=True)
+        self._secrets = _sorted(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record), self._secrets)
+        ids = "".join(f" {name}={value}" for name, value in belongs_to().items())
+        first, *more = redact(super().format(record), self._secrets).split("\n", 1)
+        return "\n".join([first + ids, *more])
+
+
+class JSONFormatter(logging.Formatter):
+    """Formats a record as one line of JSON, each text in it redacted."""
+
+    def __init__(self, secrets: Iterable[str], service: str) -> None:
+        super().__init__()
+        self._secrets = _sorted(secrets)
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "service": self._service,
+            "logger": record.name,
+            "message": redact(record.getMessage(), self._secrets),
+            **belongs_to(),
+        }
+        if record.exc_info:
+            line["exception"] = redact(self.formatException(record.exc_info), self._secrets)
+        if record.stack_info:
+            line["stack"] = redact(record.stack_info, self._secrets)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def belongs_to() -> dict[str, str]:
+    """The ids of the request and of the span that this is about, as far as there are any."""
+    ids = {}
+    if given := request_id.current():
+        ids["request_id"] = redact(given)
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        ids["trace_id"] = trace.format_trace_id(span.trace_id)
+        ids["span_id"] = trace.format_span_id(span.span_id)
+    return ids
+
+
+def _sorted(secrets: Iterable[str]) -> list[str]:
+    """Longest first, as one secret may be part of another; short ones would cut innocent words."""
+    return sorted({s for s in secrets if len(s) >= 8}, key=len, reverse=True)
 
 
 def shorten_rubbish(record: logging.LogRecord) -> bool:
@@ -48,10 +95,18 @@ def shorten_rubbish(record: logging.LogRecord) -> bool:
     return True
 
 
-def setup(level: str, secrets: Iterable[str] = ()) -> None:
-    """Sends all logging to standard error; `secrets` are values that no line may hold."""
+def setup(
+    level: str, secrets: Iterable[str] = (), *, style: str = "text", service: str = ""
+) -> None:
+    """Sends all logging to standard error; `secrets` are values that no line may hold.
+
+    `style` is text, json, or auto: text on a terminal and JSON elsewhere.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(RedactingFormatter(secrets))
+    as_json = style == "json" or (style == "auto" and not sys.stderr.isatty())
+    handler.setFormatter(
+        JSONFormatter(secrets, service) if as_json else RedactingFormatter(secrets)
+    )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # They tell every request with its whole path, and every retry; our own lines say more with less.
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)

@@ -39,6 +39,7 @@ class Surroundings:
     """
 
     log_level: str
+    log_format: str
     debugging: bool
     telemetry: TelemetrySettings
 
@@ -51,6 +52,12 @@ class Surroundings:
         stage = env.choice("APP_ENV", APP_ENV_HELP, "production", ("production", "development"))
         return cls(
             log_level=level,
+            log_format=env.choice(
+                "LOG_FORMAT",
+                "text for people, json for programs, or auto: text on a terminal, json elsewhere.",
+                "auto",
+                ("auto", "text", "json"),
+            ),
             debugging=level == "debug" and stage == "development",
             telemetry=TelemetrySettings.read(env, name, metrics_port),
         )
@@ -77,7 +84,12 @@ def run(
     except SettingsError as error:
         sys.stderr.write(f"cannot start: {error}\n")
         sys.exit(2)
-    log.setup(surroundings.log_level, secrets(settings))
+    log.setup(
+        surroundings.log_level,
+        secrets(settings),
+        style=surroundings.log_format,
+        service=name,
+    )
     telemetry = Telemetry.start(surroundings.telemetry)
     with suppress(Stopped):
         uvloop.run(_until_stopped(settings, main, telemetry), debug=surroundings.debugging)

@@ -192,7 +192,13 @@ class Provider:
                         status = turn.status
                         if status is not None:
                             span.set("http.response.status_code", status)
-                        self._metrics.answered(call.endpoint, status, self._clock.now() - started)
+                        took = self._clock.now() - started
+                        self._metrics.answered(call.endpoint, status, took)
+                        if log.isEnabledFor(logging.DEBUG):
+                            log.debug(
+                                "provider: %s path=%s status=%s after=%dms attempt=%d",
+                                *(call.endpoint, redact(call.path), status, took * 1000, number),
+                            )
             except Failure as failure:
                 self._metrics.failed(call.endpoint, failure.reason)
                 log.log(

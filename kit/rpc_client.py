@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 import grpc
 
-from kit import rpc_guard, rpc_tracing
+from kit import request_id, rpc_guard, rpc_tracing
 from kit.rpc import MAX_ANSWER, MAX_REQUEST
 from kit.rpc_errors import from_error
 from kit.rpc_metrics import ClientMetrics
@@ -75,9 +75,10 @@ async def call(
 
 
 def _metadata(token: str | None, span: Spanned) -> tuple[tuple[str, str], ...]:
-    """The session, and the trace that the call belongs to."""
+    """The session, and the request and the trace that the call belongs to."""
     session = (("authorization", f"Bearer {token}"),) if token else ()
-    return (*session, *span.metadata())
+    asked = ((request_id.HEADER, given),) if (given := request_id.current()) else ()
+    return (*session, *asked, *span.metadata())
 
 
 @cache

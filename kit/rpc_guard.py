@@ -14,7 +14,7 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import DecodeError
 
-from kit import rpc_tracing, tokens
+from kit import request_id, rpc_tracing, tokens
 from kit.auth import Role, Session, Verifier
 from kit.errors import Failure, Kind
 from kit.rpc_errors import CODES, to_status
@@ -187,6 +187,7 @@ class Guard(grpc.aio.ServerInterceptor):
     async def _admit(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> Session:
         metadata = context.invocation_metadata() or ()
         header = next((str(v) for k, v in metadata if k == "authorization"), None)
+        request_id.take(next((str(v) for k, v in metadata if k == request_id.HEADER), ""))
         caller = await self._verifier.session(header)
         rule = self._access[method]
         if caller.role in ALLOWED[rule]:

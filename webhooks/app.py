@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from kit import http_metrics, http_tracing, tracing
+from kit import http_metrics, http_tracing, request_id, tracing
 from kit.db import Database
 from kit.errors import Failure
 from webhooks import addresses, inbox, signature
@@ -62,6 +62,7 @@ class Callbacks:
 
     async def receive(self, request: web.Request) -> web.Response:
         """200 only after the commit: what was acknowledged is stored."""
+        request_id.begin(request.headers.get("X-Request-Id", ""))
         if not self._is_allowed(request):
             logger.warning("a callback from an address that is not allowed was refused")
             return self._refusal(403, "address", "Callbacks are not taken from this address")

@@ -1,12 +1,83 @@
 """What may stand in a log line, and how long a stranger can make one."""
 
 import asyncio
+import json
 import logging
+import subprocess
+import sys
+from contextvars import copy_context
+from typing import Any
 
 import pytest
 from aiohttp import web
+from opentelemetry import trace
 
+from kit import log, request_id
+
+TRACE = trace.SpanContext(0x1234567890ABCDEF1234567890ABCDEF, 0x1234567890ABCDEF, is_remote=False)
+
+
+def formatted(formatter: logging.Formatter, *told: Any, request: str = "") -> str:
+    """What a line looks like within a span and, if given, a request."""
+
+    def inside() -> str:
+        request_id.take(request)
+        with trace.use_span(trace.NonRecordingSpan(TRACE)):
+            record = logging.LogRecord("x", logging.INFO, "x", 1, "told %s", told, None)
+            return formatter.format(record)
+
+    return copy_context().run(inside)
+
+
+def test_a_line_of_json_says_to_which_request_and_trace_it_belongs() -> None:
+    line = json.loads(formatted(log.JSONFormatter([], "gateway"), 'a "b"\n', request="r-1"))
+    assert line.pop("time").endswith("+00:00")
+    assert line == {
+        "level": "INFO",
+        "service": "gateway",
+        "logger": "x",
+        "message": 'told a "b"\n',
+        "request_id": "r-1",
+        "trace_id": "1234567890abcdef1234567890abcdef",
+        "span_id": "1234567890abcdef",
+    }
+
+
+def test_a_line_for_people_does_so_too() -> None:
+    line = formatted(log.RedactingFormatter([]), "it", request="r-1")
+    ids = "request_id=r-1 trace_id=1234567890abcdef1234567890abcdef span_id=1234567890abcdef"
+    assert line.endswith(f"told it {ids}")
+
+
+@pytest.mark.parametrize("given", ["two\nlines", "x" * 65, "sp ace", ""])
+def test_an_id_that_could_break_a_line_is_not_taken_over(given: str) -> None:
+    assert "request_id" not in json.loads(
+        formatted(log.JSONFormatter([], "gateway"), "it", request=given)
+    )
+
+
+def test_an_error_in_json_has_its_traceback_in_one_line_without_secrets() -> None:
+    error = ValueError("failed with an-api-key")
+    record = logging.LogRecord(
+        "x", logging.ERROR, "x", 1, "no", (), (ValueError, error, error.__traceback__)
+    )
+    line = log.JSONFormatter(["an-api-key"], "orders").format(record)
+    assert "\n" not in line
+    assert json.loads(line)["exception"] == "ValueError: failed with [secret]"
+
+
+@pytest.mark.parametrize(("style", "is_json"), [("auto", True), ("json", True), ("text", False)])
+def test_what_is_no_terminal_gets_json_unless_told_otherwise(style: str, is_json: bool) -> None:
+    program = f"""
+import logging
 from kit import log
+log.setup("info", style="{style}", service="orders")
+logging.getLogger("x").info("told")
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert told.stderr.startswith("{") is is_json
 
 
 @pytest.mark.parametrize(
@@ -18,8 +89,14 @@ from kit import log
         "an-api-key",
     ],
 )
-def test_secrets_are_cut_out_of_lines_and_tracebacks(secret: str) -> None:
-    formatter = log.RedactingFormatter(["an-api-key"])
+@pytest.mark.parametrize(
+    "formatter",
+    [log.RedactingFormatter(["an-api-key"]), log.JSONFormatter(["an-api-key"], "orders")],
+    ids=["text", "json"],
+)
+def test_secrets_are_cut_out_of_lines_and_tracebacks(
+    secret: str, formatter: logging.Formatter
+) -> None:
     error = ValueError(f"failed with {secret}")
     cause = (ValueError, error, None)
     record = logging.LogRecord("x", logging.ERROR, "x", 1, "told %s", (secret,), cause)
