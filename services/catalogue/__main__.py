@@ -10,16 +10,18 @@ from kit import process, provider_health, rpc
 from kit.auth import Verifier
 from kit.cache import Cache
 from kit.db import Database
+from kit.notify import Notices
 from kit.provider import Provider
 from kit.provider_shared import SharedTokens
 from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
 from services.catalogue.datasource import CatalogueDataSource
+from services.catalogue.live import CHANNEL, Live
 from services.catalogue.servicer import ACCESS, CatalogueServicer
 from services.catalogue.settings import Settings
 from services.catalogue.sync import Sync
 
 OWNER = "catalogue"
-NEEDS = "015_list_plans_by_place"
+NEEDS = "016_notify_revisions"
 # Seconds that calls in progress get at the end; none here takes longer.
 GRACE = 10.0
 
@@ -44,7 +46,8 @@ async def serve(
         sync = Sync(
             database, source, every=settings.sync_seconds, allow_shrink=settings.allow_shrink
         )
-        servicer = CatalogueServicer(database, sync)
+        notices = await stack.enter_async_context(Notices.open(service.notices_url, CHANNEL))
+        servicer = CatalogueServicer(database, sync, Live(database, notices))
         verifier = Verifier(
             supabase_url=service.sessions.supabase_url,
             service_role_key=service.sessions.service_role_key,

@@ -13,6 +13,7 @@ from kit.rpc_guard import Access
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.catalogue.v1 import catalogue_pb2_grpc
 from services.catalogue import featured, listing, messages, places, requests, runs, store
+from services.catalogue.live import Live
 from services.catalogue.plan import PlanFilter, fold
 from services.catalogue.shelf import Shelf
 from services.catalogue.sync import Sync
@@ -33,6 +34,7 @@ ACCESS: Mapping[str, Access] = {
     "ListFeaturedPlans": Access.PUBLIC,
     "ListRegions": Access.PUBLIC,
     "ListCountries": Access.PUBLIC,
+    "WatchRevision": Access.PUBLIC,
     "SetFeaturedPlans": Access.ADMIN,
     "SetPlanHidden": Access.ADMIN,
     "SyncCatalogue": Access.ADMIN,
@@ -43,9 +45,10 @@ ACCESS: Mapping[str, Access] = {
 class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
     """Reads run in the caller's session, which may be nobody's; row security allows changes."""
 
-    def __init__(self, database: Database, sync: Sync) -> None:
+    def __init__(self, database: Database, sync: Sync, live: Live) -> None:
         self._database = database
         self._sync = sync
+        self._live = live
         self._shelf = Shelf()
 
     async def ListPlans(self, request: pb.ListPlansRequest, context: Any) -> pb.ListPlansResponse:
@@ -188,6 +191,12 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
                 raise _no_plan(request.plan_id)
             [plan] = await store.plans_by_ids(connection, [plan_id])
         return pb.SetPlanHiddenResponse(plan=messages.plan_message(plan))
+
+    async def WatchRevision(
+        self, request: pb.WatchRevisionRequest, context: Any
+    ) -> AsyncIterator[pb.WatchRevisionResponse]:
+        async for revision in self._live.watch():
+            yield pb.WatchRevisionResponse(revision=revision)
 
     async def SyncCatalogue(
         self, request: pb.SyncCatalogueRequest, context: Any

@@ -25,7 +25,7 @@ class Settings:
     def read(cls, env: Env) -> Self:
         """Declares and reads the variables; what is missing or unfit is reported to `env`."""
         return cls(
-            service=ServiceSettings.read(env, "catalogue", 50051, listens=False),
+            service=ServiceSettings.read(env, "catalogue", 50051, listens=True),
             provider=ProviderSettings.read(env),
             sync_seconds=env.number(
                 "CATALOGUE_SYNC_SECONDS",

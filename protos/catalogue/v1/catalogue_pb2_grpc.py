@@ -69,6 +69,11 @@ class CatalogueServiceStub:
                 request_serializer=catalogue_dot_v1_dot_catalogue__pb2.ListCountriesRequest.SerializeToString,
                 response_deserializer=catalogue_dot_v1_dot_catalogue__pb2.ListCountriesResponse.FromString,
                 _registered_method=True)
+        self.WatchRevision = channel.unary_stream(
+                '/catalogue.v1.CatalogueService/WatchRevision',
+                request_serializer=catalogue_dot_v1_dot_catalogue__pb2.WatchRevisionRequest.SerializeToString,
+                response_deserializer=catalogue_dot_v1_dot_catalogue__pb2.WatchRevisionResponse.FromString,
+                _registered_method=True)
         self.SetFeaturedPlans = channel.unary_unary(
                 '/catalogue.v1.CatalogueService/SetFeaturedPlans',
                 request_serializer=catalogue_dot_v1_dot_catalogue__pb2.SetFeaturedPlansRequest.SerializeToString,
@@ -144,6 +149,14 @@ class CatalogueServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchRevision(self, request, context):
+        """A number that grows with every change of what is on offer: now, and after each change, with no end. For
+        whoever keeps answers, and must not keep them longer than they are true.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetFeaturedPlans(self, request, context):
         """Replaces the administrator's choice of featured plans; an empty list returns to the rule. Administrators only.
         NOT_FOUND names the ids that are unknown.
@@ -206,6 +219,11 @@ def add_CatalogueServiceServicer_to_server(servicer, server):
                     servicer.ListCountries,
                     request_deserializer=catalogue_dot_v1_dot_catalogue__pb2.ListCountriesRequest.FromString,
                     response_serializer=catalogue_dot_v1_dot_catalogue__pb2.ListCountriesResponse.SerializeToString,
+            ),
+            'WatchRevision': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchRevision,
+                    request_deserializer=catalogue_dot_v1_dot_catalogue__pb2.WatchRevisionRequest.FromString,
+                    response_serializer=catalogue_dot_v1_dot_catalogue__pb2.WatchRevisionResponse.SerializeToString,
             ),
             'SetFeaturedPlans': grpc.unary_unary_rpc_method_handler(
                     servicer.SetFeaturedPlans,
@@ -395,6 +413,33 @@ class CatalogueService:
             '/catalogue.v1.CatalogueService/ListCountries',
             catalogue_dot_v1_dot_catalogue__pb2.ListCountriesRequest.SerializeToString,
             catalogue_dot_v1_dot_catalogue__pb2.ListCountriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchRevision(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/catalogue.v1.CatalogueService/WatchRevision',
+            catalogue_dot_v1_dot_catalogue__pb2.WatchRevisionRequest.SerializeToString,
+            catalogue_dot_v1_dot_catalogue__pb2.WatchRevisionResponse.FromString,
             options,
             channel_credentials,
             insecure,

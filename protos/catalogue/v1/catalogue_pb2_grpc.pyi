@@ -55,6 +55,10 @@ class CatalogueServiceStub:
     """Every region with the number of its plans and the lowest price."""
     ListCountries: _grpc.UnaryUnaryMultiCallable[_catalogue_pb2.ListCountriesRequest, _catalogue_pb2.ListCountriesResponse]
     """Every country with the number of the plans that cover it and the lowest price."""
+    WatchRevision: _grpc.UnaryStreamMultiCallable[_catalogue_pb2.WatchRevisionRequest, _catalogue_pb2.WatchRevisionResponse]
+    """A number that grows with every change of what is on offer: now, and after each change, with no end. For
+    whoever keeps answers, and must not keep them longer than they are true.
+    """
     SetFeaturedPlans: _grpc.UnaryUnaryMultiCallable[_catalogue_pb2.SetFeaturedPlansRequest, _catalogue_pb2.SetFeaturedPlansResponse]
     """Replaces the administrator's choice of featured plans; an empty list returns to the rule. Administrators only.
     NOT_FOUND names the ids that are unknown.
@@ -95,6 +99,10 @@ class CatalogueServiceAsyncStub(CatalogueServiceStub):
     """Every region with the number of its plans and the lowest price."""
     ListCountries: _aio.UnaryUnaryMultiCallable[_catalogue_pb2.ListCountriesRequest, _catalogue_pb2.ListCountriesResponse]  # type: ignore[assignment]
     """Every country with the number of the plans that cover it and the lowest price."""
+    WatchRevision: _aio.UnaryStreamMultiCallable[_catalogue_pb2.WatchRevisionRequest, _catalogue_pb2.WatchRevisionResponse]  # type: ignore[assignment]
+    """A number that grows with every change of what is on offer: now, and after each change, with no end. For
+    whoever keeps answers, and must not keep them longer than they are true.
+    """
     SetFeaturedPlans: _aio.UnaryUnaryMultiCallable[_catalogue_pb2.SetFeaturedPlansRequest, _catalogue_pb2.SetFeaturedPlansResponse]  # type: ignore[assignment]
     """Replaces the administrator's choice of featured plans; an empty list returns to the rule. Administrators only.
     NOT_FOUND names the ids that are unknown.
@@ -168,6 +176,16 @@ class CatalogueServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalogue_pb2.ListCountriesResponse, _abc.Awaitable[_catalogue_pb2.ListCountriesResponse]]:
         """Every country with the number of the plans that cover it and the lowest price."""
+
+    @_abc_1.abstractmethod
+    def WatchRevision(
+        self,
+        request: _catalogue_pb2.WatchRevisionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_catalogue_pb2.WatchRevisionResponse], _abc.AsyncIterator[_catalogue_pb2.WatchRevisionResponse]]:
+        """A number that grows with every change of what is on offer: now, and after each change, with no end. For
+        whoever keeps answers, and must not keep them longer than they are true.
+        """
 
     @_abc_1.abstractmethod
     def SetFeaturedPlans(

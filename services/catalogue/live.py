@@ -1,0 +1,31 @@
+"""What callers who keep listening hear: the number of what is on offer, and the next one after a change."""
+
+from collections.abc import AsyncIterator
+
+from kit.db import Database
+from kit.notify import Notices
+from services.catalogue import store
+
+# What the trigger on the table notifies on, and of what.
+CHANNEL = "esimgo_catalogue"
+REVISION = "revision"
+
+
+class Live:
+    """Follows the catalogue in the database, whichever process changes it."""
+
+    def __init__(self, database: Database, notices: Notices) -> None:
+        self._database = database
+        self._notices = notices
+
+    async def watch(self) -> AsyncIterator[int]:
+        """The revision now, and whenever it may have grown, with no end.
+
+        Raises Failure UNAVAILABLE when the database is away.
+        """
+        with self._notices.listening([REVISION]) as ear:
+            while True:
+                async with self._database.system() as connection:
+                    revision = await store.revision(connection)
+                yield revision
+                await ear.changes()

@@ -1,0 +1,41 @@
+"""Whoever keeps the catalogue's answers hears when they are no longer true."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from protos.catalogue.v1 import catalogue_pb2 as pb
+from tests.component.catalogue.conftest import FOUR, PATIENCE, OpenShop, Shop
+
+Change = Callable[[Shop], Awaitable[Any]]
+
+
+async def choose(shop: Shop) -> None:
+    ids = [(await shop.plan("esim_b")).id]
+    request = pb.SetFeaturedPlansRequest(plan_ids=ids)
+    await shop.call("SetFeaturedPlans", request, shop.auth.service_role_key)
+
+
+CHANGES: dict[str, Change] = {
+    "hidden": lambda shop: shop.hide("esim_a"),
+    "featured": choose,
+    "read anew": lambda shop: shop.sync(),
+}
+
+
+async def next_of(revisions: AsyncIterator[Any]) -> int:
+    async with asyncio.timeout(PATIENCE):
+        return int((await anext(revisions)).revision)
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+async def test_the_revision_is_told_at_once_and_after_a_change(
+    open_shop: OpenShop, change: Change
+) -> None:
+    async with open_shop(FOUR) as shop:
+        revisions = aiter(shop.stub.WatchRevision(pb.WatchRevisionRequest()))
+        before = await next_of(revisions)
+        await change(shop)
+        assert await next_of(revisions) > before
