@@ -1,5 +1,6 @@
 """The tables of the gateway's bench: medians over the rounds, and ratios to Apollo Server."""
 
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 
@@ -46,13 +47,13 @@ def _line(title: str, server: str, runs: Sequence[Run], marks: Sequence[Run] | N
     rate, own = _rate(runs), _own(server, runs)
     figures = (
         f"{rate:>10,.0f}{_median(runs, lambda r: r.p50):>10.2f}{_median(runs, lambda r: r.p99):>10.2f}"
-        f"{own:>10.3f}{_median(runs, lambda r: _behind(server, r)):>10.3f}"
+        f"{own:>10.3f}{_each(runs, lambda r: _behind(server, r)):>10.3f}"
         f"{_median(runs, lambda r: r.cpu[server] / r.seconds * 100):>10.0f}"
         f"{_median(runs, lambda r: max(0.0, r.core - r.cpu[server]) / r.seconds * 100):>10.0f}"
         f"{_median(runs, lambda r: _others(server, r)):>10.0f}{sum(r.errors for r in runs):>10}"
     )
     if marks:
-        figures += f"{rate / _rate(marks):>10.2f}{_own(APOLLO, marks) / own:>10.2f}"
+        figures += f"{_times(rate, _rate(marks)):>10.2f}{_times(_own(APOLLO, marks), own):>10.2f}"
     return f"{title:<20}{figures}"
 
 
@@ -64,13 +65,22 @@ def _rate(runs: Sequence[Run]) -> float:
     return _median(runs, lambda run: run.requests / run.seconds)
 
 
+def _times(figure: float, mark: float) -> float:
+    return figure / mark if mark else math.nan
+
+
 def _own(server: str, runs: Sequence[Run]) -> float:
-    return _median(runs, lambda run: run.cpu[server] / run.requests * 1000)
+    return _each(runs, lambda run: run.cpu[server])
+
+
+def _each(runs: Sequence[Run], seconds: Callable[[Run], float]) -> float:
+    """Milliseconds for a request over all runs; a run on a crowded machine may have answered none."""
+    requests = sum(run.requests for run in runs)
+    return sum(map(seconds, runs)) / requests * 1000 if requests else math.nan
 
 
 def _behind(server: str, run: Run) -> float:
-    rest = sum(run.cpu.values()) - run.cpu[server] - run.cpu["load"]
-    return rest / run.requests * 1000
+    return sum(run.cpu.values()) - run.cpu[server] - run.cpu["load"]
 
 
 def _others(server: str, run: Run) -> float:

@@ -9,9 +9,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bench import gateway_cpu
+from bench import gateway_cpu, gateway_report
 from bench.gateway import KEPT, available, comparing
-from bench.gateway_load import Question, put_load
+from bench.gateway_load import Question, Run, put_load
 from bench.gateway_servers import (
     APOLLO,
     BARE,
@@ -79,3 +79,23 @@ async def test_the_load_counts_what_it_did(
     assert run.errors == (run.requests if bad else 0)
     assert run.cpu[BARE] > 0
     assert run.p50 <= run.p99
+
+
+def ran(server: str, requests: int, cpu: float) -> Run:
+    """A second of load on a server."""
+    return Run(requests, 1.0, p50=1.0, p99=2.0, errors=0, cpu={server: cpu, "load": 0.1}, core=cpu)
+
+
+def test_a_server_is_compared_with_apollo() -> None:
+    lines = gateway_report.table(16, {OURS: [ran(OURS, 300, 0.5)], APOLLO: [ran(APOLLO, 100, 0.5)]})
+    assert [line.split()[-2:] for line in lines.splitlines()] == [
+        ["3.00", "3.00"],
+        ["1.00", "1.00"],
+    ]
+
+
+def test_a_run_without_an_answer_spoils_no_table() -> None:
+    runs = {OURS: [ran(OURS, 0, 0.5)], APOLLO: [ran(APOLLO, 100, 0.5), ran(APOLLO, 0, 0.5)]}
+    ours, apollo = gateway_report.table(64, runs).splitlines()
+    assert ours.split()[-2:] == ["0.00", "nan"]
+    assert apollo.split()[5] == "10.000"  # milliseconds of the processor, of both runs
