@@ -7,7 +7,10 @@ pytest_plugins = [
     "tests.fixtures.gateway",
     "tests.fixtures.gateway_customer",
     "tests.fixtures.javascript",
+    "tests.fixtures.chromium",
     "tests.fixtures.platform",
+    "tests.fixtures.containers",
+    "tests.fixtures.collector",
     "tests.fixtures.door",
     "tests.fixtures.tracing",
 ]
