@@ -1,0 +1,113 @@
+"""The dashboards' queries and the rules, asked of a real Prometheus that reads five real processes."""
+
+import asyncio
+import json
+import math
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml
+
+from tests.fixtures.busy_shop import SETTINGS, BusyShop
+from tests.fixtures.free_ports import free_ports
+from tests.fixtures.one_machine import Starting, Up
+from tests.fixtures.scraping import address
+
+OBSERVABILITY = Path(__file__).parents[2] / "deploy" / "observability"
+DASHBOARDS = sorted((OBSERVABILITY / "grafana" / "dashboards").glob("*.json"))
+pytestmark = [
+    pytest.mark.timeout(300),  # seconds; nine processes start on a machine with other tests
+    pytest.mark.skipif(
+        shutil.which("prometheus") is None,
+        reason="prometheus is not installed (Debian: apt-get install prometheus)",
+    ),
+]
+# Each sells, fails and calls back once, which takes longer than Prometheus's second.
+ROUNDS = 20
+# What Grafana fills in; the whole run is younger than this.
+VARIABLES = {"$__rate_interval": "10m", "$__range": "10m"}
+
+
+def queries() -> Iterator[tuple[str, str]]:
+    """Each panel's title and expression."""
+    for dashboard in DASHBOARDS:
+        for panel in json.loads(dashboard.read_text())["panels"]:
+            for target in panel.get("targets", ()):
+                expression = target["expr"]
+                for variable, value in VARIABLES.items():
+                    expression = expression.replace(variable, value)
+                yield panel["title"], expression
+
+
+@asynccontextmanager
+async def prometheus(up: Up, folder: Path) -> AsyncIterator[str]:
+    """One with our configuration, but this machine's addresses and a quicker pace; gives its API."""
+    config = yaml.safe_load((OBSERVABILITY / "prometheus.yml").read_text())
+    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config["rule_files"] = [str(OBSERVABILITY / pattern) for pattern in config["rule_files"]]
+    for target in config["scrape_configs"][0]["static_configs"]:
+        target["targets"] = [address(up, target["labels"]["service"])]
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    (port,) = free_ports(1)
+    process = await asyncio.create_subprocess_exec(
+        "prometheus",
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--log.level=error",
+    )
+    try:
+        yield f"http://127.0.0.1:{port}/api/v1"
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def asked(http: aiohttp.ClientSession, url: str, **parameters: str) -> Any:
+    async with http.get(url, params=parameters) as answer:
+        body = await answer.json()
+    assert body["status"] == "success", (parameters, body)
+    return body["data"]
+
+
+async def empty(http: aiohttp.ClientSession, api: str) -> list[tuple[str, str]]:
+    """The panels' queries that give no number."""
+    found = []
+    for title, expression in queries():
+        series = (await asked(http, f"{api}/query", query=expression))["result"]
+        if not any(math.isfinite(float(one["value"][1])) for one in series):
+            found.append((title, expression))
+    return found
+
+
+async def test_every_panel_shows_something_and_every_rule_is_evaluated(
+    starting: Starting, one_machine: dict[str, str], http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    assert len(list(queries())) > 50
+    one_machine.update(SETTINGS)
+    async with starting() as up:
+        await up.until("myESIMs")
+        async with prometheus(up, tmp_path) as api:
+            shop = BusyShop(up, http)
+            await shop.trade()
+            # A rate needs something that happens after the first time that it was read.
+            missing = await empty(http, api)
+            for _ in range(ROUNDS):
+                if not missing:
+                    break
+                _, esim = await shop.sell()
+                await shop.err()
+                await shop.tell(esim)
+                missing = await empty(http, api)
+            assert missing == []
+            groups = (await asked(http, f"{api}/rules"))["groups"]
+            unwell = [r for g in groups for r in g["rules"] if r["health"] != "ok"]
+            assert len(groups) >= 8
+            assert unwell == []
+            targets = (await asked(http, f"{api}/targets"))["activeTargets"]
+            assert [t["health"] for t in targets] == ["up"] * 5
