@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.compose_commands import compose
 from cli.console import Console
 from cli.order_commands import orders
 from cli.run import refuse, run_command
@@ -219,6 +220,7 @@ def doctor() -> None:
     sys.exit(0 if asyncio.run(run()) else 1)
 
 
+esimgo.add_command(compose)
 esimgo.add_command(orders)
 
 if __name__ == "__main__":

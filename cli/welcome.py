@@ -31,20 +31,21 @@ async def show(
 ) -> None:
     """Waits until there are plans to buy, and then says so; `began` is of time.monotonic."""
     url = f"http://localhost:{settings.ports['GATEWAY_PORT']}/graphql"
-    plan = await _first_plan(http, url, console)
+    plan = await first_plan(http, url, console)
     console.say(OWN_NAME, f"ready in {time.monotonic() - began:.1f} s")
     if settings.real_supabase:
-        tokens = (
+        lines = (
             "  A token of yours; it asks for the password:\n"
             "TOKEN=$(./esimgo token --email YOU@YOUR.DOMAIN --password)"
         )
     else:
-        tokens = await _tokens(http, values["SUPABASE_URL"])
-    blocks = (_addresses(settings, values, url), tokens, _commands(url, plan))
+        lines = await tokens(http, values["SUPABASE_URL"])
+    blocks = (_addresses(settings, values, url), lines, commands(url, plan))
     console.show("\n" + "\n\n".join(blocks) + "\n")
 
 
-async def _tokens(http: aiohttp.ClientSession, auth: str) -> str:
+async def tokens(http: aiohttp.ClientSession, auth: str) -> str:
+    """A customer's and an administrator's, of the emulator at `auth`, as lines that a shell takes."""
     try:
         customer = await sessions.mint(http, auth, CUSTOMER, admin=False)
         admin = await sessions.mint(http, auth, ADMIN, admin=True)
@@ -81,7 +82,8 @@ def _addresses(settings: LocalSettings, values: Mapping[str, str], url: str) -> 
     )
 
 
-def _commands(url: str, plan_id: str) -> str:
+def commands(url: str, plan_id: str) -> str:
+    """What to type to see plans, buy that one, and see one's eSIMs."""
     signed_in = f'curl {url} {JSON} -H "Authorization: Bearer $TOKEN"'
     purchase = (
         f'mutation {{ purchaseESIM(planId: \\"{plan_id}\\", input: {{quantity: 1}})'
@@ -97,7 +99,7 @@ def _commands(url: str, plan_id: str) -> str:
     )
 
 
-async def _first_plan(http: aiohttp.ClientSession, url: str, console: Console) -> str:
+async def first_plan(http: aiohttp.ClientSession, url: str, console: Console) -> str:
     """The cheapest featured plan, as soon as there is one."""
     told = time.monotonic()
     while True:

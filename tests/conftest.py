@@ -8,6 +8,7 @@ pytest_plugins = [
     "tests.fixtures.gateway_customer",
     "tests.fixtures.javascript",
     "tests.fixtures.platform",
+    "tests.fixtures.containers",
     "tests.fixtures.collector",
     "tests.fixtures.door",
     "tests.fixtures.tracing",

@@ -12,8 +12,15 @@ from sandbox.auth.app import start
 from sandbox.auth.settings import DEFAULT_TOKEN_LIFETIME, AuthSettings
 
 
+def from_environment(name: str) -> str | None:
+    """A variable, or what is in the file that NAME_FILE names, as containers get their secrets."""
+    if file := os.environ.get(f"{name}_FILE"):
+        return Path(file).read_text().strip()
+    return os.environ.get(name)
+
+
 def read_arguments() -> argparse.Namespace:
-    """The command line; the keys may also stand in the environment."""
+    """The command line; the keys may also stand in the environment, or in files named there."""
     parser = argparse.ArgumentParser(
         prog="python -m sandbox.auth", description="A local emulator of Supabase Auth."
     )
@@ -22,11 +29,11 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--state", type=Path, help="file that keeps accounts, sessions and keys")
     parser.add_argument("--public-url", default="", help="what clients call SUPABASE_URL")
     parser.add_argument(
-        "--anon-key", default=os.environ.get("SUPABASE_ANON_KEY"), help="or SUPABASE_ANON_KEY"
+        "--anon-key", default=from_environment("SUPABASE_ANON_KEY"), help="or SUPABASE_ANON_KEY"
     )
     parser.add_argument(
         "--service-role-key",
-        default=os.environ.get("SUPABASE_SERVICE_ROLE_KEY"),
+        default=from_environment("SUPABASE_SERVICE_ROLE_KEY"),
         help="or SUPABASE_SERVICE_ROLE_KEY",
     )
     parser.add_argument(

@@ -1,65 +1,12 @@
-"""A customer's whole way, over HTTP alone, signed in with the real Supabase client."""
-
-import base64
-import io
-from collections.abc import Awaitable, Callable
-from typing import Any
+"""A customer's whole way on one machine, as `make up` starts it."""
 
 import aiohttp
 import pytest
-import zxingcpp
-from PIL import Image
-from supabase import acreate_client
 
-from tests.fixtures.one_machine import Starting, Up
+from tests.e2e.journey import Stack, travel
+from tests.fixtures.one_machine import Starting
 
 pytestmark = pytest.mark.timeout(300)  # seconds; nine processes start on a machine with other tests
-
-Ask = Callable[..., Awaitable[dict[str, Any]]]
-
-ESIM = """
-id iccid status customerRef qrCode activationCode smdpAddress matchingId assignedDate
-lastAction actionDate createdAt updatedAt
-order { id status } plan { id name }
-bundles { id name state dataUsed dataRemaining startDate endDate }
-usage { totalUsed totalRemaining activeBundles }
-"""
-ORDER = f"""
-id reference status quantity totalPrice createdAt updatedAt dataPlan {{ id name price }}
-esims {{ {ESIM} }}
-"""
-
-
-async def signed_in(up: Up, http: aiohttp.ClientSession) -> Ask:
-    """Signs up, signs in, and gives a way to ask the gateway with that session."""
-    supabase = await acreate_client(
-        f"http://127.0.0.1:{up.environment['SANDBOX_AUTH_PORT']}",
-        next(line.split()[-1] for line in up.lines if "SUPABASE_ANON_KEY" in line),
-    )
-    credentials: Any = {"email": "traveller@example.com", "password": "correct horse battery"}
-    await supabase.auth.sign_up(credentials)
-    session = (await supabase.auth.sign_in_with_password(credentials)).session
-    assert session is not None
-    url = f"http://127.0.0.1:{up.environment['GATEWAY_PORT']}/graphql"
-    headers = {"Authorization": f"Bearer {session.access_token}"}
-
-    async def ask(query: str, **variables: Any) -> dict[str, Any]:
-        body = {"query": query, "variables": variables}
-        async with http.post(url, json=body, headers=headers) as response:
-            answer = await response.json()
-        assert "errors" not in answer, answer
-        data: dict[str, Any] = answer["data"]
-        return data
-
-    return ask
-
-
-def read_qr(data_uri: str) -> str:
-    """What a phone's camera reads in the picture."""
-    head, _, picture = data_uri.partition(",")
-    assert head == "data:image/png;base64"
-    (code,) = zxingcpp.read_barcodes(Image.open(io.BytesIO(base64.b64decode(picture))))
-    return str(code.text)
 
 
 async def test_every_documented_operation_from_browsing_to_cancelling(
@@ -68,105 +15,12 @@ async def test_every_documented_operation_from_browsing_to_cancelling(
     one_machine["ESIMS_FRESH_SECONDS"] = "0"  # every look at an eSIM reads the provider
     async with starting() as up:
         await up.until("myESIMs")
-        ask = await signed_in(up, http)
-
-        # Browse.
-        featured = (await ask("{ featuredPlans { id name price currency } }"))["featuredPlans"]
-        assert featured
-        wanted = {"region": "Europe", "duration": 30, "maxPrice": 100}
-        plans = (
-            await ask(
-                "query ($f: DataPlanFilter) { dataPlans(filter: $f) { id name description region"
-                " countries { name iso region } duration price currency isUnlimited bundleGroup"
-                " features availableQuantity } }",
-                f=wanted,
-            )
-        )["dataPlans"]
-        plan = min((p for p in plans if not p["isUnlimited"]), key=lambda p: p["price"])
-        assert all(p["duration"] == 30 and p["price"] <= 100 for p in plans)
-        one = await ask("query ($id: ID!) { dataPlan(id: $id) { name price } }", id=plan["id"])
-        assert one["dataPlan"] == {"name": plan["name"], "price": plan["price"]}
-
-        # Buy.
-        bought = (
-            await ask(
-                "mutation ($plan: ID!, $input: PurchaseInput) {"
-                f" purchaseESIM(planId: $plan, input: $input) {{ success error order {{ {ORDER} }} }} }}",
-                plan=plan["id"],
-                input={"quantity": 2, "customerReference": "Summer", "autoActivate": False},
-            )
-        )["purchaseESIM"]
-        assert bought["success"], bought
-        order = bought["order"]
-        assert order["status"] == "COMPLETED"
-        assert order["totalPrice"] == pytest.approx(2 * plan["price"])
-        assert len(order["esims"]) == 2
-
-        # My orders, and one of them.
-        mine = await ask(
-            "query ($f: OrderFilter) { myOrders(filter: $f) { id status } }",
-            f={"status": "COMPLETED", "fromDate": "2020-01-01T00:00:00Z"},
+        here = {name: f"http://127.0.0.1:{port}" for name, port in up.environment.items()}
+        stack = Stack(
+            graphql=f"{here['GATEWAY_PORT']}/graphql",
+            auth=here["SANDBOX_AUTH_PORT"],
+            sandbox=here["SANDBOX_PORT"],
+            anon_key=next(line.split()[-1] for line in up.lines if "SUPABASE_ANON_KEY" in line),
         )
-        assert [o["id"] for o in mine["myOrders"]] == [order["id"]]
-        details = (
-            await ask(f"query ($id: ID!) {{ orderDetails(id: $id) {{ {ORDER} }} }}", id=order["id"])
-        )["orderDetails"]
-        assert details["dataPlan"]["name"] == plan["name"]
-        for esim in details["esims"]:
-            assert esim["status"] == "ASSIGNED"
-            lpa = f"LPA:1${esim['smdpAddress']}${esim['matchingId']}"
-            assert esim["activationCode"] == lpa
-            assert read_qr(esim["qrCode"]) == lpa
-
-        # Use data, and see it.
-        used, unused = details["esims"]
-        door = f"http://127.0.0.1:{up.environment['SANDBOX_PORT']}/_control/esims/{used['iccid']}"
-        for act, body in (("install", {}), ("attach", {}), ("use-data", {"megabytes": 250})):
-            async with http.post(f"{door}/{act}", json=body) as answer:
-                assert answer.status == 200, await answer.text()
-        look = f"query ($id: ID!) {{ esimDetails(id: $id) {{ {ESIM} }} }}"
-        seen = (await ask(look, id=used["id"]))["esimDetails"]
-        assert seen["status"] == "ACTIVE"
-        assert seen["usage"]["totalUsed"] == 250
-        assert seen["usage"]["activeBundles"] == 1
-        (bundle,) = seen["bundles"]
-        assert (bundle["state"], bundle["dataUsed"]) == ("ACTIVE", 250)
-        assert bundle["startDate"] < bundle["endDate"]
-
-        # Suspend, restore, name.
-        for operation, status in (("suspendESIM", "SUSPENDED"), ("restoreESIM", "ACTIVE")):
-            changed = await ask(
-                f"mutation ($id: ID!) {{ change: {operation}(esimId: $id)"
-                f" {{ success error esim {{ status lastAction }} }} }}",
-                id=used["id"],
-            )
-            assert changed["change"]["success"], changed
-            assert changed["change"]["esim"]["status"] == status
-        named = await ask(
-            "mutation ($id: ID!, $to: String!) { updateESIMReference(esimId: $id, reference: $to)"
-            " { success esim { customerRef } } }",
-            id=unused["id"],
-            to="For Ada",
-        )
-        assert named["updateESIMReference"]["esim"]["customerRef"] == "For Ada"
-        listed = (await ask("{ myESIMs { id status customerRef } }"))["myESIMs"]
-        assert {e["id"] for e in listed} == {used["id"], unused["id"]}
-
-        # A used order can't be cancelled, an unused one can.
-        cancel = (
-            f"mutation ($id: ID!) {{ cancelOrder(orderId: $id)"
-            f" {{ success error code order {{ {ORDER} }} }} }}"
-        )
-        refused = (await ask(cancel, id=order["id"]))["cancelOrder"]
-        assert (refused["success"], refused["code"]) == (False, "ORDER_IN_USE")
-        another = await ask(
-            "mutation ($plan: ID!) { purchaseESIM(planId: $plan, input: {quantity: 1})"
-            " { order { id } } }",
-            plan=plan["id"],
-        )
-        unwanted = another["purchaseESIM"]["order"]["id"]
-        cancelled = (await ask(cancel, id=unwanted))["cancelOrder"]
-        assert cancelled["success"], cancelled
-        assert cancelled["order"]["status"] in ("CANCELLED", "REFUNDED")
-        assert [e["status"] for e in cancelled["order"]["esims"]] == ["CANCELLED"]
+        await travel(stack, http)
         assert await up.stop() == 0

@@ -1,0 +1,130 @@
+"""`esimgo compose`: the containers of deploy/compose.yaml, started, shown how to use, and stopped."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+from dotenv import dotenv_values
+
+from cli import welcome
+from cli.console import OWN_NAME, Console
+from cli.supervisor import ROOT
+
+DEPLOY = ROOT / "deploy"
+PLAYED = DEPLOY / "sandbox.env"
+OLD_NAME = "docker-compose"
+# Seconds from started containers to plans on offer; the provider's own catalogue takes half a minute.
+PATIENCE = 180.0
+
+
+class ComposeError(Exception):
+    """The containers can't be looked after; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compose:
+    """One project of Compose; `values` are the environment over the env file."""
+
+    client: tuple[str, ...]
+    env_file: Path
+    values: Mapping[str, str] = field(repr=False)
+
+    async def up(self, console: Console) -> None:
+        """Makes the secrets, builds, starts, and shows how to use what runs.
+
+        Raises ComposeError when something ends badly; it has told why itself.
+        """
+        began = time.monotonic()
+        await self._run(str(DEPLOY / "make-secrets"))
+        await self.run("up", "--build", "--detach")
+        url = f"http://localhost:{self._port('GATEWAY_PORT', 4000)}/graphql"
+        async with aiohttp.ClientSession() as http:
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    plan = await welcome.first_plan(http, url, console)
+            except TimeoutError:
+                await self.run("ps")
+                raise ComposeError(
+                    f"nothing is on offer after {PATIENCE:g} s: see which container is not healthy"
+                    " above, and what it says with `docker logs`"
+                ) from None
+            console.say(OWN_NAME, f"ready in {time.monotonic() - began:.1f} s")
+            blocks = [self._addresses(url)]
+            if self.played:
+                auth = f"http://localhost:{self._port('SANDBOX_AUTH_PORT', 4011)}"
+                blocks.append(await welcome.tokens(http, auth))
+            blocks.append(welcome.commands(url, plan))
+        console.show("\n" + "\n\n".join(blocks) + "\n")
+
+    async def run(self, *arguments: str) -> None:
+        """Any command of Compose, such as "ps"; raises ComposeError when it fails."""
+        files = ("--env-file", str(self.env_file), "--file", str(DEPLOY / "compose.yaml"))
+        await self._run(*self.client, *files, *arguments)
+
+    @property
+    def played(self) -> bool:
+        """Whether the stand-ins of the provider and of Supabase Auth are among the containers."""
+        return "sandbox" in self.values.get("COMPOSE_PROFILES", "").split(",")
+
+    def _port(self, name: str, default: int) -> str:
+        return self.values.get(name) or str(default)
+
+    def _addresses(self, url: str) -> str:
+        webhooks = f"http://localhost:{self._port('WEBHOOKS_PORT', 4001)}/webhooks/esim-go"
+        lines = [f"  GraphQL            {url}", f"  callbacks          {webhooks}"]
+        if self.played:
+            door = f"http://localhost:{self._port('SANDBOX_PORT', 4010)}/_control"
+            auth = f"http://localhost:{self._port('SANDBOX_AUTH_PORT', 4011)}"
+            anon_key = (secrets_folder(self.values) / "SUPABASE_ANON_KEY").read_text().strip()
+            lines += [
+                f"  provider           the sandbox; its control door: {door}",
+                f"  SUPABASE_URL       {auth} (the emulator)",
+                f"  SUPABASE_ANON_KEY  {anon_key}",
+            ]
+        else:
+            lines += [f"  {n:<17}  {self.values[n]}" for n in ("ESIM_GO_BASE_URL", "SUPABASE_URL")]
+        return "\n".join(lines)
+
+    async def _run(self, *command: str) -> None:
+        process = await asyncio.create_subprocess_exec(*command, env=dict(self.values))
+        if await process.wait() != 0:
+            raise ComposeError(
+                f"{Path(command[0]).name} ended with {process.returncode}: see above"
+            )
+
+
+def load(env_file: Path, environment: Mapping[str, str] = os.environ) -> Compose:
+    """Finds the client; raises ComposeError when there is none, or no such file."""
+    if not env_file.is_file():
+        raise ComposeError(
+            f"there is no file {env_file}: copy deploy/real.env.example, or take deploy/sandbox.env"
+        )
+    told = {name: value for name, value in dotenv_values(env_file).items() if value is not None}
+    return Compose(client(), env_file, {**told, **environment})
+
+
+def client() -> tuple[str, ...]:
+    """Compose 2, or docker-compose 1.29 where only that is installed."""
+    docker = shutil.which("docker")
+    if docker is not None:
+        # S603: found on the path, with arguments of ours
+        asked = subprocess.run([docker, "compose", "version"], capture_output=True, check=False)  # noqa: S603
+        if asked.returncode == 0:
+            return docker, "compose"
+    if old := shutil.which(OLD_NAME):
+        return (old,)
+    raise ComposeError(
+        "Docker Compose is not installed: install Docker Engine with its Compose plugin, or Debian's"
+        f" docker.io and {OLD_NAME}"
+    )
+
+
+def secrets_folder(values: Mapping[str, str]) -> Path:
+    """Where deploy/make-secrets keeps them."""
+    return Path(values.get("ESIMGO_SECRETS") or DEPLOY / "secrets")

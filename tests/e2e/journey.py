@@ -1,0 +1,174 @@
+"""A customer's whole way over HTTP alone, signed in with the real Supabase client, on any stack."""
+
+import base64
+import io
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+import zxingcpp
+from PIL import Image
+from supabase import acreate_client
+
+Ask = Callable[..., Awaitable[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Where a platform with both stand-ins answers; `auth` and `sandbox` without a path."""
+
+    graphql: str
+    auth: str
+    sandbox: str
+    anon_key: str
+
+
+ESIM = """
+id iccid status customerRef qrCode activationCode smdpAddress matchingId assignedDate
+lastAction actionDate createdAt updatedAt
+order { id status } plan { id name }
+bundles { id name state dataUsed dataRemaining startDate endDate }
+usage { totalUsed totalRemaining activeBundles }
+"""
+ORDER = f"""
+id reference status quantity totalPrice createdAt updatedAt dataPlan {{ id name price }}
+esims {{ {ESIM} }}
+"""
+
+
+async def signed_in(stack: Stack, http: aiohttp.ClientSession) -> Ask:
+    """Signs up, signs in, and gives a way to ask the gateway with that session."""
+    supabase = await acreate_client(stack.auth, stack.anon_key)
+    credentials: Any = {"email": "traveller@example.com", "password": "correct horse battery"}
+    await supabase.auth.sign_up(credentials)
+    session = (await supabase.auth.sign_in_with_password(credentials)).session
+    assert session is not None
+    headers = {"Authorization": f"Bearer {session.access_token}"}
+
+    async def ask(query: str, **variables: Any) -> dict[str, Any]:
+        body = {"query": query, "variables": variables}
+        async with http.post(stack.graphql, json=body, headers=headers) as response:
+            answer = await response.json()
+        assert "errors" not in answer, answer
+        data: dict[str, Any] = answer["data"]
+        return data
+
+    return ask
+
+
+def read_qr(data_uri: str) -> str:
+    """What a phone's camera reads in the picture."""
+    head, _, picture = data_uri.partition(",")
+    assert head == "data:image/png;base64"
+    (code,) = zxingcpp.read_barcodes(Image.open(io.BytesIO(base64.b64decode(picture))))
+    return str(code.text)
+
+
+async def travel(stack: Stack, http: aiohttp.ClientSession) -> None:
+    """Does every documented operation once, from browsing to cancelling; fails where one is wrong.
+
+    The esims service must read the provider at every look (ESIMS_FRESH_SECONDS=0).
+    """
+    ask = await signed_in(stack, http)
+
+    # Browse.
+    featured = (await ask("{ featuredPlans { id name price currency } }"))["featuredPlans"]
+    assert featured
+    wanted = {"region": "Europe", "duration": 30, "maxPrice": 100}
+    plans = (
+        await ask(
+            "query ($f: DataPlanFilter) { dataPlans(filter: $f) { id name description region"
+            " countries { name iso region } duration price currency isUnlimited bundleGroup"
+            " features availableQuantity } }",
+            f=wanted,
+        )
+    )["dataPlans"]
+    plan = min((p for p in plans if not p["isUnlimited"]), key=lambda p: p["price"])
+    assert all(p["duration"] == 30 and p["price"] <= 100 for p in plans)
+    one = await ask("query ($id: ID!) { dataPlan(id: $id) { name price } }", id=plan["id"])
+    assert one["dataPlan"] == {"name": plan["name"], "price": plan["price"]}
+
+    # Buy.
+    bought = (
+        await ask(
+            "mutation ($plan: ID!, $input: PurchaseInput) {"
+            f" purchaseESIM(planId: $plan, input: $input) {{ success error order {{ {ORDER} }} }} }}",
+            plan=plan["id"],
+            input={"quantity": 2, "customerReference": "Summer", "autoActivate": False},
+        )
+    )["purchaseESIM"]
+    assert bought["success"], bought
+    order = bought["order"]
+    assert order["status"] == "COMPLETED"
+    assert order["totalPrice"] == pytest.approx(2 * plan["price"])
+    assert len(order["esims"]) == 2
+
+    # My orders, and one of them.
+    mine = await ask(
+        "query ($f: OrderFilter) { myOrders(filter: $f) { id status } }",
+        f={"status": "COMPLETED", "fromDate": "2020-01-01T00:00:00Z"},
+    )
+    assert [o["id"] for o in mine["myOrders"]] == [order["id"]]
+    details = (
+        await ask(f"query ($id: ID!) {{ orderDetails(id: $id) {{ {ORDER} }} }}", id=order["id"])
+    )["orderDetails"]
+    assert details["dataPlan"]["name"] == plan["name"]
+    for esim in details["esims"]:
+        assert esim["status"] == "ASSIGNED"
+        lpa = f"LPA:1${esim['smdpAddress']}${esim['matchingId']}"
+        assert esim["activationCode"] == lpa
+        assert read_qr(esim["qrCode"]) == lpa
+
+    # Use data, and see it.
+    used, unused = details["esims"]
+    door = f"{stack.sandbox}/_control/esims/{used['iccid']}"
+    for act, body in (("install", {}), ("attach", {}), ("use-data", {"megabytes": 250})):
+        async with http.post(f"{door}/{act}", json=body) as answer:
+            assert answer.status == 200, await answer.text()
+    look = f"query ($id: ID!) {{ esimDetails(id: $id) {{ {ESIM} }} }}"
+    seen = (await ask(look, id=used["id"]))["esimDetails"]
+    assert seen["status"] == "ACTIVE"
+    assert seen["usage"]["totalUsed"] == 250
+    assert seen["usage"]["activeBundles"] == 1
+    (bundle,) = seen["bundles"]
+    assert (bundle["state"], bundle["dataUsed"]) == ("ACTIVE", 250)
+    assert bundle["startDate"] < bundle["endDate"]
+
+    # Suspend, restore, name.
+    for operation, status in (("suspendESIM", "SUSPENDED"), ("restoreESIM", "ACTIVE")):
+        changed = await ask(
+            f"mutation ($id: ID!) {{ change: {operation}(esimId: $id)"
+            f" {{ success error esim {{ status lastAction }} }} }}",
+            id=used["id"],
+        )
+        assert changed["change"]["success"], changed
+        assert changed["change"]["esim"]["status"] == status
+    named = await ask(
+        "mutation ($id: ID!, $to: String!) { updateESIMReference(esimId: $id, reference: $to)"
+        " { success esim { customerRef } } }",
+        id=unused["id"],
+        to="For Ada",
+    )
+    assert named["updateESIMReference"]["esim"]["customerRef"] == "For Ada"
+    listed = (await ask("{ myESIMs { id status customerRef } }"))["myESIMs"]
+    assert {e["id"] for e in listed} == {used["id"], unused["id"]}
+
+    # A used order can't be cancelled, an unused one can.
+    cancel = (
+        f"mutation ($id: ID!) {{ cancelOrder(orderId: $id)"
+        f" {{ success error code order {{ {ORDER} }} }} }}"
+    )
+    refused = (await ask(cancel, id=order["id"]))["cancelOrder"]
+    assert (refused["success"], refused["code"]) == (False, "ORDER_IN_USE")
+    another = await ask(
+        "mutation ($plan: ID!) { purchaseESIM(planId: $plan, input: {quantity: 1})"
+        " { order { id } } }",
+        plan=plan["id"],
+    )
+    unwanted = another["purchaseESIM"]["order"]["id"]
+    cancelled = (await ask(cancel, id=unwanted))["cancelOrder"]
+    assert cancelled["success"], cancelled
+    assert cancelled["order"]["status"] in ("CANCELLED", "REFUNDED")
+    assert [e["status"] for e in cancelled["order"]["esims"]] == ["CANCELLED"]
