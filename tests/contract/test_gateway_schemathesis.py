@@ -1,0 +1,163 @@
+"""schemathesis asks the whole gateway whatever the schema allows, and hypothesis what it doesn't: no 5xx.
+
+`make fuzz-gateway` runs it with more examples.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from graphql import StringValueNode
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+
+from tests.fixtures.platform import Platform
+
+# Of each operation. Enough to reach every kind of argument, and the file stays within a minute.
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "6"))
+SEED = int(os.environ.get("FUZZ_SEED", "1"))
+SETTINGS = settings(
+    max_examples=EXAMPLES,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+# Words that only our own machinery says: a driver's, a library's, a stack's.
+INSIDE = ("Traceback", 'File "/', "asyncpg", "grpc", "redis", "psycopg", "strawberry", "0x7f")
+# A token that comes with a request: a customer's, nobody's, or one that doesn't hold.
+TOKENS = st.sampled_from(["ann", "ann", "ann", "none", "rubbish"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+PIECES = st.sampled_from(
+    [*"{}()[]:$@!=|&\"#", "...", '"""', "\\u0000", "query", "mutation", "subscription",
+     "fragment F on Query", "...F", "on", "dataPlans", "first:", "filter:", "myESIMs", "id", "$x",
+     "Int!", "__schema", "__typename", "_entities", "representations:", "@include(if: $x)",
+     "9" * 400, "-0.0e999", "null", "true", "\t", "\ufeff"]
+)  # fmt: skip
+# With variables of any shape.
+DOCUMENTS = st.sampled_from(
+    [
+        "{ __typename }",
+        "query($x: Int) { featuredPlans(first: $x) { id } }",
+        "query($x: DataPlanFilter) { dataPlans(filter: $x, first: 1) { id } }",
+        "query($x: [_Any!]!) { _entities(representations: $x) { __typename } }",
+        "query($x: OrderFilter) { myOrders(filter: $x) { id esims { id qrCode } } }",
+        'mutation($x: PurchaseInput) { purchaseESIM(planId: "x", input: $x) { code } }',
+        "subscription($x: ID!) { orderUpdated(orderId: $x) { id } }",
+    ]
+)
+BODIES = st.fixed_dictionaries(
+    {"query": DOCUMENTS | st.lists(PIECES, max_size=40).map(" ".join) | JSON},
+    optional={
+        "variables": JSON | st.fixed_dictionaries({"x": JSON}),
+        "operationName": JSON,
+        "extensions": JSON | st.fixed_dictionaries({"persistedQuery": JSON}),
+        "documentId": JSON,
+    },
+)
+
+
+class Asked:
+    """Everything that was asked, by how it ended."""
+
+    def __init__(self, platform: Platform, token: str) -> None:
+        self.url = f"{platform.client.url}/graphql"
+        self.outcomes: Counter[str] = Counter()
+        self._tokens = {"ann": f"Bearer {token}", "rubbish": "Bearer rubbish"}
+
+    def headers(self, who: str) -> dict[str, str]:
+        return {"Authorization": self._tokens[who]} if who in self._tokens else {}
+
+    def check(self, status: int, text: str) -> None:
+        """Fails unless it is an answer that a client can make something of."""
+        assert status in (200, 400, 401), text
+        assert not [word for word in INSIDE if word in text], text
+        body = json.loads(text)
+        errors = body.get("errors", [])
+        assert errors or "data" in body
+        self.outcomes.update({error["extensions"]["code"] for error in errors} or {"answered"})
+        assert "INTERNAL" not in self.outcomes, text
+
+
+def string(value: str) -> StringValueNode:
+    return StringValueNode(value=value)
+
+
+async def ids(platform: Platform) -> tuple[str, list[str]]:
+    """A customer's token, and ids that mean something to them, or to somebody else."""
+    ann, bob = [await platform.customer(f"{name}@example.com") for name in ("ann", "bob")]
+    found = []
+    for customer in (ann, bob):
+        order = await platform.buy(customer)
+        found += [order["id"], order["esims"][0]["id"]]
+    plans = await ann.ask("{ featuredPlans(first: 3) { id } }")
+    found += [plan["id"] for plan in plans.data["featuredPlans"]]
+    return str(ann.token), found
+
+
+@pytest.fixture
+async def asked(platform: Platform) -> Asked:
+    token, known = await ids(platform)
+    strange = st.text(max_size=40) | st.sampled_from(
+        ["", "%", "\x00", "0" * 500, "1 or 1=1", "null"]
+    )
+    id_ = st.sampled_from(known) | st.uuids().map(str) | strange
+    schemathesis.graphql.scalar("ID", id_.map(string))
+    moment = st.datetimes().map(lambda at: at.isoformat()) | st.dates().map(str) | strange
+    schemathesis.graphql.scalar("DateTime", moment.map(string))
+    return Asked(platform, token)
+
+
+async def aside(run: Callable[[], None]) -> None:
+    """In a thread, as hypothesis and schemathesis are synchronous; the gateway runs in this one."""
+    await asyncio.to_thread(run)
+
+
+async def test_whatever_the_schema_allows_is_answered(asked: Asked) -> None:
+    def run() -> None:
+        schema = schemathesis.graphql.from_url(asked.url)
+        found: list[Any] = [result.ok() for result in schema.get_all_operations()]  # type: ignore[union-attr]  # an error has no ok() and fails here, as it should
+        # Every query and every mutation; it knows no subscriptions.
+        assert {operation.label for operation in found} >= {"Query.plans", "Mutation.cancelOrder"}
+        for operation in found:
+            ask(operation)
+
+    def ask(operation: Any) -> None:
+        @seed(SEED)
+        @SETTINGS
+        @given(case=operation.as_strategy(), who=TOKENS)
+        def one(case: Any, who: str) -> None:
+            answer = case.call(headers=asked.headers(who))
+            asked.check(answer.status_code, answer.text)
+
+        one()
+
+    await aside(run)
+    sys.stdout.write(f"schemathesis asked: {dict(asked.outcomes)}\n")
+    # It didn't only knock at closed doors.
+    assert asked.outcomes["answered"] > EXAMPLES
+
+
+async def test_whatever_is_sent_is_answered_or_refused(asked: Asked) -> None:
+    @seed(SEED)
+    @settings(SETTINGS, max_examples=EXAMPLES * 20)
+    @given(body=BODIES, who=TOKENS)
+    def run(body: Any, who: str) -> None:
+        text = json.dumps(body)  # half characters as escapes
+        headers = {"Content-Type": "application/json", **asked.headers(who)}
+        answer = requests.post(asked.url, data=text, headers=headers, timeout=30)
+        asked.check(answer.status_code, answer.text)
+
+    await aside(run)
+    sys.stdout.write(f"hypothesis sent: {dict(asked.outcomes)}\n")
+    assert {"BAD_REQUEST", "answered"} <= {*asked.outcomes}
