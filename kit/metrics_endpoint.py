@@ -16,10 +16,12 @@ RETRY_EVERY = 10.0
 
 
 @asynccontextmanager
-async def served(registry: CollectorRegistry, host: str, port: int) -> AsyncIterator[None]:
+async def served(
+    registry: CollectorRegistry, host: str, port: int, *, retry: float = RETRY_EVERY
+) -> AsyncIterator[None]:
     """Serves /metrics and /healthz within the block.
 
-    A taken port is told, and tried again every RETRY_EVERY: whoever looks on waits, nobody else does.
+    A taken port is told, and tried again every `retry` seconds: whoever looks on waits, nobody else.
     """
 
     async def shown(_request: web.Request) -> web.Response:
@@ -34,7 +36,7 @@ async def served(registry: CollectorRegistry, host: str, port: int) -> AsyncIter
     app.add_routes([web.get("/metrics", shown), web.get("/healthz", alive)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    listening = asyncio.create_task(_listen(runner, host, port))
+    listening = asyncio.create_task(_listen(runner, host, port, retry))
     try:
         yield
     finally:
@@ -43,7 +45,7 @@ async def served(registry: CollectorRegistry, host: str, port: int) -> AsyncIter
         await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+async def _listen(runner: web.AppRunner, host: str, port: int, retry: float) -> None:
     told = False
     while True:
         try:
@@ -56,10 +58,10 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
                     error.strerror or type(error).__name__,
                     host,
                     port,
-                    RETRY_EVERY,
+                    retry,
                 )
                 told = True
-            await asyncio.sleep(RETRY_EVERY)
+            await asyncio.sleep(retry)
         else:
             logger.info("metrics at http://%s:%d/metrics", host, runner.addresses[0][1])
             return

@@ -82,7 +82,7 @@ class Telemetry:
             spans_to = BatchSpanProcessor(Collector(settings.endpoint))
         tracers = None
         if spans_to is not None:
-            tracers = TracerProvider(_sampler(settings), resource, shutdown_on_exit=False)
+            tracers = TracerProvider(sampler(settings), resource, shutdown_on_exit=False)
             tracers.add_span_processor(spans_to)
             trace.set_tracer_provider(tracers)
         return cls(settings, tracers, registry)
@@ -145,7 +145,8 @@ class Collector(SpanExporter):
         self._exporter.shutdown()
 
 
-def _sampler(settings: TelemetrySettings) -> Sampler:
+def sampler(settings: TelemetrySettings) -> Sampler:
+    """As OTEL_TRACES_SAMPLER names it."""
     kind = settings.sampler.removeprefix("parentbased_")
     if kind == "traceidratio":
         root: Sampler = TraceIdRatioBased(settings.ratio)

@@ -1,0 +1,184 @@
+"""The SDK as a process sets it up: metrics over HTTP, and a collector that may be away or hang."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from prometheus_client import CollectorRegistry, Gauge
+
+from kit import metrics_endpoint, telemetry
+from kit.env import Env
+from kit.telemetry_settings import TelemetrySettings
+from tests.fixtures.free_ports import free_ports
+
+# Seconds that the SDK alone would wait for a collector when a process ends.
+SDKS_PATIENCE = 30
+# It makes two spans, says so, and waits for its end.
+PROGRAM = """
+import asyncio
+from opentelemetry import trace
+from kit import process
+
+async def serve(settings, stop):
+    for name in ("first", "second"):
+        with trace.get_tracer("tried").start_as_current_span(name) as span:
+            print(name, span.is_recording(), flush=True)
+    await stop.wait()
+
+process.run("tried", 0, lambda env: None, lambda settings: [], serve)
+"""
+
+
+@asynccontextmanager
+async def running(**environment: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The program, started and serving."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", PROGRAM),
+        env=dict(os.environ) | environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        assert (await process.stdout.readline()).startswith(b"first")
+        assert (await process.stdout.readline()).startswith(b"second")
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def ended(process: asyncio.subprocess.Process) -> tuple[float, str]:
+    """Asks it to stop; the seconds until it has, and what it logged."""
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, logged = await process.communicate()
+    assert process.returncode == 0
+    return time.monotonic() - began, logged.decode()
+
+
+def read(**values: str) -> tuple[TelemetrySettings, list[str]]:
+    env = Env(values)
+    return TelemetrySettings.read(env, "gateway", 9400), env.problems
+
+
+@pytest.mark.parametrize(("given", "port"), [("", 9400), ("off", None), ("OFF", None), ("0", 0)])
+def test_a_port_or_off(given: str, port: int | None) -> None:
+    settings, problems = read(GATEWAY_METRICS_PORT=given)
+    assert (settings.metrics_port, problems) == (port, [])
+
+
+@pytest.mark.parametrize("given", ["none", "-1", "65536", "94 00", "٣"])
+def test_what_is_no_port_is_refused_by_its_name(given: str) -> None:
+    _, problems = read(GATEWAY_METRICS_PORT=given)
+    assert problems == [
+        f"GATEWAY_METRICS_PORT must be a port from 0 to 65535, or off, not {given!r}"
+    ]
+
+
+def test_attributes_are_pairs() -> None:
+    settings, problems = read(OTEL_RESOURCE_ATTRIBUTES="a=1, b=two%20words,")
+    assert (settings.attributes, problems) == ({"a": "1", "b": "two words"}, [])
+    _, problems = read(OTEL_RESOURCE_ATTRIBUTES="a=1,b")
+    assert problems == ["OTEL_RESOURCE_ATTRIBUTES: 'b' is no key=value"]
+
+
+@pytest.mark.parametrize(
+    ("sampler", "words"),
+    [
+        ("always_on", "AlwaysOnSampler"),
+        ("always_off", "AlwaysOffSampler"),
+        ("traceidratio", "TraceIdRatioBased{0.25}"),
+        ("parentbased_traceidratio", "ParentBased{root:TraceIdRatioBased{0.25}"),
+    ],
+)
+def test_the_samplers_of_the_specification(sampler: str, words: str) -> None:
+    settings, problems = read(OTEL_TRACES_SAMPLER=sampler, OTEL_TRACES_SAMPLER_ARG="0.25")
+    assert problems == []
+    assert telemetry.sampler(settings).get_description().startswith(words)
+
+
+async def test_a_taken_port_is_told_once_and_used_when_it_is_free(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    registry = CollectorRegistry()
+    Gauge("seen", "Whether this was read", registry=registry).set(7)
+    (port,) = free_ports(1)
+    with socket.create_server(("127.0.0.1", port)) as other:
+        async with (
+            metrics_endpoint.served(registry, "127.0.0.1", port, retry=0.02),
+            aiohttp.ClientSession() as http,
+        ):
+            while not caplog.messages:
+                await asyncio.sleep(0.01)
+            other.close()
+            while len(caplog.messages) < 2:
+                await asyncio.sleep(0.01)
+            async with http.get(f"http://127.0.0.1:{port}/metrics") as answer:
+                assert "seen 7.0" in await answer.text()
+            async with http.get(f"http://127.0.0.1:{port}/healthz") as answer:
+                assert await answer.json() == {"status": "ok"}
+    told, then = caplog.messages
+    assert told.startswith("no metrics yet")
+    assert "choose another port" in told
+    assert then == f"metrics at http://127.0.0.1:{port}/metrics"
+
+
+async def test_a_process_without_a_collector_makes_no_spans_and_says_who_it_is() -> None:
+    async with (
+        running(OTEL_RESOURCE_ATTRIBUTES="service.instance.id=one") as process,
+        aiohttp.ClientSession() as http,
+    ):
+        assert process.stderr is not None
+        line = (await process.stderr.readline()).decode()
+        found = re.search(r"metrics at (http://[\w.:/]+)", line)
+        assert found is not None, line
+        async with http.get(found[1]) as answer:
+            text = await answer.text()
+        seconds, _ = await ended(process)
+    assert seconds < SDKS_PATIENCE
+    assert 'service_instance_id="one",service_name="tried"' in text
+    assert f'service_version="{telemetry.version()}"' in text
+
+
+async def test_a_collector_that_is_away_costs_one_line() -> None:
+    (port,) = free_ports(1)
+    endpoint = f"http://127.0.0.1:{port}"
+    async with running(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, TRIED_METRICS_PORT="off") as process:
+        seconds, logged = await ended(process)
+    assert seconds < SDKS_PATIENCE
+    assert logged.count("doesn't take spans; 2 dropped") == 1
+    assert "Traceback" not in logged
+
+
+async def test_a_collector_that_hangs_holds_up_the_end_for_seconds_only() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:  # it takes connections, and says nothing
+        endpoint = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        async with running(
+            OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, TRIED_METRICS_PORT="off"
+        ) as process:
+            seconds, logged = await ended(process)
+    assert seconds < SDKS_PATIENCE
+    assert "dropped" in logged
+
+
+def test_a_malformed_port_keeps_a_process_from_starting() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=dict(os.environ) | {"TRIED_METRICS_PORT": "no"},
+        capture_output=True,
+        text=True,
+    )
+    assert told.returncode == 2
+    assert "TRIED_METRICS_PORT must be a port" in told.stderr
