@@ -5,7 +5,7 @@ UV := $(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-ha
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 # A Python that went away leaves an environment that only looks like one.
 $(shell $(PY) -c '' 2>/dev/null || rm -f .venv/*.stamp)
-.PHONY: up compose-up compose-down test compose-test conformance k8s-check chaos-purchase bench-purchase check protos schema docs migrate seed lock clean chaos-callbacks bench-callbacks bench-gateway bench-telemetry fuzz-gateway fuzz-gateway
+.PHONY: up compose-up compose-down test compose-test conformance k8s-check chaos-purchase bench-purchase check protos schema docs migrate seed lock clean chaos-callbacks bench-callbacks bench-gateway bench-telemetry fuzz-gateway
 
 up migrate seed: .venv/runtime.stamp
 	@$(PY) -m cli $@
@@ -22,9 +22,6 @@ chaos-purchase: .venv/dev.stamp # ORDERS, KILLS and SEED; BROKEN=1 runs a servic
 	@$(PY) -m tests.chaos.purchase
 bench-purchase: .venv/dev.stamp
 	@$(PY) -m bench.purchase
-fuzz-gateway: export FUZZ_EXAMPLES ?= 200
-fuzz-gateway: .venv/dev.stamp # whatever the schema allows, FUZZ_EXAMPLES of each operation, and whatever it doesn't; FUZZ_SEED
-	@$(PY) -m pytest -q -s --timeout=0 tests/contract/test_gateway_schemathesis.py
 fuzz-gateway: export FUZZ_EXAMPLES ?= 200
 fuzz-gateway: .venv/dev.stamp # whatever the schema allows, FUZZ_EXAMPLES of each operation, and whatever it doesn't; FUZZ_SEED
 	@$(PY) -m pytest -q -s --timeout=0 tests/contract/test_gateway_schemathesis.py
