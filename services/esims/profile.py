@@ -7,7 +7,7 @@ from services.esims.esim import ESIM, ESIMStatus
 
 # What a device does with a profile, in that order; other words of the provider's are final.
 STEPS = ("released", "downloaded", "installed")
-INSTALLED = STEPS.index("installed")
+DOWNLOADED, INSTALLED = STEPS.index("downloaded"), STEPS.index("installed")
 # The provider's clock isn't ours, and its callbacks have whole seconds: so far apart, nobody can
 # tell which of a callback and an answer was first.
 CLOCKS_APART = timedelta(seconds=5)
@@ -26,7 +26,8 @@ def told_by_callback(esim: ESIM, status: str, at: datetime) -> ESIM | None:
         or (at == known_at and _step(status) > _step(esim.profile_status))
     ):
         return replace(esim, profile_status=status, profile_status_at=at)
-    doubtful = at < known_at <= at + CLOCKS_APART
+    # A download ends by itself: whatever is known of since then, it was before.
+    doubtful = known_at <= at + CLOCKS_APART and _step(status) != DOWNLOADED
     return None if doubtful and status != esim.profile_status else esim
 
 

@@ -1,0 +1,91 @@
+"""Events of one call: few statements for all of them, and one that fails harms only itself."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from services.esims.apply_events import Events, Outcome
+from services.esims.esim import ESIM
+from services.esims.events import (
+    Activated,
+    BundleActivated,
+    BundleExpired,
+    Change,
+    CountrySeen,
+    Event,
+)
+from tests.component.esims.conftest import BUNDLE
+from tests.component.esims.parts import Parts, wired
+from tests.fixtures.neighbours import PlayedProvider
+from tests.fixtures.postgres import Databases
+
+
+@pytest.fixture
+async def parts(databases: Databases, provider: PlayedProvider) -> AsyncIterator[Parts]:
+    async with wired(databases, provider, wait=10) as running:
+        yield running
+
+
+async def apply(parts: Parts, *told: tuple[ESIM, Change]) -> list[Outcome]:
+    """The outcomes of one call, in its order."""
+    now = parts.clock.wall()
+    events = [
+        Event(uuid4(), now + timedelta(seconds=number), esim.iccid, change)
+        for number, (esim, change) in enumerate(told)
+    ]
+    applying = Events(parts.database, parts.clock, parts.source.forget, lambda: None)
+    results = await applying.apply(events)
+    return [results[event.id].outcome for event in events]
+
+
+async def test_statements_do_not_grow_with_the_events_of_a_call(parts: Parts) -> None:
+    first, *others = await parts.deliver(5)
+    counts = []
+    for some in ([first], others):
+        parts.statements.clear()
+        assert set(await apply(parts, *((esim, Activated(None)) for esim in some))) == {
+            Outcome.APPLIED
+        }
+        counts.append(len(parts.statements))
+    assert counts[0] == counts[1]
+
+
+async def test_an_event_that_cannot_be_taken_in_harms_only_itself(parts: Parts) -> None:
+    sound, broken = await parts.deliver(2)
+    admin = parts.databases.admin
+    await admin.execute(
+        f"""create function fail() returns trigger language plpgsql as
+        $$ begin if new.iccid = '{broken.iccid}' and new.last_country = 'ES' then
+            raise exception 'a fault'; end if; return new; end $$"""
+    )
+    await admin.execute(
+        "create trigger fail before update on esims.esims for each row execute function fail()"
+    )
+    outcomes = await apply(
+        parts,
+        (broken, CountrySeen("FR")),
+        (sound, CountrySeen("ES")),
+        (broken, CountrySeen("ES")),
+        (broken, Activated(None)),
+    )
+    assert outcomes == [Outcome.APPLIED, Outcome.APPLIED, Outcome.FAILED, Outcome.APPLIED]
+    rows = await admin.fetch("select iccid, last_country, status from esims.esims")
+    assert {row["iccid"]: (row["last_country"], row["status"]) for row in rows} == {
+        sound.iccid: ("ES", "ASSIGNED"),
+        broken.iccid: ("FR", "ACTIVE"),
+    }
+
+
+async def test_an_event_finds_what_the_one_before_it_did(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    outcomes = await apply(
+        parts,
+        (esim, BundleActivated(BUNDLE, esim.created_at, None)),
+        (esim, BundleExpired(BUNDLE)),
+        (esim, BundleExpired(BUNDLE)),
+    )
+    # Which assignment began, only the provider knows; that it is over is clear.
+    assert outcomes == [Outcome.READ_QUEUED, Outcome.APPLIED, Outcome.UNCHANGED]
+    assert await parts.status(esim.id) == "EXPIRED"

@@ -1,0 +1,114 @@
+"""Words about a profile, in whatever order they come: the newest counts, and doubt goes to the provider."""
+
+import itertools
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from services.esims.esim import ESIM, ESIMStatus, ProviderState
+from services.esims.profile import awaits_install, told_by_callback, told_by_reading
+
+NIL = UUID(int=0)
+NOON = datetime(2026, 2, 3, 12, tzinfo=UTC)
+NEW = ESIM(
+    id=NIL,
+    iccid="8944500000000000001",
+    customer_id=NIL,
+    order_id=NIL,
+    plan_id=NIL,
+    order_reference="order",
+    bundle_name="bundle",
+    customer_ref="",
+    auto_activate=False,
+    status=ESIMStatus.ASSIGNED,
+    provider_state=ProviderState.ACTIVE,
+    matching_id="m",
+    smdp_address="h",
+    assigned_date=None,
+    last_action="",
+    action_date=None,
+    order_cancelled_at=None,
+    state_read_at=None,
+    bundles_read_at=None,
+    created_at=NOON,
+    updated_at=NOON,
+)
+
+
+def after(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def told(esim: ESIM, status: str, seconds: float) -> ESIM:
+    changed = told_by_callback(esim, status, after(seconds))
+    assert changed is not None
+    return changed
+
+
+def read(esim: ESIM, status: str, seconds: float, installed: datetime | None = None) -> ESIM:
+    return told_by_reading(esim, status, installed, after(seconds))
+
+
+@pytest.mark.parametrize("order", itertools.permutations(range(3)))
+def test_callbacks_end_alike_in_any_order(order: tuple[int, ...]) -> None:
+    told_of = [("Downloaded", 0), ("Installed", 0), ("Released", 60)]
+    esim = NEW
+    for index in order:
+        esim = told(esim, *told_of[index])
+    assert (esim.profile_status, esim.installed_at) == ("Released", NOON)
+
+
+def test_a_download_and_an_install_of_one_second_are_an_install() -> None:
+    for one, other in (("Downloaded", "Installed"), ("Installed", "Downloaded")):
+        assert told(told(NEW, one, 0), other, 0).profile_status == "Installed"
+
+
+def test_an_older_callback_changes_nothing_after_a_reading() -> None:
+    esim = read(NEW, "Released", 60, installed=NOON)
+    assert told(esim, "Installed", 0) == esim
+
+
+@pytest.mark.parametrize("word", ["Installed", "Unavailable", "A new word"])
+def test_a_callback_of_about_a_readings_time_is_the_providers_to_settle(word: str) -> None:
+    assert told_by_callback(read(NEW, "Released", 0.3), word, NOON) is None
+
+
+def test_an_answer_of_before_an_install_takes_nothing_back() -> None:
+    esim = told(NEW, "Installed", 0)
+    assert read(esim, "Released", 0.3).profile_status == "Installed"
+    assert read(esim, "Released", 6).profile_status == "Released"
+
+
+def test_a_late_answer_changes_nothing() -> None:
+    esim = read(NEW, "Installed", 60)
+    assert read(esim, "Released", 0) == esim
+
+
+def test_readings_show_an_install_that_no_callback_told_of() -> None:
+    esim = read(read(NEW, "Released", 0), "Installed", 2, installed=after(1))
+    assert (esim.profile_status, esim.installed_at) == ("Installed", after(1))
+
+
+def test_an_answer_without_a_word_says_nothing() -> None:
+    esim = told(NEW, "Installed", 0)
+    assert read(esim, "", 60) == esim
+
+
+@pytest.mark.parametrize(
+    ("status", "word", "waits"),
+    [
+        (ESIMStatus.ASSIGNED, "", True),
+        (ESIMStatus.ASSIGNED, "Released", True),
+        (ESIMStatus.ACTIVE, "downloaded", True),
+        (ESIMStatus.ASSIGNED, "Installed", False),
+        (ESIMStatus.ASSIGNED, "Unavailable", False),
+        (ESIMStatus.EXPIRED, "Released", False),
+        (ESIMStatus.CANCELLED, "", False),
+    ],
+)
+def test_an_install_is_awaited_while_it_can_come(
+    status: ESIMStatus, word: str, waits: bool
+) -> None:
+    assert awaits_install(replace(NEW, status=status, profile_status=word)) is waits
