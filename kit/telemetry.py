@@ -18,7 +18,7 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import (
     ALWAYS_OFF,
@@ -58,12 +58,10 @@ class Telemetry:
         self._registry = registry
 
     @classmethod
-    def start(
-        cls, settings: TelemetrySettings, *, spans_to: SpanProcessor | None = None
-    ) -> "Telemetry":
+    def start(cls, settings: TelemetrySettings) -> "Telemetry":
         """Sets the global providers and propagation (W3C traceparent); before any meter is asked for.
 
-        Spans go to the collector of the settings, or to `spans_to`; without both none are made.
+        Spans go to the collector of the settings; without one none are made.
         """
         resource = _resource(settings)
         propagate.set_global_textmap(TraceContextTextMapPropagator())
@@ -78,12 +76,10 @@ class Telemetry:
                     shutdown_on_exit=False,
                 )
             )
-        if spans_to is None and settings.endpoint is not None:
-            spans_to = BatchSpanProcessor(Collector(settings.endpoint))
         tracers = None
-        if spans_to is not None:
+        if settings.endpoint is not None:
             tracers = TracerProvider(sampler(settings), resource, shutdown_on_exit=False)
-            tracers.add_span_processor(spans_to)
+            tracers.add_span_processor(BatchSpanProcessor(Collector(settings.endpoint)))
             trace.set_tracer_provider(tracers)
         return cls(settings, tracers, registry)
 
