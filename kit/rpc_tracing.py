@@ -1,6 +1,6 @@
 """Spans of gRPC calls on both sides, by OpenTelemetry's conventions.
 
-No interceptor makes them: one of a client's costs a task for each call, and those of
+No interceptor makes them: a client's wraps each call in a task of its own, and those of
 OpenTelemetry's own package have hung on asynchronous clients.
 """
 

@@ -22,7 +22,8 @@ __all__ = ["shop"]  # a fixture of this file's tests too
 
 BUY = """mutation($id: ID!) { purchaseESIM(planId: $id, input: {quantity: 1}) {
     success order { id status dataPlan { name } esims { id iccid activationCode matchingId } } } }"""
-FOLLOW = "subscription($id: ID!) { orderUpdated(orderId: $id) { id status } }"
+FOLLOW = "subscription($id: ID!) { orderUpdated(orderId: $id) { id status esims { id } } }"
+CANCEL = "mutation($id: ID!) { cancelOrder(orderId: $id) { success } }"
 CODE = "LPA:1$smdp.example$NEW-CODE"
 ORDERS = "orders.v1.OrdersService/"
 ESIMS = "esims.v1.ESIMsService/"
@@ -221,14 +222,23 @@ async def test_what_lasts_for_hours_is_a_span_of_its_beginning(
         await socket.data()
         connection = await arrives(spans, "GET /graphql")
         operation = await arrives(spans, "subscription orderUpdated")
+        opened = [span.context.trace_id for span in spans.ended]
+        assert (await customer.ask(CANCEL, id=order["id"])).data["cancelOrder"]["success"]
+        while (await socket.data())["orderUpdated"]["status"] == "COMPLETED":
+            pass
     assert connection.attributes is not None
     assert connection.attributes["http.response.status_code"] == 101
     assert [link.context.trace_id for link in operation.links] == [connection.context.trace_id]
     assert tree(spans, operation) == {
         "subscription orderUpdated INTERNAL": {
-            f"{ORDERS}WatchOrder CLIENT": {f"{ORDERS}WatchOrder SERVER": {}}
+            f"{ORDERS}WatchOrder CLIENT": {f"{ORDERS}WatchOrder SERVER": {}},
+            f"{ESIMS}BatchListOrderESIMs CLIENT": {f"{ESIMS}BatchListOrderESIMs SERVER": {}},
         }
     }
+    later = [s for s in spans.ended if s.parent is None and s.context.trace_id not in opened]
+    asked = next(s for s in later if s.name == f"{ESIMS}BatchListOrderESIMs")
+    assert [link.context.trace_id for link in asked.links] == [connection.context.trace_id]
+    assert orphans(spans) == []
 
 
 async def test_a_callers_trace_is_linked_and_only_a_trusted_ones_gone_on_with(
