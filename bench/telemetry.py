@@ -1,4 +1,4 @@
-"""What telemetry costs: the gateway and the webhooks' intake without it, with metrics, and with traces.
+"""What telemetry costs the gateway and the webhooks' intake, and how much memory every process takes.
 
 `python -m bench.telemetry`: one machine with `esimgo up`, and beside it one more of each process for
 each way, all asked in turns; spans go to a receiver on the same machine.
@@ -53,6 +53,7 @@ class Way:
     process: psutil.Process
     rates: list[float] = field(default_factory=list)
     processor: list[float] = field(default_factory=list)
+    memory: int = 0  # bytes, after the last round
 
     def used(self) -> float:
         """Processor seconds up to now."""
@@ -73,6 +74,7 @@ def main(rounds: int, seconds: float) -> None:
 
 async def _bench(rounds: int, seconds: float) -> None:
     async with _receiver() as endpoint, _machine() as up, aiohttp.ClientSession() as http:
+        idle = _memory(up)
         for module, path, send in (
             ("gateway", "/graphql", _ask),
             ("webhooks", "/webhooks/esim-go", _call_back),
@@ -87,6 +89,25 @@ async def _bench(rounds: int, seconds: float) -> None:
                     way.process.terminate()
                 psutil.wait_procs([way.process for way in ways], timeout=60)
             _print(module, ways)
+        _print_memory(idle, _memory(up))
+
+
+def _memory(up: psutil.Process) -> dict[str, int]:
+    """Resident bytes of each process of `up`, by its module."""
+    children = [child for child in up.children() if "-m" in child.cmdline()]
+    return {
+        child.cmdline()[child.cmdline().index("-m") + 1]: _resident(child) for child in children
+    }
+
+
+def _resident(process: psutil.Process) -> int:
+    return int(process.memory_info().rss)
+
+
+def _print_memory(idle: dict[str, int], loaded: dict[str, int]) -> None:
+    click.echo(f"\n{'resident, MB':<28}{'idle':>9}{'after':>8}")
+    for name, before in idle.items():
+        click.echo(f"{name:<28}{before / 1e6:>9,.0f}{loaded[name] / 1e6:>8,.0f}")
 
 
 async def _ask(http: aiohttp.ClientSession, url: str) -> int:
@@ -122,15 +143,17 @@ async def _round(way: Way, send: Send, http: aiohttp.ClientSession, seconds: flo
     await asyncio.gather(*(keep_on() for _ in range(CONNECTIONS)))
     way.rates.append(answered / (time.perf_counter() - began))
     way.processor.append((way.used() - used) / answered * 1e6)
+    way.memory = _resident(way.process)
 
 
 def _print(module: str, ways: list[Way]) -> None:
-    click.echo(f"\n{module:<28}{'per s':>9}{'ratio':>8}{'cpu µs':>9}{'ratio':>8}")
+    click.echo(f"\n{module:<28}{'per s':>9}{'ratio':>8}{'cpu µs':>9}{'ratio':>8}{'MB':>7}")
     rate, processor = (statistics.median(x) for x in (ways[0].rates, ways[0].processor))
     for way in ways:
         mine, used = statistics.median(way.rates), statistics.median(way.processor)
         click.echo(
             f"{way.name:<28}{mine:>9,.0f}{mine / rate:>8.2f}{used:>9,.0f}{used / processor:>8.2f}"
+            f"{way.memory / 1e6:>7,.0f}"
         )
 
 

@@ -37,6 +37,20 @@ def test_without_credentials_everything_is_played_here(tmp_path: Path) -> None:
     assert values["CATALOGUE_ADDRESS"] == "127.0.0.1:50051"
 
 
+def test_metrics_ports_are_known_and_no_start_depends_on_them(tmp_path: Path) -> None:
+    values = {"GATEWAY_METRICS_PORT": "off", "ORDERS_METRICS_PORT": "0", "ESIMS_METRICS_PORT": "9"}
+    settings = read(values)
+    assert settings.metrics_ports == {"catalogue": 9451, "esims": 9, "webhooks": 9401}
+    assert not any("METRICS" in name for name in settings.own_ports())
+    gateway = next(process for process in PROCESSES if process.name == "gateway")
+    assert gateway.environment(told(values, tmp_path))["GATEWAY_METRICS_PORT"] == "off"
+
+
+def test_processes_log_text_here_unless_told_otherwise(tmp_path: Path) -> None:
+    assert told({}, tmp_path)["LOG_FORMAT"] == "text"
+    assert told({"LOG_FORMAT": "json"}, tmp_path)["LOG_FORMAT"] == "json"
+
+
 def test_a_real_key_leaves_the_rest_played(tmp_path: Path) -> None:
     values = {"ESIM_GO_API_KEY": "real-key"}
     assert "SANDBOX_PORT" not in read(values).own_ports()
