@@ -8,10 +8,12 @@ from contextlib import AsyncExitStack
 import aiohttp
 from aiohttp import web
 
+from gateway import revision
 from gateway.app import Gateway
 from gateway.peers import Peers
 from gateway.persisted import KnownDocuments, PersistedQueries
 from gateway.rate_limits import RateLimits
+from gateway.response_cache import ResponseCache
 from gateway.settings import Settings
 from kit import process, rpc_client
 from kit.auth import Verifier
@@ -48,7 +50,12 @@ async def serve(
         known = KnownDocuments(settings.trusted_documents, persisted, settings.max_depth)
         limits = RateLimits(settings.defence, settings.redis_url)
         parts.push_async_callback(limits.close)
-        gateway = Gateway(settings, peers, verifier, known, limits)
+        kept = None
+        if settings.response_cache_seconds:
+            kept = ResponseCache(settings.response_cache_seconds)
+            following = asyncio.create_task(revision.follow(peers, kept.drop))
+            parts.callback(following.cancel)
+        gateway = Gateway(settings, peers, verifier, known, limits, kept)
         runner = web.AppRunner(
             gateway.app(),
             shutdown_timeout=GRACE,

@@ -42,8 +42,8 @@ class Admission(SchemaExtension):
                 extensions={"code": "INTROSPECTION_DISABLED"},
             )
         asked = context.context
-        limit = self._defence.costs[asked.session.role]
-        asked.cost = f"{measured.cost}; limit={limit}"
+        limit = self._defence.costs[asked.paying]
+        asked.cost = measured.cost
         if measured.cost > limit:
             raise GraphQLError(
                 f"The operation may cost {measured.cost}, and {limit} are allowed; ask for fewer with"

@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -13,14 +14,18 @@ from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from gateway import answer, csrf, errors, operation_spans
+from gateway import answer, cors, csrf, errors, operation_spans
 from gateway import request as requests
+from gateway.context import Context
 from gateway.event_stream import EventStreams
 from gateway.execution import Execution
 from gateway.operation_spans import OperationSpans
 from gateway.peers import Peers
 from gateway.persisted import KnownDocuments
+from gateway.public_answers import Made, PublicAnswers
+from gateway.public_fields import PublicFields
 from gateway.rate_limits import RateLimits
+from gateway.response_cache import ResponseCache
 from gateway.schema import build
 from gateway.settings import Settings
 from gateway.sockets import Sockets
@@ -33,15 +38,6 @@ logger = logging.getLogger(__name__)
 
 PATH = "/graphql"
 REQUEST_ID = web.RequestKey("request_id", str)
-# What pages of other origins may send, and how long browsers may remember that (a day), in seconds.
-CORS_HEADERS = {
-    "Access-Control-Allow-Methods": "GET, POST",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, X-Request-Id,"
-    " GraphQL-Cost, Apollo-Require-Preflight, X-Apollo-Operation-Name",
-    "Access-Control-Max-Age": "86400",
-}
-# What they may read beside the body.
-EXPOSED_HEADERS = "X-Request-Id, Retry-After, GraphQL-Cost"
 # Of a request, to ask what its operation may cost; of the answer, to tell it.
 COST = "GraphQL-Cost"
 STATUSES = {Kind.UNAUTHENTICATED: 401, Kind.EXHAUSTED: 429, Kind.UNAVAILABLE: 503}
@@ -57,6 +53,7 @@ class Gateway:
         verifier: Verifier,
         known: KnownDocuments,
         limits: RateLimits,
+        kept: ResponseCache | None = None,
     ) -> None:
         self._settings = settings
         self._known = known
@@ -70,6 +67,17 @@ class Gateway:
         self._sockets = Sockets(settings, self._execution, limits)
         self._streams = EventStreams(settings)
         self._metrics = self._execution.metrics
+        self._public = (
+            PublicAnswers(
+                kept,
+                PublicFields(self._schema._schema, settings.max_depth),
+                settings.defence.costs,
+                self._metrics,
+                settings.response_cache_seconds,
+            )
+            if kept is not None
+            else None
+        )
         self.stopping = False
 
     def app(self) -> web.Application:
@@ -85,7 +93,7 @@ class Gateway:
             [
                 web.get(PATH, self.graphql, allow_head=False),
                 web.post(PATH, self.graphql),
-                web.options(PATH, self.preflight),
+                web.options(PATH, cors.preflight),
                 web.get("/healthz", self.alive),
                 web.get("/readyz", self.ready),
             ]
@@ -122,14 +130,7 @@ class Gateway:
     async def mark(self, request: web.Request, response: web.StreamResponse) -> None:
         """Before the headers of any answer go out: names the request, tells browsers who may read."""
         response.headers["X-Request-Id"] = request.get(REQUEST_ID, "")
-        allowed = self._settings.cors_origins
-        if not allowed:
-            return
-        response.headers["Vary"] = "Origin"
-        origin = request.headers.get("Origin")
-        if origin and (origin in allowed or "*" in allowed):
-            response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
+        cors.mark(request, response, self._settings.cors_origins)
 
     async def graphql(self, request: web.Request) -> web.StreamResponse:
         """Executes one operation; mutations only over POST, as a GET may be sent by any page."""
@@ -170,12 +171,38 @@ class Gateway:
         session: Session,
         allowed: set[OperationType],
     ) -> web.Response:
-        context = self._execution.context(session, request.headers.get("Idempotency-Key"))
         began = time.perf_counter()
         try:
             query = await self._known.text(operation)
         except GraphQLError as error:
             return self._executed(request, "", operation, ExecutionResult(None, [error]), began)
+        run = partial(self._run, request, operation, query, allowed, began)
+        key = self._public.key(request, operation, query, session) if self._public else None
+        if self._public is None or key is None:
+            made = await run(
+                self._execution.context(session, request.headers.get("Idempotency-Key"))
+            )
+        else:
+            public = partial(run, self._execution.public_context(session))
+            made, kept = await self._public.answer(request, key, session, public)
+            if kept:
+                self._metrics.answered(
+                    query, operation.name, (), time.perf_counter() - began, executed=True
+                )
+        if COST in request.headers and made.cost is not None:
+            limit = self._settings.defence.costs[session.role]
+            made.response.headers[COST] = f"{made.cost}; limit={limit}"
+        return made.response
+
+    async def _run(
+        self,
+        request: web.Request,
+        operation: requests.Operation,
+        query: str,
+        allowed: set[OperationType],
+        began: float,
+        context: Context,
+    ) -> Made:
         try:
             with self._spans.around(query, operation.name) as span:
                 result = await self._schema.execute(
@@ -196,9 +223,7 @@ class Gateway:
                 "GET", ["POST"], text="Send mutations by POST"
             ) from error
         response = self._executed(request, query, operation, result, began)
-        if COST in request.headers and context.cost is not None:
-            response.headers[COST] = context.cost
-        return response
+        return Made(response, context.cost, whole=not result.errors)
 
     def _refused(self, request: web.Request, failure: Failure) -> web.Response:
         body = {"errors": [errors.from_failure(failure, request[REQUEST_ID])]}
@@ -236,10 +261,6 @@ class Gateway:
             executed=executed,
         )
         return answer.respond(request, body, 200 if executed else 400)
-
-    async def preflight(self, request: web.Request) -> web.Response:
-        """What a browser asks before it lets a page of another origin call."""
-        return web.Response(status=204, headers=CORS_HEADERS)
 
     async def end_streams(self) -> None:
         """Ends what would never end by itself, and takes no more of it; other requests go on."""

@@ -5,6 +5,7 @@ from inspect import isawaitable
 from typing import Any, TypeVar
 
 import strawberry
+from graphql import GraphQLField
 from strawberry.extensions import FieldExtension
 from strawberry.schema_directive import Location
 from strawberry.types.field import StrawberryField
@@ -62,3 +63,11 @@ def public_field(*, description: str, name: str | None = None) -> Callable[[Reso
     """Makes a method a field for everybody, or one whose object is reached through a guarded one."""
     made: Callable[[Resolver], Resolver] = strawberry.field(name=name, description=description)
     return made
+
+
+def guarded(field: GraphQLField) -> bool:
+    """Whether a field of the built schema needs a session."""
+    definition = field.extensions.get("strawberry-definition")
+    return not isinstance(definition, StrawberryField) or any(
+        isinstance(extension, SessionRequired) for extension in definition.extensions
+    )

@@ -38,14 +38,19 @@ class Context:
         peers: Peers,
         idempotency_key: str | None,
         seconds: float,
+        paying: Role | None = None,
     ) -> None:
-        """`seconds` are for all calls of the operation together, or of one event of it."""
+        """`seconds` are for all calls of the operation together, or of one event of it.
+
+        `paying` is whose limit of costs holds, where it isn't the session's own.
+        """
         self.session = session
+        self.paying = paying or session.role
         self.peers = peers
         self.idempotency_key = idempotency_key
         self.loaders = Loaders(self)
-        # What the operation may cost, and its limit, in words; None before it was admitted.
-        self.cost: str | None = None
+        # What the operation may cost; None before it was admitted.
+        self.cost: int | None = None
         self._objects = 0
         self._seconds = seconds
         self._until = asyncio.get_running_loop().time() + seconds

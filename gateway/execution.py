@@ -19,7 +19,7 @@ from gateway.peers import Peers
 from gateway.persisted import KnownDocuments
 from gateway.request import Operation
 from gateway.schema import Schema
-from kit.auth import Role, Session, Verifier
+from kit.auth import ANONYMOUS, Role, Session, Verifier
 from kit.errors import Failure, Kind
 from kit.tracing import Spanned
 
@@ -68,6 +68,10 @@ class Execution:
     def context(self, session: Session, idempotency_key: str | None = None) -> Context:
         """What an operation of this session is executed with."""
         return Context(session, self._peers, idempotency_key, self._defence.operation_seconds)
+
+    def public_context(self, session: Session) -> Context:
+        """The same for what everybody may see: nobody's session, and the caller's limit of costs."""
+        return Context(ANONYMOUS, self._peers, None, self._defence.operation_seconds, session.role)
 
     def describe(self, error: GraphQLError, request_id: str) -> dict[str, Any]:
         """One entry of `errors`, in words that this gateway's clients may hear."""

@@ -58,6 +58,11 @@ class Metrics:
             "{connection}",
             "WebSockets and event streams that are open",
         )
+        self._kept = meter.create_counter(
+            "esimgo.gateway.response_cache",
+            "{operation}",
+            "Operations by what the response cache did: hit, miss, or private when it mustn't keep them",
+        )
         self._codes: set[str] = set()
 
     def told(self, errors: Errors) -> None:
@@ -98,6 +103,10 @@ class Metrics:
         finally:
             if followed is not None:
                 self._open.add(-1, {"field": followed.field})
+
+    def kept(self, result: str) -> None:
+        """What the response cache did for an operation: hit, miss or private."""
+        self._kept.add(1, {"result": result})
 
     @contextmanager
     def connected(self, transport: str) -> Iterator[None]:

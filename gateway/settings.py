@@ -11,6 +11,8 @@ from kit.env import Env
 from kit.service_settings import SessionSettings
 from kit.tls import PLAIN, TLS
 
+# Short, as a browser that keeps an answer doesn't hear of a change of price.
+RESPONSE_CACHE_SECONDS = 60.0
 # Each takes some 20 KiB (measured) before anything is followed on it, and the events of so many keep
 # a process busy.
 MAX_SOCKETS = 5_000
@@ -45,6 +47,7 @@ class Settings:
     socket_init_timeout: float = SOCKET_INIT_TIMEOUT
     socket_send_timeout: float = SOCKET_SEND_TIMEOUT
     tls: TLS = PLAIN
+    response_cache_seconds: float = 0.0
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
@@ -61,6 +64,14 @@ class Settings:
             esims_address=_address(env, "esims", 50053),
             sessions=SessionSettings.read(env),
             tls=TLS.read(env),
+            response_cache_seconds=env.number(
+                "GATEWAY_RESPONSE_CACHE_SECONDS",
+                "How long an answer that everybody may see is kept, here and by clients and proxies;"
+                " here only until the catalogue changes. 0 keeps none.",
+                RESPONSE_CACHE_SECONDS,
+                low=0,
+                high=3600,
+            ),
             cors_origins=tuple(o.strip() for o in (origins or "").split(",") if o.strip()),
             max_body=int(
                 env.number(

@@ -1,0 +1,114 @@
+"""Operations on what everybody may see, answered from what is kept, in HTTP's own words for that."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
+
+import orjson
+from aiohttp import web
+
+from gateway import answer
+from gateway.metrics import Metrics
+from gateway.public_fields import PublicFields
+from gateway.request import Operation
+from gateway.response_cache import Kept, ResponseCache
+from kit.auth import Role, Session
+
+# An administrator may see more than everybody, and wants to see it as it is now.
+SERVED = frozenset({Role.ANONYMOUS, Role.CUSTOMER})
+# What else of a request decides about the answer: a session that doesn't hold gets another one.
+VARY = "Accept, Authorization"
+
+
+class Made(NamedTuple):
+    """An answer that was executed: `whole` when it has no errors; `cost` as it was measured."""
+
+    response: web.Response
+    cost: int | None
+    whole: bool
+
+
+class Key(NamedTuple):
+    """What decides about the bytes of a public answer; nothing of who asks."""
+
+    document: str
+    operation: str | None
+    variables: bytes
+    media_type: str
+
+
+class PublicAnswers:
+    """Serves an operation as nobody's: without its caller's session, so that nothing of theirs is in it."""
+
+    def __init__(
+        self,
+        cache: ResponseCache,
+        public: PublicFields,
+        costs: Mapping[Role, int],
+        metrics: Metrics,
+        seconds: float,
+    ) -> None:
+        self._cache = cache
+        self._public = public
+        self._costs = costs
+        self._metrics = metrics
+        self._control = f"public, max-age={seconds:.0f}"
+
+    def key(
+        self, request: web.Request, operation: Operation, query: str, session: Session
+    ) -> Key | None:
+        """What the answer is kept under; None when it must not be kept."""
+        if session.role not in SERVED:
+            return None
+        normal = self._public.normal(query)
+        if normal is None:
+            self._metrics.kept("private")
+            return None
+        try:
+            variables = orjson.dumps(operation.variables or {}, option=orjson.OPT_SORT_KEYS)
+        except TypeError:  # whole numbers of more than 64 bits
+            return None
+        return Key(normal, operation.name, variables, answer.media_type(request))
+
+    async def answer(
+        self,
+        request: web.Request,
+        key: Key,
+        session: Session,
+        make: Callable[[], Awaitable[Made]],
+    ) -> tuple[Made, bool]:
+        """The kept answer or a new one, and which it is."""
+        found = await self._cache.found_or_mine(key)
+        if isinstance(found, Kept):
+            if found.cost <= self._costs[session.role]:
+                self._metrics.kept("hit")
+                return self._shown(request, key, found), True
+            return await make(), False  # which is refused, as it costs too much for this caller
+        self._metrics.kept("miss")
+        with found:
+            made = await make()
+            body = made.response.body
+            if not made.whole or made.cost is None or not isinstance(body, bytes):
+                return made, False
+            kept = found.keep(body, made.cost)
+        return self._shown(request, key, kept), False
+
+    def _shown(self, request: web.Request, key: Key, kept: Kept) -> Made:
+        headers = {
+            "Cache-Control": self._control,
+            "ETag": kept.etag,
+            "Age": str(self._cache.age(kept)),
+            "Vary": VARY,
+        }
+        asked = request.headers.get("If-None-Match") if request.method == "GET" else None
+        if asked is not None and _matches(asked, kept.etag):
+            response = web.Response(status=304, headers=headers)
+        else:
+            headers["Content-Type"] = f"{key.media_type}; charset=utf-8"
+            response = web.Response(body=kept.body, headers=headers)
+        return Made(response, kept.cost, whole=True)
+
+
+def _matches(asked: str, etag: str) -> bool:
+    """Compares as RFC 9110 has it for this header: a weak mark is as good."""
+    tags = (tag.strip().removeprefix("W/") for tag in asked.split(","))
+    return asked.strip() == "*" or etag in tags

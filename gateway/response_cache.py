@@ -1,0 +1,116 @@
+"""Answers that are the same for everybody, kept in memory until what they show changes or they are old."""
+
+import asyncio
+import hashlib
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from kit.clock import Clock
+
+# Bytes of bodies kept. A page of 20 plans has 10 kB; the whole catalogue, which may be asked for too, 6 MB.
+MOST_BYTES = 64 * 2**20
+# Of all kept, so that one large answer doesn't drive the others out.
+LARGEST = MOST_BYTES // 8
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer: `cost` is what its operation may cost, `since` the moment from which it was true."""
+
+    body: bytes
+    etag: str
+    cost: int
+    since: float
+
+
+class ResponseCache:
+    """Keeps what was last used, `seconds` at most; one object a process."""
+
+    def __init__(
+        self,
+        seconds: float,
+        *,
+        most_bytes: int = MOST_BYTES,
+        clock: Clock | None = None,
+    ) -> None:
+        self._seconds = seconds
+        self._most_bytes = most_bytes
+        self._now = (clock or Clock()).now
+        self._kept: dict[Hashable, Kept] = {}
+        self._bytes = 0
+        self._generation = 0
+        self._making: dict[Hashable, asyncio.Event] = {}
+
+    def find(self, key: Hashable) -> Kept | None:
+        """The answer under a key while it is good."""
+        kept = self._kept.pop(key, None)
+        if kept is None:
+            return None
+        if self._now() - kept.since > self._seconds:
+            self._bytes -= len(kept.body)
+            return None
+        self._kept[key] = kept  # as the newest
+        return kept
+
+    async def found_or_mine(self, key: Hashable) -> "Kept | Making":
+        """The answer, awaited while another caller makes it; or leave to make it.
+
+        Who comes while it is being made, and finds that it came to nothing, makes it too.
+        """
+        kept = self.find(key)
+        if kept is not None:
+            return kept
+        if (made := self._making.get(key)) is not None:
+            await made.wait()
+            kept = self.find(key)
+            if kept is not None:
+                return kept
+        return Making(self, key)
+
+    def age(self, kept: Kept) -> int:
+        """Whole seconds since it was made."""
+        return int(self._now() - kept.since)
+
+    def drop(self) -> None:
+        """Forgets all, and what is being made of what was read before now."""
+        self._kept.clear()
+        self._bytes = 0
+        self._generation += 1
+
+    def _keep(self, key: Hashable, kept: Kept, generation: int) -> None:
+        if generation != self._generation or len(kept.body) > min(LARGEST, self._most_bytes):
+            return
+        if (before := self._kept.pop(key, None)) is not None:
+            self._bytes -= len(before.body)
+        self._kept[key] = kept
+        self._bytes += len(kept.body)
+        while self._bytes > self._most_bytes:
+            oldest = next(iter(self._kept))
+            self._bytes -= len(self._kept.pop(oldest).body)
+
+
+class Making:
+    """The time in which one caller makes an answer, and others with the same key wait for it."""
+
+    def __init__(self, cache: ResponseCache, key: Hashable) -> None:
+        self._cache = cache
+        self._key = key
+        self._made = asyncio.Event()
+
+    def __enter__(self) -> "Making":
+        self._generation = self._cache._generation
+        self._since = self._cache._now()
+        self._first = self._cache._making.setdefault(self._key, self._made) is self._made
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._first:
+            del self._cache._making[self._key]
+        self._made.set()
+
+    def keep(self, body: bytes, cost: int) -> Kept:
+        """The answer was made; it is kept unless what it shows changed meanwhile."""
+        etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+        kept = Kept(body, etag, cost, self._since)
+        self._cache._keep(self._key, kept, self._generation)
+        return kept

@@ -1,0 +1,131 @@
+"""Which documents are public: none that touches a single field of somebody's own."""
+
+import pytest
+from graphql import GraphQLObjectType, build_ast_schema, get_named_type, is_leaf_type, parse
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.auth import guarded
+from gateway.public_fields import PUBLIC_TYPES, PublicFields
+from gateway.schema import build
+
+SCHEMA = build(12)._schema
+FIELDS = PublicFields(SCHEMA, 12)
+
+PLAN = ["id", "name", "price", "countries { iso name }", "allowances { type }", "__typename"]
+PUBLIC = [
+    "dataPlans { %s }",
+    'dataPlans(filter: {country: "FR"}, first: 3) { %s }',
+    "featuredPlans { %s }",
+    'dataPlan(id: "x") { %s }',
+    "plans(first: 2) { edges { cursor node { %s } } pageInfo { hasNextPage } }",
+    "regions { name planCount }",
+    "countries { country { iso } lowestPrice }",
+    "__typename",
+]
+PRIVATE = [
+    "myESIMs { id }",
+    'esimDetails(id: "x") { id }',
+    "myOrders { id dataPlan { id } }",
+    'orderDetails(id: "x") { dataPlan { name } }',
+    "orders { edges { node { id } } }",
+    "esims { totalCount }",
+    '_entities(representations: [{__typename: "DataPlan", id: "x"}]) { __typename }',
+    "_service { sdl }",
+    "__schema { queryType { name } }",
+    '__type(name: "ESIM") { name }',
+    "nonsense { id }",
+]
+
+
+@pytest.mark.parametrize("field", PUBLIC)
+def test_the_shops_window_is_public(field: str) -> None:
+    text = field.replace("%s", " ".join(PLAN))
+    assert FIELDS.normal(f"{{ {text} }}") is not None
+    assert (
+        FIELDS.normal(f"query Window {{ ...All }} fragment All on Query {{ {text} }}") is not None
+    )
+
+
+@pytest.mark.parametrize("field", PRIVATE)
+def test_one_field_of_somebodys_own_makes_the_whole_document_private(field: str) -> None:
+    for text in (
+        f"{{ {field} }}",
+        f"{{ regions {{ name }} x: {field} }}",
+        f"{{ ... on Query {{ {field} }} }}",
+        f"{{ ... {{ ...Hidden }} }} fragment Hidden on Query {{ {field} }}",
+        f"query A {{ regions {{ name }} }} query B {{ {field} }}",
+    ):
+        assert FIELDS.normal(text) is None, text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'mutation { purchaseESIM(planId: "x") { success } }',
+        "subscription { myESIMsUpdated { id } }",
+        "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }",
+        "{ ...Nowhere }",
+        "{ dataPlans }",
+        "{",
+        "",
+    ],
+)
+def test_what_is_no_public_query_is_not_public(text: str) -> None:
+    assert FIELDS.normal(text) is None
+
+
+def test_white_space_and_comments_make_no_difference_and_names_do() -> None:
+    one = FIELDS.normal("{ regions { name } } # all")
+    assert one == FIELDS.normal("{\n  regions\n  { name },\n}")
+    assert one != FIELDS.normal("{ regions { n: name } }")
+    assert one != FIELDS.normal("{ regions { name planCount } }")
+
+
+@given(
+    st.lists(st.sampled_from(PUBLIC), max_size=4),
+    st.sampled_from(PRIVATE),
+    st.lists(st.sampled_from(PUBLIC), max_size=4),
+    st.booleans(),
+    st.booleans(),
+)
+def test_a_private_field_among_public_ones_is_always_found(
+    before: list[str], private: str, after: list[str], in_fragment: bool, conditional: bool
+) -> None:
+    hidden = f"p: {private}"
+    if conditional:
+        hidden = f"... @include(if: false) {{ {hidden} }}"
+    public = [f"a{n}: {field.replace('%s', 'id')}" for n, field in enumerate([*before, *after])]
+    public.insert(len(before), "...F" if in_fragment else hidden)
+    text = f"{{ {' '.join(public)} }}" + (
+        f" fragment F on Query {{ {hidden} }}" if in_fragment else ""
+    )
+    parse(text)  # it is a document at all
+    assert FIELDS.normal(text) is None
+
+
+def test_every_field_of_the_schema_is_either_guarded_or_leads_to_public_objects() -> None:
+    """A new field has to be put to one side or the other."""
+    query = SCHEMA.query_type
+    assert query is not None
+    for name, field in query.fields.items():
+        kind = get_named_type(field.type)
+        if not name.startswith("_") and not guarded(field):
+            assert is_leaf_type(kind) or kind.name in PUBLIC_TYPES, name
+
+
+def test_no_public_object_leads_to_one_that_is_reached_by_guarded_fields_alone() -> None:
+    for name in PUBLIC_TYPES:
+        kind = SCHEMA.type_map[name]
+        assert isinstance(kind, GraphQLObjectType)
+        for field in kind.fields.values():
+            named = get_named_type(field.type)
+            assert is_leaf_type(named) or named.name in PUBLIC_TYPES, (
+                f"{name} leads to {named.name}"
+            )
+
+
+def test_a_field_that_is_not_known_to_be_open_is_guarded() -> None:
+    foreign = build_ast_schema(parse("type Query { anything: String }"))
+    assert foreign.query_type is not None
+    assert guarded(foreign.query_type.fields["anything"])

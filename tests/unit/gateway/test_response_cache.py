@@ -1,0 +1,134 @@
+"""What is kept of public answers: for how long, how much, and what is dropped."""
+
+import asyncio
+
+import pytest
+
+from gateway.response_cache import Kept, Making, ResponseCache
+from tests.unit.kit.stepped_clock import SteppedClock
+
+SECONDS = 60.0
+
+
+@pytest.fixture
+def clock() -> SteppedClock:
+    return SteppedClock()
+
+
+@pytest.fixture
+def cache(clock: SteppedClock) -> ResponseCache:
+    return ResponseCache(SECONDS, most_bytes=1_000, clock=clock)
+
+
+async def keep(cache: ResponseCache, key: str, body: bytes = b"{}") -> None:
+    making = await cache.found_or_mine(key)
+    assert isinstance(making, Making)
+    with making:
+        making.keep(body, cost=7)
+
+
+async def test_an_answer_is_found_until_it_is_old(
+    cache: ResponseCache, clock: SteppedClock
+) -> None:
+    await keep(cache, "a", b"{1}")
+    clock.passed += SECONDS
+    found = cache.find("a")
+    assert found is not None
+    assert (found.body, found.cost, cache.age(found)) == (b"{1}", 7, 60)
+    clock.passed += 1
+    assert cache.find("a") is None
+
+
+async def test_equal_answers_have_one_mark_and_others_another(cache: ResponseCache) -> None:
+    for key, body in (("a", b"{1}"), ("b", b"{1}"), ("c", b"{2}")):
+        await keep(cache, key, body)
+    marks = [found.etag for key in "abc" if (found := cache.find(key))]
+    assert marks[0] == marks[1] != marks[2]
+
+
+async def test_a_change_forgets_all(cache: ResponseCache) -> None:
+    await keep(cache, "a")
+    cache.drop()
+    assert cache.find("a") is None
+
+
+async def test_what_was_read_before_a_change_is_not_kept_after_it(cache: ResponseCache) -> None:
+    making = await cache.found_or_mine("a")
+    assert isinstance(making, Making)
+    with making:
+        cache.drop()
+        assert making.keep(b"old", cost=1).body == b"old"  # its own caller asked before the change
+    assert cache.find("a") is None
+
+
+async def test_the_longest_unused_make_room(cache: ResponseCache) -> None:
+    for key in "abcdefgh":
+        await keep(cache, key, b"x" * 125)
+    assert cache.find("a") is not None
+    await keep(cache, "i", b"x" * 125)
+    assert cache.find("b") is None
+    assert all(cache.find(key) for key in "acdefghi")
+
+
+async def test_an_answer_too_large_is_not_kept(cache: ResponseCache) -> None:
+    await keep(cache, "a")
+    await keep(cache, "b", b"x" * 1_001)
+    assert cache.find("b") is None
+    assert cache.find("a") is not None
+
+
+async def test_an_answer_made_anew_counts_once(cache: ResponseCache, clock: SteppedClock) -> None:
+    for _ in range(20):
+        await keep(cache, "a", b"x" * 400)
+        clock.passed += SECONDS + 1
+    await keep(cache, "b", b"x" * 400)
+    await keep(cache, "c", b"x" * 400)
+    assert cache.find("b") is not None
+
+
+async def test_of_many_at_once_one_makes_it_and_the_others_get_it(cache: ResponseCache) -> None:
+    made = 0
+    begun, ready = asyncio.Event(), asyncio.Event()
+
+    async def ask() -> bytes:
+        nonlocal made
+        found = await cache.found_or_mine("a")
+        if isinstance(found, Kept):
+            return found.body
+        with found:
+            made += 1
+            begun.set()
+            await ready.wait()
+            return found.keep(b"{}", cost=1).body
+
+    asking = [asyncio.create_task(ask()) for _ in range(5)]
+    await begun.wait()
+    ready.set()
+    assert await asyncio.gather(*asking) == [b"{}"] * 5
+    assert made == 1
+
+
+async def test_when_the_first_fails_the_others_go_on_by_themselves(cache: ResponseCache) -> None:
+    begun, ready = asyncio.Event(), asyncio.Event()
+
+    async def fail() -> None:
+        making = await cache.found_or_mine("a")
+        assert isinstance(making, Making)
+        with making:
+            begun.set()
+            await ready.wait()
+            raise OSError
+
+    async def ask() -> bytes:
+        found = await cache.found_or_mine("a")
+        assert isinstance(found, Making)
+        with found:
+            return found.keep(b"{}", cost=1).body
+
+    failing = asyncio.create_task(fail())
+    await begun.wait()
+    asking = asyncio.create_task(ask())
+    ready.set()
+    with pytest.raises(OSError):  # noqa: PT011 - it has no words
+        await failing
+    assert await asking == b"{}"
