@@ -1,0 +1,72 @@
+// Two graphql-ws clients, one at each gateway, follow eSIMs while the sandbox lives their lives; prints what
+// both saw of each step as JSON.
+import { createClient } from 'graphql-ws'
+import WebSocket from 'ws'
+
+const [urls, control, token, esims] = process.argv.slice(2).map((text) => JSON.parse(text))
+const clients = urls.map((url) => createClient({
+  url: url.replace('http', 'ws'),
+  webSocketImpl: WebSocket,
+  connectionParams: { Authorization: `Bearer ${token}` },
+}))
+const STATUS = `subscription($id: ID!) { esimStatusUpdated(esimId: $id) {
+  status profileStatus dataUsed dataRemaining updatedAt } }`
+const DETAILS = `query($id: ID!) { esimDetails(id: $id) {
+  status profileStatus installedDate lastCountry deletionDate bundles { state } usage { totalUsed } } }`
+
+async function post(url, body, headers = {}) {
+  const answer = await fetch(url, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+  })
+  if (!answer.ok) throw new Error(`${url}: ${answer.status} ${await answer.text()}`)
+  return answer.json()
+}
+
+async function details(id) {
+  const shown = await Promise.all(urls.map((url) =>
+    post(url, { query: DETAILS, variables: { id } }, { Authorization: `Bearer ${token}` })))
+  return shown.map(({ data }) => data.esimDetails)
+}
+
+// Reads on until the wish comes true; a step that never shows ends by the test's own time limit.
+async function until(events, wish) {
+  for (;;) {
+    const { value, done } = await events.next()
+    if (done || value.errors) throw new Error(`the subscription ended: ${JSON.stringify(value)}`)
+    const seen = value.data.esimStatusUpdated
+    if (wish(seen)) return seen
+  }
+}
+
+const lives = [
+  [
+    ['install', {}, (now) => now.profileStatus === 'INSTALLED'],
+    ['attach', { country: 'GB' }, (now) => now.status === 'ACTIVE'],
+    ...[[10, 10], [490, 500], [300, 800], [200, 1000]].map(([megabytes, used]) =>
+      ['use-data', { megabytes, country: 'GB' }, (now) => now.dataUsed === used]),
+  ],
+  [
+    // It was read a moment ago: whether it was installed before that or after, the provider is asked.
+    ['use-data', { megabytes: 10, country: 'GB' },
+      (now) => now.dataUsed === 10 && now.profileStatus === 'INSTALLED'],
+    ['advance', { days: 8 }, (now) => now.status === 'EXPIRED'],
+    ['advance', { days: 175 }, () => true],
+    ['advance', { days: 8 }, (now) => now.status === 'CANCELLED'],
+  ],
+]
+const seen = []
+for (const [index, steps] of lives.entries()) {
+  const { id, iccid } = esims[index]
+  const following = clients.map((client) => client.iterate({ query: STATUS, variables: { id } }))
+  await Promise.all(following.map((events) => until(events, (now) => now.profileStatus === 'RELEASED')))
+  for (const [act, body, wish] of steps) {
+    const path = act === 'advance' ? '/clock/advance' : `/esims/${iccid}/${act}`
+    await post(`${control}${path}`, body)
+    const told = await Promise.all(following.map((events) => until(events, wish)))
+    seen.push({ act, told, details: await details(id) })
+  }
+}
+await Promise.all(clients.map((client) => client.dispose()))
+console.log(JSON.stringify(seen))
