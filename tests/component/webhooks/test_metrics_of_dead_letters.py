@@ -1,0 +1,134 @@
+"""A dead letter as Prometheus sees it, from its making to its replay, in a webhook process of its own."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+import services.esims.__main__
+from kit import rpc_client
+from protos.esims.v1 import esims_pb2_grpc
+from protos.webhooks.v1 import webhooks_pb2 as pb
+from protos.webhooks.v1.webhooks_pb2_grpc import WebhooksServiceStub
+from tests.component.webhooks.conftest import (
+    KEY,
+    NOBODY_LISTENS,
+    PATIENCE,
+    Platform,
+    Post,
+    esims_settings,
+)
+from tests.fixtures.free_ports import free_ports
+from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
+from tests.fixtures.postgres import Databases
+from webhooks.upkeep import MEASURE_EVERY
+
+# Seconds. The gauges are measured so seldom; the rest only ends a test that hangs.
+SEEN_WITHIN = MEASURE_EVERY + PATIENCE
+
+
+async def samples(http: aiohttp.ClientSession, url: str) -> dict[tuple[str, str], float]:
+    """What /metrics shows, by name and the only label that matters here."""
+    async with http.get(url) as answer:
+        assert answer.status == 200
+        text = await answer.text()
+    return {
+        (s.name, s.labels.get("state") or s.labels.get("owner") or ""): s.value
+        for family in text_string_to_metric_families(text)
+        if family.name.startswith("esimgo_webhooks")
+        for s in family.samples
+    }
+
+
+@asynccontextmanager
+async def process(platform: Platform, esims_address: str, ports: list[int]) -> AsyncIterator[None]:
+    """`python -m webhooks` with ports for callbacks, operators and metrics."""
+    names = ("WEBHOOKS_PORT", "WEBHOOKS_ADMIN_PORT", "WEBHOOKS_METRICS_PORT")
+    running = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "webhooks"),
+        env={
+            "PATH": os.environ["PATH"],
+            **dict(zip(names, map(str, ports), strict=True)),
+            "WEBHOOKS_DATABASE_URL": platform.databases.url("webhooks"),
+            "WEBHOOKS_MOST_ATTEMPTS": "1",
+            "ESIM_GO_WEBHOOK_SECRET": KEY,
+            "ESIMS_ADDRESS": esims_address,
+            "ORDERS_ADDRESS": NOBODY_LISTENS,
+            "SUPABASE_URL": platform.auth.url,
+            "SUPABASE_SERVICE_ROLE_KEY": platform.auth.service_role_key,
+        },
+    )
+    try:
+        yield
+    finally:
+        running.terminate()
+        await running.wait()
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Asks until it holds; what can't be reached yet is asked again."""
+    async with asyncio.timeout(SEEN_WITHIN):
+        while True:
+            try:
+                if await holds():
+                    return
+            except aiohttp.ClientConnectionError:
+                pass
+            await asyncio.sleep(0.1)
+
+
+async def test_a_dead_letter_moves_the_metrics_and_its_replay_moves_them_back(
+    databases: Databases,
+    auth: Auth,
+    provider: PlayedProvider,
+    http: aiohttp.ClientSession,
+    serving: Serving,
+) -> None:
+    async with (
+        serving(services.esims.__main__.serve, esims_settings(databases, auth, provider)) as esims,
+        rpc_client.channel(f"127.0.0.1:{esims}") as channel,
+    ):
+        stub = esims_pb2_grpc.ESIMsServiceStub(channel)
+        platform = Platform(Post("", http, databases), provider, auth, stub, databases)
+        await make_and_mend(platform, f"127.0.0.1:{esims}", http)
+
+
+async def make_and_mend(
+    platform: Platform, esims_address: str, http: aiohttp.ClientSession
+) -> None:
+    esim = await platform.esim()
+    ports = free_ports(3)
+    url = f"http://127.0.0.1:{ports[2]}/metrics"
+    admin = platform.databases.admin
+
+    async def shown(name: str, label: str) -> float | None:
+        return (await samples(http, url)).get((name, label))
+
+    async def dead_events(count: float) -> bool:
+        return await shown("esimgo_webhooks_events", "DEAD") == count
+
+    async with process(platform, esims_address, ports):
+        await until(lambda: dead_events(0))
+        await admin.execute("revoke update on esims.esims from esims_system")
+        post = Post(f"http://127.0.0.1:{ports[0]}/webhooks/esim-go", http, platform.databases)
+        event = await post.send({"alertType": "FirstAttachment", "iccid": esim.iccid})
+        await post.settled(event, "DEAD")
+        assert await shown("esimgo_webhooks_dead_total", "esims") == 1
+        await until(lambda: dead_events(1))
+
+        await admin.execute("grant update on esims.esims to esims_system")
+        async with rpc_client.channel(f"127.0.0.1:{ports[1]}") as channel:
+            await rpc_client.call(
+                WebhooksServiceStub(channel).ReplayEvents,
+                pb.ReplayEventsRequest(event_ids=[event]),
+                token=platform.auth.service_role_key,
+                timeout=PATIENCE,
+            )
+        await post.settled(event)
+        await until(lambda: dead_events(0))
+        # A counter tells of what was, also when it is mended.
+        assert await shown("esimgo_webhooks_dead_total", "esims") == 1
