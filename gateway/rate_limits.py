@@ -72,7 +72,11 @@ class RateLimits:
     """Counts operations; one object a process. Redis being away refuses nobody."""
 
     def __init__(
-        self, settings: DefenceSettings, redis_url: str | None, clock: Clock | None = None
+        self,
+        settings: DefenceSettings,
+        redis_url: str | None,
+        clock: Clock | None = None,
+        timeout: float = TIMEOUT,
     ) -> None:
         self._settings = settings
         self._clock = clock or Clock()
@@ -80,8 +84,8 @@ class RateLimits:
         self._redis = (
             Redis.from_url(
                 redis_url,
-                socket_timeout=TIMEOUT,
-                socket_connect_timeout=TIMEOUT,
+                socket_timeout=timeout,
+                socket_connect_timeout=timeout,
                 decode_responses=True,
             )
             if redis_url
