@@ -5,7 +5,7 @@ UV := $(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-ha
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 # A Python that went away leaves an environment that only looks like one.
 $(shell $(PY) -c '' 2>/dev/null || rm -f .venv/*.stamp)
-.PHONY: up compose-up compose-down test compose-test conformance k8s-check chaos-purchase bench-purchase check protos schema docs migrate seed lock clean chaos-callbacks bench-callbacks bench-gateway bench-telemetry fuzz-gateway
+.PHONY: up compose-up compose-down test compose-test conformance k8s-check chaos-purchase bench-purchase bench-catalogue explorer check protos schema docs migrate seed lock clean chaos-callbacks bench-callbacks bench-gateway bench-telemetry fuzz-gateway
 
 up migrate seed: .venv/runtime.stamp
 	@$(PY) -m cli $@
@@ -20,6 +20,10 @@ conformance: .venv/dev.stamp # the judges and clients that others wrote, against
 	@$(PY) -m pytest -q -rP tests/component/clients
 chaos-purchase: .venv/dev.stamp # ORDERS, KILLS and SEED; BROKEN=1 runs a service that buys twice
 	@$(PY) -m tests.chaos.purchase
+explorer: # builds what the gateway serves to browsers; needs Node.js
+	@npm ci --prefix gateway/explorer/source --no-audit --no-fund --silent && node gateway/explorer/source/build.mjs
+bench-catalogue: .venv/dev.stamp
+	@$(PY) -m bench.catalogue
 bench-purchase: .venv/dev.stamp
 	@$(PY) -m bench.purchase
 fuzz-gateway: export FUZZ_EXAMPLES ?= 200

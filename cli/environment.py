@@ -42,7 +42,7 @@ def complete(
     }
     local["WEBHOOKS_ADMIN_PORT"] = str(settings.ports["WEBHOOKS_ADMIN_PORT"])
     # Developers' tools ask the gateway what there is.
-    local["GATEWAY_INTROSPECTION"] = "true"
+    local["GATEWAY_INTROSPECTION"] = local["GATEWAY_EXPLORER"] = "true"
     # They write to a pipe, and somebody reads it at the other end of ours.
     local["LOG_FORMAT"] = "text"
     # Nobody but us watches their health here, so nobody needs time to notice.

@@ -19,6 +19,7 @@ from gateway import request as requests
 from gateway.context import Context
 from gateway.event_stream import EventStreams
 from gateway.execution import Execution
+from gateway.explorer_page import Explorer
 from gateway.operation_spans import OperationSpans
 from gateway.peers import Peers
 from gateway.persisted import KnownDocuments
@@ -66,6 +67,11 @@ class Gateway:
         )
         self._sockets = Sockets(settings, self._execution, limits)
         self._streams = EventStreams(settings)
+        self._explorer = (
+            Explorer(PATH, settings.sessions.supabase_url, settings.supabase_anon_key)
+            if settings.explorer
+            else None
+        )
         self._metrics = self._execution.metrics
         self._public = (
             PublicAnswers(
@@ -98,6 +104,8 @@ class Gateway:
                 web.get("/readyz", self.ready),
             ]
         )
+        if self._explorer is not None:
+            app.add_routes(self._explorer.routes())
         return app
 
     @web.middleware
@@ -134,6 +142,8 @@ class Gateway:
 
     async def graphql(self, request: web.Request) -> web.StreamResponse:
         """Executes one operation; mutations only over POST, as a GET may be sent by any page."""
+        if self._explorer is not None and self._explorer.wanted(request):
+            return self._explorer.page()
         socket = request.headers.get("Upgrade", "").lower() == "websocket"
         if not socket:
             origins = self._settings.cors_origins

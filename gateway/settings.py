@@ -8,6 +8,7 @@ from gateway.defence_settings import DefenceSettings
 from gateway.trusted import TrustedDocuments
 from kit import redis_settings
 from kit.env import Env
+from kit.process import APP_ENV_HELP
 from kit.service_settings import SessionSettings
 from kit.tls import PLAIN, TLS
 
@@ -48,6 +49,8 @@ class Settings:
     socket_send_timeout: float = SOCKET_SEND_TIMEOUT
     tls: TLS = PLAIN
     response_cache_seconds: float = 0.0
+    explorer: bool = False
+    supabase_anon_key: str | None = None
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
@@ -135,11 +138,26 @@ class Settings:
                 low=1,
                 high=300,
             ),
+            explorer=_explorer(env),
+            supabase_anon_key=env.optional(
+                "SUPABASE_ANON_KEY",
+                "The project's public key, with which people sign in inside the explorer.",
+            ),
         )
 
     def secrets(self) -> list[str]:
         """Values that no log line may hold."""
         return [self.redis_url or "", *self.sessions.secrets()]
+
+
+def _explorer(env: Env) -> bool:
+    stage = env.choice("APP_ENV", APP_ENV_HELP, "production", ("production", "development"))
+    return env.flag(
+        "GATEWAY_EXPLORER",
+        "Shows GraphiQL to who visits /graphql with a browser; it needs GATEWAY_INTROSPECTION. Without"
+        " it APP_ENV=development does; `make up` switches it on.",
+        default=stage == "development",
+    )
 
 
 def _trusted_documents(env: Env) -> TrustedDocuments:

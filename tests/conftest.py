@@ -7,6 +7,7 @@ pytest_plugins = [
     "tests.fixtures.gateway",
     "tests.fixtures.gateway_customer",
     "tests.fixtures.javascript",
+    "tests.fixtures.chromium",
     "tests.fixtures.platform",
     "tests.fixtures.containers",
     "tests.fixtures.collector",

@@ -1,0 +1,141 @@
+"""The explorer: for whom it is, under which policy, and what a browser without network makes of it."""
+
+import asyncio
+import os
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway import explorer_page
+from gateway.settings import Settings
+from protos.catalogue.v1 import catalogue_pb2
+from protos.orders.v1 import orders_pb2
+from tests.fixtures.chromium import Browser
+from tests.fixtures.gateway import Gateway
+from tests.fixtures.gateway_customer import PLAN
+from tests.fixtures.javascript import run
+from tests.fixtures.neighbours import Auth
+
+HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+SOURCE = Path(explorer_page.__file__).parent / "explorer" / "source"
+RESULT = "document.querySelector('.result-window').textContent"
+
+
+@pytest.fixture
+def gateway_settings(gateway_settings: Settings, auth: Auth) -> Settings:
+    return replace(gateway_settings, explorer=True, supabase_anon_key=auth.anon_key)
+
+
+async def test_a_browser_gets_a_page_that_may_load_nothing_from_elsewhere(
+    gateway: Gateway, auth: Auth
+) -> None:
+    async with gateway.client.http.get(f"{gateway.client.url}/graphql", headers=HTML) as answer:
+        page = await answer.text()
+        policy = answer.headers["Content-Security-Policy"]
+        assert answer.content_type == "text/html"
+        assert answer.headers["X-Frame-Options"] == "DENY"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Cache-Control"] == "no-store"
+    directives = dict(part.split(" ", 1) for part in policy.split("; "))
+    assert directives["default-src"] == "'none'"
+    assert directives["script-src"] == "'self'"
+    assert directives["frame-ancestors"] == "'none'"
+    assert directives["connect-src"] == f"'self' {auth.url}"
+    assert "unsafe" not in policy
+    assert auth.service_role_key not in page
+    for asset in re.findall(r'(?:src|href)="(/[^"]+)"', page):
+        async with gateway.client.http.get(f"{gateway.client.url}{asset}") as answer:
+            assert answer.status == 200
+            assert answer.headers["Content-Encoding"] == "gzip"
+            assert "immutable" in answer.headers["Cache-Control"]
+            assert auth.service_role_key not in await answer.text()
+
+
+async def test_two_visits_have_two_nonces(gateway: Gateway) -> None:
+    policies = set()
+    for _ in range(2):
+        async with gateway.client.http.get(f"{gateway.client.url}/graphql", headers=HTML) as answer:
+            policies.add(answer.headers["Content-Security-Policy"])
+    assert len(policies) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "accept"),
+    [
+        ("/graphql?query={__typename}", HTML["Accept"]),
+        ("/graphql", "application/json"),
+        ("/graphql", "*/*"),
+    ],
+)
+async def test_who_asks_graphql_gets_no_page(gateway: Gateway, path: str, accept: str) -> None:
+    headers = {"Accept": accept}
+    async with gateway.client.http.get(f"{gateway.client.url}{path}", headers=headers) as answer:
+        assert "json" in answer.content_type
+
+
+async def test_assets_are_only_those(gateway: Gateway) -> None:
+    for name in ("../source/build.mjs", "..%2fsource%2fbuild.mjs", "explorer.js", ""):
+        url = f"{gateway.client.url}/graphql/assets/{name}"
+        async with gateway.client.http.get(url) as answer:
+            assert answer.status == 404
+
+
+async def test_a_query_runs_in_a_browser_without_network(
+    gateway: Gateway, browser: Browser, auth: Auth
+) -> None:
+    # The local customer of an earlier visit: of the first one the browser tells that it was not there.
+    customer = {"email": "explorer@example.com", "password": "local-explorer"}
+    await auth.http.post(
+        f"{auth.url}/auth/v1/signup", json=customer, headers={"apikey": auth.anon_key}
+    )
+    gateway.catalogue.answers["ListFeaturedPlans"] = catalogue_pb2.ListFeaturedPlansResponse(
+        plans=[PLAN]
+    )
+    gateway.orders.answers["ListOrders"] = orders_pb2.ListOrdersResponse()
+    await browser.visit(f"{gateway.client.url}/graphql")
+    await written(browser, "{ featuredPlans { name price } }")
+    assert PLAN.name in await browser.until(f"{RESULT}.includes('featuredPlans') && {RESULT}")
+    await browser.run(
+        "document.querySelector('button[aria-label=\"Show Documentation Explorer\"]').click()"
+    )
+    await browser.until(
+        "document.querySelector('.graphiql-doc-explorer-content').textContent.includes('Subscription')"
+    )
+
+    await browser.run(
+        "[...document.querySelectorAll('.sign-in button')]"
+        ".find((button) => button.textContent.includes('local')).click()"
+    )
+    await browser.until("document.querySelector('.sign-in').textContent.includes('Signed in as')")
+    await written(browser, "{ myOrders { id } }")
+    await browser.until(f"{RESULT}.includes('\"myOrders\": []')")
+    if shots := os.environ.get("EXPLORER_PICTURE"):
+        await asyncio.to_thread(Path(shots).write_bytes, await browser.picture())
+
+    own = (gateway.client.url, gateway.settings.sessions.supabase_url, "data:")
+    assert [url for url in browser.asked if not url.startswith(own)] == []
+    # Nothing that the policy forbids, no request that failed, no error.
+    assert browser.told == []
+
+
+async def written(browser: Browser, query: str) -> None:
+    """Puts a query in place of the one before, and runs it."""
+    await browser.until("document.querySelector('.graphiql-query-editor .CodeMirror')")
+    await browser.run(
+        "(() => { const editor = document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror;"
+        " editor.focus(); editor.execCommand('selectAll'); })()"
+    )
+    await browser.write(query)
+    await browser.press("Enter", 13, control=True)
+
+
+def test_the_assets_are_what_the_lock_file_builds(node: str, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(SOURCE, source, ignore=shutil.ignore_patterns("node_modules"))
+    run("npm", "ci", "--prefix", str(source), "--no-audit", "--no-fund")
+    run(node, str(source / "build.mjs"), str(tmp_path / "built"))
+    built = {file.name: file.read_bytes() for file in (tmp_path / "built").iterdir()}
+    assert built == {file.name: file.read_bytes() for file in explorer_page.ASSETS.iterdir()}
