@@ -155,9 +155,6 @@ def available(wanted: Sequence[str]) -> list[str]:
             found = [name for name in found if name not in rivals]
         else:
             gateway_servers.install_rivals()
-    if gateway_servers.CACHED in found and not gateway_servers.has_cache():
-        click.echo(f"without {gateway_servers.CACHED}: the gateway has no response cache")
-        found.remove(gateway_servers.CACHED)
     return found
 
 

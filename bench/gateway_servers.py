@@ -17,8 +17,6 @@ import aiohttp
 from bench.gateway_load import Question
 from cli.environment import surroundings
 from cli.supervisor import Program, Supervisor
-from gateway.settings import Settings
-from kit.env import Env
 from tests.fixtures.free_ports import free_ports
 
 OURS, CACHED, APOLLO, APOLLO_CACHED, MERCURIUS, BARE = SERVERS = (
@@ -26,7 +24,6 @@ OURS, CACHED, APOLLO, APOLLO_CACHED, MERCURIUS, BARE = SERVERS = (
 )
 # What keeps answers is asked for public data alone: nothing else may be kept.
 WITH_CACHE = (CACHED, APOLLO_CACHED)
-CACHE_SETTING = "GATEWAY_RESPONSE_CACHE"
 ADDRESSES = ("CATALOGUE_ADDRESS", "ORDERS_ADDRESS", "ESIMS_ADDRESS")
 RIVALS = Path(__file__).parent / "rivals"
 OLDEST_NODE = 20
@@ -45,13 +42,6 @@ class Server:
     def url_of(self, question: Question) -> str:
         """Where the question is to be posted."""
         return f"{self.url}/{question.name if self.name == BARE else 'graphql'}"
-
-
-def has_cache() -> bool:
-    """Whether our gateway has a response cache that can be switched."""
-    env = Env({})
-    Settings.read(env)
-    return CACHE_SETTING in env.declared
 
 
 def measured(server: str, question: Question) -> bool:
@@ -137,9 +127,13 @@ class Starter:
             module = (sys.executable, "-m", "bench.gateway_bare", str(port), str(answers))
             return module, surroundings(os.environ)
         if name in (OURS, CACHED):
-            environment = {**self.environment, **self.addresses, "GATEWAY_PORT": str(port)}
-            if has_cache():
-                environment[CACHE_SETTING] = str(name == CACHED).lower()
+            environment = {
+                **self.environment,
+                **self.addresses,
+                "GATEWAY_PORT": str(port),
+                "GATEWAY_METRICS_PORT": "0",
+                "GATEWAY_RESPONSE_CACHE_SECONDS": "60" if name == CACHED else "0",
+            }
             return (sys.executable, "-m", "gateway"), environment
         environment = {
             **surroundings(os.environ),
