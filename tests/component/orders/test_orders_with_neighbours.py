@@ -55,7 +55,7 @@ async def process(shop: Shop) -> AsyncIterator[tuple[asyncio.subprocess.Process,
         sys.executable,
         "-m",
         "services.orders",
-        env=os.environ | environment(shop),
+        env=os.environ | environment(shop) | {"LOG_FORMAT": "text", "ORDERS_METRICS_PORT": "off"},
         stderr=asyncio.subprocess.PIPE,
     )
     assert running.stderr is not None
