@@ -1,0 +1,67 @@
+"""No answer holds more objects than its operation was said to cost, as long as its lists are as taken."""
+
+import asyncio
+import random
+import re
+from typing import Any
+
+from graphql import parse, validate
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from strawberry.types.graphql import OperationType
+
+from gateway.cost import ASSUMED, Costs
+from gateway.schema import build
+from tests.fixtures.played_services import ROWS, context
+from tests.fixtures.random_documents import Documents
+
+SCHEMA = build(max_depth=30)
+CORE = SCHEMA._schema
+COSTS = Costs(CORE)
+# Lists that are played longer than they are taken to be: an answer with less of them is one, too.
+SHORTER = {name.partition(".")[2]: length for name, length in ASSUMED.items() if length < ROWS}
+
+
+def objects(value: Any, name: str = "") -> int:
+    """How many there are in a value of the answer."""
+    if isinstance(value, list):
+        return sum(map(objects, value[: SHORTER.get(name, ROWS)]))
+    if not isinstance(value, dict):
+        return 0
+    # The random documents' aliases are names with a digit.
+    return 1 + sum(objects(inner, key.rstrip("12")) for key, inner in value.items())
+
+
+async def data(document: str, variables: dict[str, Any], seed: int) -> Any:
+    result = await SCHEMA.execute(
+        document,
+        variable_values=variables,
+        context_value=context(seed, 0.0),
+        allowed_operation_types={OperationType.QUERY, OperationType.MUTATION},
+    )
+    return result.data
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 2**32), keyword=st.sampled_from(["query", "query", "mutation"]))
+def test_an_answer_has_no_more_objects_than_its_operation_costs(seed: int, keyword: str) -> None:
+    root = CORE.query_type if keyword == "query" else CORE.mutation_type
+    assert root is not None
+    written = Documents(CORE, random.Random(seed)).write(keyword, root)
+    # The played services give that many rows, whatever they are asked for.
+    document = re.sub(r"first: \d+", f"first: {ROWS}", written)
+    variables = {"maybe": True, "id": "6f1cf7f4-3b3c-4d43-9a3c-222222222222", "size": ROWS}
+    parsed = parse(document)
+    if validate(CORE, parsed):
+        return  # the sizes made two fields of one name differ
+    cost = COSTS.of(document, parsed, None, variables).cost
+    answer = asyncio.run(data(document, variables, seed))
+    if answer is not None:
+        assert objects(answer) - 1 <= cost, document
+
+
+def test_the_count_of_objects_counts() -> None:
+    document = "{ myESIMs(first: 3) { id order { esims { bundles { id } } } } }"
+    counts = [objects(asyncio.run(data(document, {}, seed))) for seed in range(20)]
+    assert max(counts) > 10
+    assert objects({"allowances": [{}, {}]}) == 1 + SHORTER["allowances"]
