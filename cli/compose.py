@@ -59,6 +59,8 @@ class Compose:
             if self.played:
                 auth = f"http://localhost:{self._port('SANDBOX_AUTH_PORT', 4011)}"
                 blocks.append(await welcome.tokens(http, auth))
+            else:
+                blocks.append("  TOKEN is the access token of a session of your project")
             blocks.append(welcome.commands(url, plan))
         console.show("\n" + "\n\n".join(blocks) + "\n")
 
