@@ -3,6 +3,9 @@
 import logging
 import re
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from graphql import GraphQLError
@@ -107,6 +110,16 @@ def _argument(name: str) -> str:
     first, *rest = name.split("_")
     camel = first + "".join(part.capitalize() for part in rest)
     return ARGUMENTS.get(camel, camel)
+
+
+@contextmanager
+def naming(**arguments: str) -> Iterator[None]:
+    """Names fields of a service's request as this one operation does, where its words are others."""
+    try:
+        yield
+    except Failure as failure:
+        fields = {arguments.get(path, path): text for path, text in failure.fields.items()}
+        raise replace(failure, fields=fields) from failure
 
 
 def masked(error: BaseException, request_id: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import strawberry
 
 from gateway.auth import auth_field
 from gateway.context import Info
-from gateway.errors import refusal
+from gateway.errors import naming, refusal
 from gateway.esims import ESIM
 from gateway.views import views
 from kit.errors import Failure, invalid
@@ -51,7 +51,8 @@ class ESIMQueries:
     )
     async def esim_details(self, info: Info, id: ESIMIdArgument) -> ESIM | None:  # noqa: A002 - documented
         request = esims_pb2.GetESIMRequest(esim_id=id)
-        answer = await info.context.call(info.context.peers.esims.GetESIM, request)
+        with naming(esim_id="id"):
+            answer = await info.context.call(info.context.peers.esims.GetESIM, request)
         return ESIM.of(answer.esim)
 
 

@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.auth import auth_field, public_field
 from gateway.context import Context, Info
+from gateway.errors import naming
 from gateway.plans import DataPlan
 from gateway.views import View, filled, loaded, member, read, views
 from kit import money, timestamps
@@ -183,7 +184,8 @@ class OrderQueries:
     )
     async def order_details(self, info: Info, id: OrderIdArgument) -> Order | None:  # noqa: A002
         request = orders_pb2.GetOrderRequest(order_id=id)
-        answer = await info.context.call(info.context.peers.orders.GetOrder, request)
+        with naming(order_id="id"):
+            answer = await info.context.call(info.context.peers.orders.GetOrder, request)
         return Order.of(answer.order)
 
 

@@ -61,6 +61,17 @@ async def test_from_a_plan_to_a_suspended_esim_and_back(platform: Platform) -> N
     assert answer.data["updateESIMReference"] == {"success": True, "esim": {"customerRef": "trip"}}
 
 
+@pytest.mark.parametrize("operation", ["esimDetails", "orderDetails"])
+async def test_a_bad_id_is_told_by_the_name_of_its_argument(
+    platform: Platform, operation: str
+) -> None:
+    ann = await platform.customer("ann@example.com")
+    answer = await ann.ask(f'{{ {operation}(id: "1") {{ id }} }}')
+    (error,) = answer.body["errors"]
+    assert list(error["extensions"]["fields"]) == ["id"]
+    assert error["message"].startswith("id: ")
+
+
 async def test_an_unused_order_is_cancelled_and_a_used_one_is_not(platform: Platform) -> None:
     ann = await platform.customer("ann@example.com")
     cancel = """mutation($id: ID!) { cancelOrder(orderId: $id) {
