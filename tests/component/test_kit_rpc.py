@@ -10,7 +10,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from kit import rpc, rpc_client, rpc_guard
+from kit import request_id, rpc, rpc_client, rpc_guard
 from kit.auth import Role, Verifier
 from kit.errors import Failure, Kind
 from kit.rpc_guard import Access
@@ -33,6 +33,7 @@ class Probe(orders_pb2_grpc.OrdersServiceServicer):
         self.behaviour: Behaviour = self.nothing
         self.seen: list[Role] = []
         self.left: float | None = None
+        self.request_ids: list[str] = []
 
     async def nothing(self) -> None:
         """The usual behaviour."""
@@ -40,6 +41,7 @@ class Probe(orders_pb2_grpc.OrdersServiceServicer):
     async def _answer(self) -> None:
         self.seen.append(rpc_guard.session().role)
         self.left = rpc_guard.time_left()
+        self.request_ids.append(request_id.current())
         await self.behaviour()
 
     async def GetOrder(self, request: Any, context: Any) -> orders_pb2.GetOrderResponse:
@@ -280,3 +282,21 @@ async def test_a_connection_ends_when_it_is_old_and_its_caller_goes_on(
             async with asyncio.timeout(20):
                 await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
     await server.stop(drain=0, grace=0)
+
+
+@pytest.mark.parametrize(("sent", "there"), [("r-1", "r-1"), ("two\nlines", ""), ("", "")])
+async def test_a_call_carries_the_id_of_the_request_that_it_is_made_for(
+    stub: Any, probe: Probe, auth: Auth, sent: str, there: str
+) -> None:
+    request_id.take(sent)
+    await rpc_client.call(
+        stub.ValidateOrder, orders_pb2.ValidateOrderRequest(), token=None, timeout=5
+    )
+    assert probe.request_ids == [there]
+
+
+async def test_an_id_that_could_break_a_line_is_not_taken_over(stub: Any, probe: Probe) -> None:
+    await stub.ValidateOrder(
+        orders_pb2.ValidateOrderRequest(), metadata=(("x-request-id", "a b"),), timeout=5
+    )
+    assert probe.request_ids == [""]

@@ -1,5 +1,6 @@
 """What the provider's answers become: exact values, or failures that say what may be done."""
 
+import logging
 from decimal import Decimal
 
 import aiohttp
@@ -163,3 +164,15 @@ async def test_a_redirect_does_not_take_the_key_elsewhere(
     with pytest.raises(Failure):
         await played.client(http).get("/orders", retry=False)
     assert [r.path for r in played.received] == ["/v2.5/orders"]
+
+
+async def test_the_debug_level_shows_every_request_without_secrets(
+    http: aiohttp.ClientSession, played: PlayedProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "kit.provider")
+    played.will(Answer({"matchingId": "ABCD-1234"}))
+    await played.client(http).get("/esims/8943108169900000016")
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "kit.provider"]
+    assert line.startswith("provider: GET /esims/{} path=/esims/894310…0016 status=200 after=")
+    assert line.endswith("ms attempt=1")
+    assert KEY not in line
