@@ -92,6 +92,7 @@ class RateLimits:
             else None
         )
         self._away_until: float | None = None
+        self._told = False
 
     async def take(self, request: web.Request, session: Session | None = None) -> None:
         """Counts an operation of the request's address and, where there is one, of the user.
@@ -100,8 +101,7 @@ class RateLimits:
         """
         buckets = []
         if self._settings.address_rate:
-            forwarded = request.headers.getall("X-Forwarded-For", ())
-            address = client_address.of(request.remote, forwarded, self._settings.trusted_proxies)
+            address = self._address(request)
             buckets.append(Bucket(f"address:{address}", self._settings.address_rate))
         if self._settings.user_rate and session is not None and session.user_id is not None:
             buckets.append(Bucket(f"user:{session.user_id}", self._settings.user_rate))
@@ -118,6 +118,16 @@ class RateLimits:
     async def close(self) -> None:
         if self._redis is not None:
             await self._redis.aclose()
+
+    def _address(self, request: web.Request) -> str:
+        forwarded = request.headers.getall("X-Forwarded-For", ())
+        if forwarded and not self._settings.trusted_proxies and not self._told:
+            self._told = True
+            log.warning(
+                "rate limits: requests come with X-Forwarded-For, and GATEWAY_TRUSTED_PROXIES names no"
+                " proxy: all clients behind one share its rate"
+            )
+        return client_address.of(request.remote, forwarded, self._settings.trusted_proxies)
 
     async def _wait(self, buckets: Sequence[Bucket]) -> float:
         shared = await self._shared(buckets)

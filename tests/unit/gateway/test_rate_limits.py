@@ -138,6 +138,17 @@ def test_what_is_remembered_is_bounded_and_the_newest_of_it(clock: HandClock) ->
     assert memory.take([Bucket("0", 0.1)]) == 0
 
 
+async def test_a_proxy_that_nobody_named_is_told_of_once(
+    clock: HandClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    unnamed = RateLimits(DefenceSettings(), None, clock)
+    named = RateLimits(SETTINGS, None, clock)
+    for limits in (named, unnamed, unnamed):
+        await limits.take(of("203.0.113.7"))
+    (line,) = caplog.messages
+    assert "GATEWAY_TRUSTED_PROXIES names no proxy" in line
+
+
 async def test_processes_that_share_a_redis_count_together(server: Server) -> None:
     one, two = [RateLimits(SETTINGS, server.url, timeout=PATIENCE) for _ in range(2)]
     outcomes = await asyncio.gather(
