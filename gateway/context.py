@@ -65,6 +65,11 @@ class Context:
 
         The service gets what is left of the operation's time, and no more than `timeout` seconds.
         """
+        seconds = self._time_for(timeout)
+        token = self.session.token or None
+        return await rpc_client.call(method, request, token=token, timeout=seconds)
+
+    def _time_for(self, timeout: float) -> float:
         left = self._until - asyncio.get_running_loop().time()
         if left <= 0:
             raise Failure(
@@ -73,15 +78,21 @@ class Context:
                 f"Nothing was done for this, as the operation's {self._seconds:g} s were over; ask"
                 " for less at once",
             )
-        token = self.session.token or None
-        return await rpc_client.call(method, request, token=token, timeout=min(timeout, left))
+        return min(timeout, left)
 
     async def ask_catalogue(
         self, method: Callable[..., Awaitable[Response]], request: Any
     ) -> Response:
-        """A call to the catalogue; one that can't answer now gets the documented words."""
+        """A read of the catalogue; one that can't answer now gets the documented words.
+
+        Everybody reads the same there, so equal reads of many callers are one call. Administrators
+        read for themselves: what they just changed must be in the answer.
+        """
         try:
-            return await self.call(method, request)
+            if self.session.role is Role.ADMIN:
+                return await self.call(method, request)
+            seconds = self._time_for(READ_TIMEOUT)
+            return await self.peers.reads.call(method, request, timeout=seconds)
         except Failure as failure:
             if failure.kind not in NOT_ANSWERED:
                 raise

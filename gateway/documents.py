@@ -51,16 +51,16 @@ def read(query: str, max_depth: int) -> DocumentNode:
     return document
 
 
-def check_operation(document: DocumentNode, name: str | None) -> None:
-    """Raises GraphQLError unless it is clear which operation is meant."""
-    names = [
-        node.name.value if node.name else None
-        for node in document.definitions
-        if isinstance(node, OperationDefinitionNode)
+def check_operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
+    """The operation that is meant; raises GraphQLError unless that is clear."""
+    operations = [
+        node for node in document.definitions if isinstance(node, OperationDefinitionNode)
     ]
-    if not names:
+    if not operations:
         raise GraphQLError("The document has no operation; send a query or a mutation")
-    if name is None and len(names) > 1:
+    if name is None and len(operations) > 1:
         raise GraphQLError("The document has several operations; say which with `operationName`")
-    if name is not None and name not in names:
-        raise GraphQLError(f"The document has no operation named {name!r}")
+    for operation in operations:
+        if name is None or (operation.name is not None and operation.name.value == name):
+            return operation
+    raise GraphQLError(f"The document has no operation named {name!r}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from gateway.together import Together
 from protos.catalogue.v1.catalogue_pb2_grpc import CatalogueServiceStub
 from protos.esims.v1.esims_pb2_grpc import ESIMsServiceStub
 from protos.orders.v1.orders_pb2_grpc import OrdersServiceStub
@@ -29,6 +30,7 @@ class Peers:
         self.catalogue: CatalogueServiceAsyncStub = CatalogueServiceStub(catalogue)
         self.orders: OrdersServiceAsyncStub = OrdersServiceStub(orders)
         self.esims: ESIMsServiceAsyncStub = ESIMsServiceStub(esims)
+        self.reads = Together()
         self._channels = {"catalogue": catalogue, "orders": orders, "esims": esims}
 
     async def health(self) -> Mapping[str, str]:

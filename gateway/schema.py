@@ -1,15 +1,21 @@
 """The schema: every noun's queries, mutations and subscriptions in one Apollo Federation 2 subgraph."""
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from inspect import isawaitable
+from typing import Any, cast
 
 import strawberry
-from graphql import GraphQLError
+from graphql import GraphQLError, execute
+from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.extensions import ValidationCache
 from strawberry.federation.schema import FederationAny
-from strawberry.types.execution import ExecutionContext
+from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.types.execution import ExecutionContext, ExecutionResult
+from strawberry.types.graphql import OperationType
 
-from gateway.admission import Admission
+from gateway.admission import Admission, Admitted
 from gateway.completion.executor import OPERATIONS, Completing
+from gateway.completion.resolving import remember_arguments
 from gateway.completion.selections import Operations
 from gateway.connections import ConnectionQueries
 from gateway.cost import Costs
@@ -18,6 +24,7 @@ from gateway.documents import CACHED, Documents
 from gateway.esim_operations import ESIMMutations, ESIMQueries
 from gateway.orders import OrderQueries
 from gateway.plan_queries import PlanQueries
+from gateway.prepared import Prepared, preparation
 from gateway.purchase import OrderMutations
 from gateway.subscriptions import Subscription
 from kit.checks import Checks
@@ -36,7 +43,54 @@ class Mutation(OrderMutations, ESIMMutations):
 
 
 class Schema(strawberry.federation.Schema):
-    """Strawberry's, with two things that it leaves to chance: representations and logging."""
+    """Strawberry's, with a short way to the executor, and two things that it leaves to chance.
+
+    Those are representations and logging. `extensions` serve its long way, which subscriptions take.
+    """
+
+    prepare: Callable[[str, str | None], Prepared]
+    admission: Admission | None
+
+    async def execute(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any | None = None,
+        root_value: Any | None = None,
+        operation_name: str | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+    ) -> ExecutionResult:
+        """One query or mutation; raises InvalidOperationTypeError for a kind that isn't allowed."""
+        try:
+            prepared = self.prepare(query or "", operation_name)
+        except Exception as error:  # noqa: BLE001 - whatever a text may do to the parser or the rules
+            return ExecutionResult(None, [_as_graphql(error)])
+        if allowed_operation_types is not None and prepared.kind not in allowed_operation_types:
+            raise InvalidOperationTypeError(prepared.kind)
+        if prepared.errors:
+            return ExecutionResult(None, prepared.errors)
+        variables = variable_values or {}
+        try:
+            if self.admission is not None:
+                self.admission.check(
+                    query or "", prepared.document, operation_name, variables, context_value
+                )
+            result = execute(
+                self._schema,
+                prepared.document,
+                root_value,
+                context_value,
+                variables,
+                operation_name,
+                executor_class=self.execution_context_class,
+                is_awaitable=cast(Any, optimized_is_awaitable),
+                operation_extensions=operation_extensions,
+            )
+            executed = await result if isawaitable(result) else result
+        except Exception as error:  # noqa: BLE001 - as Strawberry has it; errors are masked where they are worded
+            return ExecutionResult(None, [_as_graphql(error)])
+        return ExecutionResult(executed.data, executed.errors)
 
     def entities_resolver(
         self, info: strawberry.Info, representations: list[FederationAny]
@@ -51,6 +105,12 @@ class Schema(strawberry.federation.Schema):
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
         """Nothing: what is worth a line is logged where errors are put into words for the client."""
+
+
+def _as_graphql(error: Exception) -> GraphQLError:
+    if isinstance(error, GraphQLError):
+        return error
+    return GraphQLError(str(error), original_error=error)
 
 
 def _representation(checks: Checks, index: int, given: Any) -> Any:
@@ -70,7 +130,7 @@ def build(max_depth: int, defence: DefenceSettings | None = None) -> Schema:
 
     With `defence`, operations are executed for a `Context` as far as its role may ask for them.
     """
-    costs: Costs
+    admission: Admission
     schema = Schema(
         query=Query,
         mutation=Mutation,
@@ -80,9 +140,13 @@ def build(max_depth: int, defence: DefenceSettings | None = None) -> Schema:
         extensions=[
             lambda: Documents(max_depth),
             lambda: ValidationCache(maxsize=CACHED),
-            *([lambda: Admission(costs, defence)] if defence else []),
+            *([lambda: Admitted(admission)] if defence else []),
         ],
     )
-    costs = Costs(schema._schema)
+    if defence:
+        admission = Admission(Costs(schema._schema), defence)
+    schema.admission = admission if defence else None
+    schema.prepare = preparation(schema._schema, max_depth)
+    remember_arguments(schema._schema, schema)
     schema._schema.extensions[OPERATIONS] = Operations(CACHED)
     return schema

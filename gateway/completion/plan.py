@@ -16,7 +16,7 @@ from graphql import (
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
-from gateway.completion.leaves import SAME, Surprise, completer
+from gateway.completion.leaves import EXPECTED, SAME, Surprise, completer
 from gateway.slices import Slices
 from gateway.views import READING, Listed, Loaded, Read, View, Views, reader
 
@@ -184,6 +184,9 @@ def completion(type_: GraphQLOutputType, details: Details, collect: Collect) -> 
     if not isinstance(type_, GraphQLNonNull):
         complete = _of_some(type_, details, collect)
         return lambda value, run: None if value is None else complete(value, run)
+    if is_leaf_type(type_.of_type) and type_.of_type in EXPECTED:
+        expected = EXPECTED[type_.of_type]  # which refuses None by itself
+        return lambda value, run: expected(value)
     complete = _of_some(type_.of_type, details, collect)
 
     def never_null(value: Any, run: Run) -> Any:

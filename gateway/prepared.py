@@ -1,0 +1,37 @@
+"""Operations made ready once for each text: read, validated, and known by their kind."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from graphql import DocumentNode, GraphQLError, GraphQLSchema
+from graphql.validation import specified_rules
+from strawberry.schema.schema import validate_document
+from strawberry.types.graphql import OperationType
+
+from gateway import documents
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is the same for every request with one text; `errors` are those of validation."""
+
+    document: DocumentNode
+    kind: OperationType
+    errors: list[GraphQLError]
+
+
+def preparation(schema: GraphQLSchema, max_depth: int) -> Callable[[str, str | None], Prepared]:
+    """A function of a text and an operation's name, which remembers the last ones.
+
+    It raises GraphQLError as `documents` does, and whatever a text does to validation.
+    """
+
+    @lru_cache(maxsize=documents.CACHED)
+    def prepare(query: str, name: str | None) -> Prepared:
+        document = documents.read(query, max_depth)
+        operation = documents.check_operation(document, name)
+        kind = OperationType(operation.operation.value)
+        return Prepared(document, kind, validate_document(schema, document, tuple(specified_rules)))
+
+    return prepare

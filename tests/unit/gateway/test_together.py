@@ -1,0 +1,104 @@
+"""Equal reads that are under way at once are one call, and nothing of it is anybody's own."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from gateway.together import Together
+from kit.errors import Failure, Kind
+from protos.catalogue.v1 import catalogue_pb2
+
+ASKED = catalogue_pb2.ListRegionsRequest
+ANSWER = catalogue_pb2.ListRegionsResponse()
+
+
+class Service:
+    """Answers when it is let, with what it was told to."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+        self.may = asyncio.Event()
+        self.answers: list[Any] = []
+
+    async def ask(self, request: Any, *, timeout: float, metadata: Any) -> Any:
+        self.calls.append((request, metadata))
+        await self.may.wait()
+        answer = self.answers.pop(0) if self.answers else ANSWER
+        if isinstance(answer, Failure):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service()
+
+
+async def begun(service: Service, *calls: Any) -> list[asyncio.Task[Any]]:
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    async with asyncio.timeout(10):
+        while not service.calls:
+            await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    return tasks
+
+
+async def test_equal_reads_under_way_are_one_call_without_a_token(service: Service) -> None:
+    reads = Together()
+    tasks = await begun(service, *(reads.call(service.ask, ASKED(), timeout=5) for _ in range(3)))
+    service.may.set()
+    assert [answer is ANSWER for answer in await asyncio.gather(*tasks)] == [True] * 3
+    assert service.calls == [(ASKED(), ())]
+
+
+async def test_an_answer_is_not_kept(service: Service) -> None:
+    reads = Together()
+    service.may.set()
+    await reads.call(service.ask, ASKED(), timeout=5)
+    await reads.call(service.ask, ASKED(), timeout=5)
+    assert len(service.calls) == 2
+
+
+async def test_other_requests_are_other_calls(service: Service) -> None:
+    reads = Together()
+    service.may.set()
+    await asyncio.gather(
+        reads.call(service.ask, catalogue_pb2.GetPlanRequest(id="a"), timeout=5),
+        reads.call(service.ask, catalogue_pb2.GetPlanRequest(id="b"), timeout=5),
+    )
+    assert len(service.calls) == 2
+
+
+async def test_who_goes_away_leaves_the_others_their_answer(service: Service) -> None:
+    reads = Together()
+    first, second = await begun(
+        service, *(reads.call(service.ask, ASKED(), timeout=5) for _ in range(2))
+    )
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    service.may.set()
+    assert await second is ANSWER
+    assert len(service.calls) == 1
+
+
+async def test_all_hear_of_a_failure(service: Service) -> None:
+    reads = Together()
+    service.answers = [Failure(Kind.UNAVAILABLE, "AWAY", "Not now")]
+    tasks = await begun(service, *(reads.call(service.ask, ASKED(), timeout=5) for _ in range(2)))
+    service.may.set()
+    heard = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(failure, Failure) and failure.reason == "AWAY" for failure in heard)
+
+
+async def test_the_first_ones_deadline_is_not_the_others(service: Service) -> None:
+    reads = Together()
+    service.answers = [Failure(Kind.DEADLINE, "DEADLINE", "Too late")]
+    first, second = await begun(
+        service, *(reads.call(service.ask, ASKED(), timeout=5) for _ in range(2))
+    )
+    service.may.set()
+    with pytest.raises(Failure, match="Too late"):
+        await first
+    assert await second is ANSWER
