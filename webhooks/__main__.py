@@ -94,6 +94,8 @@ async def serve(
         logger.info("webhooks ready on %s:%s", settings.host, port)
         started(port)
         await stop.wait()
+        callbacks.stopping = True
+        await asyncio.sleep(settings.drain_seconds)
 
 
 async def _end(background: "list[asyncio.Task[None]]") -> None:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from kit import http_metrics, http_tracing, request_id, tracing
 from kit.db import Database
@@ -43,11 +44,13 @@ class Callbacks:
         self._intake = Intake(database, settings.dedupe_seconds)
         self._metrics = metrics
         self._stored = stored
+        self.stopping = False
 
     def app(self) -> web.Application:
         """An application that holds them."""
         app = web.Application(
-            client_max_size=self._settings.max_body, middlewares=[http_metrics.measured()]
+            client_max_size=self._settings.max_body,
+            middlewares=[http_metrics.measured(), self.last_of_connection],
         )
         http_tracing.trace_requests(app, (PATH,))
         app.add_routes(
@@ -59,6 +62,16 @@ class Callbacks:
             ]
         )
         return app
+
+    @web.middleware
+    async def last_of_connection(
+        self, request: web.Request, handler: Handler
+    ) -> web.StreamResponse:
+        """A stopping process answers, and its sender's next callback goes to another one."""
+        response = await handler(request)
+        if self.stopping:
+            response.force_close()
+        return response
 
     async def receive(self, request: web.Request) -> web.Response:
         """200 only after the commit: what was acknowledged is stored."""
@@ -124,11 +137,15 @@ class Callbacks:
         return web.Response(text=ABOUT)
 
     async def alive(self, _request: web.Request) -> web.Response:
-        """The process runs."""
+        """The process runs and takes callbacks."""
+        if self.stopping:
+            return web.json_response({"status": "stopping"}, status=503)
         return web.json_response({"status": "ok"})
 
     async def ready(self, _request: web.Request) -> web.Response:
         """Whether a callback could be stored now."""
+        if self.stopping:
+            return web.json_response({"status": "stopping"}, status=503)
         if await self._database.ready():
             return web.json_response({"status": "ok"})
         return web.json_response({"status": "unavailable", "database": "away"}, status=503)

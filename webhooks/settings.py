@@ -31,6 +31,7 @@ class Settings:
     retention_days: int
     tls: TLS = PLAIN
     pooled: bool = False
+    drain_seconds: float = 0.0
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
@@ -92,6 +93,13 @@ class Settings:
             sessions=SessionSettings.read(env),
             tls=TLS.read(env),
             pooled=read_pooled(env),
+            drain_seconds=env.number(
+                "DRAIN_SECONDS",
+                "How long a stopping service says NOT_SERVING before it refuses new calls.",
+                0.5,
+                low=0,
+                high=60,
+            ),
             admin_host=env.text(
                 "WEBHOOKS_ADMIN_HOST", "The address to listen on for operators.", "127.0.0.1"
             ),

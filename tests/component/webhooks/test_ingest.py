@@ -160,3 +160,25 @@ async def test_without_the_database_the_sender_is_told_to_send_again(
             assert answer.status == 503
     finally:
         await databases.admin.execute("alter role webhooks_service connection limit -1")
+
+
+async def test_a_stopping_process_says_so_and_still_takes_callbacks_in(
+    settings: Settings, http: aiohttp.ClientSession, databases: Databases
+) -> None:
+    stop = asyncio.Event()
+    started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    # Longer than the test takes, which ends the process when it has seen enough.
+    draining = replace(settings, drain_seconds=60)
+    serving = asyncio.create_task(serve(draining, stop, started.set_result))
+    url = f"http://127.0.0.1:{await started}"
+    stop.set()
+    for path in ("/healthz", "/readyz"):
+        async with http.get(url + path) as answer:
+            assert answer.status == 503
+            assert await answer.json() == {"status": "stopping"}
+    async with http.post(f"{url}/webhooks/esim-go", data=BODY, headers=sign(BODY)) as answer:
+        assert answer.status == 200
+        assert answer.headers["Connection"] == "close"
+    assert len(await stored(databases)) == 1
+    serving.cancel()
+    await asyncio.wait({serving})
