@@ -34,6 +34,7 @@ async def follow(peers: Peers, changed: Callable[[], None]) -> None:
                 pause = FIRST_PAUSE
                 if message.revision != last:
                     last = message.revision
+                    peers.reads.forget()
                     changed()
         except Failure as failure:
             # The catalogue is older than this call, or has a fault of its own: it won't pass by itself.

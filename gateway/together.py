@@ -19,6 +19,13 @@ class Together:
     def __init__(self) -> None:
         self._under_way: dict[tuple[Any, bytes], asyncio.Task[Any]] = {}
 
+    def forget(self) -> None:
+        """What is under way now is answered to those who asked; whoever asks from now on asks anew.
+
+        For the moment in which what is read changes: an answer from before must not be had after.
+        """
+        self._under_way.clear()
+
     async def call(
         self, method: Callable[..., Awaitable[Response]], request: Any, *, timeout: float
     ) -> Response:
@@ -50,7 +57,8 @@ class Together:
         self._under_way[key] = task
 
         def over(ended: asyncio.Task[Response]) -> None:
-            del self._under_way[key]
+            if self._under_way.get(key) is ended:
+                del self._under_way[key]
             if not ended.cancelled():
                 ended.exception()  # heard, also when everybody has gone away
 

@@ -60,6 +60,18 @@ async def test_an_answer_is_not_kept(service: Service) -> None:
     assert len(service.calls) == 2
 
 
+async def test_a_read_from_before_a_change_is_not_heard_after_it(service: Service) -> None:
+    reads = Together()
+    (before,) = await begun(service, reads.call(service.ask, ASKED(), timeout=5))
+    reads.forget()
+    after, beside = (
+        asyncio.ensure_future(reads.call(service.ask, ASKED(), timeout=5)) for _ in range(2)
+    )
+    service.may.set()
+    await asyncio.gather(before, after, beside)
+    assert len(service.calls) == 2
+
+
 async def test_other_requests_are_other_calls(service: Service) -> None:
     reads = Together()
     service.may.set()
