@@ -1,0 +1,58 @@
+"""What deploy/compose.yaml tells the processes is what they read, and each sees only its own secrets."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cli.processes import PROCESSES, Process
+from docs.generate import readers
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())[
+    "services"
+]
+# What the image's health command reads, and no process does.
+OF_THE_IMAGE = {"HEALTHCHECK"}
+READ = [variable for program in readers().values() for variable in program]
+KNOWN = {variable.name for variable in READ}
+SECRET = {variable.name for variable in READ if variable.secret}
+OURS = ("migrate", "cli", *(process.name for process in PROCESSES))
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_every_variable_is_one_that_is_read(service: str) -> None:
+    for name in SERVICES[service]["environment"].keys() - OF_THE_IMAGE:
+        assert name in KNOWN or name.removesuffix("_FILE") in SECRET, name
+
+
+@pytest.mark.parametrize("service", [*OURS, "auth"])
+def test_the_files_that_are_named_are_the_secrets_that_are_mounted(service: str) -> None:
+    named = {n: v for n, v in SERVICES[service]["environment"].items() if n.endswith("_FILE")}
+    assert set(named.values()) == {f"/run/secrets/{name}" for name in SERVICES[service]["secrets"]}
+    for name, path in named.items():
+        assert path == f"/run/secrets/{name.removesuffix('_FILE')}"
+
+
+@pytest.mark.parametrize("process", PROCESSES, ids=lambda process: process.name)
+def test_a_process_gets_no_secret_that_it_does_not_read(process: Process) -> None:
+    own = {variable.name for variable in process.variables() if variable.secret}
+    assert set(SERVICES[process.name]["secrets"]) <= own
+
+
+def test_every_secret_is_made() -> None:
+    made = (DEPLOY / "make-secrets").read_text()
+    mounted = {name for service in SERVICES.values() for name in service.get("secrets", ())}
+    for name in mounted:
+        owner, _, rest = name.partition("_")
+        by_owner = owner in ("CATALOGUE", "ORDERS", "ESIMS", "WEBHOOKS")
+        assert f"keep {name} " in made or (by_owner and f'keep "${{upper}}_{rest}"' in made), name
+
+
+def test_nothing_runs_as_root_or_with_capabilities_or_writes_to_its_disk() -> None:
+    for name, service in SERVICES.items():
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["mem_limit"], name
