@@ -20,6 +20,7 @@ from gateway.context import Context
 from gateway.event_stream import EventStreams
 from gateway.execution import Execution
 from gateway.explorer_page import Explorer
+from gateway.express import Express
 from gateway.operation_spans import OperationSpans
 from gateway.peers import Peers
 from gateway.persisted import KnownDocuments
@@ -73,27 +74,27 @@ class Gateway:
             else None
         )
         self._metrics = self._execution.metrics
-        self._public = (
-            PublicAnswers(
-                kept,
-                PublicFields(self._schema._schema, settings.max_depth),
-                settings.defence.costs,
-                self._metrics,
-                settings.response_cache_seconds,
-            )
-            if kept is not None
-            else None
-        )
+        self._public: PublicAnswers | None = None
+        self._express: Express | None = None
+        if kept is not None:
+            public = PublicFields(self._schema._schema, settings.max_depth)
+            costs, seconds = settings.defence.costs, settings.response_cache_seconds
+            self._public = PublicAnswers(kept, public, costs, self._metrics, seconds)
+            self._express = Express(settings, self._public, limits)
         self.stopping = False
 
     def app(self) -> web.Application:
         """An application that holds them."""
+        measured = http_metrics.Requests()
         app = web.Application(
             client_max_size=self._settings.max_body,
-            middlewares=[http_metrics.measured(), self.around_each],
+            middlewares=[measured.middleware(), self.around_each],
         )
         trusted = self._settings.trust_traceparent
         http_tracing.trace_requests(app, (PATH,), trusted=trusted)
+        if self._express is not None:
+            express = self._express.middleware(PATH, measured, lambda: self.stopping)
+            app.middlewares.insert(0, express)
         app.on_response_prepare.append(self.mark)
         app.add_routes(
             [
@@ -137,7 +138,7 @@ class Gateway:
 
     async def mark(self, request: web.Request, response: web.StreamResponse) -> None:
         """Before the headers of any answer go out: names the request, tells browsers who may read."""
-        response.headers["X-Request-Id"] = request.get(REQUEST_ID, "")
+        response.headers.setdefault("X-Request-Id", request.get(REQUEST_ID, ""))
         cors.mark(request, response, self._settings.cors_origins)
 
     async def graphql(self, request: web.Request) -> web.StreamResponse:
@@ -194,11 +195,9 @@ class Gateway:
             )
         else:
             public = partial(run, self._execution.public_context(session))
-            made, kept = await self._public.answer(request, key, session, public)
-            if kept:
-                self._metrics.answered(
-                    query, operation.name, (), time.perf_counter() - began, executed=True
-                )
+            made = await self._public.answer(request, key, session, public)
+            if made.whole and session is ANONYMOUS and self._express is not None:
+                await self._express.learn(request, key)
         if COST in request.headers and made.cost is not None:
             limit = self._settings.defence.costs[session.role]
             made.response.headers[COST] = f"{made.cost}; limit={limit}"

@@ -75,24 +75,34 @@ class PublicAnswers:
         key: Key,
         session: Session,
         make: Callable[[], Awaitable[Made]],
-    ) -> tuple[Made, bool]:
-        """The kept answer or a new one, and which it is."""
+    ) -> Made:
+        """The kept answer, or a new one."""
         found = await self._cache.found_or_mine(key)
         if isinstance(found, Kept):
-            if found.cost <= self._costs[session.role]:
-                self._metrics.kept("hit")
-                return self._shown(request, key, found), True
-            return await make(), False  # which is refused, as it costs too much for this caller
+            if found.cost > self._costs[session.role]:
+                return await make()  # which refuses it
+            return Made(self.hit(request, key, found), found.cost, whole=True)
         self._metrics.kept("miss")
         with found:
             made = await make()
             body = made.response.body
             if not made.whole or made.cost is None or not isinstance(body, bytes):
-                return made, False
+                return made
             kept = found.keep(body, made.cost)
-        return self._shown(request, key, kept), False
+        return made._replace(response=self._shown(request, key, kept))
 
-    def _shown(self, request: web.Request, key: Key, kept: Kept) -> Made:
+    def affordable(self, key: Key, role: Role) -> Kept | None:
+        """What is kept under a key, if its operation is one that this role may ask for."""
+        kept = self._cache.find(key)
+        return kept if kept is not None and kept.cost <= self._costs[role] else None
+
+    def hit(self, request: web.Request, key: Key, kept: Kept) -> web.Response:
+        """What is kept, counted."""
+        self._metrics.kept("hit")
+        return self._shown(request, key, kept)
+
+    def _shown(self, request: web.Request, key: Key, kept: Kept) -> web.Response:
+        """All of it; or 304 for whoever has it already."""
         headers = {
             "Cache-Control": self._control,
             "ETag": kept.etag,
@@ -101,11 +111,9 @@ class PublicAnswers:
         }
         asked = request.headers.get("If-None-Match") if request.method == "GET" else None
         if asked is not None and _matches(asked, kept.etag):
-            response = web.Response(status=304, headers=headers)
-        else:
-            headers["Content-Type"] = f"{key.media_type}; charset=utf-8"
-            response = web.Response(body=kept.body, headers=headers)
-        return Made(response, kept.cost, whole=True)
+            return web.Response(status=304, headers=headers)
+        headers["Content-Type"] = f"{key.media_type}; charset=utf-8"
+        return web.Response(body=kept.body, headers=headers)
 
 
 def _matches(asked: str, etag: str) -> bool:

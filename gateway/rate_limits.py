@@ -127,7 +127,7 @@ class RateLimits:
                 "rate limits: requests come with X-Forwarded-For, and GATEWAY_TRUSTED_PROXIES names no"
                 " proxy: all clients behind one share its rate"
             )
-        return client_address.of(request.remote, forwarded, self._settings.trusted_proxies)
+        return client_address.of(request.remote, tuple(forwarded), self._settings.trusted_proxies)
 
     async def _wait(self, buckets: Sequence[Bucket]) -> float:
         shared = await self._shared(buckets)

@@ -12,45 +12,57 @@ from kit.buckets import ANSWERS
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
+class Requests:
+    """The requests of one application."""
+
+    def __init__(self) -> None:
+        self._duration = metrics.get_meter("esimgo.http").create_histogram(
+            "http.server.request.duration",
+            "s",
+            "Time from a request's headers to the end of its answer",
+            explicit_bucket_boundaries_advisory=ANSWERS,
+        )
+
+    def answered(self, request: web.Request, status: int, seconds: float) -> None:
+        """A request has its answer."""
+        self._duration.record(
+            seconds,
+            {
+                "http.request.method": request.method if request.method in METHODS else "_OTHER",
+                "http.route": _route(request),
+                "http.response.status_code": status,
+                "url.scheme": request.scheme,
+            },
+        )
+
+    def middleware(self) -> Middleware:
+        """Measures all; what stays open by design (sockets, events) is left out."""
+
+        @web.middleware
+        async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
+            began = time.perf_counter()
+            status, stays_open = 500, False
+            try:
+                response = await handler(request)
+                status, stays_open = response.status, _stays_open(response)
+            except web.HTTPException as answer:
+                status = answer.status
+                raise
+            except ConnectionError:
+                status = 499  # the client went away; what nginx calls it
+                raise
+            else:
+                return response
+            finally:
+                if not stays_open:
+                    self.answered(request, status, time.perf_counter() - began)
+
+        return measure
+
+
 def measured() -> Middleware:
-    """A middleware, the outermost one; what stays open by design (sockets, events) is left out."""
-    duration = metrics.get_meter("esimgo.http").create_histogram(
-        "http.server.request.duration",
-        "s",
-        "Time from a request's headers to the end of its answer",
-        explicit_bucket_boundaries_advisory=ANSWERS,
-    )
-
-    @web.middleware
-    async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
-        began = time.perf_counter()
-        status, stays_open = 500, False
-        try:
-            response = await handler(request)
-            status, stays_open = response.status, _stays_open(response)
-        except web.HTTPException as answer:
-            status = answer.status
-            raise
-        except ConnectionError:
-            status = 499  # the client went away; what nginx calls it
-            raise
-        else:
-            return response
-        finally:
-            if not stays_open:
-                duration.record(
-                    time.perf_counter() - began,
-                    {
-                        "http.request.method": request.method
-                        if request.method in METHODS
-                        else "_OTHER",
-                        "http.route": _route(request),
-                        "http.response.status_code": status,
-                        "url.scheme": request.scheme,
-                    },
-                )
-
-    return measure
+    """Measures all requests of an application; the outermost of its middlewares."""
+    return Requests().middleware()
 
 
 def _stays_open(response: web.StreamResponse) -> bool:

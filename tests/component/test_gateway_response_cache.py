@@ -191,3 +191,35 @@ async def test_a_kept_answer_costs_what_it_would_cost_anew(
         assert answer.headers["GraphQL-Cost"].endswith("limit=250000")
         refused = json.loads(await (await post(client, WINDOW)).read())
         assert refused["errors"][0]["extensions"]["code"] == "TOO_COMPLEX"
+
+
+async def test_the_same_bytes_again_get_an_id_of_their_own_and_are_counted(
+    platform: Platform, serving: Serving
+) -> None:
+    defence = replace(platform.gateway_settings.defence, address_rate=0.5)
+    settings = replace(platform.gateway_settings, response_cache_seconds=60, defence=defence)
+    async with serving(gateway.__main__.serve, settings) as port:
+        client = Client(f"http://127.0.0.1:{port}", platform.client.http)
+        answers = [await post(client, WINDOW) for _ in range(6)]
+        assert {answer.status for answer in answers[:5]} == {200}
+        assert len({answer.headers["X-Request-Id"] for answer in answers}) == 6
+        # Five at once are ten seconds' worth of half an operation a second.
+        assert (answers[5].status, answers[5].headers["Retry-After"]) == (429, "2")
+
+
+async def test_the_same_bytes_from_a_foreign_page_are_refused(
+    keeping: tuple[Client, Client],
+) -> None:
+    client, _ = keeping
+    for _ in range(2):
+        assert (await get(client, WINDOW)).status == 200
+    assert (await get(client, WINDOW, **{"Sec-Fetch-Site": "cross-site"})).status == 403
+
+
+async def test_the_same_bytes_with_a_session_are_not_nobodys(
+    keeping: tuple[Client, Client],
+) -> None:
+    client, _ = keeping
+    for _ in range(2):
+        assert (await post(client, WINDOW)).status == 200
+    assert (await post(client.signed_in("rubbish"), WINDOW)).status == 401

@@ -41,11 +41,11 @@ PROXIES = tuple(map(ip_network, ("10.0.0.0/8", "2001:db8:aaaa::/48")))
 def test_the_address_is_what_a_trusted_one_says(
     peer: str | None, forwarded: list[str], address: str
 ) -> None:
-    assert client_address.of(peer, forwarded, PROXIES) == address
+    assert client_address.of(peer, tuple(forwarded), PROXIES) == address
 
 
 def test_without_trusted_proxies_the_header_says_nothing() -> None:
-    assert client_address.of("10.0.0.1", ["203.0.113.7"], ()) == "10.0.0.1"
+    assert client_address.of("10.0.0.1", ("203.0.113.7",), ()) == "10.0.0.1"
 
 
 def test_the_proxies_are_a_setting() -> None:
