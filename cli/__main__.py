@@ -11,7 +11,8 @@ import click
 from cli.compose_commands import compose
 from cli.console import Console
 from cli.order_commands import orders
-from cli.run import refuse, run_command
+from cli.reach import Reach
+from cli.run import refuse, run_command, run_operator
 from cli.settings import LocalSettings
 
 if TYPE_CHECKING:
@@ -95,8 +96,8 @@ def sync() -> None:
     """Have the provider's catalogue read now, and show how far it is."""
     from cli import catalogue as plans
 
-    async def run(settings: LocalSettings) -> None:
-        async for message in plans.sync(settings):
+    async def run(reach: Reach) -> None:
+        async for message in plans.sync(reach):
             if message.done:
                 status = message.status
                 click.echo(
@@ -107,7 +108,7 @@ def sync() -> None:
                 click.echo(f"read {message.read} of {message.expected or 'an unknown number'}")
 
     try:
-        run_command(run)
+        run_operator(run)
     except plans.SyncError as error:
         refuse(error)
 
@@ -195,12 +196,12 @@ def stats() -> None:
 def _operate(work: Callable[["Operator"], Awaitable[None]]) -> None:
     from cli.webhooks import WebhooksError, operator
 
-    async def run(settings: LocalSettings) -> None:
-        async with operator(settings) as door:
+    async def run(reach: Reach) -> None:
+        async with operator(reach) as door:
             await work(door)
 
     try:
-        run_command(run)
+        run_operator(run)
     except WebhooksError as error:
         refuse(error)
 

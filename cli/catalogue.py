@@ -4,9 +4,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 
-from cli import local_secrets
-from cli.environment import complete
-from cli.settings import LocalSettings
+from cli.reach import Reach
 from kit import rpc_client
 from kit.errors import Failure
 from kit.rpc_errors import from_error
@@ -21,15 +19,14 @@ class SyncError(Exception):
     """The catalogue was not read; the text says why and what to do."""
 
 
-async def sync(settings: LocalSettings) -> AsyncIterator[catalogue_pb2.SyncCatalogueResponse]:
+async def sync(reach: Reach) -> AsyncIterator[catalogue_pb2.SyncCatalogueResponse]:
     """The service's messages as they come; the last one has the result.
 
     Raises SyncError when the service doesn't answer or the reading failed.
     """
-    values = complete(settings, local_secrets.load(settings.home), None)
-    address = values["CATALOGUE_ADDRESS"]
-    metadata = (("authorization", f"Bearer {values['SUPABASE_SERVICE_ROLE_KEY']}"),)
-    async with rpc_client.channel(address, settings.tls) as channel:
+    address = reach.addresses["catalogue"]
+    metadata = (("authorization", f"Bearer {reach.key}"),)
+    async with rpc_client.channel(address, reach.tls) as channel:
         answers = CatalogueServiceStub(channel).SyncCatalogue(
             catalogue_pb2.SyncCatalogueRequest(), timeout=TIMEOUT, metadata=metadata
         )

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.run import refuse, run_command
-from cli.settings import LocalSettings
+from cli.reach import Reach
+from cli.run import refuse, run_operator
 
 if TYPE_CHECKING:
     from cli.orders import Operator
@@ -109,11 +109,11 @@ def _operate(token: str | None, work: "Callable[[Operator], Awaitable[None]]") -
     from cli.orders import OrdersError, operator
     from cli.sessions import SessionError
 
-    async def main(settings: LocalSettings) -> None:
-        async with operator(settings, token) as door:
+    async def main(reach: Reach) -> None:
+        async with operator(reach, token) as door:
             await work(door)
 
     try:
-        run_command(main)
+        run_operator(main)
     except (OrdersError, SessionError) as error:
         refuse(error)

@@ -6,9 +6,8 @@ from typing import Any
 
 import aiohttp
 
-from cli import local_secrets, sessions
-from cli.environment import complete
-from cli.settings import LocalSettings
+from cli import sessions
+from cli.reach import Reach
 from kit import money, rpc_client, timestamps
 from kit.errors import Failure
 from protos.orders.v1 import orders_pb2 as pb
@@ -102,23 +101,21 @@ class Operator:
 
 
 @asynccontextmanager
-async def operator(settings: LocalSettings, token: str | None) -> AsyncIterator[Operator]:
+async def operator(reach: Reach, token: str | None) -> AsyncIterator[Operator]:
     """The calls with the given session; without one, with an operator's of the local emulator.
 
     Raises OrdersError, and SessionError when the emulator gives none.
     """
-    values = complete(settings, local_secrets.load(settings.home), None)
     if token is None:
-        if settings.real_supabase:
+        if reach.emulator is None:
             raise OrdersError(
                 "an administrator's session is needed: give it with --token or in ESIMGO_TOKEN"
                 " (`esimgo token --email ... --password` prints one)"
             )
         async with aiohttp.ClientSession() as http:
-            url = values["SUPABASE_URL"].rstrip("/")
-            token = await sessions.mint(http, url, LOCAL_OPERATOR, admin=True)
-    address = values["ORDERS_ADDRESS"]
-    async with rpc_client.channel(address, settings.tls) as channel:
+            token = await sessions.mint(http, reach.emulator, LOCAL_OPERATOR, admin=True)
+    address = reach.addresses["orders"]
+    async with rpc_client.channel(address, reach.tls) as channel:
         yield Operator(OrdersServiceStub(channel), token, address)
 
 

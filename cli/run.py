@@ -7,22 +7,34 @@ from typing import NoReturn, TypeVar
 
 import click
 
+from cli import reach
 from cli.local_secrets import SecretsError
+from cli.reach import Reach, ReachError
 from cli.settings import LocalSettings, load
 from kit.env import SettingsError
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
 def run_command(work: Callable[[LocalSettings], Awaitable[T]]) -> T:
     """Runs a command with the machine's settings; exit status 2 when they are wrong."""
 
-    async def main(settings: LocalSettings) -> T:
+    return _run(work, load)
+
+
+def run_operator(work: Callable[[Reach], Awaitable[T]]) -> T:
+    """Runs a command that only asks running processes; it needs no settings of a whole machine."""
+    return _run(work, reach.load)
+
+
+def _run(work: Callable[[S], Awaitable[T]], read: Callable[[], S]) -> T:
+    async def main(settings: S) -> T:
         return await work(settings)
 
     try:
-        return asyncio.run(main(load()))
-    except (SettingsError, SecretsError) as error:
+        return asyncio.run(main(read()))
+    except (SettingsError, SecretsError, ReachError) as error:
         refuse(error, 2)
     except KeyboardInterrupt:
         sys.exit(130)  # as a shell reports a command that Ctrl-C ended

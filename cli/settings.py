@@ -33,7 +33,6 @@ class LocalSettings:
     real_supabase: bool
     database_url: str | None = field(repr=False)
     webhook_secret: str | None = field(repr=False)
-    webhooks_admin: str | None = None
     metrics_ports: Mapping[str, int] = field(default_factory=dict)
     tls: TLS = PLAIN
 
@@ -102,11 +101,6 @@ class LocalSettings:
                 "ESIM_GO_WEBHOOK_SECRET",
                 "The key of the callbacks' signatures; without it the API key.",
                 secret=True,
-            ),
-            webhooks_admin=env.optional(
-                "WEBHOOKS_ADMIN_ADDRESS",
-                "The webhook process that `esimgo webhooks` asks, as host:port; without it that of"
-                " this machine.",
             ),
             # Where the system chose, nobody knows it but the process.
             metrics_ports={name: port for name, port in metrics.items() if port},

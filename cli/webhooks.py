@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cli import local_secrets
-from cli.environment import complete
-from cli.settings import LocalSettings
+from cli.reach import Reach
 from kit import rpc_client, timestamps
 from kit.errors import Failure
 from protos.webhooks.v1 import webhooks_pb2 as pb
@@ -133,12 +131,11 @@ class Operator:
 
 
 @asynccontextmanager
-async def operator(settings: LocalSettings) -> AsyncIterator[Operator]:
+async def operator(reach: Reach) -> AsyncIterator[Operator]:
     """The webhook process of this machine, or that of WEBHOOKS_ADMIN_ADDRESS."""
-    values = complete(settings, local_secrets.load(settings.home), None)
-    address = settings.webhooks_admin or settings.address("WEBHOOKS_ADMIN_PORT")
-    async with rpc_client.channel(address, settings.tls) as channel:
-        yield Operator(WebhooksServiceStub(channel), values["SUPABASE_SERVICE_ROLE_KEY"], address)
+    address = reach.addresses["webhooks"]
+    async with rpc_client.channel(address, reach.tls) as channel:
+        yield Operator(WebhooksServiceStub(channel), reach.key, address)
 
 
 def line(event: pb.Event) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from cli.processes import PROCESSES
+from cli.reach import Reach
 from cli.settings import LocalSettings
 from kit.env import Env, Variable
 from migrations.__main__ import read as read_migrations
@@ -48,8 +49,10 @@ def declared(read: Callable[[Env], object]) -> list[Variable]:
 
 def readers() -> dict[str, list[Variable]]:
     """The variables of each program, by the name that the documents give it."""
+    machine = declared(lambda env: LocalSettings.read(env, {}))
+    operators = declared(Reach.read)
     return {
-        "esimgo": declared(lambda env: LocalSettings.read(env, {})),
+        "esimgo": [*machine, *(v for v in operators if v.name not in {m.name for m in machine})],
         **{process.name: process.variables() for process in PROCESSES},
         "migrations": declared(read_migrations),
     }

@@ -56,6 +56,42 @@ async def esimgo(platform: Platform, folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+async def test_commands_need_no_more_than_a_container_has(
+    platform: Platform, tmp_path: Path
+) -> None:
+    """The environment of the webhook process in a cluster: secrets in files, nothing to write to."""
+    key = tmp_path / "key"
+    key.write_text(platform.auth.service_role_key)
+
+    def run(**more: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            (sys.executable, "-m", "cli", "webhooks", "stats"),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+            env={
+                "PATH": os.environ["PATH"],
+                # Not even root can make a folder there.
+                "ESIMGO_HOME": "/proc/esimgo",
+                "SUPABASE_URL": platform.auth.url,
+                "WEBHOOKS_DATABASE_URL_FILE": "/proc/no/such/file",
+                "ESIM_GO_BASE_URL": "http://localhost:1",
+                "WEBHOOKS_ADMIN_PORT": str(platform.admin_port),
+                **more,
+            },
+        )
+
+    done = await asyncio.to_thread(run, SUPABASE_SERVICE_ROLE_KEY_FILE=str(key))
+    assert done.returncode == 0, done.stderr
+    assert "oldest pending" in done.stdout
+
+    without = await asyncio.to_thread(run)
+    assert without.returncode == 2
+    assert "set SUPABASE_SERVICE_ROLE_KEY" in without.stderr
+
+
 async def measured(platform: Platform) -> dict[tuple[str, str], float]:
     """The gauges as upkeep sets them, by metric and state."""
     reader = InMemoryMetricReader()

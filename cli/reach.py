@@ -1,0 +1,97 @@
+"""How operators' commands reach the platform: on this machine, or from within any of its containers."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cli import local_secrets
+from cli.processes import PROCESSES
+from cli.settings import merged
+from cli.supervisor import ROOT
+from kit.env import Env
+from kit.tls import TLS
+
+ADMIN_PORT = 50054
+AUTH_PORT = 4011
+
+
+class ReachError(Exception):
+    """The command lacks what it needs; the text says what to set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Addresses by the name of the process, and what opens their doors.
+
+    `emulator` is where this machine's own sessions come from; None with a Supabase project. Nothing is
+    written anywhere, so that a container with a read-only file system will do.
+    """
+
+    addresses: Mapping[str, str]
+    tls: TLS
+    emulator: str | None
+    service_role_key: str | None = field(repr=False)
+
+    @classmethod
+    def read(cls, env: Env) -> "Reach":
+        """Declares and reads only what these commands use: any process' own environment will do."""
+        addresses = {}
+        for process in PROCESSES:
+            if process.speaks == "grpc":
+                port = env.port(
+                    process.port,
+                    f"The port of {process.name} on this machine.",
+                    process.default_port,
+                )
+                addresses[process.name] = env.text(
+                    f"{process.name.upper()}_ADDRESS",
+                    f"Where {process.name} is, for operators' commands; without it on this machine.",
+                    f"127.0.0.1:{port}",
+                )
+        port = env.port(
+            "WEBHOOKS_ADMIN_PORT", "The port of the webhooks' door for operators.", ADMIN_PORT
+        )
+        addresses["webhooks"] = env.text(
+            "WEBHOOKS_ADMIN_ADDRESS",
+            "The webhook process that operators' commands ask, as host:port; without it that of this"
+            " machine.",
+            f"127.0.0.1:{port}",
+        )
+        home = ROOT / env.text("ESIMGO_HOME", "The folder that keeps the local state.", ".local")
+        project = env.optional("SUPABASE_URL", "A real Supabase project.")
+        auth = env.port("SANDBOX_AUTH_PORT", "The port of the auth emulator.", AUTH_PORT)
+        key = env.optional(
+            "SUPABASE_SERVICE_ROLE_KEY", "The key that the platform's services know.", secret=True
+        )
+        return cls(
+            addresses=addresses,
+            tls=TLS.read(env),
+            emulator=None if project else f"http://127.0.0.1:{auth}",
+            service_role_key=key or _local_key(home),
+        )
+
+    @property
+    def key(self) -> str:
+        """The service role key; raises ReachError when there is none here."""
+        if self.service_role_key is None:
+            raise ReachError(
+                "there is no service role key here: set SUPABASE_SERVICE_ROLE_KEY (or"
+                " SUPABASE_SERVICE_ROLE_KEY_FILE), or start the platform on this machine first"
+            )
+        return self.service_role_key
+
+
+def load(environment: Mapping[str, str] = os.environ) -> Reach:
+    """Raises kit.env.SettingsError naming all that is wrong, SecretsError for a damaged file."""
+    env = Env(merged(environment))
+    reach = Reach.read(env)
+    env.finish()
+    return reach
+
+
+def _local_key(home: Path) -> str | None:
+    """That of the platform on this machine, once it was started; only read, never made."""
+    if not (home / local_secrets.FILE).is_file():
+        return None
+    return local_secrets.load(home).service_role_key
