@@ -1,0 +1,56 @@
+"""What is asked for most is completed by plans alone: no field below the top is resolved by itself."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from strawberry.types.graphql import OperationType
+
+from gateway.completion.executor import Completing
+from gateway.schema import build
+from tests.fixtures.played_services import context
+
+RESOLVED: Counter[str] = Counter()
+
+
+class Counting(Completing):
+    """Counts the fields that graphql-core resolves."""
+
+    def execute_field(self, parent_type: Any, *others: Any) -> Any:
+        RESOLVED[parent_type.name] += 1
+        return super().execute_field(parent_type, *others)
+
+
+SCHEMA = build(max_depth=12)
+SCHEMA.execution_context_class = Counting
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ dataPlans(first: 3) { id price features countries { iso } allowances { type } updatedAt } }",
+        "{ featuredPlans { ...F } } fragment F on DataPlan { name currency }",
+        "{ plans { totalCount edges { cursor node { id name } } pageInfo { endCursor } } }",
+        "{ myESIMs { iccid status bundles { name state } usage { totalUsed } plan { name } } }",
+        "{ myOrders { id totalPrice timeline { at status } dataPlan { name } } }",
+    ],
+)
+async def test_no_field_below_the_top_is_resolved_by_itself(query: str) -> None:
+    RESOLVED.clear()
+    result = await SCHEMA.execute(
+        query,
+        context_value=context(seed=1, wild=0.0),
+        allowed_operation_types={OperationType.QUERY},
+    )
+    assert result.errors is None
+    assert result.data
+    assert RESOLVED == {"Query": 1}
+
+
+async def test_an_object_with_code_of_its_own_is_left_to_graphql_core() -> None:
+    RESOLVED.clear()
+    query = "{ myESIMs { qrCode bundles { name } } }"
+    result = await SCHEMA.execute(query, context_value=context(seed=1, wild=0.0))
+    assert result.errors is None
+    assert RESOLVED["ESIM"] > 0
+    assert RESOLVED["ESIMBundle"] == 0
