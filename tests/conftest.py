@@ -1,4 +1,10 @@
-"""Fixtures that all tests may use."""
+"""Fixtures that all tests may use, and how long Hypothesis's examples may take."""
+
+from hypothesis import HealthCheck, settings
+
+# As long as they like: a slow machine proves nothing.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 pytest_plugins = [
     "tests.fixtures.postgres",

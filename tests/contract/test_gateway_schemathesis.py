@@ -26,7 +26,6 @@ SEED = int(os.environ.get("FUZZ_SEED", "1"))
 SETTINGS = settings(
     max_examples=EXAMPLES,
     database=None,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 # Words that only our own machinery says: a driver's, a library's, a stack's.

@@ -47,7 +47,6 @@ SETTINGS = settings(
     max_examples=EXAMPLES,
     derandomize=True,
     database=None,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 # Most requests name things that exist; the rest are strangers.

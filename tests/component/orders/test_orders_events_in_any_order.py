@@ -160,7 +160,6 @@ async def test_whatever_happens_in_whatever_order(shop: Shop) -> None:
             settings=settings(
                 max_examples=10,
                 stateful_step_count=12,
-                deadline=None,
                 database=None,
                 phases=[Phase.generate],  # a failure is shown as it came: each run costs seconds
                 suppress_health_check=list(HealthCheck),

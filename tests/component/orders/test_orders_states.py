@@ -171,7 +171,6 @@ async def test_no_event_in_any_order_makes_an_illegal_step(databases: Databases)
             settings=settings(
                 max_examples=60,
                 stateful_step_count=30,
-                deadline=None,
                 suppress_health_check=list(HealthCheck),
             ),
         )

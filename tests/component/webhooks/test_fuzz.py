@@ -80,7 +80,7 @@ async def test_no_body_and_no_header_breaks_it_and_no_forgery_is_stored(
             stored.add(body)
 
         # Hypothesis calls plain functions: it works in a thread, and the requests run here.
-        @examples(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+        @examples(max_examples=60, suppress_health_check=list(HealthCheck))
         @given(body=BODIES, in_base64=st.booleans(), data=st.data())
         def fuzz(body: bytes, in_base64: bool, data: Any) -> None:
             wrong = data.draw(forged(body))

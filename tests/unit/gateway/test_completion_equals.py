@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import strawberry
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.graphql import OperationType
@@ -57,7 +57,7 @@ async def body(
     return FAULT.sub(b"fault", answer.encoded({"errors": found, "data": result.data}))
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(
     seed=st.integers(0, 2**32),
     wild=st.sampled_from([0.0, 0.0, 0.01, 0.1]),

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from graphql import parse, validate
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from strawberry.types.graphql import OperationType
 
@@ -42,7 +42,7 @@ async def data(document: str, variables: dict[str, Any], seed: int) -> Any:
     return result.data
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200)
 @given(seed=st.integers(0, 2**32), keyword=st.sampled_from(["query", "query", "mutation"]))
 def test_an_answer_has_no_more_objects_than_its_operation_costs(seed: int, keyword: str) -> None:
     root = CORE.query_type if keyword == "query" else CORE.mutation_type

@@ -4,7 +4,7 @@ import json
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kit import exact_json
@@ -17,7 +17,6 @@ values = st.recursive(
 )
 
 
-@settings(deadline=None)  # a slow machine proves nothing
 @given(values)
 def test_what_is_written_reads_back_equal_and_is_json(value: object) -> None:
     text = exact_json.dumps(value)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from webhooks import events
@@ -192,12 +192,9 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner),
     max_leaves=12,
 )
-# A slow machine proves nothing.
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 FIELDS = ["iccid", "bundle", "country", "balanceInfo", "data", "date", "msisdn", "profileStatus"]
 
 
-@UNHURRIED
 @given(
     st.sampled_from([*sorted(KNOWN), PROFILE, "x"]), st.dictionaries(st.sampled_from(FIELDS), JSON)
 )
@@ -206,7 +203,6 @@ def test_no_body_of_a_known_type_is_an_error(kind: str, fields: dict[str, Any]) 
     understand(json.dumps({word: kind, **fields}).encode())
 
 
-@UNHURRIED
 @given(st.binary(max_size=200))
 def test_no_bytes_are_an_error(body: bytes) -> None:
     understand(body)
