@@ -33,9 +33,7 @@ def respond(request: web.Request, body: dict[str, Any], status: int) -> web.Resp
     kind = media_type(request)
     if status == 400 and kind == JSON and JSON in _accepted(request):
         status = 200
-    response = web.Response(
-        body=encoded(body), status=status, content_type=kind, charset="utf-8"
-    )
+    response = web.Response(body=encoded(body), status=status, content_type=kind, charset="utf-8")
     # Answers hold activation codes; none may stay in a browser's or a proxy's cache.
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -45,7 +43,7 @@ def encoded(body: dict[str, Any]) -> bytes:
     """The body as JSON; what orjson doesn't take exactly is left to Python's own encoder."""
     try:
         return orjson.dumps(body)
-    except TypeError:  # a whole number of more than 64 bits, or half a character in an error's words
+    except TypeError:  # whole numbers of more than 64 bits, half a character in an error's words
         return json.dumps(body).encode()
 
 
