@@ -40,11 +40,14 @@ PROVIDER = 5
 CHANGE = 100
 # A QR code takes 2 to 6 ms of a core.
 DRAWING = 100
+# Plans of a filter are counted up to seven ways: some 40 ms of a core for the provider's catalogue.
+COUNTING = 2_000
 # The whole description of the schema, which tools read at once: some 1,500 objects.
 INTROSPECTION = 2_000
 
 # Work beyond the objects, for each row.
 WORK = {
+    "Query.dataPlanFacets": COUNTING,
     "ESIM.bundles": PROVIDER,
     "ESIM.usage": PROVIDER,
     "ESIM.qrCode": DRAWING,
@@ -61,6 +64,10 @@ ASSUMED = {
     "Query.dataPlans": 6_000,  # the provider's catalogue has 5,221 plans
     "Query.countries": 250,  # all that there are
     "Query.regions": 10,  # the provider's
+    "DataPlanFacets.countries": 250,
+    "DataPlanFacets.regions": 10,
+    "DataPlanFacets.durations": 10,  # the provider's, all of them
+    "DataPlanFacets.bundleGroups": 5,  # likewise
     "DataPlan.countries": 3,  # 2.5 on average over the provider's catalogue
     "DataPlan.allowances": 1,  # one each there
     "Order.esims": 2,  # at most 10, but nearly always one

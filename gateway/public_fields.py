@@ -28,12 +28,18 @@ from gateway.auth import guarded
 PUBLIC_TYPES = frozenset(
     {
         "Allowance",
+        "BundleGroupFacet",
         "Country",
+        "CountryFacet",
         "CountrySummary",
         "DataPlan",
         "DataPlanConnection",
         "DataPlanEdge",
+        "DataPlanFacets",
+        "DurationFacet",
         "PageInfo",
+        "PriceRange",
+        "RegionFacet",
         "RegionSummary",
     }
 )

@@ -23,6 +23,7 @@ from gateway.defence_settings import DefenceSettings
 from gateway.documents import CACHED, Documents
 from gateway.esim_operations import ESIMMutations, ESIMQueries
 from gateway.orders import OrderQueries
+from gateway.plan_facets import FacetQueries
 from gateway.plan_queries import PlanQueries
 from gateway.prepared import Prepared, preparation
 from gateway.purchase import OrderMutations
@@ -33,7 +34,7 @@ ENTITIES = ("DataPlan", "Order", "ESIM")
 
 
 @strawberry.type(description="What can be asked.")
-class Query(PlanQueries, OrderQueries, ESIMQueries, ConnectionQueries):
+class Query(PlanQueries, FacetQueries, OrderQueries, ESIMQueries, ConnectionQueries):
     """All queries."""
 
 

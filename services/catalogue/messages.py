@@ -2,7 +2,8 @@
 
 from kit import money, timestamps
 from protos.catalogue.v1 import catalogue_pb2 as pb
-from services.catalogue.plan import Country, Plan, PlanOrder, features
+from services.catalogue.facets import Facets
+from services.catalogue.plan import Country, Plan, PlanOrder, features, fold
 from services.catalogue.runs import Run
 from services.catalogue.store import CountryRow, RegionRow
 
@@ -70,6 +71,43 @@ def country_summary(row: CountryRow) -> pb.CountrySummary:
         plan_count=row.plan_count,
         lowest_price=money.to_proto(row.lowest_price, row.currency),
     )
+
+
+def facets_message(
+    facets: Facets, countries: pb.ListCountriesResponse, regions: pb.ListRegionsResponse
+) -> pb.GetPlanFacetsResponse:
+    """The tallies under the names that all countries and regions on sale have."""
+    # What is filtered by is folded, so that names which differ in case or accents only are one.
+    by_iso = {fold(row.country.iso): row.country for row in reversed(countries.countries)}
+    by_name = {fold(row.name): row.name for row in reversed(regions.regions)}
+    durations = {int(days): count for days, count in facets.durations.durations.items()}
+    found = pb.GetPlanFacetsResponse(
+        total_size=facets.whole.total,
+        countries=[
+            pb.CountryFacet(country=country, plan_count=facets.countries.countries[key])
+            for key, country in reversed(by_iso.items())
+            if key in facets.countries.countries
+        ],
+        regions=[
+            pb.RegionFacet(name=name, plan_count=facets.regions.regions[key])
+            for key, name in reversed(by_name.items())
+            if key in facets.regions.regions
+        ],
+        durations=[
+            pb.DurationFacet(days=days, plan_count=durations[days]) for days in sorted(durations)
+        ],
+        unlimited_count=facets.unlimited.unlimited.get("true", 0),
+        limited_count=facets.unlimited.unlimited.get("false", 0),
+        bundle_groups=[
+            pb.BundleGroupFacet(name=name, plan_count=count)
+            for name, count in sorted(facets.groups.groups.items())
+        ],
+    )
+    prices = facets.prices
+    if prices.lowest_price is not None and prices.highest_price is not None and prices.currency:
+        found.lowest_price.CopyFrom(money.to_proto(prices.lowest_price, prices.currency))
+        found.highest_price.CopyFrom(money.to_proto(prices.highest_price, prices.currency))
+    return found
 
 
 def progress_message(run: Run) -> pb.SyncCatalogueResponse:

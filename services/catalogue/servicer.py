@@ -13,6 +13,7 @@ from kit.rpc_guard import Access
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.catalogue.v1 import catalogue_pb2_grpc
 from services.catalogue import featured, listing, messages, places, requests, runs, store
+from services.catalogue.facets import Facets, filters
 from services.catalogue.live import Live
 from services.catalogue.plan import PlanFilter, fold
 from services.catalogue.shelf import Shelf
@@ -34,6 +35,7 @@ ACCESS: Mapping[str, Access] = {
     "ListFeaturedPlans": Access.PUBLIC,
     "ListRegions": Access.PUBLIC,
     "ListCountries": Access.PUBLIC,
+    "GetPlanFacets": Access.PUBLIC,
     "WatchRevision": Access.PUBLIC,
     "SetFeaturedPlans": Access.ADMIN,
     "SetPlanHidden": Access.ADMIN,
@@ -166,6 +168,26 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
             if not rows:
                 await places.require_known(connection, PlanFilter(region=wanted.region))
         return pb.ListCountriesResponse(countries=rows)
+
+    async def GetPlanFacets(
+        self, request: pb.GetPlanFacetsRequest, context: Any
+    ) -> pb.GetPlanFacetsResponse:
+        checks = Checks()
+        wanted = requests.plan_filter(checks, request.filter)
+        if wanted.include_unavailable:
+            checks.fail("filter.include_unavailable", "must be false: what is on sale is counted")
+        checks.done()
+        async with self._database.session(rpc_guard.session()) as connection:
+            if wanted.currency is not None:
+                currency = await listing.currency_of_prices(connection)
+                requests.check_currency(wanted, currency)
+                wanted = replace(wanted, currency=None)
+            facets = Facets(*await self._shelf.tallies(connection, filters(wanted)))
+            if not facets.whole.total:
+                await places.require_known(connection, wanted)
+            countries = await self._shelf.overview(connection, "countries", _countries)
+            regions = await self._shelf.overview(connection, "regions", _regions)
+        return messages.facets_message(facets, countries, regions)
 
     async def SetFeaturedPlans(
         self, request: pb.SetFeaturedPlansRequest, context: Any

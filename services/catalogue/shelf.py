@@ -1,13 +1,14 @@
 """Messages kept in memory, each for as long as the rows that it shows stay as they were."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from kit.db import Connection
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue import store
+from services.catalogue.facets import Tally, tally
 from services.catalogue.listing import count_plans
 from services.catalogue.messages import plan_message
 from services.catalogue.plan import PlanFilter
@@ -18,9 +19,38 @@ BATCH = 500
 MOST_MESSAGES = 20_000
 # Filters whose number of plans is kept; each takes less than 1 kB.
 MOST_TOTALS = 1_000
+# Filters whose plans are kept counted by each facet; each takes some 50 kB.
+MOST_TALLIES = 200
 
 
 Message = TypeVar("Message")
+Count = TypeVar("Count")
+
+
+class Counts(Generic[Count]):
+    """What was counted of the filters that were used last, counted again after plans changed."""
+
+    def __init__(
+        self, count: Callable[[Connection, PlanFilter], Awaitable[Count]], most: int
+    ) -> None:
+        self._count = count
+        self._most = most
+        self._kept: dict[PlanFilter, tuple[int, Count]] = {}
+
+    async def of(self, connection: Connection, wanted: Iterable[PlanFilter]) -> list[Count]:
+        """Of each filter."""
+        revision = await store.revision(connection)
+        counts = []
+        for one in wanted:
+            kept = self._kept.pop(one, None)
+            if kept is None or kept[0] != revision:
+                # Rows may change right now: then it shows more than its number says, and is made again.
+                kept = (revision, await self._count(connection, one))
+            self._kept[one] = kept  # as the newest
+            if len(self._kept) > self._most:
+                del self._kept[next(iter(self._kept))]
+            counts.append(kept[1])
+        return counts
 
 
 class Shelf:
@@ -32,7 +62,8 @@ class Shelf:
 
     def __init__(self) -> None:
         self._overviews: dict[str, tuple[int, Any]] = {}
-        self._totals: dict[PlanFilter, tuple[int, int]] = {}
+        self._totals = Counts(count_plans, MOST_TOTALS)
+        self._tallies = Counts(tally, MOST_TALLIES)
         self._messages: dict[UUID, tuple[datetime, pb.DataPlan]] = {}
 
     async def messages(
@@ -60,15 +91,13 @@ class Shelf:
         return message
 
     async def total(self, connection: Connection, wanted: PlanFilter) -> int:
-        """How many plans match, counted again after plans changed."""
-        revision = await store.revision(connection)
-        kept = self._totals.pop(wanted, None)
-        if kept is None or kept[0] != revision:
-            kept = (revision, await count_plans(connection, wanted))
-        self._totals[wanted] = kept  # as the newest
-        if len(self._totals) > MOST_TOTALS:
-            del self._totals[next(iter(self._totals))]
-        return kept[1]
+        """How many plans match."""
+        [total] = await self._totals.of(connection, [wanted])
+        return total
+
+    async def tallies(self, connection: Connection, wanted: Iterable[PlanFilter]) -> list[Tally]:
+        """The plans of each filter, counted by what else they could be filtered by."""
+        return await self._tallies.of(connection, wanted)
 
     def _has(self, plan: UUID, changed: datetime) -> bool:
         kept = self._messages.get(plan)

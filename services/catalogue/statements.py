@@ -246,27 +246,33 @@ def _anywhere(wanted: PlanFilter) -> tuple[str, Where]:
     where = Where()
     place = _place(wanted)
     if place is None or wanted.words or wanted.include_unavailable:
-        table = "catalogue.data_plans"
-        if not wanted.include_unavailable:
-            where.conditions.append("offered")
-        elif wanted.min_price is not None or wanted.max_price is not None:
-            where.add("currency = {}", wanted.currency)  # withdrawn ones may have another
-        where.add("country_keys @> array[{}::text]", wanted.country)
+        return "catalogue.data_plans", of_plans(wanted)
+    where.add("place = {}", place)
+    if wanted.country is not None:
         where.add("region_keys @> array[{}::text]", wanted.region)
+    if wanted.country is not None or wanted.region is not None:
         where.add("groups @> array[{}::text]", wanted.bundle_group)
-    else:
-        table = "catalogue.plan_places"
-        where.add("place = {}", place)
-        if wanted.country is not None:
-            where.add("region_keys @> array[{}::text]", wanted.region)
-        if wanted.country is not None or wanted.region is not None:
-            where.add("groups @> array[{}::text]", wanted.bundle_group)
+    for condition, value in _conditions(wanted):
+        where.add(condition, value)
+    return "catalogue.plan_places", where
+
+
+def of_plans(wanted: PlanFilter) -> Where:
+    """All conditions of the filter on data_plans."""
+    where = Where()
+    if not wanted.include_unavailable:
+        where.conditions.append("offered")
+    elif wanted.min_price is not None or wanted.max_price is not None:
+        where.add("currency = {}", wanted.currency)  # withdrawn ones may have another
+    where.add("country_keys @> array[{}::text]", wanted.country)
+    where.add("region_keys @> array[{}::text]", wanted.region)
+    where.add("groups @> array[{}::text]", wanted.bundle_group)
     for condition, value in _conditions(wanted):
         where.add(condition, value)
     where.add("catalogue.pieces(search_text) @> {}::text[]", _pieces(wanted.words) or None)
     for word in wanted.words:
         where.add("strpos(search_text, {}) > 0", word)
-    return table, where
+    return where
 
 
 def _pieces(words: Sequence[str]) -> list[str]:

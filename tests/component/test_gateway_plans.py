@@ -182,6 +182,46 @@ async def test_regions_and_countries_come_with_counts_and_lowest_prices(gateway:
     }
 
 
+async def test_facets_come_with_the_filter_and_every_count(gateway: Gateway) -> None:
+    gateway.catalogue.answers["GetPlanFacets"] = catalogue_pb2.GetPlanFacetsResponse(
+        total_size=5,
+        countries=[catalogue_pb2.CountryFacet(country=FRANCE, plan_count=7)],
+        regions=[catalogue_pb2.RegionFacet(name="Europe", plan_count=6)],
+        durations=[catalogue_pb2.DurationFacet(days=30, plan_count=4)],
+        lowest_price=money_pb2.Money(currency_code="USD", nanos=990_000_000),
+        highest_price=money_pb2.Money(currency_code="USD", units=80),
+        unlimited_count=2,
+        limited_count=3,
+        bundle_groups=[catalogue_pb2.BundleGroupFacet(name="Standard Fixed", plan_count=1)],
+    )
+    answer = await gateway.client.ask(
+        """{ dataPlanFacets(filter: {country: "FR", maxPrice: 9.99}) {
+               total countries { country { name iso } planCount } regions { name planCount }
+               durations { days planCount } priceRange { lowest highest currency }
+               unlimitedCount limitedCount bundleGroups { name planCount } } }"""
+    )
+    assert answer.data["dataPlanFacets"] == {
+        "total": 5,
+        "countries": [{"country": {"name": "France", "iso": "FR"}, "planCount": 7}],
+        "regions": [{"name": "Europe", "planCount": 6}],
+        "durations": [{"days": 30, "planCount": 4}],
+        "priceRange": {"lowest": 0.99, "highest": 80.0, "currency": "USD"},
+        "unlimitedCount": 2,
+        "limitedCount": 3,
+        "bundleGroups": [{"name": "Standard Fixed", "planCount": 1}],
+    }
+    wanted = catalogue_pb2.PlanFilter(
+        country="FR", max_price=money_pb2.Money(units=9, nanos=990_000_000)
+    )
+    assert gateway.catalogue.requests == [catalogue_pb2.GetPlanFacetsRequest(filter=wanted)]
+
+
+async def test_without_a_plan_there_is_no_range_of_prices(gateway: Gateway) -> None:
+    gateway.catalogue.answers["GetPlanFacets"] = catalogue_pb2.GetPlanFacetsResponse()
+    answer = await gateway.client.ask("{ dataPlanFacets { total priceRange { lowest } } }")
+    assert answer.data == {"dataPlanFacets": {"total": 0, "priceRange": None}}
+
+
 async def test_federation_looks_many_plans_up_in_one_call(gateway: Gateway) -> None:
     gateway.catalogue.answers["BatchGetPlans"] = lambda request: (
         catalogue_pb2.BatchGetPlansResponse(plans=[plan(n) for n in (1, 2)])

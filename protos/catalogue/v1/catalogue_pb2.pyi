@@ -660,6 +660,178 @@ class ListCountriesResponse(_message.Message):
 Global___ListCountriesResponse: _TypeAlias = ListCountriesResponse  # noqa: Y015
 
 @_typing.final
+class GetPlanFacetsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def filter(self) -> Global___PlanFilter: ...
+    def __init__(
+        self,
+        *,
+        filter: Global___PlanFilter | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPlanFacetsRequest: _TypeAlias = GetPlanFacetsRequest  # noqa: Y015
+
+@_typing.final
+class GetPlanFacetsResponse(_message.Message):
+    """Choices that no plan would match are left out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    COUNTRIES_FIELD_NUMBER: _builtins.int
+    REGIONS_FIELD_NUMBER: _builtins.int
+    DURATIONS_FIELD_NUMBER: _builtins.int
+    LOWEST_PRICE_FIELD_NUMBER: _builtins.int
+    HIGHEST_PRICE_FIELD_NUMBER: _builtins.int
+    UNLIMITED_COUNT_FIELD_NUMBER: _builtins.int
+    LIMITED_COUNT_FIELD_NUMBER: _builtins.int
+    BUNDLE_GROUPS_FIELD_NUMBER: _builtins.int
+    total_size: _builtins.int
+    """How many plans match all conditions."""
+    unlimited_count: _builtins.int
+    """Without regard to whether the filter wants unlimited data."""
+    limited_count: _builtins.int
+    @_builtins.property
+    def countries(self) -> _containers.RepeatedCompositeFieldContainer[Global___CountryFacet]:
+        """By name; without regard to the filter's country."""
+
+    @_builtins.property
+    def regions(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegionFacet]:
+        """By name; without regard to the filter's region."""
+
+    @_builtins.property
+    def durations(self) -> _containers.RepeatedCompositeFieldContainer[Global___DurationFacet]:
+        """The shortest first; without regard to the filter's duration."""
+
+    @_builtins.property
+    def lowest_price(self) -> _money_pb2.Money:
+        """Without regard to the filter's prices; absent when no plan matches the rest."""
+
+    @_builtins.property
+    def highest_price(self) -> _money_pb2.Money: ...
+    @_builtins.property
+    def bundle_groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___BundleGroupFacet]:
+        """By name; without regard to the filter's group."""
+
+    def __init__(
+        self,
+        *,
+        total_size: _builtins.int = ...,
+        countries: _abc.Iterable[Global___CountryFacet] | None = ...,
+        regions: _abc.Iterable[Global___RegionFacet] | None = ...,
+        durations: _abc.Iterable[Global___DurationFacet] | None = ...,
+        lowest_price: _money_pb2.Money | None = ...,
+        highest_price: _money_pb2.Money | None = ...,
+        unlimited_count: _builtins.int = ...,
+        limited_count: _builtins.int = ...,
+        bundle_groups: _abc.Iterable[Global___BundleGroupFacet] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["highest_price", b"highest_price", "lowest_price", b"lowest_price"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_groups", b"bundle_groups", "countries", b"countries", "durations", b"durations", "highest_price", b"highest_price", "limited_count", b"limited_count", "lowest_price", b"lowest_price", "regions", b"regions", "total_size", b"total_size", "unlimited_count", b"unlimited_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPlanFacetsResponse: _TypeAlias = GetPlanFacetsResponse  # noqa: Y015
+
+@_typing.final
+class CountryFacet(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTRY_FIELD_NUMBER: _builtins.int
+    PLAN_COUNT_FIELD_NUMBER: _builtins.int
+    plan_count: _builtins.int
+    @_builtins.property
+    def country(self) -> Global___Country: ...
+    def __init__(
+        self,
+        *,
+        country: Global___Country | None = ...,
+        plan_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["country", b"country"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["country", b"country", "plan_count", b"plan_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountryFacet: _TypeAlias = CountryFacet  # noqa: Y015
+
+@_typing.final
+class RegionFacet(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PLAN_COUNT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    plan_count: _builtins.int
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        plan_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "plan_count", b"plan_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegionFacet: _TypeAlias = RegionFacet  # noqa: Y015
+
+@_typing.final
+class DurationFacet(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAYS_FIELD_NUMBER: _builtins.int
+    PLAN_COUNT_FIELD_NUMBER: _builtins.int
+    days: _builtins.int
+    plan_count: _builtins.int
+    def __init__(
+        self,
+        *,
+        days: _builtins.int = ...,
+        plan_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "plan_count", b"plan_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DurationFacet: _TypeAlias = DurationFacet  # noqa: Y015
+
+@_typing.final
+class BundleGroupFacet(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PLAN_COUNT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    plan_count: _builtins.int
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        plan_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "plan_count", b"plan_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BundleGroupFacet: _TypeAlias = BundleGroupFacet  # noqa: Y015
+
+@_typing.final
 class SetFeaturedPlansRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

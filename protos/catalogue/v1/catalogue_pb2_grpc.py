@@ -69,6 +69,11 @@ class CatalogueServiceStub:
                 request_serializer=catalogue_dot_v1_dot_catalogue__pb2.ListCountriesRequest.SerializeToString,
                 response_deserializer=catalogue_dot_v1_dot_catalogue__pb2.ListCountriesResponse.FromString,
                 _registered_method=True)
+        self.GetPlanFacets = channel.unary_unary(
+                '/catalogue.v1.CatalogueService/GetPlanFacets',
+                request_serializer=catalogue_dot_v1_dot_catalogue__pb2.GetPlanFacetsRequest.SerializeToString,
+                response_deserializer=catalogue_dot_v1_dot_catalogue__pb2.GetPlanFacetsResponse.FromString,
+                _registered_method=True)
         self.WatchRevision = channel.unary_stream(
                 '/catalogue.v1.CatalogueService/WatchRevision',
                 request_serializer=catalogue_dot_v1_dot_catalogue__pb2.WatchRevisionRequest.SerializeToString,
@@ -149,6 +154,15 @@ class CatalogueServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetPlanFacets(self, request, context):
+        """For a shop's filter bar: how many plans each further choice would give. Each facet counts the plans that match
+        all conditions but its own, so that while one country is chosen the others still tell what they would give.
+        INVALID_ARGUMENT as ListPlans; also for `include_unavailable`, as only what is on sale is counted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchRevision(self, request, context):
         """A number that grows with every change of what is on offer: now, and after each change, with no end. For
         whoever keeps answers, and must not keep them longer than they are true.
@@ -219,6 +233,11 @@ def add_CatalogueServiceServicer_to_server(servicer, server):
                     servicer.ListCountries,
                     request_deserializer=catalogue_dot_v1_dot_catalogue__pb2.ListCountriesRequest.FromString,
                     response_serializer=catalogue_dot_v1_dot_catalogue__pb2.ListCountriesResponse.SerializeToString,
+            ),
+            'GetPlanFacets': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPlanFacets,
+                    request_deserializer=catalogue_dot_v1_dot_catalogue__pb2.GetPlanFacetsRequest.FromString,
+                    response_serializer=catalogue_dot_v1_dot_catalogue__pb2.GetPlanFacetsResponse.SerializeToString,
             ),
             'WatchRevision': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchRevision,
@@ -413,6 +432,33 @@ class CatalogueService:
             '/catalogue.v1.CatalogueService/ListCountries',
             catalogue_dot_v1_dot_catalogue__pb2.ListCountriesRequest.SerializeToString,
             catalogue_dot_v1_dot_catalogue__pb2.ListCountriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPlanFacets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/catalogue.v1.CatalogueService/GetPlanFacets',
+            catalogue_dot_v1_dot_catalogue__pb2.GetPlanFacetsRequest.SerializeToString,
+            catalogue_dot_v1_dot_catalogue__pb2.GetPlanFacetsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -55,6 +55,11 @@ class CatalogueServiceStub:
     """Every region with the number of its plans and the lowest price."""
     ListCountries: _grpc.UnaryUnaryMultiCallable[_catalogue_pb2.ListCountriesRequest, _catalogue_pb2.ListCountriesResponse]
     """Every country with the number of the plans that cover it and the lowest price."""
+    GetPlanFacets: _grpc.UnaryUnaryMultiCallable[_catalogue_pb2.GetPlanFacetsRequest, _catalogue_pb2.GetPlanFacetsResponse]
+    """For a shop's filter bar: how many plans each further choice would give. Each facet counts the plans that match
+    all conditions but its own, so that while one country is chosen the others still tell what they would give.
+    INVALID_ARGUMENT as ListPlans; also for `include_unavailable`, as only what is on sale is counted.
+    """
     WatchRevision: _grpc.UnaryStreamMultiCallable[_catalogue_pb2.WatchRevisionRequest, _catalogue_pb2.WatchRevisionResponse]
     """A number that grows with every change of what is on offer: now, and after each change, with no end. For
     whoever keeps answers, and must not keep them longer than they are true.
@@ -99,6 +104,11 @@ class CatalogueServiceAsyncStub(CatalogueServiceStub):
     """Every region with the number of its plans and the lowest price."""
     ListCountries: _aio.UnaryUnaryMultiCallable[_catalogue_pb2.ListCountriesRequest, _catalogue_pb2.ListCountriesResponse]  # type: ignore[assignment]
     """Every country with the number of the plans that cover it and the lowest price."""
+    GetPlanFacets: _aio.UnaryUnaryMultiCallable[_catalogue_pb2.GetPlanFacetsRequest, _catalogue_pb2.GetPlanFacetsResponse]  # type: ignore[assignment]
+    """For a shop's filter bar: how many plans each further choice would give. Each facet counts the plans that match
+    all conditions but its own, so that while one country is chosen the others still tell what they would give.
+    INVALID_ARGUMENT as ListPlans; also for `include_unavailable`, as only what is on sale is counted.
+    """
     WatchRevision: _aio.UnaryStreamMultiCallable[_catalogue_pb2.WatchRevisionRequest, _catalogue_pb2.WatchRevisionResponse]  # type: ignore[assignment]
     """A number that grows with every change of what is on offer: now, and after each change, with no end. For
     whoever keeps answers, and must not keep them longer than they are true.
@@ -176,6 +186,17 @@ class CatalogueServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalogue_pb2.ListCountriesResponse, _abc.Awaitable[_catalogue_pb2.ListCountriesResponse]]:
         """Every country with the number of the plans that cover it and the lowest price."""
+
+    @_abc_1.abstractmethod
+    def GetPlanFacets(
+        self,
+        request: _catalogue_pb2.GetPlanFacetsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalogue_pb2.GetPlanFacetsResponse, _abc.Awaitable[_catalogue_pb2.GetPlanFacetsResponse]]:
+        """For a shop's filter bar: how many plans each further choice would give. Each facet counts the plans that match
+        all conditions but its own, so that while one country is chosen the others still tell what they would give.
+        INVALID_ARGUMENT as ListPlans; also for `include_unavailable`, as only what is on sale is counted.
+        """
 
     @_abc_1.abstractmethod
     def WatchRevision(

@@ -24,6 +24,7 @@ READS: dict[str, Any] = {
     "ListFeaturedPlans": pb.ListFeaturedPlansRequest(),
     "ListRegions": pb.ListRegionsRequest(),
     "ListCountries": pb.ListCountriesRequest(),
+    "GetPlanFacets": pb.GetPlanFacetsRequest(),
 }
 ADMIN: dict[str, Any] = {
     "SetFeaturedPlans": pb.SetFeaturedPlansRequest(plan_ids=[ID]),
@@ -39,7 +40,7 @@ async def stream(shop: Shop, token: str | None) -> list[pb.SyncCatalogueResponse
 
 
 def test_every_method_is_tried_here() -> None:
-    assert set(ACCESS) == {*READS, *ADMIN, "SyncCatalogue"}
+    assert set(ACCESS) == {*READS, *ADMIN, "SyncCatalogue", "WatchRevision"}
 
 
 async def test_reads_are_public_but_a_bad_session_is_refused(open_shop: OpenShop) -> None:
@@ -51,6 +52,20 @@ async def test_reads_are_public_but_a_bad_session_is_refused(open_shop: OpenShop
             with pytest.raises(Failure) as caught:
                 await shop.call(method, request, "not.a.token")
             assert caught.value.kind is Kind.UNAUTHENTICATED
+
+
+async def test_anybody_may_follow_the_revision_but_not_with_a_bad_session(
+    open_shop: OpenShop,
+) -> None:
+    async with open_shop(ONE) as shop:
+        for token in (None, await shop.auth.token("ada@example.com")):
+            metadata = (("authorization", f"Bearer {token}"),) if token else ()
+            call = shop.stub.WatchRevision(pb.WatchRevisionRequest(), metadata=metadata)
+            assert (await anext(aiter(call))).revision > 0
+            call.cancel()
+        bad = (("authorization", "Bearer not.a.token"),)
+        with pytest.raises(Exception, match="UNAUTHENTICATED"):
+            await anext(aiter(shop.stub.WatchRevision(pb.WatchRevisionRequest(), metadata=bad)))
 
 
 async def test_changes_need_an_administrator(open_shop: OpenShop) -> None:

@@ -19,7 +19,7 @@ from graphql import (
 )
 
 from gateway import cost, limits
-from gateway.cost import CALL, CHANGE, INTROSPECTION, Costs
+from gateway.cost import CALL, CHANGE, COUNTING, INTROSPECTION, Costs
 from gateway.defence_settings import COST_ANONYMOUS, COST_CUSTOMER
 from gateway.schema import build
 
@@ -45,6 +45,12 @@ def of(query: str, **variables: Any) -> int:
         ("{ dataPlans(first: null) { id } }", CALL + 6_000),
         ("{ featuredPlans { id } }", CALL + 10),
         ("{ a: regions { name } b: regions { name } }", 2 * (CALL + 10)),
+        # What it counts in the service is more than what it brings.
+        ("{ dataPlanFacets { total } }", CALL + COUNTING + 1),
+        (
+            "{ dataPlanFacets { countries { country { iso } } regions { name } priceRange { lowest } } }",
+            CALL + COUNTING + 1 + 250 * 2 + 10 + 1,
+        ),
         # The same field twice is executed once.
         ("{ regions { name } regions { planCount } }", CALL + 10),
         ("{ ...F ...F } fragment F on Query { regions { name } }", CALL + 10),

@@ -21,6 +21,7 @@ PUBLIC = [
     "plans(first: 2) { edges { cursor node { %s } } pageInfo { hasNextPage } }",
     "regions { name planCount }",
     "countries { country { iso } lowestPrice }",
+    "dataPlanFacets { countries { country { iso } planCount } priceRange { lowest } }",
     "__typename",
 ]
 PRIVATE = [
