@@ -111,13 +111,13 @@ async def settle(connection: Connection, settled: Sequence[Settled]) -> None:
 PRUNE = """
 delete from webhooks.inbox where id in (
     select event_id from webhooks.deliveries
-    where state = 'DELIVERED' and settled_at < now() - make_interval(days => $1)
+    where state = $3 and settled_at < now() - make_interval(days => $1)
     order by settled_at limit $2
 )
 """
 
 
-async def prune(connection: Connection, days: int, most: int) -> int:
-    """Takes out up to `most` events that were delivered so long ago, and gives how many."""
-    status: str = await connection.execute(PRUNE, days, most)
+async def prune(connection: Connection, state: State, days: int, most: int) -> int:
+    """Takes out up to `most` events that came to rest in that state so long ago, and gives how many."""
+    status: str = await connection.execute(PRUNE, days, most, state)
     return int(status.rpartition(" ")[2])

@@ -121,7 +121,8 @@ class Settings:
             retention_days=int(
                 env.number(
                     "WEBHOOKS_RETENTION_DAYS",
-                    "Days after which delivered callbacks are taken out; 0 keeps them for good.",
+                    "Days after which callbacks are taken out that were delivered or that nobody here knows;"
+                    " 0 keeps them for good. Dead letters stay.",
                     90,
                     low=0,
                     high=3_650,

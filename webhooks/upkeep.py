@@ -17,6 +17,8 @@ MEASURE_EVERY = 15.0
 # Seconds between prunings, and rows of one step, so that each is a short transaction.
 PRUNE_EVERY = 3_600.0
 PRUNE_STEP = 1_000
+# Strangers' events would grow without bound; dead ones wait for a person.
+PRUNED = (State.DELIVERED, State.KEPT)
 # Seconds. Deliveries take well under one; so many are worth waking somebody.
 STALLED_AFTER = 300.0
 
@@ -67,14 +69,14 @@ class Upkeep:
         self._dead = dead
 
     async def prune(self) -> int:
-        """Takes out delivered events that are old, step by step, and gives how many."""
+        """Takes out old events that wait for nobody, step by step, and gives how many."""
         pruned = 0
-        while not self._stop.is_set():
-            async with self._database.system() as connection:
-                step = await deliveries.prune(connection, self._days, PRUNE_STEP)
-            pruned += step
-            if step < PRUNE_STEP:
-                break
+        for state in PRUNED:
+            step = PRUNE_STEP
+            while step == PRUNE_STEP and not self._stop.is_set():
+                async with self._database.system() as connection:
+                    step = await deliveries.prune(connection, state, self._days, PRUNE_STEP)
+                pruned += step
         if pruned:
-            logger.info("%s delivered callbacks of over %s days ago taken out", pruned, self._days)
+            logger.info("%s callbacks of over %s days ago taken out", pruned, self._days)
         return pruned

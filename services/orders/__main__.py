@@ -26,12 +26,13 @@ from services.orders.metrics import Metrics
 from services.orders.peers import Catalogue, ESIMs
 from services.orders.purchase import Purchase
 from services.orders.recovery import Recovery
+from services.orders.retention import Retention
 from services.orders.review import Review
 from services.orders.servicer import ACCESS, OrdersServicer
 from services.orders.settings import Settings
 from services.orders.settle import Settlement
 
-NEEDS = "014_keep_traces_of_orders"
+NEEDS = "017_let_orders_outlive_customers"
 
 
 async def serve(
@@ -129,12 +130,14 @@ async def serve(
             tolerance=tolerance,
         )
         looking_around = asyncio.create_task(audit.watch())
+        retention = Retention(database, days=settings.history_days, stop=stop)
+        tidying = asyncio.create_task(retention.watch())
         shown = asyncio.create_task(provider_health.show(running, provider, stop))
         started(running.port)
         await stop.wait()
         await shown
         await running.stop(drain=service.drain_seconds, grace=settings.purchase_wait)
-        await asyncio.gather(watch, looking_around)
+        await asyncio.gather(watch, looking_around, tidying)
         # A purchase on its way is waited for: its answer is worth more than a quick stop.
         await recovery.finish(longest_run)
 

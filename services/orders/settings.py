@@ -24,6 +24,7 @@ class Settings:
     takeover: float = 30.0
     price_ttl: float = 3600.0
     audit_every: float = 900.0
+    history_days: int = 730
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
@@ -90,6 +91,17 @@ class Settings:
                 900,
                 low=1,
                 high=86400,
+            ),
+            # Questions about a purchase come within two years of it, which is how long most laws give.
+            history_days=int(
+                env.number(
+                    "ORDERS_HISTORY_DAYS",
+                    "Days after which the steps and attempts of finished orders, and what was noted of the"
+                    " provider's balance, are taken out; 0 keeps them for good. Orders stay.",
+                    730,
+                    low=0,
+                    high=36_500,
+                )
             ),
         )
 

@@ -118,23 +118,27 @@ async def test_two_replicas_never_take_the_same_event(
     assert (len(mine), len(others), mine & others) == (8, 12, set())
 
 
-async def test_delivered_events_are_taken_out_when_they_are_old_and_no_others(
+async def test_events_are_taken_out_when_they_are_old_and_no_dead_letters(
     platform: Platform,
 ) -> None:
     esim = await platform.esim()
     old = await platform.post.deliver(attached(esim.iccid))
     young = await platform.post.deliver(attached(esim.iccid) | {"n": "2"})
     kept = await platform.post.settled(await platform.post.send({"event": "new"}), "KEPT")
+    dead = await platform.post.deliver(attached(esim.iccid) | {"n": "3"})
     await platform.databases.admin.execute(
         "update webhooks.deliveries set settled_at = now() - interval '91 days'"
         " where event_id = any($1::uuid[])",
-        [old["event_id"], kept["event_id"]],
+        [old["event_id"], kept["event_id"], dead["event_id"]],
+    )
+    await platform.databases.admin.execute(
+        "update webhooks.deliveries set state = 'DEAD' where event_id = $1", dead["event_id"]
     )
     stop = asyncio.Event()
     database = await Database.open(
         platform.databases.url("webhooks"), owner="webhooks", needs=MIGRATION, stop=stop
     )
-    assert await Upkeep(database, Metrics(), retention_days=90, stop=stop).prune() == 1
+    assert await Upkeep(database, Metrics(), retention_days=90, stop=stop).prune() == 2
     await database.close()
     left = await platform.databases.admin.fetch("select id from webhooks.inbox")
-    assert {row["id"] for row in left} == {young["event_id"], kept["event_id"]}
+    assert {row["id"] for row in left} == {young["event_id"], dead["event_id"]}
