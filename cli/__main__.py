@@ -10,6 +10,7 @@ import click
 
 from cli.compose_commands import compose
 from cli.console import Console
+from cli.customer_commands import customers
 from cli.order_commands import orders
 from cli.reach import Reach
 from cli.run import refuse, run_command, run_operator
@@ -222,6 +223,7 @@ def doctor() -> None:
 
 
 esimgo.add_command(compose)
+esimgo.add_command(customers)
 esimgo.add_command(orders)
 
 if __name__ == "__main__":

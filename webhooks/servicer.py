@@ -1,6 +1,6 @@
 """The gRPC methods for operators: proto in, call, proto out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from kit.errors import Failure, Kind, invalid
 from kit.rpc_guard import Access
 from protos.webhooks.v1 import webhooks_pb2 as pb
 from protos.webhooks.v1 import webhooks_pb2_grpc
-from webhooks import overview
+from webhooks import customer, overview
 from webhooks.deliveries import State
 from webhooks.overview import Event, Filter
 from webhooks.understand import understand
@@ -22,6 +22,8 @@ ACCESS: Mapping[str, Access] = {
     "GetEvent": Access.ADMIN,
     "ReplayEvents": Access.ADMIN,
     "GetStats": Access.ADMIN,
+    "ExportEvents": Access.SERVICE,
+    "EraseEvents": Access.SERVICE,
 }
 USUAL_PAGE, MOST_PER_PAGE, MOST_IDS = 50, 500, 1_000
 # Bodies that are read at a time when events without an owner are replayed.
@@ -100,6 +102,23 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
             repeats=repeats,
         )
 
+    async def ExportEvents(
+        self, request: pb.ExportEventsRequest, context: Any
+    ) -> AsyncIterator[pb.ExportEventsResponse]:
+        for event_id in await customer.find(self._database, _iccids(request.iccids)):
+            found = await customer.read(self._database, event_id)
+            if found is not None:
+                event, body = found
+                yield pb.ExportEventsResponse(
+                    event=_to_proto(event), body=body.decode(errors="replace")
+                )
+
+    async def EraseEvents(
+        self, request: pb.EraseEventsRequest, context: Any
+    ) -> pb.EraseEventsResponse:
+        erased = await customer.erase(self._database, _iccids(request.iccids))
+        return pb.EraseEventsResponse(events=erased)
+
     async def _adopt(self, wanted: Filter) -> int:
         """Reads events again that nobody understood; gives how many still nobody does."""
         last, left = UUID(int=0), 0
@@ -113,6 +132,15 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
             if len(rows) < STEP:
                 return left
             last = rows[-1][0]
+
+
+def _iccids(given: Sequence[str]) -> list[str]:
+    checks = Checks()
+    if not 1 <= len(given) <= MOST_IDS:
+        checks.fail("iccids", f"must hold 1 to {MOST_IDS} ICCIDs, not {len(given)}")
+    iccids = [checks.iccid(f"iccids[{index}]", text) for index, text in enumerate(given)]
+    checks.done()
+    return iccids
 
 
 def _filter(checks: Checks, message: pb.EventFilter) -> Filter:

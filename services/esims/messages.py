@@ -228,6 +228,16 @@ def filter_from_proto(checks: Checks, message: pb.ESIMFilter) -> Filter:
     )
 
 
+def bundle_name(text: str) -> str:
+    """A bundle's name as it may stand in the provider's addresses; raises Failure."""
+    checks = Checks()
+    found = name(checks, "bundle_name", text)
+    if set(found) & set("/\\"):
+        checks.fail("bundle_name", "must be a bundle's name, without slashes")
+    checks.done()
+    return found
+
+
 def name(checks: Checks, field: str, text: str) -> str:
     """A name of the provider's, as it is: whatever it may hold, a paid order must not fail by it."""
     if not text or len(text) > MOST_CHARACTERS or not text.isprintable():

@@ -15,7 +15,7 @@ from kit.clock import Clock
 from kit.db import Database
 from kit.rpc_guard import Access
 from protos.esims.v1 import esims_pb2 as pb
-from protos.esims.v1 import esims_pb2_grpc, events_pb2
+from protos.esims.v1 import events_pb2
 from services.esims import (
     bundle_store,
     cancel,
@@ -36,6 +36,7 @@ from services.esims.live import Live
 from services.esims.reference import References
 from services.esims.refresh import Refresh
 from services.esims.register import Registration
+from services.esims.servicer_customer import CustomerCalls
 from services.esims.suspend import Suspension
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -60,6 +61,8 @@ ACCESS = {
     "RefreshESIM": Access.SIGNED_IN,
     "CheckCompatibility": Access.SIGNED_IN,
     "WatchESIMs": Access.SIGNED_IN,
+    "ExportCustomer": Access.SERVICE,
+    "EraseCustomer": Access.SERVICE,
 }
 USUAL_PAGE, MOST_PER_PAGE = 50, 500
 MOST_IDS = 1_000
@@ -81,12 +84,13 @@ class Parts:
     live: Live
 
 
-class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
+class ESIMsServicer(CustomerCalls):
     """Checks requests, and answers with what the caller's session may see."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._database = parts.database
+        self._source = parts.source
 
     async def RegisterESIMs(
         self, request: pb.RegisterESIMsRequest, context: Context
@@ -178,7 +182,7 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
     async def GetBundleStatus(
         self, request: pb.GetBundleStatusRequest, context: Context
     ) -> pb.GetBundleStatusResponse:
-        name = _bundle_name(request.bundle_name)
+        name = messages.bundle_name(request.bundle_name)
         session, esim = await self._found(request.esim_id)
         parts = self._parts
         await bundle_status(self._database, parts.source, parts.clock, esim, name)
@@ -244,7 +248,7 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
     async def CheckCompatibility(
         self, request: pb.CheckCompatibilityRequest, context: Context
     ) -> pb.CheckCompatibilityResponse:
-        name = _bundle_name(request.bundle_name)
+        name = messages.bundle_name(request.bundle_name)
         _, esim = await self._found(request.esim_id)
         compatible = await self._parts.source.check_compatibility(esim.iccid, name)
         return pb.CheckCompatibilityResponse(compatible=compatible)
@@ -289,12 +293,3 @@ def _ids(field: str, texts: Sequence[str]) -> list[UUID]:
     values = checks.uuids(field, list(texts), MOST_IDS)
     checks.done()
     return values
-
-
-def _bundle_name(text: str) -> str:
-    checks = Checks()
-    name = messages.name(checks, "bundle_name", text)
-    if set(name) & set("/\\"):
-        checks.fail("bundle_name", "must be a bundle's name, without slashes")
-    checks.done()
-    return name

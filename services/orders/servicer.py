@@ -45,6 +45,8 @@ ACCESS: Mapping[str, Access] = {
     "ResumeOrder": Access.ADMIN,
     "ResolveOrder": Access.ADMIN,
     "ListUnexplainedProviderOrders": Access.ADMIN,
+    "ExportCustomer": Access.SERVICE,
+    "EraseCustomer": Access.SERVICE,
 }
 # Seconds of the caller's deadline kept for reading the order and answering.
 ANSWER_TIME = 0.5

@@ -1,5 +1,6 @@
 """The calls of the orders service that are for operators."""
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ from kit import money, rpc_guard, timestamps
 from kit.checks import Checks
 from kit.db import Database
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
-from services.orders import history, requests
+from services.orders import customer, history, requests
 from services.orders.history import Stuck
 from services.orders.messages import order_to_proto
 from services.orders.provider_order import ProviderOrder
@@ -127,6 +128,24 @@ class OperatorCalls(orders_pb2_grpc.OrdersServiceServicer):
                 for u in found
             ]
         )
+
+    async def ExportCustomer(
+        self, request: orders_pb2.ExportCustomerRequest, context: Any
+    ) -> AsyncIterator[orders_pb2.ExportCustomerResponse]:
+        checks = Checks()
+        customer_id = checks.uuid("customer_id", request.customer_id)
+        checks.done()
+        for table, row in await customer.export(self._database, customer_id):
+            yield orders_pb2.ExportCustomerResponse(table=table, row_json=row)
+
+    async def EraseCustomer(
+        self, request: orders_pb2.EraseCustomerRequest, context: Any
+    ) -> orders_pb2.EraseCustomerResponse:
+        checks = Checks()
+        customer_id = checks.uuid("customer_id", request.customer_id)
+        checks.done()
+        erased = await customer.erase(self._database, customer_id)
+        return orders_pb2.EraseCustomerResponse(orders=erased)
 
 
 def _actor() -> str:

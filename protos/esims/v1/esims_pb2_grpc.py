@@ -135,6 +135,16 @@ class ESIMsServiceStub:
                 request_serializer=esims_dot_v1_dot_esims__pb2.WatchESIMsRequest.SerializeToString,
                 response_deserializer=esims_dot_v1_dot_esims__pb2.WatchESIMsResponse.FromString,
                 _registered_method=True)
+        self.ExportCustomer = channel.unary_stream(
+                '/esims.v1.ESIMsService/ExportCustomer',
+                request_serializer=esims_dot_v1_dot_esims__pb2.ExportCustomerRequest.SerializeToString,
+                response_deserializer=esims_dot_v1_dot_esims__pb2.ExportCustomerResponse.FromString,
+                _registered_method=True)
+        self.EraseCustomer = channel.unary_unary(
+                '/esims.v1.ESIMsService/EraseCustomer',
+                request_serializer=esims_dot_v1_dot_esims__pb2.EraseCustomerRequest.SerializeToString,
+                response_deserializer=esims_dot_v1_dot_esims__pb2.EraseCustomerResponse.FromString,
+                _registered_method=True)
 
 
 class ESIMsServiceServicer:
@@ -285,6 +295,21 @@ class ESIMsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportCustomer(self, request, context):
+        """Everything that is kept of a customer, a row at a time; none for an unknown one. Service role key only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EraseCustomer(self, request, context):
+        """Takes the person out of a customer's eSIMs, for good: their codes, names and whereabouts go, here and the name at the
+        provider too; the eSIMs stay as nobody's. Repeatable, and goes on where it was broken off. Service role key only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ESIMsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -382,6 +407,16 @@ def add_ESIMsServiceServicer_to_server(servicer, server):
                     servicer.WatchESIMs,
                     request_deserializer=esims_dot_v1_dot_esims__pb2.WatchESIMsRequest.FromString,
                     response_serializer=esims_dot_v1_dot_esims__pb2.WatchESIMsResponse.SerializeToString,
+            ),
+            'ExportCustomer': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportCustomer,
+                    request_deserializer=esims_dot_v1_dot_esims__pb2.ExportCustomerRequest.FromString,
+                    response_serializer=esims_dot_v1_dot_esims__pb2.ExportCustomerResponse.SerializeToString,
+            ),
+            'EraseCustomer': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseCustomer,
+                    request_deserializer=esims_dot_v1_dot_esims__pb2.EraseCustomerRequest.FromString,
+                    response_serializer=esims_dot_v1_dot_esims__pb2.EraseCustomerResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -902,6 +937,60 @@ class ESIMsService:
             '/esims.v1.ESIMsService/WatchESIMs',
             esims_dot_v1_dot_esims__pb2.WatchESIMsRequest.SerializeToString,
             esims_dot_v1_dot_esims__pb2.WatchESIMsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportCustomer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/esims.v1.ESIMsService/ExportCustomer',
+            esims_dot_v1_dot_esims__pb2.ExportCustomerRequest.SerializeToString,
+            esims_dot_v1_dot_esims__pb2.ExportCustomerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseCustomer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/esims.v1.ESIMsService/EraseCustomer',
+            esims_dot_v1_dot_esims__pb2.EraseCustomerRequest.SerializeToString,
+            esims_dot_v1_dot_esims__pb2.EraseCustomerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -89,6 +89,12 @@ class ESIMsServiceStub:
     may tell of an install by no callback. Ends with UNAVAILABLE when the service stops or its database is away (call
     again: the first message is the present state), and with UNAUTHENTICATED when the session expires.
     """
+    ExportCustomer: _grpc.UnaryStreamMultiCallable[_esims_pb2.ExportCustomerRequest, _esims_pb2.ExportCustomerResponse]
+    """Everything that is kept of a customer, a row at a time; none for an unknown one. Service role key only."""
+    EraseCustomer: _grpc.UnaryUnaryMultiCallable[_esims_pb2.EraseCustomerRequest, _esims_pb2.EraseCustomerResponse]
+    """Takes the person out of a customer's eSIMs, for good: their codes, names and whereabouts go, here and the name at the
+    provider too; the eSIMs stay as nobody's. Repeatable, and goes on where it was broken off. Service role key only.
+    """
 
 @_typing.type_check_only
 class ESIMsServiceAsyncStub(ESIMsServiceStub):
@@ -149,6 +155,12 @@ class ESIMsServiceAsyncStub(ESIMsServiceStub):
     eSIMs that no device has installed are read from the provider after 5, 10, 20, .. and then every 300 seconds, as it
     may tell of an install by no callback. Ends with UNAVAILABLE when the service stops or its database is away (call
     again: the first message is the present state), and with UNAUTHENTICATED when the session expires.
+    """
+    ExportCustomer: _aio.UnaryStreamMultiCallable[_esims_pb2.ExportCustomerRequest, _esims_pb2.ExportCustomerResponse]  # type: ignore[assignment]
+    """Everything that is kept of a customer, a row at a time; none for an unknown one. Service role key only."""
+    EraseCustomer: _aio.UnaryUnaryMultiCallable[_esims_pb2.EraseCustomerRequest, _esims_pb2.EraseCustomerResponse]  # type: ignore[assignment]
+    """Takes the person out of a customer's eSIMs, for good: their codes, names and whereabouts go, here and the name at the
+    provider too; the eSIMs stay as nobody's. Repeatable, and goes on where it was broken off. Service role key only.
     """
 
 class ESIMsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -321,6 +333,24 @@ class ESIMsServiceServicer(metaclass=_abc_1.ABCMeta):
         eSIMs that no device has installed are read from the provider after 5, 10, 20, .. and then every 300 seconds, as it
         may tell of an install by no callback. Ends with UNAVAILABLE when the service stops or its database is away (call
         again: the first message is the present state), and with UNAUTHENTICATED when the session expires.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportCustomer(
+        self,
+        request: _esims_pb2.ExportCustomerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_esims_pb2.ExportCustomerResponse], _abc.AsyncIterator[_esims_pb2.ExportCustomerResponse]]:
+        """Everything that is kept of a customer, a row at a time; none for an unknown one. Service role key only."""
+
+    @_abc_1.abstractmethod
+    def EraseCustomer(
+        self,
+        request: _esims_pb2.EraseCustomerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_esims_pb2.EraseCustomerResponse, _abc.Awaitable[_esims_pb2.EraseCustomerResponse]]:
+        """Takes the person out of a customer's eSIMs, for good: their codes, names and whereabouts go, here and the name at the
+        provider too; the eSIMs stay as nobody's. Repeatable, and goes on where it was broken off. Service role key only.
         """
 
 def add_ESIMsServiceServicer_to_server(servicer: ESIMsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -115,6 +115,16 @@ class OrdersServiceStub:
                 request_serializer=orders_dot_v1_dot_orders__pb2.ListUnexplainedProviderOrdersRequest.SerializeToString,
                 response_deserializer=orders_dot_v1_dot_orders__pb2.ListUnexplainedProviderOrdersResponse.FromString,
                 _registered_method=True)
+        self.ExportCustomer = channel.unary_stream(
+                '/orders.v1.OrdersService/ExportCustomer',
+                request_serializer=orders_dot_v1_dot_orders__pb2.ExportCustomerRequest.SerializeToString,
+                response_deserializer=orders_dot_v1_dot_orders__pb2.ExportCustomerResponse.FromString,
+                _registered_method=True)
+        self.EraseCustomer = channel.unary_unary(
+                '/orders.v1.OrdersService/EraseCustomer',
+                request_serializer=orders_dot_v1_dot_orders__pb2.EraseCustomerRequest.SerializeToString,
+                response_deserializer=orders_dot_v1_dot_orders__pb2.EraseCustomerResponse.FromString,
+                _registered_method=True)
 
 
 class OrdersServiceServicer:
@@ -243,6 +253,23 @@ class OrdersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportCustomer(self, request, context):
+        """The following are for the service role key only.
+
+        Everything that is kept of a customer, a row at a time; none for an unknown one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EraseCustomer(self, request, context):
+        """Takes the person out of a customer's orders, for good: the orders stay for the books, as nobody's. Repeatable, and
+        goes on where it was broken off. FAILED_PRECONDITION (ORDERS_OPEN) changes nothing: wait for them, or settle them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrdersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -320,6 +347,16 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.ListUnexplainedProviderOrders,
                     request_deserializer=orders_dot_v1_dot_orders__pb2.ListUnexplainedProviderOrdersRequest.FromString,
                     response_serializer=orders_dot_v1_dot_orders__pb2.ListUnexplainedProviderOrdersResponse.SerializeToString,
+            ),
+            'ExportCustomer': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportCustomer,
+                    request_deserializer=orders_dot_v1_dot_orders__pb2.ExportCustomerRequest.FromString,
+                    response_serializer=orders_dot_v1_dot_orders__pb2.ExportCustomerResponse.SerializeToString,
+            ),
+            'EraseCustomer': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseCustomer,
+                    request_deserializer=orders_dot_v1_dot_orders__pb2.EraseCustomerRequest.FromString,
+                    response_serializer=orders_dot_v1_dot_orders__pb2.EraseCustomerResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -732,6 +769,60 @@ class OrdersService:
             '/orders.v1.OrdersService/ListUnexplainedProviderOrders',
             orders_dot_v1_dot_orders__pb2.ListUnexplainedProviderOrdersRequest.SerializeToString,
             orders_dot_v1_dot_orders__pb2.ListUnexplainedProviderOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportCustomer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/orders.v1.OrdersService/ExportCustomer',
+            orders_dot_v1_dot_orders__pb2.ExportCustomerRequest.SerializeToString,
+            orders_dot_v1_dot_orders__pb2.ExportCustomerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseCustomer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orders.v1.OrdersService/EraseCustomer',
+            orders_dot_v1_dot_orders__pb2.EraseCustomerRequest.SerializeToString,
+            orders_dot_v1_dot_orders__pb2.EraseCustomerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -89,6 +89,15 @@ class OrdersServiceStub:
     """
     ListUnexplainedProviderOrders: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ListUnexplainedProviderOrdersRequest, _orders_pb2.ListUnexplainedProviderOrdersResponse]
     """The provider's orders that no order here explains: somebody bought past the platform. Newest first."""
+    ExportCustomer: _grpc.UnaryStreamMultiCallable[_orders_pb2.ExportCustomerRequest, _orders_pb2.ExportCustomerResponse]
+    """The following are for the service role key only.
+
+    Everything that is kept of a customer, a row at a time; none for an unknown one.
+    """
+    EraseCustomer: _grpc.UnaryUnaryMultiCallable[_orders_pb2.EraseCustomerRequest, _orders_pb2.EraseCustomerResponse]
+    """Takes the person out of a customer's orders, for good: the orders stay for the books, as nobody's. Repeatable, and
+    goes on where it was broken off. FAILED_PRECONDITION (ORDERS_OPEN) changes nothing: wait for them, or settle them.
+    """
 
 @_typing.type_check_only
 class OrdersServiceAsyncStub(OrdersServiceStub):
@@ -150,6 +159,15 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     """
     ListUnexplainedProviderOrders: _aio.UnaryUnaryMultiCallable[_orders_pb2.ListUnexplainedProviderOrdersRequest, _orders_pb2.ListUnexplainedProviderOrdersResponse]  # type: ignore[assignment]
     """The provider's orders that no order here explains: somebody bought past the platform. Newest first."""
+    ExportCustomer: _aio.UnaryStreamMultiCallable[_orders_pb2.ExportCustomerRequest, _orders_pb2.ExportCustomerResponse]  # type: ignore[assignment]
+    """The following are for the service role key only.
+
+    Everything that is kept of a customer, a row at a time; none for an unknown one.
+    """
+    EraseCustomer: _aio.UnaryUnaryMultiCallable[_orders_pb2.EraseCustomerRequest, _orders_pb2.EraseCustomerResponse]  # type: ignore[assignment]
+    """Takes the person out of a customer's orders, for good: the orders stay for the books, as nobody's. Repeatable, and
+    goes on where it was broken off. FAILED_PRECONDITION (ORDERS_OPEN) changes nothing: wait for them, or settle them.
+    """
 
 class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
     """Every call needs a session. A customer's session reaches only that customer's orders; an administrator's and the
@@ -298,5 +316,26 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_orders_pb2.ListUnexplainedProviderOrdersResponse, _abc.Awaitable[_orders_pb2.ListUnexplainedProviderOrdersResponse]]:
         """The provider's orders that no order here explains: somebody bought past the platform. Newest first."""
+
+    @_abc_1.abstractmethod
+    def ExportCustomer(
+        self,
+        request: _orders_pb2.ExportCustomerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_orders_pb2.ExportCustomerResponse], _abc.AsyncIterator[_orders_pb2.ExportCustomerResponse]]:
+        """The following are for the service role key only.
+
+        Everything that is kept of a customer, a row at a time; none for an unknown one.
+        """
+
+    @_abc_1.abstractmethod
+    def EraseCustomer(
+        self,
+        request: _orders_pb2.EraseCustomerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orders_pb2.EraseCustomerResponse, _abc.Awaitable[_orders_pb2.EraseCustomerResponse]]:
+        """Takes the person out of a customer's orders, for good: the orders stay for the books, as nobody's. Repeatable, and
+        goes on where it was broken off. FAILED_PRECONDITION (ORDERS_OPEN) changes nothing: wait for them, or settle them.
+        """
 
 def add_OrdersServiceServicer_to_server(servicer: OrdersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -56,6 +56,16 @@ class WebhooksServiceStub:
                 request_serializer=webhooks_dot_v1_dot_webhooks__pb2.GetStatsRequest.SerializeToString,
                 response_deserializer=webhooks_dot_v1_dot_webhooks__pb2.GetStatsResponse.FromString,
                 _registered_method=True)
+        self.ExportEvents = channel.unary_stream(
+                '/webhooks.v1.WebhooksService/ExportEvents',
+                request_serializer=webhooks_dot_v1_dot_webhooks__pb2.ExportEventsRequest.SerializeToString,
+                response_deserializer=webhooks_dot_v1_dot_webhooks__pb2.ExportEventsResponse.FromString,
+                _registered_method=True)
+        self.EraseEvents = channel.unary_unary(
+                '/webhooks.v1.WebhooksService/EraseEvents',
+                request_serializer=webhooks_dot_v1_dot_webhooks__pb2.EraseEventsRequest.SerializeToString,
+                response_deserializer=webhooks_dot_v1_dot_webhooks__pb2.EraseEventsResponse.FromString,
+                _registered_method=True)
 
 
 class WebhooksServiceServicer:
@@ -90,6 +100,20 @@ class WebhooksServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportEvents(self, request, context):
+        """All callbacks that name one of these eSIMs, with their bodies as they came. Service role key only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EraseEvents(self, request, context):
+        """Takes them out for good, handed over or not. Repeatable. Service role key only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WebhooksServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -112,6 +136,16 @@ def add_WebhooksServiceServicer_to_server(servicer, server):
                     servicer.GetStats,
                     request_deserializer=webhooks_dot_v1_dot_webhooks__pb2.GetStatsRequest.FromString,
                     response_serializer=webhooks_dot_v1_dot_webhooks__pb2.GetStatsResponse.SerializeToString,
+            ),
+            'ExportEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportEvents,
+                    request_deserializer=webhooks_dot_v1_dot_webhooks__pb2.ExportEventsRequest.FromString,
+                    response_serializer=webhooks_dot_v1_dot_webhooks__pb2.ExportEventsResponse.SerializeToString,
+            ),
+            'EraseEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseEvents,
+                    request_deserializer=webhooks_dot_v1_dot_webhooks__pb2.EraseEventsRequest.FromString,
+                    response_serializer=webhooks_dot_v1_dot_webhooks__pb2.EraseEventsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -224,6 +258,60 @@ class WebhooksService:
             '/webhooks.v1.WebhooksService/GetStats',
             webhooks_dot_v1_dot_webhooks__pb2.GetStatsRequest.SerializeToString,
             webhooks_dot_v1_dot_webhooks__pb2.GetStatsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/webhooks.v1.WebhooksService/ExportEvents',
+            webhooks_dot_v1_dot_webhooks__pb2.ExportEventsRequest.SerializeToString,
+            webhooks_dot_v1_dot_webhooks__pb2.ExportEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/webhooks.v1.WebhooksService/EraseEvents',
+            webhooks_dot_v1_dot_webhooks__pb2.EraseEventsRequest.SerializeToString,
+            webhooks_dot_v1_dot_webhooks__pb2.EraseEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

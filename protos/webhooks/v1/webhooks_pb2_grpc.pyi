@@ -42,6 +42,10 @@ class WebhooksServiceStub:
     ReplayEvents: _grpc.UnaryUnaryMultiCallable[_webhooks_pb2.ReplayEventsRequest, _webhooks_pb2.ReplayEventsResponse]
     """Hands events over again from the beginning, whatever became of them; effects are repeatable."""
     GetStats: _grpc.UnaryUnaryMultiCallable[_webhooks_pb2.GetStatsRequest, _webhooks_pb2.GetStatsResponse]
+    ExportEvents: _grpc.UnaryStreamMultiCallable[_webhooks_pb2.ExportEventsRequest, _webhooks_pb2.ExportEventsResponse]
+    """All callbacks that name one of these eSIMs, with their bodies as they came. Service role key only."""
+    EraseEvents: _grpc.UnaryUnaryMultiCallable[_webhooks_pb2.EraseEventsRequest, _webhooks_pb2.EraseEventsResponse]
+    """Takes them out for good, handed over or not. Repeatable. Service role key only."""
 
 @_typing.type_check_only
 class WebhooksServiceAsyncStub(WebhooksServiceStub):
@@ -57,6 +61,10 @@ class WebhooksServiceAsyncStub(WebhooksServiceStub):
     ReplayEvents: _aio.UnaryUnaryMultiCallable[_webhooks_pb2.ReplayEventsRequest, _webhooks_pb2.ReplayEventsResponse]  # type: ignore[assignment]
     """Hands events over again from the beginning, whatever became of them; effects are repeatable."""
     GetStats: _aio.UnaryUnaryMultiCallable[_webhooks_pb2.GetStatsRequest, _webhooks_pb2.GetStatsResponse]  # type: ignore[assignment]
+    ExportEvents: _aio.UnaryStreamMultiCallable[_webhooks_pb2.ExportEventsRequest, _webhooks_pb2.ExportEventsResponse]  # type: ignore[assignment]
+    """All callbacks that name one of these eSIMs, with their bodies as they came. Service role key only."""
+    EraseEvents: _aio.UnaryUnaryMultiCallable[_webhooks_pb2.EraseEventsRequest, _webhooks_pb2.EraseEventsResponse]  # type: ignore[assignment]
+    """Takes them out for good, handed over or not. Repeatable. Service role key only."""
 
 class WebhooksServiceServicer(metaclass=_abc_1.ABCMeta):
     """For administrators and the service role key. Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable
@@ -93,5 +101,21 @@ class WebhooksServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _webhooks_pb2.GetStatsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhooks_pb2.GetStatsResponse, _abc.Awaitable[_webhooks_pb2.GetStatsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ExportEvents(
+        self,
+        request: _webhooks_pb2.ExportEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_webhooks_pb2.ExportEventsResponse], _abc.AsyncIterator[_webhooks_pb2.ExportEventsResponse]]:
+        """All callbacks that name one of these eSIMs, with their bodies as they came. Service role key only."""
+
+    @_abc_1.abstractmethod
+    def EraseEvents(
+        self,
+        request: _webhooks_pb2.EraseEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_webhooks_pb2.EraseEventsResponse, _abc.Awaitable[_webhooks_pb2.EraseEventsResponse]]:
+        """Takes them out for good, handed over or not. Repeatable. Service role key only."""
 
 def add_WebhooksServiceServicer_to_server(servicer: WebhooksServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

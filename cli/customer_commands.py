@@ -1,0 +1,65 @@
+"""The `esimgo customers` commands as click sees them."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import click
+
+from cli.reach import Reach
+from cli.run import refuse, run_operator
+
+if TYPE_CHECKING:
+    from cli.customers import Owners
+
+USER = click.option(
+    "--user", type=click.UUID, required=True, help="The id of the account in Supabase Auth."
+)
+
+
+@click.group()
+def customers() -> None:
+    """Give out or erase what is kept of one customer."""
+
+
+@customers.command()
+@USER
+def export(user: UUID) -> None:
+    """Print everything that is kept of a customer, as JSON; it holds their secrets."""
+
+    async def work(owners: "Owners") -> None:
+        click.echo(json.dumps(await owners.export(user), indent=2, ensure_ascii=False))
+
+    _operate(work)
+
+
+@customers.command()
+@USER
+@click.option("--yes", is_flag=True, help="Don't ask; for scripts.")
+def erase(user: UUID, yes: bool) -> None:
+    """Take the person out of all that is kept, for good; orders stay for the books, as nobody's.
+
+    The eSIMs can't be shown to their owner any more. Export first, and delete or ban the account in
+    Supabase Auth before, so that nothing new comes.
+    """
+    if not yes:
+        click.confirm(f"Erase customer {user} for good?", abort=True, err=True)
+
+    async def work(owners: "Owners") -> None:
+        click.echo(await owners.erase(user))
+
+    _operate(work)
+
+
+def _operate(work: "Callable[[Owners], Awaitable[None]]") -> None:
+    from cli.customers import CustomersError, owners
+
+    async def main(reach: Reach) -> None:
+        async with owners(reach) as found:
+            await work(found)
+
+    try:
+        run_operator(main)
+    except CustomersError as error:
+        refuse(error)

@@ -1,0 +1,158 @@
+"""`esimgo customers`: all that the platform keeps of one customer, and taking the person out of it."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import grpc
+from google.protobuf.json_format import MessageToDict
+
+from cli.reach import Reach
+from kit import rpc_client
+from kit.errors import Failure
+from kit.rpc_errors import from_error
+from protos.esims.v1 import esims_pb2
+from protos.esims.v1.esims_pb2_grpc import ESIMsServiceStub
+from protos.orders.v1 import orders_pb2
+from protos.orders.v1.orders_pb2_grpc import OrdersServiceStub
+from protos.webhooks.v1 import webhooks_pb2
+from protos.webhooks.v1.webhooks_pb2_grpc import WebhooksServiceStub
+
+# Seconds. All callbacks that are kept are read for it: some minutes where they are millions.
+TIMEOUT = 3_600
+# What one call may name.
+MOST_ICCIDS = 1_000
+OPEN = ("PROCESSING", "NEEDS_REVIEW")
+
+Rows = dict[str, list[dict[str, Any]]]
+
+
+class CustomersError(Exception):
+    """It was not done; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """The three that keep something of customers, as the platform itself asks them."""
+
+    orders: Any
+    esims: Any
+    webhooks: Any
+    key: str
+
+    async def export(self, user: UUID) -> dict[str, Any]:
+        """Everything, by owner and table; it holds the customer's secrets.
+
+        Raises CustomersError, also when there is nothing.
+        """
+        orders, esims = await self._rows(user)
+        if not any(orders.values()) and not any(esims.values()):
+            raise CustomersError(f"nothing is kept of a customer {user}: is it the account's id?")
+        events = [
+            {**MessageToDict(told.event), "body": told.body}
+            for some in _batches(orders, esims)
+            async for told in self._stream(
+                self.webhooks.ExportEvents, webhooks_pb2.ExportEventsRequest(iccids=some)
+            )
+        ]
+        return {
+            "customer_id": str(user),
+            "exported_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "orders": orders,
+            "esims": esims,
+            "webhooks": {"inbox": events},
+        }
+
+    async def erase(self, user: UUID) -> str:
+        """What was erased, in a line. May be broken off and repeated at any time.
+
+        Callbacks go first and orders last: until then the orders tell which eSIMs are the customer's.
+        """
+        orders, esims = await self._rows(user)
+        if waiting := [o["id"] for o in orders.get("esim_orders", []) if _is_open(o)]:
+            raise CustomersError(
+                f"nothing was erased: orders are worked on ({', '.join(waiting)}); wait until they"
+                " end, or settle them (`esimgo orders show ID`), and erase again"
+            )
+        events = 0
+        for some in _batches(orders, esims):
+            request = webhooks_pb2.EraseEventsRequest(iccids=some)
+            events += (await self._ask(self.webhooks.EraseEvents, request)).events
+        asked = esims_pb2.EraseCustomerRequest(customer_id=str(user))
+        of_esims = await self._ask(self.esims.EraseCustomer, asked)
+        last = orders_pb2.EraseCustomerRequest(customer_id=str(user))
+        of_orders = await self._ask(self.orders.EraseCustomer, last)
+        return f"erased from {of_orders.orders} orders, {of_esims.esims} eSIMs, {events} callbacks"
+
+    async def _rows(self, user: UUID) -> tuple[Rows, Rows]:
+        asked = orders_pb2.ExportCustomerRequest(customer_id=str(user))
+        orders = await self._tables(self.orders.ExportCustomer, asked)
+        esims = await self._tables(
+            self.esims.ExportCustomer, esims_pb2.ExportCustomerRequest(customer_id=str(user))
+        )
+        return orders, esims
+
+    async def _tables(self, method: Any, request: Any) -> Rows:
+        tables: Rows = {}
+        async for told in self._stream(method, request):
+            tables.setdefault(told.table, []).append(json.loads(told.row_json))
+        return tables
+
+    async def _stream(self, method: Any, request: Any) -> AsyncIterator[Any]:
+        metadata = (("authorization", f"Bearer {self.key}"),)
+        try:
+            async for told in method(request, timeout=TIMEOUT, metadata=metadata):
+                yield told
+        except grpc.aio.AioRpcError as error:
+            raise CustomersError(_explain(from_error(error))) from error
+
+    async def _ask(self, method: Any, request: Any) -> Any:
+        try:
+            asking: Awaitable[Any] = rpc_client.call(
+                method, request, token=self.key, timeout=TIMEOUT
+            )
+            return await asking
+        except Failure as failure:
+            raise CustomersError(_explain(failure)) from failure
+
+
+@asynccontextmanager
+async def owners(reach: Reach) -> AsyncIterator[Owners]:
+    """Those that `reach` knows the addresses of."""
+    async with AsyncExitStack() as stack:
+
+        async def to(name: str) -> grpc.aio.Channel:
+            channel = rpc_client.channel(reach.addresses[name], reach.tls)
+            return await stack.enter_async_context(channel)
+
+        yield Owners(
+            OrdersServiceStub(await to("orders")),
+            ESIMsServiceStub(await to("esims")),
+            WebhooksServiceStub(await to("webhooks")),
+            reach.key,
+        )
+
+
+def _batches(orders: Rows, esims: Rows) -> list[list[str]]:
+    """The customer's ICCIDs, as many together as a call may name."""
+    rows = [*orders.get("order_esims", []), *esims.get("esims", [])]
+    iccids = sorted({row["iccid"] for row in rows})
+    return [iccids[i : i + MOST_ICCIDS] for i in range(0, len(iccids), MOST_ICCIDS)]
+
+
+def _is_open(order: dict[str, Any]) -> bool:
+    return order["status"] in OPEN or order["next_run_at"] is not None
+
+
+def _explain(failure: Failure) -> str:
+    if failure.kind == "unavailable":
+        return (
+            f"not all of orders, esims and webhooks answer ({failure}): start them, and name them in"
+            " ORDERS_ADDRESS, ESIMS_ADDRESS and WEBHOOKS_ADMIN_ADDRESS where they are elsewhere;"
+            " then repeat the command"
+        )
+    return str(failure)

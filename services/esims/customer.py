@@ -1,0 +1,65 @@
+"""One customer's data: all of it in a file's rows, and the person taken out of it."""
+
+import hashlib
+import logging
+from uuid import UUID
+
+from kit.db import Database
+
+logger = logging.getLogger(__name__)
+
+# Whose the rows of erased customers are; no session has it.
+NOBODY = UUID(int=0)
+# eSIMs of one step, so that each is a short transaction.
+STEP = 200
+
+# Whole rows: a column that is added is part of the answer, whoever thinks of it.
+TABLES = {
+    "esims": """
+        select to_jsonb(e)::text as row from esims.esims e
+        where e.customer_id = $1 order by e.created_at, e.id
+    """,
+    "esim_bundles": """
+        select to_jsonb(b)::text as row from esims.esim_bundles b
+        where b.customer_id = $1 order by b.created_at, b.assignment_id
+    """,
+}
+LOCK = """
+select id, iccid from esims.esims where customer_id = $1 order by id limit $2 for update
+"""
+ERASE_BUNDLES = "update esims.esim_bundles set customer_id = $2 where esim_id = any($1::uuid[])"
+# A trigger empties all that is the person's. The provider is sent the empty name in place of theirs.
+ERASE_ESIMS = """
+update esims.esims
+set customer_id = $2, updated_at = now(), reference_tries = 0,
+    reference_due_at = case when customer_ref <> '' then now() end
+where id = any($1::uuid[])
+"""
+
+
+async def export(database: Database, customer_id: UUID) -> list[tuple[str, str]]:
+    """Every row that is the customer's, as the table's name and a JSON object."""
+    async with database.system() as connection:
+        return [
+            (table, row["row"])
+            for table, query in TABLES.items()
+            for row in await connection.fetch(query, customer_id)
+        ]
+
+
+async def erase(database: Database, customer_id: UUID) -> list[str]:
+    """Takes the person out of the customer's eSIMs, step by step, and gives their ICCIDs."""
+    erased: list[str] = []
+    while True:
+        async with database.system() as connection:
+            rows = await connection.fetch(LOCK, customer_id, STEP)
+            mine = [row["id"] for row in rows]
+            await connection.execute(ERASE_BUNDLES, mine, NOBODY)
+            await connection.execute(ERASE_ESIMS, mine, NOBODY)
+        erased += [row["iccid"] for row in rows]
+        if len(rows) < STEP:
+            break
+    # Shows who asks with the id that it was done, and nobody else who it was.
+    fingerprint = hashlib.sha256(str(customer_id).encode()).hexdigest()[:16]
+    logger.info("customer %s erased from %s eSIMs", fingerprint, len(erased))
+    return erased

@@ -1,0 +1,122 @@
+"""One customer's data: all of it in a file's rows, and the person taken out of it."""
+
+import hashlib
+import logging
+from uuid import UUID
+
+from kit.db import Connection, Database
+from kit.errors import Failure, Kind
+
+logger = logging.getLogger(__name__)
+
+# Whose the rows of erased customers are; no session has it.
+NOBODY = UUID(int=0)
+# Orders of one step, so that each is a short transaction.
+STEP = 200
+
+# Whole rows: a column that is added is part of the answer, whoever thinks of it.
+TABLES = {
+    "esim_orders": """
+        select to_jsonb(o) - array['lease_owner', 'leased_until', 'trace_parent']
+        from orders.esim_orders o where o.customer_id = $1 order by o.created_at, o.id
+    """,
+    "order_esims": """
+        select to_jsonb(e) from orders.order_esims e
+        where e.customer_id = $1 order by e.created_at, e.order_id, e.position
+    """,
+    "order_revocations": """
+        select to_jsonb(r) from orders.order_revocations r
+        where r.customer_id = $1 order by r.created_at, r.assignment_id
+    """,
+    # Without what operators wrote of others' orders, who may be customers too.
+    "order_events": """
+        select to_jsonb(e) from orders.order_events e
+        join orders.esim_orders o on o.id = e.order_id
+        where o.customer_id = $1 order by e.id
+    """,
+}
+OPEN = """
+select count(*) from orders.esim_orders
+where customer_id = $1 and (status in ('PROCESSING', 'NEEDS_REVIEW') or next_run_at is not null)
+"""
+LOCK = """
+select id from orders.esim_orders where customer_id = $1 order by id limit $2 for update
+"""
+# The orders, whose they are from now on, and whose they were.
+ERASE = (
+    """
+    update orders.order_esims set customer_id = $2, matching_id = '', smdp_address = ''
+    where order_id = any($1::uuid[])
+    """,
+    """
+    update orders.order_revocations set customer_id = $2, provider_text = ''
+    where order_id = any($1::uuid[])
+    """,
+    # Operators' names for what they did stay, and what they wrote about the person doesn't.
+    """
+    update orders.order_events
+    set actor = case when actor = $3 then 'erased' else actor end, note = ''
+    where order_id = any($1::uuid[]) and (actor = $3 or note <> '') and $2::uuid is not null
+    """,
+    """
+    update orders.esim_orders
+    set customer_id = $2, idempotency_key = null, customer_reference = '', operator_detail = '',
+        trace_parent = null, updated_at = now()
+    where id = any($1::uuid[])
+    """,
+)
+# Steps of others' orders that the person took as an operator. The length is the index's.
+ERASE_ACTOR = """
+update orders.order_events set actor = 'erased' where actor = $1 and length(actor) = 36
+"""
+
+
+async def export(database: Database, customer_id: UUID) -> list[tuple[str, str]]:
+    """Every row that is the customer's, as the table's name and a JSON object."""
+    async with database.system() as connection:
+        return [
+            (table, row)
+            for table, query in TABLES.items()
+            for row in await _texts(connection, query, customer_id)
+        ]
+
+
+async def _texts(connection: Connection, query: str, customer_id: UUID) -> list[str]:
+    rows = await connection.fetch(f"select x::text as row from ({query}) as t(x)", customer_id)  # noqa: S608 - constants only
+    return [row["row"] for row in rows]
+
+
+async def erase(database: Database, customer_id: UUID) -> int:
+    """Takes the person out of the customer's orders, step by step, and gives of how many.
+
+    The orders stay, as NOBODY's. Raises Failure REFUSED (ORDERS_OPEN) before it changes anything while
+    one is worked on.
+    """
+    erased = 0
+    while True:
+        async with database.system() as connection:
+            mine = [row["id"] for row in await connection.fetch(LOCK, customer_id, STEP)]
+            if waiting := await connection.fetchval(OPEN, customer_id):
+                raise Failure(
+                    Kind.REFUSED,
+                    "ORDERS_OPEN",
+                    f"{waiting} orders of this customer are worked on: wait until they end, or settle"
+                    " those that need a person, and erase again",
+                )
+            for statement in ERASE:
+                if "$3" in statement:
+                    await connection.execute(statement, mine, NOBODY, str(customer_id))
+                else:
+                    await connection.execute(statement, mine, NOBODY)
+            if len(mine) < STEP:
+                await connection.execute(ERASE_ACTOR, str(customer_id))
+        erased += len(mine)
+        if len(mine) < STEP:
+            break
+    logger.info("customer %s erased from %s orders", fingerprint(customer_id), erased)
+    return erased
+
+
+def fingerprint(customer_id: UUID) -> str:
+    """What the log may say of an erased person: shows who asks with the id that it was done."""
+    return hashlib.sha256(str(customer_id).encode()).hexdigest()[:16]

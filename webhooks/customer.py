@@ -1,0 +1,55 @@
+"""The callbacks about a customer's eSIMs: all of them with their bodies, and taking them out."""
+
+import logging
+from collections.abc import Sequence
+from uuid import UUID
+
+from kit.db import Database
+from webhooks import overview
+from webhooks.overview import Event
+
+logger = logging.getLogger(__name__)
+
+# Callbacks about orders name eSIMs only within their bodies; so many are read at a time.
+STEP = 10_000
+
+OF_ESIMS = "select event_id from webhooks.deliveries where iccid = any($1::text[])"
+# Rows are numbered in the order of coming in, whatever became of them.
+LAST = "select coalesce(max(sequence), 0) from webhooks.deliveries"
+IN_BODIES = """
+select d.event_id from webhooks.deliveries d join webhooks.inbox i on i.id = d.event_id
+where d.sequence > $2 and d.sequence <= $2 + $3 and d.iccid is null
+    and exists (
+        select from unnest($1::text[]) as n(iccid)
+        where position(convert_to(n.iccid, 'UTF8') in i.body) > 0
+    )
+"""
+DELETE = "delete from webhooks.inbox where id = any($1::uuid[])"
+
+
+async def find(database: Database, iccids: Sequence[str]) -> list[UUID]:
+    """The ids of all callbacks that name one of these eSIMs."""
+    async with database.system() as connection:
+        found = [row["event_id"] for row in await connection.fetch(OF_ESIMS, iccids)]
+        last = await connection.fetchval(LAST)
+    for begin in range(0, last, STEP):
+        async with database.system() as connection:
+            rows = await connection.fetch(IN_BODIES, iccids, begin, STEP)
+        found += [row["event_id"] for row in rows]
+    return found
+
+
+async def read(database: Database, event_id: UUID) -> tuple[Event, bytes] | None:
+    """One with its body as it came; None when it was taken out meanwhile."""
+    async with database.system() as connection:
+        found = await overview.get(connection, event_id)
+    return None if found is None else found[:2]
+
+
+async def erase(database: Database, iccids: Sequence[str]) -> int:
+    """Takes them out with their deliveries, and gives how many."""
+    found = await find(database, iccids)
+    async with database.system() as connection:
+        await connection.execute(DELETE, found)
+    logger.info("%s callbacks about %s eSIMs erased", len(found), len(iccids))
+    return len(found)
