@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from opentelemetry import trace
 
@@ -85,10 +86,11 @@ def _sorted(secrets: Iterable[str]) -> list[str]:
 def shorten_rubbish(record: logging.LogRecord) -> bool:
     """Makes one line of what aiohttp tells of bytes that are no HTTP: anybody may send them, at will.
 
-    Its own line holds those bytes, a traceback, and the level of an error.
+    So are bodies that aren't encoded as their headers say. Its own line holds those bytes, a
+    traceback, and the level of an error.
     """
     error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, HttpProcessingError):
+    if isinstance(error, HttpProcessingError | web.RequestPayloadError):
         record.levelno, record.levelname = logging.INFO, "INFO"
         record.msg, record.args = "a request was refused as no HTTP: %s", (type(error).__name__,)
         record.exc_info = record.exc_text = None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from sandbox import rubbish
 from sandbox.server import start
 from sandbox.settings import DEFAULT_BALANCE, DEFAULT_PORT, Settings
 from sandbox.state.bundles import CatalogueError
@@ -62,6 +63,7 @@ def main(
 ) -> None:
     """Plays eSIM Go v2.5: a stateful stand-in with a control door at /_control."""
     logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING)
+    rubbish.expect()
     chosen = Switches()
     try:
         for item in switches:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from aiohttp import web
 
+from sandbox import rubbish
 from sandbox.api.app import BASE_PATH, Provider
 from sandbox.contract.document import document
 from sandbox.control.door import CONTROL_PATH, Door
@@ -41,7 +42,9 @@ class Running:
         """Opens the port; raises OSError if it is taken."""
         provider = Provider(self.world, self._commit)
         door = Door(provider, self._sender, self._commit, self._reset)
-        app = web.Application(client_max_size=LARGEST_BODY)
+        app = web.Application(
+            middlewares=[rubbish.refuse_undecodable], client_max_size=LARGEST_BODY
+        )
         app.add_routes(door.routes())
         app.router.add_get("/openapi.json", self._openapi)
         app.router.add_get("/healthz", self._healthz)

@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
+from sandbox import rubbish
 from sandbox.auth.app import start
 from sandbox.auth.settings import DEFAULT_TOKEN_LIFETIME, AuthSettings
 
@@ -66,6 +67,7 @@ async def main(arguments: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    rubbish.expect()
     try:
         asyncio.run(main(read_arguments()))
     except (OSError, OverflowError, ValueError) as error:

@@ -52,6 +52,8 @@ async def answer_refusals(request: web.Request, handler: Handler) -> web.StreamR
         refusal = error
     except web.HTTPRequestEntityTooLarge:
         refusal = Refusal(413, "request_entity_too_large", "Request body too large")
+    except (web.RequestPayloadError, ConnectionResetError):  # the client's: no encoding, or no end
+        refusal = Refusal(400, "bad_json", "Could not decode the request body")
     except web.HTTPClientError as error:
         refusal = Refusal(
             error.status, "not_found", f"The auth emulator has no {request.method} {request.path}"
