@@ -39,11 +39,16 @@ async def database(
     try:
         async with asyncio.timeout(TIMEOUT):
             missing = await runner.pending(url)
+    except runner.UnreachableError as error:
+        return Finding(
+            log.redact(str(error), [url]),
+            "check host, login and password in DATABASE_URL, and that the server runs",
+        )
     except Exception as error:  # noqa: BLE001 - whatever keeps us from the database is the finding
         said = log.redact(f"{type(error).__name__}: {error}", [url])
         return Finding(
             f"the database can't be read: {said}",
-            "check host, login and password in DATABASE_URL, and that the server runs",
+            "check that the login in DATABASE_URL may read the schema migrations, and run `make migrate`",
         )
     if missing:
         return Finding(f"the database lacks {', '.join(missing)}", "run `make migrate`")

@@ -43,6 +43,10 @@ def main() -> None:
     seeding = sys.argv[1:] == ["seed"]
     try:
         names = asyncio.run(runner.seed(url) if seeding else runner.migrate(url, passwords))
+    except runner.UnreachableError as error:
+        sys.exit(
+            f"{error}; check host, login and password in DATABASE_URL, and that the server runs"
+        )
     except (runner.MigrationError, OSError, asyncpg.PostgresError) as error:
         sys.exit(f"not {'seeded' if seeding else 'migrated'}: {error}")
     logging.getLogger("migrations").info("done: %s", ", ".join(names) or "nothing was missing")

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
@@ -16,6 +17,9 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 # Any number, as long as all runners use the same one.
 LOCK = 7_362_019_540
 LOGINS = ("catalogue_service", "orders_service", "esims_service", "webhooks_service")
+
+# Seconds to connect; a database that can be used takes far less, and an address of nobody forever.
+PATIENCE = 15
 
 CREATE_HISTORY = """
 create schema if not exists migrations;
@@ -33,6 +37,10 @@ class MigrationError(Exception):
     """The database and the files don't fit together; the text says what to do."""
 
 
+class UnreachableError(Exception):
+    """The database can't be reached or refuses the login; the text says where, without the password."""
+
+
 async def migrate(
     url: str,
     passwords: Mapping[str, str] | None = None,
@@ -42,10 +50,11 @@ async def migrate(
 
     The login needs CREATEROLE and the right to create schemas; Supabase's `postgres` has both.
     `passwords` are set for the logins it names. Safe to run twice, and at once from two places.
-    Raises MigrationError when an applied file was changed or is missing here.
+    Raises MigrationError when an applied file was changed or is missing here, as all of these raise
+    UnreachableError.
     """
     wanted = files.find() if migrations is None else migrations
-    connection = await asyncpg.connect(url)
+    connection = await _connect(url)
     try:
         # Held until the connection closes, so that a runner that dies leaves nothing locked.
         await connection.execute("select pg_advisory_lock($1)", LOCK)
@@ -61,7 +70,7 @@ async def migrate(
 
 async def pending(url: str) -> list[str]:
     """Names of the migrations that the database at `url` lacks."""
-    connection = await asyncpg.connect(url)
+    connection = await _connect(url)
     try:
         if await connection.fetchval("select to_regclass('migrations.applied')") is None:
             return [migration.name for migration in files.find()]
@@ -72,7 +81,7 @@ async def pending(url: str) -> list[str]:
 
 async def seed(url: str) -> list[str]:
     """Adds the sample data; what is there stays."""
-    connection = await asyncpg.connect(url)
+    connection = await _connect(url)
     try:
         for sample in files.seeds():
             async with connection.transaction():
@@ -80,6 +89,32 @@ async def seed(url: str) -> list[str]:
         return [sample.name for sample in files.seeds()]
     finally:
         await connection.close()
+
+
+async def _connect(url: str) -> Connection:
+    try:
+        return await asyncpg.connect(url, timeout=PATIENCE)
+    except TimeoutError as error:
+        raise UnreachableError(_unreachable(url, f"no answer within {PATIENCE} s")) from error
+    except (OSError, asyncpg.PostgresError) as error:
+        raise UnreachableError(_unreachable(url, str(error))) from error
+    except (ValueError, asyncpg.InterfaceError) as error:
+        # Their texts may hold a part of the address, and so of the password.
+        text = "DATABASE_URL is no address of PostgreSQL; write / ? # @ in a password as %2F %3F %23 %40"
+        raise UnreachableError(text) from error
+
+
+def _unreachable(url: str, reason: str) -> str:
+    return f"the database at {_place(url)} can't be reached: {reason}"
+
+
+def _place(url: str) -> str:
+    """Host and port of an address, unless an unquoted password may have slipped into them."""
+    parts = urlsplit(url)
+    if "@" in url and "@" not in parts.netloc:
+        return "the host of DATABASE_URL"
+    host = parts.netloc.rpartition("@")[2]
+    return host or ", ".join(parse_qs(parts.query).get("host", ["this machine's own socket"]))
 
 
 async def _missing(connection: Connection, wanted: Sequence[Migration]) -> list[Migration]:

@@ -67,6 +67,36 @@ async def test_a_failing_file_leaves_nothing_behind(empty: str) -> None:
     await connection.close()
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        (
+            "postgresql://me:hidden-word@127.0.0.1:1/db",
+            "the database at 127.0.0.1:1 can't be reached",
+        ),
+        (
+            "postgresql://me:hidden-word@/db?host=/nowhere",
+            "the database at /nowhere can't be reached",
+        ),
+        ("postgresql://me:hidden-word/s@127.0.0.1:1/db", "no address of PostgreSQL"),
+        (
+            "postgresql://me:12/hidden-word@127.0.0.1:1/db",
+            "the database at the host of DATABASE_URL",
+        ),
+        ("postgresql://me@[hidden-word/db", "no address of PostgreSQL"),
+    ],
+)
+async def test_an_unreachable_database_is_named_without_its_password(url: str, words: str) -> None:
+    with pytest.raises(runner.UnreachableError, match=words) as refusal:
+        await runner.migrate(url)
+    assert "hidden-word" not in str(refusal.value)
+
+
+async def test_a_refused_login_is_told_with_the_reason(empty: str) -> None:
+    with pytest.raises(runner.UnreachableError, match='role "nobody" does not exist'):
+        await runner.pending(empty.replace("postgres@", "nobody@", 1))
+
+
 async def test_sample_plans_may_be_seeded_twice(empty: str) -> None:
     await runner.migrate(empty)
     await runner.seed(empty)

@@ -118,8 +118,18 @@ async def test_the_doctor_says_what_does_not_answer(real_machine: dict[str, str]
     assert status == 1
     assert "WRONG  the provider does not answer" in report
     assert "WRONG  no auth server answers" in report
-    assert "WRONG  the database can't be read" in report
+    assert "WRONG  the database at 127.0.0.1:1 can't be reached" in report
     assert "hidden-password" not in report
+
+
+async def test_up_says_which_database_it_cannot_reach(real_machine: dict[str, str]) -> None:
+    real_machine["DATABASE_URL"] = "postgresql://postgres:hidden-password@127.0.0.1:1/postgres"
+    status, said = await command(real_machine, "up")
+    assert status == 1
+    assert "the database at 127.0.0.1:1 can't be reached" in said
+    assert "check host, login and password in DATABASE_URL" in said
+    assert "not migrated" not in said
+    assert "hidden-password" not in said
 
 
 async def test_migrations_and_seed_run_without_anything_else(one_machine: dict[str, str]) -> None:
