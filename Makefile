@@ -5,7 +5,7 @@ UV := $(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-ha
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 # A Python that went away leaves an environment that only looks like one.
 $(shell $(PY) -c '' 2>/dev/null || rm -f .venv/*.stamp)
-.PHONY: up compose-up compose-down test compose-test conformance k8s-check chaos-purchase bench-purchase bench-catalogue explorer check protos schema docs migrate seed lock clean chaos-callbacks bench-callbacks bench-gateway bench-telemetry fuzz-gateway
+.PHONY: up compose-up compose-down test compose-test conformance k8s-check chaos-purchase bench-purchase bench-catalogue explorer rolling-restart check protos schema docs migrate seed lock clean chaos-callbacks bench-callbacks bench-gateway bench-telemetry fuzz-gateway
 
 up migrate seed: .venv/runtime.stamp
 	@$(PY) -m cli $@
@@ -31,6 +31,8 @@ fuzz-gateway: .venv/dev.stamp # whatever the schema allows, FUZZ_EXAMPLES of eac
 	@$(PY) -m pytest -q -s --timeout=0 tests/contract/test_gateway_schemathesis.py
 chaos-callbacks: .venv/dev.stamp # EVENTS, KILLS, SEED, DELAY_MS, RATE; BROKEN=1 acknowledges before the commit, which must be seen
 	@$(PY) -m tests.chaos.callbacks
+rolling-restart: .venv/dev.stamp # two of everything under load, replaced, killed and frozen; SEED; needs HAProxy
+	@$(PY) -m tests.chaos.rolling
 bench-callbacks: .venv/dev.stamp
 	@$(PY) -m bench.callbacks
 bench-gateway: .venv/dev.stamp # beside other GraphQL servers; ROUNDS, SECONDS, CONNECTIONS, ONLY, QUERIES, SERVICES=real, QUICK=1
@@ -55,7 +57,7 @@ lock: .venv/dev.stamp
 	@$(UV) -c requirements.lock -o requirements-image.lock pyproject.toml
 	@$(UV) -c requirements.lock --extra local --extra dev -o requirements-dev.lock pyproject.toml
 clean: # everything that can be made again; the state in .local stays
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/js/node_modules bench/rivals/node_modules
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/js/node_modules bench/rivals/node_modules gateway/explorer/source/node_modules
 
 .venv/runtime.stamp: requirements.lock
 .venv/dev.stamp: requirements-dev.lock
