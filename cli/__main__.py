@@ -98,15 +98,8 @@ def sync() -> None:
     from cli import catalogue as plans
 
     async def run(reach: Reach) -> None:
-        async for message in plans.sync(reach):
-            if message.done:
-                status = message.status
-                click.echo(
-                    f"{status.plan_count} plans: {status.added} new, {status.changed} changed,"
-                    f" {status.withdrawn} withdrawn"
-                )
-            else:
-                click.echo(f"read {message.read} of {message.expected or 'an unknown number'}")
+        async for line in plans.sync(reach):
+            click.echo(line)
 
     try:
         run_operator(run)

@@ -19,8 +19,8 @@ class SyncError(Exception):
     """The catalogue was not read; the text says why and what to do."""
 
 
-async def sync(reach: Reach) -> AsyncIterator[catalogue_pb2.SyncCatalogueResponse]:
-    """The service's messages as they come; the last one has the result.
+async def sync(reach: Reach) -> AsyncIterator[str]:
+    """A line whenever more was read, and at last one with the result.
 
     Raises SyncError when the service doesn't answer or the reading failed.
     """
@@ -30,13 +30,32 @@ async def sync(reach: Reach) -> AsyncIterator[catalogue_pb2.SyncCatalogueRespons
         answers = CatalogueServiceStub(channel).SyncCatalogue(
             catalogue_pb2.SyncCatalogueRequest(), timeout=TIMEOUT, metadata=metadata
         )
+        shown = 0
         try:
             async for message in answers:
                 if message.done and message.status.error:
                     raise SyncError(f"the plans stay as they were: {message.status.error}")
-                yield message
+                # A short reading may be over before anybody looked: then its end tells what was read.
+                if message.read > shown:
+                    shown = message.read
+                    yield _progress(message)
+                if message.done:
+                    yield _result(message.status)
         except grpc.aio.AioRpcError as error:
             raise SyncError(_explain(from_error(error), address)) from error
+
+
+def _progress(message: catalogue_pb2.SyncCatalogueResponse) -> str:
+    # The provider doesn't always say how many there are.
+    of = f" of {message.expected}" if message.expected else ""
+    return f"read {message.read}{of} plans"
+
+
+def _result(status: catalogue_pb2.SyncStatus) -> str:
+    return (
+        f"{status.plan_count} plans: {status.added} new, {status.changed} changed,"
+        f" {status.withdrawn} withdrawn"
+    )
 
 
 def _explain(failure: Failure, address: str) -> str:

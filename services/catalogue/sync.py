@@ -29,6 +29,19 @@ LAST_RETRY = 300.0
 STOPPED = "The service stopped before it was done."
 
 
+class _Progress:
+    """How far a reading is; `news` is set after each page."""
+
+    def __init__(self) -> None:
+        self.read = 0
+        self.expected = 0
+        self.news = asyncio.Event()
+
+    def after_page(self, read: int, expected: int) -> None:
+        self.read, self.expected = read, expected
+        self.news.set()
+
+
 class Sync:
     """Runs readings in this process; over all replicas one runs at a time.
 
@@ -132,7 +145,7 @@ class Sync:
             await asyncio.sleep(self._every - age)
 
     async def _run(self, run: UUID) -> None:
-        progress = [0, 0]
+        progress = _Progress()
         signs = asyncio.create_task(self._give_signs(run, progress))
         try:
             # Linked to an administrator's call, if one asked for it.
@@ -149,21 +162,20 @@ class Sync:
         finally:
             signs.cancel()
 
-    async def _give_signs(self, run: UUID, progress: Sequence[int]) -> None:
+    async def _give_signs(self, run: UUID, progress: _Progress) -> None:
+        """After each page, and while there is none."""
         while True:
+            progress.news.clear()
             with suppress(Failure):  # the database is away: perhaps not by the next sign
                 async with self._database.system() as connection:
-                    await runs.record_progress(connection, run, *progress)
-            await asyncio.sleep(SIGN_EVERY)
+                    await runs.record_progress(connection, run, progress.read, progress.expected)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(progress.news.wait(), SIGN_EVERY)
 
-    async def _read_and_write(self, run: UUID, progress: list[int]) -> None:
+    async def _read_and_write(self, run: UUID, progress: _Progress) -> None:
         """Reads everything before it writes anything: a page that fails changes nothing."""
-
-        def after_page(read: int, expected: int) -> None:
-            progress[:] = read, expected
-
         currency = await self._source.get_currency()
-        bundles = await self._source.read_catalogue(after_page)
+        bundles = await self._source.read_catalogue(progress.after_page)
         async with self._database.system() as connection:
             await self._refuse_loss(connection, bundles)
             change = await store.upsert(connection, bundles, currency)

@@ -1,6 +1,7 @@
 """`esimgo up` when provider, project and database are somebody's own: nothing of them is played here."""
 
 import asyncio
+import re
 import sys
 
 import aiohttp
@@ -73,6 +74,9 @@ async def test_all_real_neighbours_are_used_and_none_is_played(
 
         status, synced = await command(real_machine, "catalogue", "sync")
         assert status == 0
+        read = re.search(r"read (\d+) of (\d+) plans\n(\d+) plans: ", synced)
+        assert read, synced
+        assert len(set(read.groups())) == 1
         assert "0 new, 0 changed, 0 withdrawn" in synced
         status, report = await command(real_machine, "doctor")
         assert (status, "WRONG" in report) == (0, False), report
