@@ -115,8 +115,7 @@ def client() -> tuple[str, ...]:
     """Compose 2, or docker-compose 1.29 where only that is installed."""
     docker = shutil.which("docker")
     if docker is not None:
-        # S603: found on the path, with arguments of ours
-        asked = subprocess.run([docker, "compose", "version"], capture_output=True, check=False)  # noqa: S603
+        asked = subprocess.run([docker, "compose", "version"], capture_output=True, check=False)  # noqa: S603 - found on the path, arguments of ours
         if asked.returncode == 0:
             return docker, "compose"
     if old := shutil.which(OLD_NAME):

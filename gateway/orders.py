@@ -182,7 +182,7 @@ class OrderQueries:
     @auth_field(
         description="One order. An unknown id, or another customer's, is the error NOT_FOUND."
     )
-    async def order_details(self, info: Info, id: OrderIdArgument) -> Order | None:  # noqa: A002
+    async def order_details(self, info: Info, id: OrderIdArgument) -> Order | None:  # noqa: A002 - likewise
         request = orders_pb2.GetOrderRequest(order_id=id)
         with naming(order_id="id"):
             answer = await info.context.call(info.context.peers.orders.GetOrder, request)

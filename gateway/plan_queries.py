@@ -171,7 +171,7 @@ class PlanQueries:
         description="One plan, also one that is no longer on sale; an unknown id is the error"
         " NOT_FOUND."
     )
-    async def data_plan(self, info: Info, id: PlanIdArgument) -> DataPlan | None:  # noqa: A002
+    async def data_plan(self, info: Info, id: PlanIdArgument) -> DataPlan | None:  # noqa: A002 - likewise
         request = catalogue_pb2.GetPlanRequest(id=id)
         answer = await info.context.ask_catalogue(info.context.peers.catalogue.GetPlan, request)
         return DataPlan.of(answer.plan)

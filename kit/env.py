@@ -69,14 +69,14 @@ class Env:
             self.from_files[name] = text
         return text
 
-    def optional(self, name: str, help: str, *, secret: bool = False) -> str | None:  # noqa: A002
+    def optional(self, name: str, help: str, *, secret: bool = False) -> str | None:  # noqa: A002 - likewise
         """A variable that may be absent."""
         return self.text(name, help, "", secret=secret) or None
 
     def url(
         self,
         name: str,
-        help: str,  # noqa: A002
+        help: str,  # noqa: A002 - likewise
         default: str | None = None,
         *,
         schemes: tuple[str, ...] = ("http", "https"),
@@ -88,7 +88,7 @@ class Env:
             self.problems.append(f"{name} must be an address that starts with {schemes[0]}://")
         return value
 
-    def number(self, name: str, help: str, default: float, *, low: float, high: float) -> float:  # noqa: A002
+    def number(self, name: str, help: str, default: float, *, low: float, high: float) -> float:  # noqa: A002 - likewise
         """A number between `low` and `high`, both included."""
         text = self.text(name, help, f"{default:g}")
         try:
@@ -100,18 +100,18 @@ class Env:
             return default
         return value
 
-    def port(self, name: str, help: str, default: int) -> int:  # noqa: A002
+    def port(self, name: str, help: str, default: int) -> int:  # noqa: A002 - likewise
         """A TCP port; 0 lets the system choose."""
         return int(self.number(name, help, default, low=0, high=65535))
 
-    def flag(self, name: str, help: str, *, default: bool) -> bool:  # noqa: A002
+    def flag(self, name: str, help: str, *, default: bool) -> bool:  # noqa: A002 - likewise
         """True for 1, true, yes, on; False for 0, false, no, off."""
         text = self.text(name, help, "true" if default else "false").lower()
         if text not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
             self.problems.append(f"{name} must be true or false, not {text!r}")
         return text in ("1", "true", "yes", "on")
 
-    def choice(self, name: str, help: str, default: str, options: tuple[str, ...]) -> str:  # noqa: A002
+    def choice(self, name: str, help: str, default: str, options: tuple[str, ...]) -> str:  # noqa: A002 - likewise
         """One of the options, without regard to case."""
         text = self.text(name, help, default)
         if text.lower() not in options:

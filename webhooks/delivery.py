@@ -33,8 +33,8 @@ POLL = 0.5
 FIRST_ABSENCE, LONGEST_ABSENCE = 0.2, 10.0
 # Seconds between attempts of one event: 1, 2, 4, ... up to ten minutes.
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0
-# Nothing secret, and nobody else's sequence: one that a caller seeds would fail in step.
-CHANCE = random.Random()  # noqa: S311
+# Nobody else's sequence: one that a caller seeds would fail in step.
+CHANCE = random.Random()  # noqa: S311 - no secret
 
 
 class Lane:

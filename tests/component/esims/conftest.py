@@ -141,7 +141,7 @@ class Service:
             ("read_at", "esim_bundles"),
         ):
             await self.databases.admin.execute(
-                f"update esims.{table} set {column} = {column} - make_interval(secs => $1)",  # noqa: S608
+                f"update esims.{table} set {column} = {column} - make_interval(secs => $1)",  # noqa: S608 - names of this test
                 seconds,
             )
 
