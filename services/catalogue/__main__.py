@@ -21,7 +21,7 @@ from services.catalogue.settings import Settings
 from services.catalogue.sync import Sync
 
 OWNER = "catalogue"
-NEEDS = "016_notify_revisions"
+NEEDS = "019_list_plans_by_price_band"
 # Seconds that calls in progress get at the end; none here takes longer.
 GRACE = 10.0
 

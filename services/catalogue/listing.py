@@ -11,7 +11,7 @@ from kit.db import Connection
 from kit.errors import invalid
 from services.catalogue import statements
 from services.catalogue.plan import PlanFilter, PlanOrder
-from services.catalogue.statements import SORTINGS, Sorting
+from services.catalogue.sorting import SORTINGS, Sorting
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,52 +1,20 @@
 """SQL of lists: which index answers a filter and an order, and what is left to look at row by row."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 from services.catalogue.plan import PlanFilter, PlanOrder
+from services.catalogue.sorting import SORTINGS, columns, leading, sorted_by
 
 # What `data_rank` of unlimited plans is.
 UNLIMITED = 2**63 - 1
 # What conditions look at, of each row that is read ahead.
 NEAR = "id, updated_at, name, price, duration_days, data_rank, groups, region_keys"
+# More than any plan costs: a price is below a million million.
+DEAREST = Decimal(10) ** 12
 # Signs of the pieces that text is found by.
 PIECE = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Sorting:
-    """`columns` sort, the name last; `read` turns the first one's text back to its value."""
-
-    columns: tuple[str, ...]
-    descending: bool = False
-    read: Callable[[str], Any] = str
-
-
-def _price(text: str) -> Decimal:
-    price = Decimal(text)
-    if not price.is_finite():
-        raise ValueError("not a price")
-    return price
-
-
-def _whole(most: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not 0 <= int(text) <= most:
-            raise ValueError("out of range")
-        return int(text)
-
-    return read
-
-
-SORTINGS = {
-    PlanOrder.NAME: Sorting(("name",)),
-    PlanOrder.PRICE_ASC: Sorting(("price", "name"), read=_price),
-    PlanOrder.PRICE_DESC: Sorting(("price", "name"), descending=True, read=_price),
-    PlanOrder.DURATION_ASC: Sorting(("duration_days", "name"), read=_whole(2**31 - 1)),
-    PlanOrder.DATA_DESC: Sorting(("data_rank", "name"), descending=True, read=_whole(2**63 - 1)),
-}
 
 
 class Where:
@@ -82,31 +50,72 @@ def page(
     wanted: PlanFilter, order: PlanOrder, *, size: int, after: Sequence[Any] | None
 ) -> tuple[str, list[Any]]:
     """SQL for one page and the first row of the next, and its values."""
+    if in_bands(wanted, order):
+        return _page_in_bands(wanted, order, size=size, after=after)
     if not reads_ahead(wanted, order) and not wanted.include_unavailable:
         table, where = _narrow(wanted, order)
         _after(where, order, after, wanted.duration_days)
         sql = (
-            f"select id, updated_at, {_columns(order)} from {table} where {where.sql}"  # noqa: S608 - constants
-            f" order by {_sorted(order, wanted.duration_days)} limit {where.place(size + 1)}"
+            f"select id, updated_at, {columns(order)} from {table} where {where.sql}"  # noqa: S608 - constants
+            f" order by {sorted_by(order, wanted.duration_days)} limit {where.place(size + 1)}"
         )
         return sql, where.values
     table, where = _anywhere(wanted)
     _after(where, order, after)
     # Materialized, as the planner would else read on in the index of the order, hoping to meet enough.
     sql = (
-        f"with found as materialized (select id, updated_at, {_columns(order)} from {table}"  # noqa: S608 - constants
+        f"with found as materialized (select id, updated_at, {columns(order)} from {table}"  # noqa: S608 - constants
         f" where {where.sql})"
-        f" select id, updated_at, {_columns(order)} from found"
-        f" order by {_sorted(order)} limit {where.place(size + 1)}"
+        f" select id, updated_at, {columns(order)} from found"
+        f" order by {sorted_by(order)} limit {where.place(size + 1)}"
     )
     return sql, where.values
 
 
 def reads_ahead(wanted: PlanFilter, order: PlanOrder) -> bool:
     """Whether the index of the order leaves conditions open, and so a page may be near or far."""
-    if wanted.include_unavailable:
+    if wanted.include_unavailable or in_bands(wanted, order):
         return False
     return bool(_open(wanted, order, Where()))
+
+
+def in_bands(wanted: PlanFilter, order: PlanOrder) -> bool:
+    """Whether a page is put together from those of each band of price.
+
+    In the order of names or of data the cheap plans lie together, and mostly far from the beginning.
+    """
+    priced = wanted.min_price is not None or wanted.max_price is not None
+    placed = _place(wanted) is not None or wanted.words
+    # Few plans may have so much data, and none of a band: then its index would be read to its end.
+    much = wanted.min_data_mb is not None and order is not PlanOrder.DATA_DESC
+    return (
+        priced
+        and PRICES[0] not in _narrowing(order)
+        and not (placed or much or wanted.include_unavailable)
+    )
+
+
+def _page_in_bands(
+    wanted: PlanFilter, order: PlanOrder, *, size: int, after: Sequence[Any] | None
+) -> tuple[str, list[Any]]:
+    """SQL that reads a page of each band as it lies; prices leave out rows of the outermost two only."""
+    where = Where()
+    dear = where.place(DEAREST if wanted.max_price is None else wanted.max_price)
+    cheap = where.place(Decimal(0) if wanted.min_price is None else wanted.min_price)
+    where.conditions.append("place = 'price:' || band")
+    for condition, value in _conditions(wanted):
+        # No condition for an index on prices, which the planner would take, and then sort whole bands.
+        where.add(f"({condition}) is true" if condition in PRICES else condition, value)
+    _after(where, order, after, wanted.duration_days)
+    by, most = sorted_by(order, wanted.duration_days), where.place(size + 1)
+    sql = (
+        f"select id, updated_at, {columns(order)}"  # noqa: S608 - constants
+        f" from generate_series(catalogue.price_band({cheap}), catalogue.price_band({dear})) as band,"
+        f" lateral (select id, updated_at, {', '.join(leading(order, wanted.duration_days))}"
+        f" from catalogue.plan_places where {where.sql} order by {by} limit {most}) as near"
+        f" order by {by} limit {most}"
+    )
+    return sql, where.values
 
 
 def page_near(
@@ -124,13 +133,13 @@ def page_near(
     """
     table, where = _narrow(wanted, order)
     _after(where, order, after, wanted.duration_days)
-    narrow, by = where.sql, _sorted(order, wanted.duration_days)
+    narrow, by = where.sql, sorted_by(order, wanted.duration_days)
     bound = where.place(most)
     fits = " and ".join(_open(wanted, order, where))
-    columns = NEAR if _place(wanted) or not wanted.words else f"{NEAR}, search_text"
+    looked_at = NEAR if _place(wanted) or not wanted.words else f"{NEAR}, search_text"
     sql = (
-        f"select id, updated_at, {_columns(order)}, read, ({fits}) as fits from ("  # noqa: S608 - constants
-        f"select {columns}, row_number() over (order by {by}) as read from {table}"
+        f"select id, updated_at, {columns(order)}, read, ({fits}) as fits from ("  # noqa: S608 - constants
+        f"select {looked_at}, row_number() over (order by {by}) as read from {table}"
         f" where {narrow} order by {by} limit {bound}) as near"
         f" where ({fits}) or read = {bound}"
         f" order by {by} limit {where.place(size + 1)}"
@@ -138,31 +147,15 @@ def page_near(
     return sql, where.values
 
 
-def _columns(order: PlanOrder) -> str:
-    return ", ".join(SORTINGS[order].columns)
-
-
-def _leading(order: PlanOrder, duration: int | None) -> tuple[str, ...]:
-    """The columns of the index: those of one duration lie together in each."""
-    columns = SORTINGS[order].columns
-    alone = duration is None or columns[0] == "duration_days"
-    return columns if alone else ("duration_days", *columns)
-
-
-def _sorted(order: PlanOrder, duration: int | None = None) -> str:
-    direction = " desc" if SORTINGS[order].descending else ""
-    return ", ".join(column + direction for column in _leading(order, duration))
-
-
 def _after(
     where: Where, order: PlanOrder, key: Sequence[Any] | None, duration: int | None = None
 ) -> None:
     if key is not None:
-        columns = _leading(order, duration)
-        whole = key if len(columns) == len(key) else (duration, *key)
+        found_by = leading(order, duration)
+        whole = key if len(found_by) == len(key) else (duration, *key)
         places = ", ".join(where.place(value) for value in whole)
         sign = "<" if SORTINGS[order].descending else ">"
-        where.conditions.append(f"({', '.join(columns)}) {sign} ({places})")
+        where.conditions.append(f"({', '.join(found_by)}) {sign} ({places})")
 
 
 def _place(wanted: PlanFilter) -> str | None:

@@ -36,7 +36,6 @@ EXACT = {
 }
 # Those that leave a condition open read ahead in the same indexes.
 AHEAD_OF = {
-    PlanFilter(max_price=FAIR): "data_plans_by_{}",
     PlanFilter(country="c1", max_price=FAIR): "plan_places_by_{}",
     PlanFilter(country="c1", unlimited=True): "plan_places_by_{}",
     PlanFilter(
@@ -46,6 +45,16 @@ AHEAD_OF = {
     PlanFilter(words=("country", "30")): "data_plans_by_{}",
     PlanFilter(country="c1", words=("unlimited",)): "plan_places_by_{}",
 }
+# Those by price alone read a page of each band of price; there are twice as many as ends of bands, and one.
+BANDED = [
+    PlanFilter(max_price=CHEAP),
+    PlanFilter(max_price=FAIR),
+    PlanFilter(min_price=Decimal(50)),
+    PlanFilter(min_price=Decimal(20), max_price=Decimal(30)),
+    PlanFilter(max_price=CHEAP, duration_days=7),
+    PlanFilter(min_price=Decimal(40), min_data_mb=10_000),
+]
+BANDS = 67
 KEYS: dict[PlanOrder, tuple[str, list[Any]]] = {
     PlanOrder.NAME: ("name", ["esim_5GB"]),
     PlanOrder.PRICE_ASC: ("price", [Decimal(12), "esim_5GB"]),
@@ -111,8 +120,28 @@ async def test_lists_of_a_shop_read_no_more_of_a_large_catalogue_than_of_a_small
                     assert set(read) == {index}, (wanted, order, after, read)
                     assert read[index] <= most, (wanted, order, after, read)
     assert set(KEYS) == set(PlanOrder)
+    await lists_by_price_read_a_page_of_each_band(full)
     await plans_by_id_or_name_are_looked_up(full)
     await what_is_rare_is_found_by_an_index_of_its_own(full)
+
+
+async def lists_by_price_read_a_page_of_each_band(full: Any) -> None:
+    banded = 0
+    for wanted in BANDED:
+        for order, (name, key) in KEYS.items():
+            if not statements.in_bands(wanted, order):
+                continue
+            banded += 1
+            pattern = (
+                "plan_places_by_duration_and_{}" if wanted.duration_days else "plan_places_by_{}"
+            )
+            index = pattern.format(name)
+            for after in (None, key):
+                sql, values = statements.page(wanted, order, size=SIZE, after=after)
+                read = await scans(full, sql, *values)
+                assert set(read) == {NAMED.get(index, index)}, (wanted, order, after, read)
+                assert sum(read.values()) <= BANDS * ALONE, (wanted, order, after, read)
+    assert banded == 5 * 3 + 1
 
 
 async def plans_by_id_or_name_are_looked_up(full: Any) -> None:
@@ -125,10 +154,13 @@ async def what_is_rare_is_found_by_an_index_of_its_own(full: Any) -> None:
     rare = {
         PlanFilter(words=("country 150",)): "data_plans_by_text",
         PlanFilter(words=("esim_ule_30d_c150_",)): "data_plans_by_text",
-        PlanFilter(min_price=Decimal("0.5"), max_price=Decimal("1.9")): "data_plans_by_price",
+        # Bands are no help where few of a price may have so much data.
+        PlanFilter(
+            min_price=Decimal("0.5"), max_price=Decimal("1.9"), min_data_mb=1_000
+        ): "data_plans_by_price",
     }
     for wanted, index in rare.items():
-        sql, values = statements.page(wanted, PlanOrder.DATA_DESC, size=SIZE, after=None)
+        sql, values = statements.page(wanted, PlanOrder.NAME, size=SIZE, after=None)
         read = await scans(full, sql, *values)
         assert set(read) == {index}, (wanted, read)
         assert 0 < read[index] < ROWS / 50, (wanted, read)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import asyncpg
+import pytest
 
 from migrations import files, runner
 from protos.catalogue.v1 import catalogue_pb2 as pb
@@ -42,6 +43,10 @@ CONDITIONS: list[dict[str, Any]] = [
     {"duration_days": 7},
     {"max_price": Decimal(9)},
     {"min_price": Decimal(15), "max_price": Decimal(20)},
+    {"min_price": Decimal("9.99"), "duration_days": 30},
+    {"min_price": Decimal("2.4"), "max_price": Decimal("8.05"), "min_data_mb": 2000},
+    {"max_price": Decimal(10) ** 13},
+    {"min_price": Decimal(10) ** 13},
     {"unlimited": True},
     {"unlimited": False, "duration_days": 30},
     {"min_data_mb": 20_000, "unlimited": False},
@@ -117,22 +122,22 @@ async def test_the_total_follows_what_is_on_sale(open_shop: OpenShop) -> None:
         assert (await shop.call("ListPlans", request)).total_size == 3
 
 
-async def test_plans_of_an_older_database_are_listed_by_place(postgres: Server) -> None:
-    name = "older_catalogue"
+@pytest.mark.parametrize("until", ["015", "019"])
+async def test_plans_of_an_older_database_are_listed_by_place(postgres: Server, until: str) -> None:
+    name = f"catalogue_before_{until}"
     root = await asyncpg.connect(postgres.url("postgres"))
     await root.execute(f"create database {name}")
     url = postgres.url(name)
     try:
-        older = [m for m in files.find() if m.name < "015"]
+        older = [m for m in files.find() if m.name < until]
         await runner.migrate(url, migrations=older)
         await runner.seed(url)
         await runner.migrate(url)
         connection: Any = await asyncpg.connect(url)
         await connection.execute("set role catalogue_user")
-        page = await listing.list_plans(
-            connection, PlanFilter(country="fr"), PlanOrder.NAME, size=5, after=None
-        )
-        assert page.versions != []
+        for wanted in (PlanFilter(country="fr"), PlanFilter(max_price=Decimal(20))):
+            page = await listing.list_plans(connection, wanted, PlanOrder.NAME, size=5, after=None)
+            assert page.versions != [], wanted
         await connection.close()
     finally:
         await root.execute(f"drop database {name} with (force)")

@@ -1,0 +1,58 @@
+"""How lists are sorted: the columns of each order, and reading a sort key back from text."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from services.catalogue.plan import PlanOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Sorting:
+    """`columns` sort, the name last; `read` turns the first one's text back to its value."""
+
+    columns: tuple[str, ...]
+    descending: bool = False
+    read: Callable[[str], Any] = str
+
+
+def _price(text: str) -> Decimal:
+    price = Decimal(text)
+    if not price.is_finite():
+        raise ValueError("not a price")
+    return price
+
+
+def _whole(most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not 0 <= int(text) <= most:
+            raise ValueError("out of range")
+        return int(text)
+
+    return read
+
+
+SORTINGS = {
+    PlanOrder.NAME: Sorting(("name",)),
+    PlanOrder.PRICE_ASC: Sorting(("price", "name"), read=_price),
+    PlanOrder.PRICE_DESC: Sorting(("price", "name"), descending=True, read=_price),
+    PlanOrder.DURATION_ASC: Sorting(("duration_days", "name"), read=_whole(2**31 - 1)),
+    PlanOrder.DATA_DESC: Sorting(("data_rank", "name"), descending=True, read=_whole(2**63 - 1)),
+}
+
+
+def columns(order: PlanOrder) -> str:
+    return ", ".join(SORTINGS[order].columns)
+
+
+def leading(order: PlanOrder, duration: int | None) -> tuple[str, ...]:
+    """The columns of the index: those of one duration lie together in each."""
+    own = SORTINGS[order].columns
+    alone = duration is None or own[0] == "duration_days"
+    return own if alone else ("duration_days", *own)
+
+
+def sorted_by(order: PlanOrder, duration: int | None = None) -> str:
+    direction = " desc" if SORTINGS[order].descending else ""
+    return ", ".join(column + direction for column in leading(order, duration))
