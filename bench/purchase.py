@@ -101,7 +101,8 @@ def _p(times: list[float], percent: int) -> float:
     return statistics.quantiles(times, n=100)[percent - 1] * 1000
 
 
-async def _open(machine: Machine) -> Bench:
+async def open_shop(machine: Machine) -> Bench:
+    """A shop without limits, whose plan is found, for a customer of its own."""
     await machine.control("POST", "/switches", {"tokens_per_second": 0})
     await machine.control("POST", "/balance", {"set": 10_000_000})
     token = await machine.token("bench@example.com")
@@ -117,7 +118,7 @@ async def _measure(purchases: int) -> None:
         f"{'added':>16}{'a second':>10}\n{'':<36}{'p50':>8}{'p99':>8}{'p50':>8}{'p99':>8}{'p50':>8}{'p99':>8}"
     )
     async with running(SETTINGS) as machine:
-        bench, numbers = await _open(machine), itertools.count()
+        bench, numbers = await open_shop(machine), itertools.count()
         await _times(bench.through_platform, numbers, 4, WARM_UP)
         await _times(bench.directly, numbers, 4, WARM_UP)
         for seconds in (0.0, PROVIDER_SECONDS):
@@ -147,7 +148,7 @@ async def _measure(purchases: int) -> None:
 async def _count() -> None:
     """Statements and calls of a purchase, less those that happen while nobody buys."""
     async with running(SETTINGS, modules=COUNTING, postgres_options=LOGGING) as machine:
-        bench, numbers = await _open(machine), itertools.count()
+        bench, numbers = await open_shop(machine), itertools.count()
         await _times(bench.through_platform, numbers, 1, WARM_UP)
         await log_statements(machine)
         await _times(bench.through_platform, numbers, 1, WARM_UP)  # connections and plans anew
