@@ -8,8 +8,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from services.catalogue import statements, store
-from services.catalogue.listing import READ_FOR_EACH
+from services.catalogue import facets, statements, store
+from services.catalogue.listing import READ_FOR_EACH, count_plans
 from services.catalogue.plan import PlanFilter, PlanOrder, plan_id
 from tests.fixtures.many_plans import fill
 from tests.fixtures.postgres import Databases
@@ -121,6 +121,7 @@ async def test_lists_of_a_shop_read_no_more_of_a_large_catalogue_than_of_a_small
                     assert read[index] <= most, (wanted, order, after, read)
     assert set(KEYS) == set(PlanOrder)
     await lists_by_price_read_a_page_of_each_band(full)
+    await facets_read_what_they_count(full)
     await plans_by_id_or_name_are_looked_up(full)
     await what_is_rare_is_found_by_an_index_of_its_own(full)
 
@@ -142,6 +143,20 @@ async def lists_by_price_read_a_page_of_each_band(full: Any) -> None:
                 assert set(read) == {NAMED.get(index, index)}, (wanted, order, after, read)
                 assert sum(read.values()) <= BANDS * ALONE, (wanted, order, after, read)
     assert banded == 5 * 3 + 1
+
+
+async def facets_read_what_they_count(full: Any) -> None:
+    found_by = {
+        PlanFilter(country="c150"): "data_plans_by_place",
+        PlanFilter(words=("country 150",)): "data_plans_by_text",
+    }
+    for wanted, index in found_by.items():
+        where = statements.of_plans(wanted)
+        read = await scans(full, facets.TALLY.format(where.sql), *where.values)
+        total = await count_plans(full, wanted)
+        assert set(read) == {index}, (wanted, read)
+        # A text is looked for by its pieces, which a few others have in other places.
+        assert 0 < total <= read[index] <= total * 1.5, (wanted, read, total)
 
 
 async def plans_by_id_or_name_are_looked_up(full: Any) -> None:
