@@ -13,14 +13,16 @@ from gateway import explorer_page
 from gateway.settings import Settings
 from protos.catalogue.v1 import catalogue_pb2
 from protos.orders.v1 import orders_pb2
+from tests.fixtures.changes import Changes
 from tests.fixtures.chromium import Browser
 from tests.fixtures.gateway import Gateway
-from tests.fixtures.gateway_customer import PLAN
+from tests.fixtures.gateway_customer import ORDER_ID, PLAN, order
 from tests.fixtures.javascript import run
 from tests.fixtures.neighbours import Auth
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 SOURCE = Path(explorer_page.__file__).parent / "explorer" / "source"
+SIGN_IN = "document.querySelector('.sign-in')"
 RESULT = "document.querySelector('.result-window').textContent"
 
 
@@ -84,13 +86,8 @@ async def test_assets_are_only_those(gateway: Gateway) -> None:
 
 
 async def test_a_query_runs_in_a_browser_without_network(
-    gateway: Gateway, browser: Browser, auth: Auth
+    gateway: Gateway, browser: Browser
 ) -> None:
-    # The local customer of an earlier visit: of the first one the browser tells that it was not there.
-    customer = {"email": "explorer@example.com", "password": "local-explorer"}
-    await auth.http.post(
-        f"{auth.url}/auth/v1/signup", json=customer, headers={"apikey": auth.anon_key}
-    )
     gateway.catalogue.answers["ListFeaturedPlans"] = catalogue_pb2.ListFeaturedPlansResponse(
         plans=[PLAN]
     )
@@ -105,11 +102,13 @@ async def test_a_query_runs_in_a_browser_without_network(
         "document.querySelector('.graphiql-doc-explorer-content').textContent.includes('Subscription')"
     )
 
-    await browser.run(
-        "[...document.querySelectorAll('.sign-in button')]"
-        ".find((button) => button.textContent.includes('local')).click()"
-    )
-    await browser.until("document.querySelector('.sign-in').textContent.includes('Signed in as')")
+    # The first time makes the account, the second finds it.
+    await pressed(browser, "Sign in as a local customer")
+    await browser.until(f"{SIGN_IN}.textContent.includes('Signed in as')")
+    await pressed(browser, "Sign out")
+    await browser.until(f"{SIGN_IN}.textContent.includes('local customer')")
+    await pressed(browser, "Sign in as a local customer")
+    await browser.until(f"{SIGN_IN}.textContent.includes('Signed in as')")
     await written(browser, "{ myOrders { id } }")
     await browser.until(f"{RESULT}.includes('\"myOrders\": []')")
     if shots := os.environ.get("EXPLORER_PICTURE"):
@@ -119,6 +118,54 @@ async def test_a_query_runs_in_a_browser_without_network(
     assert [url for url in browser.asked if not url.startswith(own)] == []
     # Nothing that the policy forbids, no request that failed, no error.
     assert browser.told == []
+
+
+async def test_who_signed_in_with_a_password_sees_each_event_of_a_subscription(
+    gateway: Gateway, browser: Browser, auth: Auth
+) -> None:
+    customer = {"email": "ann@example.com", "password": "correct horse battery"}
+    async with auth.http.post(
+        f"{auth.url}/auth/v1/signup", json=customer, headers={"apikey": auth.anon_key}
+    ) as signed_up:
+        ann = (await signed_up.json())["user"]["id"]
+    changes = Changes(
+        orders_pb2.WatchOrderResponse(order=order(status=orders_pb2.ORDER_STATUS_PROCESSING))
+    )
+    gateway.orders.answers["WatchOrder"] = changes
+    await browser.visit(f"{gateway.client.url}/graphql")
+    await browser.until(SIGN_IN)
+    for name, text in customer.items():
+        await browser.run(f"document.querySelector('.sign-in input[name={name}]').focus()")
+        await browser.write(text)
+    await pressed(browser, "Sign in")
+    await browser.until(f"{SIGN_IN}.textContent.includes('Signed in as ann@example.com')")
+    await written(
+        browser, f'subscription {{ orderUpdated(orderId: "{ORDER_ID}") {{ id status }} }}'
+    )
+    await browser.until(f"{RESULT}.includes('PROCESSING')")
+    await changes.tell(orders_pb2.WatchOrderResponse(order=order()))
+    await browser.until(f"{RESULT}.includes('COMPLETED')")
+    assert gateway.orders.callers == [ann]
+    assert browser.told == []
+
+
+async def test_a_wrong_password_is_told_beside_the_form(gateway: Gateway, browser: Browser) -> None:
+    await browser.visit(f"{gateway.client.url}/graphql")
+    await browser.until(SIGN_IN)
+    for name, text in (("email", "ann@example.com"), ("password", "not hers")):
+        await browser.run(f"document.querySelector('.sign-in input[name={name}]').focus()")
+        await browser.write(text)
+    await pressed(browser, "Sign in")
+    await browser.until(f"{SIGN_IN}.textContent.includes('Not signed in: Invalid login')")
+
+
+async def pressed(browser: Browser, label: str) -> None:
+    """Clicks the button with exactly that label, beside the sign-in."""
+    await browser.until(f"[...{SIGN_IN}.querySelectorAll('button')].length")
+    await browser.run(
+        f"[...{SIGN_IN}.querySelectorAll('button')]"
+        f".find((button) => button.textContent === '{label}').click()"
+    )
 
 
 async def written(browser: Browser, query: str) -> None:
