@@ -2,19 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
+from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
-from strawberry.dataloader import DataLoader
-
+from gateway.batches import Loader
 from gateway.peers import Peers
 from protos.catalogue.v1 import catalogue_pb2
 from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2
 
 Value = TypeVar("Value")
-
-# What the services take in one call.
-MAX_BATCH = 1_000
 
 
 class Caller(Protocol):
@@ -31,17 +28,55 @@ class Caller(Protocol):
 
 
 class Loaders:
-    """The loaders of one request; an id that the services leave out loads as None or as an empty list."""
+    """The loaders of one request; an id that the services leave out loads as None or as an empty list.
+
+    Each is made when it is first asked for: most requests need none or one.
+    """
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
-        self.plans = DataLoader(self._plans, max_batch_size=MAX_BATCH)
-        self.orders = DataLoader(self._orders, max_batch_size=MAX_BATCH)
-        self.timelines = DataLoader(self._timelines, max_batch_size=MAX_BATCH)
-        self.esims = DataLoader(self._esims, max_batch_size=MAX_BATCH)
-        self.esims_of_order = DataLoader(self._esims_of_order, max_batch_size=MAX_BATCH)
-        self.bundles = DataLoader(self._bundles, max_batch_size=MAX_BATCH)
-        self.usage = DataLoader(self._usage, max_batch_size=MAX_BATCH)
+
+    @cached_property
+    def plans(self) -> Loader[catalogue_pb2.DataPlan | None]:
+        return Loader(self._plans)
+
+    @cached_property
+    def orders(self) -> Loader[orders_pb2.Order | None]:
+        return Loader(self._orders)
+
+    @cached_property
+    def timelines(self) -> Loader[list[orders_pb2.TimelineEntry]]:
+        return Loader(self._timelines)
+
+    @cached_property
+    def esims(self) -> Loader[esims_pb2.ESIM | None]:
+        return Loader(self._esims)
+
+    @cached_property
+    def esims_of_order(self) -> Loader[list[esims_pb2.ESIM]]:
+        return Loader(self._esims_of_order)
+
+    @cached_property
+    def bundles(self) -> Loader[list[esims_pb2.ESIMBundle]]:
+        return Loader(self._bundles)
+
+    @cached_property
+    def usage(self) -> Loader[esims_pb2.ESIMUsage | None]:
+        return Loader(self._usage)
+
+    def of(self, name: str) -> Loader[Any]:
+        """The one of that name."""
+        loader: Loader[Any] = getattr(self, name)
+        return loader
+
+    def came_with(self, page: esims_pb2.ListESIMsResponse) -> None:
+        """Bundles and use that came with eSIMs need no call, if these were asked for and did come."""
+        if not page.usages:
+            return
+        ids = [esim.id for esim in page.esims]
+        found = _grouped(ids, ((bundle.esim_id, bundle) for bundle in page.bundles))
+        self.bundles.know(dict(zip(ids, found, strict=True)))
+        self.usage.know({usage.esim_id: usage for usage in page.usages})
 
     async def _plans(self, ids: list[str]) -> list[catalogue_pb2.DataPlan | None]:
         request = catalogue_pb2.BatchGetPlansRequest(ids=ids)

@@ -183,7 +183,7 @@ def loaded(
 
     def decorate(make: Callable[[Any, Any], Any]) -> Any:
         async def resolve(self: Any, info: Info) -> Any:
-            found = await getattr(info.context.loaders, loader).load(getattr(self.proto, key))
+            found = await info.context.loaders.of(loader).load(getattr(self.proto, key))
             made = make(self, found)
             if isinstance(made, Sequence):
                 info.context.spend(len(made))

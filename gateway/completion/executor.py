@@ -1,6 +1,5 @@
 """graphql-core's executor, which completes values by compiled plans where nothing is in the way."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -142,20 +141,16 @@ class Completing(StrawberryGraphQLCoreExecutionContext):
         waiting, run.waiting = run.waiting, []
         loaders = self.context_value.loaders
         asked = [
-            getattr(loaders, field.reading.loader).load(getattr(source, field.reading.key))
-            for plan, sources, _ in waiting
+            (plan, sources, rows, field, [getattr(one, field.reading.key) for one in sources])
+            for plan, sources, rows in waiting
             for field in plan.loaded
-            for source in sources
         ]
-        # All are heard, so that none fails unheard.
-        found = iter(await asyncio.gather(*asked, return_exceptions=True))
-        for plan, sources, rows in waiting:
-            for name, reading, complete in plan.loaded:
-                for source, row in zip(sources, rows, strict=True):
-                    value = next(found)
-                    if isinstance(value, BaseException):
-                        raise Surprise
-                    made = reading.make(plan.kind.of(source), value)
-                    if isinstance(made, Sequence):
-                        run.count(len(made))
-                    row[name] = complete(made, run)
+        for *_, field, keys in asked:
+            loaders.of(field.reading.loader).ask(keys)
+        for plan, sources, rows, (name, reading, complete), keys in asked:
+            found = await loaders.of(reading.loader).many(keys)
+            for source, row, value in zip(sources, rows, found, strict=True):
+                made = reading.make(plan.kind.of(source), value)
+                if isinstance(made, Sequence):
+                    run.count(len(made))
+                row[name] = complete(made, run)

@@ -7,7 +7,8 @@ from uuid import UUID
 from kit.auth import Role, Session
 from kit.db import Database
 from kit.errors import Failure, Kind
-from services.esims import store
+from services.esims import bundle_store, store
+from services.esims.bundle import Bundle
 from services.esims.esim import ESIM
 from services.esims.freshen import Readings
 from services.esims.store import Filter
@@ -17,19 +18,20 @@ from services.esims.store import Filter
 class Page:
     """Up to `size` eSIMs that follow the creation time and id `after`, newest first.
 
-    `fresh`: those that are old are to be read from the provider before.
+    `fresh`: those that are old are to be read from the provider before. `bundles`: theirs are wanted.
     """
 
     wanted: Filter
     after: tuple[datetime, UUID] | None
     size: int
     fresh: bool
+    bundles: bool
 
 
 async def list_page(
     database: Database, readings: Readings, session: Session, page: Page, time_left: float | None
-) -> tuple[list[ESIM], bool]:
-    """What the session may see of the page, a customer only their own; and whether more follows.
+) -> tuple[list[ESIM], bool, list[Bundle]]:
+    """What the session may see of the page, a customer only their own; whether more follows; bundles.
 
     Readings take `time_left` seconds at most. Raises Failure FORBIDDEN where a customer names whose.
     """
@@ -47,7 +49,12 @@ async def list_page(
     esims, more = found[: page.size], len(found) > page.size
     if page.fresh:
         await readings.freshen(esims, time_left=time_left)
+    bundles: list[Bundle] = []
+    if page.fresh or page.bundles:
+        ids = [esim.id for esim in esims]
         async with database.session(session) as connection:
-            now = {e.id: e for e in await store.get_many(connection, [e.id for e in esims])}
+            now = {esim.id: esim for esim in await store.get_many(connection, ids)}
+            if page.bundles:
+                bundles = await bundle_store.list_of_esims(connection, ids)
         esims = [now.get(esim.id, esim) for esim in esims]
-    return esims, more
+    return esims, more, bundles

@@ -1,5 +1,6 @@
 """The protos of the eSIMs service and its values, both directions."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from kit.auth import Role, Session
 from kit.checks import Checks
 from kit.errors import Failure, Kind
 from protos.esims.v1 import esims_pb2 as pb
-from services.esims.bundle import Bundle, BundleState, Usage, megabytes
+from services.esims.bundle import Bundle, BundleState, Usage, megabytes, usage_of
 from services.esims.cancel import Cancelled
 from services.esims.esim import ESIM, ESIMStatus, bare_host
 from services.esims.live import Seen, Wanted
@@ -99,6 +100,17 @@ def usage_to_proto(esim_id: UUID, usage: Usage) -> pb.ESIMUsage:
         active_bundles=usage.active_bundles,
         as_of=timestamps.to_proto(usage.as_of),
     )
+
+
+def usages_to_proto(esims: Sequence[ESIM], bundles: Sequence[Bundle]) -> list[pb.ESIMUsage]:
+    """One for each eSIM, in their order; `bundles` are those of all of them."""
+    of_esim: defaultdict[UUID, list[Bundle]] = defaultdict(list)
+    for bundle in bundles:
+        of_esim[bundle.esim_id].append(bundle)
+    return [
+        usage_to_proto(esim.id, usage_of(of_esim[esim.id], as_of=esim.bundles_read_at))
+        for esim in esims
+    ]
 
 
 def seen_to_proto(seen: Seen) -> pb.WatchedESIM:

@@ -1,6 +1,5 @@
 """The gRPC methods of the eSIMs service: proto in, call, proto out."""
 
-from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +26,7 @@ from services.esims import (
     store,
 )
 from services.esims.apply_events import Events
-from services.esims.bundle import Bundle, usage_of
+from services.esims.bundle import Bundle
 from services.esims.bundle_status import bundle_status
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM
@@ -125,8 +124,10 @@ class ESIMsServicer(CustomerCalls):
         size = checks.page_size(request.page_size, USUAL_PAGE, MOST_PER_PAGE)
         wanted = messages.filter_from_proto(checks, request.filter)
         checks.done()
-        asked = listing.Page(wanted, paging.read(request), size, request.fresh)
-        page, more = await listing.list_page(
+        asked = listing.Page(
+            wanted, paging.read(request), size, request.fresh, request.with_bundles
+        )
+        page, more, bundles = await listing.list_page(
             self._database, self._parts.readings, session, asked, rpc_guard.time_left()
         )
         return pb.ListESIMsResponse(
@@ -135,6 +136,8 @@ class ESIMsServicer(CustomerCalls):
             row_tokens=[paging.write(request, esim) for esim in page]
             if request.with_row_tokens
             else [],
+            bundles=map(messages.bundle_to_proto, bundles),
+            usages=messages.usages_to_proto(page, bundles) if request.with_bundles else [],
         )
 
     async def GetESIM(self, request: pb.GetESIMRequest, context: Context) -> pb.GetESIMResponse:
@@ -167,17 +170,7 @@ class ESIMsServicer(CustomerCalls):
         self, request: pb.BatchGetUsageRequest, context: Context
     ) -> pb.BatchGetUsageResponse:
         esims, bundles = await self._fresh_bundles(request.esim_ids)
-        of_esim: defaultdict[UUID, list[Bundle]] = defaultdict(list)
-        for bundle in bundles:
-            of_esim[bundle.esim_id].append(bundle)
-        return pb.BatchGetUsageResponse(
-            usages=[
-                messages.usage_to_proto(
-                    esim.id, usage_of(of_esim[esim.id], as_of=esim.bundles_read_at)
-                )
-                for esim in esims
-            ]
-        )
+        return pb.BatchGetUsageResponse(usages=messages.usages_to_proto(esims, bundles))
 
     async def GetBundleStatus(
         self, request: pb.GetBundleStatusRequest, context: Context

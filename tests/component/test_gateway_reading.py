@@ -186,6 +186,46 @@ async def test_calls_do_not_grow_with_the_number_of_esims(
     assert gateway.esims.calls == {"ListESIMs": 1, "BatchListBundles": 1, "BatchGetUsage": 1}
 
 
+@pytest.mark.parametrize(
+    ("fields", "wanted"),
+    [
+        ("id plan { name }", False),
+        ("id bundles { id }", True),
+        ("...Whole } } fragment Whole on ESIM { id ... on ESIM { usage { activeBundles } ", True),
+    ],
+)
+async def test_bundles_come_with_the_list_where_the_operation_selects_them(
+    gateway: Gateway, ann: Client, fields: str, wanted: bool
+) -> None:
+    gateway.esims.answers["ListESIMs"] = esims_pb2.ListESIMsResponse()
+    await ann.ask(f"{{ myESIMs {{ {fields} }} }}")
+    assert [request.with_bundles for request in gateway.esims.requests] == [wanted]
+
+
+async def test_bundles_that_came_with_the_list_need_no_other_call(
+    gateway: Gateway, ann: Client
+) -> None:
+    ids = [f"00000000-0000-4000-8001-{n:012}" for n in range(3)]
+    gateway.esims.answers["ListESIMs"] = esims_pb2.ListESIMsResponse(
+        esims=[esim(id_, as_of=MOMENT) for id_ in ids],
+        bundles=[
+            esims_pb2.ESIMBundle(esim_id=id_, id=f"b-{id_}", state=esims_pb2.BUNDLE_STATE_ACTIVE)
+            for id_ in (ids[2], ids[0], ids[0])
+        ],
+        usages=[
+            esims_pb2.ESIMUsage(esim_id=id_, active_bundles=n, as_of=MOMENT)
+            for n, id_ in enumerate(ids)
+        ],
+    )
+    answer = await ann.ask("{ myESIMs { bundles { id } usage { activeBundles } } }")
+    assert answer.data["myESIMs"] == [
+        {"bundles": [{"id": f"b-{ids[0]}"}] * 2, "usage": {"activeBundles": 0}},
+        {"bundles": [], "usage": {"activeBundles": 1}},
+        {"bundles": [{"id": f"b-{ids[2]}"}], "usage": {"activeBundles": 2}},
+    ]
+    assert gateway.esims.calls == {"ListESIMs": 1}
+
+
 async def test_lists_ask_for_the_newest_of_the_caller(
     gateway: Gateway, ann: Client, auth: Auth
 ) -> None:

@@ -464,6 +464,7 @@ class ListESIMsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     WITH_ROW_TOKENS_FIELD_NUMBER: _builtins.int
     FRESH_FIELD_NUMBER: _builtins.int
+    WITH_BUNDLES_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """1 to 500; 0 means 50."""
     page_token: _builtins.str
@@ -474,6 +475,8 @@ class ListESIMsRequest(_message.Message):
     """Those of the page that are older than 300 s are read from the provider first, within a bounded time; of more than
     five the bundles only.
     """
+    with_bundles: _builtins.bool
+    """Whether the answer has `bundles` and `usages`."""
     @_builtins.property
     def filter(self) -> Global___ESIMFilter: ...
     def __init__(
@@ -484,10 +487,11 @@ class ListESIMsRequest(_message.Message):
         page_token: _builtins.str = ...,
         with_row_tokens: _builtins.bool = ...,
         fresh: _builtins.bool = ...,
+        with_bundles: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "fresh", b"fresh", "page_size", b"page_size", "page_token", b"page_token", "with_row_tokens", b"with_row_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "fresh", b"fresh", "page_size", b"page_size", "page_token", b"page_token", "with_bundles", b"with_bundles", "with_row_tokens", b"with_row_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -500,6 +504,8 @@ class ListESIMsResponse(_message.Message):
     ESIMS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     ROW_TOKENS_FIELD_NUMBER: _builtins.int
+    BUNDLES_FIELD_NUMBER: _builtins.int
+    USAGES_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty on the last page."""
     @_builtins.property
@@ -508,16 +514,26 @@ class ListESIMsResponse(_message.Message):
     def row_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """With `with_row_tokens`, for each row the `page_token` that goes on after it."""
 
+    @_builtins.property
+    def bundles(self) -> _containers.RepeatedCompositeFieldContainer[Global___ESIMBundle]:
+        """With `with_bundles`, those of all the page's eSIMs, of each the newest assignment first."""
+
+    @_builtins.property
+    def usages(self) -> _containers.RepeatedCompositeFieldContainer[Global___ESIMUsage]:
+        """With `with_bundles`, one for each eSIM."""
+
     def __init__(
         self,
         *,
         esims: _abc.Iterable[Global___ESIM] | None = ...,
         next_page_token: _builtins.str = ...,
         row_tokens: _abc.Iterable[_builtins.str] | None = ...,
+        bundles: _abc.Iterable[Global___ESIMBundle] | None = ...,
+        usages: _abc.Iterable[Global___ESIMUsage] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["esims", b"esims", "next_page_token", b"next_page_token", "row_tokens", b"row_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundles", b"bundles", "esims", b"esims", "next_page_token", b"next_page_token", "row_tokens", b"row_tokens", "usages", b"usages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -60,6 +60,23 @@ async def test_a_bad_request_for_a_page_names_its_field(
     assert list(caught.value.fields) == [named]
 
 
+@pytest.mark.parametrize("fresh", [False, True])
+async def test_a_page_with_bundles_holds_what_the_batches_answer(
+    service: Service, fresh: bool
+) -> None:
+    delivered = await service.deliver(quantity=3)
+    bundles = await service.bundles(*delivered)  # reads them at the provider
+    answer = await page(service, page_size=2, fresh=fresh, with_bundles=True)
+    ids = [esim.id for esim in answer.esims]
+    assert len(ids) == 2
+    assert {b.id: b for b in answer.bundles} == {b.id: b for b in bundles if b.esim_id in ids}
+    assert len(answer.bundles) == 2
+    request = pb.BatchGetUsageRequest(esim_ids=ids)
+    batch = await service.ask(service.stub.BatchGetUsage, request)
+    assert {u.esim_id: u for u in answer.usages} == {u.esim_id: u for u in batch.usages}
+    assert not (await page(service, fresh=fresh)).bundles
+
+
 async def test_a_page_token_serves_its_own_filter_only(service: Service) -> None:
     await service.deliver(quantity=2)
     token = (await page(service, page_size=1)).next_page_token

@@ -1,0 +1,93 @@
+"""Reads that are asked for one by one and made together."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from gateway.batches import MAX_BATCH, Loader
+
+
+class Source:
+    """Answers with each key's length, and notes what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+        self.failure: Exception | None = None
+
+    async def read(self, keys: list[str]) -> Sequence[int]:
+        self.asked.append(list(keys))
+        await asyncio.sleep(0)
+        if self.failure is not None:
+            raise self.failure
+        return [len(key) for key in keys]
+
+
+@pytest.fixture
+def source() -> Source:
+    return Source()
+
+
+@pytest.fixture
+def loader(source: Source) -> Loader[int]:
+    return Loader(source.read)
+
+
+async def test_what_is_asked_for_at_once_is_one_call(source: Source, loader: Loader[int]) -> None:
+    found = await asyncio.gather(loader.load("a"), loader.many(["bb", "a"]), loader.load("ccc"))
+    assert found == [1, [2, 1], 3]
+    assert source.asked == [["a", "bb", "ccc"]]
+
+
+async def test_a_key_is_read_once(source: Source, loader: Loader[int]) -> None:
+    assert await loader.many(["a", "bb"]) == [1, 2]
+    assert await loader.many(["bb", "ccc"]) == [2, 3]
+    assert source.asked == [["a", "bb"], ["ccc"]]
+
+
+async def test_what_is_known_is_not_read(source: Source, loader: Loader[int]) -> None:
+    loader.know({"a": 7})
+    assert await loader.many(["a", "a"]) == [7, 7]
+    assert source.asked == []
+
+
+async def test_what_comes_while_a_call_is_under_way_is_the_next_one(
+    source: Source, loader: Loader[int]
+) -> None:
+    first = asyncio.ensure_future(loader.load("a"))
+    while not source.asked:
+        await asyncio.sleep(0)
+    assert await loader.many(["a", "bb"]) == [1, 2]
+    assert await first == 1
+    assert source.asked == [["a"], ["bb"]]
+
+
+async def test_a_failure_is_every_askers_and_is_remembered(
+    source: Source, loader: Loader[int]
+) -> None:
+    source.failure = RuntimeError("away")
+    asked = [loader.load("a"), loader.load("bb")]
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert found == [source.failure, source.failure]
+    with pytest.raises(RuntimeError, match="away"):
+        await loader.load("a")
+    assert source.asked == [["a", "bb"]]
+
+
+async def test_more_than_a_call_may_hold_are_several_calls(
+    source: Source, loader: Loader[int]
+) -> None:
+    keys = [str(n) for n in range(MAX_BATCH + 1)]
+    assert await loader.many(keys) == [len(key) for key in keys]
+    assert sorted(map(len, source.asked)) == [1, MAX_BATCH]
+
+
+async def test_who_goes_away_leaves_the_others_their_answer(
+    source: Source, loader: Loader[int]
+) -> None:
+    leaving, staying = (asyncio.ensure_future(loader.load("a")) for _ in range(2))
+    while not source.asked:
+        await asyncio.sleep(0)
+    leaving.cancel()
+    assert await staying == 1
+    assert leaving.cancelled()
