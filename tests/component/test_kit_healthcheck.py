@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -10,18 +11,26 @@ import pytest
 from aiohttp import web
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from kit.tls import PLAIN, TLS
+from tests.fixtures.certificates import Authority
 from tests.fixtures.free_ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 
 
-async def check(address: str) -> int:
-    """The exit status of a check of that address."""
+async def check(address: str, tls: TLS = PLAIN) -> int:
+    """The exit status of a check of that address, by a process with those certificates."""
+    files = {
+        "GRPC_TLS_CA_FILE": tls.authority,
+        "GRPC_TLS_CERT_FILE": tls.certificate,
+        "GRPC_TLS_KEY_FILE": tls.key,
+    }
+    given = {name: str(file) for name, file in files.items() if file}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "kit.healthcheck"),
         stderr=asyncio.subprocess.PIPE,
         cwd=ROOT,
-        env=os.environ | {"HEALTHCHECK": address},
+        env=os.environ | given | {"HEALTHCHECK": address},
     )
     await process.communicate()
     return await process.wait()
@@ -54,6 +63,26 @@ async def test_a_service_is_well_while_it_says_serving() -> None:
     assert await check(f"grpc://127.0.0.1:{port}") == 0
     await healthy.enter_graceful_shutdown()
     assert await check(f"grpc://127.0.0.1:{port}") == 1
+    await server.stop(None)
+
+
+async def test_a_service_with_mutual_tls_is_asked_with_the_process_own_certificate(
+    tmp_path: Path,
+) -> None:
+    tls = Authority(tmp_path, "ours").issue("orders", "orders")
+    credentials = tls.server()
+    assert credentials is not None
+    server = grpc.aio.server()
+    healthy = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    port = server.add_secure_port("127.0.0.1:0", credentials)
+    await server.start()
+    await healthy.set("", health_pb2.HealthCheckResponse.SERVING)
+    assert await check(f"grpc://127.0.0.1:{port}?name=orders", tls) == 0
+    # The certificate is for the name alone, and who shows none is not let in.
+    assert await check(f"grpc://127.0.0.1:{port}", tls) == 1
+    assert await check(f"grpc://127.0.0.1:{port}?name=orders") == 1
+    assert await check(f"grpc://127.0.0.1:{port}?name=orders", replace(tls, key=None)) == 2
     await server.stop(None)
 
 

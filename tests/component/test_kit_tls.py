@@ -1,20 +1,14 @@
 """TLS between processes: who is let in, who isn't, and a certificate that is renewed while it runs."""
 
-import datetime
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from ipaddress import ip_address
 from pathlib import Path
 
 import aiohttp
 import grpc
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from kit import rpc, rpc_client
@@ -23,60 +17,7 @@ from kit.env import Env
 from kit.tls import PLAIN, TLS
 from protos.esims.v1 import esims_pb2
 from services.esims.servicer import ACCESS
-
-DAY = datetime.timedelta(days=1)
-
-
-class Authority:
-    """Signs certificates for 127.0.0.1, and keeps its own in `folder`."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        own = self._begin(self._name, self._key).add_extension(
-            x509.BasicConstraints(ca=True, path_length=0), critical=True
-        )
-        self.file = folder / f"{name}.pem"
-        self.file.write_bytes(
-            own.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-        )
-
-    def issue(self, name: str) -> TLS:
-        """A certificate in files of that name; an earlier one of the name is replaced."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        signed = (
-            self._begin(subject, key)
-            .add_extension(
-                x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False
-            )
-            .sign(self._key, hashes.SHA256())
-        )
-        certificate, private = self._folder / f"{name}.crt", self._folder / f"{name}.key"
-        certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-        private.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-        return TLS(self.file, certificate, private)
-
-    def _begin(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey
-    ) -> x509.CertificateBuilder:
-        now = datetime.datetime.now(datetime.UTC)
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - DAY)
-            .not_valid_after(now + DAY)
-        )
+from tests.fixtures.certificates import Authority
 
 
 @pytest.fixture
