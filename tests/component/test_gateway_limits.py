@@ -3,11 +3,8 @@
 import asyncio
 import json
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import Any
 
-import aiohttp
 import pytest
 
 from gateway import limits
@@ -16,7 +13,6 @@ from gateway.context import MAX_OBJECTS
 from gateway.cost import CALL
 from gateway.defence_settings import DefenceSettings
 from gateway.persisted import MAX_TEXT
-from gateway.socket_protocol import LONGEST_ID, MOST_OPERATIONS
 from kit.auth import Role
 from protos.catalogue.v1 import catalogue_pb2
 from protos.esims.v1 import esims_pb2
@@ -25,7 +21,7 @@ from tests.component.test_gateway_persisted import named, sha256
 from tests.fixtures.changes import Changes
 from tests.fixtures.gateway import Answered, Client, Gateway
 from tests.fixtures.neighbours import Auth, Serving
-from tests.fixtures.sockets import connected, opened
+from tests.fixtures.sockets import connected
 
 DEPTH = 12  # the fixture's
 EVENTS = {"Accept": "text/event-stream"}
@@ -215,16 +211,6 @@ async def test_a_body_has_so_many_bytes(gateway: Gateway) -> None:
                 assert str(most) in error["message"]
 
 
-async def test_a_message_on_a_socket_has_so_many_bytes(gateway: Gateway, ann: Client) -> None:
-    most = gateway.settings.max_body
-    ping = json.dumps({"type": "ping", "payload": {"x": ""}})
-    async with connected(ann) as socket:
-        await socket.socket.send_str(ping.replace('""', '"' + "x" * (most - 1 - len(ping)) + '"'))
-        assert await socket.receive() == {"type": "pong"}
-        await socket.socket.send_str(ping.replace('""', '"' + "x" * (most + 1 - len(ping)) + '"'))
-        assert (await socket.closed())[0] == 1009
-
-
 async def test_a_request_has_one_operation(client: Client) -> None:
     one = {"query": "{ __typename }"}
     assert (await client.send(one)).data == {"__typename": "Query"}
@@ -243,55 +229,6 @@ async def test_a_persisted_text_has_so_many_bytes(gateway: Gateway, serving: Ser
             answer = await client.send(named(sha256(query)))
             assert ("data" in answer.body) is kept
             assert codes(answer) == (set() if kept else {"PERSISTED_QUERY_NOT_FOUND"})
-
-
-async def test_an_operation_on_a_socket_has_an_id_of_so_many_characters(ann: Client) -> None:
-    payload: Any = {"query": "{ __typename }"}
-    async with connected(ann) as socket:
-        await socket.send(id="x" * LONGEST_ID, type="subscribe", payload=payload)
-        assert (await socket.receive())["type"] == "next"
-        assert (await socket.receive())["type"] == "complete"
-        await socket.send(id="x" * (LONGEST_ID + 1), type="subscribe", payload=payload)
-        assert (await socket.closed())[0] == 4400
-
-
-async def test_a_socket_carries_so_many_operations(gateway: Gateway, ann: Client) -> None:
-    changes = Changes(esims_pb2.WatchESIMsResponse())
-    gateway.esims.answers["WatchESIMs"] = changes
-    async with connected(ann) as socket:
-        for _ in range(MOST_OPERATIONS):
-            await socket.subscribe("subscription { myESIMsUpdated { id } }")
-        await changes.until_open(MOST_OPERATIONS)
-        last = await socket.subscribe("{ __typename }")
-        while (message := await socket.receive())["id"] != last:
-            assert message["type"] == "next"
-        assert message["payload"][0]["extensions"] == {"code": "TOO_MANY_OPERATIONS"}
-        assert str(MOST_OPERATIONS) in message["payload"][0]["message"]
-
-
-async def test_a_process_has_so_many_sockets_and_so_many_streams(
-    gateway: Gateway, ann: Client, serving: Serving
-) -> None:
-    changes = Changes(esims_pb2.WatchESIMsResponse())
-    gateway.esims.answers["WatchESIMs"] = changes
-    async with AsyncExitStack() as open_:
-        settings = replace(gateway.settings, max_sockets=2)
-        port = await open_.enter_async_context(serving(serve, settings))
-        client = replace(ann, url=f"http://127.0.0.1:{port}")
-        for _ in range(2):
-            await open_.enter_async_context(connected(client))
-        with pytest.raises(aiohttp.WSServerHandshakeError, match="503"):
-            async with opened(client):
-                pass
-
-        body = {"query": "subscription { myESIMsUpdated { id } }"}
-        headers = EVENTS | {"Authorization": f"Bearer {client.token}"}
-
-        async def follow() -> aiohttp.ClientResponse:
-            asked = client.http.post(f"{client.url}/graphql", json=body, headers=headers)
-            return await open_.enter_async_context(asked)
-
-        assert [(await follow()).status for _ in range(3)] == [200, 200, 503]
 
 
 @pytest.mark.parametrize("most", [DEPTH, 5])

@@ -1,7 +1,6 @@
-"""The gateway's WebSockets: the protocol, who gets in, what is refused, and how connections end."""
+"""Operations over the gateway's WebSockets: events, refusals, how many, and how connections end."""
 
 import asyncio
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -202,107 +201,7 @@ async def test_mutations_too_are_carried(ann: Client) -> None:
         assert (await socket.data())["suspendESIM"]["esim"] == {"status": "SUSPENDED"}
 
 
-async def test_pings_are_answered_before_and_after_the_beginning(ann: Client) -> None:
-    async with opened(ann) as socket:
-        await socket.send(type="ping")
-        assert await socket.receive() == {"type": "pong"}
-    async with connected(ann) as socket:
-        await socket.send(type="pong")
-        await socket.send(type="ping", payload={"any": 1})
-        assert await socket.receive() == {"type": "pong"}
-
-
-async def test_the_session_may_come_in_the_request_or_as_auth_token(ann: Client) -> None:
-    async with opened(ann, headers={"Authorization": f"Bearer {ann.token}"}) as socket:
-        await socket.send(type="connection_init")
-        assert await socket.receive() == {"type": "connection_ack"}
-    async with opened(ann) as socket:
-        await socket.send(type="connection_init", payload={"authToken": ann.token})
-        assert await socket.receive() == {"type": "connection_ack"}
-
-
-@pytest.mark.parametrize(
-    "payload", [{}, {"Authorization": "Bearer x"}, {"Authorization": ""}, {"authToken": "a.b.c"}]
-)
-async def test_without_a_session_the_connection_is_forbidden(ann: Client, payload: Any) -> None:
-    async with opened(ann) as socket:
-        await socket.send(type="connection_init", payload=payload)
-        code, reason = await socket.closed()
-        assert code == 4403
-        assert "Not authenticated" in reason or "Authorization" in reason
-
-
-async def test_the_service_role_key_is_no_session(ann: Client, auth: Auth) -> None:
-    async with opened(ann) as socket:
-        await socket.send(type="connection_init", payload={"authToken": auth.service_role_key})
-        code, reason = await socket.closed()
-        assert code == 4403
-        assert auth.service_role_key not in reason
-
-
-async def test_a_connection_ends_with_its_session(gateway: Gateway, auth: Auth) -> None:
-    gateway.orders.answers["WatchOrder"] = Changes(told())
-    session = await auth.sign_in("ann@example.com", expires_in=2)
-    client = gateway.client.signed_in(session["access_token"])
-    async with connected(client) as socket:
-        await socket.subscribe(FOLLOW, id=ORDER_ID)
-        await socket.data()
-        assert await socket.closed() == (
-            4403,
-            "The session has expired; connect with a new token",
-        )
-
-
-INIT = {"type": "connection_init"}
 SUBSCRIBE = {"id": "1", "type": "subscribe", "payload": {"query": FOLLOW, "variables": {"id": "1"}}}
-
-
-@pytest.mark.parametrize(
-    ("messages", "code"),
-    [
-        (["no JSON"], 4400),
-        (["[]"], 4400),
-        (["{}"], 4400),
-        (["[" * 5_000], 4400),
-        (['{"type": "connection_init", "payload": "x"}'], 4400),
-        (['{"type": "connection_init", "payload": {"Authorization": 1}}'], 4400),
-        ([{"type": "start", "id": "1", "payload": {}}], 4400),
-        ([{"type": "connection_terminate"}], 4400),
-        ([INIT, INIT], 4429),
-        ([SUBSCRIBE], 4401),
-        ([INIT, SUBSCRIBE, SUBSCRIBE], 4409),
-        ([INIT, {"type": "subscribe", "payload": {"query": "{ __typename }"}}], 4400),
-        ([INIT, {"id": 1, "type": "subscribe", "payload": {"query": "{ __typename }"}}], 4400),
-        ([INIT, {"id": "", "type": "subscribe", "payload": {"query": "{ __typename }"}}], 4400),
-        ([INIT, {"id": "1", "type": "subscribe", "payload": {}}], 4400),
-        ([INIT, {"id": "1", "type": "subscribe", "payload": {"query": 1}}], 4400),
-        ([INIT, '{"id": "1", "type": "subscribe", "payload": {"query": "\\ud83d"}}'], 4400),
-        ([INIT, {"id": "1", "type": "complete"}, {"type": "nonsense"}], 4400),
-        ([{"type": "ping", "padding": "x" * 20_000}], 1009),
-    ],
-)
-async def test_what_breaks_the_protocol_closes_the_connection(
-    ann: Client, changes: Changes, messages: list[Any], code: int
-) -> None:
-    headers = {"Authorization": f"Bearer {ann.token}"}
-    async with opened(ann, headers=headers) as socket:
-        for message in messages:
-            text = message if isinstance(message, str) else json.dumps(message)
-            await socket.socket.send_str(text)
-        assert (await socket.closed())[0] == code
-
-
-async def test_binary_messages_close_the_connection(ann: Client) -> None:
-    async with connected(ann) as socket:
-        await socket.socket.send_bytes(b"{}")
-        assert (await socket.closed())[0] == 4400
-
-
-@pytest.mark.parametrize("protocols", [[], ["graphql-ws"], ["other"]])
-async def test_other_protocols_are_not_spoken(ann: Client, protocols: list[str]) -> None:
-    async with opened(ann, protocols=protocols) as socket:
-        code, reason = await socket.closed()
-        assert (code, reason) == (4406, "Offer the subprotocol graphql-transport-ws")
 
 
 async def test_a_connection_carries_only_so_many_operations(ann: Client, changes: Changes) -> None:
@@ -318,23 +217,6 @@ async def test_a_connection_carries_only_so_many_operations(ann: Client, changes
         await socket.subscribe(FOLLOW, id=ORDER_ID)
         await socket.data()
     await changes.until_open(0)
-
-
-async def test_pages_of_other_origins_connect_only_where_they_may_call(ann: Client) -> None:
-    for origin in ("https://shop.example", ann.url):
-        async with opened(ann, headers={"Origin": origin}) as socket:
-            await socket.send(type="ping")
-            assert await socket.receive() == {"type": "pong"}
-    with pytest.raises(aiohttp.WSServerHandshakeError) as raised:
-        async with opened(ann, headers={"Origin": "https://other.example"}):
-            pass
-    assert raised.value.status == 403
-
-
-async def test_an_upgrade_that_is_no_handshake_is_400(ann: Client) -> None:
-    headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
-    async with ann.http.get(f"{ann.url}/graphql", headers=headers) as answer:
-        assert answer.status == 400
 
 
 async def test_connections_are_bounded_and_those_without_a_beginning_are_closed(

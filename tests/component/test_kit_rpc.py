@@ -60,20 +60,6 @@ class Probe(orders_pb2_grpc.OrdersServiceServicer):
         await self._answer()
         return orders_pb2.ValidateOrderResponse()
 
-    async def CreateOrder(self, request: Any, context: Any) -> orders_pb2.CreateOrderResponse:
-        await self._answer()
-        return orders_pb2.CreateOrderResponse()
-
-    async def BatchGetOrders(self, request: Any, context: Any) -> orders_pb2.BatchGetOrdersResponse:
-        await self._answer()
-        return orders_pb2.BatchGetOrdersResponse()
-
-    async def ListOrderAssignments(
-        self, request: Any, context: Any
-    ) -> orders_pb2.ListOrderAssignmentsResponse:
-        await self._answer()
-        return orders_pb2.ListOrderAssignmentsResponse()
-
 
 @pytest.fixture
 def probe() -> Probe:

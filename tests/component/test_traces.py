@@ -1,6 +1,5 @@
 """What traces show: a purchase, a callback, a subscription, an order left midway; and nothing secret."""
 
-import asyncio
 import json
 from collections import Counter
 from dataclasses import replace
@@ -10,15 +9,12 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
 from gateway.__main__ import serve
-from tests.component.orders.shop import Shop, reaches, request, shop
 from tests.fixtures.door import Door
 from tests.fixtures.gateway import Client
 from tests.fixtures.neighbours import Serving
-from tests.fixtures.platform import PATIENCE, Platform
+from tests.fixtures.platform import Platform
 from tests.fixtures.sockets import connected
-from tests.fixtures.tracing import Spans
-
-__all__ = ["shop"]  # a fixture of this file's tests too
+from tests.fixtures.tracing import Spans, arrives, orphans
 
 BUY = """mutation($id: ID!) { purchaseESIM(planId: $id, input: {quantity: 1}) {
     success order { id status dataPlan { name } esims { id iccid activationCode matchingId } } } }"""
@@ -35,14 +31,6 @@ async def plan(client: Client) -> str:
     return str(found.data["dataPlans"][0]["id"])
 
 
-async def arrives(spans: Spans, name: str) -> ReadableSpan:
-    """The span of that name, as soon as it has ended: the last of an answer ends after it."""
-    async with asyncio.timeout(PATIENCE):
-        while not any(span.name == name for span in spans.ended):
-            await asyncio.sleep(0.01)
-    return spans.named(name)
-
-
 def tree(spans: Spans, span: ReadableSpan) -> Any:
     """Its name and its children's trees, statements and repetitions left out."""
     below = {
@@ -57,12 +45,6 @@ def tree(spans: Spans, span: ReadableSpan) -> Any:
 def statements(spans: Spans, span: ReadableSpan) -> Counter[str]:
     """How often each statement stands right below it."""
     return Counter(c.name for c in spans.below(span) if "db.system.name" in (c.attributes or {}))
-
-
-def orphans(spans: Spans) -> list[str]:
-    """Spans whose parent nobody has seen."""
-    known = {span.context.span_id for span in spans.ended}
-    return [s.name for s in spans.ended if s.parent is not None and s.parent.span_id not in known]
 
 
 def told(spans: Spans) -> str:
@@ -267,45 +249,3 @@ async def test_what_a_client_did_not_have_sampled_is_not_sampled_further_on(
         client = replace(platform.client, url=f"http://127.0.0.1:{port}")
         await client.ask("{ featuredPlans { id } }", headers)
     assert spans.ended == []
-
-
-async def test_work_that_goes_on_after_a_crash_is_linked_to_the_purchase(
-    shop: Shop, spans: Spans
-) -> None:
-    async with shop.open() as orders:
-        answer = await orders.CreateOrder(
-            request(shop), metadata=await shop.session("b@example.com")
-        )
-    bought = await arrives(spans, f"{ORDERS}CreateOrder")
-    admin = shop.databases.admin
-    await admin.execute("set session_replication_role = replica")
-    await admin.execute(
-        "update orders.esim_orders set status = 'PROCESSING', recovery_point = 'PLACED',"
-        " next_run_at = now()"
-    )
-    await admin.execute("set session_replication_role = default")
-    spans.ended.clear()
-    async with shop.open():
-        await reaches(shop, answer.order.id, "COMPLETED")
-        resumed = await arrives(spans, "work on order")
-    assert resumed.parent is None
-    assert [link.context.trace_id for link in resumed.links] == [bought.context.trace_id]
-
-
-async def test_a_lost_answer_shows_and_so_does_how_it_was_settled(shop: Shop, spans: Spans) -> None:
-    await shop.fault(method="POST", path="/orders", drop=True, effect="done")
-    async with shop.open() as orders:
-        answer = await orders.CreateOrder(
-            request(shop), metadata=await shop.session("b@example.com")
-        )
-        await reaches(shop, answer.order.id, "COMPLETED")
-        server = await arrives(spans, f"{ORDERS}CreateOrder")
-    lost = spans.named("POST /orders")
-    assert (lost.status.status_code, lost.status.description) == (
-        StatusCode.ERROR,
-        "PROVIDER_UNCLEAR",
-    )
-    assert lost.context.trace_id == server.context.trace_id
-    happened = [e.name for s in spans.ended if s.name == "work on order" for e in s.events]
-    assert happened.index("outcome unclear") < happened.index("found at the provider")
-    assert orphans(spans) == []

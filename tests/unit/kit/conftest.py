@@ -2,9 +2,12 @@
 
 from collections.abc import AsyncIterator, Iterator
 
+import aiohttp
 import pytest
 import stamina
 
+from kit.auth import Verifier
+from tests.unit.kit.local_issuer import SECRET, Issuer, local_issuer, make_verifier
 from tests.unit.kit.played_provider import PlayedProvider
 from tests.unit.kit.stepped_clock import SteppedClock
 
@@ -12,6 +15,22 @@ from tests.unit.kit.stepped_clock import SteppedClock
 @pytest.fixture
 def clock() -> SteppedClock:
     return SteppedClock()
+
+
+@pytest.fixture
+async def issuer() -> AsyncIterator[Issuer]:
+    async with local_issuer() as running:
+        yield running
+
+
+@pytest.fixture
+def verifier(issuer: Issuer, http: aiohttp.ClientSession) -> Verifier:
+    return make_verifier(issuer, http)
+
+
+@pytest.fixture
+def secret_verifier(issuer: Issuer, http: aiohttp.ClientSession) -> Verifier:
+    return make_verifier(issuer, http, jwt_secret=SECRET)
 
 
 @pytest.fixture

@@ -10,11 +10,13 @@ from uuid import UUID
 
 import aiohttp
 import jwt
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from kit.auth import Verifier
+from kit.errors import Failure, Kind
 
 USER_ID = UUID("6f1c1a52-3c0e-4b5e-9a53-0f7e6f0f5a11")
 SERVICE_ROLE_KEY = "the-service-role-key-of-this-test"
@@ -116,6 +118,22 @@ def make_verifier(issuer: Issuer, http: aiohttp.ClientSession, **changed: Any) -
         "clock": issuer.clock,
     }
     return Verifier(**(settings | changed))
+
+
+async def refusal(verifier: Verifier, header: str) -> Failure:
+    """How the header is refused."""
+    with pytest.raises(Failure) as caught:
+        await verifier.session(header)
+    return caught.value
+
+
+async def assert_refused(verifier: Verifier, token: str, reason: str) -> Failure:
+    """The refusal of the token, with what any has."""
+    failure = await refusal(verifier, f"Bearer {token}")
+    assert failure.kind is Kind.UNAUTHENTICATED
+    assert failure.reason == reason
+    assert failure.message.startswith("Not authenticated: ")
+    return failure
 
 
 def to_jwk(key_id: str, key: PrivateKey) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -19,25 +18,12 @@ from tests.unit.kit.local_issuer import (
     USER_ID,
     Issuer,
     hand_made,
-    local_issuer,
     make_verifier,
     to_jwk,
 )
 
 TTL = 300.0
 COOLDOWN = 10.0
-
-
-@pytest.fixture
-async def issuer() -> AsyncIterator[Issuer]:
-    async with local_issuer() as running:
-        yield running
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
 
 
 @pytest.fixture
