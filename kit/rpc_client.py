@@ -20,13 +20,19 @@ Response = TypeVar("Response", covariant=True)
 CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", MAX_REQUEST),
     ("grpc.max_receive_message_length", MAX_ANSWER),
-    # Milliseconds. Finds a dead peer within 40 s even when no call is made.
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
+    # Milliseconds. A peer that hangs keeps its connection, and its share of the calls until its pings
+    # stay out: seven seconds at most. C code answers them, however busy the peer's Python is.
+    ("grpc.keepalive_time_ms", 3_000),
+    ("grpc.keepalive_timeout_ms", 4_000),
+    # No limit: after two pings without an answer's data the default would send no more for a minute.
+    ("grpc.http2.max_pings_without_data", 0),
     # Milliseconds. A peer that comes back is found soon; the default grows to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
+    # Milliseconds between two questions for a name's addresses, asked when a connection ends. With the
+    # default of 30 s, replicas replaced one soon after the other are all gone before it is asked again.
+    ("grpc.dns_min_time_between_resolutions_ms", 1_000),
     ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
 )
 # Seconds kept back at each hop, so that the caller hears of a late peer before its own deadline.

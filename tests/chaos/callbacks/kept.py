@@ -1,7 +1,9 @@
 """A process that is started again at once whenever it dies, on the same port."""
 
 import asyncio
+import signal
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 
 from cli.supervisor import Program, pass_on, spawn
@@ -17,10 +19,16 @@ GRACE = 10.0
 
 
 class Kept:
-    """One process, from its making to `stop`."""
+    """One process, from its making to `stop`; `say` hears its lines.
 
-    def __init__(self, program: Program) -> None:
+    `status` is that of its last end, and `ends` counts those that nobody asked for.
+    """
+
+    def __init__(self, program: Program, say: Callable[[str], None] = lambda line: None) -> None:
         self.program = program
+        self.status: int | None = None
+        self.ends = 0
+        self._say = say
         self.ready = asyncio.Event()
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._process: asyncio.subprocess.Process | None = None
@@ -47,10 +55,10 @@ class Kept:
             self._process.kill()
         return True
 
-    async def hold(self) -> None:
-        """Stops it and leaves it stopped until `let_go`."""
+    async def hold(self, number: signal.Signals | None = None) -> None:
+        """Stops it, by the program's own signal or that one, and leaves it stopped until `let_go`."""
         self._free.clear()
-        self._end()
+        self._end(number)
         while self._process is not None:
             await asyncio.sleep(PROBE_EVERY)
 
@@ -59,20 +67,28 @@ class Kept:
         self._free.set()
         await self.answers()
 
-    async def stop(self) -> None:
-        """Asks it to stop, and kills it when it doesn't."""
+    def freeze(self) -> None:
+        """Leaves it running without doing anything, until `thaw`: as a process that hangs."""
+        self._end(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Lets it go on after `freeze`."""
+        self._end(signal.SIGCONT)
+
+    async def stop(self, grace: float = GRACE) -> None:
+        """Asks it to stop, and kills it when it doesn't within `grace` seconds."""
         self._stopping = True
         self._free.set()
         self._end()
-        done, _ = await asyncio.wait({self._task}, timeout=GRACE)
+        done, _ = await asyncio.wait({self._task}, timeout=grace)
         if not done:
             self.kill()
             await self._task
 
-    def _end(self) -> None:
+    def _end(self, number: signal.Signals | None = None) -> None:
         if self._process is not None:
             with suppress(ProcessLookupError):
-                self._process.send_signal(self.program.stop_signal)
+                self._process.send_signal(number or self.program.stop_signal)
 
     async def _keep(self) -> None:
         while True:
@@ -84,7 +100,9 @@ class Kept:
                 pass_on(self._process.stdout, self.program.name, lambda _, line: self._hear(line))
             )
             probing = asyncio.create_task(self._probe())
-            await self._process.wait()
+            self.status = await self._process.wait()
+            if self._free.is_set() and not self._stopping:
+                self.ends += 1
             probing.cancel()
             self._process = None
             self.ready.clear()
@@ -93,6 +111,7 @@ class Kept:
 
     def _hear(self, line: str) -> None:
         self.lines.append(line)
+        self._say(line)
 
     async def _probe(self) -> None:
         while not await self.program.ready():

@@ -32,7 +32,8 @@ class Sent:
 class Post:
     """The address, the key, and the account of everything that was posted to it.
 
-    `latencies` are the seconds of each acknowledged post; `statuses` count the other answers.
+    `latencies` are the seconds of each acknowledged post; `statuses` count the other answers. `heard`
+    is told what each post was answered with, and after how many seconds.
     """
 
     url: str
@@ -41,6 +42,7 @@ class Post:
     account: dict[bytes, Sent] = field(default_factory=dict)
     latencies: list[float] = field(default_factory=list)
     statuses: dict[str, int] = field(default_factory=dict)
+    heard: Callable[[str, float], None] = lambda what, seconds: None
 
     async def once(self, body: bytes) -> bool:
         """Whether one post of this body was answered 2xx."""
@@ -61,7 +63,9 @@ class Post:
                 await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._count(type(error).__name__)
+            self.heard(type(error).__name__, clock() - started)
             return False
+        self.heard(str(status), clock() - started)
         if not 200 <= status < 300:
             self._count(str(status))
             return False

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,10 +45,16 @@ class Heard:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts over all buyers."""
+    """Counts over all buyers; `heard` is told of each call what came of it, after how many seconds."""
 
     answered: int = 0
     calls: Counter[str] = field(default_factory=Counter)
+    heard: Callable[[str, float], None] = lambda what, seconds: None
+
+    def count(self, what: str, began: float) -> None:
+        """A call that began then, in seconds of the event loop, came to this."""
+        self.calls[what] += 1
+        self.heard(what, asyncio.get_running_loop().time() - began)
 
 
 class Buyers:
@@ -159,6 +165,7 @@ class Buyers:
     async def _ask(self, customer: int | None, query: str, **variables: Any) -> Any:
         """The data of an answer; raises NoAnswerError for everything that may be asked again."""
         headers = {}
+        began = asyncio.get_running_loop().time()
         if customer is not None:
             headers["Authorization"] = f"Bearer {self._tokens[customer]}"
         try:
@@ -170,13 +177,13 @@ class Buyers:
             ) as answer:
                 body = await answer.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            self.tally.calls["no answer"] += 1
+            self.tally.count("no answer", began)
             raise NoAnswerError from error
         if errors := body.get("errors"):
             code = errors[0]["extensions"]["code"]
-            self.tally.calls[code] += 1
+            self.tally.count(code, began)
             if code in FAULTS_OF_OURS:
                 raise RuntimeError(f"the gateway refused a good request: {errors[0]}")
             raise NoAnswerError
-        self.tally.calls["answered"] += 1
+        self.tally.count("answered", began)
         return body["data"]

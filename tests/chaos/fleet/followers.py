@@ -1,0 +1,100 @@
+"""Clients that follow their eSIMs over a WebSocket, and come back when they are sent away."""
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from tests.chaos.fleet.account import Account
+
+PROTOCOL = "graphql-transport-ws"
+FOLLOW = "subscription { myESIMsUpdated { id iccid status } }"
+# Close codes that say "come back": going away, and a service that restarts.
+COME_BACK = frozenset({1001, 1012})
+# Seconds before coming back: at once where that was asked for, else as polite clients wait.
+PAUSE = 0.5
+# Seconds between a client's own pings: nobody else finds out that a quiet connection leads nowhere.
+HEARTBEAT = 4.0
+# Seconds until a new connection's first event is given up.
+PATIENCE = 20.0
+
+
+@dataclass(slots=True)
+class Follower:
+    """One client; `iccids` are all that it ever saw, `closes` the codes that it was closed with."""
+
+    http: aiohttp.ClientSession
+    url: str
+    token: str = field(repr=False)
+    account: Account
+    iccids: set[str] = field(default_factory=set)
+    closes: list[int | None] = field(default_factory=list)
+    gaps: list[float] = field(default_factory=list)
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+    _away_since: float | None = None
+    _task: "asyncio.Task[None] | None" = None
+
+    def start(self) -> None:
+        """Follows until `stop`."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Leaves."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                code = await self._connection()
+                self.closes.append(code)
+                what = f"closed {code}"
+            except (aiohttp.ClientError, TimeoutError) as error:
+                code, what = None, type(error).__name__
+            self._away_since = self._away_since or time.monotonic()
+            if code not in COME_BACK:
+                self.account.add("subscription", what, 0)
+                await asyncio.sleep(PAUSE)
+
+    async def _connection(self) -> int | None:
+        """One connection to its end; gives the code that it was closed with."""
+        async with self.http.ws_connect(
+            self.url, protocols=[PROTOCOL], heartbeat=HEARTBEAT
+        ) as socket:
+            payload = {"Authorization": f"Bearer {self.token}"}
+            await socket.send_json({"type": "connection_init", "payload": payload})
+            subscribe = {"id": "1", "type": "subscribe", "payload": {"query": FOLLOW}}
+            first = True
+            while True:
+                async with asyncio.timeout(PATIENCE if first else None):
+                    message = await socket.receive()
+                if message.type is not aiohttp.WSMsgType.TEXT:
+                    return socket.close_code
+                told = message.json()
+                if told["type"] == "connection_ack":
+                    await socket.send_json(subscribe)
+                elif told["type"] == "next":
+                    self._event(told["payload"], first=first)
+                    first = False
+                elif told["type"] == "error":
+                    code = told["payload"][0]["extensions"]["code"]
+                    self.account.add("subscription", code, 0)
+                    return None
+
+    def _event(self, payload: Any, *, first: bool) -> None:
+        now = time.monotonic()
+        if errors := payload.get("errors"):
+            self.account.add("subscription", errors[0]["extensions"]["code"], 0)
+            return
+        self.iccids |= {esim["iccid"] for esim in payload["data"]["myESIMsUpdated"]}
+        gap = now - self._away_since if first and self._away_since is not None else 0.0
+        if first and self._away_since is not None:
+            self.gaps.append(gap)
+        self._away_since = None
+        self.account.add("subscription", "event", gap)
+        self.heard.set()

@@ -1,0 +1,25 @@
+"""The small run of `make rolling-restart`."""
+
+import pytest
+
+from tests.chaos.fleet import balancer, fleet
+from tests.chaos.rolling.run import SETTINGS, Plan, run
+
+pytestmark = [
+    # Seconds. Fifteen processes and their replacements, on a machine with other work.
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(not balancer.found(), reason=balancer.MISSING),
+]
+
+
+async def test_replacing_replicas_loses_nothing_and_a_hanging_one_is_soon_left_alone() -> None:
+    plan = Plan(
+        # Both of one service within seconds: whoever remembers addresses for longer has none left.
+        replaced=("catalogue", "catalogue", "orders", "webhooks", "gateway"),
+        newcomers=False,
+        deaths=[("catalogue", "frozen")],
+    )
+    async with fleet.running(SETTINGS) as opened:
+        report = await run(opened, plan)
+    assert report.holds, str(report)
+    assert report.closes.keys() == {1001}
