@@ -41,6 +41,7 @@ OF_MANY: dict[str, tuple[Callable[[pb.ESIM], Any], str]] = {
 OF_SERVICES: dict[str, Callable[[pb.ESIM], Any]] = {
     "RegisterESIMs": lambda e: pb.RegisterESIMsRequest(order_id=e.order_id),
     "CancelOrderBundles": lambda e: pb.CancelOrderBundlesRequest(order_id=e.order_id),
+    "EraseCustomer": lambda e: pb.EraseCustomerRequest(customer_id=e.customer_id),
     "ApplyEvents": lambda e: events_pb2.ApplyEventsRequest(
         events=[
             events_pb2.ProviderEvent(
@@ -52,7 +53,8 @@ OF_SERVICES: dict[str, Callable[[pb.ESIM], Any]] = {
 
 
 def test_every_method_is_covered_here() -> None:
-    streams = {"WatchESIMs"}  # see the tests of following eSIMs
+    # See the tests of following eSIMs, and below.
+    streams = {"WatchESIMs", "ExportCustomer"}
     assert set(OF_ONE) | set(OF_MANY) | set(OF_SERVICES) | streams == set(ACCESS)
 
 
@@ -105,6 +107,16 @@ async def test_only_services_register_and_cancel(service: Service) -> None:
             with pytest.raises(Failure) as caught:
                 await service.ask(getattr(service.stub, name), make(esim), token)
             assert caught.value.kind is Kind.FORBIDDEN, name
+
+
+async def test_only_services_export_a_customer(service: Service) -> None:
+    (esim,) = await service.deliver()
+    request = pb.ExportCustomerRequest(customer_id=esim.customer_id)
+    for token in (None, "nonsense", service.token, service.admin):
+        with pytest.raises(Failure) as caught:
+            await anext(rpc_client.stream(service.stub.ExportCustomer, request, token=token))
+        signed_in = token in (service.token, service.admin)
+        assert caught.value.kind is (Kind.FORBIDDEN if signed_in else Kind.UNAUTHENTICATED)
 
 
 async def test_an_admin_may_help_a_customer(service: Service) -> None:

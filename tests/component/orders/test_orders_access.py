@@ -37,6 +37,11 @@ OPERATORS_CALLS: list[tuple[str, Make]] = [
         lambda _: orders_pb2.ListUnexplainedProviderOrdersRequest(),
     ),
 ]
+# Not even administrators: a person's whole data is for operators at the machines.
+SERVICES_CALLS: list[tuple[str, Make]] = [
+    ("ExportCustomer", lambda i: orders_pb2.ExportCustomerRequest(customer_id=i)),
+    ("EraseCustomer", lambda i: orders_pb2.EraseCustomerRequest(customer_id=i)),
+]
 
 
 async def buy(shop: Shop, orders: Any, buyer: Metadata, **changes: Any) -> orders_pb2.Order:
@@ -50,12 +55,31 @@ async def buy(shop: Shop, orders: Any, buyer: Metadata, **changes: Any) -> order
 async def test_nobody_reaches_nothing(shop: Shop) -> None:
     methods = orders_pb2.DESCRIPTOR.services_by_name["OrdersService"].methods_by_name
     async with shop.open() as orders:
-        for name, make in (*ALL_CALLS, *OPERATORS_CALLS):
+        for name, make in (*ALL_CALLS, *OPERATORS_CALLS, *SERVICES_CALLS):
             call = getattr(orders, name)(make(shop.plan_id))
             with pytest.raises(grpc.aio.AioRpcError) as raised:
                 await (call.read() if methods[name].server_streaming else call)
             assert raised.value.code() is grpc.StatusCode.UNAUTHENTICATED, name
-    assert {name for name, _ in (*ALL_CALLS, *OPERATORS_CALLS)} == set(methods)
+    covered = {name for name, _ in (*ALL_CALLS, *OPERATORS_CALLS, *SERVICES_CALLS)}
+    assert covered == set(methods)
+
+
+async def test_only_services_reach_all_of_a_customers_data(shop: Shop) -> None:
+    methods = orders_pb2.DESCRIPTOR.services_by_name["OrdersService"].methods_by_name
+    sessions = [
+        await shop.session("ann@example.com"),
+        await shop.session("root@example.com", admin=True),
+    ]
+    ann = str(await shop.auth.user_id("ann@example.com"))
+    async with shop.open() as orders:
+        order = await buy(shop, orders, sessions[0])
+        for name, make in SERVICES_CALLS:
+            for session in sessions:
+                call = getattr(orders, name)(make(ann), metadata=session)
+                with pytest.raises(grpc.aio.AioRpcError) as raised:
+                    await (call.read() if methods[name].server_streaming else call)
+                assert raised.value.code() is grpc.StatusCode.PERMISSION_DENIED, name
+    assert str((await shop.row(order.id))["customer_id"]) == ann
 
 
 async def test_customers_do_not_reach_what_is_for_operators(shop: Shop) -> None:
