@@ -19,4 +19,5 @@ pytest_plugins = [
     "tests.fixtures.collector",
     "tests.fixtures.door",
     "tests.fixtures.tracing",
+    "tests.fixtures.two_customers",
 ]
