@@ -113,7 +113,8 @@ class Gateway:
     async def around_each(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Gives the request an id, and puts every error into JSON."""
         request[REQUEST_ID] = request_id.begin(request.headers.get("X-Request-Id", ""))
-        tracing.tell("esimgo.request.id", redact(request[REQUEST_ID]))
+        if tracing.recording():
+            tracing.tell("esimgo.request.id", redact(request[REQUEST_ID]))
         response = await self._answer(request, handler)
         if self.stopping:
             response.force_close()  # else a busy client's connection keeps the process up
