@@ -5,7 +5,7 @@ UV := $(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-ha
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 # A Python that went away leaves an environment that only looks like one.
 $(shell $(PY) -c '' 2>/dev/null || rm -f .venv/*.stamp)
-.PHONY: up compose-up compose-down test compose-test conformance k8s-check chaos-purchase bench-purchase bench-catalogue explorer rolling-restart check protos schema docs migrate seed lock clean chaos-callbacks bench-callbacks bench-gateway bench-telemetry bench-memory fuzz-gateway
+.PHONY: up compose-up compose-down test compose-test conformance k8s-check chaos-purchase bench-purchase bench-catalogue explorer rolling-restart outages check protos schema docs migrate seed lock clean chaos-callbacks bench-callbacks bench-gateway bench-telemetry bench-memory fuzz-gateway
 
 up migrate seed: .venv/runtime.stamp
 	@$(PY) -m cli $@
@@ -33,6 +33,8 @@ chaos-callbacks: .venv/dev.stamp # EVENTS, KILLS, SEED, DELAY_MS, RATE; BROKEN=1
 	@$(PY) -m tests.chaos.callbacks
 rolling-restart: .venv/dev.stamp # two of everything under load, replaced, killed and frozen; SEED; needs HAProxy
 	@$(PY) -m tests.chaos.rolling
+outages: .venv/dev.stamp # Redis, PostgreSQL, the provider and the collector away under load, SECONDS each; SEED; needs HAProxy
+	@$(PY) -m tests.chaos.outages
 bench-callbacks: .venv/dev.stamp
 	@$(PY) -m bench.callbacks
 bench-gateway: .venv/dev.stamp # beside other GraphQL servers; ROUNDS, SECONDS, CONNECTIONS, ONLY, QUERIES, SERVICES=real, QUICK=1

@@ -24,7 +24,10 @@ CHANNEL_OPTIONS = (
     # stay out: seven seconds at most. C code answers them, however busy the peer's Python is.
     ("grpc.keepalive_time_ms", 3_000),
     ("grpc.keepalive_timeout_ms", 4_000),
-    # No limit: after two pings without an answer's data the default would send no more for a minute.
+    # Under load it is another ping that stays out, the one that measures the line: by default it may for
+    # a minute, and no other is sent meanwhile.
+    ("grpc.http2.ping_timeout_ms", 4_000),
+    # No limit: a quiet stream would be pinged twice, and then no more.
     ("grpc.http2.max_pings_without_data", 0),
     # Milliseconds. A peer that comes back is found soon; the default grows to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),

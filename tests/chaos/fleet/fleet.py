@@ -136,11 +136,16 @@ def hosts(process: Process) -> list[str]:
 
 @asynccontextmanager
 async def running(
-    settings: Mapping[str, str], *, each: int = 2, say: Callable[[str], None] = lambda text: None
+    settings: Mapping[str, str],
+    *,
+    each: int = 2,
+    traced: bool = False,
+    say: Callable[[str], None] = lambda text: None,
 ) -> AsyncIterator[Fleet]:
     """So many of each process with those variables set, behind a balancer, a name server and Redis.
 
-    Stops and removes all at the end of the block. `say` hears of what takes a while. Raises
+    Stops and removes all at the end of the block. If `traced`, spans are sent to the collector's port,
+    where whoever wants them has to listen. `say` hears of what takes a while. Raises
     RuntimeError where there is no HAProxy.
     """
     async with AsyncExitStack() as stack:
@@ -151,7 +156,7 @@ async def running(
         connector = aiohttp.TCPConnector(limit=0)
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
         asked = await stack.enter_async_context(names.serving())
-        local = _settings(folder, asked, settings)
+        local = _settings(folder, asked, settings, traced=traced)
         say("making the database and starting the processes")
         secrets = local_secrets.load(local.home)
         database = await asyncio.to_thread(postgres.prepare, local.home)
@@ -174,13 +179,15 @@ async def running(
             mortals={},
             lines=lines,
         )
-        fleet = Fleet(machine, kept, int(values["COLLECTOR_PORT"]), asked, values)
+        fleet = Fleet(machine, kept, int(local.values["COLLECTOR_PORT"]), asked, values)
         stack.push_async_callback(fleet.stop)
         await asyncio.gather(*(fleet.add(p.name) for p in PROCESSES for _ in range(each)))
         yield fleet
 
 
-def _settings(folder: Path, asked: names.Names, settings: Mapping[str, str]) -> LocalSettings:
+def _settings(
+    folder: Path, asked: names.Names, settings: Mapping[str, str], *, traced: bool
+) -> LocalSettings:
     ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     values = {
         # Nobody's own settings: only what any program needs.
@@ -203,6 +210,8 @@ def _settings(folder: Path, asked: names.Names, settings: Mapping[str, str]) -> 
         "GATEWAY_RESPONSE_CACHE_SECONDS": "0",
         **settings,
     }
+    if traced:
+        values["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{ports['COLLECTOR_PORT']}"
     env = Env(values)
     found = LocalSettings.read(env, values)
     env.finish()
