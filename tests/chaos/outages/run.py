@@ -1,0 +1,174 @@
+"""What the platform stands on goes away for a while, one after the other, under load."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+import grpc
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc
+
+from tests.chaos.fleet import books
+from tests.chaos.fleet.account import Heard, table
+from tests.chaos.fleet.fleet import Fleet
+from tests.chaos.fleet.load import Load, Rates
+from tests.chaos.purchase.audit import Finding
+from tests.chaos.rolling.run import PATIENCE, Say
+from tests.fixtures.collector import Collector
+
+# Seconds of load before anything goes away.
+CALM = 3.0
+# Seconds after the return in which nothing may fail, for the platform to count as recovered.
+WELL = 5.0
+# Seconds after which it must have recovered: circuits and connections are tried again every few.
+RECOVERED_WITHIN = 30.0
+# Seconds between two looks.
+LOOK_EVERY = 0.5
+AWAY = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED"})
+# What may be heard while each is away. Without Redis every process goes on with its own memory, and
+# nobody waits for a collector. The webhooks answer 503, so that the provider posts again.
+ALLOWED = {
+    "redis": frozenset[str](),
+    "collector": frozenset[str](),
+    "postgres": AWAY | {"503"},
+    "sandbox": AWAY,
+}
+# Who may not notice that the provider is away: what is stored is shown, and callbacks are stored.
+UNTOUCHED_BY_PROVIDER = frozenset({"public query", "personal query", "callback", "subscription"})
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """Who was away, what was heard meanwhile, and how long after the return something failed last."""
+
+    victim: str
+    during: Sequence[Heard]
+    recovery: float | None
+
+    @property
+    def faults(self) -> list[str]:
+        """What must not be."""
+        bad = Counter((one.kind, one.what) for one in self.during if not one.good)
+        strange = [
+            f"without {self.victim}, {kind}: {count} {what}"
+            for (kind, what), count in bad.items()
+            if what not in ALLOWED[self.victim]
+            or (self.victim == "sandbox" and kind in UNTOUCHED_BY_PROVIDER)
+        ]
+        late = [f"without {self.victim}: not well again"] if self.recovery is None else []
+        return strange + late
+
+    def __str__(self) -> str:
+        after = "not recovered" if self.recovery is None else f"well after {self.recovery:.1f} s"
+        return "\n".join([f"without {self.victim}; {after}", *table(self.during)])
+
+
+@dataclass(slots=True)
+class Report:
+    """What was seen."""
+
+    outages: list[Outage] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        """Whether every rule held."""
+        return not any(finding.broken for finding in self.findings)
+
+    def __str__(self) -> str:
+        told = [f"{outage}\n" for outage in self.outages]
+        return "\n".join(
+            [*told, *books.lines(self.findings), "ALL HOLDS" if self.holds else "BROKEN"]
+        )
+
+
+@dataclass(slots=True)
+class Collecting:
+    """A collector of traces that can go away, and come back to the same port."""
+
+    port: int
+    kept: Collector = field(default_factory=Collector)
+    _server: grpc.aio.Server | None = None
+
+    async def begin(self) -> None:
+        """Takes spans in."""
+        self._server = grpc.aio.server()
+        trace_service_pb2_grpc.add_TraceServiceServicer_to_server(self.kept, self._server)  # type: ignore[no-untyped-call]  # generated so
+        self._server.add_insecure_port(f"127.0.0.1:{self.port}")
+        await self._server.start()
+
+    async def end(self) -> None:
+        """Nobody listens any more."""
+        if self._server is not None:
+            await self._server.stop(None)
+
+
+async def run(opened: Fleet, seconds: float, seed: int = 1, say: Say = lambda text: None) -> Report:
+    """Takes each away for so many seconds, on a fleet that sends its traces."""
+    report = Report()
+    async with AsyncExitStack() as stack:
+        collecting = Collecting(opened.collector_port)
+        await collecting.begin()
+        stack.push_async_callback(collecting.end)
+        load = await Load.prepare(opened, Rates(), seed)
+        await load.start()
+        stack.push_async_callback(load.stop_following)
+        await asyncio.sleep(CALM)
+        for name in ("redis", "postgres", "sandbox"):
+            kept = opened.around[name]
+            report.outages.append(await _without(load, name, kept.hold, kept.let_go, seconds))
+            say(f"{report.outages[-1]}\n")
+        report.outages.append(
+            await _without(load, "collector", collecting.end, collecting.begin, seconds)
+        )
+        say(f"{report.outages[-1]}\n")
+        collected = len(collecting.kept.received)
+        await load.end(PATIENCE)
+        report.findings = [
+            Finding(
+                "what failed, failed with its code, and all was well again by itself",
+                len(report.outages),
+                [fault for outage in report.outages for fault in outage.faults],
+            ),
+            *await books.close_books(load),
+            Finding(
+                "spans came again to the collector that was away",
+                1,
+                [] if len(collecting.kept.received) > collected else ["none came"],
+            ),
+            _ends(opened),
+        ]
+    return report
+
+
+async def _without(
+    load: Load,
+    victim: str,
+    away: Callable[[], Awaitable[None]],
+    back: Callable[[], Awaitable[None]],
+    seconds: float,
+) -> Outage:
+    began = time.monotonic()
+    await away()
+    await asyncio.sleep(seconds)
+    await back()
+    returned = time.monotonic()
+    while (now := time.monotonic()) < returned + RECOVERED_WITHIN:
+        bad = [one.at for one in load.account.between(returned) if not one.good]
+        last = max(bad, default=returned)
+        if now - last >= WELL:
+            return Outage(victim, load.account.between(began), last - returned)
+        await asyncio.sleep(LOOK_EVERY)
+    return Outage(victim, load.account.between(began), None)
+
+
+def _ends(opened: Fleet) -> Finding:
+    every = [replica for found in opened.replicas.values() for replica in found]
+    ends = [f"{replica.name} ended by itself" for replica in every if replica.kept.ends]
+    return Finding(
+        "no process ended by itself, or met what it did not foresee",
+        len(every),
+        ends + opened.machine.lines.alarms,
+    )
