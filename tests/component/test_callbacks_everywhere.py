@@ -53,7 +53,8 @@ async def test_every_example_of_the_provider_has_its_effect(platform: Platform, 
         # Each on an eSIM of its own making: as it was bought, with the ICCID and the bundle of the file.
         await admin.execute(
             """update esims.esims set iccid = $2, status = 'ASSIGNED', provider_state = 'active',
-                 state_read_at = null, bundles_read_at = now(), follow_at = null, activated_at = null
+                 state_read_at = null, bundles_read_at = now(), follow_at = null, activated_at = null,
+                 profile_status = '', profile_status_at = null
                where id = $1""",
             esim_id,
             content.get("iccid", iccid),
