@@ -65,7 +65,9 @@ class Platform:
 async def platform(shop: Shop, **changes: Any) -> AsyncIterator[Platform]:
     """All three, once the catalogue is read."""
     catalogue_settings = services.catalogue.settings.Settings.read(Env(environment(shop)))
-    esims_settings = services.esims.settings.Settings.read(Env(environment(shop)))
+    # Its answer is waited for, however busy the machine is.
+    patient = environment(shop) | {"ESIMS_READ_WAIT": "30"}
+    esims_settings = services.esims.settings.Settings.read(Env(patient))
     async with (
         shop.serving(services.catalogue.__main__.serve, catalogue_settings) as catalogue_port,
         shop.serving(services.esims.__main__.serve, esims_settings) as esims_port,
