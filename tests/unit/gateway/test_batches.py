@@ -34,8 +34,10 @@ def loader(source: Source) -> Loader[int]:
 
 
 async def test_what_is_asked_for_at_once_is_one_call(source: Source, loader: Loader[int]) -> None:
-    found = await asyncio.gather(loader.load("a"), loader.many(["bb", "a"]), loader.load("ccc"))
-    assert found == [1, [2, 1], 3]
+    one, two, three = await asyncio.gather(
+        loader.load("a"), loader.many(["bb", "a"]), loader.load("ccc")
+    )
+    assert (one, two, three) == (1, [2, 1], 3)
     assert source.asked == [["a", "bb", "ccc"]]
 
 
