@@ -53,6 +53,7 @@ class Callbacks:
             middlewares=[http_metrics.measured(), self.last_of_connection],
         )
         http_tracing.trace_requests(app, (PATH,))
+        app.on_response_prepare.append(self.unsigned)
         app.add_routes(
             [
                 web.post(PATH, self.receive),
@@ -62,6 +63,10 @@ class Callbacks:
             ]
         )
         return app
+
+    async def unsigned(self, _request: web.Request, response: web.StreamResponse) -> None:
+        """What runs here, and which version, is nobody's business."""
+        response.headers.pop("Server", None)
 
     @web.middleware
     async def last_of_connection(
