@@ -12,12 +12,13 @@ pytestmark = [
 ]
 
 
-async def test_replacing_replicas_loses_nothing_and_a_hanging_one_is_soon_left_alone() -> None:
+async def test_replacing_replicas_loses_nothing() -> None:
     plan = Plan(
         # Both of one service within seconds: whoever remembers addresses for longer has none left.
         replaced=("catalogue", "catalogue", "orders", "webhooks", "gateway"),
+        # How soon others notice is a matter of seconds, which the whole run measures.
         newcomers=False,
-        deaths=[("catalogue", "frozen")],
+        deaths=[],
     )
     async with fleet.running(SETTINGS) as opened:
         report = await run(opened, plan)
