@@ -140,7 +140,8 @@ class Gateway:
     async def mark(self, request: web.Request, response: web.StreamResponse) -> None:
         """Before the headers of any answer go out: names the request, tells browsers who may read."""
         response.headers.setdefault("X-Request-Id", request.get(REQUEST_ID, ""))
-        response.headers.pop("Server", None)  # what runs here, and which version, is nobody's business
+        # What runs here, and which version, is nobody's business.
+        response.headers.pop("Server", None)
         cors.mark(request, response, self._settings.cors_origins)
 
     async def graphql(self, request: web.Request) -> web.StreamResponse:
