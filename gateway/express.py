@@ -17,7 +17,7 @@ from kit.errors import Failure
 from kit.http_metrics import Requests
 from kit.request_id import GIVEN
 
-# Requests that are remembered, and bytes of each at most: 16 MB at the very worst.
+# Requests that are remembered, and bytes of a body at most: 16 MB at the very worst.
 REMEMBERED = 1_000
 LARGEST = 16_384
 # Who sends one of these wants more than the kept bytes, or may get others.
@@ -40,13 +40,14 @@ class Express:
         self._answers = answers
         self._limits = limits
         self._known: dict[Sent, Key] = {}
+        self._largest = min(LARGEST, settings.max_body)
 
     async def learn(self, request: web.Request, key: Key) -> None:
         """The long way answered this request, of nobody's session, from what is kept under the key."""
-        sent = await _sent(request)
-        if sent is None or len(sent[1]) > LARGEST:
+        sent = await self._sent(request)
+        if sent is None:
             return
-        if len(self._known) >= REMEMBERED:
+        if sent not in self._known and len(self._known) >= REMEMBERED:
             del self._known[next(iter(self._known))]
         self._known[sent] = key
 
@@ -68,7 +69,7 @@ class Express:
     async def _answer(self, request: web.Request) -> web.Response | None:
         if not tracing.unseen():
             return None
-        sent = await _sent(request)
+        sent = await self._sent(request)
         key = self._known.get(sent) if sent is not None else None
         if key is None:
             return None
@@ -76,28 +77,28 @@ class Express:
         if kept is None:
             return None
         plain_get = self._settings.defence.plain_get
-        csrf.check(request, self._settings.cors_origins, plain_get=plain_get)
         try:
+            csrf.check(request, self._settings.cors_origins, plain_get=plain_get)
             await self._limits.take(request, ANONYMOUS)
-        except Failure:
-            return None  # nothing was counted, and the long way says how long to wait
+        except (web.HTTPForbidden, Failure):
+            return None  # nothing was counted, and the long way has the words for it
         response = self._answers.hit(request, key, kept)
         given = request.headers.get("X-Request-Id", "")
         fit = given if GIVEN.fullmatch(given) else os.urandom(MADE_UP_ID).hex()
         response.headers["X-Request-Id"] = fit
         return response
 
-
-async def _sent(request: web.Request) -> Sent | None:
-    """What was sent; None for what has to be looked at."""
-    headers = request.headers
-    if any(name in headers for name in LONG_WAY):
-        return None
-    accept, kind = headers.get("Accept", ""), headers.get("Content-Type", "")
-    if request.method == "GET":
-        return "GET", request.raw_path, accept, kind
-    if (
-        request.method != "POST" or not request.content.is_eof()
-    ):  # it is still coming, perhaps slowly
-        return None
-    return "POST", await request.read(), accept, kind
+    async def _sent(self, request: web.Request) -> Sent | None:
+        """What was sent; None for what has to be looked at."""
+        headers = request.headers
+        if any(name in headers for name in LONG_WAY):
+            return None
+        accept, kind = headers.get("Accept", ""), headers.get("Content-Type", "")
+        if request.method == "GET":
+            return "GET", request.raw_path, accept, kind
+        length = request.content_length
+        if request.method != "POST" or length is None or length > self._largest:
+            return None
+        if not request.content.is_eof():  # it is still coming, perhaps slowly
+            return None
+        return "POST", await request.read(), accept, kind

@@ -213,7 +213,21 @@ async def test_the_same_bytes_from_a_foreign_page_are_refused(
     client, _ = keeping
     for _ in range(2):
         assert (await get(client, WINDOW)).status == 200
-    assert (await get(client, WINDOW, **{"Sec-Fetch-Site": "cross-site"})).status == 403
+    refused = await get(client, WINDOW, **{"Sec-Fetch-Site": "cross-site"})
+    assert refused.status == 403
+    assert (await refused.json())["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
+async def test_a_body_that_is_too_large_is_refused_in_the_words_of_errors(
+    platform: Platform, serving: Serving
+) -> None:
+    settings = replace(platform.gateway_settings, response_cache_seconds=60, max_body=1_024)
+    async with serving(gateway.__main__.serve, settings) as port:
+        client = Client(f"http://127.0.0.1:{port}", platform.client.http)
+        assert (await post(client, WINDOW)).status == 200
+        refused = await post(client, WINDOW + " " * 1_024)
+        assert refused.status == 413
+        assert "errors" in await refused.json()
 
 
 async def test_the_same_bytes_with_a_session_are_not_nobodys(
