@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import grpc
 
@@ -14,8 +14,7 @@ from kit.rpc_metrics import ClientMetrics
 from kit.tls import PLAIN, TLS
 from kit.tracing import Spanned
 
-Request = TypeVar("Request", contravariant=True)
-Response = TypeVar("Response", covariant=True)
+Response = TypeVar("Response")
 
 CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", MAX_REQUEST),
@@ -40,14 +39,6 @@ CHANNEL_OPTIONS = (
 )
 # Seconds kept back at each hop, so that the caller hears of a late peer before its own deadline.
 HOP = 0.05
-
-
-class Method(Protocol[Request, Response]):
-    """A stub's method."""
-
-    def __call__(
-        self, request: Request, /, *, timeout: float | None, metadata: Any
-    ) -> Awaitable[Response]: ...
 
 
 def channel(target: str, tls: TLS = PLAIN) -> grpc.aio.Channel:
