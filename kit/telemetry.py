@@ -31,6 +31,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from prometheus_client import CollectorRegistry
 
 from kit import metrics_endpoint, process_metrics
+from kit.histograms import Meters
 from kit.telemetry_settings import TelemetrySettings
 
 logger = logging.getLogger(__name__)
@@ -68,14 +69,13 @@ class Telemetry:
         registry = CollectorRegistry()
         if settings.metrics_port is not None:
             reader = PrometheusMetricReader(scope_info_enabled=False, registry=registry)
-            metrics.set_meter_provider(
-                MeterProvider(
-                    [reader],
-                    resource,
-                    AlwaysOffExemplarFilter(),  # its text format has no place for them
-                    shutdown_on_exit=False,
-                )
+            meters = MeterProvider(
+                [reader],
+                resource,
+                AlwaysOffExemplarFilter(),  # its text format has no place for them
+                shutdown_on_exit=False,
             )
+            metrics.set_meter_provider(Meters(meters, registry))
         tracers = None
         if settings.endpoint is not None:
             tracers = TracerProvider(sampler(settings), resource, shutdown_on_exit=False)
