@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -15,25 +15,34 @@ logger = logging.getLogger(__name__)
 RETRY_EVERY = 10.0
 
 
-@asynccontextmanager
-async def served(
+def served(
     registry: CollectorRegistry, host: str, port: int, *, retry: float = RETRY_EVERY
+) -> AbstractAsyncContextManager[None]:
+    """Serves a registry's metrics as `shown` does."""
+
+    async def text() -> bytes:
+        return generate_latest(registry)
+
+    return shown(text, host, port, retry=retry)
+
+
+@asynccontextmanager
+async def shown(
+    text: Callable[[], Awaitable[bytes]], host: str, port: int, *, retry: float = RETRY_EVERY
 ) -> AsyncIterator[None]:
-    """Serves /metrics and /healthz within the block.
+    """Serves /metrics, with what `text` gives whenever it is asked for, and /healthz within the block.
 
     A taken port is told, and tried again every `retry` seconds: whoever looks on waits, nobody else.
     """
 
-    async def shown(_request: web.Request) -> web.Response:
-        return web.Response(
-            body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
-        )
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(body=await text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def alive(_request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
     app = web.Application()
-    app.add_routes([web.get("/metrics", shown), web.get("/healthz", alive)])
+    app.add_routes([web.get("/metrics", answer), web.get("/healthz", alive)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     listening = asyncio.create_task(_listen(runner, host, port, retry))

@@ -12,9 +12,9 @@ from typing import TypeVar
 
 import uvloop
 
-from kit import log
+from kit import log, metrics_endpoint
 from kit.env import Env, SettingsError
-from kit.telemetry import Telemetry
+from kit.telemetry import Door, Telemetry
 from kit.telemetry_settings import TelemetrySettings
 
 S = TypeVar("S")
@@ -76,6 +76,17 @@ def run(
     `read` declares and reads every variable; `secrets` names values that no log line may hold.
     Exit status 2 says that the environment is not fit, and the line before it says why.
     """
+    surroundings, settings = fit(name, metrics_port, read, secrets)
+    live(surroundings, settings, main)
+
+
+def fit(
+    name: str,
+    metrics_port: int,
+    read: Callable[[Env], S],
+    secrets: Callable[[S], list[str]],
+) -> tuple[Surroundings, S]:
+    """The first half of `run`: reads the settings, exits when they aren't fit, and sets logging up."""
     env = Env(os.environ)
     surroundings = Surroundings.read(env, name, metrics_port)
     settings = read(env)
@@ -90,19 +101,32 @@ def run(
         style=surroundings.log_format,
         service=name,
     )
+    return surroundings, settings
+
+
+def live(
+    surroundings: Surroundings,
+    settings: S,
+    main: Callable[[S, asyncio.Event], Awaitable[None]],
+    door: Door = metrics_endpoint.served,
+) -> None:
+    """The other half of `run`; `door` is how the metrics are shown."""
     telemetry = Telemetry.start(surroundings.telemetry)
     with suppress(Stopped):
-        uvloop.run(_until_stopped(settings, main, telemetry), debug=surroundings.debugging)
+        uvloop.run(_until_stopped(settings, main, telemetry, door), debug=surroundings.debugging)
 
 
 async def _until_stopped(
-    settings: S, main: Callable[[S, asyncio.Event], Awaitable[None]], telemetry: Telemetry
+    settings: S,
+    main: Callable[[S, asyncio.Event], Awaitable[None]],
+    telemetry: Telemetry,
+    door: Door,
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     async def observed() -> None:
-        async with telemetry.running():
+        async with telemetry.running(door):
             await main(settings, stop)
 
     running = asyncio.ensure_future(observed())

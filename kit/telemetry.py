@@ -9,8 +9,8 @@ import threading
 import time
 import tomllib
 import uuid
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from opentelemetry import metrics, propagate, trace
@@ -30,7 +30,7 @@ from opentelemetry.sdk.trace.sampling import (
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry
 
-from kit import metrics_endpoint, process_metrics
+from kit import process_metrics
 from kit.histograms import Meters
 from kit.telemetry_settings import TelemetrySettings
 
@@ -42,6 +42,8 @@ EXPORT_TIMEOUT = 5.0
 FLUSH_TIMEOUT = 5.0
 # Seconds between two lines about spans that nobody takes.
 TELL_EVERY = 60.0
+# Shows a registry's metrics at a host and port within a block.
+Door = Callable[[CollectorRegistry, str, int], AbstractAsyncContextManager[None]]
 PROJECT = Path(__file__).parent.parent / "pyproject.toml"
 
 
@@ -84,14 +86,14 @@ class Telemetry:
         return cls(settings, tracers, registry)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Serves metrics within the block, and sends the last spans after it, within FLUSH_TIMEOUT."""
+    async def running(self, door: Door) -> AsyncIterator[None]:
+        """Shows metrics within the block, and sends the last spans after it, within FLUSH_TIMEOUT."""
         try:
             async with AsyncExitStack() as parts:
                 if (port := self._settings.metrics_port) is not None:
                     await parts.enter_async_context(process_metrics.measured())
                     await parts.enter_async_context(
-                        metrics_endpoint.served(self._registry, self._settings.metrics_host, port)
+                        door(self._registry, self._settings.metrics_host, port)
                     )
                 yield
         finally:
