@@ -3,8 +3,11 @@
 import asyncio
 import gc
 import logging
-from collections.abc import Callable
+import socket
+import sys
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 
 import aiohttp
@@ -17,6 +20,7 @@ from gateway.persisted import KnownDocuments, PersistedQueries
 from gateway.rate_limits import RateLimits
 from gateway.response_cache import ResponseCache
 from gateway.settings import Settings
+from gateway.workers import Workers
 from kit import process, rpc_client
 from kit.auth import Verifier
 
@@ -29,9 +33,15 @@ LINGER = 2.0
 
 
 async def serve(
-    settings: Settings, stop: asyncio.Event, started: Callable[[int], None] = lambda port: None
+    settings: Settings,
+    stop: asyncio.Event,
+    started: Callable[[int], None] = lambda port: None,
+    sockets: Sequence[socket.socket] = (),
 ) -> None:
-    """Runs until `stop`; `started` is told the port as soon as requests are answered."""
+    """Runs until `stop`; `started` is told the port as soon as requests are answered.
+
+    It listens at `sockets` where others listen too, and else at the host and port of the settings.
+    """
     async with AsyncExitStack() as parts:
         http = await parts.enter_async_context(aiohttp.ClientSession())
         verifier = Verifier(
@@ -66,9 +76,11 @@ async def serve(
         )
         await runner.setup()
         parts.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, settings.host, settings.port).start()
+        for one in sockets:
+            await web.SockSite(runner, one).start()
+        if not sockets:
+            await web.TCPSite(runner, settings.host, settings.port).start()
         port = runner.addresses[0][1]
-        logger.info("gateway ready on http://%s:%s/graphql", settings.host, port)
         started(port)
         await stop.wait()
         gateway.stopping = True
@@ -85,5 +97,23 @@ def settle(_port: int) -> None:
     gc.freeze()
 
 
+def run() -> None:
+    """Serves in this process, or in several that this one starts and keeps."""
+    surroundings, settings = process.fit("gateway", 9400, Settings.read, Settings.secrets)
+    if settings.processes == 1:
+
+        def started(port: int) -> None:
+            settle(port)
+            logger.info("gateway ready on http://%s:%s/graphql", settings.host, port)
+
+        process.live(surroundings, settings, partial(serve, started=started))
+    else:
+        workers = Workers(settings, GRACE)
+        # No spans are made here.
+        untraced = replace(surroundings, telemetry=replace(surroundings.telemetry, endpoint=None))
+        process.live(untraced, settings, workers.keep, workers.shown)
+        sys.exit(workers.status)
+
+
 if __name__ == "__main__":
-    process.run("gateway", 9400, Settings.read, Settings.secrets, partial(serve, started=settle))
+    run()

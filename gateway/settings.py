@@ -14,6 +14,8 @@ from kit.tls import PLAIN, TLS
 
 # Short, as a browser that keeps an answer doesn't hear of a change of price.
 RESPONSE_CACHE_SECONDS = 60.0
+# Cores of the largest machines that a shop rents; beyond them it's a slip of the pen.
+MOST_PROCESSES = 64
 # Each takes some 20 KiB (measured) before anything is followed on it, and the events of so many keep
 # a process busy.
 MAX_SOCKETS = 5_000
@@ -51,6 +53,7 @@ class Settings:
     response_cache_seconds: float = 0.0
     explorer: bool = False
     supabase_anon_key: str | None = None
+    processes: int = 1
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
@@ -75,6 +78,7 @@ class Settings:
                 low=0,
                 high=3600,
             ),
+            processes=_processes(env),
             cors_origins=tuple(o.strip() for o in (origins or "").split(",") if o.strip()),
             max_body=int(
                 env.number(
@@ -118,7 +122,7 @@ class Settings:
             max_sockets=int(
                 env.number(
                     "GATEWAY_MAX_SOCKETS",
-                    "How many WebSockets, and as many event streams, are open at most.",
+                    "How many WebSockets, and as many event streams, a process holds at most.",
                     MAX_SOCKETS,
                     low=0,
                     high=100_000,
@@ -148,6 +152,20 @@ class Settings:
     def secrets(self) -> list[str]:
         """Values that no log line may hold."""
         return [self.redis_url or "", *self.sessions.secrets()]
+
+
+def _processes(env: Env) -> int:
+    number = env.number(
+        "GATEWAY_PROCESSES",
+        "How many processes answer on the port, one for each core that the gateway may fill; each takes"
+        " some 100 MB. In containers start more replicas instead.",
+        1,
+        low=1,
+        high=MOST_PROCESSES,
+    )
+    if number % 1:
+        env.problems.append(f"GATEWAY_PROCESSES must be a whole number, not {number:g}")
+    return int(number)
 
 
 def _explorer(env: Env) -> bool:
