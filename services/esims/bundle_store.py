@@ -91,7 +91,7 @@ UPSERT = """
         assigned_at = coalesce(excluded.assigned_at, b.assigned_at),
         started_at = coalesce(b.started_at, excluded.started_at),
         ends_at = coalesce(excluded.ends_at, b.ends_at),
-        absent_since = null,
+        absent_since = case when b.absent_since > excluded.read_at then b.absent_since end,
         read_at = greatest(b.read_at, excluded.read_at),
         updated_at = now()
 """

@@ -2,8 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections import defaultdict
+from collections.abc import Coroutine, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import zip_longest
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -32,10 +35,19 @@ LANE = 8
 RECORD_EVERY = 10.0
 
 
-class Readings:
-    """One reading at a time for each eSIM, whoever waits for it; what is read goes to the database.
+@dataclass(eq=False, slots=True)
+class Flight:
+    """A reading on its way; once it has asked, its answer may miss what happens from then on."""
 
-    What is younger than `fresh_for` is not read again. `wait` is how many seconds a caller waits;
+    task: "asyncio.Task[None]" = field(init=False)
+    asked: bool = False
+
+
+class Readings:
+    """One reading of an eSIM for all who wait for it; what is read goes to the database.
+
+    What is younger than `fresh_for` is not read again, and what is on its way is waited for. Only who
+    must see what happened a moment ago has it asked anew. `wait` is how many seconds a caller waits;
     what takes longer is finished in the background.
     """
 
@@ -53,8 +65,8 @@ class Readings:
         self._fresh_for = fresh_for
         self._wait = wait
         self._clock = clock
-        self._flights: dict[UUID, asyncio.Task[None]] = {}
-        self._read: list[Reading] = []
+        self._flights: dict[UUID, Flight] = {}
+        self._read: list[tuple[Flight, Reading]] = []
         self._recording = asyncio.Lock()
         self._lane = asyncio.Semaphore(LANE)
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -67,7 +79,8 @@ class Readings:
     async def freshen(
         self, esims: Sequence[ESIM], *, time_left: float | None = None, force: bool = False
     ) -> None:
-        """Reads those that are stale (with `force`: all) and returns when done or out of time.
+        """Reads those that are stale (with `force`: all, asked after this call) and returns when done
+        or out of time.
 
         What could not be read stays as it was, and is no error: its age shows. `time_left` is
         that of the caller, in seconds. Raises Failure when the database is away.
@@ -85,7 +98,8 @@ class Readings:
         # A third of the caller's time is kept for the database and the way back.
         wait = self._wait if time_left is None else min(self._wait, time_left * 2 / 3)
         few = len(due) <= FEW
-        reads = self._start(due, few=few, priority=Priority.READ if few else Priority.SYNC)
+        priority = Priority.READ if few else Priority.SYNC
+        reads = self._start(due, few=few, priority=priority, anew=force)
         self._in_background(self._finish(reads))
         if wait > 0:
             await asyncio.wait(reads, timeout=wait)
@@ -93,12 +107,15 @@ class Readings:
             await asyncio.shield(self._in_background(self._record()))
 
     async def read_all(self, esims: Sequence[ESIM]) -> None:
-        """Reads all of these for background work: behind customers' requests, without a bound."""
-        await self._finish(self._start(esims, few=True, priority=Priority.SYNC))
+        """Reads all of these for background work: behind customers' requests, without a bound.
+
+        The provider is asked after this call, whatever is on its way.
+        """
+        await self._finish(self._start(esims, few=True, priority=Priority.SYNC, anew=True))
 
     def read_later(self, esims: Sequence[ESIM]) -> None:
-        """As `read_all`, without waiting for it."""
-        self._in_background(self.read_all(esims))
+        """Reads them likewise, without waiting for it, and with what is on its way already."""
+        self._in_background(self._finish(self._start(esims, few=True, priority=Priority.SYNC)))
 
     async def close(self) -> None:
         """Gives up what is on its way: it will be stale, and so be read again."""
@@ -107,24 +124,30 @@ class Readings:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _start(
-        self, esims: Sequence[ESIM], *, few: bool, priority: Priority
+        self, esims: Sequence[ESIM], *, few: bool, priority: Priority, anew: bool = False
     ) -> list[asyncio.Task[None]]:
         for esim in esims:
-            if esim.id not in self._flights:
+            flight = self._flights.get(esim.id)
+            if flight is None or (anew and flight.asked):
+                flight = self._flights[esim.id] = Flight()
                 read = self._read_one if few else self._read_in_lane
-                self._flights[esim.id] = self._in_background(read(esim, few, priority))
-        return list({self._flights[esim.id] for esim in esims})
+                flight.task = self._in_background(read(esim, flight, few, priority))
+        return list({self._flights[esim.id].task for esim in esims})
 
-    async def _read_in_lane(self, esim: ESIM, state_too: bool, priority: Priority) -> None:
+    async def _read_in_lane(
+        self, esim: ESIM, flight: Flight, state_too: bool, priority: Priority
+    ) -> None:
         async with self._lane:
-            await self._read_one(esim, state_too, priority)
+            await self._read_one(esim, flight, state_too, priority)
 
-    async def _read_one(self, esim: ESIM, state_too: bool, priority: Priority) -> None:
+    async def _read_one(
+        self, esim: ESIM, flight: Flight, state_too: bool, priority: Priority
+    ) -> None:
         with tracing.part("read eSIM", {"esimgo.esim.id": str(esim.id)}):
-            await self._ask(esim, state_too, priority)
+            await self._ask(esim, flight, state_too, priority)
 
-    async def _ask(self, esim: ESIM, state_too: bool, priority: Priority) -> None:
-        asked_at = self._clock.wall()
+    async def _ask(self, esim: ESIM, flight: Flight, state_too: bool, priority: Priority) -> None:
+        asked_at, flight.asked = self._clock.wall(), True
         read = False
         try:
             assignments, details = await asyncio.gather(
@@ -136,11 +159,12 @@ class Readings:
             read = assignments is not None or details is not None
             if read:
                 listed = assignments is not None
-                self._read.append(Reading(esim.id, asked_at, assignments, listed, details))
+                reading = Reading(esim.id, asked_at, assignments, listed, details)
+                self._read.append((flight, reading))
         finally:
             # Otherwise it is on its way until it is recorded: nobody else need ask.
             if not read:
-                self._flights.pop(esim.id, None)
+                self._land(flight, esim.id)
 
     async def _finish(self, reads: Sequence[asyncio.Task[None]]) -> None:
         # Around what may go on after the request that asked for it.
@@ -158,15 +182,20 @@ class Readings:
     async def _record(self) -> None:
         """Records all that was read by now, at once for all who wait."""
         async with self._recording:
-            readings, self._read = self._read, []
-            if not readings:
+            landed, self._read = self._read, []
+            if not landed:
                 return
             try:
                 async with self._database.system() as connection:
-                    await record(connection, readings, self._clock.wall())
+                    for readings in _of_different_esims([reading for _, reading in landed]):
+                        await record(connection, readings, self._clock.wall())
             finally:
-                for reading in readings:
-                    self._flights.pop(reading.esim_id, None)
+                for flight, reading in landed:
+                    self._land(flight, reading.esim_id)
+
+    def _land(self, flight: Flight, esim_id: UUID) -> None:
+        if self._flights.get(esim_id) is flight:  # else a later one is on its way
+            del self._flights[esim_id]
 
     def _in_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work)
@@ -178,6 +207,15 @@ class Readings:
         self._tasks.discard(task)
         if not task.cancelled() and isinstance(task.exception(), Failure):
             logger.warning("readings were not kept and will be read again: %s", task.exception())
+
+
+def _of_different_esims(readings: Sequence[Reading]) -> Iterator[list[Reading]]:
+    """In turns: an eSIM that was asked for anew has two."""
+    of_esim: defaultdict[UUID, list[Reading]] = defaultdict(list)
+    for reading in readings:
+        of_esim[reading.esim_id].append(reading)
+    for turn in zip_longest(*of_esim.values()):
+        yield [reading for reading in turn if reading is not None]
 
 
 async def _or_none(asked: Coroutine[Any, Any, T]) -> T | None:

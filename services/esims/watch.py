@@ -59,8 +59,9 @@ class Watch:
 
 def next_look(esim: ESIM, due: Due, now: datetime) -> datetime | None:
     """When to look again at the eSIM as it is now; None: not before a bundle on it ends."""
-    # A look that brought no answer is made again, also where it was only to settle a suspension.
-    heard = esim.as_of is not None and esim.as_of > (due.esim.as_of or esim.created_at)
+    # A look that brought no answer is made again, also where it was only to settle a suspension; and
+    # the answer to a question of before, which another replica had, may miss what this look is for.
+    heard = esim.as_of is not None and esim.as_of >= due.until - LEASE
     if heard and not needs_following(esim):
         return None
     pause = min(FIRST_PAUSE * 2 ** min(due.count - 1, 20), LONGEST_PAUSE)

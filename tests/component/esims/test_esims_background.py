@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from services.esims import follow_store, reference_store
+from services.esims.esim import ESIM
 from services.esims.watch import FIRST_PAUSE, FOLLOWED_FOR, LEASE
 from tests.component.esims.conftest import at_provider
 from tests.component.esims.parts import Parts, wired
@@ -82,6 +83,40 @@ async def test_a_look_asked_for_during_another_is_still_made(parts: Parts) -> No
         await follow_store.follow_soon(connection, [esim.id], now)
         await follow_store.schedule_follows(connection, [(due, None)], now)
     assert await parts.watch.look() == 1
+
+
+async def asked_but_not_answered(parts: Parts, esim: ESIM) -> None:
+    """Begins a reading whose answers, of before what follows, come a second later."""
+    fault = {"path": "/esims/*", "effect": "done", "delay_seconds": 1, "count": 2}
+    await parts.provider.control("POST", "/faults", fault)
+    await parts.readings.freshen([esim], time_left=0)
+    while (await parts.provider.control("GET", "/faults"))["faults"]:
+        await asyncio.sleep(0)  # until both questions have come
+
+
+async def test_a_look_sees_what_happened_while_a_reading_was_on_its_way(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    await asked_but_not_answered(parts, esim)
+    await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
+    async with parts.database.system() as connection:
+        await follow_store.follow_soon(connection, [esim.id], parts.clock.wall())
+    assert await parts.watch.look() == 1
+    assert await parts.status(esim.id) == "ACTIVE"
+
+
+async def test_a_forced_reading_sees_what_happened_while_another_was_on_its_way(
+    parts: Parts,
+) -> None:
+    (esim,) = await parts.deliver()
+    await asked_but_not_answered(parts, esim)
+    await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
+    await parts.readings.freshen([esim], force=True)
+    assert await parts.status(esim.id) == "ACTIVE"
+    # The older answer changes nothing when it comes.
+    while await parts.asked("/bundles") < 2:
+        await asyncio.sleep(0)
+    await parts.readings.read_all([esim])
+    assert await parts.status(esim.id) == "ACTIVE"
 
 
 async def test_two_replicas_share_the_looks(parts: Parts) -> None:

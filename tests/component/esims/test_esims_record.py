@@ -101,6 +101,14 @@ async def test_a_bundle_that_the_list_lacked_by_mistake_comes_back(parts: Parts)
     assert back.status is ESIMStatus.ACTIVE
 
 
+async def test_an_old_list_does_not_bring_back_what_a_newer_one_lacks(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    await take_in(parts, esim, told(esim, "queued"))
+    await take_in(parts, esim, after=3)
+    late = await take_in(parts, esim, told(esim, "queued"), after=2)
+    assert late.status is ESIMStatus.CANCELLED
+
+
 async def test_an_old_list_does_not_take_a_newer_bundle_off(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     await take_in(parts, esim, told(esim, "queued"), after=5)

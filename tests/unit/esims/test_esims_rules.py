@@ -25,7 +25,7 @@ from services.esims.esim import (
     status_of,
 )
 from services.esims.follow_store import Due
-from services.esims.watch import FIRST_PAUSE, FOLLOWED_FOR, LONGEST_PAUSE, next_look
+from services.esims.watch import FIRST_PAUSE, FOLLOWED_FOR, LEASE, LONGEST_PAUSE, next_look
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 GB = 10**9
@@ -259,7 +259,7 @@ def look(count: int, after: timedelta) -> datetime | None:
     """The next look at an unused eSIM to activate that was read just now."""
     now = NOW + after
     followed = esim(auto_activate=True, state_read_at=now, bundles_read_at=now)
-    return next_look(followed, Due(esim(auto_activate=True), count, now), now)
+    return next_look(followed, Due(esim(auto_activate=True), count, now + LEASE), now)
 
 
 def test_looks_become_rarer_up_to_a_bound_and_end() -> None:
@@ -269,8 +269,8 @@ def test_looks_become_rarer_up_to_a_bound_and_end() -> None:
     assert look(1000, FOLLOWED_FOR) is None
 
 
-def test_a_look_without_an_answer_is_made_again() -> None:
-    unheard = esim()
-    assert next_look(unheard, Due(unheard, 1, NOW), NOW) == NOW + FIRST_PAUSE
-    heard = esim(state_read_at=NOW + timedelta(seconds=1))
-    assert next_look(heard, Due(unheard, 1, NOW), NOW + timedelta(seconds=2)) is None
+@pytest.mark.parametrize("asked", [None, NOW - timedelta(microseconds=1)])
+def test_a_look_without_an_answer_to_its_own_question_is_made_again(asked: datetime | None) -> None:
+    due = Due(esim(), 1, NOW + LEASE)
+    assert next_look(esim(state_read_at=asked), due, NOW) == NOW + FIRST_PAUSE
+    assert next_look(esim(state_read_at=NOW), due, NOW + timedelta(seconds=2)) is None
