@@ -15,7 +15,8 @@ import pytest
 
 from migrations import runner
 from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
-from tests.fixtures.platform import PATIENCE, open_platform
+from tests.fixtures.patience import PATIENCE
+from tests.fixtures.platform import open_platform
 from tests.fixtures.postgres import Databases, Server
 
 with warnings.catch_warnings():
@@ -24,7 +25,6 @@ with warnings.catch_warnings():
 
 ROOT = Path(__file__).parents[2]
 # Seconds. Two servers and two whole platforms one after the other, on a machine with other work.
-pytestmark = pytest.mark.timeout(300)
 TABLES = """
 select format('%I.%I', schemaname, tablename) as name from pg_tables
 where schemaname in ('catalogue', 'orders', 'esims', 'webhooks', 'migrations') order by 1

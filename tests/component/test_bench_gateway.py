@@ -42,9 +42,6 @@ async def bare(folder: Path, answer: object) -> AsyncIterator[tuple[aiohttp.Clie
 @pytest.mark.skipif(
     node_is_missing() is not None, reason=f"the rivals need it: {node_is_missing()}"
 )
-@pytest.mark.timeout(
-    300
-)  # seconds: it may install the rivals, and starts the platform and five servers
 async def test_all_servers_answer_the_same_data() -> None:
     async with comparing(available(SERVERS), QUERIES, KEPT, None) as (machine, servers, questions):
         assert {OURS, APOLLO, MERCURIUS, BARE} <= {server.name for server in servers}

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.fixtures.door import Door
-from tests.fixtures.platform import BUNDLE, PATIENCE, Platform
+from tests.fixtures.patience import PATIENCE
+from tests.fixtures.platform import BUNDLE, Platform
 
 ROOT = Path(__file__).parents[2]
 FILES = ROOT.parent / "shared" / "esim-go" / "callbacks"

@@ -18,7 +18,7 @@ from kit.errors import Failure, Kind
 from protos.orders.v1 import orders_pb2
 from protos.webhooks.v1 import webhooks_pb2
 from protos.webhooks.v1.webhooks_pb2_grpc import WebhooksServiceStub
-from tests.fixtures.platform import PATIENCE
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.two_customers import NAME, TwoCustomers, told
 
 ROOT = Path(__file__).parents[2]

@@ -17,10 +17,9 @@ from tests.fixtures.changes import Changes
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.gateway_customer import ORDER_ID, order
 from tests.fixtures.neighbours import Auth, Serving
+from tests.fixtures.patience import PATIENCE
 
 FOLLOW = "subscription($id: ID!) { orderUpdated(orderId: $id) { id status } }"
-# Seconds. Longer than any event takes; it only ends a test that hangs.
-PATIENCE = 30
 
 
 @dataclass(slots=True)

@@ -16,11 +16,10 @@ from kit.auth import Role
 from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
 from tests.fixtures.gateway import Client
 from tests.fixtures.neighbours import Serving
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.platform import Platform
 
 WINDOW = "{ featuredPlans(first: 5) { id name price } }"
-# Seconds. Longer than any notice takes; it only ends a test that hangs.
-PATIENCE = 30.0
 
 
 @pytest.fixture

@@ -17,9 +17,7 @@ from tests.fixtures.changes import Changes
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.gateway_customer import esim
 from tests.fixtures.neighbours import Serving
-
-# Seconds. Longer than any step takes; it only ends a test that hangs.
-PATIENCE = 60
+from tests.fixtures.patience import PATIENCE
 
 
 def numbers(message: dict[str, int]) -> Iterable[tuple[str, int]]:

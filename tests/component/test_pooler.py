@@ -16,12 +16,12 @@ from kit.auth import Role, Session
 from kit.db import Database
 from kit.env import Env
 from kit.service_settings import ServiceSettings
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.platform import Platform
 from tests.fixtures.postgres import Databases, Server
 from tests.fixtures.sockets import connected
 
 OWNERS = ("catalogue", "orders", "esims", "webhooks")
-PATIENCE = 30.0
 # Fewer connections than the processes open, so that they surely take turns on them.
 LENT = 2
 

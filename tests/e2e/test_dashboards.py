@@ -21,7 +21,6 @@ from tests.fixtures.scraping import address
 OBSERVABILITY = Path(__file__).parents[2] / "deploy" / "observability"
 DASHBOARDS = sorted((OBSERVABILITY / "grafana" / "dashboards").glob("*.json"))
 pytestmark = [
-    pytest.mark.timeout(300),  # seconds; nine processes start on a machine with other tests
     pytest.mark.skipif(
         shutil.which("prometheus") is None,
         reason="prometheus is not installed (Debian: apt-get install prometheus)",

@@ -1,12 +1,9 @@
 """A customer's whole way on one machine, as `make up` starts it."""
 
 import aiohttp
-import pytest
 
 from tests.e2e.journey import Stack, travel
 from tests.fixtures.one_machine import Starting
-
-pytestmark = pytest.mark.timeout(300)  # seconds; nine processes start on a machine with other tests
 
 
 async def test_every_documented_operation_from_browsing_to_cancelling(

@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
-import pytest
 
 from tests.fixtures.busy_shop import SETTINGS, BusyShop
 from tests.fixtures.one_machine import Starting
 from tests.fixtures.scraping import PROCESSES, scrape
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.timeout(300)  # seconds; nine processes start on a machine with other tests
 
 ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| ([\w, ]*)\| ([\w, ]+) \|", re.MULTILINE)
 # What a shop that does everything once has no reason to change, or has changed back by the end: open

@@ -12,10 +12,6 @@ from tests.chaos.purchase.buyers import Buyers
 from tests.chaos.purchase.machine import running
 from tests.e2e.journey import Stack, travel
 
-pytestmark = pytest.mark.timeout(
-    300
-)  # seconds; eight processes start on a machine with other tests
-
 ROOT = Path(__file__).parents[2]
 # The last release, as long as it runs somewhere; the next one's commit takes its place.
 RELEASED = "234e9e0f784b6cfe7eab9d263dd6ce584670cf86"

@@ -7,17 +7,13 @@ import json
 from collections.abc import Callable
 
 import aiohttp
-import pytest
 
 from cli.environment import SANDBOX_KEY
 from tests.fixtures.collector import Collector, Received
 from tests.fixtures.gateway import Client
 from tests.fixtures.one_machine import Starting
+from tests.fixtures.patience import PATIENCE
 
-pytestmark = pytest.mark.timeout(300)  # seconds; nine processes start on a machine with other tests
-
-# Seconds. Processes send what they have every five; it only ends a test that hangs.
-PATIENCE = 60
 BUY = """mutation($id: ID!) { purchaseESIM(planId: $id, input: {quantity: 1}) {
     success order { status esims { iccid activationCode } } } }"""
 

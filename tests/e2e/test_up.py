@@ -13,7 +13,6 @@ import pytest
 from tests.fixtures.one_machine import Starting, Up
 
 # Seconds. Three starts of nine processes each, on a machine that runs other tests too.
-pytestmark = pytest.mark.timeout(300)
 
 MEMBERS = {
     "postgres": "bin/postgres",

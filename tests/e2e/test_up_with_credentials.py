@@ -11,8 +11,6 @@ from tests.fixtures.neighbours import Auth, PlayedProvider
 from tests.fixtures.one_machine import ROOT, Starting
 from tests.fixtures.postgres import Databases
 
-pytestmark = pytest.mark.timeout(300)
-
 EMAIL, PASSWORD = "owner@example.com", "correct horse battery"
 
 

@@ -6,11 +6,7 @@ from tests.chaos.fleet import balancer, fleet
 from tests.chaos.outages.run import run
 from tests.chaos.rolling.run import SETTINGS
 
-pytestmark = [
-    # Seconds. Fifteen processes on a machine with other work, and four times a recovery.
-    pytest.mark.timeout(300),
-    pytest.mark.skipif(not balancer.found(), reason=balancer.MISSING),
-]
+pytestmark = pytest.mark.skipif(not balancer.found(), reason=balancer.MISSING)
 
 
 async def test_what_fails_without_a_neighbour_fails_with_its_code_and_is_well_again_by_itself() -> (

@@ -1,11 +1,8 @@
 """The small runs of `make chaos-purchase`, and the proof that it finds what it looks for."""
 
-import pytest
-
 from tests.chaos.purchase.run import shop
 
 # Seconds. A platform of nine processes, killed and started again on a machine with other work.
-pytestmark = pytest.mark.timeout(300)
 
 
 async def test_nothing_is_bought_twice_or_lost_whatever_breaks() -> None:

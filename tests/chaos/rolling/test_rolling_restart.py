@@ -5,11 +5,7 @@ import pytest
 from tests.chaos.fleet import balancer, fleet
 from tests.chaos.rolling.run import SETTINGS, Plan, run
 
-pytestmark = [
-    # Seconds. Fifteen processes and their replacements, on a machine with other work.
-    pytest.mark.timeout(300),
-    pytest.mark.skipif(not balancer.found(), reason=balancer.MISSING),
-]
+pytestmark = pytest.mark.skipif(not balancer.found(), reason=balancer.MISSING)
 
 
 async def test_replacing_replicas_loses_nothing() -> None:

@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import aiohttp
 import pytest
 
-from kit import rpc_client
+from kit import rpc_client, timestamps
 from kit.provider import ProviderSettings
 from kit.service_settings import ServiceSettings, SessionSettings
 from protos.esims.v1 import esims_pb2 as pb
@@ -17,13 +18,12 @@ from sandbox.state.records import Esim
 from services.esims.__main__ import serve
 from services.esims.settings import Settings
 from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
 
 Answer = TypeVar("Answer")
 
 BUNDLE = "esim_1GB_7D_GB_V2"
-# Longer than any call of a test takes; without one, a test that hangs would say nothing.
-TIMEOUT = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Service:
         method: Callable[..., Awaitable[Answer]],
         request: Any,
         token: str | None = None,
-        timeout: float = TIMEOUT,
+        timeout: float = PATIENCE,
     ) -> Answer:
         """Calls as the first customer, or with another token; raises Failure."""
         return await rpc_client.call(method, request, token=token or self.token, timeout=timeout)
@@ -133,8 +133,24 @@ class Service:
         (usage,) = answer.usages
         return usage
 
+    async def usage_from_now(self, esim: pb.ESIM) -> pb.ESIMUsage:
+        """The use as the provider tells it to a question that is put after this call.
+
+        A reading of before, begun for somebody who follows the eSIM, may still be on its way: who asks
+        then waits for that one, and it may end up in the database behind any number of seconds of `age`.
+        """
+        now = datetime.now(UTC)
+        while True:
+            await self.age(400)
+            usage = await self.usage(esim)
+            if usage.HasField("as_of") and timestamps.from_proto(usage.as_of) > now:
+                return usage
+
     async def age(self, seconds: int) -> None:
-        """Makes what is kept so much older, as if the time had passed."""
+        """Makes what is kept so much older, as if the time had passed.
+
+        Where nothing of the service's own reads meanwhile: see `usage_from_now`.
+        """
         for column, table in (
             ("bundles_read_at", "esims"),
             ("state_read_at", "esims"),

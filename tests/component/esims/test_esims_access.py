@@ -12,7 +12,8 @@ from kit.errors import Failure, Kind
 from protos.esims.v1 import esims_pb2 as pb
 from protos.esims.v1 import events_pb2
 from services.esims.servicer import ACCESS
-from tests.component.esims.conftest import TIMEOUT, Service, at_provider, buy, registration
+from tests.component.esims.conftest import Service, at_provider, buy, registration
+from tests.fixtures.patience import PATIENCE
 
 # A method of one eSIM, and its request.
 OF_ONE: dict[str, Callable[[str], Any]] = {
@@ -69,7 +70,7 @@ async def test_without_a_session_every_method_refuses(service: Service) -> None:
         for token in (None, "nonsense", esim.id):
             with pytest.raises(Failure) as caught:
                 await rpc_client.call(
-                    getattr(service.stub, name), request, token=token, timeout=TIMEOUT
+                    getattr(service.stub, name), request, token=token, timeout=PATIENCE
                 )
             assert caught.value.kind is Kind.UNAUTHENTICATED, name
     for token in (None, "nonsense", esim.id):

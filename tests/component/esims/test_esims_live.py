@@ -10,7 +10,8 @@ import pytest
 from kit import rpc_client
 from kit.errors import Failure, Kind
 from protos.esims.v1 import esims_pb2 as pb
-from tests.component.esims.conftest import TIMEOUT, Service, at_provider
+from tests.component.esims.conftest import Service, at_provider
+from tests.fixtures.patience import PATIENCE
 
 
 class Watching:
@@ -20,7 +21,7 @@ class Watching:
         self._messages = messages
 
     async def next(self) -> list[pb.WatchedESIM]:
-        async with asyncio.timeout(TIMEOUT):
+        async with asyncio.timeout(PATIENCE):
             return list((await anext(self._messages)).esims)
 
     async def until(self, status: "pb.ESIMStatus.ValueType") -> pb.WatchedESIM:
@@ -68,8 +69,7 @@ async def test_use_is_told_to_its_end(service: Service) -> None:
         await stream.next()
         for used, status in ((250, pb.ESIM_STATUS_ACTIVE), (750, pb.ESIM_STATUS_EXPIRED)):
             await service.device(esim, "use-data", megabytes=used, country="GB")
-            await service.age(400)
-            await service.usage(esim)
+            await service.usage_from_now(esim)
             seen = await stream.until(status)
         # Nothing can be used any more, and how much it was is still told.
         assert (seen.data_used_mb, seen.data_remaining_mb) == (1000, 0)

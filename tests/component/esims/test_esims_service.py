@@ -13,8 +13,9 @@ from protos.esims.v1 import esims_pb2 as pb
 from protos.esims.v1 import esims_pb2_grpc
 from services.esims.__main__ import serve
 from services.esims.settings import Settings
-from tests.component.esims.conftest import TIMEOUT, buy, registration
+from tests.component.esims.conftest import buy, registration
 from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
+from tests.fixtures.patience import PATIENCE
 
 
 async def test_a_call_does_not_wait_for_a_provider_that_is_slow(
@@ -33,19 +34,19 @@ async def test_a_call_does_not_wait_for_a_provider_that_is_slow(
                 stub.RegisterESIMs,
                 registration(delivered, customer),
                 token=auth.service_role_key,
-                timeout=TIMEOUT,
+                timeout=PATIENCE,
             )
         ).esims
         answer = await rpc_client.call(
             stub.BatchGetUsage,
             pb.BatchGetUsageRequest(esim_ids=[esim.id]),
             token=token,
-            timeout=TIMEOUT,
+            timeout=PATIENCE,
         )
         (usage,) = answer.usages
         assert (usage.active_bundles, usage.HasField("as_of")) == (0, False)
         got = await rpc_client.call(
-            stub.GetESIM, pb.GetESIMRequest(esim_id=esim.id), token=token, timeout=TIMEOUT
+            stub.GetESIM, pb.GetESIMRequest(esim_id=esim.id), token=token, timeout=PATIENCE
         )
         assert got.esim.status == pb.ESIM_STATUS_ASSIGNED
         await channel.close()
@@ -65,10 +66,10 @@ async def test_what_was_kept_is_there_after_a_restart(
             stub = esims_pb2_grpc.ESIMsServiceStub(channel)
             if not seen:
                 await rpc_client.call(
-                    stub.RegisterESIMs, request, token=auth.service_role_key, timeout=TIMEOUT
+                    stub.RegisterESIMs, request, token=auth.service_role_key, timeout=PATIENCE
                 )
             answer = await rpc_client.call(
-                stub.ListESIMs, pb.ListESIMsRequest(), token=token, timeout=TIMEOUT
+                stub.ListESIMs, pb.ListESIMsRequest(), token=token, timeout=PATIENCE
             )
             seen.append([esim.iccid for esim in answer.esims])
             await channel.close()
@@ -90,7 +91,7 @@ async def test_a_provider_that_is_away_is_told_where_only_it_can_answer(
                 stub.RegisterESIMs,
                 registration(delivered, customer),
                 token=auth.service_role_key,
-                timeout=TIMEOUT,
+                timeout=PATIENCE,
             )
         ).esims
         for method, request in (
@@ -100,10 +101,10 @@ async def test_a_provider_that_is_away_is_told_where_only_it_can_answer(
             (stub.RefreshESIM, pb.RefreshESIMRequest(esim_id=esim.id)),
         ):
             with pytest.raises(Failure) as caught:
-                await rpc_client.call(method, request, token=token, timeout=TIMEOUT)
+                await rpc_client.call(method, request, token=token, timeout=PATIENCE)
             assert caught.value.kind is Kind.UNAVAILABLE
         got = await rpc_client.call(
-            stub.GetESIM, pb.GetESIMRequest(esim_id=esim.id), token=token, timeout=TIMEOUT
+            stub.GetESIM, pb.GetESIMRequest(esim_id=esim.id), token=token, timeout=PATIENCE
         )
         assert got.esim.status == pb.ESIM_STATUS_ASSIGNED
         await channel.close()

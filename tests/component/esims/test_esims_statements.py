@@ -16,9 +16,9 @@ from services.esims.refresh import Refresh
 from services.esims.servicer import ACCESS, ESIMsServicer
 from services.esims.store import SELECT_PAGE_OF_CUSTOMER
 from services.esims.suspend import Suspension
-from tests.component.esims.conftest import TIMEOUT
 from tests.component.esims.parts import Parts, wired
 from tests.fixtures.neighbours import Auth, PlayedProvider
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
 
 
@@ -77,7 +77,7 @@ async def test_the_statements_of_a_call_do_not_grow_with_its_esims(
                 if method == "BatchListBundles"
                 else pb.BatchGetUsageRequest(esim_ids=ids),
                 token=await auth.token("ada@example.com"),
-                timeout=TIMEOUT,
+                timeout=PATIENCE,
             )
             told = answer.bundles if method == "BatchListBundles" else answer.usages
             assert {item.esim_id for item in told} == set(ids)

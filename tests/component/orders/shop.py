@@ -27,6 +27,7 @@ from sandbox.switches import Switches
 from services.orders.__main__ import serve
 from services.orders.settings import Settings
 from tests.fixtures.neighbours import Auth, Serving
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
 
 AWAY = Failure(Kind.UNAVAILABLE, "SERVICE_UNAVAILABLE", "away")
@@ -191,9 +192,9 @@ async def shop(
     await running.stop()
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Waits for what another process writes to the database, which nothing here can await."""
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(PATIENCE):
         while not await condition():
             await asyncio.sleep(0.05)
 

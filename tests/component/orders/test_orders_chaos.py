@@ -45,7 +45,7 @@ async def test_every_payment_belongs_to_one_order_and_every_order_to_one_payment
             )
             return bool(left == 0)
 
-        await until(settled, seconds=60)
+        await until(settled)
     rows = await shop.databases.admin.fetch(
         "select id, status, provider_reference from orders.esim_orders"
     )

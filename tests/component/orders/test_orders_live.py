@@ -8,9 +8,7 @@ import pytest
 
 from protos.orders.v1 import orders_pb2
 from tests.component.orders.shop import Shop, reason_of, request
-
-# Seconds. Longer than any step takes; it only ends a test that hangs.
-PATIENCE = 30
+from tests.fixtures.patience import PATIENCE
 
 
 async def until(stream: Any, *statuses: "orders_pb2.OrderStatus.ValueType") -> orders_pb2.Order:

@@ -22,13 +22,12 @@ from services.esims.settings import Settings as ESIMsSettings
 from tests.component.esims.conftest import BUNDLE, buy, registration
 from tests.fixtures.free_ports import free_ports
 from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
 from webhooks.__main__ import serve
 from webhooks.settings import Settings
 
 KEY = "webhook-signing-key"
-# Seconds. Longer than any step takes; it only ends a test that hangs.
-PATIENCE = 30
 NOBODY_LISTENS = "127.0.0.1:1"
 
 

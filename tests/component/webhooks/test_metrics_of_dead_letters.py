@@ -17,13 +17,13 @@ from protos.webhooks.v1.webhooks_pb2_grpc import WebhooksServiceStub
 from tests.component.webhooks.conftest import (
     KEY,
     NOBODY_LISTENS,
-    PATIENCE,
     Platform,
     Post,
     esims_settings,
 )
 from tests.fixtures.free_ports import free_ports
 from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
 from webhooks.upkeep import MEASURE_EVERY
 

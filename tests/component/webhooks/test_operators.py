@@ -17,7 +17,8 @@ from kit.db import Database
 from kit.errors import Failure, Kind
 from protos.webhooks.v1 import webhooks_pb2 as pb
 from protos.webhooks.v1.webhooks_pb2_grpc import WebhooksServiceStub
-from tests.component.webhooks.conftest import PATIENCE, Platform
+from tests.component.webhooks.conftest import Platform
+from tests.fixtures.patience import PATIENCE
 from webhooks.__main__ import MIGRATION
 from webhooks.metrics import Metrics
 from webhooks.upkeep import Upkeep

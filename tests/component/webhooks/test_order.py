@@ -10,7 +10,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from kit import rpc_client, timestamps
 from protos.esims.v1 import events_pb2 as pb
 from tests.component.esims.conftest import BUNDLE
-from tests.component.webhooks.conftest import PATIENCE, Platform
+from tests.component.webhooks.conftest import Platform
+from tests.fixtures.patience import PATIENCE
 
 BEGAN = datetime(2026, 2, 3, 9, 12, 44, tzinfo=UTC)
 GB = 10**9
