@@ -138,7 +138,7 @@ class Events(RuleBasedStateMachine):
             )
             return bool(left == 0)
 
-        self.run(until(rest, 50))
+        self.run(until(rest))
 
 
 async def test_whatever_happens_in_whatever_order(shop: Shop) -> None:
