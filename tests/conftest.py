@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.fixtures.one_machine",
     "tests.fixtures.gateway",
     "tests.fixtures.gateway_customer",
+    "tests.fixtures.gateway_workers",
     "tests.fixtures.javascript",
     "tests.fixtures.chromium",
     "tests.fixtures.platform",
