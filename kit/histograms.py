@@ -15,7 +15,7 @@ from typing import Any
 
 from opentelemetry import metrics
 from opentelemetry.context import Context
-from opentelemetry.metrics import CallbackT
+from opentelemetry.metrics import CallbackT, _Gauge
 from opentelemetry.util.types import Attributes
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import HistogramMetricFamily
@@ -162,6 +162,9 @@ class Meter(metrics.Meter):
         self, name: str, unit: str = "", description: str = ""
     ) -> metrics.UpDownCounter:
         return self._others.create_up_down_counter(name, unit, description)
+
+    def create_gauge(self, name: str, unit: str = "", description: str = "") -> _Gauge:
+        return self._others.create_gauge(name, unit, description)
 
     def create_observable_counter(
         self,
