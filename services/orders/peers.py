@@ -11,18 +11,13 @@ from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc
 from services.orders.order import DeliveredESIM, Order, Plan, Target
 
-# Seconds. Each is one indexed statement at the peer; more means that it is in trouble.
-READ_TIMEOUT = 3.0
-WRITE_TIMEOUT = 5.0
-# Seconds. The esims service asks the provider, in line with other requests.
-PROVIDER_TIMEOUT = 10.0
-
 
 class Catalogue:
-    """Plans, read with the buyer's own session."""
+    """Plans, read with the buyer's own session; `timeout` in seconds."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, *, timeout: float) -> None:
         self._stub = catalogue_pb2_grpc.CatalogueServiceStub(channel)
+        self._timeout = timeout
 
     async def get_plan(self, plan_id: UUID, quantity: int, token: str) -> Plan:
         """The plan, if that many of it can be ordered now.
@@ -33,7 +28,7 @@ class Catalogue:
         request = catalogue_pb2.GetPlanRequest(id=str(plan_id), tell_confirmed_at=True)
         try:
             answer = await rpc_client.call(
-                self._stub.GetPlan, request, token=token, timeout=READ_TIMEOUT
+                self._stub.GetPlan, request, token=token, timeout=self._timeout
             )
         except Failure as failure:
             if failure.kind in (Kind.UNAVAILABLE, Kind.DEADLINE):
@@ -73,11 +68,15 @@ class Catalogue:
 
 
 class ESIMs:
-    """The esims service, called as the platform itself, and for reads with the buyer's session."""
+    """The esims service, called as the platform itself, and for reads with the buyer's session.
 
-    def __init__(self, channel: grpc.aio.Channel, service_role_key: str) -> None:
+    `timeout` in seconds.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, service_role_key: str, *, timeout: float) -> None:
         self._stub = esims_pb2_grpc.ESIMsServiceStub(channel)
         self._key = service_role_key
+        self._timeout = timeout
 
     async def get_target(
         self, esim_id: UUID, customer_id: UUID, bundle_name: str, token: str
@@ -91,7 +90,7 @@ class ESIMs:
                 self._stub.GetESIM,
                 esims_pb2.GetESIMRequest(esim_id=str(esim_id)),
                 token=token,
-                timeout=READ_TIMEOUT,
+                timeout=self._timeout,
             )
         except Failure as failure:
             if failure.kind is not Kind.NOT_FOUND:
@@ -104,7 +103,7 @@ class ESIMs:
             self._stub.CheckCompatibility,
             esims_pb2.CheckCompatibilityRequest(esim_id=str(esim_id), bundle_name=bundle_name),
             token=token,
-            timeout=PROVIDER_TIMEOUT,
+            timeout=2 * self._timeout,  # it asks the provider, in line with other requests
         )
         return Target(esim_id, found.esim.iccid, answer.compatible)
 
@@ -127,7 +126,7 @@ class ESIMs:
             ],
         )
         await rpc_client.call(
-            self._stub.RegisterESIMs, request, token=self._key, timeout=WRITE_TIMEOUT
+            self._stub.RegisterESIMs, request, token=self._key, timeout=self._timeout
         )
 
     async def cancel_order_bundles(self, order: Order, iccids: Sequence[str] = ()) -> None:
@@ -138,7 +137,7 @@ class ESIMs:
             order_reference=order.provider_reference or "",
         )
         await rpc_client.call(
-            self._stub.CancelOrderBundles, request, token=self._key, timeout=WRITE_TIMEOUT
+            self._stub.CancelOrderBundles, request, token=self._key, timeout=self._timeout
         )
 
 

@@ -17,6 +17,7 @@ class Settings:
     provider: ProviderSettings
     catalogue_address: str
     esims_address: str
+    peer_wait: float = 5.0
     purchase_wait: float = 10.0
     settling: float = 600.0
     clock_tolerance: float = 300.0
@@ -37,6 +38,15 @@ class Settings:
             ),
             esims_address=env.text(
                 "ESIMS_ADDRESS", "Where the esims service is.", "localhost:50053"
+            ),
+            # Each is one indexed statement at the peer; more means that it is in trouble.
+            peer_wait=env.number(
+                "ORDERS_PEER_SECONDS",
+                "Seconds that a call to the catalogue or the esims service may take; twice as many where"
+                " eSIM Go is asked.",
+                5,
+                low=0.1,
+                high=60,
             ),
             purchase_wait=env.number(
                 "ORDERS_PURCHASE_WAIT",

@@ -28,7 +28,8 @@ def environment(shop: Shop) -> dict[str, str]:
         "ESIM_GO_API_KEY": shop.settings.provider.api_key,
         "CATALOGUE_ADDRESS": shop.settings.catalogue_address,
         "ESIMS_ADDRESS": shop.settings.esims_address,
-        "ORDERS_PURCHASE_WAIT": "1",
+        "ORDERS_PEER_SECONDS": "60",  # a slow machine is no failure
+        "ORDERS_PURCHASE_WAIT": "25",
         "DRAIN_SECONDS": "0",
     }
     for owner in ("catalogue", "orders", "esims"):

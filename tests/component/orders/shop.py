@@ -183,7 +183,8 @@ async def shop(
         provider=ProviderSettings(running.url, "sandbox-api-key", timeout=20.0),
         catalogue_address=peers,
         esims_address=peers,
-        purchase_wait=25.0,  # a slow machine is no failure
+        peer_wait=PATIENCE,  # a slow machine is no failure
+        purchase_wait=25.0,
         settling=0.5,
         recovery_every=0.1,
     )

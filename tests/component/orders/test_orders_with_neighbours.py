@@ -50,12 +50,14 @@ async def test_a_plan_of_the_catalogue_becomes_an_esim_of_its_buyer(shop: Shop) 
 
 @asynccontextmanager
 async def process(shop: Shop) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
-    """The orders service as a process of its own, and its port."""
+    """The orders service as a process of its own that answers before a purchase ends, and its port."""
     running = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "services.orders",
-        env=os.environ | environment(shop) | {"LOG_FORMAT": "text", "ORDERS_METRICS_PORT": "off"},
+        env=os.environ
+        | environment(shop)
+        | {"LOG_FORMAT": "text", "ORDERS_METRICS_PORT": "off", "ORDERS_PURCHASE_WAIT": "1"},
         stderr=asyncio.subprocess.PIPE,
     )
     assert running.stderr is not None
