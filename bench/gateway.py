@@ -147,7 +147,8 @@ async def _measure(wishes: Wishes, core: int | None) -> None:
 
 def available(wanted: Sequence[str]) -> list[str]:
     """Which of them can run here; says which can't, and why."""
-    found = [name for name in gateway_servers.SERVERS if name in wanted]
+    known = (*gateway_servers.SERVERS, gateway_servers.TWO)
+    found = [name for name in known if name in wanted]
     rivals = (gateway_servers.APOLLO, gateway_servers.APOLLO_CACHED, gateway_servers.MERCURIUS)
     if any(name in rivals for name in found):
         if reason := gateway_servers.node_is_missing():
@@ -197,7 +198,7 @@ class Names(click.ParamType[list[str]]):
 @click.option(
     "--only",
     envvar="ONLY",
-    type=Names(gateway_servers.SERVERS),
+    type=Names((*gateway_servers.SERVERS, gateway_servers.TWO)),
     default=",".join(gateway_servers.SERVERS),
     show_default=True,
     help="Servers.",
@@ -220,6 +221,12 @@ class Names(click.ParamType[list[str]]):
 @click.option(
     "--quick", envvar="QUICK", is_flag=True, help="ours and apollo, public queries, 16 connections."
 )
+@click.option(
+    "--spread",
+    envvar="SPREAD",
+    is_flag=True,
+    help="No core is kept for the servers: everybody shares all of them.",
+)
 def main(
     rounds: int,
     seconds: int,
@@ -228,6 +235,7 @@ def main(
     queries: list[str],
     services: str,
     quick: bool,
+    spread: bool,
 ) -> None:
     """Prints tables of what was measured."""
     if shutil.which("wrk") is None:
@@ -241,10 +249,10 @@ def main(
         f" load before the run {os.getloadavg()[0]:.1f}; services: {services};"
         f" medians of {rounds} runs of {seconds} s"
     )
-    core = _apart()
+    core = None if spread else _apart()
     wishes = Wishes(rounds, seconds, numbers, available(only), queries, services)
     asyncio.run(_measure(wishes, core))
-    if not quick:
+    if not (quick or spread):
         click.echo(asyncio.run(gateway_counts.count(SETTINGS, wishes.only, queries)))
 
 

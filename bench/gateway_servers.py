@@ -22,6 +22,8 @@ from tests.fixtures.free_ports import free_ports
 OURS, CACHED, APOLLO, APOLLO_CACHED, MERCURIUS, BARE = SERVERS = (
     *("ours", "ours-cached", "apollo", "apollo-cached", "mercurius", "bare"),
 )
+# Ours as two processes on its port, whose time is told together; only together with SPREAD.
+TWO = "ours-two"
 # What keeps answers is asked for public data alone: nothing else may be kept.
 WITH_CACHE = (CACHED, APOLLO_CACHED)
 ADDRESSES = ("CATALOGUE_ADDRESS", "ORDERS_ADDRESS", "ESIMS_ADDRESS")
@@ -126,12 +128,13 @@ class Starter:
         if name == BARE:
             module = (sys.executable, "-m", "bench.gateway_bare", str(port), str(answers))
             return module, surroundings(os.environ)
-        if name in (OURS, CACHED):
+        if name in (OURS, CACHED, TWO):
             environment = {
                 **self.environment,
                 **self.addresses,
                 "GATEWAY_PORT": str(port),
                 "GATEWAY_METRICS_PORT": "0",
+                "GATEWAY_PROCESSES": "2" if name == TWO else "1",
                 "GATEWAY_RESPONSE_CACHE_SECONDS": "60" if name == CACHED else "0",
             }
             return (sys.executable, "-m", "gateway"), environment
