@@ -1,6 +1,8 @@
 """Answers over HTTP: the media type that the client accepts, and the status that goes with it."""
 
 import json
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -9,6 +11,8 @@ from aiohttp import web
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
 EVENTS = "text/event-stream"
+# Clients send a few dozen lists of what they accept.
+REMEMBERED = 256
 
 
 def media_type(request: web.Request) -> str:
@@ -33,10 +37,12 @@ def respond(request: web.Request, body: dict[str, Any], status: int) -> web.Resp
     kind = media_type(request)
     if status == 400 and kind == JSON and JSON in _accepted(request):
         status = 200
-    response = web.Response(body=encoded(body), status=status, content_type=kind, charset="utf-8")
-    # Answers hold activation codes; none may stay in a browser's or a proxy's cache.
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    headers = {
+        "Content-Type": f"{kind}; charset=utf-8",
+        # Answers hold activation codes; none may stay in a browser's or a proxy's cache.
+        "Cache-Control": "no-store",
+    }
+    return web.Response(body=encoded(body), status=status, headers=headers)
 
 
 def encoded(body: dict[str, Any]) -> bytes:
@@ -53,9 +59,14 @@ def error(request: web.Request, status: int, words: str, code: str) -> web.Respo
     return web.json_response(body, status=status, content_type=media_type(request))
 
 
-def _accepted(request: web.Request) -> dict[str, float]:
+def _accepted(request: web.Request) -> Mapping[str, float]:
+    return _liked(request.headers.get("Accept", ""))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _liked(accept: str) -> Mapping[str, float]:
     liked: dict[str, float] = {}
-    for part in request.headers.get("Accept", "").split(","):
+    for part in accept.split(","):
         kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
         quality = next((p[2:] for p in parameters if p.startswith("q=")), "1")
         try:

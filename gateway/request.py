@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from aiohttp import web
@@ -13,11 +14,18 @@ HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 
 # Seconds. A body within the limit takes one on a poor line; who takes longer only holds a connection.
 BODY_TIMEOUT = 10.0
+# Apps send the same bodies over and over: those that came last are read once. 50 MB at the very worst,
+# if every one of them were made to grow by it; usually a hundredth.
+REMEMBERED = 500
+LARGEST = 4_096
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a client wants to have executed: a text, or the name of a document that is known."""
+    """What a client wants to have executed: a text, or the name of a document that is known.
+
+    Equal requests may share one, so nobody may change its variables.
+    """
 
     query: str | None
     variables: dict[str, Any] | None
@@ -56,7 +64,14 @@ async def read(request: web.Request, max_body: int) -> Operation:
         raise web.HTTPRequestEntityTooLarge(
             max_size=0, actual_size=0, text=f"The body has more than {max_body} bytes"
         ) from error
+    return _remembered(body) if len(body) <= LARGEST else _read(body)
+
+
+def _read(body: bytes) -> Operation:
     return operation(parse(body, "The body"))
+
+
+_remembered = lru_cache(maxsize=REMEMBERED)(_read)
 
 
 def _parameters(request: web.Request) -> dict[str, Any]:

@@ -1,0 +1,52 @@
+"""Bodies that come again: read once, each in its own right, and refused as often as they come."""
+
+import json
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from aiohttp import StreamReader, web
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.test_utils import make_mocked_request
+
+from gateway import request as requests
+
+MAX_BODY = 100_000
+
+
+async def read(body: bytes) -> requests.Operation:
+    """As the gateway reads a POST with that body."""
+    content = StreamReader(Mock(BaseProtocol), limit=MAX_BODY)
+    content.feed_data(body)
+    content.feed_eof()
+    sent = make_mocked_request(
+        "POST", "/graphql", headers={"Content-Type": "application/json"}, payload=content
+    )
+    return await requests.read(sent, MAX_BODY)
+
+
+async def asked(**fields: Any) -> requests.Operation:
+    return await read(json.dumps(fields).encode())
+
+
+async def test_equal_bodies_are_read_once() -> None:
+    fields = {"query": "query A($id: ID!) { a(id: $id) }", "variables": {"id": "1"}}
+    assert await asked(**fields) is await asked(**fields)
+
+
+async def test_bodies_that_differ_in_a_variable_are_two_operations() -> None:
+    first = await asked(query="{ a }", variables={"id": "1"})
+    second = await asked(query="{ a }", variables={"id": "2"})
+    assert (first.variables, second.variables) == ({"id": "1"}, {"id": "2"})
+
+
+async def test_a_body_of_any_size_is_read() -> None:
+    query = "{ a }" + " " * requests.LARGEST
+    assert await asked(query=query) == await asked(query=query)
+
+
+async def test_a_body_that_was_refused_is_refused_again() -> None:
+    for _ in range(2):
+        with pytest.raises(web.HTTPBadRequest) as refused:
+            await read(b'{"query": NaN}')
+        assert refused.value.text == "The body is not JSON in UTF-8"
