@@ -18,6 +18,7 @@ from services.catalogue.datasource import CatalogueDataSource
 from services.catalogue.live import CHANNEL, Live
 from services.catalogue.servicer import ACCESS, CatalogueServicer
 from services.catalogue.settings import Settings
+from services.catalogue.stocktaking import Stocktaking
 from services.catalogue.sync import Sync
 
 OWNER = "catalogue"
@@ -47,7 +48,9 @@ async def serve(
             database, source, every=settings.sync_seconds, allow_shrink=settings.allow_shrink
         )
         notices = await stack.enter_async_context(Notices.open(service.notices_url, CHANNEL))
-        servicer = CatalogueServicer(database, sync, Live(database, notices))
+        stocktaking = Stocktaking(database)
+        await stack.enter_async_context(stocktaking.running())
+        servicer = CatalogueServicer(database, sync, Live(database, notices), stocktaking)
         verifier = Verifier(
             supabase_url=service.sessions.supabase_url,
             service_role_key=service.sessions.service_role_key,

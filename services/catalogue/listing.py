@@ -1,30 +1,14 @@
 """Lists of plans by filter and order, one page at a time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from decimal import InvalidOperation
 from typing import Any
-from uuid import UUID
 
 from kit.db import Connection
-from kit.errors import invalid
 from services.catalogue import statements
+from services.catalogue.paging import Page, read_key
 from services.catalogue.plan import PlanFilter, PlanOrder
-from services.catalogue.sorting import SORTINGS, Sorting
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Plans of one page by id, with when each last changed (`updated_at`).
-
-    `keys` are their sort keys, or only the last one's; `more` says whether others follow.
-    """
-
-    versions: list[tuple[UUID, datetime]]
-    keys: list[list[str]]
-    more: bool
-
+from services.catalogue.sorting import SORTINGS
+from services.catalogue.stock import Stock
 
 # Rows of an index read for each row wanted, before it is asked otherwise: what two plans in a hundred
 # match, or more, is found so.
@@ -33,25 +17,24 @@ READ_FOR_EACH = 50
 MOST_READ = 10_000
 
 
-def key_length(order: PlanOrder) -> int:
-    """How many parts a sort key has."""
-    return len(SORTINGS[order].columns)
-
-
 async def list_plans(
     connection: Connection,
     wanted: PlanFilter,
     order: PlanOrder,
     *,
+    stock: Stock | None,
     size: int,
     after: Sequence[str] | None,
     every_key: bool = False,
 ) -> Page:
     """One page after the sort key `after`, with each plan's own key when `every_key` is asked for.
 
+    It comes from the stock where there is one, and nothing is wanted that is not on sale.
     Raises Failure INVALID when `after` is no key of this order.
     """
-    key = None if after is None else _read_key(SORTINGS[order], after)
+    key = None if after is None else read_key(order, after)
+    if stock is not None and not wanted.include_unavailable:
+        return stock.page(wanted, order, size=size, after=key, every_key=every_key)
     rows = await _read_ahead(connection, wanted, order, size, key)
     if rows is None:
         sql, values = statements.page(wanted, order, size=size, after=key)
@@ -91,18 +74,6 @@ async def count_plans(connection: Connection, wanted: PlanFilter) -> int:
     return total
 
 
-def _read_key(sorting: Sorting, after: Sequence[str]) -> list[Any]:
-    *first, name = after
-    try:
-        # PostgreSQL takes no NUL, and no name has one.
-        return [*(sorting.read(text) for text in first), name.replace("\x00", "")]
-    except (ValueError, InvalidOperation):
-        raise invalid(
-            {"page_token": "is not one that this service gave; begin without it"},
-            reason="INVALID_PAGE_TOKEN",
-        ) from None
-
-
 # The first one is on sale nearly always, and found by its index.
 CURRENCY = """
 select coalesce(
@@ -112,7 +83,9 @@ select coalesce(
 """
 
 
-async def currency_of_prices(connection: Connection) -> str | None:
+async def currency_of_prices(connection: Connection, stock: Stock | None) -> str | None:
     """The currency of all plans that the provider offers; None before the first of them."""
+    if stock is not None and stock.currency is not None:
+        return stock.currency
     currency: str | None = await connection.fetchval(CURRENCY)
     return currency

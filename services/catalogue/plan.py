@@ -100,7 +100,8 @@ class Plan:
 class PlanFilter:
     """Conditions that all must hold; None and empty hold for every plan.
 
-    `words`, `region` and `country` are folded. Prices are in `currency`, which only they need.
+    `words`, `region` and `country` are folded; no word has a blank in it. Prices are in `currency`,
+    which only they need.
     """
 
     region: str | None = None

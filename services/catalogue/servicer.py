@@ -12,11 +12,12 @@ from kit.errors import Failure, Kind
 from kit.rpc_guard import Access
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.catalogue.v1 import catalogue_pb2_grpc
-from services.catalogue import featured, listing, messages, places, requests, runs, store
+from services.catalogue import featured, listing, messages, paging, places, requests, runs, store
 from services.catalogue.facets import Facets, filters
 from services.catalogue.live import Live
 from services.catalogue.plan import PlanFilter, fold
 from services.catalogue.shelf import Shelf
+from services.catalogue.stocktaking import Stocktaking
 from services.catalogue.sync import Sync
 
 # Plans. The largest page holds twice the provider's whole catalogue: some 10 MB.
@@ -47,10 +48,13 @@ ACCESS: Mapping[str, Access] = {
 class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
     """Reads run in the caller's session, which may be nobody's; row security allows changes."""
 
-    def __init__(self, database: Database, sync: Sync, live: Live) -> None:
+    def __init__(
+        self, database: Database, sync: Sync, live: Live, stocktaking: Stocktaking
+    ) -> None:
         self._database = database
         self._sync = sync
         self._live = live
+        self._stocktaking = stocktaking
         self._shelf = Shelf()
 
     async def ListPlans(self, request: pb.ListPlansRequest, context: Any) -> pb.ListPlansResponse:
@@ -72,16 +76,18 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
         listed = pb.ListPlansRequest()
         listed.CopyFrom(request)
         listed.ClearField("without_total")  # a token is good whether or not the total is asked for
-        after = page_token.read(listed, request.page_token, listing.key_length(order))
+        after = page_token.read(listed, request.page_token, paging.key_length(order))
         async with self._database.session(caller) as connection:
+            look = await self._stocktaking.look(connection)
             if wanted.min_price is not None or wanted.max_price is not None:
-                currency = await listing.currency_of_prices(connection)
+                currency = await listing.currency_of_prices(connection, look.stock)
                 requests.check_currency(wanted, currency)
                 wanted = replace(wanted, currency=currency)
             page = await listing.list_plans(
                 connection,
                 wanted,
                 order,
+                stock=look.stock,
                 size=size,
                 after=after,
                 every_key=request.with_row_tokens,
@@ -91,7 +97,7 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
             plans = await self._shelf.messages(connection, page.versions)
             total = 0
             if not request.without_total:
-                total = await self._shelf.total(connection, wanted)
+                total = await self._shelf.total(connection, look, wanted)
         return pb.ListPlansResponse(
             plans=plans,
             next_page_token=page_token.write(listed, page.keys[-1]) if page.more else "",
@@ -178,11 +184,12 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
             checks.fail("filter.include_unavailable", "must be false: what is on sale is counted")
         checks.done()
         async with self._database.session(rpc_guard.session()) as connection:
+            look = await self._stocktaking.look(connection)
             if wanted.currency is not None:
-                currency = await listing.currency_of_prices(connection)
+                currency = await listing.currency_of_prices(connection, look.stock)
                 requests.check_currency(wanted, currency)
                 wanted = replace(wanted, currency=None)
-            facets = Facets(*await self._shelf.tallies(connection, filters(wanted)))
+            facets = Facets(*await self._shelf.tallies(connection, look, filters(wanted)))
             if not facets.whole.total:
                 await places.require_known(connection, wanted)
             countries = await self._shelf.overview(connection, "countries", _countries)

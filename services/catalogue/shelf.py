@@ -12,6 +12,7 @@ from services.catalogue.facets import Tally, tally
 from services.catalogue.listing import count_plans
 from services.catalogue.messages import plan_message
 from services.catalogue.plan import PlanFilter
+from services.catalogue.stocktaking import Look
 
 # Plans read and turned into messages at once: some 25 ms in which other calls wait.
 BATCH = 500
@@ -31,21 +32,22 @@ class Counts(Generic[Count]):
     """What was counted of the filters that were used last, counted again after plans changed."""
 
     def __init__(
-        self, count: Callable[[Connection, PlanFilter], Awaitable[Count]], most: int
+        self, count: Callable[[Connection, Look, PlanFilter], Awaitable[Count]], most: int
     ) -> None:
         self._count = count
         self._most = most
         self._kept: dict[PlanFilter, tuple[int, Count]] = {}
 
-    async def of(self, connection: Connection, wanted: Iterable[PlanFilter]) -> list[Count]:
+    async def of(
+        self, connection: Connection, look: Look, wanted: Iterable[PlanFilter]
+    ) -> list[Count]:
         """Of each filter."""
-        revision = await store.revision(connection)
         counts = []
         for one in wanted:
             kept = self._kept.pop(one, None)
-            if kept is None or kept[0] != revision:
+            if kept is None or kept[0] != look.revision:
                 # Rows may change right now: then it shows more than its number says, and is made again.
-                kept = (revision, await self._count(connection, one))
+                kept = (look.revision, await self._count(connection, look, one))
             self._kept[one] = kept  # as the newest
             if len(self._kept) > self._most:
                 del self._kept[next(iter(self._kept))]
@@ -62,8 +64,8 @@ class Shelf:
 
     def __init__(self) -> None:
         self._overviews: dict[str, tuple[int, Any]] = {}
-        self._totals = Counts(count_plans, MOST_TOTALS)
-        self._tallies = Counts(tally, MOST_TALLIES)
+        self._totals = Counts(_count, MOST_TOTALS)
+        self._tallies = Counts(_tally, MOST_TALLIES)
         self._messages: dict[UUID, tuple[datetime, pb.DataPlan]] = {}
 
     async def messages(
@@ -90,15 +92,29 @@ class Shelf:
         message: Message = kept[1]
         return message
 
-    async def total(self, connection: Connection, wanted: PlanFilter) -> int:
+    async def total(self, connection: Connection, look: Look, wanted: PlanFilter) -> int:
         """How many plans match."""
-        [total] = await self._totals.of(connection, [wanted])
+        [total] = await self._totals.of(connection, look, [wanted])
         return total
 
-    async def tallies(self, connection: Connection, wanted: Iterable[PlanFilter]) -> list[Tally]:
+    async def tallies(
+        self, connection: Connection, look: Look, wanted: Iterable[PlanFilter]
+    ) -> list[Tally]:
         """The plans of each filter, counted by what else they could be filtered by."""
-        return await self._tallies.of(connection, wanted)
+        return await self._tallies.of(connection, look, wanted)
 
     def _has(self, plan: UUID, changed: datetime) -> bool:
         kept = self._messages.get(plan)
         return kept is not None and kept[0] == changed
+
+
+async def _count(connection: Connection, look: Look, wanted: PlanFilter) -> int:
+    if look.stock is None or wanted.include_unavailable:
+        return await count_plans(connection, wanted)
+    return look.stock.count(wanted)
+
+
+async def _tally(connection: Connection, look: Look, wanted: PlanFilter) -> Tally:
+    if look.stock is None:
+        return await tally(connection, wanted)
+    return look.stock.tally(wanted)

@@ -200,6 +200,20 @@ async def countries(connection: Connection) -> list[CountryRow]:
     ]
 
 
+FOR_STOCK = """
+select id, updated_at, name, price, currency, duration_days, data_rank, unlimited, groups,
+       region_keys, country_keys, search_text
+from catalogue.data_plans
+where offered and name > $1
+order by name limit $2
+"""
+
+
+async def plans_for_stock(connection: Connection, after: str, most: int) -> list[Any]:
+    """Rows of what is on sale, by name, after a name; all that lists need to know of them."""
+    return list(await connection.fetch(FOR_STOCK, after, most))
+
+
 REVISION = "select number from catalogue.revision"
 
 

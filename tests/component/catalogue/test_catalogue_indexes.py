@@ -1,16 +1,21 @@
 """Which index answers which list, by the planner's own choice, with twenty times the provider's catalogue."""
 
 import json
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import asyncpg
 import pytest
 
-from services.catalogue import facets, statements, store
+from services.catalogue import facets, listing, statements, store
+from services.catalogue.bits import RUNG
 from services.catalogue.listing import READ_FOR_EACH, count_plans
 from services.catalogue.plan import PlanFilter, PlanOrder, plan_id
+from services.catalogue.stock import Draft, Stock
+from services.catalogue.stocktaking import BATCH
 from tests.fixtures.many_plans import fill
 from tests.fixtures.postgres import Databases
 
@@ -55,6 +60,34 @@ BANDED = [
     PlanFilter(min_price=Decimal(40), min_data_mb=10_000),
 ]
 BANDS = 67
+# What no index answers well, and memory does: places with groups, rare prices, limits between two ends
+# of bands, texts, and everything at once.
+FROM_MEMORY = [
+    *EXACT,
+    *AHEAD_OF,
+    *BANDED,
+    PlanFilter(country="c0", bundle_group="Standard Fixed"),
+    PlanFilter(country="c2", bundle_group="Standard Fixed"),
+    PlanFilter(country="c0", max_price=Decimal("2.5")),
+    PlanFilter(max_price=Decimal("8.05")),
+    PlanFilter(min_price=Decimal("49.99")),
+    PlanFilter(words=("country", "150")),
+    PlanFilter(words=("1gb", "country", "12")),
+    PlanFilter(
+        country="c0",
+        region="region 0",
+        duration_days=30,
+        min_price=Decimal(12),
+        max_price=Decimal(40),
+        unlimited=False,
+        bundle_group="Standard Fixed",
+        min_data_mb=5_000,
+        words=("30", "d"),
+    ),
+]
+# Instructions of Python: fifteen for each row between a rung and a limit, of which a filter has three at
+# most, and a hundred for each row of the page. One for each plan would be four times as many.
+STEPS = 3 * 15 * RUNG // 2 + 100 * SIZE
 KEYS: dict[PlanOrder, tuple[str, list[Any]]] = {
     PlanOrder.NAME: ("name", ["esim_5GB"]),
     PlanOrder.PRICE_ASC: ("price", [Decimal(12), "esim_5GB"]),
@@ -120,10 +153,56 @@ async def test_lists_of_a_shop_read_no_more_of_a_large_catalogue_than_of_a_small
                     assert set(read) == {index}, (wanted, order, after, read)
                     assert read[index] <= most, (wanted, order, after, read)
     assert set(KEYS) == set(PlanOrder)
+    await lists_from_memory_read_nothing_and_take_no_more_steps(full)
     await lists_by_price_read_a_page_of_each_band(full)
     await facets_read_what_they_count(full)
     await plans_by_id_or_name_are_looked_up(full)
     await what_is_rare_is_found_by_an_index_of_its_own(full)
+
+
+async def lists_from_memory_read_nothing_and_take_no_more_steps(full: Any) -> None:
+    draft, after = Draft(), ""
+    read = await scans(full, store.FOR_STOCK, "esim_5GB", BATCH)
+    assert read == {"data_plans_by_name": BATCH}
+    while rows := await store.plans_for_stock(full, after, BATCH):
+        draft.add(rows)
+        after = rows[-1]["name"]
+    stock = Stock(draft, await store.revision(full))
+    assert len(stock) == ROWS
+    assert await scans(full, store.REVISION) == {"all of revision": 1}
+    asked: list[Any] = []
+    full.add_query_logger(asked.append)
+    for wanted in FROM_MEMORY:
+        assert stock.count(wanted) > 0, wanted
+        for order, (_, key) in KEYS.items():
+            for at in (None, key):
+                stock.page(wanted, order, size=SIZE, after=at)  # new words are looked for once
+                await listing.list_plans(
+                    full, wanted, order, stock=stock, size=SIZE, after=at and list(map(str, at))
+                )
+                taken = steps(partial(stock.page, wanted, order, size=SIZE, after=at))
+                assert 0 < taken < STEPS, (wanted, order, at)
+    assert asked == []
+    full.remove_query_logger(asked.append)
+
+
+def steps(work: Callable[[], Any]) -> int:
+    """How many of Python's instructions some work takes, whatever the machine."""
+    count = 0
+
+    def trace(frame: Any, event: str, _: Any) -> Any:
+        nonlocal count
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        count += event == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
 
 
 async def lists_by_price_read_a_page_of_each_band(full: Any) -> None:

@@ -13,6 +13,7 @@ from migrations import files, runner
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue import listing, search, store
 from services.catalogue.plan import Plan, PlanFilter, PlanOrder
+from services.catalogue.stock import Draft, Stock
 from tests.component.catalogue.conftest import FOUR, OpenShop
 from tests.fixtures.many_plans import fill
 from tests.fixtures.postgres import Databases, Server
@@ -38,6 +39,7 @@ PLACES: list[dict[str, Any]] = [
     {"region": "region 3", "country": "c3"},
     {"bundle_group": "Standard Fixed"},
     {"country": "c0", "bundle_group": "Standard Unlimited Lite"},
+    {"country": "c0", "bundle_group": "Standard Fixed"},
 ]
 CONDITIONS: list[dict[str, Any]] = [
     {"duration_days": 7},
@@ -45,12 +47,15 @@ CONDITIONS: list[dict[str, Any]] = [
     {"min_price": Decimal(15), "max_price": Decimal(20)},
     {"min_price": Decimal("9.99"), "duration_days": 30},
     {"min_price": Decimal("2.4"), "max_price": Decimal("8.05"), "min_data_mb": 2000},
+    {"max_price": Decimal("8.05")},
+    {"min_price": Decimal("49.99")},
+    {"min_price": Decimal(15), "words": ("ule_", "d")},
     {"max_price": Decimal(10) ** 13},
     {"min_price": Decimal(10) ** 13},
     {"unlimited": True},
     {"unlimited": False, "duration_days": 30},
     {"min_data_mb": 20_000, "unlimited": False},
-    {"words": ("country 1", "30")},
+    {"words": ("country", "1", "30")},
     {"words": ("5",)},
     {"words": ("esim_ule_30d_c1_",), "max_price": Decimal(50)},
 ]
@@ -69,29 +74,48 @@ async def test_every_page_of_every_list_is_what_the_rules_say(databases: Databas
     plans = [store.to_plan(row) for row in rows]
     connection: Any = await asyncpg.connect(databases.url("catalogue"))
     await connection.execute("set role catalogue_user")
+    stock = await taken(connection)
     some = 0
     for number, wanted in enumerate(FILTERS):
         matching = [plan for plan in plans if search.matches(plan.bundle, wanted)]
         some += bool(matching)
         assert await listing.count_plans(connection, wanted) == len(matching)
+        assert stock.count(wanted) == len(matching)
         for order, (key, descending) in SORTED.items():
             expected = [plan.id for plan in sorted(matching, key=key, reverse=descending)]
             # All at once is read another way than page by page; of long lists the first pages do.
-            assert await listed(connection, wanted, order, ALL, 1) == expected, (wanted, order)
             pages = 4 if number else 2 + ROWS // SIZE
-            found = await listed(connection, wanted, order, SIZE, pages)
-            assert found == expected[: pages * SIZE], (wanted, order)
+            for source in (None, stock):
+                whole = await listed(connection, source, wanted, order, ALL, 1)
+                assert whole == expected, (wanted, order, source)
+                found = await listed(connection, source, wanted, order, SIZE, pages)
+                assert found == expected[: pages * SIZE], (wanted, order, source)
     assert some > len(FILTERS) / 2
     await connection.close()
 
 
+async def taken(connection: Any) -> Stock:
+    """All plans on sale, in memory."""
+    draft = Draft()
+    draft.add(await store.plans_for_stock(connection, "", ROWS))
+    return Stock(draft, 0)
+
+
 async def listed(
-    connection: Any, wanted: PlanFilter, order: PlanOrder, size: int, pages: int
+    connection: Any,
+    stock: Stock | None,
+    wanted: PlanFilter,
+    order: PlanOrder,
+    size: int,
+    pages: int,
 ) -> list[Any]:
+    """From memory where there is a stock, else from the database."""
     found: list[Any] = []
     after = None
     for _ in range(pages):
-        page = await listing.list_plans(connection, wanted, order, size=size, after=after)
+        page = await listing.list_plans(
+            connection, wanted, order, stock=stock, size=size, after=after
+        )
         found.extend(plan for plan, _ in page.versions)
         if not page.more:
             break
@@ -136,7 +160,9 @@ async def test_plans_of_an_older_database_are_listed_by_place(postgres: Server, 
         connection: Any = await asyncpg.connect(url)
         await connection.execute("set role catalogue_user")
         for wanted in (PlanFilter(country="fr"), PlanFilter(max_price=Decimal(20))):
-            page = await listing.list_plans(connection, wanted, PlanOrder.NAME, size=5, after=None)
+            page = await listing.list_plans(
+                connection, wanted, PlanOrder.NAME, stock=None, size=5, after=None
+            )
             assert page.versions != [], wanted
         await connection.close()
     finally:

@@ -1,0 +1,42 @@
+"""One page of a list, and the sort keys between pages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import InvalidOperation
+from typing import Any
+from uuid import UUID
+
+from kit.errors import invalid
+from services.catalogue.plan import PlanOrder
+from services.catalogue.sorting import SORTINGS
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Plans of one page by id, with when each last changed (`updated_at`).
+
+    `keys` are their sort keys, or only the last one's; `more` says whether others follow.
+    """
+
+    versions: list[tuple[UUID, datetime]]
+    keys: list[list[str]]
+    more: bool
+
+
+def key_length(order: PlanOrder) -> int:
+    """How many parts a sort key has."""
+    return len(SORTINGS[order].columns)
+
+
+def read_key(order: PlanOrder, given: Sequence[str]) -> list[Any]:
+    """The values of a sort key. Raises Failure INVALID when it is none of this order."""
+    *first, name = given
+    try:
+        # PostgreSQL takes no NUL, and no name has one.
+        return [*(SORTINGS[order].read(text) for text in first), name.replace("\x00", "")]
+    except (ValueError, InvalidOperation):
+        raise invalid(
+            {"page_token": "is not one that this service gave; begin without it"},
+            reason="INVALID_PAGE_TOKEN",
+        ) from None

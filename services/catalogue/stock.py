@@ -1,0 +1,134 @@
+"""All plans on sale at one revision, in memory: any filter in any order without looking at all of them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from services.catalogue.facets import Tally
+from services.catalogue.ordered import Columns, Ordered, Traits
+from services.catalogue.paging import Page
+from services.catalogue.plan import PlanFilter, PlanOrder
+from services.catalogue.sorting import SORTINGS
+
+
+class Draft:
+    """A stock while its plans are read."""
+
+    def __init__(self) -> None:
+        self.versions: list[tuple[UUID, datetime]] = []
+        self.columns = Columns()
+        self.traits = Traits()
+        self.currency: str | None = None
+        self._equal: dict[Any, Any] = {}  # few prices and times are different
+
+    def add(self, rows: Iterable[Any]) -> None:
+        """Adds plans on sale; all of them come in the order of their names."""
+        columns, traits = self.columns, self.traits
+        for row in rows:
+            number = len(self.versions)
+            changed = self._equal.setdefault(row["updated_at"], row["updated_at"])
+            self.versions.append((row["id"], changed))
+            self.currency = self.currency or row["currency"]
+            columns.names.append(row["name"])
+            columns.prices.append(self._equal.setdefault(row["price"], row["price"]))
+            columns.durations.append(row["duration_days"])
+            columns.data_ranks.append(row["data_rank"])
+            head, _, others = row["search_text"].partition("\n")
+            traits.heads.append(head)
+            for values, held in (
+                (row["country_keys"], traits.countries),
+                (row["region_keys"], traits.regions),
+                (row["groups"], traits.groups),
+                (others.split(), traits.tokens),
+                ((row["duration_days"],), traits.durations),
+                ((row["unlimited"],), traits.unlimited),
+            ):
+                for value in set(values):
+                    held.setdefault(value, []).append(number)
+
+
+class Stock:
+    """What lists and facets are answered from. `currency` is that of all prices; None without plans."""
+
+    def __init__(self, draft: Draft, revision: int) -> None:
+        columns, traits = draft.columns, draft.traits
+        names = columns.names
+        self.revision = revision
+        self.currency = draft.currency
+        self._versions = draft.versions
+        self._columns: Mapping[str, Sequence[Any]] = {
+            "name": names,
+            "price": columns.prices,
+            "duration_days": columns.durations,
+            "data_rank": columns.data_ranks,
+        }
+        self._orders: dict[tuple[str, ...], Ordered] = {}
+        for sorting in SORTINGS.values():
+            if sorting.columns not in self._orders:
+                by = [self._columns[column] for column in sorting.columns]
+                self._orders[sorting.columns] = Ordered(columns, traits, columns.rows_by(by[0]), by)
+
+    def __len__(self) -> int:
+        return len(self._versions)
+
+    def page(
+        self,
+        wanted: PlanFilter,
+        order: PlanOrder,
+        *,
+        size: int,
+        after: Sequence[Any] | None,
+        every_key: bool = False,
+    ) -> Page:
+        """One page after the values of a sort key, with each plan's own key when `every_key` is asked for."""
+        sorting = SORTINGS[order]
+        ordered = self._orders[sorting.columns]
+        following = ordered.following(
+            ordered.matching(wanted), after, descending=sorting.descending
+        )
+        rows = list(islice(following, size + 1))
+        found = rows[:size]
+        keyed = found if every_key else found[-1:]
+        columns = [self._columns[column] for column in sorting.columns]
+        return Page(
+            [self._versions[row] for row in found],
+            keys=[[str(column[row]) for column in columns] for row in keyed],
+            more=len(rows) > size,
+        )
+
+    def count(self, wanted: PlanFilter) -> int:
+        """How many plans match."""
+        return self._by_price.matching(wanted).bit_count()
+
+    def tally(self, wanted: PlanFilter) -> Tally:
+        """The plans that match, counted by each facet."""
+        ordered = self._by_price
+        found = ordered.matching(wanted)
+
+        def counted(sets: Mapping[Any, int]) -> dict[str, int]:
+            counts = {value: (found & bits).bit_count() for value, bits in sets.items()}
+            return {value: count for value, count in counts.items() if count}
+
+        prices: Sequence[Decimal] = self._columns["price"]
+        lowest = next(ordered.following(found, None, descending=False), None)
+        highest = next(ordered.following(found, None, descending=True), None)
+        return Tally(
+            found.bit_count(),
+            None if lowest is None else prices[lowest],
+            None if highest is None else prices[highest],
+            self.currency if found else None,
+            countries=counted(ordered.countries),
+            regions=counted(ordered.regions),
+            durations={str(days): plans for days, plans in counted(ordered.durations).items()},
+            unlimited={
+                str(kind).lower(): plans for kind, plans in counted(ordered.unlimited).items()
+            },
+            groups=counted(ordered.groups),
+        )
+
+    @property
+    def _by_price(self) -> Ordered:
+        return self._orders[SORTINGS[PlanOrder.PRICE_ASC].columns]

@@ -1,0 +1,141 @@
+"""What is answered from memory: never what is no longer true, and what the database says of facets too."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
+import asyncpg
+
+from kit.auth import ANONYMOUS
+from kit.db import Database
+from services.catalogue import facets
+from services.catalogue.__main__ import NEEDS
+from services.catalogue.plan import PlanFilter, PlanOrder
+from services.catalogue.stock import Stock
+from services.catalogue.stocktaking import Look, Stocktaking
+from tests.component.catalogue.conftest import FOUR, PATIENCE, OpenShop
+from tests.fixtures.many_plans import fill
+from tests.fixtures.postgres import Databases
+
+
+class Books:
+    """A stocktaking beside the service's own, and what a request would find."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.stocktaking = Stocktaking(database)
+
+    async def look(self) -> Look:
+        async with self.database.session(ANONYMOUS) as connection:
+            return await self.stocktaking.look(connection)
+
+    async def taken(self) -> Stock:
+        """The stock, as soon as it is true."""
+        async with asyncio.timeout(PATIENCE):
+            while (stock := (await self.look()).stock) is None:
+                await asyncio.sleep(0.01)
+        return stock
+
+
+@asynccontextmanager
+async def books(databases: Databases) -> AsyncIterator[Books]:
+    database = await Database.open(
+        databases.url("catalogue"), owner="catalogue", needs=NEEDS, stop=asyncio.Event()
+    )
+    try:
+        kept = Books(database)
+        async with kept.stocktaking.running():
+            yield kept
+    finally:
+        await database.close()
+
+
+def names(stock: Stock, wanted: PlanFilter) -> list[str]:
+    page = stock.page(wanted, PlanOrder.NAME, size=100, after=None, every_key=True)
+    return [name for [name] in page.keys]
+
+
+async def test_nothing_is_answered_from_memory_after_it_changed(open_shop: OpenShop) -> None:
+    async with open_shop(FOUR) as shop, books(shop.databases) as kept:
+        french = PlanFilter(country="fr")
+        before = await kept.taken()
+        assert names(before, french) == ["esim_a", "esim_b", "esim_d"]
+        await shop.hide("esim_a")
+        look = await kept.look()
+        assert look.stock is not before
+        assert look.revision > before.revision
+        hidden = await kept.taken()
+        assert names(hidden, french) == ["esim_b", "esim_d"]
+        await shop.tell_sandbox("catalogue/withdraw", name="esim_b")
+        await shop.sync()
+        assert (await kept.look()).stock is not hidden
+        assert names(await kept.taken(), french) == ["esim_d"]
+
+
+async def test_stock_is_taken_again_when_the_database_was_away(databases: Databases) -> None:
+    await fill(databases.admin, 50)
+    async with books(databases) as kept:
+        assert len(await kept.taken()) == 50
+        # What is cut while plans are read: the reader waits for this lock, and loses its connection.
+        holder = await asyncpg.connect(databases.admin_url)
+        held = holder.transaction()
+        await held.start()
+        await holder.execute("update catalogue.data_plans set hidden = true")
+        await holder.execute("lock table catalogue.data_plans in access exclusive mode")
+        assert len(await kept.taken()) == 50  # not committed yet
+        other = Books(kept.database)
+        async with other.stocktaking.running():
+            await _until_waiting(databases, "pg_terminate_backend(pid)")
+            await held.commit()
+            assert len(await other.taken()) == 0
+        await holder.close()
+        assert len(await kept.taken()) == 0
+
+
+async def _until_waiting(databases: Databases, then: str) -> None:
+    """As soon as a session of the service waits for a lock, does this to it."""
+    async with asyncio.timeout(PATIENCE):
+        while not await databases.admin.fetch(
+            f"select {then} from pg_stat_activity"  # noqa: S608 - constants
+            " where wait_event_type = 'Lock' and application_name = 'esimgo-catalogue'"
+            " and datname = current_database()"
+        ):
+            await asyncio.sleep(0.01)
+
+
+async def test_an_empty_shop_has_empty_lists(databases: Databases) -> None:
+    async with books(databases) as kept:
+        stock = await kept.taken()
+        wanted = PlanFilter(country="fr", max_price=Decimal(5), words=("esim",))
+        assert stock.page(wanted, PlanOrder.PRICE_DESC, size=5, after=None).versions == []
+        assert (stock.count(PlanFilter()), stock.currency) == (0, None)
+        assert stock.tally(PlanFilter()).lowest_price is None
+
+
+async def test_facets_from_memory_are_what_the_database_counts(databases: Databases) -> None:
+    await fill(databases.admin, 1_000)
+    chance = random.Random(11)
+    async with books(databases) as kept:
+        stock = await kept.taken()
+        met = 0
+        for _ in range(40):
+            low = Decimal(chance.randint(1, 60))
+            choices = {
+                "country": chance.choice(["c0", "c1", "country 2"]),
+                "region": chance.choice(["region 0", "region 1"]),
+                "duration_days": chance.choice([1, 7, 30]),
+                "min_price": low,
+                "max_price": low + chance.randint(1, 30),
+                "unlimited": chance.random() < 0.5,
+                "bundle_group": "Standard Fixed",
+                "words": ("days,", "country"),
+                "min_data_mb": 5_000,
+            }
+            some = chance.sample(sorted(choices), chance.randint(0, 3))
+            wanted = PlanFilter(**{name: choices[name] for name in some})  # type: ignore[arg-type]  # each of its own type
+            async with kept.database.session(ANONYMOUS) as connection:
+                assert stock.tally(wanted) == await facets.tally(connection, wanted), wanted
+            met += bool(stock.count(wanted))
+        assert met > 20  # or the filters were too narrow to tell anything
