@@ -13,7 +13,7 @@ from functools import partial
 import aiohttp
 from aiohttp import web
 
-from gateway import revision
+from gateway import lane_server, revision
 from gateway.app import Gateway
 from gateway.peers import Peers
 from gateway.persisted import KnownDocuments, PersistedQueries
@@ -68,7 +68,8 @@ async def serve(
             following = asyncio.create_task(revision.follow(peers, kept.drop))
             parts.callback(following.cancel)
         gateway = Gateway(settings, peers, verifier, known, limits, kept)
-        runner = web.AppRunner(
+        runner = lane_server.runner(
+            gateway.lane,
             gateway.app(),
             shutdown_timeout=GRACE,
             lingering_time=LINGER,

@@ -20,7 +20,7 @@ from gateway.context import Context
 from gateway.event_stream import EventStreams
 from gateway.execution import Execution
 from gateway.explorer_page import Explorer
-from gateway.express import Express
+from gateway.lane import Lane
 from gateway.operation_spans import OperationSpans
 from gateway.peers import Peers
 from gateway.persisted import KnownDocuments
@@ -75,26 +75,29 @@ class Gateway:
         )
         self._metrics = self._execution.metrics
         self._public: PublicAnswers | None = None
-        self._express: Express | None = None
+        self._measured = http_metrics.Requests()
+        self.lane: Lane | None = None
         if kept is not None:
             public = PublicFields(self._schema._schema, settings.max_depth)
             costs, seconds = settings.defence.costs, settings.response_cache_seconds
             self._public = PublicAnswers(kept, public, costs, self._metrics, seconds)
-            self._express = Express(settings, self._public, limits)
+            self.lane = Lane(
+                self._public,
+                limits,
+                self._measured,
+                stopping=lambda: self.stopping,
+                trusted=settings.trust_traceparent,
+            )
         self.stopping = False
 
     def app(self) -> web.Application:
         """An application that holds them."""
-        measured = http_metrics.Requests()
         app = web.Application(
             client_max_size=self._settings.max_body,
-            middlewares=[measured.middleware(), self.around_each],
+            middlewares=[self._measured.middleware(), self.around_each],
         )
         trusted = self._settings.trust_traceparent
         http_tracing.trace_requests(app, (PATH,), trusted=trusted)
-        if self._express is not None:
-            express = self._express.middleware(PATH, measured, lambda: self.stopping)
-            app.middlewares.insert(0, express)
         app.on_response_prepare.append(self.mark)
         app.add_routes(
             [
@@ -199,8 +202,6 @@ class Gateway:
         else:
             public = partial(run, self._execution.public_context(session))
             made = await self._public.answer(request, key, session, public)
-            if made.whole and session is ANONYMOUS and self._express is not None:
-                await self._express.learn(request, key)
         if COST in request.headers and made.cost is not None:
             limit = self._settings.defence.costs[session.role]
             made.response.headers[COST] = f"{made.cost}; limit={limit}"

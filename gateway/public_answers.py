@@ -36,6 +36,17 @@ class Key(NamedTuple):
     media_type: str
 
 
+class Shown(NamedTuple):
+    """What was taken from what is kept, to answer one request."""
+
+    key: Key
+    kept: Kept
+    response: web.Response
+
+
+SHOWN = web.RequestKey("shown", Shown)
+
+
 class PublicAnswers:
     """Serves an operation as nobody's: without its caller's session, so that nothing of theirs is in it."""
 
@@ -81,7 +92,8 @@ class PublicAnswers:
         if isinstance(found, Kept):
             if found.cost > self._costs[session.role]:
                 return await make()  # which refuses it
-            return Made(self.hit(request, key, found), found.cost, whole=True)
+            self._metrics.kept("hit")
+            return Made(self._shown(request, key, found), found.cost, whole=True)
         self._metrics.kept("miss")
         with found:
             made = await make()
@@ -91,17 +103,22 @@ class PublicAnswers:
             kept = found.keep(body, made.cost)
         return made._replace(response=self._shown(request, key, kept))
 
-    def affordable(self, key: Key, role: Role) -> Kept | None:
-        """What is kept under a key, if its operation is one that this role may ask for."""
-        kept = self._cache.find(key)
-        return kept if kept is not None and kept.cost <= self._costs[role] else None
+    def good(self, shown: Shown, role: Role) -> bool:
+        """Whether what was shown is still kept, and its operation one that this role may ask for."""
+        kept = self._cache.find(shown.key)
+        return kept is shown.kept and kept.cost <= self._costs[role]
 
-    def hit(self, request: web.Request, key: Key, kept: Kept) -> web.Response:
-        """What is kept, counted."""
+    def again(self, shown: Shown) -> int:
+        """It is shown once more, and so old: in seconds."""
         self._metrics.kept("hit")
-        return self._shown(request, key, kept)
+        return self._cache.age(shown.kept)
 
     def _shown(self, request: web.Request, key: Key, kept: Kept) -> web.Response:
+        response = self._response(request, key, kept)
+        request[SHOWN] = Shown(key, kept, response)
+        return response
+
+    def _response(self, request: web.Request, key: Key, kept: Kept) -> web.Response:
         """All of it; or 304 for whoever has it already."""
         headers = {
             "Cache-Control": self._control,

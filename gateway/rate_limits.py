@@ -101,8 +101,8 @@ class RateLimits:
         """
         buckets = []
         if self._settings.address_rate:
-            address = self._address(request)
-            buckets.append(Bucket(f"address:{address}", self._settings.address_rate))
+            forwarded = request.headers.getall("X-Forwarded-For", ())
+            buckets.append(self._bucket_of(request.remote, tuple(forwarded)))
         if self._settings.user_rate and session is not None and session.user_id is not None:
             buckets.append(Bucket(f"user:{session.user_id}", self._settings.user_rate))
         wait = await self._wait(buckets) if buckets else 0.0
@@ -115,19 +115,30 @@ class RateLimits:
                 retry_after=seconds,
             )
 
+    def take_now(self, peer: str | None, forwarded: tuple[str, ...]) -> bool:
+        """Counts a stranger's operation, if that needs nobody else and it is allowed.
+
+        Else nothing is counted. `forwarded` are the X-Forwarded-For headers.
+        """
+        if not self._settings.address_rate:
+            return True
+        if self._redis is not None:
+            return False
+        return self._memory.take([self._bucket_of(peer, forwarded)]) == 0
+
     async def close(self) -> None:
         if self._redis is not None:
             await self._redis.aclose()
 
-    def _address(self, request: web.Request) -> str:
-        forwarded = request.headers.getall("X-Forwarded-For", ())
+    def _bucket_of(self, peer: str | None, forwarded: tuple[str, ...]) -> Bucket:
         if forwarded and not self._settings.trusted_proxies and not self._told:
             self._told = True
             log.warning(
                 "rate limits: requests come with X-Forwarded-For, and GATEWAY_TRUSTED_PROXIES names no"
                 " proxy: all clients behind one share its rate"
             )
-        return client_address.of(request.remote, tuple(forwarded), self._settings.trusted_proxies)
+        address = client_address.of(peer, forwarded, self._settings.trusted_proxies)
+        return Bucket(f"address:{address}", self._settings.address_rate)
 
     async def _wait(self, buckets: Sequence[Bucket]) -> float:
         shared = await self._shared(buckets)

@@ -1,10 +1,12 @@
 """How long HTTP requests take that come in, by OpenTelemetry's conventions."""
 
 import time
+from collections.abc import Mapping
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from opentelemetry import metrics
+from opentelemetry.util.types import AttributeValue
 
 from kit.buckets import ANSWERS
 
@@ -23,17 +25,18 @@ class Requests:
             explicit_bucket_boundaries_advisory=ANSWERS,
         )
 
-    def answered(self, request: web.Request, status: int, seconds: float) -> None:
+    def attributes(self, request: web.Request, status: int) -> dict[str, str | int]:
+        """What is told of a request with such an answer."""
+        return {
+            "http.request.method": request.method if request.method in METHODS else "_OTHER",
+            "http.route": _route(request),
+            "http.response.status_code": status,
+            "url.scheme": request.scheme,
+        }
+
+    def took(self, seconds: float, attributes: Mapping[str, AttributeValue]) -> None:
         """A request has its answer."""
-        self._duration.record(
-            seconds,
-            {
-                "http.request.method": request.method if request.method in METHODS else "_OTHER",
-                "http.route": _route(request),
-                "http.response.status_code": status,
-                "url.scheme": request.scheme,
-            },
-        )
+        self._duration.record(seconds, attributes)
 
     def middleware(self) -> Middleware:
         """Measures all; what stays open by design (sockets, events) is left out."""
@@ -55,7 +58,7 @@ class Requests:
                 return response
             finally:
                 if not stays_open:
-                    self.answered(request, status, time.perf_counter() - began)
+                    self.took(time.perf_counter() - began, self.attributes(request, status))
 
         return measure
 

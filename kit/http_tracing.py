@@ -1,6 +1,6 @@
 """Spans of HTTP requests that come in, by OpenTelemetry's conventions."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -25,41 +25,49 @@ def trace_requests(app: web.Application, paths: Collection[str], *, trusted: boo
     async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path not in paths or request.method not in METHODS:
             return await handler(request)
-        theirs = tracing.read(
-            request.headers.get("traceparent"),
-            request.headers.get("tracestate") if trusted else None,  # a stranger's text otherwise
-        )
-        told = {
-            "http.request.method": request.method,
-            "http.route": request.path,
-            "url.path": request.path,
-            "url.scheme": request.scheme,
-        }
-        name = f"{request.method} {request.path}"
-        parent, link = (theirs, None) if trusted else (None, theirs)
-        with tracing.served(name, told, parent=parent, link=link) as span:
+        method, path, headers = request.method, request.path, request.headers
+        with begun(method, path, request.scheme, headers, trusted=trusted) as span:
             request[SPAN] = span
             try:
                 response = await handler(request)
             except web.HTTPException as refusal:
-                _answered(span, refusal.status)
+                answered(span, refusal.status)
                 span.end()
                 raise
-            _answered(span, response.status)
+            answered(span, response.status)
             return response
 
     async def opened(request: web.Request, response: web.StreamResponse) -> None:
         """Headers go out: of a socket or a stream, whose end may be days away."""
         span = request.get(SPAN)
         if span is not None:
-            _answered(span, response.status)
+            answered(span, response.status)
             span.end()
 
     app.middlewares.insert(0, around)
     app.on_response_prepare.append(opened)
 
 
-def _answered(span: Spanned, status: int) -> None:
+def begun(
+    method: str, path: str, scheme: str, headers: Mapping[str, str], *, trusted: bool
+) -> Spanned:
+    """The span of a request with these headers, for a traced path."""
+    theirs = tracing.read(
+        headers.get("traceparent"),
+        headers.get("tracestate") if trusted else None,  # a stranger's text otherwise
+    )
+    told = {
+        "http.request.method": method,
+        "http.route": path,
+        "url.path": path,
+        "url.scheme": scheme,
+    }
+    parent, link = (theirs, None) if trusted else (None, theirs)
+    return tracing.served(f"{method} {path}", told, parent=parent, link=link)
+
+
+def answered(span: Spanned, status: int) -> None:
+    """The request got an answer with that status."""
     span.set(STATUS, status)
     if status >= 500:
         span.fail_as(str(status))

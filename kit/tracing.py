@@ -197,6 +197,11 @@ def note(name: str, attributes: Mapping[str, AttributeValue] | None = None) -> N
         now.add_event(name, attributes)
 
 
+def on() -> bool:
+    """Whether this process makes spans at all, recorded or not."""
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
 def recording() -> bool:
     """Whether there is a span now that somebody will see."""
     return trace.get_current_span().is_recording()

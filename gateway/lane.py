@@ -1,0 +1,142 @@
+"""Answers to requests that came before in the same bytes, and got what is kept: nothing is parsed."""
+
+import os
+from collections.abc import Callable, Mapping
+from email.utils import formatdate
+from time import perf_counter, time
+
+from aiohttp import HttpVersion11, web
+from opentelemetry.util.types import AttributeValue
+
+from gateway.public_answers import SHOWN, PublicAnswers, Shown
+from gateway.rate_limits import RateLimits
+from gateway.same_bytes import FORWARDED, ID, PARENT, STATE, Told, apart
+from kit import http_tracing, tracing
+from kit.auth import ANONYMOUS
+from kit.http_metrics import Requests
+from kit.log import redact
+from kit.request_id import GIVEN, MADE_UP
+
+# Requests that are remembered, and bytes of one at most: 16 MB at the very worst.
+REMEMBERED = 1_000
+LARGEST = 16_384
+# Who sends one of these wants more than the kept bytes, or may get others.
+LONG_WAY = (
+    *("Authorization", "Content-Encoding", "Cookie", "Expect", "GraphQL-Cost"),
+    *("Transfer-Encoding", "Upgrade"),
+)
+# Stands in an answer's head where its id belongs; no header may hold it.
+HOLE = "\0"
+NOTHING: Told = {}
+
+
+class Answer:
+    """What was answered to a request, to be sent again: around the id, and anew every second."""
+
+    __slots__ = ("after", "age", "attributes", "before", "headers", "method", "second", "shown")
+
+    def __init__(self, shown: Shown, method: str, attributes: Mapping[str, AttributeValue]) -> None:
+        response = shown.response
+        self.shown = shown
+        self.method = method
+        self.attributes = attributes
+        self.headers = [(name, value) for name, value in response.headers.items()]
+        self.age = self.second = -1
+        self.before = self.after = b""
+
+    def bytes(self, age: int, fit: bytes) -> bytes:
+        """All of it, that old and with that id."""
+        second = int(time())
+        if second != self.second or age != self.age:
+            self._render(age, second)
+        return self.before + fit + self.after
+
+    def _render(self, age: int, second: int) -> None:
+        response = self.shown.response
+        now = {"Age": str(age), "Date": formatdate(second, usegmt=True), "X-Request-Id": HOLE}
+        lines = [f"HTTP/1.1 {response.status} {response.reason}"]
+        lines += [f"{name}: {now.get(name, value)}" for name, value in self.headers]
+        head = "\r\n".join((*lines, "", "")).encode()
+        self.before, _, self.after = head.partition(HOLE.encode())
+        if isinstance(response.body, bytes):
+            self.after += response.body
+        self.age, self.second = age, second
+
+
+class Lane:
+    """What was asked in which bytes, and answered how; one object a process.
+
+    The long way has found each of these requests to be well formed and allowed, and answered it with
+    what is kept. What else differs from one such request to the next is looked at here.
+    """
+
+    def __init__(
+        self,
+        answers: PublicAnswers,
+        limits: RateLimits,
+        measured: Requests,
+        *,
+        stopping: Callable[[], bool],
+        trusted: bool,
+    ) -> None:
+        self._answers = answers
+        self._limits = limits
+        self._measured = measured
+        self._stopping = stopping
+        self._trusted = trusted
+        self._known: dict[bytes, Answer] = {}
+
+    def learn(self, sent: bytes, request: web.Request, response: web.StreamResponse) -> None:
+        """The request that came in these bytes gets that response, whose headers are complete."""
+        shown = request.get(SHOWN)
+        if shown is None or shown.response is not response or len(sent) > LARGEST:
+            return
+        if request.version != HttpVersion11 or not response.keep_alive:
+            return
+        if any(name in request.headers for name in LONG_WAY):
+            return
+        counting, _ = apart(sent) or (b"", NOTHING)
+        if not counting or b"\r\n " in counting or b"\r\n\t" in counting:  # a line goes on there
+            return
+        if counting not in self._known and len(self._known) >= REMEMBERED:
+            del self._known[next(iter(self._known))]
+        attributes = self._measured.attributes(request, response.status)
+        self._known[counting] = Answer(shown, request.method, attributes)
+
+    def answer(self, sent: bytes, peer: str | None) -> bytes | None:
+        """The answer to a request, counted as any other; None for what has to take the long way."""
+        began = perf_counter()
+        known, told = self._known.get(sent), NOTHING
+        if known is None:
+            if len(sent) > LARGEST or not self._known:
+                return None
+            counting, told = apart(sent) or (b"", NOTHING)
+            known = self._known.get(counting)
+            if known is None:
+                return None
+        if self._stopping() or not self._answers.good(known.shown, ANONYMOUS.role):
+            return None
+        forwarded = (told[FORWARDED].decode(),) if FORWARDED in told else ()
+        if not self._limits.take_now(peer, forwarded):
+            return None
+        given = told[ID].decode() if ID in told else ""
+        fit = given if GIVEN.fullmatch(given) else os.urandom(MADE_UP).hex()
+        if tracing.on():
+            self._trace(known, told, fit)
+        found = known.bytes(self._answers.again(known.shown), fit.encode())
+        self._measured.took(perf_counter() - began, known.attributes)
+        return found
+
+    def _trace(self, known: Answer, told: Told, fit: str) -> None:
+        headers = {name.decode(): told[name].decode() for name in (PARENT, STATE) if name in told}
+        attributes = known.attributes
+        with http_tracing.begun(
+            known.method,
+            str(attributes["http.route"]),
+            str(attributes["url.scheme"]),
+            headers,
+            trusted=self._trusted,
+        ) as span:
+            if span.recorded:
+                span.set("esimgo.request.id", redact(fit))
+            http_tracing.answered(span, known.shown.response.status)

@@ -1,0 +1,89 @@
+"""aiohttp's server with a lane beside it: what the lane has no answer to is aiohttp's, as ever."""
+
+from typing import Any
+
+from aiohttp import web
+
+from gateway.framing import Framing
+from gateway.lane import LARGEST, Lane
+
+
+class Connection(web.RequestHandler):
+    """A connection: a request that comes in one piece, when nothing else is going on, may take the lane.
+
+    Two parts of aiohttp's own are leant on: `_waiter`, which is there and not done while it waits for
+    a request, and `_next_keepalive_close_time`, when it closes a connection that is idle.
+    """
+
+    __slots__ = ("_framing", "_lane", "_peer", "sent")
+
+    def __init__(self, lane: Lane, manager: web.Server, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._lane = lane
+        self._framing = Framing()
+        self._peer: str | None = None
+        # The request that aiohttp handles now, as it came; None if it isn't alone or came in pieces.
+        self.sent: bytes | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """The address is asked for once: a connection keeps it."""
+        super().connection_made(transport)
+        peer = self.peername
+        self._peer = str(peer[0] if isinstance(peer, list | tuple) else peer) if peer else None
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came in, whatever they are; none when aiohttp reminds itself of what it held back."""
+        if not data:
+            super().data_received(data)
+            return
+        framing, waiter = self._framing, self._waiter
+        alone = framing.between and waiter is not None and not waiter.done()
+        if alone and not self.writing_paused and self.transport is not None:
+            answer = self._lane.answer(data, self._peer)
+            if answer is not None:
+                self.transport.write(answer)
+                self._next_keepalive_close_time = self._loop.time() + self.keepalive_timeout
+                return
+        framing.follow(data)
+        whole = alone and framing.between and len(data) <= LARGEST
+        self.sent = data if whole else None
+        super().data_received(data)
+
+
+class Server(web.Server):
+    """Makes such connections; aiohttp's runner asks for one whenever somebody connects."""
+
+    def __init__(self, lane: Lane, like: web.Server) -> None:
+        super().__init__(
+            like.request_handler,
+            request_factory=like.request_factory,
+            handler_cancellation=like.handler_cancellation,
+            **like._kwargs,
+        )
+        self._lane = lane
+
+    def __call__(self) -> Connection:
+        return Connection(self._lane, self, loop=self._loop, **self._kwargs)
+
+
+class Runner(web.AppRunner):
+    """Runs an application that teaches the lane what it answers."""
+
+    def __init__(self, lane: Lane, app: web.Application, **options: Any) -> None:
+        super().__init__(app, **options)
+        self._lane = lane
+        # The last of these: nothing changes the headers of an answer after it.
+        app.on_response_prepare.append(self._learn)
+
+    async def _make_server(self) -> web.Server:
+        return Server(self._lane, await super()._make_server())
+
+    async def _learn(self, request: web.Request, response: web.StreamResponse) -> None:
+        connection = request.protocol
+        if isinstance(connection, Connection) and connection.sent is not None:
+            self._lane.learn(connection.sent, request, response)
+
+
+def runner(lane: Lane | None, app: web.Application, **options: Any) -> web.AppRunner:
+    """aiohttp's runner of an application, beside the lane if there is one; options are aiohttp's."""
+    return web.AppRunner(app, **options) if lane is None else Runner(lane, app, **options)
