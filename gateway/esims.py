@@ -12,11 +12,9 @@ from gateway import qr
 from gateway.context import Info
 from gateway.orders import Order
 from gateway.plans import DataPlan
-from gateway.views import View, filled, loaded, member, moment, present, read, views
-from kit import timestamps
-from protos.catalogue.v1 import catalogue_pb2
+from gateway.readings import each, exactly, filled, member, moment, present, recorded
+from gateway.views import View, loaded, read
 from protos.esims.v1 import esims_pb2
-from protos.orders.v1 import orders_pb2
 
 # The pages of the phones' makers; the provider's guide to installing builds the same links.
 APPLE = "https://esimsetup.apple.com/esim_qrcode_provisioning"
@@ -156,12 +154,8 @@ class ESIM(View):
         filled("last_action"), description='What happened to it last, such as "Suspended".'
     )
     action_date: datetime | None = read(moment("action_date"), description="When that happened.")
-    created_at: datetime = read(
-        lambda esim: timestamps.from_proto(esim.created_at), description="When it was recorded."
-    )
-    updated_at: datetime = read(
-        lambda esim: timestamps.from_proto(esim.updated_at), description="When it last changed."
-    )
+    created_at: datetime = read(recorded("created_at"), description="When it was recorded.")
+    updated_at: datetime = read(recorded("updated_at"), description="When it last changed.")
     as_of: datetime | None = read(
         moment("as_of"), description="When the provider was last asked about it."
     )
@@ -175,7 +169,7 @@ class ESIM(View):
         description="The ISO code of the country that it was last seen in; null before the first one.",
     )
     profile_status: ProfileStatus | None = read(
-        lambda esim: ProfileStatus.__members__.get(esim.profile_status.upper()),
+        each(lambda esim: ProfileStatus.__members__.get(esim.profile_status.upper())),
         description="Where its profile is; null: not heard of yet.",
     )
     installed_date: datetime | None = read(
@@ -183,7 +177,7 @@ class ESIM(View):
         description="When a device first installed it; null: not heard of.",
     )
     activation_code: str | None = read(
-        activation_code,
+        exactly(activation_code),
         description="What a phone takes instead of the QR code: LPA:1$<host>$<matching id>. A secret;"
         " null until both parts are known.",
     )
@@ -193,51 +187,44 @@ class ESIM(View):
         " Made here; null until the activation code is known.",
     )
     apple_install_url: str | None = read(
-        partial(_install_url, APPLE),
+        exactly(partial(_install_url, APPLE)),
         description="Opened on an iPhone (iOS 17.4 or newer), it installs the eSIM. A secret.",
     )
     android_install_url: str | None = read(
-        partial(_install_url, ANDROID),
+        exactly(partial(_install_url, ANDROID)),
         description="Opened on an Android phone, it installs the eSIM. A secret.",
     )
-    proto: strawberry.Private[esims_pb2.ESIM]
-
-    @loaded(
+    order: Order | None = loaded(
         "orders",
         "order_id",
+        Order | None,
         description="The order that it came with; null when it can't be read now.",
     )
-    def order(self, order: orders_pb2.Order | None) -> Order | None:
-        return None if order is None else Order.of(order)
-
-    @loaded(
+    plan: DataPlan | None = loaded(
         "plans",
         "plan_id",
+        DataPlan | None,
         description="The plan that it came with; null when it can't be read now.",
     )
-    def plan(self, plan: catalogue_pb2.DataPlan | None) -> DataPlan | None:
-        return None if plan is None else DataPlan.of(plan)
-
-    @loaded(
+    bundles: list[ESIMBundle] | None = loaded(
         "bundles",
         "id",
+        list[ESIMBundle] | None,
+        # The provider was never heard of it, and every eSIM comes with a bundle.
+        hidden=lambda esim, bundles: not bundles and not esim.HasField("as_of"),
         description="Its bundles, newest assignment first. At most 300 s old where the provider"
         " answers in time; `asOf` says. Null when they can't be read now.",
     )
-    def bundles(self, bundles: list[esims_pb2.ESIMBundle]) -> list[ESIMBundle] | None:
-        if not bundles and not self.proto.HasField("as_of"):
-            return None  # the provider was never heard of it, and every eSIM comes with a bundle
-        return views(ESIMBundle, bundles)
-
-    @loaded(
+    usage: ESIMUsage | None = loaded(
         "usage",
         "id",
+        ESIMUsage | None,
+        # Sums over nothing that was ever read would look like an unused eSIM.
+        hidden=lambda esim, usage: not usage.HasField("as_of"),
         description="Data used and left. At most 300 s old where the provider answers in time;"
         " `asOf` says. Null when it can't be read now.",
     )
-    def usage(self, usage: esims_pb2.ESIMUsage | None) -> ESIMUsage | None:
-        # Sums over nothing that was ever read would look like an unused eSIM.
-        return None if usage is None or not usage.HasField("as_of") else ESIMUsage.of(usage)
+    proto: strawberry.Private[esims_pb2.ESIM]
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> Self | None:  # noqa: A002 - the key's name

@@ -1,5 +1,6 @@
 """Batched reads for nested fields: one call per owner and level, whatever the number of rows."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from functools import cached_property
@@ -37,36 +38,37 @@ class Loaders:
         self._caller = caller
 
     @cached_property
-    def plans(self) -> Loader[catalogue_pb2.DataPlan | None]:
+    def plans(self) -> Loader[str, catalogue_pb2.DataPlan | None]:
         return Loader(self._plans)
 
     @cached_property
-    def orders(self) -> Loader[orders_pb2.Order | None]:
+    def orders(self) -> Loader[str, orders_pb2.Order | None]:
         return Loader(self._orders)
 
     @cached_property
-    def timelines(self) -> Loader[list[orders_pb2.TimelineEntry]]:
+    def timelines(self) -> Loader[str, list[orders_pb2.TimelineEntry]]:
         return Loader(self._timelines)
 
     @cached_property
-    def esims(self) -> Loader[esims_pb2.ESIM | None]:
+    def esims(self) -> Loader[str, esims_pb2.ESIM | None]:
         return Loader(self._esims)
 
     @cached_property
-    def esims_of_order(self) -> Loader[list[esims_pb2.ESIM]]:
+    def esims_of_order(self) -> Loader[tuple[str, str], list[esims_pb2.ESIM]]:
+        """By an order's id, and that of the eSIM it was bought for: the one, or those that it brought."""
         return Loader(self._esims_of_order)
 
     @cached_property
-    def bundles(self) -> Loader[list[esims_pb2.ESIMBundle]]:
+    def bundles(self) -> Loader[str, list[esims_pb2.ESIMBundle]]:
         return Loader(self._bundles)
 
     @cached_property
-    def usage(self) -> Loader[esims_pb2.ESIMUsage | None]:
+    def usage(self) -> Loader[str, esims_pb2.ESIMUsage | None]:
         return Loader(self._usage)
 
-    def of(self, name: str) -> Loader[Any]:
+    def of(self, name: str) -> Loader[Any, Any]:
         """The one of that name."""
-        loader: Loader[Any] = getattr(self, name)
+        loader: Loader[Any, Any] = getattr(self, name)
         return loader
 
     def came_with(self, page: esims_pb2.ListESIMsResponse) -> None:
@@ -74,7 +76,7 @@ class Loaders:
         if not page.usages:
             return
         ids = [esim.id for esim in page.esims]
-        found = _grouped(ids, ((bundle.esim_id, bundle) for bundle in page.bundles))
+        found = _grouped(ids, page.bundles, "esim_id")
         self.bundles.know(dict(zip(ids, found, strict=True)))
         self.usage.know({usage.esim_id: usage for usage in page.usages})
 
@@ -101,15 +103,28 @@ class Loaders:
         answer = await self._caller.call(self._caller.peers.esims.BatchGetESIMs, request)
         return _in_order(ids, {esim.id: esim for esim in answer.esims})
 
-    async def _esims_of_order(self, ids: list[str]) -> list[list[esims_pb2.ESIM]]:
+    async def _esims_of_order(self, keys: list[tuple[str, str]]) -> list[list[esims_pb2.ESIM]]:
+        orders = [order for order, esim in keys if not esim]
+        if len(orders) == len(keys):
+            return await self._brought(orders)
+        esims = [esim for _, esim in keys if esim]
+        brought, named = map(iter, await asyncio.gather(self._brought(orders), self._named(esims)))
+        return [next(named if esim else brought) for _, esim in keys]
+
+    async def _brought(self, ids: list[str]) -> list[list[esims_pb2.ESIM]]:
+        if not ids:
+            return []
         request = esims_pb2.BatchListOrderESIMsRequest(order_ids=ids)
         answer = await self._caller.call(self._caller.peers.esims.BatchListOrderESIMs, request)
-        return _grouped(ids, ((esim.order_id, esim) for esim in answer.esims))
+        return _grouped(ids, answer.esims, "order_id")
+
+    async def _named(self, ids: list[str]) -> list[list[esims_pb2.ESIM]]:
+        return [[] if esim is None else [esim] for esim in await self.esims.many(ids)]
 
     async def _bundles(self, ids: list[str]) -> list[list[esims_pb2.ESIMBundle]]:
         request = esims_pb2.BatchListBundlesRequest(esim_ids=ids)
         answer = await self._caller.call(self._caller.peers.esims.BatchListBundles, request)
-        return _grouped(ids, ((bundle.esim_id, bundle) for bundle in answer.bundles))
+        return _grouped(ids, answer.bundles, "esim_id")
 
     async def _usage(self, ids: list[str]) -> list[esims_pb2.ESIMUsage | None]:
         request = esims_pb2.BatchGetUsageRequest(esim_ids=ids)
@@ -121,8 +136,8 @@ def _in_order(ids: list[str], found: dict[str, Value]) -> list[Value | None]:
     return [found.get(id_) for id_ in ids]
 
 
-def _grouped(ids: list[str], pairs: Iterable[tuple[str, Value]]) -> list[list[Value]]:
+def _grouped(ids: list[str], rows: Iterable[Value], owner: str) -> list[list[Value]]:
     groups = defaultdict[str, list[Value]](list)
-    for id_, value in pairs:
-        groups[id_].append(value)
+    for row in rows:
+        groups[getattr(row, owner)].append(row)
     return [groups[id_] for id_ in ids]

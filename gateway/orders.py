@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Self
 import strawberry
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.auth import auth_field, public_field
+from gateway.auth import auth_field
 from gateway.context import Context, Info
 from gateway.errors import naming
 from gateway.plans import DataPlan
-from gateway.views import View, filled, loaded, member, read, views
+from gateway.readings import exactly, filled, member, recorded
+from gateway.views import View, loaded, read, views
 from kit import money, timestamps
 from kit.errors import invalid
-from protos.catalogue.v1 import catalogue_pb2
 from protos.orders.v1 import orders_pb2
 
 if TYPE_CHECKING:
     from gateway.esims import ESIM
+
+# The two types name each other.
+LazyESIM = Annotated["ESIM", strawberry.lazy("gateway.esims")]
 
 # The most that the service gives at once. The documented list has no paging: whoever has more orders
 # narrows them with the filter.
@@ -45,12 +48,15 @@ STATUS = member("status", OrderStatus, orders_pb2.OrderStatus, "ORDER_STATUS_")
 
 @strawberry.type(description="A step of an order, as far as it concerns its customer.")
 class TimelineEntry(View):
-    at: datetime = read(
-        lambda entry: timestamps.from_proto(entry.at), description="When it happened."
-    )
+    at: datetime = read(recorded("at"), description="When it happened.")
     status: OrderStatus = read(STATUS, description="The order's status from then on.")
     message: str = read("message", description="What happened, in words.")
     proto: strawberry.Private[orders_pb2.TimelineEntry]
+
+
+def _esims_of(order: orders_pb2.Order) -> tuple[str, str]:
+    """What `Loaders.esims_of_order` takes: the order, and the eSIM that it was bought for."""
+    return order.id, "" if order.reassigned else order.esim_id
 
 
 @strawberry.federation.type(keys=["id"], description="A purchase of one plan.")
@@ -67,16 +73,16 @@ class Order(View):
     )
     quantity: int = read("quantity", description="How many eSIMs were bought.")
     unit_price: float = read(
-        lambda order: money.nearest_float(order.unit_price),
+        exactly(lambda order: money.nearest_float(order.unit_price)),
         description="The plan's price when it was bought, for one.",
     )
     total_price: float = read(
-        lambda order: money.nearest_float(order.total_price),
+        exactly(lambda order: money.nearest_float(order.total_price)),
         description="What was charged; until the provider answered, unit price times quantity."
         " Calculate with `totalPriceExact`, as a Float is not exact.",
     )
     total_price_exact: str = read(
-        lambda order: str(money.from_proto(order.total_price)),
+        exactly(lambda order: money.text(order.total_price)),
         description='The exact total as a decimal, such as "4.56".',
     )
     currency: str = read("total_price.currency_code", description='ISO 4217, such as "USD".')
@@ -86,48 +92,32 @@ class Order(View):
     auto_activate: bool = read(
         "auto_activate", description="Whether its bundles are followed until they are in force."
     )
-    created_at: datetime = read(
-        lambda order: timestamps.from_proto(order.created_at), description="When it was recorded."
-    )
-    updated_at: datetime = read(
-        lambda order: timestamps.from_proto(order.updated_at), description="When it last changed."
-    )
+    created_at: datetime = read(recorded("created_at"), description="When it was recorded.")
+    updated_at: datetime = read(recorded("updated_at"), description="When it last changed.")
     reassigned: bool = read(
         "reassigned",
         description="Whether the plan came on a new eSIM, as it didn't fit the one that was named.",
     )
-    proto: strawberry.Private[orders_pb2.Order]
-
-    @loaded(
-        "plans", "plan_id", description="The plan that was bought; null when it can't be read now."
+    data_plan: DataPlan | None = loaded(
+        "plans",
+        "plan_id",
+        DataPlan | None,
+        description="The plan that was bought; null when it can't be read now.",
     )
-    def data_plan(self, plan: catalogue_pb2.DataPlan | None) -> DataPlan | None:
-        return None if plan is None else DataPlan.of(plan)
-
-    @public_field(
+    esims: list[LazyESIM] | None = loaded(
+        "esims_of_order",
+        _esims_of,
+        list[LazyESIM] | None,
         description="Its eSIMs: none until they are delivered, and the caller's own eSIM that it was"
-        " bought for; null when they can't be read now."
+        " bought for; null when they can't be read now.",
     )
-    async def esims(
-        self, info: Info
-    ) -> list[Annotated["ESIM", strawberry.lazy("gateway.esims")]] | None:
-        from gateway.esims import ESIM  # the two types name each other
-
-        order = self.proto
-        if order.esim_id and not order.reassigned:
-            named = await info.context.loaders.esims.load(order.esim_id)
-            return [] if named is None else [ESIM.of(named)]
-        found = await info.context.loaders.esims_of_order.load(order.id)
-        info.context.spend(len(found))
-        return views(ESIM, found)
-
-    @loaded(
+    timeline: list[TimelineEntry] | None = loaded(
         "timelines",
         "id",
+        list[TimelineEntry] | None,
         description="How it came to where it is, oldest first; null when that can't be read now.",
     )
-    def timeline(self, entries: list[orders_pb2.TimelineEntry]) -> list[TimelineEntry] | None:
-        return views(TimelineEntry, entries)
+    proto: strawberry.Private[orders_pb2.Order]
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> Self | None:  # noqa: A002 - the key's name

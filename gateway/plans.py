@@ -6,8 +6,9 @@ from typing import Self
 import strawberry
 
 from gateway.context import Info
+from gateway.readings import exactly, recorded, texts
 from gateway.views import View, listed, read
-from kit import money, timestamps
+from kit import money
 from protos.catalogue.v1 import catalogue_pb2
 
 
@@ -30,7 +31,7 @@ class Allowance(View):
     service: str = read("service", description="STANDARD or ROAMING.")
     description: str = read("description", description="In words.")
     amount: float | None = read(
-        lambda allowance: None if allowance.unlimited else float(allowance.amount),
+        exactly(lambda allowance: None if allowance.unlimited else float(allowance.amount)),
         description="In `unit`; null when unlimited.",
     )
     unit: str = read("unit", description="MB, MINS or SMS.")
@@ -50,16 +51,16 @@ class DataPlan(View):
     )
     duration: int = read("duration_days", description="How many days it lasts from its start.")
     price: float = read(
-        lambda plan: money.nearest_float(plan.price),
+        exactly(lambda plan: money.nearest_float(plan.price)),
         description="For one. Calculate with `priceExact`, as a Float is not exact.",
     )
     price_exact: str = read(
-        lambda plan: str(money.from_proto(plan.price)),
+        exactly(lambda plan: money.text(plan.price)),
         description='The exact price as a decimal, such as "2.28"; up to three decimal places.',
     )
     currency: str = read("price.currency_code", description='ISO 4217, such as "USD".')
     data_mb: float | None = read(
-        lambda plan: float(plan.data_mb) if plan.HasField("data_mb") else None,
+        exactly(lambda plan: float(plan.data_mb) if plan.HasField("data_mb") else None),
         name="dataMB",
         description="Data in MB, base 10; null when unlimited.",
     )
@@ -68,20 +69,19 @@ class DataPlan(View):
         "bundle_group", description='The provider\'s group, such as "Standard Fixed".'
     )
     features: list[str] = read(
-        "features", description='Short texts for a shop\'s card, such as "4G/5G".'
+        texts("features"), description='Short texts for a shop\'s card, such as "4G/5G".'
     )
     available_quantity: int = read(
         "available_quantity",
         description="How many can be ordered at once now; 0 when it is not on sale.",
     )
-    speeds: list[str] = read("speeds", description='Radio generations, such as "4G".')
+    speeds: list[str] = read(texts("speeds"), description='Radio generations, such as "4G".')
     starts_on_assignment: bool = read(
         "autostart",
         description="True when its days count from delivery, false when from first use.",
     )
     updated_at: datetime = read(
-        lambda plan: timestamps.from_proto(plan.updated_at),
-        description="When any of this last changed.",
+        recorded("updated_at"), description="When any of this last changed."
     )
     countries: list[Country] = listed(
         "countries", Country, description="The countries that it covers."

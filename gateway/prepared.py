@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from graphql import DocumentNode, GraphQLError, GraphQLSchema
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode
 from graphql.validation import specified_rules
 from strawberry.schema.schema import validate_document
 from strawberry.types.graphql import OperationType
@@ -17,6 +17,7 @@ class Prepared:
     """What is the same for every request with one text; `errors` are those of validation."""
 
     document: DocumentNode
+    operation: OperationDefinitionNode
     kind: OperationType
     errors: list[GraphQLError]
 
@@ -32,6 +33,7 @@ def preparation(schema: GraphQLSchema, max_depth: int) -> Callable[[str, str | N
         document = documents.read(query, max_depth)
         operation = documents.check_operation(document, name)
         kind = OperationType(operation.operation.value)
-        return Prepared(document, kind, validate_document(schema, document, tuple(specified_rules)))
+        errors = validate_document(schema, document, tuple(specified_rules))
+        return Prepared(document, operation, kind, errors)
 
     return prepare

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import strawberry
 from graphql import GraphQLError, execute
+from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.extensions import ValidationCache
 from strawberry.federation.schema import FederationAny
@@ -15,7 +16,7 @@ from strawberry.types.graphql import OperationType
 
 from gateway.admission import Admission, Admitted
 from gateway.completion.executor import OPERATIONS, Completing
-from gateway.completion.resolving import remember_arguments
+from gateway.completion.resolving import Left, remember_arguments
 from gateway.completion.selections import Operations
 from gateway.connections import ConnectionQueries
 from gateway.cost import Costs
@@ -31,6 +32,8 @@ from gateway.subscriptions import Subscription
 from kit.checks import Checks
 
 ENTITIES = ("DataPlan", "Order", "ESIM")
+# The variables of an operation that declares none.
+NONE = VariableValues({}, {})
 
 
 @strawberry.type(description="What can be asked.")
@@ -77,10 +80,13 @@ class Schema(strawberry.federation.Schema):
                 self.admission.check(
                     query or "", prepared.document, operation_name, variables, context_value
                 )
+            done = await self._directly(prepared, variables, context_value)
+            if isinstance(done, dict):
+                return ExecutionResult(done, None)
             result = execute(
                 self._schema,
                 prepared.document,
-                root_value,
+                done or root_value,
                 context_value,
                 variables,
                 operation_name,
@@ -92,6 +98,19 @@ class Schema(strawberry.federation.Schema):
         except Exception as error:  # noqa: BLE001 - as Strawberry has it; errors are masked where they are worded
             return ExecutionResult(None, [_as_graphql(error)])
         return ExecutionResult(executed.data, executed.errors)
+
+    async def _directly(
+        self, prepared: Prepared, variables: dict[str, Any], context: Any
+    ) -> dict[str, Any] | Left | None:
+        """As Direct has it; None for an operation that needs graphql-core."""
+        operation = prepared.operation
+        definitions = operation.variable_definitions
+        values = get_variable_values(self._schema, definitions, variables) if definitions else NONE
+        if isinstance(values, list):  # errors
+            return None
+        operations: Operations = self._schema.extensions[OPERATIONS]
+        direct = operations.direct(operation, values.coerced)
+        return None if direct is None else await direct.execute(context, values)
 
     def entities_resolver(
         self, info: strawberry.Info, representations: list[FederationAny]

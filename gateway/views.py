@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from enum import Enum
 from functools import cache
+from operator import attrgetter
 from typing import Any, Self, TypeVar, cast, overload
 
 import strawberry
+from graphql import GraphQLOutputType, get_named_type
+from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.base import StrawberryObjectDefinition
 
 from gateway.context import Info
-from kit import timestamps
+from gateway.readings import Column, attribute
 
 Shown = TypeVar("Shown", bound="View")
 # Under this name the schema's fields carry how they are read.
@@ -20,9 +21,14 @@ READING = "esimgo.reading"
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A value of the message: an attribute's path such as `price.currency_code`, or what a function makes."""
+    """A value of the message: an attribute's path such as `price.currency_code`, or a column."""
 
-    source: str | Callable[[Any], Any]
+    source: str | Column
+
+    @property
+    def column(self) -> Column:
+        """As a column in any case."""
+        return attribute(self.source) if isinstance(self.source, str) else self.source
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +36,21 @@ class Listed:
     """Messages within the message, each shown as an object of its own."""
 
     attribute: str
-    kind: "type[View]"
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a loader has for a key of the message; `make` is given the view and what was loaded."""
+    """Messages that a loader has for a key of the message, shown unless `hidden` says so of the two."""
 
     loader: str
-    key: str
-    make: Callable[[Any, Any], Any]
+    key: Callable[[Any], Any]
+    hidden: Callable[[Any, Any], bool] | None
+
+    def shown(self, message: Any, found: Any) -> Any:
+        """What was loaded; None when it is to be null."""
+        if self.hidden is not None and found is not None and self.hidden(message, found):
+            return None
+        return found
 
 
 class View:
@@ -60,10 +71,11 @@ class View:
 
     def __getattr__(self, name: str) -> Any:
         # Asked only for what the object doesn't hold yet.
-        source = _sources(type(self)).get(name)  # type: ignore[arg-type] # classes can be hashed
-        if source is None:
+        column = _columns(type(self)).get(name)  # type: ignore[arg-type] # classes can be hashed
+        if column is None:
             raise AttributeError(f"{type(self).__name__} has no field {name}")
-        value = self.__dict__[name] = source(self.proto)
+        (value,) = column.values((self.proto,))
+        self.__dict__[name] = value
         return value
 
 
@@ -96,66 +108,20 @@ def views(kind: type[Shown], protos: Sequence[Any]) -> list[Shown]:
 
 
 @cache
-def _sources(kind: Any) -> dict[str, Callable[[Any], Any]]:
-    """By a field's name in Python, the function that reads it from the message."""
+def _columns(kind: Any) -> dict[str, Column]:
+    """By a field's name in Python, how it is read from messages."""
     definition: StrawberryObjectDefinition = kind.__strawberry_definition__
     readings = ((field.python_name, field.metadata.get(READING)) for field in definition.fields)
-    return {name: reader(reading.source) for name, reading in readings if type(reading) is Read}
+    return {name: reading.column for name, reading in readings if type(reading) is Read}
 
 
-def reader(source: str | Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The function of a message that a source stands for."""
-    if callable(source):
-        return source
-    path = source.split(".")
-
-    def read_path(message: Any) -> Any:
-        for step in path:
-            message = getattr(message, step)
-        return (
-            list(message)
-            if isinstance(message, Sequence) and not isinstance(message, str)
-            else message
-        )
-
-    return read_path
+def class_of(type_: GraphQLOutputType) -> Any:
+    """The class that a type of the schema was made from, also within a list; None where there is none."""
+    definition = get_named_type(type_).extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+    return getattr(definition, "origin", None)
 
 
-def present(attribute: str) -> Callable[[Any], Any]:
-    """Reads an optional field; None when it is absent."""
-    return lambda message: getattr(message, attribute) if message.HasField(attribute) else None
-
-
-def filled(attribute: str) -> Callable[[Any], Any]:
-    """Reads a text; None when it is empty."""
-    return lambda message: getattr(message, attribute) or None
-
-
-def moment(attribute: str) -> Callable[[Any], datetime | None]:
-    """Reads a time; None when it is absent."""
-
-    def read_moment(message: Any) -> datetime | None:
-        if not message.HasField(attribute):
-            return None
-        return timestamps.from_proto(getattr(message, attribute))
-
-    return read_moment
-
-
-def member(attribute: str, shown: type[Enum], numbers: Any, prefix: str) -> Callable[[Any], Any]:
-    """Reads an enum as the schema's of the same names; the messages' begin with `prefix`.
-
-    The reading raises KeyError for a number that the schema has no name for.
-    """
-    known = {
-        number: shown[name.removeprefix(prefix)]
-        for name, number in numbers.items()
-        if name.removeprefix(prefix) in shown.__members__
-    }
-    return lambda message: known[getattr(message, attribute)]
-
-
-def read(source: str | Callable[[Any], Any], *, description: str, name: str | None = None) -> Any:
+def read(source: str | Column, *, description: str, name: str | None = None) -> Any:
     """A field whose value is at hand in the message."""
     return strawberry.field(name=name, description=description, metadata={READING: Read(source)})
 
@@ -166,33 +132,42 @@ def listed(attribute: str, kind: type[View], *, description: str) -> Any:
     def resolve(self: Any, info: Info) -> list[Any]:
         messages = getattr(self.proto, attribute)
         info.context.spend(len(messages))
-        return [kind.of(message) for message in messages]
+        return views(kind, messages)
 
     return strawberry.field(
         resolve,
         graphql_type=list[kind],  # type: ignore[valid-type] # known when the schema is built
         description=description,
-        metadata={READING: Listed(attribute, kind)},
+        metadata={READING: Listed(attribute)},
     )
 
 
 def loaded(
-    loader: str, key: str, *, description: str
-) -> Callable[[Callable[[Any, Any], Any]], Any]:
-    """Makes a method of what was loaded a field: `loader` is one of Loaders, `key` a field of the message."""
+    loader: str,
+    key: str | Callable[[Any], Any],
+    kind: Any,
+    *,
+    description: str,
+    hidden: Callable[[Any, Any], bool] | None = None,
+) -> Any:
+    """A field of what `loader`, one of Loaders, has for a key: a field of the message, or made of it.
 
-    def decorate(make: Callable[[Any, Any], Any]) -> Any:
-        async def resolve(self: Any, info: Info) -> Any:
-            found = await info.context.loaders.of(loader).load(getattr(self.proto, key))
-            made = make(self, found)
-            if isinstance(made, Sequence):
-                info.context.spend(len(made))
-            return made
+    `kind` is the field's type, which may be null. So it is when nothing was loaded, and when `hidden`
+    says so of the message and what was loaded. Those of a list count as objects of the answer.
+    """
+    reading = Loaded(loader, attrgetter(key) if isinstance(key, str) else key, hidden)
 
-        resolve.__name__, resolve.__module__ = make.__name__, make.__module__
-        resolve.__annotations__ = {"info": Info, "return": make.__annotations__["return"]}
-        return strawberry.field(
-            resolve, description=description, metadata={READING: Loaded(loader, key, make)}
-        )
+    async def resolve(self: Any, info: Info) -> Any:
+        found = await info.context.loaders.of(loader).load(reading.key(self.proto))
+        shown = reading.shown(self.proto, found)
+        if shown is None:
+            return None
+        view = class_of(info._raw_info.return_type)
+        if not isinstance(shown, list):
+            return view.of(shown)
+        info.context.spend(len(shown))
+        return views(view, shown)
 
-    return decorate
+    return strawberry.field(
+        resolve, graphql_type=kind, description=description, metadata={READING: reading}
+    )

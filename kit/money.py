@@ -28,6 +28,16 @@ def nearest_float(money: money_pb2.Money) -> float:
     return (money.units * 10**9 + money.nanos) / 10**9
 
 
+def text(money: money_pb2.Money) -> str:
+    """The exact amount, as `str(from_proto(money))` gives it."""
+    units, nanos = money.units, money.nanos
+    if nanos == 0:
+        return str(units)
+    if units < 0 or not 0 < nanos < 10**9:
+        return str(from_proto(money))
+    return f"{units}.{nanos:09d}".rstrip("0")
+
+
 def plain(amount: Decimal) -> Decimal:
     """The same amount without needless zeros, and never in exponent form."""
     short = amount.normalize()

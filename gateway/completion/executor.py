@@ -4,20 +4,17 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from graphql import GraphQLList, GraphQLObjectType, GraphQLResolveInfo
+from graphql import GraphQLList, GraphQLObjectType, GraphQLResolveInfo, OperationType
 from graphql.pyutils import Path
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from gateway.completion.leaves import Surprise
-from gateway.completion.plan import Details, ObjectPlan, Run
+from gateway.completion.direct import Direct
+from gateway.completion.levels import AT_ONCE, rest, spend
+from gateway.completion.plan import Details, ObjectPlan, Row, Run
 from gateway.completion.selections import Operations
-from gateway.slices import Turn
 
 # Under this name the schema carries the Operations that were executed on it.
 OPERATIONS = "esimgo.operations"
-# Objects that are completed before anybody else gets a turn: plans with all their countries take
-# some 10 microseconds each.
-AT_ONCE = 100
 
 
 class Completing(StrawberryGraphQLCoreExecutionContext):
@@ -44,8 +41,30 @@ class Completing(StrawberryGraphQLCoreExecutionContext):
         new_defer_usages: Sequence[Any],
     ) -> Any:
         top = self._selections.top(grouped_field_set)
+        if self.operation.operation is OperationType.QUERY and not self._selections.looked_at:
+            self._selections.looked_at = True
+            self._selections.direct = self._direct(root_type, top)
         return super().execute_collected_root_fields(
             root_type, root_value, top, serially, new_defer_usages
+        )
+
+    def _direct(self, root_type: GraphQLObjectType, top: dict[str, Details]) -> Direct | None:
+        """The way by which the next requests are executed, if there is one without this executor."""
+        if len(top) != 1:
+            return None
+        ((name, details),) = top.items()
+        field = root_type.fields.get(details[0].node.name.value)
+        if field is None:
+            return None
+        nodes, path = [one.node for one in details], Path(None, name, root_type.name)
+        info: Any = self.build_resolve_info(field, nodes, root_type, path)
+        return Direct.of(
+            name,
+            field,
+            details,
+            # Nothing of this request may stay.
+            info._replace(root_value=None, variable_values={}, context=None, async_helpers=None),
+            lambda type_: self._selections.plan(type_, details, self._collect),
         )
 
     def complete_list_value(
@@ -94,7 +113,7 @@ class Completing(StrawberryGraphQLCoreExecutionContext):
         self,
         plan: ObjectPlan,
         sources: Callable[[], Sequence[Any]],
-        answer: Callable[[list[dict[str, Any]]], Any],
+        answer: Callable[[list[Row]], Any],
         fall_back: Callable[[], Any],
     ) -> Any:
         run = Run(self.context_value.room)
@@ -105,7 +124,7 @@ class Completing(StrawberryGraphQLCoreExecutionContext):
             if len(found) > AT_ONCE or run.waiting:
                 completed = self._complete_later(plan, found, rows, run, answer, fall_back)
             else:
-                self._spend(run)
+                spend(run, self.context_value)
                 completed = answer(rows)
         return fall_back() if completed is None else completed
 
@@ -113,44 +132,13 @@ class Completing(StrawberryGraphQLCoreExecutionContext):
         self,
         plan: ObjectPlan,
         found: Sequence[Any],
-        rows: list[dict[str, Any]],
+        rows: list[Row],
         run: Run,
-        answer: Callable[[list[dict[str, Any]]], Any],
+        answer: Callable[[list[Row]], Any],
         fall_back: Callable[[], Any],
     ) -> Any:
         with suppress(Exception):  # likewise
-            turn = Turn()
-            for start in range(AT_ONCE, len(found), AT_ONCE):
-                await turn.share()
-                rows += plan.rows(found[start : start + AT_ONCE], run)
-            while run.waiting:
-                await self._load(run)
-            self._spend(run)
+            await rest(plan, found, rows, run, self.context_value)
             return answer(rows)
         stock = fall_back()
         return await stock if self.is_awaitable(stock) else stock
-
-    def _spend(self, run: Run) -> None:
-        """Raises Surprise when other fields used the room up meanwhile."""
-        if run.objects > self.context_value.room:
-            raise Surprise
-        self.context_value.spend(run.objects)
-
-    async def _load(self, run: Run) -> None:
-        """Fills what waits for loaders: one round for all fields of a level."""
-        waiting, run.waiting = run.waiting, []
-        loaders = self.context_value.loaders
-        asked = [
-            (plan, sources, rows, field, [getattr(one, field.reading.key) for one in sources])
-            for plan, sources, rows in waiting
-            for field in plan.loaded
-        ]
-        for *_, field, keys in asked:
-            loaders.of(field.reading.loader).ask(keys)
-        for plan, sources, rows, (name, reading, complete), keys in asked:
-            found = await loaders.of(reading.loader).many(keys)
-            for source, row, value in zip(sources, rows, found, strict=True):
-                made = reading.make(plan.kind.of(source), value)
-                if isinstance(made, Sequence):
-                    run.count(len(made))
-                row[name] = complete(made, run)

@@ -1,14 +1,12 @@
-"""Scalars and enums as graphql-core completes them, without its way through every possible type."""
+"""Scalars and enums as graphql-core completes them, without its way through every type."""
 
-from collections.abc import Callable
-from enum import Enum
+from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 from graphql import (
     GraphQLBoolean,
-    GraphQLEnumType,
     GraphQLFloat,
     GraphQLID,
     GraphQLInt,
@@ -16,6 +14,7 @@ from graphql import (
     GraphQLString,
     Undefined,
 )
+from strawberry.schema.schema_converter import CustomGraphQLEnumType
 
 # What the specification lets an Int hold.
 MIN_INT, MAX_INT = -(2**31), 2**31 - 1
@@ -26,73 +25,67 @@ SAME: dict[Any, frozenset[int]] = {
     GraphQLBoolean: frozenset({FieldDescriptor.TYPE_BOOL}),
     GraphQLInt: frozenset({FieldDescriptor.TYPE_INT32}),
 }
+# What values are whose completion is themselves, but for numbers that don't fit.
+EXPECTED: dict[Any, type] = {
+    GraphQLString: str,
+    GraphQLID: str,
+    GraphQLBoolean: bool,
+    GraphQLInt: int,
+    GraphQLFloat: float,
+}
+FITS: dict[Any, Callable[[Any], bool]] = {
+    GraphQLInt: lambda value: MIN_INT <= value <= MAX_INT,
+    GraphQLFloat: isfinite,
+}
+Values = Sequence[Any]
 
 
 class Surprise(Exception):  # noqa: N818 - no error: the stock executor takes over, and decides
     """A value that the compiled completion leaves to graphql-core."""
 
 
-def completer(kind: GraphQLLeafType) -> Callable[[Any], Any]:
-    """The function that completes a value that isn't None; it may raise anything for what isn't usual."""
-    if isinstance(kind, GraphQLEnumType):
-        return _member_names(kind)
-    return EXPECTED.get(kind) or _coerced(kind)
+def completer(kind: GraphQLLeafType, *, nullable: bool) -> Callable[[Values], Iterable[Any]]:
+    """The function that completes values of a type; it may raise anything for what isn't usual."""
+    if isinstance(kind, CustomGraphQLEnumType):
+        return _member_names(kind, nullable=nullable)
+    if kind in EXPECTED:
+        return _expected(kind, nullable=nullable)
+    return _coerced(kind, nullable=nullable)
 
 
-def _text(value: Any) -> str:
-    if type(value) is str:
-        return value
-    raise Surprise
+def _expected(kind: GraphQLLeafType, *, nullable: bool) -> Callable[[Values], Iterable[Any]]:
+    types = {EXPECTED[kind], type(None)} if nullable else {EXPECTED[kind]}
+    fits = FITS.get(kind)
 
-
-def _boolean(value: Any) -> bool:
-    if value is True or value is False:
-        return value
-    raise Surprise
-
-
-def _int(value: Any) -> int:
-    if type(value) is int and MIN_INT <= value <= MAX_INT:
-        return value
-    raise Surprise
-
-
-def _float(value: Any) -> float:
-    if type(value) is float and isfinite(value):
-        return value
-    raise Surprise
-
-
-EXPECTED: dict[GraphQLLeafType, Callable[[Any], Any]] = {
-    GraphQLString: _text,
-    GraphQLID: _text,
-    GraphQLBoolean: _boolean,
-    GraphQLInt: _int,
-    GraphQLFloat: _float,
-}
-
-
-def _member_names(kind: GraphQLEnumType) -> Callable[[Any], str]:
-    names: dict[Any, str] = {}
-
-    def name(value: Any) -> str:
-        if not isinstance(value, Enum):
+    def complete(values: Values) -> Values:
+        if not types.issuperset(map(type, values)):
             raise Surprise
-        found = names.get(value)
-        if found is None:
-            found = names[value] = kind.coerce_output_value(value)
-        return found
+        if fits is not None and not all(fits(value) for value in values if value is not None):
+            raise Surprise
+        return values
 
-    return name
+    return complete
 
 
-def _coerced(kind: GraphQLLeafType) -> Callable[[Any], Any]:
+def _member_names(
+    kind: CustomGraphQLEnumType, *, nullable: bool
+) -> Callable[[Values], Iterable[Any]]:
+    members: Iterable[Any] = kind.wrapped_cls
+    names: dict[Any, str | None] = {one: kind.coerce_output_value(one) for one in members}
+    if nullable:
+        names[None] = None
+    return lambda values: list(map(names.__getitem__, values))
+
+
+def _coerced(kind: GraphQLLeafType, *, nullable: bool) -> Callable[[Values], Iterable[Any]]:
     coerce = kind.coerce_output_value
 
-    def complete(value: Any) -> Any:
+    def complete_one(value: Any) -> Any:
+        if value is None and nullable:
+            return None
         completed = coerce(value)
         if completed is None or completed is Undefined:
             raise Surprise
         return completed
 
-    return complete
+    return lambda values: list(map(complete_one, values))

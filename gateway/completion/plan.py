@@ -1,6 +1,7 @@
-"""Selections compiled once: what to take from each message or object, and under which name to answer it."""
+"""Selections compiled once: what to take from messages or objects, and under which names to answer it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, islice, repeat
 from operator import attrgetter
 from typing import Any, NamedTuple, get_args
 
@@ -16,13 +17,14 @@ from graphql import (
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
-from gateway.completion.leaves import EXPECTED, SAME, Surprise, completer
+from gateway.completion.leaves import SAME, Surprise, completer
 from gateway.slices import Slices
-from gateway.views import READING, Listed, Loaded, Read, View, Views, reader
+from gateway.views import READING, Listed, Loaded, Read, View, Views, class_of
 
 # A field's nodes, as graphql-core collects them for one name in the answer.
 Details = list[Any]
 Collect = Callable[[GraphQLObjectType, Details], dict[str, Details]]
+Row = dict[str, Any]
 
 
 class Unfit(Exception):  # noqa: N818 - no error: the stock executor completes these
@@ -35,7 +37,7 @@ class Run:
     def __init__(self, room: int) -> None:
         self.room = room
         self.objects = 0
-        self.waiting: list[tuple[ObjectPlan, Sequence[Any], list[dict[str, Any]]]] = []
+        self.waiting: list[tuple[ObjectPlan, Sequence[Any], list[Row]]] = []
 
     def count(self, objects: int) -> None:
         """Raises Surprise when the answer would hold too many objects; graphql-core finds where."""
@@ -44,105 +46,96 @@ class Run:
             raise Surprise
 
 
-Complete = Callable[[Any, Run], Any]
+# Of values of one field, one for each row, what is answered for each.
+Complete = Callable[[Sequence[Any], Run], Iterable[Any]]
 
 
 class LoadedField(NamedTuple):
-    """A field that waits for a loader."""
+    """A field that waits for a loader: for one message, or for a list of them."""
 
     name: str
     reading: Loaded
-    complete: Complete
+    plan: "ObjectPlan"
+    listed: bool
 
 
 class ObjectPlan:
     """How the objects of one type become what one selection asks of them.
 
-    They are completed from their sources: the messages of views, and the objects of other types.
+    They are completed from their sources: the messages of views, and the objects of other types. It
+    is done a field at a time, over the objects of all lists of a level: Python's loops then run in C.
     """
 
     def __init__(self, kind: GraphQLObjectType, details: Details, collect: Collect) -> None:
         """Raises Unfit for a selection that needs the stock executor."""
-        definition = kind.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
-        if definition is None:
+        self.kind: Any = class_of(kind)
+        if self.kind is None:
             raise Unfit
-        self.kind: type[Any] = definition.origin
         self._viewed = issubclass(self.kind, View)
         self._message = _message(self.kind) if self._viewed else None
         self._collect = collect
-        self._row: dict[str, Any] = {}
-        self._plain: list[tuple[str, str]] = []
-        self._made: list[tuple[str, Complete]] = []
+        self._columns: dict[str, Complete] = {}
         self.loaded: list[LoadedField] = []
         for name, selected in collect(kind, details).items():
-            self._row[name] = None
             field_name = selected[0].node.name.value
             if field_name == "__typename":
-                self._row[name] = kind.name
+                self._columns[name] = _always(kind.name)
             elif field_name in kind.fields:
-                self._add(name, kind.fields[field_name], selected)
+                self._columns[name] = self._column(name, kind.fields[field_name], selected)
             else:
                 raise Unfit
-        self._names = [name for name, _ in self._plain]
-        self._get = _getter([path for _, path in self._plain])
-        self._only_plain = self._names == list(self._row)
 
-    def _add(self, name: str, field: GraphQLField, details: Details) -> None:
+    def _column(self, name: str, field: GraphQLField, details: Details) -> Complete:
         declared = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
         if not isinstance(declared, StrawberryField):
             raise Unfit
         match declared.metadata.get(READING):
-            case Read(source=source):
-                self._add_read(name, field.type, source, details)
-            case Listed(attribute=attribute, kind=kind):
-                self._made.append((name, self._listed(attribute, kind, field.type, details)))
+            case Read() as reading:
+                return self._read(reading, field.type, details)
+            case Listed(attribute=attribute):
+                return self._listed(attribute, field.type, details)
             case Loaded() as reading:
-                complete = self._completion(field.type, details)
-                self.loaded.append(LoadedField(name, reading, complete))
+                self.loaded.append(self._loaded(name, reading, field.type, details))
+                return _always(None)  # until it is loaded
             case _ if declared.is_basic_field and not self._viewed:
                 get = attrgetter(declared.python_name)
-                complete = self._completion(field.type, details)
-                self._made.append((name, lambda source, run: complete(get(source), run)))
-            case _:
-                raise Unfit
+                complete = completion(field.type, details, self._collect)
+                return lambda sources, run: complete(list(map(get, sources)), run)
+        raise Unfit
 
-    def _add_read(
-        self,
-        name: str,
-        type_: GraphQLOutputType,
-        source: str | Callable[[Any], Any],
-        details: Details,
-    ) -> None:
-        if isinstance(source, str) and _same(self._message, source, type_):
-            self._plain.append((name, source))
-            return
-        get = reader(source)
-        complete = self._completion(type_, details)
-        self._made.append((name, lambda message, run: complete(get(message), run)))
+    def _read(self, reading: Read, type_: GraphQLOutputType, details: Details) -> Complete:
+        if isinstance(reading.source, str) and _same(self._message, reading.source, type_):
+            get = attrgetter(reading.source)
+            return lambda messages, run: map(get, messages)
+        column = reading.column
+        if column.answers is not None:
+            answers = column.answers
+            return lambda messages, run: answers(messages)
+        complete = completion(type_, details, self._collect)
+        return lambda messages, run: complete(column.values(messages), run)
 
-    def _listed(
-        self, attribute: str, kind: type[View], type_: GraphQLOutputType, details: Details
-    ) -> Complete:
+    def _listed(self, attribute: str, type_: GraphQLOutputType, details: Details) -> Complete:
         get = attrgetter(attribute)
-        plan = self._item_plan(type_, details)
-        if plan.kind is not kind:
-            raise Unfit
-
-        def complete(message: Any, run: Run) -> list[dict[str, Any]]:
-            messages = get(message)
-            run.count(len(messages))
-            return plan.rows(messages, run)
-
-        return complete
-
-    def _completion(self, type_: GraphQLOutputType, details: Details) -> Complete:
-        return completion(type_, details, self._collect)
-
-    def _item_plan(self, type_: GraphQLOutputType, details: Details) -> "ObjectPlan":
         plan = list_plan(type_, details, self._collect)
         if plan is None:
             raise Unfit
-        return plan
+
+        def complete(messages: Sequence[Any], run: Run) -> list[list[Row]]:
+            lists = list(map(get, messages))
+            run.count(sum(map(len, lists)))
+            return plan.lists(lists, run)
+
+        return complete
+
+    def _loaded(
+        self, name: str, reading: Loaded, type_: GraphQLOutputType, details: Details
+    ) -> LoadedField:
+        if isinstance(type_, GraphQLObjectType):
+            return LoadedField(name, reading, ObjectPlan(type_, details, self._collect), False)
+        plan = list_plan(type_, details, self._collect)
+        if plan is None or isinstance(type_, GraphQLNonNull):  # what can't be read is null
+            raise Unfit
+        return LoadedField(name, reading, plan, True)
 
     def sources(self, values: Any) -> Sequence[Any]:
         """Of what a resolver gave as a list of these objects; raises Surprise for anything else."""
@@ -161,62 +154,60 @@ class ObjectPlan:
             raise Surprise
         return value.proto if self._viewed else value
 
-    def rows(self, sources: Sequence[Any], run: Run) -> list[dict[str, Any]]:
+    def rows(self, sources: Sequence[Any], run: Run) -> list[Row]:
         """What is answered for each; fields of loaders are left empty, and noted in `run`."""
-        names, get = self._names, self._get
-        if self._only_plain:
-            return [dict(zip(names, get(source))) for source in sources]  # noqa: B905 - as many by construction, and called for every country of every plan
-        rows = []
-        for source in sources:
-            row = self._row.copy()
-            if names:
-                row.update(zip(names, get(source)))  # noqa: B905 - likewise
-            for name, complete in self._made:
-                row[name] = complete(source, run)
-            rows.append(row)
-        if self.loaded and rows:
+        if not sources:
+            return []
+        columns = [complete(sources, run) for complete in self._columns.values()]
+        names = self._columns.keys()
+        rows = [dict(zip(names, values)) for values in zip(*columns, strict=True)]  # noqa: B905 - as many by construction, and called for every country of every plan
+        if self.loaded:
             run.waiting.append((self, sources, rows))
         return rows
+
+    def lists(self, lists: Sequence[Sequence[Any]], run: Run) -> list[list[Row]]:
+        """What is answered for each of several lists of sources."""
+        rows = iter(self.rows(list(chain.from_iterable(lists)), run))
+        return [list(islice(rows, len(one))) for one in lists]
 
 
 def completion(type_: GraphQLOutputType, details: Details, collect: Collect) -> Complete:
     """Completes values of a type; raises Unfit for a selection that needs the stock executor."""
-    if not isinstance(type_, GraphQLNonNull):
-        complete = _of_some(type_, details, collect)
-        return lambda value, run: None if value is None else complete(value, run)
-    if is_leaf_type(type_.of_type) and type_.of_type in EXPECTED:
-        expected = EXPECTED[type_.of_type]  # which refuses None by itself
-        return lambda value, run: expected(value)
-    complete = _of_some(type_.of_type, details, collect)
+    nullable = not isinstance(type_, GraphQLNonNull)
+    some = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
+    if is_leaf_type(some):
+        leaf = completer(some, nullable=nullable)
+        return lambda values, run: leaf(values)
+    complete = _of_some(some, details, collect)
+    if not nullable:
+        return complete  # which takes None for a surprise
 
-    def never_null(value: Any, run: Run) -> Any:
-        if value is None:
-            raise Surprise
-        return complete(value, run)
+    def complete_some(values: Sequence[Any], run: Run) -> Iterable[Any]:
+        there = [value for value in values if value is not None]
+        completed = iter(complete(there, run))
+        return [None if value is None else next(completed) for value in values]
 
-    return never_null
+    return complete_some
 
 
 def _of_some(type_: GraphQLOutputType, details: Details, collect: Collect) -> Complete:
-    if is_leaf_type(type_):
-        leaf = completer(type_)
-        return lambda value, run: leaf(value)
     if isinstance(type_, GraphQLObjectType):
         plan = ObjectPlan(type_, details, collect)
-        return lambda value, run: plan.rows([plan.source(value)], run)[0]
+        return lambda values, run: plan.rows([plan.source(value) for value in values], run)
     if not isinstance(type_, GraphQLList):
         raise Unfit
     items = list_plan(type_, details, collect)
     if items is not None:
-        return lambda value, run: items.rows(items.sources(value), run)
-    item = completion(type_.of_type, details, collect)
+        return lambda values, run: items.lists([items.sources(value) for value in values], run)
+    complete = completion(type_.of_type, details, collect)
 
-    def each(value: Any, run: Run) -> list[Any]:
-        if type(value) is not list:
+    def complete_lists(values: Sequence[Any], run: Run) -> Iterable[Any]:
+        if not all(type(value) is list for value in values):
             raise Surprise
-        return [item(one, run) for one in value]
+        completed = iter(complete(list(chain.from_iterable(values)), run))
+        return [list(islice(completed, len(value))) for value in values]
 
-    return each
+    return complete_lists
 
 
 def list_plan(type_: GraphQLOutputType, details: Details, collect: Collect) -> ObjectPlan | None:
@@ -229,10 +220,8 @@ def list_plan(type_: GraphQLOutputType, details: Details, collect: Collect) -> O
     return ObjectPlan(item, details, collect) if isinstance(item, GraphQLObjectType) else None
 
 
-def _getter(paths: list[str]) -> Callable[[Any], tuple[Any, ...]]:
-    if len(paths) > 1:
-        return attrgetter(*paths)
-    return lambda source: tuple(attrgetter(path)(source) for path in paths)
+def _always(value: Any) -> Complete:
+    return lambda sources, run: repeat(value, len(sources))
 
 
 def _message(kind: type[View]) -> Descriptor:

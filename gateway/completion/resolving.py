@@ -1,6 +1,5 @@
-"""The way from graphql-core to the methods of queries, with equal arguments converted once."""
+"""The way to the methods of queries, with equal arguments converted once."""
 
-from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
@@ -13,77 +12,122 @@ from gateway.auth import SessionRequired
 
 # Sets of arguments that are kept for each field: those of a shop's pages, and then it begins anew.
 KEPT = 500
+# Under this name a query's field carries its Method.
+METHOD = "esimgo.method"
 
 
-def remember_arguments(schema: GraphQLSchema, made_from: strawberry.Schema) -> None:
-    """Has the queries of a schema take the short way; `inspect.unwrap` of a `resolve` gives the long one.
+class Left:
+    """What a query's method gave, or raised, left to graphql-core to be completed or put into words.
+
+    Executed with it as the root's value, the operation's one field is not resolved again.
+    """
+
+    def __init__(self, value: Any, error: Exception | None = None) -> None:
+        self._value = value
+        self._error = error
+
+    def give(self) -> Any:
+        """What the method gave; raises what it raised."""
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+
+class Method:
+    """The method of a query's field.
 
     Strawberry looks up every argument's type and name again for each request, which takes as long as
     the call that follows. Methods that are given the same objects again must not change them.
     """
-    fields = schema.query_type.fields.values() if schema.query_type else ()
-    for field in _plain(fields):
-        field.resolve = _resolver(field, made_from)
 
-
-def _plain(fields: Iterable[GraphQLField]) -> Iterable[GraphQLField]:
-    """Those that are asynchronous methods with `self` and `info`, guarded by a session at most."""
-    for field in fields:
-        declared = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
-        if not isinstance(declared, StrawberryField) or declared.base_resolver is None:
-            continue
+    def __init__(self, declared: StrawberryField, made_from: strawberry.Schema) -> None:
+        """`declared` is fit, as `_fit` tells."""
         method = declared.base_resolver
-        if (
-            declared.is_async
-            and method.self_parameter
-            and method.info_parameter
-            and all(type(extension) is SessionRequired for extension in declared.extensions)
-        ):
-            yield field
+        assert method is not None  # of a fit one
+        assert method.info_parameter is not None  # likewise
+        self._function: Any = method.wrapped_func
+        self._info_name = method.info_parameter.name
+        self._declared = declared
+        self._made_from = made_from
+        self._guarded = bool(declared.extensions)
+        self._known: dict[Any, dict[str, Any]] = {}
 
+    async def call(self, raw_info: Any, given: dict[str, Any]) -> Any:
+        """Calls it with arguments as graphql-core gives them; raises what it does."""
+        info = self.info(raw_info)
+        return await self.called(info, self.arguments(info, given))
 
-def _resolver(field: GraphQLField, made_from: strawberry.Schema) -> Callable[..., Any]:
-    declared: StrawberryField = field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
-    long_way = field.resolve
-    assert long_way is not None  # it has a method
-    assert declared.base_resolver is not None  # likewise
-    assert declared.base_resolver.info_parameter is not None  # likewise
-    method: Any = declared.base_resolver.wrapped_func
-    info_name = declared.base_resolver.info_parameter.name
-    guarded = bool(declared.extensions)
-    known: dict[Any, dict[str, Any]] = {}
+    def info(self, raw_info: Any) -> Any:
+        """What the method is told of the request."""
+        return self._made_from.config.info_class(_raw_info=raw_info, _field=self._declared)
 
-    def converted(info: strawberry.Info, given: dict[str, Any]) -> dict[str, Any]:
+    async def called(self, info: Any, arguments: dict[str, Any]) -> Any:
+        """Calls it with arguments that were converted."""
+        if self._guarded:
+            info.context.require_session()
+        return await self._function(None, **{self._info_name: info}, **arguments)
+
+    def arguments(self, info: strawberry.Info, given: dict[str, Any]) -> dict[str, Any]:
+        """The arguments as the method takes them."""
         try:
             key = _key(given)
-            found = known.get(key)
+            found = self._known.get(key)
         except TypeError:  # a value that can't be a key
             key, found = None, None
         if found is None:
-            _, found = get_arguments(
-                field=declared,
-                source=None,
-                info=info,
-                kwargs=given,
-                config=made_from.config,
-                scalar_registry=made_from.schema_converter.scalar_registry,
-            )
-            del found[info_name]
-            if len(known) >= KEPT:
-                known.clear()
+            found = self._convert(info, given)
+            if len(self._known) >= KEPT:
+                self._known.clear()
             if key is not None:
-                known[key] = found
+                self._known[key] = found
         return found
+
+    def _convert(self, info: strawberry.Info, given: dict[str, Any]) -> dict[str, Any]:
+        _, found = get_arguments(
+            field=self._declared,
+            source=None,
+            info=info,
+            kwargs=given,
+            config=self._made_from.config,
+            scalar_registry=self._made_from.schema_converter.scalar_registry,
+        )
+        del found[self._info_name]
+        return found
+
+
+def remember_arguments(schema: GraphQLSchema, made_from: strawberry.Schema) -> None:
+    """Has the queries of a schema take the short way; `inspect.unwrap` of a `resolve` gives the long one."""
+    fields = schema.query_type.fields.values() if schema.query_type else ()
+    for field in fields:
+        declared = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+        if isinstance(declared, StrawberryField) and _fit(declared):
+            method = field.extensions[METHOD] = Method(declared, made_from)
+            _resolve_by(field, method)
+
+
+def _fit(declared: StrawberryField) -> bool:
+    """Whether it is an asynchronous method with `self` and `info`, guarded by a session at most."""
+    method = declared.base_resolver
+    return (
+        method is not None
+        and declared.is_async
+        and method.self_parameter is not None
+        and method.info_parameter is not None
+        and all(type(extension) is SessionRequired for extension in declared.extensions)
+    )
+
+
+def _resolve_by(field: GraphQLField, method: Method) -> None:
+    long_way = field.resolve
+    assert long_way is not None  # it has a method
 
     @wraps(long_way)
     async def resolve(source: Any, info: Any, **given: Any) -> Any:
-        asked: Any = made_from.config.info_class(_raw_info=info, _field=declared)
-        arguments = converted(asked, given)
-        if guarded:
-            asked.context.require_session()
-        return await method(source, **{info_name: asked}, **arguments)
+        if type(source) is Left:
+            return source.give()
+        return await method.call(info, given)
 
-    return resolve
+    field.resolve = resolve
 
 
 def _key(value: Any) -> Any:

@@ -2,22 +2,22 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphql import (
-    DirectiveNode,
     FragmentDefinitionNode,
     GraphQLList,
     GraphQLObjectType,
     GraphQLOutputType,
     Node,
     OperationDefinitionNode,
-    VariableNode,
-    Visitor,
-    visit,
 )
 
 from gateway.completion.plan import Collect, Details, ObjectPlan, Unfit, list_plan
+from gateway.completion.variables import deciding
+
+if TYPE_CHECKING:  # which is made from plans that are kept here
+    from gateway.completion.direct import Direct
 
 # Ways that are kept for one document: two for each variable of a @skip or an @include. Clients use
 # one or two; what goes beyond is collected anew for each request.
@@ -33,6 +33,9 @@ class Selections:
         self.subfields: dict[Any, Any] = {}
         self._top: dict[str, Details] | None = None
         self._plans: dict[tuple[GraphQLOutputType, int], ObjectPlan | None] = {}
+        # How the next requests are executed; None before graphql-core `looked_at` it, or where it is needed.
+        self.direct: Direct | None = None
+        self.looked_at = False
 
     def top(self, collected: dict[str, Details]) -> dict[str, Details]:
         """The fields of the top level: those that were collected first."""
@@ -66,7 +69,7 @@ class Ways:
 
     def __init__(self, nodes: Iterable[Node]) -> None:
         """`nodes` are the operation, and the fragments that it may use."""
-        self._variables = _deciding(nodes)
+        self._variables = deciding(nodes)
         self._known: dict[tuple[Any, ...], Selections] = {}
 
     def of(self, variables: Mapping[str, Any]) -> Selections:
@@ -87,6 +90,16 @@ class Operations:
         self._size = size
         self._known: OrderedDict[int, tuple[OperationDefinitionNode, Ways]] = OrderedDict()
 
+    def direct(
+        self, operation: OperationDefinitionNode, variables: Mapping[str, Any]
+    ) -> "Direct | None":
+        """The way without graphql-core for an operation that it has executed; None where there is none."""
+        known = self._known.get(id(operation))
+        if known is None:
+            return None
+        self._known.move_to_end(id(operation))
+        return known[1].of(variables).direct
+
     def of(
         self, operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]
     ) -> Ways:
@@ -101,18 +114,3 @@ class Operations:
         if len(self._known) > self._size:
             self._known.popitem(last=False)
         return ways
-
-
-def _deciding(nodes: Iterable[Node]) -> list[str]:
-    """The variables that any directive names."""
-    names: set[str] = set()
-
-    class Directives(Visitor):
-        def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
-            for argument in node.arguments or ():
-                if isinstance(argument.value, VariableNode):
-                    names.add(argument.value.name.value)
-
-    for node in nodes:
-        visit(node, Directives())
-    return sorted(names)

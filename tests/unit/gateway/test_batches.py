@@ -29,11 +29,13 @@ def source() -> Source:
 
 
 @pytest.fixture
-def loader(source: Source) -> Loader[int]:
+def loader(source: Source) -> Loader[str, int]:
     return Loader(source.read)
 
 
-async def test_what_is_asked_for_at_once_is_one_call(source: Source, loader: Loader[int]) -> None:
+async def test_what_is_asked_for_at_once_is_one_call(
+    source: Source, loader: Loader[str, int]
+) -> None:
     one, two, three = await asyncio.gather(
         loader.load("a"), loader.many(["bb", "a"]), loader.load("ccc")
     )
@@ -41,20 +43,20 @@ async def test_what_is_asked_for_at_once_is_one_call(source: Source, loader: Loa
     assert source.asked == [["a", "bb", "ccc"]]
 
 
-async def test_a_key_is_read_once(source: Source, loader: Loader[int]) -> None:
+async def test_a_key_is_read_once(source: Source, loader: Loader[str, int]) -> None:
     assert await loader.many(["a", "bb"]) == [1, 2]
     assert await loader.many(["bb", "ccc"]) == [2, 3]
     assert source.asked == [["a", "bb"], ["ccc"]]
 
 
-async def test_what_is_known_is_not_read(source: Source, loader: Loader[int]) -> None:
+async def test_what_is_known_is_not_read(source: Source, loader: Loader[str, int]) -> None:
     loader.know({"a": 7})
     assert await loader.many(["a", "a"]) == [7, 7]
     assert source.asked == []
 
 
 async def test_what_comes_while_a_call_is_under_way_is_the_next_one(
-    source: Source, loader: Loader[int]
+    source: Source, loader: Loader[str, int]
 ) -> None:
     first = asyncio.ensure_future(loader.load("a"))
     while not source.asked:
@@ -65,7 +67,7 @@ async def test_what_comes_while_a_call_is_under_way_is_the_next_one(
 
 
 async def test_a_failure_is_every_askers_and_is_remembered(
-    source: Source, loader: Loader[int]
+    source: Source, loader: Loader[str, int]
 ) -> None:
     source.failure = RuntimeError("away")
     asked = [loader.load("a"), loader.load("bb")]
@@ -77,7 +79,7 @@ async def test_a_failure_is_every_askers_and_is_remembered(
 
 
 async def test_more_than_a_call_may_hold_are_several_calls(
-    source: Source, loader: Loader[int]
+    source: Source, loader: Loader[str, int]
 ) -> None:
     keys = [str(n) for n in range(MAX_BATCH + 1)]
     assert await loader.many(keys) == [len(key) for key in keys]
@@ -85,7 +87,7 @@ async def test_more_than_a_call_may_hold_are_several_calls(
 
 
 async def test_who_goes_away_leaves_the_others_their_answer(
-    source: Source, loader: Loader[int]
+    source: Source, loader: Loader[str, int]
 ) -> None:
     leaving, staying = (asyncio.ensure_future(loader.load("a")) for _ in range(2))
     while not source.asked:

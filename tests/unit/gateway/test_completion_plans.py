@@ -33,6 +33,7 @@ SCHEMA.execution_context_class = Counting
         "{ plans { totalCount edges { cursor node { id name } } pageInfo { endCursor } } }",
         "{ myESIMs { iccid status bundles { name state } usage { totalUsed } plan { name } } }",
         "{ myOrders { id totalPrice timeline { at status } dataPlan { name } } }",
+        "{ myOrders { createdAt esims { iccid activationCode bundles { startDate } } } }",
     ],
 )
 async def test_no_field_below_the_top_is_resolved_by_itself(query: str) -> None:

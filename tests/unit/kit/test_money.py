@@ -13,3 +13,10 @@ NANOS = st.integers(0, 10**9 - 1) | st.integers(0, 999).map(lambda mills: mills 
 def test_the_nearest_float_is_that_of_the_exact_amount(units: int, nanos: int) -> None:
     amount = money_pb2.Money(units=units, nanos=nanos if units >= 0 else -nanos)
     assert money.nearest_float(amount) == float(money.from_proto(amount))
+
+
+@given(units=st.integers(-(10**15), 10**15), nanos=NANOS)
+def test_the_text_is_that_of_the_exact_amount(units: int, nanos: int) -> None:
+    for part in (nanos, -nanos):
+        amount = money_pb2.Money(units=units, nanos=part)
+        assert money.text(amount) == str(money.from_proto(amount))

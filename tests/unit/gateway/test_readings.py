@@ -1,0 +1,32 @@
+"""What is read from messages is what their values would be answered as."""
+
+from datetime import datetime
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.readings import written
+from kit import timestamps
+
+
+@given(
+    seconds=st.integers(-70_000_000_000, 260_000_000_000),
+    nanos=st.one_of(st.integers(0, 10**9 - 1), st.integers(0, 10**6 - 1).map(lambda n: n * 1000)),
+)
+def test_a_time_is_written_as_its_moment_is(seconds: int, nanos: int) -> None:
+    stamp = Timestamp(seconds=seconds, nanos=nanos)
+    try:
+        moment: datetime = timestamps.from_proto(stamp)
+    except ValueError:
+        with pytest.raises((ValueError, OverflowError)):
+            written(stamp)
+    else:
+        assert written(stamp) == moment.isoformat()
+
+
+@pytest.mark.parametrize("nanos", [-1, 10**9])
+def test_what_is_no_part_of_a_second_is_refused(nanos: int) -> None:
+    with pytest.raises(ValueError, match="no part of a second"):
+        written(Timestamp(nanos=nanos))
