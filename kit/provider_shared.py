@@ -49,12 +49,23 @@ return window
 
 
 class SharedTokens:
-    """Never raises for Redis's sake: while it is away nothing is shared, which is logged once."""
+    """Never raises for Redis's sake: while it is away nothing is shared, which is logged once.
 
-    def __init__(self, url: str, clock: Clock | None = None) -> None:
+    `timeout` is for Redis, in seconds; `window` in milliseconds.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        clock: Clock | None = None,
+        *,
+        timeout: float = TIMEOUT,
+        window: int = WINDOW,
+    ) -> None:
         self._redis = Redis.from_url(
-            url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, decode_responses=True
+            url, socket_timeout=timeout, socket_connect_timeout=timeout, decode_responses=True
         )
+        self._window = window
         self._clock = clock or Clock()
         self._away_until: float | None = None
 
@@ -90,7 +101,7 @@ class SharedTokens:
             return 0
         try:
             asked = self._redis.eval(
-                TAKE, 1, KEY, str(WINDOW), str(cap), str(cost), secrets.token_hex(8)
+                TAKE, 1, KEY, str(self._window), str(cap), str(cost), secrets.token_hex(8)
             )
             answer = await cast("Awaitable[str]", asked)
         except (RedisError, OSError, TimeoutError) as error:

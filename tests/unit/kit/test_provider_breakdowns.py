@@ -93,7 +93,7 @@ async def test_a_write_without_an_answer_is_unclear(
 ) -> None:
     played.will(Answer(hang=True))
     with pytest.raises(Failure) as raised:
-        await played.client(http).send("POST", "/orders", timeout=1)
+        await played.client(http).send("POST", "/orders", timeout=3)
     assert raised.value.kind == Kind.UNCLEAR
     assert len(played.received) == 1
 
