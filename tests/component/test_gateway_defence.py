@@ -248,7 +248,7 @@ async def test_what_an_operation_has_no_time_for_is_not_begun(
     gateway.esims.answers["SuspendESIM"] = never
     mutation = """mutation { a: suspendESIM(esimId: "1") { success code }
                              b: suspendESIM(esimId: "2") { success code } }"""
-    async with defended(operation_seconds=2) as client:
+    async with defended(operation_seconds=4) as client:  # long enough to begin the first
         answer = await client.signed_in(str(ann.token)).ask(mutation)
     assert [error["extensions"]["code"] for error in answer.body["errors"]] == [
         "DEADLINE_EXCEEDED",
@@ -264,11 +264,11 @@ async def test_each_event_of_a_subscription_has_the_time_of_an_operation(
 ) -> None:
     changes = Changes(esims_pb2.WatchESIMsResponse())
     gateway.esims.answers["WatchESIMs"] = changes
-    async with defended(operation_seconds=2) as client:  # noqa: SIM117 - one needs the other
+    async with defended(operation_seconds=5) as client:  # noqa: SIM117 - one needs the other
         async with connected(client.signed_in(str(ann.token))) as socket:
             await socket.subscribe("subscription { myESIMsUpdated { id order { id } } }")
             assert await socket.data() == {"myESIMsUpdated": []}
-            await asyncio.sleep(2.1)  # the time of the first event is over
+            await asyncio.sleep(5.1)  # the time of the first event is over
             told = esims_pb2.WatchedESIM(esim=esims_pb2.ESIM(id="1", order_id="2"))
             told.esim.status = esims_pb2.ESIM_STATUS_ACTIVE
             await changes.tell(esims_pb2.WatchESIMsResponse(esims=[told]))

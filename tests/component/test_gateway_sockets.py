@@ -219,10 +219,8 @@ async def test_a_connection_carries_only_so_many_operations(ann: Client, changes
     await changes.until_open(0)
 
 
-async def test_connections_are_bounded_and_those_without_a_beginning_are_closed(
-    gateway: Gateway, ann: Client, serving: Serving
-) -> None:
-    settings = replace(gateway.settings, max_sockets=1, socket_init_timeout=0.5)
+async def test_connections_are_bounded(gateway: Gateway, ann: Client, serving: Serving) -> None:
+    settings = replace(gateway.settings, max_sockets=1)
     async with serving(serve, settings) as port:
         client = replace(ann, url=f"http://127.0.0.1:{port}")
         async with opened(client) as socket:
@@ -232,9 +230,17 @@ async def test_connections_are_bounded_and_those_without_a_beginning_are_closed(
             assert raised.value.status == 503
             await socket.send(type="ping")
             assert await socket.receive() == {"type": "pong"}
-            assert await socket.closed() == (4408, "Connection initialisation timeout")
-        async with connected(client):
-            pass
+
+
+async def test_connections_without_a_beginning_are_closed_and_make_room(
+    gateway: Gateway, ann: Client, serving: Serving
+) -> None:
+    settings = replace(gateway.settings, max_sockets=1, socket_init_timeout=0.1)
+    async with serving(serve, settings) as port:
+        client = replace(ann, url=f"http://127.0.0.1:{port}")
+        for _ in range(2):
+            async with opened(client) as socket:
+                assert await socket.closed() == (4408, "Connection initialisation timeout")
 
 
 async def test_a_stop_closes_connections_with_1001_and_does_not_wait_for_them(
