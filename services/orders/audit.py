@@ -99,10 +99,11 @@ class Audit:
     async def _compare(self, since: datetime, until: datetime) -> None:
         listed = await self._datasource.get_orders(since, until)
         async with self._database.system() as connection:
-            left = await self._unowned(connection, listed)
+            # First: one that is settled meanwhile owns its order by the time that owners are looked for.
             unsettled = {
                 (r["bundle_name"], r["quantity"]) for r in await connection.fetch(UNSETTLED)
             }
+            left = await self._unowned(connection, listed)
             waiting = [order for order in left if (order.item, order.quantity) in unsettled]
             for found in left:
                 if found not in waiting and await history.record_unexplained(connection, found):
