@@ -67,7 +67,7 @@ class CatalogueStandIn(catalogue_pb2_grpc.CatalogueServiceServicer):
 
 
 class ESIMsStandIn(esims_pb2_grpc.ESIMsServiceServicer):
-    """Keeps what it was told, or answers with `failure`."""
+    """Keeps what it was told, once it is let to, or answers with `failure`."""
 
     def __init__(self) -> None:
         self.registered: dict[str, esims_pb2.RegisterESIMsRequest] = {}
@@ -75,6 +75,8 @@ class ESIMsStandIn(esims_pb2_grpc.ESIMsServiceServicer):
         self.partly_cancelled: list[tuple[str, list[str]]] = []
         self.tokens: set[str] = set()
         self.failure: Failure | None = None
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
 
     async def RegisterESIMs(self, request: Any, context: Any) -> esims_pb2.RegisterESIMsResponse:
         await self._take(context)
@@ -93,8 +95,18 @@ class ESIMsStandIn(esims_pb2_grpc.ESIMsServiceServicer):
 
     async def _take(self, context: Any) -> None:
         self.tokens |= {str(v) for k, v in context.invocation_metadata() if k == "authorization"}
+        await self.may_answer.wait()
         if self.failure is not None:
             await context.abort_with_status(to_status(self.failure))
+
+
+class Patient(grpc.aio.UnaryUnaryClientInterceptor):
+    """Gives calls that set no deadline a generous one: the service's own is for faster machines."""
+
+    async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        if details.timeout is None:
+            details = details._replace(timeout=PATIENCE)
+        return await continuation(details, request)
 
 
 @dataclass
@@ -120,7 +132,7 @@ class Shop:
         """The running service, with some settings changed."""
         async with (
             self.serving(serve, replace(self.settings, **changes)) as port,
-            grpc.aio.insecure_channel(f"localhost:{port}") as channel,
+            grpc.aio.insecure_channel(f"localhost:{port}", interceptors=[Patient()]) as channel,
         ):
             yield orders_pb2_grpc.OrdersServiceStub(channel)
 
@@ -180,11 +192,11 @@ async def shop(
             redis_url=None,
             drain_seconds=0.0,
         ),
-        provider=ProviderSettings(running.url, "sandbox-api-key", timeout=20.0),
+        provider=ProviderSettings(running.url, "sandbox-api-key", timeout=PATIENCE),
         catalogue_address=peers,
         esims_address=peers,
         peer_wait=PATIENCE,  # a slow machine is no failure
-        purchase_wait=25.0,
+        purchase_wait=PATIENCE,
         settling=0.5,
         recovery_every=0.1,
     )

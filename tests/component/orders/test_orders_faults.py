@@ -123,10 +123,10 @@ async def test_a_caller_that_goes_away_does_not_stop_its_order(shop: Shop) -> No
     async with shop.open() as orders:
         call = orders.CreateOrder(request(shop), metadata=buyer)
 
-        async def asked() -> bool:
-            return await outcomes(shop) == ["OPEN"]
+        async def begun() -> bool:
+            return bool(await outcomes(shop))
 
-        await until(asked)
+        await until(begun)
         call.cancel()
         [row] = await shop.databases.admin.fetch("select id from orders.esim_orders")
         await reaches(shop, str(row["id"]), "COMPLETED")
@@ -134,23 +134,35 @@ async def test_a_caller_that_goes_away_does_not_stop_its_order(shop: Shop) -> No
 
 
 async def test_a_short_deadline_answers_processing_and_the_order_completes(shop: Shop) -> None:
-    await shop.fault(method="POST", path="/orders", delay_seconds=5)
+    shop.esims.may_answer.clear()
+    buyer = await shop.session("b@example.com")
     async with shop.open() as orders:
-        answer = await orders.CreateOrder(
-            request(shop), metadata=await shop.session("b@example.com"), timeout=4
-        )
+        seconds = 2
+        while True:
+            try:
+                answer = await orders.CreateOrder(request(shop), metadata=buyer, timeout=seconds)
+                break
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+                    raise
+                seconds *= (
+                    2  # too short for this machine to answer at all: the key makes it one order
+                )
         assert answer.order.status == PROCESSING
+        shop.esims.may_answer.set()
         await reaches(shop, answer.order.id, "COMPLETED")
     assert shop.charges == 1
 
 
 async def test_a_stopping_service_waits_for_the_purchase_on_its_way(shop: Shop) -> None:
-    await shop.fault(method="POST", path="/orders", delay_seconds=1.5)
+    shop.esims.may_answer.clear()
     async with shop.open(purchase_wait=0.2) as orders:
         answer = await orders.CreateOrder(
             request(shop), metadata=await shop.session("b@example.com")
         )
         assert answer.order.status == PROCESSING
+        # Long after the stop has begun, which the end of this block is.
+        asyncio.get_running_loop().call_later(1, shop.esims.may_answer.set)
     assert await shop.stored_status(answer.order.id) == "COMPLETED"
     assert shop.charges == 1
 
