@@ -21,4 +21,5 @@ pytest_plugins = [
     "tests.fixtures.door",
     "tests.fixtures.tracing",
     "tests.fixtures.two_customers",
+    "tests.fixtures.two_doors",
 ]
