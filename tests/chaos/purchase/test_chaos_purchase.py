@@ -2,8 +2,6 @@
 
 from tests.chaos.purchase.run import shop
 
-# Seconds. A platform of nine processes, killed and started again on a machine with other work.
-
 
 async def test_nothing_is_bought_twice_or_lost_whatever_breaks() -> None:
     async with shop() as opened:

@@ -177,9 +177,9 @@ def settings(databases: Databases, auth: Auth, provider: PlayedProvider) -> Sett
             redis_url=None,
             drain_seconds=0,
         ),
-        provider=ProviderSettings(provider.url, provider.api_key, timeout=5),
+        provider=ProviderSettings(provider.url, provider.api_key, timeout=PATIENCE),
         # More than any answer of the sandbox takes, as tests run on busy machines.
-        read_wait=10,
+        read_wait=PATIENCE,
     )
 
 

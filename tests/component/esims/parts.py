@@ -23,6 +23,7 @@ from services.esims.store import Delivery
 from services.esims.watch import Watch
 from tests.component.esims.conftest import BUNDLE, buy
 from tests.fixtures.neighbours import PlayedProvider
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
 
 
@@ -103,7 +104,7 @@ async def wired(
         database = Database(pool, "esims")
         cache = Cache.open(None, namespace="esims")
         stack.push_async_callback(cache.close)
-        settings = ProviderSettings(provider.url, provider.api_key, timeout=5, attempts=1)
+        settings = ProviderSettings(provider.url, provider.api_key, timeout=PATIENCE, attempts=1)
         source = ESIMsDataSource(Provider(provider.http, settings), cache)
         clock = SteppedClock()
         readings = Readings(database, source, fresh_for=FRESH_FOR, wait=wait, clock=clock)

@@ -167,8 +167,8 @@ def esims_settings(
             redis_url=None,
             drain_seconds=0,
         ),
-        provider=ProviderSettings(provider.url, provider.api_key, timeout=5),
-        read_wait=10,
+        provider=ProviderSettings(provider.url, provider.api_key, timeout=PATIENCE),
+        read_wait=PATIENCE,
     )
 
 

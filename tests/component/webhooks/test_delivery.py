@@ -77,7 +77,7 @@ async def test_an_esim_that_is_registered_late_gets_its_event(platform: Platform
     esim = await platform.esim()
     await platform.databases.admin.execute("update esims.esims set iccid = $1", STRANGE)
     event = await platform.post.send(attached(esim.iccid))
-    await platform.post.until(event, lambda row: row["attempts"] == 1)
+    await platform.post.until(event, lambda row: row["attempts"] > 0)
     await platform.databases.admin.execute("update esims.esims set iccid = $1", esim.iccid)
     assert (await platform.post.settled(event))["outcome"] == "APPLIED"
 

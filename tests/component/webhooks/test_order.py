@@ -78,7 +78,8 @@ async def state_after(platform: Platform, seed: int | None) -> tuple[Any, Any]:
     await platform.read(esim)
     (known,) = await platform.bundles(esim)
     # Nobody told the provider of this life: what it says would be the end of it.
-    await platform.provider.control("POST", "/faults", {"path": "/esims/*", "delay_seconds": 60})
+    silent = {"path": "/esims/*", "status": 403, "count": 0}
+    await platform.provider.control("POST", "/faults", silent)
     events = life(esim.iccid, known["assignment_id"])
     if seed is not None:
         chance = random.Random(seed)
