@@ -12,6 +12,7 @@ from kit.auth import ANONYMOUS
 from kit.db import Database
 from services.catalogue import facets
 from services.catalogue.__main__ import NEEDS
+from services.catalogue.ordered import MOST_WORDS
 from services.catalogue.plan import PlanFilter, PlanOrder
 from services.catalogue.stock import Stock
 from services.catalogue.stocktaking import Look, Stocktaking
@@ -112,6 +113,17 @@ async def test_an_empty_shop_has_empty_lists(databases: Databases) -> None:
         assert stock.page(wanted, PlanOrder.PRICE_DESC, size=5, after=None).versions == []
         assert (stock.count(PlanFilter()), stock.currency) == (0, None)
         assert stock.tally(PlanFilter()).lowest_price is None
+
+
+async def test_words_are_found_after_many_others_were(databases: Databases) -> None:
+    await fill(databases.admin, 200)
+    async with books(databases) as kept:
+        stock = await kept.taken()
+        once = {word: stock.count(PlanFilter(words=(word,))) for word in ("esim", "30d", "1gb")}
+        assert once["esim"] == 200 > once["30d"] > once["1gb"] > 0
+        for number in range(MOST_WORDS + 2):
+            assert stock.count(PlanFilter(words=(f"nowhere{number}",))) == 0
+        assert once == {word: stock.count(PlanFilter(words=(word,))) for word in once}
 
 
 async def test_facets_from_memory_are_what_the_database_counts(databases: Databases) -> None:
