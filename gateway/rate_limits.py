@@ -182,12 +182,12 @@ class Memory:
     def take(self, buckets: Sequence[Bucket]) -> float:
         """Seconds to wait; 0 when one was taken from each."""
         now = self._clock.now()
-        fresh = {b: max(now, self._empty.get(b.key, now)) + b.step for b in buckets}
-        wait = max(empty - now - bucket.burst for bucket, empty in fresh.items())
+        fresh = [max(now, self._empty.get(b.key, now)) + b.step for b in buckets]
+        wait = max(empty - now - b.burst for b, empty in zip(buckets, fresh, strict=True))
         # Sums of steps are off by less than a microsecond, which is nobody's turn.
         if wait > 1e-6:
             return wait
-        for bucket, empty in fresh.items():
+        for bucket, empty in zip(buckets, fresh, strict=True):
             self._empty[bucket.key] = empty
             self._empty.move_to_end(bucket.key)
         while len(self._empty) > REMEMBERED:

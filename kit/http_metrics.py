@@ -69,7 +69,7 @@ def measured() -> Middleware:
 
 
 def _stays_open(response: web.StreamResponse) -> bool:
-    return (
+    return not isinstance(response, web.Response) and (
         isinstance(response, web.WebSocketResponse) or response.content_type == "text/event-stream"
     )
 

@@ -6,7 +6,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from kit import tracing
-from kit.tracing import Spanned
+from kit.tracing import UNSEEN, Spanned
 
 SPAN = web.RequestKey("span", Spanned)
 # Of the methods, those that the traced paths know: others are of a stranger's making.
@@ -26,7 +26,10 @@ def trace_requests(app: web.Application, paths: Collection[str], *, trusted: boo
         if request.path not in paths or request.method not in METHODS:
             return await handler(request)
         method, path, headers = request.method, request.path, request.headers
-        with begun(method, path, request.scheme, headers, trusted=trusted) as span:
+        span = begun(method, path, request.scheme, headers, trusted=trusted)
+        if span is UNSEEN:
+            return await handler(request)
+        with span:
             request[SPAN] = span
             try:
                 response = await handler(request)
