@@ -109,7 +109,7 @@ def run() -> None:
 
         process.live(surroundings, settings, partial(serve, started=started))
     else:
-        workers = Workers(settings, GRACE)
+        workers = Workers(settings, settings.drain_seconds + GRACE)
         # No spans are made here.
         untraced = replace(surroundings, telemetry=replace(surroundings.telemetry, endpoint=None))
         process.live(untraced, settings, workers.keep, workers.shown)

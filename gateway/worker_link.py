@@ -68,6 +68,7 @@ class Hold:
         self._reader = reader
         self._writer = writer
         self._asked: asyncio.Future[bytes] | None = None
+        self._over = False
         self.ready = asyncio.Event()
         self.heard = asyncio.Event()
 
@@ -92,9 +93,18 @@ class Hold:
                     self._asked.set_result(text)
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # killed: how it ended is its exit status
+        finally:
+            self._over = True
+            if self._asked is not None and not self._asked.done():
+                self._asked.set_result(b"")
 
     async def metrics(self) -> str:
-        """In Prometheus's text format; raises TimeoutError for a worker that is too busy to tell."""
+        """In Prometheus's text format, nothing of a worker that has ended.
+
+        Raises TimeoutError for one that is too busy to tell.
+        """
+        if self._over:
+            return ""
         if self._asked is None or self._asked.done():
             self._asked = asyncio.get_running_loop().create_future()
             self._writer.write(METRICS + b"\n")
