@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 
+from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
@@ -94,10 +95,15 @@ class Workers:
     def shown(
         self, registry: CollectorRegistry, host: str, port: int
     ) -> AbstractAsyncContextManager[None]:
-        """Serves the metrics of all, and this process's own, at one address."""
+        """Serves the metrics of all, and this process's own, at one address.
+
+        While no worker can tell its own, whoever asks gets 503, as from a process that is down.
+        """
 
         async def show() -> bytes:
             found = await asyncio.gather(*(worker.metrics() for worker in self._workers))
+            if not any(found):
+                raise web.HTTPServiceUnavailable(text="No worker answers now; see the log")
             texts = {"parent": generate_latest(registry).decode()}
             texts |= {str(w.number): text for w, text in zip(self._workers, found, strict=True)}
             return worker_metrics.together(texts)
@@ -141,7 +147,7 @@ class Worker:
 
     async def metrics(self) -> str:
         """In Prometheus's text format; nothing of a worker that can't tell now."""
-        if self._hold is None:
+        if self._hold is None or not self._hold.ready.is_set():
             return ""
         try:
             return await self._hold.metrics()

@@ -42,6 +42,20 @@ async def test_both_answer_on_one_port_and_tell_their_own_metrics(
         assert any("each of the 2 processes counts for itself" in line for line in up.lines)
 
 
+async def test_metrics_are_refused_while_no_worker_can_tell_any(
+    starting_workers: StartingWorkers,
+) -> None:
+    async with starting_workers() as up:
+        workers = [up.member(f"gateway.worker {n} ") for n in (1, 2)]
+        where = (await up.until("metrics at ")).split("metrics at ")[1]
+        async with aiohttp.ClientSession() as http:
+            for wanted, change in ((503, psutil.Process.suspend), (200, psutil.Process.resume)):
+                for worker in workers:
+                    change(worker)
+                async with http.get(where) as answer:
+                    assert answer.status == wanted
+
+
 async def test_one_that_is_killed_leaves_the_other_answering_and_comes_back(
     starting_workers: StartingWorkers,
 ) -> None:
