@@ -24,6 +24,10 @@ HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 SOURCE = Path(explorer_page.__file__).parent / "explorer" / "source"
 SIGN_IN = "document.querySelector('.sign-in')"
 RESULT = "document.querySelector('.result-window').textContent"
+EDITOR = "document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror"
+# The editor is there before what answers its keys.
+READY = f"""{EDITOR}.state.keyMaps.some((keys) => 'Ctrl-Enter' in keys)
+    && document.querySelector('.result-window .CodeMirror')"""
 
 
 @pytest.fixture
@@ -170,11 +174,8 @@ async def pressed(browser: Browser, label: str) -> None:
 
 async def written(browser: Browser, query: str) -> None:
     """Puts a query in place of the one before, and runs it."""
-    await browser.until("document.querySelector('.graphiql-query-editor .CodeMirror')")
-    await browser.run(
-        "(() => { const editor = document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror;"
-        " editor.focus(); editor.execCommand('selectAll'); })()"
-    )
+    await browser.until(READY)
+    await browser.run(f"{EDITOR}.focus(), {EDITOR}.execCommand('selectAll')")
     await browser.write(query)
     await browser.press("Enter", 13, control=True)
 
