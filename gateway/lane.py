@@ -13,6 +13,7 @@ from gateway.rate_limits import RateLimits
 from gateway.same_bytes import FORWARDED, ID, PARENT, STATE, Told, apart
 from kit import http_tracing, tracing
 from kit.auth import ANONYMOUS
+from kit.errors import Failure
 from kit.http_metrics import Requests
 from kit.log import redact
 from kit.request_id import GIVEN, MADE_UP
@@ -83,6 +84,7 @@ class Lane:
         self._limits = limits
         self._measured = measured
         self._stopping = stopping
+        self.waits = limits.elsewhere  # rates are counted where nothing can be asked at once
         self._trusted = trusted
         self._known: dict[bytes, Answer] = {}
 
@@ -106,15 +108,10 @@ class Lane:
     def answer(self, sent: bytes, peer: str | None) -> bytes | None:
         """The answer to a request, counted as any other; None for what has to take the long way."""
         began = perf_counter()
-        known, told = self._known.get(sent), NOTHING
+        if self.waits or self._stopping():
+            return None
+        known, told = self._find(sent)
         if known is None:
-            if len(sent) > LARGEST or not self._known:
-                return None
-            counting, told = apart(sent) or (b"", NOTHING)
-            known = self._known.get(counting)
-            if known is None:
-                return None
-        if self._stopping() or not self._answers.good(known.shown, ANONYMOUS.role):
             return None
         forwarded = (told[FORWARDED].decode(),) if FORWARDED in told else ()
         if not self._limits.take_now(peer, forwarded):
@@ -126,6 +123,26 @@ class Lane:
         found = known.bytes(self._answers.again(known.shown), fit.encode())
         self._measured.took(perf_counter() - began, known.attributes)
         return found
+
+    async def later(self, sent: bytes, request: web.Request) -> web.Response | None:
+        """Likewise where rates are counted elsewhere, for which aiohttp's request has to wait."""
+        known, _ = self._find(sent)
+        if known is None:
+            return None
+        try:
+            await self._limits.take(request, ANONYMOUS)
+        except Failure:
+            return None  # nothing was counted, and the long way has the words for it
+        return self._answers.repeated(request, known.shown)
+
+    def _find(self, sent: bytes) -> tuple[Answer | None, Told]:
+        known, told = self._known.get(sent), NOTHING
+        if known is None and self._known and len(sent) <= LARGEST:
+            counting, told = apart(sent) or (b"", NOTHING)
+            known = self._known.get(counting)
+        if known is None or not self._answers.good(known.shown, ANONYMOUS.role):
+            return None, told
+        return known, told
 
     def _trace(self, known: Answer, told: Told, fit: str) -> None:
         headers = {name.decode(): told[name].decode() for name in (PARENT, STATE) if name in told}

@@ -3,6 +3,7 @@
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from gateway.framing import Framing
 from gateway.lane import LARGEST, Lane
@@ -74,9 +75,20 @@ class Runner(web.AppRunner):
         self._lane = lane
         # The last of these: nothing changes the headers of an answer after it.
         app.on_response_prepare.append(self._learn)
+        if lane.waits:
+            app.middlewares.append(self._later)
 
     async def _make_server(self) -> web.Server:
         return Server(self._lane, await super()._make_server())
+
+    @web.middleware
+    async def _later(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        connection = request.protocol
+        if isinstance(connection, Connection) and connection.sent is not None:
+            response = await self._lane.later(connection.sent, request)
+            if response is not None:
+                return response
+        return await handler(request)
 
     async def _learn(self, request: web.Request, response: web.StreamResponse) -> None:
         connection = request.protocol

@@ -108,6 +108,11 @@ class PublicAnswers:
         kept = self._cache.find(shown.key)
         return kept is shown.kept and kept.cost <= self._costs[role]
 
+    def repeated(self, request: web.Request, shown: Shown) -> web.Response:
+        """It is shown once more, to a request that has been parsed."""
+        self._metrics.kept("hit")
+        return self._response(request, shown.key, shown.kept)
+
     def again(self, shown: Shown) -> int:
         """It is shown once more, and so old: in seconds."""
         self._metrics.kept("hit")

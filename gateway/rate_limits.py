@@ -94,6 +94,11 @@ class RateLimits:
         self._away_until: float | None = None
         self._told = False
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether a stranger's operations are counted in Redis, which takes its time."""
+        return self._redis is not None and bool(self._settings.address_rate)
+
     async def take(self, request: web.Request, session: Session | None = None) -> None:
         """Counts an operation of the request's address and, where there is one, of the user.
 
@@ -116,14 +121,12 @@ class RateLimits:
             )
 
     def take_now(self, peer: str | None, forwarded: tuple[str, ...]) -> bool:
-        """Counts a stranger's operation, if that needs nobody else and it is allowed.
+        """Counts a stranger's operation, here, if it is allowed; else nothing is counted.
 
-        Else nothing is counted. `forwarded` are the X-Forwarded-For headers.
+        `forwarded` are the X-Forwarded-For headers.
         """
         if not self._settings.address_rate:
             return True
-        if self._redis is not None:
-            return False
         return self._memory.take([self._bucket_of(peer, forwarded)]) == 0
 
     async def close(self) -> None:
