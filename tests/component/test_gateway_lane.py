@@ -6,6 +6,7 @@ import re
 import pytest
 
 from gateway.defence_settings import DefenceSettings
+from tests.fixtures.tracing import Spans, arrives
 from tests.fixtures.two_doors import OWN, QUERY, Doors, Wire, get, post
 
 TAG = re.compile(rb"\r\nETag: ([^\r\n]+)")
@@ -204,4 +205,24 @@ async def test_the_lane_keeps_a_connection_open_as_any_answer_does(doors: Doors)
         while connection._next_keepalive_close_time == ends:
             assert await doors.by_lane(wire, post())
     assert connection._next_keepalive_close_time > ends
+    await wire.close()
+
+
+async def test_a_span_is_made_where_one_is_wanted(doors: Doors, spans: Spans) -> None:
+    await doors.teach(post())
+    spans.ended.clear()
+    wire = await doors.wire()
+    traceparent = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    assert await doors.by_lane(wire, post(b"X-Request-Id: mine", b"traceparent: " + traceparent))
+    span = await arrives(spans, "POST /graphql")
+    assert span.attributes == {
+        "http.request.method": "POST",
+        "http.route": "/graphql",
+        "url.path": "/graphql",
+        "url.scheme": "http",
+        "http.response.status_code": 200,
+        "esimgo.request.id": "mine",
+    }
+    assert span.parent is None  # a stranger's, who may not say what is recorded
+    assert [f"{link.context.span_id:016x}" for link in span.links] == ["00f067aa0ba902b7"]
     await wire.close()
