@@ -28,9 +28,11 @@ CHANNEL_OPTIONS = (
     ("grpc.http2.ping_timeout_ms", 4_000),
     # No limit: a quiet stream would be pinged twice, and then no more.
     ("grpc.http2.max_pings_without_data", 0),
+    # Milliseconds. In spite of its name, what one attempt to connect may take: a busy machine needs more
+    # than a moment, and TLS twice that.
+    ("grpc.min_reconnect_backoff_ms", 5_000),
     # Milliseconds. A peer that comes back is found soon; the default grows to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     # Milliseconds between two questions for a name's addresses, asked when a connection ends. With the
     # default of 30 s, replicas replaced one soon after the other are all gone before it is asked again.
@@ -74,11 +76,12 @@ async def call(
             _metrics().called(method, failure, time.perf_counter() - began)
 
 
-def _metadata(token: str | None, span: Spanned) -> tuple[tuple[str, str], ...]:
+def _metadata(token: str | None, span: Spanned) -> grpc.aio.Metadata:
     """The session, and the request and the trace that the call belongs to."""
     session = (("authorization", f"Bearer {token}"),) if token else ()
     asked = ((request_id.HEADER, given),) if (given := request_id.current()) else ()
-    return (*session, *asked, *span.metadata())
+    # gRPC makes one of these of whatever else it is given, and takes longer.
+    return grpc.aio.Metadata(*session, *asked, *span.metadata())
 
 
 @cache
