@@ -24,7 +24,7 @@ SIZE = 20
 # Rows that a page may read: those that are looked at one by one, or else itself and the next one.
 AHEAD, ALONE = READ_FOR_EACH * (SIZE + 1), SIZE + 1
 # Filling takes half a minute where nothing else runs.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 CHEAP, FAIR = Decimal(8), Decimal(25)
 # A page of these is read from an index as it lies, whatever the order.
