@@ -54,7 +54,7 @@ async def test_a_process_with_http_is_well_when_it_says_200(status: int, wanted:
 
 
 async def test_a_service_is_well_while_it_says_serving() -> None:
-    server = grpc.aio.server()
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     healthy = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -72,7 +72,7 @@ async def test_a_service_with_mutual_tls_is_asked_with_the_process_own_certifica
     tls = Authority(tmp_path, "ours").issue("orders", "orders")
     credentials = tls.server()
     assert credentials is not None
-    server = grpc.aio.server()
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     healthy = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     port = server.add_secure_port("127.0.0.1:0", credentials)

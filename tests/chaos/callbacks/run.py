@@ -36,9 +36,9 @@ SETTINGS = {
 UNTOUCHED = "untouched"
 # Seconds without any progress after which what has had no effect counts as lost: the delivery's
 # pauses after failures are shorter, and so are the rounds in which the provider is read.
-STALLED = 45.0
+STALLED = 120.0
 # Seconds that a commit may be late.
-LATE = 2.0
+LATE = 5.0
 # Seconds between two looks at the tables.
 LOOK_EVERY = 0.25
 # So many faults of a kind are shown one by one.

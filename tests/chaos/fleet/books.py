@@ -13,7 +13,7 @@ from tests.chaos.purchase.machine import Machine
 
 # Seconds until the last order must have ended and the last callback been handed over: the longest
 # pause of the delivery's, and twice the time of an order that was left in the middle.
-TAIL = 60.0
+TAIL = 120.0
 # Seconds between two looks while one waits for that.
 LOOK_EVERY = 0.5
 # What `found` also counts: the sandbox posts callbacks of its own, which this load never sent.

@@ -118,8 +118,18 @@ class Collecting:
             await self._server.stop(None)
 
 
-async def run(opened: Fleet, seconds: float, seed: int = 1, say: Say = lambda text: None) -> Report:
-    """Takes each away for so many seconds, on a fleet that sends its traces."""
+async def run(
+    opened: Fleet,
+    seconds: float,
+    seed: int = 1,
+    say: Say = lambda text: None,
+    *,
+    within: float = RECOVERED_WITHIN,
+) -> Report:
+    """Takes each away for so many seconds, on a fleet that sends its traces.
+
+    It must be well again `within` seconds.
+    """
     report = Report()
     async with AsyncExitStack() as stack:
         collecting = Collecting(opened.collector_port)
@@ -131,10 +141,11 @@ async def run(opened: Fleet, seconds: float, seed: int = 1, say: Say = lambda te
         await asyncio.sleep(CALM)
         for name in ("redis", "postgres", "sandbox"):
             kept = opened.around[name]
-            report.outages.append(await _without(load, name, kept.hold, kept.let_go, seconds))
+            outage = await _without(load, name, kept.hold, kept.let_go, seconds, within)
+            report.outages.append(outage)
             say(f"{report.outages[-1]}\n")
         report.outages.append(
-            await _without(load, "collector", collecting.end, collecting.begin, seconds)
+            await _without(load, "collector", collecting.end, collecting.begin, seconds, within)
         )
         say(f"{report.outages[-1]}\n")
         came = await collecting.again()
@@ -162,13 +173,14 @@ async def _without(
     away: Callable[[], Awaitable[None]],
     back: Callable[[], Awaitable[None]],
     seconds: float,
+    within: float,
 ) -> Outage:
     began = time.monotonic()
     await away()
     await asyncio.sleep(seconds)
     await back()
     returned = time.monotonic()
-    while (now := time.monotonic()) < returned + RECOVERED_WITHIN:
+    while (now := time.monotonic()) < returned + within:
         bad = [one.at for one in load.account.between(returned) if not one.good]
         last = max(bad, default=returned)
         if now - last >= WELL:

@@ -28,7 +28,7 @@ TAIL = 120
 # Seconds between two looks while one waits for the tail.
 LOOK_EVERY = 0.25
 # Seconds that buyers get to hear of the end of an order that has ended in the tables.
-LAST_LOOK = 5
+LAST_LOOK = 60
 SETTINGS = {
     "LOG_LEVEL": "info",
     "ESIM_GO_TIMEOUT": str(faults.TIMEOUT),

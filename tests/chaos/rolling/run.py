@@ -33,8 +33,8 @@ SETTINGS = {
 }
 # Seconds of load before anything is done to it, and between two replacements.
 CALM, BETWEEN = 3.0, 1.0
-# Seconds that requests on their way get at the end of the load.
-PATIENCE = 45.0
+# Seconds that requests on their way get at the end of the load, of a slow machine too.
+PATIENCE = 120.0
 # Everybody who is called by others, and by the balancer, in both manners.
 DEATHS = (
     ("orders", "kill -9"),

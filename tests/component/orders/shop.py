@@ -174,7 +174,8 @@ async def shop(
     """A shop whose orders service isn't started yet."""
     switches = Switches(tokens_per_second=0, async_seconds=0)
     running = await sandbox.server.start(SandboxSettings(port=0, switches=switches))
-    server = grpc.aio.server()
+    # Else another test's server may be given the same port, and half of the calls.
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     catalogue, esims = (
         CatalogueStandIn(running),  # type: ignore[abstract] # the other methods answer UNIMPLEMENTED
         ESIMsStandIn(),  # type: ignore[abstract] # likewise
