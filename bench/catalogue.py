@@ -2,7 +2,9 @@
 
 `make bench-catalogue`: plans in the same proportions, the same pages, in turns. The catalogue service and
 the gateway run in this process, so that it is growth that is seen, not how processes share the cores. They
-answer from memory; what the statements take that stand in for it after a change is shown beside.
+answer from memory; what the statements take that stand in for it after a change is shown beside. Times are
+this process' time on a processor, which other work on the machine changes little; those of statements are by
+the clock.
 """
 
 import asyncio
@@ -12,7 +14,7 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +30,7 @@ import gateway.__main__
 import services.catalogue.__main__
 from bench.catalogue_facets import CHOSEN, counted, in_memory, kept
 from bench.catalogue_filters import FILTERS, ORDERS
+from bench.fastest import Ask, fastest
 from gateway.defence_settings import DefenceSettings
 from gateway.settings import Settings as GatewaySettings
 from kit import page_token, rpc_client
@@ -48,11 +51,8 @@ from tests.fixtures.many_plans import fill
 SIZES = (1_000, 10_000, 100_000)
 # Plans of a page: the smallest catalogue has more than two such pages of each filter.
 PAGE = 10
-# Times that each is asked before it counts: PostgreSQL plans a statement anew five times.
-WARM_UP = 6
 NOBODY = "http://127.0.0.1:9"  # neither the provider nor Supabase is asked for anything that counts
 SESSIONS = SessionSettings(NOBODY, "bench-service-role-key", None)
-Ask = Callable[[], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,22 +195,6 @@ async def _serve(stack: AsyncExitStack, serve: Any, settings: Any) -> int:
     return await started
 
 
-async def _fastest(asks: list[Ask], rounds: int) -> tuple[list[float], list[int]]:
-    """Milliseconds of each at its fastest, asked in turns, and how many plans each gave."""
-    counts = []
-    for ask in asks:
-        for _ in range(WARM_UP):
-            plans = await ask()
-        counts.append(plans)
-    times: list[list[float]] = [[] for _ in asks]
-    for _ in range(rounds):
-        for ask, taken in zip(asks, times, strict=True):
-            began = time.perf_counter()
-            await ask()
-            taken.append(time.perf_counter() - began)
-    return [min(taken) * 1000 for taken in times], counts
-
-
 async def _measure(base: str, rounds: int, only: str) -> None:
     async with AsyncExitStack() as stack:
         shops = [await _open(stack, base, count) for count in SIZES]
@@ -246,13 +230,11 @@ async def _facets(shops: list[Shop], rounds: int) -> None:
         " SQL 1k |    10k |   100k | memory 1k | 10k |  100k | kept 1k |   10k |  100k |"
     )
     for name, chosen in CHOSEN.items():
-        anew, statements = await _fastest(
-            [partial(counted, shop.database, chosen) for shop in shops], rounds
+        anew, statements = await fastest(
+            [partial(counted, shop.database, chosen) for shop in shops], rounds, time.perf_counter
         )
-        quick, _ = await _fastest(
-            [partial(in_memory, shop.stock, chosen) for shop in shops], rounds
-        )
-        again, _ = await _fastest([partial(kept, shop.stub, chosen) for shop in shops], rounds)
+        quick, _ = await fastest([partial(in_memory, shop.stock, chosen) for shop in shops], rounds)
+        again, _ = await fastest([partial(kept, shop.stub, chosen) for shop in shops], rounds)
         cells = "".join(f"{ms:>7.1f} |" for ms in anew)
         cells += "".join(f"{ms:>7.2f}|" for ms in (*quick, *again))
         click.echo(f"| {name:<25}|{statements[0]:>11} |{cells}")
@@ -260,15 +242,15 @@ async def _facets(shops: list[Shop], rounds: int) -> None:
 
 async def _row(shops: list[Shop], asked: list[pb.ListPlansRequest], given: str, rounds: int) -> str:
     pairs = list(zip(shops, asked, strict=True))
-    ways: list[list[Ask]] = [
-        [partial(shop.memory, request) for shop, request in pairs],
-        [partial(shop.sql, request) for shop, request in pairs],
-        [partial(shop.rpc, request) for shop, request in pairs],
-        [partial(shop.graphql, request, given) for shop, request in pairs],
+    ways: list[tuple[list[Ask], Callable[[], float]]] = [
+        ([partial(shop.memory, request) for shop, request in pairs], time.process_time),
+        ([partial(shop.sql, request) for shop, request in pairs], time.perf_counter),
+        ([partial(shop.rpc, request) for shop, request in pairs], time.process_time),
+        ([partial(shop.graphql, request, given) for shop, request in pairs], time.process_time),
     ]
     cells, plans = "", ""
-    for asks in ways:
-        taken, counts = await _fastest(asks, rounds)
+    for asks, clock in ways:
+        taken, counts = await fastest(asks, rounds, clock)
         plans = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)}-{max(counts)}"
         cells += "".join(
             f"{ms:>11.2f} |" if n == 0 else f"{ms:>7.2f} |" for n, ms in enumerate(taken)

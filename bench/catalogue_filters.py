@@ -30,8 +30,8 @@ FILTERS: dict[str, tuple[pb.PlanFilter, str]] = {
         '{country: "C0", bundleGroup: "Standard Fixed"}',
     ),
     "country, rare price": (
-        pb.PlanFilter(country="C0", max_price=money_pb2.Money(units=3)),
-        '{country: "C0", maxPrice: 3}',
+        pb.PlanFilter(country="C0", max_price=money_pb2.Money(units=4)),
+        '{country: "C0", maxPrice: 4}',
     ),
     "price between bands": (
         pb.PlanFilter(max_price=money_pb2.Money(units=8, nanos=50_000_000)),
