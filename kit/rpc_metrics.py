@@ -1,5 +1,7 @@
 """How long gRPC calls take and how they fail, by OpenTelemetry's conventions and by our reasons."""
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from opentelemetry import metrics
@@ -72,7 +74,8 @@ def name_of(method: Any) -> str:
     return path.decode() if isinstance(path, bytes) else str(path)
 
 
-def _attributes(method: str, code: str) -> dict[str, str]:
+@cache  # methods that exist and gRPC's codes: a few hundred
+def _attributes(method: str, code: str) -> Mapping[str, str]:
     return {
         "rpc.system.name": "grpc",
         "rpc.method": method[1:],

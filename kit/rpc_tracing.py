@@ -4,7 +4,8 @@ No interceptor makes them: a client's wraps each call in a task of its own, and 
 OpenTelemetry's own package have hung on asynchronous clients.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from opentelemetry.trace import SpanKind
@@ -20,16 +21,18 @@ def served(method: str, metadata: Iterable[tuple[str, str | bytes]] | None) -> S
     """A call that is answered here; of the caller's trace, as only the platform's own call."""
     told = {key: value for key, value in metadata or () if key in ("traceparent", "tracestate")}
     parent = tracing.read(_text(told.get("traceparent")), _text(told.get("tracestate")))
-    return tracing.served(
-        method[1:], {"rpc.system.name": "grpc", "rpc.method": method[1:]}, parent=parent
-    )
+    return tracing.served(method[1:], _attributes(method[1:]), parent=parent)
 
 
 def called(method: Any) -> Spanned:
     """A call of a stub's method to a peer."""
     name = name_of(method)[1:]
-    told = {"rpc.system.name": "grpc", "rpc.method": name}
-    return tracing.onward(name, told, SpanKind.CLIENT)
+    return tracing.onward(name, _attributes(name), SpanKind.CLIENT)
+
+
+@cache  # methods that exist: a few dozen
+def _attributes(method: str) -> Mapping[str, str]:
+    return {"rpc.system.name": "grpc", "rpc.method": method}
 
 
 def _text(value: str | bytes | None) -> str | None:
