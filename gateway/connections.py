@@ -4,15 +4,15 @@ from collections.abc import Awaitable
 from typing import Annotated, Any, Protocol, TypeVar
 
 import strawberry
-from strawberry.types.nodes import SelectedField
 
 from gateway import orders, plan_queries
 from gateway.auth import auth_field, public_field
 from gateway.context import Info
-from gateway.esims import ESIM
+from gateway.esims import ESIM, with_bundles
 from gateway.orders import Order
 from gateway.plan_queries import DataPlanOrder
 from gateway.plans import DataPlan
+from gateway.selected import selected
 from kit.errors import Failure, invalid
 from protos.catalogue.v1 import catalogue_pb2
 from protos.esims.v1 import esims_pb2
@@ -115,7 +115,7 @@ class ConnectionQueries:
             page_size=_size(first),
             page_token=after or "",
             with_row_tokens=True,
-            without_total=not _asks_for_total(info),
+            without_total="totalCount" not in selected(info),
         )
         catalogue = info.context.peers.catalogue
         page = await _page(info.context.ask_catalogue(catalogue.ListPlans, request))
@@ -157,13 +157,17 @@ class ConnectionQueries:
     async def esims(
         self, info: Info, first: FirstArgument = USUAL, after: AfterArgument = None
     ) -> ESIMConnection:
+        bundled = with_bundles(selected(info, "edges", "node"))
         request = esims_pb2.ListESIMsRequest(
             filter=esims_pb2.ESIMFilter(customer_id=info.context.own_id()),
             page_size=_size(first),
             page_token=after or "",
             with_row_tokens=True,
+            fresh=bundled,
+            with_bundles=bundled,
         )
         page = await _page(info.context.call(info.context.peers.esims.ListESIMs, request))
+        info.context.loaders.came_with(page)
         info.context.spend(len(page.esims))
         return ESIMConnection(
             edges=[
@@ -198,14 +202,3 @@ def _info(page: Page, after: str | None) -> PageInfo:
         start_cursor=tokens[0] if tokens else None,
         end_cursor=tokens[-1] if tokens else None,
     )
-
-
-def _asks_for_total(info: Info) -> bool:
-    """Whether the operation names it anywhere below, be it in a fragment: counting takes time."""
-    left = list(info.selected_fields)
-    while left:
-        field = left.pop()
-        if isinstance(field, SelectedField) and field.name == "totalCount":
-            return True
-        left.extend(field.selections)
-    return False

@@ -8,7 +8,7 @@ import strawberry
 from gateway.auth import auth_field
 from gateway.context import Info
 from gateway.errors import naming, refusal
-from gateway.esims import ESIM
+from gateway.esims import ESIM, with_bundles
 from gateway.selected import selected
 from gateway.views import views
 from kit.errors import Failure, invalid
@@ -16,9 +16,6 @@ from protos.esims.v1 import esims_pb2
 
 # The most that the service gives at once; the documented list has no paging.
 MOST = 500
-# Fields that the list of eSIMs brings along in the same call.
-WITH_BUNDLES = frozenset({"bundles", "usage"})
-
 FirstArgument = Annotated[
     int, strawberry.argument(description=f"At most so many of the newest, 1 to {MOST}.")
 ]
@@ -44,7 +41,7 @@ class ESIMQueries:
             filter=esims_pb2.ESIMFilter(customer_id=info.context.own_id()),
             page_size=first,
             fresh=True,
-            with_bundles=not selected(info).isdisjoint(WITH_BUNDLES),
+            with_bundles=with_bundles(selected(info)),
         )
         answer = await info.context.call(info.context.peers.esims.ListESIMs, request)
         info.context.loaders.came_with(answer)

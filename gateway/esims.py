@@ -20,6 +20,14 @@ from protos.esims.v1 import esims_pb2
 APPLE = "https://esimsetup.apple.com/esim_qrcode_provisioning"
 ANDROID = "https://esimsetup.android.com/esim_qrcode_provisioning"
 
+# Fields that a list of eSIMs brings along in the same call.
+WITH_BUNDLES = frozenset({"bundles", "usage"})
+
+
+def with_bundles(fields: set[str]) -> bool:
+    """Whether a list, of whose eSIMs these fields are selected, is to bring their bundles and use."""
+    return not fields.isdisjoint(WITH_BUNDLES)
+
 
 def activation_code(esim: esims_pb2.ESIM) -> str | None:
     """None until both of its parts are known; a secret."""

@@ -10,6 +10,7 @@ from strawberry.schema.schema import validate_document
 from strawberry.types.graphql import OperationType
 
 from gateway import documents
+from gateway.completion.variables import Variables
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Prepared:
 
     document: DocumentNode
     operation: OperationDefinitionNode
+    variables: Variables
     kind: OperationType
     errors: list[GraphQLError]
 
@@ -34,6 +36,6 @@ def preparation(schema: GraphQLSchema, max_depth: int) -> Callable[[str, str | N
         operation = documents.check_operation(document, name)
         kind = OperationType(operation.operation.value)
         errors = validate_document(schema, document, tuple(specified_rules))
-        return Prepared(document, operation, kind, errors)
+        return Prepared(document, operation, Variables(schema, operation), kind, errors)
 
     return prepare

@@ -6,7 +6,6 @@ from typing import Any, cast
 
 import strawberry
 from graphql import GraphQLError, execute
-from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.extensions import ValidationCache
 from strawberry.federation.schema import FederationAny
@@ -32,8 +31,6 @@ from gateway.subscriptions import Subscription
 from kit.checks import Checks
 
 ENTITIES = ("DataPlan", "Order", "ESIM")
-# The variables of an operation that declares none.
-NONE = VariableValues({}, {})
 
 
 @strawberry.type(description="What can be asked.")
@@ -103,13 +100,11 @@ class Schema(strawberry.federation.Schema):
         self, prepared: Prepared, variables: dict[str, Any], context: Any
     ) -> dict[str, Any] | Left | None:
         """As Direct has it; None for an operation that needs graphql-core."""
-        operation = prepared.operation
-        definitions = operation.variable_definitions
-        values = get_variable_values(self._schema, definitions, variables) if definitions else NONE
-        if isinstance(values, list):  # errors
+        values = prepared.variables.coerced(variables)
+        if values is None:
             return None
         operations: Operations = self._schema.extensions[OPERATIONS]
-        direct = operations.direct(operation, values.coerced)
+        direct = operations.direct(prepared.operation, values.coerced)
         return None if direct is None else await direct.execute(context, values)
 
     def entities_resolver(

@@ -7,24 +7,26 @@ from graphql import FieldNode, FragmentDefinitionNode, FragmentSpreadNode, Inlin
 from gateway.context import Info
 
 
-def selected(info: Info) -> set[str]:
-    """Those directly below, also of fragments, and whatever a @skip or an @include may decide."""
+def selected(info: Info, *path: str) -> set[str]:
+    """Those below that path of fields, also of fragments, and whatever a @skip or an @include may decide."""
     raw = info._raw_info
-    found: set[str] = set()
-    _collect(raw.field_nodes, raw.fragments, found)
-    return found
+    nodes = list(raw.field_nodes)
+    for name in path:
+        nodes = [node for node in _below(nodes, raw.fragments) if node.name.value == name]
+    return {node.name.value for node in _below(nodes, raw.fragments)}
 
 
-def _collect(
+def _below(
     nodes: Iterable[FieldNode | FragmentDefinitionNode | InlineFragmentNode],
     fragments: Mapping[str, FragmentDefinitionNode],
-    found: set[str],
-) -> None:
+) -> list[FieldNode]:
+    found: list[FieldNode] = []
     for node in nodes:
         for below in node.selection_set.selections if node.selection_set else ():
             if isinstance(below, FieldNode):
-                found.add(below.name.value)
+                found.append(below)
             elif isinstance(below, FragmentSpreadNode):
-                _collect([fragments[below.name.value]], fragments, found)
+                found += _below([fragments[below.name.value]], fragments)
             elif isinstance(below, InlineFragmentNode):
-                _collect([below], fragments, found)
+                found += _below([below], fragments)
+    return found

@@ -46,11 +46,13 @@ class Loaded:
     key: Callable[[Any], Any]
     hidden: Callable[[Any, Any], bool] | None
 
-    def shown(self, message: Any, found: Any) -> Any:
-        """What was loaded; None when it is to be null."""
-        if self.hidden is not None and found is not None and self.hidden(message, found):
-            return None
-        return found
+    def shown(self, messages: Sequence[Any], found: Sequence[Any]) -> Sequence[Any]:
+        """What was loaded for each; None for what is to be null."""
+        hidden = self.hidden
+        if hidden is None:
+            return found
+        pairs = zip(messages, found, strict=True)
+        return [None if one is None or hidden(message, one) else one for message, one in pairs]
 
 
 class View:
@@ -159,7 +161,7 @@ def loaded(
 
     async def resolve(self: Any, info: Info) -> Any:
         found = await info.context.loaders.of(loader).load(reading.key(self.proto))
-        shown = reading.shown(self.proto, found)
+        (shown,) = reading.shown((self.proto,), (found,))
         if shown is None:
             return None
         view = class_of(info._raw_info.return_type)

@@ -55,7 +55,7 @@ async def _load(run: Run, loaders: Loaders) -> None:
     for loader, keys, *_ in asked:
         loader.ask(keys)
     for loader, keys, (name, reading, plan, listed), sources, rows in asked:
-        values = list(map(reading.shown, sources, await loader.many(keys)))
+        values = reading.shown(sources, await loader.many(keys))
         there = [value for value in values if value is not None]
         if listed:
             run.count(sum(map(len, there)))

@@ -11,7 +11,7 @@ from services.esims.esim import ESIM
 
 def read(request: pb.ListESIMsRequest) -> tuple[datetime, UUID] | None:
     """Where the page before ended; raises Failure INVALID."""
-    key = page_token.read(request, request.page_token, 2)
+    key = page_token.read(_listed(request), request.page_token, 2)
     if key is None:
         return None
     try:
@@ -25,4 +25,13 @@ def read(request: pb.ListESIMsRequest) -> tuple[datetime, UUID] | None:
 
 def write(request: pb.ListESIMsRequest, last: ESIM) -> str:
     """The token that goes on after the eSIM."""
-    return page_token.write(request, [last.created_at.isoformat(), str(last.id)])
+    return page_token.write(_listed(request), [last.created_at.isoformat(), str(last.id)])
+
+
+def _listed(request: pb.ListESIMsRequest) -> pb.ListESIMsRequest:
+    """What tells lists apart: a token is good whatever is brought along with the eSIMs."""
+    listed = pb.ListESIMsRequest()
+    listed.CopyFrom(request)
+    listed.ClearField("fresh")
+    listed.ClearField("with_bundles")
+    return listed

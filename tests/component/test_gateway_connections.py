@@ -100,6 +100,38 @@ async def test_orders_and_esims_are_the_callers_own(
         assert [request.filter.customer_id for request in service.requests] == ["", own_id]
 
 
+@pytest.mark.parametrize(
+    ("fields", "wanted"),
+    [("node { id plan { name } }", False), ("cursor ...E", True), ("node { id }", False)],
+)
+async def test_bundles_come_with_the_page_where_the_operation_selects_them(
+    gateway: Gateway, ann: Client, fields: str, wanted: bool
+) -> None:
+    gateway.esims.answers["ListESIMs"] = esims_pb2.ListESIMsResponse()
+    await ann.ask(
+        f"query A {{ esims {{ edges {{ {fields} }} }} }}"
+        + wanted * " fragment E on ESIMEdge { node { usage { activeBundles } } }"
+    )
+    (request,) = gateway.esims.requests
+    assert (request.with_bundles, request.fresh) == (wanted, wanted)
+
+
+async def test_bundles_that_came_with_the_page_need_no_other_call(
+    gateway: Gateway, ann: Client
+) -> None:
+    gateway.esims.answers["ListESIMs"] = esims_pb2.ListESIMsResponse(
+        esims=[esim()],
+        row_tokens=["e"],
+        bundles=[
+            esims_pb2.ESIMBundle(esim_id=esim().id, id="b", state=esims_pb2.BUNDLE_STATE_ACTIVE)
+        ],
+        usages=[esims_pb2.ESIMUsage(esim_id=esim().id)],
+    )
+    answer = await ann.ask("{ esims { edges { node { bundles { id } } } } }")
+    assert answer.data["esims"]["edges"] == [{"node": {"bundles": [{"id": "b"}]}}]
+    assert gateway.esims.calls == {"ListESIMs": 1}
+
+
 @pytest.mark.parametrize("first", [0, 101, -1])
 @pytest.mark.parametrize("field", ["plans", "orders", "esims"])
 async def test_a_page_has_1_to_100_rows(ann: Client, field: str, first: int) -> None:

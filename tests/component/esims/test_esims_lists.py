@@ -87,6 +87,15 @@ async def test_a_page_token_serves_its_own_filter_only(service: Service) -> None
     assert caught.value.reason == "INVALID_PAGE_TOKEN"
 
 
+async def test_a_page_token_is_good_whatever_comes_with_the_esims(service: Service) -> None:
+    delivered = await service.deliver(quantity=2)
+    first = await page(service, page_size=1)
+    rest = await page(
+        service, page_token=first.next_page_token, page_size=1, fresh=True, with_bundles=True
+    )
+    assert {esim.id for esim in (*first.esims, *rest.esims)} == {esim.id for esim in delivered}
+
+
 async def test_batches_leave_unknown_ids_out(service: Service) -> None:
     esims = await service.deliver(quantity=2)
     ids = [esim.id for esim in esims]
