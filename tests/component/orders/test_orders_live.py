@@ -46,10 +46,21 @@ async def test_another_customers_order_is_not_found(shop: Shop) -> None:
 async def test_leases_and_next_looks_are_not_told(shop: Shop) -> None:
     buyer = await shop.session("one@example.com")
     async with shop.open() as orders:
-        bought = (await orders.CreateOrder(request(shop), metadata=buyer)).order
+        bought, other = [
+            (await orders.CreateOrder(request(shop, idempotency_key=key), metadata=buyer)).order
+            for key in ("one", "other")
+        ]
+        change = "update orders.esim_orders set {} where id = $1::text::uuid"
+        # When this is heard, no notice of the purchases comes late.
+        stream = orders.WatchOrder(orders_pb2.WatchOrderRequest(order_id=other.id), metadata=buyer)
+        await until(stream, orders_pb2.ORDER_STATUS_COMPLETED)
+        await shop.databases.admin.execute(change.format("status_reason = 'heard'"), other.id)
+        async with asyncio.timeout(PATIENCE):
+            while (await anext(aiter(stream))).order.status_reason != "heard":
+                pass
+        stream.cancel()
         stream = orders.WatchOrder(orders_pb2.WatchOrderRequest(order_id=bought.id), metadata=buyer)
         await until(stream, orders_pb2.ORDER_STATUS_COMPLETED)
-        change = "update orders.esim_orders set {} where id = $1::text::uuid"
         for what in ("leased_until = now()", "next_run_at = null", "status_reason = 'told'"):
             await shop.databases.admin.execute(change.format(what), bought.id)
         # In the order of the changes: had one of the others been told, it would come first.
