@@ -1,7 +1,6 @@
 """The provider's HTTP API: one paced, guarded client that returns values or raises a Failure."""
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -86,53 +85,7 @@ class Provider:
         until the rate limit allows it, then the attempts. `retry` is False for the one GET that
         has a side effect.
         """
-        return await self._read(
-            path, params, "application/json", exact_json.loads, timeout, priority, retry
-        )
-
-    async def get_text(
-        self,
-        path: str,
-        params: Params | None = None,
-        *,
-        accept: str = "text/csv",
-        timeout: float | None = None,
-        priority: Priority = Priority.READ,
-    ) -> str:
-        """The answer as text of the media type `accept`; otherwise as `get`."""
-        return str(await self._read(path, params, accept, str, timeout, priority, retry=True))
-
-    async def send(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Params | None = None,
-        json: Any = None,
-        timeout: float | None = None,
-        priority: Priority = Priority.WRITE,
-    ) -> Any:
-        """Makes a write once and returns its JSON; Decimals are sent with all their digits.
-
-        `timeout` as in `get`. Raises Failure UNCLEAR when it may or may not have been carried out.
-        UNAVAILABLE, EXHAUSTED and the refusals mean that it surely was not.
-        """
-        body = None if json is None else exact_json.dumps(json).encode()
-        call = Call(method, path, params, "application/json", exact_json.loads, True, body)
-        seconds = self._settings.timeout if timeout is None else timeout
-        return await self._attempt(call, 1, self._clock.now() + seconds, priority, last=True)
-
-    async def _read(
-        self,
-        path: str,
-        params: Params | None,
-        accept: str,
-        parse: Callable[[str], Any],
-        timeout: float | None,
-        priority: Priority,
-        retry: bool,
-    ) -> Any:
-        call = Call("GET", path, params, accept, parse, write=False)
+        call = Call("GET", path, params, write=False)
         seconds = self._settings.timeout if timeout is None else timeout
         deadline = self._clock.now() + seconds
         # Attempts that a failure may take; a refusal by the rate limit is none, only a wait.
@@ -158,6 +111,26 @@ class Provider:
             with attempt:
                 return await self._attempt(call, attempt.num, deadline, priority, last=left == 1)
         raise AssertionError("stamina returns or raises")
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        json: Any = None,
+        timeout: float | None = None,
+        priority: Priority = Priority.WRITE,
+    ) -> Any:
+        """Makes a write once and returns its JSON; Decimals are sent with all their digits.
+
+        `timeout` as in `get`. Raises Failure UNCLEAR when it may or may not have been carried out.
+        UNAVAILABLE, EXHAUSTED and the refusals mean that it surely was not.
+        """
+        body = None if json is None else exact_json.dumps(json).encode()
+        call = Call(method, path, params, write=True, body=body)
+        seconds = self._settings.timeout if timeout is None else timeout
+        return await self._attempt(call, 1, self._clock.now() + seconds, priority, last=True)
 
     async def _attempt(
         self,
@@ -217,7 +190,7 @@ class Provider:
     async def _exchange(self, call: "Call", turn: Turn, seconds: float) -> Any:
         """One request and its answer; aiohttp's and the status's words become ours."""
         url = URL(self._settings.base_url.rstrip("/") + call.path, encoded=True)
-        headers = {"X-API-Key": self._settings.api_key, "Accept": call.accept}
+        headers = {"X-API-Key": self._settings.api_key, "Accept": "application/json"}
         if call.body is not None:
             headers["Content-Type"] = "application/json"
         try:
@@ -248,7 +221,7 @@ class Provider:
                 secrets=(self._settings.api_key,),
             )
         try:
-            return call.parse(body.decode()) if response.status != 204 else None
+            return exact_json.loads(body.decode()) if response.status != 204 else None
         except ValueError as error:
             raise call.breakdown("PROVIDER_BAD_ANSWER") from error
 

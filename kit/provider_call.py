@@ -1,8 +1,7 @@
 """One call of the provider's API: what is asked, how it is named, and how it shows in traces."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from opentelemetry.trace import SpanKind
 from opentelemetry.util.types import AttributeValue
@@ -23,8 +22,6 @@ class Call:
     method: str
     path: str
     params: Params | None
-    accept: str
-    parse: Callable[[str], Any]
     write: bool
     body: bytes | None = None
 

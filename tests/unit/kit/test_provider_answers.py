@@ -45,12 +45,6 @@ async def test_a_plus_sign_in_a_time_reaches_the_provider(
     assert played.received[0].query == [("createdAt", "gte:2026-03-01T12:00:00+01:00")]
 
 
-async def test_text_is_given_as_it_is(http: aiohttp.ClientSession, played: PlayedProvider) -> None:
-    played.will(Answer(text='"ICCID"\n"8943"\n'))
-    assert await played.client(http).get_text("/esims/assignments") == '"ICCID"\n"8943"\n'
-    assert played.received[0].headers["Accept"] == "text/csv"
-
-
 async def test_no_content_is_none(http: aiohttp.ClientSession, played: PlayedProvider) -> None:
     played.will(Answer(status=204, text=""))
     assert await played.client(http).send("DELETE", "/esims/1") is None
