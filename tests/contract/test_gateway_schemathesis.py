@@ -18,6 +18,7 @@ from graphql import StringValueNode
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.platform import Platform
 
 # Of each operation. Enough to reach every kind of argument, and the file stays within a minute.
@@ -154,7 +155,7 @@ async def test_whatever_is_sent_is_answered_or_refused(asked: Asked) -> None:
     def run(body: Any, who: str) -> None:
         text = json.dumps(body)  # half characters as escapes
         headers = {"Content-Type": "application/json", **asked.headers(who)}
-        answer = requests.post(asked.url, data=text, headers=headers, timeout=30)
+        answer = requests.post(asked.url, data=text, headers=headers, timeout=PATIENCE)
         asked.check(answer.status_code, answer.text)
 
     await aside(run)

@@ -31,6 +31,7 @@ from sandbox.contract.routes import OPERATIONS
 from sandbox.server import start
 from sandbox.settings import Settings
 from sandbox.switches import Switches
+from tests.fixtures.patience import PATIENCE
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "esim-go" / "openapi-v2.5.yaml"
 HEADERS = {"X-API-Key": Settings().api_key}
@@ -92,17 +93,17 @@ class Target:
         }
 
     def _control(self, path: str, body: Any) -> None:
-        requests.post(self.control_url + path, json=body, timeout=10).raise_for_status()
+        requests.post(self.control_url + path, json=body, timeout=PATIENCE).raise_for_status()
 
     def _order(self, quantity: int, *, assign: bool) -> Any:
         line: Any = {"type": "bundle", "quantity": quantity, "item": BUNDLE}
         body: Any = {"type": "transaction", "assign": assign, "order": [line]}
-        answer = requests.post(f"{self.url}/orders", json=body, headers=HEADERS, timeout=10)
+        answer = requests.post(f"{self.url}/orders", json=body, headers=HEADERS, timeout=PATIENCE)
         answer.raise_for_status()
         return answer.json()
 
     def _get(self, path: str) -> Any:
-        return requests.get(self.url + path, headers=HEADERS, timeout=10).json()
+        return requests.get(self.url + path, headers=HEADERS, timeout=PATIENCE).json()
 
 
 def aimed(value: Any, known: dict[str, Any]) -> Any:
