@@ -10,6 +10,7 @@ from opentelemetry.util.types import AttributeValue
 
 from gateway.public_answers import SHOWN, PublicAnswers, Shown
 from gateway.rate_limits import RateLimits
+from gateway.response_cache import Kept
 from gateway.same_bytes import FORWARDED, ID, PARENT, STATE, Told, apart
 from kit import http_tracing, tracing
 from kit.auth import ANONYMOUS
@@ -18,7 +19,7 @@ from kit.http_metrics import Requests
 from kit.log import redact
 from kit.request_id import GIVEN, MADE_UP
 
-# Requests that are remembered, and bytes of one at most: 16 MB at the very worst.
+# Requests that are remembered, and bytes of one at most: with their texts 32 MB at the very worst.
 REMEMBERED = 1_000
 LARGEST = 16_384
 # Who sends one of these wants more than the kept bytes, or may get others.
@@ -32,36 +33,36 @@ NOTHING: Told = {}
 
 
 class Answer:
-    """What was answered to a request, to be sent again: around the id, and anew every second."""
+    """What was answered to a request. The body is where it is kept, or gone: it may be megabytes."""
 
-    __slots__ = ("after", "age", "attributes", "before", "headers", "method", "second", "shown")
+    __slots__ = ("_after", "_age", "_before", "_headers", "_line", "_second", "attributes", "shown")
 
-    def __init__(self, shown: Shown, method: str, attributes: Mapping[str, AttributeValue]) -> None:
-        response = shown.response
+    def __init__(
+        self,
+        shown: Shown,
+        response: web.StreamResponse,
+        attributes: Mapping[str, AttributeValue],
+    ) -> None:
         self.shown = shown
-        self.method = method
         self.attributes = attributes
-        self.headers = [(name, value) for name, value in response.headers.items()]
-        self.age = self.second = -1
-        self.before = self.after = b""
+        self._line = f"HTTP/1.1 {response.status} {response.reason}"
+        self._headers = list(response.headers.items())
+        self._age = self._second = -1
+        self._before = self._after = b""
 
-    def bytes(self, age: int, fit: bytes) -> bytes:
-        """All of it, that old and with that id."""
+    def head(self, age: int, fit: str) -> bytes:
+        """Its head when it is that old, with that id."""
         second = int(time())
-        if second != self.second or age != self.age:
+        if second != self._second or age != self._age:
             self._render(age, second)
-        return self.before + fit + self.after
+        return self._before + fit.encode() + self._after
 
     def _render(self, age: int, second: int) -> None:
-        response = self.shown.response
         now = {"Age": str(age), "Date": formatdate(second, usegmt=True), "X-Request-Id": HOLE}
-        lines = [f"HTTP/1.1 {response.status} {response.reason}"]
-        lines += [f"{name}: {now.get(name, value)}" for name, value in self.headers]
-        head = "\r\n".join((*lines, "", "")).encode()
-        self.before, _, self.after = head.partition(HOLE.encode())
-        if isinstance(response.body, bytes):
-            self.after += response.body
-        self.age, self.second = age, second
+        lines = (f"{name}: {now.get(name, value)}" for name, value in self._headers)
+        head = "\r\n".join((self._line, *lines, "", "")).encode()
+        self._before, _, self._after = head.partition(HOLE.encode())
+        self._age, self._second = age, second
 
 
 class Lane:
@@ -90,8 +91,8 @@ class Lane:
 
     def learn(self, sent: bytes, request: web.Request, response: web.StreamResponse) -> None:
         """The request that came in these bytes gets that response, whose headers are complete."""
-        shown = request.get(SHOWN)
-        if shown is None or shown.response is not response or len(sent) > LARGEST:
+        shown, answered = request.get(SHOWN, (None, None))
+        if shown is None or answered is not response or len(sent) > LARGEST:
             return
         if request.version != HttpVersion11 or not response.keep_alive:
             return
@@ -103,15 +104,18 @@ class Lane:
         if counting not in self._known and len(self._known) >= REMEMBERED:
             del self._known[next(iter(self._known))]
         attributes = self._measured.attributes(request, response.status)
-        self._known[counting] = Answer(shown, request.method, attributes)
+        self._known[counting] = Answer(shown, response, attributes)
 
-    def answer(self, sent: bytes, peer: str | None) -> bytes | None:
-        """The answer to a request, counted as any other; None for what has to take the long way."""
+    def answer(self, sent: bytes, peer: str | None) -> tuple[bytes, bytes] | None:
+        """Head and body of the answer to a request, which is counted as any other.
+
+        None for what has to take the long way.
+        """
         began = perf_counter()
         if self.waits or self._stopping():
             return None
-        known, told = self._find(sent)
-        if known is None:
+        known, kept, told = self._find(sent)
+        if known is None or kept is None:
             return None
         forwarded = (told[FORWARDED].decode(),) if FORWARDED in told else ()
         if not self._limits.take_now(peer, forwarded):
@@ -120,35 +124,34 @@ class Lane:
         fit = given if GIVEN.fullmatch(given) else os.urandom(MADE_UP).hex()
         if tracing.on():
             self._trace(known, told, fit)
-        found = known.bytes(self._answers.again(known.shown), fit.encode())
+        head = known.head(self._answers.again(kept), fit)
         self._measured.took(perf_counter() - began, known.attributes)
-        return found
+        return head, kept.body if known.shown.whole else b""
 
     async def later(self, sent: bytes, request: web.Request) -> web.Response | None:
         """Likewise where rates are counted elsewhere, for which aiohttp's request has to wait."""
-        known, _ = self._find(sent)
-        if known is None:
+        known, kept, _ = self._find(sent)
+        if known is None or kept is None:
             return None
         try:
             await self._limits.take(request, ANONYMOUS)
         except Failure:
             return None  # nothing was counted, and the long way has the words for it
-        return self._answers.repeated(request, known.shown)
+        return self._answers.repeated(request, known.shown.key, kept)
 
-    def _find(self, sent: bytes) -> tuple[Answer | None, Told]:
+    def _find(self, sent: bytes) -> tuple[Answer | None, Kept | None, Told]:
         known, told = self._known.get(sent), NOTHING
         if known is None and self._known and len(sent) <= LARGEST:
             counting, told = apart(sent) or (b"", NOTHING)
             known = self._known.get(counting)
-        if known is None or not self._answers.good(known.shown, ANONYMOUS.role):
-            return None, told
-        return known, told
+        kept = self._answers.still(known.shown, ANONYMOUS.role) if known is not None else None
+        return known, kept, told
 
     def _trace(self, known: Answer, told: Told, fit: str) -> None:
         headers = {name.decode(): told[name].decode() for name in (PARENT, STATE) if name in told}
         attributes = known.attributes
         with http_tracing.begun(
-            known.method,
+            str(attributes["http.request.method"]),
             str(attributes["http.route"]),
             str(attributes["url.scheme"]),
             headers,
@@ -156,4 +159,4 @@ class Lane:
         ) as span:
             if span.recorded:
                 span.set("esimgo.request.id", redact(fit))
-            http_tracing.answered(span, known.shown.response.status)
+            http_tracing.answered(span, int(str(attributes["http.response.status_code"])))

@@ -42,7 +42,7 @@ class Connection(web.RequestHandler):
         if alone and not self.writing_paused and self.transport is not None:
             answer = self._lane.answer(data, self._peer)
             if answer is not None:
-                self.transport.write(answer)
+                self.transport.writelines(answer)
                 self._next_keepalive_close_time = self._loop.time() + self.keepalive_timeout
                 return
         framing.follow(data)

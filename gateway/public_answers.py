@@ -1,6 +1,7 @@
 """Operations on what everybody may see, answered from what is kept, in HTTP's own words for that."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from typing import NamedTuple
 
 import orjson
@@ -37,14 +38,14 @@ class Key(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """What was taken from what is kept, to answer one request."""
+    """Which of what is kept answered a request; `whole` if all of it, and not that the client has it."""
 
     key: Key
-    kept: Kept
-    response: web.Response
+    etag: str
+    whole: bool
 
 
-SHOWN = web.RequestKey("shown", Shown)
+SHOWN = web.RequestKey("shown", tuple[Shown, web.Response])
 
 
 class PublicAnswers:
@@ -103,24 +104,25 @@ class PublicAnswers:
             kept = found.keep(body, made.cost)
         return made._replace(response=self._shown(request, key, kept))
 
-    def good(self, shown: Shown, role: Role) -> bool:
-        """Whether what was shown is still kept, and its operation one that this role may ask for."""
+    def still(self, shown: Shown, role: Role) -> Kept | None:
+        """What was shown, if it is kept still or again, and this role may ask for it."""
         kept = self._cache.find(shown.key)
-        return kept is shown.kept and kept.cost <= self._costs[role]
+        good = kept is not None and kept.etag == shown.etag and kept.cost <= self._costs[role]
+        return kept if good else None
 
-    def repeated(self, request: web.Request, shown: Shown) -> web.Response:
+    def repeated(self, request: web.Request, key: Key, kept: Kept) -> web.Response:
         """It is shown once more, to a request that has been parsed."""
         self._metrics.kept("hit")
-        return self._response(request, shown.key, shown.kept)
+        return self._response(request, key, kept)
 
-    def again(self, shown: Shown) -> int:
+    def again(self, kept: Kept) -> int:
         """It is shown once more, and so old: in seconds."""
         self._metrics.kept("hit")
-        return self._cache.age(shown.kept)
+        return self._cache.age(kept)
 
     def _shown(self, request: web.Request, key: Key, kept: Kept) -> web.Response:
         response = self._response(request, key, kept)
-        request[SHOWN] = Shown(key, kept, response)
+        request[SHOWN] = Shown(key, kept.etag, response.status == HTTPStatus.OK), response
         return response
 
     def _response(self, request: web.Request, key: Key, kept: Kept) -> web.Response:

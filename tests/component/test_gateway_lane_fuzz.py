@@ -1,7 +1,7 @@
 """Whatever comes in, in whatever pieces: a gateway with the lane answers as one without."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pytest
 from aiohttp import web
@@ -85,6 +85,9 @@ class Line(asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.answered += data
+
+    def writelines(self, parts: Iterable[bytes | bytearray | memoryview]) -> None:
+        self.answered += b"".join(parts)
 
     def is_closing(self) -> bool:
         return self.ended.is_set()
