@@ -16,6 +16,7 @@ import yaml
 from tests.fixtures.busy_shop import SETTINGS, BusyShop
 from tests.fixtures.free_ports import free_ports
 from tests.fixtures.one_machine import Starting, Up
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.scraping import address
 
 OBSERVABILITY = Path(__file__).parents[2] / "deploy" / "observability"
@@ -26,8 +27,8 @@ pytestmark = [
         reason="prometheus is not installed (Debian: apt-get install prometheus)",
     ),
 ]
-# Each sells, fails and calls back once, which takes longer than Prometheus's second.
-ROUNDS = 20
+# Seconds between two looks of Prometheus, and the most that one may take.
+LOOK_EVERY = 3
 # What Grafana fills in; the whole run is younger than this.
 VARIABLES = {"$__rate_interval": "10m", "$__range": "10m"}
 
@@ -47,7 +48,8 @@ def queries() -> Iterator[tuple[str, str]]:
 async def prometheus(up: Up, folder: Path) -> AsyncIterator[str]:
     """One with our configuration, but this machine's addresses and a quicker pace; gives its API."""
     config = yaml.safe_load((OBSERVABILITY / "prometheus.yml").read_text())
-    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    pace = f"{LOOK_EVERY}s"
+    config["global"] = {"scrape_interval": pace, "evaluation_interval": pace}
     config["rule_files"] = [str(OBSERVABILITY / pattern) for pattern in config["rule_files"]]
     for target in config["scrape_configs"][0]["static_configs"]:
         target["targets"] = [address(up, target["labels"]["service"])]
@@ -95,18 +97,19 @@ async def test_every_panel_shows_something_and_every_rule_is_evaluated(
             shop = BusyShop(up, http)
             await shop.trade()
             # A rate needs something that happens after the first time that it was read.
-            missing = await empty(http, api)
-            for _ in range(ROUNDS):
-                if not missing:
-                    break
+            loop = asyncio.get_running_loop()
+            ends = loop.time() + 2 * PATIENCE
+            while (missing := await empty(http, api)) and loop.time() < ends:
                 _, esim = await shop.sell()
                 await shop.err()
                 await shop.tell(esim)
-                missing = await empty(http, api)
             assert missing == []
             groups = (await asked(http, f"{api}/rules"))["groups"]
             unwell = [r for g in groups for r in g["rules"] if r["health"] != "ok"]
             assert len(groups) >= 8
             assert unwell == []
-            targets = (await asked(http, f"{api}/targets"))["activeTargets"]
-            assert [t["health"] for t in targets] == ["up"] * 5
+            up_now: list[str] = []
+            while up_now != ["up"] * 5 and loop.time() < ends + PATIENCE:
+                targets = (await asked(http, f"{api}/targets"))["activeTargets"]
+                up_now = [target["health"] for target in targets]
+            assert up_now == ["up"] * 5
