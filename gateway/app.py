@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections.abc import Collection
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -42,6 +43,9 @@ PATH = "/graphql"
 REQUEST_ID = web.RequestKey("request_id", str)
 # Of a request, to ask what its operation may cost; of the answer, to tell it.
 COST = "GraphQL-Cost"
+# Compared by `is` first, which sets of an enumeration's members don't.
+QUERIES = (OperationType.QUERY,)
+ALLOWED = {"GET": QUERIES, "POST": (*QUERIES, OperationType.MUTATION)}
 STATUSES = {Kind.UNAUTHENTICATED: 401, Kind.EXHAUSTED: 429, Kind.UNAVAILABLE: 503}
 
 
@@ -164,11 +168,9 @@ class Gateway:
             with self._metrics.connected("websocket"):
                 return await self._sockets.serve(request, request[REQUEST_ID])
         operation = await requests.read(request, self._settings.max_body)
-        allowed = {OperationType.QUERY}
-        if request.method == "POST":
-            allowed.add(OperationType.MUTATION)
+        allowed: Collection[OperationType] = ALLOWED[request.method]
         if answer.wants_events(request):
-            allowed.add(OperationType.SUBSCRIPTION)
+            allowed = (*allowed, OperationType.SUBSCRIPTION)
             results = self._execution.results(operation, session, request[REQUEST_ID], allowed)
             with self._metrics.connected("sse"):
                 return await self._streams.serve(request, session, results)
@@ -186,7 +188,7 @@ class Gateway:
         request: web.Request,
         operation: requests.Operation,
         session: Session,
-        allowed: set[OperationType],
+        allowed: Collection[OperationType],
     ) -> web.Response:
         began = time.perf_counter()
         try:
@@ -212,7 +214,7 @@ class Gateway:
         request: web.Request,
         operation: requests.Operation,
         query: str,
-        allowed: set[OperationType],
+        allowed: Collection[OperationType],
         began: float,
         context: Context,
     ) -> Made:

@@ -3,7 +3,6 @@
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 from aiohttp import web
@@ -50,22 +49,16 @@ return '0'
 """
 
 
-@dataclass(frozen=True, slots=True)
 class Bucket:
     """One caller's: so many operations a second on average, BURST seconds' worth at once."""
 
-    key: str
-    rate: float
+    __slots__ = ("burst", "key", "step")
 
-    @property
-    def step(self) -> float:
-        """Seconds that one operation adds."""
-        return 1 / self.rate
-
-    @property
-    def burst(self) -> float:
-        """Seconds that may be added in advance; always enough for one operation."""
-        return max(BURST, self.step)
+    def __init__(self, key: str, rate: float) -> None:
+        self.key = key
+        # Seconds that one operation adds, and that may be added in advance: enough for one always.
+        self.step = 1 / rate
+        self.burst = max(BURST, self.step)
 
 
 class RateLimits:
@@ -144,19 +137,17 @@ class RateLimits:
         return Bucket(f"address:{address}", self._settings.address_rate)
 
     async def _wait(self, buckets: Sequence[Bucket]) -> float:
-        shared = await self._shared(buckets)
+        shared = None if self._redis is None else await self._shared(self._redis, buckets)
         return self._memory.take(buckets) if shared is None else shared
 
-    async def _shared(self, buckets: Sequence[Bucket]) -> float | None:
+    async def _shared(self, redis: Redis, buckets: Sequence[Bucket]) -> float | None:
         """As Redis counts; None when it can't be asked."""
-        if self._redis is None:
-            return None
         if self._away_until is not None and self._clock.now() < self._away_until:
             return None
         keys = [f"esimgo:gateway:rate:{bucket.key}" for bucket in buckets]
         arguments = [f"{n * 1000:.3f}" for bucket in buckets for n in (bucket.step, bucket.burst)]
         try:
-            asked = self._redis.eval(TAKE, len(keys), *keys, *arguments)
+            asked = redis.eval(TAKE, len(keys), *keys, *arguments)
             wait = float(await cast("Awaitable[str]", asked)) / 1000
         except (RedisError, OSError, TimeoutError) as error:
             if self._away_until is None:
@@ -184,9 +175,11 @@ class Memory:
 
     def take(self, buckets: Sequence[Bucket]) -> float:
         """Seconds to wait; 0 when one was taken from each."""
-        now = self._clock.now()
-        fresh = [max(now, self._empty.get(b.key, now)) + b.step for b in buckets]
-        wait = max(empty - now - b.burst for b, empty in zip(buckets, fresh, strict=True))
+        now, wait, fresh = self._clock.now(), 0.0, []
+        for bucket in buckets:
+            empty = max(now, self._empty.get(bucket.key, now)) + bucket.step
+            wait = max(wait, empty - now - bucket.burst)
+            fresh.append(empty)
         # Sums of steps are off by less than a microsecond, which is nobody's turn.
         if wait > 1e-6:
             return wait

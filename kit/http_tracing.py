@@ -6,7 +6,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from kit import tracing
-from kit.tracing import UNSEEN, Spanned
+from kit.tracing import Spanned
 
 SPAN = web.RequestKey("span", Spanned)
 # Of the methods, those that the traced paths know: others are of a stranger's making.
@@ -23,13 +23,12 @@ def trace_requests(app: web.Application, paths: Collection[str], *, trusted: boo
 
     @web.middleware
     async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not (tracing.on() or trusted):
+            return await handler(request)
         if request.path not in paths or request.method not in METHODS:
             return await handler(request)
         method, path, headers = request.method, request.path, request.headers
-        span = begun(method, path, request.scheme, headers, trusted=trusted)
-        if span is UNSEEN:
-            return await handler(request)
-        with span:
+        with begun(method, path, request.scheme, headers, trusted=trusted) as span:
             request[SPAN] = span
             try:
                 response = await handler(request)

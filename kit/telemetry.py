@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from opentelemetry import metrics, propagate, trace
+from opentelemetry import metrics, propagate
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
@@ -30,7 +30,7 @@ from opentelemetry.sdk.trace.sampling import (
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry
 
-from kit import process_metrics
+from kit import process_metrics, tracing
 from kit.histograms import Meters
 from kit.telemetry_settings import TelemetrySettings
 
@@ -82,7 +82,7 @@ class Telemetry:
         if settings.endpoint is not None:
             tracers = TracerProvider(sampler(settings), resource, shutdown_on_exit=False)
             tracers.add_span_processor(BatchSpanProcessor(Collector(settings.endpoint)))
-            trace.set_tracer_provider(tracers)
+            tracing.begin(tracers)
         return cls(settings, tracers, registry)
 
     @asynccontextmanager
