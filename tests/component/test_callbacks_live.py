@@ -11,14 +11,12 @@ import pytest
 
 import gateway.__main__
 import webhooks.__main__
-from kit.service_settings import SessionSettings
 from tests.fixtures.gateway import Client
 from tests.fixtures.javascript import Script
 from tests.fixtures.neighbours import Serving
 from tests.fixtures.platform import Platform
 from tests.fixtures.postgres import Databases
 from tests.fixtures.sockets import Socket, connected
-from webhooks.settings import Settings
 
 STATUS = """subscription($id: ID!) { esimStatusUpdated(esimId: $id) {
     status profileStatus dataUsed dataRemaining } }"""
@@ -69,28 +67,12 @@ def read_at(esim: Any) -> datetime:
 
 @pytest.fixture
 async def stage(platform: Platform, databases: Databases, serving: Serving) -> AsyncIterator[Stage]:
-    settings = Settings(
-        host="127.0.0.1",
-        port=0,
-        database_url=databases.url("webhooks"),
-        keys=(platform.provider.api_key,),
-        allow_unsigned=False,
-        max_body=65_536,
-        dedupe_seconds=600,
-        allowed_networks=(),
-        trusted_proxies=(),
-        esims_address=platform.esims_address,
-        orders_address=platform.orders_address,
-        sessions=SessionSettings(platform.auth.url, platform.auth.service_role_key, None),
-        admin_host="127.0.0.1",
-        admin_port=0,
-        most_attempts=3,
-        retention_days=90,
-    )
     ann = await platform.customer("ann@example.com")
     esim, other = (await platform.buy(ann, quantity=2))["esims"]
     async with AsyncExitStack() as parts:
-        door = await parts.enter_async_context(serving(webhooks.__main__.serve, settings))
+        door = await parts.enter_async_context(
+            serving(webhooks.__main__.serve, platform.webhooks(databases))
+        )
         url = f"http://127.0.0.1:{door}/webhooks/esim-go"
         await platform.provider.control("POST", "/callbacks", {"url": url})
         port = await parts.enter_async_context(
