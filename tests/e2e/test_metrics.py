@@ -7,8 +7,9 @@ from pathlib import Path
 import aiohttp
 
 from tests.fixtures.busy_shop import SETTINGS, BusyShop
+from tests.fixtures.gateway import Client
 from tests.fixtures.one_machine import Starting
-from tests.fixtures.scraping import PROCESSES, scrape
+from tests.fixtures.scraping import PROCESSES, Scrape, scrape
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,6 +19,15 @@ ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| ([\w, ]*)\| ([\w, ]+) \|", re.MULTILI
 STEADY = {"target_info", "db_client_connection_max", "esimgo_provider_circuit"}
 STEADY |= {"esimgo_catalogue_plans", "esimgo_webhooks_oldest_pending_seconds"}
 STEADY |= {"esimgo_orders_open", "esimgo_orders_oldest_seconds"}
+
+
+ASKED = 5
+
+
+def posts(seen: Scrape) -> float:
+    """How many the gateway has answered well."""
+    name = "http_server_request_duration_seconds_count"
+    return seen.value("gateway", name, http_request_method="POST", http_response_status_code="200")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,12 @@ async def test_every_documented_metric_exists_and_moves_and_no_other_is_there(
         before = await scrape(up, http)
         await BusyShop(up, http).trade()
         after = await scrape(up, http)
+        # In the same bytes again and again, so that nothing is parsed: it's counted as any other.
+        nobody = Client(f"http://127.0.0.1:{up.environment['GATEWAY_PORT']}", http)
+        for _ in range(ASKED):
+            assert (await nobody.ask("{ featuredPlans { id } }")).status == 200
+        again = await scrape(up, http, ["gateway"])
+    assert posts(again) == posts(after) + ASKED
     page = documented()
     assert len(page) > 35
     assert set(after.kinds) == set(page)
