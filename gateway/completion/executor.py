@@ -63,7 +63,13 @@ class Completing(StrawberryGraphQLCoreExecutionContext):
             field,
             details,
             # Nothing of this request may stay.
-            info._replace(root_value=None, variable_values={}, context=None, async_helpers=None),
+            info._replace(
+                root_value=None,
+                variable_values={},
+                context=None,
+                async_helpers=None,
+                operation_extensions=None,
+            ),
             lambda type_: self._selections.plan(type_, details, self._collect),
         )
 

@@ -67,13 +67,15 @@ class ObjectPlan:
     """
 
     def __init__(self, kind: GraphQLObjectType, details: Details, collect: Collect) -> None:
-        """Raises Unfit for a selection that needs the stock executor."""
+        """Raises Unfit for a selection that needs the stock executor.
+
+        `collect` is a request's own, and is not kept.
+        """
         self.kind: Any = class_of(kind)
         if self.kind is None:
             raise Unfit
         self._viewed = issubclass(self.kind, View)
         self._message = _message(self.kind) if self._viewed else None
-        self._collect = collect
         self._columns: dict[str, Complete] = {}
         self.loaded: list[LoadedField] = []
         for name, selected in collect(kind, details).items():
@@ -81,29 +83,33 @@ class ObjectPlan:
             if field_name == "__typename":
                 self._columns[name] = _always(kind.name)
             elif field_name in kind.fields:
-                self._columns[name] = self._column(name, kind.fields[field_name], selected)
+                self._columns[name] = self._column(name, kind.fields[field_name], selected, collect)
             else:
                 raise Unfit
 
-    def _column(self, name: str, field: GraphQLField, details: Details) -> Complete:
+    def _column(
+        self, name: str, field: GraphQLField, details: Details, collect: Collect
+    ) -> Complete:
         declared = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
         if not isinstance(declared, StrawberryField):
             raise Unfit
         match declared.metadata.get(READING):
             case Read() as reading:
-                return self._read(reading, field.type, details)
+                return self._read(reading, field.type, details, collect)
             case Listed(attribute=attribute):
-                return self._listed(attribute, field.type, details)
+                return _listed(attribute, field.type, details, collect)
             case Loaded() as reading:
-                self.loaded.append(self._loaded(name, reading, field.type, details))
+                self.loaded.append(_loaded(name, reading, field.type, details, collect))
                 return _always(None)  # until it is loaded
             case _ if declared.is_basic_field and not self._viewed:
                 get = attrgetter(declared.python_name)
-                complete = completion(field.type, details, self._collect)
+                complete = completion(field.type, details, collect)
                 return lambda sources, run: complete(list(map(get, sources)), run)
         raise Unfit
 
-    def _read(self, reading: Read, type_: GraphQLOutputType, details: Details) -> Complete:
+    def _read(
+        self, reading: Read, type_: GraphQLOutputType, details: Details, collect: Collect
+    ) -> Complete:
         if isinstance(reading.source, str) and _same(self._message, reading.source, type_):
             get = attrgetter(reading.source)
             return lambda messages, run: map(get, messages)
@@ -111,31 +117,8 @@ class ObjectPlan:
         if column.answers is not None:
             answers = column.answers
             return lambda messages, run: answers(messages)
-        complete = completion(type_, details, self._collect)
+        complete = completion(type_, details, collect)
         return lambda messages, run: complete(column.values(messages), run)
-
-    def _listed(self, attribute: str, type_: GraphQLOutputType, details: Details) -> Complete:
-        get = attrgetter(attribute)
-        plan = list_plan(type_, details, self._collect)
-        if plan is None:
-            raise Unfit
-
-        def complete(messages: Sequence[Any], run: Run) -> list[list[Row]]:
-            lists = list(map(get, messages))
-            run.count(sum(map(len, lists)))
-            return plan.lists(lists, run)
-
-        return complete
-
-    def _loaded(
-        self, name: str, reading: Loaded, type_: GraphQLOutputType, details: Details
-    ) -> LoadedField:
-        if isinstance(type_, GraphQLObjectType):
-            return LoadedField(name, reading, ObjectPlan(type_, details, self._collect), False)
-        plan = list_plan(type_, details, self._collect)
-        if plan is None or isinstance(type_, GraphQLNonNull):  # what can't be read is null
-            raise Unfit
-        return LoadedField(name, reading, plan, True)
 
     def sources(self, values: Any) -> Sequence[Any]:
         """Of what a resolver gave as a list of these objects; raises Surprise for anything else."""
@@ -169,6 +152,33 @@ class ObjectPlan:
         """What is answered for each of several lists of sources."""
         rows = iter(self.rows(list(chain.from_iterable(lists)), run))
         return [list(islice(rows, len(one))) for one in lists]
+
+
+def _listed(
+    attribute: str, type_: GraphQLOutputType, details: Details, collect: Collect
+) -> Complete:
+    get = attrgetter(attribute)
+    plan = list_plan(type_, details, collect)
+    if plan is None:
+        raise Unfit
+
+    def complete(messages: Sequence[Any], run: Run) -> list[list[Row]]:
+        lists = list(map(get, messages))
+        run.count(sum(map(len, lists)))
+        return plan.lists(lists, run)
+
+    return complete
+
+
+def _loaded(
+    name: str, reading: Loaded, type_: GraphQLOutputType, details: Details, collect: Collect
+) -> LoadedField:
+    if isinstance(type_, GraphQLObjectType):
+        return LoadedField(name, reading, ObjectPlan(type_, details, collect), False)
+    plan = list_plan(type_, details, collect)
+    if plan is None or isinstance(type_, GraphQLNonNull):  # what can't be read is null
+        raise Unfit
+    return LoadedField(name, reading, plan, True)
 
 
 def completion(type_: GraphQLOutputType, details: Details, collect: Collect) -> Complete:

@@ -93,11 +93,18 @@ async def test_each_is_answered_with_their_own_data() -> None:
         assert answered.data == alone.data
 
 
-async def test_nothing_of_a_request_stays() -> None:
+@pytest.mark.parametrize(
+    "query",
+    [
+        "query Mine($n: Int!) { myESIMs(first: $n) { id bundles { name } order { id esims { id } } } }",
+        "query Several($n: Int!) { myESIMs(first: $n) { qrCode usage { asOf } } regions { name } }",
+    ],
+)
+async def test_nothing_of_a_request_stays(query: str) -> None:
     for _ in range(2):
         asked = asking(seed=1)
         gone = weakref.ref(asked)
-        await ask(ORDER, asked, VARIABLES)
+        await ask(query, asked, {"n": 3})
         del asked
         gc.collect()
         assert gone() is None
