@@ -49,7 +49,7 @@ from services.catalogue.stocktaking import Stocktaking
 from tests.fixtures.many_plans import fill
 
 SIZES = (1_000, 10_000, 100_000)
-# Plans of a page: the smallest catalogue has more than two such pages of each filter.
+# Plans of a page: the smallest catalogue has more than two such pages of each filter, but for the rare price.
 PAGE = 10
 NOBODY = "http://127.0.0.1:9"  # neither the provider nor Supabase is asked for anything that counts
 SESSIONS = SessionSettings(NOBODY, "bench-service-role-key", None)
