@@ -75,11 +75,12 @@ def main(rounds: int, seconds: float) -> None:
 async def _bench(rounds: int, seconds: float) -> None:
     async with _receiver() as endpoint, _machine() as up, aiohttp.ClientSession() as http:
         idle = _memory(up)
-        for module, path, send in (
-            ("gateway", "/graphql", _ask),
-            ("webhooks", "/webhooks/esim-go", _call_back),
+        for subject, path, send, told in (
+            ("gateway", "/graphql", _ask, {"GATEWAY_RESPONSE_CACHE_SECONDS": "0"}),
+            ("gateway, kept answers", "/graphql", _ask, {}),
+            ("webhooks", "/webhooks/esim-go", _call_back, {}),
         ):
-            ways = await _start(module, path, up, endpoint, http)
+            ways = await _start(subject.split(",")[0], path, up, endpoint, told, http)
             try:
                 for _ in range(rounds):
                     for way in ways:
@@ -89,7 +90,7 @@ async def _bench(rounds: int, seconds: float) -> None:
                     way.process.terminate()
                 # In a thread, as their last spans come to the receiver here.
                 await asyncio.to_thread(psutil.wait_procs, [way.process for way in ways], 60)
-            _print(module, ways)
+            _print(subject, ways)
         _print_memory(idle, _memory(up))
 
 
@@ -147,8 +148,8 @@ async def _round(way: Way, send: Send, http: aiohttp.ClientSession, seconds: flo
     way.memory = _resident(way.process)
 
 
-def _print(module: str, ways: list[Way]) -> None:
-    click.echo(f"\n{module:<28}{'per s':>9}{'ratio':>8}{'cpu µs':>9}{'ratio':>8}{'MB':>7}")
+def _print(subject: str, ways: list[Way]) -> None:
+    click.echo(f"\n{subject:<28}{'per s':>9}{'ratio':>8}{'cpu µs':>9}{'ratio':>8}{'MB':>7}")
     rate, processor = (statistics.median(x) for x in (ways[0].rates, ways[0].processor))
     for way in ways:
         mine, used = statistics.median(way.rates), statistics.median(way.processor)
@@ -159,9 +160,14 @@ def _print(module: str, ways: list[Way]) -> None:
 
 
 async def _start(
-    module: str, path: str, up: psutil.Process, endpoint: str, http: aiohttp.ClientSession
+    module: str,
+    path: str,
+    up: psutil.Process,
+    endpoint: str,
+    settings: dict[str, str],
+    http: aiohttp.ClientSession,
 ) -> list[Way]:
-    """One more of a process for each way, with what the one of `up` was told."""
+    """One more of a process for each way, with what the one of `up` was told, and `settings`."""
     (like,) = [child for child in up.children() if child.cmdline()[-1] == module]
     ways = []
     for name, told in WAYS.items():
@@ -169,6 +175,7 @@ async def _start(
         environment = (
             like.environ()
             | UNLIMITED
+            | settings
             | {
                 f"{module.upper()}_PORT": str(port),
                 "WEBHOOKS_ADMIN_PORT": str(admin),
