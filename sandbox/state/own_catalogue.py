@@ -1,6 +1,7 @@
 """The sandbox's own catalogue: about 2,000 bundles made from the places and a few tables."""
 
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
 
 from sandbox.state.bundles import Allowance, Bundle, Place, data_allowance
 from sandbox.state.places import Area, read_places
@@ -41,11 +42,12 @@ _DEAREST_UNLIMITED = Decimal("2.50")
 _WITH_NUMBER = ("GB", "US", "FR", "DE", "ES", "IT")
 
 
-def own_catalogue() -> list[Bundle]:
-    """All bundles, sorted by name."""
+@cache
+def own_catalogue() -> tuple[Bundle, ...]:
+    """All bundles, sorted by name. Nothing changes them, so all sandboxes of a process share them."""
     _, areas = read_places()
     bundles = [bundle for area in areas for bundle in _of_area(area)]
-    return sorted(bundles, key=lambda bundle: bundle.name)
+    return tuple(sorted(bundles, key=lambda bundle: bundle.name))
 
 
 def _of_area(area: Area) -> list[Bundle]:
