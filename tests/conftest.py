@@ -1,5 +1,9 @@
 """Fixtures that all tests may use, and how long Hypothesis's examples may take."""
 
+from collections.abc import Iterator
+
+import pytest
+from aiohttp import web_app
 from hypothesis import HealthCheck, settings
 
 # As long as they like: a slow machine proves nothing.
@@ -23,3 +27,13 @@ pytest_plugins = [
     "tests.fixtures.two_customers",
     "tests.fixtures.two_doors",
 ]
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays() -> Iterator[None]:
+    """Forgets the servers that aiohttp remembers for the whole process.
+
+    Hundreds of them stay otherwise, and collecting garbage among them halts a late test for seconds.
+    """
+    yield
+    web_app._cached_build_middleware.cache_clear()
