@@ -34,6 +34,9 @@ class ESIMStatusUpdate:
         description="Data left, in MB, base 10, of the same bundles; null when an unlimited bundle is"
         " among them."
     )
+    deletion_date: datetime | None = strawberry.field(
+        description="When the provider is going to delete it for want of use. Null: not announced."
+    )
     updated_at: datetime = strawberry.field(
         description="When any of these values was last heard to be so."
     )
@@ -47,6 +50,7 @@ class ESIMStatusUpdate:
             profile_status=esim.profile_status,
             data_used=seen.data_used_mb if seen.HasField("data_used_mb") else None,
             data_remaining=(seen.data_remaining_mb if seen.HasField("data_remaining_mb") else None),
+            deletion_date=esim.deletion_date,
             updated_at=timestamps.from_proto(seen.updated_at),
         )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -149,6 +150,7 @@ async def test_a_stream_ends_with_its_session_and_without_complete(
         while (told := await events.next())[0] == "next":
             pass  # once, unless two seconds were too short for it
         assert told == ("", None)
+        assert time.time() >= session["expires_at"]
     await changes.until_open(0)
 
 
