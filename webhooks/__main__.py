@@ -23,7 +23,7 @@ from webhooks.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
 
-MIGRATION = "013_keep_traces_of_callbacks"
+NEEDS = "013_keep_traces_of_callbacks"
 # Seconds for what runs when the process stops: a batch on its way, an operator's call.
 GRACE = 10.0
 
@@ -38,7 +38,7 @@ async def serve(
         database = await Database.open(
             settings.database_url,
             owner="webhooks",
-            needs=MIGRATION,
+            needs=NEEDS,
             stop=stop,
             pooled=settings.pooled,
         )

@@ -28,7 +28,7 @@ from services.esims.settings import Settings
 from services.esims.suspend import Suspension
 from services.esims.watch import Watch
 
-MIGRATION = "018_let_esims_outlive_customers"
+NEEDS = "018_let_esims_outlive_customers"
 # Seconds for calls that run when the process stops: nearly all end within two.
 GRACE = 10.0
 
@@ -49,7 +49,7 @@ async def serve(
         database = await Database.open(
             settings.service.database_url,
             owner="esims",
-            needs=MIGRATION,
+            needs=NEEDS,
             stop=stop,
             pooled=settings.service.pooled,
         )

@@ -14,7 +14,7 @@ from protos.esims.v1 import esims_pb2_grpc
 from tests.component.webhooks.conftest import Platform, Post, esims_settings
 from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
 from tests.fixtures.postgres import Databases
-from webhooks.__main__ import MIGRATION, serve
+from webhooks.__main__ import NEEDS, serve
 from webhooks.deliveries import claim
 from webhooks.events import Owner
 from webhooks.metrics import Metrics
@@ -109,7 +109,7 @@ async def test_two_replicas_never_take_the_same_event(
     await databases.admin.execute("update webhooks.deliveries set next_attempt_at = now()")
     stop = asyncio.Event()
     database = await Database.open(
-        databases.url("webhooks"), owner="webhooks", needs=MIGRATION, stop=stop
+        databases.url("webhooks"), owner="webhooks", needs=NEEDS, stop=stop
     )
     async with database.system() as one, database.system() as other:
         mine = {due.id for due in await claim(one, Owner.ORDERS, 8, 30)}
@@ -136,7 +136,7 @@ async def test_events_are_taken_out_when_they_are_old_and_no_dead_letters(
     )
     stop = asyncio.Event()
     database = await Database.open(
-        platform.databases.url("webhooks"), owner="webhooks", needs=MIGRATION, stop=stop
+        platform.databases.url("webhooks"), owner="webhooks", needs=NEEDS, stop=stop
     )
     assert await Upkeep(database, Metrics(), retention_days=90, stop=stop).prune() == 2
     await database.close()

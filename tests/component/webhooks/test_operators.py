@@ -19,7 +19,7 @@ from protos.webhooks.v1 import webhooks_pb2 as pb
 from protos.webhooks.v1.webhooks_pb2_grpc import WebhooksServiceStub
 from tests.component.webhooks.conftest import Platform
 from tests.fixtures.patience import PATIENCE
-from webhooks.__main__ import MIGRATION
+from webhooks.__main__ import NEEDS
 from webhooks.metrics import Metrics
 from webhooks.upkeep import Upkeep
 
@@ -98,7 +98,7 @@ async def measured(platform: Platform) -> dict[tuple[str, str], float]:
     reader = InMemoryMetricReader()
     stop = asyncio.Event()
     database = await Database.open(
-        platform.databases.url("webhooks"), owner="webhooks", needs=MIGRATION, stop=stop
+        platform.databases.url("webhooks"), owner="webhooks", needs=NEEDS, stop=stop
     )
     upkeep = Upkeep(database, Metrics(MeterProvider([reader])), retention_days=0, stop=stop)
     await upkeep.measure()
