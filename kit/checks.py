@@ -5,7 +5,7 @@ from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from kit import timestamps
+from kit import iccid, timestamps
 from kit.errors import invalid
 
 
@@ -55,10 +55,11 @@ class Checks:
         return text.strip()
 
     def iccid(self, field: str, text: str) -> str:
-        """18 to 22 digits, kept as text."""
-        if not (text.isascii() and text.isdigit() and 18 <= len(text) <= 22):
+        """The 18 to 22 digits of an ICCID; spaces, dashes and a trailing F in the request are ignored."""
+        digits = iccid.normalize(text)
+        if not digits:
             self.fail(field, "must be an ICCID: 18 to 22 digits")
-        return text
+        return digits
 
     def moment(self, field: str, stamp: Timestamp) -> datetime | None:
         """A point in time; an absent one is the caller's to tell (HasField)."""

@@ -16,12 +16,15 @@ STEP = 10_000
 OF_ESIMS = "select event_id from webhooks.deliveries where iccid = any($1::text[])"
 # Rows are numbered in the order of coming in, whatever became of them.
 LAST = "select coalesce(max(sequence), 0) from webhooks.deliveries"
-IN_BODIES = """
+# A body may separate the digits of an ICCID, or use two bytes for each character.
+IN_BODIES = r"""
 select d.event_id from webhooks.deliveries d join webhooks.inbox i on i.id = d.event_id
 where d.sequence > $2 and d.sequence <= $2 + $3 and d.iccid is null
     and exists (
         select from unnest($1::text[]) as n(iccid)
-        where position(convert_to(n.iccid, 'UTF8') in i.body) > 0
+        where position(
+            n.iccid in translate(replace(encode(i.body, 'escape'), '\000', ''), ' -', '')
+        ) > 0
     )
 """
 DELETE = "delete from webhooks.inbox where id = any($1::uuid[])"

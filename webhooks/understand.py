@@ -1,12 +1,11 @@
 """Reads callbacks of both versions and of both vocabularies; pure, and never an error."""
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from kit import exact_json, timestamps
+from kit import exact_json, iccid, timestamps
 from webhooks import events
 from webhooks.events import UNKNOWN, ESIMChange, OrderChange, Owner, Understood
 
@@ -18,9 +17,6 @@ LONGEST_TEXT = 200
 MOST_BYTES = 2**63 - 1
 MOST_MONEY = Decimal(10) ** 12
 MOST_ESIMS = 100
-ICCID = re.compile(r"[0-9]{18,22}", re.ASCII)
-# A sender that keeps numbers as floats has 17 digits of them right and writes noughts for the rest.
-EXACT_DIGITS = 17
 PROFILE = "ProfileStatusChange"
 
 Body = Mapping[str, Any]
@@ -33,9 +29,10 @@ class NotUnderstood(Exception):  # noqa: N818 - no fault of ours, and the name s
 def understand(body: bytes) -> Understood:
     """What a callback says; a body that nobody knows has no owner."""
     try:
-        content = exact_json.loads(body)
+        content = _json(body)
     except ValueError:
-        return Understood(UNKNOWN, problem="no JSON")
+        problem = "an empty body" if not body.strip() else "no JSON, or in an unknown compression"
+        return Understood(UNKNOWN, problem=problem)
     if not isinstance(content, Mapping):
         return Understood(UNKNOWN, problem="no JSON object")
     kind = _kind(content)
@@ -53,6 +50,17 @@ def understand(body: bytes) -> Understood:
     return Understood(kind, problem="an unknown type")
 
 
+def _json(body: bytes) -> Any:
+    """JSON in UTF-8, UTF-16 or UTF-32, with or without a byte order mark; else as Latin-1.
+
+    Senders that name another charset, or a wrong one, differ from UTF-8 only in names of countries.
+    """
+    try:
+        return exact_json.loads(body)
+    except UnicodeDecodeError:
+        return exact_json.loads(body.decode("latin-1"))
+
+
 def _kind(content: Body) -> str:
     word = content.get("alertType") or content.get("event")
     if isinstance(word, str) and 0 < len(word) <= LONGEST_TYPE and word.isprintable():
@@ -67,7 +75,7 @@ def _data(content: Body) -> Body:
 
 
 def _of_esim(kind: str, body: Body, read: Callable[[str, Body], ESIMChange]) -> Understood:
-    iccid, exact = _iccid(body.get("iccid"))
+    about, exact = _iccid(body.get("iccid"))
     change: ESIMChange = events.Unclear()
     if exact:
         try:
@@ -75,20 +83,15 @@ def _of_esim(kind: str, body: Body, read: Callable[[str, Body], ESIMChange]) -> 
         except NotUnderstood:
             # What happened isn't clear, but to which eSIM is: the provider can tell the rest.
             change = events.Unclear()
-    return Understood(kind, Owner.ESIMS, iccid, change)
+    return Understood(kind, Owner.ESIMS, about, change)
 
 
 def _iccid(value: Any) -> tuple[str, bool]:
     """The ICCID, and whether all its digits are sure: the provider's guide shows it as a number too."""
-    if isinstance(value, str) and ICCID.fullmatch(value.strip()):
-        return value.strip(), True
-    if isinstance(value, int) and not isinstance(value, bool):
-        digits = str(value)
-        if ICCID.fullmatch(digits):
-            return digits, set(digits[EXACT_DIGITS:]) != {"0"}
-    if isinstance(value, Decimal):
-        raise NotUnderstood("the ICCID is a number that lost digits")
-    raise NotUnderstood("no ICCID")
+    digits = iccid.from_json(value)
+    if not digits:
+        raise NotUnderstood("no ICCID")
+    return digits, iccid.is_exact(value)
 
 
 def _use(kind: str, body: Body) -> ESIMChange:
@@ -172,10 +175,10 @@ def _order_completed(kind: str, body: Body) -> OrderChange:
     for row in rows:
         if not isinstance(row, Mapping):
             raise NotUnderstood("an eSIM that is no object")
-        iccid, exact = _iccid(row.get("iccid"))
+        digits, exact = _iccid(row.get("iccid"))
         if not exact:
             raise NotUnderstood("the ICCID is a number that may have lost digits")
-        told.append((iccid, _word(row.get("qr_code"))))
+        told.append((digits, _word(row.get("qr_code"))))
     return events.OrderDelivered(_text(body, "order_reference"), tuple(told))
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from kit import timestamps
+from kit import iccid, timestamps
 from kit.errors import Failure, Kind
 from services.esims.bundle import BYTES_PER_MB, Assignment, AssignmentState
 from services.esims.esim import ProviderState, bare_host
@@ -78,7 +78,7 @@ def read_details(answer: Any) -> Details:
     if profile_status.lower() == ProviderState.DEACTIVATED:
         state = ProviderState.DEACTIVATED
     return Details(
-        iccid=_essential(body, "iccid"),
+        iccid=_iccid(body),
         state=state,
         profile_status=profile_status,
         matching_id=text(body.get("matchingId")),
@@ -96,7 +96,7 @@ def read_list(answer: Any) -> tuple[list[ListedESIM], int | None]:
     pages = body.get("pageCount")
     return [
         ListedESIM(
-            iccid=_essential(row, "iccid"),
+            iccid=_iccid(row),
             customer_ref=text(row.get("customerRef")),
             state=_state(row.get("state")),
             last_action=text(row.get("lastAction")),
@@ -277,6 +277,10 @@ def _essential(row: Mapping[str, Any], name: str) -> str:
     if not value:
         raise _bad(name)
     return value
+
+
+def _iccid(row: Mapping[str, Any]) -> str:
+    return iccid.from_json(row.get("iccid")) or _essential(row, "iccid")
 
 
 def _bad(what: str) -> Failure:

@@ -9,12 +9,17 @@ from services.orders import store
 from services.orders.order import Order
 
 LOCK_BY_REFERENCE = """
-select id from orders.esim_orders where provider_reference = $1 for update
+select id from orders.esim_orders
+where provider_reference in ($1, lower($1), upper($1))
+order by provider_reference <> $1 limit 1 for update
 """
 
 
 async def lock_by_reference(connection: Connection, reference: str) -> Order | None:
-    """The order that the provider calls so, held until the transaction ends."""
+    """Return the order of the provider's reference, locked until the transaction ends.
+
+    References are UUIDs, which some programs write in capitals.
+    """
     order_id = await connection.fetchval(LOCK_BY_REFERENCE, reference)
     return None if order_id is None else (await store.get(connection, [order_id]))[0]
 

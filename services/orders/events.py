@@ -8,7 +8,7 @@ from uuid import UUID
 
 from opentelemetry import metrics
 
-from kit import money, timestamps
+from kit import iccid, money, timestamps
 from kit.checks import Checks
 from kit.db import Database
 from kit.errors import Failure, invalid
@@ -131,7 +131,7 @@ def _check_kind(checks: Checks, path: str, kind: str) -> None:
 def _esim(told: pb.DeliveredProfile) -> DeliveredESIM:
     code = ACTIVATION_CODE.fullmatch(told.activation_code.strip())
     return DeliveredESIM(
-        iccid=told.iccid,
+        iccid=iccid.normalize(told.iccid) or told.iccid,
         matching_id=code["matching_id"] if code else "",
         smdp_address=code["host"] if code else "",
     )

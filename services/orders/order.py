@@ -1,17 +1,17 @@
 """Orders as values, and the rules that need nothing else: states, steps, what a buyer is told."""
 
-import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
+from kit import iccid
+
 # The contract with clients: what one order may hold.
 MOST_QUANTITY = 10
 MOST_REFERENCE = 100
 MOST_KEY = 200
-ICCID = re.compile(r"[0-9]{18,22}")
 
 
 class OrderStatus(StrEnum):
@@ -154,7 +154,7 @@ class DeliveredESIM:
     @property
     def installable(self) -> bool:
         """Whether everything that installs it is known, and its ICCID is one."""
-        return bool(ICCID.fullmatch(self.iccid) and self.matching_id and self.smdp_address)
+        return bool(iccid.FORM.fullmatch(self.iccid) and self.matching_id and self.smdp_address)
 
 
 class FailureReason(StrEnum):

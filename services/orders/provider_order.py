@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from kit import timestamps
+from kit import iccid, timestamps
 from kit.errors import Failure, Kind
 from services.orders.order import DeliveredESIM, Refund
 
@@ -131,10 +131,10 @@ def _esims_of_line(line: Mapping[str, Any]) -> list[DeliveredESIM]:
     esims = read_esims(line.get("esims"))
     known = {esim.iccid for esim in esims}
     named = line.get("iccids")
-    for iccid in map(text, named if isinstance(named, list) else ()):
-        if iccid and iccid not in known:
-            known.add(iccid)
-            esims.append(DeliveredESIM(iccid, "", ""))
+    for name in map(_iccid, named if isinstance(named, list) else ()):
+        if name and name not in known:
+            known.add(name)
+            esims.append(DeliveredESIM(name, "", ""))
     return esims
 
 
@@ -169,9 +169,9 @@ def read_esims(shape: Any) -> list[DeliveredESIM]:
     rows = shape if isinstance(shape, list) else [shape]
     found: dict[str, DeliveredESIM] = {}
     for row in rows:
-        if isinstance(row, Mapping) and (iccid := text(row.get("iccid"))):
+        if isinstance(row, Mapping) and (name := _iccid(row.get("iccid"))):
             address = text(row.get("smdpAddress")) or text(row.get("rspUrl"))
-            found[iccid] = DeliveredESIM(iccid, text(row.get("matchingId")), bare_host(address))
+            found[name] = DeliveredESIM(name, text(row.get("matchingId")), bare_host(address))
     return list(found.values())
 
 
@@ -218,6 +218,11 @@ def read_refund(words: str) -> Refund | None:
 def bare_host(address: str) -> str:
     """An SM-DP+ address without the scheme that some answers put in front."""
     return address.partition("://")[2].rstrip("/") if "://" in address else address.rstrip("/")
+
+
+def _iccid(value: Any) -> str:
+    """One that is malformed stays as it is, for a person to see."""
+    return iccid.from_json(value) or text(value)
 
 
 def text(value: Any) -> str:

@@ -36,8 +36,9 @@ async def test_a_filter_by_status_and_by_iccid(service: Service) -> None:
     await service.ask(service.stub.SuspendESIM, pb.SuspendESIMRequest(esim_id=third.id))
     suspended = await page(service, filter=pb.ESIMFilter(statuses=[pb.ESIM_STATUS_SUSPENDED]))
     assert [esim.id for esim in suspended.esims] == [third.id]
-    found = await page(service, filter=pb.ESIMFilter(iccid=first.iccid))
-    assert [esim.id for esim in found.esims] == [first.id]
+    for written in (first.iccid, f"{first.iccid}F", f" {first.iccid[:4]}-{first.iccid[4:]}f"):
+        found = await page(service, filter=pb.ESIMFilter(iccid=written))
+        assert [esim.id for esim in found.esims] == [first.id]
 
 
 @pytest.mark.parametrize(

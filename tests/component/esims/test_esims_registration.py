@@ -22,6 +22,15 @@ async def test_the_same_delivery_again_gives_the_same_esims(service: Service) ->
     assert await count(service) == 3
 
 
+async def test_an_iccid_with_a_filler_is_that_of_the_same_esim(service: Service) -> None:
+    delivered = await buy(service.provider)
+    (first,) = await service.register(delivered)
+    again = registration(delivered, service.customer)
+    again.esims[0].iccid = f"{first.iccid[:10]} {first.iccid[10:]}F"
+    answer = await service.ask(service.stub.RegisterESIMs, again, service.auth.service_role_key)
+    assert [(e.id, e.iccid) for e in answer.esims] == [(first.id, first.iccid)]
+
+
 async def test_an_esim_of_another_customer_changes_nothing(service: Service) -> None:
     ours = await buy(service.provider)
     await service.register(ours)

@@ -67,6 +67,12 @@ def test_an_iccid_that_comes_as_a_number_keeps_its_digits() -> None:
     assert read_details({**DETAILS, "iccid": 89440000000000000017}).iccid == "89440000000000000017"
 
 
+@pytest.mark.parametrize("written", ["8944000000000000001F", "8944 0000 0000 0000 001f"])
+def test_an_iccid_is_the_same_however_the_provider_writes_it(written: str) -> None:
+    assert read_details({**DETAILS, "iccid": written}).iccid == "8944000000000000001"
+    assert read_list([{"iccid": written}])[0][0].iccid == "8944000000000000001"
+
+
 def test_a_list_may_be_an_array_or_an_object_with_pages() -> None:
     row = {"iccid": "8944000000000000001", "state": "Active", "actionDate": "", "new": 1}
     for body, pages in (

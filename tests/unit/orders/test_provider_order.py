@@ -102,6 +102,22 @@ def test_an_iccid_sent_as_a_number_keeps_every_digit() -> None:
     assert read_esims([{"iccid": int(ICCID)}])[0].iccid == ICCID
 
 
+@pytest.mark.parametrize("written", [f"{ICCID}F", f"{ICCID}f", f" {ICCID[:4]}-{ICCID[4:]} "])
+def test_an_iccid_is_the_same_however_the_provider_writes_it(written: str) -> None:
+    line = {
+        "type": "bundle",
+        "item": "b",
+        "quantity": 1,
+        "esims": [{"iccid": written, "matchingId": "M", "smdpAddress": "rsp.test"}],
+        "iccids": [ICCID],
+    }
+    order = {"orderReference": "r", "createdDate": "2026-01-01T00:00:00Z", "order": [line]}
+    (esim,) = read_order(order).esims
+    assert (esim.iccid, esim.installable) == (ICCID, True)
+    only_named = read_order({**order, "order": [{**line, "esims": [], "iccids": [written]}]})
+    assert [esim.iccid for esim in only_named.esims] == [ICCID]
+
+
 def test_the_matching_id_is_not_shown() -> None:
     assert "SECRET" not in repr(read_esims({"iccid": ICCID, "matchingId": "SECRET"}))
 

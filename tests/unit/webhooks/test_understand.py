@@ -131,8 +131,44 @@ def test_an_iccid_whose_last_digits_a_float_may_have_lost_has_the_provider_asked
     assert understood.change == events.Unclear()
 
 
-@pytest.mark.parametrize("iccid", [b"8.944501234567890e18", b"8944501234567890123.0", b"true"])
-def test_a_lossy_number_is_no_iccid(iccid: bytes) -> None:
+@pytest.mark.parametrize(
+    "iccid",
+    [
+        b'"8944501234567890123F"',
+        b'"8944501234567890123f"',
+        b'"8944501234567890123ff"',
+        b'" 8944 5012 3456 7890 123 F"',
+        b'"8944-5012-3456-7890-123"',
+        b'"8944\\u00a05012\\u20133456\\u200b7890123\\n"',
+        b"8944501234567890123",
+        b"8944501234567890123.0",
+        b"8.944501234567890123e18",
+    ],
+)
+def test_an_iccid_is_recognized_however_it_is_written(iccid: bytes) -> None:
+    understood = understand(b'{"alertType":"FirstAttachment","iccid":%s}' % iccid)
+    assert (understood.iccid, understood.change) == (ICCID, events.Activated(None))
+
+
+def test_an_iccid_of_twenty_digits_keeps_its_last_one() -> None:
+    understood = understand(b'{"alertType":"FirstAttachment","iccid":"89445012345678901230"}')
+    assert understood.iccid == "89445012345678901230"
+
+
+@pytest.mark.parametrize("iccid", [b"8.944501234567890e18", b"8.9445012345678e18"])
+def test_a_number_that_a_float_has_rounded_has_the_provider_asked(iccid: bytes) -> None:
+    understood = understand(b'{"alertType":"FirstAttachment","iccid":%s}' % iccid)
+    assert (understood.owner, understood.change) == (Owner.ESIMS, events.Unclear())
+
+
+@pytest.mark.parametrize(
+    "iccid",
+    [
+        *(b"true", b"1e400", b"1e-5", b"-8944501234567890123", b"8944501234567890123.5"),
+        *(b'"FFFF"', b'"F8944501234567890123"', b'"8944F501234567890123"', b'"%s"' % (b"8 " * 40)),
+    ],
+)
+def test_what_is_no_iccid_is_none(iccid: bytes) -> None:
     understood = understand(b'{"alertType":"FirstAttachment","iccid":%s}' % iccid)
     assert (understood.owner, understood.type) == (None, "FirstAttachment")
     assert "ICCID" in understood.problem
