@@ -10,7 +10,7 @@ from aiohttp.typedefs import Handler
 from kit import http_metrics, http_tracing, request_id, tracing
 from kit.db import Database
 from kit.errors import Failure
-from webhooks import addresses, inbox, signature
+from webhooks import addresses, content, inbox, signature
 from webhooks.events import UNKNOWN, Owner
 from webhooks.intake import Intake
 from webhooks.metrics import Metrics
@@ -24,7 +24,10 @@ ABOUT = (
     "This address takes eSIM Go's callbacks: POST JSON, signed in the header X-Signature-SHA256.\n"
 )
 # What helps to understand a callback later. Anything else a sender adds is not kept.
-KEPT_HEADERS = ("content-type", "user-agent", "x-signature-sha256", "x-request-id")
+KEPT_HEADERS = (
+    *("content-type", "content-encoding", "user-agent"),
+    *("x-signature-sha256", "x-request-id"),
+)
 # Seconds. A callback has less than a thousand bytes; who takes longer only holds a connection.
 BODY_TIMEOUT = 10.0
 
@@ -57,6 +60,7 @@ class Callbacks:
         app.add_routes(
             [
                 web.post(PATH, self.receive),
+                web.post(f"{PATH}/", self.receive),
                 web.get(PATH, self.about),
                 web.get("/healthz", self.alive),
                 web.get("/readyz", self.ready),
@@ -79,25 +83,30 @@ class Callbacks:
         return response
 
     async def receive(self, request: web.Request) -> web.Response:
-        """200 only after the commit: what was acknowledged is stored."""
+        """Answer 200 only after the commit: what was acknowledged is stored.
+
+        The signature alone decides who sent a callback. A sender that is known gets whatever it sent
+        stored, also what nobody can read.
+        """
         request_id.begin(request.headers.get("X-Request-Id", ""))
         if not self._is_allowed(request):
             logger.warning("a callback from an address that is not allowed was refused")
             return self._refusal(403, "address", "Callbacks are not taken from this address")
-        if request.content_type != "application/json":
-            return self._refusal(415, "media type", "Send the callback as application/json")
-        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-            return self._refusal(415, "compressed", "Send the callback without compression")
         try:
             async with asyncio.timeout(BODY_TIMEOUT):
-                body = await request.read()
+                received = await request.read()
         except TimeoutError:
             return self._refusal(408, "too slow", "The callback did not arrive in time")
         except web.HTTPRequestEntityTooLarge:
             most = self._settings.max_body
             return self._refusal(413, "too large", f"A callback has at most {most} bytes")
+        encoding = request.headers.get("Content-Encoding", "")
+        body = content.decode(received, encoding, self._settings.max_body)
         claimed = request.headers.get(signature.HEADER)
-        signed = signature.is_valid(body, claimed, self._settings.keys)
+        # A sender signs what it writes, and something on the way may compress that.
+        signed = signature.is_valid(received, claimed, self._settings.keys) or (
+            body.best != received and signature.is_valid(body.best, claimed, self._settings.keys)
+        )
         if not signed and (claimed or not self._settings.allow_unsigned):
             reason = "bad signature" if claimed else "unsigned"
             logger.warning("a callback was refused: %s", reason)
@@ -108,11 +117,11 @@ class Callbacks:
             for name in KEPT_HEADERS
             if name in request.headers
         }
-        understood = understand(body)
+        understood = understand(body.best)
         # Types that nobody knows are the sender's own words.
         known = understood.type if understood.owner is not None else UNKNOWN
         tracing.tell("esimgo.callback.type", known)
-        callback = inbox.Callback(body, headers, signed, understood, tracing.here())
+        callback = inbox.Callback(body.best, headers, signed, understood, tracing.here())
         try:
             stored, new = await self._intake.store(callback)
         except (Failure, TimeoutError) as error:

@@ -1,0 +1,48 @@
+"""The bytes of a callback's body, as they arrived and without their compression."""
+
+import zlib
+from dataclasses import dataclass
+
+# zlib's window sizes: gzip or zlib by its own header, and deflate without one.
+WITH_HEADER, WITHOUT_HEADER = 47, -15
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """One body. `plain` is `received` without its compression, or None if it can't be decompressed."""
+
+    received: bytes
+    plain: bytes | None
+
+    @property
+    def best(self) -> bytes:
+        """What can be read, or else what arrived."""
+        return self.received if self.plain is None else self.plain
+
+
+def decode(received: bytes, encoding: str, most: int) -> Content:
+    """Undo a Content-Encoding of gzip or deflate, to at most `most` bytes; gzip also without the header.
+
+    Other encodings, broken data and larger contents have no plain form.
+    """
+    names = [name.strip().lower() for name in encoding.split(",")]
+    names = [name for name in names if name not in ("", "identity")]
+    if not names and received.startswith(GZIP_MAGIC):
+        names = ["gzip"]
+    plain: bytes | None = received
+    for name in reversed(names):
+        if plain is None or name not in ("gzip", "x-gzip", "deflate"):
+            return Content(received, None)
+        inflated = _inflate(plain, WITH_HEADER, most)
+        plain = _inflate(plain, WITHOUT_HEADER, most) if inflated is None else inflated
+    return Content(received, plain)
+
+
+def _inflate(data: bytes, window: int, most: int) -> bytes | None:
+    machine = zlib.decompressobj(window)
+    try:
+        plain = machine.decompress(data, most)
+    except zlib.error:
+        return None
+    return plain if machine.eof else None
