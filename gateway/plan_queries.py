@@ -1,6 +1,6 @@
 """Queries about plans; public, as a shop's window is."""
 
-from decimal import Decimal
+import math
 from enum import Enum
 from typing import Annotated, Self
 
@@ -20,6 +20,8 @@ from protos.common.v1 import money_pb2
 PAGE = 10_000
 # What an int64 holds; also far above any price or amount of data.
 MAX_NUMBER = 2**63 - 1
+# Relative error of a product of floats, such as 1.1 * 3 * 1000.
+WHOLE_ERROR = 1e-12
 
 
 @strawberry.input(description="Conditions that all must hold; an absent one holds for every plan.")
@@ -194,20 +196,20 @@ class PlanQueries:
 
 
 def limit(field: str, value: float | None) -> money_pb2.Money | None:
-    """A bound of price that a client gave, exactly as written; raises Failure INVALID."""
+    """Return a client's price limit as money, without float noise; raises Failure INVALID."""
     if value is None:
         return None
-    # The shortest decimal that is this float: what the client wrote.
-    amount = Decimal(repr(value))
     try:
-        return money.to_proto(amount, "")
-    except (ValueError, ArithmeticError):  # too fine, too large, or a literal beyond all floats
+        return money.to_proto(money.from_float(value), "")
+    except ValueError:  # too large, or a literal beyond all floats
         raise invalid({field: "must be a price, such as 9.99"}) from None
 
 
 def _megabytes(value: float | None) -> int | None:
     if value is None:
         return None
+    if math.isfinite(value) and abs(value - round(value)) <= WHOLE_ERROR * max(1.0, abs(value)):
+        value = float(round(value))
     if not value.is_integer() or abs(value) > MAX_NUMBER:
         raise invalid({"filter.min_data_mb": "must be a whole number of MB"})
     return int(value)

@@ -1,10 +1,20 @@
-"""Exact money between Decimal, the protos' Money and text; never a float."""
+"""Exact money between Decimal, the protos' Money, text, and the floats that JSON clients compute with."""
 
+import struct
 from decimal import Decimal
 
 from protos.common.v1 import money_pb2
 
 NANOS = Decimal(10) ** 9
+# Prices and amounts have at most three decimal places.
+MILLS = Decimal("0.001")
+NINE_PLACES = Decimal("0.000000001")
+# Relative error that some hundred additions of doubles, or a few of single-precision floats, leave
+# behind. Below it a number is read as the three-place amount that its sender meant.
+DOUBLE_ERROR = 1e-13
+SINGLE_ERROR = 1e-6
+# Beyond it neighboring doubles are further apart than amounts of money are.
+MOST_NOISY = Decimal(10) ** 12
 
 
 def to_proto(amount: Decimal, currency: str) -> money_pb2.Money:
@@ -42,3 +52,36 @@ def plain(amount: Decimal) -> Decimal:
     """The same amount without needless zeros, and never in exponent form."""
     short = amount.normalize()
     return short.quantize(Decimal(1)) if short == short.to_integral_value() else short
+
+
+def without_float_noise(amount: Decimal) -> Decimal:
+    """Return the three-place amount that `amount` is within float error of; otherwise `amount` itself.
+
+    3.1500000000000004, which is 1.05 * 3 in binary floating point, becomes 3.15.
+    """
+    exponent = amount.as_tuple().exponent  # a letter for NaN and the infinities
+    if not isinstance(exponent, int) or exponent >= -3 or abs(amount) >= MOST_NOISY:
+        return amount
+    rounded = amount.quantize(MILLS)
+    number = float(amount)
+    single: float = struct.unpack("f", struct.pack("f", number))[0]
+    error = SINGLE_ERROR if number == single else DOUBLE_ERROR
+    # Near zero the noise is that of the terms which canceled each other out.
+    noise = abs(float(rounded - amount)) <= error * max(1.0, abs(number))
+    return abs(rounded) if noise and not rounded else rounded if noise else amount
+
+
+def from_float(value: float) -> Decimal:
+    """Return the amount that a float stands for: without float noise, to at most nine places.
+
+    Raises ValueError for NaN, the infinities, numbers of 10^12 and more, and those too small to be money.
+    """
+    # The shortest decimal that reads back as this float: what the client wrote or computed.
+    amount = Decimal(repr(value))
+    if not amount.is_finite() or abs(amount) >= MOST_NOISY:
+        raise ValueError("not an amount of money")
+    amount = without_float_noise(amount)
+    rounded = amount.quantize(NINE_PLACES)
+    if amount and not rounded:
+        raise ValueError("not an amount of money")
+    return plain(rounded)

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from kit import exact_json, iccid, timestamps
+from kit import exact_json, iccid, money, timestamps
 from webhooks import events
 from webhooks.events import UNKNOWN, ESIMChange, OrderChange, Owner, Understood
 
@@ -261,8 +261,7 @@ def _money(body: Body, name: str) -> Decimal:
     amount = Decimal(value)
     if abs(amount) > MOST_MONEY:
         raise NotUnderstood(f"{name} is out of bounds")
-    # Finer than a billionth of a unit is a float's noise.
-    return round(amount, 9)
+    return round(money.without_float_noise(amount), 9)
 
 
 def _moment(value: Any) -> datetime | None:

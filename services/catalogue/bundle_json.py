@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+from kit import money
 from kit.errors import Failure, Kind
 from services.catalogue.plan import Allowance, Bundle, Country
 
@@ -90,7 +91,7 @@ def _duration(value: Any, bundle: str) -> int:
 
 def _price(value: Any, bundle: str) -> Decimal:
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
-        price = Decimal(value)
+        price = money.without_float_noise(Decimal(value))
         exponent = price.as_tuple().exponent  # a letter for NaN and infinities
         if isinstance(exponent, int) and -exponent <= MOST_PLACES and 0 <= price < MOST_PRICE:
             return price

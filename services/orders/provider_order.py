@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from kit import iccid, timestamps
+from kit import iccid, money, timestamps
 from kit.errors import Failure, Kind
 from services.orders.order import DeliveredESIM, Refund
 
@@ -122,7 +122,7 @@ def read_order(shape: Any) -> ProviderOrder:
         quantity=int(only["quantity"]) if bundle else 0,
         esims=tuple(esim for line in found for esim in _esims_of_line(line)),
         source_address=text(shape.get("sourceIP")),
-        balance=amount(shape.get("runningBalance")),
+        balance=balance(shape.get("runningBalance")),
     )
 
 
@@ -243,9 +243,15 @@ def amount(value: Any) -> Decimal | None:
     return number if number.is_finite() else None
 
 
+def balance(value: Any) -> Decimal | None:
+    """An amount of money of either sign, without float noise; None for anything else."""
+    number = amount(value)
+    return None if number is None else money.without_float_noise(number)
+
+
 def price(value: Any) -> Decimal | None:
     """An amount of money as it can be stored and shown; None for anything else."""
-    number = amount(value)
+    number = balance(value)
     if number is None or not 0 <= number < MOST_MONEY or number != round(number, MOST_PLACES):
         return None
     return number

@@ -87,6 +87,20 @@ async def test_the_filter_reaches_the_catalogue_exactly(gateway: Gateway) -> Non
     ]
 
 
+async def test_float_noise_in_a_filter_is_removed(gateway: Gateway) -> None:
+    gateway.catalogue.answers["ListPlans"] = catalogue_pb2.ListPlansResponse(plans=[plan()])
+    noisy = {"minPrice": 0.1 + 0.2, "maxPrice": 1.05 * 3, "minData": 1.1 * 3 * 1000}
+    await gateway.client.ask(
+        "query($f: DataPlanFilter) { dataPlans(filter: $f, first: 3) { name } }", f=noisy
+    )
+    (request,) = gateway.catalogue.requests
+    assert request.filter == catalogue_pb2.PlanFilter(
+        min_price=money_pb2.Money(nanos=300_000_000),
+        max_price=money_pb2.Money(units=3, nanos=150_000_000),
+        min_data_mb=3300,
+    )
+
+
 async def test_without_first_every_page_is_read(gateway: Gateway) -> None:
     def page(request: catalogue_pb2.ListPlansRequest) -> catalogue_pb2.ListPlansResponse:
         at = int(request.page_token or "1")

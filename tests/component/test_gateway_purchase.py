@@ -40,6 +40,21 @@ async def test_limits_and_the_own_esim_reach_the_service_exactly(
     ]
 
 
+async def test_limits_computed_in_floats_reach_the_service_as_meant(
+    gateway: Gateway, ann: Client
+) -> None:
+    await ann.ask(NOTHING_MORE, id=PLAN.id, input={"maxPrice": 1.05 * 3, "maxTotal": 0.1 + 0.2})
+    literals = NOTHING_MORE.replace(", $input: PurchaseInput", "").replace(
+        "input: $input", "input: {maxPrice: 3.1500000000000004, maxTotal: 0.30000000000000004}"
+    )
+    await ann.ask(literals, id=PLAN.id)
+    sent = [
+        (money.from_proto(request.max_price), money.from_proto(request.max_total))
+        for request in gateway.orders.requests
+    ]
+    assert sent == [(Decimal("3.15"), Decimal("0.3"))] * 2
+
+
 async def test_a_top_up_shows_the_esim_it_was_for_and_how_it_came_about(
     gateway: Gateway, ann: Client
 ) -> None:

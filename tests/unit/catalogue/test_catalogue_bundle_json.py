@@ -37,6 +37,20 @@ def test_prices_keep_every_digit() -> None:
     assert read_bundle(row).price == Decimal("135.163")
 
 
+@pytest.mark.parametrize(
+    ("sent", "price"),
+    [
+        ("2.2800000000000002", "2.28"),
+        ("2.2849999999999997", "2.285"),
+        ("0.30000000000000004", "0.3"),
+        ("2.2799999713897705", "2.28"),
+    ],
+)
+def test_a_price_with_float_noise_is_the_price_meant(sent: str, price: str) -> None:
+    row = exact_json.loads(f'{{"name": "esim_x", "price": {sent}, "duration": 180}}')
+    assert str(read_bundle(row).price) == str(Decimal(price).quantize(Decimal("0.001")))
+
+
 def test_groups_come_under_two_names_and_in_two_forms() -> None:
     assert read_bundle({**LEAST, "groups": ["A", "B"]}).groups == ("A", "B")
     assert read_bundle({**LEAST, "group": ["A"]}).groups == ("A",)

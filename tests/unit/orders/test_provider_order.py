@@ -51,6 +51,21 @@ def test_an_order_is_read_whole() -> None:
     assert order.esims == (DeliveredESIM(ICCID, "M-1", "rsp.test"),)
 
 
+def test_totals_and_balances_are_read_without_float_noise() -> None:
+    noisy = {
+        "total": Decimal("2.2800000000000002"),
+        "runningBalance": Decimal("-0.30000000000000004"),
+    }
+    order = read_order(an_order(**noisy))
+    assert (order.total, order.balance) == (Decimal("2.28"), Decimal("-0.3"))
+    as_text = read_order(an_order(total="3.1500000000000004"))
+    assert as_text.total == Decimal("3.15")
+    validated = read_validation(
+        {"valid": True, "total": Decimal("3.1500000000000004"), "currency": "USD"}
+    )
+    assert validated.total == Decimal("3.15")
+
+
 def test_an_order_without_esims_yet_has_none() -> None:
     line = {"type": "bundle", "item": "x", "quantity": 6}
     assert read_order(an_order(order=[line])).esims == ()

@@ -100,6 +100,15 @@ def test_top_ups_keep_their_exact_amounts(kind: str) -> None:
     assert understood.change == events.BalanceChanged(kind, Decimal("98.5"), Decimal("1098.123"))
 
 
+def test_balances_are_read_without_float_noise() -> None:
+    body = (
+        b'{"alertType":"Topup","bundle":'
+        b'{"oldAmount":3.1500000000000004,"newAmount":1003.1499999999999}}'
+    )
+    expected = events.BalanceChanged("Topup", Decimal("3.15"), Decimal("1003.15"))
+    assert understand(body).change == expected
+
+
 @pytest.mark.parametrize("kind", ["LowBalance", "InsufficientBalance"])
 def test_a_low_balance(kind: str) -> None:
     info = {"balance": 74.1, "threshold": 100, "thresholdPercentRemaining": 74.1}
