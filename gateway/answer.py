@@ -21,11 +21,16 @@ def media_type(request: web.Request) -> str:
     return GRAPHQL if liked.get(GRAPHQL, 0.0) >= max(liked.get(JSON, 0.0), 0.001) else JSON
 
 
-def wants_events(request: web.Request) -> bool:
-    """Whether server-sent events are named, and liked no less than a single answer."""
+def prefers_events(request: web.Request) -> bool:
+    """True if the client rates server-sent events strictly higher than a single answer."""
     liked = _accepted(request)
-    single = max(liked.get(GRAPHQL, 0.0), liked.get(JSON, 0.0))
-    return liked.get(EVENTS, 0.0) >= max(single, 0.001)
+    single = max(_quality(liked, GRAPHQL), _quality(liked, JSON))
+    return liked.get(EVENTS, 0.0) > single
+
+
+def accepts_events(request: web.Request) -> bool:
+    """True if the client names server-sent events among what it accepts, as subscriptions need."""
+    return _accepted(request).get(EVENTS, 0.0) > 0
 
 
 def respond(request: web.Request, body: dict[str, Any], status: int) -> web.Response:
@@ -60,7 +65,13 @@ def error(request: web.Request, status: int, words: str, code: str) -> web.Respo
 
 
 def _accepted(request: web.Request) -> Mapping[str, float]:
-    return _liked(request.headers.get("Accept", ""))
+    return _liked(",".join(request.headers.getall("Accept", ())))
+
+
+def _quality(liked: Mapping[str, float], kind: str) -> float:
+    """Return the quality of the most specific range that covers a media type, as RFC 9110 has it."""
+    ranges = (kind, f"{kind.partition('/')[0]}/*", "*/*")
+    return next((liked[one] for one in ranges if one in liked), 0.0)
 
 
 @lru_cache(maxsize=REMEMBERED)

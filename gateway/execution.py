@@ -10,7 +10,7 @@ from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from gateway import errors, operation_spans
+from gateway import documents, errors, operation_spans
 from gateway.context import Context
 from gateway.defence_settings import DefenceSettings
 from gateway.metrics import Metrics
@@ -45,6 +45,7 @@ class Execution:
         known: KnownDocuments,
         defence: DefenceSettings,
         spans: OperationSpans,
+        max_depth: int,
     ) -> None:
         self._schema = schema
         self._known = known
@@ -53,6 +54,7 @@ class Execution:
         self.metrics = Metrics()
         self._spans = spans
         self._defence = defence
+        self._max_depth = max_depth
 
     async def session(self, authorization: str | None) -> Session:
         """Raises Failure for a token that doesn't hold, and for one that is no user's."""
@@ -76,6 +78,15 @@ class Execution:
     def describe(self, error: GraphQLError, request_id: str) -> dict[str, Any]:
         """One entry of `errors`, in words that this gateway's clients may hear."""
         return errors.describe(error, request_id, suggestions=self._defence.introspection)
+
+    async def subscribes(self, operation: Operation) -> bool:
+        """True if the operation is a subscription; False also for one that can't be executed."""
+        try:
+            document = documents.read(await self._known.text(operation), self._max_depth)
+            definition = documents.check_operation(document, operation.name)
+        except GraphQLError:
+            return False  # whose execution describes the error
+        return definition.operation.value == OperationType.SUBSCRIPTION.value
 
     async def results(
         self,

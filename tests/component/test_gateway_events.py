@@ -175,13 +175,50 @@ async def test_a_plain_request_for_a_subscription_says_how_to_send_it(ann: Clien
     assert "graphql-transport-ws" in answer.error["message"]
 
 
-async def test_who_takes_both_gets_what_they_like_better(ann: Client) -> None:
-    for accept, kind in (
-        ("application/json, text/event-stream;q=0.5", "application/json"),
-        ("text/event-stream, application/json", "text/event-stream"),
-        ("*/*", "application/json"),
-    ):
-        async with ann.http.post(
-            f"{ann.url}/graphql", json={"query": "{ __typename }"}, headers={"Accept": accept}
-        ) as answer:
+JSON, EVENTS = "application/json", "text/event-stream"
+GRAPHQL = "application/graphql-response+json"
+URQL = f"{GRAPHQL}, application/graphql+json, {JSON}, {EVENTS}, multipart/mixed"
+PREFERENCES = [
+    # Accept, the media type of a query's answer, that of a subscription's answer
+    (f"{JSON}, {EVENTS};q=0.5", JSON, EVENTS),
+    (f"{EVENTS}, {JSON}", JSON, EVENTS),
+    (URQL, GRAPHQL, EVENTS),
+    (EVENTS, EVENTS, EVENTS),
+    (f"{EVENTS}, multipart/mixed", EVENTS, EVENTS),
+    (f"{EVENTS}, {JSON};q=0.9", EVENTS, EVENTS),
+    (f"{EVENTS}, */*", JSON, EVENTS),
+    (f"{EVENTS}, */*;q=0.1", EVENTS, EVENTS),
+    (f"{EVENTS}, application/*;q=0.9, */*", EVENTS, EVENTS),
+    (f"{EVENTS}, {JSON};q=0", EVENTS, EVENTS),
+    (f"{EVENTS};q=0, {JSON}", JSON, JSON),
+    ("*/*", JSON, JSON),
+]
+
+
+@pytest.mark.parametrize(("accept", "query", "subscription"), PREFERENCES)
+async def test_events_are_for_subscriptions_and_for_clients_that_prefer_them(
+    gateway: Gateway, ann: Client, accept: str, query: str, subscription: str
+) -> None:
+    gateway.orders.answers["WatchOrder"] = Failure(Kind.NOT_FOUND, "ORDER_NOT_FOUND", "None such")
+    headers = {"Accept": accept, "Authorization": f"Bearer {ann.token}"}
+    for text, kind in (("{ __typename }", query), (FOLLOW, subscription)):
+        asked = {"query": text, "variables": {"id": ORDER_ID}}
+        async with ann.http.post(f"{ann.url}/graphql", json=asked, headers=headers) as answer:
             assert answer.content_type == kind
+
+
+async def test_an_invalid_document_is_400_where_events_are_accepted_as_well(ann: Client) -> None:
+    for text in ("{ nothing }", "{", "subscription { nothing }", "query A { a } query B { b }"):
+        async with ann.http.post(
+            f"{ann.url}/graphql", json={"query": text}, headers={"Accept": URQL}
+        ) as answer:
+            kind = EVENTS if text.startswith("subscription") else GRAPHQL
+            assert (answer.content_type, answer.status) == (kind, 200 if kind == EVENTS else 400)
+
+
+async def test_several_accept_headers_are_one_list(ann: Client) -> None:
+    headers = [("Accept", EVENTS), ("Accept", JSON)]
+    async with ann.http.post(
+        f"{ann.url}/graphql", json={"query": "{ __typename }"}, headers=headers
+    ) as answer:
+        assert answer.content_type == JSON
