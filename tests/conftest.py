@@ -26,6 +26,7 @@ pytest_plugins = [
     "tests.fixtures.tracing",
     "tests.fixtures.two_customers",
     "tests.fixtures.two_doors",
+    "tests.fixtures.skipped",
 ]
 
 

@@ -21,7 +21,7 @@ DOCUMENTED = set(
 
 promtool = pytest.mark.skipif(
     shutil.which("promtool") is None,
-    reason="promtool is not installed (Debian: apt-get install prometheus)",
+    reason="needs promtool (Debian: apt-get install prometheus)",
 )
 
 

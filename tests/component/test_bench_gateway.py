@@ -25,6 +25,7 @@ from bench.gateway_servers import (
     node_is_missing,
 )
 from bench.gateway_shop import ESIM_COUNT, QUERIES
+from tests.fixtures.javascript import NEEDED
 
 QUESTION = Question("plans", json.dumps({"query": "{ plans }"}))
 
@@ -39,9 +40,7 @@ async def bare(folder: Path, answer: object) -> AsyncIterator[tuple[aiohttp.Clie
             yield http, server
 
 
-@pytest.mark.skipif(
-    node_is_missing() is not None, reason=f"the rivals need it: {node_is_missing()}"
-)
+@pytest.mark.skipif(node_is_missing() is not None, reason=NEEDED)
 async def test_all_servers_answer_the_same_data() -> None:
     async with comparing(available(SERVERS), QUERIES, KEPT, None) as (machine, servers, questions):
         assert {OURS, APOLLO, MERCURIUS, BARE} <= {server.name for server in servers}
@@ -64,7 +63,7 @@ async def test_an_answer_with_errors_is_no_answer(tmp_path: Path) -> None:
             await answer_of(http, server, QUESTION)
 
 
-@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk makes the load, and is not installed")
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="needs wrk (Debian: apt-get install wrk)")
 @pytest.mark.parametrize(("answer", "bad"), [({"data": {}}, False), ({"errors": []}, True)])
 async def test_the_load_counts_what_it_did(
     tmp_path: Path, answer: dict[str, object], bad: bool

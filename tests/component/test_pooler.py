@@ -31,7 +31,7 @@ async def databases(databases: Databases) -> AsyncIterator[Databases]:
     """The same database, through a pooler."""
     program = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
     if program is None:
-        pytest.skip("pgbouncer is not installed")
+        pytest.skip("needs PgBouncer (Debian: apt-get install pgbouncer)")
     # A short path, as sockets need, and whoever runs PostgreSQL, as neither takes root.
     folder = Path(tempfile.mkdtemp(prefix="esimgo-pooler-"))
     owner = os.stat(databases.server.base).st_uid  # noqa: PTH116 - as a path it would seem to block

@@ -24,7 +24,7 @@ DASHBOARDS = sorted((OBSERVABILITY / "grafana" / "dashboards").glob("*.json"))
 pytestmark = [
     pytest.mark.skipif(
         shutil.which("prometheus") is None,
-        reason="prometheus is not installed (Debian: apt-get install prometheus)",
+        reason="needs Prometheus (Debian: apt-get install prometheus)",
     ),
 ]
 # Seconds between two looks of Prometheus, and the most that one may take.

@@ -24,7 +24,7 @@ def released(tmp_path: Path) -> Path:
         ["git", "archive", RELEASED], cwd=ROOT, capture_output=True, check=False
     )
     if archive.returncode != 0:
-        pytest.skip(f"the history here doesn't reach the last release: {archive.stderr.decode()}")
+        pytest.skip("needs the git history back to the last release (git fetch --unshallow)")
     with tarfile.open(fileobj=BytesIO(archive.stdout)) as files:
         files.extractall(tmp_path, filter="data")
     return tmp_path

@@ -30,7 +30,7 @@ MEMBERS = {
 async def typed(command: str, up: Up) -> Any:
     """What a shell answers to a command as it was printed."""
     if shutil.which("curl") is None:
-        pytest.skip("curl is not installed, and the printed commands are curl's")
+        pytest.skip("needs curl (Debian: apt-get install curl)")
     shell = await asyncio.create_subprocess_exec(
         *("sh", "-c", f"{command} --silent --show-error --max-time 60"),
         stdout=asyncio.subprocess.PIPE,

@@ -7,6 +7,7 @@ from pathlib import Path
 from cli.supervisor import Program
 
 MISSING = "HAProxy is missing: apt-get install haproxy, then try again"
+NEEDED = "needs HAProxy (Debian: apt-get install haproxy)"
 # `check` asks /healthz, as the probes of deploy/k8s do and for their reason: with /readyz one service
 # that stops would take every gateway away. A process that answered badly twice gets nothing new, and
 # keeps what it has, as it may only be stopping. Only what never reached a process is

@@ -7,7 +7,7 @@ from tests.chaos.outages.run import run
 from tests.chaos.rolling.run import SETTINGS
 from tests.fixtures.patience import PATIENCE
 
-pytestmark = pytest.mark.skipif(not balancer.found(), reason=balancer.MISSING)
+pytestmark = pytest.mark.skipif(not balancer.found(), reason=balancer.NEEDED)
 
 
 async def test_what_fails_without_a_neighbour_fails_with_its_code_and_is_well_again_by_itself() -> (

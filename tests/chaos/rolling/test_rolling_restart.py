@@ -5,7 +5,7 @@ import pytest
 from tests.chaos.fleet import balancer, fleet
 from tests.chaos.rolling.run import SETTINGS, Plan, run
 
-pytestmark = pytest.mark.skipif(not balancer.found(), reason=balancer.MISSING)
+pytestmark = pytest.mark.skipif(not balancer.found(), reason=balancer.NEEDED)
 
 
 async def test_replacing_replicas_loses_nothing() -> None:
