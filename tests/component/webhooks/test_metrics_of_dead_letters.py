@@ -111,13 +111,17 @@ async def make_and_mend(
     async def dead_events(count: float) -> bool:
         return await shown("esimgo_webhooks_events", "DEAD") == count
 
+    async def one_died() -> bool:
+        return await shown("esimgo_webhooks_dead_total", "esims") == 1
+
     async with process(platform, esims_address, ports):
         await until(lambda: dead_events(0))
         await admin.execute("revoke update on esims.esims from esims_system")
         post = Post(f"http://127.0.0.1:{ports[0]}/webhooks/esim-go", http, platform.databases)
         event = await post.send({"alertType": "FirstAttachment", "iccid": esim.iccid})
         await post.settled(event, "DEAD")
-        assert await shown("esimgo_webhooks_dead_total", "esims") == 1
+        # The process counts after the commit that the row shows.
+        await until(one_died)
         await until(lambda: dead_events(1))
 
         await admin.execute("grant update on esims.esims to esims_system")
@@ -131,4 +135,4 @@ async def make_and_mend(
         await post.settled(event)
         await until(lambda: dead_events(0))
         # A counter tells of what was, also when it is mended.
-        assert await shown("esimgo_webhooks_dead_total", "esims") == 1
+        assert await one_died()
