@@ -1,56 +1,78 @@
-"""The provider's examples and the documented events, posted to the whole platform; what clients see."""
+"""The example callbacks and the documented events, posted to the whole platform; what clients see."""
 
 import asyncio
 import json
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from tests.fixtures.door import Door
+from tests.fixtures.examples import Examples, each_set
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.platform import BUNDLE, Platform
 
-ROOT = Path(__file__).parents[2]
-FILES = ROOT.parent / "shared" / "esim-go" / "callbacks"
 CODE = "LPA:1$smdp.example$NEW-CODE"
 
 
 Row = Any
-# What each file's event must have left in the eSIM's row (e), its bundle's (b), or the balance (o).
-EFFECTS: dict[str, Callable[[Row, Row, Row], bool]] = {
-    "auto-topup": lambda e, b, o: (o["kind"], float(o["balance"])) == ("AutoTopup", 1098.5),
-    "topup": lambda e, b, o: (o["kind"], float(o["old_balance"])) == ("Topup", 481.32),
-    "esimgo-topup": lambda e, b, o: o["kind"] == "eSIMGoTopup",
-    "low-balance": lambda e, b, o: (o["kind"], int(o["threshold"])) == ("LowBalance", 100),
-    "insufficient-balance": lambda e, b, o: float(o["balance"]) == 1.2,
-    "country-change": lambda e, b, o: e["last_country"] == "FR",
-    "esim-deleted": lambda e, b, o: e["status"] == "CANCELLED",
-    "esim-deletion-scheduled": lambda e, b, o: e["deletion_announced_at"].day == 2,
-    "first-attachment": lambda e, b, o: e["status"] == "ACTIVE",
-    "first-use": lambda e, b, o: b["state"] == "active" and b["started_at"].day == 3,
-    "msisdn-enabled": lambda e, b, o: e["msisdn"] == "447700900123",
-    "msisdn-disabled": lambda e, b, o: e["msisdn"] == "" and e["msisdn_at"] is not None,
-    "profile-status-change.unverified": lambda e, b, o: e["profile_status"] == "Installed",
-    "sms-failed": lambda e, b, o: e["message_failed_at"].day == 7,
-    "utilisation-v2": lambda e, b, o: b["remaining_bytes"] == 598_402_133,
-    "utilisation-v3": lambda e, b, o: b["remaining_bytes"] == 598_402_133,
+Body = Mapping[str, Any]
+
+
+def balance(row: Row, body: Body) -> bool:
+    """The stored balance event has the kind and the amounts of the body."""
+    if "bundle" in body:
+        stored = (float(row["old_balance"]), float(row["balance"]))
+        sent = (body["bundle"]["oldAmount"], body["bundle"]["newAmount"])
+    else:
+        stored = (float(row["balance"]), float(row["threshold"]))
+        sent = (body["balanceInfo"]["balance"], body["balanceInfo"]["threshold"])
+    return (row["kind"], *stored) == (body["alertType"], *sent)
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+# What the event of body `c` must have left in the eSIM's row (e), its bundle's (b), or the balance (o).
+EFFECTS: dict[str, Callable[[Row, Row, Row, Body], bool]] = {
+    "auto-topup": lambda e, b, o, c: balance(o, c),
+    "topup": lambda e, b, o, c: balance(o, c),
+    "esimgo-topup": lambda e, b, o, c: balance(o, c),
+    "low-balance": lambda e, b, o, c: balance(o, c),
+    "insufficient-balance": lambda e, b, o, c: balance(o, c),
+    "country-change": lambda e, b, o, c: e["last_country"] == c["country"]["code"],
+    "esim-deleted": lambda e, b, o, c: e["status"] == "CANCELLED",
+    "esim-deletion-scheduled": lambda e, b, o, c: e["deletion_announced_at"] == moment(c["date"]),
+    "first-attachment": lambda e, b, o, c: e["status"] == "ACTIVE",
+    "first-use": lambda e, b, o, c: (
+        (b["state"], b["started_at"]) == ("active", moment(c["bundle"]["startTime"]))
+    ),
+    "msisdn-enabled": lambda e, b, o, c: e["msisdn"] == c["msisdn"],
+    "msisdn-disabled": lambda e, b, o, c: e["msisdn"] == "" and e["msisdn_at"] is not None,
+    "profile-status-change": lambda e, b, o, c: e["profile_status"] == c["profileStatus"],
+    "sms-failed": lambda e, b, o, c: e["message_failed_at"] == moment(c["timestamp"]),
+    "utilisation-v2": lambda e, b, o, c: b["remaining_bytes"] == c["bundle"]["remainingQuantity"],
+    "utilisation-v3": lambda e, b, o, c: b["remaining_bytes"] == c["bundle"]["remainingQuantity"],
 }
 
 
-@pytest.mark.skipif(not FILES.is_dir(), reason="the provider's examples are not here")
-async def test_every_example_of_the_provider_has_its_effect(platform: Platform, door: Door) -> None:
-    files = sorted(FILES.glob("*.json"))
-    assert {file.stem for file in files} == EFFECTS.keys()
+@each_set
+async def test_every_example_has_its_effect(
+    platform: Platform, door: Door, examples: Examples
+) -> None:
+    callbacks = examples.callbacks()
+    assert callbacks.keys() == EFFECTS.keys()
+    used = json.loads(callbacks["utilisation-v3"])["bundle"]
     customer = await platform.customer("ada@example.com")
     order = await platform.buy(customer, quantity=1)
     esim_id = order["esims"][0]["id"]
     admin = door.databases.admin
     iccid = order["esims"][0]["iccid"]
     await customer.ask("query($id: ID!) { esimDetails(id: $id) { bundles { id } } }", id=esim_id)
-    for file in files:
-        content = json.loads(file.read_text())
+    for kind, body in callbacks.items():
+        content = json.loads(body)
         # Each on an eSIM of its own making: as it was bought, with the ICCID and the bundle of the file.
         await admin.execute(
             """update esims.esims set iccid = $2, status = 'ASSIGNED', provider_state = 'active',
@@ -61,20 +83,22 @@ async def test_every_example_of_the_provider_has_its_effect(platform: Platform, 
             content.get("iccid", iccid),
         )
         await admin.execute(
-            """update esims.esim_bundles set name = 'esim_3GB_30D_FR_V2', state = 'queued',
-                 assignment_id = '215009301', initial_bytes = 3000000000, started_at = null,
-                 remaining_bytes = 3000000000, ends_at = null, absent_since = null,
-                 assigned_at = '2026-01-01'"""
+            """update esims.esim_bundles set name = $1, state = 'queued', assignment_id = $2,
+                 initial_bytes = $3, remaining_bytes = $3, started_at = null, ends_at = null,
+                 absent_since = null, assigned_at = '2026-01-01'""",
+            used["name"],
+            used["id"],
+            used["initialQuantity"],
         )
-        await door.post(file.read_bytes())
+        await door.post(body)
         esim = await admin.fetchrow("select * from esims.esims where id = $1", esim_id)
         bundle = await admin.fetchrow(
             "select * from esims.esim_bundles where esim_id = $1", esim_id
         )
-        balance = await admin.fetchrow(
+        balance_event = await admin.fetchrow(
             "select * from orders.balance_events order by created_at desc limit 1"
         )
-        assert EFFECTS[file.stem](esim, bundle, balance), file.name
+        assert EFFECTS[kind](esim, bundle, balance_event, content), kind
 
 
 async def test_the_five_documented_events_posted_as_documented_have_their_effects(

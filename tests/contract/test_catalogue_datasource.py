@@ -1,10 +1,8 @@
-"""The catalogue's datasource against every published answer, and against the running sandbox."""
+"""The catalogue's datasource against every example response, and against the running sandbox."""
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -20,11 +18,7 @@ from sandbox.switches import Switches
 from services.catalogue.bundle_json import read_bundle
 from services.catalogue.datasource import CatalogueDataSource
 from services.catalogue.plan import Bundle, PlanFilter
-
-RESPONSES = Path(__file__).parents[3] / "shared" / "esim-go" / "responses"
-published = pytest.mark.skipif(
-    not RESPONSES.exists(), reason="the provider's examples are not beside the project"
-)
+from tests.fixtures.examples import Examples, each_set
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +32,8 @@ class Neighbour:
     async def answer_with(self, path: str, body: Any, *, count: int = 1, status: int = 200) -> None:
         """Makes the sandbox answer a path with a body."""
         fault = {"path": path, "status": status, "body": body, "count": count}
-        async with self.http.post(f"{self.sandbox.control_url}/faults", json=fault) as answer:
+        url, data = f"{self.sandbox.control_url}/faults", exact_json.dumps(fault)
+        async with self.http.post(url, data=data) as answer:
             assert answer.status == 200, await answer.text()
 
     async def requests(self, path: str) -> int:
@@ -59,14 +54,12 @@ async def neighbour(http: aiohttp.ClientSession) -> AsyncIterator[Neighbour]:
     await running.stop()
 
 
-def example(name: str) -> Any:
-    return json.loads((RESPONSES / name).read_text())
-
-
-@published
+@each_set
 @pytest.mark.parametrize("name", ["catalogue-page.json", "catalogue-array.json"])
-async def test_both_published_shapes_are_read(neighbour: Neighbour, name: str) -> None:
-    body = example(name)
+async def test_both_shapes_of_a_catalogue_are_read(
+    neighbour: Neighbour, examples: Examples, name: str
+) -> None:
+    body = examples.response(name)
     rows = body if isinstance(body, list) else body["bundles"]
     await neighbour.answer_with("/catalogue", body, count=2)
     bundles = await neighbour.source.get_all_plans()
@@ -78,24 +71,25 @@ async def test_both_published_shapes_are_read(neighbour: Neighbour, name: str) -
     assert list(first.groups) == row["groups"]
 
 
-@published
-async def test_the_published_bundle_is_read(neighbour: Neighbour) -> None:
-    row = example("bundle.json")
+@each_set
+async def test_one_bundle_is_read(neighbour: Neighbour, examples: Examples) -> None:
+    row = examples.response("bundle.json")
     await neighbour.answer_with("/catalogue/bundle/*", row)
     bundle = await neighbour.source.get_plan(row["name"])
     assert (bundle.name, list(bundle.groups)) == (row["name"], row["group"])
     assert (bundle.data_mb, bundle.region) == (row["dataAmount"], "Europe")
 
 
-@published
-async def test_only_the_currency_of_the_published_organisation_is_read(
-    neighbour: Neighbour,
+@each_set
+async def test_only_the_currency_of_an_organisation_is_read(
+    neighbour: Neighbour, examples: Examples
 ) -> None:
-    await neighbour.answer_with("/organisation", example("organisation.json"))
-    assert await neighbour.source.get_currency() == "USD"
+    body = examples.response("organisation.json")
+    await neighbour.answer_with("/organisation", body)
+    assert await neighbour.source.get_currency() == body["currency"]
 
 
-@published
+@each_set
 @pytest.mark.parametrize(
     ("name", "status", "kind"),
     [
@@ -104,18 +98,19 @@ async def test_only_the_currency_of_the_published_organisation_is_read(
         ("error-processing.json", 503, Kind.UNAVAILABLE),
     ],
 )
-async def test_published_errors_keep_their_kind(
-    neighbour: Neighbour, name: str, status: int, kind: Kind
+async def test_errors_keep_their_kind(
+    neighbour: Neighbour, examples: Examples, name: str, status: int, kind: Kind
 ) -> None:
-    await neighbour.answer_with("/organisation", example(name), status=status, count=0)
+    body = examples.response(name)
+    await neighbour.answer_with("/organisation", body, status=status, count=0)
     with pytest.raises(Failure) as caught:
         await neighbour.source.get_currency()
     assert caught.value.kind is kind
 
 
-@published
-def test_no_published_catalogue_file_is_forgotten() -> None:
-    names = {path.name for path in RESPONSES.glob("*.json")}
+@each_set
+def test_no_catalogue_file_is_forgotten(examples: Examples) -> None:
+    names = examples.response_names()
     catalogue = {name for name in names if name.startswith(("catalogue", "bundle", "organisation"))}
     # Prices per GB are for organisations with another billing; groups and top-ups are not read here.
     unread = {"catalogue-prices.json", "organisation-groups.json", "organisation-topup.json"}

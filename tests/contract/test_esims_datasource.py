@@ -1,13 +1,11 @@
-"""The eSIMs datasource against the provider's published examples and against the running sandbox."""
+"""The eSIMs datasource against the example responses and against the running sandbox."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kit import exact_json
 from kit.cache import Cache
 from kit.errors import Failure, Kind
 from kit.provider import Provider, ProviderSettings
@@ -24,17 +22,11 @@ from services.esims.provider_esim import (
     read_location,
 )
 from tests.component.esims.conftest import BUNDLE, at_provider, buy
+from tests.fixtures.examples import Examples, each_set
 from tests.fixtures.neighbours import PlayedProvider
 
-RESPONSES = Path(__file__).parents[3] / "shared" / "esim-go" / "responses"
 
-
-def example(name: str) -> Any:
-    if not RESPONSES.is_dir():
-        pytest.skip("the provider's examples are not beside this project")
-    return exact_json.loads((RESPONSES / name).read_text())
-
-
+@each_set
 @pytest.mark.parametrize(
     ("name", "state", "profile_status"),
     [
@@ -43,8 +35,10 @@ def example(name: str) -> Any:
         ("esim-details-deactivated.json", ProviderState.DEACTIVATED, "Deactivated"),
     ],
 )
-def test_published_details_are_read(name: str, state: ProviderState, profile_status: str) -> None:
-    body = example(name)
+def test_details_are_read(
+    examples: Examples, name: str, state: ProviderState, profile_status: str
+) -> None:
+    body = examples.response(name)
     details = read_details(body)
     assert details.iccid == body["iccid"]
     assert details.matching_id == body["matchingId"]
@@ -52,33 +46,46 @@ def test_published_details_are_read(name: str, state: ProviderState, profile_sta
     assert details.apple_install_url == body.get("appleInstallUrl", "")
 
 
-def test_the_published_list_is_read() -> None:
-    rows, pages = read_list(example("esims-list.json"))
+@each_set
+def test_a_list_is_read(examples: Examples) -> None:
+    rows, pages = read_list(examples.response("esims-list.json"))
     assert pages == 1
     assert [row.state for row in rows].count(ProviderState.SUSPENDED) == 1
     assert all(row.assigned_date for row in rows)
 
 
-def test_published_bundles_are_read() -> None:
-    queued, active = read_bundles(example("esim-bundles.json"))
+@each_set
+def test_bundles_are_read(examples: Examples) -> None:
+    body = examples.response("esim-bundles.json")
+    queued, active = read_bundles(body)
     assert queued.state is AssignmentState.QUEUED
     assert queued.started_at is None
     assert active.state is AssignmentState.ACTIVE
-    assert (active.initial_bytes, active.remaining_bytes) == (3_000_000_000, 598_402_133)
+    (shown,) = [
+        row
+        for bundle in body["bundles"]
+        for row in bundle["assignments"]
+        if row["bundleState"] == "active"
+    ]
+    assert active.initial_bytes == shown["initialQuantity"]
+    assert active.remaining_bytes == shown["remainingQuantity"]
     assert active.started_at is not None
     assert [active.id] == [
-        a.id for a in read_assignments(example("esim-bundle-status.json"), active.name)
+        a.id for a in read_assignments(examples.response("esim-bundle-status.json"), active.name)
     ]
 
 
-def test_published_small_answers_are_read() -> None:
-    assert read_compatible(example("compatible.json")) is False
-    location = read_location(example("location.json"))
+@each_set
+def test_small_answers_are_read(examples: Examples) -> None:
+    assert read_compatible(examples.response("compatible.json")) is False
+    body = examples.response("location.json")
+    location = read_location(body)
     assert location is not None
-    assert (location.network_code, location.country) == ("FRAF1", "FR")
-    history = read_history(example("history.json"))
+    assert (location.network_code, location.country) == (body["mobileNetworkCode"], body["country"])
+    rows = examples.response("history.json")
+    history = read_history(rows)
     assert history[0].name == "Bundle Applied"
-    assert {entry.alert_type for entry in history} == {"", "80% Used"}
+    assert [entry.alert_type for entry in history] == [row.get("alertType", "") for row in rows]
 
 
 @pytest.fixture

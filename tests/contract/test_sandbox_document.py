@@ -1,16 +1,14 @@
 """The sandbox's own OpenAPI document says everything that the provider's contract says."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from openapi_spec_validator import validate
 
 from sandbox.contract.document import document
+from tests.fixtures.examples import SETS
 
-REFERENCE = Path(__file__).parents[3] / "shared" / "esim-go" / "openapi-v2.5.yaml"
 METHODS = ("get", "put", "post", "delete")
 Document = Mapping[str, Any]
 
@@ -20,11 +18,10 @@ def ours() -> Document:
     return document("http://127.0.0.1:4010/v2.5")
 
 
-@pytest.fixture(scope="module")
-def theirs() -> Document:
-    if not REFERENCE.exists():
-        pytest.skip("the provider's contract is not beside the project")
-    read: Document = yaml.safe_load(REFERENCE.read_text())
+@pytest.fixture(scope="module", params=SETS, ids=lambda examples: examples.id)
+def theirs(request: pytest.FixtureRequest) -> Document:
+    """The contract that the examples come with."""
+    read: Document = request.param.contract()
     return read
 
 

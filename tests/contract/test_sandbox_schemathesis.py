@@ -2,15 +2,13 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 import schemathesis
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
@@ -31,9 +29,9 @@ from sandbox.contract.routes import OPERATIONS
 from sandbox.server import start
 from sandbox.settings import Settings
 from sandbox.switches import Switches
+from tests.fixtures.examples import OWN, SETS
 from tests.fixtures.patience import PATIENCE
 
-REFERENCE = Path(__file__).parents[3] / "shared" / "esim-go" / "openapi-v2.5.yaml"
 HEADERS = {"X-API-Key": Settings().api_key}
 # Enough to reach every branch of these small schemas, and the whole file stays within seconds.
 EXAMPLES = 8
@@ -135,22 +133,20 @@ def target() -> Iterator[Target]:
         loop.close()
 
 
-def contract(source: str) -> dict[str, Any]:
-    if source == "own":
-        doc = document("http://127.0.0.1/v2.5")
-    elif REFERENCE.exists():
-        doc = yaml.safe_load(REFERENCE.read_text())
-    else:
-        pytest.skip("the provider's contract is not beside the project")
-    del doc["paths"][CALLBACK_PATH]
-    return doc
+SOURCES: dict[str, Callable[[], dict[str, Any]]] = {
+    "sandbox": lambda: document("http://127.0.0.1/v2.5"),
+    # The project's own contract says nothing more: test_sandbox_document.py holds the document to it.
+    **{examples.id: examples.contract for examples in SETS if examples is not OWN},
+}
 
 
-@pytest.fixture(scope="module", params=["own", "provider"])
+@pytest.fixture(scope="module", params=SOURCES)
 def operations(request: pytest.FixtureRequest) -> dict[str, Any]:
+    doc = SOURCES[request.param]()
+    del doc["paths"][CALLBACK_PATH]
     # Query parameters that nobody knows are passed over by the provider, so they are no bad input.
     config = SchemathesisConfig.from_dict({"generation": {"allow-extra-parameters": False}})
-    schema = schemathesis.openapi.from_dict(contract(request.param), config=config)
+    schema = schemathesis.openapi.from_dict(doc, config=config)
     found: list[Any] = [result.ok() for result in schema.get_all_operations()]  # type: ignore[union-attr]  # an error has no ok() and fails here, as it should
     return {operation.definition.raw["operationId"]: operation for operation in found}
 

@@ -14,8 +14,8 @@ from kit import money
 from kit.errors import Failure, Kind
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from tests.component.catalogue.conftest import OpenShop, Shop, bundle
+from tests.fixtures.examples import CATALOGUES
 
-SHARED = Path(__file__).parents[4] / "shared" / "esim-go" / "catalogue-2025-11.json"
 SMALL = [
     bundle("esim_a", 1.5, "FR", days=7),
     bundle("esim_b", 1.5, "FR", "DE", days=30, data=5000),
@@ -131,13 +131,7 @@ def to_proto(conditions: dict[str, Any]) -> dict[str, Any]:
     "path",
     [
         pytest.param(None, id="own"),
-        pytest.param(
-            SHARED,
-            id="shared",
-            marks=pytest.mark.skipif(
-                not SHARED.exists(), reason="the shared catalogue is not beside the project"
-            ),
-        ),
+        *(pytest.param(file, id=file.stem) for file in CATALOGUES),
     ],
 )
 async def test_200_random_filters_give_what_a_plain_loop_gives(

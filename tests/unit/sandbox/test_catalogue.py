@@ -4,19 +4,20 @@ import json
 import re
 from collections import Counter
 from decimal import Decimal
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kit import exact_json
 from sandbox.state.bundles import CatalogueError, read_bundle, read_catalogue
 from sandbox.state.catalogue import Catalogue, page_of
 from sandbox.state.own_catalogue import own_catalogue
 from sandbox.state.records import CatalogueChange
 from sandbox.state.rows import Table
+from tests.fixtures.examples import CATALOGUES, Examples, each_set
 from tests.unit.sandbox.conftest import BUNDLE, CATALOGUE
-
-SHARED = Path(__file__).parents[4] / "shared" / "esim-go" / "catalogue-2025-11.json"
 
 
 @pytest.fixture
@@ -153,10 +154,22 @@ def test_a_bundle_that_makes_no_sense_is_refused_with_its_name(shape: Any) -> No
         read_bundle(shape)
 
 
-def test_what_is_read_is_shown_alike() -> None:
-    if not SHARED.exists():
-        pytest.skip("the provider's catalogue is not beside the project")
-    shapes = json.loads(SHARED.read_text(), parse_float=Decimal)
-    bundles = read_catalogue(SHARED)
-    assert len(bundles) == 5221
-    assert [bundle.shown(-1) for bundle in bundles] == shapes
+@each_set
+def test_bundles_by_the_thousand_are_shown_as_they_were_read(
+    examples: Examples, tmp_path: Path
+) -> None:
+    rows = islice(cycle(examples.response("catalogue-array.json")), 5000)
+    shapes = [
+        row | {"name": f"{row['name']}_{number}", "price": Decimal(number + 1) / 1000}
+        for number, row in enumerate(rows)
+    ]
+    file = tmp_path / "bundles.json"
+    file.write_text(exact_json.dumps(shapes))
+    assert [bundle.shown(-1) for bundle in read_catalogue(file)] == shapes
+
+
+@pytest.mark.parametrize("file", CATALOGUES, ids=lambda file: file.stem)
+def test_a_catalogue_of_the_provider_is_shown_as_it_was_read(file: Path) -> None:
+    shapes = exact_json.loads(file.read_text())
+    assert len(shapes) > 5000
+    assert [bundle.shown(-1) for bundle in read_catalogue(file)] == shapes

@@ -3,13 +3,13 @@
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fixtures.examples import Examples, each_set
 from webhooks import events
 from webhooks.events import Owner
 from webhooks.understand import KNOWN, PROFILE, understand
@@ -27,7 +27,6 @@ V2: dict[str, Any] = {
 }
 V3 = V2 | {"id": "4711", "reference": "order-0", "description": "3 GB", "unlimited": False}
 USE = events.BundleUse("", V2["name"], 3_000_000_000, 1_500_000_000, STARTED, ENDS, False, "", "")
-FILES = Path(__file__).parents[4] / "shared" / "esim-go" / "callbacks"
 
 
 def callback(kind: str, **fields: Any) -> bytes:
@@ -221,14 +220,14 @@ def test_secrets_are_not_shown_by_values() -> None:
     assert "SECRET" not in repr(understood)
 
 
-@pytest.mark.skipif(not FILES.is_dir(), reason="the provider's examples are not here")
-def test_every_example_of_the_provider_is_understood() -> None:
-    files = sorted(FILES.glob("*.json"))
-    assert files
-    for file in files:
-        understood = understand(file.read_bytes())
-        assert understood.owner is not None, (file.name, understood.problem)
-        assert understood.change != events.Unclear(), file.name
+@each_set
+def test_every_example_is_understood(examples: Examples) -> None:
+    callbacks = examples.callbacks()
+    assert callbacks
+    for kind, body in callbacks.items():
+        understood = understand(body)
+        assert understood.owner is not None, (kind, understood.problem)
+        assert understood.change != events.Unclear(), kind
         assert understood.type in KNOWN
 
 
