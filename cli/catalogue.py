@@ -52,9 +52,15 @@ def _progress(message: catalogue_pb2.SyncCatalogueResponse) -> str:
 
 
 def _result(status: catalogue_pb2.SyncStatus) -> str:
-    return (
+    text = (
         f"{status.plan_count} plans: {status.added} new, {status.changed} changed,"
         f" {status.withdrawn} withdrawn"
+    )
+    if not status.skipped:
+        return text
+    return (
+        f"{text}; {status.skipped} records could not be used, {status.withheld} plans withheld:"
+        f" {'; '.join(status.problems)}"
     )
 
 

@@ -5,12 +5,22 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 
-from cli import examine_machine, examine_neighbours, home, local_secrets, postgres
+from cli import (
+    examine_catalogue,
+    examine_machine,
+    examine_neighbours,
+    home,
+    local_secrets,
+    postgres,
+)
 from cli.environment import complete
 from cli.finding import Finding
+from cli.processes import PROCESSES
 from cli.settings import LocalSettings, merged
 from cli.supervisor import ROOT
 from kit.env import Env
+
+[CATALOGUE] = [process for process in PROCESSES if process.name == "catalogue"]
 
 
 async def examine() -> AsyncIterator[Finding]:
@@ -57,6 +67,9 @@ async def _parts(
             yield await examine_neighbours.cache(redis_url)
         if running:
             for finding in await examine_neighbours.processes(http, settings):
+                yield finding
+            address = settings.address(CATALOGUE.port)
+            for finding in await examine_catalogue.last_sync(address, settings.tls, values):
                 yield finding
         else:
             yield Finding("nothing runs here now: `make up` starts it")

@@ -36,6 +36,12 @@ PASSING = (
     # Its own state machine trips over a connection that is cut while it is handed on.
     asyncpg.InternalClientError,
 )
+# A value that a column, a constraint or an index refuses: the fault of one row, not of the statement.
+ROW_REFUSED = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+)
 # Seconds. A statement over it is a bug or an overloaded server; nobody waits so long for an answer.
 STATEMENT_TIMEOUT = 20
 # Prepared statements kept on a connection; no process has nearly as many.

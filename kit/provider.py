@@ -221,7 +221,10 @@ class Provider:
                 secrets=(self._settings.api_key,),
             )
         try:
-            return exact_json.loads(body.decode()) if response.status != 204 else None
+            if response.status == 204:
+                return None
+            # One NaN or one broken letter must not make a whole page of records unreadable.
+            return exact_json.loads(body.decode(errors="replace"), lenient=True)
         except ValueError as error:
             raise call.breakdown("PROVIDER_BAD_ANSWER") from error
 

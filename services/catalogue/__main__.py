@@ -22,7 +22,7 @@ from services.catalogue.stocktaking import Stocktaking
 from services.catalogue.sync import Sync
 
 OWNER = "catalogue"
-NEEDS = "019_list_plans_by_price_band"
+NEEDS = "023_record_unusable_bundles"
 # Seconds that calls in progress get at the end; none here takes longer.
 GRACE = 10.0
 

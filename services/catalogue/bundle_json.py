@@ -1,5 +1,6 @@
 """One bundle of the provider's JSON as a value: strict in what a sale needs, lenient in the rest."""
 
+import unicodedata
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,12 @@ MOST_PRICE = 10**12
 MOST_PLACES = 9
 # Far above the largest bundle in MB, and within 64 bits.
 MOST_AMOUNT = 10**15
+# Characters of a bundle's name, which addresses and other services take; the longest known has 24.
+MOST_NAME = 200
+# Characters of any other text. Indexes refuse what is much longer, and no page shows it.
+MOST_TEXT = 500
+# Countries of one bundle. There are some 250 in the world.
+MOST_COUNTRIES = 500
 
 
 def bad_answer(what: str) -> Failure:
@@ -23,32 +30,33 @@ def bad_answer(what: str) -> Failure:
         Kind.UNAVAILABLE,
         "PROVIDER_BAD_ANSWER",
         f"The provider's answer can't be used: {what}",
+        details={"problem": what},
     )
 
 
 def read_bundle(row: Any) -> Bundle:
     """A bundle of GET /catalogue (`groups`) or of GET /catalogue/bundle/{name} (`group`).
 
-    Essential are name, price, duration and each country's name and ISO code; unknown keys are
-    ignored. `dataAmount` says nothing when the bundle is unlimited. Raises Failure UNAVAILABLE
-    (PROVIDER_BAD_ANSWER) otherwise.
+    Essential are name, price, duration, the amount of data and each country's name and ISO code;
+    unknown keys are ignored. `dataAmount` says nothing when the bundle is unlimited. Raises Failure
+    UNAVAILABLE (PROVIDER_BAD_ANSWER), whose `details` have the problem, otherwise.
     """
     if not isinstance(row, dict):
         raise bad_answer("a bundle is not an object")
-    name = _text(row.get("name"))
-    if not name or not name.isprintable():
+    name = bundle_name(row)
+    if name is None:
         raise bad_answer("a bundle has no name")
     allowances = tuple(_allowance(item) for item in _objects(row.get("allowances")))
     data = next((item for item in allowances if item.type == "DATA"), None)
-    unlimited = row.get("unlimited") is True or (data is not None and data.unlimited)
+    unlimited = _unlimited(row, "dataAmount") or (data is not None and data.unlimited)
     return Bundle(
         name=name,
         description=_text(row.get("description")) or name,
         groups=_texts(row.get("groups", row.get("group"))),
-        countries=tuple(_country(item, name) for item in _objects(row.get("countries"))),
+        countries=_countries(row.get("countries"), name),
         duration_days=_duration(row.get("duration"), name),
         price=_price(row.get("price"), name),
-        data_mb=None if unlimited else _data_mb(row.get("dataAmount"), data),
+        data_mb=None if unlimited else _data_mb(row.get("dataAmount"), data, name),
         unlimited=unlimited,
         speeds=_texts(row.get("speed")),
         autostart=row.get("autostart") is True,
@@ -57,11 +65,37 @@ def read_bundle(row: Any) -> Bundle:
     )
 
 
-def _country(item: dict[str, Any], bundle: str) -> Country:
-    name, iso = _text(item.get("name")), _text(item.get("iso"))
+def bundle_name(row: Any) -> str | None:
+    """The name that a bundle of the provider is identified by; None when it can't be one."""
+    name = _text(row.get("name"), MOST_NAME) if isinstance(row, dict) else ""
+    # U+FFFD stands for a letter that could not be read: the name is another one.
+    odd = any(unicodedata.category(sign) in ("Cc", "Zl", "Zp") or sign == "\ufffd" for sign in name)
+    return None if odd or not name else name
+
+
+def readable_price(row: Any) -> Decimal | None:
+    """The price of a bundle that can't be used for another reason; None when it can't be trusted."""
+    try:
+        return _price(row.get("price"), "") if isinstance(row, dict) else None
+    except Failure:
+        return None
+
+
+def _countries(value: Any, bundle: str) -> tuple[Country, ...]:
+    """No value is no country; anything but a list of objects is a mistake."""
+    if value is None:
+        return ()
+    if not isinstance(value, list) or len(value) > MOST_COUNTRIES:
+        raise bad_answer(f"the countries of bundle {bundle} are not a list of countries")
+    return tuple(_country(item, bundle) for item in value)
+
+
+def _country(item: Any, bundle: str) -> Country:
+    shape = item if isinstance(item, dict) else {}
+    name, iso = _text(shape.get("name")), _text(shape.get("iso"))
     if not name or not iso:
         raise bad_answer(f"a country of bundle {bundle} has no name or no ISO code")
-    return Country(name, iso, _text(item.get("region")))
+    return Country(name, iso, _text(shape.get("region")))
 
 
 def _allowance(item: dict[str, Any]) -> Allowance:
@@ -71,15 +105,29 @@ def _allowance(item: dict[str, Any]) -> Allowance:
         description=_text(item.get("description")),
         amount=_amount(item.get("amount")) or 0,
         unit=_text(item.get("unit")).upper(),
-        unlimited=item.get("unlimited") is True,
+        unlimited=_unlimited(item, "amount"),
     )
 
 
-def _data_mb(amount: Any, allowance: Allowance | None) -> int | None:
+def _unlimited(shape: dict[str, Any], amount: str) -> bool:
+    """An amount of -1 stands for "unlimited" where the field of that name says nothing else."""
+    given = shape.get("unlimited")
+    return given is True or (given is not False and _is_minus_one(shape.get(amount)))
+
+
+def _is_minus_one(value: Any) -> bool:
+    return isinstance(value, int | Decimal) and not isinstance(value, bool) and value == -1
+
+
+def _data_mb(amount: Any, allowance: Allowance | None, bundle: str) -> int | None:
     """`dataAmount`, or the allowance that is to take its place."""
     if (found := _amount(amount)) is not None:
         return found
-    return allowance.amount if allowance is not None and allowance.unit == "MB" else None
+    if allowance is not None and allowance.unit == "MB" and allowance.amount:
+        return allowance.amount
+    if amount is None or _is_minus_one(amount):
+        return None
+    raise bad_answer(f"bundle {bundle} has an amount of data that is none")
 
 
 def _duration(value: Any, bundle: str) -> int:
@@ -108,9 +156,12 @@ def _amount(value: Any) -> int | None:
     return int(value)
 
 
-def _text(value: Any) -> str:
-    """NUL and halves of surrogate pairs are left out: JSON may hold them, PostgreSQL can't."""
-    if not isinstance(value, str):
+def _text(value: Any, most: int = MOST_TEXT) -> str:
+    """Trimmed text, or empty for anything else and for text that is too long.
+
+    NUL and halves of surrogate pairs are left out: JSON may hold them, PostgreSQL can't.
+    """
+    if not isinstance(value, str) or len(value) > most:
         return ""
     return value.replace("\x00", "").encode(errors="ignore").decode().strip()
 

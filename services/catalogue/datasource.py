@@ -7,8 +7,9 @@ from typing import Any
 from kit.cache import Cache
 from kit.errors import Failure, Kind
 from kit.provider import Priority, Provider, segment
-from services.catalogue.bundle_json import bad_answer, read_bundle
+from services.catalogue.bundle_json import bad_answer, bundle_name, read_bundle
 from services.catalogue.plan import Bundle, PlanFilter, fold
+from services.catalogue.reading import Reading, Unusable, read_records
 from services.catalogue.search import cheapest_by_region, matches
 
 # Bundles per page. Integrators of the live service use 1000; one was refused above 50.
@@ -23,6 +24,8 @@ PAGE_TIMEOUT = 60.0
 TTL = 3600.0
 STALE = 86_400.0
 CURRENCY = re.compile(r"[A-Z]{3}")
+# Bundles. More than any provider sells; a count beyond it is a mistake and no count.
+MOST_BUNDLES = 1_000_000
 
 Progress = Callable[[int, int], None]
 
@@ -39,12 +42,12 @@ class CatalogueDataSource:
         self._cache = cache
 
     async def get_all_plans(self) -> list[Bundle]:
-        """Every bundle on sale, at most an hour old; older while the provider is down.
+        """Every usable bundle on sale, at most an hour old; older while the provider is down.
 
         Source: GET /catalogue, all pages.
         """
         rows = await self._cache.get_or_load("catalogue", "all", TTL, self._read_rows, stale=STALE)
-        return _bundles(rows)
+        return read_records(rows).bundles
 
     async def get_plans_by_region(self, region: str) -> list[Bundle]:
         """Bundles that cover at least one country of the region; case doesn't matter."""
@@ -88,20 +91,31 @@ class CatalogueDataSource:
             raise bad_answer("the organisation has no currency")
         return currency
 
-    async def read_catalogue(self, progress: Progress) -> list[Bundle]:
-        """Every bundle on sale now, past the cache; all of them or a Failure.
+    async def read_catalogue(self, progress: Progress) -> Reading:
+        """Every record of the catalogue now, past the cache; all pages or a Failure.
 
-        `progress` is told after each page how many were read and how many there are (0: unknown).
+        `progress` gets, after each page, how many were read and how many there are (0: unknown).
         """
-        return _bundles(await self._read_rows(progress))
+        rows, missing = await self._read_pages(progress)
+        reading = read_records(rows)
+        if missing > 0:
+            text = f"{missing} bundles that the provider announced are on none of its pages"
+            reading.unusable.append(Unusable("", text))
+        return reading
 
-    async def _read_rows(self, progress: Progress = lambda read, expected: None) -> list[Any]:
-        """Pages until one is empty, brings nothing new, or is the last by count or by length.
+    async def _read_rows(self) -> list[Any]:
+        rows, _ = await self._read_pages(lambda read, expected: None)
+        return rows
+
+    async def _read_pages(self, progress: Progress) -> tuple[list[Any], int]:
+        """All records, and how many more were announced than there are on the pages.
+
+        Reads until a page is empty, brings nothing new, or is the last by count or by length.
 
         Lengths are compared with the page before, since sizes are capped without a word.
         """
-        rows: dict[str, Any] = {}
-        size, before = PAGE_SIZE, 0
+        rows: dict[str, list[Any]] = {}
+        size, before, listed, announced = PAGE_SIZE, 0, 0, 0
         for page in range(1, MOST_PAGES + 1):
             try:
                 answer = await self._page(page, size)
@@ -112,10 +126,14 @@ class CatalogueDataSource:
                 answer = await self._page(page, size)
             bundles, pages, expected = _page_of(answer)
             known = len(rows)
-            rows.update((_name(bundle), bundle) for bundle in bundles)
+            listed, announced = listed + len(bundles), max(announced, expected)
+            for bundle in bundles:
+                same = rows.setdefault(bundle_name(bundle) or repr(bundle), [])
+                if len(same) < 2 and bundle not in same:  # two show that they contradict
+                    same.append(bundle)
             progress(len(rows), expected)
             if len(rows) == known or page == pages or len(bundles) < before:
-                return list(rows.values())
+                return [bundle for same in rows.values() for bundle in same], announced - listed
             before = len(bundles)
         raise bad_answer("the catalogue has no end")
 
@@ -139,15 +157,6 @@ def _page_of(answer: Any) -> tuple[list[Any], int, int]:
 
 
 def _count(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
-
-
-def _name(row: Any) -> str:
-    name = row.get("name") if isinstance(row, dict) else None
-    if not isinstance(name, str) or not name:
-        raise bad_answer("a bundle has no name")
-    return name
-
-
-def _bundles(rows: list[Any]) -> list[Bundle]:
-    return [read_bundle(row) for row in rows]
+    """A number of pages or bundles; 0 when it is unknown or can't be one."""
+    plausible = isinstance(value, int) and not isinstance(value, bool)
+    return value if plausible and 0 < value <= MOST_BUNDLES else 0

@@ -130,4 +130,7 @@ def run_message(run: Run | None) -> pb.SyncStatus | None:
         changed=run.changed,
         withdrawn=run.withdrawn,
         error=run.error,
+        skipped=run.skipped,
+        withheld=run.withheld,
+        problems=run.problems,
     )

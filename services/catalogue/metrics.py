@@ -18,6 +18,11 @@ class Metrics:
         self._plans = meter.create_gauge(
             "esimgo.catalogue.plans", "{plan}", "Plans that the last reading here found on sale"
         )
+        self._skipped = meter.create_gauge(
+            "esimgo.catalogue.skipped",
+            "{record}",
+            "Records that the last reading of the provider's catalogue could not use",
+        )
         meter.create_observable_gauge(
             "esimgo.catalogue.sync.age",
             [self._age],
@@ -31,6 +36,10 @@ class Metrics:
         self._syncs.add(1, {"result": "read"})
         self._plans.set(plans)
         self.last_read(0)
+
+    def skipped(self, records: int) -> None:
+        """How many records the last reading of any replica could not use."""
+        self._skipped.set(records)
 
     def failed(self) -> None:
         self._syncs.add(1, {"result": "failed"})

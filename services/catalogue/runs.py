@@ -6,12 +6,15 @@ from typing import Any
 from uuid import UUID
 
 from kit.db import Connection
+from services.catalogue.intake import Change
 
 # Seconds without a sign of life after which a run's process is taken for dead; its own sign comes
 # every second, so that a pause of the database doesn't end a run that is well.
 DEAD_AFTER = 20
 # Days. A quarter of a year of hourly results is enough to see when something began.
 KEPT_DAYS = 90
+# Problems that are shown of one reading: enough to see what they have in common.
+MOST_PROBLEMS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,8 @@ class Run:
     """One reading: its progress while `finished_at` is None, then its result.
 
     `expected` is 0 while the provider hasn't said how many there are. `error` is empty on success.
+    `skipped` counts the records that could not be used, `problems` describes the first of them, and
+    `withheld` counts the plans that they took off sale.
     """
 
     id: UUID
@@ -30,13 +35,17 @@ class Run:
     added: int
     changed: int
     withdrawn: int
+    skipped: int
+    withheld: int
+    problems: list[str]
     error: str
     dead: bool
 
 
 COLUMNS = f"""
     id, started_at, finished_at, plans_read, plans_expected, plan_count, added, changed, withdrawn,
-    error, finished_at is null and seen_at < now() - interval '{DEAD_AFTER} seconds' as dead
+    skipped, withheld, problems, error,
+    finished_at is null and seen_at < now() - interval '{DEAD_AFTER} seconds' as dead
 """
 
 END_DEAD = f"""
@@ -91,17 +100,32 @@ async def record_progress(connection: Connection, run: UUID, read: int, expected
 FINISH = """
 update catalogue.sync_runs
 set finished_at = clock_timestamp(), plans_read = $2, plan_count = $2, added = $3, changed = $4,
-    withdrawn = $5
+    withdrawn = $5, skipped = $6, withheld = $7, problems = $8
 where id = $1 and finished_at is null
 """
 
 
-async def finish(
-    connection: Connection, run: UUID, *, read: int, added: int, changed: int, withdrawn: int
-) -> bool:
+async def finish(connection: Connection, run: UUID, read: int, change: Change) -> bool:
     """Records success. False when the run was taken for dead: its result must not be kept."""
-    status = await connection.execute(FINISH, run, read, added, changed, withdrawn)
+    status = await connection.execute(
+        FINISH,
+        run,
+        read,
+        change.added,
+        change.changed,
+        change.withdrawn,
+        len(change.unusable),
+        change.withheld,
+        problems(change),
+    )
     return str(status) == "UPDATE 1"
+
+
+def problems(change: Change) -> list[str]:
+    """What is wrong with the first records that could not be used, and how many more there are."""
+    texts = [record.problem for record in change.unusable[:MOST_PROBLEMS]]
+    more = len(change.unusable) - len(texts)
+    return [*texts, f"and {more} more"] if more else texts
 
 
 FAIL = """
@@ -156,15 +180,19 @@ async def last_success(connection: Connection) -> Run | None:
 
 
 SINCE_SUCCESS = """
-select extract(epoch from now() - max(started_at))::float8
+select extract(epoch from now() - started_at)::float8 as age, skipped
 from catalogue.sync_runs where finished_at is not null and error = ''
+order by started_at desc limit 1
 """
 
 
-async def seconds_since_success(connection: Connection) -> float | None:
-    """By the database's clock, which all replicas share; None before the first success."""
-    seconds: float | None = await connection.fetchval(SINCE_SUCCESS)
-    return seconds
+async def since_success(connection: Connection) -> tuple[float | None, int]:
+    """Seconds since the last success, and how many records it could not use.
+
+    By the database's clock, which all replicas share; None before the first success.
+    """
+    row = await connection.fetchrow(SINCE_SUCCESS)
+    return (None, 0) if row is None else (row["age"], row["skipped"])
 
 
 def _run(row: Any) -> Run | None:
@@ -180,6 +208,9 @@ def _run(row: Any) -> Run | None:
         added=row["added"],
         changed=row["changed"],
         withdrawn=row["withdrawn"],
+        skipped=row["skipped"],
+        withheld=row["withheld"],
+        problems=row["problems"],
         error=row["error"],
         dead=row["dead"],
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -10,10 +10,11 @@ from uuid import UUID
 from kit import tracing
 from kit.db import Connection, Database
 from kit.errors import Failure, Kind
-from services.catalogue import runs, store
+from services.catalogue import intake, runs
 from services.catalogue.datasource import CatalogueDataSource
+from services.catalogue.intake import Change
 from services.catalogue.metrics import Metrics
-from services.catalogue.plan import Bundle
+from services.catalogue.reading import Reading
 from services.catalogue.runs import Run
 
 logger = logging.getLogger(__name__)
@@ -138,8 +139,9 @@ class Sync:
         """Until the last success, of whichever replica, is old enough."""
         while True:
             async with self._database.system() as connection:
-                age = await runs.seconds_since_success(connection)
+                age, skipped = await runs.since_success(connection)
             self._metrics.last_read(age)
+            self._metrics.skipped(skipped)
             if age is None or age >= self._every:
                 return
             await asyncio.sleep(self._every - age)
@@ -175,42 +177,31 @@ class Sync:
     async def _read_and_write(self, run: UUID, progress: _Progress) -> None:
         """Reads everything before it writes anything: a page that fails changes nothing."""
         currency = await self._source.get_currency()
-        bundles = await self._source.read_catalogue(progress.after_page)
+        reading = await self._source.read_catalogue(progress.after_page)
         async with self._database.system() as connection:
-            await self._refuse_loss(connection, bundles)
-            change = await store.upsert(connection, bundles, currency)
-            withdrawn = await store.withdraw_others(connection, bundles)
-            kept = await runs.finish(
-                connection,
-                run,
-                read=len(bundles),
-                added=change.added,
-                changed=change.changed,
-                withdrawn=withdrawn,
-            )
-            if not kept:  # raising undoes the writes
+            before = await intake.count_on_sale(connection)
+            change = await intake.write(connection, reading, currency)
+            await self._refuse_loss(connection, reading, before)
+            if not await runs.finish(connection, run, len(reading.bundles), change):
+                # Raising undoes the writes.
                 raise Failure(
                     Kind.CONFLICT, "RUN_TAKEN_OVER", "The reading took too long and was taken over"
                 )
             await runs.forget_old(connection)
-        self._metrics.read(len(bundles))
-        logger.info(
-            "catalogue read: %d plans, of them %d new and %d changed; %d withdrawn",
-            len(bundles),
-            change.added,
-            change.changed,
-            withdrawn,
-        )
+        self._metrics.read(len(reading.bundles))
+        self._metrics.skipped(len(change.unusable))
+        _log(reading, change)
 
-    async def _refuse_loss(self, connection: Connection, bundles: Sequence[Bundle]) -> None:
-        """An answer that lost most of the catalogue is more likely a fault than the truth."""
-        on_sale = await store.count_on_sale(connection)
-        if self._allow_shrink or (bundles and 2 * len(bundles) >= on_sale):
+    async def _refuse_loss(self, connection: Connection, reading: Reading, before: int) -> None:
+        """Refuses a result that lost most of the catalogue: more likely a fault than the truth."""
+        after = await intake.count_on_sale(connection)
+        if self._allow_shrink or (reading.bundles and 2 * after >= before):
             return
+        unusable = f"; {len(reading.unusable)} records can't be used" if reading.unusable else ""
         raise Failure(
             Kind.REFUSED,
             "CATALOGUE_SHRANK",
-            f"The provider's catalogue fell from {on_sale} plans to {len(bundles)}, so ours is kept;"
+            f"The provider's catalogue fell from {before} plans to {after}{unusable}, so ours is kept;"
             " if that is right, set CATALOGUE_ALLOW_SHRINK=true",
         )
 
@@ -222,6 +213,25 @@ class Sync:
         except Failure:
             # Left unfinished: it is taken for dead soon, and then it counts as failed.
             logger.warning("the failed reading could not be recorded: %s", error)
+
+
+def _log(reading: Reading, change: Change) -> None:
+    """One line for what was read, and one for all records that could not be used."""
+    logger.info(
+        "catalogue read: %d plans, of them %d new and %d changed; %d withdrawn",
+        len(reading.bundles),
+        change.added,
+        change.changed,
+        change.withdrawn,
+    )
+    if change.unusable:
+        logger.warning(
+            "catalogue: %d records can't be used, so %d plans are withheld and the others stay as they"
+            " were: %s",
+            len(change.unusable),
+            change.withheld,
+            "; ".join(runs.problems(change)),
+        )
 
 
 def _words(failure: Failure) -> str:

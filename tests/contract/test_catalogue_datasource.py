@@ -152,7 +152,8 @@ async def whole(neighbour: Neighbour) -> list[Bundle]:
 
 async def test_all_plans_are_every_page_of_the_sandbox(neighbour: Neighbour) -> None:
     told: list[tuple[int, int]] = []
-    bundles = await neighbour.source.read_catalogue(lambda *progress: told.append(progress))
+    reading = await neighbour.source.read_catalogue(lambda *progress: told.append(progress))
+    bundles = reading.bundles
     assert bundles == await whole(neighbour)
     assert told[-1] == (len(bundles), len(bundles))
     assert len(told) == 3
@@ -161,7 +162,8 @@ async def test_all_plans_are_every_page_of_the_sandbox(neighbour: Neighbour) -> 
 async def test_a_provider_that_ignores_pages_does_not_loop(neighbour: Neighbour) -> None:
     page = [{"name": "esim_a", "price": 1, "duration": 7}]
     await neighbour.answer_with("/catalogue", page, count=0)
-    assert len(await neighbour.source.read_catalogue(lambda read, expected: None)) == 1
+    reading = await neighbour.source.read_catalogue(lambda read, expected: None)
+    assert len(reading.bundles) == 1
     assert await neighbour.requests("/catalogue") == 2
 
 

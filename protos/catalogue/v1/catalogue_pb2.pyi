@@ -162,7 +162,9 @@ class DataPlan(_message.Message):
     autostart: _builtins.bool
     """True for a plan that starts when it is assigned, false for one that starts at first use."""
     withdrawn: _builtins.bool
-    """The provider no longer offers it; it stays readable because orders name it."""
+    """The provider no longer offers it, or its last record has no price that can be trusted; it stays readable because
+    orders name it.
+    """
     hidden: _builtins.bool
     """An administrator took it off sale here."""
     @_builtins.property
@@ -976,16 +978,27 @@ class SyncStatus(_message.Message):
     CHANGED_FIELD_NUMBER: _builtins.int
     WITHDRAWN_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    SKIPPED_FIELD_NUMBER: _builtins.int
+    WITHHELD_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
     plan_count: _builtins.int
     added: _builtins.int
     changed: _builtins.int
     withdrawn: _builtins.int
     error: _builtins.str
     """In words, when it failed; the plans stay as they were then."""
+    skipped: _builtins.int
+    """Records of the provider that could not be used. They stop none of the others: their plans stay as they were."""
+    withheld: _builtins.int
+    """Plans that were taken off sale because such a record has no price that can be trusted."""
     @_builtins.property
     def started_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def finished_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is wrong with the first of these records, a sentence each."""
+
     def __init__(
         self,
         *,
@@ -996,10 +1009,13 @@ class SyncStatus(_message.Message):
         changed: _builtins.int = ...,
         withdrawn: _builtins.int = ...,
         error: _builtins.str = ...,
+        skipped: _builtins.int = ...,
+        withheld: _builtins.int = ...,
+        problems: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["finished_at", b"finished_at", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "changed", b"changed", "error", b"error", "finished_at", b"finished_at", "plan_count", b"plan_count", "started_at", b"started_at", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "changed", b"changed", "error", b"error", "finished_at", b"finished_at", "plan_count", b"plan_count", "problems", b"problems", "skipped", b"skipped", "started_at", b"started_at", "withdrawn", b"withdrawn", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

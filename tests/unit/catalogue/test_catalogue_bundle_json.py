@@ -1,5 +1,6 @@
 """The provider's bundles as values: what is essential, what may be absent, what is never believed."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -62,6 +63,18 @@ def test_the_amount_of_an_unlimited_bundle_is_never_believed() -> None:
         assert read_bundle({**LEAST, "unlimited": True, "dataAmount": amount}).data_mb is None
 
 
+@pytest.mark.parametrize("amount", [-1, Decimal("-1.0")])
+def test_an_amount_of_minus_one_is_unlimited_where_nothing_else_is_said(amount: Any) -> None:
+    bundle = read_bundle({**LEAST, "dataAmount": amount})
+    assert (bundle.unlimited, bundle.data_mb) == (True, None)
+    # Odd values of `unlimited` say nothing; false says that it is limited, by an unknown amount.
+    assert read_bundle({**LEAST, "dataAmount": amount, "unlimited": "yes"}).unlimited
+    allowance = {"type": "DATA", "amount": amount, "unit": "MB"}
+    assert read_bundle({**LEAST, "allowances": [allowance]}).unlimited
+    limited = read_bundle({**LEAST, "dataAmount": amount, "unlimited": False})
+    assert (limited.unlimited, limited.data_mb) == (False, None)
+
+
 def test_allowances_stand_in_for_deprecated_fields() -> None:
     fixed = {"type": "DATA", "amount": 3000, "unit": "MB", "unlimited": False}
     assert read_bundle({**LEAST, "allowances": [fixed]}).data_mb == 3000
@@ -81,6 +94,12 @@ def test_unknown_keys_and_odd_optional_ones_are_ignored() -> None:
         "autostart": "yes",
     }
     assert read_bundle(odd) == read_bundle(LEAST)
+
+
+def test_text_that_is_too_long_for_an_index_is_left_out() -> None:
+    long = "x" * 501
+    odd = {**LEAST, "description": long, "groups": [long, "A"], "profileName": long}
+    assert read_bundle(odd) == replace(read_bundle(LEAST), groups=("A",))
 
 
 def test_signs_that_no_database_keeps_are_left_out() -> None:
@@ -125,6 +144,19 @@ def test_countries_keep_their_order() -> None:
         {**LEAST, "duration": Decimal("1E+999999")},
         {**LEAST, "countries": [{"name": "France"}]},
         {**LEAST, "countries": [{"iso": "FR"}]},
+        {**LEAST, "countries": "France"},
+        {**LEAST, "countries": {"name": "France", "iso": "FR"}},
+        {**LEAST, "countries": ["FR"]},
+        {**LEAST, "countries": [{"name": "France", "iso": "FR"}] * 501},
+        {**LEAST, "name": "x" * 201},
+        {**LEAST, "name": "esim_\ufffd"},
+        {**LEAST, "price": Decimal("9" * 5000)},
+        {**LEAST, "price": exact_json.LARGEST},
+        {**LEAST, "duration": Decimal("9" * 5000)},
+        {**LEAST, "dataAmount": "1000"},
+        {**LEAST, "dataAmount": -5},
+        {**LEAST, "dataAmount": Decimal("9" * 5000)},
+        {**LEAST, "dataAmount": [1000]},
     ],
 )
 def test_what_a_sale_needs_must_be_there(row: Any) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from cli.examine_catalogue import findings
 from cli.examine_machine import packages, processes
 from cli.examine_neighbours import clock
 from cli.finding import Finding
+from protos.catalogue.v1 import catalogue_pb2 as pb
 
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 
@@ -61,3 +63,22 @@ def test_a_missing_key_is_told_for_each_process_that_needs_it() -> None:
 def test_a_finding_shows_its_remedy_on_a_line_of_its_own() -> None:
     assert str(Finding("all is well")) == "OK     all is well"
     assert str(Finding("no key", "set it")) == "WRONG  no key\n       -> set it"
+
+
+def test_the_last_sync_is_reported_with_the_records_that_it_skipped() -> None:
+    fine = pb.SyncStatus(plan_count=8)
+    assert [f.remedy for f in findings(pb.GetSyncStatusResponse(last=fine))] == [None]
+    assert findings(pb.GetSyncStatusResponse())[0].remedy is None
+
+    odd = [f"bundle esim_{letter} has no price" for letter in "abcde"]
+    skipped = pb.SyncStatus(plan_count=8, skipped=5, withheld=4, problems=odd)
+    [finding] = findings(pb.GetSyncStatusResponse(last=skipped))
+    assert "5 records of the provider's catalogue can't be used, and 4 plans" in finding.text
+    assert "esim_a" in finding.text
+    assert finding.text.endswith("esim_c has no price and 2 more")
+    assert finding.remedy is not None
+
+    failed = pb.SyncStatus(error="The provider is away.")
+    [finding] = findings(pb.GetSyncStatusResponse(last=failed))
+    assert "The provider is away." in finding.text
+    assert finding.remedy is not None

@@ -50,3 +50,23 @@ def test_other_types_are_refused_by_name() -> None:
 def test_what_is_not_json_is_a_value_error(text: str | bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the words are the standard library's
         exact_json.loads(text)
+
+
+def test_one_absurd_number_leaves_the_rest_readable() -> None:
+    digits = "9" * 5000
+    read = exact_json.loads(
+        f"[{digits}, -{digits}, 1E999999999999999999999, -1e99999999999999999999, 2]"
+    )
+    assert read == [
+        Decimal(digits),
+        Decimal(f"-{digits}"),
+        exact_json.LARGEST,
+        exact_json.LARGEST.copy_negate(),
+        2,
+    ]
+    assert exact_json.loads("1E-99999999999999999999999") == 0
+    assert exact_json.loads(exact_json.dumps(read)) == read
+
+
+def test_a_lenient_reader_takes_nan_and_infinity_as_null() -> None:
+    assert exact_json.loads("[NaN, Infinity, -Infinity, 1]", lenient=True) == [None, None, None, 1]

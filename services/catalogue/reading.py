@@ -1,0 +1,83 @@
+"""The records of one reading of the catalogue: the usable ones, and what is wrong with the others."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from kit.errors import Failure
+from services.catalogue.bundle_json import bad_answer, bundle_name, read_bundle, readable_price
+from services.catalogue.plan import Bundle
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A record that no plan can be made of.
+
+    `name` is empty when the record names no bundle. `price` is what it costs now, or None when its
+    price can't be trusted. `refused` marks one that only the database refused.
+    """
+
+    name: str
+    problem: str
+    price: Decimal | None = None
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All records of the catalogue. One that can't be used stops none of the others."""
+
+    bundles: list[Bundle]
+    unusable: list[Unusable]
+
+    @property
+    def complete(self) -> bool:
+        """False when a bundle may be missing only because its record names no bundle."""
+        return all(record.name for record in self.unusable)
+
+
+def read_records(rows: Iterable[Any]) -> Reading:
+    """Reads every record on its own; a bundle that is listed several times counts once.
+
+    Raises Failure UNAVAILABLE (PROVIDER_BAD_ANSWER) when there are records, and none can be used.
+    """
+    bundles: dict[str, Bundle] = {}
+    broken: dict[str, Unusable] = {}
+    nameless: list[Unusable] = []
+    contradictory: dict[str, Unusable] = {}
+    for row in rows:
+        found = _read(row)
+        if isinstance(found, Bundle):
+            other = bundles.setdefault(found.name, found)
+            bundles[found.name] = found
+            if other.price != found.price:
+                text = f"bundle {found.name} is listed at two prices"
+                contradictory[found.name] = Unusable(found.name, text)
+        elif found.name:
+            broken[found.name] = found
+        else:
+            nameless.append(found)
+    unusable = [
+        *contradictory.values(),
+        *(record for name, record in broken.items() if name not in bundles),
+        *nameless,
+    ]
+    usable = [bundle for name, bundle in bundles.items() if name not in contradictory]
+    if unusable and not usable:
+        raise bad_answer(f"of its {len(unusable)} records none is usable; {unusable[0].problem}")
+    return Reading(usable, unusable)
+
+
+def _read(row: Any) -> Bundle | Unusable:
+    try:
+        return read_bundle(row)
+    except Failure as failure:
+        problem = failure.details["problem"]
+    except Exception as error:  # whatever is wrong with one record, it must stop no other
+        logger.exception("a record of the catalogue met an unexpected error")
+        problem = f"a bundle can't be read: {type(error).__name__}"
+    return Unusable(bundle_name(row) or "", problem, readable_price(row))

@@ -1,0 +1,81 @@
+"""Readings of the catalogue: one bad record stops no other, and only garbage is refused as a whole."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from kit.errors import Failure
+from services.catalogue import bundle_json, reading
+from services.catalogue.reading import Unusable, read_records
+
+GOOD: dict[str, Any] = {"name": "esim_good", "price": 2, "duration": 30}
+ODD: dict[str, Any] = {"name": "esim_odd", "price": 3, "duration": 7}
+
+
+@pytest.mark.parametrize(
+    ("change", "price"),
+    [
+        ({"price": None}, None),
+        ({"price": "3"}, None),
+        ({"price": -3}, None),
+        ({"price": Decimal("NaN")}, None),
+        ({"price": {}}, None),
+        ({"duration": None}, 3),
+        ({"duration": "7"}, 3),
+        ({"dataAmount": "1000"}, 3),
+        ({"countries": 1}, 3),
+    ],
+)
+def test_a_bad_record_is_named_with_its_price_if_that_can_be_trusted(
+    change: dict[str, Any], price: int | None
+) -> None:
+    read = read_records([{**ODD, **change}, GOOD])
+    assert [bundle.name for bundle in read.bundles] == ["esim_good"]
+    [record] = read.unusable
+    assert (record.name, record.price) == ("esim_odd", price)
+    assert "bundle esim_odd" in record.problem
+    assert read.complete
+
+
+@pytest.mark.parametrize("row", [None, 1, [], {}, {**ODD, "name": None}, {**ODD, "name": ["x"]}])
+def test_a_record_that_names_no_bundle_leaves_the_reading_incomplete(row: Any) -> None:
+    read = read_records([row, GOOD])
+    assert [bundle.name for bundle in read.bundles] == ["esim_good"]
+    assert [record.name for record in read.unusable] == [""]
+    assert not read.complete
+
+
+def test_a_bundle_listed_twice_counts_once() -> None:
+    assert len(read_records([GOOD, {**GOOD, "description": "newer"}]).bundles) == 1
+    broken_too = read_records([GOOD, {**GOOD, "duration": None}])
+    assert (len(broken_too.bundles), broken_too.unusable) == (1, [])
+
+
+def test_a_bundle_listed_at_two_prices_has_none() -> None:
+    read = read_records([ODD, GOOD, {**ODD, "price": 4}, ODD])
+    assert [bundle.name for bundle in read.bundles] == ["esim_good"]
+    assert read.unusable == [Unusable("esim_odd", "bundle esim_odd is listed at two prices")]
+
+
+def test_records_of_which_none_is_usable_are_a_bad_answer() -> None:
+    with pytest.raises(Failure, match="of its 2 records none is usable") as caught:
+        read_records([None, {**GOOD, "price": "2"}])
+    assert caught.value.reason == "PROVIDER_BAD_ANSWER"
+    assert read_records([]).bundles == []
+
+
+def test_an_unexpected_error_in_one_record_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    read_bundle = bundle_json.read_bundle
+
+    def reads(row: Any) -> Any:
+        if row["name"] == "esim_odd":
+            raise ZeroDivisionError
+        return read_bundle(row)
+
+    monkeypatch.setattr(reading, "read_bundle", reads)
+    read = read_records([ODD, GOOD])
+    assert [bundle.name for bundle in read.bundles] == ["esim_good"]
+    assert read.unusable == [
+        Unusable("esim_odd", "a bundle can't be read: ZeroDivisionError", Decimal(3))
+    ]
