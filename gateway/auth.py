@@ -1,6 +1,7 @@
 """The @auth directive: what marks a field in the schema is what guards it."""
 
 from collections.abc import Callable
+from enum import Enum
 from inspect import isawaitable
 from typing import Any, TypeVar
 
@@ -10,9 +11,20 @@ from strawberry.extensions import FieldExtension
 from strawberry.schema_directive import Location
 from strawberry.types.field import StrawberryField
 
-from gateway.context import Info
+from gateway.context import Context, Info
+from kit.auth import Role
 
 Resolver = TypeVar("Resolver", bound=Callable[..., Any])
+
+
+@strawberry.enum(description="What a session may do.")
+class AuthRole(Enum):
+    CUSTOMER = strawberry.enum_value(
+        "CUSTOMER", description="A signed-in user, who reaches their own things."
+    )
+    ADMIN = strawberry.enum_value(
+        "ADMIN", description="An administrator, who reaches everybody's things."
+    )
 
 
 @strawberry.schema_directive(
@@ -23,19 +35,35 @@ Resolver = TypeVar("Resolver", bound=Callable[..., Any])
 class Auth:
     """Shown in the SDL on every field that SessionRequired guards."""
 
+    role: AuthRole | None = strawberry.directive_field(
+        name="role",
+        default=strawberry.UNSET,
+    )
+
 
 class SessionRequired(FieldExtension):
-    """Puts @auth on its field, and lets the field resolve only for callers with a session."""
+    """Puts @auth on its field, and lets the field resolve only for callers with such a session."""
+
+    def __init__(self, role: AuthRole | None = None) -> None:
+        self._role = role
+
+    def check(self, context: Context) -> None:
+        """Raises Failure UNAUTHENTICATED without a session, FORBIDDEN for one of another role."""
+        if self._role is None:
+            context.require_session()
+        else:
+            context.require_role(Role[self._role.name])
 
     def apply(self, field: StrawberryField) -> None:
         # Called for each schema that is built, on the same field.
-        if Auth() not in field.directives:
-            field.directives.append(Auth())
+        directive = Auth() if self._role is None else Auth(role=self._role)
+        if directive not in field.directives:
+            field.directives.append(directive)
 
     async def resolve_async(
         self, next_: Callable[..., Any], source: Any, info: Info, **kwargs: Any
     ) -> Any:
-        info.context.require_session()
+        self.check(info.context)
         resolved = next_(source, info, **kwargs)
         # A subscription's is a generator, which is given on as it is.
         return await resolved if isawaitable(resolved) else resolved
@@ -45,6 +73,14 @@ def auth_field(*, description: str, name: str | None = None) -> Callable[[Resolv
     """Makes a method a query or mutation that needs a session."""
     made: Callable[[Resolver], Resolver] = strawberry.field(
         name=name, description=description, extensions=[SessionRequired()]
+    )
+    return made
+
+
+def admin_field(*, description: str, name: str | None = None) -> Callable[[Resolver], Resolver]:
+    """Makes a method a query or mutation for administrators."""
+    made: Callable[[Resolver], Resolver] = strawberry.field(
+        name=name, description=description, extensions=[SessionRequired(AuthRole.ADMIN)]
     )
     return made
 

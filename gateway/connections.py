@@ -72,6 +72,9 @@ class OrderEdge:
 class OrderConnection:
     edges: list[OrderEdge] = strawberry.field(description="The orders of the page.")
     page_info: PageInfo = strawberry.field(description="Where the page stands.")
+    total_count: int = strawberry.field(
+        description="Number of orders that match on all pages together; counting stops at 10,000."
+    )
 
 
 @strawberry.type(name="ESIMEdge", description="An eSIM, and its place.")
@@ -84,6 +87,9 @@ class ESIMEdge:
 class ESIMConnection:
     edges: list[ESIMEdge] = strawberry.field(description="The eSIMs of the page.")
     page_info: PageInfo = strawberry.field(description="Where the page stands.")
+    total_count: int = strawberry.field(
+        description="Number of eSIMs on all pages together; counting stops at 10,000."
+    )
 
 
 FirstArgument = Annotated[int, strawberry.argument(description=f"At most so many, 1 to {MOST}.")]
@@ -137,21 +143,7 @@ class ConnectionQueries:
         after: AfterArgument = None,
         filter: orders.FilterArgument = None,  # noqa: A002 - as in myOrders
     ) -> OrderConnection:
-        request = orders_pb2.ListOrdersRequest(
-            filter=orders.own(info.context, filter),
-            page_size=_size(first),
-            page_token=after or "",
-            with_row_tokens=True,
-        )
-        page = await _page(info.context.call(info.context.peers.orders.ListOrders, request))
-        info.context.spend(len(page.orders))
-        return OrderConnection(
-            edges=[
-                OrderEdge(cursor=token, node=Order.of(order))
-                for token, order in zip(page.row_tokens, page.orders, strict=True)
-            ],
-            page_info=_info(page, after),
-        )
+        return await order_page(info, orders.own(info.context, filter), first, after)
 
     @auth_field(description="The caller's own eSIMs, newest first, page by page.")
     async def esims(
@@ -165,6 +157,7 @@ class ConnectionQueries:
             with_row_tokens=True,
             fresh=bundled,
             with_bundles=bundled,
+            with_total="totalCount" in selected(info),
         )
         page = await _page(info.context.call(info.context.peers.esims.ListESIMs, request))
         info.context.loaders.came_with(page)
@@ -175,7 +168,31 @@ class ConnectionQueries:
                 for token, esim in zip(page.row_tokens, page.esims, strict=True)
             ],
             page_info=_info(page, after),
+            total_count=page.total_size,
         )
+
+
+async def order_page(
+    info: Info, wanted: orders_pb2.OrderFilter, first: int, after: str | None
+) -> OrderConnection:
+    """One page of the orders that match; raises Failure INVALID for its size or its cursor."""
+    request = orders_pb2.ListOrdersRequest(
+        filter=wanted,
+        page_size=_size(first),
+        page_token=after or "",
+        with_row_tokens=True,
+        with_total="totalCount" in selected(info),
+    )
+    page = await _page(info.context.call(info.context.peers.orders.ListOrders, request))
+    info.context.spend(len(page.orders))
+    return OrderConnection(
+        edges=[
+            OrderEdge(cursor=token, node=Order.of(order))
+            for token, order in zip(page.row_tokens, page.orders, strict=True)
+        ],
+        page_info=_info(page, after),
+        total_count=page.total_size,
+    )
 
 
 def _size(first: int) -> int:

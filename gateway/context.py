@@ -137,6 +137,17 @@ class Context:
             )
         return self.session
 
+    def require_role(self, role: Role) -> Session:
+        """Raises Failure UNAUTHENTICATED without a session, FORBIDDEN for one of another role."""
+        session = self.require_session()
+        if session.role is not role:
+            raise Failure(
+                Kind.FORBIDDEN,
+                "FORBIDDEN",
+                f"Not allowed: this needs the session of an account whose role is {role.value}",
+            )
+        return session
+
     def own_id(self) -> str | None:
         """For lists of the caller's own: an administrator's session would reach everybody's."""
         session = self.session

@@ -42,12 +42,16 @@ CHANGE = 100
 DRAWING = 100
 # Plans of a filter are counted up to seven ways: some 40 ms of a core for the provider's catalogue.
 COUNTING = 2_000
+# Rows of a customer, or of a shop, are counted to 10,000 at most: some 4 ms of the database.
+COUNTING_ROWS = 200
 # The whole description of the schema, which tools read at once: some 1,500 objects.
 INTROSPECTION = 2_000
 
 # Work beyond the objects, for each row.
 WORK = {
     "Query.dataPlanFacets": COUNTING,
+    "OrderConnection.totalCount": COUNTING_ROWS,
+    "ESIMConnection.totalCount": COUNTING_ROWS,
     "ESIM.bundles": PROVIDER,
     "ESIM.usage": PROVIDER,
     "ESIM.qrCode": DRAWING,
@@ -58,7 +62,11 @@ WORK = {
     "Order.timeline": LOOKUP,
 }
 # Nested fields that a service is called for.
-CALLS = frozenset(WORK) - {"ESIM.qrCode"}
+CALLS = frozenset(WORK) - {
+    "ESIM.qrCode",
+    "OrderConnection.totalCount",
+    "ESIMConnection.totalCount",
+}
 # How long a list is taken to be where no argument says it.
 ASSUMED = {
     "Query.dataPlans": 6_000,  # the provider's catalogue has 5,221 plans
@@ -73,6 +81,7 @@ ASSUMED = {
     "Order.esims": 2,  # at most 10, but nearly always one
     "Order.timeline": 10,  # the longest way has that many steps
     "ESIM.bundles": 5,  # the first, and what was added since; old ones are dropped from the answers
+    "SetFeaturedPlansResult.plans": 50,  # the most that may be chosen
     "CancelOrderResult.revoked": 10,  # one for each eSIM of an order
     "Subscription.myESIMsUpdated": 500,  # the most that an event holds
 }

@@ -26,6 +26,8 @@ LazyESIM = Annotated["ESIM", strawberry.lazy("gateway.esims")]
 # The most that the service gives at once. The documented list has no paging: whoever has more orders
 # narrows them with the filter.
 MOST = 500
+# Whose an order is once its customer was erased.
+NOBODY = frozenset({"", "00000000-0000-0000-0000-000000000000"})
 
 
 @strawberry.enum(description="How far an order is.")
@@ -91,6 +93,15 @@ class Order(View):
     )
     auto_activate: bool = read(
         "auto_activate", description="Whether its bundles are followed until they are in force."
+    )
+    customer_id: strawberry.ID | None = read(
+        exactly(lambda order: None if order.customer_id in NOBODY else order.customer_id),
+        description="Id of the account that bought it; null once that customer's data was erased.",
+    )
+    needs_review: bool = read(
+        "needs_review",
+        description="True if an operator has to settle it; shown to administrators only, false to"
+        " customers.",
     )
     created_at: datetime = read(recorded("created_at"), description="When it was recorded.")
     updated_at: datetime = read(recorded("updated_at"), description="When it last changed.")
@@ -182,11 +193,22 @@ class OrderQueries:
 def own(context: Context, wanted: OrderFilter | None) -> orders_pb2.OrderFilter:
     """The caller's own orders that match; raises Failure INVALID."""
     wanted = wanted or OrderFilter()
+    return matching(wanted.status, wanted.from_date, wanted.to_date, customer_id=context.own_id())
+
+
+def matching(
+    status: OrderStatus | None,
+    from_date: datetime | None,
+    to_date: datetime | None,
+    *,
+    customer_id: str | None,
+) -> orders_pb2.OrderFilter:
+    """The service's filter; raises Failure INVALID."""
     return orders_pb2.OrderFilter(
-        statuses=_statuses(wanted.status),
-        from_date=_moment("filter.from_date", wanted.from_date),
-        to_date=_moment("filter.to_date", wanted.to_date),
-        customer_id=context.own_id(),
+        statuses=_statuses(status),
+        from_date=_moment("filter.from_date", from_date),
+        to_date=_moment("filter.to_date", to_date),
+        customer_id=customer_id,
     )
 
 

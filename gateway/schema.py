@@ -13,6 +13,8 @@ from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types.execution import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
+from gateway.accounts import AccountQueries
+from gateway.administration import AdministrationMutations, AdministrationQueries
 from gateway.admission import Admission, Admitted
 from gateway.completion.executor import OPERATIONS, Completing
 from gateway.completion.resolving import Left, remember_arguments
@@ -34,12 +36,20 @@ ENTITIES = ("DataPlan", "Order", "ESIM")
 
 
 @strawberry.type(description="What can be asked.")
-class Query(PlanQueries, FacetQueries, OrderQueries, ESIMQueries, ConnectionQueries):
+class Query(
+    PlanQueries,
+    FacetQueries,
+    OrderQueries,
+    ESIMQueries,
+    ConnectionQueries,
+    AccountQueries,
+    AdministrationQueries,
+):
     """All queries."""
 
 
 @strawberry.type(description="What can be changed.")
-class Mutation(OrderMutations, ESIMMutations):
+class Mutation(OrderMutations, ESIMMutations, AdministrationMutations):
     """All mutations."""
 
 

@@ -4,8 +4,9 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -54,7 +55,23 @@ CLAIMS = ("sub", "role", "app_metadata")
 
 # One statement does both, so a session costs one round trip. Both end with the transaction.
 BEGIN_SESSION = "select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)"
+# What runs when the transaction of this context has committed; None outside of one.
+_after_commit: ContextVar[list[Callable[[], None]] | None] = ContextVar(
+    "after_commit", default=None
+)
 MIGRATION_APPLIED = "select exists (select from migrations.applied where name = $1)"
+
+
+def after_commit(act: Callable[[], None]) -> None:
+    """Runs `act` once the transaction that is open here has committed; never when it is rolled back.
+
+    Without an open transaction it runs at once.
+    """
+    waiting = _after_commit.get()
+    if waiting is None:
+        act()
+    else:
+        waiting.append(act)
 
 
 class Database:
@@ -146,19 +163,26 @@ class Database:
     @asynccontextmanager
     async def _transaction(self, role: str, claims: Mapping[str, Any]) -> AsyncIterator[Connection]:
         asked = time.perf_counter()
+        outer, acts = _after_commit.get(), list[Callable[[], None]]()
         try:
             async with self._pool.acquire() as connection:
                 self._metrics.waited(time.perf_counter() - asked)
                 async with connection.transaction():
                     seen = json.dumps({name: claims[name] for name in CLAIMS if name in claims})
                     await connection.fetchrow(BEGIN_SESSION, f"{self._owner}_{role}", seen)
+                    _after_commit.set(acts)
                     yield connection
+                # Committed; a connection that is lost from here on changes nothing about it.
+                for act in acts:
+                    act()
         except PASSING as error:
             self._metrics.failed(error)
             logger.warning("database unavailable: %s", error)
             raise Failure(
                 Kind.UNAVAILABLE, "DATABASE_UNAVAILABLE", "The database is away; try again soon"
             ) from error
+        finally:
+            _after_commit.set(outer)
 
     async def ready(self) -> bool:
         """Whether the server answers now."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
@@ -11,6 +11,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from kit.auth import Verifier
+from kit.operator_log import Acts
 from kit.rpc_guard import Access, Guard
 from kit.tls import PLAIN, TLS
 
@@ -36,11 +37,15 @@ SERVER_OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One gRPC service: its descriptor, how to add it to a server, and who may call each method."""
+    """One gRPC service: its descriptor, how to add it to a server, and who may call each method.
+
+    `acts` are the methods whose calls by administrators and operators are logged.
+    """
 
     descriptor: ServiceDescriptor
     add: Callable[[grpc.aio.Server], None]
     access: Mapping[str, Access]
+    acts: Acts = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ async def start(
 
     Connections end when they are `connection_age` s old, and their callers look the name up again.
     """
-    guard = Guard(service.descriptor, service.access, verifier)
+    guard = Guard(service.descriptor, service.access, verifier, service.acts)
     options = (*SERVER_OPTIONS, ("grpc.max_connection_age_ms", int(connection_age * 1000)))
     server = grpc.aio.server(interceptors=[guard], options=options)
     service.add(server)

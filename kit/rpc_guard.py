@@ -14,7 +14,7 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import DecodeError
 
-from kit import request_id, rpc_tracing, tokens
+from kit import operator_log, request_id, rpc_tracing, tokens
 from kit.auth import Role, Session, Verifier
 from kit.errors import Failure, Kind
 from kit.rpc_errors import CODES, to_status
@@ -67,12 +67,17 @@ class Guard(grpc.aio.ServerInterceptor):
     """
 
     def __init__(
-        self, service: ServiceDescriptor, access: Mapping[str, Access], verifier: Verifier
+        self,
+        service: ServiceDescriptor,
+        access: Mapping[str, Access],
+        verifier: Verifier,
+        acts: operator_log.Acts | None = None,
     ) -> None:
         declared, there = set(access), {method.name for method in service.methods}
         if declared != there:
             raise ValueError(f"access of {service.full_name}: {sorted(declared ^ there)} differ")
         self._access = {f"/{service.full_name}/{name}": rule for name, rule in access.items()}
+        self._acts = acts or {}
         self._verifier = verifier
         self._metrics = ServerMetrics()
         self._streams: set[asyncio.Task[None]] = set()
@@ -101,7 +106,9 @@ class Guard(grpc.aio.ServerInterceptor):
     def _unary(self, method: str, handler: Any) -> Callable[[bytes, Any], Awaitable[Any]]:
         async def call(body: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             async with self._served(method, context):
-                return await handler.unary_unary(_decode(handler, body), context)
+                request = _decode(handler, body)
+                with operator_log.logged(self._acts, method, session(), request):
+                    return await handler.unary_unary(request, context)
 
         return call
 
@@ -111,16 +118,18 @@ class Guard(grpc.aio.ServerInterceptor):
                 if self._ending:
                     raise _ended()
                 # A task of its own, so that it can be ended while it waits for whatever it may.
-                sending = asyncio.create_task(_send(handler, body, context, span))
+                request = _decode(handler, body)
+                sending = asyncio.create_task(_send(handler, request, context, span))
                 self._streams.add(sending)
                 try:
-                    left = self._verifier.seconds_left(session())
-                    await asyncio.wait({sending}, timeout=left)
-                    if not sending.done():
-                        tokens.refuse("TOKEN_EXPIRED", "the token has expired")
-                    if sending.cancelled():
-                        raise _ended()
-                    sending.result()
+                    with operator_log.logged(self._acts, method, session(), request):
+                        left = self._verifier.seconds_left(session())
+                        await asyncio.wait({sending}, timeout=left)
+                        if not sending.done():
+                            tokens.refuse("TOKEN_EXPIRED", "the token has expired")
+                        if sending.cancelled():
+                            raise _ended()
+                        sending.result()
                 finally:
                     self._streams.discard(sending)
                     sending.cancel()
@@ -230,9 +239,9 @@ def _failure(method: str, error: Exception) -> Failure:
 
 
 async def _send(
-    handler: Any, body: bytes, context: grpc.aio.ServicerContext[Any, Any], span: Spanned
+    handler: Any, request: Any, context: grpc.aio.ServicerContext[Any, Any], span: Spanned
 ) -> None:
-    async with aclosing(handler.unary_stream(_decode(handler, body), context)) as messages:
+    async with aclosing(handler.unary_stream(request, context)) as messages:
         async for message in messages:
             writing = asyncio.ensure_future(context.write(message))
             try:

@@ -17,7 +17,7 @@ from webhooks.delivery import Lane
 from webhooks.events import Owner
 from webhooks.metrics import Metrics
 from webhooks.owners import Owners
-from webhooks.servicer import ACCESS, WebhooksServicer
+from webhooks.servicer import ACCESS, ACTS, WebhooksServicer
 from webhooks.settings import Settings
 from webhooks.upkeep import Upkeep
 
@@ -75,6 +75,7 @@ async def serve(
                     servicer, server
                 ),
                 ACCESS,
+                ACTS,
             ),
             host=settings.admin_host,
             port=settings.admin_port,

@@ -9,6 +9,7 @@ from kit import log, page_token, timestamps
 from kit.checks import Checks
 from kit.db import Database
 from kit.errors import Failure, Kind, invalid
+from kit.operator_log import Acts
 from kit.rpc_guard import Access
 from protos.webhooks.v1 import webhooks_pb2 as pb
 from protos.webhooks.v1 import webhooks_pb2_grpc
@@ -24,6 +25,12 @@ ACCESS: Mapping[str, Access] = {
     "GetStats": Access.ADMIN,
     "ExportEvents": Access.SERVICE,
     "EraseEvents": Access.SERVICE,
+}
+# Logged with these fields where an administrator or an operator makes the call.
+ACTS: Acts = {
+    "ReplayEvents": ("event_ids", "filter"),
+    "ExportEvents": (),
+    "EraseEvents": (),
 }
 USUAL_PAGE, MOST_PER_PAGE, MOST_IDS = 50, 500, 1_000
 # Bodies that are read at a time when events without an owner are replayed.

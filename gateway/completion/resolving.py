@@ -49,7 +49,7 @@ class Method:
         self._info_name = method.info_parameter.name
         self._declared = declared
         self._made_from = made_from
-        self._guarded = bool(declared.extensions)
+        self._guards: list[Any] = list(declared.extensions)
         self._known: dict[Any, dict[str, Any]] = {}
 
     async def call(self, raw_info: Any, given: dict[str, Any]) -> Any:
@@ -63,8 +63,8 @@ class Method:
 
     async def called(self, info: Any, arguments: dict[str, Any]) -> Any:
         """Calls it with arguments that were converted."""
-        if self._guarded:
-            info.context.require_session()
+        for guard in self._guards:
+            guard.check(info.context)
         return await self._function(None, **{self._info_name: info}, **arguments)
 
     def arguments(self, info: strawberry.Info, given: dict[str, Any]) -> dict[str, Any]:

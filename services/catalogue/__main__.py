@@ -16,7 +16,7 @@ from kit.provider_shared import SharedTokens
 from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
 from services.catalogue.datasource import CatalogueDataSource
 from services.catalogue.live import CHANNEL, Live
-from services.catalogue.servicer import ACCESS, CatalogueServicer
+from services.catalogue.servicer import ACCESS, ACTS, CatalogueServicer
 from services.catalogue.settings import Settings
 from services.catalogue.stocktaking import Stocktaking
 from services.catalogue.sync import Sync
@@ -64,6 +64,7 @@ async def serve(
                     servicer, server
                 ),
                 ACCESS,
+                ACTS,
             ),
             host=service.host,
             port=service.port,

@@ -9,6 +9,7 @@ from kit.auth import Role
 from kit.checks import Checks
 from kit.db import Connection, Database
 from kit.errors import Failure, Kind
+from kit.operator_log import Acts
 from kit.rpc_guard import Access
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.catalogue.v1 import catalogue_pb2_grpc
@@ -42,6 +43,12 @@ ACCESS: Mapping[str, Access] = {
     "SetPlanHidden": Access.ADMIN,
     "SyncCatalogue": Access.ADMIN,
     "GetSyncStatus": Access.ADMIN,
+}
+# Logged with these fields where an administrator or an operator makes the call.
+ACTS: Acts = {
+    "SetFeaturedPlans": ("plan_ids",),
+    "SetPlanHidden": ("plan_id", "hidden"),
+    "SyncCatalogue": (),
 }
 
 

@@ -15,6 +15,7 @@ from kit.notify import Notices
 from kit.provider import Provider
 from kit.provider_shared import SharedTokens
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc
+from services.esims.access import ACCESS, ACTS
 from services.esims.apply_events import Events
 from services.esims.datasource import ESIMsDataSource
 from services.esims.freshen import Readings
@@ -23,7 +24,7 @@ from services.esims.reference import References
 from services.esims.refresh import Refresh
 from services.esims.register import Registration
 from services.esims.rounds import Rounds
-from services.esims.servicer import ACCESS, ESIMsServicer, Parts
+from services.esims.servicer import ESIMsServicer, Parts
 from services.esims.settings import Settings
 from services.esims.suspend import Suspension
 from services.esims.watch import Watch
@@ -93,6 +94,7 @@ async def serve(
                 ESIMsServicer(parts), server
             ),
             ACCESS,
+            ACTS,
         )
         verifier = Verifier(
             supabase_url=settings.service.sessions.supabase_url,

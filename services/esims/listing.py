@@ -19,6 +19,7 @@ class Page:
     """Up to `size` eSIMs that follow the creation time and id `after`, newest first.
 
     `fresh`: those that are old are to be read from the provider before. `bundles`: theirs are wanted.
+    `total`: the eSIMs of all pages are to be counted.
     """
 
     wanted: Filter
@@ -26,12 +27,26 @@ class Page:
     size: int
     fresh: bool
     bundles: bool
+    total: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The eSIMs of a page, whether more follow, their bundles, and the count of all pages.
+
+    `bundles` is empty and `total` is 0 where the page does not ask for them.
+    """
+
+    esims: list[ESIM]
+    more: bool
+    bundles: list[Bundle]
+    total: int
 
 
 async def list_page(
     database: Database, readings: Readings, session: Session, page: Page, time_left: float | None
-) -> tuple[list[ESIM], bool, list[Bundle]]:
-    """What the session may see of the page, a customer only their own; whether more follows; bundles.
+) -> Listed:
+    """What the session may see of the page, a customer only their own.
 
     Readings take `time_left` seconds at most. Raises Failure FORBIDDEN where a customer names whose.
     """
@@ -46,6 +61,7 @@ async def list_page(
         wanted = replace(wanted, customer_id=session.user_id)
     async with database.session(session) as connection:
         found = await store.list_page(connection, wanted, page.after, page.size + 1)
+        total = await store.count(connection, wanted) if page.total else 0
     esims, more = found[: page.size], len(found) > page.size
     if page.fresh:
         await readings.freshen(esims, time_left=time_left)
@@ -57,4 +73,4 @@ async def list_page(
             if page.bundles:
                 bundles = await bundle_store.list_of_esims(connection, ids)
         esims = [now.get(esim.id, esim) for esim in esims]
-    return esims, more, bundles
+    return Listed(esims, more, bundles, total)

@@ -34,4 +34,5 @@ def _listed(request: pb.ListESIMsRequest) -> pb.ListESIMsRequest:
     listed.CopyFrom(request)
     listed.ClearField("fresh")
     listed.ClearField("with_bundles")
+    listed.ClearField("with_total")
     return listed

@@ -12,7 +12,6 @@ from kit.auth import Session
 from kit.checks import Checks
 from kit.clock import Clock
 from kit.db import Database
-from kit.rpc_guard import Access
 from protos.esims.v1 import esims_pb2 as pb
 from protos.esims.v1 import events_pb2
 from services.esims import (
@@ -40,29 +39,6 @@ from services.esims.suspend import Suspension
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-ACCESS = {
-    "RegisterESIMs": Access.SERVICE,
-    "CancelOrderBundles": Access.SERVICE,
-    "ApplyEvents": Access.SERVICE,
-    "ListESIMs": Access.SIGNED_IN,
-    "GetESIM": Access.SIGNED_IN,
-    "BatchGetESIMs": Access.SIGNED_IN,
-    "BatchListOrderESIMs": Access.SIGNED_IN,
-    "BatchListBundles": Access.SIGNED_IN,
-    "BatchGetUsage": Access.SIGNED_IN,
-    "GetBundleStatus": Access.SIGNED_IN,
-    "GetInstallDetails": Access.SIGNED_IN,
-    "UpdateESIMReference": Access.SIGNED_IN,
-    "SuspendESIM": Access.SIGNED_IN,
-    "RestoreESIM": Access.SIGNED_IN,
-    "GetLocation": Access.SIGNED_IN,
-    "ListHistory": Access.SIGNED_IN,
-    "RefreshESIM": Access.SIGNED_IN,
-    "CheckCompatibility": Access.SIGNED_IN,
-    "WatchESIMs": Access.SIGNED_IN,
-    "ExportCustomer": Access.SERVICE,
-    "EraseCustomer": Access.SERVICE,
-}
 USUAL_PAGE, MOST_PER_PAGE = 50, 500
 MOST_IDS = 1_000
 
@@ -125,19 +101,26 @@ class ESIMsServicer(CustomerCalls):
         wanted = messages.filter_from_proto(checks, request.filter)
         checks.done()
         asked = listing.Page(
-            wanted, paging.read(request), size, request.fresh, request.with_bundles
+            wanted,
+            paging.read(request),
+            size,
+            request.fresh,
+            request.with_bundles,
+            request.with_total,
         )
-        page, more, bundles = await listing.list_page(
+        listed = await listing.list_page(
             self._database, self._parts.readings, session, asked, rpc_guard.time_left()
         )
+        page = listed.esims
         return pb.ListESIMsResponse(
             esims=messages.esims_to_proto(page),
-            next_page_token=paging.write(request, page[-1]) if more else "",
+            next_page_token=paging.write(request, page[-1]) if listed.more else "",
             row_tokens=[paging.write(request, esim) for esim in page]
             if request.with_row_tokens
             else [],
-            bundles=map(messages.bundle_to_proto, bundles),
-            usages=messages.usages_to_proto(page, bundles) if request.with_bundles else [],
+            bundles=map(messages.bundle_to_proto, listed.bundles),
+            usages=messages.usages_to_proto(page, listed.bundles) if request.with_bundles else [],
+            total_size=listed.total,
         )
 
     async def GetESIM(self, request: pb.GetESIMRequest, context: Context) -> pb.GetESIMResponse:

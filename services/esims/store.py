@@ -76,6 +76,17 @@ SELECT_PAGE = f"""
     limit $5
 """  # noqa: S608 - constants only
 SELECT_PAGE_OF_CUSTOMER = SELECT_PAGE.replace("where", "where customer_id = $6 and")
+# Counting reads index entries one by one: past this many, the exact number is worth less than its cost.
+MOST_COUNTED = 10_000
+COUNT = f"""
+    select count(*)::int from (
+        select from esims.esims
+        where ($1::text[] is null or status = any($1))
+          and ($2::text is null or iccid = $2)
+        limit {MOST_COUNTED}
+    ) as counted
+"""  # noqa: S608 - constants only
+COUNT_OF_CUSTOMER = COUNT.replace("where", "where customer_id = $3 and")
 
 
 async def list_page(
@@ -89,6 +100,17 @@ async def list_page(
     else:
         rows = await connection.fetch(SELECT_PAGE_OF_CUSTOMER, *arguments, wanted.customer_id)
     return [read_row(row) for row in rows]
+
+
+async def count(connection: Connection, wanted: Filter) -> int:
+    """Return how many eSIMs match the filter; counting stops at MOST_COUNTED."""
+    if wanted.customer_id is None:
+        found = await connection.fetchval(COUNT, wanted.statuses, wanted.iccid)
+    else:
+        found = await connection.fetchval(
+            COUNT_OF_CUSTOMER, wanted.statuses, wanted.iccid, wanted.customer_id
+        )
+    return int(found)
 
 
 LOCK = f"select {COLUMNS} from esims.esims where id = any($1::uuid[]) order by id for update"  # noqa: S608 - constants only

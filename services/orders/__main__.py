@@ -28,11 +28,11 @@ from services.orders.purchase import Purchase
 from services.orders.recovery import Recovery
 from services.orders.retention import Retention
 from services.orders.review import Review
-from services.orders.servicer import ACCESS, OrdersServicer
+from services.orders.servicer import ACCESS, ACTS, OrdersServicer
 from services.orders.settings import Settings
 from services.orders.settle import Settlement
 
-NEEDS = "017_let_orders_outlive_customers"
+NEEDS = "032_list_orders_by_status"
 
 
 async def serve(
@@ -113,6 +113,7 @@ async def serve(
                 orders_pb2.DESCRIPTOR.services_by_name["OrdersService"],
                 partial(orders_pb2_grpc.add_OrdersServiceServicer_to_server, servicer),
                 ACCESS,
+                ACTS,
             ),
             host=service.host,
             port=service.port,

@@ -7,6 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from kit.db import Connection
+from services.orders import step_log
 from services.orders.order import Order, OrderStatus
 from services.orders.provider_order import ProviderOrder
 from services.orders.store import COLUMNS, read_row
@@ -132,7 +133,10 @@ async def settle(
     settled = await connection.fetchval(
         SETTLE, order.id, status, point, words, failure, actor, event, note
     )
-    return settled is not None
+    if settled is None:
+        return False
+    step_log.outcome(order.id, event, status, by=actor, failure=failure)
+    return True
 
 
 HURRY = """
@@ -147,7 +151,10 @@ select id, status, status, $2, 'resumed', $3 from changed returning order_id
 
 async def hurry(connection: Connection, order_id: UUID, actor: str, note: str) -> bool:
     """Makes an order that waits due now; False when it doesn't wait."""
-    return await connection.fetchval(HURRY, order_id, actor, note) is not None
+    if await connection.fetchval(HURRY, order_id, actor, note) is None:
+        return False
+    step_log.outcome(order_id, "resumed", OrderStatus.PROCESSING, by=actor)
+    return True
 
 
 FOUND = """

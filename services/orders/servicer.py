@@ -8,9 +8,10 @@ from kit import money, page_token, rpc_guard
 from kit.auth import Session
 from kit.db import Database
 from kit.errors import Failure, Kind
+from kit.operator_log import Acts
 from kit.rpc_guard import Access
 from protos.orders.v1 import events_pb2, orders_pb2
-from services.orders import deliveries, requests, revocations, store, timeline
+from services.orders import deliveries, listing, requests, revocations, store, timeline
 from services.orders.cancel import Cancellation
 from services.orders.cancellable import check_cancellable
 from services.orders.claim import Claims, check_buyer
@@ -47,6 +48,15 @@ ACCESS: Mapping[str, Access] = {
     "ListUnexplainedProviderOrders": Access.ADMIN,
     "ExportCustomer": Access.SERVICE,
     "EraseCustomer": Access.SERVICE,
+}
+# Logged with these fields where an administrator or an operator makes the call. Of an erased customer
+# the log holds a fingerprint only, which the erasure itself logs.
+ACTS: Acts = {
+    "CancelOrder": ("order_id", "unused_only"),
+    "ResumeOrder": ("order_id",),
+    "ResolveOrder": ("order_id", "placed_as", "not_bought", "paid_back"),
+    "ExportCustomer": ("customer_id",),
+    "EraseCustomer": (),
 }
 # Seconds of the caller's deadline kept for reading the order and answering.
 ANSWER_TIME = 0.5
@@ -141,12 +151,14 @@ class OrdersServicer(OperatorCalls):
         wanted, size = requests.listing(request, session)
         async with self._database.session(session) as connection:
             # One more than asked tells whether there is a next page.
-            orders = await store.list_orders(connection, wanted, size + 1)
+            orders = await listing.list_orders(connection, wanted, size + 1)
+            total = await listing.count_orders(connection, wanted) if request.with_total else 0
         page = orders[:size]
         return orders_pb2.ListOrdersResponse(
             orders=[order_to_proto(order, session) for order in page],
             next_page_token=_after(request, page[-1]) if len(orders) > size else "",
             row_tokens=[_after(request, one) for one in page] if request.with_row_tokens else [],
+            total_size=total,
         )
 
     async def ListOrderAssignments(
@@ -241,4 +253,4 @@ class OrdersServicer(OperatorCalls):
 
 def _after(request: orders_pb2.ListOrdersRequest, order: Order) -> str:
     """The token that goes on after the order."""
-    return page_token.write(request, [order.created_at.isoformat(), str(order.id)])
+    return page_token.write(requests.listed(request), [order.created_at.isoformat(), str(order.id)])

@@ -1,13 +1,13 @@
 """The SQL of orders: claims, steps and lists. Nothing here commits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from kit import tracing
 from kit.db import Connection
+from services.orders import step_log
 from services.orders.order import (
     FailureReason,
     Order,
@@ -120,45 +120,6 @@ async def get(connection: Connection, order_ids: Sequence[UUID]) -> list[Order]:
     return [read_row(row) for row in await connection.fetch(GET, list(order_ids))]
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A filter of orders; what is None or empty holds for all. `after` is where a page ended."""
-
-    statuses: Sequence[OrderStatus] = ()
-    since: datetime | None = None
-    until: datetime | None = None
-    customer_id: UUID | None = None
-    after: tuple[datetime, UUID] | None = None
-
-
-LIST = f"""
-select {COLUMNS} from orders.esim_orders o
-where (cardinality($1::text[]) = 0 or o.status = any($1::text[]))
-    and ($2::timestamptz is null or o.created_at >= $2)
-    and ($3::timestamptz is null or o.created_at < $3)
-    and ($4::uuid is null or o.customer_id = $4)
-    and ($5::timestamptz is null or (o.created_at, o.id) < ($5, $6::uuid))
-order by o.created_at desc, o.id desc
-limit $7
-"""  # noqa: S608 - only COLUMNS of this file goes in
-
-
-async def list_orders(connection: Connection, wanted: Wanted, limit: int) -> list[Order]:
-    """Newest first."""
-    created_at, order_id = wanted.after or (None, None)
-    rows = await connection.fetch(
-        LIST,
-        list(wanted.statuses),
-        wanted.since,
-        wanted.until,
-        wanted.customer_id,
-        created_at,
-        order_id,
-        limit,
-    )
-    return [read_row(row) for row in rows]
-
-
 class LeaseLostError(Exception):
     """Another run took the order over; what this one knows must not be written."""
 
@@ -215,7 +176,9 @@ async def step(
     )
     if row is None:
         raise LeaseLostError
-    return read_row(row)
+    changed = read_row(row)
+    step_log.step_of(changed, event, actor)
+    return changed
 
 
 RECORD_EVENT = """
@@ -225,7 +188,9 @@ insert into orders.order_events (order_id, to_status, actor, reason) values ($1,
 
 async def record_asked(connection: Connection, order: Order, actor: UUID | None, what: str) -> None:
     """Notes what a user asked for; None is the service role key."""
-    await connection.execute(RECORD_EVENT, order.id, order.status, str(actor or "service"), what)
+    name = str(actor or "service")
+    await connection.execute(RECORD_EVENT, order.id, order.status, name, what)
+    step_log.step_of(order, what, name)
 
 
 REASSIGNED = "update orders.esim_orders set reassigned = true where id = $1"

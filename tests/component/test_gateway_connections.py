@@ -61,6 +61,31 @@ async def test_plans_are_counted_only_for_who_asks(
     assert request.without_total is not counted
 
 
+@pytest.mark.parametrize(
+    ("query", "counted"),
+    [
+        ("{ orders { edges { cursor } } esims { edges { cursor } } }", False),
+        ("{ orders { totalCount } esims { totalCount } }", True),
+        (
+            "{ orders { ...O } esims { ...E } } fragment O on OrderConnection { n: totalCount }"
+            " fragment E on ESIMConnection { ... on ESIMConnection { n: totalCount } }",
+            True,
+        ),
+    ],
+)
+async def test_orders_and_esims_are_counted_only_where_selected(
+    gateway: Gateway, ann: Client, query: str, counted: bool
+) -> None:
+    gateway.orders.answers["ListOrders"] = orders_pb2.ListOrdersResponse(total_size=12)
+    gateway.esims.answers["ListESIMs"] = esims_pb2.ListESIMsResponse(total_size=7)
+    answer = await ann.ask(query)
+    for service, total in ((gateway.orders, 12), (gateway.esims, 7)):
+        (request,) = service.requests
+        assert request.with_total is counted
+        if counted:
+            assert total in [n for part in answer.data.values() for n in part.values()]
+
+
 async def test_an_empty_page_has_no_cursors(gateway: Gateway) -> None:
     gateway.catalogue.answers["ListPlans"] = catalogue_pb2.ListPlansResponse()
     answer = await gateway.client.ask(f"{{ plans {{ edges {{ cursor }} {PAGE} totalCount }} }}")

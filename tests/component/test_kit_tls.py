@@ -16,7 +16,7 @@ from kit.auth import Verifier
 from kit.env import Env
 from kit.tls import PLAIN, TLS
 from protos.esims.v1 import esims_pb2
-from services.esims.servicer import ACCESS
+from services.esims.access import ACCESS
 from tests.fixtures.certificates import Authority
 
 

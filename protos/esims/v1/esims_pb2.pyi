@@ -465,6 +465,7 @@ class ListESIMsRequest(_message.Message):
     WITH_ROW_TOKENS_FIELD_NUMBER: _builtins.int
     FRESH_FIELD_NUMBER: _builtins.int
     WITH_BUNDLES_FIELD_NUMBER: _builtins.int
+    WITH_TOTAL_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """1 to 500; 0 means 50."""
     page_token: _builtins.str
@@ -477,6 +478,8 @@ class ListESIMsRequest(_message.Message):
     """
     with_bundles: _builtins.bool
     """Whether the answer has `bundles` and `usages`."""
+    with_total: _builtins.bool
+    """Whether the answer has `total_size`. Page tokens are the same with and without it."""
     @_builtins.property
     def filter(self) -> Global___ESIMFilter: ...
     def __init__(
@@ -488,10 +491,11 @@ class ListESIMsRequest(_message.Message):
         with_row_tokens: _builtins.bool = ...,
         fresh: _builtins.bool = ...,
         with_bundles: _builtins.bool = ...,
+        with_total: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "fresh", b"fresh", "page_size", b"page_size", "page_token", b"page_token", "with_bundles", b"with_bundles", "with_row_tokens", b"with_row_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "fresh", b"fresh", "page_size", b"page_size", "page_token", b"page_token", "with_bundles", b"with_bundles", "with_row_tokens", b"with_row_tokens", "with_total", b"with_total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -506,8 +510,11 @@ class ListESIMsResponse(_message.Message):
     ROW_TOKENS_FIELD_NUMBER: _builtins.int
     BUNDLES_FIELD_NUMBER: _builtins.int
     USAGES_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty on the last page."""
+    total_size: _builtins.int
+    """With `with_total`, how many eSIMs match on all pages together; counting stops at 10,000."""
     @_builtins.property
     def esims(self) -> _containers.RepeatedCompositeFieldContainer[Global___ESIM]: ...
     @_builtins.property
@@ -530,10 +537,11 @@ class ListESIMsResponse(_message.Message):
         row_tokens: _abc.Iterable[_builtins.str] | None = ...,
         bundles: _abc.Iterable[Global___ESIMBundle] | None = ...,
         usages: _abc.Iterable[Global___ESIMUsage] | None = ...,
+        total_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundles", b"bundles", "esims", b"esims", "next_page_token", b"next_page_token", "row_tokens", b"row_tokens", "usages", b"usages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundles", b"bundles", "esims", b"esims", "next_page_token", b"next_page_token", "row_tokens", b"row_tokens", "total_size", b"total_size", "usages", b"usages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

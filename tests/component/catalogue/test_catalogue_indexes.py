@@ -1,6 +1,5 @@
 """Which index answers which list, by the planner's own choice, with twenty times the provider's catalogue."""
 
-import json
 import sys
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
@@ -18,6 +17,7 @@ from services.catalogue.stock import Draft, Stock
 from services.catalogue.stocktaking import BATCH
 from tests.fixtures.many_plans import fill
 from tests.fixtures.postgres import Databases
+from tests.fixtures.scans import scans
 
 ROWS = 100_000
 SIZE = 20
@@ -113,24 +113,6 @@ async def full(databases: Databases) -> AsyncIterator[Any]:
     await connection.execute("set role catalogue_user")
     yield connection
     await connection.close()
-
-
-async def scans(connection: Any, sql: str, *values: Any) -> dict[str, int]:
-    """What was read how: rows by index, or by table where it was read without one."""
-    text = await connection.fetchval(f"explain (analyze, format json) {sql}", *values)
-    found: dict[str, int] = {}
-
-    def walk(node: dict[str, Any]) -> None:
-        if node["Node Type"] == "Seq Scan" or "Index Name" in node:
-            read = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
-            read += node.get("Rows Removed by Index Recheck", 0)
-            name = node.get("Index Name") or f"all of {node['Relation Name']}"
-            found[name] = found.get(name, 0) + int(read * node["Actual Loops"])
-        for child in node.get("Plans", []):
-            walk(child)
-
-    walk(json.loads(text)[0]["Plan"])
-    return found
 
 
 async def test_lists_of_a_shop_read_no_more_of_a_large_catalogue_than_of_a_small_one(

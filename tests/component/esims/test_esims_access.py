@@ -11,7 +11,7 @@ from kit import rpc_client
 from kit.errors import Failure, Kind
 from protos.esims.v1 import esims_pb2 as pb
 from protos.esims.v1 import events_pb2
-from services.esims.servicer import ACCESS
+from services.esims.access import ACCESS
 from tests.component.esims.conftest import Service, at_provider, buy, registration
 from tests.fixtures.patience import PATIENCE
 

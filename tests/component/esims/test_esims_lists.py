@@ -41,6 +41,20 @@ async def test_a_filter_by_status_and_by_iccid(service: Service) -> None:
         assert [esim.id for esim in found.esims] == [first.id]
 
 
+async def test_the_total_counts_the_callers_own_on_all_pages(service: Service) -> None:
+    await service.deliver(quantity=5)
+    counted = await page(service, page_size=3, with_total=True)
+    assert (len(counted.esims), counted.total_size) == (3, 5)
+    rest = await page(service, page_size=3, page_token=counted.next_page_token)
+    assert (len(rest.esims), rest.total_size) == (2, 0)
+    suspended = pb.ESIMFilter(statuses=[pb.ESIM_STATUS_SUSPENDED])
+    assert (await page(service, filter=suspended, with_total=True)).total_size == 0
+    request = pb.ListESIMsRequest(page_size=1, with_total=True)
+    other = await service.ask(service.stub.ListESIMs, request, service.stranger)
+    assert other.total_size == 0
+    assert (await service.ask(service.stub.ListESIMs, request, service.admin)).total_size == 5
+
+
 @pytest.mark.parametrize(
     ("fields", "named"),
     [

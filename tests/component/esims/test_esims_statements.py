@@ -10,10 +10,11 @@ from kit.notify import Notices
 from protos.esims.v1 import esims_pb2 as pb
 from protos.esims.v1 import esims_pb2_grpc
 from services.esims import servicer
+from services.esims.access import ACCESS
 from services.esims.apply_events import Events
 from services.esims.live import Live
 from services.esims.refresh import Refresh
-from services.esims.servicer import ACCESS, ESIMsServicer
+from services.esims.servicer import ESIMsServicer
 from services.esims.store import SELECT_PAGE_OF_CUSTOMER
 from services.esims.suspend import Suspension
 from tests.component.esims.parts import Parts, wired

@@ -1,0 +1,36 @@
+"""The caller's own account."""
+
+from typing import Self
+
+import strawberry
+
+from gateway.auth import AuthRole, auth_field
+from gateway.context import Info
+from kit.auth import Session
+
+
+@strawberry.type(description="The account of a session, as its access token describes it.")
+class Me:
+    id: strawberry.ID = strawberry.field(description="The account's id, a UUID.")
+    email: str | None = strawberry.field(
+        description="The account's e-mail address; null when the token holds none."
+    )
+    role: AuthRole = strawberry.field(description="What the session may do.")
+
+    @classmethod
+    def of(cls, session: Session) -> Self:
+        email = session.claims.get("email")
+        return cls(
+            id=strawberry.ID(str(session.user_id)),
+            email=email if isinstance(email, str) and email else None,
+            role=AuthRole[session.role.name],
+        )
+
+
+@strawberry.type
+class AccountQueries:
+    """Mixed into Query."""
+
+    @auth_field(description="The caller's own account.")
+    async def me(self, info: Info) -> Me | None:
+        return Me.of(info.context.require_session())

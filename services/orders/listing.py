@@ -1,0 +1,97 @@
+"""Lists of orders: one page by key, and the bounded count of all pages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from kit.db import Connection
+from services.orders.order import Order, OrderStatus
+from services.orders.store import COLUMNS, read_row
+
+# Counting reads index entries one by one: past this many, the exact number is worth less than its cost.
+MOST_COUNTED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A filter of orders; what is None or empty holds for all. `after` is where a page ended."""
+
+    statuses: Sequence[OrderStatus] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    customer_id: UUID | None = None
+    after: tuple[datetime, UUID] | None = None
+
+
+class Statement:
+    """The rows of a filter in SQL: only conditions that are asked for, so that an index answers them."""
+
+    def __init__(self, wanted: Wanted, limit: int) -> None:
+        self.values: list[Any] = []
+        self._wanted = wanted
+        self._limit = self._place(limit)
+        self._conditions = [
+            f"{condition} {self._place(value)}"
+            for condition, value in (
+                ("o.customer_id =", wanted.customer_id),
+                ("o.created_at >=", wanted.since),
+                ("o.created_at <", wanted.until),
+            )
+            if value is not None
+        ]
+        if wanted.after is not None:
+            created_at, order_id = map(self._place, wanted.after)
+            self._conditions.append(f"(o.created_at, o.id) < ({created_at}, {order_id})")
+
+    def page(self) -> str:
+        """The newest rows, at most the limit."""
+        rows = self._rows(COLUMNS)
+        return f"{rows} order by o.created_at desc, o.id desc limit {self._limit}"
+
+    def count(self) -> str:
+        """The number of rows, at most the limit."""
+        rows = self._rows("o.id")
+        return f"select count(*)::int from ({rows} limit {self._limit}) as counted"  # noqa: S608 - constants and places
+
+    def _rows(self, columns: str) -> str:
+        statuses = list(self._wanted.statuses)
+        if not statuses:
+            return self._select(columns, self._conditions)
+        place = self._place(statuses)
+        if self._wanted.customer_id is not None:
+            # Not for an index: the customer's is the right one, whatever the statistics say of a status.
+            return self._select(
+                columns, [*self._conditions, f"(o.status = any({place}::text[])) is true"]
+            )
+        # From the index of each status a page at most, instead of all orders until enough match.
+        one = self._select(COLUMNS, [*self._conditions, "o.status = wanted.status"])
+        newest = f"{one} order by o.created_at desc, o.id desc limit {self._limit}"
+        return (
+            f"select {columns} from unnest({place}::text[]) as wanted (status)"  # noqa: S608 - constants and places
+            f" cross join lateral ({newest}) as o"
+        )
+
+    def _select(self, columns: str, conditions: Sequence[str]) -> str:
+        condition = " and ".join(conditions) or "true"
+        return f"select {columns} from orders.esim_orders o where {condition}"  # noqa: S608 - constants and places
+
+    def _place(self, value: Any) -> str:
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+
+async def list_orders(connection: Connection, wanted: Wanted, limit: int) -> list[Order]:
+    """Return at most `limit` orders, newest first."""
+    statement = Statement(wanted, limit)
+    sql = statement.page()
+    return [read_row(row) for row in await connection.fetch(sql, *statement.values)]
+
+
+async def count_orders(connection: Connection, wanted: Wanted) -> int:
+    """Return how many orders match on all pages together; counting stops at MOST_COUNTED."""
+    everywhere = replace(wanted, after=None)
+    statement = Statement(everywhere, MOST_COUNTED)
+    sql = statement.count()
+    return int(await connection.fetchval(sql, *statement.values))
