@@ -86,10 +86,8 @@ class Parts:
 
 
 @asynccontextmanager
-async def wired(
-    databases: Databases, provider: PlayedProvider, *, wait: float
-) -> AsyncIterator[Parts]:
-    """Parts whose readings wait so many seconds."""
+async def wired(databases: Databases, provider: PlayedProvider) -> AsyncIterator[Parts]:
+    """The parts; callers wait for a refresh as long as it takes."""
     async with AsyncExitStack() as stack:
         statements: list[str] = []
 
@@ -107,7 +105,7 @@ async def wired(
         settings = ProviderSettings(provider.url, provider.api_key, timeout=PATIENCE, attempts=1)
         source = ESIMsDataSource(Provider(provider.http, settings), cache)
         clock = SteppedClock()
-        readings = Readings(database, source, fresh_for=FRESH_FOR, wait=wait, clock=clock)
+        readings = Readings(database, source, fresh_for=FRESH_FOR, wait=PATIENCE, clock=clock)
         stack.push_async_callback(readings.close)
         yield Parts(
             provider=provider,

@@ -17,7 +17,7 @@ from tests.fixtures.postgres import Databases
 
 @pytest.fixture
 async def parts(databases: Databases, provider: PlayedProvider) -> AsyncIterator[Parts]:
-    async with wired(databases, provider, wait=10) as running:
+    async with wired(databases, provider) as running:
         yield running
 
 

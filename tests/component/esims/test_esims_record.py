@@ -21,7 +21,7 @@ GB = 10**9
 
 @pytest.fixture
 async def parts(databases: Databases, provider: PlayedProvider) -> AsyncIterator[Parts]:
-    async with wired(databases, provider, wait=10) as running:
+    async with wired(databases, provider) as running:
         yield running
 
 

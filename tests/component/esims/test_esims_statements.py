@@ -59,7 +59,7 @@ async def test_the_statements_of_a_call_do_not_grow_with_its_esims(
     databases: Databases, provider: PlayedProvider, auth: Auth, method: str
 ) -> None:
     customer = await auth.user_id("ada@example.com")
-    async with wired(databases, provider, wait=10) as parts:
+    async with wired(databases, provider) as parts:
         # Of more than five in one order the provider tells later.
         esims = [
             esim
