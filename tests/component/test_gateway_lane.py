@@ -6,13 +6,12 @@ import re
 import pytest
 
 from gateway.defence_settings import DefenceSettings
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.tracing import Spans, arrives
 from tests.fixtures.two_doors import OWN, QUERY, Doors, Wire, get, post
 
 TAG = re.compile(rb"\r\nETag: ([^\r\n]+)")
 ID = re.compile(rb"\r\nX-Request-Id: ([^\r\n]+)")
-# Seconds. Longer than any step takes; it only ends a test that hangs.
-PATIENCE = 60
 
 
 async def both(doors: Doors, request: bytes) -> tuple[bytes, bytes]:

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as some
 
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.two_doors import OWN, Doors, get, post
 
 KNOWN = (
@@ -55,8 +56,6 @@ REQUESTS = some.one_of(
 LAST = post(b"Connection: close")
 # Turns of the loop: more than a kept answer takes, so that the lane is free for the next one.
 ENOUGH = 30
-# Seconds. Longer than any step takes; it only ends a test that hangs.
-PATIENCE = 60
 
 
 @some.composite

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from kit.notify import Notices
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
 
 CHANNEL = "esimgo_test"
@@ -67,7 +68,7 @@ async def test_listening_takes_one_connection_and_gives_it_back(databases: Datab
         with notices.listening(["a"]) as one, notices.listening(["b"]) as other:
             assert (await one.changes(), await other.changes()) == (None, None)
             assert len(await databases.admin.fetch(LISTENERS, name)) == 1
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while await databases.admin.fetch(LISTENERS, name):
             await asyncio.sleep(0.01)
 
@@ -80,7 +81,7 @@ async def test_a_server_that_is_away_is_awaited(databases: Databases) -> None:
             hearing = asyncio.create_task(ear.changes())
             await databases.admin.execute(f"create database {databases.name}_later")
             try:
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(PATIENCE):
                     assert await hearing is None
             finally:
                 await databases.admin.execute(f"drop database {databases.name}_later with (force)")

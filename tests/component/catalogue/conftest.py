@@ -22,10 +22,8 @@ from services.catalogue.__main__ import serve
 from services.catalogue.plan import plan_id
 from services.catalogue.settings import Settings
 from tests.fixtures.neighbours import Auth, Serving
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
-
-# Seconds. Nothing here takes nearly so long; it only ends a test that hangs.
-PATIENCE = 60
 
 
 @dataclass(frozen=True, slots=True)

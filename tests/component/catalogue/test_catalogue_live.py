@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from protos.catalogue.v1 import catalogue_pb2 as pb
-from tests.component.catalogue.conftest import FOUR, PATIENCE, OpenShop, Shop
+from tests.component.catalogue.conftest import FOUR, OpenShop, Shop
+from tests.fixtures.patience import PATIENCE
 
 Change = Callable[[Shop], Awaitable[Any]]
 

@@ -16,8 +16,9 @@ from services.catalogue.ordered import MOST_WORDS
 from services.catalogue.plan import PlanFilter, PlanOrder
 from services.catalogue.stock import Stock
 from services.catalogue.stocktaking import Look, Stocktaking
-from tests.component.catalogue.conftest import FOUR, PATIENCE, OpenShop
+from tests.component.catalogue.conftest import FOUR, OpenShop
 from tests.fixtures.many_plans import fill
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
 
 

@@ -8,6 +8,7 @@ from kit.db import Database
 from services.orders.__main__ import NEEDS
 from services.orders.retention import Retention
 from tests.component.orders.shop import Metadata, Shop, reaches, request
+from tests.fixtures.patience import PATIENCE
 
 AGED = """
 update orders.esim_orders set created_at = created_at - interval '800 days';
@@ -71,7 +72,7 @@ async def test_without_days_everything_is_kept(shop: Shop) -> None:
     url = shop.databases.url("orders")
     database = await Database.open(url, owner="orders", needs=NEEDS, stop=stop)
     # It ends at once, instead of coming back every hour.
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         await Retention(database, days=0, stop=stop).watch()
     await database.close()
     assert await shop.databases.admin.fetchval("select count(*) from orders.order_events") > 0

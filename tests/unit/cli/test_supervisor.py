@@ -10,6 +10,7 @@ from contextlib import suppress
 import pytest
 
 from cli.supervisor import ROOT, Keeper, Program, Supervisor, UnfitError, pass_on, run_once
+from tests.fixtures.patience import PATIENCE
 
 # Says that it is up, and then waits for a signal.
 WAITS = "import signal; print('here', flush=True); signal.pause()"
@@ -175,7 +176,7 @@ async def test_programs_end_when_their_keeper_is_killed() -> None:
         gone = asyncio.Event()
         # A pidfd is readable once its process has ended.
         asyncio.get_running_loop().add_reader(watch, gone.set)
-        await asyncio.wait_for(gone.wait(), 30)
+        await asyncio.wait_for(gone.wait(), PATIENCE)
         asyncio.get_running_loop().remove_reader(watch)
     finally:
         os.close(watch)
