@@ -1,7 +1,7 @@
 """`esimgo customers`: all that the platform keeps of one customer, and taking the person out of it."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +26,6 @@ from protos.webhooks.v1.webhooks_pb2_grpc import WebhooksServiceStub
 TIMEOUT = 3_600
 # What one call may name.
 MOST_ICCIDS = 1_000
-OPEN = ("PROCESSING", "NEEDS_REVIEW")
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -70,23 +69,21 @@ class Owners:
     async def erase(self, user: UUID) -> str:
         """What was erased, in a line. May be broken off and repeated at any time.
 
-        Callbacks go first and orders last: until then the orders tell which eSIMs are the customer's.
+        Orders go first: only they can refuse, and then nothing was changed. eSIMs go last, as until then
+        they tell which callbacks are the customer's. An eSIM that another order brings meanwhile stays.
         """
         orders, esims = await self._rows(user)
-        if waiting := [o["id"] for o in orders.get("esim_orders", []) if _is_open(o)]:
-            raise CustomersError(
-                f"nothing was erased: orders are worked on ({', '.join(waiting)}); wait until they"
-                " end, or settle them (`esimgo orders show ID`), and erase again"
-            )
-        events = 0
-        for some in _batches(orders, esims):
-            request = webhooks_pb2.EraseEventsRequest(iccids=some)
-            events += (await self._ask(self.webhooks.EraseEvents, request)).events
-        asked = esims_pb2.EraseCustomerRequest(customer_id=str(user))
-        of_esims = await self._ask(self.esims.EraseCustomer, asked)
-        last = orders_pb2.EraseCustomerRequest(customer_id=str(user))
-        of_orders = await self._ask(self.orders.EraseCustomer, last)
-        return f"erased from {of_orders.orders} orders, {of_esims.esims} eSIMs, {events} callbacks"
+        request = orders_pb2.EraseCustomerRequest(customer_id=str(user))
+        of_orders = await self._ask(self.orders.EraseCustomer, request)
+        batches = _batches(orders, esims, of_orders.iccids)
+        events = of_esims = 0
+        for some in batches:
+            named = webhooks_pb2.EraseEventsRequest(iccids=some)
+            events += (await self._ask(self.webhooks.EraseEvents, named)).events
+        for some in batches:
+            theirs = esims_pb2.EraseCustomerRequest(customer_id=str(user), iccids=some)
+            of_esims += (await self._ask(self.esims.EraseCustomer, theirs)).esims
+        return f"erased from {of_orders.orders} orders, {of_esims} eSIMs, {events} callbacks"
 
     async def _rows(self, user: UUID) -> tuple[Rows, Rows]:
         asked = orders_pb2.ExportCustomerRequest(customer_id=str(user))
@@ -137,15 +134,11 @@ async def owners(reach: Reach) -> AsyncIterator[Owners]:
         )
 
 
-def _batches(orders: Rows, esims: Rows) -> list[list[str]]:
+def _batches(orders: Rows, esims: Rows, more: Iterable[str] = ()) -> list[list[str]]:
     """The customer's ICCIDs, as many together as a call may name."""
     rows = [*orders.get("order_esims", []), *esims.get("esims", [])]
-    iccids = sorted({row["iccid"] for row in rows})
+    iccids = sorted({row["iccid"] for row in rows} | set(more))
     return [iccids[i : i + MOST_ICCIDS] for i in range(0, len(iccids), MOST_ICCIDS)]
-
-
-def _is_open(order: dict[str, Any]) -> bool:
-    return order["status"] in OPEN or order["next_run_at"] is not None
 
 
 def _explain(failure: Failure) -> str:

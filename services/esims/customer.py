@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from uuid import UUID
 
 from kit.db import Database
@@ -10,8 +11,6 @@ logger = logging.getLogger(__name__)
 
 # Whose the rows of erased customers are; no session has it.
 NOBODY = UUID(int=0)
-# eSIMs of one step, so that each is a short transaction.
-STEP = 200
 
 # Whole rows: a column that is added is part of the answer, whoever thinks of it.
 TABLES = {
@@ -25,7 +24,9 @@ TABLES = {
     """,
 }
 LOCK = """
-select id, iccid from esims.esims where customer_id = $1 order by id limit $2 for update
+select id, iccid from esims.esims
+where customer_id = $1 and (cardinality($2::text[]) = 0 or iccid = any($2))
+order by id for update
 """
 ERASE_BUNDLES = "update esims.esim_bundles set customer_id = $2 where esim_id = any($1::uuid[])"
 # A trigger empties all that is the person's. The provider is sent the empty name in place of theirs.
@@ -47,19 +48,17 @@ async def export(database: Database, customer_id: UUID) -> list[tuple[str, str]]
         ]
 
 
-async def erase(database: Database, customer_id: UUID) -> list[str]:
-    """Takes the person out of the customer's eSIMs, step by step, and gives their ICCIDs."""
-    erased: list[str] = []
-    while True:
-        async with database.system() as connection:
-            rows = await connection.fetch(LOCK, customer_id, STEP)
-            mine = [row["id"] for row in rows]
-            await connection.execute(ERASE_BUNDLES, mine, NOBODY)
-            await connection.execute(ERASE_ESIMS, mine, NOBODY)
-        erased += [row["iccid"] for row in rows]
-        if len(rows) < STEP:
-            break
-    # Shows who asks with the id that it was done, and nobody else who it was.
+async def erase(database: Database, customer_id: UUID, iccids: Sequence[str]) -> list[str]:
+    """Take the person out of these of the customer's eSIMs, or out of all, in one transaction.
+
+    Returns the ICCIDs of those that were the customer's until now.
+    """
+    async with database.system() as connection:
+        rows = await connection.fetch(LOCK, customer_id, list(iccids))
+        mine = [row["id"] for row in rows]
+        await connection.execute(ERASE_BUNDLES, mine, NOBODY)
+        await connection.execute(ERASE_ESIMS, mine, NOBODY)
+    # Shows to those who have the id that it was done, and to others not who it was.
     fingerprint = hashlib.sha256(str(customer_id).encode()).hexdigest()[:16]
-    logger.info("customer %s erased from %s eSIMs", fingerprint, len(erased))
-    return erased
+    logger.info("customer %s erased from %s eSIMs", fingerprint, len(rows))
+    return [row["iccid"] for row in rows]

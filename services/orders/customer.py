@@ -2,6 +2,8 @@
 
 import hashlib
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from kit.db import Connection, Database
@@ -11,8 +13,8 @@ logger = logging.getLogger(__name__)
 
 # Whose the rows of erased customers are; no session has it.
 NOBODY = UUID(int=0)
-# Orders of one step, so that each is a short transaction.
-STEP = 200
+# So many open orders are named when an erasure is refused.
+MOST_NAMED = 20
 
 # Whole rows: a column that is added is part of the answer, whoever thinks of it.
 TABLES = {
@@ -36,12 +38,12 @@ TABLES = {
     """,
 }
 OPEN = """
-select count(*) from orders.esim_orders
+select id from orders.esim_orders
 where customer_id = $1 and (status in ('PROCESSING', 'NEEDS_REVIEW') or next_run_at is not null)
+order by created_at, id
 """
-LOCK = """
-select id from orders.esim_orders where customer_id = $1 order by id limit $2 for update
-"""
+LOCK = "select id from orders.esim_orders where customer_id = $1 order by id for update"
+ICCIDS = "select distinct iccid from orders.order_esims where order_id = any($1::uuid[]) order by 1"
 # The orders, whose they are from now on, and whose they were.
 ERASE = (
     """
@@ -86,35 +88,44 @@ async def _texts(connection: Connection, query: str, customer_id: UUID) -> list[
     return [row["row"] for row in rows]
 
 
-async def erase(database: Database, customer_id: UUID) -> int:
-    """Takes the person out of the customer's orders, step by step, and gives of how many.
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What an erasure changed: how many orders, and the ICCIDs of their eSIMs."""
 
-    The orders stay, as NOBODY's. Raises Failure REFUSED (ORDERS_OPEN) before it changes anything while
-    one is worked on.
+    orders: int
+    iccids: list[str]
+
+
+async def erase(database: Database, customer_id: UUID) -> Erased:
+    """Take the person out of all their orders, which stay for the books, in one transaction.
+
+    Raises Failure REFUSED (ORDERS_OPEN), which names the orders, and changes nothing while one is open.
     """
-    erased = 0
-    while True:
-        async with database.system() as connection:
-            mine = [row["id"] for row in await connection.fetch(LOCK, customer_id, STEP)]
-            if waiting := await connection.fetchval(OPEN, customer_id):
-                raise Failure(
-                    Kind.REFUSED,
-                    "ORDERS_OPEN",
-                    f"{waiting} orders of this customer are worked on: wait until they end, or settle"
-                    " those that need a person, and erase again",
-                )
-            for statement in ERASE:
-                if "$3" in statement:
-                    await connection.execute(statement, mine, NOBODY, str(customer_id))
-                else:
-                    await connection.execute(statement, mine, NOBODY)
-            if len(mine) < STEP:
-                await connection.execute(ERASE_ACTOR, str(customer_id))
-        erased += len(mine)
-        if len(mine) < STEP:
-            break
-    logger.info("customer %s erased from %s orders", fingerprint(customer_id), erased)
-    return erased
+    async with database.system() as connection:
+        mine = [row["id"] for row in await connection.fetch(LOCK, customer_id)]
+        if waiting := [str(row["id"]) for row in await connection.fetch(OPEN, customer_id)]:
+            raise _open(waiting)
+        iccids = [row["iccid"] for row in await connection.fetch(ICCIDS, mine)]
+        for statement in ERASE:
+            if "$3" in statement:
+                await connection.execute(statement, mine, NOBODY, str(customer_id))
+            else:
+                await connection.execute(statement, mine, NOBODY)
+        await connection.execute(ERASE_ACTOR, str(customer_id))
+    logger.info("customer %s erased from %s orders", fingerprint(customer_id), len(mine))
+    return Erased(len(mine), iccids)
+
+
+def _open(orders: Sequence[str]) -> Failure:
+    named = ", ".join(orders[:MOST_NAMED])
+    if len(orders) > MOST_NAMED:
+        named += f" and {len(orders) - MOST_NAMED} more"
+    return Failure(
+        Kind.REFUSED,
+        "ORDERS_OPEN",
+        f"nothing was erased: orders are worked on ({named}); wait until they end, or settle them"
+        " (`esimgo orders show ID`), and erase again",
+    )
 
 
 def fingerprint(customer_id: UUID) -> str:

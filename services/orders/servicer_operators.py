@@ -145,7 +145,7 @@ class OperatorCalls(orders_pb2_grpc.OrdersServiceServicer):
         customer_id = checks.uuid("customer_id", request.customer_id)
         checks.done()
         erased = await customer.erase(self._database, customer_id)
-        return orders_pb2.EraseCustomerResponse(orders=erased)
+        return orders_pb2.EraseCustomerResponse(orders=erased.orders, iccids=erased.iccids)
 
 
 def _actor() -> str:

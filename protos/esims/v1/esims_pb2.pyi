@@ -1364,16 +1364,22 @@ class EraseCustomerRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    ICCIDS_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """UUID."""
+    @_builtins.property
+    def iccids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only these of the customer's eSIMs, up to 1,000; none means all."""
+
     def __init__(
         self,
         *,
         customer_id: _builtins.str = ...,
+        iccids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "iccids", b"iccids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1235,16 +1235,22 @@ class EraseCustomerResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDERS_FIELD_NUMBER: _builtins.int
+    ICCIDS_FIELD_NUMBER: _builtins.int
     orders: _builtins.int
     """Orders that this call took the person out of."""
+    @_builtins.property
+    def iccids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The eSIMs of those orders."""
+
     def __init__(
         self,
         *,
         orders: _builtins.int = ...,
+        iccids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["orders", b"orders"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["iccids", b"iccids", "orders", b"orders"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
