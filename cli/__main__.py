@@ -117,7 +117,7 @@ FILTERS = (
         "--state",
         "states",
         multiple=True,
-        type=click.Choice(["pending", "delivered", "dead", "kept"]),
+        type=click.Choice(["pending", "delivered", "dead", "kept", "foreign"]),
         help="Repeatable.",
     ),
     click.option("--type", "types", multiple=True, help="Such as Utilisation; repeatable."),

@@ -20,6 +20,7 @@ STATES = {
     "delivered": pb.DELIVERY_STATE_DELIVERED,
     "dead": pb.DELIVERY_STATE_DEAD,
     "kept": pb.DELIVERY_STATE_KEPT,
+    "foreign": pb.DELIVERY_STATE_FOREIGN,
 }
 NAMES = {number: name for name, number in STATES.items()}
 

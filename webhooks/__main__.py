@@ -23,7 +23,7 @@ from webhooks.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
 
-NEEDS = "013_keep_traces_of_callbacks"
+NEEDS = "029_recognize_repeats_and_foreign_callbacks"
 # Seconds for what runs when the process stops: a batch on its way, an operator's call.
 GRACE = 10.0
 
@@ -52,7 +52,13 @@ async def serve(
         owners = Owners(to_esims, to_orders, sessions.service_role_key)
         lanes = {
             owner: Lane(
-                owner, database, owners, metrics, most_attempts=settings.most_attempts, stop=stop
+                owner,
+                database,
+                owners,
+                metrics,
+                most_attempts=settings.most_attempts,
+                foreign_after=settings.foreign_seconds,
+                stop=stop,
             )
             for owner in Owner
         }

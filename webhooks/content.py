@@ -1,7 +1,10 @@
-"""The bytes of a callback's body, as they arrived and without their compression."""
+"""The bytes of a callback's body: without their compression, and the digest of what they say."""
 
+import hashlib
+import json
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 # zlib's window sizes: gzip or zlib by its own header, and deflate without one.
 WITH_HEADER, WITHOUT_HEADER = 47, -15
@@ -19,6 +22,18 @@ class Content:
     def best(self) -> bytes:
         """What can be read, or else what arrived."""
         return self.received if self.plain is None else self.plain
+
+
+def digest(content: Any) -> bytes | None:
+    """Return the SHA-256 of JSON content, the same for any white space and order of keys.
+
+    None for content that is nested too deeply to be written again.
+    """
+    try:
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
+    except (ValueError, RecursionError):
+        return None
+    return hashlib.sha256(text.encode()).digest()
 
 
 def decode(received: bytes, encoding: str, most: int) -> Content:

@@ -14,28 +14,39 @@ from webhooks.events import Owner
 
 
 class State(StrEnum):
-    """Where a delivery is; the migration's comment has the words."""
+    """State of a delivery; the migration's comment says what each one means."""
 
     PENDING = "PENDING"
     DELIVERED = "DELIVERED"
     DEAD = "DEAD"
     KEPT = "KEPT"
+    FOREIGN = "FOREIGN"
+
+
+# The column calls foreign events KEPT, as older versions do, which may run beside this one.
+IS_FOREIGN = "state = 'KEPT' and owner is not null"
+STATE = "case when d.state = 'KEPT' and d.owner is not null then 'FOREIGN' else d.state end"
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """An event that this process hands over now."""
+    """An event that this process hands over now.
+
+    `repeated`: an earlier event with the same content was delivered, or is about to be.
+    """
 
     id: UUID
     received_at: datetime
     body: bytes
     attempts: int
     trace: SpanContext | None  # of the request that brought it
+    repeated: bool = False
+    foreign: bool = False
 
 
 # The rows are not held while the owner is called: a due time in the future keeps others away, and
 # comes by itself when this process dies.
-CLAIM = """
+CLAIM_PENDING = """
 with due as (
     select event_id from webhooks.deliveries
     where state = 'PENDING' and owner = $1 and next_attempt_at <= now()
@@ -46,17 +57,37 @@ with due as (
     from due where d.event_id = due.event_id
     returning d.event_id, d.sequence, d.attempts
 )
-select i.id, i.received_at, i.body, i.trace_parent, t.attempts
+select i.id, i.received_at, i.body, i.trace_parent, t.attempts,
+    exists (
+        select from webhooks.inbox x join webhooks.deliveries dx on dx.event_id = x.id
+        where x.digest = i.digest and dx.sequence < t.sequence
+            and dx.state in ('PENDING', 'DELIVERED')
+    ) or exists (
+        select from webhooks.inbox x join webhooks.deliveries dx on dx.event_id = x.id
+        where x.content_digest = i.content_digest and dx.sequence < t.sequence
+            and dx.state in ('PENDING', 'DELIVERED')
+    ) as repeated
 from taken t join webhooks.inbox i on i.id = t.event_id
 order by t.sequence
 """
+CLAIM_FOREIGN = CLAIM_PENDING.replace("state = 'PENDING'", IS_FOREIGN)
 
 
-async def claim(connection: Connection, owner: Owner, most: int, lease: float) -> list[Due]:
+async def claim(
+    connection: Connection, owner: Owner, most: int, lease: float, *, foreign: bool = False
+) -> list[Due]:
     """Takes on what is due, in the order of coming in; it is due again after `lease` seconds."""
-    rows = await connection.fetch(CLAIM, owner, most, lease)
+    rows = await connection.fetch(CLAIM_FOREIGN if foreign else CLAIM_PENDING, owner, most, lease)
     return [
-        Due(r["id"], r["received_at"], r["body"], r["attempts"], tracing.read(r["trace_parent"]))
+        Due(
+            r["id"],
+            r["received_at"],
+            r["body"],
+            r["attempts"],
+            tracing.read(r["trace_parent"]),
+            r["repeated"],
+            foreign,
+        )
         for r in rows
     ]
 
@@ -74,7 +105,7 @@ async def release(connection: Connection, ids: Sequence[UUID]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of an attempt; `pause` is in seconds until the next one of a PENDING one."""
+    """What became of an attempt; `pause` is in seconds until the next one of a PENDING or FOREIGN one."""
 
     id: UUID
     state: State
@@ -86,13 +117,23 @@ class Settled:
 
 SETTLE = """
 update webhooks.deliveries d
-set state = n.state, attempts = n.attempts, outcome = n.outcome, last_error = n.error,
+set state = case n.state when 'FOREIGN' then 'KEPT' else n.state end,
+    owner = case when n.state <> 'KEPT' then d.owner end,
+    attempts = n.attempts, outcome = n.outcome, last_error = n.error,
     next_attempt_at = now() + make_interval(secs => n.pause),
-    settled_at = case when n.state <> 'PENDING' then now() end, updated_at = now()
+    settled_at = case n.state
+        when 'PENDING' then null when 'FOREIGN' then coalesce(d.settled_at, now()) else now() end,
+    updated_at = now()
 from unnest($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::text[], $6::float8[])
     as n(id, state, attempts, outcome, error, pause)
-where d.event_id = n.id and d.state = 'PENDING'
+where d.event_id = n.id and d.state in ('PENDING', 'KEPT')
 """
+# Once one event of an eSIM is delivered, its foreign events are due at once.
+WAKE_FOREIGN = f"""
+update webhooks.deliveries set next_attempt_at = now(), updated_at = now()
+where {IS_FOREIGN} and next_attempt_at > now()
+    and iccid in (select iccid from webhooks.deliveries where event_id = any($1::uuid[]))
+"""  # noqa: S608 - constants only
 
 
 async def settle(connection: Connection, settled: Sequence[Settled]) -> None:
@@ -106,6 +147,8 @@ async def settle(connection: Connection, settled: Sequence[Settled]) -> None:
         [s.error for s in settled],
         [s.pause for s in settled],
     )
+    if delivered := [s.id for s in settled if s.state is State.DELIVERED]:
+        await connection.execute(WAKE_FOREIGN, delivered)
 
 
 PRUNE = """

@@ -33,6 +33,9 @@ POLL = 0.5
 FIRST_ABSENCE, LONGEST_ABSENCE = 0.2, 10.0
 # Seconds between attempts of one event: 1, 2, 4, ... up to ten minutes.
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0
+# Seconds between attempts of a foreign event: half its age, up to an hour. So an eSIM that is registered
+# soon gets its events soon, and months of foreign events cost next to nothing.
+LONGEST_FOREIGN_PAUSE = 3_600.0
 # Nobody else's sequence: one that a caller seeds would fail in step.
 CHANCE = random.Random()  # noqa: S311 - no secret
 
@@ -48,6 +51,7 @@ class Lane:
         metrics: Metrics,
         *,
         most_attempts: int,
+        foreign_after: float,
         stop: asyncio.Event,
     ) -> None:
         self._owner = owner
@@ -55,6 +59,7 @@ class Lane:
         self._owners = owners
         self._metrics = metrics
         self._most_attempts = most_attempts
+        self._foreign_after = foreign_after
         self._stop = stop
         self._news = asyncio.Event()
         self._absences = 0
@@ -89,6 +94,10 @@ class Lane:
         most = 1 if self._absences else BATCH
         async with self._database.system() as connection:
             due = await deliveries.claim(connection, self._owner, most, LEASE)
+            if len(due) < most and not self._absences:
+                due += await deliveries.claim(
+                    connection, self._owner, most - len(due), LEASE, foreign=True
+                )
         if not due:
             return False
         told: dict[str, str | int] = {
@@ -108,7 +117,9 @@ class Lane:
         events = {event.id: event for event in due}
         for one in settled:
             self._metrics.attempted(self._owner, one.state, one.outcome)
-            if one.state is State.DELIVERED and (event := events.get(one.id)) is not None:
+            event = events[one.id]
+            # An event that was foreign waited for its eSIM to be registered, not for its delivery.
+            if one.state is State.DELIVERED and not event.foreign:
                 age = datetime.now(UTC) - event.received_at
                 self._metrics.delivered(understand(event.body).type, age.total_seconds())
             if one.state is State.DEAD:
@@ -125,7 +136,7 @@ class Lane:
         for one in due:
             understood = understand(one.body)
             if understood.owner is self._owner:
-                letters.append(Letter(one.id, one.received_at, understood))
+                letters.append(Letter(one.id, one.received_at, understood, one.repeated))
             else:  # stored by a version that read it otherwise
                 settled.append(
                     Settled(one.id, State.KEPT, one.attempts, "", understood.problem or "moved")
@@ -133,11 +144,10 @@ class Lane:
         answers: dict[UUID, Answer] = {}
         if letters:
             answers = await self._asked(letters)
-        attempts = {one.id: one.attempts + 1 for one in due}
+        of_id = {one.id: one for one in due}
         missing = Answer(Verdict.FAILED, "FAILED", "the owner gave no answer to it")
         return settled + [
-            self._settled(letter.id, attempts[letter.id], answers.get(letter.id, missing))
-            for letter in letters
+            self._settled(of_id[letter.id], answers.get(letter.id, missing)) for letter in letters
         ]
 
     async def _asked(self, letters: Sequence[Letter]) -> dict[UUID, Answer]:
@@ -157,23 +167,30 @@ class Lane:
             answers |= await self._asked([letter])
         return answers
 
-    def _settled(self, event_id: UUID, attempts: int, answer: Answer) -> Settled:
+    def _settled(self, due: Due, answer: Answer) -> Settled:
+        # A foreign event is tried for months, which is no failure: only attempts before that count.
+        attempts = due.attempts + (not due.foreign)
+        error = answer.detail or answer.outcome
+        age = (datetime.now(UTC) - due.received_at).total_seconds()
         match answer.verdict:
             case Verdict.DONE:
-                return Settled(event_id, State.DELIVERED, attempts, answer.outcome)
+                return Settled(due.id, State.DELIVERED, attempts, answer.outcome)
             case Verdict.REFUSED:
-                return Settled(event_id, State.DEAD, attempts, answer.outcome, answer.detail)
-        error = answer.detail or answer.outcome
-        if attempts < self._most_attempts:
-            pause = min(FIRST_PAUSE * 2.0 ** min(attempts - 1, 20), LONGEST_PAUSE)
-            return Settled(
-                event_id, State.PENDING, attempts, answer.outcome, error, _jittered(pause)
-            )
-        # The organisation may have eSIMs that were sold elsewhere; an order that nobody here placed is
-        # somebody's money.
-        foreign = answer.verdict is Verdict.UNKNOWN and self._owner is Owner.ESIMS
-        given_up = State.KEPT if foreign else State.DEAD
-        return Settled(event_id, given_up, attempts, answer.outcome, error)
+                return Settled(due.id, State.DEAD, attempts, answer.outcome, answer.detail)
+            case Verdict.UNKNOWN if (
+                due.foreign or age >= self._foreign_after or attempts >= self._most_attempts
+            ):
+                # The same account is used elsewhere, or the order is still being registered.
+                if not due.foreign:
+                    logger.info("event %s is foreign: %s", due.id, error)
+                pause = min(max(age / 2, FIRST_PAUSE), LONGEST_FOREIGN_PAUSE)
+                return Settled(due.id, State.FOREIGN, attempts, answer.outcome, error, pause)
+        if due.foreign:
+            attempts = 1
+        if attempts >= self._most_attempts:
+            return Settled(due.id, State.DEAD, attempts, answer.outcome, error)
+        pause = min(FIRST_PAUSE * 2.0 ** min(attempts - 1, 20), LONGEST_PAUSE)
+        return Settled(due.id, State.PENDING, attempts, answer.outcome, error, _jittered(pause))
 
     async def _absent(self, failure: Failure) -> None:
         self._absences += 1

@@ -159,7 +159,8 @@ OrderChange: TypeAlias = OrderDelivered | BalanceChanged | BalanceLow
 class Understood:
     """A callback read. Without an owner nobody knows what to do with it, and `problem` says why.
 
-    `type` is the vocabulary's own word; `iccid` is None where none is named.
+    `type` is the vocabulary's own word; `iccid` is None where none is named. `content_digest` is None for
+    what is no JSON.
     """
 
     type: str
@@ -167,3 +168,4 @@ class Understood:
     iccid: str | None = None
     change: ESIMChange | OrderChange | None = None
     problem: str = ""
+    content_digest: bytes | None = None

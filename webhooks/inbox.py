@@ -49,13 +49,14 @@ returning i.digest, i.id
 INSERT = """
 with told as (
     select * from unnest($1::bytea[], $2::bytea[], $3::jsonb[], $4::text[], $5::boolean[],
-                         $6::integer[], $7::text[], $8::text[], $9::text[], $10::text[])
+                         $6::integer[], $7::text[], $8::text[], $9::text[], $10::text[],
+                         $11::bytea[])
         with ordinality as n(digest, body, headers, event_type, signed, copies, owner, iccid,
-                             problem, trace_parent, position)
+                             problem, trace_parent, content_digest, position)
 ), stored as (
     insert into webhooks.inbox
-        (digest, body, headers, event_type, signed, times_received, trace_parent)
-    select digest, body, headers, event_type, signed, copies, trace_parent
+        (digest, body, headers, event_type, signed, times_received, trace_parent, content_digest)
+    select digest, body, headers, event_type, signed, copies, trace_parent, content_digest
     from told order by position
     returning digest, id
 ), delivered as (
@@ -97,6 +98,7 @@ async def store(
             [c.understood.iccid for c in new.values()],
             [c.understood.problem for c in new.values()],
             [tracing.written(c.trace) for c in new.values()],
+            [c.understood.content_digest for c in new.values()],
         )
         ids |= {row["digest"]: row["id"] for row in stored}
     results = []

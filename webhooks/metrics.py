@@ -42,7 +42,7 @@ class Metrics:
             "esimgo.webhooks.oldest_pending", "s", "Age of the oldest event not handed over yet"
         )
         self._resting = meter.create_gauge(
-            "esimgo.webhooks.events", "{event}", "Events by state: PENDING, DEAD, KEPT"
+            "esimgo.webhooks.events", "{event}", "Events by state: PENDING, DEAD, KEPT, FOREIGN"
         )
 
         # An alert sees a counter rise only from a value that was there before.
@@ -77,7 +77,7 @@ class Metrics:
     def measured(self, oldest: float, resting: dict[State, int]) -> None:
         """How far deliveries are; `oldest` is in seconds."""
         self._oldest.set(oldest)
-        for state in (State.PENDING, State.DEAD, State.KEPT):
+        for state in (State.PENDING, State.DEAD, State.KEPT, State.FOREIGN):
             self._resting.set(resting.get(state, 0), {"state": state})
 
 

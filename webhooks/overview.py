@@ -7,7 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from kit.db import Connection
-from webhooks.deliveries import State
+from webhooks.deliveries import STATE, State
+from webhooks.understand import KNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,9 @@ class Event:
     settled_at: datetime | None
 
 
-COLUMNS = """i.id, i.received_at, i.event_type, d.iccid, i.signed, i.times_received, d.state, d.owner,
-    d.attempts, d.next_attempt_at, d.last_error, d.outcome, d.settled_at"""
-WHERE = """(cardinality($1::text[]) = 0 or d.state = any($1))
+COLUMNS = f"""i.id, i.received_at, i.event_type, d.iccid, i.signed, i.times_received, {STATE} as state,
+    d.owner, d.attempts, d.next_attempt_at, d.last_error, d.outcome, d.settled_at"""
+WHERE = f"""(cardinality($1::text[]) = 0 or {STATE} = any($1))
     and (cardinality($2::text[]) = 0 or i.event_type = any($2))
     and ($3::text is null or d.iccid = $3)
     and ($4::timestamptz is null or i.received_at >= $4)
@@ -131,38 +132,57 @@ async def nobodys(
 
 
 ADOPT = """
-update webhooks.deliveries d set owner = n.owner, iccid = n.iccid, updated_at = now()
+update webhooks.deliveries d
+set owner = n.owner, iccid = n.iccid, state = 'PENDING', attempts = 0, next_attempt_at = now(),
+    settled_at = null, last_error = '', outcome = '', updated_at = now()
 from unnest($1::uuid[], $2::text[], $3::text[]) as n(id, owner, iccid) where d.event_id = n.id
 """
 
 
 async def adopt(connection: Connection, rows: Sequence[tuple[UUID, str, str | None]]) -> None:
-    """Gives events an owner that nobody knew what to do with before."""
+    """Give events an owner that no service knew what to do with before, and have them delivered."""
     await connection.execute(
         ADOPT, [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows]
     )
 
 
-RESTING = """
-select state, count(*) as events,
-    extract(epoch from now() - min(created_at))::float8 as oldest
-from webhooks.deliveries where state <> 'DELIVERED' group by state
+RESTING = f"""
+select {STATE} as state, count(*) as events
+from webhooks.deliveries d where d.state <> 'DELIVERED' group by 1
+"""  # noqa: S608 - constants only
+OLDEST = """
+select owner, attempts, last_error, extract(epoch from now() - created_at)::float8 as age
+from webhooks.deliveries where state = 'PENDING' order by created_at limit 1
 """
 
 
-async def resting(connection: Connection) -> tuple[float, dict[State, int]]:
-    """The age of the oldest pending event in seconds, and how many there are by state."""
-    rows = {State(row["state"]): row for row in await connection.fetch(RESTING)}
-    pending = rows.get(State.PENDING)
-    oldest = float(pending["oldest"]) if pending else 0.0
-    return oldest, {state: row["events"] for state, row in rows.items()}
+@dataclass(frozen=True, slots=True)
+class Oldest:
+    """The pending event that was received first; `age` in seconds, `last_error` of its last attempt."""
+
+    age: float = 0.0
+    owner: str = ""
+    attempts: int = 0
+    last_error: str = ""
 
 
-COUNTS = """
-select i.event_type, d.state, count(*) as events
+async def resting(connection: Connection) -> tuple[Oldest, dict[State, int]]:
+    """The oldest pending event, and how many events there are by state."""
+    rows = await connection.fetch(RESTING)
+    row = await connection.fetchrow(OLDEST)
+    oldest = (
+        Oldest(row["age"], row["owner"], row["attempts"], row["last_error"]) if row else Oldest()
+    )
+    return oldest, {State(row["state"]): row["events"] for row in rows}
+
+
+# Senders choose the type, so all unknown types are counted together.
+COUNTS = f"""
+select case when i.event_type = any($1) then i.event_type else 'unknown' end as event_type,
+    {STATE} as state, count(*) as events
 from webhooks.inbox i join webhooks.deliveries d on d.event_id = i.id
-group by i.event_type, d.state order by i.event_type, d.state
-"""
+group by 1, 2 order by 1, 2
+"""  # noqa: S608 - constants only
 TOTALS = """
 select count(*) as stored, coalesce(sum(times_received - 1), 0)::bigint as repeats
 from webhooks.inbox
@@ -170,8 +190,8 @@ from webhooks.inbox
 
 
 async def counts(connection: Connection) -> tuple[list[tuple[str, State, int]], int, int]:
-    """How many of each type and state; how many in all; how many equal bodies beyond the first."""
-    rows = await connection.fetch(COUNTS)
+    """How many of each known type and state; how many in all; how many equal bodies beyond the first."""
+    rows = await connection.fetch(COUNTS, sorted(KNOWN))
     totals = await connection.fetchrow(TOTALS)
     if totals is None:
         raise LookupError("an aggregate without a row")

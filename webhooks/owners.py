@@ -40,6 +40,7 @@ class Letter:
     id: UUID
     received_at: datetime
     understood: Understood
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ def _esim_event(letter: Letter) -> esims_pb.ProviderEvent:
         event_id=str(letter.id),
         received_at=timestamps.to_proto(letter.received_at),
         iccid=letter.understood.iccid or "",
+        repeated=letter.repeated,
     )
     _fill_esim(event, letter.understood.change)
     return event
@@ -164,7 +166,9 @@ def _fill_esim(event: esims_pb.ProviderEvent, change: ESIMChange | OrderChange |
 
 def _order_event(letter: Letter) -> orders_pb.ProviderEvent:
     event = orders_pb.ProviderEvent(
-        event_id=str(letter.id), received_at=timestamps.to_proto(letter.received_at)
+        event_id=str(letter.id),
+        received_at=timestamps.to_proto(letter.received_at),
+        repeated=letter.repeated,
     )
     match letter.understood.change:
         case events.OrderDelivered(reference, esims):

@@ -40,6 +40,7 @@ STATES = {
     State.DELIVERED: pb.DELIVERY_STATE_DELIVERED,
     State.DEAD: pb.DELIVERY_STATE_DEAD,
     State.KEPT: pb.DELIVERY_STATE_KEPT,
+    State.FOREIGN: pb.DELIVERY_STATE_FOREIGN,
 }
 STATES_BACK = {number: state for state, number in STATES.items()}
 
@@ -91,12 +92,13 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
         if wanted.holds_all:
             checks.fail("filter", "must say which events; to replay everything give a time")
         checks.done()
-        not_understood = await self._adopt(wanted)
         async with self._database.system() as connection:
             replayed = await overview.replay(connection, wanted)
+        # Afterwards: an event that has an owner from now on is not replayed twice.
+        adopted, not_understood = await self._adopt(wanted)
         for wake in self._wakes:
             wake()
-        return pb.ReplayEventsResponse(replayed=replayed, not_understood=not_understood)
+        return pb.ReplayEventsResponse(replayed=replayed + adopted, not_understood=not_understood)
 
     async def GetStats(self, request: pb.GetStatsRequest, context: Any) -> pb.GetStatsResponse:
         async with self._database.system() as connection:
@@ -104,7 +106,7 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
             oldest, _ = await overview.resting(connection)
         return pb.GetStatsResponse(
             counts=[pb.Count(type=t, state=STATES[s], events=n) for t, s, n in counts],
-            oldest_pending_seconds=oldest,
+            oldest_pending_seconds=oldest.age,
             stored=stored,
             repeats=repeats,
         )
@@ -126,18 +128,19 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
         erased = await customer.erase(self._database, _iccids(request.iccids))
         return pb.EraseEventsResponse(events=erased)
 
-    async def _adopt(self, wanted: Filter) -> int:
-        """Reads events again that nobody understood; gives how many still nobody does."""
-        last, left = UUID(int=0), 0
+    async def _adopt(self, wanted: Filter) -> tuple[int, int]:
+        """Read events without an owner again. Return how many have one now, and how many still have none."""
+        last, found, left = UUID(int=0), 0, 0
         while True:
             async with self._database.system() as connection:
                 rows = await overview.nobodys(connection, wanted, last, STEP)
                 read = [(event_id, understand(body)) for event_id, body in rows]
                 adopted = [(i, u.owner, u.iccid) for i, u in read if u.owner is not None]
                 await overview.adopt(connection, adopted)
+            found += len(adopted)
             left += len(rows) - len(adopted)
             if len(rows) < STEP:
-                return left
+                return found, left
             last = rows[-1][0]
 
 

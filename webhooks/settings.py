@@ -28,6 +28,7 @@ class Settings:
     admin_host: str
     admin_port: int
     most_attempts: int
+    foreign_seconds: float
     retention_days: int
     tls: TLS = PLAIN
     pooled: bool = False
@@ -117,6 +118,14 @@ class Settings:
                     low=1,
                     high=1_000,
                 )
+            ),
+            foreign_seconds=env.number(
+                "WEBHOOKS_FOREIGN_SECONDS",
+                "How long a callback about an eSIM or order that is not known here counts as pending. Then it"
+                " is foreign, and still delivered should that become known.",
+                60,
+                low=0,
+                high=240,
             ),
             retention_days=int(
                 env.number(

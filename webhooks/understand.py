@@ -1,12 +1,14 @@
 """Reads callbacks of both versions and of both vocabularies; pure, and never an error."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from kit import exact_json, iccid, money, timestamps
 from webhooks import events
+from webhooks.content import digest
 from webhooks.events import UNKNOWN, ESIMChange, OrderChange, Owner, Understood
 
 # The provider's words and the platform's are far shorter; anything longer is nobody's.
@@ -33,6 +35,10 @@ def understand(body: bytes) -> Understood:
     except ValueError:
         problem = "an empty body" if not body.strip() else "no JSON, or in an unknown compression"
         return Understood(UNKNOWN, problem=problem)
+    return replace(_understand(content), content_digest=digest(content))
+
+
+def _understand(content: Any) -> Understood:
     if not isinstance(content, Mapping):
         return Understood(UNKNOWN, problem="no JSON object")
     kind = _kind(content)
@@ -40,6 +46,7 @@ def understand(body: bytes) -> Understood:
     if "profileStatus" in content:
         # Nobody has published the type that it carries.
         about_esim = _profile
+        kind = kind if kind in KNOWN else PROFILE
     try:
         if about_order is not None:
             return Understood(kind, Owner.ORDERS, None, about_order(kind, _data(content)))
@@ -53,7 +60,7 @@ def understand(body: bytes) -> Understood:
 def _json(body: bytes) -> Any:
     """JSON in UTF-8, UTF-16 or UTF-32, with or without a byte order mark; else as Latin-1.
 
-    Senders that name another charset, or a wrong one, differ from UTF-8 only in names of countries.
+    The charset of the Content-Type is ignored: only names of countries can differ from UTF-8.
     """
     try:
         return exact_json.loads(body)

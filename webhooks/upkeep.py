@@ -17,7 +17,7 @@ MEASURE_EVERY = 15.0
 # Seconds between prunings, and rows of one step, so that each is a short transaction.
 PRUNE_EVERY = 3_600.0
 PRUNE_STEP = 1_000
-# Strangers' events would grow without bound; dead ones wait for a person.
+# KEPT in the column are foreign events too, which would fill the disk. Dead ones wait for a person.
 PRUNED = (State.DELIVERED, State.KEPT)
 # Seconds. Deliveries take well under one; so many are worth waking somebody.
 STALLED_AFTER = 300.0
@@ -56,12 +56,15 @@ class Upkeep:
         """Sets the gauges, and tells of dead letters and of a standstill."""
         async with self._database.system() as connection:
             oldest, resting = await overview.resting(connection)
-        self._metrics.measured(oldest, resting)
-        if oldest > STALLED_AFTER:
+        self._metrics.measured(oldest.age, resting)
+        if oldest.age > STALLED_AFTER:
             logger.error(
-                "callbacks stall: the oldest of %s is not handed over after %.0f s",
+                "callbacks stall: the oldest of %s is not handed over after %.0f s: %s",
                 resting.get(State.PENDING, 0),
-                oldest,
+                oldest.age,
+                f"{oldest.owner} answered {oldest.last_error}"
+                if oldest.attempts
+                else f"{oldest.owner} does not answer",
             )
         dead = resting.get(State.DEAD, 0)
         if dead > self._dead:

@@ -20,6 +20,7 @@ from services.esims.apply_events import Events
 from services.esims.datasource import ESIMsDataSource
 from services.esims.freshen import Readings
 from services.esims.live import CHANNEL, Live
+from services.esims.locate import Locations
 from services.esims.reference import References
 from services.esims.refresh import Refresh
 from services.esims.register import Registration
@@ -73,6 +74,8 @@ async def serve(
             Notices.open(settings.service.notices_url, CHANNEL)
         )
         references = References(database, source, clock)
+        locations = Locations(database, source, clock)
+        stack.push_async_callback(locations.close)
         rounds = Rounds(Watch(database, readings, clock).look, references.send_pending)
         background = asyncio.create_task(rounds.run())
         stack.push_async_callback(_end, background)
@@ -85,7 +88,7 @@ async def serve(
             suspension=Suspension(database, source, readings, clock),
             references=references,
             refresh=Refresh(database, source, readings, clock),
-            events=Events(database, clock, source.forget, rounds.wake),
+            events=Events(database, clock, source.forget, rounds.wake, locations.look_up),
             live=Live(database, notices, readings, clock),
         )
         service = rpc.Service(

@@ -38,15 +38,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """An event's outcome; `detail` says why it FAILED, without secrets."""
+    """An event's outcome; `detail` says why it FAILED, without secrets. `doubted`: where is it?"""
 
     outcome: Outcome
     detail: str = ""
+    doubted: ESIM | None = None
 
 
 class Events:
     """Applies events. `forget` drops what is cached of an ICCID that something happened to;
-    `read_soon` is told when the provider is to be asked.
+    `read_soon` is told when the provider is to be asked, `locate` of eSIMs whose country is uncertain.
     """
 
     def __init__(
@@ -55,11 +56,13 @@ class Events:
         clock: Clock,
         forget: Callable[[str], Awaitable[None]],
         read_soon: Callable[[], None],
+        locate: Callable[[Sequence[ESIM]], None] = lambda esims: None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._forget = forget
         self._read_soon = read_soon
+        self._locate = locate
         self._lane = asyncio.Semaphore(AT_ONCE)
 
     async def apply(self, events: Sequence[Event]) -> dict[UUID, Result]:
@@ -80,6 +83,8 @@ class Events:
         await asyncio.gather(*map(self._forget, touched))
         if any(result.outcome is Outcome.READ_QUEUED for result in results.values()):
             self._read_soon()
+        if doubted := [r.doubted for r in results.values() if r.doubted is not None]:
+            self._locate(doubted)
         return results
 
     async def _apply_one_by_one(self, events: Sequence[Event]) -> dict[UUID, Result]:
@@ -128,7 +133,9 @@ class Events:
                     if news:
                         changed.add(event.iccid)
                         esims[event.iccid] = effect.esim
-                    results[event.id] = Result(_outcome(effect, news=news))
+                    results[event.id] = Result(
+                        _outcome(effect, news=news), doubted=esim if effect.locate else None
+                    )
                 if told:
                     await bundle_store.upsert(connection, told)
             if changed:
@@ -148,7 +155,7 @@ async def _bundles(
 
 
 def _outcome(effect: Effect, *, news: bool) -> Outcome:
-    if effect.read:
+    if effect.read or effect.locate:
         return Outcome.READ_QUEUED
     return Outcome.APPLIED if news else Outcome.UNCHANGED
 

@@ -72,7 +72,7 @@ def _event(checks: Checks, path: str, message: pb.ProviderEvent) -> Event | None
         checks.fail(f"{path}.received_at", "must say when the callback came in")
         return None
     change = _change(checks, f"{path}.{which}", message, which)
-    return Event(event_id, received_at, iccid, change)
+    return Event(event_id, received_at, iccid, change, message.repeated)
 
 
 def _change(checks: Checks, path: str, message: pb.ProviderEvent, which: str) -> Change:

@@ -131,25 +131,42 @@ Change: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One callback about one eSIM."""
+    """One callback about one eSIM; `repeated`: an earlier one had the same content."""
 
     id: UUID
     received_at: datetime
     iccid: str
     change: Change
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What is to be written; `read`: the provider must be asked, as this can't say enough."""
+    """What is to be written.
+
+    `read`: the provider must be asked, as this can't say enough; `locate`: it must be asked for the country.
+    """
 
     esim: ESIM
     told: Assignment | None = None
     read: bool = False
+    locate: bool = False
 
 
 def effect_of(event: Event, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
-    """What an event does to an eSIM as it is now; an effect equal to what is known is none."""
+    """What an event does to an eSIM as it is now; an effect equal to what is known is none.
+
+    News without a time counts once for each content: the same again may be an old callback that somebody
+    sends a second time. What it would change is not believed, and the provider queried instead.
+    """
+    effect = _effect_of(event, esim, bundles)
+    if not event.repeated or (effect.told is None and effect.esim == esim):
+        return effect
+    where = isinstance(event.change, CountrySeen)
+    return Effect(esim, read=not where, locate=where)
+
+
+def _effect_of(event: Event, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
     received = event.received_at
     match event.change:
         case BundleUse() as use:

@@ -38,7 +38,9 @@ RECORD_BALANCE = """
 insert into orders.balance_events (event_id, received_at, kind, balance, old_balance, threshold)
 values ($1, $2, $3, $4, $5, $6)
 on conflict (event_id) do nothing
-returning event_id
+returning not exists (
+    select from orders.balance_events b where b.received_at > $2
+) as newest
 """
 
 
@@ -50,9 +52,9 @@ async def record_balance(
     balance: Decimal,
     old_balance: Decimal | None,
     threshold: Decimal | None,
-) -> bool:
-    """Whether it is new."""
+) -> bool | None:
+    """Record what a callback reports of the balance. Return whether it is the newest; None if it is known."""
     row = await connection.fetchrow(
         RECORD_BALANCE, event_id, received_at, kind, balance, old_balance, threshold
     )
-    return row is not None
+    return None if row is None else bool(row["newest"])

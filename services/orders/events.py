@@ -79,13 +79,15 @@ class Events:
         return pb.EVENT_OUTCOME_APPLIED, ""
 
     async def _balance_told(self, event: pb.ProviderEvent) -> "pb.EventOutcome.ValueType":
+        if event.repeated:  # an old callback that is sent again would look like the newest balance
+            return pb.EVENT_OUTCOME_UNCHANGED
         change = event.balance_changed
         low = event.balance_low
         changed = event.WhichOneof("change") == "balance_changed"
         kind = change.kind if changed else low.kind
         balance = money.from_proto(change.new_balance if changed else low.balance)
         async with self._database.system() as connection:
-            new = await event_store.record_balance(
+            newest = await event_store.record_balance(
                 connection,
                 UUID(event.event_id),
                 timestamps.from_proto(event.received_at),
@@ -94,11 +96,12 @@ class Events:
                 money.from_proto(change.old_balance) if changed else None,
                 money.from_proto(low.threshold) if not changed else None,
             )
-        if not new:
+        if newest is None:
             return pb.EVENT_OUTCOME_UNCHANGED
-        self._balance.set(float(balance))
-        if kind in LOW:
-            logger.warning("%s: the provider's balance is %s; top it up", kind, balance)
+        if newest:  # else it was delivered late, and says nothing of the balance now
+            self._balance.set(float(balance))
+            if kind in LOW:
+                logger.warning("%s: the provider's balance is %s; top it up", kind, balance)
         return pb.EVENT_OUTCOME_APPLIED
 
 

@@ -148,14 +148,16 @@ async def test_a_completed_order_creates_the_esims_of_an_order_that_waits_for_th
         {"iccid": f"894450000000000000{n}", "qr_code": f"LPA:1$smdp.example$CODE-{n}"}
         for n in range(6)
     ]
-    data = {"order_reference": reference, "esims": esims}
+    # References and ICCIDs as some programs write them.
+    written = [e | {"iccid": f"{e['iccid'][:9]} {e['iccid'][9:]}F"} for e in esims]
+    data = {"order_reference": f" {reference.upper()} ", "esims": written}
     await door.post(json.dumps({"event": "order.completed", "data": data}).encode())
     order = await buying
     assert {e["iccid"] for e in order["esims"]} == {e["iccid"] for e in esims}
     assert {e["activationCode"] for e in order["esims"]} == {e["qr_code"] for e in esims}
 
 
-async def test_an_order_that_nobody_placed_or_that_has_other_esims_is_a_dead_letter(
+async def test_an_order_with_other_esims_is_a_dead_letter_and_one_not_placed_here_is_foreign(
     platform: Platform, door: Door
 ) -> None:
     order = await platform.buy(await platform.customer("ada@example.com"))
@@ -170,10 +172,28 @@ async def test_an_order_that_nobody_placed_or_that_has_other_esims_is_a_dead_let
             pending = "select count(*) from webhooks.deliveries where state = 'PENDING'"
             while await admin.fetchval(pending):
                 await asyncio.sleep(0.02)
-    errors = await admin.fetch("select last_error from webhooks.deliveries order by sequence")
-    assert [row["last_error"] for row in errors] == [
-        f"order {order['id']} has other eSIMs",
-        "UNKNOWN_ORDER",
+    rows = await admin.fetch(
+        "select state, last_error, owner from webhooks.deliveries order by sequence"
+    )
+    assert [tuple(row) for row in rows] == [
+        ("DEAD", f"order {order['id']} has other eSIMs", "orders"),
+        ("KEPT", "UNKNOWN_ORDER", "orders"),
     ]
     kept = await admin.fetch("select iccid from orders.order_esims")
     assert [row["iccid"] for row in kept] == [order["esims"][0]["iccid"]]
+
+
+async def test_a_balance_that_was_told_before_is_not_the_newest_one(
+    platform: Platform, door: Door
+) -> None:
+    admin = door.databases.admin
+    for old, new in ((10, 1010), (5, 505), (10, 1010)):
+        told = {"alertType": "Topup", "bundle": {"oldAmount": old, "newAmount": new}}
+        await door.post(json.dumps(told).encode())
+        await admin.execute(
+            "update webhooks.inbox set received_at = received_at - interval '1 day'"
+        )
+    balances = await admin.fetch("select balance from orders.balance_events order by created_at")
+    assert [float(row["balance"]) for row in balances] == [1010, 505]
+    outcomes = await admin.fetch("select outcome from webhooks.deliveries order by sequence")
+    assert [row["outcome"] for row in outcomes] == ["APPLIED", "APPLIED", "UNCHANGED"]

@@ -97,10 +97,15 @@ class ProviderEvent(_message.Message):
     BUNDLE_ACTIVATED_FIELD_NUMBER: _builtins.int
     BUNDLE_EXPIRED_FIELD_NUMBER: _builtins.int
     UNCLEAR_FIELD_NUMBER: _builtins.int
+    REPEATED_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """UUID; the answer names it."""
     iccid: _builtins.str
     """18 to 22 digits."""
+    repeated: _builtins.bool
+    """An earlier callback had the same content. Without a time of its own it can't be told from an old one that is sent
+    again: where it contradicts what is known, the provider is queried instead.
+    """
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
         """When the callback was taken in: most carry no time of their own."""
@@ -152,10 +157,11 @@ class ProviderEvent(_message.Message):
         bundle_activated: Global___BundleActivated | None = ...,
         bundle_expired: Global___BundleExpired | None = ...,
         unclear: Global___Unclear | None = ...,
+        repeated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["activated", b"activated", "bundle_activated", b"bundle_activated", "bundle_expired", b"bundle_expired", "bundle_use", b"bundle_use", "change", b"change", "code_assigned", b"code_assigned", "country_seen", b"country_seen", "deleted", b"deleted", "deletion_scheduled", b"deletion_scheduled", "message_failed", b"message_failed", "number_disabled", b"number_disabled", "number_enabled", b"number_enabled", "profile_changed", b"profile_changed", "received_at", b"received_at", "unclear", b"unclear"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["activated", b"activated", "bundle_activated", b"bundle_activated", "bundle_expired", b"bundle_expired", "bundle_use", b"bundle_use", "change", b"change", "code_assigned", b"code_assigned", "country_seen", b"country_seen", "deleted", b"deleted", "deletion_scheduled", b"deletion_scheduled", "event_id", b"event_id", "iccid", b"iccid", "message_failed", b"message_failed", "number_disabled", b"number_disabled", "number_enabled", b"number_enabled", "profile_changed", b"profile_changed", "received_at", b"received_at", "unclear", b"unclear"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activated", b"activated", "bundle_activated", b"bundle_activated", "bundle_expired", b"bundle_expired", "bundle_use", b"bundle_use", "change", b"change", "code_assigned", b"code_assigned", "country_seen", b"country_seen", "deleted", b"deleted", "deletion_scheduled", b"deletion_scheduled", "event_id", b"event_id", "iccid", b"iccid", "message_failed", b"message_failed", "number_disabled", b"number_disabled", "number_enabled", b"number_enabled", "profile_changed", b"profile_changed", "received_at", b"received_at", "repeated", b"repeated", "unclear", b"unclear"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["bundle_use", "activated", "country_seen", "deletion_scheduled", "deleted", "number_enabled", "number_disabled", "message_failed", "profile_changed", "code_assigned", "bundle_activated", "bundle_expired", "unclear"]  # noqa: Y015
     _WhichOneofArgType_change: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015

@@ -26,29 +26,29 @@ from protos.common.v1 import money_pb2 as common_dot_v1_dot_money__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16orders/v1/events.proto\x12\torders.v1\x1a\x15\x63ommon/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\">\n\x12\x41pplyEventsRequest\x12(\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x18.orders.v1.ProviderEvent\"\xf6\x01\n\rProviderEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12/\n\x0breceived_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x0forder_delivered\x18\x03 \x01(\x0b\x32\x19.orders.v1.OrderDeliveredH\x00\x12\x34\n\x0f\x62\x61lance_changed\x18\x04 \x01(\x0b\x32\x19.orders.v1.BalanceChangedH\x00\x12,\n\x0b\x62\x61lance_low\x18\x05 \x01(\x0b\x32\x15.orders.v1.BalanceLowH\x00\x42\x08\n\x06\x63hange\"O\n\x0eOrderDelivered\x12\x11\n\treference\x18\x01 \x01(\t\x12*\n\x05\x65sims\x18\x02 \x03(\x0b\x32\x1b.orders.v1.DeliveredProfile\":\n\x10\x44\x65liveredProfile\x12\r\n\x05iccid\x18\x01 \x01(\t\x12\x17\n\x0f\x61\x63tivation_code\x18\x02 \x01(\t\"l\n\x0e\x42\x61lanceChanged\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12%\n\x0bold_balance\x18\x02 \x01(\x0b\x32\x10.common.v1.Money\x12%\n\x0bnew_balance\x18\x03 \x01(\x0b\x32\x10.common.v1.Money\"b\n\nBalanceLow\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12!\n\x07\x62\x61lance\x18\x02 \x01(\x0b\x32\x10.common.v1.Money\x12#\n\tthreshold\x18\x03 \x01(\x0b\x32\x10.common.v1.Money\">\n\x13\x41pplyEventsResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.orders.v1.EventResult\"Y\n\x0b\x45ventResult\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12(\n\x07outcome\x18\x02 \x01(\x0e\x32\x17.orders.v1.EventOutcome\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t*\xbb\x01\n\x0c\x45ventOutcome\x12\x1d\n\x19\x45VENT_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VENT_OUTCOME_APPLIED\x10\x01\x12\x1b\n\x17\x45VENT_OUTCOME_UNCHANGED\x10\x02\x12\x1f\n\x1b\x45VENT_OUTCOME_UNKNOWN_ORDER\x10\x03\x12\x19\n\x15\x45VENT_OUTCOME_REFUSED\x10\x04\x12\x18\n\x14\x45VENT_OUTCOME_FAILED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16orders/v1/events.proto\x12\torders.v1\x1a\x15\x63ommon/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\">\n\x12\x41pplyEventsRequest\x12(\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x18.orders.v1.ProviderEvent\"\x88\x02\n\rProviderEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12/\n\x0breceived_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x0forder_delivered\x18\x03 \x01(\x0b\x32\x19.orders.v1.OrderDeliveredH\x00\x12\x34\n\x0f\x62\x61lance_changed\x18\x04 \x01(\x0b\x32\x19.orders.v1.BalanceChangedH\x00\x12,\n\x0b\x62\x61lance_low\x18\x05 \x01(\x0b\x32\x15.orders.v1.BalanceLowH\x00\x12\x10\n\x08repeated\x18\x06 \x01(\x08\x42\x08\n\x06\x63hange\"O\n\x0eOrderDelivered\x12\x11\n\treference\x18\x01 \x01(\t\x12*\n\x05\x65sims\x18\x02 \x03(\x0b\x32\x1b.orders.v1.DeliveredProfile\":\n\x10\x44\x65liveredProfile\x12\r\n\x05iccid\x18\x01 \x01(\t\x12\x17\n\x0f\x61\x63tivation_code\x18\x02 \x01(\t\"l\n\x0e\x42\x61lanceChanged\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12%\n\x0bold_balance\x18\x02 \x01(\x0b\x32\x10.common.v1.Money\x12%\n\x0bnew_balance\x18\x03 \x01(\x0b\x32\x10.common.v1.Money\"b\n\nBalanceLow\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12!\n\x07\x62\x61lance\x18\x02 \x01(\x0b\x32\x10.common.v1.Money\x12#\n\tthreshold\x18\x03 \x01(\x0b\x32\x10.common.v1.Money\">\n\x13\x41pplyEventsResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.orders.v1.EventResult\"Y\n\x0b\x45ventResult\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12(\n\x07outcome\x18\x02 \x01(\x0e\x32\x17.orders.v1.EventOutcome\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t*\xbb\x01\n\x0c\x45ventOutcome\x12\x1d\n\x19\x45VENT_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VENT_OUTCOME_APPLIED\x10\x01\x12\x1b\n\x17\x45VENT_OUTCOME_UNCHANGED\x10\x02\x12\x1f\n\x1b\x45VENT_OUTCOME_UNKNOWN_ORDER\x10\x03\x12\x19\n\x15\x45VENT_OUTCOME_REFUSED\x10\x04\x12\x18\n\x14\x45VENT_OUTCOME_FAILED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'orders.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVENTOUTCOME']._serialized_start=913
-  _globals['_EVENTOUTCOME']._serialized_end=1100
+  _globals['_EVENTOUTCOME']._serialized_start=931
+  _globals['_EVENTOUTCOME']._serialized_end=1118
   _globals['_APPLYEVENTSREQUEST']._serialized_start=93
   _globals['_APPLYEVENTSREQUEST']._serialized_end=155
   _globals['_PROVIDEREVENT']._serialized_start=158
-  _globals['_PROVIDEREVENT']._serialized_end=404
-  _globals['_ORDERDELIVERED']._serialized_start=406
-  _globals['_ORDERDELIVERED']._serialized_end=485
-  _globals['_DELIVEREDPROFILE']._serialized_start=487
-  _globals['_DELIVEREDPROFILE']._serialized_end=545
-  _globals['_BALANCECHANGED']._serialized_start=547
-  _globals['_BALANCECHANGED']._serialized_end=655
-  _globals['_BALANCELOW']._serialized_start=657
-  _globals['_BALANCELOW']._serialized_end=755
-  _globals['_APPLYEVENTSRESPONSE']._serialized_start=757
-  _globals['_APPLYEVENTSRESPONSE']._serialized_end=819
-  _globals['_EVENTRESULT']._serialized_start=821
-  _globals['_EVENTRESULT']._serialized_end=910
+  _globals['_PROVIDEREVENT']._serialized_end=422
+  _globals['_ORDERDELIVERED']._serialized_start=424
+  _globals['_ORDERDELIVERED']._serialized_end=503
+  _globals['_DELIVEREDPROFILE']._serialized_start=505
+  _globals['_DELIVEREDPROFILE']._serialized_end=563
+  _globals['_BALANCECHANGED']._serialized_start=565
+  _globals['_BALANCECHANGED']._serialized_end=673
+  _globals['_BALANCELOW']._serialized_start=675
+  _globals['_BALANCELOW']._serialized_end=773
+  _globals['_APPLYEVENTSRESPONSE']._serialized_start=775
+  _globals['_APPLYEVENTSRESPONSE']._serialized_end=837
+  _globals['_EVENTRESULT']._serialized_start=839
+  _globals['_EVENTRESULT']._serialized_end=928
 # @@protoc_insertion_point(module_scope)

@@ -87,8 +87,11 @@ class ProviderEvent(_message.Message):
     ORDER_DELIVERED_FIELD_NUMBER: _builtins.int
     BALANCE_CHANGED_FIELD_NUMBER: _builtins.int
     BALANCE_LOW_FIELD_NUMBER: _builtins.int
+    REPEATED_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """UUID; the answer names it."""
+    repeated: _builtins.bool
+    """An earlier callback had the same content: a balance that it tells is not recorded again."""
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -105,10 +108,11 @@ class ProviderEvent(_message.Message):
         order_delivered: Global___OrderDelivered | None = ...,
         balance_changed: Global___BalanceChanged | None = ...,
         balance_low: Global___BalanceLow | None = ...,
+        repeated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["balance_changed", b"balance_changed", "balance_low", b"balance_low", "change", b"change", "order_delivered", b"order_delivered", "received_at", b"received_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balance_changed", b"balance_changed", "balance_low", b"balance_low", "change", b"change", "event_id", b"event_id", "order_delivered", b"order_delivered", "received_at", b"received_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balance_changed", b"balance_changed", "balance_low", b"balance_low", "change", b"change", "event_id", b"event_id", "order_delivered", b"order_delivered", "received_at", b"received_at", "repeated", b"repeated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["order_delivered", "balance_changed", "balance_low"]  # noqa: Y015
     _WhichOneofArgType_change: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015

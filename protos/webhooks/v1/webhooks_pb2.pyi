@@ -34,7 +34,9 @@ class _DeliveryStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Deliver
     DELIVERY_STATE_DEAD: _DeliveryState.ValueType  # 3
     """Given up: a person has to look."""
     DELIVERY_STATE_KEPT: _DeliveryState.ValueType  # 4
-    """Of a type, an eSIM or an order that nobody here knows."""
+    """Not JSON, or of a type that no service here knows."""
+    DELIVERY_STATE_FOREIGN: _DeliveryState.ValueType  # 5
+    """About an eSIM or an order that was not sold here. Delivered should it become known."""
 
 class DeliveryState(_DeliveryState, metaclass=_DeliveryStateEnumTypeWrapper): ...
 
@@ -46,7 +48,9 @@ DELIVERY_STATE_DELIVERED: DeliveryState.ValueType  # 2
 DELIVERY_STATE_DEAD: DeliveryState.ValueType  # 3
 """Given up: a person has to look."""
 DELIVERY_STATE_KEPT: DeliveryState.ValueType  # 4
-"""Of a type, an eSIM or an order that nobody here knows."""
+"""Not JSON, or of a type that no service here knows."""
+DELIVERY_STATE_FOREIGN: DeliveryState.ValueType  # 5
+"""About an eSIM or an order that was not sold here. Delivered should it become known."""
 Global___DeliveryState: _TypeAlias = DeliveryState  # noqa: Y015
 
 @_typing.final
@@ -365,7 +369,9 @@ class GetStatsResponse(_message.Message):
     repeats: _builtins.int
     """Equal bodies beyond the first."""
     @_builtins.property
-    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Count]: ...
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Count]:
+        """One for each known type and state; all other types together are "unknown"."""
+
     def __init__(
         self,
         *,

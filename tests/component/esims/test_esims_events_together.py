@@ -35,7 +35,9 @@ async def apply(parts: Parts, *told: tuple[ESIM, Change]) -> list[Outcome]:
         Event(uuid4(), now + timedelta(seconds=number), esim.iccid, change)
         for number, (esim, change) in enumerate(told)
     ]
-    applying = Events(parts.database, parts.clock, parts.source.forget, lambda: None)
+    applying = Events(
+        parts.database, parts.clock, parts.source.forget, lambda: None, lambda esims: None
+    )
     results = await applying.apply(events)
     return [results[event.id].outcome for event in events]
 

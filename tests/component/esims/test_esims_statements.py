@@ -36,7 +36,9 @@ async def serve(parts: Parts, auth: Auth) -> rpc.Running:
             suspension=Suspension(*wiring),
             references=parts.references,
             refresh=Refresh(*wiring),
-            events=Events(parts.database, parts.clock, parts.source.forget, lambda: None),
+            events=Events(
+                parts.database, parts.clock, parts.source.forget, lambda: None, lambda esims: None
+            ),
             live=Live(parts.database, Notices("", ""), parts.readings, parts.clock),
         )
     )

@@ -60,6 +60,7 @@ def settings(databases: Databases, auth: Auth) -> Settings:
         admin_host="127.0.0.1",
         admin_port=0,
         most_attempts=3,
+        foreign_seconds=60,
         retention_days=90,
     )
 

@@ -127,7 +127,7 @@ async def test_a_dead_letter_is_seen_mended_and_replayed(
     assert gauges["esimgo.webhooks.events", "DEAD"] == 1
     assert gauges["esimgo.webhooks.oldest_pending", ""] == 0
     stats = await esimgo(platform, tmp_path, "stats")
-    assert re.search(r"FirstAttachment +0 +0 +1 +0\n", stats)
+    assert re.search(r"FirstAttachment +0 +0 +1 +0 +0\n", stats)
     listed = await esimgo(platform, tmp_path, "list", "--state", "dead", "--iccid", esim.iccid)
     assert event in listed
     assert "InsufficientPrivilegeError" in listed
@@ -183,6 +183,18 @@ async def test_lists_have_pages_and_filters_and_show_no_activation_code(
     shown = await ask(platform, "GetEvent", pb.GetEventRequest(event_id=found.id), admin)
     assert "[activation code]" in shown.body
     assert "SECRET" not in str(shown)
+
+
+async def test_statistics_stay_small_however_many_types_a_sender_makes_up(
+    platform: Platform, tmp_path: Path
+) -> None:
+    for number in range(40):
+        await platform.post.send({"event": f"made.up.{number}"})
+    await platform.post.send({"alertType": "FirstAttachment", "iccid": STRANGE})
+    stats = await esimgo(platform, tmp_path, "stats")
+    assert "made.up" not in stats
+    assert re.search(r"^unknown +0 +0 +0 +40 +0$", stats, re.MULTILINE)
+    assert stats.count("FirstAttachment") == 1
 
 
 async def test_a_replay_must_say_of_what(platform: Platform) -> None:

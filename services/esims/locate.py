@@ -1,0 +1,71 @@
+"""Queries the provider for the country of eSIMs whose callbacks leave it uncertain."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from kit.clock import Clock
+from kit.db import Database
+from kit.errors import Failure, Kind
+from services.esims import record, store
+from services.esims.datasource import ESIMsDataSource
+from services.esims.esim import ESIM
+from services.esims.provider_esim import Location
+
+logger = logging.getLogger(__name__)
+
+# Beyond this many eSIMs, new ones are dropped: the provider reports a country again every day.
+MOST_WAITING = 1_000
+
+
+class Locations:
+    """Reads locations in the background, one at a time."""
+
+    def __init__(self, database: Database, source: ESIMsDataSource, clock: Clock) -> None:
+        self._database = database
+        self._source = source
+        self._clock = clock
+        self._waiting: dict[UUID, ESIM] = {}
+        self._work: asyncio.Task[None] | None = None
+
+    def look_up(self, esims: Sequence[ESIM]) -> None:
+        """Have the locations of these eSIMs read soon."""
+        for esim in esims:
+            if len(self._waiting) < MOST_WAITING:
+                self._waiting.setdefault(esim.id, esim)
+        if self._waiting and (self._work is None or self._work.done()):
+            self._work = asyncio.create_task(self._read_waiting())
+
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._work is not None:
+            self._work.cancel()
+            await asyncio.gather(self._work, return_exceptions=True)
+
+    async def _read_waiting(self) -> None:
+        while self._waiting:
+            esim = self._waiting.pop(next(iter(self._waiting)))
+            try:
+                await self._record(esim, await self._source.get_location(esim.iccid))
+            except Failure as failure:
+                if failure.kind is not Kind.NOT_FOUND:  # NEVER_ATTACHED
+                    logger.warning("the country of eSIM %s was not read: %s", esim.id, failure)
+            except Exception:
+                logger.exception("reading the country of eSIM %s failed", esim.id)
+
+    async def _record(self, esim: ESIM, location: Location) -> None:
+        now = self._clock.wall()
+        async with self._database.system() as connection:
+            locked = await store.lock(connection, [esim.id])
+            after = [found for known in locked if (found := located(known, location)) is not None]
+            await record.settle(connection, after, now)
+
+
+def located(esim: ESIM, location: Location) -> ESIM | None:
+    """The eSIM in the country where the provider saw it last; None if that is older than what is known."""
+    seen_at, known_at = location.last_seen, esim.last_country_at
+    if not location.country or seen_at is None or (known_at is not None and seen_at <= known_at):
+        return None
+    return replace(esim, last_country=location.country, last_country_at=seen_at)

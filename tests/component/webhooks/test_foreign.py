@@ -1,0 +1,112 @@
+"""Callbacks about eSIMs that were not sold here: a known outcome that alerts nobody, and never lost."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+import services.esims.__main__
+from protos.webhooks.v1 import webhooks_pb2 as pb
+from tests.component.webhooks.conftest import Platform, Post, esims_settings
+from tests.component.webhooks.test_operators import STRANGE, ask, attached, esimgo, measured
+from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
+from tests.fixtures.postgres import Databases
+from webhooks.__main__ import serve
+from webhooks.settings import Settings
+
+
+async def test_a_foreign_event_is_counted_apart_and_alerts_nobody(
+    platform: Platform, tmp_path: Path
+) -> None:
+    event = await platform.post.send(attached(STRANGE))
+    unknown = await platform.post.send({"event": "brand.new"})
+    await platform.post.settled(event, "KEPT")
+    gauges = await measured(platform)
+    states = {
+        s: gauges["esimgo.webhooks.events", s] for s in ("PENDING", "DEAD", "KEPT", "FOREIGN")
+    }
+    assert states == {"PENDING": 0, "DEAD": 0, "KEPT": 1, "FOREIGN": 1}
+    assert gauges["esimgo.webhooks.oldest_pending", ""] == 0
+    stats = await esimgo(platform, tmp_path, "stats")
+    assert re.search(r"type +pending +delivered +dead +kept +foreign\n", stats)
+    assert re.search(r"FirstAttachment +0 +0 +0 +0 +1\n", stats)
+    assert re.search(r"unknown +0 +0 +0 +1 +0\n", stats)
+    foreign = await esimgo(platform, tmp_path, "list", "--state", "foreign")
+    kept = await esimgo(platform, tmp_path, "list", "--state", "kept")
+    assert event in foreign
+    assert "foreign (3 attempts)  UNKNOWN_ESIM" in foreign
+    assert unknown not in foreign
+    assert unknown in kept
+    assert event not in kept
+
+
+async def test_an_esim_that_becomes_known_gets_what_was_foreign(platform: Platform) -> None:
+    esim = await platform.esim()
+    admin = platform.databases.admin
+    await admin.execute("update esims.esims set iccid = $1", STRANGE)
+    event = await platform.post.send(attached(esim.iccid))
+    foreign = await platform.post.settled(event, "KEPT")
+    # Tries of what is foreign count no attempt.
+    tried = await platform.post.until(
+        event, lambda row: row["next_attempt_at"] > foreign["next_attempt_at"]
+    )
+    assert (tried["attempts"], tried["settled_at"]) == (3, foreign["settled_at"])
+    await admin.execute("update esims.esims set iccid = $1", esim.iccid)
+    assert (await platform.post.settled(event))["outcome"] == "APPLIED"
+    assert (await platform.row(esim))["status"] == "ACTIVE"
+
+
+async def test_all_that_is_foreign_of_an_esim_is_delivered_with_its_first_known_event(
+    platform: Platform,
+) -> None:
+    esim = await platform.esim()
+    admin = platform.databases.admin
+    await admin.execute("update esims.esims set iccid = $1", STRANGE)
+    event = await platform.post.send(attached(esim.iccid))
+    await platform.post.settled(event, "KEPT")
+    await admin.execute(
+        "update webhooks.deliveries set next_attempt_at = now() + interval '1 hour'"
+    )
+    await admin.execute("update esims.esims set iccid = $1", esim.iccid)
+    country = {"alertType": "CountryChange", "iccid": esim.iccid, "country": {"code": "FR"}}
+    await platform.post.deliver(country)
+    assert (await platform.post.settled(event))["outcome"] == "APPLIED"
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(0, "KEPT"), (240, "PENDING")])
+async def test_an_event_is_foreign_after_a_short_wait_whatever_the_attempts(
+    settings: Settings,
+    databases: Databases,
+    auth: Auth,
+    provider: PlayedProvider,
+    http: aiohttp.ClientSession,
+    serving: Serving,
+    seconds: float,
+    state: str,
+) -> None:
+    async with serving(
+        services.esims.__main__.serve, esims_settings(databases, auth, provider)
+    ) as esims:
+        here = replace(
+            settings,
+            most_attempts=12,
+            foreign_seconds=seconds,
+            esims_address=f"127.0.0.1:{esims}",
+        )
+        async with serving(serve, here) as port:
+            post = Post(f"http://127.0.0.1:{port}/webhooks/esim-go", http, databases)
+            event = await post.send(attached(STRANGE))
+            row = await post.until(event, lambda row: row["attempts"] == 1)
+            assert row["state"] == state
+
+
+async def test_foreign_events_are_replayed_by_their_own_state(platform: Platform) -> None:
+    admin = await platform.auth.token("root@example.com", admin=True)
+    event = await platform.post.send(attached(STRANGE))
+    await platform.post.settled(event, "KEPT")
+    for state, count in ((pb.DELIVERY_STATE_KEPT, 0), (pb.DELIVERY_STATE_FOREIGN, 1)):
+        request = pb.ReplayEventsRequest(filter=pb.EventFilter(states=[state]))
+        answer = await ask(platform, "ReplayEvents", request, admin)
+        assert (answer.replayed, answer.not_understood) == (count, 0)

@@ -1,0 +1,159 @@
+"""Callbacks without a time that come again after the dedupe window: old news must not become the newest."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from tests.component.webhooks.conftest import Platform
+from tests.fixtures.patience import PATIENCE
+
+CODE = "LPA:1$first.example$FIRST"
+
+
+async def later(platform: Platform) -> None:
+    """As if all that was received until now had been received a day ago."""
+    await platform.databases.admin.execute(
+        "update webhooks.inbox set received_at = received_at - interval '1 day'"
+    )
+
+
+def country(iccid: str, code: str) -> bytes:
+    told = {"alertType": "CountryChange", "iccid": iccid, "country": {"code": code, "name": code}}
+    return json.dumps(told).encode()
+
+
+def number(iccid: str, kind: str) -> bytes:
+    return json.dumps({"alertType": kind, "iccid": iccid, "msisdn": "447700900123"}).encode()
+
+
+def assigned(iccid: str, code: str) -> bytes:
+    return json.dumps(
+        {"event": "esim.assigned", "data": {"iccid": iccid, "qr_code": code}}
+    ).encode()
+
+
+def profile(iccid: str, status: str) -> bytes:
+    return json.dumps({"iccid": iccid, "profileStatus": status}).encode()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "column", "expected"),
+    [
+        (lambda i: country(i, "FR"), lambda i: country(i, "DE"), "last_country", "DE"),
+        (
+            lambda i: number(i, "MSISDNEnabled"),
+            lambda i: number(i, "MSISDNDisabled"),
+            "msisdn",
+            "",
+        ),
+        (
+            lambda i: assigned(i, CODE),
+            lambda i: assigned(i, "LPA:1$second.example$SECOND"),
+            "matching_id",
+            "SECOND",
+        ),
+        (
+            lambda i: profile(i, "Installed"),
+            lambda i: profile(i, "Released"),
+            "profile_status",
+            "Released",
+        ),
+    ],
+)
+@pytest.mark.parametrize("rewritten", [False, True])
+async def test_news_without_a_time_counts_once(
+    platform: Platform, old: Any, new: Any, column: str, expected: str, rewritten: bool
+) -> None:
+    esim = await platform.esim()
+    first = old(esim.iccid)
+    assert (await platform.post.deliver(first))["outcome"] == "APPLIED"
+    await later(platform)
+    assert (await platform.post.deliver(new(esim.iccid)))["outcome"] == "APPLIED"
+    await later(platform)
+    if rewritten:  # the same content, in other bytes
+        first = json.dumps(dict(reversed(json.loads(first).items())), indent=2).encode()
+    again = await platform.post.deliver(first)
+    # What it would change is left to the provider.
+    assert again["outcome"] == "READ_QUEUED"
+    assert (await platform.row(esim))[column] == expected
+
+
+async def test_a_repeat_that_contradicts_nothing_changes_nothing(platform: Platform) -> None:
+    esim = await platform.esim()
+    attachment = {"alertType": "FirstAttachment", "iccid": esim.iccid}
+    for body in (country(esim.iccid, "FR"), attachment):
+        await platform.post.deliver(body)
+    before = await platform.row(esim)
+    await later(platform)
+    assert (await platform.post.deliver(attachment))["outcome"] == "UNCHANGED"
+    assert (await platform.row(esim))["activated_at"] == before["activated_at"]
+
+
+async def test_news_that_was_never_delivered_counts_when_it_comes_again(
+    platform: Platform,
+) -> None:
+    esim = await platform.esim()
+    await platform.databases.admin.execute("revoke update on esims.esims from esims_system")
+    dead = await platform.post.send(country(esim.iccid, "FR"))
+    await platform.post.settled(dead, "DEAD")
+    await platform.databases.admin.execute("grant update on esims.esims to esims_system")
+    await later(platform)
+    assert (await platform.post.deliver(country(esim.iccid, "FR")))["outcome"] == "APPLIED"
+    assert (await platform.row(esim))["last_country"] == "FR"
+
+
+async def test_a_use_that_was_reported_before_does_not_expire_a_bundle_again(
+    platform: Platform,
+) -> None:
+    esim = await platform.esim()
+    await platform.read(esim)
+    (known,) = await platform.bundles(esim)
+    used_up = {
+        "alertType": "Utilisation",
+        "iccid": esim.iccid,
+        "bundle": {
+            "id": known["assignment_id"],
+            "name": known["name"],
+            "initialQuantity": 10**9,
+            "remainingQuantity": 0,
+            "unlimited": False,
+        },
+    }
+    assert (await platform.post.deliver(used_up))["outcome"] == "APPLIED"
+    # As a refresh of the provider's figures corrects it.
+    await platform.databases.admin.execute(
+        "update esims.esim_bundles set state = 'active', remaining_bytes = 500000000"
+    )
+    await later(platform)
+    assert (await platform.post.deliver(used_up))["outcome"] == "READ_QUEUED"
+    (bundle,) = await platform.bundles(esim)
+    assert (bundle["state"], bundle["remaining_bytes"]) == ("active", 500_000_000)
+
+
+async def test_a_country_that_comes_again_is_that_in_which_the_provider_sees_the_esim(
+    platform: Platform,
+) -> None:
+    esim = await platform.esim()
+    for code in ("FR", "DE"):
+        await platform.post.deliver(country(esim.iccid, code))
+        await later(platform)
+    # An old callback, sent again: the provider has not seen the eSIM anywhere.
+    assert (await platform.post.deliver(country(esim.iccid, "FR")))["outcome"] == "READ_QUEUED"
+    await later(platform)
+    async with asyncio.timeout(PATIENCE):
+        while not await asked_where(platform, esim.iccid):
+            await asyncio.sleep(0.02)
+    assert (await platform.row(esim))["last_country"] == "DE"
+    # A traveler who returned.
+    await platform.provider.control("POST", f"/esims/{esim.iccid}/attach", {"country": "FR"})
+    assert (await platform.post.deliver(country(esim.iccid, "FR")))["outcome"] == "READ_QUEUED"
+    async with asyncio.timeout(PATIENCE):
+        while (await platform.row(esim))["last_country"] != "FR":
+            await asyncio.sleep(0.02)
+
+
+async def asked_where(platform: Platform, iccid: str) -> bool:
+    log = (await platform.provider.control("GET", "/requests"))["requests"]
+    return any(f"/esims/{iccid}/location" in request["path"] for request in log)
