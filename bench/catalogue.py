@@ -31,6 +31,7 @@ import services.catalogue.__main__
 from bench.catalogue_facets import CHOSEN, counted, in_memory, kept
 from bench.catalogue_filters import FILTERS, ORDERS
 from bench.fastest import Ask, fastest
+from gateway.cors import Origins
 from gateway.defence_settings import DefenceSettings
 from gateway.settings import Settings as GatewaySettings
 from kit import page_token, rpc_client
@@ -154,7 +155,7 @@ async def _open(stack: AsyncExitStack, base: str, count: int) -> Shop:
         orders_address="127.0.0.1:9",
         esims_address="127.0.0.1:9",
         sessions=SESSIONS,
-        cors_origins=(),
+        cors_origins=Origins(),
         max_body=16_384,
         max_depth=12,
         drain_seconds=0,

@@ -41,8 +41,8 @@ def complete(
         if process.speaks == "grpc"
     }
     local["WEBHOOKS_ADMIN_PORT"] = str(settings.ports["WEBHOOKS_ADMIN_PORT"])
-    # Developers' tools ask the gateway what there is.
-    local["GATEWAY_INTROSPECTION"] = local["GATEWAY_EXPLORER"] = "true"
+    # The explorer, the schema, and calls from pages of localhost.
+    local["APP_ENV"] = "development"
     # They write to a pipe, and somebody reads it at the other end of ours.
     local["LOG_FORMAT"] = "text"
     # Nobody but us watches their health here, so nobody needs time to notice.

@@ -54,6 +54,15 @@ def processes(values: Mapping[str, str]) -> list[Finding]:
     return found or [Finding("every process has the settings that it needs")]
 
 
+def pages(values: Mapping[str, str]) -> Finding:
+    """Which pages may call the gateway."""
+    gateway = next(process for process in PROCESSES if process.name == "gateway")
+    _, settings = gateway.read(values)
+    return Finding(
+        f"pages that may call the gateway (GATEWAY_CORS_ORIGINS): {settings.cors_origins}"
+    )
+
+
 def free_ports(settings: LocalSettings) -> list[Finding]:
     """For when nothing of ours runs: whether it could."""
     metrics = {

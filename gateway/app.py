@@ -76,7 +76,8 @@ class Gateway:
             self._spans,
             settings.max_depth,
         )
-        self._sockets = Sockets(settings, self._execution, limits)
+        self._pages = cors.Pages(settings.cors_origins)
+        self._sockets = Sockets(settings, self._execution, limits, self._pages)
         self._streams = EventStreams(settings)
         self._explorer = (
             Explorer(PATH, settings.sessions.supabase_url, settings.supabase_anon_key)
@@ -113,7 +114,7 @@ class Gateway:
             [
                 web.get(PATH, self.graphql, allow_head=False),
                 web.post(PATH, self.graphql),
-                web.options(PATH, cors.preflight),
+                web.options(PATH, self._pages.preflight),
                 web.get("/healthz", self.alive),
                 web.get("/readyz", self.ready),
             ]
@@ -156,7 +157,7 @@ class Gateway:
         response.headers.setdefault("X-Request-Id", request.get(REQUEST_ID, ""))
         # What runs here, and which version, is nobody's business.
         response.headers.pop("Server", None)
-        cors.mark(request, response, self._settings.cors_origins)
+        self._pages.mark(request, response)
 
     async def graphql(self, request: web.Request) -> web.StreamResponse:
         """Executes one operation; mutations only over POST, as a GET may be sent by any page."""
@@ -164,8 +165,7 @@ class Gateway:
             return self._explorer.page()
         socket = request.headers.get("Upgrade", "").lower() == "websocket"
         if not socket:
-            origins = self._settings.cors_origins
-            csrf.check(request, origins, plain_get=self._settings.defence.plain_get)
+            csrf.check(request, self._pages, plain_get=self._settings.defence.plain_get)
         try:
             session = ANONYMOUS if socket else await self._session(request)
             await self._limits.take(request, session)

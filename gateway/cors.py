@@ -1,30 +1,137 @@
-"""What pages of other origins may call and read, in the headers that browsers ask for."""
+"""CORS: which pages of other web origins may call the gateway, and the headers that tell browsers so."""
+
+import logging
+import re
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
-# What they may send, and how long browsers may remember that (a day), in seconds.
-SENT = {
-    "Access-Control-Allow-Methods": "GET, POST",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, X-Request-Id,"
-    " GraphQL-Cost, Apollo-Require-Preflight, X-Apollo-Operation-Name",
-    "Access-Control-Max-Age": "86400",
-}
-# What they may read beside the body.
-READ = "X-Request-Id, Retry-After, GraphQL-Cost"
+logger = logging.getLogger(__name__)
+
+METHODS = "GET, POST"
+# Sent to origins that are not allowed too: a preflight's answer is the same for all of them.
+USUAL_HEADERS = (
+    "Authorization, Content-Type, Idempotency-Key, X-Request-Id, GraphQL-Cost,"
+    " Apollo-Require-Preflight, X-Apollo-Operation-Name"
+)
+# Seconds that browsers may cache a preflight's answer: a day.
+PREFLIGHT_SECONDS = "86400"
+# Response headers that a page may read.
+READABLE = "X-Request-Id, Retry-After, GraphQL-Cost"
+# A scheme, a host and perhaps a port, as browsers send it.
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/,?#@]+", re.IGNORECASE)
+# A page served on the developer's own machine, on any port.
+LOOPBACK = re.compile(
+    r"https?://(([a-z0-9-]+\.)*localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE
+)
+# The word that stands for all of them in GATEWAY_CORS_ORIGINS.
+LOCALHOST = "localhost"
+# Refused origins that are logged; any client can make up more of them.
+MOST_LOGGED = 20
+# Characters of a refused origin that a log line shows.
+MOST_SHOWN = 100
 
 
-async def preflight(_request: web.Request) -> web.Response:
-    """What a browser asks before it lets a page of another origin call."""
-    return web.Response(status=204, headers=SENT)
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """The web origins whose pages may call: named ones, all on this machine, or every one."""
+
+    named: frozenset[str] = frozenset()
+    loopback: bool = False
+    every: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> "Origins":
+        """Read a comma-separated list of origins, `localhost` and `*`; raise ValueError for other words."""
+        words = [word for part in text.split(",") if (word := part.strip().rstrip("/"))]
+        named = [word for word in words if word not in ("*", LOCALHOST)]
+        if odd := [word for word in named if not ORIGIN.fullmatch(word)]:
+            raise ValueError(
+                f"{', '.join(odd)} is no web origin: write the scheme and host of the page's address,"
+                " such as https://shop.example"
+            )
+        return cls(
+            frozenset(word.lower() for word in named), LOCALHOST in words, every="*" in words
+        )
+
+    def allow(self, origin: str) -> bool:
+        """True if pages of this origin may call."""
+        if self.every or origin.lower() in self.named:
+            return True
+        return self.loopback and LOOPBACK.fullmatch(origin) is not None
+
+    def __str__(self) -> str:
+        words = ["*"] * self.every + [LOCALHOST] * self.loopback + sorted(self.named)
+        return ", ".join(words) or "none"
 
 
-def mark(request: web.Request, response: web.StreamResponse, allowed: tuple[str, ...]) -> None:
-    """Tells browsers whether the page that asked may read the answer; `*` allows every page."""
-    if not allowed:
-        return
-    varies = response.headers.get("Vary")
-    response.headers["Vary"] = f"{varies}, Origin" if varies else "Origin"
-    origin = request.headers.get("Origin")
-    if origin and (origin in allowed or "*" in allowed):
+@dataclass(slots=True)
+class Pages:
+    """Decides for each request, and logs each refused origin once."""
+
+    origins: Origins
+    _logged: set[str] = field(default_factory=set)
+
+    def allowed(self, request: web.Request) -> bool:
+        """True if no page sent it, or one of an allowed origin or of the gateway's own."""
+        origin = request.headers.get("Origin")
+        if origin is None or own(origin, request.host) or self.origins.allow(origin):
+            return True
+        self._log(origin)
+        return False
+
+    def mark(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Add the headers that let the page which sent the request read the response."""
+        origin = request.headers.get("Origin")
+        allowed = self.allowed(request)
+        if self.origins == Origins():
+            return  # then responses don't depend on the origin, and caches may share them
+        _vary(response, "Origin")
+        if origin is None or not allowed:
+            return
         response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Expose-Headers"] = READ
+        response.headers["Access-Control-Expose-Headers"] = READABLE
+
+    async def preflight(self, request: web.Request) -> web.Response:
+        """Answer the OPTIONS request that a browser sends before the page's own."""
+        response = web.Response(
+            status=204,
+            headers={
+                "Access-Control-Allow-Methods": METHODS,
+                "Access-Control-Allow-Headers": USUAL_HEADERS,
+                "Access-Control-Max-Age": PREFLIGHT_SECONDS,
+            },
+        )
+        origin = request.headers.get("Origin")
+        requested = request.headers.get("Access-Control-Request-Headers")
+        if origin and requested and self.origins.allow(origin):
+            # Tracing and analytics libraries add headers of their own to every call of a page.
+            response.headers["Access-Control-Allow-Headers"] = requested
+            _vary(response, "Access-Control-Request-Headers")
+        return response
+
+    def _log(self, origin: str) -> None:
+        if origin in self._logged or len(self._logged) >= MOST_LOGGED:
+            return
+        self._logged.add(origin)
+        logger.warning(
+            "refused a page of the origin %r: if it is yours, add it to GATEWAY_CORS_ORIGINS"
+            " (allowed now: %s); this origin is not logged again%s",
+            origin[:MOST_SHOWN],
+            self.origins,
+            ", nor is any further one" if len(self._logged) == MOST_LOGGED else "",
+        )
+
+
+def own(origin: str, host: str) -> bool:
+    """True if the origin is the address that the request was sent to."""
+    try:
+        return urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:  # such as `http://[`
+        return False
+
+
+def _vary(response: web.StreamResponse, name: str) -> None:
+    varies = response.headers.get("Vary")
+    response.headers["Vary"] = f"{varies}, {name}" if varies else name

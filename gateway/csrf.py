@@ -1,42 +1,36 @@
-"""Requests that a page of another origin can send without asking: which of them are refused."""
-
-from collections.abc import Collection
-from urllib.parse import urlsplit
+"""CSRF: refuses requests that a page of another origin can send without a CORS preflight."""
 
 from aiohttp import web
 
-# A browser asks by CORS before it lets a page of another origin send one of these.
-ASKED_FOR = ("Authorization", "Apollo-Require-Preflight", "X-Apollo-Operation-Name")
+from gateway.cors import Pages
+
+# A browser sends a preflight before it lets a page of another origin send one of these.
+PREFLIGHTED = ("Authorization", "Apollo-Require-Preflight", "X-Apollo-Operation-Name")
 HOW = (
     "send the header Content-Type: application/json or Apollo-Require-Preflight, and have the"
     " operator name the page's origin in GATEWAY_CORS_ORIGINS"
 )
 
 
-def check(request: web.Request, origins: Collection[str], *, plain_get: bool) -> None:
-    """Raises web.HTTPForbidden for a GET that a foreign page may have sent.
+def check(request: web.Request, pages: Pages, *, plain_get: bool) -> None:
+    """Raise web.HTTPForbidden for a GET that a page of another origin may have sent.
 
-    A POST needs no more than its Content-Type, which is one that pages must ask for.
+    A POST needs no more than its Content-Type, which is one that takes a preflight.
     """
-    if request.method != "GET" or _was_asked_for(request):
+    if request.method != "GET" or _was_preflighted(request):
         return
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
-    if origin is not None and (origin in origins or "*" in origins):
+    if origin is not None and pages.origins.allow(origin):
         return
     if site == "same-origin":
         return
-    foreign = site in ("cross-site", "same-site") or not own(origin, request.host)
+    foreign = site in ("cross-site", "same-site") or not pages.allowed(request)
     if foreign or not plain_get:
         raise web.HTTPForbidden(text=f"Pages of other origins may not send this; {HOW}")
 
 
-def own(origin: str | None, host: str) -> bool:
-    """Whether an origin, where a browser names one, is that of the address that was asked."""
-    return origin is None or urlsplit(origin).netloc == host
-
-
-def _was_asked_for(request: web.Request) -> bool:
-    if any(name in request.headers for name in ASKED_FOR):
+def _was_preflighted(request: web.Request) -> bool:
+    if any(name in request.headers for name in PREFLIGHTED):
         return True
     return "Content-Type" in request.headers and request.content_type not in (
         "application/x-www-form-urlencoded",

@@ -44,14 +44,14 @@ class DefenceSettings:
     trusted_proxies: Networks = ()
 
     @classmethod
-    def read(cls, env: Env) -> "DefenceSettings":
+    def read(cls, env: Env, *, development: bool = False) -> "DefenceSettings":
         return cls(
             costs={role: _cost(env, role, usual) for role, usual in _costs().items()},
             introspection=env.flag(
                 "GATEWAY_INTROSPECTION",
-                "Lets clients read the schema from the gateway, and suggests names for misspelt ones;"
-                " `make up` switches it on.",
-                default=False,
+                "Lets clients read the schema from the gateway, and suggests names for misspelled ones."
+                " APP_ENV=development switches it on where this is not set.",
+                default=development,
             ),
             plain_get=env.flag(
                 "GATEWAY_PLAIN_GET",

@@ -4,11 +4,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway import trusted
+from gateway.cors import LOCALHOST, Origins
 from gateway.defence_settings import DefenceSettings
 from gateway.trusted import TrustedDocuments
 from kit import redis_settings
 from kit.env import Env
-from kit.process import APP_ENV_HELP
+from kit.process import is_development
 from kit.service_settings import SessionSettings
 from kit.tls import PLAIN, TLS
 
@@ -35,7 +36,7 @@ class Settings:
     orders_address: str
     esims_address: str
     sessions: SessionSettings
-    cors_origins: tuple[str, ...]
+    cors_origins: Origins
     max_body: int
     max_depth: int
     drain_seconds: float
@@ -57,11 +58,7 @@ class Settings:
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
-        origins = env.optional(
-            "GATEWAY_CORS_ORIGINS",
-            "Web origins whose pages may call, separated by commas, such as https://shop.example;"
-            " * lets every page call. Without it none may.",
-        )
+        development = is_development(env)
         return cls(
             host=env.text("GATEWAY_HOST", "The address to listen on.", "127.0.0.1"),
             port=env.port("GATEWAY_PORT", "The HTTP port; 0 lets the system choose.", 4000),
@@ -79,7 +76,7 @@ class Settings:
                 high=3600,
             ),
             processes=_processes(env),
-            cors_origins=tuple(o.strip() for o in (origins or "").split(",") if o.strip()),
+            cors_origins=_origins(env, development=development),
             max_body=int(
                 env.number(
                     "GATEWAY_MAX_BODY",
@@ -105,7 +102,7 @@ class Settings:
             ),
             trusted_documents=_trusted_documents(env),
             redis_url=redis_settings.read(env),
-            defence=DefenceSettings.read(env),
+            defence=DefenceSettings.read(env, development=development),
             trust_traceparent=env.flag(
                 "GATEWAY_TRUST_TRACEPARENT",
                 "Takes a client's traceparent header as the parent of its request's trace, for gateways"
@@ -142,10 +139,16 @@ class Settings:
                 low=1,
                 high=300,
             ),
-            explorer=_explorer(env),
+            explorer=env.flag(
+                "GATEWAY_EXPLORER",
+                "Serves GraphiQL to browsers that visit /graphql; it needs GATEWAY_INTROSPECTION."
+                " APP_ENV=development switches it on where this is not set.",
+                default=development,
+            ),
             supabase_anon_key=env.optional(
                 "SUPABASE_ANON_KEY",
                 "The project's public key, with which people sign in inside the explorer.",
+                secret=True,  # it is public, but containers get all keys as files
             ),
         )
 
@@ -168,14 +171,19 @@ def _processes(env: Env) -> int:
     return int(number)
 
 
-def _explorer(env: Env) -> bool:
-    stage = env.choice("APP_ENV", APP_ENV_HELP, "production", ("production", "development"))
-    return env.flag(
-        "GATEWAY_EXPLORER",
-        "Shows GraphiQL to who visits /graphql with a browser; it needs GATEWAY_INTROSPECTION. Without"
-        " it APP_ENV=development does; `make up` switches it on.",
-        default=stage == "development",
+def _origins(env: Env, *, development: bool) -> Origins:
+    text = env.text(
+        "GATEWAY_CORS_ORIGINS",
+        "Web origins whose pages may call, separated by commas, such as https://shop.example;"
+        " localhost stands for every page served on this machine, * for every page at all. Where this"
+        " is not set none may, but with APP_ENV=development those of localhost may.",
+        LOCALHOST if development else "",
     )
+    try:
+        return Origins.parse(text)
+    except ValueError as error:
+        env.problems.append(f"GATEWAY_CORS_ORIGINS: {error}")
+        return Origins()
 
 
 def _trusted_documents(env: Env) -> TrustedDocuments:

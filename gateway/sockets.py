@@ -5,7 +5,7 @@ import logging
 
 from aiohttp import web
 
-from gateway.csrf import own
+from gateway.cors import Pages
 from gateway.execution import Execution
 from gateway.rate_limits import RateLimits
 from gateway.settings import Settings
@@ -25,8 +25,11 @@ UNKNOWN_PROTOCOL = 4406
 class Sockets:
     """Serves connections until they are all closed; one object a process."""
 
-    def __init__(self, settings: Settings, execution: Execution, limits: RateLimits) -> None:
+    def __init__(
+        self, settings: Settings, execution: Execution, limits: RateLimits, pages: Pages
+    ) -> None:
         self._settings = settings
+        self._pages = pages
         self._execution = execution
         self._limits = limits
         self._open: set[Connection] = set()
@@ -39,8 +42,12 @@ class Sockets:
                 text="No more connections are taken here now; try again",
                 headers={"Retry-After": "1"},
             )
-        if not self._allowed(request):
-            raise web.HTTPForbidden(text="Pages of this origin may not connect")
+        # Browsers open sockets to other origins without a preflight.
+        if not self._pages.allowed(request):
+            raise web.HTTPForbidden(
+                text="Pages of this origin may not connect: the operator can allow it in"
+                " GATEWAY_CORS_ORIGINS"
+            )
         socket = web.WebSocketResponse(
             protocols=(PROTOCOL,),
             heartbeat=HEARTBEAT,
@@ -77,9 +84,3 @@ class Sockets:
         self._closing = True
         words = "The gateway is stopping; connect again"
         await asyncio.gather(*(one.close(GOING_AWAY, words) for one in self._open))
-
-    def _allowed(self, request: web.Request) -> bool:
-        """Browsers ask nobody before they open a socket to another origin, so it is asked here."""
-        origin = request.headers.get("Origin")
-        allowed = self._settings.cors_origins
-        return origin in allowed or "*" in allowed or own(origin, request.host)

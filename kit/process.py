@@ -21,9 +21,16 @@ S = TypeVar("S")
 
 LOG_LEVEL_HELP = "How much is logged: debug, info, warning or error."
 APP_ENV_HELP = (
-    "production or development; in development, LOG_LEVEL=debug also tells of calls that block the"
-    " event loop and of coroutines that nobody awaits."
+    "production or development. Development serves the explorer and the schema at the gateway and lets"
+    " pages of localhost call it; with LOG_LEVEL=debug it also logs calls that block the event loop and"
+    " coroutines that are never awaited. `make up` and deploy/sandbox.env set it."
 )
+
+
+def is_development(env: Env) -> bool:
+    """True if APP_ENV says that this machine is a developer's."""
+    stages = ("production", "development")
+    return env.choice("APP_ENV", APP_ENV_HELP, "production", stages) == "development"
 
 
 class Stopped(Exception):  # noqa: N818 - no error: the process was asked to stop while it started
@@ -49,7 +56,6 @@ class Surroundings:
         level = env.choice(
             "LOG_LEVEL", LOG_LEVEL_HELP, "info", ("debug", "info", "warning", "error")
         )
-        stage = env.choice("APP_ENV", APP_ENV_HELP, "production", ("production", "development"))
         return cls(
             log_level=level,
             log_format=env.choice(
@@ -58,7 +64,7 @@ class Surroundings:
                 "auto",
                 ("auto", "text", "json"),
             ),
-            debugging=level == "debug" and stage == "development",
+            debugging=level == "debug" and is_development(env),
             telemetry=TelemetrySettings.read(env, name, metrics_port),
         )
 

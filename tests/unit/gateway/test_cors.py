@@ -1,0 +1,137 @@
+"""Which pages may call: the words of GATEWAY_CORS_ORIGINS, and what is logged of a refused page."""
+
+import logging
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+
+from gateway.cors import MOST_LOGGED, MOST_SHOWN, Origins, Pages
+from gateway.settings import Settings
+from kit.env import Env
+
+LOCAL = Origins.parse("localhost")
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://localhost:5173",
+        "http://localhost",
+        "https://localhost:8443",
+        "http://127.0.0.1:3000",
+        "http://[::1]:3000",
+        "http://shop.localhost:5173",
+        "HTTP://LOCALHOST:5173",
+    ],
+)
+def test_localhost_stands_for_every_page_of_this_machine(origin: str) -> None:
+    assert LOCAL.allow(origin)
+    assert not Origins.parse("https://shop.example").allow(origin)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://localhost.evil.example",
+        "http://evil-localhost",
+        "http://localhost:5173.evil.example",
+        "http://127.0.0.1.evil.example",
+        "http://localhost@evil.example",
+        "file://localhost",
+        "null",
+        "",
+        "http://[",
+    ],
+)
+def test_localhost_stands_for_no_other_page(origin: str) -> None:
+    assert not LOCAL.allow(origin)
+
+
+def test_named_origins_are_compared_as_browsers_send_them() -> None:
+    origins = Origins.parse(" https://Shop.example/, https://app.example:8443 ")
+    assert origins.allow("https://shop.example")
+    assert origins.allow("https://app.example:8443")
+    assert not origins.allow("http://shop.example")
+    assert not origins.allow("https://app.example")
+    assert not origins.allow("http://localhost:5173")
+    assert Origins.parse("*").allow("https://any.example")
+    assert str(Origins.parse("localhost,https://b.example,https://a.example")) == (
+        "localhost, https://a.example, https://b.example"
+    )
+    assert str(Origins.parse("")) == "none"
+
+
+@pytest.mark.parametrize("text", ["shop.example", "https://shop.example/path", "https://a b"])
+def test_what_no_browser_would_send_is_refused_at_the_start(text: str) -> None:
+    env = Env({"GATEWAY_CORS_ORIGINS": text, "SUPABASE_URL": "https://p.supabase.co"})
+    Settings.read(env)
+    assert any("GATEWAY_CORS_ORIGINS" in p and "https://shop.example" in p for p in env.problems)
+
+
+@pytest.mark.parametrize(
+    ("values", "local"),
+    [
+        ({}, False),
+        ({"APP_ENV": "development"}, True),
+        ({"APP_ENV": "development", "GATEWAY_CORS_ORIGINS": "https://shop.example"}, False),
+        ({"GATEWAY_CORS_ORIGINS": "https://shop.example, localhost"}, True),
+    ],
+)
+def test_pages_of_this_machine_may_call_in_development(values: dict[str, str], local: bool) -> None:
+    settings = Settings.read(Env(values))
+    assert settings.cors_origins.allow("http://localhost:5173") is local
+    development = values.get("APP_ENV") == "development"
+    assert settings.explorer is development
+    assert settings.defence.introspection is development
+
+
+def asked_from(origin: str | None, host: str = "api.example") -> web.Request:
+    headers = {"Host": host} | ({"Origin": origin} if origin is not None else {})
+    return make_mocked_request("POST", "/graphql", headers=headers)
+
+
+def test_a_refused_origin_is_logged_once_with_the_setting_that_allows_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pages = Pages(Origins.parse("https://shop.example"))
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            assert not pages.allowed(asked_from("https://other.example"))
+        assert pages.allowed(asked_from("https://shop.example"))
+        assert pages.allowed(asked_from("https://api.example"))
+        assert pages.allowed(asked_from(None))
+    [line] = caplog.messages
+    assert "'https://other.example'" in line
+    assert "GATEWAY_CORS_ORIGINS" in line
+    assert "https://shop.example" in line
+
+
+def test_made_up_origins_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    pages = Pages(Origins())
+    with caplog.at_level(logging.WARNING):
+        for number in range(MOST_LOGGED + 30):
+            assert not pages.allowed(asked_from(f"https://{number}.example"))
+        assert not pages.allowed(asked_from("http://[\x1b" + "x" * 1000))
+    assert len(caplog.messages) == MOST_LOGGED
+    assert "nor is any further one" in caplog.messages[-1]
+
+
+def test_a_long_or_odd_origin_is_shown_short_and_escaped(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert not Pages(Origins()).allowed(asked_from("http://[\x1b" + "x" * 1000))
+    assert "\\x1b" in caplog.messages[0]
+    assert len(caplog.messages[0]) < MOST_SHOWN + 250
+
+
+async def test_a_preflight_grants_an_allowed_page_whatever_headers_its_libraries_add() -> None:
+    pages = Pages(LOCAL)
+    wanted = {"Access-Control-Request-Headers": "authorization,sentry-trace,baggage"}
+    for origin, granted in (("http://localhost:5173", True), ("https://evil.example", False)):
+        request = make_mocked_request(
+            "OPTIONS", "/graphql", headers={"Host": "api.example", "Origin": origin, **wanted}
+        )
+        response = await pages.preflight(request)
+        allowed = response.headers["Access-Control-Allow-Headers"]
+        assert ("sentry-trace" in allowed) is granted
+        assert "authorization" in allowed.lower()
