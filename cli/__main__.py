@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.compose_commands import compose
-from cli.console import Console
+from cli.console import OWN_NAME, Console
 from cli.customer_commands import customers
 from cli.order_commands import orders
 from cli.reach import Reach
@@ -32,10 +32,16 @@ def esimgo() -> None:
 @esimgo.command()
 def up() -> None:
     """Start everything, say when it is ready, and stop it on Ctrl-C."""
+    from cli import variables
     from cli.up import Up, UpError
 
+    console = Console(sys.stdout, os.environ)
+    # Before the settings are read, as a misspelled name may be why a required one is missing.
+    for name in variables.in_use():
+        console.say(OWN_NAME, f"warning: {name}")
+
     async def run(settings: LocalSettings) -> None:
-        await Up(settings, Console(sys.stdout, os.environ)).run()
+        await Up(settings, console).run()
 
     try:
         run_command(run)

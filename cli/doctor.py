@@ -12,6 +12,7 @@ from cli import (
     home,
     local_secrets,
     postgres,
+    variables,
 )
 from cli.environment import complete
 from cli.finding import Finding
@@ -27,6 +28,8 @@ async def examine() -> AsyncIterator[Finding]:
     """One finding after the other; without fit settings only those of the machine."""
     yield examine_machine.python()
     yield examine_machine.packages(ROOT / "requirements.lock")
+    for name in variables.in_use():
+        yield Finding(str(name), f"rename it to {name.nearest}, or remove it")
     values = merged()
     env = Env(values)
     settings = LocalSettings.read(env, values)
@@ -50,6 +53,7 @@ async def _parts(
 ) -> AsyncIterator[Finding]:
     for finding in examine_machine.processes(values):
         yield finding
+    yield examine_machine.pages(values)
     running = home.in_use(settings.home)
     async with aiohttp.ClientSession() as http:
         if not running:

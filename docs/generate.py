@@ -3,14 +3,11 @@
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
-from cli.processes import PROCESSES
-from cli.reach import Reach
-from cli.settings import LocalSettings
-from kit.env import Env, Variable
-from migrations.__main__ import read as read_migrations
+from cli.variables import readers
+from kit.env import Variable
 
 ROOT = Path(__file__).parent.parent
 ENV_EXAMPLE = ROOT / ".env.example"
@@ -38,24 +35,6 @@ ACCOUNTS = (
     "LOG_FORMAT",
     "APP_ENV",
 )
-
-
-def declared(read: Callable[[Env], object]) -> list[Variable]:
-    """Every variable that a reader of settings asks for."""
-    env = Env({})
-    read(env)
-    return list(env.declared.values())
-
-
-def readers() -> dict[str, list[Variable]]:
-    """The variables of each program, by the name that the documents give it."""
-    machine = declared(lambda env: LocalSettings.read(env, {}))
-    operators = declared(Reach.read)
-    return {
-        "esimgo": [*machine, *(v for v in operators if v.name not in {m.name for m in machine})],
-        **{process.name: process.variables() for process in PROCESSES},
-        "migrations": declared(read_migrations),
-    }
 
 
 def env_example(programs: dict[str, list[Variable]]) -> str:
