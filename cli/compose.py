@@ -15,10 +15,12 @@ from dotenv import dotenv_values
 from cli import welcome
 from cli.console import OWN_NAME, Console
 from cli.supervisor import ROOT
+from cli.variables import of_compose
 
 DEPLOY = ROOT / "deploy"
 PLAYED = DEPLOY / "sandbox.env"
 OLD_NAME = "docker-compose"
+ACCOUNTS = ("ESIM_GO_API_KEY", "SUPABASE_URL", "DATABASE_URL", "REDIS_URL")
 # Seconds from started containers to plans on offer; the provider's own catalogue takes half a minute.
 PATIENCE = 180.0
 
@@ -29,11 +31,15 @@ class ComposeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Compose:
-    """One project of Compose; `values` are the environment over the env file."""
+    """One project of Compose; `values` are the environment over the env file and this machine's .env.
+
+    `ignored` names the accounts of .env, which containers do not get: they run what the env file says.
+    """
 
     client: tuple[str, ...]
     env_file: Path
     values: Mapping[str, str] = field(repr=False)
+    ignored: tuple[str, ...] = ()
 
     async def up(self, console: Console) -> None:
         """Makes the secrets, builds, starts, and shows how to use what runs.
@@ -41,6 +47,12 @@ class Compose:
         Raises ComposeError when something ends badly; it has told why itself.
         """
         began = time.monotonic()
+        if self.ignored:
+            console.say(
+                OWN_NAME,
+                f"warning: {', '.join(self.ignored)} in .env have no effect on containers, which run"
+                f" what {self.env_file.name} says: docs/operations.md shows how they get real accounts",
+            )
         await self._run(str(DEPLOY / "make-secrets"))
         await self.run("up", "--build", "--detach")
         url = f"http://localhost:{self._port('GATEWAY_PORT', 4000)}/graphql"
@@ -101,14 +113,29 @@ class Compose:
             )
 
 
-def load(env_file: Path, environment: Mapping[str, str] = os.environ) -> Compose:
-    """Finds the client; raises ComposeError when there is none, or no such file."""
+def load(
+    env_file: Path,
+    environment: Mapping[str, str] = os.environ,
+    machine_file: Path = ROOT / ".env",
+) -> Compose:
+    """Find the client; raise ComposeError when there is none, or no such file.
+
+    The environment stands over the env file, and that over this machine's .env, from which `make up`
+    and `./esimgo token` take the ports.
+    """
     if not env_file.is_file():
         raise ComposeError(
             f"there is no file {env_file}: copy deploy/real.env.example, or take deploy/sandbox.env"
         )
-    told = {name: value for name, value in dotenv_values(env_file).items() if value is not None}
-    return Compose(client(), env_file, {**told, **environment})
+    chosen = _set(dotenv_values(env_file))
+    machine = _set(dotenv_values(machine_file))
+    taken = {name: value for name, value in machine.items() if name in of_compose()}
+    ignored = tuple(name for name in ACCOUNTS if name in machine)
+    return Compose(client(), env_file, {**taken, **chosen, **environment}, ignored)
+
+
+def _set(values: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value}
 
 
 def client() -> tuple[str, ...]:

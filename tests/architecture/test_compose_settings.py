@@ -1,5 +1,6 @@
 """What deploy/compose.yaml tells the processes is what they read, and each sees only its own secrets."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 import yaml
 
 from cli.processes import PROCESSES, Process
-from docs.generate import readers
+from cli.variables import readers
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())[
@@ -15,6 +16,11 @@ SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((DEPLOY / "compose.yaml").r
 ]
 # What the image's health command reads, and no process does.
 OF_THE_IMAGE = {"HEALTHCHECK"}
+# The same in every container, or in need of a file that has to be mounted first.
+OF_THE_CONTAINER = re.compile(
+    r"_PORT$|^GRPC_TLS_|^TRUSTED_DOCUMENTS|^(DATABASE_POOLER|DRAIN_SECONDS|GATEWAY_PROCESSES)$"
+    r"|^GRPC_MAX_CONNECTION_AGE_SECONDS$"
+)
 READ = [variable for program in readers().values() for variable in program]
 KNOWN = {variable.name for variable in READ}
 SECRET = {variable.name for variable in READ if variable.secret}
@@ -25,6 +31,14 @@ OURS = ("migrate", "cli", *(process.name for process in PROCESSES))
 def test_every_variable_is_one_that_is_read(service: str) -> None:
     for name in SERVICES[service]["environment"].keys() - OF_THE_IMAGE:
         assert name in KNOWN or name.removesuffix("_FILE") in SECRET, name
+
+
+@pytest.mark.parametrize("process", PROCESSES, ids=lambda process: process.name)
+def test_every_setting_can_be_set_in_the_env_file(process: Process) -> None:
+    settable = SERVICES[process.name]["environment"].keys()
+    for variable in process.variables():
+        if not variable.secret and not OF_THE_CONTAINER.search(variable.name):
+            assert variable.name in settable, f"add {variable.name}: to {process.name}"
 
 
 @pytest.mark.parametrize("service", [*OURS, "auth"])

@@ -88,6 +88,7 @@ def test_a_container_holds_only_the_secrets_that_it_needs(containers: Containers
     listing = "import os; print(' '.join(sorted(os.listdir('/run/secrets'))))"
     assert run(containers, "gateway", listing)[1].split() == [
         "REDIS_URL",
+        "SUPABASE_ANON_KEY",
         "SUPABASE_JWT_SECRET",
         "SUPABASE_SERVICE_ROLE_KEY",
     ]
