@@ -61,7 +61,7 @@ lock: .venv/dev.stamp
 	@$(UV) -c requirements.lock -o requirements-image.lock pyproject.toml
 	@$(UV) -c requirements.lock --extra local --extra dev -o requirements-dev.lock pyproject.toml
 clean: # everything that can be made again; the state in .local stays
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/js/node_modules bench/rivals/node_modules gateway/explorer/source/node_modules
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/js/node_modules examples/shop/node_modules bench/rivals/node_modules gateway/explorer/source/node_modules
 
 .venv/runtime.stamp: requirements.lock
 .venv/dev.stamp: requirements-dev.lock
