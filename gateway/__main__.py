@@ -21,7 +21,7 @@ from gateway.rate_limits import RateLimits
 from gateway.response_cache import ResponseCache
 from gateway.settings import Settings
 from gateway.workers import Workers
-from kit import process, rpc_client
+from kit import background, process, rpc_client
 from kit.auth import Verifier
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,9 @@ async def serve(
         kept = None
         if settings.response_cache_seconds:
             kept = ResponseCache(settings.response_cache_seconds)
-            following = asyncio.create_task(revision.follow(peers, kept.drop))
+            following = background.start(
+                revision.follow(peers, kept.drop), "follow the catalogue's revision"
+            )
             parts.callback(following.cancel)
         gateway = Gateway(settings, peers, verifier, known, limits, kept)
         runner = lane_server.runner(

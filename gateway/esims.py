@@ -101,10 +101,12 @@ class ESIMBundle(View):
         description="What it is good for now.",
     )
     data_used: float | None = read(
-        present("data_used_mb"), description="Data used, in MB, base 10; null when unlimited."
+        present("data_used_mb"),
+        description="Data used, in MB, base 10; null when unlimited or unknown.",
     )
     data_remaining: float | None = read(
-        present("data_remaining_mb"), description="Data left, in MB, base 10; null when unlimited."
+        present("data_remaining_mb"),
+        description="Data left, in MB, base 10; null when unlimited or unknown.",
     )
     is_unlimited: bool = read("unlimited", description="Whether its data has no limit.")
     start_date: datetime | None = read(
@@ -120,16 +122,18 @@ class ESIMBundle(View):
 
 
 @strawberry.type(
-    name="ESIMUsage", description="Sums over the bundles that are active or not yet used."
+    name="ESIMUsage",
+    description="Sums over the bundles that are active or not yet used, or else the figures of the last"
+    " bundle that ended.",
 )
 class ESIMUsage(View):
     total_used: float | None = read(
         present("total_used_mb"),
-        description="Data used, in MB, base 10; null when an unlimited bundle is among them.",
+        description="Data used, in MB, base 10; null when unlimited or unknown for one of them.",
     )
     total_remaining: float | None = read(
         present("total_remaining_mb"),
-        description="Data left, in MB, base 10; null when an unlimited bundle is among them.",
+        description="Data left, in MB, base 10; null when unlimited or unknown for one of them.",
     )
     active_bundles: int = read("active_bundles", description="How many bundles are in use.")
     as_of: datetime | None = read(
@@ -149,11 +153,13 @@ class ESIM(View):
     )
     matching_id: str | None = read(
         filled("matching_id"),
-        description="Half of what installs it, and a secret; null until the provider gave it.",
+        description="Half of what installs it, and a secret; null until the provider gave it, and after"
+        " the eSIM was deleted.",
     )
     smdp_address: str | None = read(
         filled("smdp_address"),
-        description="The host that it is installed from; null until the provider gave it.",
+        description="The host that it is installed from; null until the provider gave it, and after the"
+        " eSIM was deleted.",
     )
     assigned_date: datetime | None = read(
         moment("assigned_date"), description="When its first bundle was assigned."
@@ -187,12 +193,12 @@ class ESIM(View):
     activation_code: str | None = read(
         exactly(activation_code),
         description="What a phone takes instead of the QR code: LPA:1$<host>$<matching id>. A secret;"
-        " null until both parts are known.",
+        " null until both parts are known, and after the eSIM was deleted.",
     )
     qr_code: str | None = strawberry.field(
         resolver=_qr_code,
         description="The activation code as a QR code: a PNG picture in a data URI, ready to show."
-        " Made here; null until the activation code is known.",
+        " Made here; null where the activation code is.",
     )
     apple_install_url: str | None = read(
         exactly(partial(_install_url, APPLE)),

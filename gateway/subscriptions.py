@@ -28,11 +28,11 @@ class ESIMStatusUpdate:
     )
     data_used: float | None = strawberry.field(
         description="Data used, in MB, base 10, of the bundles that are active or not yet used, or"
-        " else of the last one; null when an unlimited bundle is among them."
+        " else of the last one; null when unlimited or unknown for one of them."
     )
     data_remaining: float | None = strawberry.field(
-        description="Data left, in MB, base 10, of the same bundles; null when an unlimited bundle is"
-        " among them."
+        description="Data left, in MB, base 10, of the same bundles; null when unlimited or unknown for"
+        " one of them."
     )
     deletion_date: datetime | None = strawberry.field(
         description="When the provider is going to delete it for want of use. Null: not announced."

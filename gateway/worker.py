@@ -13,7 +13,7 @@ from functools import partial
 from gateway.__main__ import serve, settle
 from gateway.settings import Settings
 from gateway.worker_link import Link
-from kit import process
+from kit import background, process
 from kit.telemetry_settings import TelemetrySettings
 
 
@@ -29,7 +29,10 @@ async def work(
         settle(port)
         link.ready()
 
-    waiting = [asyncio.create_task(link.follow()), asyncio.create_task(stop.wait())]
+    waiting = [
+        background.start(link.follow(), "follow the parent"),
+        asyncio.create_task(stop.wait()),
+    ]
     for task in waiting:
         task.add_done_callback(lambda _: ending.set())
     try:

@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
+from kit import background
+
 READY, ALIVE, METRICS = b"ready", b"alive", b"metrics"
 # Seconds between two signs of life.
 ALIVE_EVERY = 1.0
@@ -42,7 +44,7 @@ class Link:
     async def follow(self) -> None:
         """Tells and answers until the link ends."""
         reader, writer = await asyncio.open_unix_connection(sock=self._socket)
-        telling = asyncio.create_task(self._tell(writer))
+        telling = background.start(self._tell(writer), "report to the parent")
         try:
             while await reader.readline():  # there is but one question
                 text = generate_latest(self._registry) if self._registry is not None else b""

@@ -19,7 +19,7 @@ from prometheus_client.exposition import generate_latest
 from gateway import worker_metrics
 from gateway.settings import Settings
 from gateway.worker_link import Hold
-from kit import metrics_endpoint
+from kit import background, metrics_endpoint
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Workers:
                 " uses many connections may ask so many times as often",
                 settings.processes,
             )
-        told = asyncio.create_task(self._tell(sockets[0].getsockname()[1]))
+        told = background.start(self._tell(sockets[0].getsockname()[1]), "announce the gateway")
         ending = asyncio.create_task(stop.wait())
         kept = [asyncio.create_task(worker.keep(sockets, stop)) for worker in self._workers]
         try:
@@ -161,8 +161,8 @@ class Worker:
         logger.info("worker %d is process %d", self.number, process.pid)
         exited = asyncio.create_task(process.wait())
         others = [
-            asyncio.create_task(self._hold.follow()),
-            asyncio.create_task(self._look(self._hold, process)),
+            background.start(self._hold.follow(), "follow a worker"),
+            background.start(self._look(self._hold, process), "watch a worker"),
             asyncio.create_task(stop.wait()),
         ]
         try:

@@ -9,6 +9,8 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from kit import background
+
 logger = logging.getLogger(__name__)
 
 # Seconds between attempts to listen on a taken port: a process that is being replaced lets go of it.
@@ -45,7 +47,7 @@ async def shown(
     app.add_routes([web.get("/metrics", answer), web.get("/healthz", alive)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    listening = asyncio.create_task(_listen(runner, host, port, retry))
+    listening = background.start(_listen(runner, host, port, retry), "listen for metrics")
     try:
         yield
     finally:

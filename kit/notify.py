@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 
+from kit import background
 from kit.db import PASSING, STATEMENT_TIMEOUT
 
 logger = logging.getLogger(__name__)
@@ -87,7 +88,7 @@ class Notices:
         connection for each transaction loses notices.
         """
         notices = cls(url, channel)
-        listening = asyncio.create_task(notices._listen())
+        listening = background.start(notices._listen(), f"listen on {channel}")
         try:
             yield notices
         finally:

@@ -12,6 +12,8 @@ from pathlib import Path
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
+from kit import background
+
 # Seconds between looks at the loop: four a second find a block of the target's 200 ms, and cost nothing.
 LOOK_EVERY = 0.25
 # Seconds. Below a millisecond it is the kernel's business; from 200 ms on every answer is late.
@@ -38,7 +40,7 @@ async def measured() -> AsyncIterator[None]:
         "How much later than asked for the event loop woke up",
         explicit_bucket_boundaries_advisory=LATE,
     )
-    looking = asyncio.create_task(_look(late))
+    looking = background.start(_look(late), "measure the event loop")
     try:
         yield
     finally:

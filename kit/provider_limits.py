@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Self
 
+from kit import timestamps
+
 # The provider's windows last a second: a reset further away is a clock that can't be compared.
 LONGEST_WINDOW = 60.0
 # The Date header counts whole seconds; only a difference beyond that is a wrong clock.
@@ -52,11 +54,9 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 
 def _resets_in(headers: Mapping[str, str], now: datetime) -> float | None:
     try:
-        reset = datetime.fromisoformat(headers.get("X-Ratelimit-Reset", "").strip())
+        reset = timestamps.from_iso(headers.get("X-Ratelimit-Reset", ""))
     except ValueError:
         return None
-    if reset.tzinfo is None:
-        reset = reset.replace(tzinfo=UTC)
     seconds = (reset - _their_now(headers, now)).total_seconds()
     return seconds if abs(seconds) <= LONGEST_WINDOW else None
 

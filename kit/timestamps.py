@@ -1,12 +1,27 @@
-"""Moments between datetime, the protos' Timestamp and the provider's ISO text; always aware, UTC."""
+"""Times between datetime, the protos' Timestamp and the provider's text, and which of them to believe.
+
+Every datetime is aware and in UTC. A time that the provider wrote counts only where this module believes
+it; anything else is unknown: None.
+"""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-# Python takes six digits of a second at most; the provider writes nine.
+# Python reads six digits of a second at most; the provider writes nine.
 FINER_THAN_MICROSECONDS = re.compile(r"(\.\d{6})\d+")
+# RFC 3339 allows a leap second, which Python has no form for.
+LEAP_SECOND = re.compile(r"(:[0-5]\d):60(?!\d)")
+# The longest form, with nine digits and an offset, has 35 characters.
+LONGEST = 64
+# No eSIM is older: an earlier time is a program's zero (the year 1, 1970), not a date.
+EARLIEST = datetime(2010, 1, 1, tzinfo=UTC)
+# No plan lasts longer: a later time (the year 9999) stands for "never", or is a mistake.
+FURTHEST = timedelta(days=3653)
+# How far the provider's clock may be ahead of ours.
+CLOCK_SKEW = timedelta(minutes=10)
 
 
 def to_proto(moment: datetime | None) -> Timestamp | None:
@@ -20,13 +35,66 @@ def to_proto(moment: datetime | None) -> Timestamp | None:
 
 def from_proto(stamp: Timestamp) -> datetime:
     """Raises ValueError when the timestamp is outside the years 1 to 9999."""
-    return stamp.ToDatetime(tzinfo=UTC)
+    try:
+        return stamp.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValueError("not a time between the years 1 and 9999") from error
 
 
 def from_iso(text: str) -> datetime:
-    """Reads ISO 8601 with up to nine digits of a second; a time without a zone is UTC.
+    """Read ISO 8601 with up to nine digits of a second; a time without a zone is UTC.
 
-    Raises ValueError for anything else.
+    A leap second is read as the second before it. Raises ValueError for anything else, and for a time
+    outside the years 1 to 9999 in UTC.
     """
-    moment = datetime.fromisoformat(FINER_THAN_MICROSECONDS.sub(r"\1", text.strip()))
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    exact = LEAP_SECOND.sub(r"\1:59", FINER_THAN_MICROSECONDS.sub(r"\1", text.strip()))
+    moment = datetime.fromisoformat(exact)
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("not a time between the years 1 and 9999") from error
+
+
+def from_provider(value: object) -> datetime | None:
+    """A time in a callback or an answer of the provider: text, or milliseconds since 1970.
+
+    None for none, and for one that is unreadable or not `believable`.
+    """
+    if isinstance(value, str) and len(value) <= LONGEST:
+        try:
+            return believable(from_iso(value))
+        except ValueError:
+            return None
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return _from_milliseconds(value)
+    return None
+
+
+def believable(moment: datetime | None) -> datetime | None:
+    """The time where it can be the date of something in an eSIM's life, past or planned; else None.
+
+    The database's infinities, which asyncpg returns without a zone, are unknown too.
+    """
+    if moment is None or moment.tzinfo is None:
+        return None
+    return moment if EARLIEST <= moment <= datetime.now(UTC) + FURTHEST else None
+
+
+def happened(moment: datetime | None, reported_at: datetime) -> datetime | None:
+    """The time of something that was reported at `reported_at` to have happened; else None.
+
+    What has happened was not in the future when it was reported, as far as the clocks agree.
+    """
+    moment = believable(moment)
+    return moment if moment is not None and moment <= reported_at + CLOCK_SKEW else None
+
+
+def _from_milliseconds(value: int | Decimal) -> datetime | None:
+    # Compared first: a number may have any count of digits, or be no number at all.
+    if isinstance(value, Decimal) and not value.is_finite():
+        return None
+    if not 0 <= value < 10**14:
+        return None
+    return believable(datetime.fromtimestamp(int(value) / 1000, UTC))

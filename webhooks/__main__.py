@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 import aiohttp
 from aiohttp import web
 
-from kit import process, rpc, rpc_client
+from kit import background, process, rpc, rpc_client
 from kit.auth import Verifier
 from kit.db import Database
 from protos.webhooks.v1 import webhooks_pb2, webhooks_pb2_grpc
@@ -63,9 +63,11 @@ async def serve(
             for owner in Owner
         }
         upkeep = Upkeep(database, metrics, retention_days=settings.retention_days, stop=stop)
-        runs = [*(lane.run() for lane in lanes.values()), upkeep.run()]
-        background = [asyncio.create_task(run) for run in runs]
-        parts.push_async_callback(_end, background)
+        running = [
+            *(background.start(lane.run(), f"deliver to {o}") for o, lane in lanes.items()),
+            background.start(upkeep.run(), "delete old callbacks"),
+        ]
+        parts.push_async_callback(_end, running)
 
         servicer = WebhooksServicer(database, [lane.wake for lane in lanes.values()])
         verifier = Verifier(
@@ -105,12 +107,12 @@ async def serve(
         await asyncio.sleep(settings.drain_seconds)
 
 
-async def _end(background: "list[asyncio.Task[None]]") -> None:
+async def _end(running: "list[asyncio.Task[None]]") -> None:
     """They see the stop themselves; what takes too long is due again when its lease ends."""
-    await asyncio.wait(background, timeout=GRACE)
-    for task in background:
+    await asyncio.wait(running, timeout=GRACE)
+    for task in running:
         task.cancel()
-    await asyncio.gather(*background, return_exceptions=True)
+    await asyncio.gather(*running, return_exceptions=True)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,10 @@ class Owner(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BundleUse:
-    """Utilisation and FirstUse. Bytes are base 10; `assignment_id` is empty in version V2."""
+    """Utilisation and FirstUse. Bytes are base 10.
+
+    In version V2 `assignment_id` is empty and `unlimited` None: not reported.
+    """
 
     assignment_id: str
     name: str
@@ -26,7 +29,7 @@ class BundleUse:
     remaining_bytes: int | None
     start: datetime | None
     end: datetime | None
-    unlimited: bool
+    unlimited: bool | None
     description: str
     reference: str
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from kit import tracing
+from kit import background, tracing
 from kit.db import Database
 from kit.errors import Failure, Kind
 from webhooks import inbox
@@ -54,7 +54,7 @@ class Intake:
         answer: asyncio.Future[tuple[UUID, bool]] = asyncio.get_running_loop().create_future()
         self._waiting.append(Waiting(callback, answer))
         if self._work is None or self._work.done():
-            self._work = asyncio.create_task(self._store_waiting())
+            self._work = background.start(self._store_waiting(), "store callbacks")
         return await answer
 
     async def _store_waiting(self) -> None:

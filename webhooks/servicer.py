@@ -180,7 +180,7 @@ def _after(request: pb.ListEventsRequest) -> tuple[datetime, UUID] | None:
     if key is None:
         return None
     try:
-        return datetime.fromisoformat(key[0]), UUID(key[1])
+        return timestamps.from_iso(key[0]), UUID(key[1])
     except ValueError:
         raise invalid(
             {"page_token": "is malformed; send next_page_token as it was given"},

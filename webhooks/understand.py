@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from kit import exact_json, iccid, money, timestamps
+from kit import exact_json, iccid, money, quantities, timestamps
 from webhooks import events
 from webhooks.content import digest
 from webhooks.events import UNKNOWN, ESIMChange, OrderChange, Owner, Understood
@@ -15,8 +14,7 @@ from webhooks.events import UNKNOWN, ESIMChange, OrderChange, Owner, Understood
 LONGEST_TYPE = 80
 # Names, ids and references have some 40 characters, activation codes some 80.
 LONGEST_TEXT = 200
-# What the owners' columns hold; more bytes than that is no data plan, more money no balance.
-MOST_BYTES = 2**63 - 1
+# What the owners' columns hold; more money is no balance.
 MOST_MONEY = Decimal(10) ** 12
 MOST_ESIMS = 100
 PROFILE = "ProfileStatusChange"
@@ -103,17 +101,23 @@ def _iccid(value: Any) -> tuple[str, bool]:
 
 def _use(kind: str, body: Body) -> ESIMChange:
     bundle = _object(body, "bundle")
-    unlimited = bundle.get("unlimited") is True
-    remaining = _bytes(bundle.get("remainingQuantity"))
-    if remaining is None and not unlimited:
-        raise NotUnderstood("no remainingQuantity")
+    unit = bundle.get("unit")
+    if not quantities.is_data_unit(unit):
+        # Minutes or messages of a bundle that may hold data as well, of which this says nothing.
+        raise NotUnderstood("no unit of data")
+    limit = bundle.get("unlimited")
+    unlimited = limit if isinstance(limit, bool) else None
+    initial = quantities.in_bytes(bundle.get("initialQuantity"), unit)
+    remaining = quantities.in_bytes(bundle.get("remainingQuantity"), unit)
+    if not unlimited and (remaining is None or (initial is not None and remaining > initial)):
+        raise NotUnderstood("no remainingQuantity of the initialQuantity")
     return events.BundleUse(
         assignment_id=_digits_or_text(bundle.get("id")),
         name=_text(bundle, "name"),
-        initial_bytes=None if unlimited else _bytes(bundle.get("initialQuantity")),
+        initial_bytes=None if unlimited else initial,
         remaining_bytes=None if unlimited else remaining,
-        start=_moment(bundle.get("startTime")),
-        end=_moment(bundle.get("endTime")),
+        start=timestamps.from_provider(bundle.get("startTime")),
+        end=timestamps.from_provider(bundle.get("endTime")),
         unlimited=unlimited,
         description=_word(bundle.get("description")),
         reference=_word(bundle.get("reference")),
@@ -121,7 +125,7 @@ def _use(kind: str, body: Body) -> ESIMChange:
 
 
 def _activated(kind: str, body: Body) -> ESIMChange:
-    return events.Activated(_moment(body.get("activated_date")))
+    return events.Activated(timestamps.from_provider(body.get("activated_date")))
 
 
 def _country(kind: str, body: Body) -> ESIMChange:
@@ -133,7 +137,7 @@ def _country(kind: str, body: Body) -> ESIMChange:
 
 
 def _deletion(kind: str, body: Body) -> ESIMChange:
-    return events.DeletionScheduled(_moment(body.get("date")))
+    return events.DeletionScheduled(timestamps.from_provider(body.get("date")))
 
 
 def _deleted(kind: str, body: Body) -> ESIMChange:
@@ -147,26 +151,31 @@ def _number(kind: str, body: Body) -> ESIMChange:
 
 
 def _message_failed(kind: str, body: Body) -> ESIMChange:
-    return events.MessageFailed(_moment(body.get("timestamp")))
+    return events.MessageFailed(timestamps.from_provider(body.get("timestamp")))
 
 
 def _profile(kind: str, body: Body) -> ESIMChange:
     # The name of its time isn't published either.
-    times = (_moment(body.get(name)) for name in ("timestamp", "date", "time", "dateTime"))
+    times = (
+        timestamps.from_provider(body.get(name))
+        for name in ("timestamp", "date", "time", "dateTime")
+    )
     return events.ProfileChanged(
         _text(body, "profileStatus"), next((at for at in times if at is not None), None)
     )
 
 
 def _assigned(kind: str, body: Body) -> ESIMChange:
-    return events.CodeAssigned(_text(body, "qr_code"), _moment(body.get("assigned_date")))
+    return events.CodeAssigned(
+        _text(body, "qr_code"), timestamps.from_provider(body.get("assigned_date"))
+    )
 
 
 def _bundle_activated(kind: str, body: Body) -> ESIMChange:
     return events.BundleActivated(
         _text(body, "bundle_name"),
-        _moment(body.get("start_date")),
-        _moment(body.get("end_date")),
+        timestamps.from_provider(body.get("start_date")),
+        timestamps.from_provider(body.get("end_date")),
     )
 
 
@@ -248,17 +257,13 @@ def _word(value: Any) -> str:
 
 
 def _digits_or_text(value: Any) -> str:
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_BYTES:
+    if (
+        isinstance(value, int)
+        and not isinstance(value, bool)
+        and 0 <= value <= quantities.MOST_BYTES
+    ):
         return str(value)
     return _word(value)
-
-
-def _bytes(value: Any) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        return None
-    if not 0 <= value <= MOST_BYTES or value != int(value):
-        return None
-    return int(value)
 
 
 def _money(body: Body, name: str) -> Decimal:
@@ -269,12 +274,3 @@ def _money(body: Body, name: str) -> Decimal:
     if abs(amount) > MOST_MONEY:
         raise NotUnderstood(f"{name} is out of bounds")
     return round(money.without_float_noise(amount), 9)
-
-
-def _moment(value: Any) -> datetime | None:
-    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
-        return None
-    try:
-        return timestamps.from_iso(value)
-    except (ValueError, OverflowError):
-        return None

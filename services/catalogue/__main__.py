@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 import aiohttp
 
-from kit import process, provider_health, rpc
+from kit import background, process, provider_health, rpc
 from kit.auth import Verifier
 from kit.cache import Cache
 from kit.db import Database
@@ -73,7 +73,9 @@ async def serve(
             connection_age=service.connection_age,
         )
         sync.keep_current()
-        shown = asyncio.create_task(provider_health.show(running, provider, stop))
+        shown = background.start(
+            provider_health.show(running, provider, stop), "show the provider's health"
+        )
         started(running.port)
         await stop.wait()
         await shown

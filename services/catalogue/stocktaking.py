@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from opentelemetry import metrics
 
+from kit import background
 from kit.db import Connection, Database
 from kit.errors import Failure
 from services.catalogue import store
@@ -47,7 +48,7 @@ class Stocktaking:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Takes stock now, and then whenever it is outdated, as long as this is open."""
-        task = asyncio.create_task(self._forever())
+        task = background.start(self._forever(), "refresh the lists of plans")
         try:
             yield
         finally:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from kit import tracing
+from kit import background, tracing
 from kit.db import Connection, Database
 from kit.errors import Failure, Kind
 from services.catalogue import intake, runs
@@ -105,7 +105,7 @@ class Sync:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+        task = background.start(work, "read the catalogue")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -148,7 +148,7 @@ class Sync:
 
     async def _run(self, run: UUID) -> None:
         progress = _Progress()
-        signs = asyncio.create_task(self._give_signs(run, progress))
+        signs = background.start(self._give_signs(run, progress), "report progress")
         try:
             # Linked to an administrator's call, if one asked for it.
             with tracing.begun("read the catalogue", links=[tracing.here()]):

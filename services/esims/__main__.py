@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, suppress
 
 import aiohttp
 
-from kit import process, provider_health, rpc
+from kit import background, process, provider_health, rpc
 from kit.auth import Verifier
 from kit.cache import Cache
 from kit.clock import Clock
@@ -18,6 +18,7 @@ from protos.esims.v1 import esims_pb2, esims_pb2_grpc
 from services.esims.access import ACCESS, ACTS
 from services.esims.apply_events import Events
 from services.esims.datasource import ESIMsDataSource
+from services.esims.endings import Endings
 from services.esims.freshen import Readings
 from services.esims.live import CHANNEL, Live
 from services.esims.locate import Locations
@@ -30,7 +31,7 @@ from services.esims.settings import Settings
 from services.esims.suspend import Suspension
 from services.esims.watch import Watch
 
-NEEDS = "018_let_esims_outlive_customers"
+NEEDS = "027_find_ended_bundles"
 # Seconds for calls that run when the process stops: nearly all end within two.
 GRACE = 10.0
 
@@ -76,9 +77,13 @@ async def serve(
         references = References(database, source, clock)
         locations = Locations(database, source, clock)
         stack.push_async_callback(locations.close)
-        rounds = Rounds(Watch(database, readings, clock).look, references.send_pending)
-        background = asyncio.create_task(rounds.run())
-        stack.push_async_callback(_end, background)
+        rounds = Rounds(
+            Watch(database, readings, clock).look,
+            references.send_pending,
+            Endings(database, clock).expire,
+        )
+        following = background.start(rounds.run(), "follow eSIMs")
+        stack.push_async_callback(_end, following)
         parts = Parts(
             database=database,
             clock=clock,
@@ -113,18 +118,20 @@ async def serve(
             tls=settings.service.tls,
             connection_age=settings.service.connection_age,
         )
-        shown = asyncio.create_task(provider_health.show(running, provider, stop))
+        shown = background.start(
+            provider_health.show(running, provider, stop), "show the provider's health"
+        )
         started(running.port)
         await stop.wait()
         await shown
         await running.stop(drain=settings.service.drain_seconds, grace=GRACE)
 
 
-async def _end(background: "asyncio.Task[None]") -> None:
+async def _end(following: "asyncio.Task[None]") -> None:
     """What it was at is due again when its lease ends."""
-    background.cancel()
+    following.cancel()
     with suppress(asyncio.CancelledError):
-        await background
+        await following
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from itertools import zip_longest
 from uuid import UUID
@@ -15,8 +16,9 @@ from kit.errors import Failure
 from services.esims import bundle_store, follow_store, store
 from services.esims.bundle import Bundle
 from services.esims.bundle_store import Told
+from services.esims.effects import Effect, effect_of
 from services.esims.esim import ESIM
-from services.esims.events import Effect, Event, effect_of
+from services.esims.events import Event
 from services.esims.record import settle
 
 logger = logging.getLogger(__name__)
@@ -24,6 +26,8 @@ logger = logging.getLogger(__name__)
 # eSIMs that are worked on at a time where events go one by one: most of the pool's ten connections,
 # and some are left for customers.
 AT_ONCE = 6
+# The provider's answers may lag behind its callbacks for a moment, and would take back what is true.
+CONFIRM_AFTER = timedelta(seconds=30)
 
 
 class Outcome(StrEnum):
@@ -118,6 +122,7 @@ class Events:
             esims = {esim.iccid: esim for esim in await store.lock_iccids(connection, [*waiting])}
             changed: set[str] = set()
             to_read: set[UUID] = set()
+            to_confirm: set[UUID] = set()
             # One event of each eSIM at a time: what it does to the bundles is the next one's ground.
             for turn in zip_longest(*(waiting[iccid] for iccid in esims)):
                 told: list[Told] = []
@@ -128,7 +133,7 @@ class Events:
                     if effect.told is not None:
                         told.append(Told(esim.id, effect.told, event.received_at))
                     if effect.read:
-                        to_read.add(esim.id)
+                        (to_read if effect.told is None else to_confirm).add(esim.id)
                     news = effect.told is not None or effect.esim != esim
                     if news:
                         changed.add(event.iccid)
@@ -137,9 +142,12 @@ class Events:
                         _outcome(effect, news=news), doubted=esim if effect.locate else None
                     )
                 if told:
-                    await bundle_store.upsert(connection, told)
+                    await bundle_store.upsert(connection, told, queried=False)
             if changed:
                 await settle(connection, [esims[iccid] for iccid in sorted(changed)], now)
+            if to_confirm:
+                later = now + CONFIRM_AFTER
+                await follow_store.follow_soon(connection, [*to_confirm], later)
             if to_read:
                 await follow_store.follow_soon(connection, [*to_read], now)
         return results

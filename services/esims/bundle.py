@@ -1,6 +1,6 @@
 """Bundles on an eSIM: the provider's assignments, what customers see of them, and sums of their use."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -53,7 +53,7 @@ SHOWN = {
 class Assignment:
     """One bundle put on one eSIM, as the provider tells it.
 
-    Bytes are base 10, and None for unlimited ones and for those that are not of data.
+    Bytes are base 10, 0 for those that are not of data, and None when unlimited or unknown.
     `reference` is the provider's order or apply reference with `-<index>` appended.
     """
 
@@ -82,16 +82,22 @@ class Bundle:
     absent: bool
     esim_suspended: bool
     read_at: datetime
+    esim_deactivated: bool = False
+
+    @property
+    def removed(self) -> bool:
+        """True if it was taken off the eSIM, or the eSIM was deleted."""
+        return self.absent or self.esim_deactivated
 
     @property
     def usable(self) -> bool:
         """Whether it gives service, or may yet."""
-        return not self.absent and self.assignment.state in USABLE
+        return not self.removed and self.assignment.state in USABLE
 
     @property
     def in_force(self) -> bool:
         """Whether its duration runs and data is left."""
-        return not self.absent and self.assignment.state is AssignmentState.ACTIVE
+        return not self.removed and self.assignment.state is AssignmentState.ACTIVE
 
     @property
     def revoked(self) -> bool:
@@ -101,7 +107,7 @@ class Bundle:
     @property
     def state(self) -> BundleState:
         """What the customer sees; only a bundle in force is held back by a suspension."""
-        if self.absent and self.assignment.state in USABLE:
+        if self.removed and self.assignment.state in USABLE:
             return BundleState.CANCELLED
         if self.in_force and self.esim_suspended:
             return BundleState.SUSPENDED
@@ -120,9 +126,9 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Sums over the bundles of one eSIM that are in force or not yet used.
+    """Sums over the bundles of one eSIM that are in force or not yet used, or else its last bundle's.
 
-    Bytes are None when an unlimited bundle is among them; `as_of` is that of the oldest value.
+    Bytes are None when unlimited or unknown; `as_of` is that of the oldest value.
     """
 
     used_bytes: int | None
@@ -131,16 +137,29 @@ class Usage:
     as_of: datetime | None
 
 
-def usage_of(bundles: Iterable[Bundle], *, as_of: datetime | None) -> Usage:
-    """`as_of` is when the eSIM's bundles were last read, for one that has nothing usable."""
-    usable = [bundle for bundle in bundles if bundle.usable]
-    limited = not any(bundle.assignment.unlimited for bundle in usable)
+def usage_of(bundles: Sequence[Bundle], *, as_of: datetime | None) -> Usage:
+    """`bundles` are the eSIM's, newest first; `as_of` is when they were last read, None: never."""
+    counted = [bundle for bundle in bundles if bundle.usable]
+    if not counted:
+        # Else the last step of using it up would show as nothing used and nothing left.
+        counted = [b for b in bundles if b.state is BundleState.EXPIRED][:1]
+    unread = not counted and as_of is None
     return Usage(
-        used_bytes=sum(b.used_bytes or 0 for b in usable) if limited else None,
-        remaining_bytes=sum(b.remaining_bytes or 0 for b in usable) if limited else None,
-        active_bundles=sum(b.state is BundleState.ACTIVE for b in usable),
-        as_of=min((b.read_at for b in usable), default=as_of),
+        used_bytes=None if unread else _sum(b.used_bytes for b in counted),
+        remaining_bytes=None if unread else _sum(b.remaining_bytes for b in counted),
+        active_bundles=sum(b.state is BundleState.ACTIVE for b in counted),
+        as_of=min((b.read_at for b in counted), default=as_of),
     )
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    """None when one of them is."""
+    total = 0
+    for count in counts:
+        if count is None:
+            return None
+        total += count
+    return total
 
 
 def megabytes(count: int) -> Decimal:

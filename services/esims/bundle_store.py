@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from kit import timestamps
 from kit.db import Connection
 from services.esims.bundle import ANNOUNCED, Assignment, AssignmentState, Bundle
 
@@ -16,13 +17,15 @@ SELECT_OF_ESIMS = """
     from esims.esim_bundles b
     join esims.esims e on e.id = b.esim_id
     where b.esim_id = any($1::uuid[])
+        -- An announcement that the provider's full list did not confirm was wrong.
+        and (b.absent_since is null or not starts_with(b.assignment_id, $2))
     order by b.assigned_at desc nulls last, b.assignment_id desc
 """
 
 
 async def list_of_esims(connection: Connection, esim_ids: Sequence[UUID]) -> list[Bundle]:
     """All bundles of these eSIMs that the session may see, newest first."""
-    return [_bundle(row) for row in await connection.fetch(SELECT_OF_ESIMS, esim_ids)]
+    return [_bundle(row) for row in await connection.fetch(SELECT_OF_ESIMS, esim_ids, ANNOUNCED)]
 
 
 def _bundle(row: Any) -> Bundle:
@@ -37,27 +40,31 @@ def _bundle(row: Any) -> Bundle:
             initial_bytes=row["initial_bytes"],
             remaining_bytes=row["remaining_bytes"],
             unlimited=row["unlimited"],
-            assigned_at=row["assigned_at"],
-            started_at=row["started_at"],
-            ends_at=row["ends_at"],
+            # An older version may have stored any time that was reported.
+            assigned_at=timestamps.believable(row["assigned_at"]),
+            started_at=timestamps.believable(row["started_at"]),
+            ends_at=timestamps.believable(row["ends_at"]),
         ),
         absent=row["absent_since"] is not None,
         esim_suspended=row["provider_state"] == "suspended",
+        esim_deactivated=row["provider_state"] == "deactivated",
         read_at=row["read_at"],
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An assignment that the provider told of an eSIM; `at` is when it was asked."""
+    """An assignment on an eSIM; `at` is when the provider was queried, or its report received."""
 
     esim_id: UUID
     assignment: Assignment
     at: datetime
 
 
-# Answers come late and in any order: nothing that ended reopens, and data left never grows. What
-# belongs to a cancelled order is revoked, also when the provider was asked before that.
+# The provider's answer to a query that began after everything else that is known is authoritative ($15),
+# in either direction. Callbacks, and answers that come late, are merged in any order: nothing that ended
+# reopens, and data left never grows. An answer older than the last list is dropped. What belongs to a
+# cancelled order is revoked, also when the provider was queried before that.
 UPSERT = """
     insert into esims.esim_bundles as b (
         esim_id, assignment_id, customer_id, name, description, assignment_reference, state,
@@ -77,20 +84,32 @@ UPSERT = """
         as n(esim_id, assignment_id, name, description, reference, state, initial_bytes,
              remaining_bytes, unlimited, assigned_at, started_at, ends_at, read_at)
     join esims.esims e on e.id = n.esim_id
+    where not $15::boolean or e.bundles_read_at is null or n.read_at >= e.bundles_read_at
     on conflict (esim_id, assignment_id) do update
     set description = coalesce(nullif(excluded.description, ''), b.description),
         assignment_reference =
             coalesce(nullif(excluded.assignment_reference, ''), b.assignment_reference),
         state = case
+            when $15 and excluded.read_at >= b.read_at then excluded.state
             when b.state in ('expired', 'lapsed', 'revoked') then b.state
             when array_position($14::text[], excluded.state) < array_position($14, b.state)
             then b.state else excluded.state end,
         initial_bytes = coalesce(excluded.initial_bytes, b.initial_bytes),
-        remaining_bytes = least(excluded.remaining_bytes, b.remaining_bytes),
+        remaining_bytes = case
+            when $15 and excluded.read_at >= b.read_at
+            then coalesce(excluded.remaining_bytes, b.remaining_bytes)
+            else least(excluded.remaining_bytes, b.remaining_bytes) end,
         unlimited = excluded.unlimited,
         assigned_at = coalesce(excluded.assigned_at, b.assigned_at),
-        started_at = coalesce(b.started_at, excluded.started_at),
-        ends_at = coalesce(excluded.ends_at, b.ends_at),
+        started_at = case
+            when not $15 or excluded.read_at < b.read_at
+            then coalesce(b.started_at, excluded.started_at)
+            when excluded.state in ('processing', 'queued') then excluded.started_at
+            else coalesce(excluded.started_at, b.started_at) end,
+        ends_at = case
+            when $15 and excluded.read_at >= b.read_at
+                and excluded.state in ('processing', 'queued')
+            then excluded.ends_at else coalesce(excluded.ends_at, b.ends_at) end,
         absent_since = case when b.absent_since > excluded.read_at then b.absent_since end,
         read_at = greatest(b.read_at, excluded.read_at),
         updated_at = now()
@@ -115,8 +134,8 @@ ADOPT = """
 """
 
 
-async def upsert(connection: Connection, told: Sequence[Told]) -> None:
-    """Takes in what the provider told of assignments, in any order and as often as it likes.
+async def upsert(connection: Connection, told: Sequence[Told], *, queried: bool) -> None:
+    """Store what the provider answered (`queried`) or reported of assignments, in any order and repeatedly.
 
     Each assignment once; eSIMs that are not there are left out.
     """
@@ -141,6 +160,7 @@ async def upsert(connection: Connection, told: Sequence[Told]) -> None:
         [a.ends_at for a in of],
         [t.at for t in told],
         list(AssignmentState),
+        queried,
     )
 
 
@@ -159,7 +179,7 @@ async def mark_absent(connection: Connection, asked_at: Mapping[UUID, datetime])
 
 REVOKE_OF_ORDER = """
     update esims.esim_bundles b
-    set state = 'revoked', updated_at = now()
+    set state = 'revoked', read_at = greatest(b.read_at, $2), updated_at = now()
     from esims.esims e
     where e.id = b.esim_id and e.order_id = $1
       and starts_with(b.assignment_reference, e.order_reference || '-')
@@ -167,20 +187,53 @@ REVOKE_OF_ORDER = """
 """
 
 
-async def revoke_of_order(connection: Connection, order_id: UUID) -> None:
-    """Marks the bundles that came with an order as revoked; what was used up stays so."""
-    await connection.execute(REVOKE_OF_ORDER, order_id)
+async def revoke_of_order(connection: Connection, order_id: UUID, now: datetime) -> None:
+    """Marks the bundles that came with an order as revoked; what was used up stays so.
+
+    An answer of the provider to a query of before `now` does not bring them back.
+    """
+    await connection.execute(REVOKE_OF_ORDER, order_id, now)
 
 
 REVOKE_OF_REFERENCE = """
-    update esims.esim_bundles set state = 'revoked', updated_at = now()
+    update esims.esim_bundles
+    set state = 'revoked', read_at = greatest(read_at, $3), updated_at = now()
     where esim_id = any($1::uuid[]) and starts_with(assignment_reference, $2 || '-')
       and state in ('processing', 'queued', 'active')
 """
 
 
 async def revoke_of_reference(
-    connection: Connection, esim_ids: Sequence[UUID], order_reference: str
+    connection: Connection, esim_ids: Sequence[UUID], order_reference: str, now: datetime
 ) -> None:
-    """Marks the bundles as revoked that an order of that reference put on these eSIMs."""
-    await connection.execute(REVOKE_OF_REFERENCE, esim_ids, order_reference)
+    """Marks the bundles as revoked that an order of that reference put on these eSIMs, as above."""
+    await connection.execute(REVOKE_OF_REFERENCE, esim_ids, order_reference, now)
+
+
+# The provider sends no callback when a bundle's time is over, and may be unreachable then.
+EXPIRE_ENDED = """
+    update esims.esim_bundles set state = 'expired', updated_at = now()
+    where esim_id = any($1::uuid[]) and ends_at <= $2 and absent_since is null
+      and state in ('processing', 'queued', 'active')
+"""
+
+
+async def expire_ended(connection: Connection, esim_ids: Sequence[UUID], now: datetime) -> None:
+    """Marks the bundles on these eSIMs as expired whose known end has passed."""
+    await connection.execute(EXPIRE_ENDED, esim_ids, now)
+
+
+SELECT_ENDED = """
+    select distinct esim_id from (
+        select esim_id from esims.esim_bundles
+        where ends_at <= $1 and absent_since is null
+            and state in ('processing', 'queued', 'active')
+        order by ends_at limit $2
+    ) b
+"""
+
+
+async def list_ended(connection: Connection, now: datetime, most: int) -> list[UUID]:
+    """eSIMs with bundles that are still open although their known end has passed."""
+    rows = await connection.fetch(SELECT_ENDED, now, most)
+    return [row["esim_id"] for row in rows]

@@ -35,11 +35,11 @@ async def cancel_order_bundles(
         if cancelled.iccids:
             esims = await store.lock_iccids(connection, cancelled.iccids)
             await bundle_store.revoke_of_reference(
-                connection, [esim.id for esim in esims], cancelled.order_reference
+                connection, [esim.id for esim in esims], cancelled.order_reference, now
             )
         else:
             esims = await store.lock_order(connection, cancelled.order_id)
-            await bundle_store.revoke_of_order(connection, cancelled.order_id)
+            await bundle_store.revoke_of_order(connection, cancelled.order_id, now)
         changed = []
         for esim in esims:
             if esim.order_id == cancelled.order_id:

@@ -7,12 +7,13 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 
+from kit import timestamps
 from kit.checks import Checks
 from kit.errors import invalid
 from protos.esims.v1 import events_pb2 as pb
 from services.esims import events
 from services.esims.apply_events import Outcome, Result
-from services.esims.esim import bare_host
+from services.esims.esim import DELETED_AFTER, bare_host
 from services.esims.events import Change, Event
 
 MOST_EVENTS = 100
@@ -62,31 +63,39 @@ def results_to_proto(
 
 def _event(checks: Checks, path: str, message: pb.ProviderEvent) -> Event | None:
     event_id = checks.uuid(f"{path}.event_id", message.event_id)
-    received_at = _moment(checks, f"{path}.received_at", message, "received_at")
+    received_at = timestamps.believable(_time(message, "received_at"))
     iccid = checks.iccid(f"{path}.iccid", message.iccid)
     which = message.WhichOneof("change")
     if which is None:
         checks.fail(f"{path}.change", "must say what happened")
         return None
     if received_at is None:
-        checks.fail(f"{path}.received_at", "must say when the callback came in")
+        checks.fail(f"{path}.received_at", "must be the time at which the callback was received")
         return None
-    change = _change(checks, f"{path}.{which}", message, which)
+    change = _change(checks, f"{path}.{which}", message, which, received_at)
     return Event(event_id, received_at, iccid, change, message.repeated)
 
 
-def _change(checks: Checks, path: str, message: pb.ProviderEvent, which: str) -> Change:
+def _change(
+    checks: Checks, path: str, message: pb.ProviderEvent, which: str, received_at: datetime
+) -> Change:
+    def past(change: Message, name: str) -> datetime | None:
+        return timestamps.happened(_time(change, name), received_at)
+
     match which:
         case "bundle_use":
             return _bundle_use(checks, path, message.bundle_use)
         case "activated":
-            return events.Activated(_moment(checks, path, message.activated, "date"))
+            return events.Activated(past(message.activated, "date"))
         case "country_seen":
             seen = message.country_seen
             return events.CountrySeen(_word(checks, path, seen.code or seen.name))
         case "deletion_scheduled":
-            scheduled = message.deletion_scheduled
-            return events.DeletionScheduled(_moment(checks, path, scheduled, "announced_date"))
+            announced = _time(message.deletion_scheduled, "announced_date")
+            # Up to the day of the deletion itself, should the provider mean that one.
+            return events.DeletionScheduled(
+                timestamps.happened(announced, received_at + DELETED_AFTER)
+            )
         case "deleted":
             return events.Deleted()
         case "number_enabled":
@@ -94,21 +103,21 @@ def _change(checks: Checks, path: str, message: pb.ProviderEvent, which: str) ->
         case "number_disabled":
             return events.NumberChanged("")
         case "message_failed":
-            return events.MessageFailed(_moment(checks, path, message.message_failed, "date"))
+            return events.MessageFailed(past(message.message_failed, "date"))
         case "profile_changed":
             changed = message.profile_changed
             return events.ProfileChanged(
-                _word(checks, path, changed.profile_status),
-                _moment(checks, path, changed, "date"),
+                _word(checks, path, changed.profile_status), past(changed, "date")
             )
         case "code_assigned":
-            return _code(checks, path, message.code_assigned)
+            assigned = message.code_assigned
+            return _code(assigned, past(assigned, "date"))
         case "bundle_activated":
             began = message.bundle_activated
             return events.BundleActivated(
                 _name(checks, path, began.name),
-                _moment(checks, path, began, "start_date"),
-                _moment(checks, path, began, "end_date"),
+                timestamps.believable(_time(began, "start_date")),
+                timestamps.believable(_time(began, "end_date")),
             )
         case "bundle_expired":
             return events.BundleExpired(_name(checks, path, message.bundle_expired.name))
@@ -128,15 +137,15 @@ def _bundle_use(checks: Checks, path: str, use: pb.BundleUse) -> events.BundleUs
         name=_name(checks, path, use.name),
         initial_bytes=None if use.unlimited else initial,
         remaining_bytes=None if use.unlimited else remaining,
-        started_at=_moment(checks, path, use, "start_date"),
-        ends_at=_moment(checks, path, use, "end_date"),
-        unlimited=use.unlimited,
+        started_at=timestamps.believable(_time(use, "start_date")),
+        ends_at=timestamps.believable(_time(use, "end_date")),
+        unlimited=use.unlimited if use.HasField("unlimited") else None,
         description=use.description[:MOST_CHARACTERS],
         reference=use.reference[:MOST_CHARACTERS],
     )
 
 
-def _code(checks: Checks, path: str, assigned: pb.CodeAssigned) -> Change:
+def _code(assigned: pb.CodeAssigned, at: datetime | None) -> Change:
     """A code that can't be read as one is the provider's to explain."""
     code = ACTIVATION_CODE.fullmatch(assigned.activation_code.strip())
     if code is None or len(code[0]) > MOST_CHARACTERS:
@@ -144,14 +153,16 @@ def _code(checks: Checks, path: str, assigned: pb.CodeAssigned) -> Change:
     return events.CodeAssigned(
         smdp_address=bare_host(code["host"]),
         matching_id=code["matching_id"],
-        at=_moment(checks, path, assigned, "date"),
+        at=at,
     )
 
 
-def _moment(checks: Checks, path: str, message: Message, name: str) -> datetime | None:
-    if not message.HasField(name):
+def _time(message: Message, name: str) -> datetime | None:
+    """None where it is absent, or no time at all."""
+    try:
+        return timestamps.from_proto(getattr(message, name)) if message.HasField(name) else None
+    except ValueError:
         return None
-    return checks.moment(f"{path}.{name}", getattr(message, name))
 
 
 def _name(checks: Checks, path: str, text: str) -> str:

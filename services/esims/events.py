@@ -1,27 +1,16 @@
-"""What callbacks tell of eSIMs, and the rules of what follows; pure, and the same in any order."""
+"""What callbacks report of eSIMs, as values."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
-
-from services.esims.bundle import ANNOUNCED, Assignment, AssignmentState, Bundle
-from services.esims.esim import ESIM, ProviderState
-from services.esims.profile import told_by_callback
-
-# Callbacks write whole seconds, the provider's other answers finer ones.
-SAME_MOMENT = timedelta(seconds=1)
-LIFE = list(AssignmentState)
-IN_USE = frozenset({AssignmentState.ACTIVE, AssignmentState.DEPLETED})
-OPEN = IN_USE | {AssignmentState.PROCESSING, AssignmentState.QUEUED}
 
 
 @dataclass(frozen=True, slots=True)
 class BundleUse:
     """This much is left of a bundle in use; bytes are base 10.
 
-    `assignment_id` is None in callbacks of version V2: name and start tell which it is.
+    V2 callbacks report no `assignment_id` (name and start tell which it is) and no `unlimited`.
     """
 
     assignment_id: str | None
@@ -30,7 +19,7 @@ class BundleUse:
     remaining_bytes: int | None
     started_at: datetime | None
     ends_at: datetime | None
-    unlimited: bool = False
+    unlimited: bool | None = None
     description: str = ""
     reference: str = ""
 
@@ -129,6 +118,10 @@ Change: TypeAlias = (
 )
 
 
+# What the list of an eSIM's bundles tells as well.
+OF_BUNDLES = (BundleUse, BundleActivated, BundleExpired)
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One callback about one eSIM; `repeated`: an earlier one had the same content."""
@@ -138,169 +131,3 @@ class Event:
     iccid: str
     change: Change
     repeated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What is to be written.
-
-    `read`: the provider must be asked, as this can't say enough; `locate`: it must be asked for the country.
-    """
-
-    esim: ESIM
-    told: Assignment | None = None
-    read: bool = False
-    locate: bool = False
-
-
-def effect_of(event: Event, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
-    """What an event does to an eSIM as it is now; an effect equal to what is known is none.
-
-    News without a time counts once for each content: the same again may be an old callback that somebody
-    sends a second time. What it would change is not believed, and the provider queried instead.
-    """
-    effect = _effect_of(event, esim, bundles)
-    if not event.repeated or (effect.told is None and effect.esim == esim):
-        return effect
-    where = isinstance(event.change, CountrySeen)
-    return Effect(esim, read=not where, locate=where)
-
-
-def _effect_of(event: Event, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
-    received = event.received_at
-    match event.change:
-        case BundleUse() as use:
-            return _bundle_used(use, esim, bundles)
-        case BundleActivated(name, started_at, ends_at):
-            use = BundleUse(None, name, None, None, started_at, ends_at)
-            return _bundle_used(use, esim, bundles, announced=True)
-        case BundleExpired(name):
-            return _bundle_expired(name, esim, bundles)
-        case Activated(at):
-            return Effect(replace(esim, activated_at=_first(esim.activated_at, at or received)))
-        case CountrySeen(code):
-            if _older(received, esim.last_country_at):
-                return Effect(esim)
-            return Effect(replace(esim, last_country=code, last_country_at=received))
-        case DeletionScheduled(at):
-            last = _last(esim.deletion_announced_at, at or received)
-            return Effect(replace(esim, deletion_announced_at=last))
-        case Deleted():
-            # What the provider was asked before this is no news any more.
-            return Effect(
-                replace(
-                    esim,
-                    provider_state=ProviderState.DEACTIVATED,
-                    state_read_at=_last(esim.state_read_at, received),
-                )
-            )
-        case NumberChanged(msisdn):
-            if _older(received, esim.msisdn_at):
-                return Effect(esim)
-            return Effect(replace(esim, msisdn=msisdn, msisdn_at=received))
-        case MessageFailed(at):
-            last = _last(esim.message_failed_at, at or received)
-            return Effect(replace(esim, message_failed_at=last))
-        case ProfileChanged(profile_status, at):
-            told = told_by_callback(esim, profile_status, at or received)
-            return Effect(esim, read=True) if told is None else Effect(told)
-        case CodeAssigned(smdp_address, matching_id, at):
-            if _older(at or received, esim.code_assigned_at):
-                return Effect(esim)
-            return Effect(
-                replace(
-                    esim,
-                    smdp_address=smdp_address,
-                    matching_id=matching_id,
-                    code_assigned_at=at or received,
-                    assigned_date=at or esim.assigned_date,
-                )
-            )
-        case Unclear():
-            return Effect(esim, read=True)
-
-
-def _bundle_used(
-    use: BundleUse, esim: ESIM, bundles: Sequence[Bundle], *, announced: bool = False
-) -> Effect:
-    state = AssignmentState.DEPLETED if use.remaining_bytes == 0 else AssignmentState.ACTIVE
-    of_name = [b for b in bundles if b.assignment.name == use.name]
-    sure = True
-    if use.assignment_id is not None:
-        known = next((b for b in bundles if b.assignment.id == use.assignment_id), None)
-    else:
-        known = _same_start(use, of_name)
-        if known is None:
-            # Not begun by what is known: when it is the only one, it is meant; but one that nobody
-            # has read yet could have the same name.
-            waiting = [b for b in of_name if not b.absent and b.assignment.started_at is None]
-            known, sure = (waiting[0] if len(waiting) == 1 else None), False
-    if known is not None and known.absent:
-        return Effect(esim, read=True)
-    if known is None and use.assignment_id is None and (of_name or not announced):
-        return Effect(esim, read=True)
-    base = known.assignment if known else None
-    told = Assignment(
-        id=base.id if base else use.assignment_id or f"{ANNOUNCED}{use.name}",
-        name=use.name,
-        description=use.description,
-        reference=use.reference or (base.reference if base else ""),
-        state=state,
-        initial_bytes=use.initial_bytes,
-        remaining_bytes=use.remaining_bytes,
-        unlimited=use.unlimited or (base.unlimited if base else False),
-        assigned_at=None,
-        started_at=use.started_at,
-        ends_at=use.ends_at,
-    )
-    news = base is None or _is_news(told, base)
-    return Effect(esim, told=told if news else None, read=not sure and news)
-
-
-def _bundle_expired(name: str, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
-    of_name = [b.assignment for b in bundles if b.assignment.name == name and not b.absent]
-    open_ = [a for a in of_name if a.state in OPEN]
-    meant = [a for a in open_ if a.state in IN_USE] or open_
-    if not of_name or len(meant) > 1:
-        return Effect(esim, read=True)
-    if not meant:
-        return Effect(esim)
-    if len(of_name) > len(open_):
-        # It may be about the one that has ended already.
-        return Effect(esim, read=True)
-    return Effect(esim, told=replace(meant[0], state=AssignmentState.EXPIRED))
-
-
-def _same_start(use: BundleUse, of_name: Sequence[Bundle]) -> Bundle | None:
-    if use.started_at is None:
-        return None
-    same = [
-        b
-        for b in of_name
-        if b.assignment.started_at is not None
-        and abs(b.assignment.started_at - use.started_at) <= SAME_MOMENT
-    ]
-    return same[0] if len(same) == 1 else None
-
-
-def _is_news(told: Assignment, known: Assignment) -> bool:
-    further = LIFE.index(told.state) > LIFE.index(known.state)
-    less = told.remaining_bytes is not None and (
-        known.remaining_bytes is None or told.remaining_bytes < known.remaining_bytes
-    )
-    dated = (told.started_at is not None and known.started_at is None) or (
-        told.ends_at is not None and known.ends_at is None
-    )
-    return further or less or dated
-
-
-def _older(at: datetime, known: datetime | None) -> bool:
-    return known is not None and at <= known
-
-
-def _first(known: datetime | None, at: datetime) -> datetime:
-    return at if known is None else min(known, at)
-
-
-def _last(known: datetime | None, at: datetime) -> datetime:
-    return at if known is None else max(known, at)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from opentelemetry import metrics
 
-from kit import tracing
+from kit import background, tracing
 from kit.clock import Clock
 from kit.db import Database
 from kit.errors import Failure
@@ -173,10 +173,7 @@ class Readings:
 
     async def _finished(self, pending: set[asyncio.Task[None]]) -> None:
         while pending:
-            done, pending = await asyncio.wait(pending, timeout=RECORD_EVERY)
-            for task in done:
-                if not task.cancelled() and (error := task.exception()) is not None:
-                    logger.error("reading an eSIM failed", exc_info=error)
+            _, pending = await asyncio.wait(pending, timeout=RECORD_EVERY)
             await self._record()
 
     async def _record(self) -> None:
@@ -186,27 +183,43 @@ class Readings:
             if not landed:
                 return
             try:
-                async with self._database.system() as connection:
-                    for readings in _of_different_esims([reading for _, reading in landed]):
-                        await record(connection, readings, self._clock.wall())
+                await self._record_all([reading for _, reading in landed])
             finally:
                 for flight, reading in landed:
                     self._land(flight, reading.esim_id)
+
+    async def _record_all(self, readings: Sequence[Reading]) -> None:
+        """In one transaction, or, where one of them can't be recorded, each in its own."""
+        try:
+            async with self._database.system() as connection:
+                for some in _of_different_esims(readings):
+                    await record(connection, some, self._clock.wall())
+        except Failure:
+            raise
+        except Exception:
+            logger.exception("%s eSIMs are recorded one by one", len(readings))
+            for reading in readings:
+                await self._record_alone(reading)
+
+    async def _record_alone(self, reading: Reading) -> None:
+        try:
+            async with self._database.system() as connection:
+                await record(connection, [reading], self._clock.wall())
+        except Failure:
+            raise
+        except Exception:
+            # Its age shows that it was not refreshed; the others must not wait for it.
+            logger.exception("the refresh of eSIM %s could not be recorded", reading.esim_id)
 
     def _land(self, flight: Flight, esim_id: UUID) -> None:
         if self._flights.get(esim_id) is flight:  # else a later one is on its way
             del self._flights[esim_id]
 
     def _in_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        task = asyncio.create_task(work)
+        task = background.start(work, "refresh eSIMs")
         self._tasks.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(self._tasks.discard)
         return task
-
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and isinstance(task.exception(), Failure):
-            logger.warning("readings were not kept and will be read again: %s", task.exception())
 
 
 def _of_different_esims(readings: Sequence[Reading]) -> Iterator[list[Reading]]:

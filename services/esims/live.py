@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from kit import background
 from kit.auth import Session
 from kit.clock import Clock
 from kit.db import Database
 from kit.errors import Failure, Kind
 from kit.notify import Notices
 from services.esims import bundle_store, store
-from services.esims.bundle import Bundle, BundleState, Usage, usage_of
+from services.esims.bundle import Bundle, Usage, usage_of
 from services.esims.esim import ESIM
 from services.esims.freshen import FEW, Readings
 from services.esims.profile import awaits_install
@@ -73,7 +74,9 @@ class Live:
             if wanted.esim_ids:
                 # What is old is read from the provider meanwhile; what that changes is heard here.
                 await self._readings.freshen([one.esim for one in seen], time_left=0)
-            looking = asyncio.create_task(self._look_for_installs(session, wanted.esim_ids))
+            looking = background.start(
+                self._look_for_installs(session, wanted.esim_ids), "look for installs"
+            )
             try:
                 while True:
                     changed = await ear.changes()
@@ -135,10 +138,4 @@ def _together(esims: Sequence[ESIM], bundles: Sequence[Bundle]) -> list[Seen]:
 def seen(esim: ESIM, bundles: Sequence[Bundle]) -> Seen:
     """`bundles` are the eSIM's, newest first."""
     updated_at = max([esim.updated_at, *(bundle.read_at for bundle in bundles)])
-    usage = usage_of(bundles, as_of=esim.bundles_read_at)
-    if not any(bundle.usable for bundle in bundles):
-        # Else the last step of using it up would show as nothing used and nothing left.
-        last = next((b for b in bundles if b.state is BundleState.EXPIRED), None)
-        if last is not None:
-            usage = Usage(last.used_bytes, last.remaining_bytes, 0, last.read_at)
-    return Seen(esim, usage, updated_at)
+    return Seen(esim, usage_of(bundles, as_of=esim.bundles_read_at), updated_at)

@@ -11,7 +11,7 @@ from kit.errors import Failure, Kind
 from protos.esims.v1 import esims_pb2 as pb
 from services.esims.bundle import Bundle, BundleState, Usage, megabytes, usage_of
 from services.esims.cancel import Cancelled
-from services.esims.esim import ESIM, ESIMStatus, bare_host
+from services.esims.esim import ESIM, ESIMStatus, ProviderState, bare_host
 from services.esims.live import Seen, Wanted
 from services.esims.provider_esim import Details, HistoryEntry, Location
 from services.esims.store import Delivery, Filter
@@ -43,6 +43,7 @@ MOST_WATCHED = 100
 
 
 def esim_to_proto(esim: ESIM) -> pb.ESIM:
+    deleted = esim.provider_state is ProviderState.DEACTIVATED
     return pb.ESIM(
         id=str(esim.id),
         iccid=esim.iccid,
@@ -51,8 +52,8 @@ def esim_to_proto(esim: ESIM) -> pb.ESIM:
         customer_id=str(esim.customer_id),
         customer_ref=esim.customer_ref,
         status=STATUSES[esim.status],
-        matching_id=esim.matching_id,
-        smdp_address=esim.smdp_address,
+        matching_id="" if deleted else esim.matching_id,
+        smdp_address="" if deleted else esim.smdp_address,
         assigned_date=timestamps.to_proto(esim.assigned_date),
         last_action=esim.last_action,
         action_date=timestamps.to_proto(esim.action_date),

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from kit import page_token
+from kit import page_token, timestamps
 from kit.errors import invalid
 from protos.esims.v1 import esims_pb2 as pb
 from services.esims.esim import ESIM
@@ -15,7 +15,7 @@ def read(request: pb.ListESIMsRequest) -> tuple[datetime, UUID] | None:
     if key is None:
         return None
     try:
-        return datetime.fromisoformat(key[0]), UUID(key[1])
+        return timestamps.from_iso(key[0]), UUID(key[1])
     except ValueError:
         raise invalid(
             {"page_token": "is malformed; send next_page_token as it was given"},

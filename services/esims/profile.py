@@ -7,7 +7,7 @@ from services.esims.esim import ESIM, ESIMStatus
 
 # What a device does with a profile, in that order; other words of the provider's are final.
 STEPS = ("released", "downloaded", "installed")
-DOWNLOADED, INSTALLED = STEPS.index("downloaded"), STEPS.index("installed")
+RELEASED, DOWNLOADED, INSTALLED = range(len(STEPS))
 # The provider's clock isn't ours, and its callbacks have whole seconds: so far apart, nobody can
 # tell which of a callback and an answer was first.
 CLOCKS_APART = timedelta(seconds=5)
@@ -43,6 +43,9 @@ def told_by_reading(
         known_at is not None and asked_at <= (known_at + CLOCKS_APART if back else known_at)
     ):
         return esim
+    if first_installed is None and _step(status) == RELEASED:
+        # Released without a first install means never installed: what told otherwise was wrong.
+        esim = replace(esim, installed_at=None)
     return replace(esim, profile_status=status, profile_status_at=asked_at)
 
 

@@ -2,21 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import Any
 
-from kit import iccid, timestamps
+from kit import iccid, quantities, timestamps
 from kit.errors import Failure, Kind
-from services.esims.bundle import BYTES_PER_MB, Assignment, AssignmentState
+from services.esims.bundle import Assignment, AssignmentState
 from services.esims.esim import ProviderState, bare_host
 
-# A time before the first eSIM is a program's zero, not a date.
-FIRST_YEAR = 2010
 # What its column holds; the provider's words have some ten characters.
 MOST_WORD = 100
-# What a bigint column holds; more bytes than that is no data plan.
-MOST_BYTES = 2**63 - 1
+# Groups of assignments that hold no data.
+NO_DATA = frozenset({"voice", "call", "calls", "sms", "text", "texts"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +83,7 @@ def read_details(answer: Any) -> Details:
         customer_ref=text(body.get("customerRef")),
         apple_install_url=text(body.get("appleInstallUrl")),
         android_install_url=text(body.get("androidInstallUrl")),
-        first_installed=_installed(body.get("firstInstalledDateTime")),
+        first_installed=timestamps.from_provider(body.get("firstInstalledDateTime")),
     )
 
 
@@ -100,8 +97,8 @@ def read_list(answer: Any) -> tuple[list[ListedESIM], int | None]:
             customer_ref=text(row.get("customerRef")),
             state=_state(row.get("state")),
             last_action=text(row.get("lastAction")),
-            action_date=moment(row.get("actionDate")),
-            assigned_date=moment(row.get("assignedDate")),
+            action_date=timestamps.from_provider(row.get("actionDate")),
+            assigned_date=timestamps.from_provider(row.get("assignedDate")),
         )
         for row in map(_object, _array(body, "esims"))
     ], pages if isinstance(pages, int) and pages > 0 else None
@@ -133,7 +130,7 @@ def read_location(answer: Any) -> Location | None:
         network_name=text(body.get("networkName")),
         network_brand_name=text(body.get("networkBrandName")),
         country=text(body.get("country")),
-        last_seen=moment(body.get("lastSeen")),
+        last_seen=timestamps.from_provider(body.get("lastSeen")),
     )
     return location if location.network_code or location.last_seen else None
 
@@ -152,7 +149,7 @@ def read_history(answer: Any) -> list[HistoryEntry]:
             alert_type=text(row.get("alertType")),
         )
         for row in rows
-        if text(row.get("name")) and (date := moment(row.get("date"))) is not None
+        if text(row.get("name")) and (date := timestamps.from_provider(row.get("date"))) is not None
     ]
     return sorted(entries, key=lambda entry: entry.date, reverse=True)
 
@@ -172,28 +169,6 @@ def text(value: Any) -> str:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 
-def moment(value: Any) -> datetime | None:
-    """A time, or None for none, for an unreadable one and for a program's zero."""
-    if not isinstance(value, str):
-        return None
-    try:
-        at = timestamps.from_iso(value)
-    except (ValueError, OverflowError):
-        return None
-    return at if at.year >= FIRST_YEAR else None
-
-
-def _installed(value: Any) -> datetime | None:
-    """A time as text, or in milliseconds since 1970; 0 stands for never."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        return moment(value)
-    try:
-        at = datetime.fromtimestamp(value / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
-    return at if at.year >= FIRST_YEAR else None
-
-
 def _assignment(row: Mapping[str, Any], name: str, description: str) -> Assignment:
     # An older changelog of the provider calls the field bundleStatus.
     word = text(row.get("bundleState")) or text(row.get("bundleStatus"))
@@ -201,7 +176,10 @@ def _assignment(row: Mapping[str, Any], name: str, description: str) -> Assignme
         state = AssignmentState(word.lower())
     except ValueError:
         raise _bad("bundleState") from None
-    unlimited = row.get("unlimited") is True
+    unlimited = _unlimited(row)
+    if unlimited and state is AssignmentState.DEPLETED:
+        # Throttled until the next 24 hours: an unlimited bundle is not used up before its end.
+        state = AssignmentState.ACTIVE
     initial, remaining = (None, None) if unlimited else _bytes(row)
     return Assignment(
         id=_essential(row, "id"),
@@ -212,40 +190,50 @@ def _assignment(row: Mapping[str, Any], name: str, description: str) -> Assignme
         initial_bytes=initial,
         remaining_bytes=remaining,
         unlimited=unlimited,
-        assigned_at=moment(row.get("assignmentDateTime")),
-        started_at=moment(row.get("startTime")),
-        ends_at=moment(row.get("endTime")),
+        assigned_at=timestamps.from_provider(row.get("assignmentDateTime")),
+        started_at=timestamps.from_provider(row.get("startTime")),
+        ends_at=timestamps.from_provider(row.get("endTime")),
+    )
+
+
+def _unlimited(row: Mapping[str, Any]) -> bool:
+    """As it says itself, else as its data allowance or a quantity of -1 says."""
+    told = row.get("unlimited")
+    if isinstance(told, bool):
+        return told
+    allowance = _data_allowance(row)
+    return row.get("initialQuantity") == -1 or (
+        allowance is not None and allowance.get("unlimited") is True
     )
 
 
 def _bytes(row: Mapping[str, Any]) -> tuple[int | None, int | None]:
     """Initial and remaining bytes: from the quantities, or from the allowances that replace them.
 
-    An assignment of calls or messages has none.
+    0 where there is surely no data, as on an assignment of calls; None where the amount is unknown.
     """
-    if text(row.get("callTypeGroup")).lower() in ("", "data"):
-        initial, remaining = (
-            _count(row.get("initialQuantity")),
-            _count(row.get("remainingQuantity")),
-        )
+    group, unit = text(row.get("callTypeGroup")).lower(), row.get("unit")
+    if group in ("", "data"):
+        initial = quantities.in_bytes(row.get("initialQuantity"), unit)
+        remaining = quantities.in_bytes(row.get("remainingQuantity"), unit)
         if initial is not None and remaining is not None:
             return initial, remaining
+    allowance = _data_allowance(row)
+    if allowance is not None:
+        unit = allowance.get("unit")
+        return (
+            quantities.in_bytes(allowance.get("initialAmount"), unit),
+            quantities.in_bytes(allowance.get("remainingAmount"), unit),
+        )
+    return (0, 0) if group in NO_DATA else (None, None)
+
+
+def _data_allowance(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
     allowances = row.get("allowances")
     for allowance in allowances if isinstance(allowances, list) else []:
         if isinstance(allowance, Mapping) and text(allowance.get("type")).upper() == "DATA":
-            unit = BYTES_PER_MB if text(allowance.get("unit")).upper() == "MB" else Decimal(1)
-            return (
-                _count(allowance.get("initialAmount"), unit),
-                _count(allowance.get("remainingAmount"), unit),
-            )
-    return None, None
-
-
-def _count(value: Any, unit: Decimal = Decimal(1)) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        return None
-    count = int(value * unit)
-    return count if 0 <= count <= MOST_BYTES else None
+            return allowance
+    return None
 
 
 def _state(value: Any) -> ProviderState | None:

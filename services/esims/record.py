@@ -44,6 +44,7 @@ async def record(connection: Connection, readings: Sequence[Reading], now: datet
     await bundle_store.upsert(
         connection,
         [Told(r.esim_id, a, r.asked_at) for r in readings for a in r.assignments or ()],
+        queried=True,
     )
     await bundle_store.mark_absent(
         connection, {r.esim_id: r.asked_at for r in readings if r.complete}
@@ -54,6 +55,7 @@ async def record(connection: Connection, readings: Sequence[Reading], now: datet
 
 async def settle(connection: Connection, esims: Sequence[ESIM], now: datetime) -> list[ESIM]:
     """Saves eSIMs whose rows are locked, with the status that they and their bundles give."""
+    await bundle_store.expire_ended(connection, [esim.id for esim in esims], now)
     bundles: defaultdict[UUID, list[Bundle]] = defaultdict(list)
     for bundle in await bundle_store.list_of_esims(connection, [esim.id for esim in esims]):
         bundles[bundle.esim_id].append(bundle)

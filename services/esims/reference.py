@@ -94,6 +94,7 @@ class References:
 
     async def _send(self, pending: Pending) -> datetime | None:
         """When to try again; None when it is set or given up."""
+        pause: timedelta = FIRST_PAUSE * 2 ** (pending.tries - 1)
         try:
             await self._source.update_esim(pending.iccid, pending.reference)
         except Failure as failure:
@@ -104,8 +105,11 @@ class References:
                     failure.reason,
                 )
                 return None
-            pause: timedelta = FIRST_PAUSE * 2 ** (pending.tries - 1)
             return self._clock.wall() + pause
+        except Exception:
+            # One that fails in an unexpected way must not keep the others from being settled.
+            logger.exception("the reference of eSIM %s could not be sent", pending.esim_id)
+            return None if pending.tries >= MOST_TRIES else self._clock.wall() + pause
         return None
 
 

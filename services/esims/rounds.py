@@ -8,8 +8,8 @@ from kit.errors import Failure
 
 logger = logging.getLogger(__name__)
 
-# Seconds between rounds with nothing to do: one indexed look at the database each.
-PAUSE = 5.0
+# Seconds between rounds with nothing to do: one indexed query each.
+PAUSE = 1.0
 
 
 class Rounds:

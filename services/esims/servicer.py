@@ -12,6 +12,7 @@ from kit.auth import Session
 from kit.checks import Checks
 from kit.clock import Clock
 from kit.db import Database
+from kit.errors import Failure, Kind
 from protos.esims.v1 import esims_pb2 as pb
 from protos.esims.v1 import events_pb2
 from services.esims import (
@@ -28,7 +29,7 @@ from services.esims.apply_events import Events
 from services.esims.bundle import Bundle
 from services.esims.bundle_status import bundle_status
 from services.esims.datasource import ESIMsDataSource
-from services.esims.esim import ESIM
+from services.esims.esim import ESIM, ProviderState
 from services.esims.freshen import Readings
 from services.esims.live import Live
 from services.esims.reference import References
@@ -172,6 +173,12 @@ class ESIMsServicer(CustomerCalls):
         self, request: pb.GetInstallDetailsRequest, context: Context
     ) -> pb.GetInstallDetailsResponse:
         _, esim = await self._found(request.esim_id)
+        if esim.provider_state is ProviderState.DEACTIVATED:
+            raise Failure(
+                Kind.REFUSED,
+                "ESIM_DELETED",
+                "The provider has deleted this eSIM, so it can't be installed; buy another one",
+            )
         details = await self._parts.source.get_install_details(esim.iccid)
         return messages.install_to_proto(details)
 

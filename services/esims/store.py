@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from kit import timestamps
 from kit.db import Connection
 from services.esims.esim import ESIM, ESIMStatus, ProviderState
 
@@ -28,9 +29,23 @@ class Filter:
     iccid: str | None = None
 
 
+# Times that the provider reported. An older version may have stored any of them.
+REPORTED_TIMES = (
+    "assigned_date",
+    "activated_at",
+    "deletion_announced_at",
+    "profile_status_at",
+    "message_failed_at",
+    "code_assigned_at",
+    "installed_at",
+)
+
+
 def read_row(row: Any) -> ESIM:
     """An eSIM from a row with COLUMNS."""
     values = {name: row[name] for name in ESIM.__dataclass_fields__}
+    for name in REPORTED_TIMES:
+        values[name] = timestamps.believable(values[name])
     values["status"] = ESIMStatus(row["status"])
     values["provider_state"] = ProviderState(row["provider_state"])
     return ESIM(**values)

@@ -8,7 +8,7 @@ from functools import partial
 
 import aiohttp
 
-from kit import process, provider_health, rpc, rpc_client
+from kit import background, process, provider_health, rpc, rpc_client
 from kit.auth import Verifier
 from kit.cache import Cache
 from kit.db import Database
@@ -121,7 +121,7 @@ async def serve(
             tls=service.tls,
             connection_age=service.connection_age,
         )
-        watch = asyncio.create_task(recovery.watch())
+        watch = background.start(recovery.watch(), "recover orders")
         audit = Audit(
             database,
             datasource,
@@ -131,10 +131,12 @@ async def serve(
             settling=settling,
             tolerance=tolerance,
         )
-        looking_around = asyncio.create_task(audit.watch())
+        looking_around = background.start(audit.watch(), "compare with the provider")
         retention = Retention(database, days=settings.history_days, stop=stop)
-        tidying = asyncio.create_task(retention.watch())
-        shown = asyncio.create_task(provider_health.show(running, provider, stop))
+        tidying = background.start(retention.watch(), "delete old history")
+        shown = background.start(
+            provider_health.show(running, provider, stop), "show the provider's health"
+        )
         started(running.port)
         await stop.wait()
         await shown

@@ -115,7 +115,8 @@ class Audit:
                         found.quantity,
                         found.item,
                     )
-            reached = min([until, *(order.created_at for order in waiting)])
+            # One of unknown time holds the whole span open, so that it is compared again.
+            reached = min([until, *(order.created_at or since for order in waiting)])
             await connection.execute(ADVANCE, reached)
 
     async def _unowned(

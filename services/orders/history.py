@@ -160,14 +160,17 @@ async def hurry(connection: Connection, order_id: UUID, actor: str, note: str) -
 FOUND = """
 insert into orders.unexplained_orders
     (reference, bundle_name, quantity, total, currency, source_address, iccids, created_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8)
+values ($1, $2, $3, $4, $5, $6, $7, coalesce($8::timestamptz, now()))
 on conflict (reference) do nothing
 returning reference
 """
 
 
 async def record_unexplained(connection: Connection, found: ProviderOrder) -> bool:
-    """Keeps an order that nobody here made; False when it is known already."""
+    """Store an order that no order here made; False when it is known already.
+
+    One whose own time is unknown was created now, as far as anybody can tell.
+    """
     reference = await connection.fetchval(
         FOUND,
         found.reference,

@@ -26,12 +26,14 @@ NO_REFUND = re.compile(r"\b(not|no|without|never)\b( \w+){0,2} refund|\bnon-?ref
 class ProviderOrder:
     """One row of the provider's order history; `total` in units of `currency`, if it said them.
 
+    `created_at` is None where the provider's time for it is missing or not believable.
+
     `item` and `quantity` are those of its only line, when that is a purchase of bundles; rows of
     other types (bundleAssignment, topup, ...) and of several lines have item None.
     """
 
     reference: str
-    created_at: datetime
+    created_at: datetime | None
     status: str
     total: Decimal | None
     currency: str | None
@@ -99,16 +101,16 @@ def bad_answer(what: str, kind: Kind = Kind.UNAVAILABLE) -> Failure:
 def read_order(shape: Any) -> ProviderOrder:
     """An order of GET /orders, GET /orders/{ref} or POST /orders.
 
-    Raises Failure when its reference, its time or its lines are missing.
+    Raises Failure when its reference or its lines are missing.
     """
     if not isinstance(shape, Mapping):
         raise bad_answer("an order is not an object")
     reference = text(shape.get("orderReference"))
     # Older published schemas call it createDate.
-    created = moment(shape.get("createdDate") or shape.get("createDate"))
+    created = timestamps.from_provider(shape.get("createdDate") or shape.get("createDate"))
     lines = shape.get("order", shape.get("Order"))
-    if not reference or created is None or not isinstance(lines, list):
-        raise bad_answer("an order lacks orderReference, createdDate or order")
+    if not reference or not isinstance(lines, list):
+        raise bad_answer("an order lacks orderReference or order")
     found = [line for line in lines if isinstance(line, Mapping)]
     only = found[0] if len(found) == 1 == len(lines) else {}
     bundle = text(only.get("type")).lower() == "bundle" and isinstance(only.get("quantity"), int)
@@ -261,13 +263,3 @@ def currency(value: Any) -> str | None:
     """An ISO 4217 code in upper case; None for anything else."""
     code = text(value).upper()
     return code if CURRENCY.fullmatch(code) else None
-
-
-def moment(value: Any) -> datetime | None:
-    """A time of the provider, up to nine digits of a second; None for anything else."""
-    if not isinstance(value, str):
-        return None
-    try:
-        return timestamps.from_iso(value)
-    except ValueError:
-        return None

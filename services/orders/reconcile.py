@@ -26,11 +26,12 @@ class Attempt:
 class Candidate:
     """A provider order of that bundle, quantity and target which no order here owns.
 
-    `source_address` is where it was bought from; empty when the provider didn't say.
+    `created_at` is None where the provider's time for it can't be believed. `source_address` is where it
+    was bought from; empty when the provider didn't say.
     """
 
     reference: str
-    created_at: datetime
+    created_at: datetime | None
     source_address: str = ""
 
 
@@ -81,19 +82,23 @@ def match(
     in_review = [a for a in attempts if a.ended_at is not None and a.in_review]
 
     def could_be(candidate: Candidate, attempt: Attempt) -> bool:
-        return candidate.created_at >= attempt.started_at - tolerance
+        # One of unknown time may be any attempt's: the list holds only what was sold since the oldest.
+        made = candidate.created_at
+        return made is None or made >= attempt.started_at - tolerance
 
     possible = sorted(
         (c for c in candidates if any(could_be(c, a) for a in questions)),
-        key=lambda c: (c.created_at, c.reference),
+        # Those of unknown time last: they fit whichever attempt the others leave.
+        key=lambda c: (c.created_at is None, c.created_at or read_at, c.reference),
     )
 
     def likely(candidate: Candidate) -> bool:
         from_here = not (own_addresses and candidate.source_address) or (
             candidate.source_address in own_addresses
         )
+        made = candidate.created_at
         return from_here and any(
-            a.ended_at is not None and candidate.created_at <= a.ended_at + settling + tolerance
+            made is None or (a.ended_at is not None and made <= a.ended_at + settling + tolerance)
             for a in questions
         )
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from kit import money, page_token
+from kit import money, page_token, timestamps
 from kit.auth import Role, Session
 from kit.checks import Checks
 from kit.errors import Failure, Kind, invalid
@@ -131,12 +131,9 @@ def _after(request: orders_pb2.ListOrdersRequest) -> tuple[datetime, UUID] | Non
     if key is None:
         return None
     try:
-        created_at, last = datetime.fromisoformat(key[0]), UUID(key[1])
+        return timestamps.from_iso(key[0]), UUID(key[1])
     except ValueError:
-        created_at, last = datetime.min, UUID(int=0)  # noqa: DTZ901 - told apart by its missing zone
-    if created_at.tzinfo is None:
         raise invalid(
             {"page_token": "is not one of this service; start again without it"},
             reason="INVALID_PAGE_TOKEN",
-        )
-    return created_at, last
+        ) from None

@@ -139,7 +139,9 @@ class Review:
                 f"The provider's order is for {found.quantity} of {found.item}, this one for"
                 f" {order.quantity} of {order.bundle_name}"
             )
-        if not made or found.created_at < made[0].started_at - self._tolerance:
+        if not made or (
+            found.created_at is not None and found.created_at < made[0].started_at - self._tolerance
+        ):
             raise _mismatch("The provider's order is older than the first attempt of this one")
         target = order.bound_iccid
         if target is not None and found.iccids and target not in found.iccids:

@@ -116,7 +116,7 @@ class OperatorCalls(orders_pb2_grpc.OrdersServiceServicer):
             orders=[
                 orders_pb2.ProviderOrder(
                     reference=u.reference,
-                    created_at=timestamps.to_proto(u.created_at),
+                    created_at=timestamps.to_proto(timestamps.believable(u.created_at)),
                     bundle_name=u.bundle_name,
                     quantity=u.quantity,
                     total_price=money.to_proto(u.total, u.currency or "")

@@ -46,8 +46,9 @@ EFFECTS: dict[str, Callable[[Row, Row, Row, Body], bool]] = {
     "esim-deleted": lambda e, b, o, c: e["status"] == "CANCELLED",
     "esim-deletion-scheduled": lambda e, b, o, c: e["deletion_announced_at"] == moment(c["date"]),
     "first-attachment": lambda e, b, o, c: e["status"] == "ACTIVE",
+    # Begun, and over since: the end that the example names has passed.
     "first-use": lambda e, b, o, c: (
-        (b["state"], b["started_at"]) == ("active", moment(c["bundle"]["startTime"]))
+        (b["state"], b["started_at"]) == ("expired", moment(c["bundle"]["startTime"]))
     ),
     "msisdn-enabled": lambda e, b, o, c: e["msisdn"] == c["msisdn"],
     "msisdn-disabled": lambda e, b, o, c: e["msisdn"] == "" and e["msisdn_at"] is not None,
@@ -109,6 +110,10 @@ async def test_the_five_documented_events_posted_as_documented_have_their_effect
     (esim,) = order["esims"]
     details = await customer.ask(
         "query($id: ID!) { orderDetails(id: $id) { reference } }", id=order["id"]
+    )
+    # A refresh would replace what these events say: the provider knows nothing of it.
+    await platform.provider.control(
+        "POST", "/faults", {"path": "/esims/*", "status": 500, "count": 0}
     )
     # One after the other they take the eSIM from its code to its end.
     await door.document(

@@ -65,7 +65,7 @@ class Stage:
         """The eSIM as a query shows it."""
         answer = await self.customer.ask(
             "query($id: ID!) { esimDetails(id: $id) {"
-            " status profileStatus installedDate deletionDate bundles { state }"
+            " iccid status profileStatus installedDate deletionDate bundles { id name state }"
             " usage { totalRemaining asOf } } }",
             id=self.esim["id"],
         )
@@ -128,6 +128,93 @@ async def test_attachment_use_and_its_end_are_seen_live_at_two_gateways(stage: S
         seen = await stage.both_see(status=status, dataUsed=used)
         assert seen["dataRemaining"] == 1000.0 - used
     assert (await stage.details())["status"] == "EXPIRED"
+
+
+def use(esim: Any, **bundle: Any) -> dict[str, Any]:
+    """A Utilisation callback of version V3 about the eSIM's only bundle."""
+    (known,) = esim["bundles"]
+    shown = {"id": known["id"], "name": known["name"], "initialQuantity": 10**9, **bundle}
+    return {"alertType": "Utilisation", "iccid": esim["iccid"], "bundle": shown}
+
+
+WRONG: list[Callable[[Any], dict[str, Any]]] = [
+    lambda esim: use(esim, remainingQuantity=0, unlimited=False),
+    lambda esim: {
+        "event": "bundle.expired",
+        "data": {"iccid": esim["iccid"], "bundle_name": esim["bundles"][0]["name"]},
+    },
+    lambda esim: {"event": "esim.deleted", "iccid": esim["iccid"], "date": "2026-01-01T00:00:00Z"},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+async def test_a_wrong_callback_is_corrected_live_by_the_next_refresh(
+    stage: Stage, wrong: Callable[[Any], dict[str, Any]]
+) -> None:
+    act = f"/esims/{stage.esim['iccid']}"
+    await stage.control("POST", f"{act}/use-data", {"megabytes": 250, "country": "GB"})
+    await stage.both_see(status="ACTIVE", dataUsed=250.0)
+    about = await stage.details()
+    await stage.control("POST", "/callbacks/send", wrong(about))
+    for follower in stage.followers:
+        while follower.now["status"] == "ACTIVE":
+            await follower.hears()
+    assert (await stage.details())["status"] in ("EXPIRED", "CANCELLED")
+    await stage.later(seconds=301)
+    corrected = await stage.details()
+    assert corrected["status"] == "ACTIVE"
+    assert corrected["bundles"][0]["state"] == "ACTIVE"
+    assert corrected["usage"]["totalRemaining"] == 750.0
+    seen = await stage.both_see(status="ACTIVE", dataUsed=250.0)
+    assert seen["dataRemaining"] == 750.0
+
+
+async def test_a_report_of_minutes_or_in_no_known_unit_leaves_the_data_as_it_is(
+    stage: Stage,
+) -> None:
+    act = f"/esims/{stage.esim['iccid']}"
+    await stage.control("POST", f"{act}/use-data", {"megabytes": 250, "country": "GB"})
+    await stage.both_see(status="ACTIVE", dataUsed=250.0)
+    about = await stage.details()
+    for unit in ("minutes", "SMS", "furlongs", 7):
+        body = use(about, remainingQuantity=0, unlimited=False, unit=unit)
+        await stage.control("POST", "/callbacks/send", body)
+    # A later callback shows that those before it had their effect.
+    await stage.control("POST", f"{act}/use-data", {"megabytes": 300, "country": "GB"})
+    heard = []
+    for follower in stage.followers:
+        while follower.now["dataUsed"] != 550.0:
+            heard.append(follower.now)
+            await follower.hears()
+    assert {(now["status"], now["dataUsed"]) for now in heard} == {("ACTIVE", 250.0)}
+
+
+async def test_impossible_dates_in_callbacks_break_nothing_for_anybody(stage: Stage) -> None:
+    about = await stage.details()
+    iccid = stage.esim["iccid"]
+    for date in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00"):
+        for body in (
+            {"iccid": iccid, "profileStatus": "Downloaded", "timestamp": date},
+            {"event": "esim.deletion_scheduled", "iccid": iccid, "date": date},
+            {"alertType": "SMSFailed", "iccid": iccid, "timestamp": date},
+            {"event": "esim.activated", "data": {"iccid": iccid, "activated_date": date}},
+            use(about, remainingQuantity=10**9, startTime=date, endTime=date),
+        ):
+            await stage.control("POST", "/callbacks/send", body)
+    await stage.control("POST", "/callbacks/send", {"iccid": iccid, "profileStatus": "Installed"})
+    await stage.both_see(profileStatus="INSTALLED")
+    await stage.later(seconds=301)
+    answer = await stage.customer.ask(
+        "{ myESIMs { iccid status deletionDate installedDate bundles { startDate endDate }"
+        " usage { totalRemaining } order { esims { deletionDate } } } }"
+    )
+    assert "errors" not in answer.body
+    for esim in answer.data["myESIMs"]:
+        for date in (esim["deletionDate"], esim["installedDate"]):
+            assert date is None or date > "2026-"
+    for esim in (stage.esim, stage.other):
+        await stage.control("POST", f"/esims/{esim['iccid']}/use-data", {"megabytes": 10})
+    await stage.both_see(status="ACTIVE", dataUsed=10.0)
 
 
 async def test_an_install_is_seen_live_by_its_callback(stage: Stage) -> None:
@@ -219,7 +306,8 @@ async def test_time_that_runs_out_is_seen_live_though_no_callback_tells_of_it(
     await stage.control("POST", "/clock/advance", {"days": 8})
     await stage.both_see(status="EXPIRED")
     details = await stage.details()
-    assert (details["status"], details["bundles"]) == ("EXPIRED", [{"state": "EXPIRED"}])
+    assert details["status"] == "EXPIRED"
+    assert [bundle["state"] for bundle in details["bundles"]] == ["EXPIRED"]
 
 
 async def test_an_idle_esim_is_announced_for_deletion_and_deleted_live(stage: Stage) -> None:

@@ -49,6 +49,7 @@ def test_orders_are_read(examples: Examples, name: str, esims: int) -> None:
     assert isinstance(order.total, Decimal)
     assert str(order.total) == str(body["total"])
     assert order.completed
+    assert order.created_at is not None
     assert order.created_at.tzinfo is UTC
     assert all(esim.installable for esim in order.esims)
 

@@ -126,9 +126,9 @@ class ESIM(_message.Message):
     """The customer's own words."""
     status: Global___ESIMStatus.ValueType
     matching_id: _builtins.str
-    """Secret of the customer. Empty when the provider has not given it yet."""
+    """Secret of the customer. Empty when the provider has not given it yet, and after the eSIM was deleted."""
     smdp_address: _builtins.str
-    """A bare host name."""
+    """A bare host name. Empty when the matching id may be."""
     last_action: _builtins.str
     """What happened last, such as "Suspended"."""
     bundle_name: _builtins.str
@@ -218,12 +218,12 @@ class ESIMBundle(_message.Message):
     """The bundle's name."""
     state: Global___BundleState.ValueType
     data_used_mb: _builtins.float
-    """MB, base 10, from bytes rounded half up to three places. Absent for unlimited."""
+    """MB, base 10, from bytes rounded half up to three places. Absent for unlimited and unknown."""
     data_remaining_mb: _builtins.float
     unlimited: _builtins.bool
     description: _builtins.str
     initial_bytes: _builtins.int
-    """Exact bytes, base 10. Absent for unlimited."""
+    """Exact bytes, base 10. Absent for unlimited and unknown."""
     remaining_bytes: _builtins.int
     @_builtins.property
     def start_date(self) -> _timestamp_pb2.Timestamp:
@@ -753,7 +753,7 @@ class ESIMUsage(_message.Message):
     AS_OF_FIELD_NUMBER: _builtins.int
     esim_id: _builtins.str
     total_used_mb: _builtins.float
-    """MB, base 10. Absent when an unlimited bundle is among them."""
+    """MB, base 10, of bundles in use or not yet used, or else of the last one. Absent for unlimited and unknown."""
     total_remaining_mb: _builtins.float
     active_bundles: _builtins.int
     @_builtins.property
@@ -1284,7 +1284,7 @@ class WatchedESIM(_message.Message):
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     data_used_mb: _builtins.float
     """MB, base 10, as in ESIMUsage; when nothing on the eSIM can be used any more, those of its last bundle.
-    Absent for unlimited.
+    Absent for unlimited and unknown.
     """
     data_remaining_mb: _builtins.float
     @_builtins.property

@@ -25,47 +25,47 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x65sims/v1/events.proto\x12\x08\x65sims.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"=\n\x12\x41pplyEventsRequest\x12\'\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x17.esims.v1.ProviderEvent\"\xf3\x05\n\rProviderEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12/\n\x0breceived_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05iccid\x18\x03 \x01(\t\x12)\n\nbundle_use\x18\x04 \x01(\x0b\x32\x13.esims.v1.BundleUseH\x00\x12(\n\tactivated\x18\x05 \x01(\x0b\x32\x13.esims.v1.ActivatedH\x00\x12-\n\x0c\x63ountry_seen\x18\x06 \x01(\x0b\x32\x15.esims.v1.CountrySeenH\x00\x12\x39\n\x12\x64\x65letion_scheduled\x18\x07 \x01(\x0b\x32\x1b.esims.v1.DeletionScheduledH\x00\x12$\n\x07\x64\x65leted\x18\x08 \x01(\x0b\x32\x11.esims.v1.DeletedH\x00\x12\x31\n\x0enumber_enabled\x18\t \x01(\x0b\x32\x17.esims.v1.NumberEnabledH\x00\x12\x33\n\x0fnumber_disabled\x18\n \x01(\x0b\x32\x18.esims.v1.NumberDisabledH\x00\x12\x31\n\x0emessage_failed\x18\x0b \x01(\x0b\x32\x17.esims.v1.MessageFailedH\x00\x12\x33\n\x0fprofile_changed\x18\x0c \x01(\x0b\x32\x18.esims.v1.ProfileChangedH\x00\x12/\n\rcode_assigned\x18\r \x01(\x0b\x32\x16.esims.v1.CodeAssignedH\x00\x12\x35\n\x10\x62undle_activated\x18\x0e \x01(\x0b\x32\x19.esims.v1.BundleActivatedH\x00\x12\x31\n\x0e\x62undle_expired\x18\x0f \x01(\x0b\x32\x17.esims.v1.BundleExpiredH\x00\x12$\n\x07unclear\x18\x10 \x01(\x0b\x32\x11.esims.v1.UnclearH\x00\x12\x10\n\x08repeated\x18\x11 \x01(\x08\x42\x08\n\x06\x63hange\"\xa9\x02\n\tBundleUse\x12\x15\n\rassignment_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x1a\n\rinitial_bytes\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x1c\n\x0fremaining_bytes\x18\x04 \x01(\x03H\x01\x88\x01\x01\x12.\n\nstart_date\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_date\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tunlimited\x18\x07 \x01(\x08\x12\x13\n\x0b\x64\x65scription\x18\x08 \x01(\t\x12\x11\n\treference\x18\t \x01(\tB\x10\n\x0e_initial_bytesB\x12\n\x10_remaining_bytes\"5\n\tActivated\x12(\n\x04\x64\x61te\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\")\n\x0b\x43ountrySeen\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"G\n\x11\x44\x65letionScheduled\x12\x32\n\x0e\x61nnounced_date\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\t\n\x07\x44\x65leted\"\x1f\n\rNumberEnabled\x12\x0e\n\x06msisdn\x18\x01 \x01(\t\" \n\x0eNumberDisabled\x12\x0e\n\x06msisdn\x18\x01 \x01(\t\"9\n\rMessageFailed\x12(\n\x04\x64\x61te\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"R\n\x0eProfileChanged\x12\x16\n\x0eprofile_status\x18\x01 \x01(\t\x12(\n\x04\x64\x61te\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Q\n\x0c\x43odeAssigned\x12\x17\n\x0f\x61\x63tivation_code\x18\x01 \x01(\t\x12(\n\x04\x64\x61te\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"}\n\x0f\x42undleActivated\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\nstart_date\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_date\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1d\n\rBundleExpired\x12\x0c\n\x04name\x18\x01 \x01(\t\"\t\n\x07Unclear\"=\n\x13\x41pplyEventsResponse\x12&\n\x07results\x18\x01 \x03(\x0b\x32\x15.esims.v1.EventResult\"X\n\x0b\x45ventResult\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\'\n\x07outcome\x18\x02 \x01(\x0e\x32\x16.esims.v1.EventOutcome\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t*\xbe\x01\n\x0c\x45ventOutcome\x12\x1d\n\x19\x45VENT_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VENT_OUTCOME_APPLIED\x10\x01\x12\x1b\n\x17\x45VENT_OUTCOME_UNCHANGED\x10\x02\x12\x1d\n\x19\x45VENT_OUTCOME_READ_QUEUED\x10\x03\x12\x1e\n\x1a\x45VENT_OUTCOME_UNKNOWN_ESIM\x10\x04\x12\x18\n\x14\x45VENT_OUTCOME_FAILED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x65sims/v1/events.proto\x12\x08\x65sims.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"=\n\x12\x41pplyEventsRequest\x12\'\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x17.esims.v1.ProviderEvent\"\xf3\x05\n\rProviderEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12/\n\x0breceived_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05iccid\x18\x03 \x01(\t\x12)\n\nbundle_use\x18\x04 \x01(\x0b\x32\x13.esims.v1.BundleUseH\x00\x12(\n\tactivated\x18\x05 \x01(\x0b\x32\x13.esims.v1.ActivatedH\x00\x12-\n\x0c\x63ountry_seen\x18\x06 \x01(\x0b\x32\x15.esims.v1.CountrySeenH\x00\x12\x39\n\x12\x64\x65letion_scheduled\x18\x07 \x01(\x0b\x32\x1b.esims.v1.DeletionScheduledH\x00\x12$\n\x07\x64\x65leted\x18\x08 \x01(\x0b\x32\x11.esims.v1.DeletedH\x00\x12\x31\n\x0enumber_enabled\x18\t \x01(\x0b\x32\x17.esims.v1.NumberEnabledH\x00\x12\x33\n\x0fnumber_disabled\x18\n \x01(\x0b\x32\x18.esims.v1.NumberDisabledH\x00\x12\x31\n\x0emessage_failed\x18\x0b \x01(\x0b\x32\x17.esims.v1.MessageFailedH\x00\x12\x33\n\x0fprofile_changed\x18\x0c \x01(\x0b\x32\x18.esims.v1.ProfileChangedH\x00\x12/\n\rcode_assigned\x18\r \x01(\x0b\x32\x16.esims.v1.CodeAssignedH\x00\x12\x35\n\x10\x62undle_activated\x18\x0e \x01(\x0b\x32\x19.esims.v1.BundleActivatedH\x00\x12\x31\n\x0e\x62undle_expired\x18\x0f \x01(\x0b\x32\x17.esims.v1.BundleExpiredH\x00\x12$\n\x07unclear\x18\x10 \x01(\x0b\x32\x11.esims.v1.UnclearH\x00\x12\x10\n\x08repeated\x18\x11 \x01(\x08\x42\x08\n\x06\x63hange\"\xbc\x02\n\tBundleUse\x12\x15\n\rassignment_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x1a\n\rinitial_bytes\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x1c\n\x0fremaining_bytes\x18\x04 \x01(\x03H\x01\x88\x01\x01\x12.\n\nstart_date\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_date\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\tunlimited\x18\x07 \x01(\x08H\x02\x88\x01\x01\x12\x13\n\x0b\x64\x65scription\x18\x08 \x01(\t\x12\x11\n\treference\x18\t \x01(\tB\x10\n\x0e_initial_bytesB\x12\n\x10_remaining_bytesB\x0c\n\n_unlimited\"5\n\tActivated\x12(\n\x04\x64\x61te\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\")\n\x0b\x43ountrySeen\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"G\n\x11\x44\x65letionScheduled\x12\x32\n\x0e\x61nnounced_date\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\t\n\x07\x44\x65leted\"\x1f\n\rNumberEnabled\x12\x0e\n\x06msisdn\x18\x01 \x01(\t\" \n\x0eNumberDisabled\x12\x0e\n\x06msisdn\x18\x01 \x01(\t\"9\n\rMessageFailed\x12(\n\x04\x64\x61te\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"R\n\x0eProfileChanged\x12\x16\n\x0eprofile_status\x18\x01 \x01(\t\x12(\n\x04\x64\x61te\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Q\n\x0c\x43odeAssigned\x12\x17\n\x0f\x61\x63tivation_code\x18\x01 \x01(\t\x12(\n\x04\x64\x61te\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"}\n\x0f\x42undleActivated\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\nstart_date\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_date\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1d\n\rBundleExpired\x12\x0c\n\x04name\x18\x01 \x01(\t\"\t\n\x07Unclear\"=\n\x13\x41pplyEventsResponse\x12&\n\x07results\x18\x01 \x03(\x0b\x32\x15.esims.v1.EventResult\"X\n\x0b\x45ventResult\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\'\n\x07outcome\x18\x02 \x01(\x0e\x32\x16.esims.v1.EventOutcome\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t*\xbe\x01\n\x0c\x45ventOutcome\x12\x1d\n\x19\x45VENT_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VENT_OUTCOME_APPLIED\x10\x01\x12\x1b\n\x17\x45VENT_OUTCOME_UNCHANGED\x10\x02\x12\x1d\n\x19\x45VENT_OUTCOME_READ_QUEUED\x10\x03\x12\x1e\n\x1a\x45VENT_OUTCOME_UNKNOWN_ESIM\x10\x04\x12\x18\n\x14\x45VENT_OUTCOME_FAILED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'esims.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVENTOUTCOME']._serialized_start=1987
-  _globals['_EVENTOUTCOME']._serialized_end=2177
+  _globals['_EVENTOUTCOME']._serialized_start=2006
+  _globals['_EVENTOUTCOME']._serialized_end=2196
   _globals['_APPLYEVENTSREQUEST']._serialized_start=68
   _globals['_APPLYEVENTSREQUEST']._serialized_end=129
   _globals['_PROVIDEREVENT']._serialized_start=132
   _globals['_PROVIDEREVENT']._serialized_end=887
   _globals['_BUNDLEUSE']._serialized_start=890
-  _globals['_BUNDLEUSE']._serialized_end=1187
-  _globals['_ACTIVATED']._serialized_start=1189
-  _globals['_ACTIVATED']._serialized_end=1242
-  _globals['_COUNTRYSEEN']._serialized_start=1244
-  _globals['_COUNTRYSEEN']._serialized_end=1285
-  _globals['_DELETIONSCHEDULED']._serialized_start=1287
-  _globals['_DELETIONSCHEDULED']._serialized_end=1358
-  _globals['_DELETED']._serialized_start=1360
-  _globals['_DELETED']._serialized_end=1369
-  _globals['_NUMBERENABLED']._serialized_start=1371
-  _globals['_NUMBERENABLED']._serialized_end=1402
-  _globals['_NUMBERDISABLED']._serialized_start=1404
-  _globals['_NUMBERDISABLED']._serialized_end=1436
-  _globals['_MESSAGEFAILED']._serialized_start=1438
-  _globals['_MESSAGEFAILED']._serialized_end=1495
-  _globals['_PROFILECHANGED']._serialized_start=1497
-  _globals['_PROFILECHANGED']._serialized_end=1579
-  _globals['_CODEASSIGNED']._serialized_start=1581
-  _globals['_CODEASSIGNED']._serialized_end=1662
-  _globals['_BUNDLEACTIVATED']._serialized_start=1664
-  _globals['_BUNDLEACTIVATED']._serialized_end=1789
-  _globals['_BUNDLEEXPIRED']._serialized_start=1791
-  _globals['_BUNDLEEXPIRED']._serialized_end=1820
-  _globals['_UNCLEAR']._serialized_start=1822
-  _globals['_UNCLEAR']._serialized_end=1831
-  _globals['_APPLYEVENTSRESPONSE']._serialized_start=1833
-  _globals['_APPLYEVENTSRESPONSE']._serialized_end=1894
-  _globals['_EVENTRESULT']._serialized_start=1896
-  _globals['_EVENTRESULT']._serialized_end=1984
+  _globals['_BUNDLEUSE']._serialized_end=1206
+  _globals['_ACTIVATED']._serialized_start=1208
+  _globals['_ACTIVATED']._serialized_end=1261
+  _globals['_COUNTRYSEEN']._serialized_start=1263
+  _globals['_COUNTRYSEEN']._serialized_end=1304
+  _globals['_DELETIONSCHEDULED']._serialized_start=1306
+  _globals['_DELETIONSCHEDULED']._serialized_end=1377
+  _globals['_DELETED']._serialized_start=1379
+  _globals['_DELETED']._serialized_end=1388
+  _globals['_NUMBERENABLED']._serialized_start=1390
+  _globals['_NUMBERENABLED']._serialized_end=1421
+  _globals['_NUMBERDISABLED']._serialized_start=1423
+  _globals['_NUMBERDISABLED']._serialized_end=1455
+  _globals['_MESSAGEFAILED']._serialized_start=1457
+  _globals['_MESSAGEFAILED']._serialized_end=1514
+  _globals['_PROFILECHANGED']._serialized_start=1516
+  _globals['_PROFILECHANGED']._serialized_end=1598
+  _globals['_CODEASSIGNED']._serialized_start=1600
+  _globals['_CODEASSIGNED']._serialized_end=1681
+  _globals['_BUNDLEACTIVATED']._serialized_start=1683
+  _globals['_BUNDLEACTIVATED']._serialized_end=1808
+  _globals['_BUNDLEEXPIRED']._serialized_start=1810
+  _globals['_BUNDLEEXPIRED']._serialized_end=1839
+  _globals['_UNCLEAR']._serialized_start=1841
+  _globals['_UNCLEAR']._serialized_end=1850
+  _globals['_APPLYEVENTSRESPONSE']._serialized_start=1852
+  _globals['_APPLYEVENTSRESPONSE']._serialized_end=1913
+  _globals['_EVENTRESULT']._serialized_start=1915
+  _globals['_EVENTRESULT']._serialized_end=2003
 # @@protoc_insertion_point(module_scope)

@@ -191,6 +191,7 @@ class BundleUse(_message.Message):
     """Bytes, base 10; absent for unlimited."""
     remaining_bytes: _builtins.int
     unlimited: _builtins.bool
+    """Absent in callbacks of version V2: what is known of the bundle tells whether 0 left is its end."""
     description: _builtins.str
     reference: _builtins.str
     """The order's or apply's reference with an index."""
@@ -207,22 +208,26 @@ class BundleUse(_message.Message):
         remaining_bytes: _builtins.int | None = ...,
         start_date: _timestamp_pb2.Timestamp | None = ...,
         end_date: _timestamp_pb2.Timestamp | None = ...,
-        unlimited: _builtins.bool = ...,
+        unlimited: _builtins.bool | None = ...,
         description: _builtins.str = ...,
         reference: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_initial_bytes", b"_initial_bytes", "_remaining_bytes", b"_remaining_bytes", "end_date", b"end_date", "initial_bytes", b"initial_bytes", "remaining_bytes", b"remaining_bytes", "start_date", b"start_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_initial_bytes", b"_initial_bytes", "_remaining_bytes", b"_remaining_bytes", "_unlimited", b"_unlimited", "end_date", b"end_date", "initial_bytes", b"initial_bytes", "remaining_bytes", b"remaining_bytes", "start_date", b"start_date", "unlimited", b"unlimited"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_initial_bytes", b"_initial_bytes", "_remaining_bytes", b"_remaining_bytes", "assignment_id", b"assignment_id", "description", b"description", "end_date", b"end_date", "initial_bytes", b"initial_bytes", "name", b"name", "reference", b"reference", "remaining_bytes", b"remaining_bytes", "start_date", b"start_date", "unlimited", b"unlimited"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_initial_bytes", b"_initial_bytes", "_remaining_bytes", b"_remaining_bytes", "_unlimited", b"_unlimited", "assignment_id", b"assignment_id", "description", b"description", "end_date", b"end_date", "initial_bytes", b"initial_bytes", "name", b"name", "reference", b"reference", "remaining_bytes", b"remaining_bytes", "start_date", b"start_date", "unlimited", b"unlimited"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__initial_bytes: _TypeAlias = _typing.Literal["initial_bytes"]  # noqa: Y015
     _WhichOneofArgType__initial_bytes: _TypeAlias = _typing.Literal["_initial_bytes", b"_initial_bytes"]  # noqa: Y015
     _WhichOneofReturnType__remaining_bytes: _TypeAlias = _typing.Literal["remaining_bytes"]  # noqa: Y015
     _WhichOneofArgType__remaining_bytes: _TypeAlias = _typing.Literal["_remaining_bytes", b"_remaining_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__unlimited: _TypeAlias = _typing.Literal["unlimited"]  # noqa: Y015
+    _WhichOneofArgType__unlimited: _TypeAlias = _typing.Literal["_unlimited", b"_unlimited"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__initial_bytes) -> _WhichOneofReturnType__initial_bytes | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__remaining_bytes) -> _WhichOneofReturnType__remaining_bytes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__unlimited) -> _WhichOneofReturnType__unlimited | None: ...
 
 Global___BundleUse: _TypeAlias = BundleUse  # noqa: Y015
 

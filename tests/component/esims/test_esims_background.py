@@ -6,7 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from services.esims import follow_store, reference_store
+from services.esims import bundle_store, follow_store, reference_store
+from services.esims.bundle import BundleState
+from services.esims.endings import Endings
 from services.esims.esim import ESIM
 from services.esims.watch import FIRST_PAUSE, FOLLOWED_FOR, LEASE
 from tests.component.esims.conftest import at_provider
@@ -34,7 +36,49 @@ async def test_an_esim_to_activate_is_followed_until_its_bundle_is_in_force(part
     assert await parts.watch.look() == 0
 
 
-async def test_the_end_of_a_bundle_is_looked_at_until_the_provider_tells_it(parts: Parts) -> None:
+async def test_a_bundle_ends_by_its_known_end_though_the_provider_is_away(parts: Parts) -> None:
+    ended, lasting = await parts.deliver(2)
+    endings = Endings(parts.database, parts.clock)
+    await parts.provider.control("POST", f"/esims/{ended.iccid}/use-data", {"megabytes": 1})
+    await parts.readings.read_all([ended, lasting])
+    fault = {"path": "/esims/*", "status": 500, "count": 0}
+    await parts.provider.control("POST", "/faults", fault)
+    parts.clock.ahead += timedelta(days=6, hours=23)
+    assert await endings.expire() == 0
+    parts.clock.ahead += timedelta(hours=2)
+    assert await endings.expire() == 1
+    assert await parts.status(ended.id) == "EXPIRED"
+    assert await parts.status(lasting.id) == "ASSIGNED"
+    async with parts.database.system() as connection:
+        (bundle,) = await bundle_store.list_of_esims(connection, [ended.id])
+    assert bundle.state is BundleState.EXPIRED
+    assert await endings.expire() == 0
+
+
+async def test_one_esim_that_cannot_be_settled_keeps_no_other_from_ending(
+    parts: Parts, caplog: pytest.LogCaptureFixture
+) -> None:
+    esims = await parts.deliver(2)
+    for esim in esims:
+        await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
+    await parts.readings.read_all(esims)
+    broken, sound = sorted(esims, key=lambda esim: esim.id)
+    await parts.databases.admin.execute(
+        f"""create function fail() returns trigger language plpgsql as
+        $$ begin if new.id = '{broken.id}' then raise exception 'a fault'; end if;
+        return new; end $$"""
+    )
+    await parts.databases.admin.execute(
+        "create trigger fail before update on esims.esims for each row execute function fail()"
+    )
+    parts.clock.ahead += timedelta(days=7, minutes=1)
+    assert await Endings(parts.database, parts.clock).expire() == 1
+    assert await parts.status(sound.id) == "EXPIRED"
+    assert await parts.status(broken.id) == "ACTIVE"
+    assert any(str(broken.id) in message for message in caplog.messages)
+
+
+async def test_the_end_of_a_bundle_is_looked_at_after_it(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
     await parts.readings.read_all([esim])
@@ -42,11 +86,7 @@ async def test_the_end_of_a_bundle_is_looked_at_until_the_provider_tells_it(part
     assert await parts.watch.look() == 0
     parts.clock.ahead += timedelta(days=7, minutes=1)  # what the bundle lasts
     assert await parts.watch.look() == 1
-    assert await parts.status(esim.id) == "ACTIVE"  # by the provider's clock
-    assert await parts.watch.look() == 0
-    await parts.provider.control("POST", "/clock/advance", {"seconds": 7 * 86_400})
-    parts.clock.ahead += timedelta(minutes=10)
-    assert await parts.watch.look() == 1
+    # By the provider's clock it isn't over: the known end counts.
     assert await parts.status(esim.id) == "EXPIRED"
     parts.clock.ahead += timedelta(days=400)
     assert await parts.watch.look() == 0

@@ -10,7 +10,7 @@ import pytest
 from kit import rpc_client
 from kit.errors import Failure, Kind
 from protos.esims.v1 import esims_pb2 as pb
-from tests.component.esims.conftest import Service, at_provider
+from tests.component.esims.conftest import BUNDLE, Service, at_provider
 from tests.fixtures.patience import PATIENCE
 
 
@@ -88,6 +88,29 @@ async def test_use_is_told_to_its_end(service: Service) -> None:
         # Nothing can be used any more, and how much it was is still told.
         assert (seen.data_used_mb, seen.data_remaining_mb) == (1000, 0)
         assert seen.updated_at.ToDatetime() >= seen.esim.updated_at.ToDatetime()
+
+
+@pytest.mark.parametrize("unlimited", [True, False])
+async def test_what_is_left_of_a_fresh_plan_is_unknown_until_it_was_read(
+    service: Service, unlimited: bool
+) -> None:
+    plans = service.provider.world.catalogue.all()
+    bundle = next(b.name for b in plans if b.unlimited) if unlimited else BUNDLE
+    (esim,) = await service.deliver(bundle=bundle)
+    fault = {"path": "/esims/*", "status": 500, "count": 0}
+    await service.provider.control("POST", "/faults", fault)
+    async with watching(service, esim) as stream:
+        (first,) = await stream.next()
+        assert not first.HasField("data_used_mb")
+        assert not first.HasField("data_remaining_mb")
+    await service.provider.control("DELETE", "/faults")
+    await service.bundles(esim)
+    async with watching(service, esim) as stream:
+        (now,) = await stream.next()
+        assert now.HasField("data_remaining_mb") is not unlimited
+        assert now.HasField("data_used_mb") is not unlimited
+        if not unlimited:
+            assert (now.data_used_mb, now.data_remaining_mb) == (0, 1000)
 
 
 async def test_an_old_esim_that_is_watched_is_read_from_the_provider(service: Service) -> None:

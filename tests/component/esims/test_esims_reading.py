@@ -5,7 +5,7 @@ import pytest
 from kit import timestamps
 from kit.errors import Failure, Kind
 from protos.esims.v1 import esims_pb2 as pb
-from tests.component.esims.conftest import Service
+from tests.component.esims.conftest import Service, at_provider
 
 
 async def test_a_registered_esim_shows_what_installs_it(service: Service) -> None:
@@ -66,7 +66,27 @@ async def test_a_used_up_bundle_ends_the_esim(service: Service) -> None:
     assert (bundle.data_used_mb, bundle.data_remaining_mb) == (1000, 0)
     assert (await service.get(esim)).status == pb.ESIM_STATUS_EXPIRED
     usage = await service.usage(esim)
-    assert (usage.total_used_mb, usage.total_remaining_mb, usage.active_bundles) == (0, 0, 0)
+    assert (usage.total_used_mb, usage.total_remaining_mb, usage.active_bundles) == (1000, 0, 0)
+    assert usage.as_of == bundle.as_of
+
+
+async def test_a_deleted_esim_shows_no_code_and_no_live_bundle(service: Service) -> None:
+    (esim,) = await service.deliver()
+    await service.bundles(esim)
+    request = pb.GetInstallDetailsRequest(esim_id=esim.id)
+    await service.ask(service.stub.GetInstallDetails, request)
+    at_provider(service.provider, esim.iccid).state = "deactivated"
+    await service.age(400)
+    got = await service.get(esim)
+    assert (got.status, got.matching_id, got.smdp_address) == (pb.ESIM_STATUS_CANCELLED, "", "")
+    (listed,) = (await service.ask(service.stub.ListESIMs, pb.ListESIMsRequest())).esims
+    assert (listed.matching_id, listed.smdp_address) == ("", "")
+    (bundle,) = await service.bundles(esim)
+    assert bundle.state == pb.BUNDLE_STATE_CANCELLED
+    assert (await service.usage(esim)).active_bundles == 0
+    with pytest.raises(Failure) as caught:
+        await service.ask(service.stub.GetInstallDetails, request)
+    assert (caught.value.kind, caught.value.reason) == (Kind.REFUSED, "ESIM_DELETED")
 
 
 async def test_an_unlimited_bundle_has_no_amounts(service: Service) -> None:

@@ -1,15 +1,25 @@
-"""Readings in any order, late and repeated: what ended stays ended, and data left never grows."""
+"""Answers and reports in any order, late and repeated: the newest answer decides, the rest only adds up."""
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
 from services.esims import bundle_store, cancel, record
+from services.esims.apply_events import Events, Outcome
 from services.esims.bundle import Assignment, AssignmentState, Bundle, BundleState
 from services.esims.esim import ESIM, ESIMStatus, ProviderState
+from services.esims.events import (
+    BundleActivated,
+    BundleExpired,
+    BundleUse,
+    Change,
+    Deleted,
+    Event,
+)
 from services.esims.provider_esim import Details
 from services.esims.record import Reading
 from tests.component.esims.parts import Parts, wired
@@ -77,12 +87,109 @@ async def test_answers_in_any_order_end_alike(parts: Parts, order: tuple[int, ..
 
 @pytest.mark.parametrize("ended", ["expired", "lapsed", "revoked"])
 @pytest.mark.parametrize("later", list(AssignmentState))
-async def test_an_end_is_final(parts: Parts, ended: str, later: str) -> None:
+async def test_an_end_is_final_but_for_a_newer_answer(parts: Parts, ended: str, later: str) -> None:
     (esim,) = await parts.deliver()
-    await take_in(parts, esim, told(esim, ended))
-    await take_in(parts, esim, told(esim, later), after=2)
+    await take_in(parts, esim, told(esim, ended), after=2)
+    await take_in(parts, esim, told(esim, later), after=1)
     (bundle,) = await kept_bundles(parts, esim)
     assert bundle.assignment.state == ended
+    await take_in(parts, esim, told(esim, later), after=3)
+    (bundle,) = await kept_bundles(parts, esim)
+    assert bundle.assignment.state == later
+
+
+async def report(parts: Parts, esim: ESIM, change: Change, after: int) -> Outcome:
+    """Applies a callback that was received so many seconds after the eSIM came."""
+    event = Event(uuid4(), esim.created_at + timedelta(seconds=after), esim.iccid, change)
+    applying = Events(parts.database, parts.clock, parts.source.forget, lambda: None)
+    return (await applying.apply([event]))[event.id].outcome
+
+
+def used(esim: ESIM, left: int) -> BundleUse:
+    return BundleUse("215000", esim.bundle_name, GB, left, esim.created_at, None, unlimited=False)
+
+
+WRONG = [
+    lambda esim: used(esim, 0),
+    lambda esim: used(esim, 5),
+    lambda esim: BundleExpired(esim.bundle_name),
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+async def test_a_newer_answer_corrects_a_wrong_report_in_both_directions(
+    parts: Parts, wrong: Callable[[ESIM], Change]
+) -> None:
+    (esim,) = await parts.deliver()
+    before = told(esim, "active", GB // 2)
+    await take_in(parts, esim, before, after=1)
+    assert await report(parts, esim, wrong(esim), after=3) is Outcome.APPLIED
+    # This one was asked for before the report came: it can't contradict it.
+    reported = await kept_bundles(parts, esim)
+    await take_in(parts, esim, before, after=2)
+    assert [b.assignment for b in await kept_bundles(parts, esim)] == [
+        b.assignment for b in reported
+    ]
+    corrected = await take_in(parts, esim, before, after=4)
+    assert corrected.status is ESIMStatus.ACTIVE
+    (bundle,) = await kept_bundles(parts, esim)
+    assert (bundle.state, bundle.remaining_bytes) == (BundleState.ACTIVE, GB // 2)
+    less = await take_in(parts, esim, told(esim, "depleted", 0), after=5)
+    assert less.status is ESIMStatus.EXPIRED
+    more = await take_in(parts, esim, told(esim, "active", GB // 4), after=6)
+    assert more.status is ESIMStatus.ACTIVE
+
+
+async def test_a_late_report_older_than_the_answer_has_the_provider_asked(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    await take_in(parts, esim, told(esim, "active", GB // 2), after=5)
+    assert await report(parts, esim, used(esim, 0), after=4) is Outcome.READ_QUEUED
+    (bundle,) = await kept_bundles(parts, esim)
+    assert (bundle.state, bundle.remaining_bytes) == (BundleState.ACTIVE, GB // 2)
+
+
+async def test_a_use_that_the_provider_knows_nothing_of_is_taken_back(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    await take_in(parts, esim, told(esim, "queued"))
+    ends = parts.clock.wall() + timedelta(days=7)
+    wrong = replace(used(esim, GB), ends_at=ends)
+    assert await report(parts, esim, wrong, after=2) is Outcome.APPLIED
+    (bundle,) = await kept_bundles(parts, esim)
+    assert (bundle.state, bundle.assignment.ends_at) == (BundleState.ACTIVE, ends)
+    corrected = await take_in(parts, esim, told(esim, "queued"), after=3)
+    assert corrected.status is ESIMStatus.ASSIGNED
+    (bundle,) = await kept_bundles(parts, esim)
+    dates = (bundle.assignment.started_at, bundle.assignment.ends_at)
+    assert (bundle.state, dates) == (BundleState.INACTIVE, (None, None))
+
+
+async def test_an_announced_bundle_that_the_provider_does_not_list_was_none(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    await take_in(parts, esim, told(esim, "queued"))
+    wrong = BundleActivated("esim_never_bought", esim.created_at, None)
+    assert await report(parts, esim, wrong, after=2) is Outcome.READ_QUEUED
+    assert len(await kept_bundles(parts, esim)) == 2
+    corrected = await take_in(parts, esim, told(esim, "queued"), after=3)
+    assert corrected.status is ESIMStatus.ASSIGNED
+    assert [b.assignment.name for b in await kept_bundles(parts, esim)] == [esim.bundle_name]
+
+
+async def test_a_wrong_deletion_is_corrected(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    alive = Details(esim.iccid, ProviderState.ACTIVE, "Released", "", "", "")
+    await take_in(parts, esim, told(esim, "active", 5), after=1, details=alive)
+    assert await report(parts, esim, Deleted(), after=3) is Outcome.APPLIED
+    assert await parts.status(esim.id) == "CANCELLED"
+    (bundle,) = await kept_bundles(parts, esim)
+    assert bundle.state is BundleState.CANCELLED
+    late = await take_in(parts, esim, told(esim, "active", 5), after=2, details=alive)
+    assert late.status is ESIMStatus.CANCELLED
+    corrected = await take_in(parts, esim, told(esim, "active", 5), after=4, details=alive)
+    assert corrected.status is ESIMStatus.ACTIVE
+    (bundle,) = await kept_bundles(parts, esim)
+    assert bundle.state is BundleState.ACTIVE
+    assert await report(parts, esim, Deleted(), after=3) is Outcome.READ_QUEUED
+    assert await parts.status(esim.id) == "ACTIVE"
 
 
 async def test_a_new_bundle_on_an_expired_esim_brings_it_back(parts: Parts) -> None:

@@ -87,8 +87,8 @@ async def test_the_statements_of_a_call_do_not_grow_with_its_esims(
             counts.append(sum("esims.esim" in statement for statement in parts.statements))
         await channel.close()
         await running.stop(drain=0, grace=1)
-    # Find; lock, upsert, absent, bundles, save; find and list what came of it.
-    assert counts == [10, 10]
+    # Find; lock, upsert, absent, ended, bundles, save; find and list what came of it.
+    assert counts == [11, 11]
 
 
 async def test_a_customers_page_is_read_from_an_index(databases: Databases) -> None:

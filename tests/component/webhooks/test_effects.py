@@ -5,8 +5,11 @@ from typing import Any
 
 from tests.component.webhooks.conftest import Platform
 
-START = "2026-02-03T09:12:44Z"
-END = "2026-02-10T09:12:44Z"
+STARTED = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
+START = f"{STARTED:%Y-%m-%dT%H:%M:%SZ}"
+END = f"{STARTED + timedelta(days=7):%Y-%m-%dT%H:%M:%SZ}"
+EARLIER = f"{STARTED - timedelta(minutes=12):%Y-%m-%dT%H:%M:%SZ}"
+LATER = f"{STARTED + timedelta(hours=20):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def utilisation(iccid: str, remaining: int, **bundle: Any) -> dict[str, Any]:
@@ -45,7 +48,7 @@ async def test_utilisation_v3_is_taken_in_by_its_assignment(platform: Platform) 
     (bundle,) = await platform.bundles(esim)
     assert (bundle["assignment_id"], bundle["state"]) == ("77", "active")
     assert (bundle["initial_bytes"], bundle["remaining_bytes"]) == (1_000_000_000, 200_000_000)
-    assert bundle["started_at"] == datetime(2026, 2, 3, 9, 12, 44, tzinfo=UTC)
+    assert bundle["started_at"] == STARTED
     assert (await platform.row(esim))["status"] == "ACTIVE"
 
 
@@ -83,8 +86,8 @@ async def test_a_deletion_is_announced_with_its_date_and_then_carried_out(
     announced = {"date": START, "event": "esim.deletion_scheduled", "iccid": esim.iccid}
     await platform.post.deliver(announced)
     kept = await platform.row(esim)
-    assert kept["deletion_announced_at"] == datetime(2026, 2, 3, 9, 12, 44, tzinfo=UTC)
-    await platform.post.deliver({"date": END, "event": "esim.deleted", "iccid": esim.iccid})
+    assert kept["deletion_announced_at"] == STARTED
+    await platform.post.deliver({"date": LATER, "event": "esim.deleted", "iccid": esim.iccid})
     kept = await platform.row(esim)
     assert (kept["status"], kept["provider_state"]) == ("CANCELLED", "deactivated")
     await platform.post.deliver({"alertType": "FirstAttachment", "iccid": esim.iccid})
@@ -110,12 +113,12 @@ async def test_the_country_the_number_the_profile_and_a_failed_message_are_kept(
     await send(about | {"alertType": "CountryChange", "country": {"code": "FR", "name": "France"}})
     await send(about | {"alertType": "MSISDNEnabled", "msisdn": "447700900123", "reason": "-"})
     await send(about | {"profileStatus": "Installed", "timestamp": START, "device": {"eid": "1"}})
-    await send(about | {"alertType": "SMSFailed", "timestamp": END})
+    await send(about | {"alertType": "SMSFailed", "timestamp": LATER})
     kept = await platform.row(esim)
     assert (kept["last_country"], kept["msisdn"]) == ("FR", "447700900123")
     assert kept["profile_status"] == "Installed"
-    assert kept["message_failed_at"] - kept["profile_status_at"] == timedelta(days=7)
-    await send(about | {"profileStatus": "Downloaded", "timestamp": "2026-02-03T09:00:00Z"})
+    assert kept["message_failed_at"] - kept["profile_status_at"] == timedelta(hours=20)
+    await send(about | {"profileStatus": "Downloaded", "timestamp": EARLIER})
     await send(about | {"alertType": "MSISDNDisabled", "msisdn": "447700900123", "reason": "-"})
     kept = await platform.row(esim)
     assert (kept["profile_status"], kept["msisdn"]) == ("Installed", "")
@@ -130,7 +133,7 @@ async def test_an_assigned_code_is_kept_and_an_older_one_is_not(platform: Platfo
         kept = await platform.row(esim)
         return kept["smdp_address"], kept["matching_id"]
 
-    assert await assigned("LPA:1$new.example$NEW-1", END) == ("new.example", "NEW-1")
+    assert await assigned("LPA:1$new.example$NEW-1", LATER) == ("new.example", "NEW-1")
     assert await assigned("LPA:1$old.example$OLD-1", START) == ("new.example", "NEW-1")
 
 
@@ -142,6 +145,8 @@ async def test_a_bundle_announced_by_name_becomes_the_providers_assignment(
     await platform.post.deliver({"event": "bundle.activated", "data": data | {"end_date": END}})
     bundles = await platform.bundles(esim)
     assert [b["state"] for b in bundles] == ["active"]
+    # The provider knows of it too: else its answer would take the announcement back.
+    await platform.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
     await platform.read(esim)
     (bundle,) = await platform.bundles(esim)
     assert bundle["assignment_id"].isdigit()

@@ -55,11 +55,13 @@ def life(iccid: str, assignment_id: str) -> list[pb.ProviderEvent]:
         {"deletion_scheduled": pb.DeletionScheduled(announced_date=at(30))},
         {"deleted": pb.Deleted()},
     ]
+    now = datetime.now(UTC)
     return [
         pb.ProviderEvent(
             event_id=f"00000000-0000-4000-8000-{number:012}",
             iccid=iccid,
-            received_at=at(number),
+            # After the provider was read, which else would be asked about each of them again.
+            received_at=timestamps.to_proto(now + timedelta(seconds=number)),
             **change,
         )
         for number, change in enumerate(changes, 1)

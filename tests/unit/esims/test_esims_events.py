@@ -6,8 +6,9 @@ from uuid import UUID
 
 from services.esims import events
 from services.esims.bundle import Assignment, AssignmentState, Bundle
+from services.esims.effects import Effect, effect_of
 from services.esims.esim import ESIM, ESIMStatus, ProviderState, settled
-from services.esims.events import BundleExpired, BundleUse, Change, Effect, Event, effect_of
+from services.esims.events import BundleExpired, BundleUse, Change, Event
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 GB = 10**9
@@ -41,13 +42,24 @@ def bundle(
     state: AssignmentState = AssignmentState.QUEUED,
     *,
     started: datetime | None = None,
-    left: int = GB,
+    left: int | None = GB,
     absent: bool = False,
     assigned: datetime = NOW,
+    unlimited: bool = False,
 ) -> Bundle:
     ends = started + timedelta(days=7) if started else None
     assignment = Assignment(
-        number, "b", "", "order-0", state, GB, left, False, assigned, started, ends
+        number,
+        "b",
+        "",
+        "order-0",
+        state,
+        None if unlimited else GB,
+        None if unlimited else left,
+        unlimited,
+        assigned,
+        started,
+        ends,
     )
     return Bundle(ESIM_.id, assignment, absent=absent, esim_suspended=False, read_at=NOW)
 
@@ -56,8 +68,13 @@ def after(change: Change, *bundles: Bundle, esim: ESIM = ESIM_) -> Effect:
     return effect_of(Event(UUID(int=9), NOW, esim.iccid, change), esim, bundles)
 
 
-def used(left: int, started: datetime | None, assignment_id: str | None = None) -> BundleUse:
-    return BundleUse(assignment_id, "b", GB, left, started, None)
+def used(
+    left: int | None,
+    started: datetime | None,
+    assignment_id: str | None = None,
+    unlimited: bool | None = None,
+) -> BundleUse:
+    return BundleUse(assignment_id, "b", GB, left, started, None, unlimited)
 
 
 def told(effect: Effect) -> tuple[str, AssignmentState, int | None]:
@@ -86,6 +103,50 @@ def test_the_only_unused_one_is_taken_and_the_provider_asked_as_well() -> None:
 def test_nothing_left_is_used_up() -> None:
     running = bundle("1", AssignmentState.ACTIVE, started=NOW)
     assert told(after(used(0, NOW, "1"), running)) == ("1", AssignmentState.DEPLETED, 0)
+
+
+RUNNING = bundle("1", AssignmentState.ACTIVE, started=NOW)
+UNLIMITED = bundle("1", AssignmentState.ACTIVE, started=NOW, unlimited=True)
+
+
+def test_nothing_left_of_an_unlimited_bundle_means_throttled() -> None:
+    for report in (used(0, NOW), used(0, NOW, "1"), used(0, NOW, "1", unlimited=True)):
+        # It is in use, which is known: no news.
+        assert after(replace(report, ends_at=None), UNLIMITED) == Effect(ESIM_)
+    began = after(used(0, NOW, "1"), bundle("1", unlimited=True))
+    assert told(began) == ("1", AssignmentState.ACTIVE, None)
+
+
+def test_nothing_left_is_the_end_only_of_a_bundle_that_is_known_to_be_limited() -> None:
+    assert after(used(0, NOW, "1")) == Effect(ESIM_, read=True)
+    announced = bundle("announced:b", AssignmentState.ACTIVE, started=NOW)
+    assert after(used(0, NOW), announced) == Effect(ESIM_, read=True)
+    limited = after(used(0, NOW, "1", unlimited=False))
+    assert told(limited) == ("1", AssignmentState.DEPLETED, 0)
+
+
+def test_a_report_that_contradicts_what_is_known_of_the_limit_has_the_provider_asked() -> None:
+    assert after(used(0, NOW, "1", unlimited=False), UNLIMITED) == Effect(ESIM_, read=True)
+    assert after(used(None, NOW, "1", unlimited=True), RUNNING) == Effect(ESIM_, read=True)
+
+
+def test_a_report_of_bundles_older_than_their_last_list_has_the_provider_asked() -> None:
+    read = replace(ESIM_, bundles_read_at=NOW)
+    for change in (
+        used(0, NOW, "1"),
+        BundleExpired("b"),
+        events.BundleActivated("b", NOW, None),
+    ):
+        assert after(change, RUNNING, esim=read) == Effect(read, read=True)
+        newer = replace(ESIM_, bundles_read_at=NOW - timedelta(seconds=1))
+        assert after(change, RUNNING, esim=newer).esim == newer
+
+
+def test_a_deletion_older_than_the_last_answer_has_the_provider_asked() -> None:
+    read = replace(ESIM_, state_read_at=NOW)
+    assert after(events.Deleted(), esim=read) == Effect(read, read=True)
+    newer = after(events.Deleted(), esim=replace(ESIM_, state_read_at=NOW - timedelta(seconds=1)))
+    assert newer.esim.provider_state is ProviderState.DEACTIVATED
 
 
 def test_a_report_of_less_than_is_known_to_be_used_is_no_news() -> None:

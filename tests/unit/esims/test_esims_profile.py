@@ -81,6 +81,15 @@ def test_an_answer_of_before_an_install_takes_nothing_back() -> None:
     assert read(esim, "Released", 6).profile_status == "Released"
 
 
+def test_an_install_that_the_provider_knows_nothing_of_was_reported_wrongly() -> None:
+    esim = told(NEW, "Installed", 0)
+    assert esim.installed_at == NOON
+    corrected = read(esim, "Released", 6)
+    assert (corrected.profile_status, corrected.installed_at) == ("Released", None)
+    removed = read(esim, "Released", 6, installed=NOON)
+    assert (removed.profile_status, removed.installed_at) == ("Released", NOON)
+
+
 def test_a_late_answer_changes_nothing() -> None:
     esim = read(NEW, "Installed", 60)
     assert read(esim, "Released", 0) == esim

@@ -11,7 +11,6 @@ from kit.errors import Failure, Kind
 from services.esims.bundle import AssignmentState
 from services.esims.esim import ProviderState
 from services.esims.provider_esim import (
-    moment,
     read_assignments,
     read_bundles,
     read_compatible,
@@ -21,6 +20,7 @@ from services.esims.provider_esim import (
     read_location,
 )
 
+GB = 10**9
 DETAILS = {"iccid": "8944000000000000001", "profileStatus": "Released"}
 
 
@@ -114,7 +114,16 @@ def test_an_assignment_is_read_in_its_other_spellings(fields: dict[str, Any]) ->
         ({"initialQuantity": Decimal("1E+9")}, (1_000_000_000, 400_000_000)),
         ({"unlimited": True, "initialQuantity": 50_000}, (None, None)),
         ({"initialQuantity": -1, "remainingQuantity": -1}, (None, None)),
-        ({"callTypeGroup": "voice", "initialQuantity": 60}, (None, None)),
+        ({"callTypeGroup": "voice", "initialQuantity": 60}, (0, 0)),
+        ({"callTypeGroup": "SMS", "initialQuantity": 60, "remainingQuantity": 0}, (0, 0)),
+        ({"callTypeGroup": "a new word"}, (None, None)),
+        ({"unit": "minutes", "remainingQuantity": 0}, (None, None)),
+        ({"unit": "furlongs"}, (None, None)),
+        ({"unit": "MB", "initialQuantity": 1000, "remainingQuantity": "400"}, (GB, 4 * GB // 10)),
+        ({"remainingQuantity": Decimal("0.5")}, (None, None)),
+        ({"remainingQuantity": "soon"}, (None, None)),
+        ({"remainingQuantity": 10**30}, (None, None)),
+        ({"remainingQuantity": Decimal("1e999999")}, (None, None)),
         ({"initialQuantity": ..., "remainingQuantity": ...}, (None, None)),
     ],
 )
@@ -127,7 +136,12 @@ def test_bytes_are_exact_and_absent_where_there_are_none(
 
 @pytest.mark.parametrize(
     ("unit", "initial", "remaining"),
-    [("MB", 1000, Decimal("400.5")), ("BYTES", 1_000_000_000, 400_500_000)],
+    [
+        ("MB", 1000, Decimal("400.5")),
+        ("GB", 1, Decimal("0.4005")),
+        ("BYTES", 1_000_000_000, 400_500_000),
+        (None, 1_000_000_000, 400_500_000),
+    ],
 )
 def test_allowances_stand_in_for_quantities_in_their_own_unit(
     unit: str, initial: int, remaining: Any
@@ -138,14 +152,53 @@ def test_allowances_stand_in_for_quantities_in_their_own_unit(
     assert (found.initial_bytes, found.remaining_bytes) == (1_000_000_000, 400_500_000)
 
 
-@pytest.mark.parametrize("value", ["", None, 0, "soon", "0001-01-01T00:00:00Z", "9999-99-99"])
-def test_no_time_is_none(value: Any) -> None:
-    assert moment(value) is None
+@pytest.mark.parametrize("unit", ["MINS", "SMS", "furlongs", 7])
+def test_an_allowance_in_another_unit_is_no_amount_of_data(unit: Any) -> None:
+    data = {"type": "DATA", "initialAmount": 60, "remainingAmount": 0, "unit": unit}
+    found = read(initialQuantity=..., remainingQuantity=..., allowances=[data])
+    assert (found.initial_bytes, found.remaining_bytes) == (None, None)
 
 
-def test_a_time_may_have_nanoseconds() -> None:
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"unlimited": True},
+        {"unlimited": ..., "initialQuantity": -1, "remainingQuantity": -1},
+        {"unlimited": None, "allowances": [{"type": "DATA", "unlimited": True}]},
+    ],
+)
+def test_an_unlimited_bundle_is_never_used_up(fields: dict[str, Any]) -> None:
+    found = read(bundleState="depleted", **{"remainingQuantity": 0, **fields})
+    assert (found.unlimited, found.state) == (True, AssignmentState.ACTIVE)
+    assert (found.initial_bytes, found.remaining_bytes) == (None, None)
+    assert read(bundleState="expired", **fields).state is AssignmentState.EXPIRED
+
+
+UNBELIEVABLE: list[Any] = [
+    "", None, 0, -1, "soon", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59Z", "9999-99-99", 10**30, Decimal("1e400"), True, [],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", UNBELIEVABLE)
+def test_a_time_that_cannot_be_is_unknown_in_every_answer(value: Any) -> None:
+    found = read(assignmentDateTime=value, startTime=value, endTime=value)
+    assert (found.assigned_at, found.started_at, found.ends_at) == (None, None, None)
+    assert read_details({**DETAILS, "firstInstalledDateTime": value}).first_installed is None
+    row = {"iccid": "8944000000000000001", "actionDate": value, "assignedDate": value}
+    (listed,), _ = read_list([row])
+    assert (listed.action_date, listed.assigned_date) == (None, None)
+    location = read_location({"mobileNetworkCode": "FRAF1", "lastSeen": value})
+    assert location is not None
+    assert location.last_seen is None
+    assert read_history([{"name": "Bundle Applied", "date": value}]) == []
+
+
+def test_a_time_may_have_nanoseconds_or_be_in_milliseconds() -> None:
     expected = datetime(2026, 2, 6, 18, 2, 11, 730918, tzinfo=UTC)
-    assert moment("2026-02-06T18:02:11.730918402Z") == expected
+    assert read(endTime="2026-02-06T18:02:11.730918402Z").ends_at == expected
+    installed = read_details({**DETAILS, "firstInstalledDateTime": 1770401020000}).first_installed
+    assert installed == datetime(2026, 2, 6, 18, 3, 40, tzinfo=UTC)
 
 
 def test_history_may_be_one_object_and_name_the_bundle_either_way() -> None:

@@ -12,6 +12,7 @@ from services.esims.bundle import (
     AssignmentState,
     Bundle,
     BundleState,
+    Usage,
     megabytes,
     usage_of,
 )
@@ -210,9 +211,34 @@ def test_usage_with_an_unlimited_bundle_has_no_sums() -> None:
     assert (usage.used_bytes, usage.remaining_bytes, usage.active_bundles) == (None, None, 1)
 
 
-def test_usage_of_nothing_is_as_old_as_the_last_reading() -> None:
-    usage = usage_of([bundle("expired")], as_of=NOW)
-    assert (usage.used_bytes, usage.remaining_bytes, usage.as_of) == (0, 0, NOW)
+def test_usage_of_nothing_is_as_old_as_the_last_reading_and_unknown_before_it() -> None:
+    assert usage_of([], as_of=NOW) == Usage(0, 0, 0, NOW)
+    assert usage_of([bundle("revoked")], as_of=NOW) == Usage(0, 0, 0, NOW)
+    assert usage_of([], as_of=None) == Usage(None, None, 0, None)
+
+
+def test_usage_of_a_used_up_esim_is_that_of_its_last_bundle() -> None:
+    last = bundle("depleted", initial=3 * GB, remaining=0, read_at=NOW - timedelta(hours=1))
+    older = bundle("expired", remaining=GB // 2)
+    usage = usage_of([bundle("revoked"), last, older], as_of=NOW)
+    assert usage == Usage(3 * GB, 0, 0, NOW - timedelta(hours=1))
+    unlimited = bundle("expired", unlimited=True, initial=None, remaining=None)
+    assert usage_of([unlimited, older], as_of=NOW) == Usage(None, None, 0, NOW)
+
+
+def test_usage_with_an_unknown_amount_is_unknown_and_calls_are_no_data() -> None:
+    unknown = bundle("active", initial=None, remaining=None)
+    assert usage_of([bundle("active"), unknown], as_of=NOW) == Usage(None, None, 2, NOW)
+    calls = bundle("active", initial=0, remaining=0)
+    assert usage_of([bundle("active", remaining=5), calls], as_of=NOW) == Usage(GB - 5, 5, 2, NOW)
+
+
+@pytest.mark.parametrize("state", ["processing", "queued", "active"])
+def test_a_deleted_esim_has_no_live_bundle(state: str) -> None:
+    deleted = replace(bundle(state), esim_deactivated=True)
+    assert (deleted.state, deleted.usable) == (BundleState.CANCELLED, False)
+    assert usage_of([deleted], as_of=NOW) == Usage(0, 0, 0, NOW)
+    assert replace(bundle("expired"), esim_deactivated=True).state is BundleState.EXPIRED
 
 
 def test_a_provider_that_adds_data_makes_no_negative_use() -> None:

@@ -47,6 +47,7 @@ def test_an_order_is_read_whole() -> None:
     order = read_order(an_order())
     assert (order.reference, order.item, order.quantity) == ("ref-1", "esim_1GB_7D_FR_V2", 1)
     assert (order.total, order.currency) == (Decimal("1.36"), "USD")
+    assert order.created_at is not None
     assert order.created_at.isoformat() == "2026-02-02T10:15:03.418220+00:00"
     assert order.esims == (DeliveredESIM(ICCID, "M-1", "rsp.test"),)
 
@@ -88,13 +89,22 @@ def test_rows_that_are_no_purchase_of_one_bundle_have_no_item(lines: list[Any]) 
     assert read_order(an_order(order=lines)).item is None
 
 
-@pytest.mark.parametrize("missing", ["orderReference", "createdDate", "order"])
+@pytest.mark.parametrize("missing", ["orderReference", "order"])
 def test_an_order_without_something_essential_is_a_bad_answer(missing: str) -> None:
     shape = an_order()
     del shape[missing]
     with pytest.raises(Failure) as raised:
         read_order(shape)
     assert (raised.value.kind, raised.value.reason) == (Kind.UNAVAILABLE, "PROVIDER_BAD_ANSWER")
+
+
+@pytest.mark.parametrize(
+    "date",
+    [None, "", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z", 7, "x"],
+)
+def test_an_order_of_an_unbelievable_time_is_read_without_one(date: Any) -> None:
+    order = read_order(an_order(createdDate=date))
+    assert (order.reference, order.created_at) == ("ref-1", None)
 
 
 def test_a_list_is_an_array_an_object_with_pages_or_one_order() -> None:

@@ -65,6 +65,20 @@ def test_a_provider_clock_far_ahead_is_borne() -> None:
     assert decide([attempt(0, 5)], [candidate("r", days)], read=6) == [(Verdict.PLACED, "r")]
 
 
+UNDATED = Candidate("undated", None)
+
+
+def test_an_order_of_unknown_time_may_be_any_attempts_and_is_never_overlooked() -> None:
+    assert decide([attempt(0, 5)], [UNDATED], read=500) == [(Verdict.PLACED, "undated")]
+    both = [attempt(0, 5), attempt(600, 605)]
+    assert decide(both, [candidate("r", 601), UNDATED], read=606) == [
+        (Verdict.PLACED, "r"),
+        (Verdict.PLACED, "undated"),
+    ]
+    assert decide([attempt(0, 5)], [candidate("r", 2), UNDATED], read=500) == [REVIEW]
+    assert decide([attempt(0, 5), attempt(1, None)], [UNDATED], read=500) == [WAIT]
+
+
 def test_two_orders_for_one_attempt_need_a_person() -> None:
     assert decide([attempt(0, 5)], [candidate("a", 1), candidate("b", 2)], read=500) == [REVIEW]
 
@@ -135,7 +149,8 @@ def check_nothing_is_bought_twice(
     given = {d.reference for d in decisions.values()}
     asked = [a for a in attempts if a.id in decisions]
     for one in bought:
-        could_be = any(one.created_at >= a.started_at - TOLERANCE for a in asked)
+        made = one.created_at
+        could_be = any(made is None or made >= a.started_at - TOLERANCE for a in asked)
         assert one.reference in given or not could_be
 
 

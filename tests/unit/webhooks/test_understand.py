@@ -1,6 +1,7 @@
 """What each callback is understood as: every type, both versions, and everything that is none."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -26,7 +27,7 @@ V2: dict[str, Any] = {
     "endTime": END,
 }
 V3 = V2 | {"id": "4711", "reference": "order-0", "description": "3 GB", "unlimited": False}
-USE = events.BundleUse("", V2["name"], 3_000_000_000, 1_500_000_000, STARTED, ENDS, False, "", "")
+USE = events.BundleUse("", V2["name"], 3_000_000_000, 1_500_000_000, STARTED, ENDS, None, "", "")
 
 
 def callback(kind: str, **fields: Any) -> bytes:
@@ -183,7 +184,32 @@ def test_what_is_no_iccid_is_none(iccid: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "bundle", [None, {}, [], {"name": "b"}, V2 | {"remainingQuantity": -1}, V2 | {"name": ""}]
+    "bundle",
+    [
+        None,
+        {},
+        [],
+        {"name": "b"},
+        V2 | {"name": ""},
+        # Quantities that are none.
+        V2 | {"remainingQuantity": -1},
+        V2 | {"remainingQuantity": None},
+        V2 | {"remainingQuantity": 0.5},
+        V2 | {"remainingQuantity": 1e30},
+        V2 | {"remainingQuantity": 10**30},
+        V2 | {"remainingQuantity": "none"},
+        V2 | {"remainingQuantity": "-0"},
+        V2 | {"remainingQuantity": True},
+        V2 | {"remainingQuantity": 3_000_000_001},
+        # Units of something else, or of nobody knows what.
+        V3 | {"remainingQuantity": 0, "unit": "minutes"},
+        V3 | {"remainingQuantity": 0, "unit": "MINS"},
+        V3 | {"remainingQuantity": 0, "unit": "SMS"},
+        V3 | {"remainingQuantity": 0, "unit": "seconds", "unlimited": True},
+        V2 | {"remainingQuantity": 0, "unit": "furlongs"},
+        V2 | {"remainingQuantity": 0, "unit": 5},
+        V2 | {"remainingQuantity": 0, "unit": ["bytes"]},
+    ],
 )
 def test_a_use_that_says_too_little_has_the_provider_asked(bundle: object) -> None:
     understood = understand(callback("Utilisation", bundle=bundle))
@@ -208,6 +234,73 @@ def test_what_nobody_understands_is_unknown(body: bytes) -> None:
     understood = understand(body)
     assert (understood.type, understood.owner) == ("unknown", None)
     assert understood.problem
+
+
+@pytest.mark.parametrize(
+    ("unit", "initial", "remaining"),
+    [
+        ("bytes", 3_000_000_000, 1_500_000_000),
+        ("BYTES", 3_000_000_000, 1_500_000_000),
+        ("", 3_000_000_000, 1_500_000_000),
+        (None, 3_000_000_000, 1_500_000_000),
+        (" kB ", 3_000_000, 1_500_000),
+        ("MB", 3000, 1500),
+        ("GB", 3, 1.5),
+        ("GB", "3", "1.5"),
+    ],
+)
+def test_a_quantity_is_read_in_its_unit_of_data(unit: Any, initial: Any, remaining: Any) -> None:
+    bundle = V2 | {"unit": unit, "initialQuantity": initial, "remainingQuantity": remaining}
+    assert understand(callback("Utilisation", bundle=bundle)).change == USE
+
+
+UNBELIEVABLE = [
+    "0001-01-01T00:00:00Z",
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59Z",
+    "9999-12-31T23:59:59-14:00",
+    "1970-01-01T00:00:00Z",
+    "2099-01-01T00:00:00Z",
+    "   ",
+    "soon",
+    0,
+    -1,
+    10**30,
+    1e308,
+    True,
+    None,
+    {},
+]
+
+
+@pytest.mark.parametrize("date", UNBELIEVABLE)
+def test_a_time_that_cannot_be_is_unknown_in_every_callback(date: Any) -> None:
+    times = {"startTime": date, "endTime": date}
+    for body, change in (
+        (callback("Utilisation", bundle=V2 | times), replace(USE, start=None, end=None)),
+        (callback("SMSFailed", timestamp=date), events.MessageFailed(None)),
+        (
+            callback("x", profileStatus="Installed", timestamp=date),
+            events.ProfileChanged("Installed", None),
+        ),
+        (callback("esim.deletion_scheduled", date=date), events.DeletionScheduled(None)),
+        (
+            platform_event("esim.assigned", qr_code="LPA:1$a.example$B", assigned_date=date),
+            events.CodeAssigned("LPA:1$a.example$B", None),
+        ),
+        (platform_event("esim.activated", activated_date=date), events.Activated(None)),
+        (
+            platform_event("bundle.activated", bundle_name="b", start_date=date, end_date=date),
+            events.BundleActivated("b", None, None),
+        ),
+    ):
+        assert understand(body).change == change
+
+
+def test_of_several_times_of_a_profile_the_first_believable_one_counts() -> None:
+    times = {"timestamp": "0001-01-01T00:00:00Z", "date": START}
+    body = callback("x", profileStatus="Installed", **times)
+    assert understand(body).change == events.ProfileChanged("Installed", STARTED)
 
 
 def test_an_unknown_type_keeps_its_word() -> None:

@@ -1,0 +1,41 @@
+"""Expires bundles, and settles their eSIMs, when their known end has passed; the provider is not needed."""
+
+import logging
+from uuid import UUID
+
+from kit.clock import Clock
+from kit.db import Database
+from kit.errors import Failure
+from services.esims import bundle_store, record, store
+
+logger = logging.getLogger(__name__)
+
+# Bundles in one round; the next one follows at once.
+AT_ONCE = 100
+
+
+class Endings:
+    """Background work: every replica may do it, and all of them reach the same state."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def expire(self) -> int:
+        """Expire what has ended and return how many eSIMs had such bundles."""
+        async with self._database.system() as connection:
+            ids = await bundle_store.list_ended(connection, self._clock.wall(), AT_ONCE)
+        return sum([await self._settle(esim_id) for esim_id in ids])
+
+    async def _settle(self, esim_id: UUID) -> bool:
+        now = self._clock.wall()
+        try:
+            async with self._database.system() as connection:
+                await record.settle(connection, await store.lock(connection, [esim_id]), now)
+        except Failure:
+            raise
+        except Exception:
+            # Each in its own transaction: one that fails must not keep the others open.
+            logger.exception("the ended bundles of eSIM %s could not be expired", esim_id)
+            return False
+        return True
