@@ -8,16 +8,19 @@ from kit.errors import invalid
 # Every fixed word of the provider's paths is lower-case letters only; ICCIDs, references and
 # bundle names hold a digit, a capital, a hyphen or an underscore.
 FIXED_WORD = re.compile(r"[a-z]+")
-UNFIT = re.compile(r"[/\\\x00-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+SEPARATOR = re.compile(r"[/\\]")
 
 
 def segment(value: str) -> str:
-    """Quotes one value for use between two slashes of a path.
+    """Quotes one value for use between two slashes of a path; a slash within it becomes %2F.
 
-    Raises Failure INVALID for a value that could lead to another path: empty, dots, a slash.
+    Raises Failure INVALID for a value that a proxy which decodes it could resolve to another path:
+    one that is empty or consists of dots, has a control character, or has a part "." or "..".
     """
-    if value.strip(".") == "" or UNFIT.search(value):
-        raise invalid({"id": "must be a plain name or number, without slashes"})
+    parts = SEPARATOR.split(value)
+    if value.strip(".") == "" or CONTROL.search(value) or "." in parts or ".." in parts:
+        raise invalid({"id": "must be a plain name or number"})
     return quote(value, safe="")
 
 

@@ -1,5 +1,6 @@
 """Cancelling orders: what the provider takes back, what it refuses, and runs that break midway."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -227,3 +228,21 @@ async def test_of_an_order_in_use_only_the_unused_part_is_cancelled_when_asked(s
                 orders_pb2.CancelOrderRequest(order_id=order.id, unused_only=True), metadata=buyer
             )
         assert reason_of(again.value) == "ORDER_IN_USE"
+
+
+@pytest.mark.parametrize(
+    "name", ["esim_1GB/7D_V2", "a b?c#d%2F&é", "one/two/three/", "back\\slash"]
+)
+async def test_whatever_a_plan_is_called_it_can_be_cancelled(shop: Shop, name: str) -> None:
+    plan_id = shop.plan_id
+    bundle = replace(shop.catalogue.bundles[plan_id], name=name)
+    shop.sandbox.world.catalogue.put_on_sale(bundle.shown(unlimited_mb=-1))
+    shop.catalogue.bundles[plan_id] = bundle
+    shop.sandbox.world.switches.refunds = True
+    buyer = await shop.session("b@example.com")
+    async with shop.open() as orders:
+        order = await bought(shop, orders, buyer)
+        assert order.bundle_name == name
+        answer = await cancel(orders, order, buyer)
+    assert answer.order.status == REFUNDED
+    assert states(shop, order) == ["revoked"]

@@ -10,14 +10,42 @@ from kit.provider_paths import template
 from tests.unit.kit.played_provider import PlayedProvider
 
 
-@pytest.mark.parametrize("value", ["", ".", "..", "...", "a/b", "../orders", "a\\b", "a\n", "\x00"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        ".",
+        "..",
+        "...",
+        "../orders",
+        "a/../orders",
+        "a/..",
+        "./a",
+        "..\\orders",
+        "a\n",
+        "\x00",
+    ],
+)
 def test_a_value_that_could_lead_to_another_path_is_refused(value: str) -> None:
     with pytest.raises(Failure) as raised:
         segment(value)
     assert raised.value.kind == Kind.INVALID
 
 
-@pytest.mark.parametrize("value", ["esim_1GB_7D_GB_V2", "a b?c#d%2F&é", "8943108169900000016"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "esim_1GB_7D_GB_V2",
+        "a b?c#d%2F&é",
+        "8943108169900000016",
+        "a/b",
+        "esim_2/3GB_7D",
+        "a\\b",
+        "..a/b..",
+        "/a",
+        "a//b/",
+    ],
+)
 async def test_a_value_reaches_the_provider_as_one_segment(
     http: aiohttp.ClientSession, played: PlayedProvider, value: str
 ) -> None:
@@ -34,6 +62,7 @@ async def test_a_value_reaches_the_provider_as_one_segment(
         ("/esims/8943108169900000016/bundles/esim_1GB_7D_GB_V2", "/esims/{}/bundles/{}"),
         ("/esims/8943108169900000016/suspend", "/esims/{}/suspend"),
         ("/catalogue/bundle/a%20b", "/catalogue/bundle/{}"),
+        ("/esims/89/bundles/esim%2F1GB/assignments/a-1", "/esims/{}/bundles/{}/assignments/{}"),
     ],
 )
 def test_a_template_names_the_endpoint_without_values(path: str, expected: str) -> None:
