@@ -133,6 +133,7 @@ def _facts(stuck: pb.StuckOrder) -> list[str]:
     facts = [
         ("customer", order.customer_id),
         ("price", _money(order.total_price)),
+        ("charged above", _money(order.charged_above) if order.HasField("charged_above") else ""),
         ("reference", order.reference),
         ("for eSIM", order.esim_id),
         ("told", order.status_reason),
@@ -140,7 +141,7 @@ def _facts(stuck: pb.StuckOrder) -> list[str]:
         ("detail", stuck.detail),
         ("next look", _when(stuck, "next_look_at")),
     ]
-    return [f"  {name:<10} {value}" for name, value in facts if value]
+    return [f"  {name:<13} {value}" for name, value in facts if value]
 
 
 def _provider_line(found: pb.ProviderOrder) -> str:

@@ -46,8 +46,8 @@ class PurchaseInput:
     )
     max_price: float | None = strawberry.field(
         default=None,
-        description="The most that one may cost, in the plan's currency: refused as PRICE_CHANGED"
-        " when it costs more now.",
+        description="The most that one may cost, in the plan's currency. The provider confirms the"
+        " price right before the purchase, which is refused as PRICE_CHANGED when it costs more.",
     )
     max_total: float | None = strawberry.field(
         default=None, description="The most that all may cost; otherwise as `maxPrice`."
@@ -75,6 +75,11 @@ class PurchaseESIMResult:
     error: str | None = strawberry.field(description="Why it was refused, in words.")
     code: str | None = strawberry.field(
         description="Why it was refused, for programs, such as PLAN_UNAVAILABLE."
+    )
+    retry_after: float | None = strawberry.field(
+        default=None,
+        description="Seconds after which the same purchase fits a spending limit again; null where"
+        " waiting doesn't help.",
     )
 
     @classmethod
@@ -170,7 +175,13 @@ class OrderMutations:
             if failure.reason in UNHEARD:
                 raise _unheard(failure) from failure
             words, code = refusal(failure)
-            return PurchaseESIMResult(success=False, order=None, error=words, code=code)
+            return PurchaseESIMResult(
+                success=False,
+                order=None,
+                error=words,
+                code=code,
+                retry_after=failure.retry_after,
+            )
         return PurchaseESIMResult.of(answer.order)
 
     @auth_field(

@@ -42,6 +42,11 @@ class Session:
     token: str = field(repr=False)
     expires_at: datetime | None
 
+    @property
+    def is_anonymous(self) -> bool:
+        """True for a user whom Supabase signed in anonymously, without an e-mail or another identity."""
+        return self.claims.get("is_anonymous") not in (None, False)
+
 
 ANONYMOUS = Session(Role.ANONYMOUS, None, MappingProxyType({}), "", None)
 

@@ -18,12 +18,15 @@ from kit.provider_shared import SharedTokens
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from services.orders.audit import Audit
 from services.orders.cancel import Cancellation
+from services.orders.charges import Charges
 from services.orders.claim import Claims
 from services.orders.datasource import OrdersDataSource
 from services.orders.deliver import Delivery
+from services.orders.limits import PurchaseLimits
 from services.orders.live import CHANNEL, Live
 from services.orders.metrics import Metrics
 from services.orders.peers import Catalogue, ESIMs
+from services.orders.prices import Prices
 from services.orders.purchase import Purchase
 from services.orders.recovery import Recovery
 from services.orders.retention import Retention
@@ -69,9 +72,17 @@ async def serve(
         metrics = Metrics()
         settling = timedelta(seconds=settings.settling)
         tolerance = timedelta(seconds=settings.clock_tolerance)
+        prices = Prices(
+            datasource,
+            ttl=timedelta(seconds=settings.price_ttl),
+            tolerance=settings.price_tolerance,
+            holds=timedelta(seconds=settings.price_holds),
+        )
+        charges = Charges(metrics, tolerance=settings.price_tolerance)
         settlement = Settlement(
             database,
             datasource,
+            charges,
             settling=settling,
             tolerance=tolerance,
         )
@@ -79,7 +90,14 @@ async def serve(
         longest_run = settings.provider.timeout + settings.takeover
         recovery = Recovery(
             database,
-            Purchase(database, datasource, Delivery(database, datasource, esims), settlement),
+            Purchase(
+                database,
+                datasource,
+                Delivery(database, datasource, esims),
+                settlement,
+                prices,
+                charges,
+            ),
             cancellation,
             metrics,
             stop=stop,
@@ -90,12 +108,13 @@ async def serve(
             database,
             datasource,
             catalogue,
+            settings.buyers,
             Claims(
                 database,
-                datasource,
                 catalogue,
                 esims,
-                price_ttl=timedelta(seconds=settings.price_ttl),
+                prices,
+                PurchaseLimits(settings.purchase_limits, metrics),
             ),
             cancellation,
             recovery,
@@ -104,6 +123,7 @@ async def serve(
                 database,
                 datasource,
                 recovery,
+                charges,
                 tolerance=tolerance,
             ),
             wait=settings.purchase_wait,

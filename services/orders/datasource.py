@@ -77,6 +77,7 @@ class OrdersDataSource:
         iccid: str | None = None,
         *,
         allow_reassign: bool = False,
+        priority: Priority = Priority.READ,
     ) -> Validation:
         """Asks for the price and whether the order would be taken; charges nothing.
 
@@ -87,13 +88,24 @@ class OrdersDataSource:
                 "POST",
                 "/orders",
                 json=_request("validate", bundle_name, quantity, iccid, allow_reassign),
-                priority=Priority.READ,
+                priority=priority,
             )
         except Failure as failure:
             if failure.kind is Kind.UNCLEAR:
                 raise _nothing_done(failure) from failure
             raise
         return read_validation(answer)
+
+    async def get_price(self, bundle_name: str, max_age: float) -> Validation:
+        """The answer of `validate_order` for one, at most so many seconds old."""
+        return await self._cache.get_or_load(
+            "confirmed_price",
+            bundle_name,
+            max_age,
+            lambda: self.validate_order(bundle_name, 1, priority=Priority.WRITE),
+            dump=lambda told: [told.valid, told.total, told.currency],
+            parse=lambda row: Validation(*row),
+        )
 
     async def get_order(self, reference: str) -> ProviderOrder:
         """One order with its eSIMs; an unknown reference is REFUSED (400)."""

@@ -60,6 +60,11 @@ def order_to_proto(order: Order, session: Session) -> orders_pb2.Order:
         failure_reason=_failure(order.failure_reason, operator=operator),
         esim_id=str(order.target_esim_id or ""),
         reassigned=order.reassigned,
+        charged_above=(
+            money.to_proto(order.charged_above, order.currency)
+            if operator and order.charged_above is not None
+            else None
+        ),
     )
 
 

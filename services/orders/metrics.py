@@ -1,6 +1,6 @@
 """What the orders service measures, through OpenTelemetry's API; without an SDK it costs nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 
@@ -41,6 +41,14 @@ class Metrics:
         self._unexplained = meter.create_counter(
             "esimgo.orders.unexplained", "{order}", "Orders of the provider that none here explains"
         )
+        self._charged_above = meter.create_counter(
+            "esimgo.orders.charged_above",
+            "{order}",
+            "Orders that the provider charged more for than was expected",
+        )
+        self._limited = meter.create_counter(
+            "esimgo.orders.limited", "{purchase}", "Purchases refused by PURCHASE_LIMITS, by limit"
+        )
         self._balance = meter.create_gauge(
             "esimgo.provider.balance",
             "{currency}",
@@ -49,6 +57,7 @@ class Metrics:
 
         # An alert sees a counter rise only from a value that was there before.
         self._unexplained.add(0)
+        self._charged_above.add(0)
         self._attempts.add(0, {"outcome": "UNCLEAR"})
         for status in OrderStatus:
             self._changes.add(0, {"status": status})
@@ -69,6 +78,18 @@ class Metrics:
 
     def unexplained(self) -> None:
         self._unexplained.add(1)
+
+    def charged_above(self) -> None:
+        self._charged_above.add(1)
+
+    def limits(self, names: Iterable[str]) -> None:
+        """The limits that are set: an alert sees a counter rise only from a value before."""
+        for name in names:
+            self._limited.add(0, {"limit": name})
+
+    def limited(self, limit: str) -> None:
+        """A purchase was refused by a limit, which `PURCHASE_LIMITS` names."""
+        self._limited.add(1, {"limit": limit})
 
     def balance(self, amount: Decimal) -> None:
         """As the provider's answer to a purchase told it, in the organisation's currency."""

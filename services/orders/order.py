@@ -62,6 +62,11 @@ class OrderRequest:
     max_price: Decimal | None = None
     max_total: Decimal | None = None
 
+    @property
+    def limited(self) -> bool:
+        """True if the buyer set a limit for the price."""
+        return self.max_price is not None or self.max_total is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -74,6 +79,19 @@ class Plan:
     price: Decimal
     currency: str
     confirmed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The price that an order expects to pay: for one and for all, in units of `currency`.
+
+    `confirmed_at` is when the provider last confirmed it; None if that is not known.
+    """
+
+    each: Decimal
+    total: Decimal
+    currency: str
+    confirmed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +132,13 @@ class Order:
     max_price: Decimal | None = None
     max_total: Decimal | None = None
     failure_reason: str = ""
+    price_confirmed_at: datetime | None = None
+    charged_above: Decimal | None = None
+
+    @property
+    def limited(self) -> bool:
+        """True if the buyer set a limit for the price."""
+        return self.max_price is not None or self.max_total is not None
 
     @property
     def bound_iccid(self) -> str | None:
@@ -192,6 +217,7 @@ WORDS_REVIEW = "This order needs a closer look by our staff; nothing will be cha
 WORDS_NO_PLAN = f"The provider no longer offers this plan; choose another. {NOT_CHARGED}"
 WORDS_NO_FIT = f"The plan does not fit this eSIM; buy it for a new one. {NOT_CHARGED}"
 WORDS_DEARER = f"The price rose above your limit before it was bought. {NOT_CHARGED}"
+WORDS_PRICE_UNKNOWN = "The provider can't confirm the price now; the order is tried again soon."
 WORDS_NOT_BOUGHT = f"Our staff found that it was not bought. {NOT_CHARGED}"
 WORDS_PAID_BACK = "The provider could not deliver it, and the price was given back."
 WORDS_REASSIGNED = "The plan does not fit the eSIM that was named: it came on a new one."

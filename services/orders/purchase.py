@@ -8,10 +8,12 @@ from uuid import UUID
 
 from kit.db import Connection, Database
 from kit.errors import Failure, Kind
-from services.orders import attempts, deliver, order, refusals, store
+from services.orders import attempts, charges, deliver, order, refusals, store
+from services.orders.charges import Charges
 from services.orders.datasource import OrdersDataSource
 from services.orders.deliver import Delivery
 from services.orders.order import FailureReason, OrderStatus, RecoveryPoint
+from services.orders.prices import Prices
 from services.orders.provider_order import ProviderOrder
 from services.orders.settle import Settlement
 from services.orders.work import Pause, Work
@@ -25,14 +27,9 @@ FIRST_BACK_OFF = 1.0
 # A claim that could not be placed for so long (the service was away) isn't what its buyer waits for
 # any more: buying it now would surprise more than help.
 CLAIM_LIFETIME = timedelta(hours=1)
-# A price that was checked for the claim holds for the call that follows at once; one that is made
-# again later could pay more than its buyer allowed.
-PRICE_HOLDS = timedelta(minutes=1)
 # Seconds between the attempts to record what the provider answered, when the database is away:
 # the answer lives only in this process.
 RECORD_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
-# Seconds until the price is asked again that nobody could tell.
-PRICE_PAUSE = 5.0
 # Kinds that surely bought nothing. Every other failure counts as unclear.
 REFUSALS = frozenset({Kind.REFUSED, Kind.NOT_FOUND, Kind.INVALID})
 NOT_SENT = frozenset({Kind.EXHAUSTED, Kind.UNAVAILABLE})
@@ -47,11 +44,15 @@ class Purchase:
         datasource: OrdersDataSource,
         delivery: Delivery,
         settlement: Settlement,
+        prices: Prices,
+        charged: Charges,
     ) -> None:
         self._database = database
         self._datasource = datasource
         self._delivery = delivery
         self._settlement = settlement
+        self._prices = prices
+        self._charges = charged
 
     async def advance(self, work: Work) -> Pause | None:
         """Goes on until the order is finished (None) or has to wait.
@@ -82,11 +83,9 @@ class Purchase:
                 failure=FailureReason.PROVIDER_UNREACHABLE,
             )
             return None
-        limited = work.order.max_price is not None or work.order.max_total is not None
-        if limited and age > PRICE_HOLDS:
-            pause = await self._check_price(work)
-            if pause is not None or work.order.status is not OrderStatus.PROCESSING:
-                return pause
+        pause = await self._prices.confirm(work)
+        if pause is not None or work.order.status is not OrderStatus.PROCESSING:
+            return pause
         async with self._database.system() as connection:
             attempt = await attempts.start(connection, work.order)
             await work.step(
@@ -101,41 +100,7 @@ class Purchase:
             )
         except Failure as failure:
             return await self._not_placed(work, attempt, failure)
-        if answer.total is not None and answer.total != work.order.total_price:
-            logger.warning(
-                "order %s was charged %s %s instead of %s",
-                work.order.id,
-                answer.total,
-                answer.currency,
-                work.order.total_price,
-            )
         await self._record_placed(work, attempt, answer)
-        return None
-
-    async def _check_price(self, work: Work) -> Pause | None:
-        """Fails the order when it costs more now than its buyer allowed; a pause if nobody can say."""
-        try:
-            told = await self._datasource.validate_order(
-                work.order.bundle_name,
-                work.order.quantity,
-                work.order.target_iccid,
-                allow_reassign=work.order.needs_new_esim,
-            )
-        except Failure as failure:
-            if failure.kind not in REFUSALS:
-                await work.explain(order.WORDS_WAITING)
-                return Pause(max(failure.retry_after or 0.0, PRICE_PAUSE))
-            return None  # the purchase itself tells why
-        if told.total is None:
-            return None
-        limits = (work.order.max_price, work.order.max_total)
-        if not refusals.within(*limits, told.total / work.order.quantity, told.total):
-            await work.step(
-                "given up: dearer than allowed",
-                status=OrderStatus.FAILED,
-                reason=order.WORDS_DEARER,
-                failure=FailureReason.PRICE_CHANGED,
-            )
         return None
 
     async def _not_placed(self, work: Work, attempt: UUID, failure: Failure) -> Pause | None:
@@ -221,9 +186,7 @@ class Purchase:
         await attempts.end(connection, attempt, "PLACED")
         if answer.source_address:
             await attempts.record_source(connection, attempt, answer.source_address)
-        await store.record_reference(
-            connection, work.order, answer.reference, answer.total, answer.currency
-        )
+        await self._charges.record(connection, work.order, answer, work.actor)
         words = order.WORDS_DELIVERY
         if deliver.is_complete(work.order, answer.esims):
             await deliver.record(connection, work.order, answer.esims)
@@ -231,6 +194,10 @@ class Purchase:
         await work.step("placed", point=RecoveryPoint.PLACED, reason=words, connection=connection)
 
     async def _complete(self, work: Work) -> Pause | None:
-        words = order.WORDS_REASSIGNED if work.order.reassigned else ""
+        reasons = [
+            order.WORDS_REASSIGNED if work.order.reassigned else "",
+            charges.words(work.order),
+        ]
+        words = " ".join(filter(None, reasons))
         await work.step("completed", status=OrderStatus.COMPLETED, reason=words)
         return None

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from kit import money
 from kit.errors import Failure, Kind
-from services.orders.order import FailureReason
+from services.orders.order import REFUSED_WORDS, FailureReason, Quote
 
 # The provider documents no texts and one envelope without a code; what none of these finds is
 # NOT_SOLD_NOW. The status for a low balance isn't documented either: 402 is what HTTP has for it.
@@ -31,19 +31,43 @@ def reason_of(failure: Failure, *, for_esim: bool) -> FailureReason:
 
 
 def within(
-    max_price: Decimal | None, max_total: Decimal | None, price: Decimal, total: Decimal
+    max_price: Decimal | None, max_total: Decimal | None, quantity: int, total: Decimal
 ) -> bool:
-    """Whether a price for one and for all keeps the limits that a buyer gave."""
-    return (max_price is None or price <= max_price) and (max_total is None or total <= max_total)
+    """True if the price of so many keeps the limits that a buyer set."""
+    # Not divided by the quantity: a quotient may have more digits than there are.
+    return (max_price is None or total <= max_price * quantity) and (
+        max_total is None or total <= max_total
+    )
 
 
-def price_changed(price: Decimal, total: Decimal, currency: str) -> Failure:
-    """Above the buyer's limit; nothing was recorded."""
-    price, total = money.plain(price), money.plain(total)
+def price_changed(quote: Quote, *, limited: bool) -> Failure:
+    """Above the buyer's limit, or without one above the catalogue's price; nothing was recorded."""
+    price, total, currency = money.plain(quote.each), money.plain(quote.total), quote.currency
+    why = "above your limit" if limited else "more than the catalogue shows"
+    what = "a higher limit" if limited else "maxPrice or maxTotal"
     return Failure(
         Kind.REFUSED,
-        "PRICE_CHANGED",
-        f"It costs {price} {currency} each and {total} {currency} in all now, above your limit;"
-        " nothing was bought. Ask again with a higher limit if that suits you",
+        FailureReason.PRICE_CHANGED,
+        f"It costs {price} {currency} each and {total} {currency} in all now, {why};"
+        f" nothing was bought. To buy at this price, send the request again with {what}",
         details={"price": str(price), "total": str(total), "currency": currency},
     )
+
+
+def price_not_confirmed(retry_after: float | None = None) -> Failure:
+    """The provider can't be asked, or names no price in the plan's currency; nothing was recorded."""
+    return Failure(
+        Kind.UNAVAILABLE,
+        "PRICE_NOT_CONFIRMED",
+        "The price could not be confirmed, and nothing was bought; try again soon",
+        retry_after=retry_after,
+    )
+
+
+def not_sold(reason: FailureReason) -> Failure:
+    """The provider would refuse the order; nothing was recorded.
+
+    That the shop's balance is too low is hidden from customers.
+    """
+    shown = FailureReason.NOT_SOLD_NOW if reason is FailureReason.INSUFFICIENT_BALANCE else reason
+    return Failure(Kind.REFUSED, shown, REFUSED_WORDS[reason])

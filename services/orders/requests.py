@@ -22,7 +22,19 @@ MOST_BATCH = 1000
 
 def buy(request: orders_pb2.CreateOrderRequest, customer_id: UUID) -> OrderRequest:
     """A purchase; raises Failure INVALID."""
+    return _buy(Checks(), request, customer_id)
+
+
+def buy_for(request: orders_pb2.CreateOrderForCustomerRequest) -> OrderRequest:
+    """A purchase on a customer's behalf; raises Failure INVALID."""
     checks = Checks()
+    customer_id = checks.uuid("customer_id", request.customer_id)
+    if not request.order.idempotency_key:
+        checks.fail("order.idempotency_key", "is required, so that a repeated call buys once")
+    return _buy(checks, request.order, customer_id)
+
+
+def _buy(checks: Checks, request: orders_pb2.CreateOrderRequest, customer_id: UUID) -> OrderRequest:
     key = request.idempotency_key
     if len(key) > MOST_KEY:
         checks.fail("idempotency_key", f"must have at most {MOST_KEY} characters, not {len(key)}")

@@ -8,6 +8,7 @@ from uuid import UUID
 from kit.db import Connection, Database
 from kit.errors import Failure, Kind
 from services.orders import attempts, history, order, store
+from services.orders.charges import Charges
 from services.orders.datasource import OrdersDataSource
 from services.orders.history import Made, Step, Stuck
 from services.orders.order import FailureReason, Order, OrderStatus, RecoveryPoint
@@ -43,12 +44,14 @@ class Review:
         database: Database,
         datasource: OrdersDataSource,
         recovery: Recovery,
+        charges: Charges,
         *,
         tolerance: timedelta,
     ) -> None:
         self._database = database
         self._datasource = datasource
         self._recovery = recovery
+        self._charges = charges
         self._tolerance = tolerance
 
     async def history(self, order_id: UUID) -> History:
@@ -174,9 +177,7 @@ class Review:
             failure = FailureReason.PAID_BACK.value
         await attempts.end_unclear(connection, subject.id, outcome)
         if placed is not None:
-            await store.record_reference(
-                connection, subject, placed.reference, placed.total, placed.currency
-            )
+            await self._charges.record(connection, subject, placed, actor)
         settled = await history.settle(
             connection,
             subject,

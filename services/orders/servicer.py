@@ -12,9 +12,10 @@ from kit.operator_log import Acts
 from kit.rpc_guard import Access
 from protos.orders.v1 import events_pb2, orders_pb2
 from services.orders import deliveries, listing, requests, revocations, store, timeline
+from services.orders.buyers import Buyers
 from services.orders.cancel import Cancellation
 from services.orders.cancellable import check_cancellable
-from services.orders.claim import Claims, check_buyer
+from services.orders.claim import Claims
 from services.orders.datasource import OrdersDataSource
 from services.orders.events import Events
 from services.orders.live import Live
@@ -24,7 +25,13 @@ from services.orders.messages import (
     revocation_to_proto,
     timelines_to_proto,
 )
-from services.orders.order import WORDS_NOT_SOLD, Order, OrderStatus, cancelled_words
+from services.orders.order import (
+    WORDS_NOT_SOLD,
+    Order,
+    OrderRequest,
+    OrderStatus,
+    cancelled_words,
+)
 from services.orders.peers import Catalogue
 from services.orders.recovery import Recovery
 from services.orders.review import Review
@@ -46,6 +53,7 @@ ACCESS: Mapping[str, Access] = {
     "ResumeOrder": Access.ADMIN,
     "ResolveOrder": Access.ADMIN,
     "ListUnexplainedProviderOrders": Access.ADMIN,
+    "CreateOrderForCustomer": Access.SERVICE,
     "ExportCustomer": Access.SERVICE,
     "EraseCustomer": Access.SERVICE,
 }
@@ -70,6 +78,7 @@ class OrdersServicer(OperatorCalls):
         database: Database,
         datasource: OrdersDataSource,
         catalogue: Catalogue,
+        buyers: Buyers,
         claims: Claims,
         cancellation: Cancellation,
         recovery: Recovery,
@@ -81,6 +90,7 @@ class OrdersServicer(OperatorCalls):
         self._database = database
         self._datasource = datasource
         self._catalogue = catalogue
+        self._buyers = buyers
         self._claims = claims
         self._cancellation = cancellation
         self._recovery = recovery
@@ -93,16 +103,26 @@ class OrdersServicer(OperatorCalls):
         self, request: orders_pb2.CreateOrderRequest, context: Any
     ) -> orders_pb2.CreateOrderResponse:
         session = rpc_guard.session()
-        check_buyer(session)
-        if session.user_id is None:
-            raise LookupError("a customer's session has no user id")
-        claimed = await self._claims.claim(session, requests.buy(request, session.user_id))
+        customer_id = self._buyers.check(session)
+        order, repeated = await self._bought(session, requests.buy(request, customer_id))
+        return orders_pb2.CreateOrderResponse(order=order, repeated_request=repeated)
+
+    async def CreateOrderForCustomer(
+        self, request: orders_pb2.CreateOrderForCustomerRequest, context: Any
+    ) -> orders_pb2.CreateOrderForCustomerResponse:
+        session = rpc_guard.session()
+        order, repeated = await self._bought(session, requests.buy_for(request))
+        return orders_pb2.CreateOrderForCustomerResponse(order=order, repeated_request=repeated)
+
+    async def _bought(
+        self, session: Session, request: OrderRequest
+    ) -> tuple[orders_pb2.Order, bool]:
+        """The order of a request after a bounded wait, and whether an earlier call made it."""
+        claimed = await self._claims.claim(session, request)
         order = claimed.order
         if order.status is OrderStatus.PROCESSING:
             order = await self._worked_on(session, order.id)
-        return orders_pb2.CreateOrderResponse(
-            order=order_to_proto(order, session), repeated_request=claimed.repeated
-        )
+        return order_to_proto(order, session), claimed.repeated
 
     async def ValidateOrder(
         self, request: orders_pb2.ValidateOrderRequest, context: Any

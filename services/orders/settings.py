@@ -1,10 +1,14 @@
 """What the orders service reads from the environment."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
 
 from kit.env import Env
 from kit.provider import ProviderSettings
 from kit.service_settings import ServiceSettings
+from services.orders import limits
+from services.orders.buyers import Buyers
 
 PORT = 50052
 
@@ -23,7 +27,12 @@ class Settings:
     clock_tolerance: float = 300.0
     recovery_every: float = 1.0
     takeover: float = 30.0
-    price_ttl: float = 3600.0
+    price_ttl: float = 300.0
+    # From the claim to its first attempt it usually takes some milliseconds.
+    price_holds: float = 3.0
+    price_tolerance: Decimal = Decimal("0.02")
+    buyers: Buyers = field(default_factory=Buyers)
+    purchase_limits: Mapping[str, Decimal] = field(default_factory=dict)
     audit_every: float = 900.0
     history_days: int = 730
 
@@ -85,15 +94,47 @@ class Settings:
                 low=1,
                 high=300,
             ),
-            # The documented life of catalogue data; the sync keeps it younger.
+            # One call to eSIM Go for each plan that is bought within this time.
             price_ttl=env.number(
                 "ORDERS_PRICE_TTL_SECONDS",
-                "Age of the catalogue's last reading from which a price is asked of eSIM Go before"
-                " an order is taken.",
-                3600,
+                "Age from which the catalogue's price of a plan is confirmed with eSIM Go before a"
+                " purchase without a price limit. With a limit it is always confirmed.",
+                300,
                 low=0,
                 high=86400,
             ),
+            price_tolerance=Decimal(
+                str(
+                    env.number(
+                        "ORDERS_PRICE_TOLERANCE_PERCENT",
+                        "By how much eSIM Go's price may exceed the catalogue's, in a purchase without"
+                        " a price limit; above that it is refused as PRICE_CHANGED. With a limit only"
+                        " the limit counts.",
+                        2,
+                        low=0,
+                        high=1000,
+                    )
+                )
+            )
+            / 100,
+            buyers=Buyers(
+                service_only=env.choice(
+                    "PURCHASES_BY",
+                    "Who may buy: customers, with their own sessions through purchaseESIM, or only a"
+                    " service with the service role key, on a customer's behalf by"
+                    " CreateOrderForCustomer, for shops that charge elsewhere.",
+                    "customers",
+                    ("customers", "service"),
+                )
+                == "service",
+                anonymous=env.flag(
+                    "ANONYMOUS_PURCHASES",
+                    "Whether anonymous Supabase sessions (is_anonymous) may buy; they may always"
+                    " browse.",
+                    default=False,
+                ),
+            ),
+            purchase_limits=_limits(env),
             # Four reads an hour of a short list: little of the rate limit, and soon enough for people.
             audit_every=env.number(
                 "ORDERS_AUDIT_SECONDS",
@@ -118,3 +159,18 @@ class Settings:
     def secrets(self) -> list[str]:
         """Values that no log line may hold."""
         return [*self.service.secrets(), self.provider.api_key]
+
+
+def _limits(env: Env) -> dict[str, Decimal]:
+    text = env.text(
+        "PURCHASE_LIMITS",
+        f"Spending limits, as name=value separated by commas: {', '.join(limits.NAMES)}. Amounts are in"
+        " the currency of the eSIM Go account, hours and days are the last 60 minutes and 24 hours."
+        " Empty: no limit.",
+        "",
+    )
+    try:
+        return limits.parse(text)
+    except limits.LimitsError as error:
+        env.problems.append(f"PURCHASE_LIMITS: {error}")
+        return {}

@@ -6,6 +6,7 @@ from datetime import timedelta
 from kit.db import Connection, Database
 from kit.errors import Failure
 from services.orders import attempts, deliveries, order, store
+from services.orders.charges import Charges
 from services.orders.datasource import OrdersDataSource
 from services.orders.order import FailureReason, OrderStatus, RecoveryPoint
 from services.orders.provider_order import ProviderOrder
@@ -30,12 +31,14 @@ class Settlement:
         self,
         database: Database,
         datasource: OrdersDataSource,
+        charges: Charges,
         *,
         settling: timedelta,
         tolerance: timedelta,
     ) -> None:
         self._database = database
         self._datasource = datasource
+        self._charges = charges
         self._settling = settling
         self._tolerance = tolerance
         self._longest = min(LATEST, max(SOONEST, settling.total_seconds() / 10))
@@ -103,9 +106,7 @@ class Settlement:
             case Verdict.PLACED:
                 found = next(o for o in listed if o.reference == decision.reference)
                 await attempts.end(connection, attempt.id, "PLACED")
-                await store.record_reference(
-                    connection, work.order, found.reference, found.total, found.currency
-                )
+                await self._charges.record(connection, work.order, found, work.actor)
                 await work.step(
                     "found at the provider",
                     point=RecoveryPoint.PLACED,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from services.orders.order import (
     OrderRequest,
     OrderStatus,
     Plan,
+    Quote,
     RecoveryPoint,
     Target,
 )
@@ -22,7 +24,7 @@ COLUMNS = """o.id, o.customer_id, o.plan_id, o.bundle_name, o.quantity, o.unit_p
     o.currency, o.customer_reference, o.auto_activate, o.status, o.recovery_point, o.status_reason,
     o.provider_reference, o.cancel_requested_at, o.created_at, o.updated_at, o.target_esim_id,
     o.target_iccid, o.allow_reassign, o.needs_new_esim, o.reassigned, o.max_price, o.max_total,
-    o.failure_reason"""
+    o.failure_reason, o.price_confirmed_at, o.charged_above"""
 
 
 def read_row(row: Any) -> Order:
@@ -37,10 +39,9 @@ CLAIM = f"""
 insert into orders.esim_orders as o (
     customer_id, idempotency_key, plan_id, bundle_name, quantity, unit_price, total_price, currency,
     customer_reference, auto_activate, target_esim_id, target_iccid, allow_reassign, needs_new_esim,
-    max_price, max_total, trace_parent, next_run_at
+    max_price, max_total, trace_parent, price_confirmed_at, next_run_at
 ) values (
-    $1, $2, $3, $4, $5::smallint, $6::numeric, $6::numeric * $5::smallint, $7, $8, $9, $10, $11,
-    $12, $13, $14, $15, $16, now()
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, now()
 )
 on conflict (customer_id, idempotency_key) do nothing
 returning {COLUMNS}
@@ -48,7 +49,7 @@ returning {COLUMNS}
 
 
 async def claim(
-    connection: Connection, request: OrderRequest, plan: Plan, target: Target | None
+    connection: Connection, request: OrderRequest, plan: Plan, quote: Quote, target: Target | None
 ) -> Order | None:
     """Records the intent to buy; None when the customer's key is in use already."""
     row = await connection.fetchrow(
@@ -58,8 +59,9 @@ async def claim(
         request.plan_id,
         plan.bundle_name,
         request.quantity,
-        plan.price,
-        plan.currency,
+        quote.each,
+        quote.total,
+        quote.currency,
         request.customer_reference,
         request.auto_activate,
         target.esim_id if target else None,
@@ -69,6 +71,7 @@ async def claim(
         request.max_price,
         request.max_total,
         tracing.written(tracing.here()),
+        quote.confirmed_at,
     )
     return read_row(row) if row else None
 
@@ -188,9 +191,13 @@ insert into orders.order_events (order_id, to_status, actor, reason) values ($1,
 
 async def record_asked(connection: Connection, order: Order, actor: UUID | None, what: str) -> None:
     """Notes what a user asked for; None is the service role key."""
-    name = str(actor or "service")
-    await connection.execute(RECORD_EVENT, order.id, order.status, name, what)
-    step_log.step_of(order, what, name)
+    await record_step(connection, order, str(actor or "service"), what)
+
+
+async def record_step(connection: Connection, order: Order, actor: str, what: str) -> None:
+    """Add a step to the order's history that changes nothing of the order."""
+    await connection.execute(RECORD_EVENT, order.id, order.status, actor, what)
+    step_log.step_of(order, what, actor)
 
 
 REASSIGNED = "update orders.esim_orders set reassigned = true where id = $1"
@@ -204,16 +211,38 @@ async def record_reassigned(connection: Connection, order_id: UUID) -> None:
 RECORD_PLACED = """
 update orders.esim_orders
 set provider_reference = $2, placed_at = now(),
-    total_price = coalesce($3, total_price), currency = coalesce($4, currency)
+    total_price = coalesce($3, total_price), currency = coalesce($4, currency), charged_above = $5,
+    operator_detail = coalesce($6, operator_detail)
 where id = $1
 """
 
 
 async def record_reference(
-    connection: Connection, order: Order, reference: str, total: Any, currency: str | None
+    connection: Connection,
+    order: Order,
+    reference: str,
+    total: Decimal | None,
+    currency: str | None,
+    *,
+    above: Decimal | None,
+    detail: str | None,
 ) -> None:
-    """What the provider charged; `step` to PLACED follows in the same transaction."""
-    await connection.execute(RECORD_PLACED, order.id, reference, total, currency)
+    """Record what the provider charged, and what of it is above the expected price.
+
+    `step` to PLACED follows in the same transaction.
+    """
+    await connection.execute(RECORD_PLACED, order.id, reference, total, currency, above, detail)
+
+
+RECORD_PRICE = """
+update orders.esim_orders set unit_price = $2, total_price = $3, price_confirmed_at = $4
+where id = $1
+"""
+
+
+async def record_price(connection: Connection, order: Order, quote: Quote) -> None:
+    """Record the price that the order expects from now on; a `step` follows in the same transaction."""
+    await connection.execute(RECORD_PRICE, order.id, quote.each, quote.total, quote.confirmed_at)
 
 
 OWNED = (

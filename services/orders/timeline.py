@@ -15,6 +15,8 @@ SHOWN: Mapping[str, str] = {
     "not sent": "The provider was busy; it is tried again.",
     "outcome unclear": "The provider's answer was lost; whether it was bought is being checked.",
     "surely not bought: placing again": "It was not bought; it is tried again.",
+    "charged above the expected price": "The provider charged more than expected; our staff was"
+    " informed.",
     "found at the provider": "It was bought: the provider has it.",
     "placed": "It was bought.",
     "delivered": "The eSIMs are there.",

@@ -101,6 +101,7 @@ class Order(_message.Message):
     FAILURE_REASON_FIELD_NUMBER: _builtins.int
     ESIM_ID_FIELD_NUMBER: _builtins.int
     REASSIGNED_FIELD_NUMBER: _builtins.int
+    CHARGED_ABOVE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID."""
     reference: _builtins.str
@@ -127,7 +128,7 @@ class Order(_message.Message):
     """The plan did not fit that eSIM and came on a new one, as the caller had allowed."""
     @_builtins.property
     def unit_price(self) -> _money_pb2.Money:
-        """The plan's price when the order was recorded, for one."""
+        """The price that the order expects, for one: the catalogue's, or the one that the provider confirmed since."""
 
     @_builtins.property
     def total_price(self) -> _money_pb2.Money:
@@ -137,6 +138,10 @@ class Order(_message.Message):
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def charged_above(self) -> _money_pb2.Money:
+        """By how much the provider's charge exceeded the expected price; absent when it did not. For administrators and services."""
+
     def __init__(
         self,
         *,
@@ -158,10 +163,11 @@ class Order(_message.Message):
         failure_reason: _builtins.str = ...,
         esim_id: _builtins.str = ...,
         reassigned: _builtins.bool = ...,
+        charged_above: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "total_price", b"total_price", "unit_price", b"unit_price", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["charged_above", b"charged_above", "created_at", b"created_at", "total_price", b"total_price", "unit_price", b"unit_price", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_activate", b"auto_activate", "bundle_name", b"bundle_name", "created_at", b"created_at", "customer_id", b"customer_id", "customer_reference", b"customer_reference", "esim_id", b"esim_id", "failure_reason", b"failure_reason", "id", b"id", "needs_review", b"needs_review", "plan_id", b"plan_id", "quantity", b"quantity", "reassigned", b"reassigned", "reference", b"reference", "status", b"status", "status_reason", b"status_reason", "total_price", b"total_price", "unit_price", b"unit_price", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_activate", b"auto_activate", "bundle_name", b"bundle_name", "charged_above", b"charged_above", "created_at", b"created_at", "customer_id", b"customer_id", "customer_reference", b"customer_reference", "esim_id", b"esim_id", "failure_reason", b"failure_reason", "id", b"id", "needs_review", b"needs_review", "plan_id", b"plan_id", "quantity", b"quantity", "reassigned", b"reassigned", "reference", b"reference", "status", b"status", "status_reason", b"status_reason", "total_price", b"total_price", "unit_price", b"unit_price", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -253,6 +259,56 @@ class CreateOrderResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreateOrderResponse: _TypeAlias = CreateOrderResponse  # noqa: Y015
+
+@_typing.final
+class CreateOrderForCustomerRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    customer_id: _builtins.str
+    """UUID, the `sub` of the customer's sessions."""
+    @_builtins.property
+    def order(self) -> Global___CreateOrderRequest:
+        """`idempotency_key` is required, unique among the customer's orders; `prevent_duplicates` is not allowed with one."""
+
+    def __init__(
+        self,
+        *,
+        customer_id: _builtins.str = ...,
+        order: Global___CreateOrderRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateOrderForCustomerRequest: _TypeAlias = CreateOrderForCustomerRequest  # noqa: Y015
+
+@_typing.final
+class CreateOrderForCustomerResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    REPEATED_REQUEST_FIELD_NUMBER: _builtins.int
+    repeated_request: _builtins.bool
+    """The key was used before, and this is that order."""
+    @_builtins.property
+    def order(self) -> Global___Order: ...
+    def __init__(
+        self,
+        *,
+        order: Global___Order | None = ...,
+        repeated_request: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "repeated_request", b"repeated_request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateOrderForCustomerResponse: _TypeAlias = CreateOrderForCustomerResponse  # noqa: Y015
 
 @_typing.final
 class ValidateOrderRequest(_message.Message):

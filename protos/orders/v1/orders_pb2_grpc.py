@@ -115,6 +115,11 @@ class OrdersServiceStub:
                 request_serializer=orders_dot_v1_dot_orders__pb2.ListUnexplainedProviderOrdersRequest.SerializeToString,
                 response_deserializer=orders_dot_v1_dot_orders__pb2.ListUnexplainedProviderOrdersResponse.FromString,
                 _registered_method=True)
+        self.CreateOrderForCustomer = channel.unary_unary(
+                '/orders.v1.OrdersService/CreateOrderForCustomer',
+                request_serializer=orders_dot_v1_dot_orders__pb2.CreateOrderForCustomerRequest.SerializeToString,
+                response_deserializer=orders_dot_v1_dot_orders__pb2.CreateOrderForCustomerResponse.FromString,
+                _registered_method=True)
         self.ExportCustomer = channel.unary_stream(
                 '/orders.v1.OrdersService/ExportCustomer',
                 request_serializer=orders_dot_v1_dot_orders__pb2.ExportCustomerRequest.SerializeToString,
@@ -140,7 +145,11 @@ class OrdersServiceServicer:
         the answer holds the order as it stands after a bounded wait, COMPLETED or FAILED when the work ended in time,
         else PROCESSING. FAILED_PRECONDITION (PLAN_UNAVAILABLE, ...) and INVALID_ARGUMENT mean that nothing was recorded.
         ALREADY_EXISTS (IDEMPOTENCY_CONFLICT): the key belongs to another request. Further reasons of FAILED_PRECONDITION:
-        PRICE_CHANGED (above the caller's limit), ESIM_INCOMPATIBLE, NOT_SOLD_NOW (the provider would not take the order).
+        PRICE_CHANGED (above the caller's limit, or without one above the catalogue's price by more than
+        ORDERS_PRICE_TOLERANCE_PERCENT), ESIM_INCOMPATIBLE, NOT_SOLD_NOW (the provider would not take the order), and
+        PURCHASE_LIMIT_<NAME> (a limit of PURCHASE_LIMITS; RetryInfo says when the order fits, and is absent where it never will).
+        PERMISSION_DENIED: ANONYMOUS_SESSION, PURCHASES_BY_SERVICE_ONLY, and CUSTOMER_SESSION_REQUIRED for the service role key.
+        UNAVAILABLE (PRICE_NOT_CONFIRMED): with a limit, nothing is bought at a price that the provider doesn't confirm.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -253,10 +262,18 @@ class OrdersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ExportCustomer(self, request, context):
+    def CreateOrderForCustomer(self, request, context):
         """The following are for the service role key only.
 
-        Everything that is kept of a customer, a row at a time; none for an unknown one.
+        Buys a plan on a customer's behalf, for shops that charge elsewhere. As CreateOrder, and the idempotency key is required:
+        the caller is a program that repeats what it got no answer to. The order is the customer's, in every list and limit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportCustomer(self, request, context):
+        """Everything that is kept of a customer, a row at a time; none for an unknown one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -347,6 +364,11 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.ListUnexplainedProviderOrders,
                     request_deserializer=orders_dot_v1_dot_orders__pb2.ListUnexplainedProviderOrdersRequest.FromString,
                     response_serializer=orders_dot_v1_dot_orders__pb2.ListUnexplainedProviderOrdersResponse.SerializeToString,
+            ),
+            'CreateOrderForCustomer': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateOrderForCustomer,
+                    request_deserializer=orders_dot_v1_dot_orders__pb2.CreateOrderForCustomerRequest.FromString,
+                    response_serializer=orders_dot_v1_dot_orders__pb2.CreateOrderForCustomerResponse.SerializeToString,
             ),
             'ExportCustomer': grpc.unary_stream_rpc_method_handler(
                     servicer.ExportCustomer,
@@ -769,6 +791,33 @@ class OrdersService:
             '/orders.v1.OrdersService/ListUnexplainedProviderOrders',
             orders_dot_v1_dot_orders__pb2.ListUnexplainedProviderOrdersRequest.SerializeToString,
             orders_dot_v1_dot_orders__pb2.ListUnexplainedProviderOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateOrderForCustomer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orders.v1.OrdersService/CreateOrderForCustomer',
+            orders_dot_v1_dot_orders__pb2.CreateOrderForCustomerRequest.SerializeToString,
+            orders_dot_v1_dot_orders__pb2.CreateOrderForCustomerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,7 +44,11 @@ class OrdersServiceStub:
     the answer holds the order as it stands after a bounded wait, COMPLETED or FAILED when the work ended in time,
     else PROCESSING. FAILED_PRECONDITION (PLAN_UNAVAILABLE, ...) and INVALID_ARGUMENT mean that nothing was recorded.
     ALREADY_EXISTS (IDEMPOTENCY_CONFLICT): the key belongs to another request. Further reasons of FAILED_PRECONDITION:
-    PRICE_CHANGED (above the caller's limit), ESIM_INCOMPATIBLE, NOT_SOLD_NOW (the provider would not take the order).
+    PRICE_CHANGED (above the caller's limit, or without one above the catalogue's price by more than
+    ORDERS_PRICE_TOLERANCE_PERCENT), ESIM_INCOMPATIBLE, NOT_SOLD_NOW (the provider would not take the order), and
+    PURCHASE_LIMIT_<NAME> (a limit of PURCHASE_LIMITS; RetryInfo says when the order fits, and is absent where it never will).
+    PERMISSION_DENIED: ANONYMOUS_SESSION, PURCHASES_BY_SERVICE_ONLY, and CUSTOMER_SESSION_REQUIRED for the service role key.
+    UNAVAILABLE (PRICE_NOT_CONFIRMED): with a limit, nothing is bought at a price that the provider doesn't confirm.
     """
     ValidateOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ValidateOrderRequest, _orders_pb2.ValidateOrderResponse]
     """What an order would cost and whether the provider would take it; buys nothing and records nothing."""
@@ -89,11 +93,14 @@ class OrdersServiceStub:
     """
     ListUnexplainedProviderOrders: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ListUnexplainedProviderOrdersRequest, _orders_pb2.ListUnexplainedProviderOrdersResponse]
     """The provider's orders that no order here explains: somebody bought past the platform. Newest first."""
-    ExportCustomer: _grpc.UnaryStreamMultiCallable[_orders_pb2.ExportCustomerRequest, _orders_pb2.ExportCustomerResponse]
+    CreateOrderForCustomer: _grpc.UnaryUnaryMultiCallable[_orders_pb2.CreateOrderForCustomerRequest, _orders_pb2.CreateOrderForCustomerResponse]
     """The following are for the service role key only.
 
-    Everything that is kept of a customer, a row at a time; none for an unknown one.
+    Buys a plan on a customer's behalf, for shops that charge elsewhere. As CreateOrder, and the idempotency key is required:
+    the caller is a program that repeats what it got no answer to. The order is the customer's, in every list and limit.
     """
+    ExportCustomer: _grpc.UnaryStreamMultiCallable[_orders_pb2.ExportCustomerRequest, _orders_pb2.ExportCustomerResponse]
+    """Everything that is kept of a customer, a row at a time; none for an unknown one."""
     EraseCustomer: _grpc.UnaryUnaryMultiCallable[_orders_pb2.EraseCustomerRequest, _orders_pb2.EraseCustomerResponse]
     """Takes the person out of a customer's orders, for good: the orders stay for the books, as nobody's. Repeatable, and
     goes on where it was broken off. FAILED_PRECONDITION (ORDERS_OPEN) changes nothing: wait for them, or settle them.
@@ -114,7 +121,11 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     the answer holds the order as it stands after a bounded wait, COMPLETED or FAILED when the work ended in time,
     else PROCESSING. FAILED_PRECONDITION (PLAN_UNAVAILABLE, ...) and INVALID_ARGUMENT mean that nothing was recorded.
     ALREADY_EXISTS (IDEMPOTENCY_CONFLICT): the key belongs to another request. Further reasons of FAILED_PRECONDITION:
-    PRICE_CHANGED (above the caller's limit), ESIM_INCOMPATIBLE, NOT_SOLD_NOW (the provider would not take the order).
+    PRICE_CHANGED (above the caller's limit, or without one above the catalogue's price by more than
+    ORDERS_PRICE_TOLERANCE_PERCENT), ESIM_INCOMPATIBLE, NOT_SOLD_NOW (the provider would not take the order), and
+    PURCHASE_LIMIT_<NAME> (a limit of PURCHASE_LIMITS; RetryInfo says when the order fits, and is absent where it never will).
+    PERMISSION_DENIED: ANONYMOUS_SESSION, PURCHASES_BY_SERVICE_ONLY, and CUSTOMER_SESSION_REQUIRED for the service role key.
+    UNAVAILABLE (PRICE_NOT_CONFIRMED): with a limit, nothing is bought at a price that the provider doesn't confirm.
     """
     ValidateOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.ValidateOrderRequest, _orders_pb2.ValidateOrderResponse]  # type: ignore[assignment]
     """What an order would cost and whether the provider would take it; buys nothing and records nothing."""
@@ -159,11 +170,14 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     """
     ListUnexplainedProviderOrders: _aio.UnaryUnaryMultiCallable[_orders_pb2.ListUnexplainedProviderOrdersRequest, _orders_pb2.ListUnexplainedProviderOrdersResponse]  # type: ignore[assignment]
     """The provider's orders that no order here explains: somebody bought past the platform. Newest first."""
-    ExportCustomer: _aio.UnaryStreamMultiCallable[_orders_pb2.ExportCustomerRequest, _orders_pb2.ExportCustomerResponse]  # type: ignore[assignment]
+    CreateOrderForCustomer: _aio.UnaryUnaryMultiCallable[_orders_pb2.CreateOrderForCustomerRequest, _orders_pb2.CreateOrderForCustomerResponse]  # type: ignore[assignment]
     """The following are for the service role key only.
 
-    Everything that is kept of a customer, a row at a time; none for an unknown one.
+    Buys a plan on a customer's behalf, for shops that charge elsewhere. As CreateOrder, and the idempotency key is required:
+    the caller is a program that repeats what it got no answer to. The order is the customer's, in every list and limit.
     """
+    ExportCustomer: _aio.UnaryStreamMultiCallable[_orders_pb2.ExportCustomerRequest, _orders_pb2.ExportCustomerResponse]  # type: ignore[assignment]
+    """Everything that is kept of a customer, a row at a time; none for an unknown one."""
     EraseCustomer: _aio.UnaryUnaryMultiCallable[_orders_pb2.EraseCustomerRequest, _orders_pb2.EraseCustomerResponse]  # type: ignore[assignment]
     """Takes the person out of a customer's orders, for good: the orders stay for the books, as nobody's. Repeatable, and
     goes on where it was broken off. FAILED_PRECONDITION (ORDERS_OPEN) changes nothing: wait for them, or settle them.
@@ -187,7 +201,11 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         the answer holds the order as it stands after a bounded wait, COMPLETED or FAILED when the work ended in time,
         else PROCESSING. FAILED_PRECONDITION (PLAN_UNAVAILABLE, ...) and INVALID_ARGUMENT mean that nothing was recorded.
         ALREADY_EXISTS (IDEMPOTENCY_CONFLICT): the key belongs to another request. Further reasons of FAILED_PRECONDITION:
-        PRICE_CHANGED (above the caller's limit), ESIM_INCOMPATIBLE, NOT_SOLD_NOW (the provider would not take the order).
+        PRICE_CHANGED (above the caller's limit, or without one above the catalogue's price by more than
+        ORDERS_PRICE_TOLERANCE_PERCENT), ESIM_INCOMPATIBLE, NOT_SOLD_NOW (the provider would not take the order), and
+        PURCHASE_LIMIT_<NAME> (a limit of PURCHASE_LIMITS; RetryInfo says when the order fits, and is absent where it never will).
+        PERMISSION_DENIED: ANONYMOUS_SESSION, PURCHASES_BY_SERVICE_ONLY, and CUSTOMER_SESSION_REQUIRED for the service role key.
+        UNAVAILABLE (PRICE_NOT_CONFIRMED): with a limit, nothing is bought at a price that the provider doesn't confirm.
         """
 
     @_abc_1.abstractmethod
@@ -318,15 +336,24 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         """The provider's orders that no order here explains: somebody bought past the platform. Newest first."""
 
     @_abc_1.abstractmethod
+    def CreateOrderForCustomer(
+        self,
+        request: _orders_pb2.CreateOrderForCustomerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orders_pb2.CreateOrderForCustomerResponse, _abc.Awaitable[_orders_pb2.CreateOrderForCustomerResponse]]:
+        """The following are for the service role key only.
+
+        Buys a plan on a customer's behalf, for shops that charge elsewhere. As CreateOrder, and the idempotency key is required:
+        the caller is a program that repeats what it got no answer to. The order is the customer's, in every list and limit.
+        """
+
+    @_abc_1.abstractmethod
     def ExportCustomer(
         self,
         request: _orders_pb2.ExportCustomerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_orders_pb2.ExportCustomerResponse], _abc.AsyncIterator[_orders_pb2.ExportCustomerResponse]]:
-        """The following are for the service role key only.
-
-        Everything that is kept of a customer, a row at a time; none for an unknown one.
-        """
+        """Everything that is kept of a customer, a row at a time; none for an unknown one."""
 
     @_abc_1.abstractmethod
     def EraseCustomer(

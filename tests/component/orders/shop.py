@@ -199,6 +199,8 @@ async def shop(
         peer_wait=PATIENCE,  # a slow machine is no failure
         purchase_wait=PATIENCE,
         settling=0.5,
+        price_ttl=3600.0,  # faults at POST /orders are meant for purchases
+        price_holds=PATIENCE,  # likewise, however slow the machine is
         recovery_every=0.1,
     )
     yield Shop(running, catalogue, esims, databases, auth, http, settings, serving)

@@ -39,6 +39,10 @@ OPERATORS_CALLS: list[tuple[str, Make]] = [
 ]
 # Not even administrators: a person's whole data is for operators at the machines.
 SERVICES_CALLS: list[tuple[str, Make]] = [
+    (
+        "CreateOrderForCustomer",
+        lambda i: orders_pb2.CreateOrderForCustomerRequest(customer_id=i),
+    ),
     ("ExportCustomer", lambda i: orders_pb2.ExportCustomerRequest(customer_id=i)),
     ("EraseCustomer", lambda i: orders_pb2.EraseCustomerRequest(customer_id=i)),
 ]

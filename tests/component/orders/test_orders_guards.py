@@ -1,7 +1,6 @@
 """What keeps a buyer from buying twice, or for more than was meant."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -93,26 +92,6 @@ async def test_another_limit_under_one_key_is_another_request(shop: Shop) -> Non
         await orders.CreateOrder(request(shop, max_price=usd("9999")), metadata=buyer)
         call = orders.CreateOrder(request(shop, max_price=usd("9998")), metadata=buyer)
         assert await refused(call) == "IDEMPOTENCY_CONFLICT"
-
-
-async def test_an_old_price_is_asked_of_the_provider_first(shop: Shop) -> None:
-    buyer = await shop.session("b@example.com")
-    shop.catalogue.confirmed_at = datetime.now(UTC) - timedelta(hours=2)
-    stored = price(shop)
-    shop.catalogue.stored_price = stored / 2  # the provider raised it since
-    async with shop.open() as orders:
-        call = orders.CreateOrder(request(shop, max_price=usd(str(stored / 2))), metadata=buyer)
-        assert await refused(call) == "PRICE_CHANGED"
-        answer = await orders.CreateOrder(request(shop, max_price=usd(str(stored))), metadata=buyer)
-        assert money.from_proto(answer.order.unit_price) == money.plain(stored)
-        assert shop.charges == 1
-        # Nobody can say: with a limit nothing is bought, without one the stored price serves.
-        await shop.fault(method="POST", path="/orders", status=429, headers={"Retry-After": "1"})
-        call = orders.CreateOrder(
-            request(shop, idempotency_key="k", max_price=usd(str(stored))), metadata=buyer
-        )
-        assert await refused(call) == "PRICE_NOT_CONFIRMED"
-    assert shop.charges == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,72 @@
+"""Records what the provider charged for an order; a charge above the expected price is an incident."""
+
+import logging
+from decimal import Decimal
+
+from kit import money
+from kit.db import Connection
+from services.orders import store
+from services.orders.metrics import Metrics
+from services.orders.order import Order
+from services.orders.provider_order import ProviderOrder
+
+logger = logging.getLogger(__name__)
+
+# The step of an order's history that marks the incident.
+CHARGED_ABOVE = "charged above the expected price"
+
+
+class Charges:
+    """Compares every charge with the price that the order expected.
+
+    Without a limit of the buyer's, a charge may exceed it by `tolerance`, a fraction of it.
+    """
+
+    def __init__(self, metrics: Metrics, *, tolerance: Decimal) -> None:
+        self._metrics = metrics
+        self._tolerance = tolerance
+
+    async def record(
+        self, connection: Connection, order: Order, placed: ProviderOrder, actor: str
+    ) -> None:
+        """Record the provider's reference and charge; a step to PLACED follows in the transaction."""
+        above = self._above(order, placed)
+        detail = None
+        if above is not None and placed.total is not None:
+            detail = (
+                f"charged {money.plain(placed.total)} {order.currency} instead of the expected"
+                f" {money.plain(order.total_price)}"
+            )
+        await store.record_reference(
+            connection,
+            order,
+            placed.reference,
+            placed.total,
+            placed.currency,
+            above=above,
+            detail=detail,
+        )
+        if detail is None:
+            return
+        await store.record_step(connection, order, actor, CHARGED_ABOVE)
+        logger.error("order %s was %s", order.id, detail)
+        self._metrics.charged_above()
+
+    def _above(self, order: Order, placed: ProviderOrder) -> Decimal | None:
+        """By how much the charge exceeds what the order may cost; None if it doesn't."""
+        if placed.total is None or placed.currency not in (None, order.currency):
+            return None
+        expected = order.total_price
+        allowed = expected if order.limited else expected * (1 + self._tolerance)
+        return placed.total - expected if placed.total > allowed else None
+
+
+def words(order: Order) -> str:
+    """What the customer reads about a charge above the expected price; empty if there was none."""
+    if order.charged_above is None:
+        return ""
+    expected = money.plain(order.total_price - order.charged_above)
+    return (
+        f"The provider charged {money.plain(order.total_price)} {order.currency} instead of"
+        f" {expected} {order.currency}; our staff was informed."
+    )

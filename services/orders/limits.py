@@ -1,0 +1,132 @@
+"""Spending limits: how many orders, and for how much money, a customer and the shop may place."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from kit.db import Connection
+from kit.errors import Failure, Kind
+from services.orders.metrics import Metrics
+
+WINDOWS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
+SCOPES = ("customer", "shop")
+KINDS = ("orders", "amount")
+NAMES = tuple(f"{s}_{w}_{k}" for s in SCOPES for w in WINDOWS for k in KINDS)
+# An amount of money, or a number of orders: up to 12 digits before the point, 9 after it.
+VALUE = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
+
+
+class LimitsError(ValueError):
+    """The text of PURCHASE_LIMITS can't be read; the message says why."""
+
+
+def parse(text: str) -> dict[str, Decimal]:
+    """The limits by name of a text such as `customer_hour_orders=5, shop_day_amount=2000`.
+
+    Raises LimitsError.
+    """
+    found: dict[str, Decimal] = {}
+    for part in filter(None, map(str.strip, text.split(","))):
+        name, _, value = (piece.strip() for piece in part.partition("="))
+        if name not in NAMES:
+            raise LimitsError(f"{name!r} is not a limit; the limits are {', '.join(NAMES)}")
+        if name in found:
+            raise LimitsError(f"{name} is set twice")
+        if not VALUE.fullmatch(value) or (name.endswith("_orders") and "." in value):
+            what = "a whole number" if name.endswith("_orders") else "an amount such as 250.50"
+            raise LimitsError(f"{name} must be {what}, not {value!r}")
+        found[name] = Decimal(value)
+    return found
+
+
+# Newest first, with what each order and all newer ones come to. Those that are too many have to leave
+# the window before another order fits, and the newest of them leaves it last.
+SPENT = """
+select extract(epoch from max(created_at) filter (where number >= $3) + $2::interval - now())
+        as orders,
+    extract(epoch from max(created_at) filter (where amount > $4) + $2::interval - now()) as amount
+from (
+    select o.created_at, count(*) over newest as number, sum(o.total_price) over newest as amount
+    from orders.esim_orders o
+    where o.status <> 'FAILED' and o.created_at > now() - $2::interval
+        and ($1::uuid is null or o.customer_id = $1)
+    window newest as (order by o.created_at desc, o.id desc rows unbounded preceding)
+) spent
+"""
+# Until the transaction ends: purchases that share a limit are decided one after the other.
+LOCK = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseLimits:
+    """Checks purchases against the limits; without any, it asks the database nothing.
+
+    Orders count from their claim, at the price that they expect until the provider charged them. Those
+    that failed don't count; those that were cancelled later do.
+    """
+
+    limits: Mapping[str, Decimal]
+    metrics: Metrics = field(compare=False)
+
+    def __post_init__(self) -> None:
+        self.metrics.limits(self.limits)
+
+    def __bool__(self) -> bool:
+        return bool(self.limits)
+
+    async def lock(self, connection: Connection, customer_id: UUID) -> None:
+        """Let other purchases under the same limits wait until the transaction ends."""
+        # Always in this order, so that no two purchases wait for each other.
+        for scope in SCOPES:
+            if any(name.startswith(scope) for name in self.limits):
+                owner = customer_id if scope == "customer" else "all"
+                await connection.execute(LOCK, f"purchase limits of {scope} {owner}")
+
+    async def check(self, connection: Connection, customer_id: UUID, total: Decimal) -> None:
+        """Raises Failure REFUSED (PURCHASE_LIMIT_...) if an order of that price exceeds a limit."""
+        for scope in SCOPES:
+            for window, length in WINDOWS.items():
+                orders = self.limits.get(f"{scope}_{window}_orders")
+                amount = self.limits.get(f"{scope}_{window}_amount")
+                if orders is None and amount is None:
+                    continue
+                if orders is not None and orders < 1:
+                    raise self._refused(scope, window, "orders", None)
+                if amount is not None and total > amount:
+                    raise self._refused(scope, window, "amount", None)
+                owner = customer_id if scope == "customer" else None
+                row: Any = await connection.fetchrow(
+                    SPENT,
+                    owner,
+                    length,
+                    None if orders is None else int(orders),
+                    None if amount is None else amount - total,
+                )
+                for kind in KINDS:
+                    if row[kind] is not None:
+                        raise self._refused(scope, window, kind, float(row[kind]))
+
+    def _refused(self, scope: str, window: str, kind: str, seconds: float | None) -> Failure:
+        """Without seconds, waiting doesn't help: this order alone is above the limit."""
+        name = f"{scope}_{window}_{kind}"
+        self.metrics.limited(name)
+        whose = "This account has" if scope == "customer" else "The shop has"
+        what = "orders" if kind == "orders" else "spending"
+        retry_after = None if seconds is None else float(max(1, math.ceil(seconds)))
+        then = (
+            "this order alone exceeds it; order less"
+            if retry_after is None
+            else f"try again in {retry_after:.0f} seconds"
+        )
+        return Failure(
+            Kind.REFUSED,
+            f"PURCHASE_LIMIT_{name.upper()}",
+            f"{whose} reached its limit of {what} per {window}, and nothing was bought: {then}",
+            retry_after=retry_after,
+            details={"limit": name},
+        )

@@ -1,0 +1,187 @@
+"""Confirms prices with the provider, which alone decides what an order costs, before it is placed."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from kit.errors import Failure, Kind
+from kit.provider import Priority
+from services.orders import order, refusals, store
+from services.orders.datasource import OrdersDataSource
+from services.orders.order import (
+    FailureReason,
+    Order,
+    OrderRequest,
+    OrderStatus,
+    Plan,
+    Quote,
+    Target,
+)
+from services.orders.provider_order import MOST_PLACES, Validation
+from services.orders.work import Pause, Work
+
+# Seconds until the provider is asked again for a price that it could not confirm.
+PRICE_PAUSE = 5.0
+# None of these proves that the order can't be bought.
+NOT_ASKED = frozenset({Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.DEADLINE})
+
+
+class Prices:
+    """Decides at which price an order may be placed.
+
+    With a limit of the buyer's, the provider confirms the price right before every attempt. Without
+    one, a price that the provider confirmed at most `ttl` ago is enough, and it may exceed the
+    catalogue's by `tolerance`, a fraction of it.
+
+    The confirmation of the claim also serves the first attempt, if it is at most `holds` old.
+    """
+
+    def __init__(
+        self,
+        datasource: OrdersDataSource,
+        *,
+        ttl: timedelta,
+        tolerance: Decimal,
+        holds: timedelta,
+    ) -> None:
+        self._datasource = datasource
+        self._ttl = ttl
+        self._tolerance = tolerance
+        self._holds = holds
+
+    async def quote(self, request: OrderRequest, plan: Plan, target: Target | None) -> Quote:
+        """The price that the order will expect.
+
+        Raises Failure REFUSED with PRICE_CHANGED or what the provider would refuse the order for;
+        UNAVAILABLE (PRICE_NOT_CONFIRMED) for a limit that can't be checked.
+        """
+        if request.limited:
+            return await self._limited(request, plan, target)
+        known = Quote(plan.price, plan.price * request.quantity, plan.currency, plan.confirmed_at)
+        if known.confirmed_at is not None and _age(known.confirmed_at) <= self._ttl:
+            return known
+        return await self._unlimited(request, plan, known)
+
+    async def _limited(self, request: OrderRequest, plan: Plan, target: Target | None) -> Quote:
+        asked_at = datetime.now(UTC)
+        try:
+            answer = await self._datasource.validate_order(
+                plan.bundle_name,
+                request.quantity,
+                target.iccid if target else None,
+                allow_reassign=target is not None and not target.fits,
+                priority=Priority.WRITE,
+            )
+        except Failure as failure:
+            if failure.kind in NOT_ASKED:
+                raise refusals.price_not_confirmed(failure.retry_after) from failure
+            reason = refusals.reason_of(failure, for_esim=target is not None)
+            raise refusals.not_sold(reason) from failure
+        if not answer.valid:
+            raise refusals.not_sold(FailureReason.NOT_SOLD_NOW)
+        total = _comparable(answer, plan.currency)
+        if total is None:
+            raise refusals.price_not_confirmed()
+        quote = _quote(total, request.quantity, plan.currency, asked_at)
+        if not refusals.within(request.max_price, request.max_total, request.quantity, total):
+            raise refusals.price_changed(quote, limited=True)
+        return quote
+
+    async def _unlimited(self, request: OrderRequest, plan: Plan, known: Quote) -> Quote:
+        """The catalogue's price serves while the provider can't be asked: its charge will show."""
+        asked_at = datetime.now(UTC)
+        try:
+            answer = await self._datasource.get_price(plan.bundle_name, self._ttl.total_seconds())
+        except Failure as failure:
+            if failure.kind in NOT_ASKED:
+                return known
+            raise refusals.not_sold(refusals.reason_of(failure, for_esim=False)) from failure
+        if not answer.valid:
+            raise refusals.not_sold(FailureReason.NOT_SOLD_NOW)
+        each = _comparable(answer, plan.currency)
+        if each is None:
+            return known
+        quote = Quote(each, each * request.quantity, plan.currency, asked_at)
+        if each > plan.price * (1 + self._tolerance):
+            raise refusals.price_changed(quote, limited=False)
+        return quote
+
+    async def confirm(self, work: Work) -> Pause | None:
+        """Confirm a limited order's price right before it is placed.
+
+        Ends the order when it costs more than its buyer allowed or would be refused. Gives a pause
+        when the provider confirms no price: nothing may be bought then.
+        """
+        subject = work.order
+        if not subject.limited or self._just_confirmed(subject):
+            return None
+        asked_at = datetime.now(UTC)
+        try:
+            answer = await self._datasource.validate_order(
+                subject.bundle_name,
+                subject.quantity,
+                subject.target_iccid,
+                allow_reassign=subject.needs_new_esim,
+                priority=Priority.WRITE,
+            )
+        except Failure as failure:
+            if failure.kind in NOT_ASKED:
+                await work.explain(order.WORDS_PRICE_UNKNOWN)
+                return Pause(max(failure.retry_after or 0.0, PRICE_PAUSE))
+            why = refusals.reason_of(failure, for_esim=subject.target_iccid is not None)
+            await _refuse(work, why, f"{failure.reason} {dict(failure.details)}")
+            return None
+        if not answer.valid:
+            await _refuse(work, FailureReason.NOT_SOLD_NOW, "the provider calls it not valid")
+            return None
+        total = _comparable(answer, subject.currency)
+        if total is None:
+            await work.explain(order.WORDS_PRICE_UNKNOWN)
+            return Pause(PRICE_PAUSE)
+        await self._decide(work, _quote(total, subject.quantity, subject.currency, asked_at))
+        return None
+
+    def _just_confirmed(self, subject: Order) -> bool:
+        confirmed_at = subject.price_confirmed_at
+        return (
+            confirmed_at is not None
+            # No step since the claim, hence no attempt.
+            and subject.updated_at == subject.created_at
+            and timedelta() <= _age(confirmed_at) <= self._holds
+        )
+
+    async def _decide(self, work: Work, quote: Quote) -> None:
+        subject = work.order
+        if not refusals.within(subject.max_price, subject.max_total, subject.quantity, quote.total):
+            await work.step(
+                "given up: dearer than allowed",
+                status=OrderStatus.FAILED,
+                reason=order.WORDS_DEARER,
+                failure=FailureReason.PRICE_CHANGED,
+            )
+        elif quote.total != subject.total_price:
+            async with work.database.system() as connection:
+                await store.record_price(connection, subject, quote)
+                await work.step("price confirmed", connection=connection)
+
+
+async def _refuse(work: Work, why: FailureReason, detail: str) -> None:
+    await work.step(
+        "refused by the provider",
+        status=OrderStatus.FAILED,
+        reason=order.REFUSED_WORDS[why],
+        detail=detail,
+        failure=why,
+    )
+
+
+def _comparable(answer: Validation, currency: str) -> Decimal | None:
+    """The price that the provider names, in the plan's currency; None if it names none."""
+    return answer.total if answer.currency in (None, currency) else None
+
+
+def _quote(total: Decimal, quantity: int, currency: str, confirmed_at: datetime) -> Quote:
+    return Quote(round(total / quantity, MOST_PLACES), total, currency, confirmed_at)
+
+
+def _age(moment: datetime) -> timedelta:
+    return datetime.now(UTC) - moment

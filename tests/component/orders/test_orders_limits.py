@@ -1,0 +1,162 @@
+"""Spending limits: per customer and for the whole shop, by orders and by money, decided without races."""
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+import grpc
+import pytest
+
+from kit.errors import Failure
+from kit.rpc_errors import from_error
+from protos.orders.v1 import orders_pb2
+from services.orders.limits import parse
+from tests.component.orders.shop import Shop, request
+from tests.component.orders.test_orders_guards import orders_recorded, price
+
+
+async def refusal(call: Any) -> Failure:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await call
+    assert raised.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    return from_error(raised.value)
+
+
+def buying(shop: Shop, orders: Any, buyer: Any, key: str, **wanted: Any) -> Any:
+    return orders.CreateOrder(request(shop, idempotency_key=key, **wanted), metadata=buyer)
+
+
+@pytest.mark.parametrize("window", ["hour", "day"])
+@pytest.mark.parametrize("scope", ["customer", "shop"])
+async def test_so_many_orders_and_no_more(shop: Shop, scope: str, window: str) -> None:
+    ann, bob = await shop.session("ann@example.com"), await shop.session("bob@example.com")
+    name = f"{scope}_{window}_orders"
+    seconds = {"hour": 3600, "day": 86_400}[window]
+    async with shop.open(purchase_limits=parse(f"{name}=2")) as orders:
+        first = await buying(shop, orders, ann, "1")
+        await buying(shop, orders, ann, "2", quantity=2)
+        failure = await refusal(buying(shop, orders, ann, "3"))
+        assert failure.reason == f"PURCHASE_LIMIT_{name.upper()}"
+        assert failure.details == {"limit": name}
+        assert 0 < (failure.retry_after or 0) <= seconds
+        assert await orders_recorded(shop) == shop.charges == 2
+        # A repeated request answers its order, however much was bought since.
+        again = await buying(shop, orders, ann, "1")
+        assert (again.order.id, again.repeated_request) == (first.order.id, True)
+        if scope == "customer":
+            await buying(shop, orders, bob, "1")
+        else:
+            assert (await refusal(buying(shop, orders, bob, "1"))).reason == failure.reason
+        # What is older than the window doesn't count, and it was said when that is.
+        await shop.databases.admin.execute(
+            "update orders.esim_orders set created_at = created_at - $1::float8 * interval '1 second'",
+            float(failure.retry_after or 0),
+        )
+        await buying(shop, orders, ann, "3")
+
+
+async def test_so_much_money_and_no_more(shop: Shop) -> None:
+    buyer = await shop.session("ann@example.com")
+    most = 3 * price(shop)
+    async with shop.open(purchase_limits=parse(f"customer_day_amount={most}")) as orders:
+        await buying(shop, orders, buyer, "1", quantity=2)
+        failure = await refusal(buying(shop, orders, buyer, "2", quantity=2))
+        assert failure.reason == "PURCHASE_LIMIT_CUSTOMER_DAY_AMOUNT"
+        assert failure.retry_after is not None
+        await buying(shop, orders, buyer, "3")  # exactly the limit
+        # What alone is above the limit never fits.
+        alone = await refusal(buying(shop, orders, buyer, "4", quantity=4))
+        assert alone.reason == "PURCHASE_LIMIT_CUSTOMER_DAY_AMOUNT"
+        assert alone.retry_after is None
+        assert "order less" in alone.message
+    assert shop.charges == 2
+
+
+async def test_it_says_when_enough_of_the_money_counts_no_more(shop: Shop) -> None:
+    buyer = await shop.session("ann@example.com")
+    most = 3 * price(shop)
+    async with shop.open(purchase_limits=parse(f"customer_hour_amount={most}")) as orders:
+        for key, minutes in (("1", 50), ("2", 40), ("3", 10)):
+            await buying(shop, orders, buyer, key)
+            await shop.databases.admin.execute(
+                "update orders.esim_orders set created_at = now() - $1::int * interval '1 minute'"
+                " where idempotency_key = $2",
+                minutes,
+                key,
+            )
+        one = await refusal(buying(shop, orders, buyer, "4"))
+        two = await refusal(buying(shop, orders, buyer, "5", quantity=2))
+    assert 500 < (one.retry_after or 0) <= 600
+    assert 1100 < (two.retry_after or 0) <= 1200
+
+
+async def test_what_failed_does_not_count(shop: Shop) -> None:
+    buyer = await shop.session("ann@example.com")
+    await shop.fault(method="POST", path="/orders", status=400)
+    async with shop.open(purchase_limits=parse("customer_day_orders=1")) as orders:
+        failed = await buying(shop, orders, buyer, "1")
+        assert failed.order.status == orders_pb2.ORDER_STATUS_FAILED
+        await buying(shop, orders, buyer, "2")
+        await refusal(buying(shop, orders, buyer, "3"))
+    assert shop.charges == 1
+
+
+@pytest.mark.parametrize("limit", ["customer_hour_orders=3", "shop_day_orders=3"])
+async def test_purchases_at_once_never_pass_a_limit_together(shop: Shop, limit: str) -> None:
+    buyer = await shop.session("ann@example.com")
+    limits = parse(limit)
+    async with (
+        shop.open(purchase_limits=limits) as one,
+        shop.open(purchase_limits=limits) as two,
+    ):
+        outcomes = await asyncio.gather(
+            *(
+                buying(shop, orders, buyer, f"{n}-{name}")
+                for n in range(10)
+                for name, orders in (("one", one), ("two", two))
+            ),
+            return_exceptions=True,
+        )
+    bought = {o.order.id for o in outcomes if not isinstance(o, BaseException)}
+    assert len(bought) == await orders_recorded(shop) == shop.charges == 3
+
+
+async def test_a_key_that_is_sent_twice_at_once_is_one_order_below_the_limit(shop: Shop) -> None:
+    buyer = await shop.session("ann@example.com")
+    limits = parse("customer_hour_orders=1, shop_day_amount=1000")
+    async with shop.open(purchase_limits=limits) as one, shop.open(purchase_limits=limits) as two:
+        answers = await asyncio.gather(
+            *(buying(shop, orders, buyer, "same") for orders in [one, two] * 5)
+        )
+    assert len({answer.order.id for answer in answers}) == 1
+    assert shop.charges == 1
+
+
+async def test_a_double_click_at_the_limit_is_one_order(shop: Shop) -> None:
+    buyer = await shop.session("ann@example.com")
+    wanted = request(shop, idempotency_key="", prevent_duplicates=True)
+    async with shop.open(purchase_limits=parse("customer_hour_orders=1")) as orders:
+        answers = await asyncio.gather(
+            *(orders.CreateOrder(wanted, metadata=buyer) for _ in range(5))
+        )
+    assert len({answer.order.id for answer in answers}) == 1
+    assert shop.charges == 1
+
+
+async def test_a_limit_of_none_closes_the_shop(shop: Shop) -> None:
+    buyer = await shop.session("ann@example.com")
+    async with shop.open(purchase_limits=parse("shop_day_orders=0")) as orders:
+        failure = await refusal(buying(shop, orders, buyer, "1"))
+    assert (failure.reason, failure.retry_after) == ("PURCHASE_LIMIT_SHOP_DAY_ORDERS", None)
+    assert await orders_recorded(shop) == 0
+
+
+async def test_money_counts_at_the_price_that_was_charged(shop: Shop) -> None:
+    buyer = await shop.session("ann@example.com")
+    shop.catalogue.stored_price = Decimal("0.01")  # the provider takes more
+    async with shop.open(
+        purchase_limits=parse(f"customer_day_amount={price(shop)}"),
+    ) as orders:
+        await buying(shop, orders, buyer, "1")
+        failure = await refusal(buying(shop, orders, buyer, "2"))
+    assert failure.reason == "PURCHASE_LIMIT_CUSTOMER_DAY_AMOUNT"

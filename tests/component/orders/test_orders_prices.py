@@ -1,0 +1,291 @@
+"""A price is confirmed by the provider before anything is bought, and a charge above it is an incident."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from kit import money
+from protos.orders.v1 import orders_pb2
+from tests.component.orders.shop import Metadata, Shop, outcomes, reaches, request, until
+from tests.component.orders.test_orders_guards import orders_recorded, refused, usd
+
+COMPLETED = orders_pb2.ORDER_STATUS_COMPLETED
+FAILED = orders_pb2.ORDER_STATUS_FAILED
+OLD = Decimal("1.37")
+NEW = Decimal("9.99")
+
+
+@pytest.fixture
+async def buyer(shop: Shop) -> Metadata:
+    """A customer of a shop whose catalogue shows OLD, as the provider does for now."""
+    shop.catalogue.stored_price = OLD
+    await reprice(shop, OLD)
+    return await shop.session("b@example.com")
+
+
+async def reprice(shop: Shop, price: Decimal) -> None:
+    """The provider changes the price of the plan; the catalogue here doesn't know it yet."""
+    name = shop.catalogue.bundles[shop.plan_id].name
+    await shop.control("catalogue/price", name=name, price=float(price))
+
+
+async def charged(shop: Shop, order: orders_pb2.Order) -> Decimal:
+    """What the provider took for an order."""
+    (entry,) = [e for e in shop.sandbox.world.ledger if e.reference == order.reference]
+    return -Decimal(entry.amount)
+
+
+async def steps(shop: Shop, orders: Any, order_id: str) -> list[str]:
+    answer = await orders.GetOrderHistory(
+        orders_pb2.GetOrderHistoryRequest(order_id=order_id), metadata=shop.service_key
+    )
+    return [step.reason for step in answer.steps]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "limit"),
+    [
+        (1, {"max_price": "2"}),
+        (1, {"max_total": "2"}),
+        (3, {"max_price": "9.98", "max_total": "50"}),
+    ],
+)
+async def test_a_limit_holds_against_the_provider_and_not_against_the_catalogue(
+    shop: Shop, buyer: Metadata, quantity: int, limit: dict[str, str]
+) -> None:
+    limits = {name: usd(amount) for name, amount in limit.items()}
+    async with shop.open() as orders:
+        await reprice(shop, NEW)
+        wanted = request(shop, quantity=quantity, **limits)
+        assert await refused(orders.CreateOrder(wanted, metadata=buyer)) == "PRICE_CHANGED"
+        assert await orders_recorded(shop) == shop.charges == 0
+        # The refused request can be sent again under its key, with a limit that allows the price.
+        enough = request(shop, quantity=quantity, max_price=usd("9.99"))
+        order = (await orders.CreateOrder(enough, metadata=buyer)).order
+    assert order.status == COMPLETED
+    assert money.from_proto(order.unit_price) == NEW
+    assert money.from_proto(order.total_price) == await charged(shop, order) == NEW * quantity
+    assert order.status_reason == ""
+
+
+async def test_a_price_that_fell_is_the_one_that_counts(shop: Shop, buyer: Metadata) -> None:
+    async with shop.open() as orders:
+        await reprice(shop, Decimal("0.505"))
+        wanted = request(shop, quantity=3, max_total=usd("1.515"))
+        order = (await orders.CreateOrder(wanted, metadata=buyer)).order
+    assert money.from_proto(order.total_price) == Decimal("1.515")
+
+
+async def test_a_limited_purchase_asks_for_the_price_once_when_all_goes_well(
+    shop: Shop, buyer: Metadata
+) -> None:
+    # Strikes the second call, which is the purchase itself.
+    await shop.fault(method="POST", path="/orders", skip=1, status=400)
+    async with shop.open() as orders:
+        order = (await orders.CreateOrder(request(shop, max_price=usd("2")), metadata=buyer)).order
+        assert order.status == FAILED
+        assert await outcomes(shop) == ["REFUSED"]
+
+
+async def test_a_confirmation_that_is_too_old_does_not_serve_the_first_attempt(
+    shop: Shop, buyer: Metadata
+) -> None:
+    # Strikes the second call, which confirms the price again.
+    await shop.fault(method="POST", path="/orders", skip=1, status=400)
+    async with shop.open(price_holds=0.0) as orders:
+        order = (await orders.CreateOrder(request(shop, max_price=usd("2")), metadata=buyer)).order
+        assert order.status == FAILED
+        assert await outcomes(shop) == []
+
+
+async def newest(shop: Shop) -> Any:
+    return await shop.databases.admin.fetchrow(
+        "select id::text, status, charged_above, operator_detail, failure_reason, unit_price"
+        " from orders.esim_orders order by created_at desc limit 1"
+    )
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 429, "headers": {"Retry-After": "1"}},
+        {"status": 503},
+        {"drop": True},
+        {"status": 200, "body": {"valid": True}},
+        {"status": 200, "body": {"valid": True, "total": 1, "currency": "EUR"}},
+        {"status": 200, "body": {"valid": True, "total": "NaN", "currency": "USD"}},
+    ],
+)
+async def test_with_a_limit_nothing_is_bought_at_a_price_that_nobody_confirms(
+    shop: Shop, buyer: Metadata, fault: dict[str, Any]
+) -> None:
+    await shop.fault(method="POST", path="/orders", **fault)
+    async with shop.open() as orders:
+        wanted = request(shop, max_price=usd("2"))
+        assert await refused(orders.CreateOrder(wanted, metadata=buyer)) == "PRICE_NOT_CONFIRMED"
+        assert await orders_recorded(shop) == shop.charges == 0
+        assert (await orders.CreateOrder(wanted, metadata=buyer)).order.status == COMPLETED
+    assert shop.charges == 1
+
+
+async def test_before_a_later_attempt_the_limit_is_checked_again(
+    shop: Shop, buyer: Metadata
+) -> None:
+    # The claim's confirmation passes, the purchase is turned away, and the price rises meanwhile.
+    await shop.fault(
+        method="POST", path="/orders", skip=1, status=429, headers={"Retry-After": "1"}
+    )
+    async with shop.open() as orders:
+        buying = asyncio.ensure_future(
+            orders.CreateOrder(request(shop, max_price=usd("2")), metadata=buyer)
+        )
+        await until(lambda: _not_sent(shop))
+        await reprice(shop, NEW)
+        order = (await buying).order
+    assert order.status == FAILED
+    assert order.failure_reason == "PRICE_CHANGED"
+    assert "not been charged" in order.status_reason
+    assert shop.charges == 0
+
+
+async def test_a_later_attempt_within_the_limit_expects_the_new_price(
+    shop: Shop, buyer: Metadata
+) -> None:
+    await shop.fault(
+        method="POST", path="/orders", skip=1, status=429, headers={"Retry-After": "1"}
+    )
+    async with shop.open() as orders:
+        buying = asyncio.ensure_future(
+            orders.CreateOrder(request(shop, quantity=2, max_price=usd("10")), metadata=buyer)
+        )
+        await until(lambda: _not_sent(shop))
+        await reprice(shop, NEW)
+        order = (await buying).order
+        assert "charged above the expected price" not in await steps(shop, orders, order.id)
+    assert order.status == COMPLETED
+    assert money.from_proto(order.unit_price) == NEW
+    assert money.from_proto(order.total_price) == 2 * NEW
+    assert order.status_reason == ""
+
+
+async def test_a_later_attempt_waits_until_the_price_is_confirmed(
+    shop: Shop, buyer: Metadata
+) -> None:
+    busy = {"method": "POST", "path": "/orders", "status": 429, "headers": {"Retry-After": "1"}}
+    await shop.fault(**busy, skip=1)
+    async with shop.open(purchase_wait=0.0) as orders:
+        order = (await orders.CreateOrder(request(shop, max_price=usd("2")), metadata=buyer)).order
+        await until(lambda: _not_sent(shop))
+        await shop.fault(**{**busy, "status": 503, "headers": {}})
+
+        async def explained() -> bool:
+            return "confirm the price" in str((await shop.row(order.id))["status_reason"])
+
+        await until(explained)
+        assert shop.charges == 0
+        await reaches(shop, order.id, "COMPLETED")
+    assert shop.charges == 1
+
+
+async def _not_sent(shop: Shop) -> bool:
+    found = await shop.databases.admin.fetchval(
+        "select count(*) from orders.order_attempts where outcome = 'NOT_SENT'"
+    )
+    return bool(found)
+
+
+@pytest.mark.parametrize("limited", [False, True])
+async def test_a_charge_above_the_expected_price_is_an_incident(
+    shop: Shop, buyer: Metadata, limited: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    await reprice(shop, NEW)
+    limits = {}
+    if limited:  # the price rises between its confirmation and the charge
+        limits = {"max_price": usd("2")}
+        confirmed = {"valid": True, "total": float(OLD), "currency": "USD"}
+        await shop.fault(method="POST", path="/orders", status=200, body=confirmed)
+    async with shop.open() as orders:
+        order_id = (await orders.CreateOrder(request(shop, **limits), metadata=buyer)).order.id
+        wanted = orders_pb2.GetOrderRequest(order_id=order_id)
+        shown = (await orders.GetOrder(wanted, metadata=buyer)).order
+        seen = (await orders.GetOrder(wanted, metadata=shop.service_key)).order
+        history = await steps(shop, orders, order_id)
+        timeline = await orders.BatchListOrderTimelines(
+            orders_pb2.BatchListOrderTimelinesRequest(order_ids=[order_id]), metadata=buyer
+        )
+    assert "charged 9.99 USD instead of 1.37 USD" in shown.status_reason
+    assert money.from_proto(shown.total_price) == NEW
+    assert not shown.HasField("charged_above")
+    assert money.from_proto(seen.charged_above) == NEW - OLD
+    assert history.count("charged above the expected price") == 1
+    assert "charged 9.99 USD" in (await newest(shop))["operator_detail"]
+    assert any("charged more" in e.message for e in timeline.timelines[0].entries)
+    assert f"order {order_id} was charged 9.99 USD" in caplog.text
+
+
+async def test_a_charge_that_is_found_later_is_compared_too(shop: Shop, buyer: Metadata) -> None:
+    await reprice(shop, NEW)
+    await shop.fault(method="POST", path="/orders", drop=True, effect="done")
+    async with shop.open() as orders:
+        order = (await orders.CreateOrder(request(shop), metadata=buyer)).order
+        await reaches(shop, order.id, "COMPLETED")
+        assert "charged above the expected price" in await steps(shop, orders, order.id)
+    found = await newest(shop)
+    assert (found["charged_above"], found["unit_price"]) == (NEW - OLD, OLD)
+
+
+@pytest.mark.parametrize(("price", "bought"), [("1.39", True), ("1.40", False), ("9.99", False)])
+async def test_without_a_limit_an_old_price_may_have_moved_by_the_tolerance(
+    shop: Shop, buyer: Metadata, price: str, bought: bool
+) -> None:
+    shop.catalogue.confirmed_at = datetime.now(UTC) - timedelta(hours=1)
+    await reprice(shop, Decimal(price))
+    async with shop.open(price_ttl=300.0) as orders:
+        call = orders.CreateOrder(request(shop, quantity=2), metadata=buyer)
+        if bought:
+            order = (await call).order
+            assert money.from_proto(order.total_price) == 2 * Decimal(price)
+            assert order.status_reason == ""
+        else:
+            assert await refused(call) == "PRICE_CHANGED"
+            assert await orders_recorded(shop) == shop.charges == 0
+            # A limit says that the buyer knows of the price.
+            known = request(shop, max_price=usd(price))
+            assert (await orders.CreateOrder(known, metadata=buyer)).order.status == COMPLETED
+
+
+async def test_without_a_limit_the_provider_confirms_a_price_once_for_all_buyers(
+    shop: Shop, buyer: Metadata
+) -> None:
+    shop.catalogue.confirmed_at = datetime.now(UTC) - timedelta(hours=1)
+    async with shop.open(price_ttl=300.0) as orders:
+        await orders.CreateOrder(request(shop), metadata=buyer)
+        await reprice(shop, NEW)  # nobody asks again so soon: the charge shows it
+        order = (await orders.CreateOrder(request(shop, idempotency_key="2"), metadata=buyer)).order
+    assert "charged 9.99 USD instead of 1.37 USD" in order.status_reason
+
+
+async def test_without_a_limit_the_stored_price_serves_while_the_provider_confirms_none(
+    shop: Shop, buyer: Metadata
+) -> None:
+    shop.catalogue.confirmed_at = datetime.now(UTC) - timedelta(hours=1)
+    await shop.fault(method="POST", path="/orders", status=429, headers={"Retry-After": "0"})
+    async with shop.open(price_ttl=300.0) as orders:
+        order = (await orders.CreateOrder(request(shop), metadata=buyer)).order
+    assert order.status == COMPLETED
+    assert money.from_proto(order.total_price) == OLD
+
+
+async def test_what_the_provider_refuses_to_confirm_is_not_bought(
+    shop: Shop, buyer: Metadata
+) -> None:
+    await shop.fault(
+        method="POST", path="/orders", status=400, body={"message": "insufficient balance"}
+    )
+    async with shop.open() as orders:
+        wanted = request(shop, max_price=usd("2"))
+        assert await refused(orders.CreateOrder(wanted, metadata=buyer)) == "NOT_SOLD_NOW"
+    assert await orders_recorded(shop) == shop.charges == 0
