@@ -38,6 +38,9 @@ LOOKUP = 1
 PROVIDER = 5
 # A change is at least one call of the provider's, and commits several times.
 CHANGE = 100
+# Two to thirty calls of the provider, for one order: some 20 orders are all that a customer's operation
+# may cost, and all that the provider answers in its time.
+EXAMINATION = 12_000
 # A QR code takes 2 to 6 ms of a core.
 DRAWING = 100
 # Plans of a filter are counted up to seven ways: some 40 ms of a core for the provider's catalogue.
@@ -60,6 +63,7 @@ WORK = {
     "Order.dataPlan": LOOKUP,
     "Order.esims": LOOKUP,
     "Order.timeline": LOOKUP,
+    "Order.cancellation": EXAMINATION,
 }
 # Nested fields that a service is called for.
 CALLS = frozenset(WORK) - {
@@ -82,6 +86,7 @@ ASSUMED = {
     "Order.timeline": 10,  # the longest way has that many steps
     "ESIM.bundles": 5,  # the first, and what was added since; old ones are dropped from the answers
     "SetFeaturedPlansResult.plans": 50,  # the most that may be chosen
+    "OrderCancellation.bundles": 10,  # one for each eSIM of an order
     "CancelOrderResult.revoked": 10,  # one for each eSIM of an order
     "Subscription.myESIMsUpdated": 500,  # the most that an event holds
 }

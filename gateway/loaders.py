@@ -14,6 +14,9 @@ from protos.orders.v1 import orders_pb2
 
 Value = TypeVar("Value")
 
+# The most orders that the service examines in one call.
+MOST_CANCELLATIONS = 20
+
 
 class Caller(Protocol):
     """What loaders need of the request that they serve: a context."""
@@ -48,6 +51,10 @@ class Loaders:
     @cached_property
     def timelines(self) -> Loader[str, list[orders_pb2.TimelineEntry]]:
         return Loader(self._timelines)
+
+    @cached_property
+    def cancellations(self) -> Loader[str, orders_pb2.OrderCancellation | None]:
+        return Loader(self._cancellations)
 
     @cached_property
     def esims(self) -> Loader[str, esims_pb2.ESIM | None]:
@@ -97,6 +104,20 @@ class Loaders:
         answer = await self._caller.call(self._caller.peers.orders.BatchListOrderTimelines, request)
         found = {timeline.order_id: list(timeline.entries) for timeline in answer.timelines}
         return [found.get(id_, []) for id_ in ids]
+
+    async def _cancellations(self, ids: list[str]) -> list[orders_pb2.OrderCancellation | None]:
+        parts = [ids[i : i + MOST_CANCELLATIONS] for i in range(0, len(ids), MOST_CANCELLATIONS)]
+        answers = await asyncio.gather(
+            *(
+                self._caller.call(
+                    self._caller.peers.orders.BatchGetCancellations,
+                    orders_pb2.BatchGetCancellationsRequest(order_ids=part),
+                )
+                for part in parts
+            )
+        )
+        found = {one.order_id: one for answer in answers for one in answer.cancellations}
+        return _in_order(ids, found)
 
     async def _esims(self, ids: list[str]) -> list[esims_pb2.ESIM | None]:
         request = esims_pb2.BatchGetESIMsRequest(esim_ids=ids)

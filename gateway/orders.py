@@ -8,6 +8,7 @@ import strawberry
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.auth import auth_field
+from gateway.cancellation import OrderCancellation
 from gateway.context import Context, Info
 from gateway.errors import naming
 from gateway.plans import DataPlan
@@ -127,6 +128,14 @@ class Order(View):
         "id",
         list[TimelineEntry] | None,
         description="How it came to where it is, oldest first; null when that can't be read now.",
+    )
+    cancellation: OrderCancellation | None = loaded(
+        "cancellations",
+        "id",
+        OrderCancellation | None,
+        description="What `cancelOrder` would cancel and what would be refunded, asked of the"
+        " provider when this field is selected; nothing is changed. It is costly: select it for the"
+        " orders of a page, at most some 20 at once.",
     )
     proto: strawberry.Private[orders_pb2.Order]
 

@@ -1,12 +1,12 @@
 """Buying and cancelling."""
 
-from enum import Enum
 from typing import Annotated, Self
 
 import strawberry
 from graphql import FieldNode
 
 from gateway.auth import auth_field
+from gateway.cancellation import RefundResult
 from gateway.context import Info
 from gateway.errors import refusal
 from gateway.orders import Order, OrderIdArgument, OrderStatus
@@ -92,15 +92,6 @@ class PurchaseESIMResult:
         return cls(success=False, order=shown, error=words, code=code)
 
 
-@strawberry.enum(description="Where the money of a cancelled bundle went.")
-class RefundResult(Enum):
-    BALANCE = strawberry.enum_value("BALANCE", description="To the balance.")
-    INVENTORY = strawberry.enum_value(
-        "INVENTORY", description="To the inventory, for a later order."
-    )
-    NONE = strawberry.enum_value("NONE", description="The provider gave nothing back.")
-
-
 @strawberry.type(description="A bundle that was taken off an eSIM.")
 class RevokedBundle:
     iccid: str = strawberry.field(description="The eSIM's ICCID.")
@@ -110,9 +101,7 @@ class RevokedBundle:
 
     @classmethod
     def of(cls, revoked: orders_pb2.RevokedAssignment) -> Self:
-        refund = orders_pb2.RefundResult.Name(revoked.refund).removeprefix("REFUND_RESULT_")
-        known = RefundResult[refund] if revoked.refund else None
-        return cls(iccid=revoked.iccid, refund=known)
+        return cls(iccid=revoked.iccid, refund=RefundResult.of(revoked.refund))
 
 
 @strawberry.type(description="The outcome of a cancellation.")

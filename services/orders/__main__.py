@@ -22,10 +22,12 @@ from services.orders.charges import Charges
 from services.orders.claim import Claims
 from services.orders.datasource import OrdersDataSource
 from services.orders.deliver import Delivery
+from services.orders.examine import Examination
 from services.orders.limits import PurchaseLimits
 from services.orders.live import CHANNEL, Live
 from services.orders.metrics import Metrics
 from services.orders.peers import Catalogue, ESIMs
+from services.orders.preview import Previews
 from services.orders.prices import Prices
 from services.orders.purchase import Purchase
 from services.orders.recovery import Recovery
@@ -86,7 +88,8 @@ async def serve(
             settling=settling,
             tolerance=tolerance,
         )
-        cancellation = Cancellation(database, datasource, esims)
+        examination = Examination(database, datasource)
+        cancellation = Cancellation(database, datasource, examination, esims)
         longest_run = settings.provider.timeout + settings.takeover
         recovery = Recovery(
             database,
@@ -117,6 +120,7 @@ async def serve(
                 PurchaseLimits(settings.purchase_limits, metrics),
             ),
             cancellation,
+            Previews(examination),
             recovery,
             Live(database, notices),
             Review(

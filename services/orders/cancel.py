@@ -4,16 +4,14 @@ The provider knows no cancelling. What it offers is a revoke for each assignment
 only tells in words. Every revoke is recorded before and after, so that a broken run goes on.
 """
 
-import asyncio
 import logging
-from dataclasses import replace
 from uuid import UUID
 
 from kit.db import Database
 from kit.errors import Failure, Kind
 from services.orders import revocations, store
-from services.orders.cancellable import check_unused, in_use, not_taken_back
 from services.orders.datasource import OrdersDataSource
+from services.orders.examine import Examination
 from services.orders.order import (
     DeliveredESIM,
     Order,
@@ -25,7 +23,6 @@ from services.orders.order import (
 from services.orders.peers import ESIMs
 from services.orders.provider_order import (
     REVOKED_STATE,
-    BundleOnESIM,
     read_refund,
 )
 from services.orders.work import Pause, Work
@@ -44,9 +41,16 @@ REFUND_EVENTS = {
 class Cancellation:
     """Examines whether an order can be cancelled, and carries it out."""
 
-    def __init__(self, database: Database, datasource: OrdersDataSource, esims: ESIMs) -> None:
+    def __init__(
+        self,
+        database: Database,
+        datasource: OrdersDataSource,
+        examination: Examination,
+        esims: ESIMs,
+    ) -> None:
         self._database = database
         self._datasource = datasource
+        self._examination = examination
         self._esims = esims
 
     async def request(
@@ -66,71 +70,20 @@ class Cancellation:
         """
         if order.cancel_requested_at is not None:
             return
-        async with self._database.system() as connection:
-            known = await revocations.list_revocations(connection, order.id)
-        done = {r.iccid for r in known if r.state == "REVOKED"}  # by an attempt that went halfway
-        left = [esim.iccid for esim in esims if esim.iccid not in done]
-        found = await asyncio.gather(*(self._bundles(order, iccid) for iccid in left))
-        planned = [
-            (Revocation(iccid, b.assignment_id, b.bundle_name, "PLANNED", None), b)
-            for iccid, bundles in found
-            for b in bundles
-        ]
-        if unused_only:
-            planned = [(r, b) for r, b in planned if b.unused or b.state == REVOKED_STATE]
-            if not planned:
-                raise in_use()
-        else:
-            check_unused([bundle for _, bundle in planned], len(left))
-        choices = await asyncio.gather(*(self._choose(r, b) for r, b in planned))
+        held = await self._examination.held(order, esims)
+        chosen = await self._examination.choose(held.unused() if unused_only else held.whole())
+        choices = [(choice.revocation, choice.to_balance) for choice in chosen]
         async with self._database.system() as connection:
             if await revocations.request(connection, order, choices, unused_only=unused_only):
                 await store.record_asked(connection, order, asked_by, "cancellation asked for")
 
-    async def _bundles(self, order: Order, iccid: str) -> tuple[str, list[BundleOnESIM]]:
-        try:
-            bundles = await self._datasource.get_bundles(iccid)
-        except Failure as failure:
-            if failure.kind not in (Kind.REFUSED, Kind.NOT_FOUND):
-                raise
-            raise not_taken_back() from failure
-        return iccid, [b for b in bundles if b.belongs_to(order.provider_reference or "")]
-
-    async def _choose(
-        self, revocation: Revocation, bundle: BundleOnESIM
-    ) -> tuple[Revocation, bool]:
-        """Asks the provider what a revoke would bring, the balance before the inventory.
-
-        Where nothing comes back the bundle is taken off all the same: that is what was asked for.
-        A bundle that is revoked already is taken as begun, so that its refund is looked up.
-        """
-        if bundle.state == REVOKED_STATE:
-            return replace(revocation, state="STARTED"), False
-        accepted: bool | None = None
-        refusal: Failure | None = None
-        for to_balance in (True, False):
-            try:
-                words = await self._revoke(revocation, to_balance=to_balance, validate=True)
-            except Failure as failure:
-                if failure.kind is not Kind.REFUSED:
-                    raise
-                refusal = failure
-                continue
-            # The text of a validate is not documented: silence about refunds is no "no".
-            if read_refund(words) is not Refund.NONE:
-                return revocation, to_balance
-            accepted = to_balance
-        if accepted is None:
-            raise not_taken_back() from refusal
-        return revocation, accepted
-
-    async def _revoke(self, revocation: Revocation, *, to_balance: bool, validate: bool) -> str:
+    async def _revoke(self, revocation: Revocation, *, to_balance: bool) -> str:
         return await self._datasource.cancel_order(
             revocation.iccid,
             revocation.bundle_name,
             revocation.assignment_id,
             to_balance=to_balance,
-            validate=validate,
+            validate=False,
         )
 
     async def advance(self, work: Work) -> Pause | None:
@@ -183,7 +136,7 @@ class Cancellation:
             await revocations.mark(connection, work.order.id, revocation.assignment_id, "STARTED")
             await work.step("revoking a bundle", connection=connection)
         try:
-            words = await self._revoke(revocation, to_balance=to_balance, validate=False)
+            words = await self._revoke(revocation, to_balance=to_balance)
         except Failure as failure:
             if failure.kind is not Kind.REFUSED:
                 raise

@@ -160,7 +160,14 @@ class OrdersDataSource:
         return read_bundles(answer)
 
     async def cancel_order(
-        self, iccid: str, bundle: str, assignment_id: str, *, to_balance: bool, validate: bool
+        self,
+        iccid: str,
+        bundle: str,
+        assignment_id: str,
+        *,
+        to_balance: bool,
+        validate: bool,
+        priority: Priority = Priority.WRITE,
     ) -> str:
         """Takes one bundle of an order back, or with `validate` asks whether that would go.
 
@@ -174,7 +181,7 @@ class OrdersDataSource:
             "refundToBalance": "true" if to_balance else "false",
         }
         try:
-            answer = await self._provider.send("DELETE", path, params=params)
+            answer = await self._provider.send("DELETE", path, params=params, priority=priority)
         except Failure as failure:
             if validate and failure.kind is Kind.UNCLEAR:
                 raise _nothing_done(failure) from failure

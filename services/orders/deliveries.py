@@ -26,13 +26,24 @@ async def record(connection: Connection, order: Order, esims: Sequence[Delivered
 
 
 ESIMS = """
-select iccid, matching_id, smdp_address from orders.order_esims
-where order_id = $1 order by position
+select order_id, iccid, matching_id, smdp_address from orders.order_esims
+where order_id = any($1::uuid[]) order by order_id, position
 """
 
 
 async def of_order(connection: Connection, order_id: UUID) -> list[DeliveredESIM]:
-    return [DeliveredESIM(**row) for row in await connection.fetch(ESIMS, order_id)]
+    return (await of_orders(connection, [order_id]))[order_id]
+
+
+async def of_orders(
+    connection: Connection, order_ids: Sequence[UUID]
+) -> dict[UUID, list[DeliveredESIM]]:
+    """The eSIMs of each order; an empty list for one that has none."""
+    found: dict[UUID, list[DeliveredESIM]] = {order_id: [] for order_id in order_ids}
+    for row in await connection.fetch(ESIMS, list(order_ids)):
+        values = dict(row)
+        found[values.pop("order_id")].append(DeliveredESIM(**values))
+    return found
 
 
 REGISTERED = "update orders.order_esims set registered_at = now() where order_id = $1"

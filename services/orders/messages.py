@@ -14,6 +14,7 @@ from services.orders.order import (
     Refund,
     Revocation,
 )
+from services.orders.preview import Extent, Offer
 from services.orders.timeline import Entry
 
 SHOWN_STATUS: Mapping[OrderStatus, "orders_pb2.OrderStatus.ValueType"] = {
@@ -30,6 +31,13 @@ SHOWN_REFUND: Mapping[Refund | None, "orders_pb2.RefundResult.ValueType"] = {
     Refund.BALANCE: orders_pb2.REFUND_RESULT_BALANCE,
     Refund.INVENTORY: orders_pb2.REFUND_RESULT_INVENTORY,
     Refund.NONE: orders_pb2.REFUND_RESULT_NONE,
+}
+
+SHOWN_EXTENT: Mapping[Extent, "orders_pb2.CancellationExtent.ValueType"] = {
+    Extent.WHOLE: orders_pb2.CANCELLATION_EXTENT_WHOLE,
+    Extent.UNUSED_PART: orders_pb2.CANCELLATION_EXTENT_UNUSED_PART,
+    Extent.NOTHING: orders_pb2.CANCELLATION_EXTENT_NOTHING,
+    Extent.UNKNOWN: orders_pb2.CANCELLATION_EXTENT_UNKNOWN,
 }
 
 
@@ -85,6 +93,24 @@ def revocation_to_proto(revocation: Revocation) -> orders_pb2.RevokedAssignment:
         iccid=revocation.iccid,
         assignment_id=revocation.assignment_id,
         refund=SHOWN_REFUND[revocation.refund],
+    )
+
+
+def offer_to_proto(order: Order, offer: Offer) -> orders_pb2.OrderCancellation:
+    return orders_pb2.OrderCancellation(
+        order_id=str(order.id),
+        extent=SHOWN_EXTENT[offer.extent],
+        code=offer.code,
+        message=offer.words,
+        bundles=[
+            orders_pb2.RevokedAssignment(
+                iccid=choice.revocation.iccid,
+                assignment_id=choice.revocation.assignment_id,
+                refund=SHOWN_REFUND[choice.refund],
+            )
+            for choice in offer.choices
+        ],
+        refund_total=money.to_proto(offer.refunded(order), order.currency),
     )
 
 

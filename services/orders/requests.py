@@ -18,6 +18,8 @@ from services.orders.provider_order import MOST_MONEY
 USUAL_PAGE = 50
 MOST_PAGE = 500
 MOST_BATCH = 1000
+# Each takes several calls of the provider.
+MOST_CANCELLATIONS = 20
 
 
 def buy(request: orders_pb2.CreateOrderRequest, customer_id: UUID) -> OrderRequest:
@@ -93,10 +95,10 @@ def order_id(text: str) -> UUID:
     return checked
 
 
-def order_ids(texts: list[str]) -> list[UUID]:
+def order_ids(texts: list[str], most: int = MOST_BATCH) -> list[UUID]:
     """Raises Failure INVALID."""
     checks = Checks()
-    checked = checks.uuids("order_ids", texts, MOST_BATCH)
+    checked = checks.uuids("order_ids", texts, most)
     checks.done()
     return checked
 

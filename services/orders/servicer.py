@@ -21,6 +21,7 @@ from services.orders.events import Events
 from services.orders.live import Live
 from services.orders.messages import (
     esim_to_proto,
+    offer_to_proto,
     order_to_proto,
     revocation_to_proto,
     timelines_to_proto,
@@ -33,6 +34,7 @@ from services.orders.order import (
     cancelled_words,
 )
 from services.orders.peers import Catalogue
+from services.orders.preview import Previews
 from services.orders.recovery import Recovery
 from services.orders.review import Review
 from services.orders.servicer_operators import OperatorCalls
@@ -47,6 +49,7 @@ ACCESS: Mapping[str, Access] = {
     "CancelOrder": Access.SIGNED_IN,
     "ApplyEvents": Access.SERVICE,
     "WatchOrder": Access.SIGNED_IN,
+    "BatchGetCancellations": Access.SIGNED_IN,
     "BatchListOrderTimelines": Access.SIGNED_IN,
     "ListStuckOrders": Access.ADMIN,
     "GetOrderHistory": Access.ADMIN,
@@ -81,6 +84,7 @@ class OrdersServicer(OperatorCalls):
         buyers: Buyers,
         claims: Claims,
         cancellation: Cancellation,
+        previews: Previews,
         recovery: Recovery,
         live: Live,
         review: Review,
@@ -93,6 +97,7 @@ class OrdersServicer(OperatorCalls):
         self._buyers = buyers
         self._claims = claims
         self._cancellation = cancellation
+        self._previews = previews
         self._recovery = recovery
         self._events = Events(database, recovery.start)
         self._live = live
@@ -230,6 +235,19 @@ class OrdersServicer(OperatorCalls):
             revoked=[revocation_to_proto(r) for r in revoked if r.state == "REVOKED"],
         )
 
+    async def BatchGetCancellations(
+        self, request: orders_pb2.BatchGetCancellationsRequest, context: Any
+    ) -> orders_pb2.BatchGetCancellationsResponse:
+        ids = requests.order_ids(list(request.order_ids), requests.MOST_CANCELLATIONS)
+        async with self._database.session(rpc_guard.session()) as connection:
+            orders = await store.get(connection, ids)
+            esims = await deliveries.of_orders(connection, [order.id for order in orders])
+        found = {order.id: (order, esims[order.id]) for order in orders}
+        offers = await self._previews.offers(found, self._seconds_left())
+        return orders_pb2.BatchGetCancellationsResponse(
+            cancellations=[offer_to_proto(found[id_][0], offer) for id_, offer in offers.items()]
+        )
+
     async def WatchOrder(
         self, request: orders_pb2.WatchOrderRequest, context: Any
     ) -> AsyncIterator[orders_pb2.WatchOrderResponse]:
@@ -265,10 +283,13 @@ class OrdersServicer(OperatorCalls):
 
     async def _worked_on(self, session: Session, order_id: UUID) -> Order:
         """The order after the work on it ended, or after a bounded wait; the work goes on then."""
-        left = rpc_guard.time_left()
-        seconds = self._wait if left is None else min(self._wait, left - ANSWER_TIME)
-        await self._recovery.wait(order_id, seconds)
+        await self._recovery.wait(order_id, self._seconds_left())
         return await self._order(session, order_id)
+
+    def _seconds_left(self) -> float:
+        """How long a call may wait for others, so that its answer is in time."""
+        left = rpc_guard.time_left()
+        return self._wait if left is None else min(self._wait, left - ANSWER_TIME)
 
 
 def _after(request: orders_pb2.ListOrdersRequest, order: Order) -> str:

@@ -1,10 +1,12 @@
 """What a purchase may say besides a plan, as the orders service is told it and as it answers."""
 
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 
 from kit import money
+from kit.errors import Failure, Kind
 from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2
 from tests.fixtures.gateway import Client, Gateway
@@ -93,3 +95,80 @@ async def test_only_the_unused_part_is_cancelled_when_asked(gateway: Gateway, an
     assert gateway.orders.requests == [
         orders_pb2.CancelOrderRequest(order_id=ORDER_ID, unused_only=True)
     ]
+
+
+CANCELLATION = """cancellation { extent code reason currency refundTotal refundTotalExact
+  bundles { iccid refund } }"""
+
+
+async def test_what_could_be_cancelled_is_asked_once_for_all_orders_and_only_when_selected(
+    gateway: Gateway, ann: Client
+) -> None:
+    ids = [ORDER_ID, str(uuid4()), str(uuid4())]
+    gateway.orders.answers["ListOrders"] = orders_pb2.ListOrdersResponse(
+        orders=[order(id=id_) for id_ in ids]
+    )
+    gateway.orders.answers["BatchGetCancellations"] = orders_pb2.BatchGetCancellationsResponse(
+        cancellations=[
+            orders_pb2.OrderCancellation(
+                order_id=ids[1],
+                extent=orders_pb2.CANCELLATION_EXTENT_UNUSED_PART,
+                code="ORDER_IN_USE",
+                message="In use.",
+                bundles=[
+                    orders_pb2.RevokedAssignment(iccid="1", refund=refund)
+                    for refund in (
+                        orders_pb2.REFUND_RESULT_BALANCE,
+                        orders_pb2.REFUND_RESULT_UNSPECIFIED,
+                    )
+                ],
+                refund_total=money.to_proto(Decimal("1.365"), "USD"),
+            ),
+            orders_pb2.OrderCancellation(
+                order_id=ids[0], extent=orders_pb2.CANCELLATION_EXTENT_WHOLE
+            ),
+        ]
+    )
+    await ann.ask("{ myOrders(first: 3) { id } }")
+    asked = [type(r).__name__ for r in gateway.orders.requests]
+    assert "BatchGetCancellationsRequest" not in asked
+    for _ in range(2):  # the second time by the compiled plan
+        gateway.orders.requests.clear()
+        answer = await ann.ask(f"{{ myOrders(first: 3) {{ id {CANCELLATION} }} }}")
+        shown = [found["cancellation"] for found in answer.data["myOrders"]]
+        assert shown[1] == {
+            "extent": "UNUSED_PART",
+            "code": "ORDER_IN_USE",
+            "reason": "In use.",
+            "currency": "USD",
+            "refundTotal": 1.365,
+            "refundTotalExact": "1.365",
+            "bundles": [{"iccid": "1", "refund": "BALANCE"}, {"iccid": "1", "refund": None}],
+        }
+        assert (shown[0]["extent"], shown[0]["code"], shown[2]) == ("WHOLE", None, None)
+        (preview,) = [
+            r
+            for r in gateway.orders.requests
+            if isinstance(r, orders_pb2.BatchGetCancellationsRequest)
+        ]
+        assert sorted(preview.order_ids) == sorted(ids)
+
+
+async def test_a_reached_limit_is_data_with_the_seconds_to_wait(
+    gateway: Gateway, ann: Client
+) -> None:
+    gateway.orders.failures["CreateOrder"] = Failure(
+        Kind.REFUSED, "PURCHASE_LIMIT_CUSTOMER_HOUR_ORDERS", "Wait.", retry_after=61.0
+    )
+    answer = await ann.ask(
+        "mutation($id: ID!) { purchaseESIM(planId: $id)"
+        " { success error code retryAfter order { id } } }",
+        id=PLAN.id,
+    )
+    assert answer.data["purchaseESIM"] == {
+        "success": False,
+        "error": "Wait.",
+        "code": "PURCHASE_LIMIT_CUSTOMER_HOUR_ORDERS",
+        "retryAfter": 61.0,
+        "order": None,
+    }

@@ -79,6 +79,33 @@ REFUND_RESULT_NONE: RefundResult.ValueType  # 3
 """The provider gave nothing back."""
 Global___RefundResult: _TypeAlias = RefundResult  # noqa: Y015
 
+class _CancellationExtent:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CancellationExtentEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CancellationExtent.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CANCELLATION_EXTENT_UNSPECIFIED: _CancellationExtent.ValueType  # 0
+    CANCELLATION_EXTENT_WHOLE: _CancellationExtent.ValueType  # 1
+    """Nobody used any of it: CancelOrder cancels all of it."""
+    CANCELLATION_EXTENT_UNUSED_PART: _CancellationExtent.ValueType  # 2
+    """Only what nobody used: CancelOrder needs `unused_only`."""
+    CANCELLATION_EXTENT_NOTHING: _CancellationExtent.ValueType  # 3
+    CANCELLATION_EXTENT_UNKNOWN: _CancellationExtent.ValueType  # 4
+    """The provider did not answer; ask again later."""
+
+class CancellationExtent(_CancellationExtent, metaclass=_CancellationExtentEnumTypeWrapper): ...
+
+CANCELLATION_EXTENT_UNSPECIFIED: CancellationExtent.ValueType  # 0
+CANCELLATION_EXTENT_WHOLE: CancellationExtent.ValueType  # 1
+"""Nobody used any of it: CancelOrder cancels all of it."""
+CANCELLATION_EXTENT_UNUSED_PART: CancellationExtent.ValueType  # 2
+"""Only what nobody used: CancelOrder needs `unused_only`."""
+CANCELLATION_EXTENT_NOTHING: CancellationExtent.ValueType  # 3
+CANCELLATION_EXTENT_UNKNOWN: CancellationExtent.ValueType  # 4
+"""The provider did not answer; ask again later."""
+Global___CancellationExtent: _TypeAlias = CancellationExtent  # noqa: Y015
+
 @_typing.final
 class Order(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -700,6 +727,94 @@ class RevokedAssignment(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RevokedAssignment: _TypeAlias = RevokedAssignment  # noqa: Y015
+
+@_typing.final
+class OrderCancellation(_message.Message):
+    """What could be cancelled of an order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    EXTENT_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    BUNDLES_FIELD_NUMBER: _builtins.int
+    REFUND_TOTAL_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.str
+    extent: Global___CancellationExtent.ValueType
+    code: _builtins.str
+    """Why not the whole order, for programs, such as ORDER_IN_USE; empty when it is the whole order."""
+    message: _builtins.str
+    """The same in words."""
+    @_builtins.property
+    def bundles(self) -> _containers.RepeatedCompositeFieldContainer[Global___RevokedAssignment]:
+        """The bundles that would be taken off. `refund` is UNSPECIFIED where the provider doesn't say it beforehand."""
+
+    @_builtins.property
+    def refund_total(self) -> _money_pb2.Money:
+        """What would be refunded to the balance, as far as the provider says it."""
+
+    def __init__(
+        self,
+        *,
+        order_id: _builtins.str = ...,
+        extent: Global___CancellationExtent.ValueType = ...,
+        code: _builtins.str = ...,
+        message: _builtins.str = ...,
+        bundles: _abc.Iterable[Global___RevokedAssignment] | None = ...,
+        refund_total: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["refund_total", b"refund_total"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundles", b"bundles", "code", b"code", "extent", b"extent", "message", b"message", "order_id", b"order_id", "refund_total", b"refund_total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderCancellation: _TypeAlias = OrderCancellation  # noqa: Y015
+
+@_typing.final
+class BatchGetCancellationsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """1 to 20."""
+
+    def __init__(
+        self,
+        *,
+        order_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_ids", b"order_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetCancellationsRequest: _TypeAlias = BatchGetCancellationsRequest  # noqa: Y015
+
+@_typing.final
+class BatchGetCancellationsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CANCELLATIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def cancellations(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderCancellation]:
+        """In no promised order."""
+
+    def __init__(
+        self,
+        *,
+        cancellations: _abc.Iterable[Global___OrderCancellation] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancellations", b"cancellations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetCancellationsResponse: _TypeAlias = BatchGetCancellationsResponse  # noqa: Y015
 
 @_typing.final
 class BatchListOrderTimelinesRequest(_message.Message):

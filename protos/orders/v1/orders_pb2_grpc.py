@@ -75,6 +75,11 @@ class OrdersServiceStub:
                 request_serializer=orders_dot_v1_dot_orders__pb2.CancelOrderRequest.SerializeToString,
                 response_deserializer=orders_dot_v1_dot_orders__pb2.CancelOrderResponse.FromString,
                 _registered_method=True)
+        self.BatchGetCancellations = channel.unary_unary(
+                '/orders.v1.OrdersService/BatchGetCancellations',
+                request_serializer=orders_dot_v1_dot_orders__pb2.BatchGetCancellationsRequest.SerializeToString,
+                response_deserializer=orders_dot_v1_dot_orders__pb2.BatchGetCancellationsResponse.FromString,
+                _registered_method=True)
         self.ApplyEvents = channel.unary_unary(
                 '/orders.v1.OrdersService/ApplyEvents',
                 request_serializer=orders_dot_v1_dot_events__pb2.ApplyEventsRequest.SerializeToString,
@@ -195,6 +200,15 @@ class OrdersServiceServicer:
         provider allows. FAILED_PRECONDITION (ORDER_IN_USE, ORDER_NOT_CANCELLABLE, ...) leaves it as it was.
         May be repeated: a cancelled order answers as it is. With `unused_only` it cancels what nobody used of an order that is
         partly in use; the order stays COMPLETED then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchGetCancellations(self, request, context):
+        """What CancelOrder would do to each order now and what would be refunded, by the provider's own validation; changes nothing.
+        It asks the provider two to thirty times for each order, so orders that it did not get to in time are UNKNOWN. Unknown
+        ids and orders of other customers are left out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -324,6 +338,11 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.CancelOrder,
                     request_deserializer=orders_dot_v1_dot_orders__pb2.CancelOrderRequest.FromString,
                     response_serializer=orders_dot_v1_dot_orders__pb2.CancelOrderResponse.SerializeToString,
+            ),
+            'BatchGetCancellations': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetCancellations,
+                    request_deserializer=orders_dot_v1_dot_orders__pb2.BatchGetCancellationsRequest.FromString,
+                    response_serializer=orders_dot_v1_dot_orders__pb2.BatchGetCancellationsResponse.SerializeToString,
             ),
             'ApplyEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.ApplyEvents,
@@ -575,6 +594,33 @@ class OrdersService:
             '/orders.v1.OrdersService/CancelOrder',
             orders_dot_v1_dot_orders__pb2.CancelOrderRequest.SerializeToString,
             orders_dot_v1_dot_orders__pb2.CancelOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchGetCancellations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orders.v1.OrdersService/BatchGetCancellations',
+            orders_dot_v1_dot_orders__pb2.BatchGetCancellationsRequest.SerializeToString,
+            orders_dot_v1_dot_orders__pb2.BatchGetCancellationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

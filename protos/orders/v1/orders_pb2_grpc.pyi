@@ -67,6 +67,11 @@ class OrdersServiceStub:
     May be repeated: a cancelled order answers as it is. With `unused_only` it cancels what nobody used of an order that is
     partly in use; the order stays COMPLETED then.
     """
+    BatchGetCancellations: _grpc.UnaryUnaryMultiCallable[_orders_pb2.BatchGetCancellationsRequest, _orders_pb2.BatchGetCancellationsResponse]
+    """What CancelOrder would do to each order now and what would be refunded, by the provider's own validation; changes nothing.
+    It asks the provider two to thirty times for each order, so orders that it did not get to in time are UNKNOWN. Unknown
+    ids and orders of other customers are left out.
+    """
     ApplyEvents: _grpc.UnaryUnaryMultiCallable[_events_pb2.ApplyEventsRequest, _events_pb2.ApplyEventsResponse]
     """Takes in what callbacks of the provider tell, each on its own; repeatable, in any order. Service role key only."""
     WatchOrder: _grpc.UnaryStreamMultiCallable[_orders_pb2.WatchOrderRequest, _orders_pb2.WatchOrderResponse]
@@ -143,6 +148,11 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     provider allows. FAILED_PRECONDITION (ORDER_IN_USE, ORDER_NOT_CANCELLABLE, ...) leaves it as it was.
     May be repeated: a cancelled order answers as it is. With `unused_only` it cancels what nobody used of an order that is
     partly in use; the order stays COMPLETED then.
+    """
+    BatchGetCancellations: _aio.UnaryUnaryMultiCallable[_orders_pb2.BatchGetCancellationsRequest, _orders_pb2.BatchGetCancellationsResponse]  # type: ignore[assignment]
+    """What CancelOrder would do to each order now and what would be refunded, by the provider's own validation; changes nothing.
+    It asks the provider two to thirty times for each order, so orders that it did not get to in time are UNKNOWN. Unknown
+    ids and orders of other customers are left out.
     """
     ApplyEvents: _aio.UnaryUnaryMultiCallable[_events_pb2.ApplyEventsRequest, _events_pb2.ApplyEventsResponse]  # type: ignore[assignment]
     """Takes in what callbacks of the provider tell, each on its own; repeatable, in any order. Service role key only."""
@@ -259,6 +269,17 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         provider allows. FAILED_PRECONDITION (ORDER_IN_USE, ORDER_NOT_CANCELLABLE, ...) leaves it as it was.
         May be repeated: a cancelled order answers as it is. With `unused_only` it cancels what nobody used of an order that is
         partly in use; the order stays COMPLETED then.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchGetCancellations(
+        self,
+        request: _orders_pb2.BatchGetCancellationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orders_pb2.BatchGetCancellationsResponse, _abc.Awaitable[_orders_pb2.BatchGetCancellationsResponse]]:
+        """What CancelOrder would do to each order now and what would be refunded, by the provider's own validation; changes nothing.
+        It asks the provider two to thirty times for each order, so orders that it did not get to in time are UNKNOWN. Unknown
+        ids and orders of other customers are left out.
         """
 
     @_abc_1.abstractmethod

@@ -20,6 +20,10 @@ ALL_CALLS: list[tuple[str, Make]] = [
     ("ListOrders", lambda _: orders_pb2.ListOrdersRequest()),
     ("ListOrderAssignments", lambda i: orders_pb2.ListOrderAssignmentsRequest(order_id=i)),
     ("CancelOrder", lambda i: orders_pb2.CancelOrderRequest(order_id=i)),
+    (
+        "BatchGetCancellations",
+        lambda i: orders_pb2.BatchGetCancellationsRequest(order_ids=[i]),
+    ),
     ("WatchOrder", lambda i: orders_pb2.WatchOrderRequest(order_id=i)),
     ("ApplyEvents", lambda _: events_pb2.ApplyEventsRequest()),
     (

@@ -178,6 +178,12 @@ def test_a_customer_may_ask_for_all_at_once() -> None:
     assert COST_CUSTOMER / 3 < of(everything) < COST_CUSTOMER
 
 
+def test_a_customer_may_ask_what_could_be_cancelled_of_some_twenty_orders() -> None:
+    asked = "{ myOrders(first: %d) { id cancellation { extent code bundles { iccid refund } } } }"
+    assert of(asked % 20) < COST_CUSTOMER
+    assert of(asked % 21) > COST_CUSTOMER
+
+
 def test_fragments_of_fragments_are_refused_before_they_are_added_up() -> None:
     chain = " ".join(f"fragment F{n} on Query {{ {f'...F{n + 1} ' * 10} }}" for n in range(60))
     document = parse(f"{{ ...F0 }} {chain} fragment F60 on Query {{ regions {{ name }} }}")

@@ -1,0 +1,125 @@
+"""Asks the provider which bundles of an order it would take back, and what it would refund."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from kit.db import Database
+from kit.errors import Failure, Kind
+from kit.provider import Priority
+from services.orders import revocations
+from services.orders.cancellable import check_unused, in_use, not_taken_back
+from services.orders.datasource import OrdersDataSource
+from services.orders.order import DeliveredESIM, Order, Refund, Revocation
+from services.orders.provider_order import REVOKED_STATE, BundleOnESIM, read_refund
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The order's bundles that the provider shows on `wanted` eSIMs that were not cancelled before."""
+
+    bundles: Sequence[tuple[Revocation, BundleOnESIM]]
+    wanted: int
+
+    def whole(self) -> Sequence[tuple[Revocation, BundleOnESIM]]:
+        """All of them; raises Failure REFUSED unless nobody has used any."""
+        check_unused([bundle for _, bundle in self.bundles], self.wanted)
+        return self.bundles
+
+    def unused(self) -> Sequence[tuple[Revocation, BundleOnESIM]]:
+        """Those that nobody has used; raises Failure REFUSED (ORDER_IN_USE) if there are none."""
+        found = [(r, b) for r, b in self.bundles if b.unused or b.state == REVOKED_STATE]
+        if not found:
+            raise in_use()
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How a bundle would be taken back; `refund` is None where the provider doesn't say."""
+
+    revocation: Revocation
+    to_balance: bool
+    refund: Refund | None
+
+
+class Examination:
+    """Reads only: nothing that it asks the provider changes anything there."""
+
+    def __init__(self, database: Database, datasource: OrdersDataSource) -> None:
+        self._database = database
+        self._datasource = datasource
+
+    async def held(self, order: Order, esims: Sequence[DeliveredESIM]) -> Held:
+        """What is left of an order at the provider.
+
+        Raises Failure REFUSED (ORDER_NOT_CANCELLABLE) for an eSIM that the provider doesn't show.
+        """
+        async with self._database.system() as connection:
+            known = await revocations.list_revocations(connection, order.id)
+        done = {r.iccid for r in known if r.state == "REVOKED"}  # by an attempt that went halfway
+        left = [esim.iccid for esim in esims if esim.iccid not in done]
+        found = await asyncio.gather(*(self._bundles(order, iccid) for iccid in left))
+        return Held(
+            [
+                (Revocation(iccid, b.assignment_id, b.bundle_name, "PLANNED", None), b)
+                for iccid, bundles in zip(left, found, strict=True)
+                for b in bundles
+            ],
+            len(left),
+        )
+
+    async def _bundles(self, order: Order, iccid: str) -> list[BundleOnESIM]:
+        try:
+            bundles = await self._datasource.get_bundles(iccid)
+        except Failure as failure:
+            if failure.kind not in (Kind.REFUSED, Kind.NOT_FOUND):
+                raise
+            raise not_taken_back() from failure
+        return [b for b in bundles if b.belongs_to(order.provider_reference or "")]
+
+    async def choose(
+        self,
+        bundles: Sequence[tuple[Revocation, BundleOnESIM]],
+        priority: Priority = Priority.WRITE,
+    ) -> list[Choice]:
+        """Ask the provider what revoking each bundle would refund, the balance before the inventory.
+
+        Raises Failure REFUSED (ORDER_NOT_CANCELLABLE) if it takes one of them back in no way.
+        """
+        return list(await asyncio.gather(*(self._choose(r, b, priority) for r, b in bundles)))
+
+    async def _choose(
+        self, revocation: Revocation, bundle: BundleOnESIM, priority: Priority
+    ) -> Choice:
+        """Where nothing comes back the bundle is taken off all the same: that is what was asked for.
+
+        A bundle that is revoked already counts as begun, so that its refund is looked up.
+        """
+        if bundle.state == REVOKED_STATE:
+            return Choice(replace(revocation, state="STARTED"), to_balance=False, refund=None)
+        accepted: bool | None = None
+        refusal: Failure | None = None
+        for to_balance in (True, False):
+            try:
+                words = await self._datasource.cancel_order(
+                    revocation.iccid,
+                    revocation.bundle_name,
+                    revocation.assignment_id,
+                    to_balance=to_balance,
+                    validate=True,
+                    priority=priority,
+                )
+            except Failure as failure:
+                if failure.kind is not Kind.REFUSED:
+                    raise
+                refusal = failure
+                continue
+            # The text of a validate is not documented: silence about refunds is no "no".
+            refund = read_refund(words)
+            if refund is not Refund.NONE:
+                return Choice(revocation, to_balance, refund)
+            accepted = to_balance
+        if accepted is None:
+            raise not_taken_back() from refusal
+        return Choice(revocation, accepted, Refund.NONE)

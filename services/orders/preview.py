@@ -1,0 +1,105 @@
+"""What could be cancelled of an order now, and what would be refunded: the answer before the deed."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+from kit.errors import Failure, Kind
+from kit.provider import Priority
+from services.orders.cancellable import check_cancellable
+from services.orders.examine import Choice, Examination
+from services.orders.order import DeliveredESIM, Order, OrderStatus, Refund
+from services.orders.provider_order import MOST_PLACES
+
+
+class Extent(StrEnum):
+    """How much of an order can be cancelled; UNKNOWN: the provider could not be asked in time."""
+
+    WHOLE = "WHOLE"
+    UNUSED_PART = "UNUSED_PART"
+    NOTHING = "NOTHING"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What CancelOrder would do; `code` and `words` say why not with the whole order."""
+
+    extent: Extent
+    code: str = ""
+    words: str = ""
+    choices: Sequence[Choice] = field(default=())
+
+    def refunded(self, order: Order) -> Decimal:
+        """What would come back to the balance, in the order's currency."""
+        to_balance = sum(choice.refund is Refund.BALANCE for choice in self.choices)
+        return round(order.total_price * to_balance / order.quantity, MOST_PLACES)
+
+
+# Orders that are examined at a time: each takes two to thirty calls of the provider.
+MOST_AT_ONCE = 5
+LATE = Offer(
+    Extent.UNKNOWN,
+    "DEADLINE_EXCEEDED",
+    "The provider did not answer in time; ask again, for fewer orders at once",
+)
+ENDED = Offer(Extent.NOTHING, "ORDER_CANCELLED", "This order was cancelled already")
+UNDER_WAY = Offer(
+    Extent.NOTHING,
+    "CANCELLATION_UNDER_WAY",
+    "This order is being cancelled; look at its status again soon",
+)
+
+
+class Previews:
+    """Computes offers by the rules of Cancellation, with reads and validations only."""
+
+    def __init__(self, examination: Examination) -> None:
+        self._examination = examination
+        self._places = asyncio.Semaphore(MOST_AT_ONCE)
+
+    async def offers(
+        self, orders: Mapping[UUID, tuple[Order, Sequence[DeliveredESIM]]], seconds: float
+    ) -> dict[UUID, Offer]:
+        """An offer for each order; UNKNOWN for those whose answer takes longer than `seconds`."""
+        tasks = {
+            order_id: asyncio.create_task(self._offer(order, esims))
+            for order_id, (order, esims) in orders.items()
+        }
+        try:
+            if tasks:
+                await asyncio.wait(tasks.values(), timeout=seconds)
+        finally:
+            late = [task for task in tasks.values() if not task.done()]
+            for task in late:
+                task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        return {id_: LATE if task in late else task.result() for id_, task in tasks.items()}
+
+    async def _offer(self, order: Order, esims: Sequence[DeliveredESIM]) -> Offer:
+        """Never raises a Failure: one order must not hide the answers for the others."""
+        if order.status in (OrderStatus.CANCELLED, OrderStatus.REFUNDED):
+            return ENDED
+        if order.cancel_requested_at is not None:
+            return UNDER_WAY
+        try:
+            check_cancellable(order)
+            async with self._places:
+                return await self._examined(order, esims)
+        except Failure as failure:
+            extent = Extent.NOTHING if failure.kind is Kind.REFUSED else Extent.UNKNOWN
+            return Offer(extent, failure.reason, failure.message)
+
+    async def _examined(self, order: Order, esims: Sequence[DeliveredESIM]) -> Offer:
+        held = await self._examination.held(order, esims)
+        try:
+            choices = await self._examination.choose(held.whole(), Priority.READ)
+        except Failure as failure:
+            if failure.kind is not Kind.REFUSED:
+                raise
+            part = await self._examination.choose(held.unused(), Priority.READ)
+            return Offer(Extent.UNUSED_PART, failure.reason, failure.message, part)
+        return Offer(Extent.WHOLE, choices=choices)
