@@ -157,7 +157,7 @@ async def test_what_could_be_cancelled_is_asked_once_for_all_orders_and_only_whe
 async def test_a_reached_limit_is_data_with_the_seconds_to_wait(
     gateway: Gateway, ann: Client
 ) -> None:
-    gateway.orders.failures["CreateOrder"] = Failure(
+    gateway.orders.answers["CreateOrder"] = Failure(
         Kind.REFUSED, "PURCHASE_LIMIT_CUSTOMER_HOUR_ORDERS", "Wait.", retry_after=61.0
     )
     answer = await ann.ask(

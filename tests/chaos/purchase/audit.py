@@ -1,14 +1,25 @@
 """Compares the books one by one; values in, findings out."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
 
 from tests.chaos.purchase.books import Charge, Recorded
 from tests.chaos.purchase.buyers import Heard
 
 # What customers are shown of an order that an operator has to settle.
 SHOWN = {"NEEDS_REVIEW": "PROCESSING"}
+# What a purchase with a limit may be refused for before it is recorded, when the provider confirms its
+# price: the price, or the provider's own refusal, which is one of the faults. Any other is ours.
+REFUSALS = frozenset({"PRICE_CHANGED", "NOT_SOLD_NOW"})
+# How long before its first attempt an order's price may have been confirmed (Settings.price_holds), and
+# a second for the clocks.
+CONFIRMED_BEFORE = timedelta(seconds=4)
+# The default of ORDERS_PRICE_TOLERANCE_PERCENT.
+TOLERANCE = Decimal("0.02")
+Lowest = Callable[[str, datetime, datetime], Decimal | None]
 Seen = Mapping[str, tuple[str, frozenset[str]]]
 
 
@@ -26,8 +37,12 @@ def audit(
     orders: Sequence[Recorded],
     heard: Mapping[str, Heard],
     seen: Seen,
+    lowest: Lowest,
 ) -> list[Finding]:
-    """All rules; `heard` is by idempotency key, `seen` by order id."""
+    """All rules; `heard` is by idempotency key, `seen` by order id.
+
+    `lowest` gives the lowest price of a bundle that may have held between two moments.
+    """
     completed = [o for o in orders if o.status == "COMPLETED"]
     failed = [o for o in orders if o.status == "FAILED"]
     return [
@@ -35,6 +50,11 @@ def audit(
             "every charge belongs to exactly one order", len(charges), _owners(charges, orders)
         ),
         Finding("every order that was charged paid exactly its price", *_prices(charges, orders)),
+        Finding(
+            "no limit was exceeded by a price that held before the attempt",
+            *_limits(orders, lowest),
+        ),
+        Finding("every charge above the expected price is an incident", *_incidents(orders)),
         Finding(
             "every COMPLETED order has exactly its eSIMs, in both services",
             len(completed),
@@ -102,6 +122,38 @@ def _prices(charges: Sequence[Charge], orders: Sequence[Recorded]) -> tuple[int,
     return len(owning), broken
 
 
+def _limits(orders: Sequence[Recorded], lowest: Lowest) -> tuple[int, list[str]]:
+    """The provider takes no limit: a price that rises after it was confirmed is charged all the same."""
+    limited = [o for o in orders if o.reference and o.max_price is not None]
+    broken = []
+    for order in limited:
+        if order.max_price is None or order.total <= order.max_price * order.quantity:
+            continue
+        began = order.placed_at
+        held = lowest(order.bundle, began - CONFIRMED_BEFORE, began) if began else None
+        if held is None or held > order.max_price:
+            broken.append(
+                f"{order.id}: {order.quantity} {order.bundle} for {order.total}, above"
+                f" {order.max_price} each; it cost {held} or more when it was confirmed"
+            )
+    return len(limited), broken
+
+
+def _incidents(orders: Sequence[Recorded]) -> tuple[int, list[str]]:
+    broken = []
+    placed = [o for o in orders if o.reference and o.unit is not None]
+    for order in placed:
+        expected = (order.unit or Decimal()) * order.quantity
+        allowed = expected * (1 if order.max_price is not None else 1 + TOLERANCE)
+        above = order.total - expected if order.total > allowed else None
+        if order.charged_above != above:
+            broken.append(
+                f"{order.id}: expected {expected}, charged {order.total}, recorded as"
+                f" {order.charged_above} above"
+            )
+    return len(placed), broken
+
+
 def _deliveries(charges: Sequence[Charge], completed: Sequence[Recorded]) -> list[str]:
     given = {c.reference: c.iccids for c in charges}
     broken = []
@@ -138,10 +190,20 @@ def _keys(orders: Sequence[Recorded], heard: Mapping[str, Heard]) -> tuple[int, 
     broken = [
         f"{key}: told of {len(told.order_ids)} orders {told.refused}, recorded are {len(of_key[key])}"
         for key, told in heard.items()
-        if len(of_key[key]) != 1 or told.order_ids != of_key[key] or told.refused
+        if not _answered(told, of_key[key])
     ]
     strangers = of_key.keys() - heard.keys()
     return len(heard), broken + [f"{key} is nobody's key" for key in strangers]
+
+
+def _answered(told: Heard, recorded: set[str]) -> bool:
+    """True if the buyer was answered with the one order of the key.
+
+    Of two requests with one key at once, one may be refused and the other recorded.
+    """
+    if told.refused in REFUSALS:
+        return len(recorded) <= 1 and told.order_ids <= recorded
+    return len(recorded) == 1 and told.order_ids == recorded and not told.refused
 
 
 def _shown(orders: Sequence[Recorded], heard: Mapping[str, Heard], seen: Seen) -> list[str]:
@@ -154,6 +216,6 @@ def _shown(orders: Sequence[Recorded], heard: Mapping[str, Heard], seen: Seen) -
             shown, its = seen.get(order.id, ("nothing", frozenset()))
             broken.append(f"{order.id} is {order.status}, shown {shown} with {len(its)} eSIMs")
         told = heard.get(order.key or "")
-        if told is not None and told.status != status:
+        if told is not None and told.order_ids and told.status != status:
             broken.append(f"{order.id} is {order.status}, its buyer last heard {told.status}")
     return broken

@@ -1,6 +1,7 @@
 """Both sides' books after a run: what the sandbox charged, and what our tables and customers say."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from tests.chaos.purchase.machine import Machine
@@ -9,7 +10,10 @@ ORDERS = """
 select o.id::text as id, o.idempotency_key as key, o.customer_id::text as customer, o.status,
     o.provider_reference as reference, o.total_price as total, o.bundle_name as bundle, o.quantity,
     array(select e.iccid from orders.order_esims e where e.order_id = o.id) as delivered,
-    o.target_iccid as target, o.failure_reason as failure,
+    o.target_iccid as target, o.failure_reason as failure, o.unit_price as unit,
+    o.max_price as max_price, o.charged_above as charged_above,
+    (select max(a.started_at) from orders.order_attempts a
+     where a.order_id = o.id and a.outcome = 'PLACED') as placed_at,
     array(select e.iccid from esims.esims e
           where e.customer_id = o.customer_id and (e.order_id = o.id or e.iccid in (
               select d.iccid from orders.order_esims d
@@ -51,6 +55,10 @@ class Recorded:
     open_attempts: int
     target: str | None = None
     failure: str = ""
+    unit: Decimal | None = None  # the price that it expected, for one
+    max_price: Decimal | None = None
+    charged_above: Decimal | None = None
+    placed_at: datetime | None = None  # when the attempt that bought it began
 
     @property
     def outcome(self) -> str:

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import aiohttp
@@ -11,7 +12,7 @@ import aiohttp
 from tests.chaos.purchase.machine import Machine
 from tests.chaos.purchase.wishes import Manner, Plan, Wish
 
-PLANS = "{ dataPlans(first: 200) { id name price } }"
+PLANS = "{ dataPlans(first: 200) { id name price priceExact } }"
 BUY = """mutation($plan: ID!, $input: PurchaseInput!) {
   purchaseESIM(planId: $plan, input: $input) { success code error order { id status } } }"""
 LOOK = "query($id: ID!) { orderDetails(id: $id) { id status } }"
@@ -78,7 +79,10 @@ class Buyers:
             if len(found) >= count:
                 found.sort(key=lambda plan: (plan["price"], plan["name"]))
                 apart = len(found) // count
-                return [Plan(p["id"], p["name"]) for p in found[: count * apart : apart]]
+                return [
+                    Plan(p["id"], p["name"], Decimal(p["priceExact"]))
+                    for p in found[: count * apart : apart]
+                ]
             await asyncio.sleep(FIRST_PAUSE)
 
     async def first_esim(self, customer: int) -> str:
@@ -153,6 +157,7 @@ class Buyers:
             "quantity": wish.quantity,
             "idempotencyKey": wish.key,
             "esimId": wish.esim_id,
+            "maxPrice": None if wish.max_price is None else float(wish.max_price),
         }
         answer = await self._ask(wish.customer, BUY, plan=wish.plan.id, input=wanted)
         result = answer["purchaseESIM"]

@@ -28,6 +28,11 @@ class Report:
         """Whether every rule held."""
         return not any(finding.broken for finding in self.findings)
 
+    def looked_at(self, rule: str) -> int:
+        """How many things were held against the rule that has these words in it."""
+        (finding,) = [f for f in self.findings if rule in f.rule]
+        return finding.looked_at
+
     def broken(self, rule: str) -> Sequence[str]:
         """What broke the rule that has these words in it."""
         (finding,) = [f for f in self.findings if rule in f.rule]

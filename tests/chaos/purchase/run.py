@@ -13,6 +13,7 @@ from tests.chaos.purchase import machine as machines
 from tests.chaos.purchase.audit import Finding, audit
 from tests.chaos.purchase.buyers import Buyers
 from tests.chaos.purchase.machine import Machine
+from tests.chaos.purchase.market import Market
 from tests.chaos.purchase.report import Report
 
 Say = Callable[[str], None]
@@ -57,6 +58,7 @@ class Shop:
     plans: list[wishes.Plan]
     owned: list[wishes.Owned]
     say: Say
+    market: Market
     began: float = field(default_factory=time.monotonic)
     kills_wanted: int = 0
     kills: Counter[str] = field(default_factory=Counter)
@@ -79,7 +81,10 @@ class Shop:
         self.buying += [asyncio.create_task(self.buyers.buy(wish)) for wish in wanted]
         telling = asyncio.create_task(self._tell(answered, orders))
         try:
-            async with asyncio.timeout(BOUND + BOUND_OF_ORDER * orders + BOUND_OF_KILL * kills):
+            async with (
+                self.market.moving(self.plans, random.Random(seed)),
+                asyncio.timeout(BOUND + BOUND_OF_ORDER * orders + BOUND_OF_KILL * kills),
+            ):
                 self.kills += await killer.kill_all(planned, self.machine, self.buyers, answered)
                 async with self.buyers.progress:
                     await self.buyers.progress.wait_for(
@@ -127,7 +132,7 @@ class Shop:
         killed = self.kills.total()
         own_ends = [m.program.name for m in self.machine.mortals.values() if m.own_ends]
         return [
-            *audit(charges, orders, self.buyers.heard, seen),
+            *audit(charges, orders, self.buyers.heard, seen, self.market.lowest),
             Finding(
                 "as many kills as asked for",
                 self.kills_wanted,
@@ -158,4 +163,4 @@ async def shop(*, broken: bool = False, say: Say = lambda text: None) -> AsyncIt
         first = wishes.first(plans, CUSTOMERS)
         await asyncio.gather(*(buyers.buy(wish) for wish in first))
         owned = [wishes.Owned(await buyers.first_esim(wish.customer), wish.plan) for wish in first]
-        yield Shop(machine, buyers, plans, owned, say)
+        yield Shop(machine, buyers, plans, owned, say, Market(machine))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.chaos.purchase.audit import audit
 from tests.chaos.purchase.books import Charge, Recorded
 from tests.chaos.purchase.buyers import Heard
+from tests.chaos.purchase.market import Move, lowest
 
 CHARGE = Charge("ref-1", Decimal("2.20"), "esim_1GB_7D_GB_V2", 2, frozenset({"8944001", "8944002"}))
 ORDER = Recorded(
@@ -29,11 +31,16 @@ FAILED = replace(
 )
 
 
+def steady(bundle: str, since: datetime, until: datetime) -> Decimal | None:
+    """The price that held all the time."""
+    return Decimal("1.10")
+
+
 def broken(charges: Sequence[Charge], orders: Sequence[Recorded]) -> list[str]:
     """The rules that don't hold, when the buyers heard and see what is recorded."""
     heard = {o.key or "": Heard({o.id}, o.status) for o in orders}
     seen = {o.id: (o.status, frozenset(o.registered)) for o in orders}
-    return [f.rule for f in audit(charges, orders, heard, seen) if f.broken]
+    return [f.rule for f in audit(charges, orders, heard, seen, steady) if f.broken]
 
 
 def test_books_that_agree_break_no_rule() -> None:
@@ -115,14 +122,14 @@ def test_two_orders_of_one_key_are_found() -> None:
     twin = replace(FAILED, key="key-1")
     heard = {"key-1": Heard({"order-1", "order-2"}, "COMPLETED")}
     seen = {o.id: (o.status, frozenset(o.registered)) for o in (ORDER, twin)}
-    found = [f.rule for f in audit([CHARGE], [ORDER, twin], heard, seen) if f.broken]
+    found = [f.rule for f in audit([CHARGE], [ORDER, twin], heard, seen, steady) if f.broken]
     assert "every key is one order, and was always answered with it" in found
 
 
 def test_a_customer_who_sees_something_else_is_found() -> None:
     heard = {"key-1": Heard({"order-1"}, "COMPLETED")}
     for seen in ({}, {"order-1": ("COMPLETED", frozenset({"8944001"}))}):
-        found = [f.rule for f in audit([CHARGE], [ORDER], heard, seen) if f.broken]
+        found = [f.rule for f in audit([CHARGE], [ORDER], heard, seen, steady) if f.broken]
         assert found == ["customers see exactly what is in the tables"]
 
 
@@ -130,5 +137,58 @@ def test_an_order_for_an_operator_is_found() -> None:
     in_review = replace(FAILED, status="NEEDS_REVIEW", open_attempts=1)
     heard = {"key-2": Heard({"order-2"}, "PROCESSING")}
     seen: dict[str, tuple[str, frozenset[str]]] = {"order-2": ("PROCESSING", frozenset())}
-    found = [f.rule for f in audit([], [in_review], heard, seen) if f.broken]
+    found = [f.rule for f in audit([], [in_review], heard, seen, steady) if f.broken]
     assert found == ["no order needs an operator"]
+
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_a_limit_that_a_known_price_exceeded_is_found() -> None:
+    above = replace(ORDER, unit=Decimal("1.10"), max_price=Decimal(1), placed_at=AT)
+    assert broken([CHARGE], [above]) == [
+        "no limit was exceeded by a price that held before the attempt"
+    ]
+    # The price rose after it was confirmed: an incident, and no fault of ours.
+    rose = replace(above, unit=Decimal("0.90"), charged_above=Decimal("0.40"))
+    heard, seen = {}, {rose.id: (rose.status, frozenset(rose.registered))}
+    heard["key-1"] = Heard({rose.id}, rose.status)
+    found = audit([CHARGE], [rose], heard, seen, lambda *_: Decimal("0.90"))
+    assert [f.rule for f in found if f.broken] == []
+
+
+def test_an_incident_that_was_not_recorded_is_found() -> None:
+    silent = replace(ORDER, unit=Decimal("1.00"))
+    assert broken([CHARGE], [silent]) == ["every charge above the expected price is an incident"]
+    assert broken([CHARGE], [replace(silent, charged_above=Decimal("0.20"))]) == []
+    within = replace(ORDER, unit=Decimal("1.09"))
+    assert broken([CHARGE], [within]) == []
+    assert broken([CHARGE], [replace(within, max_price=Decimal(5))]) == [
+        "every charge above the expected price is an incident"
+    ]
+
+
+def test_a_refusal_at_confirming_the_price_needs_no_order_and_any_other_does() -> None:
+    for code, rules in (
+        ("PRICE_CHANGED", []),
+        ("NOT_SOLD_NOW", []),
+        ("PLAN_UNAVAILABLE", ["every key is one order"]),
+    ):
+        heard = {"key-9": Heard(refused=code)}
+        found = audit([], [], heard, {}, steady)
+        assert [f.rule.partition(",")[0] for f in found if f.broken] == rules
+
+
+def test_the_lowest_price_is_of_every_move_that_may_have_held() -> None:
+    second = timedelta(seconds=1)
+    moves = [
+        Move(Decimal(price), AT + start * second, AT + (start + 1) * second)
+        for price, start in (("1", 0), ("3", 10), ("2", 20))
+    ]
+    assert lowest(moves, AT + 5 * second, AT + 6 * second) == 1
+    assert lowest(moves, AT + 11 * second, AT + 12 * second) == 1  # it may have been set at the end
+    assert lowest(moves, AT + 12 * second, AT + 15 * second) == 3
+    assert lowest(moves, AT + 12 * second, AT + 20 * second) == 2
+    assert lowest(moves, AT + 90 * second, AT + 99 * second) == 2
+    assert lowest(moves, AT - second, AT + second) is None
+    assert lowest([], AT, AT) is None

@@ -11,6 +11,7 @@ async def test_nothing_is_bought_twice_or_lost_whatever_breaks() -> None:
     assert report.holds, str(report)
     assert report.kills.total() == 9
     assert report.outcomes["COMPLETED"] > 30
+    assert report.looked_at("no limit was exceeded") > 5
 
 
 async def test_a_service_that_buys_again_when_in_doubt_is_found_out() -> None:

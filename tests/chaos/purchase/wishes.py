@@ -3,10 +3,14 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from enum import Enum
 
 # Few eSIMs get many top-ups: equal ones at the same time are what can be mixed up.
 SHARE_OF_TOP_UPS = 0.15
+# Limits of price, in multiples of what the catalogue shows: prices move below, between and above them.
+SHARE_WITH_LIMIT = 0.4
+LIMITS = (Decimal(1), Decimal("1.2"), Decimal(2))
 
 
 class Manner(Enum):
@@ -27,6 +31,7 @@ class Plan:
 
     id: str
     name: str
+    price: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ class Wish:
     manner: Manner
     hangs_up_after: float = 0.0  # seconds, of an impatient buyer
     esim_id: str | None = None
+    max_price: Decimal | None = None
 
 
 def first(plans: Sequence[Plan], customers: int) -> list[Wish]:
@@ -79,7 +85,9 @@ def _one(key: str, plans: Sequence[Plan], owned: Sequence[Owned], chance: random
         manner=chance.choices(list(Manner), weights=(90, 5, 5))[0],
         hangs_up_after=chance.uniform(0.01, 0.2),
     )
-    if chance.random() >= SHARE_OF_TOP_UPS:
-        return wish
-    mine = owned[customer]
-    return replace(wish, plan=mine.plan, quantity=1, esim_id=mine.esim_id)
+    if chance.random() < SHARE_OF_TOP_UPS:
+        mine = owned[customer]
+        wish = replace(wish, plan=mine.plan, quantity=1, esim_id=mine.esim_id)
+    if chance.random() < SHARE_WITH_LIMIT:
+        wish = replace(wish, max_price=wish.plan.price * chance.choice(LIMITS))
+    return wish

@@ -1,4 +1,4 @@
-"""What could be cancelled of an order, and refunded, is told without changing anything."""
+"""What could be cancelled of an order, and refunded, can be asked without changing anything."""
 
 from decimal import Decimal
 from typing import Any
@@ -37,6 +37,7 @@ async def use_one(shop: Shop, order: orders_pb2.Order) -> None:
     iccid = next(
         a.iccid for a in shop.sandbox.world.assignments if a.reference.startswith(order.reference)
     )
+    await shop.control(f"esims/{iccid}/install")
     await shop.control(f"esims/{iccid}/use-data", megabytes=10)
 
 
