@@ -61,7 +61,7 @@ class Charges:
         return placed.total - expected if placed.total > allowed else None
 
 
-def words(order: Order) -> str:
+def status_reason(order: Order) -> str:
     """What the customer reads about a charge above the expected price; empty if there was none."""
     if order.charged_above is None:
         return ""

@@ -101,7 +101,7 @@ def offer_to_proto(order: Order, offer: Offer) -> orders_pb2.OrderCancellation:
         order_id=str(order.id),
         extent=SHOWN_EXTENT[offer.extent],
         code=offer.code,
-        message=offer.words,
+        message=offer.message,
         bundles=[
             orders_pb2.RevokedAssignment(
                 iccid=choice.revocation.iccid,

@@ -26,11 +26,11 @@ class Extent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What CancelOrder would do; `code` and `words` say why not with the whole order."""
+    """What CancelOrder would do; `code` and `message` say why not with the whole order."""
 
     extent: Extent
     code: str = ""
-    words: str = ""
+    message: str = ""
     choices: Sequence[Choice] = field(default=())
 
     def refunded(self, order: Order) -> Decimal:

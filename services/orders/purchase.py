@@ -196,7 +196,7 @@ class Purchase:
     async def _complete(self, work: Work) -> Pause | None:
         reasons = [
             order.WORDS_REASSIGNED if work.order.reassigned else "",
-            charges.words(work.order),
+            charges.status_reason(work.order),
         ]
         words = " ".join(filter(None, reasons))
         await work.step("completed", status=OrderStatus.COMPLETED, reason=words)

@@ -47,7 +47,7 @@ async def test_so_many_orders_and_no_more(shop: Shop, scope: str, window: str) -
             await buying(shop, orders, bob, "1")
         else:
             assert (await refusal(buying(shop, orders, bob, "1"))).reason == failure.reason
-        # What is older than the window doesn't count, and it was said when that is.
+        # What is older than the window doesn't count, and the refusal named the moment.
         await shop.databases.admin.execute(
             "update orders.esim_orders set created_at = created_at - $1::float8 * interval '1 second'",
             float(failure.retry_after or 0),
