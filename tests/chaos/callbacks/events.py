@@ -10,8 +10,13 @@ from typing import Any
 from tests.chaos.callbacks.subjects import Awaited, Cast, OnESIM, Role, Subject
 
 COUNTRIES = (("FR", "France"), ("DE", "Germany"), ("ES", "Spain"), ("IT", "Italy"))
-# Of a hundred callbacks so many are about the balance, and so many are nothing known.
-BALANCE_SHARE, STRANGE_SHARE = 2, 1
+# Of a hundred callbacks so many are about the balance, so many are nothing known, and so many are about
+# eSIMs and orders that were not sold here.
+BALANCE_SHARE, STRANGE_SHARE, FOREIGN_SHARE = 2, 1, 1
+# A range of ICCIDs that the sandbox gives nobody.
+FOREIGN_ICCID = "89990000{:011d}"
+# What programs write where they have no date.
+ZERO_TIME, NEVER, FUTURE = "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2099-01-01T00:00:00Z"
 # One in so many names its ICCID as a JSON number, as one page of the provider's guide does.
 AS_NUMBER = 6
 # Of a number that was kept as a float so many digits are right.
@@ -48,12 +53,15 @@ class Story:
         """
         told = [callback for subject in self.cast.esims for callback in self._of_esim(subject)]
         told += [callback for order in self.cast.orders for callback in self._of_order(order)]
+        told += [callback for iccid in self.cast.late_iccids for callback in self._of_late(iccid)]
+        told += [Callback(self.foreign(n)) for n in range(foreign_count(count))]
         told += [Callback(self._balance(n)) for n in range(count * BALANCE_SHARE // 100 + 5)]
         told += [Callback(self._strange(n)) for n in range(count * STRANGE_SHARE // 100 + 3)]
         if len(told) > count:
             raise ValueError(f"the stories alone are {len(told)} callbacks: ask for more")
         used = {callback.body for callback in told}
-        users = [s for s in self.cast.esims if s.role not in (Role.IDLE, Role.AMBIGUOUS)]
+        quiet = (Role.IDLE, Role.AMBIGUOUS, Role.ODD)
+        users = [s for s in self.cast.esims if s.role not in quiet]
         while len(told) < count:
             subject = self.chance.choice(users)
             bundle = self.chance.choice(subject.bundles)
@@ -75,6 +83,9 @@ class Story:
             return
         if subject.role is Role.IDLE:
             yield Callback(self._dated("esim.deletion_scheduled", iccid, days=7))
+            return
+        if subject.role is Role.ODD:
+            yield from self._odd(subject)
             return
         yield Callback(self._of(iccid, {"alertType": "FirstAttachment"}))
         yield from self._in_order([self._country(iccid, place) for place in COUNTRIES[:3]])
@@ -115,6 +126,44 @@ class Story:
             ("bundle.expired", {"bundle_name": first.name}),
         ):
             yield Callback(_json({"event": event, "data": {"iccid": iccid, **data}}))
+
+    def _odd(self, subject: Subject) -> Iterator[Callback]:
+        """Dates that can't be, and quantities in other units than bytes."""
+        iccid, (first, second) = subject.iccid, subject.bundles
+        minutes: dict[str, Any] = {"id": first.assignment, "name": first.name, "unit": "minutes"}
+        minutes |= {"initialQuantity": 100, "remainingQuantity": 0, "unlimited": False}
+        yield Callback(self._of(iccid, {"alertType": "Utilisation", "bundle": minutes}))
+        megabytes: dict[str, Any] = {"id": second.assignment, "name": second.name, "unit": "MB"}
+        megabytes |= {"initialQuantity": second.initial // 10**6, "remainingQuantity": 600}
+        megabytes |= {"unlimited": False, "startTime": ZERO_TIME, "endTime": NEVER}
+        yield Callback(self._of(iccid, {"alertType": "Utilisation", "bundle": megabytes}))
+        profile = {"profileStatus": "Downloaded", "timestamp": ZERO_TIME}
+        yield Callback(self._of(iccid, profile))
+        yield Callback(self._of(iccid, {"alertType": "SMSFailed", "timestamp": FUTURE}))
+        announced = {"date": NEVER, "event": "esim.deletion_scheduled", "iccid": iccid}
+        yield Callback(_json(announced))
+        # The future is not believed: it was assigned when it came, and so after the other one.
+        for code, date in (("PAST", self._time(minutes=5)), ("FUTURE", FUTURE)):
+            data = {"iccid": iccid, "qr_code": f"LPA:1$rsp.example.com${code}"}
+            event = {"event": "esim.assigned", "data": data | {"assigned_date": date}}
+            yield Callback(_json(event))
+
+    def _of_late(self, iccid: str) -> Iterator[Callback]:
+        yield Callback(self._of(iccid, {"alertType": "FirstAttachment"}))
+        yield from self._in_order([self._country(iccid, place) for place in COUNTRIES[:2]])
+        at = self._time(minutes=self.chance.randrange(600))
+        yield Callback(self._of(iccid, {"alertType": "SMSFailed", "timestamp": at}))
+
+    def foreign(self, number: int) -> bytes:
+        """About what was bought with the same account, and not here."""
+        iccid = FOREIGN_ICCID.format(number + 1)
+        data = {"order_reference": f"foreign-{number}", "esims": [{"iccid": iccid}]}
+        return (
+            _json({"alertType": "FirstAttachment", "iccid": f"{iccid}F"}),
+            self._country(iccid, COUNTRIES[0]),
+            _json({"event": "esim.deleted", "iccid": iccid, "date": ZERO_TIME}),
+            _json({"event": "order.completed", "data": data}),
+        )[number % 4]
 
     def _of_order(self, order: Awaited) -> Iterator[Callback]:
         esims = [
@@ -194,6 +243,11 @@ class Story:
         for body in bodies:
             yield Callback(body, before)
             before = body
+
+
+def foreign_count(count: int) -> int:
+    """How many of so many callbacks are about what was not sold here."""
+    return count * FOREIGN_SHARE // 100 + 4
 
 
 def disturbed(

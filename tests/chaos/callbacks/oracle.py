@@ -3,13 +3,15 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.chaos.callbacks.subjects import Cast, Role, Subject
 
 # How far a bundle can be; whatever comes late never brings it back.
 STEPS = ("queued", "active", "depleted", "expired")
+# In place of a time: whenever the callback came in.
+RECEIVED = datetime.max.replace(tzinfo=UTC)
 BALANCE_KINDS = ("Topup", "AutoTopup", "eSIMGoTopup", "LowBalance", "InsufficientBalance")
 
 
@@ -37,6 +39,7 @@ class ESIMEnd:
     msisdn: str = ""
     announced: datetime | None = None
     message_failed: datetime | None = None
+    attached: bool = False
     code: str = ""
     bundles: dict[str, BundleEnd] = field(default_factory=dict)
 
@@ -57,6 +60,11 @@ def expected(cast: Cast, bodies: Iterable[bytes]) -> End:
     for subject in cast.esims:
         bundles = {b.assignment: BundleEnd("queued", b.initial) for b in subject.bundles}
         end.esims[subject.iccid] = ESIMEnd(bundles=bundles)
+    for iccid in cast.late_iccids:
+        end.esims[iccid] = ESIMEnd()
+        subjects[iccid] = Subject(iccid, Role.TRAVELLER, ())
+    known = set(end.esims)
+    references = {order.reference for order in cast.orders}
     for body in bodies:
         try:
             told = json.loads(body)
@@ -66,23 +74,26 @@ def expected(cast: Cast, bodies: Iterable[bytes]) -> End:
         if kind in BALANCE_KINDS:
             end.balance_news += 1
         elif kind == "order.completed":
-            iccids = tuple(esim["iccid"] for esim in told["data"]["esims"])
-            end.completed[told["data"]["order_reference"]] = iccids
-        elif iccid := str(told.get("iccid") or told.get("data", {}).get("iccid") or ""):
+            if told["data"]["order_reference"] in references:
+                iccids = tuple(esim["iccid"] for esim in told["data"]["esims"])
+                end.completed[told["data"]["order_reference"]] = iccids
+        elif (iccid := str(told.get("iccid") or told.get("data", {}).get("iccid"))) in known:
             _tell(end.esims[iccid], subjects[iccid], kind, told)
-    for subject in cast.esims:
+    for subject in subjects.values():
         _settle(end.esims[subject.iccid], subject)
     return end
 
 
 def _tell(esim: ESIMEnd, subject: Subject, kind: str | None, told: dict[str, Any]) -> None:
     data = told.get("data", {})
-    if kind in ("Utilisation", "FirstUse"):
+    if kind == "FirstAttachment":
+        esim.attached = True
+    elif kind in ("Utilisation", "FirstUse"):
         _use(esim, subject, told["bundle"])
     elif kind == "CountryChange":
         esim.country = told["country"]["code"]
     elif kind == "esim.deletion_scheduled":
-        esim.announced = _time(told["date"])
+        esim.announced = _believed(told["date"])
     elif kind == "esim.deleted":
         esim.deleted = True
     elif kind == "MSISDNEnabled":
@@ -90,7 +101,7 @@ def _tell(esim: ESIMEnd, subject: Subject, kind: str | None, told: dict[str, Any
     elif kind == "MSISDNDisabled":
         esim.msisdn = ""
     elif kind == "SMSFailed":
-        esim.message_failed = _time(told["timestamp"])
+        esim.message_failed = _believed(told["timestamp"])
     elif kind == "esim.assigned":
         esim.code = data["qr_code"]
     elif kind == "bundle.activated":
@@ -104,6 +115,12 @@ def _tell(esim: ESIMEnd, subject: Subject, kind: str | None, told: dict[str, Any
 
 
 def _use(esim: ESIMEnd, subject: Subject, told: dict[str, Any]) -> None:
+    if subject.role is Role.ODD:
+        # Minutes say nothing of data, and there was no year 1 and won't be a year 9999.
+        if told["unit"] == "MB":
+            esim.bundles[told["id"]].reach("active")
+            esim.bundles[told["id"]].remaining = told["remainingQuantity"] * 10**6
+        return
     if subject.role is Role.AMBIGUOUS:
         # Only the provider can tell which: it served the whole from the bundle that came first.
         assignment = min(esim.bundles, key=int)
@@ -127,13 +144,19 @@ def _settle(esim: ESIMEnd, subject: Subject) -> None:
     if esim.deleted:
         esim.status = "CANCELLED"
         esim.announced = None  # nothing is announced any more
-    elif not any(state in ("queued", "active") for state in states):
+    elif states and not any(state in ("queued", "active") for state in states):
         esim.status = "EXPIRED"
     elif subject.role is Role.SUSPENDED:
         esim.status = "SUSPENDED"
-    elif "active" in states:
+    elif "active" in states or esim.attached:
         esim.status = "ACTIVE"
 
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def _believed(text: str) -> datetime:
+    """The year 1, 2099 and 9999 are no times of anything that has happened."""
+    at = _time(text)
+    return at if 2020 < at.year < 2099 else RECEIVED

@@ -15,12 +15,12 @@ import asyncpg
 from sandbox.settings import Settings as SandboxSettings
 from sandbox.switches import Switches
 from tests.chaos.callbacks import found, oracle
-from tests.chaos.callbacks.events import BEFORE, Callback, Story, disturbed
+from tests.chaos.callbacks.events import BEFORE, Callback, Story, disturbed, foreign_count
 from tests.chaos.callbacks.killer import Killer, moments
 from tests.chaos.callbacks.sender import Post, send
 from tests.chaos.callbacks.slow_postgres import delayed
 from tests.chaos.callbacks.stage import Stage
-from tests.chaos.callbacks.subjects import Cast, gather_cast
+from tests.chaos.callbacks.subjects import Cast, gather_cast, register_late
 
 HASTY = "tests.chaos.callbacks.hasty_webhooks"
 # One eSIM for so many callbacks, and one awaited order for so many.
@@ -30,13 +30,15 @@ REPEATS = 0.2
 SETTINGS = {
     # A run may take longer than the usual window, and a repeat within it is to be counted.
     "WEBHOOKS_DEDUPE_SECONDS": "43200",
+    "WEBHOOKS_FOREIGN_SECONDS": "2",
     "ESIMS_READ_WAIT": "30",
     "ORDERS_PURCHASE_WAIT": "0",
 }
 UNTOUCHED = "untouched"
 # Seconds without any progress after which what has had no effect counts as lost: the delivery's
-# pauses after failures are shorter, and so are the rounds in which the provider is read.
-STALLED = 120.0
+# pauses after failures are shorter, and so are the rounds in which the provider is read, and half the age
+# of what waits for its eSIM to be registered.
+STALLED = 240.0
 # Seconds that a commit may be late.
 LATE = 5.0
 # Seconds between two looks at the tables.
@@ -160,6 +162,7 @@ class Run:
             progress = killer.progress if killer else lambda sent: None
             await send(post, sending, rate=self.plan.rate, seed=self.plan.seed, progress=progress)
         outcome = Outcome(post=post, seconds=clock() - begun)
+        await register_late(self.stage, self.cast)
         wanted = oracle.expected(self.cast, [callback.body for callback in self.callbacks])
         admin = await asyncpg.connect(self.stage.url(database))
         try:
@@ -171,10 +174,14 @@ class Run:
             if wrong:
                 outcome.faults.append(f"{len(wrong)} effects are missing or wrong")
                 outcome.details += wrong[:MOST_SHOWN]
-            states = await admin.fetch("select state, count(*) from webhooks.deliveries group by 1")
+            states = await admin.fetch(found.STATES)
             outcome.states = {row["state"]: row["count"] for row in states}
             if outcome.states.get("PENDING") or outcome.states.get("DEAD"):
                 outcome.faults.append("some callbacks were not handed over")
+            if not lost and outcome.states.get("FOREIGN", 0) != foreign_count(self.plan.events):
+                outcome.faults.append("what was not sold here is not FOREIGN")
+            if impossible := await admin.fetchval(found.IMPOSSIBLE):
+                outcome.faults.append(f"{impossible} rows hold a date that can't be")
             outcome.rows = await found.snapshot(admin)
         finally:
             await admin.close()

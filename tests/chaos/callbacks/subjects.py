@@ -20,6 +20,8 @@ SECOND = "esim_3GB_30D_GB_V2"
 # What one order of the platform holds at most, and so what is registered at once.
 PER_ORDER = 10
 AS_SERVICE = (("authorization", f"Bearer {SERVICE_ROLE_KEY}"),)
+# eSIMs of the order that is registered late.
+LATE = 3
 # Seconds. Ends a set-up that hangs.
 PATIENCE = 120.0
 
@@ -34,9 +36,10 @@ class Role(StrEnum):
     IDLE = "idle"
     PLATFORM = "platform"
     AMBIGUOUS = "ambiguous"
+    ODD = "odd"
 
 
-# In turns; all kinds among the first seven, so that a small run has each.
+# In turns; all kinds among the first eight, so that a small run has each.
 ROLES = (*Role, Role.TRAVELLER, Role.TRAVELLER, Role.TRAVELLER)
 
 
@@ -74,10 +77,18 @@ class Awaited:
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """All that the run is about."""
+    """All that the run is about.
+
+    `late` is a delivery that the platform registers only when all callbacks about its eSIMs have come.
+    """
 
     esims: tuple[Subject, ...]
     orders: tuple[Awaited, ...]
+    late: esims_pb2.RegisterESIMsRequest
+
+    @property
+    def late_iccids(self) -> tuple[str, ...]:
+        return tuple(esim.iccid for esim in self.late.esims)
 
 
 async def gather_cast(stage: Stage, database: str, esims: int, orders: int) -> Cast:
@@ -87,6 +98,7 @@ async def gather_cast(stage: Stage, database: str, esims: int, orders: int) -> C
     """
     awaited = await _await_orders(stage, database, orders)
     await stage.control("/switches", {"async_above": 1_000_000})
+    late = await _delivery(stage, LATE)
     roles: dict[str, Role] = {}
     for start in range(0, esims, PER_ORDER):
         wanted = [ROLES[n % len(ROLES)] for n in range(start, min(start + PER_ORDER, esims))]
@@ -96,11 +108,32 @@ async def gather_cast(stage: Stage, database: str, esims: int, orders: int) -> C
         if subject.role is Role.AMBIGUOUS:
             await stage.control(f"/esims/{subject.iccid}/use-data", {"megabytes": 400})
         else:
-            silence = {"method": "GET", "path": f"/esims/{subject.iccid}*", "status": 403}
-            await stage.control("/faults", {**silence, "count": 0})
+            await _silence(stage, subject.iccid)
+    for esim in late.esims:
+        await _silence(stage, esim.iccid)
     await stage.control("/faults", {"path": "/orders/*", "status": 503, "count": 0})
     await stage.control("/faults", {"path": "/esims/assignments", "status": 503, "count": 0})
-    return Cast(tuple(subjects), tuple(awaited))
+    return Cast(tuple(subjects), tuple(awaited), late)
+
+
+async def register_late(stage: Stage, cast: Cast) -> None:
+    """Registers the late delivery; again and again, as the service may have been killed just now."""
+    async with grpc.aio.insecure_channel(stage.address("esims")) as channel:
+        stub = esims_pb2_grpc.ESIMsServiceStub(channel)
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                try:
+                    await stub.RegisterESIMs(cast.late, metadata=AS_SERVICE, wait_for_ready=True)
+                except grpc.aio.AioRpcError:
+                    await asyncio.sleep(0.1)
+                else:
+                    return
+
+
+async def _silence(stage: Stage, iccid: str) -> None:
+    """The provider answers nothing about this eSIM any more."""
+    silence = {"method": "GET", "path": f"/esims/{iccid}*", "status": 403, "count": 0}
+    await stage.control("/faults", silence)
 
 
 async def _await_orders(stage: Stage, database: str, orders: int) -> list[Awaited]:
@@ -161,28 +194,12 @@ async def _plan(catalogue: Any) -> str:
 
 async def _register(stage: Stage, wanted: Sequence[Role]) -> dict[str, Role]:
     """One order's eSIMs with a bundle each, then a second bundle on each."""
-    order = await _buy(stage, {"quantity": len(wanted), "item": FIRST})
-    esims = order["order"][0]["esims"]
-    roles = {esim["iccid"]: role for esim, role in zip(esims, wanted, strict=True)}
+    request = await _delivery(stage, len(wanted))
+    roles = {esim.iccid: role for esim, role in zip(request.esims, wanted, strict=True)}
     for name, ambiguous in ((SECOND, False), (FIRST, True)):
         iccids = [i for i, role in roles.items() if (role is Role.AMBIGUOUS) is ambiguous]
         if iccids:
             await _buy(stage, {"quantity": len(iccids), "item": name, "iccids": iccids})
-    request = esims_pb2.RegisterESIMsRequest(
-        order_id=str(uuid.uuid4()),
-        plan_id=str(uuid.uuid4()),
-        bundle_name=FIRST,
-        customer_id=str(uuid.uuid4()),
-        order_reference=order["orderReference"],
-        esims=[
-            esims_pb2.DeliveredESIM(
-                iccid=esim["iccid"],
-                matching_id=esim["matchingId"],
-                smdp_address=esim["smdpAddress"],
-            )
-            for esim in esims
-        ],
-    )
     async with grpc.aio.insecure_channel(stage.address("esims")) as channel:
         stub = esims_pb2_grpc.ESIMsServiceStub(channel)
         kept = (await stub.RegisterESIMs(request, metadata=AS_SERVICE)).esims
@@ -196,6 +213,26 @@ async def _register(stage: Stage, wanted: Sequence[Role]) -> dict[str, Role]:
                     esims_pb2.SuspendESIMRequest(esim_id=esim.id), metadata=AS_SERVICE
                 )
     return roles
+
+
+async def _delivery(stage: Stage, quantity: int) -> esims_pb2.RegisterESIMsRequest:
+    """An order of so many new eSIMs, as the orders service would register it."""
+    order = await _buy(stage, {"quantity": quantity, "item": FIRST})
+    return esims_pb2.RegisterESIMsRequest(
+        order_id=str(uuid.uuid4()),
+        plan_id=str(uuid.uuid4()),
+        bundle_name=FIRST,
+        customer_id=str(uuid.uuid4()),
+        order_reference=order["orderReference"],
+        esims=[
+            esims_pb2.DeliveredESIM(
+                iccid=esim["iccid"],
+                matching_id=esim["matchingId"],
+                smdp_address=esim["smdpAddress"],
+            )
+            for esim in order["order"][0]["esims"]
+        ],
+    )
 
 
 async def _read_subjects(stage: Stage, database: str, roles: dict[str, Role]) -> list[Subject]:

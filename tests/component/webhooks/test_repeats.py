@@ -157,3 +157,15 @@ async def test_a_country_that_comes_again_is_that_in_which_the_provider_sees_the
 async def asked_where(platform: Platform, iccid: str) -> bool:
     log = (await platform.provider.control("GET", "/requests"))["requests"]
     return any(f"/esims/{iccid}/location" in request["path"] for request in log)
+
+
+@pytest.mark.parametrize("date", ["2099-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+async def test_a_code_of_the_future_is_replaced_by_the_next_one(
+    platform: Platform, date: str
+) -> None:
+    esim = await platform.esim()
+    data = {"iccid": esim.iccid, "qr_code": CODE, "assigned_date": date}
+    await platform.post.deliver({"event": "esim.assigned", "data": data})
+    assert (await platform.row(esim))["matching_id"] == "FIRST"
+    await platform.post.deliver(assigned(esim.iccid, "LPA:1$second.example$SECOND"))
+    assert (await platform.row(esim))["matching_id"] == "SECOND"
