@@ -1,6 +1,7 @@
 """`esimgo customers`: all that the platform keeps of one customer, and taking the person out of it."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import grpc
 from google.protobuf.json_format import MessageToDict
 
 from cli.reach import Reach
-from kit import rpc_client
+from kit import rpc_client, timestamps
 from kit.errors import Failure
 from kit.rpc_errors import from_error
 from protos.esims.v1 import esims_pb2
@@ -26,6 +27,8 @@ from protos.webhooks.v1.webhooks_pb2_grpc import WebhooksServiceStub
 TIMEOUT = 3_600
 # What one call may name.
 MOST_ICCIDS = 1_000
+# Times as PostgreSQL and protobuf write them in JSON: with as many decimals as each one needs.
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -52,7 +55,7 @@ class Owners:
         if not any(orders.values()) and not any(esims.values()):
             raise CustomersError(f"nothing is kept of a customer {user}: is it the account's id?")
         events = [
-            {**MessageToDict(told.event), "body": told.body}
+            {**_with_times(MessageToDict(told.event)), "body": told.body}
             for some in _batches(orders, esims)
             async for told in self._stream(
                 self.webhooks.ExportEvents, webhooks_pb2.ExportEventsRequest(iccids=some)
@@ -60,7 +63,7 @@ class Owners:
         ]
         return {
             "customer_id": str(user),
-            "exported_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "exported_at": timestamps.to_text(datetime.now(UTC)),
             "orders": orders,
             "esims": esims,
             "webhooks": {"inbox": events},
@@ -96,7 +99,7 @@ class Owners:
     async def _tables(self, method: Any, request: Any) -> Rows:
         tables: Rows = {}
         async for told in self._stream(method, request):
-            tables.setdefault(told.table, []).append(json.loads(told.row_json))
+            tables.setdefault(told.table, []).append(_with_times(json.loads(told.row_json)))
         return tables
 
     async def _stream(self, method: Any, request: Any) -> AsyncIterator[Any]:
@@ -139,6 +142,16 @@ def _batches(orders: Rows, esims: Rows, more: Iterable[str] = ()) -> list[list[s
     rows = [*orders.get("order_esims", []), *esims.get("esims", [])]
     iccids = sorted({row["iccid"] for row in rows} | set(more))
     return [iccids[i : i + MOST_ICCIDS] for i in range(0, len(iccids), MOST_ICCIDS)]
+
+
+def _with_times(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with its times in the platform's one format."""
+    return {
+        name: timestamps.to_text(timestamps.from_iso(value))
+        if isinstance(value, str) and TIME.fullmatch(value)
+        else value
+        for name, value in row.items()
+    }
 
 
 def _explain(failure: Failure) -> str:

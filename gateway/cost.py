@@ -16,6 +16,7 @@ from graphql import (
     InlineFragmentNode,
     IntValueNode,
     ListValueNode,
+    NullValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
     ValueNode,
@@ -279,11 +280,15 @@ class _Sum:
                 return int(node.value)
             case ListValueNode():
                 return len(node.values or ())
+            case NullValueNode():
+                return _size(default)
             case VariableNode():
                 name = node.name.value
                 self.sizing.add(name)
-                if name in self._variables:
+                if self._variables.get(name) is not None:
                     return _size(self._variables[name])
+                if name in self._variables:  # null, which is read as the default
+                    return _size(default)
                 if name in self._defaults:
                     return self._value(self._defaults[name], default)
                 return _size(default)

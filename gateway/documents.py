@@ -1,14 +1,20 @@
 """Documents as clients send them: parsed and measured once for each text, and never ambiguous."""
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
 from graphql import (
     DocumentNode,
+    FloatValueNode,
     GraphQLError,
     GraphQLSyntaxError,
+    IntValueNode,
     OperationDefinitionNode,
+    Visitor,
     parse,
+    visit,
 )
 from strawberry.extensions import SchemaExtension
 
@@ -16,6 +22,9 @@ from gateway import limits
 
 # Texts. Clients send few different ones; at 2,000 tokens each this is some 100 MB at the very worst.
 CACHED = 100
+# Digits of a number. Python converts no whole number of more than 4,300, and no type here needs twenty.
+MOST_DIGITS = 1_000
+MANY_DIGITS = re.compile(rf"[0-9]{{{MOST_DIGITS}}}")
 
 
 class Documents(SchemaExtension):
@@ -39,6 +48,8 @@ def read(query: str, max_depth: int) -> DocumentNode:
     """Raises GraphQLError for a text that isn't GraphQL or asks for too much."""
     try:
         document = parse(query, max_tokens=limits.MAX_TOKENS, no_location=False)
+        if MANY_DIGITS.search(query):
+            visit(document, _Numbers())
         limits.check(document, max_depth)
     except RecursionError:
         raise GraphQLError(
@@ -49,6 +60,25 @@ def read(query: str, max_depth: int) -> DocumentNode:
             raise
         raise limits.too_many_tokens() from None
     return document
+
+
+class _Numbers(Visitor):
+    """Raises GraphQLError for a number that is too long to be converted."""
+
+    def enter_int_value(self, node: IntValueNode, *_: Any) -> None:
+        self._check(node)
+
+    def enter_float_value(self, node: FloatValueNode, *_: Any) -> None:
+        self._check(node)
+
+    def _check(self, node: IntValueNode | FloatValueNode) -> None:
+        if len(node.value) > MOST_DIGITS:
+            raise GraphQLError(
+                f"A number has at most {MOST_DIGITS:,} digits here, not {len(node.value):,};"
+                " send a smaller one, or a string",
+                node,
+                extensions={"code": "BAD_REQUEST"},
+            )
 
 
 def check_operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:

@@ -88,7 +88,8 @@ def written(stamp: Any) -> str:
     nanos = stamp.nanos
     if not 0 <= nanos < NANOS:
         raise ValueError(f"{nanos} nanoseconds are no part of a second")
-    return (EPOCH + timedelta(0, stamp.seconds, nanos // 1000)).isoformat() + "+00:00"
+    moment = EPOCH + timedelta(0, stamp.seconds, nanos // 1000)
+    return moment.isoformat(timespec="microseconds") + "Z"
 
 
 def member(name: str, shown: type[Enum], numbers: Any, prefix: str) -> Column:

@@ -11,6 +11,8 @@ from aiohttp import web
 
 # A JSON escape of half a character, as in \ud83d: whole ones come in pairs.
 HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
+# Longer whole numbers are valid JSON, but Python converts none of them.
+MANY_DIGITS = re.compile(rb"[0-9]{4301}")
 
 # Seconds. A body within the limit takes one on a poor line; who takes longer only holds a connection.
 BODY_TIMEOUT = 10.0
@@ -92,7 +94,9 @@ def parse(body: bytes, what: str) -> Any:
         value = json.loads(body.decode("utf-8-sig"), parse_constant=_no_constant)
         if HALF_CHARACTER.search(body):
             json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError) as error:
+        if type(error) is ValueError and MANY_DIGITS.search(body):
+            _refuse(f"{what} holds a whole number with too many digits; send it as a string")
         _refuse(f"{what} is not JSON in UTF-8")
     return value
 

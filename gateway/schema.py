@@ -24,11 +24,13 @@ from gateway.cost import Costs
 from gateway.defence_settings import DefenceSettings
 from gateway.documents import CACHED, Documents
 from gateway.esim_operations import ESIMMutations, ESIMQueries
+from gateway.null_defaults import accept_null
 from gateway.orders import OrderQueries
 from gateway.plan_facets import FacetQueries
 from gateway.plan_queries import PlanQueries
 from gateway.prepared import Prepared, preparation
 from gateway.purchase import OrderMutations
+from gateway.scalars import SCALARS
 from gateway.subscriptions import Subscription
 from kit.checks import Checks
 
@@ -161,6 +163,7 @@ def build(max_depth: int, defence: DefenceSettings | None = None) -> Schema:
         mutation=Mutation,
         subscription=Subscription,
         federation_version="2.3",
+        scalar_overrides=SCALARS,
         execution_context_class=Completing,
         extensions=[
             lambda: Documents(max_depth),
@@ -172,6 +175,7 @@ def build(max_depth: int, defence: DefenceSettings | None = None) -> Schema:
         admission = Admission(Costs(schema._schema), defence)
     schema.admission = admission if defence else None
     schema.prepare = preparation(schema._schema, max_depth)
+    accept_null(schema._schema)
     remember_arguments(schema._schema, schema)
     schema._schema.extensions[OPERATIONS] = Operations(CACHED)
     return schema

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from opentelemetry import trace
 
-from kit import request_id
+from kit import request_id, timestamps
 
 # What may stand in any text, also in one that a library wrote: access tokens, activation codes and
 # the middle digits of ICCIDs.
@@ -52,7 +52,7 @@ class JSONFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": timestamps.to_text(datetime.fromtimestamp(record.created, UTC)),
             "level": record.levelname,
             "service": self._service,
             "logger": record.name,

@@ -41,6 +41,15 @@ def from_proto(stamp: Timestamp) -> datetime:
         raise ValueError("not a time between the years 1 and 9999") from error
 
 
+def to_text(moment: datetime) -> str:
+    """Return a time as in RFC 3339, in UTC with `Z` and six decimals of a second; without a zone it is UTC.
+
+    The one format of times in answers, events, logs and the CLI's JSON.
+    """
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
 def from_iso(text: str) -> datetime:
     """Read ISO 8601 with up to nine digits of a second; a time without a zone is UTC.
 

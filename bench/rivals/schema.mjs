@@ -22,12 +22,12 @@ const PAGE = 10_000
 // As the gateway writes money: exact, without needless zeros.
 const exact = ({ units, nanos }) => (nanos ? `${units}.${String(nanos).padStart(9, '0').replace(/0+$/, '')}` : `${units}`)
 
-// As the gateway writes moments: microseconds where there are any, and the zone as an offset.
+// As the gateway writes moments: always six decimals, in UTC with Z.
 const moment = (stamp) => {
   if (!stamp) return null
   const seconds = new Date(stamp.seconds * 1000).toISOString().slice(0, 19)
   const micros = Math.trunc(stamp.nanos / 1000)
-  return micros ? `${seconds}.${String(micros).padStart(6, '0')}+00:00` : `${seconds}+00:00`
+  return `${seconds}.${String(micros).padStart(6, '0')}Z`
 }
 
 const limit = (price) => {

@@ -9,6 +9,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter, get_argumen
 from strawberry.types.field import StrawberryField
 
 from gateway.auth import SessionRequired
+from gateway.null_defaults import Defaults, defaults_of, filled
 
 # Sets of arguments that are kept for each field: those of a shop's pages, and then it begins anew.
 KEPT = 500
@@ -40,8 +41,10 @@ class Method:
     the call that follows. Methods that are given the same objects again must not change them.
     """
 
-    def __init__(self, declared: StrawberryField, made_from: strawberry.Schema) -> None:
-        """`declared` is fit, as `_fit` tells."""
+    def __init__(
+        self, declared: StrawberryField, made_from: strawberry.Schema, defaults: Defaults
+    ) -> None:
+        """`declared` is fit, as `_fit` tells; `defaults` stand in for arguments that are null."""
         method = declared.base_resolver
         assert method is not None  # of a fit one
         assert method.info_parameter is not None  # likewise
@@ -49,6 +52,7 @@ class Method:
         self._info_name = method.info_parameter.name
         self._declared = declared
         self._made_from = made_from
+        self._defaults = defaults
         self._guards: list[Any] = list(declared.extensions)
         self._known: dict[Any, dict[str, Any]] = {}
 
@@ -69,6 +73,7 @@ class Method:
 
     def arguments(self, info: strawberry.Info, given: dict[str, Any]) -> dict[str, Any]:
         """The arguments as the method takes them."""
+        given = filled(given, self._defaults)
         try:
             key = _key(given)
             found = self._known.get(key)
@@ -101,7 +106,8 @@ def remember_arguments(schema: GraphQLSchema, made_from: strawberry.Schema) -> N
     for field in fields:
         declared = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
         if isinstance(declared, StrawberryField) and _fit(declared):
-            method = field.extensions[METHOD] = Method(declared, made_from)
+            defaults = defaults_of(field)
+            method = field.extensions[METHOD] = Method(declared, made_from, defaults)
             _resolve_by(field, method)
 
 

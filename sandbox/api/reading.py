@@ -89,7 +89,7 @@ def read_json(raw: bytes) -> Any:
         raise bad("the body holds half of a surrogate pair, which is no character") from None
     except RecursionError:
         raise bad("the body is nested too deeply") from None
-    except ValueError as error:
+    except (ValueError, ArithmeticError) as error:
         raise bad("the body is not JSON") from error
     return read
 

@@ -66,7 +66,7 @@ async def test_an_esims_status_has_its_documented_fields(gateway: Gateway, ann: 
             "status": "ASSIGNED",
             "dataUsed": 250.5,
             "dataRemaining": 749.5,
-            "updatedAt": "2026-02-02T02:40:00+00:00",
+            "updatedAt": "2026-02-02T02:40:00.000000Z",
         }
 
 

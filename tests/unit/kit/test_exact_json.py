@@ -29,6 +29,12 @@ def test_trailing_zeros_and_long_numbers_survive() -> None:
     assert exact_json.dumps(exact_json.loads(text)) == text
 
 
+@pytest.mark.parametrize("digits", [4_000, 4_001, 4_300, 4_301, 5_000])
+def test_a_whole_number_of_thousands_of_digits_keeps_them_all(digits: int) -> None:
+    text = f'{{"n":{"7" * digits},"m":[1,2.50]}}'
+    assert exact_json.dumps(exact_json.loads(text)) == text
+
+
 def test_text_that_looks_like_a_number_stays_text() -> None:
     assert exact_json.dumps({"a": "1.5", "b": '"', "c": Decimal("1.5")}) == (
         r'{"a":"1.5","b":"\"","c":1.5}'

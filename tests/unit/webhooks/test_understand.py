@@ -100,6 +100,18 @@ def test_top_ups_keep_their_exact_amounts(kind: str) -> None:
     assert understood.change == events.BalanceChanged(kind, Decimal("98.5"), Decimal("1098.123"))
 
 
+@pytest.mark.parametrize(
+    "field", ["iccid", "alertType", "timestamp", "bundle", "profileStatus", "other"]
+)
+@pytest.mark.parametrize("number", ["1" * 5_000, "0." + "1" * 5_000, "1e" + "1" * 5_000])
+def test_a_number_of_5000_digits_is_understood_as_far_as_it_can_be(field: str, number: str) -> None:
+    body = {"iccid": ICCID, "alertType": "FirstAttachment", "timestamp": START}
+    text = json.dumps(body | {field: "HERE"}).replace('"HERE"', number)
+    understood = understand(text.encode())
+    if field == "other":
+        assert (understood.owner, understood.iccid) == (Owner.ESIMS, ICCID)
+
+
 def test_balances_are_read_without_float_noise() -> None:
     body = (
         b'{"alertType":"Topup","bundle":'
