@@ -60,8 +60,14 @@ def encoded(body: dict[str, Any]) -> bytes:
 
 def error(request: web.Request, status: int, words: str, code: str) -> web.Response:
     """An answer about the HTTP request itself, in the form in which the client reads errors."""
-    body = {"errors": [{"message": words, "extensions": {"code": code}}]}
-    return web.json_response(body, status=status, content_type=media_type(request))
+    return web.json_response(
+        error_body(words, code), status=status, content_type=media_type(request)
+    )
+
+
+def error_body(message: str, code: str) -> dict[str, Any]:
+    """The body of an answer about the HTTP request itself."""
+    return {"errors": [{"message": message, "extensions": {"code": code}}]}
 
 
 def _accepted(request: web.Request) -> Mapping[str, float]:

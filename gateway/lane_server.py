@@ -5,11 +5,14 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from gateway import answer
 from gateway.framing import Framing
 from gateway.lane import LARGEST, Lane
+from kit import http_edge
+from kit.http_edge import ErrorBody
 
 
-class Connection(web.RequestHandler):
+class Connection(http_edge.Connection):
     """A connection: a request that comes in one piece, when nothing else is going on, may take the lane.
 
     Two parts of aiohttp's own are leant on: `_waiter`, which is there and not done while it waits for
@@ -18,8 +21,8 @@ class Connection(web.RequestHandler):
 
     __slots__ = ("_framing", "_lane", "_peer", "sent")
 
-    def __init__(self, lane: Lane, manager: web.Server, **options: Any) -> None:
-        super().__init__(manager, **options)
+    def __init__(self, lane: Lane, body: ErrorBody, manager: web.Server, **options: Any) -> None:
+        super().__init__(body, manager, **options)
         self._lane = lane
         self._framing = Framing()
         self._peer: str | None = None
@@ -51,35 +54,30 @@ class Connection(web.RequestHandler):
         super().data_received(data)
 
 
-class Server(web.Server):
+class Server(http_edge.Server):
     """Makes such connections; aiohttp's runner asks for one whenever somebody connects."""
 
-    def __init__(self, lane: Lane, like: web.Server) -> None:
-        super().__init__(
-            like.request_handler,
-            request_factory=like.request_factory,
-            handler_cancellation=like.handler_cancellation,
-            **like._kwargs,
-        )
+    def __init__(self, lane: Lane, like: web.Server, body: ErrorBody) -> None:
+        super().__init__(like, body)
         self._lane = lane
 
     def __call__(self) -> Connection:
-        return Connection(self._lane, self, loop=self._loop, **self._kwargs)
+        return Connection(self._lane, self._body, self, loop=self._loop, **self._kwargs)
 
 
-class Runner(web.AppRunner):
+class Runner(http_edge.Runner):
     """Runs an application that teaches the lane what it answers."""
 
-    def __init__(self, lane: Lane, app: web.Application, **options: Any) -> None:
-        super().__init__(app, **options)
+    def __init__(self, lane: Lane, app: web.Application, body: ErrorBody, **options: Any) -> None:
+        super().__init__(app, body, **options)
         self._lane = lane
         # The last of these: nothing changes the headers of an answer after it.
         app.on_response_prepare.append(self._learn)
         if lane.waits:
             app.middlewares.append(self._later)
 
-    async def _make_server(self) -> web.Server:
-        return Server(self._lane, await super()._make_server())
+    def _serving(self, made: web.Server) -> web.Server:
+        return Server(self._lane, made, self._body)
 
     @web.middleware
     async def _later(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -98,4 +96,6 @@ class Runner(web.AppRunner):
 
 def runner(lane: Lane | None, app: web.Application, **options: Any) -> web.AppRunner:
     """aiohttp's runner of an application, beside the lane if there is one; options are aiohttp's."""
-    return web.AppRunner(app, **options) if lane is None else Runner(lane, app, **options)
+    if lane is None:
+        return http_edge.Runner(app, answer.error_body, **options)
+    return Runner(lane, app, answer.error_body, **options)

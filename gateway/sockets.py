@@ -10,6 +10,7 @@ from gateway.execution import Execution
 from gateway.rate_limits import RateLimits
 from gateway.settings import Settings
 from gateway.socket_protocol import GOING_AWAY, PROTOCOL, Connection
+from kit.http_edge import MAX_HEADER
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 HEARTBEAT = 25.0
 # Seconds that a peer may take over its half of closing.
 CLOSE_TIMEOUT = 2.0
+# Bytes of connection_init, with an access token of the longest size in it.
+MOST_INIT = MAX_HEADER
 # Closes a connection that offers no protocol of ours.
 UNKNOWN_PROTOCOL = 4406
 
@@ -52,7 +55,7 @@ class Sockets:
             protocols=(PROTOCOL,),
             heartbeat=HEARTBEAT,
             timeout=CLOSE_TIMEOUT,
-            max_msg_size=self._settings.max_body,
+            max_msg_size=max(self._settings.max_body, MOST_INIT),
             compress=False,  # a few hundred bytes each, against a compressor's memory for every peer
         )
         if not socket.can_prepare(request).ok:

@@ -9,7 +9,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from kit import background
+from kit import background, http_edge
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ async def shown(
 
     app = web.Application()
     app.add_routes([web.get("/metrics", answer), web.get("/healthz", alive)])
-    runner = web.AppRunner(app, access_log=None)
+    runner = http_edge.Runner(app, http_edge.plain_body, access_log=None)
     await runner.setup()
     listening = background.start(_listen(runner, host, port, retry), "listen for metrics")
     try:

@@ -10,6 +10,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from kit import tokens
 from kit.auth import Verifier
 from kit.operator_log import Acts
 from kit.rpc_guard import Access, Guard
@@ -20,9 +21,16 @@ logger = logging.getLogger(__name__)
 # Bytes. The largest answer is the whole catalogue, some 6 MB; a request is never near it.
 MAX_ANSWER = 64 * 2**20
 MAX_REQUEST = 4 * 2**20
+# Bytes of a call's metadata. By default gRPC refuses some calls above 8 kB at random, and all above 16 kB.
+METADATA_SIZE = 2 * tokens.MAX_TOKEN_BYTES
+METADATA_OPTIONS = (
+    ("grpc.max_metadata_size", METADATA_SIZE),
+    ("grpc.absolute_max_metadata_size", 2 * METADATA_SIZE),
+)
 # Seconds. Callers behind a headless service find new replicas when connections end.
 CONNECTION_AGE = 300.0
 SERVER_OPTIONS = (
+    *METADATA_OPTIONS,
     ("grpc.max_send_message_length", MAX_ANSWER),
     ("grpc.max_receive_message_length", MAX_REQUEST),
     # Two copies of a service on one port would each get half of the calls without anybody knowing.

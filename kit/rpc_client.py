@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import grpc
 
 from kit import request_id, rpc_guard, rpc_tracing
-from kit.rpc import MAX_ANSWER, MAX_REQUEST
+from kit.rpc import MAX_ANSWER, MAX_REQUEST, METADATA_OPTIONS
 from kit.rpc_errors import from_error
 from kit.rpc_metrics import ClientMetrics
 from kit.tls import PLAIN, TLS
@@ -17,6 +17,7 @@ from kit.tracing import Spanned
 Response = TypeVar("Response")
 
 CHANNEL_OPTIONS = (
+    *METADATA_OPTIONS,
     ("grpc.max_send_message_length", MAX_REQUEST),
     ("grpc.max_receive_message_length", MAX_ANSWER),
     # Milliseconds. A peer that hangs keeps its connection, and its share of the calls until its pings

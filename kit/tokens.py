@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from kit.errors import Failure, Kind
 
-# A real token has 1 to 2 KiB; the rest is room for app_metadata. Proxies cut headers at 8 KiB too.
-MAX_TOKEN_BYTES = 8 * 1024
+# A real token has 1 to 2 KiB and grows with user_metadata and app_metadata. Every part that carries one has
+# room for this many: HTTP headers, gRPC metadata, and connection_init.
+MAX_TOKEN_BYTES = 16 * 1024
 # How far the clocks of the auth server and of this process may be apart, in seconds.
 LEEWAY_SECONDS = 10
 # A date beyond this (the year 9999) is not a date that Python can hold.

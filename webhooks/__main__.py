@@ -8,11 +8,11 @@ from contextlib import AsyncExitStack
 import aiohttp
 from aiohttp import web
 
-from kit import background, process, rpc, rpc_client
+from kit import background, http_edge, process, rpc, rpc_client
 from kit.auth import Verifier
 from kit.db import Database
 from protos.webhooks.v1 import webhooks_pb2, webhooks_pb2_grpc
-from webhooks.app import Callbacks
+from webhooks.app import Callbacks, refusal_body
 from webhooks.delivery import Lane
 from webhooks.events import Owner
 from webhooks.metrics import Metrics
@@ -94,7 +94,9 @@ async def serve(
 
         callbacks = Callbacks(settings, database, metrics, lambda owner: lanes[owner].wake())
         # The bytes as they came: they are what is signed, and a few could hold a gigabyte.
-        runner = web.AppRunner(callbacks.app(), shutdown_timeout=GRACE, auto_decompress=False)
+        runner = http_edge.Runner(
+            callbacks.app(), refusal_body, shutdown_timeout=GRACE, auto_decompress=False
+        )
         await runner.setup()
         parts.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, settings.host, settings.port)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -32,6 +33,11 @@ KEPT_HEADERS = (
 BODY_TIMEOUT = 10.0
 
 
+def refusal_body(message: str, code: str) -> dict[str, Any]:
+    """The body of an error around the handlers: no such path, another method, or no HTTP at all."""
+    return {"received": False, "error": message, "code": code}
+
+
 class Callbacks:
     """The routes; one object a process. `stored` is told whose event was committed."""
 
@@ -56,7 +62,6 @@ class Callbacks:
             middlewares=[http_metrics.measured(), self.last_of_connection],
         )
         http_tracing.trace_requests(app, (PATH,))
-        app.on_response_prepare.append(self.unsigned)
         app.add_routes(
             [
                 web.post(PATH, self.receive),
@@ -67,10 +72,6 @@ class Callbacks:
             ]
         )
         return app
-
-    async def unsigned(self, _request: web.Request, response: web.StreamResponse) -> None:
-        """What runs here, and which version, is nobody's business."""
-        response.headers.pop("Server", None)
 
     @web.middleware
     async def last_of_connection(

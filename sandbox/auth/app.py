@@ -19,6 +19,8 @@ from sandbox.auth.store import Store
 
 # An account with metadata has some kilobytes; real Supabase Auth stops at 1 MiB too.
 _MAX_BODY = 1024 * 1024
+# An access token grows with its user's metadata.
+_MAX_HEADER = 24 * 1024
 # Requests take milliseconds; the slowest hashes a password.
 _SHUTDOWN_SECONDS = 2.0
 
@@ -81,6 +83,7 @@ async def start(
             make_auth_app(settings, clock=clock),
             access_log=None,
             shutdown_timeout=_SHUTDOWN_SECONDS,
+            max_field_size=_MAX_HEADER,
         )
         await runner.setup()
         await web.SockSite(runner, listener).start()
