@@ -22,7 +22,6 @@ from gateway.response_cache import ResponseCache
 from gateway.settings import Settings
 from gateway.workers import Workers
 from kit import background, process, rpc_client
-from kit.auth import Verifier
 
 logger = logging.getLogger(__name__)
 
@@ -47,12 +46,7 @@ async def serve(
     """
     async with AsyncExitStack() as parts:
         http = await parts.enter_async_context(aiohttp.ClientSession())
-        verifier = Verifier(
-            supabase_url=settings.sessions.supabase_url,
-            service_role_key=settings.sessions.service_role_key,
-            jwt_secret=settings.sessions.jwt_secret,
-            http=http,
-        )
+        verifier = settings.sessions.verifier(http)
         peers = Peers(
             catalogue=rpc_client.channel(settings.catalogue_address, settings.tls),
             orders=rpc_client.channel(settings.orders_address, settings.tls),

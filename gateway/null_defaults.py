@@ -64,8 +64,8 @@ def _accept_in_input(type_: GraphQLInputObjectType) -> None:
     if defaults:
         into = type_.out_type
 
-        def out_type(coerced: dict[str, Any]) -> Any:
-            return into(filled(coerced, defaults))
+        def out_type(value: dict[str, Any]) -> Any:
+            return into(filled(value, defaults))
 
         # A function on the object, which graphql-core calls with the coerced fields alone.
         type_.out_type = out_type  # type: ignore[method-assign] # as its constructor does

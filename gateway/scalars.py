@@ -1,6 +1,7 @@
 """The schema's own scalars: times in one format."""
 
 from datetime import datetime
+from typing import Any
 
 import strawberry
 from strawberry.schema.types.base_scalars import DateTimeDefinition
@@ -18,4 +19,4 @@ DATE_TIME: ScalarDefinition = strawberry.scalar(
     serialize=timestamps.to_text,
     parse_value=_PARSE,
 )
-SCALARS = {datetime: DATE_TIME}
+SCALARS: dict[object, Any] = {datetime: DATE_TIME}

@@ -54,8 +54,8 @@ ANONYMOUS = Session(Role.ANONYMOUS, None, MappingProxyType({}), "", None)
 _MIN_SECRET_BYTES = 32
 # Half the 600 s that the auth server lets its answer live: how long a dropped key may still count.
 _JWKS_TTL_SECONDS = 300.0
-# A key is announced before it signs, so an unknown id is nearly always a made-up one.
-_COOLDOWN_SECONDS = 10.0
+# For how long a key id that the auth server doesn't know is refused without another fetch.
+_COOLDOWN_SECONDS = 2.0
 # At some 4 KiB a session this is at most 16 MiB, and covers that many users active at once.
 _CACHE_SIZE = 4096
 
@@ -70,7 +70,8 @@ class _Verified:
 class Verifier:
     """Turns Authorization headers into sessions; one per process.
 
-    `jwt_secret` allows HS256, for Supabase projects that still sign with a shared secret.
+    `jwt_secret` allows HS256, for Supabase projects that still sign with a shared secret. `issuer` is
+    the tokens' `iss`, by default Supabase Auth at `supabase_url`, where the keys are in any case.
     `clock` gives seconds since 1970. Raises ValueError for settings that would leave a door open.
     """
 
@@ -80,6 +81,8 @@ class Verifier:
         supabase_url: str,
         service_role_key: str,
         jwt_secret: str | None = None,
+        issuer: str | None = None,
+        audience: str = tokens.AUDIENCE,
         http: aiohttp.ClientSession,
         clock: Callable[[], float] = time.time,
         jwks_ttl: float = _JWKS_TTL_SECONDS,
@@ -90,12 +93,14 @@ class Verifier:
             raise ValueError("the service role key is empty; set SUPABASE_SERVICE_ROLE_KEY")
         if jwt_secret and len(jwt_secret.encode()) < _MIN_SECRET_BYTES:
             raise ValueError(f"SUPABASE_JWT_SECRET is shorter than {_MIN_SECRET_BYTES} bytes")
-        self._issuer = supabase_url.rstrip("/") + "/auth/v1"
+        auth_url = supabase_url.rstrip("/") + "/auth/v1"
+        self._issuer = issuer or auth_url
+        self._audience = audience
         self._service_role_key = service_role_key.encode()
         self._secret = jwt_secret.encode() if jwt_secret else None
         self._clock = clock
         self._keys = KeySet(
-            f"{self._issuer}/.well-known/jwks.json",
+            f"{auth_url}/.well-known/jwks.json",
             http,
             ttl=jwks_ttl,
             cooldown=cooldown,
@@ -156,7 +161,9 @@ class Verifier:
         else:
             key = await self._key(header)
             claims = tokens.verify_signature(token, key.key, key.algorithm)
-        user = tokens.check_claims(claims, issuer=self._issuer, now=self._clock())
+        user = tokens.check_claims(
+            claims, issuer=self._issuer, now=self._clock(), audience=self._audience
+        )
         role = Role.ADMIN if user.is_admin else Role.CUSTOMER
         session = Session(role, user.user_id, MappingProxyType(claims), token, user.expires_at)
         return _Verified(session, user.expires_at.timestamp(), key)

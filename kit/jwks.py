@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,12 @@ _MAX_BYTES = 64 * 1024
 _FETCH_SECONDS = 3.0
 # While the auth server is down it is asked again at most this often, so recovery shows at once.
 _RETRY_SECONDS = 1.0
+# Fetches for key ids that aren't known: so many at once, and then one a second. Made-up ids must not turn
+# into load on the auth server.
+_BURST = 10
+_PER_SECOND = 1.0
+# Unknown key ids that are remembered.
+_MOST_MISSING = 1_000
 # RFC 7518 allows no smaller RSA key for RS256.
 _MIN_RSA_BITS = 2048
 
@@ -40,11 +47,11 @@ class PublicKey:
 
 
 class KeySet:
-    """The keys at one JWKS address; one fetch at a time, whoever asks.
+    """The keys at one JWKS address; one fetch at a time, for all callers.
 
     Keys older than `ttl` seconds are fetched again before use; while the auth server is down the
-    last ones known are used. A key id that isn't among them causes one fetch, then none for
-    `cooldown` seconds: made-up ids must not turn into load on the auth server.
+    last ones known are used. A key id that isn't among them causes a fetch at once, as keys rotate at any
+    time. One that the auth server doesn't know either causes no other fetch for `cooldown` seconds.
     """
 
     def __init__(
@@ -66,27 +73,67 @@ class KeySet:
         self._asked_at: float | None = None
         self._failing = False
         self._flight: asyncio.Task[None] | None = None
+        # How many fetches were begun, and which of them was read last.
+        self._flights = 0
+        self._read = 0
+        # When each key id was last missing from a fresh answer, the oldest first.
+        self._missing: OrderedDict[str, float] = OrderedDict()
+        self._budget = float(_BURST)
+        self._budget_at = clock()
 
     async def find(self, key_id: str) -> PublicKey | None:
         """The key of that id; None when the auth server knows none.
 
-        Raises Failure(UNAVAILABLE) when that can't be said: no keys are known, or the id is a new
-        one and the auth server doesn't answer.
+        Raises Failure(UNAVAILABLE) when that can't be said: the auth server doesn't answer, or too many
+        unknown key ids were looked up just now.
         """
         if self._keys is None or not self._younger_than(self._fetched_at, self._ttl):
             # During an outage nobody waits for the next attempt: the known keys are as good as any.
             await self._refresh(wait=self._keys is None or not self._failing)
         if (key := self._known(key_id)) is not None:
             return key
-        await self._refresh(wait=True)
-        if (key := self._known(key_id)) is None and (self._keys is None or self._failing):
+        missed_at = self._missing.get(key_id)
+        if missed_at is not None and self._younger_than(missed_at, self._cooldown):
+            return None
+        return await self._look_up(key_id)
+
+    async def _look_up(self, key_id: str) -> PublicKey | None:
+        """Fetch again for a key id that isn't known."""
+        before = self._flights
+        if self._flight is not None:
+            # It may have been answered before the key was published: it counts only if it has the key.
+            await self._refresh(wait=True)
+            if (key := self._known(key_id)) is not None:
+                return key
+        if self._flight is not None or not self._may_fetch():
+            await self._refresh(wait=True)  # the one that another caller began meanwhile
+        else:
+            await self._refresh(wait=True, at_once=True)
+        if (key := self._known(key_id)) is not None:
+            return key
+        if self._read <= before:
             raise Failure(
                 Kind.UNAVAILABLE,
                 "AUTH_UNAVAILABLE",
-                "The session can't be checked: the auth server doesn't answer; try again",
+                "The session can't be checked: the auth server's keys can't be read now; try again",
                 retry_after=_RETRY_SECONDS,
             )
-        return key
+        self._missing[key_id] = self._clock()
+        self._missing.move_to_end(key_id)
+        while len(self._missing) > _MOST_MISSING:
+            self._missing.popitem(last=False)
+        return None
+
+    def _may_fetch(self) -> bool:
+        """Take one fetch out of the budget for unknown key ids; False when it is used up."""
+        now = self._clock()
+        passed = max(0.0, now - self._budget_at)
+        self._budget = min(float(_BURST), self._budget + passed * _PER_SECOND)
+        self._budget_at = now
+        if self._budget < 1:
+            return False
+        self._budget -= 1
+        return True
 
     def _known(self, key_id: str) -> PublicKey | None:
         return self._keys.get(key_id) if self._keys is not None else None
@@ -95,12 +142,14 @@ class KeySet:
         # A clock that was set back makes the age negative: that counts as old.
         return 0 <= self._clock() - moment < seconds
 
-    async def _refresh(self, *, wait: bool) -> None:
+    async def _refresh(self, *, wait: bool, at_once: bool = False) -> None:
+        """Join the fetch in flight, or begin one; not within the pause after the last one."""
         if self._flight is None:
-            pause = _RETRY_SECONDS if self._failing else self._cooldown
+            pause = 0.0 if at_once and not self._failing else _RETRY_SECONDS
             if self._asked_at is not None and self._younger_than(self._asked_at, pause):
                 return
             self._asked_at = self._clock()
+            self._flights += 1
             self._flight = asyncio.create_task(self._fetch(), name="fetch signing keys")
         if wait:
             # A caller that goes away must not take the others' answer with it.
@@ -110,6 +159,7 @@ class KeySet:
         try:
             self._keys = parse_keys(await self._download())
             self._fetched_at = self._clock()
+            self._read = self._flights  # one at a time: the last one begun is this one
             self._failing = False
         except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
             self._failing = True

@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass, field
 
+import aiohttp
+
 from kit import redis_settings
+from kit.auth import Verifier
 from kit.env import Env
 from kit.rpc import CONNECTION_AGE
 from kit.tls import PLAIN, TLS
+from kit.tokens import AUDIENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +19,8 @@ class SessionSettings:
     supabase_url: str
     service_role_key: str = field(repr=False)
     jwt_secret: str | None = field(repr=False)
+    issuer: str | None = None
+    audience: str = AUDIENCE
 
     @classmethod
     def read(cls, env: Env) -> "SessionSettings":
@@ -32,6 +38,23 @@ class SessionSettings:
                 "Accepts sessions signed with HS256 under this secret; without it none are.",
                 secret=True,
             ),
+            issuer=env.optional(
+                "SUPABASE_JWT_ISSUER",
+                "The `iss` of access tokens, where it isn't SUPABASE_URL followed by /auth/v1: a"
+                " self-hosted Supabase that is reached at an internal address names its public one.",
+            ),
+            audience=env.text("SUPABASE_JWT_AUDIENCE", "The `aud` of access tokens.", AUDIENCE),
+        )
+
+    def verifier(self, http: aiohttp.ClientSession) -> Verifier:
+        """Return what verifies the sessions; `http` fetches the signing keys."""
+        return Verifier(
+            supabase_url=self.supabase_url,
+            service_role_key=self.service_role_key,
+            jwt_secret=self.jwt_secret,
+            issuer=self.issuer,
+            audience=self.audience,
+            http=http,
         )
 
     def secrets(self) -> list[str]:

@@ -20,7 +20,8 @@ MAX_TOKEN_BYTES = 16 * 1024
 LEEWAY_SECONDS = 10
 # A date beyond this (the year 9999) is not a date that Python can hold.
 _LAST_SECOND = 253_402_300_799
-_AUDIENCE = "authenticated"
+# Of every session that Supabase Auth issues, unless it is configured otherwise.
+AUDIENCE = "authenticated"
 
 # Allows these three only: whatever else a header names ("none" above all) has no implementation.
 _JWS = jwt.PyJWS(
@@ -96,14 +97,16 @@ def verify_signature(token: str, key: SigningKey, algorithm: str) -> dict[str, A
     return claims
 
 
-def check_claims(claims: Mapping[str, Any], *, issuer: str, now: float) -> User:
+def check_claims(
+    claims: Mapping[str, Any], *, issuer: str, now: float, audience: str = AUDIENCE
+) -> User:
     """The user of verified claims; raises Failure when they don't hold.
 
     `now` is in seconds since 1970. Claims as Supabase's guide to its access tokens lists them.
     """
     if claims.get("iss") != issuer:
         refuse("TOKEN_INVALID", "the token comes from another issuer")
-    if claims.get("aud") not in (_AUDIENCE, [_AUDIENCE]):
+    if claims.get("aud") not in (audience, [audience]):
         refuse("TOKEN_INVALID", "the token is for another audience")
     expires = _seconds(claims, "exp")
     if now >= expires + LEEWAY_SECONDS:

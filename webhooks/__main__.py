@@ -9,7 +9,6 @@ import aiohttp
 from aiohttp import web
 
 from kit import background, http_edge, process, rpc, rpc_client
-from kit.auth import Verifier
 from kit.db import Database
 from protos.webhooks.v1 import webhooks_pb2, webhooks_pb2_grpc
 from webhooks.app import Callbacks, refusal_body
@@ -70,12 +69,7 @@ async def serve(
         parts.push_async_callback(_end, running)
 
         servicer = WebhooksServicer(database, [lane.wake for lane in lanes.values()])
-        verifier = Verifier(
-            supabase_url=sessions.supabase_url,
-            service_role_key=sessions.service_role_key,
-            jwt_secret=sessions.jwt_secret,
-            http=http,
-        )
+        verifier = sessions.verifier(http)
         admin = await rpc.start(
             rpc.Service(
                 webhooks_pb2.DESCRIPTOR.services_by_name["WebhooksService"],

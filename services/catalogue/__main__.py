@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 import aiohttp
 
 from kit import background, process, provider_health, rpc
-from kit.auth import Verifier
 from kit.cache import Cache
 from kit.db import Database
 from kit.notify import Notices
@@ -51,12 +50,7 @@ async def serve(
         stocktaking = Stocktaking(database)
         await stack.enter_async_context(stocktaking.running())
         servicer = CatalogueServicer(database, sync, Live(database, notices), stocktaking)
-        verifier = Verifier(
-            supabase_url=service.sessions.supabase_url,
-            service_role_key=service.sessions.service_role_key,
-            jwt_secret=service.sessions.jwt_secret,
-            http=http,
-        )
+        verifier = service.sessions.verifier(http)
         running = await rpc.start(
             rpc.Service(
                 catalogue_pb2.DESCRIPTOR.services_by_name["CatalogueService"],

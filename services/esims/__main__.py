@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, suppress
 import aiohttp
 
 from kit import background, process, provider_health, rpc
-from kit.auth import Verifier
 from kit.cache import Cache
 from kit.clock import Clock
 from kit.db import Database
@@ -104,12 +103,7 @@ async def serve(
             ACCESS,
             ACTS,
         )
-        verifier = Verifier(
-            supabase_url=settings.service.sessions.supabase_url,
-            service_role_key=settings.service.sessions.service_role_key,
-            jwt_secret=settings.service.sessions.jwt_secret,
-            http=http,
-        )
+        verifier = settings.service.sessions.verifier(http)
         running = await rpc.start(
             service,
             host=settings.service.host,

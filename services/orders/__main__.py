@@ -9,7 +9,6 @@ from functools import partial
 import aiohttp
 
 from kit import background, process, provider_health, rpc, rpc_client
-from kit.auth import Verifier
 from kit.cache import Cache
 from kit.db import Database
 from kit.notify import Notices
@@ -47,12 +46,7 @@ async def serve(
     service, sessions = settings.service, settings.service.sessions
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        verifier = Verifier(
-            supabase_url=sessions.supabase_url,
-            service_role_key=sessions.service_role_key,
-            jwt_secret=sessions.jwt_secret,
-            http=http,
-        )
+        verifier = sessions.verifier(http)
         database = await Database.open(
             service.database_url, owner="orders", needs=NEEDS, stop=stop, pooled=service.pooled
         )

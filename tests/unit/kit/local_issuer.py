@@ -64,8 +64,8 @@ class Issuer:
     async def _serve(self, _request: web.Request) -> web.Response:
         self.fetches += 1
         self.asked.set()
-        await self.may_answer.wait()
         document = {"keys": [to_jwk(key_id, key) for key_id, key in self.keys.items()]}
+        await self.may_answer.wait()
         body = json.dumps(document) if self.body is None else self.body
         return web.Response(status=self.status, text=body, content_type="application/json")
 

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import logging
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from kit.auth import ANONYMOUS, Role, Verifier
+from kit.env import Env
 from kit.errors import Kind
+from kit.service_settings import SessionSettings
 from tests.unit.kit.local_issuer import (
     EC_KEY,
     OTHER_EC_KEY,
@@ -150,7 +153,7 @@ async def test_malformed_headers_are_refused(secret_verifier: Verifier, header: 
 
 
 async def test_a_huge_token_is_refused_unread(verifier: Verifier, issuer: Issuer) -> None:
-    await assert_refused(verifier, issuer.token(padding="x" * 8192), "TOKEN_MALFORMED")
+    await assert_refused(verifier, issuer.token(padding="x" * 16_384), "TOKEN_MALFORMED")
     assert issuer.fetches == 0
 
 
@@ -206,3 +209,32 @@ def test_settings_that_leave_a_door_open_are_refused(
 
 def test_the_rsa_key_of_these_tests_is_big_enough() -> None:
     assert RSA_KEY.key_size >= 2048
+
+
+@pytest.mark.parametrize("issued_by", ["https://auth.example.com/auth/v1", "custom-issuer"])
+async def test_the_issuer_and_the_audience_may_be_other_than_the_urls(
+    issuer: Issuer, http: aiohttp.ClientSession, issued_by: str
+) -> None:
+    settings = SessionSettings(
+        issuer.url, SERVICE_ROLE_KEY, None, issuer=issued_by, audience="shop"
+    )
+    verifier = settings.verifier(http)
+    now = int(time.time())
+    times: dict[str, Any] = {"iat": now, "exp": now + 3600}
+    right = issuer.token(iss=issued_by, aud="shop", **times)
+    assert (await verifier.session(f"Bearer {right}")).user_id == USER_ID
+    await assert_refused(verifier, issuer.token(aud="shop", **times), "TOKEN_INVALID")
+    await assert_refused(verifier, issuer.token(iss=issued_by, **times), "TOKEN_INVALID")
+
+
+def test_the_issuer_and_the_audience_are_settings() -> None:
+    given = {"SUPABASE_URL": "http://kong:8000/", "SUPABASE_SERVICE_ROLE_KEY": "key"}
+    usual = SessionSettings.read(Env(given))
+    assert (usual.supabase_url, usual.issuer, usual.audience) == (
+        "http://kong:8000",
+        None,
+        "authenticated",
+    )
+    public = {"SUPABASE_JWT_ISSUER": "https://a.example/auth/v1", "SUPABASE_JWT_AUDIENCE": "shop"}
+    other = SessionSettings.read(Env(given | public))
+    assert (other.issuer, other.audience) == ("https://a.example/auth/v1", "shop")
