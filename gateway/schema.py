@@ -33,6 +33,7 @@ from gateway.purchase import OrderMutations
 from gateway.scalars import SCALARS
 from gateway.subscriptions import Subscription
 from kit.checks import Checks
+from kit.errors import Failure
 
 ENTITIES = ("DataPlan", "Order", "ESIM")
 
@@ -122,11 +123,17 @@ class Schema(strawberry.federation.Schema):
     def entities_resolver(
         self, info: strawberry.Info, representations: list[FederationAny]
     ) -> list[FederationAny]:
-        checks = Checks()
-        known = [_representation(checks, n, given) for n, given in enumerate(representations)]
-        checks.done()
-        info.context.spend(len(known))
-        return super().entities_resolver(info, known)
+        """Look up each representation; one that names no entity of ours is an error at its own index."""
+        info.context.spend(len(representations))
+        return [self._entity(info, n, given) for n, given in enumerate(representations)]
+
+    def _entity(self, info: strawberry.Info, index: int, given: Any) -> Any:
+        try:
+            known = _representation(index, given)
+        except Failure as failure:
+            return failure  # graphql-core puts an exception in a list in the place of its item
+        (entity,) = super().entities_resolver(info, [known])
+        return entity
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
@@ -140,15 +147,17 @@ def _as_graphql(error: Exception) -> GraphQLError:
     return GraphQLError(str(error), original_error=error)
 
 
-def _representation(checks: Checks, index: int, given: Any) -> Any:
-    """Its type and key alone, noting what names no entity of ours."""
-    path = f"representations[{index}]"
-    kind, id_ = (
-        (given.get("__typename"), given.get("id")) if isinstance(given, dict) else (None,) * 2
-    )
+def _representation(index: int, given: Any) -> Any:
+    """Return its type and key alone; raises Failure INVALID for what names no entity of ours."""
+    checks, path = Checks(), f"representations[{index}]"
+    if not isinstance(given, dict):
+        checks.fail(path, "must be an object with __typename and id")
+        checks.done()
+    kind, id_ = given.get("__typename"), given.get("id")
     if kind not in ENTITIES:
         checks.fail(f"{path}.__typename", f"must be one of {', '.join(ENTITIES)}")
     checks.uuid(f"{path}.id", id_ if isinstance(id_, str) else "")
+    checks.done()
     return {"__typename": kind, "id": id_}
 
 

@@ -18,20 +18,21 @@ class Found:
 
 
 def find(method: str, raw_path: str) -> Found:
-    """Looks up a path below the base path, still percent-encoded; exact paths go first."""
+    """Look up a path below the base path, still percent-encoded; the one with the fewest parameters is meant.
+
+    GET /esims/apply is not GET /esims/{iccid}: only the methods of /esims/apply itself are allowed there.
+    """
     segments = raw_path.split("/")
-    allowed: list[str] = []
-    best: tuple[int, Operation, dict[str, str]] | None = None
-    for operation in OPERATIONS:
-        parameters = _matched(operation.path.split("/"), segments)
-        if parameters is None:
-            continue
-        allowed.append(operation.method)
-        if operation.method == method and (best is None or len(parameters) < best[0]):
-            best = (len(parameters), operation, parameters)
-    if best is None:
-        return Found(None, {}, tuple(sorted(set(allowed))))
-    return Found(best[1], best[2], tuple(allowed))
+    matching = [
+        (operation, parameters)
+        for operation in OPERATIONS
+        if (parameters := _matched(operation.path.split("/"), segments)) is not None
+    ]
+    if not matching:
+        return Found(None, {}, ())
+    meant, parameters = min(matching, key=lambda match: len(match[1]))
+    methods = {one.method: one for one, _ in matching if one.path == meant.path}
+    return Found(methods.get(method), parameters, tuple(sorted(methods)))
 
 
 def _matched(template: list[str], segments: list[str]) -> dict[str, str] | None:

@@ -275,6 +275,53 @@ async def test_a_representation_that_is_none_is_bad_input(
     }
 
 
+async def test_a_malformed_representation_is_an_error_at_its_own_index_alone(
+    gateway: Gateway,
+) -> None:
+    gateway.catalogue.answers["BatchGetPlans"] = lambda request: (
+        catalogue_pb2.BatchGetPlansResponse(plans=[plan(n) for n in (1, 2)])
+    )
+    malformed: list[Any] = [
+        {},
+        5,
+        2.5,
+        "x",
+        True,
+        [],
+        [{"__typename": "DataPlan"}],
+        {"__typename": "Query"},
+        {"__typename": "Nothing", "id": plan(1).id},
+        {"__typename": "_Entity", "id": plan(1).id},
+        {"__typename": "ESIMBundle", "id": plan(1).id},
+        {"__typename": "DataPlan"},
+        {"__typename": "DataPlan", "id": None},
+        {"__typename": "DataPlan", "id": 5},
+        {"__typename": "DataPlan", "id": {"id": plan(1).id}},
+        {"__typename": "DataPlan", "id": "x"},
+        {"__typename": [1], "id": plan(1).id},
+        {"__typename": {}, "id": plan(1).id},
+        {"id": plan(1).id},
+    ]
+    first, last = ({"__typename": "DataPlan", "id": plan(n).id} for n in (1, 2))
+    answer = await gateway.client.ask(
+        "query($r: [_Any!]!) { _entities(representations: $r) { ... on DataPlan { name } } }",
+        r=[first, *malformed, last],
+    )
+    assert answer.status == 200
+    assert answer.body["data"]["_entities"] == [
+        {"name": plan(1).name},
+        *[None] * len(malformed),
+        {"name": plan(2).name},
+    ]
+    errors = sorted(answer.body["errors"], key=lambda error: error["path"][1])
+    assert [error["path"] for error in errors] == [
+        ["_entities", index] for index in range(1, len(malformed) + 1)
+    ]
+    assert {error["extensions"]["code"] for error in errors} == {"BAD_USER_INPUT"}
+    assert all(f"representations[{error['path'][1]}]" in error["message"] for error in errors)
+    assert gateway.catalogue.calls == {"BatchGetPlans": 1}
+
+
 async def test_public_fields_answer_signed_in_callers_too(gateway: Gateway, auth: Auth) -> None:
     gateway.catalogue.answers["ListFeaturedPlans"] = catalogue_pb2.ListFeaturedPlansResponse()
     client = gateway.client.signed_in(await auth.token("ann@example.com"))
