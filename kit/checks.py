@@ -5,7 +5,7 @@ from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from kit import iccid, timestamps
+from kit import iccid, plain_text, timestamps
 from kit.errors import invalid
 
 
@@ -47,12 +47,13 @@ class Checks:
         return self.between("page_size", value or usual, 1, most)
 
     def words(self, field: str, text: str, most: int) -> str:
-        """Free text of a person: trimmed, at most `most` characters, none of them a control one."""
+        """Free text of a person: trimmed, and then at most `most` characters (Unicode code points)."""
+        text = text.strip()
         if len(text) > most:
             self.fail(field, f"must have at most {most} characters, not {len(text)}")
-        elif not text.isprintable():
-            self.fail(field, "must not hold control characters or line breaks")
-        return text.strip()
+        elif (problem := plain_text.problem(text)) is not None:
+            self.fail(field, problem)
+        return text
 
     def iccid(self, field: str, text: str) -> str:
         """The 18 to 22 digits of an ICCID; spaces, dashes and a trailing F in the request are ignored."""

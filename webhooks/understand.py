@@ -5,7 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from kit import exact_json, iccid, money, quantities, timestamps
+from kit import exact_json, iccid, money, plain_text, quantities, timestamps
 from webhooks import events
 from webhooks.content import digest
 from webhooks.events import UNKNOWN, ESIMChange, OrderChange, Owner, Understood
@@ -68,7 +68,7 @@ def _json(body: bytes) -> Any:
 
 def _kind(content: Body) -> str:
     word = content.get("alertType") or content.get("event")
-    if isinstance(word, str) and 0 < len(word) <= LONGEST_TYPE and word.isprintable():
+    if isinstance(word, str) and 0 < len(word) <= LONGEST_TYPE and plain_text.is_plain(word):
         return word
     return PROFILE if "profileStatus" in content and word is None else UNKNOWN
 
@@ -251,7 +251,7 @@ def _text(body: Body, name: str) -> str:
 
 def _word(value: Any) -> str:
     """Text as it is; what is no text, too long or not printable counts as nothing."""
-    if isinstance(value, str) and len(value) <= LONGEST_TEXT and value.isprintable():
+    if isinstance(value, str) and len(value) <= LONGEST_TEXT and plain_text.is_plain(value):
         return value.strip()
     return ""
 

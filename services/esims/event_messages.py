@@ -7,7 +7,7 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 
-from kit import timestamps
+from kit import plain_text, timestamps
 from kit.checks import Checks
 from kit.errors import invalid
 from protos.esims.v1 import events_pb2 as pb
@@ -166,7 +166,7 @@ def _time(message: Message, name: str) -> datetime | None:
 
 
 def _name(checks: Checks, path: str, text: str) -> str:
-    if not text or len(text) > MOST_CHARACTERS or not text.isprintable():
+    if not text or len(text) > MOST_CHARACTERS or not plain_text.is_plain(text):
         checks.fail(path, f"must name a bundle in 1 to {MOST_CHARACTERS} characters")
     return text
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from uuid import UUID
 
-from kit import timestamps
+from kit import plain_text, timestamps
 from kit.auth import Role, Session
 from kit.checks import Checks
 from kit.errors import Failure, Kind
@@ -253,6 +253,6 @@ def bundle_name(text: str) -> str:
 
 def name(checks: Checks, field: str, text: str) -> str:
     """A name of the provider's, as it is: whatever it may hold, a paid order must not fail by it."""
-    if not text or len(text) > MOST_CHARACTERS or not text.isprintable():
+    if not text or len(text) > MOST_CHARACTERS or not plain_text.is_plain(text):
         checks.fail(field, f"must be 1 to {MOST_CHARACTERS} characters, none of them a control one")
     return text

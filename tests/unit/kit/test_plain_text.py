@@ -1,0 +1,95 @@
+"""Text of people in any script is accepted; what breaks lines or turns text around is not."""
+
+import sys
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kit.checks import Checks
+from kit.errors import Failure
+from kit.plain_text import is_plain, problem
+
+ACCEPTED = [
+    "",
+    "trip to Paris",
+    "👨‍👩‍👧‍👦",  # a family: zero-width joiners
+    "🏴󠁧󠁢󠁥󠁮󠁧󠁿",  # the flag of England: tag characters
+    "❤️‍🔥 🏳️‍🌈 👩🏽‍🚀 🇫🇷 1️⃣",  # variation selectors, skin tones, keycaps
+    "می‌خواهم",  # Persian: zero-width non-joiner
+    "क्‍ष श्री",  # Devanagari: zero-width joiner
+    "ශ්‍රී ലാല്‍",  # Sinhala and Malayalam
+    "שלום\u200f!",  # a right-to-left mark
+    "عربي\u061c 12",
+    "\u2068Ann\u2069 and \u2067דנה\u2069",  # isolates that are closed
+    "東京　出張",  # an ideographic space
+    "12\u202f000\u00a0€",
+    "co\u00adoperate",
+    "\U0001fae8 \U0001fadc",  # newer than Python 3.11's tables
+    "e\u0301 \u1100\u1161",
+]
+REFUSED = [
+    "a\nb",
+    "a\tb",
+    "\x00",
+    "\x1b[31mred",
+    "\x7f",
+    "\x85",
+    "\x9b31m",
+    "a\u2028b",
+    "a\u2029b",
+    "\ud83d",
+    "\udc00x",
+    "\u202egpj.exe",
+    "\u202dx\u202c",
+    "\u202ax\u202c",
+    "\u202bx\u202c",
+    "\u2066never closed",
+    "closed\u2069 only",
+    "\u2069\u2066",
+    "\ufffe",
+    "\U0001ffff",
+    "\ufdd0",
+]
+
+
+@pytest.mark.parametrize("text", ACCEPTED)
+def test_text_as_people_write_it_is_accepted(text: str) -> None:
+    assert is_plain(text)
+    checks = Checks()
+    assert checks.words("reference", f" {text} ", 100) == text.strip()
+    checks.done()
+
+
+@pytest.mark.parametrize("text", REFUSED, ids=ascii)
+def test_what_breaks_lines_or_turns_text_around_is_refused(text: str) -> None:
+    assert not is_plain(text)
+    checks = Checks()
+    checks.words("reference", f"a{text}b", 100)
+    with pytest.raises(Failure) as caught:
+        checks.done()
+    assert caught.value.fields["reference"].startswith("must ")
+
+
+def test_every_character_of_every_script_is_decided_by_its_category() -> None:
+    for code in range(sys.maxunicode + 1):
+        category = unicodedata.category(chr(code))
+        if category[0] in "LMNPS" or category == "Zs":
+            assert is_plain(chr(code)), hex(code)
+        elif category in ("Cc", "Cs", "Zl", "Zp"):
+            assert not is_plain(chr(code)), hex(code)
+
+
+@given(st.text())
+def test_accepted_text_can_be_stored_and_stays_in_its_line(text: str) -> None:
+    if problem(text) is None:
+        assert text.encode().decode() == text
+        assert len(text.splitlines()) <= 1
+
+
+def test_the_length_is_that_of_the_trimmed_text_in_code_points() -> None:
+    for text, fits in (("👍" * 100, True), ("👍" * 101, False), ("  " + "é" * 100 + "  ", True)):
+        checks = Checks()
+        checks.words("reference", text, 100)
+        assert (not checks.problems) is fits
