@@ -67,15 +67,7 @@ class Gateway:
         self._limits = limits
         self._schema = build(settings.max_depth, settings.defence)
         self._spans = OperationSpans(self._schema, settings.max_depth)
-        self._execution = Execution(
-            self._schema,
-            peers,
-            verifier,
-            known,
-            settings.defence,
-            self._spans,
-            settings.max_depth,
-        )
+        self._execution = Execution(self._schema, peers, verifier, known, settings, self._spans)
         self._pages = cors.Pages(settings.cors_origins)
         self._sockets = Sockets(settings, self._execution, limits, self._pages)
         self._streams = EventStreams(settings)
@@ -176,18 +168,12 @@ class Gateway:
                 return await self._sockets.serve(request, request[REQUEST_ID])
         operation = await requests.read(request, self._settings.max_body)
         allowed: Collection[OperationType] = ALLOWED[request.method]
-        if await self._by_events(request, operation):
+        if await self._execution.sends_events(request, operation):
             allowed = (*allowed, OperationType.SUBSCRIPTION)
             results = self._execution.results(operation, session, request[REQUEST_ID], allowed)
             with self._metrics.connected("sse"):
                 return await self._streams.serve(request, session, results)
         return await self._answered(request, operation, session, allowed)
-
-    async def _by_events(self, request: web.Request, operation: requests.Operation) -> bool:
-        """True if server-sent events are preferred, or accepted and the operation is a subscription."""
-        if answer.prefers_events(request):
-            return True
-        return answer.accepts_events(request) and await self._execution.subscribes(operation)
 
     async def _session(self, request: web.Request) -> Session:
         try:

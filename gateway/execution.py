@@ -5,20 +5,21 @@ from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any
 
+from aiohttp import web
 from graphql import GraphQLError
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from gateway import documents, errors, operation_spans
+from gateway import answer, documents, errors, operation_spans
 from gateway.context import Context
-from gateway.defence_settings import DefenceSettings
 from gateway.metrics import Metrics
 from gateway.operation_spans import OperationSpans
 from gateway.peers import Peers
 from gateway.persisted import KnownDocuments
 from gateway.request import Operation
 from gateway.schema import Schema
+from gateway.settings import Settings
 from kit.auth import ANONYMOUS, Role, Session, Verifier
 from kit.errors import Failure, Kind
 from kit.tracing import Spanned
@@ -43,9 +44,8 @@ class Execution:
         peers: Peers,
         verifier: Verifier,
         known: KnownDocuments,
-        defence: DefenceSettings,
+        settings: Settings,
         spans: OperationSpans,
-        max_depth: int,
     ) -> None:
         self._schema = schema
         self._known = known
@@ -53,8 +53,8 @@ class Execution:
         self._verifier = verifier
         self.metrics = Metrics()
         self._spans = spans
-        self._defence = defence
-        self._max_depth = max_depth
+        self._defence = settings.defence
+        self._max_depth = settings.max_depth
 
     async def session(self, authorization: str | None) -> Session:
         """Raises Failure for a token that doesn't hold, and for one that is no user's."""
@@ -79,8 +79,12 @@ class Execution:
         """One entry of `errors`, in words that this gateway's clients may hear."""
         return errors.describe(error, request_id, suggestions=self._defence.introspection)
 
-    async def subscribes(self, operation: Operation) -> bool:
-        """True if the operation is a subscription; False also for one that can't be executed."""
+    async def sends_events(self, request: web.Request, operation: Operation) -> bool:
+        """True if server-sent events are preferred, or accepted and the operation is a subscription."""
+        if answer.prefers_events(request):
+            return True
+        if not answer.accepts_events(request):
+            return False
         try:
             document = documents.read(await self._known.text(operation), self._max_depth)
             definition = documents.check_operation(document, operation.name)

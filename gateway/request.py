@@ -96,7 +96,7 @@ def parse(body: bytes, what: str) -> Any:
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         if type(error) is ValueError and MANY_DIGITS.search(body):
-            _refuse(f"{what} holds a whole number with too many digits; send it as a string")
+            _refuse(f"{what} is not JSON for us: a number has too many digits; send it as a string")
         _refuse(f"{what} is not JSON in UTF-8")
     return value
 

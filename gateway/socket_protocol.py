@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 PROTOCOL = "graphql-transport-ws"
 # Why a connection is closed, as the protocol numbers it.
 GOING_AWAY = 1001
+TOO_BIG = 1009
 FAULT = 1011
 TRY_LATER = 1013
 INVALID = 4400
@@ -56,6 +57,7 @@ class Connection:
         limits: RateLimits,
         request_id: str,
         *,
+        max_message: int,
         init_timeout: float,
         send_timeout: float,
     ) -> None:
@@ -64,6 +66,7 @@ class Connection:
         self._execution = execution
         self._limits = limits
         self._request_id = request_id
+        self._max_message = max_message
         self._init_timeout = init_timeout
         self._send_timeout = send_timeout
         self._session: Session | None = None
@@ -102,10 +105,14 @@ class Connection:
     async def _take(self, received: WSMessage, limit: asyncio.Timeout) -> None:
         if received.type is not WSMsgType.TEXT:
             raise _Refused(INVALID, "Send text messages")
+        sent = received.data.encode()
         try:
-            message = requests.parse(received.data.encode(), "The message")
+            message = requests.parse(sent, "The message")
         except web.HTTPBadRequest as error:
             raise _Refused(INVALID, str(error.text)) from error
+        # Only connection_init, which holds a token, may be longer where the limit of bodies is low.
+        if len(sent) > self._max_message and not _is_init(message):
+            raise _Refused(TOO_BIG, f"A message has at most {self._max_message} bytes")
         match message:
             case {"type": "connection_init"}:
                 await self._begin(message.get("payload") or {}, limit)
@@ -214,3 +221,7 @@ class Connection:
             operation.cancel()
         if ending:
             await asyncio.wait(ending)
+
+
+def _is_init(message: Any) -> bool:
+    return isinstance(message, dict) and message.get("type") == "connection_init"

@@ -72,6 +72,7 @@ class Sockets:
             self._execution,
             self._limits,
             request_id,
+            max_message=self._settings.max_body,
             init_timeout=self._settings.socket_init_timeout,
             send_timeout=self._settings.socket_send_timeout,
         )
