@@ -114,7 +114,7 @@ async def test_the_migration_forgets_impossible_times_and_has_those_esims_refres
     databases: Databases, provider: PlayedProvider
 ) -> None:
     (migration,) = [m for m in files.find() if m.name == MIGRATION]
-    async with wired(databases, provider, wait=10) as parts:
+    async with wired(databases, provider) as parts:
         esims = await parts.deliver(3)
         await parts.readings.read_all(esims)
         await databases.admin.execute("update esims.esims set follow_at = null")
@@ -144,7 +144,7 @@ async def rows(databases: Databases, esim_id: UUID) -> tuple[Any, Any]:
 
 @pytest.fixture
 async def parts(databases: Databases, provider: PlayedProvider) -> AsyncIterator[Parts]:
-    async with wired(databases, provider, wait=10) as running:
+    async with wired(databases, provider) as running:
         yield running
 
 
