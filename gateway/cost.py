@@ -61,6 +61,8 @@ WORK = {
     "ESIM.qrCode": DRAWING,
     "ESIM.order": LOOKUP,
     "ESIM.plan": LOOKUP,
+    "ESIM.topUpPlans": LOOKUP,
+    "ESIMBundle.plan": LOOKUP,
     "Order.dataPlan": LOOKUP,
     "Order.esims": LOOKUP,
     "Order.timeline": LOOKUP,

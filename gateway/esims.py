@@ -4,7 +4,7 @@ import asyncio
 from datetime import datetime
 from enum import Enum
 from functools import partial
-from typing import Self
+from typing import Annotated, Self
 
 import strawberry
 
@@ -13,12 +13,22 @@ from gateway.context import Info
 from gateway.orders import Order
 from gateway.plans import DataPlan
 from gateway.readings import each, exactly, filled, member, moment, present, recorded
-from gateway.views import View, loaded, read
+from gateway.views import View, loaded, read, views
+from kit.errors import invalid
 from protos.esims.v1 import esims_pb2
 
 # The pages of the phones' makers; the provider's guide to installing builds the same links.
 APPLE = "https://esimsetup.apple.com/esim_qrcode_provisioning"
 ANDROID = "https://esimsetup.android.com/esim_qrcode_provisioning"
+
+# The most plans that the catalogue gives for one eSIM.
+MOST_TOP_UPS = 100
+# States of a profile in which an eSIM takes no bundle any more.
+UNFIT = frozenset({"UNAVAILABLE", "DEACTIVATED"})
+
+TopUpsArgument = Annotated[
+    int, strawberry.argument(description=f"At most so many, 1 to {MOST_TOP_UPS}.")
+]
 
 # Fields that a list of eSIMs brings along in the same call.
 WITH_BUNDLES = frozenset({"bundles", "usage"})
@@ -45,6 +55,19 @@ async def _qr_code(self: "ESIM") -> str | None:
     code = activation_code(self.proto)
     # Some milliseconds each: many of them would hold up every other request.
     return None if code is None else await asyncio.to_thread(qr.data_uri, code)
+
+
+async def _top_up_plans(
+    self: "ESIM", info: Info, first: TopUpsArgument = 10
+) -> list[DataPlan] | None:
+    if not 1 <= first <= MOST_TOP_UPS:
+        raise invalid({"first": f"must be a whole number from 1 to {MOST_TOP_UPS}, not {first}"})
+    esim = self.proto
+    if esim.profile_status.upper() in UNFIT or esim.status == esims_pb2.ESIM_STATUS_CANCELLED:
+        return []
+    plans = await info.context.loaders.top_ups.load((esim.plan_id, first))
+    info.context.spend(len(plans))
+    return views(DataPlan, plans)
 
 
 @strawberry.enum(description="What an eSIM is good for now.")
@@ -117,6 +140,12 @@ class ESIMBundle(View):
     )
     as_of: datetime | None = read(
         moment("as_of"), description="When these values were read from the provider."
+    )
+    plan: DataPlan | None = loaded(
+        "plans_by_name",
+        "name",
+        DataPlan | None,
+        description="The plan of this bundle; null when it is none of this shop's, or can't be read now.",
     )
     proto: strawberry.Private[esims_pb2.ESIMBundle]
 
@@ -219,6 +248,12 @@ class ESIM(View):
         "plan_id",
         DataPlan | None,
         description="The plan that it came with; null when it can't be read now.",
+    )
+    top_up_plans: list[DataPlan] | None = strawberry.field(
+        resolver=_top_up_plans,
+        description="Plans on sale that surely fit this eSIM: those of its own profile. Those that cover"
+        " all countries of the plan that it came with are first, and the cheapest first within that. None"
+        " for an eSIM that takes no bundle any more; null when they can't be read now.",
     )
     bundles: list[ESIMBundle] | None = loaded(
         "bundles",

@@ -45,6 +45,15 @@ class Loaders:
         return Loader(self._plans)
 
     @cached_property
+    def plans_by_name(self) -> Loader[str, catalogue_pb2.DataPlan | None]:
+        return Loader(self._plans_by_name)
+
+    @cached_property
+    def top_ups(self) -> Loader[tuple[str, int], list[catalogue_pb2.DataPlan]]:
+        """By the id of the plan that an eSIM came with, and how many plans are wanted at most."""
+        return Loader(self._top_ups)
+
+    @cached_property
     def orders(self) -> Loader[str, orders_pb2.Order | None]:
         return Loader(self._orders)
 
@@ -93,6 +102,31 @@ class Loaders:
             self._caller.peers.catalogue.BatchGetPlans, request
         )
         return _in_order(ids, {plan.id: plan for plan in answer.plans})
+
+    async def _plans_by_name(self, names: list[str]) -> list[catalogue_pb2.DataPlan | None]:
+        request = catalogue_pb2.BatchGetPlansRequest(names=names)
+        answer = await self._caller.ask_catalogue(
+            self._caller.peers.catalogue.BatchGetPlans, request
+        )
+        return _in_order(names, {plan.name: plan for plan in answer.plans})
+
+    async def _top_ups(self, keys: list[tuple[str, int]]) -> list[list[catalogue_pb2.DataPlan]]:
+        """One call for each number of plans, of which an operation has one or two."""
+        sizes = sorted({size for _, size in keys})
+        answers = await asyncio.gather(
+            *(self._top_ups_of([plan for plan, its in keys if its == size], size) for size in sizes)
+        )
+        found = dict(zip(sizes, answers, strict=True))
+        return [found[size].get(plan, []) for plan, size in keys]
+
+    async def _top_ups_of(
+        self, plans: list[str], size: int
+    ) -> dict[str, list[catalogue_pb2.DataPlan]]:
+        request = catalogue_pb2.BatchListTopUpPlansRequest(plan_ids=plans, page_size=size)
+        answer = await self._caller.ask_catalogue(
+            self._caller.peers.catalogue.BatchListTopUpPlans, request
+        )
+        return {found.plan_id: list(found.plans) for found in answer.top_ups}
 
     async def _orders(self, ids: list[str]) -> list[orders_pb2.Order | None]:
         request = orders_pb2.BatchGetOrdersRequest(order_ids=ids)

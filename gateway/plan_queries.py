@@ -31,9 +31,20 @@ class DataPlanFilter:
         description='Covers a country of this region, such as "Europe", in any letters\' case.',
     )
     country: str | None = strawberry.field(
-        default=None, description="Covers this country: its ISO code or English name, in any case."
+        default=None,
+        description="Covers this country: its ISO code (alpha-2, alpha-3 or an alias such as UK) or"
+        " English name, in any case.",
+    )
+    countries: list[str] | None = strawberry.field(
+        default=None,
+        description="Covers every one of these countries, each as in `country`; at most 50.",
+    )
+    single_country: bool | None = strawberry.field(
+        default=None, description="Only plans for exactly one country, or only those for several."
     )
     duration: int | None = strawberry.field(default=None, description="Exactly this many days.")
+    min_duration: int | None = strawberry.field(default=None, description="At least so many days.")
+    max_duration: int | None = strawberry.field(default=None, description="At most so many days.")
     min_price: float | None = strawberry.field(default=None, description="At least this price.")
     max_price: float | None = strawberry.field(default=None, description="At most this price.")
     unlimited: bool | None = strawberry.field(
@@ -55,7 +66,11 @@ class DataPlanFilter:
         return catalogue_pb2.PlanFilter(
             region=self.region,
             country=self.country,
+            countries=self.countries or (),
+            single_country=self.single_country,
             duration_days=self.duration,
+            min_duration_days=self.min_duration,
+            max_duration_days=self.max_duration,
             min_price=limit("filter.min_price", self.min_price),
             max_price=limit("filter.max_price", self.max_price),
             unlimited=self.unlimited,

@@ -6,7 +6,7 @@ from typing import Self
 import strawberry
 
 from gateway.context import Info
-from gateway.readings import exactly, recorded, texts
+from gateway.readings import each, exactly, filled, recorded, texts
 from gateway.views import View, listed, read
 from kit import money
 from protos.catalogue.v1 import catalogue_pb2
@@ -21,6 +21,15 @@ class Country(View):
     )
     region: str = read(
         "region", description='The provider\'s region of the country, such as "Europe".'
+    )
+    iso3: str | None = read(
+        filled("iso3"),
+        description='ISO 3166-1 alpha-3, such as "FRA"; null for a place that has no such code.',
+    )
+    flag: str | None = read(
+        filled("flag"),
+        description="The flag as an emoji; null for a place that has none. A part of a country has that"
+        " country's.",
     )
     proto: strawberry.Private[catalogue_pb2.Country]
 
@@ -39,12 +48,29 @@ class Allowance(View):
     proto: strawberry.Private[catalogue_pb2.Allowance]
 
 
+@strawberry.type(
+    description="The fair use policy of an unlimited plan: full speed for an amount of data in every 24"
+    " hours of its duration, a lower one after it."
+)
+class FairUse(View):
+    daily_mb: int = read(
+        "daily_mb", name="dailyMB", description="Data at full speed in 24 hours, in MB, base 10."
+    )
+    throttle_kbps: int = read("throttle_kbps", description="The speed after it, in kbit/s.")
+    proto: strawberry.Private[catalogue_pb2.FairUse]
+
+
 @strawberry.federation.type(keys=["id"], description="A data plan that can be bought.")
 class DataPlan(View):
     id: strawberry.ID = read(
         "id", description="A UUID that depends on the name alone: the same everywhere, forever."
     )
     name: str = read("name", description="The provider's bundle name; its letters' case matters.")
+    title: str = read(
+        "title",
+        description='A name for people: place, data and duration, such as "France, 1 GB, 7 days" or'
+        ' "Europe, unlimited, 30 days".',
+    )
     description: str = read("description", description="What it is, in words.")
     region: str = read(
         "region", description='The region of more than half of its countries, else "Global".'
@@ -80,11 +106,20 @@ class DataPlan(View):
         "autostart",
         description="True when its days count from delivery, false when from first use.",
     )
+    profile_name: str | None = read(
+        filled("profile_name"),
+        description="The eSIM profile that it needs: an eSIM takes only plans of the profile that it came"
+        " with. Null when the provider names none.",
+    )
     updated_at: datetime = read(
         recorded("updated_at"), description="When any of this last changed."
     )
     countries: list[Country] = listed(
         "countries", Country, description="The countries that it covers."
+    )
+    fair_use: FairUse | None = read(
+        each(lambda plan: FairUse.of(plan.fair_use) if plan.HasField("fair_use") else None),
+        description="The fair use policy; null for a plan that is limited, or whose group states none.",
     )
     allowances: list[Allowance] = listed(
         "allowances", Allowance, description="What it holds beside data."

@@ -37,6 +37,7 @@ PUBLIC_TYPES = frozenset(
         "DataPlanEdge",
         "DataPlanFacets",
         "DurationFacet",
+        "FairUse",
         "PageInfo",
         "PriceRange",
         "RegionFacet",

@@ -6,6 +6,7 @@ from typing import Any
 
 from kit import money
 from kit.errors import Failure, Kind
+from services.catalogue.countries import code_of
 from services.catalogue.plan import Allowance, Bundle, Country
 
 # A century: whatever is longer is a mistake, and would not fit where days are kept.
@@ -82,12 +83,16 @@ def readable_price(row: Any) -> Decimal | None:
 
 
 def _countries(value: Any, bundle: str) -> tuple[Country, ...]:
-    """No value is no country; anything but a list of objects is a mistake."""
+    """Each country once; no value is no country, anything but a list of objects a mistake."""
     if value is None:
         return ()
     if not isinstance(value, list) or len(value) > MOST_COUNTRIES:
         raise bad_answer(f"the countries of bundle {bundle} are not a list of countries")
-    return tuple(_country(item, bundle) for item in value)
+    countries: dict[str, Country] = {}
+    for item in value:
+        country = _country(item, bundle)
+        countries.setdefault(country.iso, country)
+    return tuple(countries.values())
 
 
 def _country(item: Any, bundle: str) -> Country:
@@ -95,7 +100,7 @@ def _country(item: Any, bundle: str) -> Country:
     name, iso = _text(shape.get("name")), _text(shape.get("iso"))
     if not name or not iso:
         raise bad_answer(f"a country of bundle {bundle} has no name or no ISO code")
-    return Country(name, iso, _text(shape.get("region")))
+    return Country(name, code_of(iso, name), _text(shape.get("region")))
 
 
 def _allowance(item: dict[str, Any]) -> Allowance:

@@ -8,6 +8,7 @@ from kit.cache import Cache
 from kit.errors import Failure, Kind
 from kit.provider import Priority, Provider, segment
 from services.catalogue.bundle_json import bad_answer, bundle_name, read_bundle
+from services.catalogue.countries import country_key
 from services.catalogue.plan import Bundle, PlanFilter, fold
 from services.catalogue.reading import Reading, Unusable, read_records
 from services.catalogue.search import cheapest_by_region, matches
@@ -54,8 +55,8 @@ class CatalogueDataSource:
         return await self.search_plans(PlanFilter(region=fold(region)))
 
     async def get_plans_by_country(self, country: str) -> list[Bundle]:
-        """Bundles that cover the country, by ISO code or English name; case doesn't matter."""
-        return await self.search_plans(PlanFilter(country=fold(country)))
+        """Bundles that cover the country, by ISO code, alias or English name; case doesn't matter."""
+        return await self.search_plans(PlanFilter(country=country_key(country)))
 
     async def search_plans(self, wanted: PlanFilter) -> list[Bundle]:
         """Bundles for which all conditions hold; prices are in the organisation's currency."""

@@ -96,9 +96,9 @@ def filters(wanted: PlanFilter) -> list[PlanFilter]:
     """The filters whose tallies `Facets` takes, in its order; equal ones where nothing is chosen."""
     return [
         wanted,
-        replace(wanted, country=None),
+        replace(wanted, country=None, countries=()),
         replace(wanted, region=None),
-        replace(wanted, duration_days=None),
+        replace(wanted, duration_days=None, min_days=None, max_days=None),
         replace(wanted, min_price=None, max_price=None),
         replace(wanted, unlimited=None),
         replace(wanted, bundle_group=None),

@@ -2,10 +2,12 @@
 
 from kit import money, timestamps
 from protos.catalogue.v1 import catalogue_pb2 as pb
+from services.catalogue.countries import flag, iso3
 from services.catalogue.facets import Facets
-from services.catalogue.plan import Country, Plan, PlanOrder, features, fold
+from services.catalogue.plan import Country, Plan, PlanOrder, fold
 from services.catalogue.runs import Run
 from services.catalogue.store import CountryRow, RegionRow
+from services.catalogue.wording import FairUse, fair_use, features, title
 
 ORDERS = {
     pb.PLAN_ORDER_UNSPECIFIED: PlanOrder.NAME,
@@ -50,11 +52,25 @@ def plan_message(plan: Plan) -> pb.DataPlan:
         withdrawn=plan.withdrawn,
         hidden=plan.hidden,
         updated_at=timestamps.to_proto(plan.updated_at),
+        title=title(bundle),
+        fair_use=_fair_use_message(fair_use(bundle)),
     )
 
 
+def _fair_use_message(limit: FairUse | None) -> pb.FairUse | None:
+    if limit is None:
+        return None
+    return pb.FairUse(daily_mb=limit.daily_mb, throttle_kbps=limit.throttle_kbps)
+
+
 def country_message(country: Country) -> pb.Country:
-    return pb.Country(name=country.name, iso=country.iso, region=country.region)
+    return pb.Country(
+        name=country.name,
+        iso=country.iso,
+        region=country.region,
+        iso3=iso3(country.iso),
+        flag=flag(country.iso),
+    )
 
 
 def region_message(row: RegionRow) -> pb.RegionSummary:

@@ -2,7 +2,7 @@
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -40,6 +40,8 @@ class Traits:
     regions: dict[str, list[int]] = field(default_factory=dict)
     groups: dict[str, list[int]] = field(default_factory=dict)
     durations: dict[int, list[int]] = field(default_factory=dict)
+    single_country: dict[bool, list[int]] = field(default_factory=dict)
+    profiles: dict[str, list[int]] = field(default_factory=dict)
     unlimited: dict[bool, list[int]] = field(default_factory=dict)
     tokens: dict[str, list[int]] = field(default_factory=dict)
     heads: list[str] = field(default_factory=list)
@@ -74,6 +76,8 @@ class Ordered:
         self.groups: dict[str, int] = sets(traits.groups)
         self.durations: dict[int, int] = sets(traits.durations)
         self.unlimited: dict[bool, int] = sets(traits.unlimited)
+        self._single_country: dict[bool, int] = sets(traits.single_country)
+        self._profiles: dict[str, int] = sets(traits.profiles)
         self._tokens: dict[str, int] = sets(traits.tokens)
         self._heads = [traits.heads[row] for row in rows]
         self._words: dict[str, int] = {}
@@ -89,6 +93,11 @@ class Ordered:
         found = self._all
         if wanted.country is not None:
             found &= self.countries.get(wanted.country, 0)
+        found &= self.covering(wanted.countries)
+        if wanted.single_country is not None:
+            found &= self._single_country.get(wanted.single_country, 0)
+        if wanted.min_days is not None or wanted.max_days is not None:
+            found &= self._lasting(wanted.min_days or 0, wanted.max_days)
         if wanted.region is not None:
             found &= self.regions.get(wanted.region, 0)
         if wanted.bundle_group is not None:
@@ -107,6 +116,17 @@ class Ordered:
             found &= self._having(word)
         return found
 
+    def of_profile(self, profile: str) -> int:
+        """The set of the plans that an eSIM with this profile takes."""
+        return self._profiles.get(profile, 0)
+
+    def covering(self, countries: Iterable[str]) -> int:
+        """The set of the plans that cover all of these countries, by their keys."""
+        found = self._all
+        for country in countries:
+            found &= self.countries.get(country, 0)
+        return found
+
     def following(
         self, found: int, key: Sequence[Any] | None, *, descending: bool
     ) -> Iterator[int]:
@@ -119,6 +139,14 @@ class Ordered:
             return (self.rows[position] for position in downwards(found, end))
         start = 0 if key is None else bisect_right(positions, tuple(key), key=self._key)
         return (self.rows[position] for position in upwards(found, start))
+
+    def _lasting(self, least: int, most: int | None) -> int:
+        """The set of the plans that last so many days; there are some ten durations."""
+        found = 0
+        for days, bits in self.durations.items():
+            if days >= least and (most is None or days <= most):
+                found |= bits
+        return found
 
     def _key(self, position: int) -> tuple[Any, ...]:
         row = self.rows[position]

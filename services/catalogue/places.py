@@ -5,20 +5,23 @@ from collections.abc import Iterable
 
 from kit.db import Connection
 from kit.errors import invalid
+from services.catalogue.countries import english_name
 from services.catalogue.plan import GLOBAL, PlanFilter, fold
 
 # Three are read at a glance.
 MOST_SUGGESTIONS = 3
 
 # What is on sale is found at once, what was withdrawn by looking on.
-KNOWN = """
+KNOWN_REGION = """
 select exists (select from catalogue.data_plans) as any_plan,
        $1::text is null
            or exists (select from catalogue.plan_places where place = 'region:' || $1)
-           or exists (select from catalogue.data_plans where region_keys @> array[$1]) as region,
-       $2::text is null
-           or exists (select from catalogue.plan_places where place = 'country:' || $2)
-           or exists (select from catalogue.data_plans where country_keys @> array[$2]) as country
+           or exists (select from catalogue.data_plans where region_keys @> array[$1]) as region
+"""
+UNKNOWN_COUNTRIES = """
+select country from unnest($1::text[]) as country
+where not exists (select from catalogue.plan_places where place = 'country:' || country)
+  and not exists (select from catalogue.data_plans where country_keys @> array[country])
 """
 REGION_NAMES = """
 select distinct country ->> 'region'
@@ -35,7 +38,7 @@ async def require_known(connection: Connection, wanted: PlanFilter) -> None:
 
     Before the first plan is known, any place may exist.
     """
-    known = await connection.fetchrow(KNOWN, wanted.region, wanted.country)
+    known = await connection.fetchrow(KNOWN_REGION, wanted.region)
     assert known is not None  # a select without a table has its one row
     if not known["any_plan"]:
         return
@@ -43,10 +46,12 @@ async def require_known(connection: Connection, wanted: PlanFilter) -> None:
         names = [row[0] for row in await connection.fetch(REGION_NAMES)]
         text = _unknown(wanted.region or "", [*names, GLOBAL], "region", "regions")
         raise invalid({"filter.region": text}, reason="UNKNOWN_REGION")
-    if not known["country"]:
+    given = [*([] if wanted.country is None else [wanted.country]), *wanted.countries]
+    if unknown := [row["country"] for row in await connection.fetch(UNKNOWN_COUNTRIES, given)]:
         names = [row[0] for row in await connection.fetch(COUNTRY_NAMES)]
-        text = _unknown(wanted.country or "", names, "country", "countries")
-        raise invalid({"filter.country": text}, reason="UNKNOWN_COUNTRY")
+        text = _unknown(english_name(unknown[0]), names, "country", "countries")
+        field = "country" if unknown[0] == wanted.country else "countries"
+        raise invalid({f"filter.{field}": text}, reason="UNKNOWN_COUNTRY")
 
 
 def _unknown(given: str, names: Iterable[str], what: str, many: str) -> str:

@@ -14,13 +14,6 @@ PLAN_NAMESPACE = UUID("e644e97d-888d-458b-b9f0-54876435ac65")
 GLOBAL = "Global"
 # The most that one order may hold. The provider tells no stock, so any plan on sale has this many.
 MOST_PER_ORDER = 10
-# Groups of unlimited plans end in these words. The provider's documentation: full speed for an
-# amount of data in every 24 hours of the duration, a lower one after it.
-DAILY_LIMITS = {
-    "Lite": "Throttled to 512 kbps after 1GB a day",
-    "Essential": "Throttled to 1.25 Mbps after 1GB a day",
-    "Plus": "Throttled to 2 Mbps after 2GB a day",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +67,11 @@ class Bundle:
         return GLOBAL
 
     @property
+    def single_country(self) -> bool:
+        """Whether it covers exactly one country."""
+        return len(self.countries) == 1
+
+    @property
     def bundle_group(self) -> str:
         """The first group, or empty."""
         return self.groups[0] if self.groups else ""
@@ -100,8 +98,8 @@ class Plan:
 class PlanFilter:
     """Conditions that all must hold; None and empty hold for every plan.
 
-    `words`, `region` and `country` are folded; no word has a blank in it. Prices are in `currency`,
-    which only they need.
+    `words`, `region`, `country` and `countries` are folded; no word has a blank in it. A plan covers
+    all of `countries`. Prices are in `currency`, which only they need.
     """
 
     region: str | None = None
@@ -115,6 +113,10 @@ class PlanFilter:
     words: tuple[str, ...] = ()
     min_data_mb: int | None = None
     include_unavailable: bool = False
+    countries: tuple[str, ...] = ()
+    min_days: int | None = None
+    max_days: int | None = None
+    single_country: bool | None = None
 
 
 class PlanOrder(StrEnum):
@@ -157,28 +159,3 @@ def search_text(bundle: Bundle) -> str:
     """What a filter by text looks into; a line break keeps words from spanning two fields."""
     names = (country.name for country in bundle.countries)
     return fold("\n".join((bundle.name, bundle.description, bundle.region, *names)))
-
-
-def features(bundle: Bundle) -> list[str]:
-    """Short texts for a shop's card; only what the provider's documentation supports."""
-    found = []
-    if bundle.speeds:
-        found.append(max(bundle.speeds))  # "2G" to "5G" sort by generation
-    if bundle.unlimited:
-        found.append("Unlimited data")
-        daily = (DAILY_LIMITS.get(group.rpartition(" ")[2]) for group in bundle.groups)
-        found.extend(text for text in daily if text)
-    found.extend(text for allowance in bundle.allowances if (text := _beyond_data(allowance)))
-    if len(bundle.countries) > 1:
-        found.append(f"Works in {len(bundle.countries)} countries")
-    if not bundle.autostart:
-        found.append("Starts at first use")
-    return found
-
-
-def _beyond_data(allowance: Allowance) -> str:
-    unit = {"VOICE": "minutes", "SMS": "SMS"}.get(allowance.type)
-    if unit is None:
-        return ""
-    amount = "Unlimited" if allowance.unlimited else str(allowance.amount)
-    return f"{amount} {unit}" + (" abroad" if allowance.service == "ROAMING" else "")

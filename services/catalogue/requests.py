@@ -1,17 +1,20 @@
 """A list's request as a filter: every field checked, all that is wrong told together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from kit import money
 from kit.checks import Checks
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.common.v1 import money_pb2
+from services.catalogue.countries import country_key
 from services.catalogue.plan import PlanFilter, fold
 
 # Characters. The longest country name has 50; a search for more than that is not a search.
 MOST_NAME = 100
 MOST_TEXT = 200
+# Countries of one filter; each is one more set to compare.
+MOST_COUNTRIES = 50
 
 
 def plan_filter(checks: Checks, given: pb.PlanFilter) -> PlanFilter:
@@ -32,13 +35,16 @@ def plan_filter(checks: Checks, given: pb.PlanFilter) -> PlanFilter:
     high = _price(checks, "max_price", given.max_price) if given.HasField("max_price") else None
     if low is not None and high is not None and low > high:
         checks.fail("filter.max_price", f"must not be below the lowest price, which is {low}")
+    least, most = positive("min_duration_days"), positive("max_duration_days")
+    if least is not None and most is not None and least > most:
+        checks.fail("filter.max_duration_days", f"must not be below the minimum, which is {least}")
     currencies = {price.currency_code for price in (given.min_price, given.max_price)} - {""}
     if len(currencies) > 1:
         checks.fail("filter.max_price", "must be in the same currency as min_price")
     text = _name(checks, "text", given.text, MOST_TEXT) if given.HasField("text") else ""
     return PlanFilter(
         region=named("region", fold),
-        country=named("country", fold),
+        country=named("country", country_key),
         duration_days=positive("duration_days"),
         min_price=low,
         max_price=high,
@@ -48,6 +54,10 @@ def plan_filter(checks: Checks, given: pb.PlanFilter) -> PlanFilter:
         words=tuple(fold(text).split()),
         min_data_mb=positive("min_data_mb"),
         include_unavailable=given.include_unavailable,
+        countries=_countries(checks, given.countries),
+        min_days=least,
+        max_days=most,
+        single_country=given.single_country if given.HasField("single_country") else None,
     )
 
 
@@ -72,6 +82,16 @@ def _name(checks: Checks, field: str, text: str, most: int = MOST_NAME) -> str:
     if not found:
         checks.fail(f"filter.{field}", "must not be blank; leave it out to match every plan")
     return found
+
+
+def _countries(checks: Checks, given: Sequence[str]) -> tuple[str, ...]:
+    """The keys of the countries, each once and sorted: equal filters are counted once."""
+    if len(given) > MOST_COUNTRIES:
+        text = f"must name at most {MOST_COUNTRIES} countries, not {len(given)}"
+        checks.fail("filter.countries", text)
+        return ()
+    names = [_name(checks, f"countries[{i}]", country) for i, country in enumerate(given)]
+    return tuple(sorted({country_key(name) for name in names}))
 
 
 def _price(checks: Checks, field: str, given: money_pb2.Money) -> Decimal:

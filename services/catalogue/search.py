@@ -15,7 +15,11 @@ def matches(bundle: Bundle, wanted: PlanFilter) -> bool:
     return (
         (wanted.region is None or wanted.region in region_keys(bundle))
         and (wanted.country is None or wanted.country in country_keys(bundle))
+        and set(wanted.countries) <= set(country_keys(bundle))
+        and wanted.single_country in (None, bundle.single_country)
         and wanted.duration_days in (None, bundle.duration_days)
+        and (wanted.min_days is None or bundle.duration_days >= wanted.min_days)
+        and (wanted.max_days is None or bundle.duration_days <= wanted.max_days)
         and (wanted.min_price is None or bundle.price >= wanted.min_price)
         and (wanted.max_price is None or bundle.price <= wanted.max_price)
         and wanted.unlimited in (None, bundle.unlimited)

@@ -20,12 +20,15 @@ from services.catalogue.plan import PlanFilter, fold
 from services.catalogue.shelf import Shelf
 from services.catalogue.stocktaking import Stocktaking
 from services.catalogue.sync import Sync
+from services.catalogue.top_ups import top_ups
 
 # Plans. The largest page holds twice the provider's whole catalogue: some 10 MB.
 USUAL_PAGE = 100
 MOST_PAGE = 10_000
 MOST_BATCH = 1_000
 USUAL_FEATURED = 10
+USUAL_TOP_UPS = 10
+MOST_TOP_UPS = 100
 MOST_FEATURED = 50
 # Characters; the longest of the provider's bundle names has 24.
 MOST_NAME = 200
@@ -34,6 +37,7 @@ ACCESS: Mapping[str, Access] = {
     "ListPlans": Access.PUBLIC,
     "GetPlan": Access.PUBLIC,
     "BatchGetPlans": Access.PUBLIC,
+    "BatchListTopUpPlans": Access.PUBLIC,
     "ListFeaturedPlans": Access.PUBLIC,
     "ListRegions": Access.PUBLIC,
     "ListCountries": Access.PUBLIC,
@@ -143,11 +147,34 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
         self, request: pb.BatchGetPlansRequest, context: Any
     ) -> pb.BatchGetPlansResponse:
         checks = Checks()
-        ids = checks.uuids("ids", list(request.ids), MOST_BATCH)
+        names = list(request.names)
+        if len(names) > MOST_BATCH or "" in names:
+            checks.fail("names", f"must hold at most {MOST_BATCH} names, none of them empty")
+        ids = [] if names and not request.ids else checks.uuids("ids", [*request.ids], MOST_BATCH)
         checks.done()
         async with self._database.session(rpc_guard.session()) as connection:
             plans = await store.plans_by_ids(connection, ids)
+            if names:
+                known = {plan.id for plan in plans}
+                named = await store.plans_by_names(connection, names)
+                plans += [plan for plan in named if plan.id not in known]
         return pb.BatchGetPlansResponse(plans=map(messages.plan_message, plans))
+
+    async def BatchListTopUpPlans(
+        self, request: pb.BatchListTopUpPlansRequest, context: Any
+    ) -> pb.BatchListTopUpPlansResponse:
+        checks = Checks()
+        ids = checks.uuids("plan_ids", list(request.plan_ids), MOST_BATCH)
+        size = checks.page_size(request.page_size, USUAL_TOP_UPS, MOST_TOP_UPS)
+        checks.done()
+        answer = pb.BatchListTopUpPlansResponse()
+        async with self._database.session(rpc_guard.session()) as connection:
+            look = await self._stocktaking.look(connection)
+            for plan in await store.plans_by_ids(connection, ids):
+                fitting = await top_ups(connection, plan, look.stock, size)
+                plans = await self._shelf.messages(connection, fitting)
+                answer.top_ups.add(plan_id=str(plan.id), plans=plans)
+        return answer
 
     async def ListFeaturedPlans(
         self, request: pb.ListFeaturedPlansRequest, context: Any

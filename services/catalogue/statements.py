@@ -52,7 +52,8 @@ def page(
     """SQL for one page and the first row of the next, and its values."""
     if in_bands(wanted, order):
         return _page_in_bands(wanted, order, size=size, after=after)
-    if not reads_ahead(wanted, order) and not wanted.include_unavailable:
+    whole = wanted.include_unavailable or beyond_places(wanted)
+    if not reads_ahead(wanted, order) and not whole:
         table, where = _narrow(wanted, order)
         _after(where, order, after, wanted.duration_days)
         sql = (
@@ -72,9 +73,15 @@ def page(
     return sql, where.values
 
 
+def beyond_places(wanted: PlanFilter) -> bool:
+    """Whether the filter has conditions that only data_plans can answer, without an index of the order."""
+    days = wanted.min_days is not None or wanted.max_days is not None
+    return bool(wanted.countries) or days or wanted.single_country is not None
+
+
 def reads_ahead(wanted: PlanFilter, order: PlanOrder) -> bool:
     """Whether the index of the order leaves conditions open, and so a page may be near or far."""
-    if wanted.include_unavailable or in_bands(wanted, order):
+    if wanted.include_unavailable or beyond_places(wanted) or in_bands(wanted, order):
         return False
     return bool(_open(wanted, order, Where()))
 
@@ -91,7 +98,7 @@ def in_bands(wanted: PlanFilter, order: PlanOrder) -> bool:
     return (
         priced
         and PRICES[0] not in _narrowing(order)
-        and not (placed or much or wanted.include_unavailable)
+        and not (placed or much or wanted.include_unavailable or beyond_places(wanted))
     )
 
 
@@ -238,7 +245,7 @@ def _anywhere(wanted: PlanFilter) -> tuple[str, Where]:
     """A table, and all conditions of the filter on it."""
     where = Where()
     place = _place(wanted)
-    if place is None or wanted.words or wanted.include_unavailable:
+    if place is None or wanted.words or wanted.include_unavailable or beyond_places(wanted):
         return "catalogue.data_plans", of_plans(wanted)
     where.add("place = {}", place)
     if wanted.country is not None:
@@ -258,8 +265,12 @@ def of_plans(wanted: PlanFilter) -> Where:
     elif wanted.min_price is not None or wanted.max_price is not None:
         where.add("currency = {}", wanted.currency)  # withdrawn ones may have another
     where.add("country_keys @> array[{}::text]", wanted.country)
+    where.add("country_keys @> {}::text[]", list(wanted.countries) or None)
     where.add("region_keys @> array[{}::text]", wanted.region)
     where.add("groups @> array[{}::text]", wanted.bundle_group)
+    where.add("duration_days >= {}", wanted.min_days)
+    where.add("duration_days <= {}", wanted.max_days)
+    where.add("(jsonb_array_length(countries) = 1) = {}", wanted.single_country)
     for condition, value in _conditions(wanted):
         where.add(condition, value)
     where.add("catalogue.pieces(search_text) @> {}::text[]", _pieces(wanted.words) or None)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 from uuid import UUID
 
@@ -45,6 +45,8 @@ class Draft:
                 (others.split(), traits.tokens),
                 ((row["duration_days"],), traits.durations),
                 ((row["unlimited"],), traits.unlimited),
+                ((row["single_country"],), traits.single_country),
+                ((row["profile_name"],), traits.profiles),
             ):
                 for value in set(values):
                     held.setdefault(value, []).append(number)
@@ -98,6 +100,19 @@ class Stock:
             keys=[[str(column[row]) for column in columns] for row in keyed],
             more=len(rows) > size,
         )
+
+    def top_ups(
+        self, profile: str, countries: Sequence[str], most: int
+    ) -> list[tuple[UUID, datetime]]:
+        """The cheapest plans of a profile, those that cover all of these countries first."""
+        ordered = self._by_price
+        found = ordered.of_profile(profile)
+        near = found & ordered.covering(countries)
+        rows = chain(
+            ordered.following(near, None, descending=False),
+            ordered.following(found & ~near, None, descending=False),
+        )
+        return [self._versions[row] for row in islice(rows, most)]
 
     def count(self, wanted: PlanFilter) -> int:
         """How many plans match."""

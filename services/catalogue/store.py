@@ -43,6 +43,14 @@ async def plans_by_ids(connection: Connection, ids: Sequence[UUID]) -> list[Plan
     return [to_plan(row) for row in await connection.fetch(BY_IDS, ids)]
 
 
+BY_NAMES = f"select {COLUMNS} from catalogue.data_plans where name = any($1::text[])"  # noqa: S608 - constants
+
+
+async def plans_by_names(connection: Connection, names: Sequence[str]) -> list[Plan]:
+    """Return those that exist by the provider's bundle names, withdrawn and hidden ones included."""
+    return [to_plan(row) for row in await connection.fetch(BY_NAMES, names)]
+
+
 BY_NAME = f"select {COLUMNS} from catalogue.data_plans where name = $1"  # noqa: S608 - constants
 
 
@@ -112,7 +120,8 @@ async def countries(connection: Connection) -> list[CountryRow]:
 
 FOR_STOCK = """
 select id, updated_at, name, price, currency, duration_days, data_rank, unlimited, groups,
-       region_keys, country_keys, search_text
+       region_keys, country_keys, search_text, profile_name,
+       jsonb_array_length(countries) = 1 as single_country
 from catalogue.data_plans
 where offered and name > $1
 order by name limit $2

@@ -55,22 +55,30 @@ class Country(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     ISO_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
+    ISO3_FIELD_NUMBER: _builtins.int
+    FLAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """In English, such as "France"."""
     iso: _builtins.str
     """ISO 3166-1 alpha-2 in most cases; the provider adds a few of its own, such as "CYP"."""
     region: _builtins.str
     """The provider's region of the country, such as "Europe"."""
+    iso3: _builtins.str
+    """ISO 3166-1 alpha-3, such as "FRA"; empty for a place that has no such code."""
+    flag: _builtins.str
+    """The flag as an emoji; empty for a place that has none. A part of a country has that country's."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         iso: _builtins.str = ...,
         region: _builtins.str = ...,
+        iso3: _builtins.str = ...,
+        flag: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["iso", b"iso", "name", b"name", "region", b"region"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["flag", b"flag", "iso", b"iso", "iso3", b"iso3", "name", b"name", "region", b"region"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -117,6 +125,33 @@ class Allowance(_message.Message):
 Global___Allowance: _TypeAlias = Allowance  # noqa: Y015
 
 @_typing.final
+class FairUse(_message.Message):
+    """The fair use policy of an unlimited plan: full speed for an amount of data in every 24 hours of its duration, a lower one
+    after it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAILY_MB_FIELD_NUMBER: _builtins.int
+    THROTTLE_KBPS_FIELD_NUMBER: _builtins.int
+    daily_mb: _builtins.int
+    """MB, base 10."""
+    throttle_kbps: _builtins.int
+    def __init__(
+        self,
+        *,
+        daily_mb: _builtins.int = ...,
+        throttle_kbps: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["daily_mb", b"daily_mb", "throttle_kbps", b"throttle_kbps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FairUse: _TypeAlias = FairUse  # noqa: Y015
+
+@_typing.final
 class DataPlan(_message.Message):
     """Something that can be bought: a bundle of the provider."""
 
@@ -141,6 +176,8 @@ class DataPlan(_message.Message):
     WITHDRAWN_FIELD_NUMBER: _builtins.int
     HIDDEN_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    FAIR_USE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID version 5 of the bundle name: the same in every database."""
     name: _builtins.str
@@ -167,6 +204,8 @@ class DataPlan(_message.Message):
     """
     hidden: _builtins.bool
     """An administrator took it off sale here."""
+    title: _builtins.str
+    """A name for people: place, data and duration, such as "France, 1 GB, 7 days" or "Europe, unlimited, 30 days"."""
     @_builtins.property
     def countries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Country]: ...
     @_builtins.property
@@ -184,6 +223,10 @@ class DataPlan(_message.Message):
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When any of the above last changed."""
+
+    @_builtins.property
+    def fair_use(self) -> Global___FairUse:
+        """Absent unless the plan is unlimited and its group states the policy."""
 
     def __init__(
         self,
@@ -207,10 +250,12 @@ class DataPlan(_message.Message):
         withdrawn: _builtins.bool = ...,
         hidden: _builtins.bool = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        title: _builtins.str = ...,
+        fair_use: Global___FairUse | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_data_mb", b"_data_mb", "data_mb", b"data_mb", "price", b"price", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_data_mb", b"_data_mb", "data_mb", b"data_mb", "fair_use", b"fair_use", "price", b"price", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_data_mb", b"_data_mb", "allowances", b"allowances", "autostart", b"autostart", "available_quantity", b"available_quantity", "bundle_group", b"bundle_group", "countries", b"countries", "data_mb", b"data_mb", "description", b"description", "duration_days", b"duration_days", "features", b"features", "hidden", b"hidden", "id", b"id", "name", b"name", "price", b"price", "profile_name", b"profile_name", "region", b"region", "speeds", b"speeds", "unlimited", b"unlimited", "updated_at", b"updated_at", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_data_mb", b"_data_mb", "allowances", b"allowances", "autostart", b"autostart", "available_quantity", b"available_quantity", "bundle_group", b"bundle_group", "countries", b"countries", "data_mb", b"data_mb", "description", b"description", "duration_days", b"duration_days", "fair_use", b"fair_use", "features", b"features", "hidden", b"hidden", "id", b"id", "name", b"name", "price", b"price", "profile_name", b"profile_name", "region", b"region", "speeds", b"speeds", "title", b"title", "unlimited", b"unlimited", "updated_at", b"updated_at", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__data_mb: _TypeAlias = _typing.Literal["data_mb"]  # noqa: Y015
     _WhichOneofArgType__data_mb: _TypeAlias = _typing.Literal["_data_mb", b"_data_mb"]  # noqa: Y015
@@ -234,12 +279,18 @@ class PlanFilter(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     MIN_DATA_MB_FIELD_NUMBER: _builtins.int
     INCLUDE_UNAVAILABLE_FIELD_NUMBER: _builtins.int
+    COUNTRIES_FIELD_NUMBER: _builtins.int
+    MIN_DURATION_DAYS_FIELD_NUMBER: _builtins.int
+    MAX_DURATION_DAYS_FIELD_NUMBER: _builtins.int
+    SINGLE_COUNTRY_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """A region's name, without regard to case: plans that cover at least one country of it;
     or "Global": plans of no main region.
     """
     country: _builtins.str
-    """ISO code, or the English name of a country, without regard to case: plans that cover it."""
+    """Plans that cover this country: its ISO code (alpha-2, alpha-3 or an alias such as "UK"), or its English name, without
+    regard to case.
+    """
     duration_days: _builtins.int
     """Exactly this many days."""
     unlimited: _builtins.bool
@@ -251,6 +302,11 @@ class PlanFilter(_message.Message):
     """At least this many MB; unlimited plans always match."""
     include_unavailable: _builtins.bool
     """Also plans that are withdrawn or hidden. Administrators only."""
+    min_duration_days: _builtins.int
+    """At least, and at most, this many days."""
+    max_duration_days: _builtins.int
+    single_country: _builtins.bool
+    """True: plans for exactly one country; false: plans for several."""
     @_builtins.property
     def min_price(self) -> _money_pb2.Money:
         """At least this price, in the catalogue's currency."""
@@ -258,6 +314,10 @@ class PlanFilter(_message.Message):
     @_builtins.property
     def max_price(self) -> _money_pb2.Money:
         """At most this price, in the catalogue's currency."""
+
+    @_builtins.property
+    def countries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Plans that cover every one of these countries, each as in `country`; at most 50."""
 
     def __init__(
         self,
@@ -272,10 +332,14 @@ class PlanFilter(_message.Message):
         text: _builtins.str | None = ...,
         min_data_mb: _builtins.int | None = ...,
         include_unavailable: _builtins.bool = ...,
+        countries: _abc.Iterable[_builtins.str] | None = ...,
+        min_duration_days: _builtins.int | None = ...,
+        max_duration_days: _builtins.int | None = ...,
+        single_country: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_bundle_group", b"_bundle_group", "_country", b"_country", "_duration_days", b"_duration_days", "_max_price", b"_max_price", "_min_data_mb", b"_min_data_mb", "_min_price", b"_min_price", "_region", b"_region", "_text", b"_text", "_unlimited", b"_unlimited", "bundle_group", b"bundle_group", "country", b"country", "duration_days", b"duration_days", "max_price", b"max_price", "min_data_mb", b"min_data_mb", "min_price", b"min_price", "region", b"region", "text", b"text", "unlimited", b"unlimited"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bundle_group", b"_bundle_group", "_country", b"_country", "_duration_days", b"_duration_days", "_max_duration_days", b"_max_duration_days", "_max_price", b"_max_price", "_min_data_mb", b"_min_data_mb", "_min_duration_days", b"_min_duration_days", "_min_price", b"_min_price", "_region", b"_region", "_single_country", b"_single_country", "_text", b"_text", "_unlimited", b"_unlimited", "bundle_group", b"bundle_group", "country", b"country", "duration_days", b"duration_days", "max_duration_days", b"max_duration_days", "max_price", b"max_price", "min_data_mb", b"min_data_mb", "min_duration_days", b"min_duration_days", "min_price", b"min_price", "region", b"region", "single_country", b"single_country", "text", b"text", "unlimited", b"unlimited"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bundle_group", b"_bundle_group", "_country", b"_country", "_duration_days", b"_duration_days", "_max_price", b"_max_price", "_min_data_mb", b"_min_data_mb", "_min_price", b"_min_price", "_region", b"_region", "_text", b"_text", "_unlimited", b"_unlimited", "bundle_group", b"bundle_group", "country", b"country", "duration_days", b"duration_days", "include_unavailable", b"include_unavailable", "max_price", b"max_price", "min_data_mb", b"min_data_mb", "min_price", b"min_price", "region", b"region", "text", b"text", "unlimited", b"unlimited"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bundle_group", b"_bundle_group", "_country", b"_country", "_duration_days", b"_duration_days", "_max_duration_days", b"_max_duration_days", "_max_price", b"_max_price", "_min_data_mb", b"_min_data_mb", "_min_duration_days", b"_min_duration_days", "_min_price", b"_min_price", "_region", b"_region", "_single_country", b"_single_country", "_text", b"_text", "_unlimited", b"_unlimited", "bundle_group", b"bundle_group", "countries", b"countries", "country", b"country", "duration_days", b"duration_days", "include_unavailable", b"include_unavailable", "max_duration_days", b"max_duration_days", "max_price", b"max_price", "min_data_mb", b"min_data_mb", "min_duration_days", b"min_duration_days", "min_price", b"min_price", "region", b"region", "single_country", b"single_country", "text", b"text", "unlimited", b"unlimited"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bundle_group: _TypeAlias = _typing.Literal["bundle_group"]  # noqa: Y015
     _WhichOneofArgType__bundle_group: _TypeAlias = _typing.Literal["_bundle_group", b"_bundle_group"]  # noqa: Y015
@@ -283,14 +347,20 @@ class PlanFilter(_message.Message):
     _WhichOneofArgType__country: _TypeAlias = _typing.Literal["_country", b"_country"]  # noqa: Y015
     _WhichOneofReturnType__duration_days: _TypeAlias = _typing.Literal["duration_days"]  # noqa: Y015
     _WhichOneofArgType__duration_days: _TypeAlias = _typing.Literal["_duration_days", b"_duration_days"]  # noqa: Y015
+    _WhichOneofReturnType__max_duration_days: _TypeAlias = _typing.Literal["max_duration_days"]  # noqa: Y015
+    _WhichOneofArgType__max_duration_days: _TypeAlias = _typing.Literal["_max_duration_days", b"_max_duration_days"]  # noqa: Y015
     _WhichOneofReturnType__max_price: _TypeAlias = _typing.Literal["max_price"]  # noqa: Y015
     _WhichOneofArgType__max_price: _TypeAlias = _typing.Literal["_max_price", b"_max_price"]  # noqa: Y015
     _WhichOneofReturnType__min_data_mb: _TypeAlias = _typing.Literal["min_data_mb"]  # noqa: Y015
     _WhichOneofArgType__min_data_mb: _TypeAlias = _typing.Literal["_min_data_mb", b"_min_data_mb"]  # noqa: Y015
+    _WhichOneofReturnType__min_duration_days: _TypeAlias = _typing.Literal["min_duration_days"]  # noqa: Y015
+    _WhichOneofArgType__min_duration_days: _TypeAlias = _typing.Literal["_min_duration_days", b"_min_duration_days"]  # noqa: Y015
     _WhichOneofReturnType__min_price: _TypeAlias = _typing.Literal["min_price"]  # noqa: Y015
     _WhichOneofArgType__min_price: _TypeAlias = _typing.Literal["_min_price", b"_min_price"]  # noqa: Y015
     _WhichOneofReturnType__region: _TypeAlias = _typing.Literal["region"]  # noqa: Y015
     _WhichOneofArgType__region: _TypeAlias = _typing.Literal["_region", b"_region"]  # noqa: Y015
+    _WhichOneofReturnType__single_country: _TypeAlias = _typing.Literal["single_country"]  # noqa: Y015
+    _WhichOneofArgType__single_country: _TypeAlias = _typing.Literal["_single_country", b"_single_country"]  # noqa: Y015
     _WhichOneofReturnType__text: _TypeAlias = _typing.Literal["text"]  # noqa: Y015
     _WhichOneofArgType__text: _TypeAlias = _typing.Literal["_text", b"_text"]  # noqa: Y015
     _WhichOneofReturnType__unlimited: _TypeAlias = _typing.Literal["unlimited"]  # noqa: Y015
@@ -302,13 +372,19 @@ class PlanFilter(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_days) -> _WhichOneofReturnType__duration_days | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_duration_days) -> _WhichOneofReturnType__max_duration_days | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_price) -> _WhichOneofReturnType__max_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__min_data_mb) -> _WhichOneofReturnType__min_data_mb | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_duration_days) -> _WhichOneofReturnType__min_duration_days | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__min_price) -> _WhichOneofReturnType__min_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__region) -> _WhichOneofReturnType__region | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__single_country) -> _WhichOneofReturnType__single_country | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__text) -> _WhichOneofReturnType__text | None: ...
     @_typing.overload
@@ -448,18 +524,24 @@ class BatchGetPlansRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     IDS_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """1 to 1,000."""
+        """Up to 1,000, and at least one id or name."""
+
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The provider's bundle names; up to 1,000."""
 
     def __init__(
         self,
         *,
         ids: _abc.Iterable[_builtins.str] | None = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids", "names", b"names"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -486,6 +568,80 @@ class BatchGetPlansResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BatchGetPlansResponse: _TypeAlias = BatchGetPlansResponse  # noqa: Y015
+
+@_typing.final
+class BatchListTopUpPlansRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_IDS_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """For each of them, 1 to 100; 0 means 10."""
+    @_builtins.property
+    def plan_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The plans that the eSIMs came with; 1 to 1,000."""
+
+    def __init__(
+        self,
+        *,
+        plan_ids: _abc.Iterable[_builtins.str] | None = ...,
+        page_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "plan_ids", b"plan_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchListTopUpPlansRequest: _TypeAlias = BatchListTopUpPlansRequest  # noqa: Y015
+
+@_typing.final
+class BatchListTopUpPlansResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOP_UPS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def top_ups(self) -> _containers.RepeatedCompositeFieldContainer[Global___TopUpPlans]:
+        """In no promised order; an unknown plan is left out."""
+
+    def __init__(
+        self,
+        *,
+        top_ups: _abc.Iterable[Global___TopUpPlans] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["top_ups", b"top_ups"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchListTopUpPlansResponse: _TypeAlias = BatchListTopUpPlansResponse  # noqa: Y015
+
+@_typing.final
+class TopUpPlans(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_ID_FIELD_NUMBER: _builtins.int
+    PLANS_FIELD_NUMBER: _builtins.int
+    plan_id: _builtins.str
+    """The plan that an eSIM came with."""
+    @_builtins.property
+    def plans(self) -> _containers.RepeatedCompositeFieldContainer[Global___DataPlan]:
+        """Those that cover all of its countries first; within that, the cheapest first."""
+
+    def __init__(
+        self,
+        *,
+        plan_id: _builtins.str = ...,
+        plans: _abc.Iterable[Global___DataPlan] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan_id", b"plan_id", "plans", b"plans"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TopUpPlans: _TypeAlias = TopUpPlans  # noqa: Y015
 
 @_typing.final
 class ListFeaturedPlansRequest(_message.Message):

@@ -54,6 +54,11 @@ class CatalogueServiceStub:
                 request_serializer=catalogue_dot_v1_dot_catalogue__pb2.BatchGetPlansRequest.SerializeToString,
                 response_deserializer=catalogue_dot_v1_dot_catalogue__pb2.BatchGetPlansResponse.FromString,
                 _registered_method=True)
+        self.BatchListTopUpPlans = channel.unary_unary(
+                '/catalogue.v1.CatalogueService/BatchListTopUpPlans',
+                request_serializer=catalogue_dot_v1_dot_catalogue__pb2.BatchListTopUpPlansRequest.SerializeToString,
+                response_deserializer=catalogue_dot_v1_dot_catalogue__pb2.BatchListTopUpPlansResponse.FromString,
+                _registered_method=True)
         self.ListFeaturedPlans = channel.unary_unary(
                 '/catalogue.v1.CatalogueService/ListFeaturedPlans',
                 request_serializer=catalogue_dot_v1_dot_catalogue__pb2.ListFeaturedPlansRequest.SerializeToString,
@@ -126,7 +131,16 @@ class CatalogueServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetPlans(self, request, context):
-        """Many plans by id in one call; unknown ids are left out of the answer, withdrawn plans are in it.
+        """Many plans by id or name in one call; unknown ones are left out of the answer, withdrawn plans are in it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchListTopUpPlans(self, request, context):
+        """Plans on sale that surely fit an eSIM which came with a plan, for many such plans in one call. An eSIM takes bundles of
+        its own profile only, which is that of the plan that it came with. Where that plan names no profile, only the plan
+        itself is sure to fit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -218,6 +232,11 @@ def add_CatalogueServiceServicer_to_server(servicer, server):
                     servicer.BatchGetPlans,
                     request_deserializer=catalogue_dot_v1_dot_catalogue__pb2.BatchGetPlansRequest.FromString,
                     response_serializer=catalogue_dot_v1_dot_catalogue__pb2.BatchGetPlansResponse.SerializeToString,
+            ),
+            'BatchListTopUpPlans': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchListTopUpPlans,
+                    request_deserializer=catalogue_dot_v1_dot_catalogue__pb2.BatchListTopUpPlansRequest.FromString,
+                    response_serializer=catalogue_dot_v1_dot_catalogue__pb2.BatchListTopUpPlansResponse.SerializeToString,
             ),
             'ListFeaturedPlans': grpc.unary_unary_rpc_method_handler(
                     servicer.ListFeaturedPlans,
@@ -351,6 +370,33 @@ class CatalogueService:
             '/catalogue.v1.CatalogueService/BatchGetPlans',
             catalogue_dot_v1_dot_catalogue__pb2.BatchGetPlansRequest.SerializeToString,
             catalogue_dot_v1_dot_catalogue__pb2.BatchGetPlansResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchListTopUpPlans(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/catalogue.v1.CatalogueService/BatchListTopUpPlans',
+            catalogue_dot_v1_dot_catalogue__pb2.BatchListTopUpPlansRequest.SerializeToString,
+            catalogue_dot_v1_dot_catalogue__pb2.BatchListTopUpPlansResponse.FromString,
             options,
             channel_credentials,
             insecure,

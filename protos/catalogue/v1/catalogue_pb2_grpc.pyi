@@ -46,7 +46,12 @@ class CatalogueServiceStub:
     GetPlan: _grpc.UnaryUnaryMultiCallable[_catalogue_pb2.GetPlanRequest, _catalogue_pb2.GetPlanResponse]
     """One plan by id or by the provider's bundle name. NOT_FOUND when neither is known."""
     BatchGetPlans: _grpc.UnaryUnaryMultiCallable[_catalogue_pb2.BatchGetPlansRequest, _catalogue_pb2.BatchGetPlansResponse]
-    """Many plans by id in one call; unknown ids are left out of the answer, withdrawn plans are in it."""
+    """Many plans by id or name in one call; unknown ones are left out of the answer, withdrawn plans are in it."""
+    BatchListTopUpPlans: _grpc.UnaryUnaryMultiCallable[_catalogue_pb2.BatchListTopUpPlansRequest, _catalogue_pb2.BatchListTopUpPlansResponse]
+    """Plans on sale that surely fit an eSIM which came with a plan, for many such plans in one call. An eSIM takes bundles of
+    its own profile only, which is that of the plan that it came with. Where that plan names no profile, only the plan
+    itself is sure to fit.
+    """
     ListFeaturedPlans: _grpc.UnaryUnaryMultiCallable[_catalogue_pb2.ListFeaturedPlansRequest, _catalogue_pb2.ListFeaturedPlansResponse]
     """The plans for a shop's front page: those that an administrator chose, in that order; where nobody chose,
     the plan with the lowest price per day of each region (ties by name), regions in the order of their number of plans.
@@ -95,7 +100,12 @@ class CatalogueServiceAsyncStub(CatalogueServiceStub):
     GetPlan: _aio.UnaryUnaryMultiCallable[_catalogue_pb2.GetPlanRequest, _catalogue_pb2.GetPlanResponse]  # type: ignore[assignment]
     """One plan by id or by the provider's bundle name. NOT_FOUND when neither is known."""
     BatchGetPlans: _aio.UnaryUnaryMultiCallable[_catalogue_pb2.BatchGetPlansRequest, _catalogue_pb2.BatchGetPlansResponse]  # type: ignore[assignment]
-    """Many plans by id in one call; unknown ids are left out of the answer, withdrawn plans are in it."""
+    """Many plans by id or name in one call; unknown ones are left out of the answer, withdrawn plans are in it."""
+    BatchListTopUpPlans: _aio.UnaryUnaryMultiCallable[_catalogue_pb2.BatchListTopUpPlansRequest, _catalogue_pb2.BatchListTopUpPlansResponse]  # type: ignore[assignment]
+    """Plans on sale that surely fit an eSIM which came with a plan, for many such plans in one call. An eSIM takes bundles of
+    its own profile only, which is that of the plan that it came with. Where that plan names no profile, only the plan
+    itself is sure to fit.
+    """
     ListFeaturedPlans: _aio.UnaryUnaryMultiCallable[_catalogue_pb2.ListFeaturedPlansRequest, _catalogue_pb2.ListFeaturedPlansResponse]  # type: ignore[assignment]
     """The plans for a shop's front page: those that an administrator chose, in that order; where nobody chose,
     the plan with the lowest price per day of each region (ties by name), regions in the order of their number of plans.
@@ -159,7 +169,18 @@ class CatalogueServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalogue_pb2.BatchGetPlansRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_catalogue_pb2.BatchGetPlansResponse, _abc.Awaitable[_catalogue_pb2.BatchGetPlansResponse]]:
-        """Many plans by id in one call; unknown ids are left out of the answer, withdrawn plans are in it."""
+        """Many plans by id or name in one call; unknown ones are left out of the answer, withdrawn plans are in it."""
+
+    @_abc_1.abstractmethod
+    def BatchListTopUpPlans(
+        self,
+        request: _catalogue_pb2.BatchListTopUpPlansRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalogue_pb2.BatchListTopUpPlansResponse, _abc.Awaitable[_catalogue_pb2.BatchListTopUpPlansResponse]]:
+        """Plans on sale that surely fit an eSIM which came with a plan, for many such plans in one call. An eSIM takes bundles of
+        its own profile only, which is that of the plan that it came with. Where that plan names no profile, only the plan
+        itself is sure to fit.
+        """
 
     @_abc_1.abstractmethod
     def ListFeaturedPlans(

@@ -3,7 +3,7 @@
 import json
 import random
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,10 @@ def in_loop(
     bundle_group: str | None = None,
     text: str | None = None,
     min_data_mb: int | None = None,
+    countries: Sequence[str] = (),
+    min_duration_days: int | None = None,
+    max_duration_days: int | None = None,
+    single_country: bool | None = None,
 ) -> set[str]:
     """What the filter means, said as plainly as can be."""
     found = set()
@@ -71,7 +75,13 @@ def in_loop(
             country.lower() in (c["iso"].lower(), c["name"].lower()) for c in places
         ):
             continue
+        if not {code.upper() for code in countries} <= {c["iso"] for c in places}:
+            continue
+        if single_country is not None and single_country != (len(places) == 1):
+            continue
         if duration_days and row["duration"] != duration_days:
+            continue
+        if not (min_duration_days or 0) <= row["duration"] <= (max_duration_days or 10**6):
             continue
         if min_price is not None and row["price"] < min_price:
             continue
@@ -114,6 +124,10 @@ def random_filter(chance: random.Random, rows: list[dict[str, Any]]) -> dict[str
         "unlimited": lambda: chance.random() < 0.5,
         "bundle_group": lambda: some["groups"][0],
         "text": lambda: chance.choice(["esim_1gb", "1GB eSIM", some["description"].split(",")[3]]),
+        "countries": lambda: [change_case(c["iso"]) for c in some["countries"][:2]],
+        "min_duration_days": lambda: max(1, some["duration"] - chance.randint(0, 3)),
+        "max_duration_days": lambda: some["duration"] + chance.randint(0, 3),
+        "single_country": lambda: chance.random() < 0.5,
         "min_data_mb": lambda: chance.choice([1, 1000, 5000, 100_000]),
     }
     names = chance.sample(sorted(choices), chance.randint(1, 3))

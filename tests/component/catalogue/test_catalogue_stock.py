@@ -12,6 +12,7 @@ from kit.auth import ANONYMOUS
 from kit.db import Database
 from services.catalogue import facets
 from services.catalogue.__main__ import NEEDS
+from services.catalogue.listing import list_plans
 from services.catalogue.ordered import MOST_WORDS
 from services.catalogue.plan import PlanFilter, PlanOrder
 from services.catalogue.stock import Stock
@@ -127,13 +128,15 @@ async def test_words_are_found_after_many_others_were(databases: Databases) -> N
         assert once == {word: stock.count(PlanFilter(words=(word,))) for word in once}
 
 
-async def test_facets_from_memory_are_what_the_database_counts(databases: Databases) -> None:
+async def test_lists_and_facets_from_memory_are_what_the_database_gives(
+    databases: Databases,
+) -> None:
     await fill(databases.admin, 1_000)
     chance = random.Random(11)
     async with books(databases) as kept:
         stock = await kept.taken()
         met = 0
-        for _ in range(40):
+        for _ in range(80):
             low = Decimal(chance.randint(1, 60))
             choices = {
                 "country": chance.choice(["c0", "c1", "country 2"]),
@@ -145,10 +148,28 @@ async def test_facets_from_memory_are_what_the_database_counts(databases: Databa
                 "bundle_group": "Standard Fixed",
                 "words": ("days,", "country"),
                 "min_data_mb": 5_000,
+                "countries": chance.choice([("c0",), ("c0", "c8")]),
+                "min_days": 7,
+                "max_days": 30,
+                "single_country": chance.random() < 0.5,
             }
             some = chance.sample(sorted(choices), chance.randint(0, 3))
             wanted = PlanFilter(**{name: choices[name] for name in some})  # type: ignore[arg-type]  # each of its own type
             async with kept.database.session(ANONYMOUS) as connection:
                 assert stock.tally(wanted) == await facets.tally(connection, wanted), wanted
+                order = chance.choice(list(PlanOrder))
+                pages = [
+                    await list_plans(connection, wanted, order, stock=one, size=7, after=None)
+                    for one in (stock, None)
+                ]
+                assert pages[0] == pages[1], (wanted, order)
+                next_pages = [
+                    await list_plans(
+                        connection, wanted, order, stock=one, size=7, after=page.keys[-1]
+                    )
+                    for one, page in zip((stock, None), pages, strict=True)
+                    if page.keys
+                ]
+                assert not next_pages or next_pages[0] == next_pages[1], (wanted, order)
             met += bool(stock.count(wanted))
         assert met > 20  # or the filters were too narrow to tell anything

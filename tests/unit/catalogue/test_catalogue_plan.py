@@ -11,7 +11,6 @@ from services.catalogue.plan import (
     Bundle,
     Country,
     country_keys,
-    features,
     fold,
     plan_id,
     region_keys,
@@ -87,35 +86,3 @@ def test_folding_forgets_case_accents_and_typography(text: str, folded: str) -> 
 
 def test_no_word_spans_two_fields() -> None:
     assert "v2europe" not in search_text(PLAIN).replace(" ", "")
-
-
-def test_features_of_a_fixed_plan() -> None:
-    assert features(PLAIN) == ["4G", "Starts at first use"]
-
-
-@pytest.mark.parametrize(
-    ("group", "limit"),
-    [
-        ("Standard Unlimited Lite", "Throttled to 512 kbps after 1GB a day"),
-        ("Standard Unlimited Essential", "Throttled to 1.25 Mbps after 1GB a day"),
-        ("Standard Unlimited Plus", "Throttled to 2 Mbps after 2GB a day"),
-    ],
-)
-def test_unlimited_plans_tell_their_daily_limit(group: str, limit: str) -> None:
-    unlimited = replace(PLAIN, unlimited=True, data_mb=None, groups=(group,))
-    assert limit in features(unlimited)
-    assert limit not in features(replace(PLAIN, groups=(group,)))
-
-
-def test_nothing_is_promised_that_the_provider_does_not_say() -> None:
-    bare = replace(PLAIN, speeds=(), autostart=True, groups=("Special Unlimited",), unlimited=True)
-    assert features(bare) == ["Unlimited data"]
-
-
-def test_voice_and_messages_are_told() -> None:
-    allowances = (
-        Allowance("VOICE", "STANDARD", "", 100, "MINS", False),
-        Allowance("SMS", "ROAMING", "", 0, "SMS", True),
-    )
-    found = features(replace(PLAIN, allowances=allowances, countries=(FRANCE, GERMANY)))
-    assert found[1:4] == ["100 minutes", "Unlimited SMS abroad", "Works in 2 countries"]

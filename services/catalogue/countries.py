@@ -1,0 +1,141 @@
+"""Countries as people and providers write them: ISO codes, CLDR's English names, and everyday names."""
+
+from functools import cache
+
+from babel import Locale
+from babel.core import get_global
+
+from services.catalogue.plan import fold
+
+# Codes that the provider gives to places of its own, and that mean something else in ISO 3166-1:
+# "CYP" is Northern Cyprus there. Lists are filtered by the codes that they show.
+PROVIDER_CODES = frozenset({"CYP"})
+# Withdrawn alpha-3 codes that CLDR maps to the country of today, beside its present code.
+WITHDRAWN = frozenset({"BUR", "DDR", "FXX", "TMP", "YMD", "ZAR"})
+# CLDR's groupings and placeholders, which are no countries.
+NO_COUNTRIES = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
+# Everyday names that CLDR's list of English names lacks.
+EVERYDAY = {
+    "GB": ("great britain", "britain", "england", "scotland", "wales", "northern ireland"),
+    "US": ("united states of america", "america"),
+    "AE": ("uae", "emirates"),
+    "AX": ("aaland islands",),
+    "BN": ("brunei darussalam",),
+    "CD": ("dr congo", "drc", "democratic republic of the congo", "congo dr"),
+    "CG": ("congo republic", "republic of the congo", "congo"),
+    "CI": ("ivory coast",),
+    "CV": ("cabo verde",),
+    "CZ": ("czech republic",),
+    "FM": ("federated states of micronesia",),
+    "GR": ("el", "hellas"),
+    "HK": ("hong kong",),
+    "IR": ("islamic republic of iran",),
+    "KP": ("democratic peoples republic of korea",),
+    "KR": ("korea", "republic of korea"),
+    "LA": ("lao pdr",),
+    "MK": ("macedonia", "republic of north macedonia"),
+    "MM": ("myanmar", "burma"),
+    "MO": ("macau", "macao"),
+    "NL": ("holland",),
+    "PS": ("palestine", "state of palestine"),
+    "RU": ("russian federation",),
+    "SZ": ("swaziland",),
+    "SY": ("syrian arab republic",),
+    "TL": ("east timor",),
+    "TR": ("turkey", "turkiye"),
+    "TW": ("taiwan province of china",),
+    "TZ": ("united republic of tanzania",),
+    "VA": ("vatican", "holy see"),
+    "VI": ("united states virgin islands", "us virgin islands"),
+    "VN": ("viet nam",),
+}
+# Distance from a letter to the regional indicator that stands for it in a flag.
+INDICATOR = ord("🇦") - ord("A")
+
+
+def code_of(iso: str, name: str) -> str:
+    """Return the ISO 3166-1 alpha-2 code of a country that the provider lists.
+
+    A code that ISO doesn't have is corrected by the name ("PO", Poland is PL), then as an alias
+    ("UK" is GB). What stays is a place of the provider's own, such as "US-HI".
+    """
+    code = iso.upper()
+    if code in _names():
+        return code
+    alias = _alias(code) if len(code) == 2 else None
+    return _by_name().get(_simple(name)) or alias or code
+
+
+def country_key(text: str) -> str:
+    """Return what plans are found by for a country as a person writes it.
+
+    That is the folded ISO 3166-1 alpha-2 code for a code (alpha-2, alpha-3, numeric, or an alias
+    such as "UK") and for a known name; for anything else, the folded text.
+    """
+    code = text.replace(".", "").strip().upper()
+    if code in _names():
+        return fold(code)
+    found = _by_name().get(_simple(text))
+    if found is None and code not in PROVIDER_CODES:
+        found = _alias(code)
+    return fold(found or text)
+
+
+def english_name(key: str) -> str:
+    """Return the name of a country for a key of `country_key`, or the key itself."""
+    return _names().get(key.upper(), key)
+
+
+def iso3(code: str) -> str:
+    """Return the ISO 3166-1 alpha-3 code, or empty for a place that has none."""
+    return _alpha3().get(code, "")
+
+
+def flag(code: str) -> str:
+    """Return the flag as an emoji, or empty. A part of a country ("US-HI") has that country's."""
+    country = code.partition("-")[0]
+    if country not in _names():
+        return ""
+    return "".join(chr(ord(letter) + INDICATOR) for letter in country)
+
+
+@cache
+def _names() -> dict[str, str]:
+    """English names by alpha-2 code."""
+    names = Locale("en").territories
+    return {
+        code: name
+        for code, name in names.items()
+        if len(code) == 2 and code.isalpha() and code not in NO_COUNTRIES
+    }
+
+
+@cache
+def _by_name() -> dict[str, str]:
+    """Alpha-2 codes by simplified name."""
+    found = {_simple(name): code for code, names in EVERYDAY.items() for name in names}
+    return found | {_simple(name): code for code, name in _names().items()}
+
+
+@cache
+def _alpha3() -> dict[str, str]:
+    """Alpha-3 by alpha-2 code; those from X on are for private use, not ISO's."""
+    return {
+        codes[0]: alias
+        for alias, codes in get_global("territory_aliases").items()
+        if len(alias) == 3 and alias.isalpha() and len(codes) == 1
+        if alias not in WITHDRAWN and not alias.startswith(("QU", "X"))
+    }
+
+
+def _alias(code: str) -> str | None:
+    """Return the one country of today that CLDR knows a code as."""
+    codes = get_global("territory_aliases").get(code, ())
+    return codes[0] if len(codes) == 1 and codes[0] in _names() else None
+
+
+def _simple(text: str) -> str:
+    """Return a name without what people write one way or the other: "St. Kitts & Nevis"."""
+    plain = fold(text).replace("&", " and ").replace(".", "").replace("-", " ").replace(",", " ")
+    words = [word for word in plain.replace("'", "").split() if word != "the"]
+    return " ".join("st" if word == "saint" else word for word in words)

@@ -1,0 +1,100 @@
+"""Plans in words: the title, the fair use policy and the features that a shop shows."""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+from services.catalogue.plan import Allowance, Bundle
+
+# Groups of unlimited plans end in these words.
+UNLIMITED_GROUP = re.compile(r"\bunlimited (lite|essential|plus)$", re.IGNORECASE)
+# Countries whose names a title can hold; the region stands for more.
+MOST_NAMED = 2
+MB_PER_GB = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class FairUse:
+    """Full speed for an amount of data in every 24 hours of the duration, a lower one after it."""
+
+    daily_mb: int
+    throttle_kbps: int
+
+    @property
+    def text(self) -> str:
+        """In words, for a list of features."""
+        kbps = Decimal(self.throttle_kbps)
+        speed = f"{kbps} kbps" if kbps < 1000 else f"{_decimal(kbps / 1000)} Mbps"
+        return f"Throttled to {speed} after {self.daily_mb // MB_PER_GB}GB a day"
+
+
+# The provider's documentation states them for these groups.
+FAIR_USE = {
+    "lite": FairUse(1000, 512),
+    "essential": FairUse(1000, 1250),
+    "plus": FairUse(2000, 2000),
+}
+
+
+def fair_use(bundle: Bundle) -> FairUse | None:
+    """Return the fair use policy of an unlimited plan; None unless its groups state just one."""
+    if not bundle.unlimited:
+        return None
+    stated = {
+        FAIR_USE[named[1].lower()]
+        for group in bundle.groups
+        if (named := UNLIMITED_GROUP.search(group))
+    }
+    return stated.pop() if len(stated) == 1 else None
+
+
+def title(bundle: Bundle) -> str:
+    """Return a plan's name for people: "France, 1 GB, 7 days" or "Europe, unlimited, 30 days"."""
+    days = f"{bundle.duration_days} day{'s' if bundle.duration_days > 1 else ''}"
+    return ", ".join(part for part in (_place(bundle), _amount(bundle), days) if part)
+
+
+def _place(bundle: Bundle) -> str:
+    """Return the names of one or two countries, else the region; empty when none is known."""
+    names = [country.name for country in bundle.countries]
+    return " and ".join(names) if len(names) <= MOST_NAMED else bundle.region
+
+
+def _amount(bundle: Bundle) -> str:
+    """Return the amount of data, or what a plan without data holds."""
+    if bundle.unlimited:
+        return "unlimited"
+    if bundle.data_mb:
+        gigabytes = bundle.data_mb >= MB_PER_GB
+        amount = Decimal(bundle.data_mb) / (MB_PER_GB if gigabytes else 1)
+        return f"{_decimal(amount)} {'GB' if gigabytes else 'MB'}"
+    return ", ".join(text for allowance in bundle.allowances if (text := _beyond_data(allowance)))
+
+
+def _decimal(number: Decimal) -> str:
+    """Return a number without an exponent and without zeros at its end."""
+    return f"{number.normalize():f}"
+
+
+def features(bundle: Bundle) -> list[str]:
+    """Short texts for a shop's card; only what the provider's documentation supports."""
+    found = []
+    if bundle.speeds:
+        found.append(max(bundle.speeds))  # "2G" to "5G" sort by generation
+    if bundle.unlimited:
+        found.append("Unlimited data")
+        found.extend([limit.text] if (limit := fair_use(bundle)) else [])
+    found.extend(text for allowance in bundle.allowances if (text := _beyond_data(allowance)))
+    if len(bundle.countries) > 1:
+        found.append(f"Works in {len(bundle.countries)} countries")
+    if not bundle.autostart:
+        found.append("Starts at first use")
+    return found
+
+
+def _beyond_data(allowance: Allowance) -> str:
+    unit = {"VOICE": "minutes", "SMS": "SMS"}.get(allowance.type)
+    if unit is None:
+        return ""
+    amount = "Unlimited" if allowance.unlimited else str(allowance.amount)
+    return f"{amount} {unit}" + (" abroad" if allowance.service == "ROAMING" else "")

@@ -1,0 +1,145 @@
+"""Plans that fit an eSIM, plans by name, and filters as people write them, from both engines."""
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from kit.auth import ANONYMOUS
+from kit.db import Database
+from kit.errors import Failure
+from protos.catalogue.v1 import catalogue_pb2 as pb
+from services.catalogue import store
+from services.catalogue.__main__ import NEEDS
+from services.catalogue.plan import plan_id
+from services.catalogue.top_ups import top_ups
+from tests.component.catalogue.conftest import OpenShop, Shop, bundle
+
+PROFILES = [
+    bundle("esim_a", 3, "FR", profileName="Profile 1"),
+    bundle("esim_b", 9, "FR", "DE", profileName="Profile 1"),
+    bundle("esim_c", 1, "JP", profileName="Profile 1"),
+    bundle("esim_d", 2, "FR", profileName="Profile 2"),
+    bundle("esim_e", 2, "FR", profileName=""),
+    bundle("esim_f", 4, "GB", days=7, profileName="Profile 2"),
+]
+
+
+async def fitting(shop: Shop, *names: str, first: int = 10) -> dict[str, list[str]]:
+    """The names of the plans that fit an eSIM which came with each plan."""
+    ids = {str(plan_id(name)): name for name in names}
+    request = pb.BatchListTopUpPlansRequest(plan_ids=list(ids), page_size=first)
+    answer = await shop.call("BatchListTopUpPlans", request)
+    return {ids[found.plan_id]: [plan.name for plan in found.plans] for found in answer.top_ups}
+
+
+async def test_plans_of_the_same_profile_fit_nearest_and_cheapest_first(
+    open_shop: OpenShop,
+) -> None:
+    async with open_shop(PROFILES) as shop:
+        assert await fitting(shop, "esim_a", "esim_b", "esim_d", "esim_unknown") == {
+            "esim_a": ["esim_a", "esim_b", "esim_c"],
+            "esim_b": ["esim_b", "esim_c", "esim_a"],
+            "esim_d": ["esim_d", "esim_f"],
+        }
+        assert await fitting(shop, "esim_a", first=1) == {"esim_a": ["esim_a"]}
+        # Without a profile only the very same plan is sure to fit.
+        assert await fitting(shop, "esim_e") == {"esim_e": ["esim_e"]}
+        await shop.hide("esim_a")
+        await shop.hide("esim_e")
+        assert await fitting(shop, "esim_a", "esim_e") == {
+            "esim_a": ["esim_b", "esim_c"],
+            "esim_e": [],
+        }
+
+
+async def test_memory_and_database_give_the_same_top_ups(open_shop: OpenShop) -> None:
+    async with open_shop(PROFILES) as shop:
+        database = await Database.open(
+            shop.databases.url("catalogue"), owner="catalogue", needs=NEEDS, stop=asyncio.Event()
+        )
+        try:
+            async with database.session(ANONYMOUS) as connection:
+                for name in "abdef":
+                    plan = await store.plan_by_name(connection, f"esim_{name}")
+                    assert plan is not None
+                    found = await top_ups(connection, plan, None, 10)
+                    named = {
+                        row.id: row.bundle.name
+                        for row in await store.plans_by_ids(connection, [p for p, _ in found])
+                    }
+                    assert {f"esim_{name}": [named[p] for p, _ in found]} == await fitting(
+                        shop, f"esim_{name}"
+                    )
+        finally:
+            await database.close()
+
+
+async def test_many_plans_are_read_by_id_and_name_in_one_call(open_shop: OpenShop) -> None:
+    async with open_shop(PROFILES) as shop:
+        request = pb.BatchGetPlansRequest(
+            ids=[str(plan_id("esim_a"))], names=["esim_a", "esim_b", "ESIM_C"]
+        )
+        answer = await shop.call("BatchGetPlans", request)
+        assert sorted(plan.name for plan in answer.plans) == ["esim_a", "esim_b"]
+        by_name = await shop.call("BatchGetPlans", pb.BatchGetPlansRequest(names=["esim_d"]))
+        assert [plan.name for plan in by_name.plans] == ["esim_d"]
+        for bad in (pb.BatchGetPlansRequest(), pb.BatchGetPlansRequest(names=[""])):
+            with pytest.raises(Failure, match="INVALID_ARGUMENT"):
+                await shop.call("BatchGetPlans", bad)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "letters"),
+    [
+        ({"country": "UK"}, "f"),
+        ({"country": "Great Britain"}, "f"),
+        ({"countries": ["FRA", "Germany"]}, "b"),
+        ({"countries": ["fr"]}, "abde"),
+        ({"countries": ["fr", "FRA"], "single_country": True}, "ade"),
+        ({"country": "DE", "countries": ["FR"], "single_country": False}, "b"),
+        ({"min_duration_days": 8}, "abcde"),
+        ({"max_duration_days": 29}, "f"),
+        ({"min_duration_days": 7, "max_duration_days": 7}, "f"),
+    ],
+)
+async def test_filters_take_countries_as_people_write_them_and_ranges_of_days(
+    open_shop: OpenShop, conditions: dict[str, Any], letters: str
+) -> None:
+    async with open_shop(PROFILES) as shop:
+        assert [p.name for p in await shop.plans(**conditions)] == [f"esim_{x}" for x in letters]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "field"),
+    [
+        ({"countries": ["FR", "Frnace"]}, "filter.countries"),
+        ({"countries": [""]}, "filter.countries[0]"),
+        ({"countries": ["FR"] * 51}, "filter.countries"),
+        ({"min_duration_days": 0}, "filter.min_duration_days"),
+        ({"min_duration_days": 8, "max_duration_days": 7}, "filter.max_duration_days"),
+    ],
+)
+async def test_conditions_that_make_no_sense_are_refused_by_name(
+    open_shop: OpenShop, conditions: dict[str, Any], field: str
+) -> None:
+    async with open_shop(PROFILES) as shop:
+        with pytest.raises(Failure) as caught:
+            await shop.plans(**conditions)
+        assert set(caught.value.fields) == {field}
+
+
+async def test_a_plan_says_its_title_profile_fair_use_and_countries(open_shop: OpenShop) -> None:
+    group = ["Standard Unlimited Lite"]
+    async with open_shop([*PROFILES, bundle("esim_u", 9, "GB", data=-1, groups=group)]) as shop:
+        plan = await shop.plan("esim_u")
+        assert (plan.title, plan.profile_name) == (
+            "United Kingdom, unlimited, 30 days",
+            "Profile 1",
+        )
+        assert (plan.fair_use.daily_mb, plan.fair_use.throttle_kbps) == (1000, 512)
+        [country] = plan.countries
+        assert (country.iso, country.iso3, country.flag) == ("GB", "GBR", "🇬🇧")
+        assert not (await shop.plan("esim_a")).HasField("fair_use")
+        assert Decimal(plan.price.units) == 9

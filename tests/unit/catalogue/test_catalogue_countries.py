@@ -1,0 +1,109 @@
+"""Countries as people and the provider write them."""
+
+import pytest
+
+from services.catalogue.bundle_json import read_bundle
+from services.catalogue.countries import code_of, country_key, flag, iso3
+
+PLAN = {"name": "esim_x", "price": 2, "duration": 30}
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("UK", "gb"),
+        ("uk", "gb"),
+        (" U.K. ", "gb"),
+        ("GB", "gb"),
+        ("GBR", "gb"),
+        ("826", "gb"),
+        ("Great Britain", "gb"),
+        ("united kingdom", "gb"),
+        ("England", "gb"),
+        ("USA", "us"),
+        ("U.S.A.", "us"),
+        ("United States of America", "us"),
+        ("UAE", "ae"),
+        ("EL", "gr"),
+        ("Turkey", "tr"),
+        ("Türkiye", "tr"),
+        ("Czech Republic", "cz"),
+        ("Ivory Coast", "ci"),
+        ("Côte d’Ivoire", "ci"),
+        ("Holland", "nl"),
+        ("Burma", "mm"),
+        ("Viet Nam", "vn"),
+        ("Republic of Korea", "kr"),
+        ("Saint Kitts and Nevis", "kn"),
+        ("St. Kitts & Nevis", "kn"),
+        ("Saint Vincent and the Grenadines", "vc"),
+        ("The Bahamas", "bs"),
+        ("Guinea Bissau", "gw"),
+        ("Kosovo", "xk"),
+        # Places of the provider's own are found by what it calls them.
+        ("CYP", "cyp"),
+        ("Northern Cyprus", "northern cyprus"),
+        ("US-HI", "us-hi"),
+        ("AN", "an"),
+        ("Atlantis", "atlantis"),
+    ],
+)
+def test_a_country_is_known_by_codes_aliases_and_names(text: str, key: str) -> None:
+    assert country_key(text) == key
+
+
+@pytest.mark.parametrize(
+    ("iso", "name", "code"),
+    [
+        ("FR", "France", "FR"),
+        ("fr", "France", "FR"),
+        ("UK", "United Kingdom", "GB"),
+        ("UK", "Somewhere", "GB"),
+        ("FRA", "France", "FR"),
+        ("PO", "Poland", "PL"),
+        ("CYP", "Northern Cyprus", "CYP"),
+        ("US-HI", "Hawaii", "US-HI"),
+        ("AN", "Netherlands Antilles", "AN"),
+        ("XX", "Nowhere", "XX"),
+    ],
+)
+def test_a_code_that_iso_lacks_is_corrected_where_the_country_is_known(
+    iso: str, name: str, code: str
+) -> None:
+    assert code_of(iso, name) == code
+
+
+@pytest.mark.parametrize(
+    ("code", "alpha3", "emoji"),
+    [
+        ("FR", "FRA", "🇫🇷"),
+        ("GB", "GBR", "🇬🇧"),
+        ("DE", "DEU", "🇩🇪"),
+        ("RS", "SRB", "🇷🇸"),
+        ("CD", "COD", "🇨🇩"),
+        ("XK", "", "🇽🇰"),
+        ("IC", "", "🇮🇨"),
+        ("US-HI", "", "🇺🇸"),
+        ("CYP", "", ""),
+        ("AN", "", ""),
+    ],
+)
+def test_alpha3_and_flag_are_empty_where_there_is_none(code: str, alpha3: str, emoji: str) -> None:
+    assert (iso3(code), flag(code)) == (alpha3, emoji)
+
+
+def test_a_country_listed_twice_in_a_bundle_is_there_once() -> None:
+    listed = [
+        {"name": "Poland", "iso": "PL", "region": "Europe"},
+        {"name": "Poland", "iso": "PO", "region": "Europe"},
+        {"name": "Turkey", "iso": "tr", "region": "Asia"},
+        {"name": "Türkiye", "iso": "TR", "region": "Europe"},
+        {"name": "Poland", "iso": "PL", "region": "Europe"},
+    ]
+    bundle = read_bundle({**PLAN, "countries": listed})
+    assert [(country.iso, country.name) for country in bundle.countries] == [
+        ("PL", "Poland"),
+        ("TR", "Turkey"),
+    ]
+    assert not bundle.single_country
+    assert read_bundle({**PLAN, "countries": listed[:2]}).single_country

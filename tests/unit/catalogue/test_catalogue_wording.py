@@ -1,0 +1,93 @@
+"""Plans in words: titles, fair use and features."""
+
+from dataclasses import replace
+
+import pytest
+
+from services.catalogue.plan import Allowance, Bundle, Country
+from services.catalogue.wording import FairUse, fair_use, features, title
+from tests.unit.catalogue.test_catalogue_plan import FRANCE, GERMANY, JAPAN, PLAIN
+
+SPAIN = Country("Spain", "ES", "Europe")
+UNLIMITED = replace(PLAIN, unlimited=True, data_mb=None, groups=("Standard Unlimited Lite",))
+
+
+@pytest.mark.parametrize(
+    ("bundle", "text"),
+    [
+        (PLAIN, "France, 1 GB, 7 days"),
+        (replace(PLAIN, duration_days=1), "France, 1 GB, 1 day"),
+        (replace(PLAIN, data_mb=500), "France, 500 MB, 7 days"),
+        (replace(PLAIN, data_mb=1500), "France, 1.5 GB, 7 days"),
+        (replace(PLAIN, data_mb=100_000), "France, 100 GB, 7 days"),
+        (
+            replace(UNLIMITED, countries=(FRANCE, GERMANY, SPAIN), duration_days=30),
+            "Europe, unlimited, 30 days",
+        ),
+        # Two countries are no region: it would promise more than they are.
+        (replace(PLAIN, countries=(FRANCE, GERMANY)), "France and Germany, 1 GB, 7 days"),
+        (replace(PLAIN, countries=(FRANCE, JAPAN, SPAIN, JAPAN)), "Global, 1 GB, 7 days"),
+        (replace(PLAIN, countries=()), "1 GB, 7 days"),
+        (replace(PLAIN, data_mb=None), "France, 7 days"),
+        (
+            replace(
+                PLAIN,
+                data_mb=0,
+                allowances=(Allowance("VOICE", "STANDARD", "", 100, "MINS", False),),
+            ),
+            "France, 100 minutes, 7 days",
+        ),
+    ],
+)
+def test_a_title_says_place_data_and_duration(bundle: Bundle, text: str) -> None:
+    assert title(bundle) == text
+
+
+@pytest.mark.parametrize(
+    ("groups", "limit"),
+    [
+        (("Standard Unlimited Lite",), FairUse(1000, 512)),
+        (("Standard Unlimited Essential",), FairUse(1000, 1250)),
+        (("Standard Unlimited Plus",), FairUse(2000, 2000)),
+        (("Special", "standard unlimited plus"), FairUse(2000, 2000)),
+        (("Standard Unlimited Bundles",), None),
+        (("Europe Lite",), None),
+        (("Standard Unlimited Lite", "Standard Unlimited Plus"), None),
+        ((), None),
+    ],
+)
+def test_fair_use_is_what_the_group_states(groups: tuple[str, ...], limit: FairUse | None) -> None:
+    assert fair_use(replace(UNLIMITED, groups=groups)) == limit
+    assert fair_use(replace(PLAIN, groups=groups)) is None
+
+
+def test_features_of_a_fixed_plan() -> None:
+    assert features(PLAIN) == ["4G", "Starts at first use"]
+
+
+@pytest.mark.parametrize(
+    ("group", "limit"),
+    [
+        ("Standard Unlimited Lite", "Throttled to 512 kbps after 1GB a day"),
+        ("Standard Unlimited Essential", "Throttled to 1.25 Mbps after 1GB a day"),
+        ("Standard Unlimited Plus", "Throttled to 2 Mbps after 2GB a day"),
+    ],
+)
+def test_unlimited_plans_tell_their_daily_limit(group: str, limit: str) -> None:
+    unlimited = replace(PLAIN, unlimited=True, data_mb=None, groups=(group,))
+    assert limit in features(unlimited)
+    assert limit not in features(replace(PLAIN, groups=(group,)))
+
+
+def test_nothing_is_promised_that_the_provider_does_not_say() -> None:
+    bare = replace(PLAIN, speeds=(), autostart=True, groups=("Special Unlimited",), unlimited=True)
+    assert features(bare) == ["Unlimited data"]
+
+
+def test_voice_and_messages_are_told() -> None:
+    allowances = (
+        Allowance("VOICE", "STANDARD", "", 100, "MINS", False),
+        Allowance("SMS", "ROAMING", "", 0, "SMS", True),
+    )
+    found = features(replace(PLAIN, allowances=allowances, countries=(FRANCE, GERMANY)))
+    assert found[1:4] == ["100 minutes", "Unlimited SMS abroad", "Works in 2 countries"]
