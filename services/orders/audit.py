@@ -12,6 +12,7 @@ from services.orders import history, store
 from services.orders.datasource import OrdersDataSource
 from services.orders.metrics import Metrics
 from services.orders.order import OrderStatus
+from services.orders.provider_history import History
 from services.orders.provider_order import ProviderOrder
 
 logger = logging.getLogger(__name__)
@@ -97,7 +98,8 @@ class Audit:
             await self._compare(since, until)
 
     async def _compare(self, since: datetime, until: datetime) -> None:
-        listed = await self._datasource.get_orders(since, until)
+        provider = await self._datasource.get_history(since, until)
+        listed = list(provider.orders.values())
         async with self._database.system() as connection:
             # First: one that is settled meanwhile owns its order by the time that owners are looked for.
             unsettled = {
@@ -118,6 +120,21 @@ class Audit:
             # One of unknown time holds the whole span open, so that it is compared again.
             reached = min([until, *(order.created_at or since for order in waiting)])
             await connection.execute(ADVANCE, reached)
+            if reached == until:  # else the next audit reads them again
+                await self._report_unreadable(connection, provider)
+
+    async def _report_unreadable(self, connection: Connection, provider: History) -> None:
+        """Rows that can't be read stop no comparison, and count as unexplained unless they are ours."""
+        rows = provider.unreadable.values()
+        owned = await store.owned_references(connection, [row.reference for row in rows])
+        for row in rows:
+            if row.reference not in owned:
+                self._metrics.unexplained()
+                logger.error(
+                    "the provider's order %s can't be read, so it was not compared: %s",
+                    row.reference or "without a reference",
+                    row.problem,
+                )
 
     async def _unowned(
         self, connection: Connection, listed: list[ProviderOrder]

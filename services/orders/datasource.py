@@ -8,6 +8,7 @@ from kit.cache import Cache
 from kit.errors import Failure, Kind
 from kit.provider import Priority, Provider, segment
 from services.orders.order import DeliveredESIM
+from services.orders.provider_history import History
 from services.orders.provider_order import (
     BundleOnESIM,
     ProviderOrder,
@@ -114,22 +115,24 @@ class OrdersDataSource:
     async def get_orders(
         self, since: datetime, until: datetime | None = None
     ) -> list[ProviderOrder]:
-        """All orders made from `since` on (and before `until`), every page, with their eSIMs."""
+        """The readable orders made from `since` on (and before `until`), with their eSIMs."""
+        return list((await self.get_history(since, until)).orders.values())
+
+    async def get_history(self, since: datetime, until: datetime | None = None) -> History:
+        """Every page of the orders made from `since` on (and before `until`), unreadable rows too."""
         params = [("includeIccids", "true"), ("limit", str(PAGE_SIZE))]
         params.append(("createdAt", f"gte:{_iso(since)}"))
         if until is not None:
             params.append(("createdAt", f"lte:{_iso(until)}"))
-        found: dict[str, ProviderOrder] = {}
+        history = History()
         for page in range(1, MOST_PAGES + 1):
             answer = await self._provider.get("/orders", [*params, ("page", str(page))])
             rows, pages = read_orders(answer)
-            orders = [read_order(row) for row in rows]
-            new = {o.reference: o for o in orders if o.reference not in found}
-            found.update(new)
+            news = history.add(rows)
             # A short page ends nothing, as the provider may cap sizes silently; a page without
             # news does, as it is empty or the page number was ignored.
-            if not new or (pages is not None and page >= pages):
-                return list(found.values())
+            if not news or (pages is not None and page >= pages):
+                return history
         raise bad_answer("GET /orders has no end")
 
     async def get_order_assignments(self, reference: str) -> list[DeliveredESIM]:

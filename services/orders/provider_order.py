@@ -150,7 +150,8 @@ def read_orders(shape: Any) -> tuple[list[Any], int | None]:
     if isinstance(shape, Mapping):
         if isinstance(rows := shape.get("orders"), list):
             pages = shape.get("pageCount")
-            return rows, pages if isinstance(pages, int) else None
+            plausible = isinstance(pages, int) and not isinstance(pages, bool) and pages > 0
+            return rows, pages if plausible else None
         if "orderReference" in shape:
             return [shape], None
     raise bad_answer("GET /orders answered no list")
@@ -183,7 +184,10 @@ def read_bundles(shape: Any) -> list[BundleOnESIM]:
         raise bad_answer("the bundles of an eSIM are no list")
     found = []
     for bundle in shape["bundles"]:
-        for row in bundle.get("assignments") or []:
+        rows = bundle.get("assignments") or [] if isinstance(bundle, Mapping) else None
+        if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+            raise bad_answer("a bundle of an eSIM has no list of assignments")
+        for row in rows:
             identifier = text(row.get("id"))
             # The changelog calls it bundleStatus, the schema bundleState.
             state = text(row.get("bundleState") or row.get("bundleStatus")).lower()

@@ -135,3 +135,17 @@ def match(
     for candidate, attempt in zip(possible, questions, strict=False):
         decisions[attempt.id] = Decision(Verdict.PLACED, candidate.reference)
     return decisions
+
+
+def doubted(
+    decision: Decision, attempt: Attempt, read_at: datetime, settling: timedelta
+) -> Decision:
+    """A decision where a row of the provider's list can't be read and may be this attempt's order.
+
+    Nothing is bought again or taken over then: the row may become readable while the list settles,
+    and after that a person has to look.
+    """
+    if decision.verdict not in (Verdict.PLACED, Verdict.ABSENT):
+        return decision
+    settled = attempt.ended_at is not None and read_at >= attempt.ended_at + settling
+    return Decision(Verdict.REVIEW if settled else Verdict.WAIT)

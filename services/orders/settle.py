@@ -9,8 +9,9 @@ from services.orders import attempts, deliveries, order, store
 from services.orders.charges import Charges
 from services.orders.datasource import OrdersDataSource
 from services.orders.order import FailureReason, OrderStatus, RecoveryPoint
+from services.orders.provider_history import History
 from services.orders.provider_order import ProviderOrder
-from services.orders.reconcile import Attempt, Candidate, Decision, Verdict, match
+from services.orders.reconcile import Attempt, Candidate, Decision, Verdict, doubted, match
 from services.orders.work import Pause, Work, grown
 
 logger = logging.getLogger(__name__)
@@ -50,11 +51,12 @@ class Settlement:
             await attempts.end_abandoned(connection, work.order.id)
             since, read_at = await attempts.oldest_unclear(connection, work.order)
         try:
-            listed = await self._datasource.get_orders(since - self._tolerance)
+            history = await self._datasource.get_history(since - self._tolerance)
         except Failure as failure:
             work.metrics.reconciled("UNREADABLE")
             await work.explain(order.WORDS_UNCLEAR)
             return Pause(max(failure.retry_after or 0.0, self._longest))
+        listed = list(history.orders.values())
         async with self._database.system() as connection:
             await attempts.lock(connection, work.order)
             unsettled = await attempts.unsettled(connection, work.order)
@@ -67,12 +69,21 @@ class Settlement:
                 own_addresses=await attempts.own_addresses(connection),
             )
             mine = next(a for a in unsettled if a.order_id == work.order.id)
-            work.metrics.reconciled(decisions[mine.id].verdict)
-            if decisions[mine.id].verdict is Verdict.WAIT:
+            decision = decisions[mine.id]
+            if await self._doubtful(connection, work, history):
+                decision = doubted(decision, mine, read_at, self._settling)
+            work.metrics.reconciled(decision.verdict)
+            if decision.verdict is Verdict.WAIT:
                 waited = read_at - (mine.ended_at or read_at)
                 return grown(waited, min(FIRST_LOOKS, self._longest), self._longest)
-            await self._apply(connection, work, mine, decisions[mine.id], listed)
+            await self._apply(connection, work, mine, decision, listed)
             return None
+
+    async def _doubtful(self, connection: Connection, work: Work, history: History) -> bool:
+        """Whether a row that can't be read may be what the attempt bought."""
+        rows = history.may_be_of(work.order.bundle_name)
+        owned = await store.owned_references(connection, [row.reference for row in rows])
+        return any(row.reference not in owned for row in rows)
 
     async def _candidates(
         self, connection: Connection, work: Work, listed: list[ProviderOrder]

@@ -1,5 +1,7 @@
 """Orders of the provider that no order here explains are reported, and never adopted."""
 
+import pytest
+
 from protos.orders.v1 import orders_pb2
 from tests.component.orders.shop import Shop, request, until
 
@@ -27,3 +29,22 @@ async def test_what_somebody_bought_past_the_platform_is_reported_once(shop: Sho
     assert [(o.reference, o.quantity, len(o.iccids)) for o in found.orders] == [(reference, 3, 3)]
     assert ours.order.reference != reference
     assert await shop.databases.admin.fetchval("select count(*) from orders.esim_orders") == 1
+
+
+async def test_a_row_that_can_not_be_read_is_reported_and_stops_no_comparison(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = {"type": "bundle", "item": "esim_elsewhere", "quantity": 1}
+    good = {"orderReference": "past-us", "createdDate": "2026-11-20T10:00:00Z", "order": [other]}
+    rows = [None, {"orderReference": "odd", "createdDate": "soon"}, good]
+    await shop.fault(method="GET", path="/orders", status=200, body=rows, count=0)
+    async with shop.open(audit_every=0.2, settling=0.0, clock_tolerance=0.0):
+        unexplained = "select reference from orders.unexplained_orders"
+
+        async def reported() -> bool:
+            found = await shop.databases.admin.fetch(unexplained)
+            return [row["reference"] for row in found] == ["past-us"] and "odd" in caplog.text
+
+        await until(reported)
+    assert "the provider's order odd can't be read, so it was not compared" in caplog.text
+    assert "the provider's order without a reference can't be read" in caplog.text

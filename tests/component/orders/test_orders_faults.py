@@ -188,3 +188,29 @@ async def test_what_cannot_be_recorded_is_not_bought(shop: Shop) -> None:
         with pytest.raises(grpc.aio.AioRpcError):
             await orders.CreateOrder(request(shop), metadata=buyer)
     assert shop.charges == 0
+
+
+async def test_an_unreadable_row_about_another_bundle_stops_no_settlement(shop: Shop) -> None:
+    await shop.fault(method="POST", path="/orders", drop=True, effect="none")
+    rows = [{"orderReference": "odd", "order": [{"item": "another"}]}, {"order": [{"item": "x"}]}]
+    await shop.fault(method="GET", path="/orders", status=200, body=rows, count=0)
+    async with shop.open(settling=0.5) as orders:
+        answer = await orders.CreateOrder(
+            request(shop), metadata=await shop.session("b@example.com")
+        )
+    assert answer.order.status == COMPLETED
+    assert shop.charges == 1
+
+
+@pytest.mark.parametrize("row", [None, 7, {}, {"orderReference": "odd", "order": None}])
+async def test_an_unreadable_row_that_may_be_the_purchase_is_left_to_a_person(
+    shop: Shop, row: Any
+) -> None:
+    await shop.fault(method="POST", path="/orders", drop=True, effect="none")
+    await shop.fault(method="GET", path="/orders", status=200, body=[row], count=0)
+    async with shop.open(settling=0.5) as orders:
+        answer = await orders.CreateOrder(
+            request(shop), metadata=await shop.session("b@example.com")
+        )
+    assert await shop.stored_status(answer.order.id) == "NEEDS_REVIEW"
+    assert shop.charges == 0

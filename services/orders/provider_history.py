@@ -1,0 +1,55 @@
+"""The provider's list of orders, where one row that can't be read hides none of the others; no I/O."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kit.errors import Failure
+from services.orders.provider_order import ProviderOrder, read_order, text
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableOrder:
+    """A row that lacks what an order is told by; `reference` and `item` are empty when unknown."""
+
+    reference: str
+    item: str
+    problem: str
+
+
+@dataclass(slots=True)
+class History:
+    """Orders by reference, and the rows that can't be read, each once."""
+
+    orders: dict[str, ProviderOrder] = field(default_factory=dict)
+    unreadable: dict[str, UnreadableOrder] = field(default_factory=dict)
+
+    def add(self, rows: Iterable[Any]) -> bool:
+        """Adds the rows of a page. False when all of them were there before."""
+        before = len(self.orders) + len(self.unreadable)
+        for row in rows:
+            try:
+                order = read_order(row)
+            except Failure as failure:
+                found = _unreadable(row, failure.details["problem"])
+                self.unreadable.setdefault(found.reference or repr(row), found)
+            else:
+                self.orders.setdefault(order.reference, order)
+        return len(self.orders) + len(self.unreadable) > before
+
+    def may_be_of(self, bundle_name: str) -> list[UnreadableOrder]:
+        """The unreadable rows that may be orders of this bundle."""
+        return [row for row in self.unreadable.values() if row.item in ("", bundle_name)]
+
+
+def _unreadable(row: Any, problem: str) -> UnreadableOrder:
+    if not isinstance(row, Mapping):
+        return UnreadableOrder("", "", problem)
+    lines = row.get("order", row.get("Order"))
+    items = {
+        text(line.get("item")) if isinstance(line, Mapping) else ""
+        for line in (lines if isinstance(lines, list) else [])
+    }
+    return UnreadableOrder(
+        text(row.get("orderReference")), items.pop() if len(items) == 1 else "", problem
+    )

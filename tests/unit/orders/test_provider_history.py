@@ -1,0 +1,51 @@
+"""The provider's list of orders: one row that can't be read hides none of the others."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from services.orders.provider_history import History
+from services.orders.reconcile import Attempt, Decision, Verdict, doubted
+
+GOOD = {
+    "orderReference": "ref-1",
+    "createdDate": "2026-11-20T10:00:00Z",
+    "order": [{"type": "bundle", "item": "esim_a", "quantity": 1}],
+}
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("row", "reference", "item"),
+    [
+        (None, "", ""),
+        ("ref-2", "", ""),
+        ({}, "", ""),
+        ({**GOOD, "orderReference": None}, "", "esim_a"),
+        ({**GOOD, "orderReference": "ref-2", "createdDate": "soon"}, "ref-2", "esim_a"),
+        ({**GOOD, "orderReference": "ref-2", "order": "esim_a"}, "ref-2", ""),
+        ({"orderReference": "ref-2", "order": [{"item": "a"}, {"item": "b"}]}, "ref-2", ""),
+        ({"orderReference": "ref-2", "order": [None]}, "ref-2", ""),
+    ],
+)
+def test_an_unreadable_row_is_kept_apart(row: Any, reference: str, item: str) -> None:
+    history = History()
+    assert history.add([row, GOOD])
+    assert list(history.orders) == ["ref-1"]
+    [odd] = history.unreadable.values()
+    assert (odd.reference, odd.item) == (reference, item)
+    assert history.may_be_of("esim_a") == [odd]
+    assert bool(history.may_be_of("esim_b")) == (item == "")
+    assert not history.add([row, GOOD])  # a provider that ignores page numbers ends so
+
+
+@pytest.mark.parametrize("verdict", [Verdict.PLACED, Verdict.ABSENT])
+def test_a_doubtful_decision_waits_and_is_then_a_person_s(verdict: Verdict) -> None:
+    ended = Attempt(uuid4(), uuid4(), NOW - 3 * MINUTE, NOW - 2 * MINUTE)
+    assert doubted(Decision(verdict, "ref"), ended, NOW, 3 * MINUTE) == Decision(Verdict.WAIT)
+    assert doubted(Decision(verdict, "ref"), ended, NOW, MINUTE) == Decision(Verdict.REVIEW)
+    for other in (Verdict.WAIT, Verdict.REVIEW):
+        assert doubted(Decision(other), ended, NOW, MINUTE) == Decision(other)
