@@ -88,7 +88,7 @@ def read_details(answer: Any) -> Details:
 
 
 def read_list(answer: Any) -> tuple[list[ListedESIM], int | None]:
-    """A page of GET /esims and the number of pages, where told; a bare array will do."""
+    """A page of GET /esims, rows without an ICCID left out, and the number of pages, where told."""
     body = {"esims": answer} if isinstance(answer, list) else _object(answer)
     pages = body.get("pageCount")
     return [
@@ -100,8 +100,8 @@ def read_list(answer: Any) -> tuple[list[ListedESIM], int | None]:
             action_date=timestamps.from_provider(row.get("actionDate")),
             assigned_date=timestamps.from_provider(row.get("assignedDate")),
         )
-        for row in map(_object, _array(body, "esims"))
-    ], pages if isinstance(pages, int) and pages > 0 else None
+        for row in _readable(_array(body, "esims"), "iccid")
+    ], pages if isinstance(pages, int) and not isinstance(pages, bool) and pages > 0 else None
 
 
 def read_bundles(answer: Any) -> list[Assignment]:
@@ -140,7 +140,7 @@ def read_history(answer: Any) -> list[HistoryEntry]:
 
     Entries without a name or a date are left out.
     """
-    rows = [_object(row) for row in (answer if isinstance(answer, list) else [answer])]
+    rows = _readable(answer if isinstance(answer, list) else [answer], "name")
     entries = [
         HistoryEntry(
             name=text(row.get("name")),
@@ -149,7 +149,7 @@ def read_history(answer: Any) -> list[HistoryEntry]:
             alert_type=text(row.get("alertType")),
         )
         for row in rows
-        if text(row.get("name")) and (date := timestamps.from_provider(row.get("date"))) is not None
+        if (date := timestamps.from_provider(row.get("date"))) is not None
     ]
     return sorted(entries, key=lambda entry: entry.date, reverse=True)
 
@@ -269,6 +269,13 @@ def _essential(row: Mapping[str, Any], name: str) -> str:
 
 def _iccid(row: Mapping[str, Any]) -> str:
     return iccid.from_json(row.get("iccid")) or _essential(row, "iccid")
+
+
+def _readable(rows: list[Any], key: str) -> list[Mapping[str, Any]]:
+    """The objects that have the key; raises Failure when there are rows, and none is one."""
+    if (found := [r for r in rows if isinstance(r, Mapping) and text(r.get(key))]) or not rows:
+        return found
+    raise _bad(key)
 
 
 def _bad(what: str) -> Failure:

@@ -242,3 +242,11 @@ def test_an_answer_without_the_essential_is_a_bad_answer(
     with pytest.raises(Failure) as caught:
         reader(body)
     assert (caught.value.kind, caught.value.reason) == (Kind.UNAVAILABLE, "PROVIDER_BAD_ANSWER")
+
+
+def test_one_odd_row_hides_none_of_the_others() -> None:
+    good = {"iccid": "8944000000000000001"}
+    found, _ = read_list({"esims": [None, {"state": "active"}, good, 7], "pageCount": True})
+    assert [row.iccid for row in found] == ["8944000000000000001"]
+    entry = {"name": "eSIM Assigned", "date": "2026-11-20T10:00:00Z"}
+    assert len(read_history([None, "text", entry])) == 1
