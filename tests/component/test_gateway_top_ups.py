@@ -1,5 +1,7 @@
 """Plans of bundles and plans for topping up, as the gateway shows them: one call for each level."""
 
+from typing import Any
+
 import pytest
 
 from protos.catalogue.v1 import catalogue_pb2
@@ -78,7 +80,7 @@ async def test_a_bundle_of_no_known_plan_has_none(gateway: Gateway, ann: Client)
     ],
 )
 async def test_an_esim_that_takes_no_bundle_any_more_has_no_top_ups(
-    gateway: Gateway, ann: Client, state: dict[str, object]
+    gateway: Gateway, ann: Client, state: dict[str, Any]
 ) -> None:
     gateway.esims.answers["GetESIM"] = esims_pb2.GetESIMResponse(esim=esim(**state))
     answer = await ann.ask(
