@@ -20,7 +20,12 @@ def usd(units: int, nanos: int = 0, code: str = "USD") -> Any:
     [
         ({}, PlanFilter()),
         ({"region": " EUROPE "}, PlanFilter(region="europe")),
-        ({"country": "Côte d’Ivoire"}, PlanFilter(country="cote d'ivoire")),
+        ({"country": "Côte d’Ivoire"}, PlanFilter(country="ci")),
+        ({"country": "UK"}, PlanFilter(country="gb")),
+        ({"country": "Atlantis"}, PlanFilter(country="atlantis")),
+        ({"countries": ["UK", "FR", "gb"]}, PlanFilter(countries=("fr", "gb"))),
+        ({"single_country": False}, PlanFilter(single_country=False)),
+        ({"min_duration_days": 3}, PlanFilter(min_days=3)),
         ({"duration_days": 30}, PlanFilter(duration_days=30)),
         ({"min_price": usd(0)}, PlanFilter(min_price=Decimal(0), currency="USD")),
         ({"max_price": usd(9, 125_000_000, "")}, PlanFilter(max_price=Decimal("9.125"))),
