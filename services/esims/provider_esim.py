@@ -140,7 +140,8 @@ def read_history(answer: Any) -> list[HistoryEntry]:
 
     Entries without a name or a date are left out.
     """
-    rows = _readable(answer if isinstance(answer, list) else [answer], "name")
+    listed = answer if isinstance(answer, list) else [answer]
+    rows = [row for row in listed if isinstance(row, Mapping)] or list(map(_object, listed))
     entries = [
         HistoryEntry(
             name=text(row.get("name")),
@@ -149,7 +150,7 @@ def read_history(answer: Any) -> list[HistoryEntry]:
             alert_type=text(row.get("alertType")),
         )
         for row in rows
-        if (date := timestamps.from_provider(row.get("date"))) is not None
+        if text(row.get("name")) and (date := timestamps.from_provider(row.get("date"))) is not None
     ]
     return sorted(entries, key=lambda entry: entry.date, reverse=True)
 
