@@ -131,9 +131,8 @@ def status_of(esim: ESIM, bundles: Sequence[Bundle]) -> ESIMStatus:
 
 def settled(esim: ESIM, bundles: Sequence[Bundle], now: datetime) -> ESIM:
     """The eSIM with the status that follows, and with the action that a change amounts to."""
-    # They were read before what this saves.
-    deleted = esim.provider_state is ProviderState.DEACTIVATED
-    bundles = [replace(bundle, esim_deactivated=deleted) for bundle in bundles]
+    # They were read before what this saves, and an announcement may arrive after the deletion itself.
+    bundles = [replace(bundle, esim_deactivated=False) for bundle in bundles]
     announced = esim.deletion_announced_at
     if announced is not None and any(b.usable and _after(b, announced) for b in bundles):
         esim = replace(esim, deletion_announced_at=None)
