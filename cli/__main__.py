@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.catalogue_commands import catalogue
 from cli.compose_commands import compose
 from cli.console import OWN_NAME, Console
 from cli.customer_commands import customers
 from cli.order_commands import orders
+from cli.output import JSON
 from cli.reach import Reach
 from cli.run import refuse, run_command, run_operator
 from cli.settings import LocalSettings
+from cli.version import VERSION
 
 if TYPE_CHECKING:
     from cli.webhooks import Operator
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="esimgo")
 def esimgo() -> None:
     """Run the eSIM platform on this machine and look after it.
 
@@ -94,26 +98,6 @@ def token(email: str, admin: bool, password: str | None) -> None:
 
 
 @esimgo.group()
-def catalogue() -> None:
-    """Look after the plans."""
-
-
-@catalogue.command()
-def sync() -> None:
-    """Have the provider's catalogue read now, and show how far it is."""
-    from cli import catalogue as plans
-
-    async def run(reach: Reach) -> None:
-        async for line in plans.sync(reach):
-            click.echo(line)
-
-    try:
-        run_operator(run)
-    except plans.SyncError as error:
-        refuse(error)
-
-
-@esimgo.group()
 def webhooks() -> None:
     """Look after the provider's callbacks."""
 
@@ -142,11 +126,15 @@ def _filtered(command: Callable[..., None]) -> Callable[..., None]:
 @webhooks.command("list")
 @_filtered
 @click.option("--most", default=50, show_default=True, type=click.IntRange(1), help="How many.")
-def list_webhooks(most: int, **wanted: Any) -> None:
+@JSON
+def list_webhooks(most: int, as_json: bool, **wanted: Any) -> None:
     """List callbacks, newest first."""
     from cli.webhooks import Wanted
 
     async def run(operator: "Operator") -> None:
+        if as_json:
+            click.echo(await operator.list_as_json(Wanted(**wanted), most))
+            return
         async for text in operator.list_events(Wanted(**wanted), most):
             click.echo(text)
 
@@ -155,11 +143,12 @@ def list_webhooks(most: int, **wanted: Any) -> None:
 
 @webhooks.command()
 @click.argument("event_id")
-def show(event_id: str) -> None:
+@JSON
+def show(event_id: str, as_json: bool) -> None:
     """Show one callback with its body; activation codes are cut out."""
 
     async def run(operator: "Operator") -> None:
-        click.echo(await operator.show(event_id))
+        click.echo(await operator.show(event_id, as_json=as_json))
 
     _operate(run)
 
@@ -184,11 +173,12 @@ def replay(event_ids: tuple[str, ...], **wanted: Any) -> None:
 
 
 @webhooks.command()
-def stats() -> None:
+@JSON
+def stats(as_json: bool) -> None:
     """Count callbacks by type and state, and tell how long the oldest one waits."""
 
     async def run(operator: "Operator") -> None:
-        click.echo(await operator.stats())
+        click.echo(await operator.stats(as_json=as_json))
 
     _operate(run)
 
@@ -221,6 +211,7 @@ def doctor() -> None:
     sys.exit(0 if asyncio.run(run()) else 1)
 
 
+esimgo.add_command(catalogue)
 esimgo.add_command(compose)
 esimgo.add_command(customers)
 esimgo.add_command(orders)

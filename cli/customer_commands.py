@@ -7,6 +7,7 @@ from uuid import UUID
 
 import click
 
+from cli.output import JSON
 from cli.reach import Reach
 from cli.run import refuse, run_operator
 
@@ -20,7 +21,23 @@ USER = click.option(
 
 @click.group()
 def customers() -> None:
-    """Give out or erase what is kept of one customer."""
+    """Find a customer; give out or erase what is stored about one."""
+
+
+@customers.command()
+@JSON
+@click.argument("email")
+def find(email: str, as_json: bool) -> None:
+    """Find the account with an e-mail address: its id, and how many orders and eSIMs it has."""
+    from cli import customers as door
+
+    async def main(reach: Reach) -> None:
+        click.echo("\n".join(await door.find(reach, email, as_json=as_json)))
+
+    try:
+        run_operator(main)
+    except door.CustomersError as error:
+        refuse(error)
 
 
 @customers.command()

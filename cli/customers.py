@@ -9,9 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import aiohttp
 import grpc
 from google.protobuf.json_format import MessageToDict
 
+from cli import accounts, output
+from cli.accounts import Account
 from cli.reach import Reach
 from kit import rpc_client, timestamps
 from kit.errors import Failure
@@ -67,6 +70,22 @@ class Owners:
             "orders": orders,
             "esims": esims,
             "webhooks": {"inbox": events},
+        }
+
+    async def found(self, account: Account) -> dict[str, Any]:
+        """An account with the number of its orders and eSIMs, each counted up to 10,000."""
+        of_orders = orders_pb2.ListOrdersRequest(
+            filter=orders_pb2.OrderFilter(customer_id=account.id), page_size=1, with_total=True
+        )
+        of_esims = esims_pb2.ListESIMsRequest(
+            filter=esims_pb2.ESIMFilter(customer_id=account.id), page_size=1, with_total=True
+        )
+        return {
+            "id": account.id,
+            "email": account.email,
+            "created_at": account.created_at,
+            "orders": (await self._ask(self.orders.ListOrders, of_orders)).total_size,
+            "esims": (await self._ask(self.esims.ListESIMs, of_esims)).total_size,
         }
 
     async def erase(self, user: UUID) -> str:
@@ -135,6 +154,26 @@ async def owners(reach: Reach) -> AsyncIterator[Owners]:
             WebhooksServiceStub(await to("webhooks")),
             reach.key,
         )
+
+
+async def find(reach: Reach, email: str, *, as_json: bool) -> list[str]:
+    """A line for each account with that address; raises CustomersError, also when there is none."""
+    async with aiohttp.ClientSession() as http:
+        try:
+            known = await accounts.find(http, reach.auth, reach.key, email)
+        except accounts.AccountsError as error:
+            raise CustomersError(str(error)) from error
+    if not known:
+        raise CustomersError(
+            f"no account has the address {email}: look for another spelling, or in the auth"
+            " server's own list of users"
+        )
+    async with owners(reach) as found:
+        customers = [await found.found(account) for account in known]
+    if as_json:
+        return output.document(customers)
+    rows = [[str(value) for value in customer.values()] for customer in customers]
+    return output.table(("id", "email", "created", "orders", "eSIMs"), rows, "")
 
 
 def _batches(orders: Rows, esims: Rows, more: Iterable[str] = ()) -> list[list[str]]:

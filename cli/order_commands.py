@@ -1,16 +1,18 @@
 """The `esimgo orders` commands as click sees them."""
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.output import JSON
 from cli.reach import Reach
 from cli.run import refuse, run_operator
 
 if TYPE_CHECKING:
     from cli.orders import Operator
 
+STATUSES = ("processing", "completed", "failed", "cancelled", "refunded")
 TOKEN = click.option(
     "--token",
     envvar="ESIMGO_TOKEN",
@@ -20,7 +22,50 @@ TOKEN = click.option(
 
 @click.group()
 def orders() -> None:
-    """Look after orders that do not come to an end by themselves."""
+    """List, cancel and settle the orders of all customers."""
+
+
+@orders.command("list")
+@TOKEN
+@JSON
+@click.option("--customer", type=click.UUID, help="Only of the account with this id.")
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice(STATUSES, case_sensitive=False),
+    help="Repeatable.",
+)
+@click.option("--since", type=click.DateTime(), help="Recorded at this time or later.")
+@click.option("--most", default=50, show_default=True, type=click.IntRange(1), help="How many.")
+def list_orders(token: str | None, as_json: bool, most: int, **wanted: Any) -> None:
+    """List orders of all customers, newest first."""
+    from cli.orders import Wanted
+
+    async def work(operator: "Operator") -> None:
+        click.echo("\n".join(await operator.list_orders(Wanted(**wanted), most)))
+
+    _operate(token, work, as_json=as_json)
+
+
+@orders.command()
+@TOKEN
+@JSON
+@click.option("--unused-only", is_flag=True, help="Leave what is in use alone.")
+@click.option("--yes", is_flag=True, help="Don't ask; for scripts.")
+@click.argument("order_id")
+def cancel(token: str | None, as_json: bool, unused_only: bool, yes: bool, order_id: str) -> None:
+    """Cancel an order that nobody used, and refund it where the provider allows.
+
+    Its bundles are taken off the eSIMs for good. An order in use is refused and stays as it is.
+    """
+    if not yes:
+        click.confirm(f"Cancel order {order_id} for good?", abort=True, err=True)
+
+    async def work(operator: "Operator") -> None:
+        click.echo("\n".join(await operator.cancel(order_id, unused_only=unused_only)))
+
+    _operate(token, work, as_json=as_json)
 
 
 @orders.command()
@@ -32,25 +77,27 @@ def orders() -> None:
     type=click.IntRange(1, 7 * 86_400),
     help="Seconds that an order may be worked on before it counts.",
 )
-def stuck(token: str | None, older_than: int) -> None:
+@JSON
+def stuck(token: str | None, older_than: int, as_json: bool) -> None:
     """List orders in review, and those worked on for too long."""
 
     async def work(operator: "Operator") -> None:
         click.echo("\n".join(await operator.stuck(older_than)))
 
-    _operate(token, work)
+    _operate(token, work, as_json=as_json)
 
 
 @orders.command()
 @TOKEN
+@JSON
 @click.argument("order_id")
-def show(token: str | None, order_id: str) -> None:
+def show(token: str | None, as_json: bool, order_id: str) -> None:
     """Show an order's attempts and steps, and the provider's orders that could be it."""
 
     async def work(operator: "Operator") -> None:
         click.echo("\n".join(await operator.show(order_id)))
 
-    _operate(token, work)
+    _operate(token, work, as_json=as_json)
 
 
 @orders.command()
@@ -96,21 +143,27 @@ def resolve(
 
 @orders.command()
 @TOKEN
-def unexplained(token: str | None) -> None:
+@JSON
+def unexplained(token: str | None, as_json: bool) -> None:
     """List the provider's orders that no order here explains."""
 
     async def work(operator: "Operator") -> None:
         click.echo("\n".join(await operator.unexplained()))
 
-    _operate(token, work)
+    _operate(token, work, as_json=as_json)
 
 
-def _operate(token: str | None, work: "Callable[[Operator], Awaitable[None]]") -> None:
+def _operate(
+    token: str | None,
+    work: "Callable[[Operator], Awaitable[None]]",
+    *,
+    as_json: bool = False,
+) -> None:
     from cli.orders import OrdersError, operator
     from cli.sessions import SessionError
 
     async def main(reach: Reach) -> None:
-        async with operator(reach, token) as door:
+        async with operator(reach, token, as_json=as_json) as door:
             await work(door)
 
     try:

@@ -1,12 +1,15 @@
-"""`esimgo orders`: orders that don't come to an end by themselves, and what operators do about them."""
+"""`esimgo orders`: the orders of all customers, and what operators do about them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 
-from cli import sessions
+from cli import output, sessions
 from cli.reach import Reach
 from kit import money, rpc_client, timestamps
 from kit.errors import Failure
@@ -15,6 +18,8 @@ from protos.orders.v1.orders_pb2_grpc import OrdersServiceStub
 
 # Seconds. The longest of these reads the provider's history since the order's first attempt.
 TIMEOUT = 60
+PAGE = 500
+TITLES = ("id", "status", "created", "bought", "price", "customer")
 # Whose name the history holds when the machine's own emulator gives the session.
 LOCAL_OPERATOR = "operator@example.com"
 
@@ -23,19 +28,69 @@ class OrdersError(Exception):
     """The service did not do it; the text says why and what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which orders; what is empty or None holds for all."""
+
+    customer: UUID | None = None
+    statuses: Sequence[str] = ()
+    since: datetime | None = None
+
+    def to_proto(self) -> pb.OrderFilter:
+        """A time without a zone is the machine's own."""
+        return pb.OrderFilter(
+            customer_id=str(self.customer) if self.customer else None,
+            statuses=[pb.OrderStatus.Value(f"ORDER_STATUS_{s.upper()}") for s in self.statuses],
+            from_date=timestamps.to_proto(self.since.astimezone() if self.since else None),
+        )
+
+
 class Operator:
     """The calls, with an administrator's session; each raises OrdersError and gives lines of text."""
 
-    def __init__(self, stub: Any, token: str, address: str) -> None:
+    def __init__(self, stub: Any, token: str, address: str, *, as_json: bool = False) -> None:
         self._stub = stub
         self._token = token
         self._address = address
+        self._as_json = as_json
+
+    async def list_orders(self, wanted: Wanted, most: int) -> list[str]:
+        """At most `most` orders of all customers, newest first."""
+        request = pb.ListOrdersRequest(filter=wanted.to_proto(), page_size=min(most, PAGE))
+        found: list[pb.Order] = []
+        while True:
+            answer = await self._ask(self._stub.ListOrders, request)
+            found += answer.orders
+            request.page_token = answer.next_page_token
+            if len(found) >= most or not answer.next_page_token:
+                break
+        found = found[:most]
+        if self._as_json:
+            return output.document(found)
+        return output.table(TITLES, map(_row, found), "no such order")
+
+    async def cancel(self, order_id: str, *, unused_only: bool) -> list[str]:
+        """Has the provider take an order back, and refund it where it allows."""
+        request = pb.CancelOrderRequest(order_id=order_id, unused_only=unused_only)
+        answer = await self._ask(self._stub.CancelOrder, request)
+        if self._as_json:
+            return output.document(answer)
+        refunds = [
+            f"  {revoked.iccid}  {pb.RefundResult.Name(revoked.refund).removeprefix('REFUND_RESULT_')}"
+            for revoked in answer.revoked
+        ]
+        return [
+            f"{answer.order.id} is {_status(answer.order)}: {answer.message}",
+            *(["taken off, and where the money went:", *refunds] if refunds else []),
+        ]
 
     async def stuck(self, older_than: int) -> list[str]:
         """A line for each order that needs a person or takes too long, the oldest first."""
         answer = await self._ask(
             self._stub.ListStuckOrders, pb.ListStuckOrdersRequest(older_than_seconds=older_than)
         )
+        if self._as_json:
+            return output.document(list(answer.orders))
         return [_line(stuck) for stuck in answer.orders] or ["no order is stuck"]
 
     async def show(self, order_id: str) -> list[str]:
@@ -43,6 +98,8 @@ class Operator:
         shown = await self._ask(
             self._stub.GetOrderHistory, pb.GetOrderHistoryRequest(order_id=order_id)
         )
+        if self._as_json:
+            return output.document(shown)
         lines = [_line(shown.order), *_facts(shown.order), "", "attempts"]
         lines += [
             f"  {_when(a, 'started_at')}  {a.outcome:<9} ended {_when(a, 'ended_at')}"
@@ -86,6 +143,8 @@ class Operator:
         answer = await self._ask(
             self._stub.ListUnexplainedProviderOrders, pb.ListUnexplainedProviderOrdersRequest()
         )
+        if self._as_json:
+            return output.document(list(answer.orders))
         return [_provider_line(found) for found in answer.orders] or ["none"]
 
     async def _ask(self, method: Any, request: Any) -> Any:
@@ -101,7 +160,9 @@ class Operator:
 
 
 @asynccontextmanager
-async def operator(reach: Reach, token: str | None) -> AsyncIterator[Operator]:
+async def operator(
+    reach: Reach, token: str | None, *, as_json: bool = False
+) -> AsyncIterator[Operator]:
     """The calls with the given session; without one, with an operator's of the local emulator.
 
     Raises OrdersError, and SessionError when the emulator gives none.
@@ -116,14 +177,30 @@ async def operator(reach: Reach, token: str | None) -> AsyncIterator[Operator]:
             token = await sessions.mint(http, reach.emulator, LOCAL_OPERATOR, admin=True)
     address = reach.addresses["orders"]
     async with rpc_client.channel(address, reach.tls) as channel:
-        yield Operator(OrdersServiceStub(channel), token, address)
+        yield Operator(OrdersServiceStub(channel), token, address, as_json=as_json)
+
+
+def _status(order: pb.Order) -> str:
+    if order.needs_review:
+        return "NEEDS_REVIEW"
+    return pb.OrderStatus.Name(order.status).removeprefix("ORDER_STATUS_")
+
+
+def _row(order: pb.Order) -> tuple[str, ...]:
+    return (
+        order.id,
+        _status(order),
+        _when(order, "created_at"),
+        f"{order.quantity} x {order.bundle_name}",
+        _money(order.total_price),
+        order.customer_id,
+    )
 
 
 def _line(stuck: pb.StuckOrder) -> str:
     order = stuck.order
-    status = "NEEDS_REVIEW" if order.needs_review else pb.OrderStatus.Name(order.status)
     return (
-        f"{order.id}  {status.removeprefix('ORDER_STATUS_'):<12} {stuck.recovery_point:<10}"
+        f"{order.id}  {_status(order):<12} {stuck.recovery_point:<10}"
         f" {_when(order, 'created_at')}  {order.quantity} x {order.bundle_name}"
     )
 

@@ -24,13 +24,15 @@ class ReachError(Exception):
 class Reach:
     """Addresses by the name of the process, and what opens their doors.
 
-    `emulator` is where this machine's own sessions come from; None with a Supabase project. Nothing is
-    written anywhere, so that a container with a read-only file system will do.
+    `emulator` is where this machine's own sessions come from; None with a Supabase project. `auth` is
+    the auth server: that project, or the emulator. Nothing is written anywhere, so that a container
+    with a read-only file system will do.
     """
 
     addresses: Mapping[str, str]
     tls: TLS
     emulator: str | None
+    auth: str
     service_role_key: str | None = field(repr=False)
 
     @classmethod
@@ -61,13 +63,15 @@ class Reach:
         home = ROOT / env.text("ESIMGO_HOME", "The folder that keeps the local state.", ".local")
         project = env.optional("SUPABASE_URL", "A real Supabase project.")
         auth = env.port("SANDBOX_AUTH_PORT", "The port of the auth emulator.", AUTH_PORT)
+        local = f"http://127.0.0.1:{auth}"
         key = env.optional(
             "SUPABASE_SERVICE_ROLE_KEY", "The key that the platform's services know.", secret=True
         )
         return cls(
             addresses=addresses,
             tls=TLS.read(env),
-            emulator=None if project else f"http://127.0.0.1:{auth}",
+            emulator=None if project else local,
+            auth=project or local,
             service_role_key=key or _local_key(home),
         )
 

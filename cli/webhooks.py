@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from cli import output
 from cli.reach import Reach
 from kit import rpc_client, timestamps
 from kit.errors import Failure
@@ -60,6 +61,14 @@ class Operator:
 
     async def list_events(self, wanted: Wanted, most: int) -> AsyncIterator[str]:
         """A line for each, newest first."""
+        async for event in self._events(wanted, most):
+            yield line(event)
+
+    async def list_as_json(self, wanted: Wanted, most: int) -> str:
+        """The same events as a JSON array."""
+        return "\n".join(output.document([event async for event in self._events(wanted, most)]))
+
+    async def _events(self, wanted: Wanted, most: int) -> AsyncIterator[pb.Event]:
         token, left = "", most
         while left > 0:
             request = pb.ListEventsRequest(
@@ -67,15 +76,17 @@ class Operator:
             )
             answer = await self._ask(self._stub.ListEvents, request)
             for event in answer.events:
-                yield line(event)
+                yield event
             left -= len(answer.events)
             token = answer.next_page_token
             if not token:
                 return
 
-    async def show(self, event_id: str) -> str:
+    async def show(self, event_id: str, *, as_json: bool = False) -> str:
         """All that is known of one, its body included; activation codes are cut out."""
         answer = await self._ask(self._stub.GetEvent, pb.GetEventRequest(event_id=event_id))
+        if as_json:
+            return "\n".join(output.document(answer))
         event = answer.event
         facts = [
             ("id", event.id),
@@ -102,9 +113,11 @@ class Operator:
         answer: pb.ReplayEventsResponse = await self._ask(self._stub.ReplayEvents, request)
         return answer
 
-    async def stats(self) -> str:
+    async def stats(self, *, as_json: bool = False) -> str:
         """How many of each type are in which state, and how old the oldest waiting one is."""
         answer = await self._ask(self._stub.GetStats, pb.GetStatsRequest())
+        if as_json:
+            return "\n".join(output.document(answer))
         types = sorted({count.type for count in answer.counts})
         of = {(count.type, NAMES[count.state]): count.events for count in answer.counts}
         rows = [f"{'type':<28}" + "".join(f"{state:>12}" for state in STATES)]

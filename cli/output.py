@@ -1,0 +1,86 @@
+"""What operators' commands print: tables for people, or one JSON document for programs."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+from google.protobuf.message import Message
+
+from kit import money, timestamps
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+MONEY = "common.v1.Money"
+TIMESTAMP = "google.protobuf.Timestamp"
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> list[str]:
+    """Lines with aligned columns under their titles; `empty` alone where there is no row."""
+    found = [tuple(row) for row in rows]
+    if not found:
+        return [empty]
+    widths = [max(map(len, column)) for column in zip(titles, *found, strict=True)]
+    return [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in (tuple(titles), *found)
+    ]
+
+
+def document(content: Any) -> list[str]:
+    """The JSON text of a message, of a list of messages, or of anything that JSON can hold."""
+    return [json.dumps(_plain(content), indent=2, ensure_ascii=False)]
+
+
+def amount(value: Any) -> str:
+    """Money for people, such as "2.28 USD"."""
+    return f"{money.text(value)} {value.currency_code}".rstrip()
+
+
+def moment(message: Any, field: str) -> str:
+    """A time of a message for people, in UTC; empty where it is absent."""
+    if not message.HasField(field):
+        return ""
+    return timestamps.from_proto(getattr(message, field)).isoformat(timespec="seconds")
+
+
+def _plain(content: Any) -> Any:
+    if isinstance(content, Message):
+        return _message(content)
+    if isinstance(content, dict):
+        return {name: _plain(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_plain(one) for one in content]
+    return content
+
+
+def _message(message: Message) -> Any:
+    """By the names of its fields, which are as stable as the API; absent ones are null."""
+    kind = message.DESCRIPTOR.full_name
+    if kind == MONEY:
+        return {"amount": money.text(message), "currency": message.currency_code}  # type: ignore[arg-type,attr-defined] # by its name
+    if kind == TIMESTAMP:
+        at = timestamps.from_proto(message)  # type: ignore[arg-type] # by its name
+        return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {field.name: _field(message, field) for field in message.DESCRIPTOR.fields}
+
+
+def _field(message: Message, field: Any) -> Any:
+    if field.has_presence and not message.HasField(field.name):
+        return None
+    value = getattr(message, field.name)
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        return dict(value)
+    if field.enum_type is not None:
+        numbers = value if field.is_repeated else [value]
+        names = [_name(field.enum_type, number) for number in numbers]
+        return names if field.is_repeated else names[0]
+    return [_plain(one) for one in value] if field.is_repeated else _plain(value)
+
+
+def _name(kind: Any, number: int) -> str | None:
+    """A value's name without the prefix that all share; None for the unspecified one."""
+    if number == 0:
+        return None
+    known = kind.values_by_number.get(number)
+    prefix = kind.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    return str(number) if known is None else known.name.removeprefix(prefix)

@@ -1,0 +1,174 @@
+"""Every `esimgo` command and make target in documents and messages exists, with its options."""
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from cli.__main__ import esimgo
+
+ROOT = Path(__file__).parents[3]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "sandbox" / "README.md"]
+SOURCES = [
+    path
+    for folder in ("cli", "gateway", "kit", "migrations", "services", "webhooks")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+]
+BLOCK = re.compile(r"^ *```.*?\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`([^`\n]+)`")
+# Anywhere in code by its path or as a module; by its bare name only where code begins.
+NAMED = re.compile(
+    r"(?:\./esimgo|python -m cli|compose run(?: -\S+)* cli|^(?:[A-Z_]+=\S+ )*esimgo) +(\S.*)",
+    re.MULTILINE,
+)
+TARGET = re.compile(
+    r"(?:^|[;&|] *)(?:[A-Z_]+=\S+ )*make(?: [A-Z_]+=\S+)* ([a-z][a-z0-9-]*)", re.MULTILINE
+)
+# What a reader replaces: ID, ORDER_ID, $USER, <id>, ...
+PLACEHOLDER = re.compile(r"[A-Z][A-Z_]*|.*[$<{…].*|.*\.\.\..*")
+
+
+def code_of(page: Path) -> Iterator[str]:
+    text = page.read_text()
+    # A command may go on in the next line.
+    yield from (block.replace("\\\n", " ") for block in BLOCK.findall(text))
+    yield from INLINE.findall(BLOCK.sub("", text))
+
+
+def messages_of(source: Path) -> Iterator[str]:
+    """The texts of a program: those in backticks, and lines that begin with the command."""
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.JoinedStr):
+            parts = [p.value if isinstance(p, ast.Constant) else "{}" for p in node.values]
+            text = "".join(map(str, parts))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            text = node.value
+        else:
+            continue
+        yield from INLINE.findall(text)
+        yield from re.findall(r"(?<!`)\./esimgo [^`\n]+", text)
+
+
+def words_of(text: str) -> list[str]:
+    """The words of one command, up to whatever ends it in a shell."""
+    lexer = shlex.shlex(text, posix=True, punctuation_chars="();<>|&")
+    lexer.whitespace_split, lexer.commenters = True, "#"
+    words: list[str] = []
+    while (word := lexer.get_token()) is not None and not set(word) <= set("();<>|&"):
+        words.append(word.strip("[]"))  # as documents mark what may be left out
+    return words
+
+
+def check(text: str) -> None:
+    """Raises click.UsageError for a command line that click would not take."""
+    words = words_of(text)
+    context = click.Context(esimgo, info_name="esimgo")
+    command: click.Command = esimgo
+    while isinstance(command, click.Group) and words:
+        if words[0].startswith("-"):
+            break
+        name = words.pop(0)
+        if PLACEHOLDER.fullmatch(name):
+            return
+        found = command.get_command(context, name)
+        if found is None:
+            raise click.UsageError(f"there is no command {name} in {context.command_path}")
+        command, context = found, click.Context(found, info_name=name, parent=context)
+    open_ended = bool(words) and words[-1] == "..."
+    given, left, _ = command.make_parser(context).parse_args([w for w in words if w != "..."])
+    if left:
+        raise click.UsageError(f"{context.command_path} takes no {' '.join(left)}")
+    for parameter in command.params:
+        value = given.get(parameter.name or "")
+        if value is None or value == ():
+            # Prose names a command without its arguments; examples give all that they need.
+            if (
+                parameter.required
+                and isinstance(parameter, click.Option)
+                and words
+                and not open_ended
+            ):
+                raise click.UsageError(f"{context.command_path} needs {parameter.opts[0]}")
+            continue
+        for one in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(one, str) and not PLACEHOLDER.fullmatch(one):
+                parameter.type.convert(one, parameter, context)
+
+
+def refusals(pieces: Iterator[str]) -> tuple[int, list[str]]:
+    seen, wrong = 0, []
+    for code in pieces:
+        for text in NAMED.findall(code):
+            seen += 1
+            try:
+                check(text)
+            except click.UsageError as error:
+                wrong.append(f"{text}: {error.format_message()}")
+    return seen, wrong
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_names_commands_that_exist(page: Path) -> None:
+    assert refusals(code_of(page))[1] == []
+
+
+def test_our_own_messages_name_commands_that_exist() -> None:
+    seen, wrong = 0, []
+    for source in SOURCES:
+        number, refused = refusals(messages_of(source))
+        seen += number
+        wrong += [f"{source.name}: {text}" for text in refused]
+    assert wrong == []
+    assert seen > 10
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_names_make_targets_that_exist(page: Path) -> None:
+    rules = re.findall(r"^([\w .-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = {name for names in rules for name in names.split()}
+    named = {target for code in code_of(page) for target in TARGET.findall(code)}
+    assert named <= targets
+
+
+def test_documents_name_many_commands() -> None:
+    assert sum(refusals(code_of(page))[0] for page in PAGES) > 40
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "orders lists",
+        "orders list --customers ID",
+        "orders list --status open",
+        "orders list --customer me",
+        "customers find EMAIL more",
+        "customers erase --yes",
+        "webhooks list --state lost # a comment",
+        "orders resolve ORDER_ID --not-bought",
+        "up --fast)",
+        "doctor now",
+    ],
+)
+def test_a_command_that_click_would_refuse_is_noticed(text: str) -> None:
+    with pytest.raises(click.UsageError):
+        check(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "orders",
+        "orders ...",
+        "webhooks list --state dead           # newest first; also --type",
+        'orders resolve ORDER_ID --not-bought --note "both are Kim\'s"',
+        "token --email customer@example.com)\" -d '{",
+        "customers export --user ID > customer.json",
+        "token --email ... --password",
+    ],
+)
+def test_a_command_that_click_takes_is_not_refused(text: str) -> None:
+    check(text)
