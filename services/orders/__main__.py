@@ -36,7 +36,7 @@ from services.orders.servicer import ACCESS, ACTS, OrdersServicer
 from services.orders.settings import Settings
 from services.orders.settle import Settlement
 
-NEEDS = "032_list_orders_by_status"
+NEEDS = "033_keep_the_newest_balance"
 
 
 async def serve(
@@ -66,6 +66,7 @@ async def serve(
         catalogue = Catalogue(to_catalogue, timeout=settings.peer_wait)
         esims = ESIMs(to_esims, sessions.service_role_key, timeout=settings.peer_wait)
         metrics = Metrics()
+        metrics.low_balance(settings.low_balance)
         settling = timedelta(seconds=settings.settling)
         tolerance = timedelta(seconds=settings.clock_tolerance)
         prices = Prices(

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from kit import tracing
 from kit.db import Connection, Database
 from kit.errors import Failure
-from services.orders import history, store
+from services.orders import balance, history, store
 from services.orders.datasource import OrdersDataSource
 from services.orders.metrics import Metrics
 from services.orders.order import OrderStatus
@@ -79,10 +79,13 @@ class Audit:
                 await asyncio.wait_for(self._stop.wait(), pause)
 
     async def survey(self) -> None:
-        """Measures how many orders are open, and how old they are."""
+        """Measures how many orders are open, how old they are, and what is left at the provider."""
         async with self._database.system() as connection:
             rows = await connection.fetch(SURVEY)
+            reported = await balance.newest(connection)
         self._metrics.survey({OrderStatus(r["status"]): (r["number"], r["age"]) for r in rows})
+        if reported is not None:
+            self._metrics.balance(reported)
 
     async def compare(self) -> None:
         """If it is time and nobody else does: notes what the provider sold and nobody here bought."""
@@ -96,6 +99,9 @@ class Audit:
             return
         with tracing.begun("compare with the provider"):
             await self._compare(since, until)
+        left = await self._datasource.get_balance()
+        async with self._database.system() as connection:
+            await balance.record(connection, left)
 
     async def _compare(self, since: datetime, until: datetime) -> None:
         provider = await self._datasource.get_history(since, until)

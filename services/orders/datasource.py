@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from kit.cache import Cache
@@ -13,6 +14,7 @@ from services.orders.provider_order import (
     BundleOnESIM,
     ProviderOrder,
     Validation,
+    amount,
     bad_answer,
     read_bundles,
     read_esims,
@@ -70,6 +72,17 @@ class OrdersDataSource:
             return read_order(answer)
         except Failure as failure:
             raise bad_answer(failure.details["problem"], Kind.UNCLEAR) from failure
+
+    async def get_balance(self) -> Decimal:
+        """The organisation's balance, test credit included: GET /organisation.
+
+        That answer also holds the API key and people's data: nothing else of it is kept.
+        """
+        answer = await self._provider.get("/organisation", priority=Priority.SYNC)
+        balance = amount(answer.get("balance")) if isinstance(answer, dict) else None
+        if balance is None:
+            raise bad_answer("the organisation has no balance")
+        return balance
 
     async def validate_order(
         self,

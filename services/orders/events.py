@@ -13,6 +13,7 @@ from kit.checks import Checks
 from kit.db import Database
 from kit.errors import Failure, invalid
 from protos.orders.v1 import events_pb2 as pb
+from services.orders import balance as provider_balance
 from services.orders import deliveries, event_store
 from services.orders.order import DeliveredESIM, OrderStatus, RecoveryPoint
 
@@ -96,6 +97,9 @@ class Events:
                 money.from_proto(change.old_balance) if changed else None,
                 money.from_proto(low.threshold) if not changed else None,
             )
+            if newest:
+                received_at = timestamps.from_proto(event.received_at)
+                await provider_balance.record(connection, balance, received_at)
         if newest is None:
             return pb.EVENT_OUTCOME_UNCHANGED
         if newest:  # else it was delivered late, and says nothing of the balance now

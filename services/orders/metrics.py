@@ -52,7 +52,12 @@ class Metrics:
         self._balance = meter.create_gauge(
             "esimgo.provider.balance",
             "{currency}",
-            "The organisation's balance after the last purchase",
+            "The organisation's balance at the provider, as last reported",
+        )
+        self._low_balance = meter.create_gauge(
+            "esimgo.provider.balance_threshold",
+            "{currency}",
+            "The balance below which the provider's account counts as low; 0: never",
         )
 
         # An alert sees a counter rise only from a value that was there before.
@@ -92,8 +97,12 @@ class Metrics:
         self._limited.add(1, {"limit": limit})
 
     def balance(self, amount: Decimal) -> None:
-        """As the provider's answer to a purchase told it, in the organisation's currency."""
+        """As last reported by the provider, in the organisation's currency."""
         self._balance.set(float(amount))  # a gauge for people: nothing is computed from it
+
+    def low_balance(self, threshold: float) -> None:
+        """The balance below which an alert is due."""
+        self._low_balance.set(threshold)
 
     def survey(self, open_orders: Mapping[OrderStatus, tuple[int, timedelta]]) -> None:
         """How many aren't finished and how old the oldest is; a status without any has none."""

@@ -4,11 +4,12 @@ import asyncio
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from kit.db import Connection, Database
 from kit.errors import Failure, Kind
-from services.orders import attempts, charges, deliver, order, refusals, store
+from services.orders import attempts, balance, charges, deliver, order, refusals, store
 from services.orders.charges import Charges
 from services.orders.datasource import OrdersDataSource
 from services.orders.deliver import Delivery
@@ -177,8 +178,16 @@ class Purchase:
                 work.order = placed.order
                 work.metrics.attempted("PLACED")
                 if answer.balance is not None:
-                    work.metrics.balance(answer.balance)
+                    await self._record_balance(answer.balance)
                 return
+
+    async def _record_balance(self, reported: Decimal) -> None:
+        """What is left at the provider; the order is recorded whatever becomes of this."""
+        try:
+            async with self._database.system() as connection:
+                await balance.record(connection, reported)
+        except (Failure, TimeoutError) as error:
+            logger.warning("the provider's balance was not recorded: %s", error)
 
     async def _place_as(
         self, connection: Connection, work: Work, attempt: UUID, answer: ProviderOrder

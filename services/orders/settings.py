@@ -35,6 +35,7 @@ class Settings:
     purchase_limits: Mapping[str, Decimal] = field(default_factory=dict)
     audit_every: float = 900.0
     history_days: int = 730
+    low_balance: float = 100.0
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
@@ -142,6 +143,15 @@ class Settings:
                 900,
                 low=1,
                 high=86400,
+            ),
+            # The provider's own warning begins there unless its portal says otherwise.
+            low_balance=env.number(
+                "ORDERS_LOW_BALANCE",
+                "Balance at eSIM Go, in the organisation's currency, below which the alert"
+                " ProviderBalanceLow fires; 0 turns it off.",
+                100,
+                low=0,
+                high=1_000_000_000,
             ),
             # Questions about a purchase come within two years of it, which is how long most laws give.
             history_days=int(

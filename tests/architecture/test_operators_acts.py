@@ -21,7 +21,13 @@ SERVICES = [
 ]
 READS = ("List", "Get", "BatchList", "BatchGet", "Watch", "Validate", "Check")
 # Calls of the platform to itself, and purchases, whose steps are lines of their own.
-OTHERS = {"RegisterESIMs", "CancelOrderBundles", "ApplyEvents", "CreateOrder"}
+OTHERS = {
+    "RegisterESIMs",
+    "CancelOrderBundles",
+    "ApplyEvents",
+    "CreateOrder",
+    "CreateOrderForCustomer",
+}
 # What people write may hold anything about anybody.
 FREE_TEXT = {"note", "reference", "customer_reference"}
 

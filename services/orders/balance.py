@@ -1,0 +1,26 @@
+"""The organisation's balance at the provider: the newest value that any answer or callback reported."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from kit.db import Connection
+
+RECORD = """
+insert into orders.provider_balance as known (balance, seen_at) values ($1, coalesce($2, now()))
+on conflict (only_one) do update set balance = excluded.balance, seen_at = excluded.seen_at
+where excluded.seen_at >= known.seen_at
+"""
+
+
+async def record(connection: Connection, balance: Decimal, seen_at: datetime | None = None) -> None:
+    """Stores a balance that was reported at that time, or now; an older report changes nothing."""
+    await connection.execute(RECORD, balance, seen_at)
+
+
+NEWEST = "select balance from orders.provider_balance"
+
+
+async def newest(connection: Connection) -> Decimal | None:
+    """None before the first report."""
+    balance: Decimal | None = await connection.fetchval(NEWEST)
+    return balance

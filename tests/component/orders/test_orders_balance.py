@@ -1,0 +1,56 @@
+"""The balance at the provider: whatever reported it last is what every process shows."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from kit import money, timestamps
+from protos.orders.v1 import events_pb2
+from tests.component.orders.shop import Shop, request, until
+
+
+def told(balance: str, ago: timedelta = timedelta()) -> events_pb2.ApplyEventsRequest:
+    """A callback about a low balance that was received so long ago."""
+    event = events_pb2.ProviderEvent(
+        event_id=str(uuid.uuid4()),
+        received_at=timestamps.to_proto(datetime.now(UTC) - ago),
+        balance_low=events_pb2.BalanceLow(
+            kind="LowBalance",
+            balance=money.to_proto(Decimal(balance), ""),
+            threshold=money.to_proto(Decimal(100), ""),
+        ),
+    )
+    return events_pb2.ApplyEventsRequest(events=[event])
+
+
+async def stored(shop: Shop) -> Decimal | None:
+    balance: Decimal | None = await shop.databases.admin.fetchval(
+        "select balance from orders.provider_balance"
+    )
+    return balance
+
+
+async def test_the_balance_is_read_before_anything_was_bought_and_again_at_each_audit(
+    shop: Shop,
+) -> None:
+    async with shop.open(audit_every=0.2, settling=0.0, clock_tolerance=0.0):
+
+        async def is_stored() -> bool:
+            return await stored(shop) == shop.sandbox.world.account.balance
+
+        await until(is_stored)
+        await shop.control("balance", set=41)
+        await until(is_stored)
+        assert await stored(shop) == 41
+
+
+async def test_a_purchase_and_a_callback_report_it_and_older_news_change_nothing(
+    shop: Shop,
+) -> None:
+    async with shop.open() as orders:
+        await orders.CreateOrder(request(shop), metadata=await shop.session("ann@example.com"))
+        assert await stored(shop) == shop.sandbox.world.account.balance
+        await orders.ApplyEvents(told("74.1"), metadata=shop.service_key)
+        assert await stored(shop) == Decimal("74.1")
+        await orders.ApplyEvents(told("99", timedelta(hours=1)), metadata=shop.service_key)
+        assert await stored(shop) == Decimal("74.1")
