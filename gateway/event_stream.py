@@ -12,8 +12,10 @@ from aiohttp import web
 from gateway.execution import Result
 from gateway.settings import Settings
 from kit.auth import Session
+from kit.log_episodes import Episodes
 
 logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
 
 # Seconds between comments that keep proxies from closing a quiet stream, and that find clients gone.
 KEEP_ALIVE = 15.0
@@ -91,7 +93,11 @@ class EventStreams:
             async with asyncio.timeout(self._settings.socket_send_timeout):
                 await response.write(text.encode())
         except TimeoutError as error:
-            logger.info("a client that reads nothing is dropped")
+            episodes.met(
+                "clients that read nothing are dropped",
+                "a client that reads nothing is dropped",
+                level=logging.INFO,
+            )
             if request.transport is not None:
                 request.transport.abort()
             raise ConnectionResetError from error

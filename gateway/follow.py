@@ -8,8 +8,10 @@ from contextlib import aclosing
 from typing import Generic, TypeVar
 
 from kit.errors import Failure, Kind
+from kit.log_episodes import Episodes
 
 logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
 
 Message = TypeVar("Message")
 Item = TypeVar("Item")
@@ -91,7 +93,12 @@ async def _read(
         except Failure as failure:
             if not _passing(failure) or (not inbox.begun and loop.time() >= give_up):
                 raise
-            logger.info("a stream ended and is opened again: %s", failure.reason)
+            episodes.met(
+                f"streams end and are opened again: {failure.reason}",
+                "a stream ended and is opened again: %s",
+                failure.reason,
+                level=logging.INFO,
+            )
         if loop.time() - called > LONGEST_PAUSE:
             pause = FIRST_PAUSE
         # Not all at the same moment: a service that comes back has many streams to open.

@@ -14,6 +14,7 @@ from gateway.defence_settings import DefenceSettings
 from kit.auth import Session
 from kit.clock import Clock
 from kit.errors import Failure, Kind
+from kit.log_episodes import Episodes
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ REMEMBERED = 100_000
 TIMEOUT = 0.25
 # Seconds without asking a Redis that failed: each process counts for itself then.
 AWAY = 5.0
+UNCOUNTED = "rate limits: Redis is away"
 # A bucket is the moment, in milliseconds, at which it would be empty again. By Redis's own clock.
 # Takes one from every bucket and gives 0; or takes none, and gives the milliseconds to wait.
 TAKE = """
@@ -85,6 +87,7 @@ class RateLimits:
             else None
         )
         self._away_until: float | None = None
+        self._episodes = Episodes(log)
         self._told = False
 
     @property
@@ -150,16 +153,16 @@ class RateLimits:
             asked = redis.eval(TAKE, len(keys), *keys, *arguments)
             wait = float(await cast("Awaitable[str]", asked)) / 1000
         except (RedisError, OSError, TimeoutError) as error:
-            if self._away_until is None:
-                log.warning(
-                    "rate limits: Redis is away (%s); each process counts for itself",
-                    type(error).__name__,
-                )
+            self._episodes.met(
+                UNCOUNTED,
+                "rate limits: Redis is away (%s); each process counts for itself",
+                type(error).__name__,
+                lasting=True,
+            )
             self._away_until = self._clock.now() + AWAY
             return None
-        if self._away_until is not None:
-            self._away_until = None
-            log.warning("rate limits: Redis is back")
+        self._away_until = None
+        self._episodes.over(UNCOUNTED, "rate limits: Redis is back")
         return wait
 
 

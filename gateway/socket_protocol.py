@@ -15,8 +15,10 @@ from gateway.execution import Execution
 from gateway.rate_limits import RateLimits
 from kit.auth import Session
 from kit.errors import Failure, Kind
+from kit.log_episodes import Episodes
 
 logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
 
 PROTOCOL = "graphql-transport-ws"
 # Why a connection is closed, as the protocol numbers it.
@@ -206,7 +208,12 @@ class Connection:
             async with asyncio.timeout(self._send_timeout):
                 await self._socket.send_str(json.dumps(message))
         except TimeoutError:
-            logger.info("request %s: a peer that reads nothing is dropped", self._request_id)
+            episodes.met(
+                "peers that read nothing are dropped",
+                "request %s: a peer that reads nothing is dropped",
+                self._request_id,
+                level=logging.INFO,
+            )
             self._break_off()
         except ConnectionError:
             pass  # it went away, which the loop that reads hears too

@@ -18,8 +18,10 @@ from kit import exact_json, tracing
 from kit.cache_stores import MemoryStore, RedisStore
 from kit.clock import Clock
 from kit.errors import Failure, Kind
+from kit.log_episodes import Episodes
 
 log = logging.getLogger(__name__)
+episodes = Episodes(log)
 
 T = TypeVar("T")
 
@@ -47,6 +49,15 @@ class _Flight:
 
     task: "asyncio.Task[Any]" = field(init=False)
     dropped: bool = False
+    waiting: int = 0
+
+    def ended(self, task: "asyncio.Task[Any]") -> None:
+        """Takes note of a failure that no caller hears, as all have gone away."""
+        error = None if task.cancelled() else task.exception()
+        if self.waiting == 0 and error is not None and not isinstance(error, Failure):
+            episodes.met(
+                "cache: loads fail", "cache: a load failed", level=logging.ERROR, error=error
+            )
 
 
 def _as_is(value: Any) -> Any:
@@ -134,9 +145,14 @@ class Cache:
                 flight = self._flights[place] = _Flight()
                 recipe = _Recipe(place, store, ttl, stale, load, dump)
                 flight.task = asyncio.create_task(self._load(flight, recipe, kept))
+                flight.task.add_done_callback(flight.ended)
+            flight.waiting += 1
             try:
                 # The load is a task of its own: a caller that is cancelled leaves it running.
                 value: T = await asyncio.shield(flight.task)
+            except asyncio.CancelledError:
+                flight.waiting -= 1
+                raise
             except Exception:
                 if mine or followed:
                     raise
@@ -175,7 +191,12 @@ class Cache:
             if self._seconds() >= kept.fresh_until + recipe.stale:
                 raise
             self._count(kind, "stale")
-            log.warning("cache: the old value of %s is given, as loading failed: %s", kind, error)
+            episodes.met(
+                f"cache: old values of {kind} are given",
+                "cache: the old value of %s is given, as loading failed: %s",
+                kind,
+                error,
+            )
             return kept.value
         else:
             if recipe.ttl > 0 and not flight.dropped:
@@ -201,7 +222,8 @@ class Cache:
             entry = exact_json.loads(text)
             return _Kept(parse(entry["value"]), entry["fresh_until"] / 1000)
         except Exception as error:  # noqa: BLE001 - what another version wrote may be anything
-            log.warning("cache: an entry could not be read: %s", type(error).__name__)
+            name = type(error).__name__
+            episodes.met("cache: entries can't be read", "cache: an entry can't be read: %s", name)
             return None
 
     def _seconds(self) -> float:

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from kit import redis_settings, tracing
 from kit.clock import Clock
+from kit.log_episodes import Episodes
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ MAX_ENTRIES = 10_000
 REDIS_TIMEOUT = 1.0
 # Seconds without asking a Redis that failed, so that its absence doesn't slow every call down.
 REDIS_PAUSE = 5.0
+AWAY = "cache: Redis is away"
 
 
 class MemoryStore:
@@ -80,6 +82,7 @@ class RedisStore:
         )
         self._clock = clock
         self._away_until: float | None = None
+        self._episodes = Episodes(log)
         # Deletions that Redis missed; without them it would give the old values when it is back.
         self._owed: set[str] = set()
 
@@ -119,11 +122,12 @@ class RedisStore:
         except UnicodeDecodeError:
             return True, None  # something that isn't ours stands under the name
         except (RedisError, OSError, TimeoutError) as error:
-            if self._away_until is None:
-                log.warning("cache: Redis is away (%s); going on without", type(error).__name__)
+            name = type(error).__name__
+            self._episodes.met(
+                AWAY, "cache: Redis is away (%s); going on without", name, lasting=True
+            )
             self._away_until = self._clock.now() + REDIS_PAUSE
             return False, None
-        if self._away_until is not None:
-            self._away_until = None
-            log.warning("cache: Redis is back")
+        self._away_until = None
+        self._episodes.over(AWAY, "cache: Redis is back")
         return True, result

@@ -17,9 +17,11 @@ from kit.auth import Role, Session
 from kit.db_metrics import Metrics
 from kit.db_tracing import seen
 from kit.errors import Failure, Kind
+from kit.log_episodes import Episodes
 from kit.process import Stopped
 
 logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
 
 # Generic in its types only; other modules write it in annotations that are evaluated.
 if TYPE_CHECKING:
@@ -176,13 +178,26 @@ class Database:
                 for act in acts:
                     act()
         except PASSING as error:
-            self._metrics.failed(error)
-            logger.warning("database unavailable: %s", error)
-            raise Failure(
-                Kind.UNAVAILABLE, "DATABASE_UNAVAILABLE", "The database is away; try again soon"
-            ) from error
+            raise self._away(error) from error
         finally:
             _after_commit.set(outer)
+
+    def _away(self, error: BaseException) -> Failure:
+        self._metrics.failed(error)
+        episodes.met("database unavailable", "database unavailable: %s", error)
+        return Failure(
+            Kind.UNAVAILABLE, "DATABASE_UNAVAILABLE", "The database is away; try again soon"
+        )
+
+    async def call(self, statement: str, *arguments: Any) -> Any:
+        """The value of one statement that the login itself may make, in no session.
+
+        It is committed at once, so no lock that it takes is ever held by a process that hangs.
+        """
+        try:
+            return await self._pool.fetchval(statement, *arguments)
+        except PASSING as error:
+            raise self._away(error) from error
 
     async def ready(self) -> bool:
         """Whether the server answers now."""

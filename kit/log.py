@@ -12,6 +12,10 @@ from aiohttp.http_exceptions import HttpProcessingError
 from opentelemetry import trace
 
 from kit import request_id, timestamps
+from kit.log_episodes import Episodes
+
+# The logger of the lines that it replaces.
+episodes = Episodes(logging.getLogger("aiohttp.server"))
 
 # What may stand in any text, also in one that a library wrote: access tokens, activation codes and
 # the middle digits of ICCIDs.
@@ -84,16 +88,20 @@ def _sorted(secrets: Iterable[str]) -> list[str]:
 
 
 def shorten_rubbish(record: logging.LogRecord) -> bool:
-    """Makes one line of what aiohttp tells of bytes that are no HTTP: anybody may send them, at will.
+    """Replaces what aiohttp logs of bytes that are no HTTP by one line: anybody may send them, at will.
 
     So are bodies that aren't encoded as their headers say. Its own line holds those bytes, a
     traceback, and the level of an error.
     """
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, HttpProcessingError | web.RequestPayloadError):
-        record.levelno, record.levelname = logging.INFO, "INFO"
-        record.msg, record.args = "a request was refused as no HTTP: %s", (type(error).__name__,)
-        record.exc_info = record.exc_text = None
+        episodes.met(
+            "requests are refused as no HTTP",
+            "a request was refused as no HTTP: %s",
+            type(error).__name__,
+            level=logging.INFO,
+        )
+        return False
     return True
 
 

@@ -12,8 +12,10 @@ import asyncpg
 
 from kit import background
 from kit.db import PASSING, STATEMENT_TIMEOUT
+from kit.log_episodes import Episodes
 
 logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
 
 # Seconds between attempts to connect again: at once at first, and never so rare that a server which
 # is back goes unnoticed.
@@ -98,6 +100,7 @@ class Notices:
 
     async def _listen(self) -> None:
         pause = FIRST_PAUSE
+        key = f"notices of {self._channel} are not heard"
         while True:
             try:
                 connection = await asyncpg.connect(
@@ -111,9 +114,11 @@ class Notices:
                 finally:
                     connection.terminate()
             except (*PASSING, asyncpg.PostgresError, TimeoutError) as error:
-                logger.warning("notices are not heard, connecting again: %s", error)
-            except Exception:
-                logger.exception("notices are not heard, connecting again")
+                episodes.met(key, "notices are not heard, connecting again: %s", error)
+            except Exception as error:  # noqa: BLE001 - logged, and nobody else would see it
+                episodes.met(
+                    key, "notices are not heard, connecting again", level=logging.ERROR, error=error
+                )
             # Not all replicas at the same moment.
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret
             pause = min(2 * pause, LONGEST_PAUSE)

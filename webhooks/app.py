@@ -11,6 +11,7 @@ from aiohttp.typedefs import Handler
 from kit import http_metrics, http_tracing, request_id, tracing
 from kit.db import Database
 from kit.errors import Failure
+from kit.log_episodes import Episodes
 from webhooks import addresses, content, inbox, signature
 from webhooks.events import UNKNOWN, Owner
 from webhooks.intake import Intake
@@ -19,6 +20,7 @@ from webhooks.settings import Settings
 from webhooks.understand import understand
 
 logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
 
 PATH = "/webhooks/esim-go"
 ABOUT = (
@@ -91,7 +93,10 @@ class Callbacks:
         """
         request_id.begin(request.headers.get("X-Request-Id", ""))
         if not self._is_allowed(request):
-            logger.warning("a callback from an address that is not allowed was refused")
+            episodes.met(
+                "callbacks are refused: address",
+                "a callback from an address that is not allowed was refused",
+            )
             return self._refusal(403, "address", "Callbacks are not taken from this address")
         try:
             async with asyncio.timeout(BODY_TIMEOUT):
@@ -110,7 +115,7 @@ class Callbacks:
         )
         if not signed and (claimed or not self._settings.allow_unsigned):
             reason = "bad signature" if claimed else "unsigned"
-            logger.warning("a callback was refused: %s", reason)
+            episodes.met(f"callbacks are refused: {reason}", "a callback was refused: %s", reason)
             return self._refusal(401, reason, "Invalid webhook signature")
         headers = {
             # Bytes that are no text came as lone surrogates, which jsonb refuses.
@@ -126,7 +131,11 @@ class Callbacks:
         try:
             stored, new = await self._intake.store(callback)
         except (Failure, TimeoutError) as error:
-            logger.warning("a callback was not stored, and its sender told so: %s", error)
+            episodes.met(
+                "callbacks are not stored",
+                "a callback was not stored, and its sender got 503: %s",
+                error,
+            )
             return self._refusal(503, "not stored", "The database is away; send it again soon")
         self._metrics.received(understood.type, "stored" if new else "repeat")
         tracing.tell("esimgo.event.id", str(stored))

@@ -9,10 +9,12 @@ from uuid import UUID
 from kit import background, tracing
 from kit.db import Database
 from kit.errors import Failure, Kind
+from kit.log_episodes import Episodes
 from webhooks import inbox
 from webhooks.inbox import Callback
 
 logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
 
 # Callbacks in one transaction: more gains nothing measurable, and makes the first ones wait.
 MOST = 64
@@ -62,9 +64,15 @@ class Intake:
             batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
             try:
                 await self._commit(batch)
-            except Exception:
+            except Exception as error:  # noqa: BLE001 - logged, and tried one by one
                 # One that the database doesn't take must not take the others along.
-                logger.exception("%s callbacks are stored one by one", len(batch))
+                episodes.met(
+                    "callbacks are stored one by one",
+                    "%s callbacks are stored one by one",
+                    len(batch),
+                    level=logging.ERROR,
+                    error=error,
+                )
                 for one in batch:
                     await self._commit_alone(one)
 
@@ -86,8 +94,13 @@ class Intake:
     async def _commit_alone(self, waiting: Waiting) -> None:
         try:
             await self._commit([waiting])
-        except Exception:
-            logger.exception("a callback could not be stored")
+        except Exception as error:  # noqa: BLE001 - logged, and its sender gets 503
+            episodes.met(
+                "callbacks can't be stored",
+                "a callback could not be stored",
+                level=logging.ERROR,
+                error=error,
+            )
             waiting.fail(
                 Failure(Kind.UNAVAILABLE, "NOT_STORED", "The callback could not be stored")
             )

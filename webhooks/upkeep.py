@@ -6,11 +6,13 @@ from contextlib import suppress
 
 from kit.db import Database
 from kit.errors import Failure
+from kit.log_episodes import Episodes
 from webhooks import deliveries, overview
 from webhooks.deliveries import State
 from webhooks.metrics import Metrics
 
 logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
 
 # Seconds between measurements: two counts over indexes of what isn't delivered.
 MEASURE_EVERY = 15.0
@@ -46,9 +48,11 @@ class Upkeep:
                     await self.prune()
                     prune_at = loop.time() + PRUNE_EVERY
             except Failure as failure:
-                logger.warning("upkeep waits: %s", failure)
-            except Exception:
-                logger.exception("upkeep failed; trying again")
+                episodes.met("upkeep waits", "upkeep waits: %s", failure)
+            except Exception as error:  # noqa: BLE001 - logged, and the next round may go well
+                episodes.met(
+                    "upkeep fails", "upkeep failed; trying again", level=logging.ERROR, error=error
+                )
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), MEASURE_EVERY)
 

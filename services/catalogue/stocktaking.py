@@ -12,10 +12,12 @@ from opentelemetry import metrics
 from kit import background
 from kit.db import Connection, Database
 from kit.errors import Failure
+from kit.log_episodes import Episodes
 from services.catalogue import store
 from services.catalogue.stock import Draft, Stock
 
 logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
 
 # Plans read at once: some 10 ms in which other calls wait.
 BATCH = 500
@@ -73,7 +75,7 @@ class Stocktaking:
             try:
                 await self._take()
             except Failure as failure:
-                logger.warning("could not take stock: %s", failure)
+                episodes.met("stock can't be taken", "could not take stock: %s", failure)
                 await asyncio.sleep(PAUSE)
             except Exception:
                 # Lists come from the database then; nothing is wrong in them.

@@ -13,6 +13,7 @@ from uuid import UUID
 from kit.clock import Clock
 from kit.db import Connection, Database
 from kit.errors import Failure
+from kit.log_episodes import Episodes
 from services.esims import bundle_store, follow_store, store
 from services.esims.bundle import Bundle
 from services.esims.bundle_store import Told
@@ -22,6 +23,7 @@ from services.esims.events import Event
 from services.esims.record import settle
 
 logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
 
 # eSIMs that are worked on at a time where events go one by one: most of the pool's ten connections,
 # and some are left for customers.
@@ -78,9 +80,14 @@ class Events:
             results = await self._apply_together(events)
         except Failure:
             raise
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - logged, and each is tried alone
             # One event that we can't bear must not hold up all others.
-            logger.warning("%s events could not be applied together", len(events), exc_info=True)
+            episodes.met(
+                "events are applied one by one",
+                "%s events could not be applied together",
+                len(events),
+                error=error,
+            )
             results = await self._apply_one_by_one(events)
         quiet = (Outcome.UNCHANGED, Outcome.UNKNOWN_ESIM)
         touched = {event.iccid for event in events if results[event.id].outcome not in quiet}

@@ -13,6 +13,7 @@ from kit.auth import Session
 from kit.clock import Clock
 from kit.db import Database
 from kit.errors import Failure, Kind
+from kit.log_episodes import Episodes
 from kit.notify import Notices
 from services.esims import bundle_store, store
 from services.esims.bundle import Bundle, Usage, usage_of
@@ -23,6 +24,7 @@ from services.esims.settings import FRESH_FOR
 from services.esims.store import Filter
 
 logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
 
 # What the triggers on the tables notify on.
 CHANNEL = "esimgo_esims"
@@ -96,7 +98,12 @@ class Live:
                 async with self._database.session(session) as connection:
                     esims = await store.get_many(connection, ids)
             except Failure as failure:
-                logger.info("an install is looked for again later: %s", failure.reason)
+                episodes.met(
+                    "installs are looked for again later",
+                    "an install is looked for again later: %s",
+                    failure.reason,
+                    level=logging.INFO,
+                )
                 continue
             waiting = [esim for esim in esims if awaits_install(esim)]
             if not waiting:

@@ -5,8 +5,10 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from kit.errors import Failure
+from kit.log_episodes import Episodes
 
 logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
 
 # Seconds between rounds with nothing to do: one indexed query each.
 PAUSE = 1.0
@@ -36,11 +38,15 @@ class Rounds:
             try:
                 busy = await work()
             except Failure as failure:
-                logger.warning("background work waits: %s", failure)
+                episodes.met("background work waits", "background work waits: %s", failure)
                 busy = 0
-            except Exception:
-                # What went wrong once must not end it for all eSIMs for good.
-                logger.exception("background work failed")
+            except Exception as error:  # noqa: BLE001 - logged; it must not end for all eSIMs for good
+                episodes.met(
+                    "background work fails",
+                    "background work failed",
+                    level=logging.ERROR,
+                    error=error,
+                )
                 busy = 0
             if not busy:
                 try:

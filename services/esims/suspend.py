@@ -10,6 +10,7 @@ from kit.auth import Session
 from kit.clock import Clock
 from kit.db import Database
 from kit.errors import Failure, Kind
+from kit.log_episodes import Episodes
 from services.esims import find, follow_store, record, store
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM, ESIMStatus, ProviderState
@@ -17,6 +18,7 @@ from services.esims.freshen import Readings
 from services.esims.provider_esim import Details
 
 logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
 
 SUSPENDABLE = (ESIMStatus.ASSIGNED, ESIMStatus.ACTIVE, ESIMStatus.SUSPENDED)
 # Longer than any request with the reading after it: by then it is settled, or nobody is at it.
@@ -80,7 +82,11 @@ class Suspension:
         try:
             details = await self._source.get_esim(esim.iccid)
         except Failure as unknown:
-            logger.warning("suspension of an eSIM is not confirmed: %s", unknown.reason)
+            episodes.met(
+                "suspensions are not confirmed",
+                "suspension of an eSIM is not confirmed: %s",
+                unknown.reason,
+            )
             raise _unconfirmed(wanted) from unknown
         if details.state is None:
             raise _unconfirmed(wanted) from failure

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from kit.db import Database
 from kit.errors import Failure, Kind
+from kit.log_episodes import Episodes
 from services.orders import revocations, store
 from services.orders.datasource import OrdersDataSource
 from services.orders.examine import Examination
@@ -28,6 +29,7 @@ from services.orders.provider_order import (
 from services.orders.work import Pause, Work
 
 logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
 
 # Seconds until a revoke, or the esims service, is tried again.
 TRY_AGAIN = Pause(3.0)
@@ -95,8 +97,11 @@ class Cancellation:
                 try:
                     await self._carry_out(work, revocation)
                 except Failure as failure:
-                    logger.warning(
-                        "a bundle of order %s not revoked yet: %s", work.order.id, failure
+                    episodes.met(
+                        "bundles of orders are not revoked yet",
+                        "a bundle of order %s not revoked yet: %s",
+                        work.order.id,
+                        failure,
                     )
                     return Pause(max(failure.retry_after or 0.0, TRY_AGAIN.seconds))
         async with self._database.system() as connection:
@@ -111,7 +116,12 @@ class Cancellation:
                 work.order, gone if partly else _own(work.order, planned)
             )
         except Failure as failure:
-            logger.warning("cancelled order %s not told to esims yet: %s", work.order.id, failure)
+            episodes.met(
+                "cancelled orders are not reported to esims yet",
+                "cancelled order %s not reported to esims yet: %s",
+                work.order.id,
+                failure,
+            )
             return TRY_AGAIN
         if partly:
             await self._stay(work, planned)

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from kit.db import Connection, Database
 from kit.errors import Failure, Kind
+from kit.log_episodes import Episodes
 from services.orders import deliveries, order, store
 from services.orders.datasource import OrdersDataSource
 from services.orders.order import DeliveredESIM, Order, OrderStatus, RecoveryPoint
@@ -13,6 +14,7 @@ from services.orders.peers import ESIMs
 from services.orders.work import Pause, Work, grown
 
 logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
 
 # The provider's guide: usually at once, up to 10 minutes. Three times that is no delay any more.
 DELIVERY_PATIENCE = timedelta(minutes=30)
@@ -117,7 +119,12 @@ class Delivery:
             if failure.kind in (Kind.CONFLICT, Kind.INVALID, Kind.REFUSED):
                 await send_to_review(work, f"eSIMs not registered: {failure}")
                 return None
-            logger.warning("eSIMs of order %s not registered yet: %s", work.order.id, failure)
+            episodes.met(
+                "eSIMs of orders are not registered yet",
+                "eSIMs of order %s not registered yet: %s",
+                work.order.id,
+                failure,
+            )
             await work.explain(order.WORDS_REGISTERING)
             return grown(age, 1, 15)
         async with self._database.system() as connection:

@@ -13,6 +13,7 @@ from opentelemetry.trace import SpanContext
 from kit import tracing
 from kit.db import Database
 from kit.errors import Failure
+from kit.log_episodes import Episodes
 from kit.tracing import Spanned
 from services.orders import leases, store
 from services.orders.cancel import Cancellation
@@ -22,6 +23,8 @@ from services.orders.purchase import Purchase
 from services.orders.work import Pause, Work
 
 logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
+UNSEEN = "orders left midway could not be looked for"
 
 # Orders that the watch has in work at a time, beside those that buyers wait for: the provider's
 # rate limit bears no more.
@@ -116,9 +119,9 @@ class Recovery:
                         self.start(order_id, began)
                         self._taken_up.add(order_id)
             except Failure as failure:
-                logger.warning("orders left midway could not be looked for: %s", failure)
-            except Exception:
-                logger.exception("orders left midway could not be looked for")
+                episodes.met(UNSEEN, f"{UNSEEN}: %s", failure)
+            except Exception as error:  # noqa: BLE001 - logged, and the next round may go well
+                episodes.met(UNSEEN, UNSEEN, level=logging.ERROR, error=error)
             await self._sleep(self._every)
 
     async def finish(self, seconds: float) -> None:
@@ -139,8 +142,11 @@ class Recovery:
                 logger.warning("order %s was taken over by another run", order_id)
                 return
             except Failure as failure:  # the database is away
-                logger.warning(
-                    "work on order %s broke off; it goes on later: %s", order_id, failure
+                episodes.met(
+                    "work on orders breaks off",
+                    "work on order %s broke off; it goes on later: %s",
+                    order_id,
+                    failure,
                 )
                 return
             except Exception:

@@ -1,6 +1,7 @@
 """The cache in memory: one load for all who ask, old values while loading fails, and its bounds."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
@@ -256,3 +257,36 @@ async def test_closing_ends_loads_on_their_way(cache: Cache, get: Get, source: S
     await cache.close()
     with pytest.raises(asyncio.CancelledError):
         await caller
+
+
+@pytest.mark.parametrize(
+    ("failure", "logged"),
+    [
+        (Failure(Kind.UNAVAILABLE, "PROVIDER_ERROR", "the provider failed"), 0),
+        (ValueError("a fault of ours"), 1),
+    ],
+)
+async def test_a_failure_that_no_caller_waits_for_is_a_fault_only_where_it_is_unexpected(
+    get: Get,
+    source: Source,
+    caplog: pytest.LogCaptureFixture,
+    failure: Exception,
+    logged: int,
+) -> None:
+    complaints: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: complaints.append(told))
+    source.failure = failure
+    source.gate.clear()
+    callers = [asyncio.ensure_future(get()) for _ in range(3)]
+    await settle()
+    for caller in callers:
+        caller.cancel()
+    await settle()
+    source.gate.set()
+    await settle()
+    del callers, caller
+    failure.with_traceback(None)  # whose frames hold the task
+    gc.collect()  # asyncio complains when the task is freed
+    assert complaints == []
+    assert len(caplog.records) == logged
+    assert ("a fault of ours" in caplog.text) is bool(logged)
