@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from kit.clock import Clock
 
-# Bytes of bodies kept. A page of 20 plans has 10 kB; the whole catalogue, which may be asked for too, 6 MB.
+# Bytes of all entries. A page of 20 plans has 10 kB; the whole catalogue, which may be asked for too, 6 MB.
 MOST_BYTES = 64 * 2**20
+# Bytes of an entry beside its body and the texts of its key: an empty list has a body of 30.
+OVERHEAD = 800
 # Of all kept, so that one large answer doesn't drive the others out.
 LARGEST = MOST_BYTES // 8
 
@@ -47,7 +49,7 @@ class ResponseCache:
         if kept is None:
             return None
         if self._now() - kept.since > self._seconds:
-            self._bytes -= len(kept.body)
+            self._bytes -= _size(key, kept)
             return None
         self._kept[key] = kept  # as the newest
         return kept
@@ -71,6 +73,14 @@ class ResponseCache:
         """Whole seconds since it was made."""
         return int(self._now() - kept.since)
 
+    @property
+    def size(self) -> int:
+        """Bytes that all entries take."""
+        return self._bytes
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
     def drop(self) -> None:
         """Forgets all, and what is being made of what was read before now."""
         self._kept.clear()
@@ -81,12 +91,24 @@ class ResponseCache:
         if generation != self._generation or len(kept.body) > min(LARGEST, self._most_bytes):
             return
         if (before := self._kept.pop(key, None)) is not None:
-            self._bytes -= len(before.body)
+            self._bytes -= _size(key, before)
         self._kept[key] = kept
-        self._bytes += len(kept.body)
-        while self._bytes > self._most_bytes:
-            oldest = next(iter(self._kept))
-            self._bytes -= len(self._kept.pop(oldest).body)
+        self._bytes += _size(key, kept)
+        self._evict()
+
+    def _evict(self) -> None:
+        """Make room, and drop expired answers that no request has asked for since.
+
+        The first entry was used the longest ago: where it has not expired, all others were used within
+        the last `seconds`.
+        """
+        now = self._now()
+        while self._kept:
+            oldest, kept = next(iter(self._kept.items()))
+            if self._bytes <= self._most_bytes and now - kept.since <= self._seconds:
+                return
+            self._bytes -= _size(oldest, kept)
+            del self._kept[oldest]
 
 
 class Making:
@@ -114,3 +136,8 @@ class Making:
         kept = Kept(body, etag, cost, self._since)
         self._cache._keep(self._key, kept, self._generation)
         return kept
+
+
+def _size(key: Hashable, kept: Kept) -> int:
+    parts = key if isinstance(key, tuple) else (key,)
+    return OVERHEAD + len(kept.body) + sum(len(p) for p in parts if isinstance(p, str | bytes))

@@ -4,10 +4,13 @@ import asyncio
 
 import pytest
 
-from gateway.response_cache import Kept, Making, ResponseCache
+from gateway.response_cache import OVERHEAD, Kept, Making, ResponseCache
 from tests.unit.kit.stepped_clock import SteppedClock
 
 SECONDS = 60.0
+# Of a body, and of eight entries with such bodies and keys of one letter.
+BODY = 125
+ROOM = 8 * (OVERHEAD + 1 + BODY)
 
 
 @pytest.fixture
@@ -17,7 +20,7 @@ def clock() -> SteppedClock:
 
 @pytest.fixture
 def cache(clock: SteppedClock) -> ResponseCache:
-    return ResponseCache(SECONDS, most_bytes=1_000, clock=clock)
+    return ResponseCache(SECONDS, most_bytes=ROOM, clock=clock)
 
 
 async def keep(cache: ResponseCache, key: str, body: bytes = b"{}") -> None:
@@ -63,16 +66,16 @@ async def test_what_was_read_before_a_change_is_not_kept_after_it(cache: Respons
 
 async def test_the_longest_unused_make_room(cache: ResponseCache) -> None:
     for key in "abcdefgh":
-        await keep(cache, key, b"x" * 125)
+        await keep(cache, key, b"x" * BODY)
     assert cache.find("a") is not None
-    await keep(cache, "i", b"x" * 125)
+    await keep(cache, "i", b"x" * BODY)
     assert cache.find("b") is None
     assert all(cache.find(key) for key in "acdefghi")
 
 
 async def test_an_answer_too_large_is_not_kept(cache: ResponseCache) -> None:
     await keep(cache, "a")
-    await keep(cache, "b", b"x" * 1_001)
+    await keep(cache, "b", b"x" * (ROOM + 1))
     assert cache.find("b") is None
     assert cache.find("a") is not None
 
@@ -132,3 +135,27 @@ async def test_when_the_first_fails_the_others_go_on_by_themselves(cache: Respon
     with pytest.raises(OSError):  # noqa: PT011 - it has no words
         await failing
     assert await asking == b"{}"
+
+
+async def test_small_answers_count_with_their_keys(cache: ResponseCache) -> None:
+    """Whatever people type has an answer; most are empty lists."""
+    for number in range(1_000):
+        await keep(cache, f"a text that nobody else types {number}", b"[]")
+    assert len(cache) < 10
+    assert cache.size <= ROOM
+
+
+async def test_answers_that_expired_are_dropped_though_nobody_asks_again(
+    cache: ResponseCache, clock: SteppedClock
+) -> None:
+    for key in "abcd":
+        await keep(cache, key)
+    clock.passed += SECONDS / 2
+    await keep(cache, "e")
+    clock.passed += SECONDS / 2 + 1
+    await keep(cache, "f")
+    assert len(cache) == 2
+    clock.passed += SECONDS + 1
+    await keep(cache, "g")
+    assert len(cache) == 1
+    assert cache.find("g") is not None
