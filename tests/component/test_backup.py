@@ -38,9 +38,16 @@ def elsewhere() -> Iterator[tuple[Server, Path]]:
 
 
 def run(
-    name: str, file: Path, server: Server, programs: Path, database: str, login: str = "postgres"
+    name: str,
+    file: Path,
+    server: Server,
+    programs: Path,
+    database: str,
+    login: str = "postgres",
+    *,
+    variables: tuple[str, str] = ("PGUSER", "PGDATABASE"),
 ) -> "subprocess.CompletedProcess[str]":
-    """deploy/backup or deploy/restore, told by libpq's variables where to go."""
+    """deploy/backup or deploy/restore with the login and the database in those variables only."""
     return subprocess.run(
         (str(ROOT / "deploy" / name), str(file)),
         capture_output=True,
@@ -50,9 +57,7 @@ def run(
         env={
             "PATH": f"{programs}:{os.environ['PATH']}",
             "PGHOST": server.base,
-            "PGUSER": login,
-            "PGDATABASE": database,
-            "DATABASE": database,
+            **dict(zip(variables, (login, database), strict=True)),
         },
     )
 
@@ -109,6 +114,28 @@ async def test_a_restored_database_serves_who_bought_before(
     again = await asyncio.to_thread(run, "restore", file, other, programs, "esimgo")
     assert again.returncode != 0
     assert "this database is in use" in again.stderr
+
+
+async def test_arguments_name_the_login_and_the_database_as_well(
+    databases: Databases, elsewhere: tuple[Server, Path], tmp_path: Path
+) -> None:
+    """Instead of libpq's variables, LOGIN and DATABASE, which may hold a space."""
+    other, programs = elsewhere
+    file = tmp_path / "esimgo.backup"
+    arguments = ("LOGIN", "DATABASE")
+    server, name = databases.server, databases.name
+    made = await asyncio.to_thread(run, "backup", file, server, programs, name, variables=arguments)
+    assert made.returncode == 0, made.stderr
+    admin = await asyncpg.connect(other.url("postgres"))
+    await admin.execute('create database "esimgo again"')
+    await admin.close()
+    done = await asyncio.to_thread(
+        run, "restore", file, other, programs, "esimgo again", variables=arguments
+    )
+    assert done.returncode == 0, done.stderr
+    admin = await asyncpg.connect(other.url("esimgo again"))
+    assert await contents(admin) == await contents(databases.admin)
+    await admin.close()
 
 
 async def test_a_login_from_whom_rows_are_hidden_makes_no_backup(
