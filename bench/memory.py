@@ -1,6 +1,7 @@
 """Memory of each process, idle and under load, and what orders, eSIMs and callbacks take in the database.
 
-`make bench-memory`: one machine, real processes, the sandbox as the provider. ORDERS is how many are bought.
+`make bench-memory`: one machine, real processes, the sandbox as the provider. ORDERS is how many are bought;
+with MINUTES a mixed load of so long runs instead, and memory over that time is printed.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 import click
 import psutil
 
+from bench import memory_mixed
 from bench.purchase import Bench, open_shop
 from tests.chaos.purchase.machine import Machine, running
 
@@ -138,8 +140,22 @@ async def measure(orders: int) -> None:
         await sizes(machine, orders)
 
 
+async def measure_mixed(minutes: float) -> None:
+    async with running(SETTINGS) as machine:
+        bench = await open_shop(machine)
+        await memory_mixed.measure(
+            machine,
+            bench,
+            minutes,
+            lambda: {name: taken.resident for name, taken in look().items()},
+        )
+
+
 def main() -> None:
-    """Prints both tables."""
+    """Prints both tables, or with MINUTES that of the mixed load."""
+    if minutes := float(os.environ.get("MINUTES", "0")):
+        asyncio.run(measure_mixed(minutes))
+        return
     orders = int(os.environ.get("ORDERS", "500"))
     click.echo(
         f"{orders} orders of one eSIM by {BUYERS} buyers; {platform.machine()}, {os.cpu_count()} cores,"

@@ -1,0 +1,180 @@
+"""A steady mix of everything that customers and the provider do, and each process's memory meanwhile."""
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import click
+
+from bench.purchase import Bench
+from tests.chaos.purchase.buyers import BUY
+from tests.chaos.purchase.machine import Machine
+
+# How many of each a second.
+PURCHASES, PUBLIC, PERSONAL, CALLBACKS = 1.0, 6.0, 6.0, 2.0
+CUSTOMERS = 50
+# Seconds between two samples.
+SAMPLE_EVERY = 15.0
+LISTS = (
+    "query($t: String) { dataPlans(first: 20, filter: {text: $t}) { id name price countries { iso } } }",
+    "query($t: String) { dataPlans(first: 5, filter: {country: $t}) { id name price features } }",
+)
+FEATURED = "{ featuredPlans { id name price } }"
+PERSONAL_QUERIES = (
+    "{ myESIMs(first: 10) { id iccid status usage { totalUsed totalRemaining } bundles { name state } } }",
+    "{ myOrders(first: 10) { id status totalPrice dataPlan { name } esims { iccid } } }",
+    "{ myESIMs(first: 1) { id qrCode order { id status } plan { name } } }",
+)
+COUNTRIES = ("FR", "DE", "GB", "US", "JP", "ES", "IT", "PT", "TR", "TH", "MX", "BR")
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+Sample = dict[str, int]
+
+
+class Mix:
+    """The load of one run; a request that fails ends the run."""
+
+    def __init__(self, machine: Machine, bench: Bench, tokens: list[str], chance: random.Random):
+        self._machine = machine
+        self._bench = bench
+        self._tokens = tokens
+        self._chance = chance
+        self._iccids: list[str] = []
+        self._numbers = itertools.count()
+        self.counts = dict.fromkeys(("purchases", "public", "personal", "callbacks"), 0)
+
+    async def run(self, seconds: float) -> None:
+        """Sends the mix for so long, at fixed rates however long answers take."""
+        end = time.monotonic() + seconds
+        async with asyncio.TaskGroup() as group:
+            for rate, once in (
+                (PURCHASES, self._purchase),
+                (PUBLIC, self._public),
+                (PERSONAL, self._personal),
+                (CALLBACKS, self._callback),
+            ):
+                group.create_task(self._repeat(rate, once, end, group))
+
+    async def _repeat(
+        self,
+        rate: float,
+        once: Callable[[], Awaitable[None]],
+        end: float,
+        group: asyncio.TaskGroup,
+    ) -> None:
+        due = time.monotonic()
+        while due < end:
+            due += self._chance.expovariate(rate)
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            group.create_task(_once(once))
+
+    async def _purchase(self) -> None:
+        wanted = {"quantity": 1, "idempotencyKey": f"mixed-{next(self._numbers)}"}
+        await self._ask(BUY, self._token(), plan=self._bench.plan, input=wanted)
+        self.counts["purchases"] += 1
+
+    async def _public(self) -> None:
+        query = self._chance.choice((*LISTS, FEATURED))
+        if query == LISTS[0]:
+            # As people type: mostly the beginnings of words, and few the same.
+            await self._ask(query, None, t="".join(self._chance.choices(LETTERS, k=3)))
+        elif query == LISTS[1]:
+            await self._ask(query, None, t=self._chance.choice(COUNTRIES))
+        else:
+            await self._ask(query, None)
+        self.counts["public"] += 1
+
+    async def _personal(self) -> None:
+        await self._ask(self._chance.choice(PERSONAL_QUERIES), self._token())
+        self.counts["personal"] += 1
+
+    async def _callback(self) -> None:
+        """Has the sandbox report some use of an eSIM that was sold."""
+        if not self._iccids or self.counts["callbacks"] % 100 == 0:
+            async with self._machine.database() as connection:
+                rows = await connection.fetch(
+                    "select iccid from esims.esims order by created_at desc limit 200"
+                )
+            self._iccids = [row["iccid"] for row in rows]
+        if self._iccids:
+            iccid = self._chance.choice(self._iccids)
+            await self._machine.control("POST", f"/esims/{iccid}/use-data", {"megabytes": 10})
+        self.counts["callbacks"] += 1
+
+    def _token(self) -> str:
+        return self._chance.choice(self._tokens)
+
+    async def _ask(self, query: str, token: str | None, **variables: Any) -> None:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        async with self._machine.http.post(
+            self._machine.gateway_url,
+            json={"query": query, "variables": variables},
+            headers=headers,
+        ) as answer:
+            answer.raise_for_status()
+            content = await answer.json()
+        if content.get("errors"):
+            raise RuntimeError(f"the gateway answered {content['errors']}")
+
+
+async def _once(once: Callable[[], Awaitable[None]]) -> None:
+    await once()
+
+
+async def sample(look: Callable[[], Sample], seconds: float) -> list[tuple[float, Sample]]:
+    """Each process's resident memory by seconds since the start."""
+    began, samples = time.monotonic(), []
+    while (now := time.monotonic() - began) < seconds:
+        samples.append((now, await asyncio.to_thread(look)))
+        await asyncio.sleep(SAMPLE_EVERY)
+    return samples
+
+
+async def measure(
+    machine: Machine, bench: Bench, minutes: float, look: Callable[[], Sample]
+) -> None:
+    """Runs the mix for so many minutes and prints what each process took over time."""
+    tokens = [await machine.token(f"mixed-{n}@example.com") for n in range(CUSTOMERS)]
+    mix = Mix(machine, bench, tokens, random.Random(1))
+    sampling = asyncio.create_task(sample(look, minutes * 60))
+    try:
+        await mix.run(minutes * 60)
+    finally:
+        if not sampling.done():
+            await asyncio.wait([sampling], timeout=SAMPLE_EVERY)
+        sampling.cancel()
+        with suppress(asyncio.CancelledError):
+            report(await sampling)
+    click.echo(", ".join(f"{count} {name}" for name, count in mix.counts.items()))
+
+
+def report(samples: list[tuple[float, Sample]]) -> None:
+    """Prints a row per process: its memory at five moments, and the growth of each half."""
+    last = len(samples) - 1
+    moments = [samples[round(last * part / 4)] for part in range(5)]
+    click.echo(
+        f"{'MB resident after':<20}"
+        + "".join(f"{at / 60:>6.0f} min" for at, _ in moments)
+        + f"{'MB a minute, first half':>26}{'last half':>12}"
+    )
+    for name in samples[-1][1]:
+        series = [(at / 60, found[name] / 1e6) for at, found in samples if name in found]
+        half = len(series) // 2
+        click.echo(
+            f"{name:<20}"
+            + "".join(f"{found.get(name, 0) / 1e6:>10.1f}" for _, found in moments)
+            + f"{slope(series[:half]):>26.2f}{slope(series[half:]):>12.2f}"
+        )
+
+
+def slope(series: list[tuple[float, float]]) -> float:
+    """The growth of a least-squares line through the points."""
+    if len(series) < 2:
+        return 0.0
+    mean_x = sum(x for x, _ in series) / len(series)
+    mean_y = sum(y for _, y in series) / len(series)
+    spread = sum((x - mean_x) ** 2 for x, _ in series)
+    return sum((x - mean_x) * (y - mean_y) for x, y in series) / spread
