@@ -25,7 +25,7 @@ explorer: # builds what the gateway serves to browsers; needs Node.js
 bench-catalogue: .venv/dev.stamp
 	@$(PY) -m bench.catalogue
 bench-purchase: .venv/dev.stamp
-	@$(PY) -m bench.purchase
+	@$(PY) -m bench.purchase && $(PY) -m bench.purchase_readers
 fuzz-gateway: export FUZZ_EXAMPLES ?= 200
 fuzz-gateway: .venv/dev.stamp # whatever the schema allows, FUZZ_EXAMPLES of each operation, and whatever it doesn't; FUZZ_SEED
 	@$(PY) -m pytest -q -s --timeout=0 tests/contract/test_gateway_schemathesis.py
@@ -41,7 +41,7 @@ bench-gateway: .venv/dev.stamp # beside other GraphQL servers; ROUNDS, SECONDS, 
 	@$(PY) -m bench.gateway
 bench-telemetry: .venv/dev.stamp
 	@$(PY) -m bench.telemetry
-bench-memory: .venv/dev.stamp # of each process, and what an order takes in the database; ORDERS
+bench-memory: .venv/dev.stamp # of each process, and what an order takes in the database; ORDERS, or MINUTES of a mixed load
 	@$(PY) -m bench.memory
 check: .venv/dev.stamp
 	@$(PY) -m ruff check && $(PY) -m ruff format --check && $(PY) -m mypy . && .venv/bin/buf lint protos

@@ -96,7 +96,7 @@ async def _times(buy: Buy, numbers: "itertools.count[int]", buyers: int, count: 
     return found
 
 
-def _p(times: list[float], percent: int) -> float:
+def percentile(times: list[float], percent: int) -> float:
     """A percentile in milliseconds."""
     return statistics.quantiles(times, n=100)[percent - 1] * 1000
 
@@ -136,7 +136,12 @@ async def _measure(purchases: int) -> None:
                     bought += await _times(bench.through_platform, numbers, buyers, count)
                     busy += time.perf_counter() - began
                 rate = len(bought) / busy
-                figures = [_p(direct, 50), _p(direct, 99), _p(bought, 50), _p(bought, 99)]
+                figures = [
+                    percentile(direct, 50),
+                    percentile(direct, 99),
+                    percentile(bought, 50),
+                    percentile(bought, 99),
+                ]
                 figures += [figures[2] - figures[0], figures[3] - figures[1]]
                 title = f"{buyers} buyers, provider {'+' if seconds else 'at once'}"
                 title += f"{seconds * 1000:.0f} ms" if seconds else ""

@@ -12,6 +12,7 @@ from kit import exact_json
 from kit.clock import Clock
 from kit.errors import Failure, Kind
 from kit.log import redact
+from kit.log_episodes import Episodes
 from kit.provider_call import Call, Params
 from kit.provider_circuit import Circuit, State
 from kit.provider_errors import refusal
@@ -25,6 +26,7 @@ from kit.provider_shared import SharedTokens
 __all__ = ["Priority", "Provider", "ProviderSettings", "segment"]
 
 log = logging.getLogger(__name__)
+episodes = Episodes(log)
 
 # A TCP and TLS handshake across the world takes well under a second; five mean nobody is there.
 CONNECT_TIMEOUT = 5.0
@@ -58,8 +60,7 @@ class Provider:
         self._server = URL(settings.base_url).host or ""
         self._clock = clock or Clock()
         self._metrics = Metrics()
-        self._shared = shared
-        self._pacing = Pacing(self._clock, self._metrics.tokens)
+        self._pacing = Pacing(self._clock, self._metrics.tokens, shared)
         self._circuit = Circuit(
             settings.circuit_threshold, settings.circuit_seconds, self._circuit_changed
         )
@@ -150,8 +151,6 @@ class Provider:
                 # answer would end as unclear for no good reason.
                 latest = started + (deadline - started) / 2
                 async with self._pacing.turn(call.endpoint, call.place, priority, latest) as turn:
-                    if self._shared is not None:
-                        await self._shared.take(turn.cost, self._pacing.limit, priority, latest)
                     self._metrics.waited(waited := self._clock.now() - started)
                     span.set("esimgo.provider.wait", waited)
                     started = self._clock.now()
@@ -174,9 +173,10 @@ class Provider:
                             )
             except Failure as failure:
                 self._metrics.failed(call.endpoint, failure.reason)
-                log.log(
-                    # While the circuit is open, its one line says it for all calls.
-                    logging.DEBUG if failure.reason == "PROVIDER_CIRCUIT_OPEN" else logging.WARNING,
+                if failure.reason == "PROVIDER_CIRCUIT_OPEN":
+                    raise  # the circuit's one line says it for all calls
+                episodes.met(
+                    f"provider call failed: {call.endpoint} {failure.reason}",
                     "provider call failed: %s path=%s status=%s reason=%s after=%dms attempt=%d",
                     call.endpoint,
                     redact(call.path),
@@ -230,7 +230,10 @@ class Provider:
 
     def _circuit_changed(self, state: State) -> None:
         self._metrics.circuit(state)
-        log.warning("provider circuit is %s", state)
+        if state == "open":
+            episodes.met("provider circuit is open", "provider circuit is open", lasting=True)
+        elif state == "closed":
+            episodes.over("provider circuit is open", "provider circuit is closed")
 
 
 async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:

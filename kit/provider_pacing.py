@@ -1,4 +1,4 @@
-"""The waiting line before the provider's rate limit: fixed windows, learned costs, priorities."""
+"""The queue before the provider's rate limit: fixed windows, learned costs, priorities."""
 
 import asyncio
 import heapq
@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Protocol
 
 from kit.clock import Clock
 from kit.errors import Failure, Kind
@@ -28,11 +29,11 @@ MAX_ENDPOINTS = 500
 
 
 class Priority(IntEnum):
-    """Who goes first when tokens are short; within one priority, first come first served."""
+    """Which request goes first when tokens are short; within one priority, first come first served."""
 
-    WRITE = 0
-    READ = 1
-    SYNC = 2
+    WRITE = 0  # purchases and cancellations, with every read that they wait for
+    READ = 1  # what customers wait for otherwise
+    SYNC = 2  # the catalogue's sync and whatever else runs in the background
 
 
 @dataclass(eq=False, slots=True)
@@ -55,15 +56,29 @@ class Waiter:
     turn: asyncio.Future[Turn]
 
 
+class Budget(Protocol):
+    """Tokens that this process shares with others."""
+
+    async def take(self, cost: int, limit: int, priority: Priority, deadline: float) -> None:
+        """Wait until so many tokens are free and take them; raise EXHAUSTED past the deadline."""
+
+
 class Pacing:
     """Keeps one process within the provider's limit, which all processes of an address share.
 
-    What the newest answer says remains in the window, less what is on its way, may be spent.
+    What the newest answer says remains in the window, less what is on its way, may be spent. With a
+    `shared` budget each request takes its tokens from that as well. Requests of one priority take
+    them one after the other, and a request never waits for one of a lower priority to take its own.
     """
 
-    def __init__(self, clock: Clock, on_tokens: Callable[[int], None]) -> None:
+    def __init__(
+        self, clock: Clock, on_tokens: Callable[[int], None], shared: Budget | None = None
+    ) -> None:
         self._clock = clock
         self._on_tokens = on_tokens
+        self._shared = shared
+        # Granted by this process and waiting for tokens of the shared budget.
+        self._taking: dict[Priority, Turn] = {}
         self._limit = DEFAULT_LIMIT
         self._remaining = DEFAULT_LIMIT
         self._resets_at = 0.0
@@ -98,10 +113,21 @@ class Pacing:
         Raises Failure EXHAUSTED when no turn comes in time, at once if that is already sure.
         """
         turn = await self._wait(endpoint, path, priority, deadline)
+        if self._shared is not None:
+            await self._take(self._shared, turn, priority, deadline)
         try:
             yield turn
         finally:
             self._settle(turn, path)
+
+    async def _take(self, shared: Budget, turn: Turn, priority: Priority, deadline: float) -> None:
+        try:
+            await shared.take(turn.cost, self._limit, priority, deadline)
+            turn.since = self._clock.now()
+            self._sent.add(turn)
+        finally:
+            del self._taking[priority]
+            self._advance()
 
     async def _wait(self, endpoint: str, path: str, priority: Priority, deadline: float) -> Turn:
         now = self._clock.now()
@@ -128,7 +154,7 @@ class Pacing:
             return await waiter.turn
         except asyncio.CancelledError:
             if waiter.turn.done() and not waiter.turn.cancelled() and not waiter.turn.exception():
-                self._sent.discard(waiter.turn.result())  # granted, but never sent
+                self._give_back(waiter.turn.result(), priority)  # granted, but never sent
             raise
         finally:
             for timer in timers:
@@ -141,17 +167,27 @@ class Pacing:
             self._timer.cancel()
             self._timer = None
         while self._line:
-            waiter = self._line[0][2]
+            priority, _, waiter = self._line[0]
             if not waiter.turn.done():
+                if any(taking <= priority for taking in self._taking):
+                    return  # the one that takes tokens goes on here when it has them
                 cost = self._costs.get(waiter.endpoint, UNKNOWN_COST)
                 pause = self._pause(cost)
                 if pause > 0:
                     self._timer = self._clock.call_later(pause, self._advance)
                     return
                 turn = Turn(waiter.endpoint, cost, self._clock.now())
-                self._sent.add(turn)
+                if self._shared is None:
+                    self._sent.add(turn)
+                else:
+                    self._taking[priority] = turn
                 waiter.turn.set_result(turn)
             heapq.heappop(self._line)
+
+    def _give_back(self, turn: Turn, priority: Priority) -> None:
+        self._sent.discard(turn)
+        if self._taking.get(priority) is turn:
+            del self._taking[priority]
 
     def _pause(self, cost: int) -> float:
         """Seconds until a request of that cost may go, 0 for now."""

@@ -39,9 +39,7 @@ async def serve(
         stack.push_async_callback(database.close)
         cache = Cache.open(service.redis_url, namespace=OWNER)
         stack.push_async_callback(cache.close)
-        provider = Provider(
-            http, settings.provider, shared=SharedTokens.open(settings.service.redis_url, stack)
-        )
+        provider = Provider(http, settings.provider, shared=SharedTokens(database))
         source = CatalogueDataSource(provider, cache)
         sync = Sync(
             database, source, every=settings.sync_seconds, allow_shrink=settings.allow_shrink

@@ -58,9 +58,7 @@ async def serve(
         stack.push_async_callback(database.close)
         cache = Cache.open(settings.service.redis_url, namespace="esims")
         stack.push_async_callback(cache.close)
-        provider = Provider(
-            http, settings.provider, shared=SharedTokens.open(settings.service.redis_url, stack)
-        )
+        provider = Provider(http, settings.provider, shared=SharedTokens(database))
         source = ESIMsDataSource(provider, cache)
         readings = Readings(
             database,

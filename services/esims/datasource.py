@@ -77,13 +77,15 @@ class ESIMsDataSource:
         path = f"/esims/{segment(iccid)}"
         return read_details(await self._provider.get(path, timeout=timeout, priority=priority))
 
-    async def update_esim(self, iccid: str, customer_ref: str) -> None:
+    async def update_esim(
+        self, iccid: str, customer_ref: str, *, priority: Priority = Priority.READ
+    ) -> None:
         """Sets the reference: PUT /esims, fields in query and body, as the provider documents both.
 
         Safe to repeat. Raises Failure UNCLEAR when it may or may not have been set.
         """
         fields = {"iccid": iccid, "customerRef": customer_ref}
-        await self._provider.send("PUT", "/esims", params=fields, json=fields)
+        await self._provider.send("PUT", "/esims", params=fields, json=fields, priority=priority)
         await self.forget(iccid)
 
     async def get_bundles(
@@ -144,7 +146,8 @@ class ESIMsDataSource:
 
     async def _set_suspended(self, iccid: str, *, suspended: bool) -> None:
         path = f"/esims/{segment(iccid)}/suspend"
-        await self._provider.send("POST", path, json={"suspend": suspended})
+        body = {"suspend": suspended}
+        await self._provider.send("POST", path, json=body, priority=Priority.READ)
 
     async def refresh_esim(self, iccid: str) -> None:
         """Cuts the network session: GET /esims/{iccid}/refresh, a GET that is never repeated."""
@@ -189,7 +192,8 @@ class ESIMsDataSource:
         path = f"/esims/{segment(iccid)}/compatible/{segment(bundle_name)}"
 
         async def load() -> bool:
-            return read_compatible(await self._provider.get(path))
+            # A purchase for this eSIM waits for it.
+            return read_compatible(await self._provider.get(path, priority=Priority.WRITE))
 
         try:
             return await self._cache.get_or_load(

@@ -11,6 +11,7 @@ from kit.auth import Session
 from kit.clock import Clock
 from kit.db import Database
 from kit.errors import Failure, Kind
+from kit.provider import Priority
 from services.esims import find, reference_store, store
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM
@@ -96,7 +97,7 @@ class References:
         """When to try again; None when it is set or given up."""
         pause: timedelta = FIRST_PAUSE * 2 ** (pending.tries - 1)
         try:
-            await self._source.update_esim(pending.iccid, pending.reference)
+            await self._source.update_esim(pending.iccid, pending.reference, priority=Priority.SYNC)
         except Failure as failure:
             if failure.kind in (Kind.REFUSED, Kind.NOT_FOUND) or pending.tries >= MOST_TRIES:
                 logger.warning(

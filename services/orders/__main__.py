@@ -59,9 +59,7 @@ async def serve(
         to_esims = rpc_client.channel(settings.esims_address, service.tls)
         stack.push_async_callback(to_esims.close)
 
-        provider = Provider(
-            http, settings.provider, shared=SharedTokens.open(service.redis_url, stack)
-        )
+        provider = Provider(http, settings.provider, shared=SharedTokens(database))
         datasource = OrdersDataSource(provider, cache)
         catalogue = Catalogue(to_catalogue, timeout=settings.peer_wait)
         esims = ESIMs(to_esims, sessions.service_role_key, timeout=settings.peer_wait)

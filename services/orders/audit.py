@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from kit import tracing
 from kit.db import Connection, Database
 from kit.errors import Failure
+from kit.log_episodes import Episodes
+from kit.provider import Priority
 from services.orders import balance, history, store
 from services.orders.datasource import OrdersDataSource
 from services.orders.metrics import Metrics
@@ -16,6 +18,8 @@ from services.orders.provider_history import History
 from services.orders.provider_order import ProviderOrder
 
 logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
+UNCOMPARED = "orders were not compared with the provider's"
 
 # Seconds between two surveys of the open orders: what dashboards and alerts resolve.
 SURVEY_EVERY = 15.0
@@ -72,9 +76,9 @@ class Audit:
                 await self.survey()
                 await self.compare()
             except Failure as failure:
-                logger.warning("orders were not compared with the provider's: %s", failure)
-            except Exception:
-                logger.exception("orders were not compared with the provider's")
+                episodes.met(UNCOMPARED, f"{UNCOMPARED}: %s", failure)
+            except Exception as error:  # noqa: BLE001 - logged, and the next round may go well
+                episodes.met(UNCOMPARED, UNCOMPARED, level=logging.ERROR, error=error)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), pause)
 
@@ -104,7 +108,7 @@ class Audit:
             await balance.record(connection, left)
 
     async def _compare(self, since: datetime, until: datetime) -> None:
-        provider = await self._datasource.get_history(since, until)
+        provider = await self._datasource.get_history(since, until, priority=Priority.SYNC)
         listed = list(provider.orders.values())
         async with self._database.system() as connection:
             # First: one that is settled meanwhile owns its order by the time that owners are looked for.

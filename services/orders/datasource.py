@@ -42,6 +42,8 @@ class OrdersDataSource:
 
     Every method raises Failure: of kit.provider, or UNAVAILABLE PROVIDER_BAD_ANSWER for an answer
     without what is essential. Orders are never cached: they are only read to settle payments.
+    Everything that a purchase waits for goes with the first priority, its reads too; callers that ask
+    for other reasons name a lower one.
     """
 
     def __init__(self, provider: Provider, cache: Cache) -> None:
@@ -91,7 +93,7 @@ class OrdersDataSource:
         iccid: str | None = None,
         *,
         allow_reassign: bool = False,
-        priority: Priority = Priority.READ,
+        priority: Priority = Priority.WRITE,
     ) -> Validation:
         """Asks for the price and whether the order would be taken; charges nothing.
 
@@ -121,17 +123,30 @@ class OrdersDataSource:
             parse=lambda row: Validation(*row),
         )
 
-    async def get_order(self, reference: str) -> ProviderOrder:
+    async def get_order(
+        self, reference: str, *, priority: Priority = Priority.WRITE
+    ) -> ProviderOrder:
         """One order with its eSIMs; an unknown reference is REFUSED (400)."""
-        return read_order(await self._provider.get(f"/orders/{segment(reference)}"))
+        path = f"/orders/{segment(reference)}"
+        return read_order(await self._provider.get(path, priority=priority))
 
     async def get_orders(
-        self, since: datetime, until: datetime | None = None
+        self,
+        since: datetime,
+        until: datetime | None = None,
+        *,
+        priority: Priority = Priority.WRITE,
     ) -> list[ProviderOrder]:
         """The readable orders made from `since` on (and before `until`), with their eSIMs."""
-        return list((await self.get_history(since, until)).orders.values())
+        return list((await self.get_history(since, until, priority=priority)).orders.values())
 
-    async def get_history(self, since: datetime, until: datetime | None = None) -> History:
+    async def get_history(
+        self,
+        since: datetime,
+        until: datetime | None = None,
+        *,
+        priority: Priority = Priority.WRITE,
+    ) -> History:
         """Every page of the orders made from `since` on (and before `until`), unreadable rows too."""
         params = [("includeIccids", "true"), ("limit", str(PAGE_SIZE))]
         params.append(("createdAt", f"gte:{_iso(since)}"))
@@ -139,7 +154,9 @@ class OrdersDataSource:
             params.append(("createdAt", f"lte:{_iso(until)}"))
         history = History()
         for page in range(1, MOST_PAGES + 1):
-            answer = await self._provider.get("/orders", [*params, ("page", str(page))])
+            answer = await self._provider.get(
+                "/orders", [*params, ("page", str(page))], priority=priority
+            )
             rows, pages = read_orders(answer)
             news = history.add(rows)
             # A short page ends nothing, as the provider may cap sizes silently; a page without
@@ -148,12 +165,15 @@ class OrdersDataSource:
                 return history
         raise bad_answer("GET /orders has no end")
 
-    async def get_order_assignments(self, reference: str) -> list[DeliveredESIM]:
+    async def get_order_assignments(
+        self, reference: str, *, priority: Priority = Priority.WRITE
+    ) -> list[DeliveredESIM]:
         """What installs the eSIMs of an order: GET /esims/assignments, as JSON.
 
         Raises Failure UNAVAILABLE PROVIDER_PROCESSING (503) while they are being prepared.
         """
-        return read_esims(await self._provider.get("/esims/assignments", {"reference": reference}))
+        params = {"reference": reference}
+        return read_esims(await self._provider.get("/esims/assignments", params, priority=priority))
 
     async def get_order_assignments_kept(self, reference: str) -> list[DeliveredESIM]:
         """The same, at most 300 s old; kept in this process's memory only, as they are secrets."""
@@ -161,7 +181,7 @@ class OrdersDataSource:
             "order_assignments",
             reference,
             ASSIGNMENTS_TTL,
-            lambda: self.get_order_assignments(reference),
+            lambda: self.get_order_assignments(reference, priority=Priority.READ),
             dump=lambda esims: [[e.iccid, e.matching_id, e.smdp_address] for e in esims],
             parse=lambda rows: [DeliveredESIM(*row) for row in rows],
             secret=True,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from kit.db import Connection, Database
 from kit.errors import Failure, Kind
+from kit.provider import Priority
 from services.orders import attempts, history, order, store
 from services.orders.charges import Charges
 from services.orders.datasource import OrdersDataSource
@@ -75,7 +76,7 @@ class Review:
         since = made[0].started_at - self._tolerance
         return [
             found
-            for found in await self._datasource.get_orders(since)
+            for found in await self._datasource.get_orders(since, priority=Priority.READ)
             if (found.item, found.quantity) == (order.bundle_name, order.quantity)
         ]
 
@@ -130,7 +131,7 @@ class Review:
     async def _placed(self, order: Order, reference: str) -> ProviderOrder:
         """The provider's order, if it can be what this one bought."""
         try:
-            found = await self._datasource.get_order(reference)
+            found = await self._datasource.get_order(reference, priority=Priority.READ)
         except Failure as failure:
             if failure.kind not in (Kind.REFUSED, Kind.NOT_FOUND):
                 raise

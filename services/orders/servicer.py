@@ -9,6 +9,7 @@ from kit.auth import Session
 from kit.db import Database
 from kit.errors import Failure, Kind
 from kit.operator_log import Acts
+from kit.provider import Priority
 from kit.rpc_guard import Access
 from protos.orders.v1 import events_pb2, orders_pb2
 from services.orders import deliveries, listing, requests, revocations, store, timeline
@@ -136,7 +137,9 @@ class OrdersServicer(OperatorCalls):
         plan = await self._catalogue.get_plan(plan_id, quantity, rpc_guard.session().token)
         total, currency = plan.price * quantity, plan.currency
         try:
-            answer = await self._datasource.validate_order(plan.bundle_name, quantity)
+            answer = await self._datasource.validate_order(
+                plan.bundle_name, quantity, priority=Priority.READ
+            )
         except Failure as failure:
             if failure.kind is not Kind.REFUSED:
                 raise

@@ -166,7 +166,7 @@ OWNED_TABLES = """
 select format('%I.%I', nspname, relname) as name, relrowsecurity and relforcerowsecurity as forced,
        pg_get_userbyid(relowner) as owner
 from pg_class join pg_namespace on pg_namespace.oid = relnamespace
-where nspname in ('catalogue', 'orders', 'esims', 'webhooks') and relkind in ('r', 'p')
+where nspname in ('catalogue', 'orders', 'esims', 'webhooks', 'provider') and relkind in ('r', 'p')
 """
 
 
