@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+import aiohttp
 import click
 
 from bench.purchase import Bench
@@ -35,7 +36,7 @@ Sample = dict[str, int]
 
 
 class Mix:
-    """The load of one run; a request that fails ends the run."""
+    """The load of one run; requests that fail are counted, and the first is printed."""
 
     def __init__(self, machine: Machine, bench: Bench, tokens: list[str], chance: random.Random):
         self._machine = machine
@@ -44,7 +45,7 @@ class Mix:
         self._chance = chance
         self._iccids: list[str] = []
         self._numbers = itertools.count()
-        self.counts = dict.fromkeys(("purchases", "public", "personal", "callbacks"), 0)
+        self.counts = dict.fromkeys(("purchases", "public", "personal", "callbacks", "failed"), 0)
 
     async def run(self, seconds: float) -> None:
         """Sends the mix for so long, at fixed rates however long answers take."""
@@ -69,7 +70,15 @@ class Mix:
         while due < end:
             due += self._chance.expovariate(rate)
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            group.create_task(_once(once))
+            group.create_task(self._once(once))
+
+    async def _once(self, once: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await once()
+        except (RuntimeError, TimeoutError, aiohttp.ClientError) as error:
+            if not self.counts["failed"]:
+                click.echo(f"failed: {error}")
+            self.counts["failed"] += 1
 
     async def _purchase(self) -> None:
         wanted = {"quantity": 1, "idempotencyKey": f"mixed-{next(self._numbers)}"}
@@ -118,10 +127,6 @@ class Mix:
             content = await answer.json()
         if content.get("errors"):
             raise RuntimeError(f"the gateway answered {content['errors']}")
-
-
-async def _once(once: Callable[[], Awaitable[None]]) -> None:
-    await once()
 
 
 async def sample(look: Callable[[], Sample], seconds: float) -> list[tuple[float, Sample]]:

@@ -61,6 +61,7 @@ BEGIN_SESSION = "select set_config('role', $1, true), set_config('request.jwt.cl
 _after_commit: ContextVar[list[Callable[[], None]] | None] = ContextVar(
     "after_commit", default=None
 )
+END_IF_IDLE = "set local idle_in_transaction_session_timeout = '1s'"
 MIGRATION_APPLIED = "select exists (select from migrations.applied where name = $1)"
 
 
@@ -83,8 +84,11 @@ class Database:
     rows of the owner. The login itself has no rights on any table.
     """
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", owner: str) -> None:
+    def __init__(
+        self, pool: "asyncpg.Pool[asyncpg.Record]", owner: str, *, pooled: bool = False
+    ) -> None:
         self._pool = pool
+        self._pooled = pooled
         self._owner = owner
         self._metrics = Metrics(pool, owner)
 
@@ -147,7 +151,7 @@ class Database:
         if not applied:
             await pool.close()
             raise MigrationMissingError(needs)
-        return cls(pool, owner)
+        return cls(pool, owner, pooled=pooled)
 
     @asynccontextmanager
     async def session(self, session: Session) -> AsyncIterator[Connection]:
@@ -192,10 +196,16 @@ class Database:
     async def call(self, statement: str, *arguments: Any) -> Any:
         """The value of one statement that the login itself may make, in no session.
 
-        It is committed at once, so no lock that it takes is ever held by a process that hangs.
+        It is committed at once, so no lock that it takes is held by a process that hangs. A pooler
+        lends one connection for both steps of a statement only within a transaction: there the
+        server ends one that stays open.
         """
         try:
-            return await self._pool.fetchval(statement, *arguments)
+            if not self._pooled:
+                return await self._pool.fetchval(statement, *arguments)
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute(END_IF_IDLE)
+                return await connection.fetchval(statement, *arguments)
         except PASSING as error:
             raise self._away(error) from error
 

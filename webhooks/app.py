@@ -143,7 +143,12 @@ class Callbacks:
         if new and understood.owner is not None:
             self._stored(understood.owner)
         elif new:
-            logger.warning("%s is kept and handed to nobody: %s", stored, understood.problem)
+            episodes.met(
+                "callbacks are kept and handed to nobody",
+                "%s is kept and handed to nobody: %s",
+                stored,
+                understood.problem,
+            )
         return web.json_response({"received": True, "id": str(stored)})
 
     def _is_allowed(self, request: web.Request) -> bool:

@@ -15,6 +15,8 @@ import pytest
 from kit.auth import Role, Session
 from kit.db import Database
 from kit.env import Env
+from kit.provider_pacing import Priority
+from kit.provider_shared import SharedTokens
 from kit.service_settings import ServiceSettings
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.platform import Platform
@@ -115,6 +117,36 @@ async def test_sessions_take_turns_on_a_connection_and_leave_nothing_on_it(
     await database.close()
     assert [login for login, _, _ in seen] == ["webhooks_user"] * 10 + ["webhooks_system"] * 10
     assert len({backend for _, _, backend in seen}) <= LENT
+
+
+async def test_processes_share_the_providers_tokens_through_a_pooler(
+    databases: Databases, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened = [
+        await Database.open(
+            databases.url(owner),
+            owner=owner,
+            needs="035_count_provider_tokens",
+            stop=asyncio.Event(),
+            pooled=True,
+        )
+        for owner in ("orders", "esims")
+    ]
+    soon = asyncio.get_running_loop().time() + PATIENCE
+    outcomes = await asyncio.gather(
+        *(
+            SharedTokens(database, timeout=PATIENCE, window=3_600_000).take(
+                1, 10, Priority.WRITE, soon
+            )
+            for database in opened
+            for _ in range(20)
+        ),
+        return_exceptions=True,
+    )
+    for database in opened:
+        await database.close()
+    assert outcomes.count(None) == 10
+    assert caplog.messages == []
 
 
 def test_a_service_that_listens_asks_for_postgresql_itself() -> None:
