@@ -208,6 +208,8 @@ class Database:
                 return await connection.fetchval(statement, *arguments)
         except PASSING as error:
             raise self._away(error) from error
+        except asyncpg.PostgresError as error:  # not granted, or not migrated yet
+            raise Failure(Kind.UNAVAILABLE, "STATEMENT_REFUSED", str(error)) from error
 
     async def ready(self) -> bool:
         """Whether the server answers now."""

@@ -3,8 +3,6 @@
 import asyncio
 import logging
 
-import asyncpg
-
 from kit.clock import Clock
 from kit.db import Database
 from kit.errors import Failure
@@ -77,12 +75,12 @@ class SharedTokens:
         try:
             async with asyncio.timeout(self._timeout):
                 milliseconds = await self._database.call(TAKE, cost, cap, self._window, rank)
-        except (Failure, asyncpg.PostgresError, TimeoutError) as error:
+        except (Failure, TimeoutError) as error:
             self._episodes.met(
                 UNCOUNTED,
                 "provider pacing: tokens can't be counted in the database (%s);"
                 " each process paces itself",
-                type(error).__name__,
+                str(error) or "no answer in time",
                 lasting=True,
             )
             self._away_until = self._clock.now() + AWAY
