@@ -67,12 +67,14 @@ class Market:
 
 def lowest(moves: Sequence[Move], since: datetime, until: datetime) -> Decimal | None:
     """The lowest price that may have held between the two moments; None if none is known."""
-    if not moves or since < moves[0].after:
+    if not moves:
         return None
+    # The first move sets the price that held before it.
+    starts = [since, *(move.after for move in moves[1:])]
     ends = [*(move.before for move in moves[1:]), until + timedelta(days=1)]
     held = [
         move.price
-        for move, end in zip(moves, ends, strict=True)
-        if move.after <= until and end >= since
+        for move, start, end in zip(moves, starts, ends, strict=True)
+        if start <= until and end >= since
     ]
     return min(held)

@@ -190,5 +190,5 @@ def test_the_lowest_price_is_of_every_move_that_may_have_held() -> None:
     assert lowest(moves, AT + 12 * second, AT + 15 * second) == 3
     assert lowest(moves, AT + 12 * second, AT + 20 * second) == 2
     assert lowest(moves, AT + 90 * second, AT + 99 * second) == 2
-    assert lowest(moves, AT - second, AT + second) is None
+    assert lowest(moves, AT - second, AT + second) == 1  # the first one changes nothing
     assert lowest([], AT, AT) is None
