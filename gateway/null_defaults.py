@@ -1,7 +1,6 @@
 """Explicit null for an optional argument or input field that has a default: it means the default."""
 
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 from graphql import (
@@ -84,7 +83,6 @@ def _accept_in_field(field: GraphQLField) -> None:
 
 
 def _filling(resolve: Callable[..., Any], defaults: Defaults) -> Callable[..., Any]:
-    @wraps(resolve)
     def with_defaults(source: Any, info: Any, **given: Any) -> Any:
         return resolve(source, info, **filled(given, defaults))
 

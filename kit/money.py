@@ -39,12 +39,12 @@ def nearest_float(money: money_pb2.Money) -> float:
 
 
 def text(money: money_pb2.Money) -> str:
-    """The exact amount, as `str(from_proto(money))` gives it."""
+    """The exact amount in plain digits."""
     units, nanos = money.units, money.nanos
     if nanos == 0:
         return str(units)
     if units < 0 or not 0 < nanos < 10**9:
-        return str(from_proto(money))
+        return f"{from_proto(money):f}"
     return f"{units}.{nanos:09d}".rstrip("0")
 
 

@@ -24,7 +24,7 @@ def test_the_nearest_float_is_that_of_the_exact_amount(units: int, nanos: int) -
 def test_the_text_is_that_of_the_exact_amount(units: int, nanos: int) -> None:
     for part in (nanos, -nanos):
         amount = money_pb2.Money(units=units, nanos=part)
-        assert money.text(amount) == str(money.from_proto(amount))
+        assert money.text(amount) == f"{money.from_proto(amount):f}"
 
 
 @given(mills=st.integers(0, 10**8), quantity=st.integers(1, 10))
