@@ -64,7 +64,7 @@ class Surroundings:
                 "auto",
                 ("auto", "text", "json"),
             ),
-            debugging=level == "debug" and is_development(env),
+            debugging=is_development(env) and level == "debug",
             telemetry=TelemetrySettings.read(env, name, metrics_port),
         )
 
