@@ -84,7 +84,7 @@ class Compose:
     @property
     def played(self) -> bool:
         """Whether the stand-ins of the provider and of Supabase Auth are among the containers."""
-        return "sandbox" in self.values.get("COMPOSE_PROFILES", "").split(",")
+        return _played(self.values)
 
     def _port(self, name: str, default: int) -> str:
         return self.values.get(name) or str(default)
@@ -131,7 +131,14 @@ def load(
     machine = _set(dotenv_values(machine_file))
     taken = {name: value for name, value in machine.items() if name in of_compose()}
     ignored = tuple(name for name in ACCOUNTS if name in machine)
-    return Compose(client(), env_file, {**taken, **chosen, **environment}, ignored)
+    values = {**taken, **chosen, **environment}
+    if _played(values) and (port := values.get("SANDBOX_AUTH_PORT")):
+        values["SUPABASE_PUBLIC_URL"] = f"http://localhost:{port}"
+    return Compose(client(), env_file, values, ignored)
+
+
+def _played(values: Mapping[str, str]) -> bool:
+    return "sandbox" in values.get("COMPOSE_PROFILES", "").split(",")
 
 
 def _set(values: Mapping[str, str | None]) -> dict[str, str]:

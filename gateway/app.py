@@ -72,7 +72,11 @@ class Gateway:
         self._sockets = Sockets(settings, self._execution, limits, self._pages)
         self._streams = EventStreams(settings)
         self._explorer = (
-            Explorer(PATH, settings.sessions.supabase_url, settings.supabase_anon_key)
+            Explorer(
+                PATH,
+                settings.supabase_public_url or settings.sessions.supabase_url,
+                settings.supabase_anon_key,
+            )
             if settings.explorer
             else None
         )

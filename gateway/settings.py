@@ -54,6 +54,7 @@ class Settings:
     response_cache_seconds: float = 0.0
     explorer: bool = False
     supabase_anon_key: str | None = None
+    supabase_public_url: str | None = None
     processes: int = 1
 
     @classmethod
@@ -145,6 +146,12 @@ class Settings:
                 " APP_ENV=development switches it on where this is not set.",
                 default=development,
             ),
+            supabase_public_url=env.url(
+                "SUPABASE_PUBLIC_URL",
+                "Where browsers reach Supabase Auth, if not at SUPABASE_URL: the explorer signs in there.",
+                "",
+            )
+            or None,
             supabase_anon_key=env.optional(
                 "SUPABASE_ANON_KEY",
                 "The project's public key, with which people sign in inside the explorer.",

@@ -9,7 +9,7 @@ const supabase = createClient(SUPABASE_URL, SUPABASE_ANON_KEY)
 const COUNTRIES = gql`{ countries { country { name iso } } }`
 const PLANS = gql`
   query Plans($country: String!) {
-    dataPlans(filter: { country: $country }, first: 10, orderBy: PRICE_ASC) { id name price priceExact currency }
+    dataPlans(filter: { country: $country }, first: 10, orderBy: PRICE_ASC) { id title price priceExact currency }
   }
 `
 const BUY = gql`
@@ -21,7 +21,7 @@ const BUY = gql`
     }
   }
 `
-const MINE = gql`{ myESIMs { id status qrCode plan { name } } }`
+const MINE = gql`{ myESIMs { id status qrCode plan { title } } }`
 const CHANGES = gql`subscription { myESIMsUpdated { id } }`
 
 const $ = (selector) => document.querySelector(selector)
@@ -78,7 +78,7 @@ async function showPlans() {
     ...dataPlans.map((plan) => {
       const button = Object.assign(document.createElement('button'), { textContent: 'Buy' })
       button.onclick = () => safely(() => buy(plan, button))
-      return row(`${plan.name}: ${plan.priceExact} ${plan.currency}`, button)
+      return row(`${plan.title}: ${plan.priceExact} ${plan.currency}`, button)
     }),
   )
 }
@@ -103,7 +103,7 @@ async function showESIMs() {
   $('#esims').replaceChildren(
     ...myESIMs.map(({ status, qrCode, plan }) => {
       const image = Object.assign(new Image(140, 140), { src: qrCode ?? 'data:,', alt: 'Scan it to install the eSIM' })
-      return row(`${plan?.name ?? 'eSIM'}: ${status}`, image)
+      return row(`${plan?.title ?? 'eSIM'}: ${status}`, image)
     }),
   )
 }

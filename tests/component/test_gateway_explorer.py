@@ -11,6 +11,7 @@ import pytest
 
 from gateway import explorer_page
 from gateway.settings import Settings
+from kit.env import Env
 from protos.catalogue.v1 import catalogue_pb2
 from protos.orders.v1 import orders_pb2
 from tests.fixtures.changes import Changes
@@ -33,6 +34,15 @@ READY = f"""{EDITOR}.state.keyMaps.some((keys) => 'Ctrl-Enter' in keys)
 @pytest.fixture
 def gateway_settings(gateway_settings: Settings, auth: Auth) -> Settings:
     return replace(gateway_settings, explorer=True, supabase_anon_key=auth.anon_key)
+
+
+def test_people_sign_in_where_browsers_reach_supabase() -> None:
+    page = explorer_page.Explorer("/graphql", "http://localhost:4011", "anon").page()
+    assert "connect-src 'self' http://localhost:4011;" in page.headers["Content-Security-Policy"]
+    values = {"SUPABASE_URL": "http://auth:4011", "SUPABASE_PUBLIC_URL": "http://localhost:4011/"}
+    settings = Settings.read(Env(values))
+    assert settings.supabase_public_url == "http://localhost:4011"
+    assert Settings.read(Env({"SUPABASE_URL": "http://auth:4011"})).supabase_public_url is None
 
 
 async def test_a_browser_gets_a_page_that_may_load_nothing_from_elsewhere(

@@ -25,6 +25,7 @@ def test_the_ports_of_this_machine_s_file_are_published(tmp_path: Path) -> None:
     assert found.values["GATEWAY_PORT"] == "4100"
     assert found.values["SANDBOX_AUTH_PORT"] == "4112"  # the environment stands over all files
     assert found.values["GATEWAY_CORS_ORIGINS"] == "*"
+    assert found.values["SUPABASE_PUBLIC_URL"] == "http://localhost:4112"  # where browsers sign in
     assert found.ignored == ()
 
 
