@@ -46,12 +46,12 @@ def templates() -> list[str]:
 
 def of(node: ast.AST) -> list[str]:
     match node:
-        case ast.Call(func=ast.Attribute(attr=level), args=[ast.Constant(value=str(text)), *_]):
-            return [text] if level in LEVELS else []
         case ast.Call(
             func=ast.Attribute(attr="log" | "met"), args=[_, ast.Constant(value=str(text)), *_]
         ):
             return [text]
+        case ast.Call(func=ast.Attribute(attr=level), args=[ast.Constant(value=str(text)), *_]):
+            return [text] if level in LEVELS else []
         case ast.JoinedStr(values=values):
             parts = (v.value if isinstance(v, ast.Constant) else "\0" for v in values)
             return ["".join(map(str, parts))]
