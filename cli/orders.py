@@ -11,7 +11,7 @@ import aiohttp
 
 from cli import output, sessions
 from cli.reach import Reach
-from kit import money, rpc_client, timestamps
+from kit import rpc_client, timestamps
 from kit.errors import Failure
 from protos.orders.v1 import orders_pb2 as pb
 from protos.orders.v1.orders_pb2_grpc import OrdersServiceStub
@@ -102,14 +102,14 @@ class Operator:
             return output.document(shown)
         lines = [_line(shown.order), *_facts(shown.order), "", "attempts"]
         lines += [
-            f"  {_when(a, 'started_at')}  {a.outcome:<9} ended {_when(a, 'ended_at')}"
+            f"  {output.moment(a, 'started_at')}  {a.outcome:<9} ended {output.moment(a, 'ended_at')}"
             for a in shown.attempts
         ]
         lines += ["", "steps"]
         for step in shown.steps:
             note = f"  ({step.note})" if step.note else ""
             lines.append(
-                f"  {_when(step, 'at')}  {step.to_status:<12} {step.reason}  by {step.actor}{note}"
+                f"  {output.moment(step, 'at')}  {step.to_status:<12} {step.reason}  by {step.actor}{note}"
             )
         lines += ["", "the provider's orders that could be it"]
         if shown.candidates_error:
@@ -190,9 +190,9 @@ def _row(order: pb.Order) -> tuple[str, ...]:
     return (
         order.id,
         _status(order),
-        _when(order, "created_at"),
+        output.moment(order, "created_at"),
         f"{order.quantity} x {order.bundle_name}",
-        _money(order.total_price),
+        output.amount(order.total_price),
         order.customer_id,
     )
 
@@ -201,7 +201,7 @@ def _line(stuck: pb.StuckOrder) -> str:
     order = stuck.order
     return (
         f"{order.id}  {_status(order):<12} {stuck.recovery_point:<10}"
-        f" {_when(order, 'created_at')}  {order.quantity} x {order.bundle_name}"
+        f" {output.moment(order, 'created_at')}  {order.quantity} x {order.bundle_name}"
     )
 
 
@@ -209,32 +209,25 @@ def _facts(stuck: pb.StuckOrder) -> list[str]:
     order = stuck.order
     facts = [
         ("customer", order.customer_id),
-        ("price", _money(order.total_price)),
-        ("charged above", _money(order.charged_above) if order.HasField("charged_above") else ""),
+        ("price", output.amount(order.total_price)),
+        (
+            "charged above",
+            output.amount(order.charged_above) if order.HasField("charged_above") else "",
+        ),
         ("reference", order.reference),
         ("for eSIM", order.esim_id),
         ("told", order.status_reason),
         ("failure", order.failure_reason),
         ("detail", stuck.detail),
-        ("next look", _when(stuck, "next_look_at")),
+        ("next look", output.moment(stuck, "next_look_at")),
     ]
     return [f"  {name:<13} {value}" for name, value in facts if value]
 
 
 def _provider_line(found: pb.ProviderOrder) -> str:
     owner = f"order {found.order_id}" if found.order_id else "nobody's here"
-    price = _money(found.total_price) if found.HasField("total_price") else "no price told"
+    price = output.amount(found.total_price) if found.HasField("total_price") else "no price told"
     return (
-        f"{found.reference}  {_when(found, 'created_at')}  {found.quantity} x {found.bundle_name}"
+        f"{found.reference}  {output.moment(found, 'created_at')}  {found.quantity} x {found.bundle_name}"
         f"  {price}  from {found.source_address or 'unknown'}  {owner}"
     )
-
-
-def _money(amount: Any) -> str:
-    return f"{money.from_proto(amount)} {amount.currency_code}".rstrip()
-
-
-def _when(message: Any, field: str) -> str:
-    if not message.HasField(field):
-        return ""
-    return timestamps.from_proto(getattr(message, field)).isoformat(timespec="seconds")

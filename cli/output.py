@@ -37,10 +37,11 @@ def amount(value: Any) -> str:
 
 
 def moment(message: Any, field: str) -> str:
-    """A time of a message for people, in UTC; empty where it is absent."""
+    """A time of a message for people, in UTC to the second; empty where it is absent."""
     if not message.HasField(field):
         return ""
-    return timestamps.from_proto(getattr(message, field)).isoformat(timespec="seconds")
+    at = timestamps.from_proto(getattr(message, field))
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _plain(content: Any) -> Any:
@@ -59,8 +60,7 @@ def _message(message: Message) -> Any:
     if kind == MONEY:
         return {"amount": money.text(message), "currency": message.currency_code}  # type: ignore[arg-type,attr-defined] # by its name
     if kind == TIMESTAMP:
-        at = timestamps.from_proto(message)  # type: ignore[arg-type] # by its name
-        return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return timestamps.to_text(timestamps.from_proto(message))  # type: ignore[arg-type] # by its name
     return {field.name: _field(message, field) for field in message.DESCRIPTOR.fields}
 
 

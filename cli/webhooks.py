@@ -90,7 +90,7 @@ class Operator:
         event = answer.event
         facts = [
             ("id", event.id),
-            ("received", _when(event, "received_at")),
+            ("received", output.moment(event, "received_at")),
             ("type", event.type),
             ("iccid", event.iccid),
             ("signed", "yes" if event.signed else "no"),
@@ -98,8 +98,8 @@ class Operator:
             ("state", NAMES[event.state]),
             ("owner", event.owner),
             ("attempts", str(event.attempts)),
-            ("next attempt", _when(event, "next_attempt_at")),
-            ("settled", _when(event, "settled_at")),
+            ("next attempt", output.moment(event, "next_attempt_at")),
+            ("settled", output.moment(event, "settled_at")),
             ("outcome", event.outcome),
             ("last error", event.last_error),
             *sorted((f"header {name}", value) for name, value in answer.headers.items()),
@@ -157,11 +157,5 @@ def line(event: pb.Event) -> str:
     state = NAMES[event.state]
     if event.attempts > 1:
         state += f" ({event.attempts} attempts)"
-    parts = [_when(event, "received_at"), event.id, event.type, event.iccid or "-", state]
+    parts = [output.moment(event, "received_at"), event.id, event.type, event.iccid or "-", state]
     return "  ".join([*parts, event.last_error or event.outcome]).rstrip()
-
-
-def _when(event: pb.Event, name: Any) -> str:
-    if not event.HasField(name):
-        return ""
-    return timestamps.from_proto(getattr(event, name)).isoformat(sep=" ", timespec="seconds")
