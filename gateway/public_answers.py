@@ -11,7 +11,7 @@ from gateway import answer
 from gateway.metrics import Metrics
 from gateway.public_fields import PublicFields
 from gateway.request import Operation
-from gateway.response_cache import Kept, ResponseCache
+from gateway.response_cache import Kept, ResponseCache, compact
 from kit.auth import Role, Session
 
 # An administrator may see more than everybody, and wants to see it as it is now.
@@ -79,7 +79,7 @@ class PublicAnswers:
             variables = orjson.dumps(operation.variables or {}, option=orjson.OPT_SORT_KEYS)
         except TypeError:  # whole numbers of more than 64 bits
             return None
-        return Key(normal, operation.name, variables, answer.media_type(request))
+        return Key(normal, operation.name, compact(variables), answer.media_type(request))
 
     async def answer(
         self,
@@ -102,7 +102,8 @@ class PublicAnswers:
             if not made.whole or made.cost is None or not isinstance(body, bytes):
                 return made
             kept = found.keep(body, made.cost)
-        return made._replace(response=self._shown(request, key, kept))
+        # Not marked as shown: a request that is sent once would only take another's place in the fast path.
+        return made._replace(response=self._response(request, key, kept))
 
     def still(self, shown: Shown, role: Role) -> Kept | None:
         """What was shown, if it is kept still or again, and this role may ask for it."""

@@ -1,10 +1,12 @@
 """What is kept of public answers: for how long, how much, and what is dropped."""
 
 import asyncio
+import tracemalloc
 
+import orjson
 import pytest
 
-from gateway.response_cache import OVERHEAD, Kept, Making, ResponseCache
+from gateway.response_cache import OVERHEAD, Kept, Making, ResponseCache, compact
 from tests.unit.kit.stepped_clock import SteppedClock
 
 SECONDS = 60.0
@@ -159,3 +161,23 @@ async def test_answers_that_expired_are_dropped_though_nobody_asks_again(
     await keep(cache, "g")
     assert len(cache) == 1
     assert cache.find("g") is not None
+
+
+@pytest.mark.parametrize("characters", [10, 1_500, 5_000, 20_000])
+async def test_the_size_covers_the_memory_that_entries_take(characters: int) -> None:
+    cache = ResponseCache(SECONDS)
+    bodies = range(200)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in bodies:
+            making = await cache.found_or_mine(("document", compact(orjson.dumps([number]))))
+            assert isinstance(making, Making)
+            with making:
+                making.keep(orjson.dumps("x" * characters), cost=7)
+            del making
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(cache) == len(bodies)
+    assert after - before <= cache.size
