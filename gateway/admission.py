@@ -6,8 +6,8 @@ from typing import Any
 from graphql import DocumentNode, GraphQLError
 from strawberry.extensions import SchemaExtension
 
-from gateway.cost import Costs
 from gateway.defence_settings import DefenceSettings
+from gateway.known_costs import Costs
 
 
 class Admission:

@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 import orjson
 from aiohttp import web
+
+from gateway.remembered import remembered
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
 EVENTS = "text/event-stream"
 # Clients send a few dozen lists of what they accept.
 REMEMBERED = 256
+LONGEST = 1_024  # characters
 
 
 def media_type(request: web.Request) -> str:
@@ -80,7 +82,7 @@ def _quality(liked: Mapping[str, float], kind: str) -> float:
     return next((liked[one] for one in ranges if one in liked), 0.0)
 
 
-@lru_cache(maxsize=REMEMBERED)
+@remembered(REMEMBERED, LONGEST)
 def _liked(accept: str) -> Mapping[str, float]:
     liked: dict[str, float] = {}
     for part in accept.split(","):

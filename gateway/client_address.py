@@ -7,16 +7,22 @@ from gateway.defence_settings import Networks
 
 # What a provider gives to one customer, who may take any address in it.
 ONE_CUSTOMER = 64
+# Characters of the X-Forwarded-For headers of a request whose address is remembered; a client may send
+# a hundred headers of 24 kB.
+LONGEST = 1_024
 
 
-# The addresses that were asked for last: few connect often.
-@lru_cache(maxsize=4_096)
 def of(peer: str | None, forwarded: tuple[str, ...], trusted: Networks) -> str:
     """The address, an IPv6 one as its /64.
 
     `forwarded` are the X-Forwarded-For headers. Each proxy writes whom it heard at the end, so they
     are believed from there on, for as long as a trusted proxy says so.
     """
+    find = _find if sum(map(len, forwarded)) > LONGEST else _known
+    return find(peer, forwarded, trusted)
+
+
+def _find(peer: str | None, forwarded: tuple[str, ...], trusted: Networks) -> str:
     found = _address(peer or "")
     if found is None:
         return "unknown"  # a socket of the machine itself
@@ -29,6 +35,10 @@ def of(peer: str | None, forwarded: tuple[str, ...], trusted: Networks) -> str:
     if isinstance(found, IPv6Address):
         return str(ip_network((found, ONE_CUSTOMER), strict=False))
     return str(found)
+
+
+# The addresses that were asked for last: few connect often.
+_known = lru_cache(maxsize=4_096)(_find)
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

@@ -99,8 +99,6 @@ ELSEWHERE = 100
 LONGEST = 10_000
 # Arguments that say how long a list is.
 SIZES = ("first", "representations")
-# Costs that are kept; a text that is sent with ever new sizes fills it, and then it begins anew.
-KEPT = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,34 +120,12 @@ class _Part:
         return _Part(self.once + other.once, self.each + other.each)
 
 
-class Costs:
-    """The costs of valid documents for one schema, calculated once for each text and its sizes."""
-
-    def __init__(self, schema: GraphQLSchema) -> None:
-        self._schema = schema
-        # By text and operation: which of its variables are sizes.
-        self._sizing: dict[tuple[str, str | None], frozenset[str]] = {}
-        self._known: dict[tuple[str, str | None, tuple[tuple[str, int | None], ...]], Measured] = {}
-
-    def of(
-        self, text: str, document: DocumentNode, name: str | None, variables: Mapping[str, Any]
-    ) -> Measured:
-        """`document` is the parsed `text`, valid and within the limits of `gateway.limits`."""
-        sizing = self._sizing.get((text, name))
-        if sizing is not None:
-            given = tuple((key, _size(variables[key])) for key in sizing if key in variables)
-            known = self._known.get((text, name, given))
-            if known is not None:
-                return known
-        sum_ = _Sum(self._schema, document, variables)
-        measured = sum_.operation(_operation(document, name))
-        if len(self._known) >= KEPT:
-            self._known.clear()
-            self._sizing.clear()
-        sizing = self._sizing[text, name] = frozenset(sum_.sizing)
-        given = tuple((key, _size(variables[key])) for key in sizing if key in variables)
-        self._known[text, name, given] = measured
-        return measured
+def measure(
+    schema: GraphQLSchema, document: DocumentNode, name: str | None, variables: Mapping[str, Any]
+) -> tuple[Measured, frozenset[str]]:
+    """The cost of an operation of a valid document, and the variables that are sizes in it."""
+    sum_ = _Sum(schema, document, variables)
+    return sum_.operation(_operation(document, name)), frozenset(sum_.sizing)
 
 
 def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
@@ -161,7 +137,7 @@ def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionN
     )
 
 
-def _size(value: object) -> int | None:
+def size(value: object) -> int | None:
     """What a variable says as a size; None where it says nothing, or what execution refuses."""
     if isinstance(value, list):
         return len(value)
@@ -273,7 +249,7 @@ class _Sum:
             for argument in node.arguments or ():
                 if argument.name.value == name:
                     return self._value(argument.value, field.args[name].default_value)
-            return _size(field.args[name].default_value)
+            return size(field.args[name].default_value)
         return None
 
     def _value(self, node: ValueNode, default: object) -> int | None:
@@ -283,17 +259,17 @@ class _Sum:
             case ListValueNode():
                 return len(node.values or ())
             case NullValueNode():
-                return _size(default)
+                return size(default)
             case VariableNode():
                 name = node.name.value
                 self.sizing.add(name)
                 if self._variables.get(name) is not None:
-                    return _size(self._variables[name])
+                    return size(self._variables[name])
                 if name in self._variables:  # null, which is read as the default
-                    return _size(default)
+                    return size(default)
                 if name in self._defaults:
                     return self._value(self._defaults[name], default)
-                return _size(default)
+                return size(default)
         return None
 
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 from graphql import (
@@ -16,11 +15,13 @@ from graphql import (
     parse,
     visit,
 )
-from strawberry.extensions import SchemaExtension
+from strawberry.extensions import SchemaExtension, ValidationCache
 
 from gateway import limits
+from gateway.remembered import LONGEST, remembered
 
-# Texts. Clients send few different ones; at 2,000 tokens each this is some 100 MB at the very worst.
+# Texts of at most LONGEST characters. Clients send few different ones; at 2,000 tokens each this is some
+# 100 MB at the very worst.
 CACHED = 100
 # Digits of a number. Python converts no whole number of more than 4,300, and no type here needs twenty.
 MOST_DIGITS = 1_000
@@ -43,7 +44,20 @@ class Documents(SchemaExtension):
         yield
 
 
-@lru_cache(maxsize=CACHED)
+class Validation(ValidationCache):
+    """Validates each of the last documents once; those of long texts, which are not cached, each time."""
+
+    def __init__(self) -> None:
+        super().__init__(maxsize=CACHED)
+
+    def on_validate(self) -> Iterator[None]:
+        if len(self.execution_context.query or "") <= LONGEST:
+            yield from super().on_validate()
+        else:
+            yield  # the schema validates what no extension has
+
+
+@remembered(CACHED)
 def read(query: str, max_depth: int) -> DocumentNode:
     """Raises GraphQLError for a text that isn't GraphQL or asks for too much."""
     try:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from graphql import FieldNode, GraphQLError, OperationDefinitionNode, parse
@@ -12,6 +11,7 @@ from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
 from gateway.documents import CACHED
+from gateway.remembered import remembered
 from kit.buckets import ANSWERS
 
 # Codes are constants in the code, and a few dozen.
@@ -150,7 +150,7 @@ class Metrics:
         return code
 
 
-@lru_cache(maxsize=CACHED)
+@remembered(CACHED)
 def _read(query: str, name: str | None) -> Asked:
     """Only of documents that were found valid: their root fields are the schema's."""
     for node in parse(query, no_location=True).definitions:

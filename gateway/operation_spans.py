@@ -1,12 +1,12 @@
 """Spans of GraphQL operations: their kind and root fields, and nothing else that a client wrote."""
 
 from collections.abc import Iterable
-from functools import lru_cache
 
 from graphql import FieldNode, GraphQLError, OperationDefinitionNode
 from opentelemetry.util.types import AttributeValue
 
 from gateway import documents
+from gateway.remembered import remembered
 from gateway.schema import Schema
 from kit import tracing
 from kit.errors import Failure
@@ -24,7 +24,7 @@ class OperationSpans:
         roots = (inner.query_type, inner.mutation_type, inner.subscription_type)
         known = frozenset(name for root in roots if root is not None for name in root.fields)
 
-        @lru_cache(maxsize=documents.CACHED)
+        @remembered(documents.CACHED)
         def asked(query: str, name: str | None) -> tuple[str, tuple[str, ...]]:
             return _read(query, name, max_depth, known)
 

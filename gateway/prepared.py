@@ -1,8 +1,6 @@
 """Operations made ready once for each text: read, validated, and known by their kind."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode
 from graphql.validation import specified_rules
@@ -11,6 +9,7 @@ from strawberry.types.graphql import OperationType
 
 from gateway import documents
 from gateway.completion.variables import Variables
+from gateway.remembered import Remembered, remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +23,13 @@ class Prepared:
     errors: list[GraphQLError]
 
 
-def preparation(schema: GraphQLSchema, max_depth: int) -> Callable[[str, str | None], Prepared]:
+def preparation(schema: GraphQLSchema, max_depth: int) -> Remembered[[str, str | None], Prepared]:
     """A function of a text and an operation's name, which remembers the last ones.
 
     It raises GraphQLError as `documents` does, and whatever a text does to validation.
     """
 
-    @lru_cache(maxsize=documents.CACHED)
+    @remembered(documents.CACHED)
     def prepare(query: str, name: str | None) -> Prepared:
         document = documents.read(query, max_depth)
         operation = documents.check_operation(document, name)

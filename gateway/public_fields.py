@@ -1,7 +1,5 @@
 """Which documents ask for nothing but what everybody may see: the shop's window."""
 
-from functools import lru_cache
-
 from graphql import (
     DocumentNode,
     FieldNode,
@@ -22,6 +20,7 @@ from graphql import (
 
 from gateway import documents
 from gateway.auth import guarded
+from gateway.remembered import remembered
 
 # The objects that hold nobody's own. A field that leads to any other is not public, whatever it is
 # marked with, so that a new type has to be put here before an answer with it is ever kept.
@@ -53,7 +52,7 @@ class PublicFields:
     def __init__(self, schema: GraphQLSchema, max_depth: int) -> None:
         self._schema = schema
         self._max_depth = max_depth
-        self.normal = lru_cache(documents.CACHED)(self._normal)
+        self.normal = remembered(documents.CACHED)(self._normal)
 
     def _normal(self, query: str) -> str | None:
         """The document without what doesn't matter; None when it asks for anything that isn't public.

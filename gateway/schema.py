@@ -7,7 +7,6 @@ from typing import Any, cast
 import strawberry
 from graphql import GraphQLError, execute
 from strawberry.execution.is_awaitable import optimized_is_awaitable
-from strawberry.extensions import ValidationCache
 from strawberry.federation.schema import FederationAny
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types.execution import ExecutionContext, ExecutionResult
@@ -20,10 +19,10 @@ from gateway.completion.executor import OPERATIONS, Completing
 from gateway.completion.resolving import Left, remember_arguments
 from gateway.completion.selections import Operations
 from gateway.connections import ConnectionQueries
-from gateway.cost import Costs
 from gateway.defence_settings import DefenceSettings
-from gateway.documents import CACHED, Documents
+from gateway.documents import CACHED, Documents, Validation
 from gateway.esim_operations import ESIMMutations, ESIMQueries
+from gateway.known_costs import Costs
 from gateway.null_defaults import accept_null
 from gateway.orders import OrderQueries
 from gateway.plan_facets import FacetQueries
@@ -176,7 +175,7 @@ def build(max_depth: int, defence: DefenceSettings | None = None) -> Schema:
         execution_context_class=Completing,
         extensions=[
             lambda: Documents(max_depth),
-            lambda: ValidationCache(maxsize=CACHED),
+            Validation,
             *([lambda: Admitted(admission)] if defence else []),
         ],
     )

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from graphql import GraphQLError, parse, print_ast
 from graphql.utilities import strip_ignored_characters
 
 from gateway import documents
+from gateway.remembered import remembered
 
 
 class ManifestError(Exception):
@@ -46,7 +46,7 @@ class TrustedDocuments:
         return _normal(text) in self._normal
 
 
-@lru_cache(maxsize=documents.CACHED)
+@remembered(documents.CACHED)
 def _normal(text: str) -> str:
     definitions = (print_ast(node) for node in parse(text, no_location=True).definitions)
     return "\n".join(sorted(map(strip_ignored_characters, definitions)))

@@ -10,9 +10,12 @@ from strawberry.types.field import StrawberryField
 
 from gateway.auth import SessionRequired
 from gateway.null_defaults import Defaults, defaults_of, filled
+from gateway.remembered import characters
 
 # Sets of arguments that are kept for each field: those of a shop's pages, and then it begins anew.
 KEPT = 500
+# Characters of one set. An id or a search has fewer; a client may send as many as a request holds.
+LONGEST = 1_024
 # Under this name a query's field carries its Method.
 METHOD = "esimgo.method"
 
@@ -83,7 +86,7 @@ class Method:
             found = self._convert(info, given)
             if len(self._known) >= KEPT:
                 self._known.clear()
-            if key is not None:
+            if key is not None and characters(key) <= LONGEST:
                 self._known[key] = found
         return found
 

@@ -15,6 +15,7 @@ from graphql import (
 
 from gateway.completion.plan import Collect, Details, ObjectPlan, Unfit, list_plan
 from gateway.completion.variables import deciding
+from gateway.remembered import LONGEST
 
 if TYPE_CHECKING:  # which is made from plans that are kept here
     from gateway.completion.direct import Direct
@@ -109,8 +110,15 @@ class Operations:
             self._known.move_to_end(id(operation))
             return known[1]
         ways = Ways([operation, *fragments.values()])
+        if _text_of(operation) > LONGEST:
+            return ways
         # Kept with the node itself, whose identity nothing else can have meanwhile.
         self._known[id(operation)] = (operation, ways)
         if len(self._known) > self._size:
             self._known.popitem(last=False)
         return ways
+
+
+def _text_of(operation: OperationDefinitionNode) -> int:
+    """Count the characters of the document, which every node holds; zero without locations."""
+    return len(operation.loc.source.body) if operation.loc else 0

@@ -1,0 +1,103 @@
+"""Caches of what clients send: a call with long texts is computed and leaves nothing behind."""
+
+from typing import Any
+
+import pytest
+
+from gateway import answer, client_address, documents, known_costs
+from gateway.completion import resolving
+from gateway.completion.executor import OPERATIONS
+from gateway.prepared import preparation
+from gateway.public_fields import PublicFields
+from gateway.remembered import LONGEST, characters, remembered
+from gateway.schema import Schema, build
+from tests.fixtures.played_services import context
+
+SHORT = "query($t: String) { dataPlans(filter: {text: $t}) { id } }"
+LONG = f"{SHORT} # {'x' * LONGEST}"
+
+
+def schema() -> Schema:
+    return build(max_depth=12)
+
+
+def methods(made: Schema) -> list[resolving.Method]:
+    query = made._schema.query_type
+    assert query is not None
+    found = (field.extensions.get(resolving.METHOD) for field in query.fields.values())
+    return [method for method in found if method is not None]
+
+
+def test_short_calls_are_computed_once_and_long_ones_each_time() -> None:
+    calls: list[tuple[str, str | None]] = []
+
+    @remembered(2, longest=5)
+    def function(text: str, name: str | None) -> int:
+        calls.append((text, name))
+        return len(text)
+
+    for _ in range(2):
+        assert function("abcd", None) == 4
+        assert function("ab", "cde") == 2
+        assert function("abcd", "ef") == 4
+    assert calls == [("abcd", None), ("ab", "cde"), ("abcd", "ef"), ("abcd", "ef")]
+
+
+def test_the_characters_of_nested_texts_count() -> None:
+    assert characters((str, "abc")) == 4
+    assert characters((list, ((str, "ab"), (str, "\N{PARTY POPPER}")))) == 6
+    assert characters(b"abc") == 3
+
+
+@pytest.mark.parametrize(("text", "kept"), [(SHORT, 1), (LONG, 0)])
+def test_no_long_document_is_kept(text: str, kept: int) -> None:
+    core = schema()._schema
+    prepare, normal = preparation(core, 12), PublicFields(core, 12).normal
+    costs = known_costs.Costs(core)
+    for _ in range(2):
+        prepared = prepare(text, None)
+        assert not prepared.errors
+        assert "dataPlans" in (normal(text) or "")
+        assert costs.of(text, prepared.document, None, {}).cost > 0
+    assert (len(prepare), len(normal), len(costs)) == (kept, kept, kept)
+    assert (documents.read(text, 12) is documents.read(text, 12)) is bool(kept)
+
+
+@pytest.mark.parametrize(("text", "kept"), [(SHORT, 1), (LONG, 0)])
+async def test_no_long_operation_is_kept_compiled(text: str, kept: int) -> None:
+    made = schema()
+    for _ in range(2):
+        result = await made.execute(text, context_value=context(seed=1, wild=0))
+        assert result.errors is None
+        assert result.data is not None
+    assert len(made._schema.extensions[OPERATIONS]._known) == kept
+
+
+@pytest.mark.parametrize(
+    ("filter_", "kept"),
+    [
+        ({"text": "Europe"}, 1),
+        ({"text": "x" * resolving.LONGEST}, 0),
+        ({"countries": ["FR"] * 10}, 1),
+        ({"countries": ["FR"] * resolving.LONGEST}, 0),
+    ],
+)
+async def test_no_long_arguments_are_kept(filter_: dict[str, Any], kept: int) -> None:
+    made = schema()
+    query = "query($f: DataPlanFilter) { dataPlans(filter: $f, first: 3) { id } }"
+    for _ in range(2):
+        result = await made.execute(query, {"f": filter_}, context_value=context(seed=1, wild=0))
+        assert result.errors is None
+    assert sum(len(method._known) for method in methods(made)) == kept
+
+
+def test_no_long_header_is_kept() -> None:
+    client_address._known.cache_clear()
+    proxies = ("192.0.2.1," * 200 + "198.51.100.7",)
+    assert client_address.of("127.0.0.1", proxies, ()) == "127.0.0.1"
+    assert client_address._known.cache_info().currsize == 0
+    assert client_address.of("127.0.0.1", ("198.51.100.7",), ()) == "127.0.0.1"
+    assert client_address._known.cache_info().currsize == 1
+    before = len(answer._liked)
+    assert answer._liked("text/plain," * 200 + answer.JSON)[answer.JSON] == 1
+    assert len(answer._liked) == before
