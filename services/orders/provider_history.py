@@ -34,12 +34,25 @@ class History:
                 found = _unreadable(row, failure.details["problem"])
                 self.unreadable.setdefault(found.reference or repr(row), found)
             else:
-                self.orders.setdefault(order.reference, order)
+                if order.item is None and _may_hide_a_purchase(row):
+                    found = _unreadable(row, "the only line of an order can't be read")
+                    self.unreadable.setdefault(found.reference, found)
+                else:
+                    self.orders.setdefault(order.reference, order)
         return len(self.orders) + len(self.unreadable) > before
 
     def may_be_of(self, bundle_name: str) -> list[UnreadableOrder]:
         """The unreadable rows that may be orders of this bundle."""
         return [row for row in self.unreadable.values() if row.item in ("", bundle_name)]
+
+
+def _may_hide_a_purchase(row: Mapping[str, Any]) -> bool:
+    """True if the row's only line is no purchase of a bundle only because it can't be read as one."""
+    lines = row.get("order", row.get("Order"))
+    if not isinstance(lines, list) or len(lines) != 1:
+        return False  # orders placed here have one line
+    [line] = lines
+    return not isinstance(line, Mapping) or text(line.get("type")).lower() in ("", "bundle")
 
 
 def _unreadable(row: Any, problem: str) -> UnreadableOrder:

@@ -166,7 +166,8 @@ async def test_a_callback_is_a_trace_and_its_delivery_another_linked_to_it(
     ]
     (server,) = spans.below(call)
     assert statements(spans, server)["UPDATE esims.esims"] >= 1
-    assert statements(spans, delivery)["UPDATE webhooks.deliveries"] == 1
+    # What became of it, and that foreign events of the same eSIM are due.
+    assert statements(spans, delivery)["UPDATE webhooks.deliveries"] == 2
 
 
 async def test_every_attempt_at_the_provider_shows_with_what_went_wrong(

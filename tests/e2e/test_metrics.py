@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| ([\w, ]*)\| ([\w, ]+) \|", re.MULTILINE)
 # What a process has said about itself once and for all.
-STEADY = {"target_info", "db_client_connection_max"}
+STEADY = {"target_info", "db_client_connection_max", "esimgo_provider_balance_threshold"}
 
 ASKED = 5
 

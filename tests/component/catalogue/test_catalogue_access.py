@@ -25,6 +25,7 @@ READS: dict[str, Any] = {
     "ListRegions": pb.ListRegionsRequest(),
     "ListCountries": pb.ListCountriesRequest(),
     "GetPlanFacets": pb.GetPlanFacetsRequest(),
+    "BatchListTopUpPlans": pb.BatchListTopUpPlansRequest(plan_ids=[ID]),
 }
 ADMIN: dict[str, Any] = {
     "SetFeaturedPlans": pb.SetFeaturedPlansRequest(plan_ids=[ID]),

@@ -66,13 +66,16 @@ def looped(rows: list[Row], conditions: dict[str, Any]) -> dict[str, Any]:
     prices = [row["price"] for row in without("min_price", "max_price")]
     countries = (
         {(country["name"], country["iso"]) for country in row["countries"]}
-        for row in without("country")
+        for row in without("country", "countries")
     )
     return {
         "total": len(without()),
         "countries": [(*country, count) for country, count in counted(countries)],
         "regions": counted(regions_of(row) for row in without("region")),
-        "durations": counted({row["duration"]} for row in without("duration_days")),
+        "durations": counted(
+            {row["duration"]}
+            for row in without("duration_days", "min_duration_days", "max_duration_days")
+        ),
         "prices": [min(prices), max(prices)] if prices else [],
         "unlimited": (kinds[True], kinds[False]),
         "groups": counted(set(row["groups"]) for row in without("bundle_group")),

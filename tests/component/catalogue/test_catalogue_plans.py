@@ -25,7 +25,15 @@ async def test_a_plan_has_everything_that_the_provider_says(open_shop: OpenShop)
             name="esim_c",
             description="eSIM, esim_c",
             region="Asia",
-            countries=[pb.Country(name="Japan", iso="JP", region="Asia")],
+            countries=[
+                pb.Country(
+                    name="Japan",
+                    iso="JP",
+                    iso3="JPN",
+                    flag="\N{REGIONAL INDICATOR SYMBOL LETTER J}\N{REGIONAL INDICATOR SYMBOL LETTER P}",
+                    region="Asia",
+                )
+            ],
             duration_days=30,
             price=money.to_proto(Decimal("12.125"), "USD"),
             unlimited=True,
@@ -44,6 +52,8 @@ async def test_a_plan_has_everything_that_the_provider_says(open_shop: OpenShop)
             ],
             profile_name="Profile 1",
             speeds=["4G", "5G"],
+            title="Japan, unlimited, 30 days",
+            fair_use=pb.FairUse(daily_mb=1000, throttle_kbps=512),
         )
         by_id = await shop.call("GetPlan", pb.GetPlanRequest(id=str(plan_id("esim_c"))))
         assert by_id.plan.name == "esim_c"

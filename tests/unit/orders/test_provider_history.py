@@ -9,10 +9,11 @@ import pytest
 from services.orders.provider_history import History
 from services.orders.reconcile import Attempt, Decision, Verdict, doubted
 
+LINE = {"type": "bundle", "item": "esim_a", "quantity": 1}
 GOOD = {
     "orderReference": "ref-1",
     "createdDate": "2026-11-20T10:00:00Z",
-    "order": [{"type": "bundle", "item": "esim_a", "quantity": 1}],
+    "order": [LINE],
 }
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -25,10 +26,15 @@ MINUTE = timedelta(minutes=1)
         ("ref-2", "", ""),
         ({}, "", ""),
         ({**GOOD, "orderReference": None}, "", "esim_a"),
-        ({**GOOD, "orderReference": "ref-2", "createdDate": "soon"}, "ref-2", "esim_a"),
         ({**GOOD, "orderReference": "ref-2", "order": "esim_a"}, "ref-2", ""),
-        ({"orderReference": "ref-2", "order": [{"item": "a"}, {"item": "b"}]}, "ref-2", ""),
-        ({"orderReference": "ref-2", "order": [None]}, "ref-2", ""),
+        ({**GOOD, "orderReference": "ref-2", "order": [None]}, "ref-2", ""),
+        (
+            {**GOOD, "orderReference": "ref-2", "order": [{**LINE, "quantity": "1"}]},
+            "ref-2",
+            "esim_a",
+        ),
+        ({**GOOD, "orderReference": "ref-2", "order": [{**LINE, "type": None}]}, "ref-2", "esim_a"),
+        ({**GOOD, "orderReference": "ref-2", "order": [{**LINE, "item": 7.5}]}, "ref-2", ""),
     ],
 )
 def test_an_unreadable_row_is_kept_apart(row: Any, reference: str, item: str) -> None:
@@ -40,6 +46,22 @@ def test_an_unreadable_row_is_kept_apart(row: Any, reference: str, item: str) ->
     assert history.may_be_of("esim_a") == [odd]
     assert bool(history.may_be_of("esim_b")) == (item == "")
     assert not history.add([row, GOOD])  # a provider that ignores page numbers ends so
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {**GOOD, "orderReference": "ref-2", "createdDate": "soon"},
+        {**GOOD, "orderReference": "ref-2", "order": [LINE, LINE]},
+        {**GOOD, "orderReference": "ref-2", "order": [{**LINE, "type": "topup", "quantity": "1"}]},
+        {**GOOD, "orderReference": "ref-2", "order": []},
+    ],
+)
+def test_what_no_purchase_of_a_bundle_can_hide_in_is_readable(row: Any) -> None:
+    history = History()
+    assert history.add([row, GOOD])
+    assert list(history.orders) == ["ref-2", "ref-1"]
+    assert not history.unreadable
 
 
 @pytest.mark.parametrize("verdict", [Verdict.PLACED, Verdict.ABSENT])
