@@ -100,9 +100,9 @@ async def test_every_panel_shows_something_and_every_rule_is_evaluated(
             loop = asyncio.get_running_loop()
             ends = loop.time() + 2 * PATIENCE
             while (missing := await empty(http, api)) and loop.time() < ends:
-                _, esim = await shop.sell()
+                order, esim = await shop.sell()
                 await shop.err()
-                await shop.tell(esim)
+                await shop.tell(order, esim)
             assert missing == []
             groups = (await asked(http, f"{api}/rules"))["groups"]
             unwell = [r for g in groups for r in g["rules"] if r["health"] != "ok"]

@@ -168,8 +168,8 @@ def test_bundles_by_the_thousand_are_shown_as_they_were_read(
     assert [bundle.shown(-1) for bundle in read_catalogue(file)] == shapes
 
 
-@pytest.mark.parametrize("file", CATALOGUES, ids=lambda file: file.stem)
-def test_a_catalogue_of_the_provider_is_shown_as_it_was_read(file: Path) -> None:
-    shapes = exact_json.loads(file.read_text())
-    assert len(shapes) > 5000
-    assert [bundle.shown(-1) for bundle in read_catalogue(file)] == shapes
+def test_a_catalogue_of_the_provider_is_shown_as_it_was_read() -> None:
+    for file in CATALOGUES:  # where the provider's own lies beside the project
+        shapes = exact_json.loads(file.read_text())
+        assert len(shapes) > 5000
+        assert [bundle.shown(-1) for bundle in read_catalogue(file)] == shapes
