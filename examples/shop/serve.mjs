@@ -5,9 +5,9 @@ const { SUPABASE_URL, SUPABASE_ANON_KEY, GRAPHQL_URL, PORT } = process.env
 if (!SUPABASE_ANON_KEY) throw new Error('Set SUPABASE_ANON_KEY to the key that `make up` printed.')
 const bundle = await context({
   entryPoints: ['shop.js'],
-  outfile: 'bundle.js',
-  bundle: true,
-  format: 'esm',
+  outfile: 'bundle.js', // in memory, as nothing is written
+  write: false,
+  bundle: true, format: 'esm',
   define: {
     SUPABASE_URL: JSON.stringify(SUPABASE_URL ?? 'http://localhost:4011'),
     SUPABASE_ANON_KEY: JSON.stringify(SUPABASE_ANON_KEY),
