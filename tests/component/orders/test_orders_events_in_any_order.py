@@ -13,6 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from protos.orders.v1 import orders_pb2
 from tests.component.orders.shop import Metadata, Shop, request, until
+from tests.fixtures.patience import PATIENCE
 
 FAULTS: list[dict[str, Any]] = [
     {},
@@ -43,7 +44,8 @@ class Events(RuleBasedStateMachine):
         self.ended: dict[str, str] = {}
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
+        # Longer than what it waits for, which says better what did not come.
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(2 * PATIENCE)
 
     async def call(self, method: Any, message: Any, who: Metadata) -> Any:
         """The answer; None for a refusal, which is an answer too."""
