@@ -226,7 +226,7 @@ def _facts(stuck: pb.StuckOrder) -> list[str]:
 
 def _provider_line(found: pb.ProviderOrder) -> str:
     owner = f"order {found.order_id}" if found.order_id else "nobody's here"
-    price = output.amount(found.total_price) if found.HasField("total_price") else "no price told"
+    price = output.amount(found.total_price) if found.HasField("total_price") else "no price"
     return (
         f"{found.reference}  {output.moment(found, 'created_at')}  {found.quantity} x {found.bundle_name}"
         f"  {price}  from {found.source_address or 'unknown'}  {owner}"
