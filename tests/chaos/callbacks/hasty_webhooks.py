@@ -12,16 +12,23 @@ from webhooks import app
 from webhooks.__main__ import serve
 from webhooks.settings import Settings
 
+# Seconds between the answer and the commit: whatever was acknowledged so shortly before a kill is lost.
+HASTE = 2.0
 _storing: set["asyncio.Task[web.Response]"] = set()
 _receive = app.Callbacks.receive
 
 
 async def _receive_later(self: app.Callbacks, request: web.Request) -> web.Response:
     await request.read()
-    task = asyncio.create_task(_receive(self, request))
+    task = asyncio.create_task(_store(self, request))
     _storing.add(task)
     task.add_done_callback(_storing.discard)
     return web.json_response({"received": True})
+
+
+async def _store(self: app.Callbacks, request: web.Request) -> web.Response:
+    await asyncio.sleep(HASTE)
+    return await _receive(self, request)
 
 
 if __name__ == "__main__":

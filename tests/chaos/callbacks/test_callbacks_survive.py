@@ -20,7 +20,7 @@ async def test_whatever_is_killed_every_acknowledged_callback_has_its_effect_onc
 
 
 async def test_acknowledging_before_the_commit_is_found_out() -> None:
-    plan = Plan(events=240, kills=3, seed=1, rate=150, delay=20)
+    plan = Plan(events=240, kills=3, seed=1, rate=150)
     stage = await open_stage(plan.seed, durable=False)
     try:
         run = await Run.prepare(stage, plan)
