@@ -36,7 +36,7 @@ from services.orders.servicer import ACCESS, ACTS, OrdersServicer
 from services.orders.settings import Settings
 from services.orders.settle import Settlement
 
-NEEDS = "033_keep_the_newest_balance"
+NEEDS = "036_wake_orders_without_a_turn"
 
 
 async def serve(

@@ -36,10 +36,8 @@ where id = $1 and lease_owner = $2
 """
 
 
-async def release(
-    connection: Connection, order_id: UUID, run: UUID, again_in: timedelta | None
-) -> None:
-    """Ends a run; None says that there is nothing left to do."""
+async def release(connection: Connection, order_id: UUID, run: UUID, again_in: timedelta) -> None:
+    """Ends a run that has to wait; one that finished the order has ended with that step."""
     await connection.execute(RELEASE, order_id, run, again_in)
 
 

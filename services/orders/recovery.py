@@ -176,9 +176,10 @@ class Recovery:
             else:
                 pause = await self._purchase.advance(work)
         finally:
-            again = None if pause is None else timedelta(seconds=pause.seconds)
-            async with self._database.system() as connection:
-                await leases.release(connection, order_id, run, again)
+            if pause is not None:
+                again = timedelta(seconds=pause.seconds)
+                async with self._database.system() as connection:
+                    await leases.release(connection, order_id, run, again)
         return pause
 
     async def _sleep(self, seconds: float) -> None:

@@ -127,13 +127,20 @@ class LeaseLostError(Exception):
     """Another run took the order over; what this one knows must not be written."""
 
 
+# Whether somebody has to go on with the order after a step to the status $3.
+UNFINISHED = "($3 = 'PROCESSING' or ($3 = 'COMPLETED' and o.cancel_requested_at is not null))"
 STEP = f"""
 with old as (select id, status from orders.esim_orders where id = $1 for update),
 changed as (
     update orders.esim_orders as o
     set status = $3, recovery_point = $4, status_reason = $5, updated_at = now(),
         operator_detail = coalesce($6, o.operator_detail),
-        failure_reason = $10, leased_until = now() + $7::interval
+        failure_reason = $10,
+        -- The step that leaves nothing to do ends the run with it, so that what is asked for a moment
+        -- later is a turn of its own.
+        lease_owner = case when {UNFINISHED} then o.lease_owner end,
+        leased_until = case when {UNFINISHED} then now() + $7::interval end,
+        next_run_at = case when {UNFINISHED} then o.next_run_at end
     from old
     where o.id = old.id and o.lease_owner = $2
     returning {COLUMNS}, old.status as old_status
@@ -143,7 +150,7 @@ event as (
     select id, old_status, status, $8, $9 from changed
 )
 select {COLUMNS} from changed as o
-"""  # noqa: S608 - only COLUMNS of this file goes in
+"""  # noqa: S608 - only words of this file go in
 
 
 async def step(
@@ -160,7 +167,9 @@ async def step(
     failure: FailureReason | None = None,
     actor: str,
 ) -> Order:
-    """Moves an order on and notes the event; what is None stays. Renews the lease.
+    """Moves an order on and notes the event; what is None stays.
+
+    Renews the lease, or ends it when the order is finished or waits for a person.
 
     Raises LeaseLostError when the run no longer has it.
     """

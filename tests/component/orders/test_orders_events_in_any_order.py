@@ -113,6 +113,7 @@ class Events(RuleBasedStateMachine):
         async def work() -> None:
             rows = await self.shop.databases.admin.fetch(
                 "select o.id::text, o.status, o.provider_reference, o.failure_reason,"
+                " o.next_run_at, o.cancel_requested_at, o.lease_owner,"
                 " (select count(*) from orders.order_attempts a where a.order_id = o.id"
                 "  and a.outcome = 'PLACED') as placed from orders.esim_orders o"
             )
@@ -121,6 +122,11 @@ class Events(RuleBasedStateMachine):
             assert set(references) <= {o.reference for o in self.shop.sandbox.world.orders}
             for row in rows:
                 assert row["placed"] == (row["provider_reference"] is not None)
+                # Whoever has nothing left to do has no turn, and nobody else is ever without one.
+                cancelling = row["status"] == "COMPLETED" and row["cancel_requested_at"] is not None
+                working = row["status"] == "PROCESSING" or cancelling
+                assert (row["next_run_at"] is not None) == working
+                assert working or row["lease_owner"] is None
                 was = self.ended.get(row["id"])
                 assert was is None or was == row["status"]
                 if row["status"] in FINISHED:

@@ -1,11 +1,18 @@
 """Orders that a service left in the middle, taken up again from wherever they were."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
+from kit.db import Database
 from kit.errors import Failure, Kind
 from protos.orders.v1 import orders_pb2
+from services.orders import history, leases, store
+from services.orders.__main__ import NEEDS
+from services.orders.order import OrderStatus
 from tests.component.orders.shop import Shop, outcomes, reaches, request
 
 COMPLETED = orders_pb2.ORDER_STATUS_COMPLETED
@@ -154,3 +161,53 @@ async def test_two_services_on_one_database_buy_once_and_both_wait_for_it(shop: 
     assert len({answer.order.id for answer in answers}) == 1
     assert [answer.order.status for answer in answers] == [COMPLETED, COMPLETED]
     assert shop.charges == 1
+
+
+async def test_a_run_that_ends_leaves_its_turn_to_what_was_asked_for_meanwhile(shop: Shop) -> None:
+    """As when an operator resumes an order in the moment in which it goes into review."""
+    order_id = UUID(await left_at(shop, NO_ESIMS, AT_PLACED))
+    run, lease = uuid4(), timedelta(minutes=2)
+    database = await Database.open(
+        shop.databases.url("orders"), owner="orders", needs=NEEDS, stop=asyncio.Event()
+    )
+    try:
+        async with database.system() as connection:
+            order = await leases.take_lease(connection, order_id, run, lease)
+            assert order is not None
+            order = await store.step(
+                connection,
+                order,
+                run,
+                lease,
+                event="needs review",
+                status=OrderStatus.NEEDS_REVIEW,
+                actor="test",
+            )
+        assert await turn(shop) == (None, None)
+        async with database.system() as connection:
+            await history.settle(
+                connection,
+                order,
+                status=OrderStatus.PROCESSING,
+                point=order.recovery_point,
+                words="",
+                failure="",
+                actor="operator",
+                event="resumed",
+                note="",
+            )
+            await leases.release(connection, order_id, run, timedelta(minutes=10))
+        owner, due = await turn(shop)
+        assert (owner, due <= datetime.now(UTC)) == (None, True)
+        async with database.system() as connection:
+            assert await leases.take_lease(connection, order_id, uuid4(), lease) is not None
+    finally:
+        await database.close()
+
+
+async def turn(shop: Shop) -> tuple[Any, Any]:
+    """Who works on the only order, and when somebody is to."""
+    row = await shop.databases.admin.fetchrow(
+        "select lease_owner, next_run_at from orders.esim_orders"
+    )
+    return row["lease_owner"], row["next_run_at"]
