@@ -210,4 +210,5 @@ async def turn(shop: Shop) -> tuple[Any, Any]:
     row = await shop.databases.admin.fetchrow(
         "select lease_owner, next_run_at from orders.esim_orders"
     )
+    assert row is not None
     return row["lease_owner"], row["next_run_at"]
