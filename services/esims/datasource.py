@@ -1,18 +1,22 @@
 """What the eSIMs service asks of the provider, as values."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from kit import timestamps
 from kit.cache import Cache
 from kit.errors import Failure, Kind
+from kit.log_episodes import Episodes
 from kit.provider import Priority, Provider, segment
 from services.esims.bundle import Assignment
 from services.esims.provider_esim import (
     Details,
     HistoryEntry,
     ListedESIM,
+    Listing,
     Location,
+    bad_answer,
     read_assignments,
     read_bundles,
     read_compatible,
@@ -21,6 +25,8 @@ from services.esims.provider_esim import (
     read_list,
     read_location,
 )
+
+episodes = Episodes(logging.getLogger(__name__))
 
 # Seconds: the documented ages. Bundles and states are kept in the database instead, equally long.
 ESIM_TTL = 300.0
@@ -94,10 +100,10 @@ class ESIMsDataSource:
         *,
         timeout: float | None = None,
         priority: Priority = Priority.READ,
-    ) -> list[Assignment]:
+    ) -> Listing:
         """The newest 200 assignments on an eSIM, used up ones too, revoked ones mostly not.
 
-        GET /esims/{iccid}/bundles; bytes, base 10.
+        GET /esims/{iccid}/bundles; bytes, base 10. One that can't be read is skipped, and logged.
         """
         answer = await self._provider.get(
             f"/esims/{segment(iccid)}/bundles",
@@ -105,7 +111,14 @@ class ESIMsDataSource:
             timeout=timeout,
             priority=priority,
         )
-        return read_bundles(answer)
+        listing = read_bundles(answer)
+        if listing.skipped:
+            episodes.met(
+                "assignments of eSIMs are skipped",
+                "%d assignments of an eSIM are skipped: the provider lists them in a form unknown here",
+                listing.skipped,
+            )
+        return listing
 
     async def get_bundle_status(self, iccid: str, bundle_name: str) -> list[Assignment]:
         """What is assigned of one bundle: GET /esims/{iccid}/bundles/{name}.
@@ -129,8 +142,14 @@ class ESIMsDataSource:
         return found
 
     async def get_esim_usage(self, iccid: str) -> tuple[int | None, int | None]:
-        """Bytes used and left over all assignments, used up ones too; None when one is unlimited."""
-        assignments = await self.get_bundles(iccid)
+        """Bytes used and left over all assignments, used up ones too; None when one is unlimited.
+
+        Raises Failure when one of them can't be read.
+        """
+        listing = await self.get_bundles(iccid)
+        if listing.skipped:
+            raise bad_answer("the state of an assignment")
+        assignments = listing.assignments
         if any(assignment.unlimited for assignment in assignments):
             return None, None
         left = sum(assignment.remaining_bytes or 0 for assignment in assignments)

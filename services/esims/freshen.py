@@ -150,16 +150,22 @@ class Readings:
         asked_at, flight.asked = self._clock.wall(), True
         read = False
         try:
-            assignments, details = await asyncio.gather(
+            listing, details = await asyncio.gather(
                 _or_none(self._source.get_bundles(esim.iccid, priority=priority)),
                 _or_none(self._source.get_esim(esim.iccid, priority=priority))
                 if state_too or not esim.installable
                 else _nothing(),
             )
-            read = assignments is not None or details is not None
+            read = listing is not None or details is not None
             if read:
-                listed = assignments is not None
-                reading = Reading(esim.id, asked_at, assignments, listed, details)
+                reading = Reading(
+                    esim.id,
+                    asked_at,
+                    assignments=listing.assignments if listing else None,
+                    listed=listing is not None,
+                    skipped=listing.skipped if listing else 0,
+                    details=details,
+                )
                 self._read.append((flight, reading))
         finally:
             # Otherwise it is on its way until it is recorded: nobody else need ask.

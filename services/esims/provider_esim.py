@@ -104,22 +104,44 @@ def read_list(answer: Any) -> tuple[list[ListedESIM], int | None]:
     ], pages if isinstance(pages, int) and not isinstance(pages, bool) and pages > 0 else None
 
 
-def read_bundles(answer: Any) -> list[Assignment]:
-    """GET /esims/{iccid}/bundles: the assignments of all bundles, each once."""
-    found = {
-        assignment.id: assignment
-        for bundle in map(_object, _array(_object(answer), "bundles"))
-        for assignment in read_assignments(
-            bundle, _essential(bundle, "name"), text(bundle.get("description"))
-        )
-    }
-    return list(found.values())
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The assignments of an eSIM that could be read; `skipped` others were listed in a form unknown here."""
+
+    assignments: list[Assignment]
+    skipped: int = 0
 
 
-def read_assignments(answer: Any, name: str, description: str = "") -> list[Assignment]:
-    """GET /esims/{iccid}/bundles/{name}, or one bundle of the list."""
+def read_bundles(answer: Any) -> Listing:
+    """GET /esims/{iccid}/bundles: the assignments of all bundles, each once.
+
+    Raises Failure when there are some and none can be read.
+    """
+    found: dict[str, Assignment] = {}
+    skipped: list[Failure] = []
+    for bundle in _array(_object(answer), "bundles"):
+        try:
+            name, description = _essential(_object(bundle), "name"), text(bundle.get("description"))
+            rows = _array(bundle, "assignments")
+        except Failure as failure:
+            skipped.append(failure)
+            continue
+        for row in rows:
+            try:
+                assignment = _assignment(_object(row), name, description)
+            except Failure as failure:
+                skipped.append(failure)
+            else:
+                found[assignment.id] = assignment
+    if skipped and not found:
+        raise skipped[0]
+    return Listing(list(found.values()), len(skipped))
+
+
+def read_assignments(answer: Any, name: str) -> list[Assignment]:
+    """GET /esims/{iccid}/bundles/{name}; raises Failure for one that can't be read."""
     rows = map(_object, _array(_object(answer), "assignments"))
-    return [_assignment(row, name, description) for row in rows]
+    return [_assignment(row, name, "") for row in rows]
 
 
 def read_location(answer: Any) -> Location | None:
@@ -159,7 +181,7 @@ def read_compatible(answer: Any) -> bool:
     """GET /esims/{iccid}/compatible/{bundle}."""
     compatible = _object(answer).get("compatible")
     if not isinstance(compatible, bool):
-        raise _bad("compatible")
+        raise bad_answer("compatible")
     return compatible
 
 
@@ -176,7 +198,7 @@ def _assignment(row: Mapping[str, Any], name: str, description: str) -> Assignme
     try:
         state = AssignmentState(word.lower())
     except ValueError:
-        raise _bad("bundleState") from None
+        raise bad_answer("bundleState") from None
     unlimited = _unlimited(row)
     if unlimited and state is AssignmentState.DEPLETED:
         # Throttled until the next 24 hours: an unlimited bundle is not used up before its end.
@@ -247,7 +269,7 @@ def _state(value: Any) -> ProviderState | None:
 
 def _object(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise _bad("an object")
+        raise bad_answer("an object")
     return value
 
 
@@ -257,14 +279,14 @@ def _array(body: Mapping[str, Any], name: str) -> list[Any]:
     if value is None and name in body:
         return []
     if not isinstance(value, list):
-        raise _bad(name)
+        raise bad_answer(name)
     return value
 
 
 def _essential(row: Mapping[str, Any], name: str) -> str:
     value = text(row.get(name))
     if not value:
-        raise _bad(name)
+        raise bad_answer(name)
     return value
 
 
@@ -276,10 +298,11 @@ def _readable(rows: list[Any], key: str) -> list[Mapping[str, Any]]:
     """The objects that have the key; raises Failure when there are rows, and none is one."""
     if (found := [r for r in rows if isinstance(r, Mapping) and text(r.get(key))]) or not rows:
         return found
-    raise _bad(key)
+    raise bad_answer(key)
 
 
-def _bad(what: str) -> Failure:
+def bad_answer(what: str) -> Failure:
+    """A failure for an answer without what is essential, or with it in another form."""
     return Failure(
         Kind.UNAVAILABLE,
         "PROVIDER_BAD_ANSWER",

@@ -20,19 +20,21 @@ from services.esims.provider_esim import Details
 class Reading:
     """What the provider answered about one eSIM, asked at `asked_at`; None where it was not asked.
 
-    `listed`: the assignments are the list of all, not only those of one bundle.
+    `listed`: the assignments are the list of all, not only those of one bundle, but for `skipped` ones
+    that could not be read.
     """
 
     esim_id: UUID
     asked_at: datetime
     assignments: Sequence[Assignment] | None = None
     listed: bool = False
+    skipped: int = 0
     details: Details | None = None
 
     @property
     def complete(self) -> bool:
         """Whether an assignment that isn't among these is not on the eSIM."""
-        return self.listed and len(self.assignments or ()) < MOST_ASSIGNMENTS
+        return self.listed and not self.skipped and len(self.assignments or ()) < MOST_ASSIGNMENTS
 
 
 async def record(connection: Connection, readings: Sequence[Reading], now: datetime) -> list[ESIM]:

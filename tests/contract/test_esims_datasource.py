@@ -57,7 +57,7 @@ def test_a_list_is_read(examples: Examples) -> None:
 @each_set
 def test_bundles_are_read(examples: Examples) -> None:
     body = examples.response("esim-bundles.json")
-    queued, active = read_bundles(body)
+    queued, active = read_bundles(body).assignments
     assert queued.state is AssignmentState.QUEUED
     assert queued.started_at is None
     assert active.state is AssignmentState.ACTIVE
@@ -107,7 +107,7 @@ async def test_every_method_works_against_the_sandbox(
     assert (await source.get_esim(iccid)).customer_ref == "Zoë & co"
     (row,) = await source.get_esims(filter_by="customerRef", matching="eq:Zoë & co")
     assert row.iccid == iccid
-    (assignment,) = await source.get_bundles(iccid)
+    (assignment,) = (await source.get_bundles(iccid)).assignments
     assert (assignment.name, assignment.state) == (BUNDLE, AssignmentState.QUEUED)
     # Only the list tells the description.
     undescribed = replace(assignment, description="")
@@ -142,7 +142,7 @@ async def test_shapes_that_nobody_promised_are_read_too(
     await provider.control("POST", "/switches", switches)
     (sold,) = (await buy(provider)).esims
     assert "/" not in (await source.get_esim(sold["iccid"])).smdp_address
-    (assignment,) = await source.get_bundles(sold["iccid"])
+    (assignment,) = (await source.get_bundles(sold["iccid"])).assignments
     assert assignment.initial_bytes == 10**9
 
 

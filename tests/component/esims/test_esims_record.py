@@ -98,6 +98,18 @@ async def test_an_end_is_final_but_for_a_newer_answer(parts: Parts, ended: str, 
     assert bundle.assignment.state == later
 
 
+@pytest.mark.parametrize(("skipped", "left"), [(0, {"215001"}), (1, {"215000", "215001"})])
+async def test_what_a_list_lacks_is_gone_unless_part_of_it_could_not_be_read(
+    parts: Parts, skipped: int, left: set[str]
+) -> None:
+    (esim,) = await parts.deliver()
+    await take_in(parts, esim, told(esim, "queued"), told(esim, "queued", number=1))
+    after = await take_in(parts, esim, told(esim, "active", number=1), after=3600, skipped=skipped)
+    assert after.status is ESIMStatus.ACTIVE
+    kept = {b.assignment.id for b in await kept_bundles(parts, esim) if not b.absent}
+    assert kept == left
+
+
 async def report(parts: Parts, esim: ESIM, change: Change, after: int) -> Outcome:
     """Applies a callback that was received so many seconds after the eSIM came."""
     event = Event(uuid4(), esim.created_at + timedelta(seconds=after), esim.iccid, change)

@@ -90,8 +90,34 @@ def test_a_list_may_be_an_array_or_an_object_with_pages() -> None:
 
 def test_an_assignment_told_twice_counts_once() -> None:
     bundle = {"name": "b", "assignments": [assignment(), assignment(bundleState="active")]}
-    (found,) = read_bundles({"bundles": [bundle]})
+    (found,) = read_bundles({"bundles": [bundle]}).assignments
     assert found.state is AssignmentState.ACTIVE
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        assignment(id=""),
+        assignment(bundleState="melted"),
+        assignment(bundleState=None),
+        "not an object",
+        None,
+    ],
+)
+def test_an_odd_assignment_is_skipped_and_the_others_are_read(odd: Any) -> None:
+    listing = read_bundles(
+        {
+            "bundles": [
+                {"name": "a", "assignments": [odd, assignment(id="7")]},
+                {"name": "b", "assignments": [assignment(id="8")]},
+                {"assignments": [assignment(id="9")]},
+                {"name": "c"},
+                17,
+            ]
+        }
+    )
+    assert [(found.id, found.name) for found in listing.assignments] == [("7", "a"), ("8", "b")]
+    assert listing.skipped == 4
 
 
 @pytest.mark.parametrize(
