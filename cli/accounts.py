@@ -1,15 +1,20 @@
 """Accounts of Supabase Auth, found by e-mail address with the service role key."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 
+from kit import http_answers
+
 # Seconds for a page of accounts.
 TIMEOUT = aiohttp.ClientTimeout(total=30)
 # Accounts in a page; servers may give fewer.
 PER_PAGE = 1_000
+# Bytes of a page: what users write about themselves is part of it.
+MOST = 64 * 1024 * 1024
 
 
 class AccountsError(Exception):
@@ -52,11 +57,13 @@ async def find(http: aiohttp.ClientSession, url: str, key: str, email: str) -> l
 async def _page(
     http: aiohttp.ClientSession, url: str, key: str, query: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    headers = {"apikey": key, "Authorization": f"Bearer {key}"}
+    headers = {"apikey": key, "Authorization": f"Bearer {key}"} | http_answers.ACCEPT_ENCODING
     address = f"{url.rstrip('/')}/auth/v1/admin/users"
     try:
-        async with http.get(address, params=query, headers=headers, timeout=TIMEOUT) as answer:
-            content = await answer.json(content_type=None)
+        async with http.get(
+            address, params=query, headers=headers, timeout=TIMEOUT, auto_decompress=False
+        ) as answer:
+            content = json.loads(await http_answers.read(answer, MOST))
     except (aiohttp.ClientError, TimeoutError) as error:
         raise AccountsError(
             f"no auth server answers at {url} ({type(error).__name__}): start it with `make up`, or"

@@ -1,11 +1,16 @@
 """Session tokens for scripts: from the local auth emulator, or by signing in to a real project."""
 
+import json
 from collections.abc import Mapping
 
 import aiohttp
 
+from kit import http_answers
+
 # Seconds; signing in hashes a password, which is slow on purpose.
 TIMEOUT = aiohttp.ClientTimeout(total=10)
+# Bytes of an answer.
+MOST = 1024 * 1024
 
 
 class SessionError(Exception):
@@ -36,8 +41,14 @@ async def _post(
     http: aiohttp.ClientSession, url: str, body: Mapping[str, object], headers: Mapping[str, str]
 ) -> dict[str, object]:
     try:
-        async with http.post(url, json=body, headers=headers, timeout=TIMEOUT) as answer:
-            content = await answer.json(content_type=None)
+        async with http.post(
+            url,
+            json=body,
+            headers={**headers, **http_answers.ACCEPT_ENCODING},
+            timeout=TIMEOUT,
+            auto_decompress=False,
+        ) as answer:
+            content = json.loads(await http_answers.read(answer, MOST))
             if answer.status == 200 and isinstance(content, dict) and "access_token" in content:
                 return content
     except (aiohttp.ClientError, TimeoutError) as error:

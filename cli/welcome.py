@@ -1,6 +1,7 @@
 """What `esimgo up` shows when everything is ready: addresses, tokens and commands to try."""
 
 import asyncio
+import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,7 @@ from cli import sessions
 from cli.console import OWN_NAME, Console
 from cli.programs import callback_url
 from cli.settings import LocalSettings
+from kit import http_answers
 
 CUSTOMER = "customer@example.com"
 ADMIN = "admin@example.com"
@@ -19,6 +21,8 @@ FEATURED = "{ featuredPlans { id name price } }"
 LOOK_EVERY = 0.25
 # Seconds after which one says that the catalogue is still empty; the sandbox's takes one or two.
 PATIENCE = 15.0
+# Bytes of the gateway's answer.
+MOST = 1024 * 1024
 JSON = '-H "Content-Type: application/json"'
 
 
@@ -115,8 +119,14 @@ async def first_plan(http: aiohttp.ClientSession, url: str, console: Console) ->
 async def _featured(http: aiohttp.ClientSession, url: str) -> tuple[list[dict[str, Any]], str]:
     try:
         timeout = aiohttp.ClientTimeout(total=5)
-        async with http.post(url, json={"query": FEATURED}, timeout=timeout) as answer:
-            content = await answer.json(content_type=None)
+        async with http.post(
+            url,
+            json={"query": FEATURED},
+            headers=http_answers.ACCEPT_ENCODING,
+            timeout=timeout,
+            auto_decompress=False,
+        ) as answer:
+            content = json.loads(await http_answers.read(answer, MOST))
         plans = (content.get("data") or {}).get("featuredPlans") or []
         errors = content.get("errors") or []
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:

@@ -13,6 +13,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from kit import http_answers
 from kit.errors import Failure, Kind
 
 logger = logging.getLogger(__name__)
@@ -172,16 +173,12 @@ class KeySet:
             self._url,
             timeout=aiohttp.ClientTimeout(total=_FETCH_SECONDS),
             allow_redirects=False,
-            headers={"Accept": "application/json"},
+            headers={"Accept": "application/json"} | http_answers.ACCEPT_ENCODING,
+            auto_decompress=False,
         ) as response:
             if response.status != 200:
                 raise ValueError(f"status {response.status}")
-            body = bytearray()
-            async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > _MAX_BYTES:
-                    raise ValueError("the answer is too big")
-            return bytes(body)
+            return await http_answers.read(response, _MAX_BYTES)
 
 
 def parse_keys(body: bytes) -> dict[str, PublicKey]:

@@ -8,7 +8,7 @@ import stamina
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from yarl import URL
 
-from kit import exact_json
+from kit import exact_json, http_answers
 from kit.clock import Clock
 from kit.errors import Failure, Kind
 from kit.log import redact
@@ -30,6 +30,12 @@ episodes = Episodes(log)
 
 # A TCP and TLS handshake across the world takes well under a second; five mean nobody is there.
 CONNECT_TIMEOUT = 5.0
+# Bytes of an error's body that are read: the provider's sentences are short.
+ERROR_BODY = 64 * 1024
+# An answer of the largest size may hold one JSON value for so many of its bytes: each takes some 60
+# bytes of memory or more. The provider's catalogue has one for every 7, in a fifth of that size.
+BYTES_PER_VALUE = 8
+JSON_MARKS = (b",", b":", b"[", b"{")
 # A caller in more of a hurry than this says nothing about the provider's health by giving up.
 PATIENCE = 3.0
 
@@ -191,6 +197,7 @@ class Provider:
         """One request and its answer; aiohttp's and the status's words become ours."""
         url = URL(self._settings.base_url.rstrip("/") + call.path, encoded=True)
         headers = {"X-API-Key": self._settings.api_key, "Accept": "application/json"}
+        headers |= http_answers.ACCEPT_ENCODING
         if call.body is not None:
             headers["Content-Type"] = "application/json"
         try:
@@ -202,16 +209,23 @@ class Provider:
                 allow_redirects=False,  # the key goes nowhere else
                 timeout=aiohttp.ClientTimeout(total=seconds, connect=min(CONNECT_TIMEOUT, seconds)),
                 middlewares=(_send_once,),
+                auto_decompress=False,
             ) as response:
                 turn.answered(response.status, response.headers)
-                body = await response.read()
+                body = await self._read(response)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise call.breakdown("PROVIDER_UNREACHABLE", sent=False) from error
         except TimeoutError as error:
             raise call.breakdown("PROVIDER_TIMEOUT") from error
         except aiohttp.ClientError as error:
             raise call.breakdown("PROVIDER_UNREACHABLE") from error
-        if not 200 <= response.status < 300:
+        except http_answers.UnreadableBodyError as error:
+            episodes.met(
+                "provider answer is unreadable", "provider answer is unreadable: %s: %s",
+                call.endpoint, error,
+            )  # fmt: skip
+            raise call.breakdown("PROVIDER_BAD_ANSWER") from error
+        if not _is_success(response):
             raise refusal(
                 call.endpoint,
                 response.status,
@@ -220,13 +234,24 @@ class Provider:
                 retry_after=retry_after(response.headers, self._clock.wall()),
                 secrets=(self._settings.api_key,),
             )
+        if response.status == 204:
+            return None
+        if sum(map(body.count, JSON_MARKS)) > self._settings.answer_bytes // BYTES_PER_VALUE:
+            raise call.breakdown("PROVIDER_BAD_ANSWER")
         try:
-            if response.status == 204:
-                return None
             # One NaN or one broken letter must not make a whole page of records unreadable.
             return exact_json.loads(body.decode(errors="replace"), lenient=True)
         except ValueError as error:
             raise call.breakdown("PROVIDER_BAD_ANSWER") from error
+
+    async def _read(self, response: ClientResponse) -> bytes:
+        """The body, decompressed; of an error that can't be read, its status says enough."""
+        if _is_success(response):
+            return await http_answers.read(response, self._settings.answer_bytes)
+        try:
+            return await http_answers.read(response, ERROR_BODY)
+        except http_answers.UnreadableBodyError:
+            return b""
 
     def _circuit_changed(self, state: State) -> None:
         self._metrics.circuit(state)
@@ -234,6 +259,10 @@ class Provider:
             episodes.met("provider circuit is open", "provider circuit is open", lasting=True)
         elif state == "closed":
             episodes.over("provider circuit is open", "provider circuit is closed")
+
+
+def _is_success(response: ClientResponse) -> bool:
+    return 200 <= response.status < 300
 
 
 async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:

@@ -16,6 +16,7 @@ class ProviderSettings:
     api_key: str = field(repr=False)
     timeout: float = 15.0  # the slowest answers seen are orders of several eSIMs, a few seconds
     attempts: int = 3  # of a read: more only adds load to a provider in trouble
+    answer_bytes: int = 16 * 1024 * 1024  # five times the whole catalogue of 5,221 bundles
     circuit_threshold: int = 5  # two reads that failed for good, or five single calls
     circuit_seconds: float = 30.0  # short beside an outage, long beside a restart
 
@@ -38,9 +39,17 @@ class ProviderSettings:
             low=1,
             high=300,
         )
+        answer_mb = env.number(
+            "ESIM_GO_MAX_ANSWER_MB",
+            "Megabytes (of 1,048,576 bytes) of an answer of eSIM Go that are read, both as received and"
+            " decompressed. A larger answer fails as PROVIDER_BAD_ANSWER. The whole catalogue takes 3.",
+            16,
+            low=1,
+            high=4096,
+        )
         if api_key and not fits_header(api_key):
             env.problems.append("ESIM_GO_API_KEY holds spaces or characters that no API key has")
-        return cls(base_url, api_key, timeout)
+        return cls(base_url, api_key, timeout, answer_bytes=int(answer_mb * 1024 * 1024))
 
 
 def fits_header(key: str) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gzip
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -49,6 +50,7 @@ class Issuer:
         self.keys: dict[str, PrivateKey] = {"ec": EC_KEY, "rsa": RSA_KEY}
         self.status = 200
         self.body: str | None = None
+        self.padding = 0  # bytes of blanks behind the key set, which is compressed then
         self.fetches = 0
         self.asked = asyncio.Event()
         self.may_answer = asyncio.Event()
@@ -66,8 +68,11 @@ class Issuer:
         self.asked.set()
         document = {"keys": [to_jwk(key_id, key) for key_id, key in self.keys.items()]}
         await self.may_answer.wait()
-        body = json.dumps(document) if self.body is None else self.body
-        return web.Response(status=self.status, text=body, content_type="application/json")
+        text = json.dumps(document) if self.body is None else self.body
+        if self.padding:
+            packed = gzip.compress((text + " " * self.padding).encode())
+            return web.Response(body=packed, headers={"Content-Encoding": "gzip"})
+        return web.Response(status=self.status, text=text, content_type="application/json")
 
     def claims(self, **changed: Any) -> dict[str, Any]:
         """Claims that are in order, but for what is changed; None leaves one out."""

@@ -22,6 +22,7 @@ class Answer:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     text: str | None = None
+    raw: bytes | None = None  # sent as it is, whatever the headers say of its encoding
     drop: bool = False
     hang: bool = False
 
@@ -65,6 +66,8 @@ class PlayedProvider:
         if answer.drop:
             assert request.transport is not None
             request.transport.abort()
+        if answer.raw is not None:
+            return web.Response(body=answer.raw, status=answer.status, headers=answer.headers)
         return web.Response(
             text=json.dumps(answer.body) if answer.text is None else answer.text,
             content_type="application/json" if answer.text is None else "text/plain",
