@@ -47,7 +47,7 @@ SOME = 16
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What is measured: `seconds` are of each run, `services` KEPT or REAL."""
+    """What is measured: `seconds` are of each run, `services` KEPT or REAL, `before` another checkout."""
 
     rounds: int
     seconds: int
@@ -55,11 +55,16 @@ class Wishes:
     only: Sequence[str]
     queries: Sequence[str]
     services: str
+    before: Path | None
 
 
 @asynccontextmanager
 async def comparing(
-    only: Sequence[str], queries: Sequence[str], services: str, core: int | None
+    only: Sequence[str],
+    queries: Sequence[str],
+    services: str,
+    core: int | None,
+    before: Path | None = None,
 ) -> AsyncIterator[tuple[Machine, list[Server], list[Question]]]:
     """Those servers over one platform, when all of them have answered each question alike."""
     async with running(SETTINGS) as machine:
@@ -71,7 +76,9 @@ async def comparing(
             answers = await _answers(machine, asked, Path(folder))
             await gateway.stop()
             async with _services(services, addresses, machine) as behind:
-                starter = Starter(environment, behind, core, machine.http, machine.lines.say)
+                starter = Starter(
+                    environment, behind, core, machine.http, machine.lines.say, before
+                )
                 async with starter.running(only, Path(folder)) as servers:
                     for question in asked:
                         await gateway_servers.check_equal(
@@ -120,7 +127,8 @@ async def _at_once() -> bool:
 
 
 async def _measure(wishes: Wishes, core: int | None) -> None:
-    async with comparing(wishes.only, wishes.queries, wishes.services, core) as found:
+    asked = (wishes.only, wishes.queries, wishes.services)
+    async with comparing(*asked, core, wishes.before) as found:
         machine, servers, questions = found
         names = gateway_cpu.children() | {server.pid: server.name for server in servers}
         for question in questions:
@@ -147,7 +155,7 @@ async def _measure(wishes: Wishes, core: int | None) -> None:
 
 def available(wanted: Sequence[str]) -> list[str]:
     """Which of them can run here; says which can't, and why."""
-    known = (*gateway_servers.SERVERS, gateway_servers.TWO)
+    known = (*gateway_servers.SERVERS, gateway_servers.TWO, gateway_servers.BEFORE)
     found = [name for name in known if name in wanted]
     rivals = (gateway_servers.APOLLO, gateway_servers.APOLLO_CACHED, gateway_servers.MERCURIUS)
     if any(name in rivals for name in found):
@@ -227,6 +235,12 @@ class Names(click.ParamType[list[str]]):
     is_flag=True,
     help="No core is kept for the servers: everybody shares all of them.",
 )
+@click.option(
+    "--before",
+    envvar="BEFORE",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder of another checkout, whose gateway takes part as `before`.",
+)
 def main(
     rounds: int,
     seconds: int,
@@ -236,6 +250,7 @@ def main(
     services: str,
     quick: bool,
     spread: bool,
+    before: Path | None,
 ) -> None:
     """Prints tables of what was measured."""
     if shutil.which("wrk") is None:
@@ -249,8 +264,10 @@ def main(
         f" load before the run {os.getloadavg()[0]:.1f}; services: {services};"
         f" medians of {rounds} runs of {seconds} s"
     )
+    if before is not None:
+        only = [*only, gateway_servers.BEFORE]
     core = None if spread else _apart()
-    wishes = Wishes(rounds, seconds, numbers, available(only), queries, services)
+    wishes = Wishes(rounds, seconds, numbers, available(only), queries, services, before)
     asyncio.run(_measure(wishes, core))
     if not (quick or spread):
         click.echo(asyncio.run(gateway_counts.count(SETTINGS, wishes.only, queries)))

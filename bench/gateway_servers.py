@@ -17,6 +17,7 @@ import aiohttp
 from bench.gateway_load import Question
 from cli.environment import surroundings
 from cli.supervisor import Program, Supervisor
+from tests.chaos.purchase.machine import elsewhere
 from tests.fixtures.free_ports import free_ports
 
 OURS, CACHED, APOLLO, APOLLO_CACHED, MERCURIUS, BARE = SERVERS = (
@@ -24,6 +25,8 @@ OURS, CACHED, APOLLO, APOLLO_CACHED, MERCURIUS, BARE = SERVERS = (
 )
 # Ours as two processes on its port, whose time is told together; only together with SPREAD.
 TWO = "ours-two"
+# Our gateway as another checkout has it, to see what a change costs.
+BEFORE = "before"
 # What keeps answers is asked for public data alone: nothing else may be kept.
 WITH_CACHE = (CACHED, APOLLO_CACHED)
 ADDRESSES = ("CATALOGUE_ADDRESS", "ORDERS_ADDRESS", "ESIMS_ADDRESS")
@@ -86,7 +89,7 @@ def install_rivals() -> None:
 class Starter:
     """Starts servers for services at those addresses, all on one core if there is a choice.
 
-    `environment` is that of our gateway.
+    `environment` is that of our gateway; `before` is the folder of the other checkout.
     """
 
     environment: Mapping[str, str]
@@ -94,6 +97,7 @@ class Starter:
     core: int | None
     http: aiohttp.ClientSession
     say: Callable[[str, str], None]
+    before: Path | None = None
 
     @asynccontextmanager
     async def running(self, names: Sequence[str], answers: Path) -> AsyncIterator[list[Server]]:
@@ -128,7 +132,7 @@ class Starter:
         if name == BARE:
             module = (sys.executable, "-m", "bench.gateway_bare", str(port), str(answers))
             return module, surroundings(os.environ)
-        if name in (OURS, CACHED, TWO):
+        if name in (OURS, CACHED, TWO, BEFORE):
             environment = {
                 **self.environment,
                 **self.addresses,
@@ -137,7 +141,8 @@ class Starter:
                 "GATEWAY_PROCESSES": "2" if name == TWO else "1",
                 "GATEWAY_RESPONSE_CACHE_SECONDS": "60" if name == CACHED else "0",
             }
-            return (sys.executable, "-m", "gateway"), environment
+            there = elsewhere(self.before) if name == BEFORE and self.before else ()
+            return (*there, sys.executable, "-m", "gateway"), environment
         environment = {
             **surroundings(os.environ),
             **self.addresses,
