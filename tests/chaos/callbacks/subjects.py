@@ -20,6 +20,8 @@ SECOND = "esim_3GB_30D_GB_V2"
 # What one order of the platform holds at most, and so what is registered at once.
 PER_ORDER = 10
 AS_SERVICE = (("authorization", f"Bearer {SERVICE_ROLE_KEY}"),)
+# On each eSIM.
+BUNDLES = 2
 # eSIMs of the order that is registered late.
 LATE = 3
 # Seconds. Ends a set-up that hangs.
@@ -203,10 +205,13 @@ async def _register(stage: Stage, wanted: Sequence[Role]) -> dict[str, Role]:
     async with grpc.aio.insecure_channel(stage.address("esims")) as channel:
         stub = esims_pb2_grpc.ESIMsServiceStub(channel)
         kept = (await stub.RegisterESIMs(request, metadata=AS_SERVICE)).esims
-        await stub.BatchListBundles(
-            esims_pb2.BatchListBundlesRequest(esim_ids=[esim.id for esim in kept]),
-            metadata=AS_SERVICE,
-        )
+        # What could not be read in time stays unread until somebody looks again.
+        look = esims_pb2.BatchListBundlesRequest(esim_ids=[esim.id for esim in kept])
+        async with asyncio.timeout(PATIENCE):
+            while len(
+                (await stub.BatchListBundles(look, metadata=AS_SERVICE)).bundles
+            ) < BUNDLES * len(kept):
+                await asyncio.sleep(0.5)
         for esim in kept:
             if roles[esim.iccid] is Role.SUSPENDED:
                 await stub.SuspendESIM(
@@ -246,7 +251,7 @@ async def _read_subjects(stage: Stage, database: str, roles: dict[str, Role]) ->
                     " b.description, b.initial_bytes from esims.esims e join esims.esim_bundles b"
                     " on b.esim_id = e.id order by e.iccid, b.assignment_id"
                 )
-                if len(rows) == 2 * len(roles):
+                if len(rows) == BUNDLES * len(roles):
                     break
                 await asyncio.sleep(0.1)
     finally:

@@ -14,7 +14,8 @@ CALLS = 200
 
 async def flood(played: PlayedProvider, http: aiohttp.ClientSession, *paths: str) -> set[str]:
     """The reasons why many calls of one client failed."""
-    client = played.client(http, timeout=1)
+    # Less than the pause that is asked for, and more than any answer takes.
+    client = played.client(http, timeout=20)
     outcomes = await asyncio.gather(
         *(client.get(path, retry=False) for _ in range(CALLS) for path in paths),
         return_exceptions=True,
