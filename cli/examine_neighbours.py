@@ -1,6 +1,7 @@
 """What the doctor asks others: the database, the auth server, the provider, Redis, our own processes."""
 
 import asyncio
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -13,13 +14,15 @@ from cli.finding import Finding
 from cli.postgres import LocalPostgres
 from cli.processes import PROCESSES
 from cli.settings import LocalSettings
-from kit import log, redis_settings
+from kit import log, provider_health, provider_limits, redis_settings
 from migrations import runner
 
 # Seconds for one answer over any network.
 TIMEOUT = 10
 # Seconds that clocks may differ: a token that is newer than this process's time by more is refused.
 CLOCK_TOLERANCE = 10
+# Seconds. The provider's windows last one; a pause longer than this is no ordinary rate limit.
+LONG_PAUSE = 10.0
 REAL_PROVIDER = "https://api.esim-go.com/v2.5"
 
 
@@ -66,7 +69,8 @@ async def auth(http: aiohttp.ClientSession, values: Mapping[str, str]) -> list[F
     ):
         key = values[name]
         headers = {"apikey": key, "Authorization": f"Bearer {key}"}
-        status, date = await _get(http, url + path, headers)
+        status, answered = await _get(http, url + path, headers)
+        date = answered.get("Date")
         if status is None:
             return [
                 Finding(
@@ -87,9 +91,10 @@ async def provider(http: aiohttp.ClientSession, values: Mapping[str, str]) -> li
     """Whether the provider answers and takes the key."""
     url = values.get("ESIM_GO_BASE_URL", REAL_PROVIDER).rstrip("/")
     # The cheapest question whose answer holds nothing personal.
-    status, date = await _get(
+    status, headers = await _get(
         http, f"{url}/organisation/groups", {"X-API-Key": values["ESIM_GO_API_KEY"]}
     )
+    date = headers.get("Date")
     if status is None:
         text = f"the provider does not answer at {url}"
         return [Finding(text, "check ESIM_GO_BASE_URL and the network")]
@@ -99,6 +104,15 @@ async def provider(http: aiohttp.ClientSession, values: Mapping[str, str]) -> li
                 f"the provider refuses the key (HTTP {status})",
                 "copy the key from its portal to ESIM_GO_API_KEY; if the portal has a list of"
                 " allowed addresses, add this machine's",
+            )
+        ]
+    pause = provider_limits.retry_after(headers, datetime.now(UTC), math.inf) or 0.0
+    if status == 429 and pause > LONG_PAUSE:
+        return [
+            Finding(
+                f"the provider takes no calls from this address for {pause:.0f} s (HTTP 429,"
+                f" Retry-After: {headers.get('Retry-After')})",
+                "ask the provider why; services try again every ESIM_GO_MAX_HOLD_SECONDS",
             )
         ]
     if status not in (200, 429):
@@ -135,6 +149,8 @@ async def processes(http: aiohttp.ClientSession, settings: LocalSettings) -> lis
             well = await probes.http(http, f"http://{address}/readyz")
         if well:
             found.append(Finding(f"{process.name} answers at {address}"))
+            if process.speaks == "grpc":
+                found += await _provider_as_seen_by(process.name, address, settings)
         else:
             text = f"{process.name} does not answer at {address}, or says that it isn't ready"
             found.append(Finding(text, "see its lines in `make up`"))
@@ -146,6 +162,19 @@ async def processes(http: aiohttp.ClientSession, settings: LocalSettings) -> lis
             )
             found.append(Finding(text, remedy))
     return found
+
+
+async def _provider_as_seen_by(name: str, address: str, settings: LocalSettings) -> list[Finding]:
+    """Report a service that does not call the provider now."""
+    if await probes.rpc(address, settings.tls, provider_health.NAME):
+        return []
+    return [
+        Finding(
+            f"{name} holds its calls of the provider: it failed repeatedly, or asked for a pause",
+            "see `provider circuit is open` or `provider calls are held` in its log; `./esimgo orders"
+            " stuck` says until when; docs/runbooks/alerts.md, ProviderHeld, has the causes",
+        )
+    ]
 
 
 def clock(url: str, date: str | None, now: datetime | None = None) -> Finding:
@@ -165,11 +194,11 @@ def clock(url: str, date: str | None, now: datetime | None = None) -> Finding:
 
 async def _get(
     http: aiohttp.ClientSession, url: str, headers: Mapping[str, str]
-) -> tuple[int | None, str | None]:
-    """Status and Date header; no status when nobody answers."""
+) -> tuple[int | None, Mapping[str, str]]:
+    """Status and headers; no status when nobody answers."""
     timeout = aiohttp.ClientTimeout(total=TIMEOUT)
     try:
         async with http.get(url, headers=headers, timeout=timeout) as answer:
-            return answer.status, answer.headers.get("Date")
+            return answer.status, answer.headers
     except (aiohttp.ClientError, TimeoutError, ValueError):
-        return None, None
+        return None, {}

@@ -91,7 +91,15 @@ class Operator:
         )
         if self._as_json:
             return output.document(list(answer.orders))
-        return [_line(stuck) for stuck in answer.orders] or ["no order is stuck"]
+        lines = [_line(stuck) for stuck in answer.orders] or ["no order is stuck"]
+        if answer.HasField("provider_held_until"):
+            until = output.moment(answer, "provider_held_until")
+            lines.insert(
+                0,
+                f"calls of the provider are held until {until}, as it asked for a pause; then one"
+                " call tries again, and these orders go on by themselves:",
+            )
+        return lines
 
     async def show(self, order_id: str) -> list[str]:
         """All that is known of one order."""

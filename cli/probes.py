@@ -22,13 +22,13 @@ async def http(session: aiohttp.ClientSession, url: str) -> bool:
         return False
 
 
-async def rpc(address: str, tls: TLS = PLAIN) -> bool:
-    """Whether a gRPC server says SERVING."""
+async def rpc(address: str, tls: TLS = PLAIN, part: str = "") -> bool:
+    """Whether a gRPC server says SERVING, of itself or of a part such as its database."""
     # A channel for each question: a kept one would back off between its attempts to connect.
     async with rpc_client.channel(address, tls) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)  # its published types lack the calls
         try:
-            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT)
+            answer = await stub.Check(health_pb2.HealthCheckRequest(service=part), timeout=TIMEOUT)
         except grpc.aio.AioRpcError:
             return False
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

@@ -5,10 +5,9 @@ from typing import Any
 
 import aiohttp
 import stamina
-from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from yarl import URL
 
-from kit import exact_json, http_answers
+from kit import exact_json, http_answers, provider_http
 from kit.clock import Clock
 from kit.errors import Failure, Kind
 from kit.log import redact
@@ -16,10 +15,12 @@ from kit.log_episodes import Episodes
 from kit.provider_call import Call, Params
 from kit.provider_circuit import Circuit, State
 from kit.provider_errors import refusal
+from kit.provider_holds import HoldReport
 from kit.provider_limits import retry_after
 from kit.provider_metrics import Metrics
-from kit.provider_pacing import Pacing, Priority, Turn
+from kit.provider_pacing import Pacing
 from kit.provider_paths import segment
+from kit.provider_queue import Priority, Turn
 from kit.provider_settings import KEY_MISSING, ProviderSettings, fits_header
 from kit.provider_shared import SharedTokens
 
@@ -30,18 +31,8 @@ episodes = Episodes(log)
 
 # A TCP and TLS handshake across the world takes well under a second; five mean nobody is there.
 CONNECT_TIMEOUT = 5.0
-# Bytes of an error's body that are read: the provider's sentences are short.
-ERROR_BODY = 64 * 1024
-# An answer of the largest size may hold one JSON value for so many of its bytes: each takes some 60
-# bytes of memory or more. The provider's catalogue has one for every 7, in a fifth of that size.
-BYTES_PER_VALUE = 8
-JSON_MARKS = (b",", b":", b"[", b"{")
 # A caller in more of a hurry than this says nothing about the provider's health by giving up.
 PATIENCE = 3.0
-
-
-class _Lost(aiohttp.ClientError):
-    """The connection broke when the request may already have been read."""
 
 
 class Provider:
@@ -66,7 +57,14 @@ class Provider:
         self._server = URL(settings.base_url).host or ""
         self._clock = clock or Clock()
         self._metrics = Metrics()
-        self._pacing = Pacing(self._clock, self._metrics.tokens, shared)
+        self.holds = HoldReport(self._clock, self._metrics)
+        self._pacing = Pacing(
+            self._clock,
+            self._metrics.tokens,
+            shared,
+            report=self.holds,
+            longest_hold=settings.longest_hold,
+        )
         self._circuit = Circuit(
             settings.circuit_threshold, settings.circuit_seconds, self._circuit_changed
         )
@@ -75,6 +73,14 @@ class Provider:
     def circuit(self) -> State:
         """Whether calls pass: closed (they do), open (they fail at once), half-open (one tries)."""
         return self._circuit.state
+
+    def held(self, method: str, path: str) -> float:
+        """Seconds for which such a call is not sent, as the provider asked for a pause.
+
+        Infinity while another call tries whether the pause is over.
+        """
+        call = Call(method, path, None, write=method != "GET")
+        return self._pacing.held(call.endpoint, call.place)
 
     async def get(
         self,
@@ -208,11 +214,11 @@ class Provider:
                 headers=headers,
                 allow_redirects=False,  # the key goes nowhere else
                 timeout=aiohttp.ClientTimeout(total=seconds, connect=min(CONNECT_TIMEOUT, seconds)),
-                middlewares=(_send_once,),
+                middlewares=(provider_http.send_once,),
                 auto_decompress=False,
             ) as response:
                 turn.answered(response.status, response.headers)
-                body = await self._read(response)
+                body = await provider_http.read(response, self._settings.answer_bytes)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise call.breakdown("PROVIDER_UNREACHABLE", sent=False) from error
         except TimeoutError as error:
@@ -225,33 +231,23 @@ class Provider:
                 call.endpoint, error,
             )  # fmt: skip
             raise call.breakdown("PROVIDER_BAD_ANSWER") from error
-        if not _is_success(response):
+        if not provider_http.is_success(response):
             raise refusal(
                 call.endpoint,
                 response.status,
                 body.decode(errors="replace"),
                 write=call.write,
-                retry_after=retry_after(response.headers, self._clock.wall()),
+                retry_after=retry_after(
+                    response.headers, self._clock.wall(), self._settings.longest_hold
+                ),
                 secrets=(self._settings.api_key,),
             )
         if response.status == 204:
             return None
-        if sum(map(body.count, JSON_MARKS)) > self._settings.answer_bytes // BYTES_PER_VALUE:
-            raise call.breakdown("PROVIDER_BAD_ANSWER")
         try:
-            # One NaN or one broken letter must not make a whole page of records unreadable.
-            return exact_json.loads(body.decode(errors="replace"), lenient=True)
+            return provider_http.parse(body, self._settings.answer_bytes)
         except ValueError as error:
             raise call.breakdown("PROVIDER_BAD_ANSWER") from error
-
-    async def _read(self, response: ClientResponse) -> bytes:
-        """The body, decompressed; of an error that can't be read, its status says enough."""
-        if _is_success(response):
-            return await http_answers.read(response, self._settings.answer_bytes)
-        try:
-            return await http_answers.read(response, ERROR_BODY)
-        except http_answers.UnreadableBodyError:
-            return b""
 
     def _circuit_changed(self, state: State) -> None:
         self._metrics.circuit(state)
@@ -259,23 +255,6 @@ class Provider:
             episodes.met("provider circuit is open", "provider circuit is open", lasting=True)
         elif state == "closed":
             episodes.over("provider circuit is open", "provider circuit is closed")
-
-
-def _is_success(response: ClientResponse) -> bool:
-    return 200 <= response.status < 300
-
-
-async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    """Keeps aiohttp from repeating PUT and DELETE by itself when a kept connection breaks.
-
-    A repeated DELETE could take a second bundle of the same name off an eSIM.
-    """
-    try:
-        return await handler(request)
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _Lost from error
 
 
 def _judge(failure: Failure, turn: Turn, seconds: float) -> bool | None:

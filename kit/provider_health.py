@@ -16,10 +16,11 @@ EVERY = 1.0
 
 
 async def show(running: Running, provider: Provider, stop: asyncio.Event) -> None:
-    """Until the stop: NOT_SERVING while the circuit before the provider is open."""
+    """Until the stop: NOT_SERVING while the circuit is open, or the provider asked for a pause."""
     shown: int | None = None
     while not stop.is_set():
-        is_open = provider.circuit == "open"
+        provider.holds.refresh()
+        is_open = provider.circuit == "open" or provider.holds.until is not None
         state = (
             health_pb2.HealthCheckResponse.NOT_SERVING
             if is_open

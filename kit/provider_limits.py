@@ -12,8 +12,8 @@ from kit import timestamps
 LONGEST_WINDOW = 60.0
 # The Date header counts whole seconds; only a difference beyond that is a wrong clock.
 CLOCK_NOISE = 2.0
-# A nonsensical header must not silence the process for days.
-LONGEST_PAUSE = 3600.0
+# A pause of a day, or of a nonsensical header, is believed for so long; then one call tries.
+LONGEST_PAUSE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,13 @@ class RateWindow:
         )
 
 
-def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds to wait by `Retry-After` (seconds, or a date as HTTP also allows); None if absent."""
+def retry_after(
+    headers: Mapping[str, str], now: datetime, longest: float = LONGEST_PAUSE
+) -> float | None:
+    """Seconds to wait by `Retry-After` (seconds, or a date as HTTP also allows); None if absent.
+
+    At most `longest`, however long the provider asks for.
+    """
     text = headers.get("Retry-After", "").strip()
     try:
         seconds = float(text)
@@ -49,7 +54,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         if date is None:
             return None
         seconds = (date - _their_now(headers, now)).total_seconds()
-    return min(max(seconds, 0.0), LONGEST_PAUSE) if seconds == seconds else None  # not NaN
+    return min(max(seconds, 0.0), longest) if seconds == seconds else None  # not NaN
 
 
 def _resets_in(headers: Mapping[str, str], now: datetime) -> float | None:

@@ -37,6 +37,12 @@ class Metrics:
             "esimgo.provider.circuit", "{level}", "0 closed, 1 half-open, 2 open"
         )
         self._circuit.set(CIRCUIT_LEVELS["closed"])
+        self._held = meter.create_gauge(
+            "esimgo.provider.held",
+            "s",
+            "Time until calls to the provider are tried again after it asked for a pause; * is all calls",
+        )
+        self._held.set(0, {"endpoint": "*"})
         self._endpoints: set[str] = set()
 
     def waited(self, seconds: float) -> None:
@@ -62,6 +68,9 @@ class Metrics:
 
     def circuit(self, state: State) -> None:
         self._circuit.set(CIRCUIT_LEVELS[state])
+
+    def held(self, endpoint: str, seconds: float) -> None:
+        self._held.set(seconds, {"endpoint": self._known(endpoint)})
 
     def _known(self, endpoint: str) -> str:
         if endpoint not in self._endpoints and len(self._endpoints) >= MAX_ENDPOINTS:

@@ -1,19 +1,16 @@
-"""The queue before the provider's rate limit: fixed windows, learned costs, priorities."""
+"""The provider's rate limit, kept by each process: fixed windows, learned costs, priorities, holds."""
 
 import asyncio
-import heapq
-import itertools
 import math
 from asyncio import TimerHandle
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from enum import IntEnum
 from typing import Protocol
 
 from kit.clock import Clock
-from kit.errors import Failure, Kind
-from kit.provider_limits import RateWindow, retry_after
+from kit.provider_holds import ALL, PROBE_AFTER, Hold, HoldReport, PathHolds
+from kit.provider_limits import LONGEST_PAUSE, RateWindow, retry_after
+from kit.provider_queue import FirstShares, Priority, Queue, Turn, Waiter, account, too_late
 
 # The provider's guide: 10 tokens per second unless agreed otherwise. Holds until headers say more.
 DEFAULT_LIMIT = 10
@@ -26,34 +23,7 @@ SAME_WINDOW = 0.25
 MARGIN = 0.05
 # Templates are few; values that look like fixed words must not let the table grow for ever.
 MAX_ENDPOINTS = 500
-
-
-class Priority(IntEnum):
-    """Which request goes first when tokens are short; within one priority, first come first served."""
-
-    WRITE = 0  # purchases and cancellations, with every read that they wait for
-    READ = 1  # what customers wait for otherwise
-    SYNC = 2  # the catalogue's sync and whatever else runs in the background
-
-
-@dataclass(eq=False, slots=True)
-class Turn:
-    """One request that may be sent now; tell it what the provider answered."""
-
-    endpoint: str
-    cost: int
-    since: float
-    status: int | None = None
-    headers: Mapping[str, str] | None = None
-
-    def answered(self, status: int, headers: Mapping[str, str]) -> None:
-        self.status, self.headers = status, headers
-
-
-@dataclass(eq=False, slots=True)
-class Waiter:
-    endpoint: str
-    turn: asyncio.Future[Turn]
+WRITES = ("POST ", "PUT ", "PATCH ", "DELETE ")
 
 
 class Budget(Protocol):
@@ -69,10 +39,18 @@ class Pacing:
     What the newest answer says remains in the window, less what is on its way, may be spent. With a
     `shared` budget each request takes its tokens from that as well. Requests of one priority take
     them one after the other, and a request never waits for one of a lower priority to take its own.
+
+    A pause that the provider asks for is believed for `longest_hold` seconds at most.
     """
 
     def __init__(
-        self, clock: Clock, on_tokens: Callable[[int], None], shared: Budget | None = None
+        self,
+        clock: Clock,
+        on_tokens: Callable[[int], None],
+        shared: Budget | None = None,
+        *,
+        report: HoldReport | None = None,
+        longest_hold: float = LONGEST_PAUSE,
     ) -> None:
         self._clock = clock
         self._on_tokens = on_tokens
@@ -88,16 +66,26 @@ class Pacing:
         self._burst = math.inf
         self._costs: dict[str, int] = {}
         self._sent: set[Turn] = set()
-        self._line: list[tuple[Priority, int, Waiter]] = []
-        self._count = itertools.count()
-        self._held_until = 0.0
-        self._paths_held_until: dict[tuple[str, str], float] = {}
+        self._queue = Queue[Turn]()
+        self._shares = FirstShares(clock)
+        self._longest_hold = longest_hold
+        self._report = report
+        self._hold = Hold()
+        self._paths = PathHolds(clock, longest_hold)
         self._timer: TimerHandle | None = None
 
     @property
     def waiting(self) -> int:
         """How many requests wait for their turn."""
-        return sum(not waiter.turn.done() for _, _, waiter in self._line)
+        return sum(1 for _ in self._queue)
+
+    def held(self, endpoint: str, path: str) -> float:
+        """Seconds for which a request is not sent, as the provider asked for a pause.
+
+        Infinity while another request probes whether the pause is over.
+        """
+        now = self._clock.now()
+        return max(self._hold.pause(now), self._paths.pause((endpoint, path)))
 
     @property
     def limit(self) -> int:
@@ -112,88 +100,113 @@ class Pacing:
 
         Raises Failure EXHAUSTED when no turn comes in time, at once if that is already sure.
         """
-        turn = await self._wait(endpoint, path, priority, deadline)
-        if self._shared is not None:
-            await self._take(self._shared, turn, priority, deadline)
+        self._refuse_late(endpoint, path, deadline)
+        cost = self._costs.get(endpoint, UNKNOWN_COST)
+        priority = self._shares.priority(priority, account(), cost, self._limit)
+        waiter = Waiter[Turn](endpoint, priority, deadline, asyncio.Future())
         try:
-            yield turn
+            turn = await self._wait(waiter, (endpoint, path))
+            if self._shared is not None:
+                await self._take(self._shared, turn, deadline)
+            try:
+                yield turn
+            finally:
+                self._settle(turn, path)
         finally:
-            self._settle(turn, path)
+            self._paths.left((endpoint, path), waiter)
+            self._hold.left(waiter)
+            self._advance()
 
-    async def _take(self, shared: Budget, turn: Turn, priority: Priority, deadline: float) -> None:
+    def _refuse_late(self, endpoint: str, path: str, deadline: float) -> None:
+        held, now = self.held(endpoint, path), self._clock.now()
+        if now + held >= deadline and 0 < held < math.inf:
+            raise too_late(held)
+
+    async def _take(self, shared: Budget, turn: Turn, deadline: float) -> None:
         try:
-            await shared.take(turn.cost, self._limit, priority, deadline)
+            await shared.take(turn.cost, self._limit, turn.priority, deadline)
             turn.since = self._clock.now()
             self._sent.add(turn)
         finally:
-            del self._taking[priority]
+            del self._taking[turn.priority]
             self._advance()
 
-    async def _wait(self, endpoint: str, path: str, priority: Priority, deadline: float) -> Turn:
-        now = self._clock.now()
-        held_until = max(self._held_until, self._paths_held_until.get((endpoint, path), 0.0))
-        if held_until >= deadline:
-            raise too_late(held_until - now)
-        waiter = Waiter(endpoint, asyncio.get_running_loop().create_future())
+    async def _wait(self, waiter: Waiter[Turn], place: tuple[str, str]) -> Turn:
+        timers: list[TimerHandle] = []
+
+        def wait(seconds: float, then: Callable[[], None]) -> None:
+            timers.append(self._clock.call_later(seconds, then))
 
         def expire() -> None:
             if not waiter.turn.done():
                 waiter.turn.set_exception(too_late(None))
 
         def enter() -> None:
-            heapq.heappush(self._line, (priority, next(self._count), waiter))
-            self._advance()
+            if waiter.turn.done():
+                return
+            pause = self._paths.enter(place, waiter, enter)
+            if pause == 0:
+                self._queue.push(waiter, account_name)
+                self._advance()
+            elif pause < math.inf:  # one path's pause must not stop the others
+                wait(pause, enter)
 
-        timers = [self._clock.call_later(deadline - now, expire)]
-        held = self._paths_held_until.get((endpoint, path), 0.0) - now
-        if held > 0:  # one path's pause must not stop the line
-            timers.append(self._clock.call_later(held, enter))
-        else:
-            enter()
+        account_name = account()
+        wait(waiter.deadline - self._clock.now(), expire)
+        enter()
         try:
             return await waiter.turn
         except asyncio.CancelledError:
             if waiter.turn.done() and not waiter.turn.cancelled() and not waiter.turn.exception():
-                self._give_back(waiter.turn.result(), priority)  # granted, but never sent
+                self._give_back(waiter.turn.result())  # granted, but never sent
             raise
         finally:
             for timer in timers:
                 timer.cancel()
-            self._advance()
 
     def _advance(self) -> None:
         """Grants turns from the head of the line, or sets the timer for when it can go on."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while self._line:
-            priority, _, waiter = self._line[0]
-            if not waiter.turn.done():
-                if any(taking <= priority for taking in self._taking):
-                    return  # the one that takes tokens goes on here when it has them
-                cost = self._costs.get(waiter.endpoint, UNKNOWN_COST)
-                pause = self._pause(cost)
-                if pause > 0:
-                    self._timer = self._clock.call_later(pause, self._advance)
-                    return
-                turn = Turn(waiter.endpoint, cost, self._clock.now())
-                if self._shared is None:
-                    self._sent.add(turn)
-                else:
-                    self._taking[priority] = turn
-                waiter.turn.set_result(turn)
-            heapq.heappop(self._line)
+        while (waiter := self._queue.head()) is not None:
+            if any(taking <= waiter.priority for taking in self._taking):
+                return  # the one that takes tokens goes on here when it has them
+            cost = self._costs.get(waiter.endpoint, UNKNOWN_COST)
+            pause = self._pause(cost)
+            if pause == math.inf:
+                return  # until the probe is answered
+            if pause > 0:
+                if pause > PROBE_AFTER and self._hold.pause(self._clock.now()) == 0:
+                    self._hold_all(pause)  # the provider's window lasts so long
+                self._timer = self._clock.call_later(pause, self._advance)
+                return
+            turn = Turn(
+                waiter.endpoint,
+                cost,
+                self._clock.now(),
+                priority=waiter.priority,
+                probes=self._hold.long,
+            )
+            self._hold.granted(waiter)
+            if self._shared is None:
+                self._sent.add(turn)
+            else:
+                self._taking[turn.priority] = turn
+            waiter.turn.set_result(turn)
+            self._queue.pop()
 
-    def _give_back(self, turn: Turn, priority: Priority) -> None:
+    def _give_back(self, turn: Turn) -> None:
         self._sent.discard(turn)
-        if self._taking.get(priority) is turn:
-            del self._taking[priority]
+        if self._taking.get(turn.priority) is turn:
+            del self._taking[turn.priority]
 
     def _pause(self, cost: int) -> float:
-        """Seconds until a request of that cost may go, 0 for now."""
+        """Seconds until a request of that cost may go: 0 for now, infinity until a probe is answered."""
         now = self._clock.now()
-        if now < self._held_until:
-            return self._held_until - now
+        held = self._hold.pause(now)
+        if held > 0:
+            return held
         if now >= self._resets_at:
             self._remaining, self._confirmed = self._limit, False
             self._resets_at = now + DEFAULT_WINDOW
@@ -221,17 +234,16 @@ class Pacing:
         if window.limit is not None:
             self._limit = window.limit
         if window.remaining is not None and window.resets_in is not None:
-            self._confirm(window.remaining, now, now + window.resets_in + MARGIN)
+            resets_in = min(window.resets_in, self._longest_hold)
+            self._confirm(window.remaining, now, now + resets_in + MARGIN)
         else:
             self._remaining -= cost
             self._confirmed = self._confirmed or turn.status is not None
         if turn.status == 429:
             self._burst = max(1, min(self._burst, self._limit) // 2)
-            self._held_until = max(self._held_until, now + self._until_free(headers, now))
-        elif turn.status == 503:
-            pause = retry_after(headers, self._clock.wall())
-            if pause is not None:
-                self._hold_path((turn.endpoint, path), now, pause)
+            self._hold_all(self._until_free(headers, now))
+        elif turn.status is not None:
+            self._answered(turn, path)
         self._on_tokens(max(0, self._remaining))
         self._advance()
 
@@ -243,20 +255,38 @@ class Pacing:
         self._remaining, self._resets_at, self._confirmed = remaining, resets_at, True
 
     def _until_free(self, headers: Mapping[str, str], now: float) -> float:
-        pause = retry_after(headers, self._clock.wall())
-        return pause if pause is not None else max(self._resets_at - now, DEFAULT_WINDOW)
+        pause = retry_after(headers, self._clock.wall(), self._longest_hold)
+        if pause is None:
+            pause = max(self._resets_at - now, DEFAULT_WINDOW)
+        return min(pause, self._longest_hold)
 
-    def _hold_path(self, place: tuple[str, str], now: float, pause: float) -> None:
-        """503 means that this one thing is still processed: others need not wait for it."""
-        self._paths_held_until = {p: t for p, t in self._paths_held_until.items() if t > now}
-        self._paths_held_until[place] = now + pause
+    def _hold_all(self, pause: float) -> None:
+        """Send nothing for a while; requests that would then be too late fail now."""
+        now = self._clock.now()
+        begins = now + pause > self._hold.until
+        self._hold.extend(now, pause)
+        if self._report is not None and self._hold.long and begins and pause > PROBE_AFTER:
+            self._report.began(ALL, pause)
+        for waiter in self._queue:
+            if waiter.deadline <= self._hold.until:
+                waiter.turn.set_exception(too_late(self._hold.until - now))
 
-
-def too_late(retry_after: float | None) -> Failure:
-    """No turn in the time that was given; `retry_after` in seconds, where it is known."""
-    return Failure(
-        Kind.EXHAUSTED,
-        "PROVIDER_RATE_LIMITED",
-        "The provider's rate limit leaves no room in the time that was given; try again later.",
-        retry_after=retry_after,
-    )
+    def _answered(self, turn: Turn, path: str) -> None:
+        """Any answer but 429 shows that calls go through; 503 asks to leave this one thing alone."""
+        if turn.probes and self._hold.long:
+            self._hold = Hold()
+            if self._report is not None:
+                self._report.ended(ALL)
+        place = (turn.endpoint, path)
+        pause = None
+        if turn.status == 503:
+            pause = retry_after(turn.headers or {}, self._clock.wall(), self._longest_hold)
+        # All purchases have one path: to hold that is to hold all of them.
+        common = turn.endpoint.startswith(WRITES) and "{" not in turn.endpoint
+        shown = self._report if common else None
+        if pause is not None:
+            self._paths.extend(place, pause)
+            if shown is not None and pause > PROBE_AFTER:
+                shown.began(turn.endpoint, pause)
+        elif self._paths.answered(place) and shown is not None:
+            shown.ended(turn.endpoint)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from kit.env import Env
+from kit.provider_limits import LONGEST_PAUSE
 
 KEY_MISSING = "eSIM Go API key not configured"
 
@@ -17,6 +18,7 @@ class ProviderSettings:
     timeout: float = 15.0  # the slowest answers seen are orders of several eSIMs, a few seconds
     attempts: int = 3  # of a read: more only adds load to a provider in trouble
     answer_bytes: int = 16 * 1024 * 1024  # five times the whole catalogue of 5,221 bundles
+    longest_hold: float = LONGEST_PAUSE
     circuit_threshold: int = 5  # two reads that failed for good, or five single calls
     circuit_seconds: float = 30.0  # short beside an outage, long beside a restart
 
@@ -47,9 +49,23 @@ class ProviderSettings:
             low=1,
             high=4096,
         )
+        longest_hold = env.number(
+            "ESIM_GO_MAX_HOLD_SECONDS",
+            "Seconds that a pause is believed which eSIM Go asks for (Retry-After, or a window that"
+            " ends later); after it one call at a time tries again.",
+            LONGEST_PAUSE,
+            low=1,
+            high=86400,
+        )
         if api_key and not fits_header(api_key):
             env.problems.append("ESIM_GO_API_KEY holds spaces or characters that no API key has")
-        return cls(base_url, api_key, timeout, answer_bytes=int(answer_mb * 1024 * 1024))
+        return cls(
+            base_url,
+            api_key,
+            timeout,
+            answer_bytes=int(answer_mb * 1024 * 1024),
+            longest_hold=longest_hold,
+        )
 
 
 def fits_header(key: str) -> bool:

@@ -7,7 +7,7 @@ from kit.clock import Clock
 from kit.db import Database
 from kit.errors import Failure
 from kit.log_episodes import Episodes
-from kit.provider_pacing import Priority, too_late
+from kit.provider_queue import Priority, too_late
 
 log = logging.getLogger(__name__)
 

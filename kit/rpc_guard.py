@@ -14,7 +14,7 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import DecodeError
 
-from kit import operator_log, request_id, rpc_tracing, tokens
+from kit import operator_log, provider_queue, request_id, rpc_tracing, tokens
 from kit.auth import Role, Session, Verifier
 from kit.errors import Failure, Kind
 from kit.rpc_errors import CODES, to_status
@@ -173,7 +173,8 @@ class Guard(grpc.aio.ServerInterceptor):
                 when = limit.when()
                 if when is not None:
                     _deadline.set(started + when - asyncio.get_running_loop().time())
-                _session.set(await self._admit(method, context))
+                _session.set(caller := await self._admit(method, context))
+                provider_queue.act_for(caller.user_id or "")
                 yield
         except grpc.aio.AbortError:
             raise

@@ -84,7 +84,7 @@ class ESIMsDataSource:
         return read_details(await self._provider.get(path, timeout=timeout, priority=priority))
 
     async def update_esim(
-        self, iccid: str, customer_ref: str, *, priority: Priority = Priority.READ
+        self, iccid: str, customer_ref: str, *, priority: Priority = Priority.WRITE
     ) -> None:
         """Sets the reference: PUT /esims, fields in query and body, as the provider documents both.
 
@@ -166,7 +166,7 @@ class ESIMsDataSource:
     async def _set_suspended(self, iccid: str, *, suspended: bool) -> None:
         path = f"/esims/{segment(iccid)}/suspend"
         body = {"suspend": suspended}
-        await self._provider.send("POST", path, json=body, priority=Priority.READ)
+        await self._provider.send("POST", path, json=body)
 
     async def refresh_esim(self, iccid: str) -> None:
         """Cuts the network session: GET /esims/{iccid}/refresh, a GET that is never repeated."""

@@ -11,6 +11,7 @@ from kit.clock import Clock
 from kit.db import Database
 from kit.errors import Failure, Kind
 from kit.log_episodes import Episodes
+from kit.provider import Priority
 from services.esims import find, follow_store, record, store
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM, ESIMStatus, ProviderState
@@ -80,7 +81,7 @@ class Suspension:
     async def _settle(self, esim: ESIM, wanted: ProviderState, failure: Failure) -> ESIM:
         """Refused or unclear: what counts is the state that the provider tells now."""
         try:
-            details = await self._source.get_esim(esim.iccid)
+            details = await self._source.get_esim(esim.iccid, priority=Priority.WRITE)
         except Failure as unknown:
             episodes.met(
                 "suspensions are not confirmed",

@@ -100,6 +100,7 @@ async def serve(
             lease=timedelta(seconds=longest_run),
             every=settings.recovery_every,
         )
+        provider.holds.on_release(recovery.wake)
         servicer = OrdersServicer(
             database,
             datasource,

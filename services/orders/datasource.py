@@ -50,6 +50,19 @@ class OrdersDataSource:
         self._provider = provider
         self._cache = cache
 
+    @property
+    def held(self) -> float:
+        """Seconds for which the provider takes no order, as it asked for a pause.
+
+        Infinity while another call tries whether the pause is over.
+        """
+        return self._provider.held("POST", "/orders")
+
+    @property
+    def held_until(self) -> datetime | None:
+        """Until when calls of the provider are held; None while all may be sent."""
+        return self._provider.holds.until
+
     async def create_order(
         self,
         bundle_name: str,

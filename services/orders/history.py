@@ -8,7 +8,7 @@ from uuid import UUID
 
 from kit.db import Connection
 from services.orders import step_log
-from services.orders.order import Order, OrderStatus
+from services.orders.order import WORDS_HELD, Order, OrderStatus
 from services.orders.provider_order import ProviderOrder
 from services.orders.store import COLUMNS, read_row
 
@@ -30,16 +30,22 @@ def _stuck(row: object) -> Stuck:
 
 STUCK = f"""
 select {COLUMNS}, o.operator_detail, o.next_run_at from orders.esim_orders o
-where o.status in ('PROCESSING', 'NEEDS_REVIEW')
-    and (o.status = 'NEEDS_REVIEW' or o.created_at < now() - $1::interval)
+where o.status = 'NEEDS_REVIEW'
+    or (o.status = 'PROCESSING'
+        and (o.created_at < now() - $1::interval or o.status_reason = $3))
+    or (o.status = 'COMPLETED' and o.next_run_at is not null
+        and o.cancel_requested_at < now() - $1::interval)
 order by o.created_at, o.id
 limit $2
 """  # noqa: S608 - only COLUMNS goes in
 
 
 async def list_stuck(connection: Connection, older_than: timedelta, limit: int) -> list[Stuck]:
-    """Orders in review, and those worked on for longer than that; the oldest first."""
-    return [_stuck(row) for row in await connection.fetch(STUCK, older_than, limit)]
+    """Orders in review, those worked on for longer than that, purchased or cancelled, and those that
+    the provider keeps waiting; the oldest first.
+    """
+    rows = await connection.fetch(STUCK, older_than, limit, WORDS_HELD)
+    return [_stuck(row) for row in rows]
 
 
 ONE = f"""

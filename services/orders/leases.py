@@ -41,6 +41,17 @@ async def release(connection: Connection, order_id: UUID, run: UUID, again_in: t
     await connection.execute(RELEASE, order_id, run, again_in)
 
 
+BRING_FORWARD = """
+update orders.esim_orders set next_run_at = now()
+where next_run_at > now() and status in ('PROCESSING', 'COMPLETED')
+"""
+
+
+async def bring_forward(connection: Connection) -> None:
+    """Make every order that waits due now."""
+    await connection.execute(BRING_FORWARD)
+
+
 LEASED = "select leased_until > now() from orders.esim_orders where id = $1"
 
 

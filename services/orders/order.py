@@ -210,6 +210,9 @@ NOT_CHARGED = "You have not been charged."
 WORDS_NOT_SOLD = f"The shop cannot sell this right now. {NOT_CHARGED}"
 WORDS_NOT_REACHED = f"The provider could not be reached; please try again later. {NOT_CHARGED}"
 WORDS_WAITING = "The provider is busy; the order is tried again by itself."
+WORDS_HELD = (
+    "The provider takes no orders for a moment; this one goes on by itself as soon as it does."
+)
 WORDS_UNCLEAR = "The provider's answer was lost; whether it was bought is being checked."
 WORDS_DELIVERY = "Bought; the provider is still preparing the eSIMs."
 WORDS_REGISTERING = "Bought; the eSIMs are being entered into your account."

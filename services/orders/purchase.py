@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -31,6 +32,11 @@ CLAIM_LIFETIME = timedelta(hours=1)
 # Seconds between the attempts to record what the provider answered, when the database is away:
 # the answer lives only in this process.
 RECORD_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
+# Seconds. A pause of the provider up to this is waited for in the queue of calls; for longer ones the
+# order waits, without an attempt.
+SHORT_HOLD = 2.0
+# Seconds until an order looks again while another one tries whether such a pause is over.
+AFTER_PROBE = 1.0
 # Kinds that surely bought nothing. Every other failure counts as unclear.
 REFUSALS = frozenset({Kind.REFUSED, Kind.NOT_FOUND, Kind.INVALID})
 NOT_SENT = frozenset({Kind.EXHAUSTED, Kind.UNAVAILABLE})
@@ -87,6 +93,10 @@ class Purchase:
         pause = await self._prices.confirm(work)
         if pause is not None or work.order.status is not OrderStatus.PROCESSING:
             return pause
+        held = self._datasource.held
+        if held > SHORT_HOLD:
+            await work.explain(order.WORDS_HELD)
+            return Pause(AFTER_PROBE if held == math.inf else held)
         async with self._database.system() as connection:
             attempt = await attempts.start(connection, work.order)
             await work.step(
@@ -146,7 +156,9 @@ class Purchase:
             await work.step(
                 "not sent",
                 point=RecoveryPoint.CLAIMED,
-                reason=order.WORDS_WAITING,
+                reason=order.WORDS_HELD
+                if (failure.retry_after or 0.0) > SHORT_HOLD
+                else order.WORDS_WAITING,
                 detail=detail,
                 connection=connection,
             )

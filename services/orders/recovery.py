@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from opentelemetry.trace import SpanContext
 
-from kit import tracing
+from kit import provider_queue, tracing
 from kit.db import Database
 from kit.errors import Failure
 from kit.log_episodes import Episodes
@@ -62,7 +62,13 @@ class Recovery:
         self._every = every
         self._running: dict[UUID, asyncio.Task[None]] = {}
         self._taken_up: set[UUID] = set()
+        # At the start too: what the process before waited for may be over.
+        self._may_go_on = True
         self._metrics = metrics
+
+    def wake(self) -> None:
+        """Take up soon all orders that wait: calls of the provider go through again."""
+        self._may_go_on = True
 
     async def wait(self, order_id: UUID, seconds: float) -> None:
         """Works on an order, or follows who does, until it rests or the time is over.
@@ -112,6 +118,10 @@ class Recovery:
             try:
                 self._taken_up &= self._running.keys()
                 free = MOST_AT_ONCE - len(self._taken_up)
+                if self._may_go_on:
+                    async with self._database.system() as connection:
+                        await leases.bring_forward(connection)
+                    self._may_go_on = False
                 if free > 0:
                     async with self._database.system() as connection:
                         due = await leases.overdue(connection, free)
@@ -165,6 +175,7 @@ class Recovery:
             order = await leases.take_lease(connection, order_id, run, self._lease)
         if order is None:
             return None
+        provider_queue.act_for(order.customer_id)
         tracing.tell("esimgo.order.recovery_point", order.recovery_point.value)
         cancelling = order.status is OrderStatus.COMPLETED
         actor = "cancellation" if cancelling else "purchase"

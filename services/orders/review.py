@@ -1,7 +1,7 @@
 """What operators do about an order: look at all that is known, have it looked at again, settle it."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -54,6 +54,11 @@ class Review:
         self._recovery = recovery
         self._charges = charges
         self._tolerance = tolerance
+
+    @property
+    def held_until(self) -> datetime | None:
+        """Until when this process holds calls of the provider; None while all may be sent."""
+        return self._datasource.held_until
 
     async def history(self, order_id: UUID) -> History:
         """Raises Failure NOT_FOUND; a provider that is away only leaves the candidates out."""

@@ -40,9 +40,15 @@ class OperatorCalls(orders_pb2_grpc.OrdersServiceServicer):
         )
         size = checks.page_size(request.page_size, USUAL_PAGE, MOST_PAGE)
         checks.done()
+        held_until = self._review.held_until
+        if held_until is not None:
+            age = 0  # whatever is not finished waits for the provider
         async with self._database.system() as connection:
             stuck = await history.list_stuck(connection, timedelta(seconds=age), size)
-        return orders_pb2.ListStuckOrdersResponse(orders=map(_stuck_to_proto, stuck))
+        return orders_pb2.ListStuckOrdersResponse(
+            orders=map(_stuck_to_proto, stuck),
+            provider_held_until=timestamps.to_proto(held_until) if held_until else None,
+        )
 
     async def GetOrderHistory(
         self, request: orders_pb2.GetOrderHistoryRequest, context: Any

@@ -15,7 +15,7 @@ import pytest
 from kit.auth import Role, Session
 from kit.db import Database
 from kit.env import Env
-from kit.provider_pacing import Priority
+from kit.provider_queue import Priority
 from kit.provider_shared import SharedTokens
 from kit.service_settings import ServiceSettings
 from tests.fixtures.patience import PATIENCE

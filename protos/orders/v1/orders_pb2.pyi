@@ -940,16 +940,24 @@ class ListStuckOrdersResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDERS_FIELD_NUMBER: _builtins.int
+    PROVIDER_HELD_UNTIL_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___StuckOrder]: ...
+    def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___StuckOrder]:
+        """While calls of the provider are held, all orders that are not finished, whatever their age."""
+
+    @_builtins.property
+    def provider_held_until(self) -> _timestamp_pb2.Timestamp:
+        """Set while the answering process holds calls of the provider, which asked for a pause."""
+
     def __init__(
         self,
         *,
         orders: _abc.Iterable[Global___StuckOrder] | None = ...,
+        provider_held_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["provider_held_until", b"provider_held_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["orders", b"orders"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["orders", b"orders", "provider_held_until", b"provider_held_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -8,6 +8,7 @@ import stamina
 
 from kit.auth import Verifier
 from tests.unit.kit.local_issuer import SECRET, Issuer, local_issuer, make_verifier
+from tests.unit.kit.paced_shop import Shop
 from tests.unit.kit.played_provider import PlayedProvider
 from tests.unit.kit.stepped_clock import SteppedClock
 
@@ -15,6 +16,13 @@ from tests.unit.kit.stepped_clock import SteppedClock
 @pytest.fixture
 def clock() -> SteppedClock:
     return SteppedClock()
+
+
+@pytest.fixture
+async def shop(clock: SteppedClock) -> AsyncIterator[Shop]:
+    shop = Shop(clock)
+    yield shop
+    await shop.close()
 
 
 @pytest.fixture

@@ -30,8 +30,9 @@ async def test_when_tokens_run_out_each_endpoint_has_one_line(
     played.will(Answer(status=429, headers={"Retry-After": "30"}))
     assert await flood(played, http, "/organisation", "/catalogue") == {"PROVIDER_RATE_LIMITED"}
     lines = [r.message for r in caplog.records if r.levelno >= logging.WARNING]
-    assert len(lines) == 2
-    assert {line.split(": ")[1].split(" path=")[0] for line in lines} == {
+    assert len(lines) == 3
+    assert lines[0].startswith("provider calls are held: ")
+    assert {line.split(": ")[1].split(" path=")[0] for line in lines[1:]} == {
         "GET /organisation",
         "GET /catalogue",
     }

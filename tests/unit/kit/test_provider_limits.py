@@ -41,16 +41,25 @@ def test_a_clock_that_is_off_is_corrected_by_the_answers_date() -> None:
         ("3", 3.0),
         ("0.5", 0.5),
         ("-1", 0.0),
-        ("99999999", 3600.0),
-        ("inf", 3600.0),
+        ("99999999", 60.0),
+        ("inf", 60.0),
+        ("1e400", 60.0),
         ("nan", None),
         ("soon", None),
         ("", None),
         ("Sun, 01 Mar 2026 12:00:10 GMT", 10.0),
+        ("Mon, 02 Mar 2026 12:00:00 GMT", 60.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 60.0),
+        ("Sat, 28 Feb 2026 12:00:00 GMT", 0.0),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(text: str, seconds: float | None) -> None:
     assert retry_after({"Retry-After": text}, START) == seconds
+
+
+def test_the_longest_pause_is_the_callers() -> None:
+    assert retry_after({"Retry-After": "99"}, START, 10.0) == 10.0
+    assert retry_after({"Retry-After": "99"}, START, 86_400.0) == 99.0
 
 
 @pytest.mark.parametrize("text", ["ten", "", "-1", "1.5"])

@@ -1,91 +1,12 @@
 """The waiting line before the rate limit, on a clock that moves only when told to."""
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
-from datetime import timedelta
-
 import pytest
 
 from kit.errors import Failure, Kind
-from kit.provider_pacing import MARGIN, Pacing, Priority
-from tests.unit.kit.stepped_clock import SteppedClock, settle
-
-Headers = Mapping[str, str]
-
-
-class Request:
-    """One request that waits for its turn and then for the test to answer it."""
-
-    def __init__(self) -> None:
-        self.has_gone = False
-        self.answer: asyncio.Future[tuple[int, Headers]] = asyncio.Future()
-        self.task: asyncio.Task[None]
-
-    def sent(self) -> bool:
-        return self.has_gone
-
-
-class Shop:
-    """A pacing under test, its clock, what was sent in which order, and the tokens it reported."""
-
-    def __init__(self, clock: SteppedClock) -> None:
-        self.clock = clock
-        self.tokens: list[int] = []
-        self.pacing = Pacing(clock, self.tokens.append)
-        self.requests: list[Request] = []
-        self.order: list[Request] = []
-
-    async def ask(
-        self,
-        endpoint: str = "GET /a",
-        path: str = "/a",
-        priority: Priority = Priority.READ,
-        timeout: float = 60.0,
-    ) -> Request:
-        request = Request()
-        self.requests.append(request)
-
-        async def run() -> None:
-            deadline = self.clock.now() + timeout
-            async with self.pacing.turn(endpoint, path, priority, deadline) as turn:
-                request.has_gone = True
-                self.order.append(request)
-                turn.answered(*await request.answer)
-
-        request.task = asyncio.create_task(run())
-        await settle()
-        return request
-
-    async def answer(
-        self, request: Request, headers: Headers | None = None, status: int = 200
-    ) -> None:
-        request.answer.set_result((status, headers or {}))
-        await settle()
-
-    async def learn(self, remaining: int, resets_in: float = 1.0) -> None:
-        """One request whose answer tells the window."""
-        await self.answer(await self.ask(), self.window(remaining, resets_in))
-
-    def window(self, remaining: int, resets_in: float = 1.0, cost: int = 1) -> Headers:
-        reset = (self.clock.wall() + timedelta(seconds=resets_in)).isoformat()
-        return {
-            "X-Ratelimit-Limit": "10",
-            "X-Ratelimit-Remaining": str(remaining),
-            "X-Ratelimit-Reset": reset.replace("+00:00", "Z"),
-            "X-Ratelimit-Cost": str(cost),
-        }
-
-    async def close(self) -> None:
-        for request in self.requests:
-            request.task.cancel()
-        await asyncio.gather(*(r.task for r in self.requests), return_exceptions=True)
-
-
-@pytest.fixture
-async def shop(clock: SteppedClock) -> AsyncIterator[Shop]:
-    shop = Shop(clock)
-    yield shop
-    await shop.close()
+from kit.provider_pacing import MARGIN
+from kit.provider_queue import Priority
+from tests.unit.kit.paced_shop import Shop
+from tests.unit.kit.stepped_clock import settle
 
 
 async def test_an_endpoint_of_unknown_cost_is_tried_alone(shop: Shop) -> None:

@@ -1,0 +1,117 @@
+"""The provider asks for a pause of a day: what customers and operators see, and how it goes on."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from cli.orders import Operator
+from protos.orders.v1 import orders_pb2, orders_pb2_grpc
+from services.orders.__main__ import serve
+from services.orders.order import WORDS_HELD
+from tests.component.orders.shop import Shop, is_explained, outcomes, reaches, request, until
+
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+DAY = {"Retry-After": "86400"}
+# Seconds; a short one beside a day, and long enough to count as a pause.
+HOLD = 2.5
+
+
+def believing(shop: Shop, seconds: float) -> Any:
+    """The provider's settings, with pauses believed for so long and no patience in the queue."""
+    return replace(shop.settings.provider, longest_hold=seconds, timeout=4)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_purchases_go_on_by_themselves_although_the_provider_named_a_day(
+    shop: Shop, status: int
+) -> None:
+    """503 leaves it open whether it was bought: the first purchase is settled before it goes on."""
+    await shop.fault(method="POST", path="/orders", status=status, headers=DAY)
+    buyers = [await shop.session(f"b{i}@example.com") for i in range(3)]
+    async with shop.open(
+        provider=believing(shop, HOLD), purchase_wait=0.2, settling=1.0, recovery_every=0.2
+    ) as orders:
+        for buyer in buyers:
+            await orders.CreateOrder(request(shop), metadata=buyer)
+        listed = await orders.ListOrders(orders_pb2.ListOrdersRequest(), metadata=shop.service_key)
+        for order in listed.orders:
+            await reaches(shop, order.id, "COMPLETED")
+    assert shop.charges == len(listed.orders) == 3
+    # Those that waited for the pause to end made no attempt meanwhile.
+    first = "NOT_SENT" if status == 429 else "ABSENT"
+    assert sorted(await outcomes(shop)) == sorted([first, *["PLACED"] * 3])
+
+
+async def test_a_pause_is_shown_to_customers_operators_and_health(shop: Shop) -> None:
+    # Two by one customer: the first meets the pause, the second is made during it.
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    date = {"Retry-After": f"{tomorrow:%a, %d %b %Y %H:%M:%S GMT}"}
+    await shop.fault(method="POST", path="/orders", status=429, headers=date, count=0)
+    buyer = await shop.session("b@example.com")
+    settings = replace(shop.settings, provider=believing(shop, 3600), purchase_wait=0.2)
+    async with (
+        shop.serving(serve, settings) as port,
+        grpc.aio.insecure_channel(f"localhost:{port}") as channel,
+    ):
+        orders = orders_pb2_grpc.OrdersServiceStub(channel)
+        made = [
+            (await orders.CreateOrder(request(shop, idempotency_key=key), metadata=buyer)).order
+            for key in ("first", "second")
+        ]
+        for order in made:
+            await is_explained(shop, order.id, WORDS_HELD)
+        seen = await orders.ListOrders(orders_pb2.ListOrdersRequest(), metadata=buyer)
+        assert {order.status_reason for order in seen.orders} == {WORDS_HELD}
+        stuck = await orders.ListStuckOrders(
+            orders_pb2.ListStuckOrdersRequest(), metadata=shop.service_key
+        )
+        assert {s.order.id for s in stuck.orders} == {order.id for order in made}
+        left = stuck.provider_held_until.ToDatetime(UTC) - datetime.now(UTC)
+        assert timedelta() < left <= timedelta(seconds=3600)
+        operator = Operator(orders, shop.auth.service_role_key, "here")
+        first, *lines = await operator.stuck(900)
+        assert first.startswith("calls of the provider are held until ")
+        assert [line.split()[0] for line in lines] == [s.order.id for s in stuck.orders]
+        health: Any = health_pb2_grpc.HealthStub(channel)  # its types know nothing of aio
+
+        async def shown() -> bool:
+            asked = health_pb2.HealthCheckRequest(service="provider")
+            return bool((await health.Check(asked)).status == NOT_SERVING)
+
+        await until(shown)
+    assert sorted(await outcomes(shop)) == ["NOT_SENT"]
+
+
+async def test_orders_that_waited_for_an_hour_are_taken_up_when_the_service_starts(
+    shop: Shop,
+) -> None:
+    await shop.fault(method="POST", path="/orders", status=429, headers=DAY)
+    buyer = await shop.session("b@example.com")
+    async with shop.open(provider=believing(shop, 3600), purchase_wait=0.2) as orders:
+        made = await orders.CreateOrder(request(shop), metadata=buyer)
+        await is_explained(shop, made.order.id, WORDS_HELD)
+    ahead = await shop.databases.admin.fetchval(
+        "select next_run_at > now() + interval '50 minutes' from orders.esim_orders"
+    )
+    assert ahead
+    async with shop.open(recovery_every=0.2):
+        await reaches(shop, made.order.id, "COMPLETED")
+
+
+async def test_a_cancellation_that_meets_a_pause_goes_on_by_itself(shop: Shop) -> None:
+    shop.sandbox.world.switches.refunds = True
+    buyer = await shop.session("b@example.com")
+    async with shop.open(
+        provider=believing(shop, HOLD), purchase_wait=0.2, recovery_every=0.2
+    ) as orders:
+        made = await orders.CreateOrder(request(shop), metadata=buyer)
+        await reaches(shop, made.order.id, "COMPLETED")
+        # The first DELETE is the validation.
+        await shop.fault(method="DELETE", path="/esims/*", status=429, headers=DAY, skip=1)
+        cancel = orders_pb2.CancelOrderRequest(order_id=made.order.id)
+        await orders.CancelOrder(cancel, metadata=buyer)
+        await reaches(shop, made.order.id, "REFUNDED")
