@@ -70,6 +70,7 @@ async def serve(
         runner = lane_server.runner(
             gateway.lane,
             gateway.app(),
+            settings.http,
             shutdown_timeout=GRACE,
             lingering_time=LINGER,
             auto_decompress=False,  # a few compressed bytes could hold a gigabyte

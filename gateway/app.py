@@ -21,6 +21,7 @@ from gateway.context import Context
 from gateway.event_stream import EventStreams
 from gateway.execution import Execution
 from gateway.explorer_page import Explorer
+from gateway.health import Health
 from gateway.lane import Lane
 from gateway.operation_spans import OperationSpans
 from gateway.peers import Peers
@@ -111,8 +112,7 @@ class Gateway:
                 web.get(PATH, self.graphql, allow_head=False),
                 web.post(PATH, self.graphql),
                 web.options(PATH, self._pages.preflight),
-                web.get("/healthz", self.alive),
-                web.get("/readyz", self.ready),
+                *Health(self._peers, lambda: self.stopping).routes(),
             ]
         )
         if self._explorer is not None:
@@ -143,6 +143,8 @@ class Gateway:
                 if name in refusal.headers:
                     refused.headers[name] = refusal.headers[name]
             return refused
+        except ConnectionError:
+            raise  # the client went away: no answer reaches it, and nothing is wrong here
         except Exception as error:  # noqa: BLE001 - the last edge: nothing else may reach the client
             return web.json_response(
                 {"errors": [errors.masked(error, request[REQUEST_ID])]}, status=500
@@ -168,15 +170,24 @@ class Gateway:
         except Failure as failure:
             return self._refused(request, failure)
         if socket:
-            with self._metrics.connected("websocket"):
-                return await self._sockets.serve(request, request[REQUEST_ID])
-        operation = await requests.read(request, self._settings.max_body)
+            try:
+                with self._metrics.connected("websocket"):
+                    return await self._sockets.serve(request, request[REQUEST_ID])
+            except Failure as failure:
+                return self._refused(request, failure)
+        operation = await requests.read(
+            request, self._settings.max_body, self._settings.http.body_seconds
+        )
         allowed: Collection[OperationType] = ALLOWED[request.method]
         if await self._execution.sends_events(request, operation):
             allowed = (*allowed, OperationType.SUBSCRIPTION)
             results = self._execution.results(operation, session, request[REQUEST_ID], allowed)
-            with self._metrics.connected("sse"):
-                return await self._streams.serve(request, session, results)
+            address = self._limits.client(request)
+            try:
+                with self._metrics.connected("sse"):
+                    return await self._streams.serve(request, session, address, results)
+            except Failure as failure:
+                return self._refused(request, failure)
         return await self._answered(request, operation, session, allowed)
 
     async def _session(self, request: web.Request) -> Session:
@@ -284,18 +295,3 @@ class Gateway:
         """Ends what would never end by itself, and takes no more of it; other requests go on."""
         await self._streams.close()
         await self._sockets.close()
-
-    async def alive(self, _request: web.Request) -> web.Response:
-        """The process runs and takes requests."""
-        if self.stopping:
-            return web.json_response({"status": "stopping"}, status=503)
-        return web.json_response({"status": "ok"})
-
-    async def ready(self, _request: web.Request) -> web.Response:
-        """Whether all services answer; one that is away takes only its own fields along."""
-        services = await self._peers.health()
-        ready = not self.stopping and all(state == "SERVING" for state in services.values())
-        return web.json_response(
-            {"status": "ok" if ready else "unavailable", "services": services},
-            status=200 if ready else 503,
-        )

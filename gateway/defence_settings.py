@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 
 from kit.auth import Role
+from kit.client_address import Networks
 from kit.env import Env
 
 # Everybody's shop window: the provider's whole catalogue, with everything in it, costs 30,010.
@@ -19,8 +20,6 @@ USER_RATE = 20.0
 ADDRESS_RATE = 100.0
 # Seconds. A purchase may take the 30 that a change may, and its order is read after that.
 OPERATION_SECONDS = 35.0
-
-Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
 def _costs() -> Mapping[Role, int]:

@@ -2,20 +2,16 @@
 
 import asyncio
 import json
-import logging
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from datetime import UTC, datetime
 
 from aiohttp import web
 
 from gateway.execution import Result
+from gateway.places import Places
 from gateway.settings import Settings
 from kit.auth import Session
-from kit.log_episodes import Episodes
-
-logger = logging.getLogger(__name__)
-episodes = Episodes(logger)
 
 # Seconds between comments that keep proxies from closing a quiet stream, and that find clients gone.
 KEEP_ALIVE = 15.0
@@ -25,21 +21,41 @@ class EventStreams:
     """Serves streams until they are all ended; one object a process."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self._places = Places(
+            "event streams",
+            "streams",
+            settings.max_sockets,
+            settings.max_sockets_per_address,
+            settings.max_sockets_per_user,
+        )
         self._open: set[asyncio.Task[None]] = set()
         self._closing = False
 
     async def serve(
-        self, request: web.Request, session: Session, results: AsyncGenerator[Result, None]
+        self,
+        request: web.Request,
+        session: Session,
+        address: str | None,
+        results: AsyncGenerator[Result, None],
     ) -> web.StreamResponse:
         """Sends the results until the last, the session's end, or the client's.
 
-        Without the event `complete` the client should ask again, with a new token where need be.
+        Without the event `complete` the client should ask again, with a new token where need be. Raises
+        Failure for one stream too many of the `address`, the user or the process.
         """
-        if self._closing or len(self._open) >= self._settings.max_sockets:
+        if self._closing:
             raise web.HTTPServiceUnavailable(
-                text="No more streams are taken here now; try again", headers={"Retry-After": "1"}
+                text="The gateway is stopping; try again", headers={"Retry-After": "1"}
             )
+        with ExitStack() as held:
+            held.enter_context(self._places.of(address))
+            if session.user_id is not None:
+                held.enter_context(self._places.of_user(str(session.user_id)))
+            return await self._serve(request, session, results)
+
+    async def _serve(
+        self, request: web.Request, session: Session, results: AsyncGenerator[Result, None]
+    ) -> web.StreamResponse:
         response = web.StreamResponse(
             headers={
                 "Content-Type": "text/event-stream; charset=utf-8",
@@ -48,17 +64,17 @@ class EventStreams:
             }
         )
         await response.prepare(request)
-        sending = asyncio.create_task(self._send(request, response, results))
+        sending = asyncio.create_task(self._send(response, results))
         self._open.add(sending)
         try:
             while not sending.done():
                 wait = KEEP_ALIVE if (left := _left(session)) is None else min(KEEP_ALIVE, left)
                 await asyncio.wait({sending}, timeout=wait)
                 if _left(session) == 0:
-                    await self._write(request, response, ": the session has expired\n\n")
+                    await response.write(b": the session has expired\n\n")
                     break
                 if not sending.done():
-                    await self._write(request, response, ":\n\n")
+                    await response.write(b":\n\n")
             if sending.done() and not sending.cancelled():
                 sending.result()
         except ConnectionError:
@@ -77,30 +93,13 @@ class EventStreams:
             sending.cancel()
 
     async def _send(
-        self,
-        request: web.Request,
-        response: web.StreamResponse,
-        results: AsyncGenerator[Result, None],
+        self, response: web.StreamResponse, results: AsyncGenerator[Result, None]
     ) -> None:
         async with aclosing(results):
             async for result in results:
                 event = f"event: next\ndata: {json.dumps(result.body)}\n\n"
-                await self._write(request, response, event)
-        await self._write(request, response, "event: complete\ndata:\n\n")
-
-    async def _write(self, request: web.Request, response: web.StreamResponse, text: str) -> None:
-        try:
-            async with asyncio.timeout(self._settings.socket_send_timeout):
-                await response.write(text.encode())
-        except TimeoutError as error:
-            episodes.met(
-                "clients that read nothing are dropped",
-                "a client that reads nothing is dropped",
-                level=logging.INFO,
-            )
-            if request.transport is not None:
-                request.transport.abort()
-            raise ConnectionResetError from error
+                await response.write(event.encode())
+        await response.write(b"event: complete\ndata:\n\n")
 
 
 def _left(session: Session) -> float | None:

@@ -8,11 +8,13 @@ from aiohttp.typedefs import Handler
 from gateway import answer
 from gateway.framing import Framing
 from gateway.lane import LARGEST, Lane
-from kit import http_edge
-from kit.http_edge import ErrorBody
+from kit import http_connection, http_edge
+from kit.http_connection import ErrorBody
+from kit.http_guard import Guard
+from kit.http_settings import HTTPSettings
 
 
-class Connection(http_edge.Connection):
+class Connection(http_connection.Connection):
     """A connection: a request that comes in one piece, when nothing else is going on, may take the lane.
 
     Two parts of aiohttp's own are leant on: `_waiter`, which is there and not done while it waits for
@@ -21,8 +23,10 @@ class Connection(http_edge.Connection):
 
     __slots__ = ("_framing", "_lane", "_peer", "sent")
 
-    def __init__(self, lane: Lane, body: ErrorBody, manager: web.Server, **options: Any) -> None:
-        super().__init__(body, manager, **options)
+    def __init__(
+        self, lane: Lane, body: ErrorBody, guard: Guard, manager: web.Server, **options: Any
+    ) -> None:
+        super().__init__(body, guard, manager, **options)
         self._lane = lane
         self._framing = Framing()
         self._peer: str | None = None
@@ -46,6 +50,7 @@ class Connection(http_edge.Connection):
             answer = self._lane.answer(data, self._peer)
             if answer is not None:
                 self.transport.writelines(answer)
+                self._heard = True
                 self._next_keepalive_close_time = self._loop.time() + self.keepalive_timeout
                 return
         framing.follow(data)
@@ -57,19 +62,28 @@ class Connection(http_edge.Connection):
 class Server(http_edge.Server):
     """Makes such connections; aiohttp's runner asks for one whenever somebody connects."""
 
-    def __init__(self, lane: Lane, like: web.Server, body: ErrorBody) -> None:
-        super().__init__(like, body)
+    def __init__(self, lane: Lane, like: web.Server, body: ErrorBody, guard: Guard) -> None:
+        super().__init__(like, body, guard)
         self._lane = lane
 
     def __call__(self) -> Connection:
-        return Connection(self._lane, self._body, self, loop=self._loop, **self._kwargs)
+        return Connection(
+            self._lane, self._body, self._guard, self, loop=self._loop, **self._kwargs
+        )
 
 
 class Runner(http_edge.Runner):
     """Runs an application that teaches the lane what it answers."""
 
-    def __init__(self, lane: Lane, app: web.Application, body: ErrorBody, **options: Any) -> None:
-        super().__init__(app, body, **options)
+    def __init__(
+        self,
+        lane: Lane,
+        app: web.Application,
+        body: ErrorBody,
+        settings: HTTPSettings | None,
+        **options: Any,
+    ) -> None:
+        super().__init__(app, body, settings, **options)
         self._lane = lane
         # The last of these: nothing changes the headers of an answer after it.
         app.on_response_prepare.append(self._learn)
@@ -77,7 +91,7 @@ class Runner(http_edge.Runner):
             app.middlewares.append(self._later)
 
     def _serving(self, made: web.Server) -> web.Server:
-        return Server(self._lane, made, self._body)
+        return Server(self._lane, made, self._body, self.guard)
 
     @web.middleware
     async def _later(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -94,8 +108,13 @@ class Runner(http_edge.Runner):
             self._lane.learn(connection.sent, request, response)
 
 
-def runner(lane: Lane | None, app: web.Application, **options: Any) -> web.AppRunner:
+def runner(
+    lane: Lane | None,
+    app: web.Application,
+    settings: HTTPSettings | None = None,
+    **options: Any,
+) -> http_edge.Runner:
     """aiohttp's runner of an application, beside the lane if there is one; options are aiohttp's."""
     if lane is None:
-        return http_edge.Runner(app, answer.error_body, **options)
-    return Runner(lane, app, answer.error_body, **options)
+        return http_edge.Runner(app, answer.error_body, settings, **options)
+    return Runner(lane, app, answer.error_body, settings, **options)

@@ -9,8 +9,8 @@ from aiohttp import web
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from gateway import client_address
 from gateway.defence_settings import DefenceSettings
+from kit import client_address
 from kit.auth import Session
 from kit.clock import Clock
 from kit.errors import Failure, Kind
@@ -124,6 +124,12 @@ class RateLimits:
         if not self._settings.address_rate:
             return True
         return self._memory.take([self._bucket_of(peer, forwarded)]) == 0
+
+    def client(self, request: web.Request) -> str | None:
+        """Return the address that a request counts for; None for a proxy's that stands for many."""
+        forwarded = tuple(request.headers.getall("X-Forwarded-For", ()))
+        trusted = self._settings.trusted_proxies
+        return client_address.counted(request.remote, forwarded, trusted)
 
     async def close(self) -> None:
         if self._redis is not None:

@@ -14,8 +14,6 @@ HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 # Longer whole numbers are valid JSON, but Python converts none of them.
 MANY_DIGITS = re.compile(rb"[0-9]{4301}")
 
-# Seconds. A body within the limit takes one on a poor line; who takes longer only holds a connection.
-BODY_TIMEOUT = 10.0
 # Apps send the same bodies over and over: those that came last are read once. 50 MB at the very worst,
 # if every one of them were made to grow by it; usually a hundredth.
 REMEMBERED = 500
@@ -37,10 +35,11 @@ class Operation:
     document_id: str | None = None
 
 
-async def read(request: web.Request, max_body: int) -> Operation:
+async def read(request: web.Request, max_body: int, body_seconds: float) -> Operation:
     """From a POST's JSON or a GET's parameters; raises web.HTTPException with words for the client.
 
-    `max_body`, in bytes, is what the application was made with.
+    `max_body`, in bytes, is what the application was made with; the body has to arrive within
+    `body_seconds`.
     """
     if request.method == "GET":
         return operation(_parameters(request))
@@ -56,10 +55,12 @@ async def read(request: web.Request, max_body: int) -> Operation:
         if request.content.is_eof():
             body = await request.read()  # it is all here, as most are: no clock is needed
         else:
-            async with asyncio.timeout(BODY_TIMEOUT):
+            async with asyncio.timeout(body_seconds):
                 body = await request.read()
     except TimeoutError as error:
-        raise web.HTTPRequestTimeout(text="The body did not arrive in time") from error
+        raise web.HTTPRequestTimeout(
+            text="The body did not arrive in time; send it at once"
+        ) from error
     except ConnectionError as error:  # the client went away; nobody hears this
         raise web.HTTPBadRequest(text="The body broke off") from error
     except web.HTTPRequestEntityTooLarge as error:

@@ -9,6 +9,7 @@ from gateway.defence_settings import DefenceSettings
 from gateway.trusted import TrustedDocuments
 from kit import redis_settings
 from kit.env import Env
+from kit.http_settings import HTTPSettings
 from kit.process import is_development
 from kit.service_settings import SessionSettings
 from kit.tls import PLAIN, TLS
@@ -20,10 +21,15 @@ MOST_PROCESSES = 64
 # Each takes some 20 KiB (measured) before anything is followed on it, and the events of so many keep
 # a process busy.
 MAX_SOCKETS = 5_000
+# An office or a mobile carrier shares an address, and many of its people follow nothing.
+MAX_SOCKETS_PER_ADDRESS = 100
+# Open tabs and devices.
+MAX_SOCKETS_PER_USER = 20
+# Messages and control frames a second, of one connection. Clients ping every ten seconds or so, and begin
+# some dozens of operations when a page opens.
+SOCKET_MESSAGE_RATE = 10.0
 # Seconds. Clients send connection_init at once; a poor line takes some.
 SOCKET_INIT_TIMEOUT = 10.0
-# Seconds. A phone that changes networks reads again within a few, and else has another connection.
-SOCKET_SEND_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +54,11 @@ class Settings:
     defence: DefenceSettings = field(default_factory=DefenceSettings)
     trust_traceparent: bool = False
     max_sockets: int = MAX_SOCKETS
+    max_sockets_per_address: int = MAX_SOCKETS_PER_ADDRESS
+    max_sockets_per_user: int = MAX_SOCKETS_PER_USER
+    socket_message_rate: float = SOCKET_MESSAGE_RATE
     socket_init_timeout: float = SOCKET_INIT_TIMEOUT
-    socket_send_timeout: float = SOCKET_SEND_TIMEOUT
+    http: HTTPSettings = field(default_factory=HTTPSettings)
     tls: TLS = PLAIN
     response_cache_seconds: float = 0.0
     explorer: bool = False
@@ -60,6 +69,7 @@ class Settings:
     @classmethod
     def read(cls, env: Env) -> "Settings":
         development = is_development(env)
+        defence = DefenceSettings.read(env, development=development)
         return cls(
             host=env.text("GATEWAY_HOST", "The address to listen on.", "127.0.0.1"),
             port=env.port("GATEWAY_PORT", "The HTTP port; 0 lets the system choose.", 4000),
@@ -103,7 +113,8 @@ class Settings:
             ),
             trusted_documents=_trusted_documents(env),
             redis_url=redis_settings.read(env),
-            defence=DefenceSettings.read(env, development=development),
+            defence=defence,
+            http=HTTPSettings.read(env, defence.trusted_proxies),
             trust_traceparent=env.flag(
                 "GATEWAY_TRUST_TRACEPARENT",
                 "Takes a client's traceparent header as the parent of its request's trace, for gateways"
@@ -126,19 +137,38 @@ class Settings:
                     high=100_000,
                 )
             ),
+            max_sockets_per_address=int(
+                env.number(
+                    "GATEWAY_MAX_SOCKETS_PER_ADDRESS",
+                    "How many WebSockets, and as many event streams, of one network address.",
+                    MAX_SOCKETS_PER_ADDRESS,
+                    low=1,
+                    high=100_000,
+                )
+            ),
+            max_sockets_per_user=int(
+                env.number(
+                    "GATEWAY_MAX_SOCKETS_PER_USER",
+                    "How many WebSockets, and as many event streams, of one signed-in user.",
+                    MAX_SOCKETS_PER_USER,
+                    low=1,
+                    high=100_000,
+                )
+            ),
+            socket_message_rate=env.number(
+                "GATEWAY_SOCKET_MESSAGE_RATE",
+                "Messages and control frames a second that a client may send on one WebSocket on average,"
+                " ten seconds' worth at once; 0 sets no limit.",
+                SOCKET_MESSAGE_RATE,
+                low=0,
+                high=1_000_000,
+            ),
             socket_init_timeout=env.number(
                 "GATEWAY_SOCKET_INIT_SECONDS",
                 "How long a WebSocket may be open before connection_init has come.",
                 SOCKET_INIT_TIMEOUT,
                 low=1,
                 high=60,
-            ),
-            socket_send_timeout=env.number(
-                "GATEWAY_SOCKET_SEND_SECONDS",
-                "How long a client may read nothing before its WebSocket or event stream is dropped.",
-                SOCKET_SEND_TIMEOUT,
-                low=1,
-                high=300,
             ),
             explorer=env.flag(
                 "GATEWAY_EXPLORER",

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,17 +12,19 @@ from aiohttp import WSMessage, WSMsgType, web
 from gateway import errors
 from gateway import request as requests
 from gateway.execution import Execution
-from gateway.rate_limits import RateLimits
+from gateway.places import Places
+from gateway.rate_limits import Bucket, Memory, RateLimits
 from kit.auth import Session
+from kit.clock import Clock
 from kit.errors import Failure, Kind
-from kit.log_episodes import Episodes
+from kit.http_refusals import refused
 
 logger = logging.getLogger(__name__)
-episodes = Episodes(logger)
 
 PROTOCOL = "graphql-transport-ws"
 # Why a connection is closed, as the protocol numbers it.
 GOING_AWAY = 1001
+TOO_OFTEN = 1008
 TOO_BIG = 1009
 FAULT = 1011
 TRY_LATER = 1013
@@ -57,20 +59,24 @@ class Connection:
         request: web.Request,
         execution: Execution,
         limits: RateLimits,
+        places: Places,
         request_id: str,
         *,
         max_message: int,
+        message_rate: float,
         init_timeout: float,
-        send_timeout: float,
     ) -> None:
+        """`message_rate` is of messages and control frames a second; 0 sets no limit."""
         self._socket = socket
         self._request = request
         self._execution = execution
         self._limits = limits
+        self._places = places
+        self._messages = Memory(Clock())
+        self._message_rate = message_rate
         self._request_id = request_id
         self._max_message = max_message
         self._init_timeout = init_timeout
-        self._send_timeout = send_timeout
         self._session: Session | None = None
         self._init_received = False
         self._operations: dict[str, asyncio.Task[None]] = {}
@@ -78,33 +84,39 @@ class Connection:
     async def run(self) -> None:
         """Until either side closes it, or the session expires."""
         limit = asyncio.timeout(self._init_timeout)
-        try:
-            async with limit:
-                async for message in self._socket:
-                    await self._take(message, limit)
-        except TimeoutError:
-            if self._session is None:
-                await self.close(INIT_TIMEOUT, "Connection initialisation timeout")
-            else:
-                await self.close(FORBIDDEN, "The session has expired; connect with a new token")
-        except _Refused as refused:
-            await self.close(refused.code, refused.reason)
-        except Exception:
-            logger.exception("request %s: a connection failed", self._request_id)
-            await self.close(FAULT, "Something went wrong here")
-        finally:
-            await self._end_operations()
+        with ExitStack() as self._held:
+            try:
+                async with limit:
+                    async for message in self._socket:
+                        await self._take(message, limit)
+                        await asyncio.sleep(0)  # many that came together must not hold up others
+            except TimeoutError:
+                if self._session is None:
+                    await self.close(INIT_TIMEOUT, "Connection initialisation timeout")
+                else:
+                    await self.close(FORBIDDEN, "The session has expired; connect with a new token")
+            except _Refused as refusal:
+                await self.close(refusal.code, refusal.reason)
+            except ConnectionError:
+                pass  # the client went away while it was sent something
+            except Exception:
+                logger.exception("request %s: a connection failed", self._request_id)
+                await self.close(FAULT, "Something went wrong here; connect again")
+            finally:
+                await self._end_operations()
 
     async def close(self, code: int, reason: str) -> None:
-        """Closes it from this side, and breaks it off when the peer doesn't even read that."""
+        """Closes it from this side; a peer that reads nothing is dropped by the server."""
         await self._end_operations()
-        try:
-            async with asyncio.timeout(self._send_timeout):
-                await self._socket.close(code=code, message=reason.encode()[:LONGEST_REASON])
-        except TimeoutError:
-            self._break_off()
+        await self._socket.close(code=code, message=reason.encode()[:LONGEST_REASON])
 
     async def _take(self, received: WSMessage, limit: asyncio.Timeout) -> None:
+        self._count()
+        if received.type is WSMsgType.PING:
+            await self._socket.pong(received.data)
+            return
+        if received.type is WSMsgType.PONG:
+            return
         if received.type is not WSMsgType.TEXT:
             raise _Refused(INVALID, "Send text messages")
         sent = received.data.encode()
@@ -130,6 +142,15 @@ class Connection:
             case _:
                 raise _Refused(INVALID, "Not a message of graphql-transport-ws")
 
+    def _count(self) -> None:
+        """Count a message or a control frame, whatever it is; refuse the connection of too many."""
+        if not self._message_rate:
+            return
+        if self._messages.take([Bucket("messages", self._message_rate)]) > 0:
+            refused("socket_messages")
+            words = f"More than {self._message_rate:g} messages a second; connect again, send fewer"
+            raise _Refused(TOO_OFTEN, words)
+
     async def _begin(self, payload: Any, limit: asyncio.Timeout) -> None:
         if self._init_received:
             raise _Refused(SECOND_INIT, "Too many initialisation requests")
@@ -143,6 +164,10 @@ class Connection:
             raise _Refused(
                 FORBIDDEN, 'Forbidden: send {"Authorization": "Bearer <access token>"} as payload'
             )
+        try:
+            self._held.enter_context(self._places.of_user(str(session.user_id)))
+        except Failure as failure:
+            raise _Refused(TRY_LATER, failure.message) from failure
         self._session = session
         left = (session.expires_at - datetime.now(UTC)).total_seconds()
         limit.reschedule(asyncio.get_running_loop().time() + left)
@@ -204,23 +229,8 @@ class Connection:
 
     async def _send(self, message: dict[str, Any]) -> None:
         """Waits while the peer reads slowly, so that no more than one message waits for it."""
-        try:
-            async with asyncio.timeout(self._send_timeout):
-                await self._socket.send_str(json.dumps(message))
-        except TimeoutError:
-            episodes.met(
-                "peers that read nothing are dropped",
-                "request %s: a peer that reads nothing is dropped",
-                self._request_id,
-                level=logging.INFO,
-            )
-            self._break_off()
-        except ConnectionError:
-            pass  # it went away, which the loop that reads hears too
-
-    def _break_off(self) -> None:
-        if self._request.transport is not None:
-            self._request.transport.abort()
+        with suppress(ConnectionError):  # it went away, which the loop that reads notices too
+            await self._socket.send_str(json.dumps(message))
 
     async def _end_operations(self) -> None:
         ending, self._operations = [*self._operations.values()], {}

@@ -7,10 +7,11 @@ from aiohttp import web
 
 from gateway.cors import Pages
 from gateway.execution import Execution
+from gateway.places import Places
 from gateway.rate_limits import RateLimits
 from gateway.settings import Settings
 from gateway.socket_protocol import GOING_AWAY, PROTOCOL, Connection
-from kit.http_edge import MAX_HEADER
+from kit.http_connection import MAX_HEADER
 
 logger = logging.getLogger(__name__)
 
@@ -35,15 +36,24 @@ class Sockets:
         self._pages = pages
         self._execution = execution
         self._limits = limits
+        self._places = Places(
+            "WebSockets",
+            "sockets",
+            settings.max_sockets,
+            settings.max_sockets_per_address,
+            settings.max_sockets_per_user,
+        )
         self._open: set[Connection] = set()
         self._closing = False
 
     async def serve(self, request: web.Request, request_id: str) -> web.WebSocketResponse:
-        """One connection, from the upgrade to its end; raises web.HTTPException before that."""
-        if self._closing or len(self._open) >= self._settings.max_sockets:
+        """One connection, from the upgrade to its end; raises web.HTTPException before that.
+
+        Raises Failure for one too many.
+        """
+        if self._closing:
             raise web.HTTPServiceUnavailable(
-                text="No more connections are taken here now; try again",
-                headers={"Retry-After": "1"},
+                text="The gateway is stopping; connect again", headers={"Retry-After": "1"}
             )
         # Browsers open sockets to other origins without a preflight.
         if not self._pages.allowed(request):
@@ -51,12 +61,17 @@ class Sockets:
                 text="Pages of this origin may not connect: the operator can allow it in"
                 " GATEWAY_CORS_ORIGINS"
             )
+        with self._places.of(self._limits.client(request)):
+            return await self._serve(request, request_id)
+
+    async def _serve(self, request: web.Request, request_id: str) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(
             protocols=(PROTOCOL,),
             heartbeat=HEARTBEAT,
             timeout=CLOSE_TIMEOUT,
             max_msg_size=max(self._settings.max_body, MOST_INIT),
             compress=False,  # a few hundred bytes each, against a compressor's memory for every peer
+            autoping=False,  # pings count against a rate
         )
         if not socket.can_prepare(request).ok:
             raise web.HTTPBadRequest(text="This is no WebSocket handshake")
@@ -71,10 +86,11 @@ class Sockets:
             request,
             self._execution,
             self._limits,
+            self._places,
             request_id,
             max_message=self._settings.max_body,
+            message_rate=self._settings.socket_message_rate,
             init_timeout=self._settings.socket_init_timeout,
-            send_timeout=self._settings.socket_send_timeout,
         )
         self._open.add(connection)
         try:

@@ -23,6 +23,7 @@ pytest_plugins = [
     "tests.fixtures.containers",
     "tests.fixtures.collector",
     "tests.fixtures.door",
+    "tests.fixtures.http_served",
     "tests.fixtures.tracing",
     "tests.fixtures.two_customers",
     "tests.fixtures.two_doors",

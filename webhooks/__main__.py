@@ -89,7 +89,11 @@ async def serve(
         callbacks = Callbacks(settings, database, metrics, lambda owner: lanes[owner].wake())
         # The bytes as they came: they are what is signed, and a few could hold a gigabyte.
         runner = http_edge.Runner(
-            callbacks.app(), refusal_body, shutdown_timeout=GRACE, auto_decompress=False
+            callbacks.app(),
+            refusal_body,
+            settings.http,
+            shutdown_timeout=GRACE,
+            auto_decompress=False,
         )
         await runner.setup()
         parts.push_async_callback(runner.cleanup)

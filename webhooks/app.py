@@ -12,6 +12,7 @@ from kit import http_metrics, http_tracing, request_id, tracing
 from kit.db import Database
 from kit.errors import Failure
 from kit.log_episodes import Episodes
+from kit.shared_probe import SharedProbe
 from webhooks import addresses, content, inbox, signature
 from webhooks.events import UNKNOWN, Owner
 from webhooks.intake import Intake
@@ -31,8 +32,6 @@ KEPT_HEADERS = (
     *("content-type", "content-encoding", "user-agent"),
     *("x-signature-sha256", "x-request-id"),
 )
-# Seconds. A callback has less than a thousand bytes; who takes longer only holds a connection.
-BODY_TIMEOUT = 10.0
 
 
 def refusal_body(message: str, code: str) -> dict[str, Any]:
@@ -51,7 +50,7 @@ class Callbacks:
         stored: Callable[[Owner], None],
     ) -> None:
         self._settings = settings
-        self._database = database
+        self._ready = SharedProbe(database.ready)
         self._intake = Intake(database, settings.dedupe_seconds)
         self._metrics = metrics
         self._stored = stored
@@ -99,10 +98,12 @@ class Callbacks:
             )
             return self._refusal(403, "address", "Callbacks are not taken from this address")
         try:
-            async with asyncio.timeout(BODY_TIMEOUT):
+            async with asyncio.timeout(self._settings.http.body_seconds):
                 received = await request.read()
         except TimeoutError:
-            return self._refusal(408, "too slow", "The callback did not arrive in time")
+            return self._refusal(
+                408, "too slow", "The callback did not arrive in time; send it again"
+            )
         except web.HTTPRequestEntityTooLarge:
             most = self._settings.max_body
             return self._refusal(413, "too large", f"A callback has at most {most} bytes")
@@ -175,6 +176,6 @@ class Callbacks:
         """Whether a callback could be stored now."""
         if self.stopping:
             return web.json_response({"status": "stopping"}, status=503)
-        if await self._database.ready():
+        if await self._ready.result():
             return web.json_response({"status": "ok"})
         return web.json_response({"status": "unavailable", "database": "away"}, status=503)

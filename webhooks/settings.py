@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from kit.env import Env
+from kit.http_settings import HTTPSettings
 from kit.service_settings import SessionSettings, read_pooled
 from kit.tls import PLAIN, TLS
 from webhooks import addresses
@@ -33,6 +34,7 @@ class Settings:
     tls: TLS = PLAIN
     pooled: bool = False
     drain_seconds: float = 0.0
+    http: HTTPSettings = field(default_factory=HTTPSettings)
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
@@ -43,6 +45,11 @@ class Settings:
             secret=True,
         )
         api_key = env.optional("ESIM_GO_API_KEY", "The provider's API key.", secret=True)
+        proxies = _networks(
+            env,
+            "WEBHOOKS_TRUSTED_PROXIES",
+            "Proxies whose X-Forwarded-For is believed, in the same form; without it none is.",
+        )
         return cls(
             host=env.text("WEBHOOKS_HOST", "The address to listen on.", "127.0.0.1"),
             port=env.port("WEBHOOKS_PORT", "The HTTP port; 0 lets the system choose.", 4001),
@@ -80,11 +87,8 @@ class Settings:
                 "Takes callbacks from these addresses alone, as 192.0.2.7 or 192.0.2.0/24, separated"
                 " by commas; without it from everywhere.",
             ),
-            trusted_proxies=_networks(
-                env,
-                "WEBHOOKS_TRUSTED_PROXIES",
-                "Proxies whose X-Forwarded-For is believed, in the same form; without it none is.",
-            ),
+            trusted_proxies=proxies,
+            http=HTTPSettings.read(env, proxies),
             esims_address=env.text(
                 "ESIMS_ADDRESS", "Where the esims service is.", "localhost:50053"
             ),

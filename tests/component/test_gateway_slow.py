@@ -1,23 +1,23 @@
 """Clients that read slowly or not at all: what waits for them is bounded, and the latest wins."""
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from gateway.__main__ import serve
 from gateway.follow import follow
 from kit.errors import Failure, Kind
+from kit.http_settings import HTTPSettings
 from protos.esims.v1 import esims_pb2
 from tests.fixtures.changes import Changes
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.gateway_customer import esim
 from tests.fixtures.neighbours import Serving
 from tests.fixtures.patience import PATIENCE
+from tests.fixtures.sockets import begin, frame
 
 
 def numbers(message: dict[str, int]) -> Iterable[tuple[str, int]]:
@@ -59,25 +59,6 @@ async def test_what_cannot_be_had_is_not_asked_for_again() -> None:
     assert calls == 1
 
 
-async def begin(client: Client, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A WebSocket by hand, so that nothing reads it."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1_024)
-    writer.write(
-        b"GET /graphql HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"
-        b"Sec-WebSocket-Protocol: graphql-transport-ws\r\n"
-        + f"Authorization: Bearer {client.token}\r\n\r\n".encode()
-    )
-    await reader.readuntil(b"\r\n\r\n")
-    return reader, writer
-
-
-def frame(message: dict[str, Any]) -> bytes:
-    """A text frame as clients send it, with a mask of zeros."""
-    text = json.dumps(message).encode()
-    return b"\x81\xfe" + len(text).to_bytes(2, "big") + bytes(4) + text
-
-
 async def test_a_peer_that_never_reads_is_dropped_and_holds_nothing_up(
     gateway: Gateway, ann: Client, serving: Serving
 ) -> None:
@@ -91,7 +72,7 @@ async def test_a_peer_that_never_reads_is_dropped_and_holds_nothing_up(
 
     changes = Changes(told(0))
     gateway.esims.answers["WatchESIMs"] = changes
-    settings = replace(gateway.settings, socket_send_timeout=1)
+    settings = replace(gateway.settings, http=HTTPSettings(send_seconds=1))
     async with serving(serve, settings) as port:
         _, writer = await begin(ann, port)
         query = "subscription { myESIMsUpdated { id customerRef } }"

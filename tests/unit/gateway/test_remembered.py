@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
-from gateway import answer, client_address, documents, known_costs
+from gateway import answer, documents, known_costs
 from gateway.completion import resolving
 from gateway.completion.executor import OPERATIONS
 from gateway.prepared import preparation
 from gateway.public_fields import PublicFields
 from gateway.remembered import LONGEST, characters, remembered
 from gateway.schema import Schema, build
+from kit import client_address
 from tests.fixtures.played_services import context
 
 SHORT = "query($t: String) { dataPlans(filter: {text: $t}) { id } }"

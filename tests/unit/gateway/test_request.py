@@ -22,7 +22,7 @@ async def read(body: bytes) -> requests.Operation:
     sent = make_mocked_request(
         "POST", "/graphql", headers={"Content-Type": "application/json"}, payload=content
     )
-    return await requests.read(sent, MAX_BODY)
+    return await requests.read(sent, MAX_BODY, 10)
 
 
 async def asked(**fields: Any) -> requests.Operation:

@@ -1,9 +1,10 @@
-"""Whose request it is, as far as the network tells: the address that rates are counted by."""
+"""The network address of a client, behind proxies too: limits are counted by it."""
 
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TypeAlias
 
-from gateway.defence_settings import Networks
+Networks: TypeAlias = tuple[IPv4Network | IPv6Network, ...]
 
 # What a provider gives to one customer, who may take any address in it.
 ONE_CUSTOMER = 64
@@ -15,11 +16,34 @@ LONGEST = 1_024
 def of(peer: str | None, forwarded: tuple[str, ...], trusted: Networks) -> str:
     """The address, an IPv6 one as its /64.
 
-    `forwarded` are the X-Forwarded-For headers. Each proxy writes whom it heard at the end, so they
-    are believed from there on, for as long as a trusted proxy says so.
+    `forwarded` are the X-Forwarded-For headers. Each proxy appends the address of its client, so they
+    are believed from the end, for as long as a trusted proxy wrote them.
     """
     find = _find if sum(map(len, forwarded)) > LONGEST else _known
     return find(peer, forwarded, trusted)
+
+
+def counted(peer: str | None, forwarded: tuple[str, ...], trusted: Networks) -> str | None:
+    """Return the address as `of` does, or None if it is a proxy's that stands for many clients.
+
+    That is a loopback or private address which forwards for others, while no proxy is configured. To
+    count all of its clients as one would let any of them shut out the others.
+    """
+    if forwarded and not trusted and _is_local(peer):
+        return None
+    return of(peer, forwarded, trusted)
+
+
+def trusts(peer: str | None, trusted: Networks) -> bool:
+    """True if connections from this address are a trusted proxy's."""
+    address = _address(peer or "") if trusted else None
+    return address is not None and any(address in network for network in trusted)
+
+
+@lru_cache(maxsize=256)
+def _is_local(peer: str | None) -> bool:
+    address = _address(peer or "")
+    return address is None or not address.is_global
 
 
 def _find(peer: str | None, forwarded: tuple[str, ...], trusted: Networks) -> str:

@@ -1,0 +1,31 @@
+"""What HTTP servers refuse to clients that exceed a bound: counted, and logged once for each episode."""
+
+import logging
+from functools import cache
+
+from opentelemetry import metrics
+
+from kit.log_episodes import Episodes
+
+logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
+
+
+def refused(bound: str) -> None:
+    """Count a refusal; `bound` is a constant of the code, listed in docs/security.md."""
+    _counter().add(1, {"bound": bound})
+    episodes.met(
+        f"clients are refused by the bound {bound}",
+        "a client was refused by the bound %s; docs/security.md names its setting",
+        bound,
+        level=logging.INFO,
+    )
+
+
+@cache
+def _counter() -> metrics.Counter:
+    return metrics.get_meter("esimgo.http").create_counter(
+        "esimgo.http.refused",
+        "{refusal}",
+        "Connections, requests and messages of clients that were refused, by the bound",
+    )

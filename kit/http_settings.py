@@ -1,0 +1,103 @@
+"""How much of an HTTP server its clients may occupy: connections, time, and bytes that wait for them."""
+
+from dataclasses import dataclass
+
+from kit.client_address import Networks
+from kit.env import Env
+
+MAX_CONNECTIONS = 8_000
+# A browser opens six. An office or a mobile carrier shares an address.
+MAX_CONNECTIONS_PER_ADDRESS = 200
+# Seconds. A poor line takes one or two for a head or a body.
+HEADER_SECONDS = 10.0
+BODY_SECONDS = 10.0
+# Seconds. Longer than the 60 for which most proxies keep a connection, so that they close it first.
+IDLE_SECONDS = 75.0
+# Seconds in which a client has to read STEP more bytes. A phone that changes networks reads again within
+# a few.
+SEND_SECONDS = 10.0
+# Bytes that the client of an answer must read in `send_seconds`, or all that is left of it.
+STEP = 64 * 1024
+# Bytes of all answers that wait for their clients: ten of the largest that may be.
+MAX_UNSENT = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class HTTPSettings:
+    """The bounds of one process. Connections of `trusted_proxies` are counted by their clients."""
+
+    max_connections: int = MAX_CONNECTIONS
+    max_connections_per_address: int = MAX_CONNECTIONS_PER_ADDRESS
+    header_seconds: float = HEADER_SECONDS
+    body_seconds: float = BODY_SECONDS
+    idle_seconds: float = IDLE_SECONDS
+    send_seconds: float = SEND_SECONDS
+    max_unsent: int = MAX_UNSENT
+    trusted_proxies: Networks = ()
+
+    @classmethod
+    def read(cls, env: Env, trusted_proxies: Networks) -> "HTTPSettings":
+        return cls(
+            max_connections=int(
+                env.number(
+                    "HTTP_MAX_CONNECTIONS",
+                    "How many connections of clients a process holds at most; fewer where the system"
+                    " allows it fewer open files.",
+                    MAX_CONNECTIONS,
+                    low=10,
+                    high=1_000_000,
+                )
+            ),
+            max_connections_per_address=int(
+                env.number(
+                    "HTTP_MAX_CONNECTIONS_PER_ADDRESS",
+                    "How many connections one network address holds in a process at most; of a client"
+                    " behind a trusted proxy, how many requests at a time.",
+                    MAX_CONNECTIONS_PER_ADDRESS,
+                    low=1,
+                    high=1_000_000,
+                )
+            ),
+            header_seconds=_seconds(
+                env,
+                "HTTP_HEADER_SECONDS",
+                "How long a client may take to send the head of a request, the first one from the"
+                " moment it connects.",
+                HEADER_SECONDS,
+            ),
+            body_seconds=_seconds(
+                env,
+                "HTTP_BODY_SECONDS",
+                "How long a client may take to send the body of a request.",
+                BODY_SECONDS,
+            ),
+            idle_seconds=_seconds(
+                env,
+                "HTTP_IDLE_SECONDS",
+                "How long a connection stays open between two requests; choose more than your proxy's"
+                " own time, so that the proxy closes it first.",
+                IDLE_SECONDS,
+            ),
+            send_seconds=_seconds(
+                env,
+                "HTTP_SEND_SECONDS",
+                "How long a client may take to read 64 KiB of an answer or of a stream, or all that is"
+                " left of it, before its connection is dropped.",
+                SEND_SECONDS,
+            ),
+            max_unsent=int(
+                env.number(
+                    "HTTP_MAX_UNSENT",
+                    "Bytes of answers that may wait in a process for clients that read slowly; beyond it,"
+                    " the address for which most bytes wait loses a connection.",
+                    MAX_UNSENT,
+                    low=1_048_576,
+                    high=1_099_511_627_776,
+                )
+            ),
+            trusted_proxies=trusted_proxies,
+        )
+
+
+def _seconds(env: Env, name: str, help_text: str, usual: float) -> float:
+    return env.number(name, help_text, usual, low=0.1, high=86_400)
