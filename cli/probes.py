@@ -1,10 +1,6 @@
 """Questions whether a process answers: gRPC health, and an HTTP path that says 200."""
 
-from typing import Any
-
 import aiohttp
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from kit import rpc_client
 from kit.tls import PLAIN, TLS
@@ -26,9 +22,4 @@ async def rpc(address: str, tls: TLS = PLAIN, part: str = "") -> bool:
     """Whether a gRPC server says SERVING, of itself or of a part such as its database."""
     # A channel for each question: a kept one would back off between its attempts to connect.
     async with rpc_client.channel(address, tls) as channel:
-        stub: Any = health_pb2_grpc.HealthStub(channel)  # its published types lack the calls
-        try:
-            answer = await stub.Check(health_pb2.HealthCheckRequest(service=part), timeout=TIMEOUT)
-        except grpc.aio.AioRpcError:
-            return False
-    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+        return await rpc_client.health(channel, TIMEOUT) == "SERVING"

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.together import Together
+from kit import rpc_client
 from protos.catalogue.v1.catalogue_pb2_grpc import CatalogueServiceStub
 from protos.esims.v1.esims_pb2_grpc import ESIMsServiceStub
 from protos.orders.v1.orders_pb2_grpc import OrdersServiceStub
@@ -35,19 +35,12 @@ class Peers:
 
     async def health(self) -> Mapping[str, str]:
         """SERVING, NOT_SERVING or UNREACHABLE for each service by its name."""
-        states = await asyncio.gather(*map(_health, self._channels.values()))
+        states = await asyncio.gather(
+            *(rpc_client.health(one, HEALTH_TIMEOUT) for one in self._channels.values())
+        )
         return dict(zip(self._channels, states, strict=True))
 
     async def close(self) -> None:
         """Ends the channels; calls that still run are cancelled."""
         for channel in self._channels.values():
             await channel.close()
-
-
-async def _health(channel: grpc.aio.Channel) -> str:
-    stub: Any = health_pb2_grpc.HealthStub(channel)  # its hints lack the methods
-    try:
-        answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=HEALTH_TIMEOUT)
-    except grpc.aio.AioRpcError:
-        return "UNREACHABLE"
-    return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)

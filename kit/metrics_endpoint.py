@@ -9,7 +9,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from kit import background, http_edge
+from kit import background, http_edge, readiness
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def served(
 async def shown(
     text: Callable[[], Awaitable[bytes]], host: str, port: int, *, retry: float = RETRY_EVERY
 ) -> AsyncIterator[None]:
-    """Serves /metrics, with what `text` gives whenever it is asked for, and /healthz within the block.
+    """Serves /metrics, with what `text` gives whenever it is asked for, /healthz and /readyz.
 
     A taken port is told, and tried again every `retry` seconds: whoever looks on waits, nobody else.
     """
@@ -43,8 +43,17 @@ async def shown(
     async def alive(_request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
+    async def ready(_request: web.Request) -> web.Response:
+        state = readiness.ready()
+        if state is None:
+            return web.json_response({"status": "no gRPC server runs here"}, status=404)
+        text = "ready" if state else "not ready"
+        return web.json_response({"status": text}, status=200 if state else 503)
+
     app = web.Application()
-    app.add_routes([web.get("/metrics", answer), web.get("/healthz", alive)])
+    app.add_routes(
+        [web.get("/metrics", answer), web.get("/healthz", alive), web.get("/readyz", ready)]
+    )
     runner = http_edge.Runner(app, http_edge.plain_body, access_log=None)
     await runner.setup()
     listening = background.start(_listen(runner, host, port, retry), "listen for metrics")

@@ -7,40 +7,58 @@ from dataclasses import dataclass, field
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from kit import tokens
+from kit import readiness, rpc_health
 from kit.auth import Verifier
 from kit.operator_log import Acts
 from kit.rpc_guard import Access, Guard
+from kit.rpc_health import Health
+from kit.rpc_limits import DEFAULTS, METADATA_SIZE, OFF, Limits
 from kit.tls import PLAIN, TLS
 
 logger = logging.getLogger(__name__)
+# What gRPC's library logs, with a traceback, for each call whose caller leaves in the middle of its answer.
+CALLER_LEFT = "ExecuteBatchError raised in core by servicer method"
+logging.getLogger("grpc._cython.cygrpc").addFilter(
+    lambda record: not str(record.msg).startswith(CALLER_LEFT)
+)
 
-# Bytes. The largest answer is the whole catalogue, some 6 MB; a request is never near it.
+# Bytes. The largest answer is the whole catalogue, some 6 MB; what a server takes on is in its Limits.
 MAX_ANSWER = 64 * 2**20
 MAX_REQUEST = 4 * 2**20
-# Bytes of a call's metadata. By default gRPC refuses some calls above 8 kB at random, and all above 16 kB.
-METADATA_SIZE = 2 * tokens.MAX_TOKEN_BYTES
-METADATA_OPTIONS = (
-    ("grpc.max_metadata_size", METADATA_SIZE),
-    ("grpc.absolute_max_metadata_size", 2 * METADATA_SIZE),
-)
 # Seconds. Callers behind a headless service find new replicas when connections end.
 CONNECTION_AGE = 300.0
-SERVER_OPTIONS = (
-    *METADATA_OPTIONS,
-    ("grpc.max_send_message_length", MAX_ANSWER),
-    ("grpc.max_receive_message_length", MAX_REQUEST),
-    # Two copies of a service on one port would each get half of the calls without anybody knowing.
-    ("grpc.so_reuseport", 0),
-    # Milliseconds that calls get when their connection is old; none takes so long.
-    ("grpc.max_connection_age_grace_ms", 60_000),
-    # Milliseconds. Our clients ping every 3 s; the default of 300 s would send them away.
-    ("grpc.http2.min_ping_interval_without_data_ms", 2_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-)
+
+
+def metadata_options(most: int = METADATA_SIZE) -> tuple[tuple[str, int], ...]:
+    """How many bytes of metadata a call may have; above twice as many it always fails."""
+    return (("grpc.max_metadata_size", most), ("grpc.absolute_max_metadata_size", 2 * most))
+
+
+def server_options(limits: Limits, connection_age: float) -> tuple[tuple[str, int], ...]:
+    """The options of a server, for gRPC's library."""
+    return (
+        *metadata_options(limits.metadata_bytes),
+        ("grpc.max_allowed_incoming_connections", limits.connections),
+        ("grpc.max_concurrent_streams", limits.streams),
+        ("grpc.max_send_message_length", MAX_ANSWER),
+        ("grpc.max_receive_message_length", limits.request_bytes),
+        # Else it grows with what a caller sends, and with it what is stored of requests that nobody reads.
+        ("grpc.http2.bdp_probe", 0),
+        # Two copies of a service on one port would each get half of the calls without anybody knowing.
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_connection_age_ms", int(connection_age * 1000)),
+        # Milliseconds that calls get when their connection is old; none takes so long.
+        ("grpc.max_connection_age_grace_ms", 60_000),
+        ("grpc.max_connection_idle_ms", int(min(limits.idle_seconds, OFF / 1000) * 1000)),
+        # Milliseconds for TLS and HTTP/2 to begin; the default is two minutes.
+        ("grpc.server_handshake_timeout_ms", 10_000),
+        # Milliseconds. Our clients ping every 3 s; the default of 300 s would send them away.
+        ("grpc.http2.min_ping_interval_without_data_ms", 2_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +80,21 @@ class Running:
 
     server: grpc.aio.Server
     port: int
-    health: health.aio.HealthServicer
+    health: Health
     guard: Guard
+    forget: Callable[[], None]
 
     async def stop(self, *, drain: float, grace: float) -> None:
         """Says NOT_SERVING, waits `drain` s for callers to notice, then `grace` s for running calls.
 
         Streams, which would never end by themselves, end after `drain`.
         """
-        await self.health.enter_graceful_shutdown()
+        self.health.stop()
         await asyncio.sleep(drain)
         self.guard.end_streams()
         await self.server.stop(grace)
+        self.guard.bounds.close()
+        self.forget()
 
 
 async def start(
@@ -84,18 +105,19 @@ async def start(
     verifier: Verifier,
     tls: TLS = PLAIN,
     connection_age: float = CONNECTION_AGE,
+    limits: Limits = DEFAULTS,
 ) -> Running:
     """Starts to serve; raises OSError when the port is taken or a certificate can't be read.
 
     Connections end when they are `connection_age` s old, and their callers look the name up again.
     """
-    guard = Guard(service.descriptor, service.access, verifier, service.acts)
-    options = (*SERVER_OPTIONS, ("grpc.max_connection_age_ms", int(connection_age * 1000)))
+    guard = Guard(service.descriptor, service.access, verifier, service.acts, limits)
+    options = server_options(limits, connection_age)
     server = grpc.aio.server(interceptors=[guard], options=options)
     service.add(server)
-    healthy = health.aio.HealthServicer()
+    healthy = Health()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    names = (service.descriptor.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    names = (service.descriptor.full_name, rpc_health.NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
     try:
         bound = _listen(server, f"{host}:{port}", tls)
@@ -105,7 +127,9 @@ async def start(
     for name in ("", service.descriptor.full_name):
         await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
     logger.info("%s ready on %s:%s", service.descriptor.full_name, host, bound)
-    return Running(server, bound, healthy, guard)
+    guard.bounds.port = bound
+    forget = readiness.add(lambda: healthy.serving)
+    return Running(server, bound, healthy, guard, forget)
 
 
 def _listen(server: grpc.aio.Server, address: str, tls: TLS) -> int:

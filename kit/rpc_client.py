@@ -1,14 +1,16 @@
 """Calls to a peer's gRPC service: long-lived channels, deadlines that shrink, failures as ours."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import cache
 from typing import Any, TypeVar
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from kit import request_id, rpc_guard, rpc_tracing
-from kit.rpc import MAX_ANSWER, MAX_REQUEST, METADATA_OPTIONS
+from kit.rpc import MAX_ANSWER, MAX_REQUEST, metadata_options
 from kit.rpc_errors import from_error
 from kit.rpc_metrics import ClientMetrics
 from kit.tls import PLAIN, TLS
@@ -16,8 +18,10 @@ from kit.tracing import Spanned
 
 Response = TypeVar("Response")
 
+# Connections to one replica: enough for the streams of a gateway with all of its sockets.
+MOST_CONNECTIONS = 100
 CHANNEL_OPTIONS = (
-    *METADATA_OPTIONS,
+    *metadata_options(),
     ("grpc.max_send_message_length", MAX_REQUEST),
     ("grpc.max_receive_message_length", MAX_ANSWER),
     # Milliseconds. A peer that hangs keeps its connection, and its share of the calls until its pings
@@ -38,10 +42,19 @@ CHANNEL_OPTIONS = (
     # Milliseconds between two questions for a name's addresses, asked when a connection ends. With the
     # default of 30 s, replicas replaced one soon after the other are all gone before it is asked again.
     ("grpc.dns_min_time_between_resolutions_ms", 1_000),
-    ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
+    # A server takes some hundred calls on a connection: for more, another one is opened.
+    ("grpc.max_connections_per_subchannel_cap", MOST_CONNECTIONS),
+    (
+        "grpc.service_config",
+        '{"loadBalancingConfig": [{"round_robin": {}}],'
+        f' "connectionScaling": {{"maxConnectionsPerSubchannel": {MOST_CONNECTIONS}}}}}',
+    ),
 )
 # Seconds kept back at each hop, so that the caller hears of a late peer before its own deadline.
 HOP = 0.05
+# How a server refuses a health check though it is well, and seconds until the next one.
+DROPPED = (grpc.StatusCode.CANCELLED, grpc.StatusCode.RESOURCE_EXHAUSTED)
+AGAIN = 0.05
 
 
 def channel(target: str, tls: TLS = PLAIN) -> grpc.aio.Channel:
@@ -113,3 +126,22 @@ async def stream(
     finally:
         span.end()
         answers.cancel()
+
+
+async def health(channel: grpc.aio.Channel, timeout: float) -> str:
+    """The state of the server at the other end: SERVING, NOT_SERVING, or UNREACHABLE.
+
+    A check that the server's library drops in a flood of calls is made again.
+    """
+    stub: Any = health_pb2_grpc.HealthStub(channel)  # its published types lack the calls
+    until = time.monotonic() + timeout
+    while (left := until - time.monotonic()) > 0:
+        try:
+            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=left)
+        except grpc.aio.AioRpcError as error:
+            if error.code() not in DROPPED:
+                break
+            await asyncio.sleep(AGAIN)
+        else:
+            return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
+    return "UNREACHABLE"

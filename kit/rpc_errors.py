@@ -1,7 +1,8 @@
 """Failures to gRPC's rich errors and back, both directions side by side."""
 
+import asyncio
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, NoReturn, cast
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -49,6 +50,14 @@ def to_status(failure: Failure) -> grpc.Status:
     return rpc_status.to_status(status)
 
 
+async def abort(context: "grpc.aio.ServicerContext[Any, Any]", failure: Failure) -> NoReturn:
+    """End the call that is served with the failure."""
+    try:
+        await context.abort_with_status(to_status(failure))
+    except grpc.aio.InternalError:  # the caller is gone, and nothing can be sent to it
+        raise asyncio.CancelledError from None
+
+
 def from_error(error: grpc.aio.AioRpcError) -> Failure:
     """What a peer said; an error that is not one of ours keeps its kind and none of its text."""
     status = rpc_status.from_call(cast(grpc.Call, error))  # it has what from_call reads
@@ -62,7 +71,7 @@ def from_error(error: grpc.aio.AioRpcError) -> Failure:
         packed.Unpack(retry)
     kind = KINDS.get(error.code(), Kind.INTERNAL)
     if not ours or status is None or info.domain != DOMAIN:
-        return _foreign(kind)
+        return _foreign(kind, error.code())
     return Failure(
         kind,
         info.reason,
@@ -73,10 +82,21 @@ def from_error(error: grpc.aio.AioRpcError) -> Failure:
     )
 
 
-def _foreign(kind: Kind) -> Failure:
-    """gRPC itself speaks so: the peer is away, the deadline passed, or the peer is broken."""
+def _foreign(kind: Kind, code: grpc.StatusCode) -> Failure:
+    """gRPC itself speaks so: the peer is away or overloaded, the deadline passed, or the peer is broken.
+
+    A call that our own caller cancelled never comes here: it ends with asyncio's CancelledError. CANCELLED
+    is what the peer's library answers to calls that it drops, as it has too many or its connection ends.
+    """
     if kind is Kind.DEADLINE:
         return Failure(kind, "DEADLINE_EXCEEDED", "The answer did not come in time; try again")
+    if kind is Kind.EXHAUSTED or code is grpc.StatusCode.CANCELLED:
+        return Failure(
+            Kind.UNAVAILABLE,
+            "SERVICE_OVERLOADED",
+            "A part of the platform refused the call, as it has too much to do; try again soon",
+            retry_after=1.0,
+        )
     if kind is Kind.UNAVAILABLE:
         return Failure(
             kind, "SERVICE_UNAVAILABLE", "A part of the platform is away; try again soon"

@@ -1,27 +1,26 @@
 """The interceptor that every call passes: session, access, deadline, and errors in words."""
 
 import asyncio
-import logging
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from contextvars import ContextVar
 from enum import Enum
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
-from google.protobuf.message import DecodeError
 
-from kit import operator_log, provider_queue, request_id, rpc_tracing, tokens
+from kit import operator_log, provider_queue, request_id, rpc_call, rpc_open, rpc_tracing, tokens
 from kit.auth import Role, Session, Verifier
 from kit.errors import Failure, Kind
-from kit.rpc_errors import CODES, to_status
+from kit.rpc_admission import too_many
+from kit.rpc_bounds import Bounds, Taken
+from kit.rpc_errors import CODES, abort
+from kit.rpc_limits import DEFAULTS, Limits
 from kit.rpc_metrics import ServerMetrics
 from kit.tracing import Spanned
-
-logger = logging.getLogger(__name__)
 
 # Seconds. For callers that set no deadline of their own; nothing here takes nearly so long.
 DEFAULT_DEADLINE = 30.0
@@ -72,6 +71,7 @@ class Guard(grpc.aio.ServerInterceptor):
         access: Mapping[str, Access],
         verifier: Verifier,
         acts: operator_log.Acts | None = None,
+        limits: Limits = DEFAULTS,
     ) -> None:
         declared, there = set(access), {method.name for method in service.methods}
         if declared != there:
@@ -80,6 +80,7 @@ class Guard(grpc.aio.ServerInterceptor):
         self._acts = acts or {}
         self._verifier = verifier
         self._metrics = ServerMetrics()
+        self.bounds = Bounds(limits)
         self._streams: set[asyncio.Task[None]] = set()
         self._ending = False
 
@@ -90,36 +91,49 @@ class Guard(grpc.aio.ServerInterceptor):
     ) -> Any:
         method = str(handler_call_details.method)
         handler = await continuation(handler_call_details)
-        if handler is None or method.split("/")[1] in OPEN_SERVICES:
-            return handler
-        wrap: Callable[[str, Any], Callable[..., Awaitable[Any]]] = (
-            self._streaming if handler.response_streaming else self._unary
-        )
-        make = (
-            grpc.unary_stream_rpc_method_handler
-            if handler.response_streaming
-            else grpc.unary_unary_rpc_method_handler
-        )
-        # Requests are decoded inside of the wrapper, so that rubbish gets words instead of UNKNOWN.
-        return make(wrap(method, handler), None, handler.response_serializer)
+        if handler is None:
+            return None
+        if method.split("/")[1] in OPEN_SERVICES:
+            return rpc_open.bounded(handler, self.bounds, partial(self._metrics.failed, method))
+        # Handlers of streams, whatever the method is: they read the request themselves, so that the
+        # session comes first, the wait has an end, and what can't be decoded gets a message.
+        if handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(self._streaming(method, handler))
+        return grpc.stream_unary_rpc_method_handler(self._unary(method, handler))
 
-    def _unary(self, method: str, handler: Any) -> Callable[[bytes, Any], Awaitable[Any]]:
-        async def call(body: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            async with self._served(method, context):
-                request = _decode(handler, body)
-                with operator_log.logged(self._acts, method, session(), request):
-                    return await handler.unary_unary(request, context)
+    def _unary(self, method: str, handler: Any) -> Callable[[Any, Any], Awaitable[Any]]:
+        async def call(_requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            async with self._served(method, context) as (_, taken):
+                return await self._answer(method, handler, taken, context)
 
         return call
 
-    def _streaming(self, method: str, handler: Any) -> Callable[[bytes, Any], Awaitable[None]]:
-        async def call(body: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-            async with self._served(method, context, deadline=None) as span:
+    async def _answer(
+        self, method: str, handler: Any, taken: Taken, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> bytes:
+        request = rpc_call.decoded(handler, await taken.request(context))
+        async with taken.turn() as work:
+            with operator_log.logged(self._acts, method, session(), request):
+                answer = await handler.unary_unary(request, context)
+            body = bytes(handler.response_serializer(answer))
+            del answer
+            work.size = len(body)
+        try:
+            taken.answered(work.size, context)
+        except Failure:
+            del body  # the failure's frames live on for a while
+            raise
+        return body
+
+    def _streaming(self, method: str, handler: Any) -> Callable[[Any, Any], Awaitable[None]]:
+        async def call(_requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+            async with self._served(method, context, deadline=None) as (span, taken):
                 if self._ending:
-                    raise _ended()
+                    raise rpc_call.ended()
+                body = await taken.request(context)
+                request = rpc_call.decoded(handler, body)
                 # A task of its own, so that it can be ended while it waits for whatever it may.
-                request = _decode(handler, body)
-                sending = asyncio.create_task(_send(handler, request, context, span))
+                sending = asyncio.create_task(_send(handler, request, context, span, taken))
                 self._streams.add(sending)
                 try:
                     with operator_log.logged(self._acts, method, session(), request):
@@ -128,7 +142,7 @@ class Guard(grpc.aio.ServerInterceptor):
                         if not sending.done():
                             tokens.refuse("TOKEN_EXPIRED", "the token has expired")
                         if sending.cancelled():
-                            raise _ended()
+                            raise rpc_call.ended()
                         sending.result()
                 finally:
                     self._streams.discard(sending)
@@ -149,11 +163,11 @@ class Guard(grpc.aio.ServerInterceptor):
         method: str,
         context: grpc.aio.ServicerContext[Any, Any],
         deadline: float | None = DEFAULT_DEADLINE,
-    ) -> AsyncIterator[Spanned]:
+    ) -> AsyncIterator[tuple[Spanned, Taken]]:
         """Around one call: session before, translated failures after, and all of it in a span."""
         with rpc_tracing.served(method, context.invocation_metadata()) as span:
-            async with self._answered(method, context, deadline, span):
-                yield span
+            async with self._answered(method, context, deadline, span) as taken:
+                yield span, taken
 
     @asynccontextmanager
     async def _answered(
@@ -162,42 +176,62 @@ class Guard(grpc.aio.ServerInterceptor):
         context: grpc.aio.ServicerContext[Any, Any],
         deadline: float | None,
         span: Spanned,
-    ) -> AsyncIterator[None]:
+    ) -> AsyncIterator[Taken]:
         started = time.monotonic()
-        left = context.time_remaining()
-        code = "OK"
+        header = rpc_call.header(context, "authorization")
+        code, taken = "OK", None
         if deadline is None:
             self._metrics.streaming(method, +1)
         try:
-            async with asyncio.timeout(left if left is not None else deadline) as limit:
+            taken = self.bounds.take(context, has_session=header is not None)
+            async with asyncio.timeout(rpc_call.seconds(context, header, deadline)) as limit:
                 when = limit.when()
                 if when is not None:
                     _deadline.set(started + when - asyncio.get_running_loop().time())
-                _session.set(caller := await self._admit(method, context))
+                _session.set(caller := await self._admit(method, context, header))
                 provider_queue.act_for(caller.user_id or "")
-                yield
+                yield taken
         except grpc.aio.AbortError:
             raise
         except asyncio.CancelledError:
             code = "CANCELLED"
-            raise
+            if taken is None or not taken.call.given_up:
+                raise
+            code = CODES[Kind.EXHAUSTED].name
+            await self._fail(method, too_many(), context, span)
+        except grpc.aio.InternalError:  # nothing can be sent: the caller is gone
+            code = "CANCELLED"
+            raise asyncio.CancelledError from None
         except Exception as error:  # noqa: BLE001 - the last edge: nothing else may reach the caller
-            failure = _failure(method, error)
+            failure = rpc_call.failure_of(method, error)
             code = CODES[failure.kind].name
-            self._metrics.failed(method, failure)
-            span.fail(failure)
-            await context.abort_with_status(to_status(failure))
+            await self._fail(method, failure, context, span)
         finally:
+            if taken is not None:
+                taken.leave(context)
             span.set(rpc_tracing.STATUS, code)
             if deadline is None:
                 self._metrics.streaming(method, -1)
             else:
                 self._metrics.served(method, code, time.monotonic() - started)
 
-    async def _admit(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> Session:
-        metadata = context.invocation_metadata() or ()
-        header = next((str(v) for k, v in metadata if k == "authorization"), None)
-        request_id.take(next((str(v) for k, v in metadata if k == request_id.HEADER), ""))
+    async def _fail(
+        self,
+        method: str,
+        failure: Failure,
+        context: grpc.aio.ServicerContext[Any, Any],
+        span: Spanned,
+    ) -> NoReturn:
+        self._metrics.failed(method, failure)
+        span.fail(failure)
+        # gRPC keeps the failure in a cycle, which must not hold everything that its frames refer to.
+        failure.__traceback__ = failure.__cause__ = failure.__context__ = None
+        await abort(context, failure)
+
+    async def _admit(
+        self, method: str, context: grpc.aio.ServicerContext[Any, Any], header: str | None
+    ) -> Session:
+        request_id.take(rpc_call.header(context, request_id.HEADER) or "")
         caller = await self._verifier.session(header)
         rule = self._access[method]
         if caller.role in ALLOWED[rule]:
@@ -223,50 +257,23 @@ WHO = {
 }
 
 
-def _failure(method: str, error: Exception) -> Failure:
-    """What the caller hears of an error; the unexpected is logged under an id that the caller gets."""
-    if isinstance(error, Failure):
-        return error
-    if isinstance(error, TimeoutError):
-        return Failure(Kind.DEADLINE, "DEADLINE_EXCEEDED", "No time was left; try again")
-    fault = uuid.uuid4().hex[:12]
-    logger.error("%s failed, fault %s", method, fault, exc_info=error)
-    return Failure(
-        Kind.INTERNAL,
-        "INTERNAL",
-        f"Something went wrong here; the operator finds it by fault id {fault}",
-        details={"fault_id": fault},
-    )
-
-
 async def _send(
-    handler: Any, request: Any, context: grpc.aio.ServicerContext[Any, Any], span: Spanned
+    handler: Any,
+    request: Any,
+    context: grpc.aio.ServicerContext[Any, Any],
+    span: Spanned,
+    taken: Taken,
 ) -> None:
     async with aclosing(handler.unary_stream(request, context)) as messages:
         async for message in messages:
-            writing = asyncio.ensure_future(context.write(message))
-            try:
-                await asyncio.shield(writing)
-                span.end()  # the stream is open; how long it stays so says nothing
-            except asyncio.CancelledError:
-                # gRPC takes no status while a message is on its way.
-                with suppress(Exception):
-                    await writing
-                raise
-
-
-def _ended() -> Failure:
-    return Failure(
-        Kind.UNAVAILABLE, "STREAM_ENDED", "This service is stopping; call again, at another replica"
-    )
-
-
-def _decode(handler: Any, body: bytes) -> Any:
-    try:
-        return handler.request_deserializer(body)
-    except DecodeError:
-        raise Failure(
-            Kind.INVALID,
-            "UNDECODABLE_REQUEST",
-            "The request is not the message that this method takes; build it from our .proto",
-        ) from None
+            body = handler.response_serializer(message)
+            with taken.message(len(body)):
+                writing = asyncio.ensure_future(context.write(body))
+                try:
+                    await asyncio.shield(writing)
+                    span.end()  # the stream is open; how long it stays so says nothing
+                except asyncio.CancelledError:
+                    # gRPC takes no status while a message is on its way.
+                    with suppress(Exception):
+                        await writing
+                    raise

@@ -51,6 +51,29 @@ class ServerMetrics:
         self._streams.add(change, {"rpc.method": method[1:]})
 
 
+class BoundMetrics:
+    """What the bounds of a server hold, and what they cost its callers."""
+
+    def __init__(self) -> None:
+        meter = metrics.get_meter("esimgo.rpc")
+        self._unread = meter.create_up_down_counter(
+            "esimgo.rpc.unread", "By", "Bytes of answers that callers have not read yet"
+        )
+        self._cut = meter.create_counter(
+            "esimgo.rpc.connections.closed",
+            "{connection}",
+            "Connections that were closed, as their callers did not read",
+        )
+
+    def unread(self, change: int) -> None:
+        """So many bytes more, or less."""
+        self._unread.add(change)
+
+    def cut(self) -> None:
+        """A connection was closed."""
+        self._cut.add(1)
+
+
 class ClientMetrics:
     """Calls that this process makes."""
 

@@ -8,6 +8,7 @@ from kit import redis_settings
 from kit.auth import Verifier
 from kit.env import Env
 from kit.rpc import CONNECTION_AGE
+from kit.rpc_limits import DEFAULTS, Limits
 from kit.tls import PLAIN, TLS
 from kit.tokens import AUDIENCE
 
@@ -76,6 +77,7 @@ class ServiceSettings:
     connection_age: float = CONNECTION_AGE
     pooled: bool = False
     listen_database_url: str | None = field(default=None, repr=False)
+    limits: Limits = DEFAULTS
 
     @property
     def notices_url(self) -> str:
@@ -137,6 +139,7 @@ class ServiceSettings:
             ),
             pooled=pooled,
             listen_database_url=listen_url,
+            limits=Limits.read(env),
         )
 
     def secrets(self) -> list[str]:

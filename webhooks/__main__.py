@@ -83,6 +83,7 @@ async def serve(
             port=settings.admin_port,
             verifier=verifier,
             tls=settings.tls,
+            limits=settings.limits,
         )
         parts.push_async_callback(admin.stop, drain=0, grace=GRACE)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from kit.env import Env
 from kit.http_settings import HTTPSettings
+from kit.rpc_limits import DEFAULTS, Limits
 from kit.service_settings import SessionSettings, read_pooled
 from kit.tls import PLAIN, TLS
 from webhooks import addresses
@@ -35,6 +36,7 @@ class Settings:
     pooled: bool = False
     drain_seconds: float = 0.0
     http: HTTPSettings = field(default_factory=HTTPSettings)
+    limits: Limits = DEFAULTS
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
@@ -97,6 +99,7 @@ class Settings:
             ),
             sessions=SessionSettings.read(env),
             tls=TLS.read(env),
+            limits=Limits.read(env),
             pooled=read_pooled(env),
             drain_seconds=env.number(
                 "DRAIN_SECONDS",

@@ -63,6 +63,7 @@ async def serve(
             verifier=verifier,
             tls=service.tls,
             connection_age=service.connection_age,
+            limits=service.limits,
         )
         sync.keep_current()
         shown = background.start(

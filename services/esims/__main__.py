@@ -109,6 +109,7 @@ async def serve(
             verifier=verifier,
             tls=settings.service.tls,
             connection_age=settings.service.connection_age,
+            limits=settings.service.limits,
         )
         shown = background.start(
             provider_health.show(running, provider, stop), "show the provider's health"

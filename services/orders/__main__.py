@@ -138,6 +138,7 @@ async def serve(
             verifier=verifier,
             tls=service.tls,
             connection_age=service.connection_age,
+            limits=service.limits,
         )
         watch = background.start(recovery.watch(), "recover orders")
         audit = Audit(

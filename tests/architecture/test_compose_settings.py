@@ -70,3 +70,13 @@ def test_nothing_runs_as_root_or_with_capabilities_or_writes_to_its_disk() -> No
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["mem_limit"], name
+
+
+@pytest.mark.parametrize("process", PROCESSES, ids=lambda process: process.name)
+def test_health_is_asked_over_http(process: Process) -> None:
+    asked = SERVICES[process.name]["environment"]["HEALTHCHECK"]
+    assert asked.startswith("http://127.0.0.1:")
+    if process.speaks == "grpc":
+        metrics = process.name.upper() + "_METRICS_PORT"
+        [port] = [v.default for v in process.variables() if v.name == metrics]
+        assert asked == f"http://127.0.0.1:{port}/readyz"

@@ -18,9 +18,8 @@ PROCESSES = {
 }
 # The newest that has been out for a while, and the oldest with the `sleep` before a stop switched on.
 VERSIONS = ("1.30", "1.34")
-# Of those that speak gRPC, with their ports.
-SERVICES = {"catalogue": 50051, "orders": 50052, "esims": 50053}
-HEALTH_COMMAND = ["python", "-m", "kit.healthcheck"]
+# Those that speak gRPC alone.
+SERVICES = ("catalogue", "orders", "esims")
 HPA = "HorizontalPodAutoscaler"
 
 
@@ -114,9 +113,13 @@ def test_with_mutual_tls_every_process_has_its_own_certificate_and_finds_it() ->
         }
         assert secrets["tls"]["secretName"] == f"{name}-tls"
         assert all(file.startswith(f"{mounts['tls']}/") for file in files.values())
-        container = spec["containers"][0]
-        assert "grpc" not in container["readinessProbe"]  # it speaks no TLS
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_services_are_probed_where_a_flood_of_their_calls_holds_up_nothing(overlay: str) -> None:
+    for name, template in pods(render(f"overlays/{overlay}")).items():
+        container = template["spec"]["containers"][0]
         if name in SERVICES:
-            assert container["readinessProbe"]["exec"]["command"] == HEALTH_COMMAND
-            [asked] = [v["value"] for v in container["env"] if v["name"] == "HEALTHCHECK"]
-            assert asked == f"grpc://127.0.0.1:{SERVICES[name]}?name={name}"
+            assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
+        for kind in ("startupProbe", "livenessProbe", "readinessProbe"):
+            assert "grpc" not in container.get(kind, {}), name

@@ -1,0 +1,227 @@
+"""Attacks on a gRPC service, from loopback and without a session, each bounded in time and count."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+from bench.abuse import http2
+from bench.abuse.http2 import Caller
+from protos.catalogue.v1 import catalogue_pb2 as pb
+
+LIST_PLANS = "/catalogue.v1.CatalogueService/ListPlans"
+WATCH_REVISION = "/catalogue.v1.CatalogueService/WatchRevision"
+CHECK = "/grpc.health.v1.Health/Check"
+EVERYTHING = pb.ListPlansRequest(page_size=10_000).SerializeToString()
+# As in the report: so many connections with so many calls on each.
+CONNECTIONS, STREAMS = 4, 100
+# Seconds between two calls of a connection that floods.
+PAUSE = 0.002
+
+Act = Callable[[Caller], Awaitable[None]]
+
+
+async def unread_answers(address: str, seconds: float) -> Counter[str]:
+    """Ask for the whole catalogue on every stream and read one byte of each answer.
+
+    Bound: bytes of unread answers. GRPC_MAX_UNREAD_BYTES=1000000000 with GRPC_SEND_SECONDS=1000000000
+    switches it off.
+    """
+
+    async def ask(caller: Caller) -> None:
+        for number in range(STREAMS):
+            stream = 2 * number + 1
+            await caller.send(http2.headers(stream, LIST_PLANS) + http2.request(stream, EVERYTHING))
+        await caller.closed.wait()
+
+    return await _attack(address, seconds, CONNECTIONS, 1, ask)
+
+
+async def unread_answers_in_turn(address: str, seconds: float) -> Counter[str]:
+    """The same, on a hundred connections with eight calls each.
+
+    Bound: the same, when no connection has more than its share.
+    """
+
+    async def ask(caller: Caller) -> None:
+        for stream in range(1, 17, 2):
+            await caller.send(http2.headers(stream, LIST_PLANS) + http2.request(stream, EVERYTHING))
+        await caller.closed.wait()
+
+    return await _attack(address, seconds, 100, 1, ask)
+
+
+async def heavy_calls(address: str, seconds: float) -> Counter[str]:
+    """Ask for the whole catalogue again and again, and read the answers.
+
+    Bound: calls without a session that work at the same time, and who goes first.
+    GRPC_MAX_WORK_WITHOUT_SESSION=1000000000 switches it off.
+    """
+
+    async def ask(caller: Caller) -> None:
+        stream = 1
+        while not caller.closed.is_set():
+            for _ in range(STREAMS // 4):
+                await caller.send(
+                    http2.headers(stream, LIST_PLANS) + http2.request(stream, EVERYTHING)
+                )
+                stream += 2
+            await asyncio.sleep(1)
+
+    return await _attack(address, seconds, CONNECTIONS, http2.LARGEST_WINDOW, ask)
+
+
+async def silent_calls(address: str, seconds: float) -> Counter[str]:
+    """Open calls and never send their requests.
+
+    Bound: unfinished calls without a session, and the time that a request may take.
+    GRPC_MAX_CALLS_WITHOUT_SESSION=1000000000 with GRPC_REQUEST_SECONDS=1000000000 switches it off.
+    """
+
+    async def ask(caller: Caller) -> None:
+        for number in range(STREAMS):
+            await caller.send(http2.headers(2 * number + 1, LIST_PLANS))
+        await caller.closed.wait()
+
+    return await _attack(address, seconds, 10 * CONNECTIONS, 65_535, ask)
+
+
+async def large_requests(address: str, seconds: float) -> Counter[str]:
+    """Announce requests of 4 MB and send all but the last byte.
+
+    Bound: bytes of a request. GRPC_MAX_REQUEST_BYTES=1000000000 switches it off.
+    """
+    size = 4_000_000
+    part = bytes(16_000)
+
+    async def ask(caller: Caller) -> None:
+        for number in range(STREAMS):
+            stream = 2 * number + 1
+            head = b"\x00" + size.to_bytes(4, "big")
+            await caller.send(
+                http2.headers(stream, LIST_PLANS) + http2.frame(http2.DATA, 0, stream, head)
+            )
+        # It looks at no window: a server that grants less closes the connection.
+        for _ in range(size // len(part) - 1):
+            for number in range(STREAMS):
+                if caller.closed.is_set():
+                    return
+                await caller.send(http2.frame(http2.DATA, 0, 2 * number + 1, part))
+        await caller.closed.wait()
+
+    return await _attack(address, seconds, CONNECTIONS, 65_535, ask)
+
+
+async def large_metadata(address: str, seconds: float) -> Counter[str]:
+    """Open calls with 60 kB of metadata each, and never send their requests.
+
+    Bound: bytes of metadata. GRPC_MAX_METADATA_BYTES=1000000000 switches it off.
+    """
+    extra = [(f"x-{number}", "a" * 10_000) for number in range(6)]
+
+    async def ask(caller: Caller) -> None:
+        for number in range(STREAMS):
+            stream = 2 * number + 1
+            whole = http2.headers(stream, LIST_PLANS, extra=extra)[9:]
+            for start in range(0, len(whole), 16_000):
+                part, last = whole[start : start + 16_000], start + 16_000 >= len(whole)
+                kind = http2.HEADERS if start == 0 else http2.CONTINUATION
+                flags = http2.END_HEADERS if last else 0
+                await caller.send(http2.frame(kind, flags, stream, part))
+        await caller.closed.wait()
+
+    return await _attack(address, seconds, CONNECTIONS, 65_535, ask)
+
+
+async def rapid_resets(address: str, seconds: float) -> Counter[str]:
+    """Ask for the server's health and give each call up at once.
+
+    Bound: calls of a connection that the server has not yet forgotten.
+    GRPC_MAX_STREAMS_PER_CONNECTION=1000000000 switches it off.
+    """
+
+    async def ask(caller: Caller) -> None:
+        stream = 1
+        while not caller.closed.is_set():
+            burst = b"".join(
+                http2.headers(number, CHECK) + http2.request(number, b"") + http2.reset(number)
+                for number in range(stream, stream + 200, 2)
+            )
+            stream += 200
+            await caller.send(burst)
+            await asyncio.sleep(PAUSE)
+
+    return await _attack(address, seconds, CONNECTIONS, 65_535, ask)
+
+
+async def endless_streams(address: str, seconds: float) -> Counter[str]:
+    """Open streams that never end, and read nothing of them.
+
+    Bound: unfinished calls without a session. GRPC_MAX_CALLS_WITHOUT_SESSION=1000000000 switches it off.
+    """
+
+    async def ask(caller: Caller) -> None:
+        for number in range(STREAMS):
+            stream = 2 * number + 1
+            await caller.send(http2.headers(stream, WATCH_REVISION) + http2.request(stream, b""))
+        await caller.closed.wait()
+
+    return await _attack(address, seconds, 20 * CONNECTIONS, 0, ask)
+
+
+async def idle_connections(address: str, seconds: float) -> Counter[str]:
+    """Open connections and say nothing on them.
+
+    Bound: connections of a process. GRPC_MAX_CONNECTIONS=1000000000 switches it off.
+    """
+
+    async def ask(caller: Caller) -> None:
+        await caller.closed.wait()
+
+    return await _attack(address, seconds, 3_000, 65_535, ask)
+
+
+ATTACKS = (
+    unread_answers,
+    unread_answers_in_turn,
+    heavy_calls,
+    silent_calls,
+    large_requests,
+    large_metadata,
+    rapid_resets,
+    endless_streams,
+    idle_connections,
+)
+
+
+async def _attack(
+    address: str, seconds: float, connections: int, window: int, act: Act
+) -> Counter[str]:
+    """Run `act` on so many connections; one that the server closes is opened again after a moment."""
+    answers = Counter[str]()
+    stop = asyncio.get_running_loop().time() + seconds
+
+    async def keep_on() -> None:
+        while True:
+            try:
+                caller = await Caller.connect(address, window=window)
+            except OSError:
+                answers["connection refused"] += 1
+            else:
+                listening = asyncio.create_task(caller.listen())
+                try:
+                    await act(caller)
+                finally:
+                    listening.cancel()
+                    caller.close()
+                    answers.update(caller.answers)
+            await asyncio.sleep(0.1)
+
+    async def bounded() -> None:
+        try:
+            async with asyncio.timeout_at(stop):
+                await keep_on()
+        except TimeoutError:
+            pass
+
+    await asyncio.gather(*(bounded() for _ in range(connections)))
+    return answers

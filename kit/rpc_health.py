@@ -1,0 +1,62 @@
+"""gRPC's health service. A watcher that does not read holds up nobody, unlike in grpcio's own."""
+
+import asyncio
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2 as pb
+from grpc_health.v1 import health_pb2_grpc
+
+NAME = "grpc.health.v1.Health"
+
+
+class Health(health_pb2_grpc.HealthServicer):
+    """The state of each name; the server's own is the empty one."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, int] = {"": pb.HealthCheckResponse.SERVING}
+        self._changed = asyncio.Event()
+        self._stopping = False
+
+    @property
+    def serving(self) -> bool:
+        """True if the server itself is SERVING."""
+        return bool(self._states[""] == pb.HealthCheckResponse.SERVING)
+
+    async def set(self, name: str, state: int) -> None:
+        """Show a state; a server that stops shows no other any more."""
+        if not self._stopping:
+            self._show({name: state})
+
+    def stop(self) -> None:
+        """Show NOT_SERVING for every name from now on."""
+        self._stopping = True
+        self._show(dict.fromkeys(self._states, pb.HealthCheckResponse.NOT_SERVING))
+
+    def _show(self, states: dict[str, int]) -> None:
+        self._states |= states
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def Check(  # noqa: N802 - the method's name in the contract
+        self, request: pb.HealthCheckRequest, context: Any
+    ) -> pb.HealthCheckResponse:
+        state = self._states.get(request.service)
+        if state is None:
+            await context.abort(
+                grpc.StatusCode.NOT_FOUND, "This server has no service of that name; list them"
+            )
+        return pb.HealthCheckResponse(status=state)
+
+    async def Watch(  # noqa: N802 - the same
+        self, request: pb.HealthCheckRequest, context: Any
+    ) -> None:
+        shown = None
+        while True:
+            changed = self._changed
+            state = self._states.get(request.service, pb.HealthCheckResponse.SERVICE_UNKNOWN)
+            if state != shown:
+                await context.write(pb.HealthCheckResponse(status=state))
+                shown = state
+            else:
+                await changed.wait()

@@ -1,0 +1,218 @@
+"""Which calls are taken on, whose turn it is, and how much may wait to be read."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from kit.errors import Failure
+from kit.rpc_admission import LARGE, Calls, Turn, Turns
+from kit.rpc_unread import OVERHEAD, SMALL, STALLED, Unread
+
+
+class Clock:
+    """Goes on only when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def started(work: Callable[[], Awaitable[object]]) -> "asyncio.Task[object]":
+    """A task that has come as far as it could."""
+
+    async def run() -> object:
+        return await work()
+
+    task = asyncio.create_task(run())
+    await asyncio.sleep(0)
+    return task
+
+
+class Callers:
+    """Calls that wait until the test ends them."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def call(self, connection: str, *, waits: bool = True) -> "asyncio.Task[object]":
+        async def wait() -> None:
+            call = self._calls.enter(connection)
+            call.waits = waits
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self._calls.leave(call)
+
+        return await started(wait)
+
+
+async def test_a_connection_with_many_calls_loses_one_to_another_connection() -> None:
+    calls = Calls(3)
+    callers = Callers(calls)
+    many = [await callers.call("greedy") for _ in range(3)]
+    polite = await callers.call("polite")
+    await asyncio.sleep(0)
+    assert [task.cancelled() for task in many] == [False, False, True]
+    assert not polite.done()
+    assert calls.count == 3
+
+
+async def test_a_connection_with_many_calls_takes_no_place_from_others() -> None:
+    callers = Callers(Calls(3))
+    polite = await callers.call("polite")
+    _first = await callers.call("greedy")
+    _second = await callers.call("greedy")
+    refused = await callers.call("greedy")
+    with pytest.raises(Failure) as caught:
+        await refused
+    assert caught.value.reason == "TOO_MANY_CALLS"
+    assert caught.value.retry_after == 1.0
+    assert not polite.done()
+
+
+async def test_a_call_that_works_is_not_given_up() -> None:
+    callers = Callers(Calls(2))
+    working = [await callers.call("greedy", waits=False) for _ in range(2)]
+    refused = await callers.call("polite")
+    assert isinstance(refused.exception(), Failure)
+    assert not any(task.done() for task in working)
+
+
+async def test_of_connections_with_one_call_each_only_one_that_has_waited_gives_way() -> None:
+    clock = Clock()
+    callers = Callers(Calls(2, clock))
+    waiting = [await callers.call(name) for name in ("a", "b")]
+    assert isinstance((await callers.call("c")).exception(), Failure)
+    clock.now = 1.0
+    assert not (await callers.call("c")).done()
+    await asyncio.sleep(0)
+    assert [task.cancelled() for task in waiting].count(True) == 1
+
+
+async def test_large_answers_are_made_one_at_a_time_and_with_a_pause() -> None:
+    clock = Clock()
+    turns = Turns(8, clock)
+    first = await turns.take("greedy")  # nothing is known of it
+    second = await started(lambda: turns.take("greedy"))
+    clock.now = 0.02
+    turns.leave(first, LARGE + 1)
+    await asyncio.sleep(0)
+    assert not second.done()  # as long again as the first one took
+    turn = await second
+    assert isinstance(turn, Turn)
+    assert turn.large
+
+
+async def test_small_answers_wait_for_no_large_ones() -> None:
+    turns = Turns(8)
+    turns.leave(await turns.take("polite"), 100)
+    await turns.take("greedy")
+    waiting = await started(lambda: turns.take("greedy"))
+    for _ in range(7):
+        assert not (await turns.take("polite")).large
+    assert not waiting.done()
+
+
+async def test_the_connection_that_was_sent_the_least_goes_first() -> None:
+    turns = Turns(1)
+    for _ in range(10):
+        turns.leave(await turns.take("greedy"), 10_000)
+    turns.leave(await turns.take("polite"), 100)
+    at_work = await turns.take("greedy")
+    order = list[str]()
+
+    async def work(connection: str) -> None:
+        turn = await turns.take(connection)
+        order.append(connection)
+        turns.leave(turn, 100)
+
+    waiting = [await started(lambda: work("greedy")) for _ in range(3)]
+    waiting.append(await started(lambda: work("polite")))
+    turns.leave(at_work, 10_000)
+    await asyncio.gather(*waiting)
+    assert order == ["polite", "greedy", "greedy", "greedy"]
+
+
+async def test_a_call_that_is_given_up_while_it_waits_leaves_its_place_to_the_next() -> None:
+    turns = Turns(1)
+    at_work = await turns.take("a")
+    waiting = [await started(lambda: turns.take("a")) for _ in range(3)]
+    waiting[0].cancel()
+    turns.leave(at_work, 0)  # before the cancelled one hears of it
+    waiting[1].cancel()  # it has got the place already
+    assert await waiting[2]
+
+
+MOST = 8 * SMALL
+
+
+class Wire:
+    """Connections that can be closed."""
+
+    def __init__(self) -> None:
+        self.closed: list[str] = []
+
+    def cut(self, connection: str) -> bool:
+        self.closed.append(connection)
+        return True
+
+
+async def test_a_connection_has_no_more_than_its_share_of_unread_answers() -> None:
+    unread = Unread(MOST, 10, Wire().cut)
+    size = SMALL - OVERHEAD
+    first = unread.add("greedy", size)
+    unread.check("greedy")
+    unread.add("greedy", size)
+    for refused in (lambda: unread.check("greedy"), lambda: unread.add("greedy", size)):
+        with pytest.raises(Failure) as caught:
+            refused()
+        assert caught.value.reason == "ANSWERS_NOT_READ"
+    unread.add("polite", size)
+    unread.remove(first)
+    unread.add("greedy", size)
+    assert unread.total == 3 * SMALL
+    unread.close()
+
+
+async def test_one_answer_may_be_as_large_as_it_likes() -> None:
+    unread = Unread(MOST, 10, Wire().cut)
+    unread.add("a", 2 * MOST)
+    unread.close()
+
+
+async def test_where_there_is_no_room_those_who_do_not_read_are_closed() -> None:
+    clock, wire = Clock(), Wire()
+    unread = Unread(MOST, 10, wire.cut, clock=clock)
+    for number in range(4):
+        clock.now = number / 10
+        unread.add(f"greedy-{number}", 2 * SMALL - OVERHEAD)
+    with pytest.raises(Failure) as caught:
+        unread.add("polite", 2 * SMALL)
+    assert caught.value.reason == "TOO_MANY_UNREAD_ANSWERS"
+    unread.add("polite", 100)  # there is always some room for small ones
+    assert wire.closed == []
+    clock.now = STALLED
+    unread.add("polite", SMALL)
+    assert wire.closed == ["greedy-0"]
+    assert unread.total <= MOST
+    unread.close()
+
+
+async def test_an_answer_that_is_not_read_in_time_costs_the_connection() -> None:
+    wire, closed = Wire(), asyncio.Event()
+
+    def cut(connection: str) -> bool:
+        closed.set()
+        return wire.cut(connection)
+
+    unread = Unread(MOST, 0.01, cut)
+    unread.remove(unread.add("polite", 100))
+    unread.add("greedy", 100)
+    unread.add("greedy", 100)
+    await closed.wait()
+    assert wire.closed == ["greedy"]
+    assert unread.total == 0
+    unread.close()

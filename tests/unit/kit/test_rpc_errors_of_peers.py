@@ -1,0 +1,30 @@
+"""What a peer's library answers by itself, as failures that callers know."""
+
+import grpc
+import pytest
+from grpc.aio import AioRpcError, Metadata
+
+from kit.errors import Kind
+from kit.rpc_errors import from_error
+
+CODES = grpc.StatusCode
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "reason"),
+    [
+        (CODES.CANCELLED, Kind.UNAVAILABLE, "SERVICE_OVERLOADED"),
+        (CODES.RESOURCE_EXHAUSTED, Kind.UNAVAILABLE, "SERVICE_OVERLOADED"),
+        (CODES.UNAVAILABLE, Kind.UNAVAILABLE, "SERVICE_UNAVAILABLE"),
+        (CODES.DEADLINE_EXCEEDED, Kind.DEADLINE, "DEADLINE_EXCEEDED"),
+        (CODES.UNKNOWN, Kind.INTERNAL, "INTERNAL"),
+        (CODES.UNIMPLEMENTED, Kind.INTERNAL, "INTERNAL"),
+    ],
+)
+def test_a_code_without_our_details_is_a_known_kind(
+    code: grpc.StatusCode, kind: Kind, reason: str
+) -> None:
+    failure = from_error(AioRpcError(code, Metadata(), Metadata(), "words of a library"))
+    assert (failure.kind, failure.reason) == (kind, reason)
+    assert "library" not in failure.message
+    assert (failure.retry_after is not None) == (reason == "SERVICE_OVERLOADED")
