@@ -34,6 +34,7 @@ from bench.fastest import Ask, fastest
 from gateway.cors import Origins
 from gateway.defence_settings import DefenceSettings
 from gateway.settings import Settings as GatewaySettings
+from gateway.work_settings import UNLIMITED
 from kit import page_token, rpc_client
 from kit.auth import ANONYMOUS
 from kit.checks import Checks
@@ -159,7 +160,7 @@ async def _open(stack: AsyncExitStack, base: str, count: int) -> Shop:
         max_body=16_384,
         max_depth=12,
         drain_seconds=0,
-        defence=DefenceSettings(user_rate=0, address_rate=0),
+        defence=DefenceSettings(user_rate=0, address_rate=0, work=UNLIMITED),
     )
     gateway_port = await _serve(stack, gateway.__main__.serve, door)
     stub: Any = catalogue_pb2_grpc.CatalogueServiceStub(channel)

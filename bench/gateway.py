@@ -33,6 +33,8 @@ SETTINGS = {
     # As high as they go: the load comes from one user at one address, and counting stays part of it.
     "GATEWAY_USER_RATE": "1000000",
     "GATEWAY_ADDRESS_RATE": "1000000",
+    "GATEWAY_USER_WORK": "1000000000",
+    "GATEWAY_ADDRESS_WORK": "1000000000",
 } | {
     # Others on this machine may have taken the usual ports.
     f"{name}_METRICS_PORT": "0"

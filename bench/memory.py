@@ -26,7 +26,8 @@ LOOK_EVERY = 1.0
 LIST = "{ dataPlans(first: 20) { id name price countries { name iso region } } }"
 # Of every two purchases one list of plans, as people look before they buy.
 LISTS_OF_EACH = 2
-SETTINGS = {"LOG_LEVEL": "warning", "GATEWAY_USER_RATE": "0", "GATEWAY_ADDRESS_RATE": "0"}
+RATES = ("USER_RATE", "ADDRESS_RATE", "USER_WORK", "ADDRESS_WORK")
+SETTINGS = {"LOG_LEVEL": "warning"} | {f"GATEWAY_{rate}": "0" for rate in RATES}
 # Everything of a table: its rows, what is too long for them, and its indexes.
 SIZES = """
 select schemaname || '.' || relname as name, n_live_tup as rows,

@@ -41,7 +41,8 @@ WAYS = {
 }
 CONNECTIONS = 8
 # A gateway that counts its clients' requests would refuse this bench's.
-UNLIMITED = {"GATEWAY_ADDRESS_RATE": "0", "GATEWAY_USER_RATE": "0"}
+RATES = ("ADDRESS_RATE", "USER_RATE", "ADDRESS_WORK", "USER_WORK")
+UNLIMITED = {f"GATEWAY_{rate}": "0" for rate in RATES}
 
 
 @dataclass(slots=True)

@@ -56,7 +56,9 @@ async def serve(
         persisted = PersistedQueries(settings.redis_url) if settings.persisted_queries else None
         if persisted is not None:
             parts.push_async_callback(persisted.close)
-        known = KnownDocuments(settings.trusted_documents, persisted, settings.max_depth)
+        known = KnownDocuments(
+            settings.trusted_documents, persisted, settings.max_depth, settings.defence.work
+        )
         limits = RateLimits(settings.defence, settings.redis_url)
         parts.push_async_callback(limits.close)
         kept = None

@@ -1,13 +1,16 @@
 """Whether a valid operation may run: what it costs for the caller's role, and whether it reads the schema."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from graphql import DocumentNode, GraphQLError
 from strawberry.extensions import SchemaExtension
 
+from gateway.cost import Measured
 from gateway.defence_settings import DefenceSettings
 from gateway.known_costs import Costs
+from gateway.prepared import Prepared
+from kit.errors import Failure
 
 
 class Admission:
@@ -25,7 +28,10 @@ class Admission:
         variables: Mapping[str, Any],
         asked: Any,
     ) -> None:
-        """Raises GraphQLError for what may not run; `asked` is the operation's context, and told the cost."""
+        """Raises GraphQLError for what may not run, Failure EXHAUSTED for what may not run now.
+
+        `asked` is the operation's context; it receives the cost.
+        """
         measured = self._costs.of(query, document, name, variables)
         if measured.introspects and not self._defence.introspection:
             raise GraphQLError(
@@ -33,6 +39,7 @@ class Admission:
                 " set GATEWAY_INTROSPECTION",
                 extensions={"code": "INTROSPECTION_DISABLED"},
             )
+        self._check_purchases(measured)
         limit = self._defence.costs[asked.paying]
         asked.cost = measured.cost
         if measured.cost > limit:
@@ -46,27 +53,61 @@ class Admission:
                     "cost": measured.cost,
                 },
             )
+        asked.work.begin(measured)
+
+    def _check_purchases(self, measured: Measured) -> None:
+        limit = self._defence.work.purchases
+        if measured.purchases > limit:
+            raise GraphQLError(
+                f"The operation has {measured.purchases} purchases, and {limit} may be in one; nothing"
+                " was bought. Send each in a request of its own, with its own idempotencyKey",
+                extensions={
+                    "code": "TOO_COMPLEX",
+                    "reason": "PURCHASES",
+                    "limit": limit,
+                    "measured": measured.purchases,
+                },
+            )
 
 
 class Admitted(SchemaExtension):
-    """Lets Strawberry ask an Admission after its validation; made anew for each operation."""
+    """Has Strawberry execute prepared operations that an Admission admits; one for each operation."""
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(
+        self, prepare: Callable[[str, str | None], Prepared], admission: Admission | None
+    ) -> None:
         super().__init__()
+        self._prepare = prepare
         self._admission = admission
+
+    def on_parse(self) -> Iterator[None]:
+        context = self.execution_context
+        # The public name is that of the first operation when the client gave none.
+        self._prepared = self._prepare(context.query or "", context._provided_operation_name)
+        context.graphql_document = self._prepared.document
+        yield
 
     def on_validate(self) -> Iterator[None]:
         context = self.execution_context
-        if not context.pre_execution_errors:
-            assert context.graphql_document is not None  # it was just found valid
-            try:
+        context.pre_execution_errors = self._prepared.errors or self._refusals()
+        yield
+
+    def _refusals(self) -> list[GraphQLError]:
+        context = self.execution_context
+        variables = context.variables or {}
+        try:
+            if self._admission is not None:
                 self._admission.check(
                     context.query or "",
-                    context.graphql_document,
+                    self._prepared.document,
                     context._provided_operation_name,
-                    context.variables or {},
+                    variables,
                     context.context,
                 )
-            except GraphQLError as error:
-                context.pre_execution_errors = [error]
-        yield
+        except GraphQLError as error:
+            return [error]
+        except Failure as failure:
+            return [GraphQLError(failure.message, original_error=failure)]
+        if self._prepared.variables.coerced(variables) is None:
+            return self._prepared.refused(variables)
+        return []

@@ -33,6 +33,7 @@ from gateway.response_cache import ResponseCache
 from gateway.schema import build
 from gateway.settings import Settings
 from gateway.sockets import Sockets
+from gateway.work import Work
 from kit import http_metrics, http_tracing, request_id, tracing
 from kit.auth import ANONYMOUS, Session, Verifier
 from kit.errors import Failure, Kind
@@ -175,20 +176,31 @@ class Gateway:
                     return await self._sockets.serve(request, request[REQUEST_ID])
             except Failure as failure:
                 return self._refused(request, failure)
-        operation = await requests.read(
-            request, self._settings.max_body, self._settings.http.body_seconds
-        )
+        work = self._limits.work(request, session)
+        began = time.perf_counter()
         allowed: Collection[OperationType] = ALLOWED[request.method]
-        if await self._execution.sends_events(request, operation):
+        try:
+            operation = await requests.read(
+                request, self._settings.max_body, self._settings.http.body_seconds, work
+            )
+            events = answer.prefers_events(request)
+            query = "" if events else await self._known.text(operation, work)
+        except Failure as failure:
+            return self._refused(request, failure)
+        except GraphQLError as error:
+            return self._executed(request, "", None, ExecutionResult(None, [error]), began)
+        if events or self._execution.sends_events(request, operation, query):
             allowed = (*allowed, OperationType.SUBSCRIPTION)
-            results = self._execution.results(operation, session, request[REQUEST_ID], allowed)
+            results = self._execution.results(
+                operation, session, request[REQUEST_ID], work, allowed
+            )
             address = self._limits.client(request)
             try:
                 with self._metrics.connected("sse"):
                     return await self._streams.serve(request, session, address, results)
             except Failure as failure:
                 return self._refused(request, failure)
-        return await self._answered(request, operation, session, allowed)
+        return await self._answered(request, operation, query, session, work, allowed)
 
     async def _session(self, request: web.Request) -> Session:
         try:
@@ -201,22 +213,18 @@ class Gateway:
         self,
         request: web.Request,
         operation: requests.Operation,
+        query: str,
         session: Session,
+        work: Work,
         allowed: Collection[OperationType],
     ) -> web.Response:
-        began = time.perf_counter()
-        try:
-            query = await self._known.text(operation)
-        except GraphQLError as error:
-            return self._executed(request, "", operation, ExecutionResult(None, [error]), began)
-        run = partial(self._run, request, operation, query, allowed, began)
+        run = partial(self._run, request, operation, query, allowed, time.perf_counter())
         key = self._public.key(request, operation, query, session) if self._public else None
         if self._public is None or key is None:
-            made = await run(
-                self._execution.context(session, request.headers.get("Idempotency-Key"))
-            )
+            idempotency_key = request.headers.get("Idempotency-Key")
+            made = await run(self._execution.context(session, idempotency_key, work))
         else:
-            public = partial(run, self._execution.public_context(session))
+            public = partial(run, self._execution.public_context(session, work))
             made = await self._public.answer(request, key, session, public)
         if COST in request.headers and made.cost is not None:
             limit = self._settings.defence.costs[session.role]
@@ -242,6 +250,7 @@ class Gateway:
                     allowed_operation_types=allowed,
                 )
                 operation_spans.failed(span, result.errors or ())
+            context.answered()
         except InvalidOperationTypeError as error:
             if error.operation_type is OperationType.SUBSCRIPTION:
                 raise web.HTTPBadRequest(
@@ -251,7 +260,9 @@ class Gateway:
             raise web.HTTPMethodNotAllowed(
                 "GET", ["POST"], text="Send mutations by POST"
             ) from error
-        response = self._executed(request, query, operation, result, began)
+        if (failure := errors.not_now(result.errors or ())) is not None:
+            return Made(self._refused(request, failure), None, whole=False)
+        response = self._executed(request, query, operation.name, result, began)
         return Made(response, context.cost, whole=not result.errors)
 
     def _refused(self, request: web.Request, failure: Failure) -> web.Response:
@@ -268,23 +279,21 @@ class Gateway:
         self,
         request: web.Request,
         query: str,
-        operation: requests.Operation,
+        name: str | None,
         result: ExecutionResult,
         began: float,
     ) -> web.Response:
         found = result.errors or []
         body: dict[str, Any] = {}
         if found:
-            body["errors"] = [
-                self._execution.describe(error, request[REQUEST_ID]) for error in found
-            ]
+            body["errors"] = self._execution.describe(found, request[REQUEST_ID])
         # Without data, and with no error of a field: nothing was executed.
         executed = result.data is not None or any(error.path for error in found)
         if executed:
             body["data"] = result.data
         self._metrics.answered(
             query,
-            operation.name,
+            name,
             body.get("errors", ()),
             time.perf_counter() - began,
             executed=executed,

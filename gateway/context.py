@@ -10,6 +10,7 @@ import strawberry
 from gateway.follow import follow
 from gateway.loaders import Loaders
 from gateway.peers import Peers
+from gateway.work import Work
 from kit import rpc_client
 from kit.auth import Role, Session
 from kit.errors import Failure, Kind
@@ -39,16 +40,19 @@ class Context:
         idempotency_key: str | None,
         seconds: float,
         paying: Role | None = None,
+        work: Work | None = None,
     ) -> None:
         """`seconds` are for all calls of the operation together, or of one event of it.
 
-        `paying` is whose limit of costs holds, where it isn't the session's own.
+        `paying` is whose limit of costs holds, where it isn't the session's own. `work` is what the operation
+        may order; without it there is no limit.
         """
         self.session = session
         self.paying = paying or session.role
         self.peers = peers
         self.idempotency_key = idempotency_key
         self.loaders = Loaders(self)
+        self.work = work or Work()
         # What the operation may cost; None before it was admitted.
         self.cost: int | None = None
         self._objects = 0
@@ -152,6 +156,10 @@ class Context:
         """For lists of the caller's own: an administrator's session would reach everybody's."""
         session = self.session
         return str(session.user_id) if session.role is Role.ADMIN else None
+
+    def answered(self) -> None:
+        """Count what the answer, or an event of it, has cost."""
+        self.work.end(self._objects)
 
     @property
     def room(self) -> int:

@@ -1,6 +1,6 @@
 """What an operation may cost, told before it runs: the objects that it may bring, and the work for them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,84 +29,38 @@ from graphql import (
     is_object_type,
 )
 
-# The unit is an object of the answer: some 20 microseconds of a core, from the message to the text.
-#
-# A call to a service, once for each place in a document, as the rows of a place are asked for together.
-CALL = 10
-# A row's part of a nested call: its look-up in the service, beside the object that it brings.
-LOOKUP = 1
-# An eSIM whose data is older than 300 s is asked for at the provider, ten of which a second is all.
-PROVIDER = 5
-# A change is at least one call of the provider's, and commits several times.
-CHANGE = 100
-# Two to thirty calls of the provider, for one order: some 20 orders are all that a customer's operation
-# may cost, and all that the provider answers in its time.
-EXAMINATION = 12_000
-# A QR code takes 2 to 6 ms of a core.
-DRAWING = 100
-# Plans of a filter are counted up to seven ways: some 40 ms of a core for the provider's catalogue.
-COUNTING = 2_000
-# Rows of a customer, or of a shop, are counted to 10,000 at most: some 4 ms of the database.
-COUNTING_ROWS = 200
-# The whole description of the schema, which tools read at once: some 1,500 objects.
-INTROSPECTION = 2_000
-
-# Work beyond the objects, for each row.
-WORK = {
-    "Query.dataPlanFacets": COUNTING,
-    "OrderConnection.totalCount": COUNTING_ROWS,
-    "ESIMConnection.totalCount": COUNTING_ROWS,
-    "ESIM.bundles": PROVIDER,
-    "ESIM.usage": PROVIDER,
-    "ESIM.qrCode": DRAWING,
-    "ESIM.order": LOOKUP,
-    "ESIM.plan": LOOKUP,
-    "ESIM.topUpPlans": LOOKUP,
-    "ESIMBundle.plan": LOOKUP,
-    "Order.dataPlan": LOOKUP,
-    "Order.esims": LOOKUP,
-    "Order.timeline": LOOKUP,
-    "Order.cancellation": EXAMINATION,
-}
-# Nested fields that a service is called for.
-CALLS = frozenset(WORK) - {
-    "ESIM.qrCode",
-    "OrderConnection.totalCount",
-    "ESIMConnection.totalCount",
-}
-# How long a list is taken to be where no argument says it.
-ASSUMED = {
-    "Query.dataPlans": 6_000,  # the provider's catalogue has 5,221 plans
-    "Query.countries": 250,  # all that there are
-    "Query.regions": 10,  # the provider's
-    "DataPlanFacets.countries": 250,
-    "DataPlanFacets.regions": 10,
-    "DataPlanFacets.durations": 10,  # the provider's, all of them
-    "DataPlanFacets.bundleGroups": 5,  # likewise
-    "DataPlan.countries": 3,  # 2.5 on average over the provider's catalogue
-    "DataPlan.allowances": 1,  # one each there
-    "Order.esims": 2,  # at most 10, but nearly always one
-    "Order.timeline": 10,  # the longest way has that many steps
-    "ESIM.bundles": 5,  # the first, and what was added since; old ones are dropped from the answers
-    "SetFeaturedPlansResult.plans": 50,  # the most that may be chosen
-    "OrderCancellation.bundles": 10,  # one for each eSIM of an order
-    "CancelOrderResult.revoked": 10,  # one for each eSIM of an order
-    "Subscription.myESIMsUpdated": 500,  # the most that an event holds
-}
-# Any other list; a test holds every list of the schema to be named above or to have a size.
-ELSEWHERE = 100
-# What no list is longer than, whatever an argument says: too large a page is refused by name later.
-LONGEST = 10_000
-# Arguments that say how long a list is.
-SIZES = ("first", "representations")
+from gateway.cost_units import (
+    ALIASED,
+    ASSUMED,
+    BUYING,
+    CALL,
+    CALLS,
+    CHANGE,
+    ELSEWHERE,
+    INTROSPECTION,
+    LONGEST,
+    SIZES,
+    WORK,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A cost, and whether the operation reads the schema's description of itself."""
+    """A cost, what it consists of, and what else decides over an operation before it runs."""
 
     cost: int
+    # True if the operation reads the schema's description of itself.
     introspects: bool
+    # The part of the cost that is for the rows of the answer, and how many objects those are taken to hold.
+    rows: int = 0
+    objects: int = 0
+    purchases: int = 0
+
+    def actual(self, objects: int) -> int:
+        """Return the cost of an answer that holds so many objects: lists are often shorter than expected."""
+        if objects >= self.objects:
+            return self.cost
+        return self.cost - self.rows + self.rows * objects // self.objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +69,10 @@ class _Part:
 
     once: int = 0
     each: int = 0
+    objects: int = 0  # beside the row itself, which is one
 
     def __add__(self, other: "_Part") -> "_Part":
-        return _Part(self.once + other.once, self.each + other.each)
+        return _Part(self.once + other.once, self.each + other.each, self.objects + other.objects)
 
 
 def measure(
@@ -159,6 +114,7 @@ class _Sum:
         self._variables = variables
         self._defaults: dict[str, ValueNode] = {}
         self._introspects = False
+        self._purchases = 0
         self.sizing: set[str] = set()
 
     def operation(self, operation: OperationDefinitionNode) -> Measured:
@@ -168,7 +124,13 @@ class _Sum:
         root = self._schema.get_root_type(operation.operation)
         assert root is not None  # validation refuses what the schema doesn't have
         whole = self._selection(root, [operation.selection_set], None)
-        return Measured(whole.once + whole.each, self._introspects)
+        return Measured(
+            whole.once + whole.each,
+            self._introspects,
+            whole.each,
+            whole.objects,
+            self._purchases,
+        )
 
     def _selection(
         self, kind: GraphQLNamedType, selections: list[SelectionSetNode], page: int | None
@@ -178,12 +140,17 @@ class _Sum:
                 self._selection(one, selections, page)
                 for one in self._schema.get_possible_types(kind)
             ]
-            return _Part(max(p.once for p in possible), max(p.each for p in possible))
+            return _Part(
+                max(p.once for p in possible),
+                max(p.each for p in possible),
+                max(p.objects for p in possible),
+            )
         assert is_object_type(kind)
         fields: dict[str, list[FieldNode]] = {}
         for selection in selections:
             self._collect(kind, selection, fields)
-        return sum((self._field(kind, nodes, page) for nodes in fields.values()), _Part())
+        total = sum((self._field(kind, nodes, page) for nodes in fields.values()), _Part())
+        return total + _Part(each=ALIASED * _repeated(fields.values()))
 
     def _collect(
         self,
@@ -225,6 +192,8 @@ class _Sum:
             return _Part(INTROSPECTION)
         field = parent.fields[name]
         place = f"{parent.name}.{name}"
+        if place in BUYING:
+            self._purchases += 1
         call, work = _own(self._schema, parent, place)
         kind = get_named_type(field.type)
         if is_leaf_type(kind):
@@ -234,7 +203,7 @@ class _Sum:
         if is_list_type(get_nullable_type(field.type)):
             rows, below = self._rows(place, asked if asked is not None else page), None
         inner = self._selection(kind, [n.selection_set for n in nodes if n.selection_set], below)
-        return _Part(call + inner.once, work + rows * (1 + inner.each))
+        return _Part(call + inner.once, work + rows * (1 + inner.each), rows * (1 + inner.objects))
 
     def _rows(self, place: str, asked: int | None) -> int:
         if asked is None:
@@ -273,10 +242,19 @@ class _Sum:
         return None
 
 
+def _repeated(fields: Collection[list[FieldNode]]) -> int:
+    """Count the values that a selection has once more, under another name."""
+    names = [nodes[0].name.value for nodes in fields if nodes[0].selection_set is None]
+    return len(names) - len(set(names))
+
+
 def _own(schema: GraphQLSchema, parent: GraphQLObjectType, place: str) -> tuple[int, int]:
     """What a field costs beside its objects: once, and for each row."""
+    work = WORK.get(place, 0)
     if parent is schema.mutation_type:
-        return CALL + CHANGE, 0
-    if parent in (schema.query_type, schema.subscription_type) or place in CALLS:
-        return CALL, WORK.get(place, 0)
-    return 0, WORK.get(place, 0)
+        return CALL + CHANGE + work, 0
+    if parent in (schema.query_type, schema.subscription_type):
+        return CALL + work, 0
+    if place in CALLS:
+        return CALL, work
+    return 0, work

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 
+from gateway.work_settings import WorkSettings
 from kit.auth import Role
 from kit.client_address import Networks
 from kit.env import Env
@@ -41,6 +42,7 @@ class DefenceSettings:
     user_rate: float = USER_RATE
     address_rate: float = ADDRESS_RATE
     trusted_proxies: Networks = ()
+    work: WorkSettings = field(default_factory=WorkSettings)
 
     @classmethod
     def read(cls, env: Env, *, development: bool = False) -> "DefenceSettings":
@@ -68,6 +70,7 @@ class DefenceSettings:
             user_rate=_rate(env, "GATEWAY_USER_RATE", "a signed-in user", USER_RATE),
             address_rate=_rate(env, "GATEWAY_ADDRESS_RATE", "one network address", ADDRESS_RATE),
             trusted_proxies=_networks(env),
+            work=WorkSettings.read(env),
         )
 
 

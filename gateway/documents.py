@@ -1,7 +1,6 @@
 """Documents as clients send them: parsed and measured once for each text, and never ambiguous."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from graphql import (
@@ -15,10 +14,9 @@ from graphql import (
     parse,
     visit,
 )
-from strawberry.extensions import SchemaExtension, ValidationCache
 
 from gateway import limits
-from gateway.remembered import LONGEST, remembered
+from gateway.remembered import remembered
 
 # Texts of at most LONGEST characters. Clients send few different ones; at 2,000 tokens each this is some
 # 100 MB at the very worst.
@@ -26,35 +24,6 @@ CACHED = 100
 # Digits of a number. Python converts no whole number of more than 4,300, and no type here needs twenty.
 MOST_DIGITS = 1_000
 MANY_DIGITS = re.compile(rf"[0-9]{{{MOST_DIGITS}}}")
-
-
-class Documents(SchemaExtension):
-    """Reads the document of an operation; made anew for each operation."""
-
-    def __init__(self, max_depth: int) -> None:
-        super().__init__()
-        self._max_depth = max_depth
-
-    def on_parse(self) -> Iterator[None]:
-        context = self.execution_context
-        document = read(context.query or "", self._max_depth)
-        # The public name is that of the first operation when the client gave none.
-        check_operation(document, context._provided_operation_name)
-        context.graphql_document = document
-        yield
-
-
-class Validation(ValidationCache):
-    """Validates each of the last documents once; those of long texts, which are not cached, each time."""
-
-    def __init__(self) -> None:
-        super().__init__(maxsize=CACHED)
-
-    def on_validate(self) -> Iterator[None]:
-        if len(self.execution_context.query or "") <= LONGEST:
-            yield from super().on_validate()
-        else:
-            yield  # the schema validates what no extension has
 
 
 @remembered(CACHED)

@@ -3,7 +3,7 @@
 import logging
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -57,6 +57,20 @@ def describe(error: GraphQLError, request_id: str, *, suggestions: bool) -> dict
     if not suggestions:
         shown["message"] = SUGGESTION.sub("", shown["message"])
     return shown
+
+
+def not_now(found: Iterable[GraphQLError]) -> Failure | None:
+    """The refusal of a whole operation whose caller ordered too much before; None for other errors."""
+    causes = (error.original_error for error in found if not error.path)
+    return next((c for c in causes if isinstance(c, Failure) and c.kind is Kind.EXHAUSTED), None)
+
+
+def left_out(number: int) -> dict[str, Any]:
+    """The last entry of `errors` where the answer has more than one may hold."""
+    return {
+        "message": f"{number} more errors are left out; mend those that are shown, or ask for less",
+        "extensions": {"code": "TOO_MANY_ERRORS", "omitted": number},
+    }
 
 
 def _words(error: GraphQLError, request_id: str) -> dict[str, Any]:

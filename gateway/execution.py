@@ -1,6 +1,6 @@
 """Operations whose results come one after another, and the sessions of who sends them."""
 
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +20,7 @@ from gateway.persisted import KnownDocuments
 from gateway.request import Operation
 from gateway.schema import Schema
 from gateway.settings import Settings
+from gateway.work import Work
 from kit.auth import ANONYMOUS, Role, Session, Verifier
 from kit.errors import Failure, Kind
 from kit.tracing import Spanned
@@ -51,7 +52,7 @@ class Execution:
         self._known = known
         self._peers = peers
         self._verifier = verifier
-        self.metrics = Metrics()
+        self.metrics = Metrics(settings.max_depth)
         self._spans = spans
         self._defence = settings.defence
         self._max_depth = settings.max_depth
@@ -67,26 +68,32 @@ class Execution:
             )
         return session
 
-    def context(self, session: Session, idempotency_key: str | None = None) -> Context:
+    def context(
+        self, session: Session, idempotency_key: str | None = None, work: Work | None = None
+    ) -> Context:
         """What an operation of this session is executed with."""
-        return Context(session, self._peers, idempotency_key, self._defence.operation_seconds)
+        seconds = self._defence.operation_seconds
+        return Context(session, self._peers, idempotency_key, seconds, work=work)
 
-    def public_context(self, session: Session) -> Context:
+    def public_context(self, session: Session, work: Work) -> Context:
         """The same for what everybody may see: nobody's session, and the caller's limit of costs."""
-        return Context(ANONYMOUS, self._peers, None, self._defence.operation_seconds, session.role)
+        seconds = self._defence.operation_seconds
+        return Context(ANONYMOUS, self._peers, None, seconds, session.role, work)
 
-    def describe(self, error: GraphQLError, request_id: str) -> dict[str, Any]:
-        """One entry of `errors`, in words that this gateway's clients may hear."""
-        return errors.describe(error, request_id, suggestions=self._defence.introspection)
+    def describe(self, found: Sequence[GraphQLError], request_id: str) -> list[dict[str, Any]]:
+        """Return `errors`, in words that this gateway's clients may read; the first ones of many."""
+        most, suggestions = self._defence.work.errors, self._defence.introspection
+        shown = [
+            errors.describe(error, request_id, suggestions=suggestions) for error in found[:most]
+        ]
+        return shown if len(found) <= most else [*shown, errors.left_out(len(found) - most)]
 
-    async def sends_events(self, request: web.Request, operation: Operation) -> bool:
-        """True if server-sent events are preferred, or accepted and the operation is a subscription."""
-        if answer.prefers_events(request):
-            return True
+    def sends_events(self, request: web.Request, operation: Operation, query: str) -> bool:
+        """True if server-sent events are accepted and the operation is a subscription."""
         if not answer.accepts_events(request):
             return False
         try:
-            document = documents.read(await self._known.text(operation), self._max_depth)
+            document = documents.read(query, self._max_depth)
             definition = documents.check_operation(document, operation.name)
         except GraphQLError:
             return False  # whose execution describes the error
@@ -97,32 +104,37 @@ class Execution:
         operation: Operation,
         session: Session,
         request_id: str,
+        work: Work,
         allowed: Collection[OperationType] = EVERY_KIND,
     ) -> AsyncGenerator[Result, None]:
         """One result of a query or a mutation; of a subscription one for each event."""
         try:
-            query = await self._known.text(operation)
+            query = await self._known.text(operation, work)
+            context = self.context(session, work=work)
             with ExitStack() as beginning:
                 # Until the first result: events may come for days.
                 span = beginning.enter_context(self._spans.around(query, operation.name))
                 stream = await self._schema.stream(
                     query,
                     variable_values=operation.variables,
-                    context_value=self.context(session),
+                    context_value=context,
                     operation_name=operation.name,
                     allowed_operation_types=allowed,
                 )
                 with self.metrics.following(query, operation.name) as sent:
                     async with aclosing(stream):
                         async for result in stream:
+                            context.answered()
                             shown = self._shown(result, request_id, span)
                             beginning.close()
                             sent(shown.body.get("errors", ()), shown.over)
                             yield shown
                             if shown.over:
                                 return
-        except GraphQLError as error:  # how a document is refused by `Documents`
-            yield Result({"errors": [self.describe(error, request_id)]}, over=True)
+        except GraphQLError as error:  # how a document is refused before it is executed
+            yield Result({"errors": self.describe([error], request_id)}, over=True)
+        except Failure as failure:
+            yield Result({"errors": [errors.from_failure(failure, request_id)]}, over=True)
         except Exception as error:  # noqa: BLE001 - the last edge: nothing else may reach the client
             yield Result({"errors": [errors.masked(error, request_id)]}, over=True)
 
@@ -136,7 +148,7 @@ class Execution:
             return Result({"errors": [words]}, over=True)
         body: dict[str, Any] = {}
         if found:
-            body["errors"] = [self.describe(error, request_id) for error in found]
+            body["errors"] = self.describe(found, request_id)
         if result.data is not None:
             body["data"] = result.data
         return Result(body, over=result.data is None)

@@ -28,6 +28,13 @@ MAX_ALIASES = 50
 MAX_DIRECTIVES = 50
 # On one field, fragment or operation: there are two to choose from, and validation names each wrong one.
 MAX_DIRECTIVES_TOGETHER = 5
+# Fields, spreads and inline fragments with every fragment written out where it is used. Fragments that hold
+# nothing but each other have no fields, and double with each level.
+MAX_SELECTIONS = 1_000
+# Of all operations of a document. Apps have a handful, and objects for the rest.
+MAX_VARIABLES = 100
+# Operations and fragments of a document.
+MAX_DEFINITIONS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,7 @@ class Size:
     fields: int = 0
     depth: int = 0
     aliases: int = 0
+    selections: int = 0
 
     def beside(self, other: "Size") -> "Size":
         """Both in one selection."""
@@ -44,11 +52,13 @@ class Size:
             self.fields + other.fields,
             max(self.depth, other.depth),
             self.aliases + other.aliases,
+            self.selections + other.selections,
         )
 
 
 def check(document: DocumentNode, max_depth: int) -> None:
     """Raises GraphQLError for the first definition that goes over a limit."""
+    _check_definitions(document)
     _check_directives(document)
     measure = _Measure(document)
     for operation in document.definitions:
@@ -59,6 +69,12 @@ def check(document: DocumentNode, max_depth: int) -> None:
         for reason, measured, limit, words in (
             ("DEPTH", size.depth, max_depth, "is {0} fields deep; {1} are allowed"),
             ("FIELDS", size.fields, MAX_FIELDS, "selects {0} fields; {1} are allowed"),
+            (
+                "SELECTIONS",
+                size.selections,
+                MAX_SELECTIONS,
+                "has {0} selections, fragments included; {1} are allowed",
+            ),
             ("ALIASES", size.aliases, MAX_ALIASES, "has {0} aliases; {1} are allowed"),
             (
                 "ROOT_FIELDS",
@@ -94,6 +110,46 @@ def too_many_tokens() -> GraphQLError:
     return too_complex(
         "The document has more than {1} tokens", "TOKENS", MAX_TOKENS + 1, MAX_TOKENS
     )
+
+
+def check_characters(text: str, limit: int) -> None:
+    """Raises GraphQLError for a document that is too long to be read."""
+    if len(text) > limit:
+        words = "The document has {0} characters; {1} are allowed"
+        raise too_complex(words, "CHARACTERS", len(text), limit)
+
+
+def check_values(variables: object, limit: int) -> int:
+    """Count the values of variables, at every level; raises GraphQLError when there are too many."""
+    found, waiting = 0, [variables]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict | list):
+            found += len(value)
+            if found > limit:
+                words = "The variables have {0} values and more; {1} are allowed"
+                raise too_complex(words, "VALUES", found, limit)
+            waiting.extend(value.values() if isinstance(value, dict) else value)
+    return found
+
+
+def _check_definitions(document: DocumentNode) -> None:
+    variables = sum(
+        len(node.variable_definitions or ())
+        for node in document.definitions
+        if isinstance(node, OperationDefinitionNode)
+    )
+    for reason, measured, limit, words in (
+        (
+            "DEFINITIONS",
+            len(document.definitions),
+            MAX_DEFINITIONS,
+            "has {0} operations and fragments; {1} are allowed",
+        ),
+        ("VARIABLES", variables, MAX_VARIABLES, "declares {0} variables; {1} are allowed"),
+    ):
+        if measured > limit:
+            raise too_complex(f"The document {words}", reason, measured, limit)
 
 
 def _check_directives(document: DocumentNode) -> None:
@@ -144,11 +200,14 @@ class _Measure:
                     # graphql-core keeps it from being made deeper.
                     deep = 0 if node.name.value.startswith("__") else inner.depth
                     aliases = inner.aliases + (node.alias is not None)
-                    total = total.beside(Size(inner.fields + 1, deep + 1, aliases))
+                    below = Size(inner.fields + 1, deep + 1, aliases, inner.selections)
                 case InlineFragmentNode():
-                    total = total.beside(self.selection(node.selection_set))
+                    below = self.selection(node.selection_set)
                 case FragmentSpreadNode():
-                    total = total.beside(self._fragment(node.name.value))
+                    below = self._fragment(node.name.value)
+                case _:
+                    continue
+            total = total.beside(below).beside(Size(selections=1))
         return total
 
     def _fragment(self, name: str) -> Size:

@@ -6,16 +6,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import FieldNode, GraphQLError, OperationDefinitionNode, parse
+from graphql import FieldNode, GraphQLError, OperationDefinitionNode
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
+from gateway import documents
 from gateway.documents import CACHED
 from gateway.remembered import remembered
 from kit.buckets import ANSWERS
 
-# Codes are constants in the code, and a few dozen.
-MAX_CODES = 100
+# Codes and reasons are constants in the code, and some hundred.
+MAX_CODES = 250
 
 Errors = Sequence[Mapping[str, Any]]
 
@@ -35,7 +36,9 @@ NOTHING = Asked("none", "none")
 class Metrics:
     """Instruments of the meter `esimgo.gateway`; one object a process."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_depth: int) -> None:
+        """`max_depth` is what documents are read with."""
+        self._max_depth = max_depth
         meter = metrics.get_meter("esimgo.gateway")
         self._duration = meter.create_histogram(
             "esimgo.graphql.operation.duration",
@@ -44,7 +47,9 @@ class Metrics:
             explicit_bucket_boundaries_advisory=ANSWERS,
         )
         self._errors = meter.create_counter(
-            "esimgo.graphql.errors", "{error}", "Errors that clients were told, by code"
+            "esimgo.graphql.errors",
+            "{error}",
+            "Errors that clients were told, by code and reason",
         )
         self._open = meter.create_up_down_counter(
             "esimgo.graphql.subscriptions",
@@ -72,7 +77,9 @@ class Metrics:
     def told(self, errors: Errors) -> None:
         """Errors on their way to a client, as it gets them."""
         for error in errors:
-            self._errors.add(1, {"code": self._code(error)})
+            code = self._code(error)
+            reason = (error.get("extensions") or {}).get("reason", code)
+            self._errors.add(1, {"code": code, "reason": self._known(str(reason))})
 
     def answered(
         self, query: str, name: str | None, errors: Errors, seconds: float, *, executed: bool
@@ -138,12 +145,14 @@ class Metrics:
 
     def _asked(self, query: str, name: str | None) -> Asked:
         try:
-            return _read(query, name)
+            return _read(query, name, self._max_depth)
         except GraphQLError:
             return NOTHING
 
     def _code(self, error: Mapping[str, Any]) -> str:
-        code = str((error.get("extensions") or {}).get("code", "NONE"))
+        return self._known(str((error.get("extensions") or {}).get("code", "NONE")))
+
+    def _known(self, code: str) -> str:
         if code not in self._codes and len(self._codes) >= MAX_CODES:
             return "OTHER"
         self._codes.add(code)
@@ -151,9 +160,9 @@ class Metrics:
 
 
 @remembered(CACHED)
-def _read(query: str, name: str | None) -> Asked:
+def _read(query: str, name: str | None, max_depth: int) -> Asked:
     """Only of documents that were found valid: their root fields are the schema's."""
-    for node in parse(query, no_location=True).definitions:
+    for node in documents.read(query, max_depth).definitions:
         if not isinstance(node, OperationDefinitionNode):
             continue
         if name is None or (node.name is not None and node.name.value == name):

@@ -5,9 +5,11 @@ import re
 
 from graphql import GraphQLError
 
-from gateway import documents
+from gateway import documents, limits
 from gateway.request import Operation
 from gateway.trusted import TrustedDocuments
+from gateway.work import Work
+from gateway.work_settings import WorkSettings
 from kit.cache import Cache
 from kit.cache_stores import MemoryStore, RedisStore
 from kit.clock import Clock
@@ -64,18 +66,33 @@ class KnownDocuments:
     """Finds the text of an operation, and says whether it may be executed."""
 
     def __init__(
-        self, trusted: TrustedDocuments, persisted: PersistedQueries | None, max_depth: int
+        self,
+        trusted: TrustedDocuments,
+        persisted: PersistedQueries | None,
+        max_depth: int,
+        bounds: WorkSettings,
     ) -> None:
         self._trusted = trusted
         self._persisted = persisted
         self._max_depth = max_depth
+        self._bounds = bounds
 
-    async def text(self, operation: Operation) -> str:
-        """Raises GraphQLError for a name that is unknown, or a text that isn't trusted."""
+    async def text(self, operation: Operation, work: Work) -> str:
+        """Return the document; everything that is executed, however it was sent, is bounded here.
+
+        Raises GraphQLError for a name that is unknown, a text that isn't trusted, and a text or variables
+        that are too large; Failure EXHAUSTED for a caller who ordered too much work before.
+        """
+        work.values(limits.check_values(operation.variables, self._bounds.values))
         sent, sha256 = operation.query, operation.sha256
+        if sent is not None:
+            self._check(sent, work)
         if sent is not None and sha256 is not None and digest(sent) != sha256:
             raise _refused("provided sha does not match query", "PERSISTED_QUERY_HASH_MISMATCH")
-        text = sent if sent is not None else await self._named(operation)
+        text = sent
+        if text is None:
+            text = await self._named(operation)
+            self._check(text, work)
         if not self._trusted.allow(text, self._max_depth):
             raise _refused(
                 "Only documents that the operator trusts are executed here, and this is none of them",
@@ -88,6 +105,13 @@ class KnownDocuments:
                 return sent  # whose execution says what is wrong with it; it isn't worth keeping
             await self._persisted.keep(sha256, sent)
         return text
+
+    def _check(self, text: str, work: Work) -> None:
+        trusted = self._trusted.only or text in self._trusted
+        bounds = self._bounds
+        limits.check_characters(text, bounds.trusted_document if trusted else bounds.document)
+        if (text, self._max_depth) not in documents.read:
+            work.document(text)
 
     async def _named(self, operation: Operation) -> str:
         name = operation.document_id or operation.sha256 or ""

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway.defence_settings import DefenceSettings
+from gateway.work import Share, Work
 from kit import client_address
 from kit.auth import Session
 from kit.clock import Clock
@@ -21,6 +22,9 @@ log = logging.getLogger(__name__)
 # Seconds. What somebody may send at once is what they may send in so long: a page that opens asks
 # for much, and then its reader reads.
 BURST = 10.0
+# Seconds' worth of work that may be ordered at once: as documents are read in one piece each, others wait for
+# that long at worst.
+AT_ONCE = 2.0
 # Users and addresses that are remembered, those that asked last: some 20 MB. Who is forgotten begins
 # anew, as does everybody after ten quiet seconds.
 REMEMBERED = 100_000
@@ -56,11 +60,11 @@ class Bucket:
 
     __slots__ = ("burst", "key", "step")
 
-    def __init__(self, key: str, rate: float) -> None:
+    def __init__(self, key: str, rate: float, burst: float = BURST) -> None:
         self.key = key
         # Seconds that one operation adds, and that may be added in advance: enough for one always.
         self.step = 1 / rate
-        self.burst = max(BURST, self.step)
+        self.burst = max(burst, self.step)
 
 
 class RateLimits:
@@ -76,6 +80,8 @@ class RateLimits:
         self._settings = settings
         self._clock = clock or Clock()
         self._memory = Memory(self._clock)
+        # Counted by each process for itself, as each has its own core to lose.
+        self._work = Memory(self._clock)
         self._redis = (
             Redis.from_url(
                 redis_url,
@@ -131,19 +137,32 @@ class RateLimits:
         trusted = self._settings.trusted_proxies
         return client_address.counted(request.remote, forwarded, trusted)
 
+    def work(self, request: web.Request, session: Session) -> Work:
+        """Return what an operation of this request may still order here."""
+        rates, buckets = self._settings.work, []
+        if rates.address_rate:
+            forwarded = tuple(request.headers.getall("X-Forwarded-For", ()))
+            address = self._address(request.remote, forwarded)
+            buckets.append(Bucket(f"address:{address}", rates.address_rate, AT_ONCE))
+        if rates.user_rate and session.user_id is not None:
+            buckets.append(Bucket(f"user:{session.user_id}", rates.user_rate, AT_ONCE))
+        return Work(Share(self._work, buckets) if buckets else None)
+
     async def close(self) -> None:
         if self._redis is not None:
             await self._redis.aclose()
 
     def _bucket_of(self, peer: str | None, forwarded: tuple[str, ...]) -> Bucket:
+        return Bucket(f"address:{self._address(peer, forwarded)}", self._settings.address_rate)
+
+    def _address(self, peer: str | None, forwarded: tuple[str, ...]) -> str:
         if forwarded and not self._settings.trusted_proxies and not self._told:
             self._told = True
             log.warning(
                 "rate limits: requests come with X-Forwarded-For, and GATEWAY_TRUSTED_PROXIES names no"
                 " proxy: all clients behind one share its rate"
             )
-        address = client_address.of(peer, forwarded, self._settings.trusted_proxies)
-        return Bucket(f"address:{address}", self._settings.address_rate)
+        return client_address.of(peer, forwarded, self._settings.trusted_proxies)
 
     async def _wait(self, buckets: Sequence[Bucket]) -> float:
         shared = None if self._redis is None else await self._shared(self._redis, buckets)
@@ -193,8 +212,27 @@ class Memory:
         if wait > 1e-6:
             return wait
         for bucket, empty in zip(buckets, fresh, strict=True):
-            self._empty[bucket.key] = empty
-            self._empty.move_to_end(bucket.key)
-        while len(self._empty) > REMEMBERED:
-            self._empty.popitem(last=False)
+            self._set(bucket, empty)
         return 0.0
+
+    def excess(self, buckets: Sequence[Bucket], beside: float) -> float:
+        """Seconds until each holds no more than its burst, `beside` so many units; 0 when that is so now."""
+        now, wait = self._clock.now(), 0.0
+        for bucket in buckets:
+            held = self._empty.get(bucket.key, now) - now - bucket.step * beside
+            wait = max(wait, held - bucket.burst)
+        # Sums of steps are off by less than a microsecond.
+        return wait if wait > 1e-6 else 0.0
+
+    def add(self, buckets: Sequence[Bucket], units: float) -> None:
+        """Add to each, beyond its burst too; a negative number takes out what was too much."""
+        now = self._clock.now()
+        for bucket in buckets:
+            empty = max(now, self._empty.get(bucket.key, now)) + bucket.step * units
+            self._set(bucket, max(now, empty))
+
+    def _set(self, bucket: Bucket, empty: float) -> None:
+        self._empty[bucket.key] = empty
+        self._empty.move_to_end(bucket.key)
+        if len(self._empty) > REMEMBERED:
+            self._empty.popitem(last=False)

@@ -4,8 +4,8 @@ A client may send a text as large as a request. A cache of 2,000 such texts woul
 times that where one character needs four bytes.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, Generic, ParamSpec, TypeVar
 
 Given = ParamSpec("Given")
@@ -13,6 +13,7 @@ Result = TypeVar("Result")
 
 # Characters of the texts of one call. A document at the limit of tokens has about as many.
 LONGEST = 16_384
+_MISSING = object()
 
 
 class Remembered(Generic[Given, Result]):
@@ -20,19 +21,31 @@ class Remembered(Generic[Given, Result]):
 
     def __init__(self, function: Callable[Given, Result], entries: int, longest: int) -> None:
         self._function = function
-        self._known: Any = lru_cache(maxsize=entries)(function)
+        self._known: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+        self._entries = entries
         self._longest = longest
 
     def __call__(self, *given: Given.args, **named: Given.kwargs) -> Result:
-        if characters((*given, *named.values())) > self._longest:
-            return self._function(*given, **named)
-        found: Result = self._known(*given, **named)
-        return found
+        key = (*given, *named.values())
+        found = self._known.get(key, _MISSING)
+        if found is not _MISSING:
+            self._known.move_to_end(key)
+            known: Result = found
+            return known
+        made = self._function(*given, **named)
+        if characters(key) <= self._longest:
+            self._known[key] = made
+            if len(self._known) > self._entries:
+                self._known.popitem(last=False)
+        return made
+
+    def __contains__(self, given: tuple[Any, ...]) -> bool:
+        """True if a call with these arguments costs nothing."""
+        return given in self._known
 
     def __len__(self) -> int:
         """How many results are cached."""
-        size: int = self._known.cache_info().currsize
-        return size
+        return len(self._known)
 
 
 def remembered(

@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NoReturn
 
 from aiohttp import web
+
+from gateway.work import FREE, Work
 
 # A JSON escape of half a character, as in \ud83d: whole ones come in pairs.
 HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -18,6 +21,10 @@ MANY_DIGITS = re.compile(rb"[0-9]{4301}")
 # if every one of them were made to grow by it; usually a hundredth.
 REMEMBERED = 500
 LARGEST = 4_096
+
+
+class TooLargeError(ValueError):
+    """A number of JSON that a float of 64 bits doesn't hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +42,13 @@ class Operation:
     document_id: str | None = None
 
 
-async def read(request: web.Request, max_body: int, body_seconds: float) -> Operation:
+async def read(
+    request: web.Request, max_body: int, body_seconds: float, work: Work = FREE
+) -> Operation:
     """From a POST's JSON or a GET's parameters; raises web.HTTPException with words for the client.
 
     `max_body`, in bytes, is what the application was made with; the body has to arrive within
-    `body_seconds`.
+    `body_seconds`. Parsing a long body is taken from `work`, which raises Failure EXHAUSTED.
     """
     if request.method == "GET":
         return operation(_parameters(request))
@@ -67,7 +76,10 @@ async def read(request: web.Request, max_body: int, body_seconds: float) -> Oper
         raise web.HTTPRequestEntityTooLarge(
             max_size=0, actual_size=0, text=f"The body has more than {max_body} bytes"
         ) from error
-    return _remembered(body) if len(body) <= LARGEST else _read(body)
+    if len(body) <= LARGEST:
+        return _remembered(body)
+    work.body(len(body))
+    return _read(body)
 
 
 def _read(body: bytes) -> Operation:
@@ -92,14 +104,27 @@ def parse(body: bytes, what: str) -> Any:
     try:
         # A byte order mark says nothing in UTF-8, but some editors and clients write one.
         # NaN and Infinity are no JSON, though Python reads them.
-        value = json.loads(body.decode("utf-8-sig"), parse_constant=_no_constant)
+        value = json.loads(
+            body.decode("utf-8-sig"), parse_float=_number, parse_constant=_no_constant
+        )
         if HALF_CHARACTER.search(body):
             json.dumps(value, ensure_ascii=False).encode()
+    except TooLargeError:
+        _refuse(
+            f"{what} has a number beyond 1.8e308, the largest that there is here; send a smaller one"
+        )
     except (ValueError, RecursionError) as error:
         if type(error) is ValueError and MANY_DIGITS.search(body):
             _refuse(f"{what} is not JSON for us: a number has too many digits; send it as a string")
         _refuse(f"{what} is not JSON in UTF-8")
     return value
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):  # 1e400 is JSON, but no number of ours
+        raise TooLargeError(text)
+    return number
 
 
 def _no_constant(name: str) -> NoReturn:

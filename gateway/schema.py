@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import strawberry
 from graphql import GraphQLError, execute
+from graphql.execution.values import VariableValues
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.federation.schema import FederationAny
 from strawberry.schema.exceptions import InvalidOperationTypeError
@@ -20,7 +21,7 @@ from gateway.completion.resolving import Left, remember_arguments
 from gateway.completion.selections import Operations
 from gateway.connections import ConnectionQueries
 from gateway.defence_settings import DefenceSettings
-from gateway.documents import CACHED, Documents, Validation
+from gateway.documents import CACHED
 from gateway.esim_operations import ESIMMutations, ESIMQueries
 from gateway.known_costs import Costs
 from gateway.null_defaults import accept_null
@@ -30,9 +31,12 @@ from gateway.plan_queries import PlanQueries
 from gateway.prepared import Prepared, preparation
 from gateway.purchase import OrderMutations
 from gateway.scalars import SCALARS
+from gateway.source_positions import index_positions
 from gateway.subscriptions import Subscription
+from gateway.validation import Validation
+from gateway.work_settings import WorkSettings
 from kit.checks import Checks
-from kit.errors import Failure
+from kit.errors import Failure, invalid
 
 ENTITIES = ("DataPlan", "Order", "ESIM")
 
@@ -63,6 +67,8 @@ class Schema(strawberry.federation.Schema):
 
     prepare: Callable[[str, str | None], Prepared]
     admission: Admission | None
+    # The most that one answer holds.
+    errors: int
 
     async def execute(
         self,
@@ -89,7 +95,10 @@ class Schema(strawberry.federation.Schema):
                 self.admission.check(
                     query or "", prepared.document, operation_name, variables, context_value
                 )
-            done = await self._directly(prepared, variables, context_value)
+            values = prepared.variables.coerced(variables)
+            if values is None:
+                return ExecutionResult(None, prepared.refused(variables))
+            done = await self._directly(prepared, values, context_value)
             if isinstance(done, dict):
                 return ExecutionResult(done, None)
             result = execute(
@@ -109,12 +118,9 @@ class Schema(strawberry.federation.Schema):
         return ExecutionResult(executed.data, executed.errors)
 
     async def _directly(
-        self, prepared: Prepared, variables: dict[str, Any], context: Any
+        self, prepared: Prepared, values: VariableValues, context: Any
     ) -> dict[str, Any] | Left | None:
         """As Direct has it; None for an operation that needs graphql-core."""
-        values = prepared.variables.coerced(variables)
-        if values is None:
-            return None
         operations: Operations = self._schema.extensions[OPERATIONS]
         direct = operations.direct(prepared.operation, values.coerced)
         return None if direct is None else await direct.execute(context, values)
@@ -124,7 +130,15 @@ class Schema(strawberry.federation.Schema):
     ) -> list[FederationAny]:
         """Look up each representation; one that names no entity of ours is an error at its own index."""
         info.context.spend(len(representations))
-        return [self._entity(info, n, given) for n, given in enumerate(representations)]
+        found, wrong = [], 0
+        for index, given in enumerate(representations):
+            found.append(self._entity(info, index, given))
+            wrong += isinstance(found[-1], Failure)
+            if wrong > self.errors:
+                raise invalid(
+                    {"representations": f"more than {self.errors} of them name no entity"}
+                )
+        return found
 
     def _entity(self, info: strawberry.Info, index: int, given: Any) -> Any:
         try:
@@ -165,7 +179,6 @@ def build(max_depth: int, defence: DefenceSettings | None = None) -> Schema:
 
     With `defence`, operations are executed for a `Context` as far as its role may ask for them.
     """
-    admission: Admission
     schema = Schema(
         query=Query,
         mutation=Mutation,
@@ -173,16 +186,19 @@ def build(max_depth: int, defence: DefenceSettings | None = None) -> Schema:
         federation_version="2.3",
         scalar_overrides=SCALARS,
         execution_context_class=Completing,
-        extensions=[
-            lambda: Documents(max_depth),
-            Validation,
-            *([lambda: Admitted(admission)] if defence else []),
-        ],
+        extensions=[lambda: Admitted(schema.prepare, schema.admission)],
     )
-    if defence:
-        admission = Admission(Costs(schema._schema), defence)
-    schema.admission = admission if defence else None
-    schema.prepare = preparation(schema._schema, max_depth)
+    core, bounds = schema._schema, defence.work if defence else WorkSettings()
+    schema.admission = Admission(Costs(core), defence) if defence else None
+    validation = Validation(
+        core,
+        errors=bounds.errors - 1,  # graphql-core adds one that says that there are more
+        comparisons=bounds.comparisons,
+        suggestions=defence is None or defence.introspection,
+    )
+    schema.prepare = preparation(core, max_depth, validation)
+    schema.errors = bounds.errors
+    index_positions()
     accept_null(schema._schema)
     remember_arguments(schema._schema, schema)
     schema._schema.extensions[OPERATIONS] = Operations(CACHED)

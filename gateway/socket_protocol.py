@@ -14,7 +14,7 @@ from gateway import request as requests
 from gateway.execution import Execution
 from gateway.places import Places
 from gateway.rate_limits import Bucket, Memory, RateLimits
-from kit.auth import Session
+from kit.auth import ANONYMOUS, Session
 from kit.clock import Clock
 from kit.errors import Failure, Kind
 from kit.http_refusals import refused
@@ -120,6 +120,7 @@ class Connection:
         if received.type is not WSMsgType.TEXT:
             raise _Refused(INVALID, "Send text messages")
         sent = received.data.encode()
+        self._pay(len(sent))
         try:
             message = requests.parse(sent, "The message")
         except web.HTTPBadRequest as error:
@@ -150,6 +151,14 @@ class Connection:
             refused("socket_messages")
             words = f"More than {self._message_rate:g} messages a second; connect again, send fewer"
             raise _Refused(TOO_OFTEN, words)
+
+    def _pay(self, size: int) -> None:
+        if size <= requests.LARGEST:
+            return
+        try:
+            self._limits.work(self._request, self._session or ANONYMOUS).body(size)
+        except Failure as failure:
+            raise _Refused(TRY_LATER, failure.message) from failure
 
     async def _begin(self, payload: Any, limit: asyncio.Timeout) -> None:
         if self._init_received:
@@ -214,7 +223,8 @@ class Connection:
         return None
 
     async def _execute(self, id_: str, operation: requests.Operation, session: Session) -> None:
-        results = self._execution.results(operation, session, self._request_id)
+        work = self._limits.work(self._request, session)
+        results = self._execution.results(operation, session, self._request_id, work)
         end: dict[str, Any] = {"id": id_, "type": "complete"}
         async with aclosing(results):
             async for result in results:

@@ -23,14 +23,20 @@ class TrustedDocuments:
 
     by_id: Mapping[str, str]
     only: bool
+    _texts: frozenset[str] = field(init=False, repr=False)
     _normal: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_texts", frozenset(self.by_id.values()))
         object.__setattr__(self, "_normal", frozenset(map(_normal, self.by_id.values())))
 
     def named(self, id_: str) -> str | None:
         """The text of an id; sha256:<hash> is another spelling of the id <hash>."""
         return self.by_id.get(id_) or self.by_id.get(id_.removeprefix("sha256:"))
+
+    def __contains__(self, text: str) -> bool:
+        """True for the text of a trusted document, character by character."""
+        return text in self._texts
 
     def allow(self, text: str, max_depth: int) -> bool:
         """Whether the text may be executed.

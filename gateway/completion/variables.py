@@ -56,8 +56,23 @@ class Variables:
         quickly = None if self._plain is None else _quickly(self._plain, given)
         if quickly is not None:
             return quickly
-        values = get_variable_values(self._schema, self._definitions, dict(given))
+        values = get_variable_values(
+            self._schema, self._definitions, dict(given), max_errors=1, hide_suggestions=True
+        )
         return values if isinstance(values, VariableValues) else None
+
+    def errors(
+        self, given: Mapping[str, Any], most: int, *, suggestions: bool
+    ) -> list[GraphQLError]:
+        """Why `coerced` gives None for these values, in so many errors at most."""
+        values = get_variable_values(
+            self._schema,
+            self._definitions,
+            dict(given),
+            max_errors=most,
+            hide_suggestions=not suggestions,
+        )
+        return [] if isinstance(values, VariableValues) else list(values)
 
 
 _Plain = tuple[GraphQLVariableSignature, Callable[[Any], bool]]

@@ -151,7 +151,7 @@ async def test_the_idempotency_header_serves_a_single_purchase(
     assert gateway.orders.requests[-1].idempotency_key == "k-2"
     answer = await ann.ask(
         """mutation { a: purchaseESIM(planId: "1") { success error }
-                      b: purchaseESIM(planId: "2") { success } }""",
+                      restoreESIM(esimId: "2") { success } }""",
         header,
     )
     assert gateway.orders.calls == {"CreateOrder": 1}

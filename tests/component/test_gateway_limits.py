@@ -10,7 +10,7 @@ import pytest
 from gateway import limits
 from gateway.__main__ import serve
 from gateway.context import MAX_OBJECTS
-from gateway.cost import CALL
+from gateway.cost_units import CALL
 from gateway.defence_settings import DefenceSettings
 from gateway.persisted import MAX_TEXT
 from kit.auth import Role
@@ -55,6 +55,16 @@ def directives(count: int) -> str:
     return "{ x: regions { " + " ".join(names) + (" @include(if: true)" * (count % 2)) + " } }"
 
 
+def selections(count: int) -> str:
+    """Fragments that hold hardly a field, and double with each level."""
+    doubling = " ".join(
+        f"fragment F{n} on DataPlan {{ ...F{n + 1} ...F{n + 1} }}" for n in range(8)
+    )
+    inside = 1 + 2**9 - 1  # the plan, and the spreads
+    more = "...{}" * (count - inside)
+    return f'{{ dataPlan(id: "1") {{ ...F0 {more} }} }} {doubling} fragment F8 on DataPlan {{ }}'
+
+
 @pytest.mark.parametrize(
     ("reason", "limit", "document"),
     [
@@ -79,6 +89,20 @@ def directives(count: int) -> str:
         ),
         ("TOKENS", limits.MAX_TOKENS, tokens),
         ("DIRECTIVES", limits.MAX_DIRECTIVES, directives),
+        ("SELECTIONS", limits.MAX_SELECTIONS, selections),
+        (
+            "VARIABLES",
+            limits.MAX_VARIABLES,
+            lambda count: f"query({''.join(f'$v{n}: Int ' for n in range(count))}) {{ regions }}",
+        ),
+        (
+            "DEFINITIONS",
+            limits.MAX_DEFINITIONS,
+            lambda count: (
+                "{ regions } "
+                + " ".join(f"fragment F{n} on Query {{ regions }}" for n in range(count - 1))
+            ),
+        ),
         (
             "DIRECTIVES_TOGETHER",
             limits.MAX_DIRECTIVES_TOGETHER,
@@ -223,8 +247,10 @@ async def test_a_request_has_one_operation(client: Client) -> None:
 async def test_a_persisted_text_has_so_many_bytes(gateway: Gateway, serving: Serving) -> None:
     async with serving(serve, replace(gateway.settings, max_body=100_000)) as port:
         client = replace(gateway.client, url=f"http://127.0.0.1:{port}")
-        for size, kept in ((MAX_TEXT, True), (MAX_TEXT + 1, False)):
-            query = "{ __typename } #".ljust(size, "x")
+        for size, kept in ((MAX_TEXT, True), (MAX_TEXT + 2, False)):
+            letters = (size - len("{ __typename } #")) // len("é".encode())
+            query = "{ __typename } #" + "é" * letters
+            assert len(query.encode()) == size
             assert (await client.send(named(sha256(query), query=query))).data
             answer = await client.send(named(sha256(query)))
             assert ("data" in answer.body) is kept

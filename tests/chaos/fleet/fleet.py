@@ -204,6 +204,8 @@ def _settings(
         # One address and a few users play a whole world, and are still counted in Redis.
         "GATEWAY_ADDRESS_RATE": "100000",
         "GATEWAY_USER_RATE": "100000",
+        "GATEWAY_ADDRESS_WORK": "0",
+        "GATEWAY_USER_WORK": "0",
         # As in a deployment; on one machine it is less, for who plays with the sandbox.
         "ESIMS_FRESH_SECONDS": "300",
         # Public queries are to reach the services.

@@ -235,6 +235,8 @@ def _settings(folder: Path, settings: Mapping[str, str]) -> LocalSettings:
         # One address and a few users play a whole world.
         "GATEWAY_ADDRESS_RATE": "0",
         "GATEWAY_USER_RATE": "0",
+        "GATEWAY_ADDRESS_WORK": "0",
+        "GATEWAY_USER_WORK": "0",
         **settings,
         **_free_ports(),
         "ESIMGO_HOME": str(folder / "state"),

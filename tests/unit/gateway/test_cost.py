@@ -18,8 +18,8 @@ from graphql import (
     validate,
 )
 
-from gateway import cost, known_costs, limits
-from gateway.cost import CALL, CHANGE, COUNTING, INTROSPECTION
+from gateway import cost_units, known_costs, limits
+from gateway.cost_units import CALL, CHANGE, COUNTING, EXAMINATION, INTROSPECTION
 from gateway.defence_settings import COST_ANONYMOUS, COST_CUSTOMER
 from gateway.known_costs import Costs
 from gateway.schema import build
@@ -71,6 +71,21 @@ def of(query: str, **variables: Any) -> int:
             ' id: "2"}]) { ... on ESIM { id } ... on DataPlan { countries { iso } } } }',
             CALL + 2 * (1 + 3),
         ),
+        # A value under several names is longer to answer; different values are what a row has.
+        ("{ dataPlans(first: 20) { id name price currency } }", CALL + 20),
+        ("{ dataPlans(first: 20) { id a: id b: id } }", CALL + 20 * 3),
+        (
+            "{ dataPlans(first: 20) { ...F b: id } } fragment F on DataPlan { id a: id a: id }",
+            CALL + 60,
+        ),
+        (
+            "{ dataPlans(first: 20) { countries { iso a: iso b: __typename c: __typename } } }",
+            CALL + 20 * (1 + 3 * 3),
+        ),
+        ("{ a: __typename b: __typename }", 1),
+        ("{ myESIMs(first: 5) { qrCode a: qrCode } }", CALL + 5 * (1 + 201)),
+        # Taking bundles off eSIMs is several calls of the provider.
+        ('mutation { cancelOrder(orderId: "x") { success } }', CALL + CHANGE + EXAMINATION + 1),
         # What may be left out counts as if it were there.
         ("query($no: Boolean!) { regions @skip(if: $no) { name } }", CALL + 10),
         # No list is longer, whatever is asked for.
@@ -142,15 +157,20 @@ def test_every_list_of_the_schema_has_a_size() -> None:
             continue
         for name, field in kind.fields.items():
             of_objects = not is_leaf_type(get_named_type(field.type))
-            sized = set(field.args) & set(cost.SIZES) and f"{kind.name}.{name}" != "Query.dataPlans"
+            sized = (
+                set(field.args) & set(cost_units.SIZES)
+                and f"{kind.name}.{name}" != "Query.dataPlans"
+            )
             if is_list_type(get_nullable_type(field.type)) and of_objects and not sized:
                 lists.add(f"{kind.name}.{name}")
     pages = {name for name in lists if name.endswith(".edges")}
-    assert lists - pages == set(cost.ASSUMED), "name it in gateway.cost.ASSUMED, with its reason"
+    assert lists - pages == set(cost_units.ASSUMED), (
+        "name it in gateway.cost_units.ASSUMED, with its reason"
+    )
 
 
 def test_every_field_that_is_weighed_exists() -> None:
-    for place in {*cost.WORK, *cost.ASSUMED}:
+    for place in {*cost_units.WORK, *cost_units.ASSUMED, *cost_units.BUYING}:
         kind, _, name = place.partition(".")
         owner = SCHEMA.get_type(kind)
         assert is_object_type(owner), place
@@ -170,6 +190,43 @@ def test_every_documented_operation_may_be_asked(example: str) -> None:
 def test_tools_may_read_the_schema_and_a_shop_the_whole_catalogue() -> None:
     assert of(get_introspection_query()) < COST_ANONYMOUS
     assert of("{ dataPlans { id countries { iso } allowances { type } } }") < COST_ANONYMOUS
+
+
+def test_many_names_for_the_values_of_the_whole_catalogue_cost_too_much() -> None:
+    names = " ".join(f"a{n}: name" for n in range(limits.MAX_ALIASES))
+    assert of(f"{{ dataPlans {{ {names} }} }}") > COST_ANONYMOUS
+
+
+@pytest.mark.parametrize(
+    ("query", "purchases"),
+    [
+        ('mutation { purchaseESIM(planId: "x") { success } }', 1),
+        (
+            'mutation { a: purchaseESIM(planId: "x") { code } a: purchaseESIM(planId: "x") { error } }',
+            1,
+        ),
+        (
+            'mutation { a: purchaseESIM(planId: "x") { code } b: purchaseESIM(planId: "x") { code } }',
+            2,
+        ),
+        (
+            'mutation { ...F ... { b: purchaseESIM(planId: "y") { code } } }'
+            ' fragment F on Mutation { a: purchaseESIM(planId: "x") { code } }',
+            2,
+        ),
+        (
+            'mutation($no: Boolean!) { a: purchaseESIM(planId: "x") @include(if: $no) { code }'
+            ' b: purchaseESIM(planId: "x") @skip(if: $no) { code } }',
+            2,
+        ),
+        ('mutation { a: cancelOrder(orderId: "x") { code } }', 0),
+        ("{ regions { name } }", 0),
+    ],
+)
+def test_purchases_are_counted_however_they_are_written(query: str, purchases: int) -> None:
+    document = parse(query)
+    assert validate(SCHEMA, document) == []
+    assert Costs(SCHEMA).of(query, document, None, {}).purchases == purchases
 
 
 def test_a_customer_may_ask_for_all_at_once() -> None:

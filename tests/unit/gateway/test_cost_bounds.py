@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strawberry.types.graphql import OperationType
 
-from gateway.cost import ASSUMED
+from gateway.cost_units import ASSUMED
 from gateway.known_costs import Costs
 from gateway.schema import build
 from tests.fixtures.played_services import ROWS, context

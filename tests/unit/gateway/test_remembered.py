@@ -11,6 +11,7 @@ from gateway.prepared import preparation
 from gateway.public_fields import PublicFields
 from gateway.remembered import LONGEST, characters, remembered
 from gateway.schema import Schema, build
+from gateway.validation import Validation
 from kit import client_address
 from tests.fixtures.played_services import context
 
@@ -53,7 +54,9 @@ def test_the_characters_of_nested_texts_count() -> None:
 @pytest.mark.parametrize(("text", "kept"), [(SHORT, 1), (LONG, 0)])
 def test_no_long_document_is_kept(text: str, kept: int) -> None:
     core = schema()._schema
-    prepare, normal = preparation(core, 12), PublicFields(core, 12).normal
+    validation = Validation(core, errors=5, comparisons=1_000, suggestions=False)
+    prepare = preparation(core, 12, validation)
+    normal = PublicFields(core, 12).normal
     costs = known_costs.Costs(core)
     for _ in range(2):
         prepared = prepare(text, None)
