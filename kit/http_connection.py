@@ -121,11 +121,13 @@ class Connection(web.RequestHandler):
             self._pace.received(data)
             return
         queued = len(self._messages)
+        # Before these bytes are read: they may be the end of the body.
+        between = self._payload is None or self._payload.is_eof()
         super().data_received(data)
         if len(self._messages) > queued:
             self._head, self._heard = 0, True
             _, self._payload = self._messages[-1]
-        elif self._payload is None or self._payload.is_eof():
+        elif between:
             self._head += len(data)
         if self._head > MAX_HEAD:
             words = f"The request line and the headers have more than {MAX_HEAD} bytes together"
