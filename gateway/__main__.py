@@ -21,7 +21,7 @@ from gateway.rate_limits import RateLimits
 from gateway.response_cache import ResponseCache
 from gateway.settings import Settings
 from gateway.workers import Workers
-from kit import background, process, rpc_client
+from kit import background, listening, process, rpc_client
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +82,8 @@ async def serve(
         for one in sockets:
             await web.SockSite(runner, one).start()
         if not sockets:
-            await web.TCPSite(runner, settings.host, settings.port).start()
+            with listening.at(settings.host, settings.port, "GATEWAY"):
+                await web.TCPSite(runner, settings.host, settings.port).start()
         port = runner.addresses[0][1]
         started(port)
         await stop.wait()

@@ -20,6 +20,7 @@ from gateway import worker_metrics
 from gateway.settings import Settings
 from gateway.worker_link import Hold
 from kit import background, metrics_endpoint
+from kit import listening as kit_listening
 
 logger = logging.getLogger(__name__)
 
@@ -58,13 +59,8 @@ class Workers:
 
     async def keep(self, settings: Settings, stop: asyncio.Event) -> None:
         """Keeps them running until `stop`, and then until the last one has finished its requests."""
-        try:
+        with kit_listening.at(settings.host, settings.port, "GATEWAY"):
             sockets = listening(settings.host, settings.port)
-        except OSError as error:
-            where = f"{settings.host}:{settings.port}"
-            sys.stderr.write(f"cannot start: can't listen at {where}: {error.strerror}\n")
-            self.status = 1
-            return
         limited = settings.defence.user_rate or settings.defence.address_rate
         if limited and settings.redis_url is None:
             logger.warning(

@@ -13,10 +13,11 @@ from urllib.parse import urlsplit
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from kit import db_start
 from kit.auth import Role, Session
 from kit.db_metrics import Metrics
 from kit.db_tracing import seen
-from kit.errors import Failure, Kind
+from kit.errors import Failure, Kind, StartError
 from kit.log_episodes import Episodes
 from kit.process import Stopped
 
@@ -106,22 +107,27 @@ class Database:
         """Waits, with a log line, until the server answers and the migration `needs` is applied.
 
         `pooled` says that the address is a pooler's which lends a connection for each transaction, so
-        that no statement is kept prepared on one. Raises Stopped when `stop` is set before that.
+        that no statement is kept prepared on one. Raises Stopped when `stop` is set before that,
+        and StartError for an address that can't be one.
         """
         where = urlsplit(url)
         told = ""
         while not stop.is_set():
             try:
                 return await cls._try_open(url, owner, needs, size, pooled=pooled)
-            except (*PASSING, asyncpg.InvalidCatalogNameError) as error:
-                reason = f"cannot reach PostgreSQL at {where.hostname or where.query}: {error}"
+            except db_start.UNFIT as error:
+                raise StartError(
+                    f"{owner.upper()}_DATABASE_URL can't be used: {type(error).__name__}"
+                ) from error
             except (
+                *PASSING,
                 asyncpg.InvalidAuthorizationSpecificationError,
-                MigrationMissingError,
+                asyncpg.InvalidCatalogNameError,
+                db_start.MigrationMissingError,
                 asyncpg.UndefinedTableError,
                 asyncpg.InsufficientPrivilegeError,
             ) as error:
-                reason = f"the database is not migrated for {owner}: run `make migrate` ({error})"
+                reason = db_start.why_not(owner, where.hostname or where.query, error)
             if reason != told:  # once for each cause, not every second
                 logger.warning("waiting: %s", reason)
                 told = reason
@@ -150,7 +156,7 @@ class Database:
             raise
         if not applied:
             await pool.close()
-            raise MigrationMissingError(needs)
+            raise db_start.MigrationMissingError(needs)
         return cls(pool, owner, pooled=pooled)
 
     @asynccontextmanager
@@ -235,13 +241,6 @@ class TracedConnection(BASE):  # type: ignore[misc]  # hence of any type
     fetch = seen(BASE.fetch)
     fetchrow = seen(BASE.fetchrow)
     fetchval = seen(BASE.fetchval)
-
-
-class MigrationMissingError(Exception):
-    """The schema is older than this program needs."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"migration {name} is not applied")
 
 
 async def _init_connection(connection: Any) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+
+from kit import addresses
 
 # A secret NAME may stand in a file that NAME_FILE names, as orchestrators mount them.
 FILE_SUFFIX = "_FILE"
@@ -84,8 +85,8 @@ class Env:
     ) -> str:
         """An address with one of the schemes, without a slash at its end."""
         value = self.text(name, help, default, secret=secret).rstrip("/")
-        if value and urlsplit(value).scheme not in schemes:
-            self.problems.append(f"{name} must be an address that starts with {schemes[0]}://")
+        if value and (problem := addresses.problem(value, schemes)):
+            self.problems.append(f"{name} {problem}")
         return value
 
     def number(self, name: str, help: str, default: float, *, low: float, high: float) -> float:  # noqa: A002 - likewise
@@ -102,7 +103,11 @@ class Env:
 
     def port(self, name: str, help: str, default: int) -> int:  # noqa: A002 - likewise
         """A TCP port; 0 lets the system choose."""
-        return int(self.number(name, help, default, low=0, high=65535))
+        text = self.text(name, help, str(default))
+        if text.isascii() and text.isdigit() and int(text) <= 65535:
+            return int(text)
+        self.problems.append(f"{name} must be a port from 0 to 65535, not {text!r}")
+        return default
 
     def flag(self, name: str, help: str, *, default: bool) -> bool:  # noqa: A002 - likewise
         """True for 1, true, yes, on; False for 0, false, no, off."""

@@ -21,6 +21,10 @@ class Kind(StrEnum):
     INTERNAL = "internal"  # a fault of ours; `message` carries only an id
 
 
+class StartError(Exception):
+    """A process can't start; the text names the setting that it is about, and says what to do."""
+
+
 @dataclass(eq=False)
 class Failure(Exception):  # noqa: N818 - a refusal is no fault of the program, and the name says so
     """A failure that may be shown to the caller as it is.

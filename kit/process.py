@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,6 +13,7 @@ import uvloop
 
 from kit import log, metrics_endpoint
 from kit.env import Env, SettingsError
+from kit.errors import StartError
 from kit.telemetry import Door, Telemetry
 from kit.telemetry_settings import TelemetrySettings
 
@@ -80,7 +80,8 @@ def run(
 
     `name` is what metrics and traces call the process, and `metrics_port` the default of its port.
     `read` declares and reads every variable; `secrets` names values that no log line may hold.
-    Exit status 2 says that the environment is not fit, and the line before it says why.
+    Exit status 2 says that the environment is not fit, 1 that something else keeps the process from
+    starting, such as a taken port; the line before it says why.
     """
     surroundings, settings = fit(name, metrics_port, read, secrets)
     live(surroundings, settings, main)
@@ -118,8 +119,13 @@ def live(
 ) -> None:
     """The other half of `run`; `door` is how the metrics are shown."""
     telemetry = Telemetry.start(surroundings.telemetry)
-    with suppress(Stopped):
+    try:
         uvloop.run(_until_stopped(settings, main, telemetry, door), debug=surroundings.debugging)
+    except Stopped:
+        pass
+    except StartError as error:
+        sys.stderr.write(f"cannot start: {error}\n")
+        sys.exit(1)
 
 
 async def _until_stopped(

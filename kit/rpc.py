@@ -10,7 +10,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from kit import readiness, rpc_health
+from kit import listening, readiness, rpc_health
 from kit.auth import Verifier
 from kit.operator_log import Acts
 from kit.rpc_guard import Access, Guard
@@ -106,9 +106,11 @@ async def start(
     tls: TLS = PLAIN,
     connection_age: float = CONNECTION_AGE,
     limits: Limits = DEFAULTS,
+    settings: str = "",
 ) -> Running:
-    """Starts to serve; raises OSError when the port is taken or a certificate can't be read.
+    """Starts to serve; raises StartError if the port can't be opened, OSError if a certificate can't be read.
 
+    `settings` is what the names of the variables of host and port begin with, such as CATALOGUE.
     Connections end when they are `connection_age` s old, and their callers look the name up again.
     """
     guard = Guard(service.descriptor, service.access, verifier, service.acts, limits)
@@ -119,10 +121,10 @@ async def start(
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     names = (service.descriptor.full_name, rpc_health.NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
-    try:
-        bound = _listen(server, f"{host}:{port}", tls)
-    except RuntimeError as error:  # grpc tells it so
-        raise OSError(f"port {port} is taken: stop what listens there or choose another") from error
+    credentials = tls.server()
+    with listening.at(host, port, settings):
+        listening.check(host, port)
+        bound = _listen(server, f"{host}:{port}", credentials)
     await server.start()
     for name in ("", service.descriptor.full_name):
         await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
@@ -132,8 +134,15 @@ async def start(
     return Running(server, bound, healthy, guard, forget)
 
 
-def _listen(server: grpc.aio.Server, address: str, tls: TLS) -> int:
-    credentials = tls.server()
-    if credentials is None:
-        return server.add_insecure_port(address)
-    return server.add_secure_port(address, credentials)
+def _listen(
+    server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None
+) -> int:
+    try:
+        if credentials is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, credentials)
+    except RuntimeError as error:  # all that gRPC says is that it failed
+        raise OSError(
+            "gRPC's library gives no reason; the port is free, so look at the files of GRPC_TLS_CERT_FILE,"
+            " GRPC_TLS_KEY_FILE and GRPC_TLS_CA_FILE"
+        ) from error

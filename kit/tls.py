@@ -6,9 +6,12 @@ from pathlib import Path
 
 import grpc
 
+from kit import certificates
 from kit.env import Env
+from kit.log_episodes import Episodes
 
 logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,21 @@ class TLS:
             env.problems.append(
                 "GRPC_TLS_CERT_FILE and GRPC_TLS_KEY_FILE belong together: set both"
             )
-        elif tls.certificate and tls.mutual and not tls.authority:
+        elif tls.certificate and tls.key and tls.certificate.is_file() and tls.key.is_file():
+            for name, problem in zip(
+                ("GRPC_TLS_CERT_FILE", "GRPC_TLS_KEY_FILE"),
+                certificates.pair_problems(tls.certificate, tls.key),
+                strict=True,
+            ):
+                if problem:
+                    env.problems.append(f"{name}: {problem}")
+        if (
+            tls.authority
+            and tls.authority.is_file()
+            and (problem := certificates.authority_problem(tls.authority))
+        ):
+            env.problems.append(f"GRPC_TLS_CA_FILE: {problem}")
+        if tls.certificate and tls.key and tls.mutual and not tls.authority:
             env.problems.append(
                 "GRPC_TLS_MUTUAL needs the authority of the callers: set GRPC_TLS_CA_FILE, or"
                 " GRPC_TLS_MUTUAL=false"
@@ -87,10 +104,24 @@ class TLS:
 
     def _renewed(self) -> grpc.ServerCertificateConfiguration | None:
         """Asked at every connection; None goes on with what was read before."""
+        if self.certificate is None or self.key is None:
+            return None
+        problems = certificates.pair_problems(self.certificate, self.key)
+        if problem := problems[0] or problems[1]:  # in the middle of being replaced
+            episodes.met(
+                "a certificate that can't be used",
+                "the certificate can't be used, going on with the last: %s",
+                problem,
+            )
+            return None
         try:
             return self._certificates()
-        except OSError as error:  # in the middle of being replaced
-            logger.warning("the certificate can't be read, going on with the last: %s", error)
+        except OSError as error:
+            episodes.met(
+                "an authority that can't be read",
+                "the authority can't be read, going on with the last: %s",
+                error,
+            )
             return None
 
 

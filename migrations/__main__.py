@@ -9,11 +9,14 @@ import asyncpg
 
 from kit import log
 from kit.env import Env, SettingsError
-from migrations import runner
+from migrations import lock, runner
+
+# What ends a run with words of our own.
+REFUSALS = (runner.MigrationError, lock.PoolerError, lock.LockedError)
 
 
-def read(env: Env) -> tuple[str, dict[str, str]]:
-    """The administrator's address of the database, and the passwords to set, by login."""
+def read(env: Env) -> tuple[str, dict[str, str], float]:
+    """The administrator's address of the database, the passwords to set, by login, and the patience."""
     url = env.url(
         "DATABASE_URL",
         "PostgreSQL, as a login that may create roles and schemas.",
@@ -28,13 +31,20 @@ def read(env: Env) -> tuple[str, dict[str, str]]:
         )
         for login in runner.LOGINS
     }
-    return url, {login: text for login, text in passwords.items() if text}
+    patience = env.number(
+        "MIGRATIONS_WAIT_SECONDS",
+        "How long to wait while another run of the migrations is at work.",
+        runner.LOCK_PATIENCE,
+        low=0,
+        high=86_400,
+    )
+    return url, {login: text for login, text in passwords.items() if text}, patience
 
 
 def main() -> None:
     """Exit status 1 when the database can't be brought up to date, 2 when the settings are wrong."""
     env = Env(os.environ)
-    url, passwords = read(env)
+    url, passwords, patience = read(env)
     try:
         env.finish()
     except SettingsError as error:
@@ -42,12 +52,14 @@ def main() -> None:
     log.setup("info", [url, *passwords.values()])
     seeding = sys.argv[1:] == ["seed"]
     try:
-        names = asyncio.run(runner.seed(url) if seeding else runner.migrate(url, passwords))
+        names = asyncio.run(
+            runner.seed(url) if seeding else runner.migrate(url, passwords, patience=patience)
+        )
     except runner.UnreachableError as error:
         sys.exit(
             f"{error}; check host, login and password in DATABASE_URL, and that the server runs"
         )
-    except (runner.MigrationError, OSError, asyncpg.PostgresError) as error:
+    except (*REFUSALS, OSError, asyncpg.PostgresError) as error:
         sys.exit(f"not {'seeded' if seeding else 'migrated'}: {error}")
     logging.getLogger("migrations").info("done: %s", ", ".join(names) or "nothing was missing")
 

@@ -2,24 +2,23 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
-from migrations import files
+from migrations import files, lock
 from migrations.files import Migration
+from migrations.lock import Connection
 
 logger = logging.getLogger(__name__)
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-
-# Any number, as long as all runners use the same one.
-LOCK = 7_362_019_540
 LOGINS = ("catalogue_service", "orders_service", "esims_service", "webhooks_service")
 
 # Seconds to connect; a database that can be used takes far less, and an address of nobody forever.
 PATIENCE = 15
+# Seconds to wait for another run; the longest migrations take minutes.
+LOCK_PATIENCE = 300.0
 
 CREATE_HISTORY = """
 create schema if not exists migrations;
@@ -45,19 +44,21 @@ async def migrate(
     url: str,
     passwords: Mapping[str, str] | None = None,
     migrations: Sequence[Migration] | None = None,
+    patience: float = LOCK_PATIENCE,
 ) -> list[str]:
     """Brings the database at `url` up to date and returns the names of what was applied.
 
     The login needs CREATEROLE and the right to create schemas; Supabase's `postgres` has both.
     `passwords` are set for the logins it names. Safe to run twice, and at once from two places.
-    Raises MigrationError when an applied file was changed or is missing here, as all of these raise
-    UnreachableError.
+    Raises MigrationError when an applied file was changed or is missing here, PoolerError behind a pooler
+    in transaction mode, and LockedError when another run takes longer than `patience` seconds; as all
+    of these UnreachableError.
     """
     wanted = files.find() if migrations is None else migrations
     connection = await _connect(url)
     try:
-        # Held until the connection closes, so that a runner that dies leaves nothing locked.
-        await connection.execute("select pg_advisory_lock($1)", LOCK)
+        await lock.require_own_session(connection, partial(_open, url))
+        await lock.take(connection, patience)
         await connection.execute(CREATE_HISTORY)
         done = await _missing(connection, wanted)
         for migration in done:
@@ -93,15 +94,25 @@ async def seed(url: str) -> list[str]:
 
 async def _connect(url: str) -> Connection:
     try:
-        return await asyncpg.connect(url, timeout=PATIENCE)
+        return await _open(url)
     except TimeoutError as error:
         raise UnreachableError(_unreachable(url, f"no answer within {PATIENCE} s")) from error
     except (OSError, asyncpg.PostgresError) as error:
         raise UnreachableError(_unreachable(url, str(error))) from error
-    except (ValueError, asyncpg.InterfaceError) as error:
+    except (ValueError, OverflowError, asyncpg.InterfaceError) as error:
         # Their texts may hold a part of the address, and so of the password.
         text = "DATABASE_URL is no address of PostgreSQL; write / ? # @ in a password as %2F %3F %23 %40"
         raise UnreachableError(text) from error
+
+
+async def _open(url: str) -> Connection:
+    # Nothing is prepared by name, so that a pooler can be told from PostgreSQL.
+    return await asyncpg.connect(
+        url,
+        timeout=PATIENCE,
+        statement_cache_size=0,
+        server_settings={"application_name": lock.APPLICATION},
+    )
 
 
 def _unreachable(url: str, reason: str) -> str:

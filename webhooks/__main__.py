@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 import aiohttp
 from aiohttp import web
 
-from kit import background, http_edge, process, rpc, rpc_client
+from kit import background, http_edge, listening, process, rpc, rpc_client
 from kit.db import Database
 from protos.webhooks.v1 import webhooks_pb2, webhooks_pb2_grpc
 from webhooks.app import Callbacks, refusal_body
@@ -84,6 +84,7 @@ async def serve(
             verifier=verifier,
             tls=settings.tls,
             limits=settings.limits,
+            settings="WEBHOOKS_ADMIN",
         )
         parts.push_async_callback(admin.stop, drain=0, grace=GRACE)
 
@@ -99,7 +100,8 @@ async def serve(
         await runner.setup()
         parts.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, settings.host, settings.port)
-        await site.start()
+        with listening.at(settings.host, settings.port, "WEBHOOKS"):
+            await site.start()
         port = runner.addresses[0][1]
         logger.info("webhooks ready on %s:%s", settings.host, port)
         started(port)

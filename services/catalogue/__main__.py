@@ -64,6 +64,7 @@ async def serve(
             tls=service.tls,
             connection_age=service.connection_age,
             limits=service.limits,
+            settings="CATALOGUE",
         )
         sync.keep_current()
         shown = background.start(

@@ -110,6 +110,7 @@ async def serve(
             tls=settings.service.tls,
             connection_age=settings.service.connection_age,
             limits=settings.service.limits,
+            settings="ESIMS",
         )
         shown = background.start(
             provider_health.show(running, provider, stop), "show the provider's health"

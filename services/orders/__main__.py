@@ -139,6 +139,7 @@ async def serve(
             tls=service.tls,
             connection_age=service.connection_age,
             limits=service.limits,
+            settings="ORDERS",
         )
         watch = background.start(recovery.watch(), "recover orders")
         audit = Audit(

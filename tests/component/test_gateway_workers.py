@@ -205,4 +205,4 @@ async def test_a_taken_port_is_told_once(two_workers: dict[str, str]) -> None:
         status, said = await refused(two_workers | {"GATEWAY_PORT": str(port)})
     assert status == 1
     assert said.count("cannot start") == 1
-    assert f"can't listen at 127.0.0.1:{port}: Address already in use" in said
+    assert f"cannot start: GATEWAY_PORT: port {port} is taken" in said

@@ -12,7 +12,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from kit import request_id, rpc, rpc_client, rpc_guard
 from kit.auth import Role, Verifier
-from kit.errors import Failure, Kind
+from kit.errors import Failure, Kind, StartError
 from kit.rpc_guard import Access
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from tests.fixtures.neighbours import Auth
@@ -245,8 +245,10 @@ async def test_a_method_without_declared_access_is_not_served(verifier: Verifier
 
 async def test_a_taken_port_is_named(running: rpc.Running, verifier: Verifier) -> None:
     service = rpc.Service(DESCRIPTOR, lambda server: None, ACCESS)
-    with pytest.raises(OSError, match=f"port {running.port} is taken"):
-        await rpc.start(service, host="127.0.0.1", port=running.port, verifier=verifier)
+    with pytest.raises(StartError, match=f"ORDERS_PORT: port {running.port} is taken"):
+        await rpc.start(
+            service, host="127.0.0.1", port=running.port, verifier=verifier, settings="ORDERS"
+        )
 
 
 async def test_a_connection_ends_when_it_is_old_and_its_caller_goes_on(

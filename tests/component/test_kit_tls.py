@@ -13,7 +13,6 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from kit import rpc, rpc_client
 from kit.auth import Verifier
-from kit.env import Env
 from kit.tls import PLAIN, TLS
 from protos.esims.v1 import esims_pb2
 from services.esims.access import ACCESS
@@ -117,28 +116,3 @@ async def test_a_certificate_that_is_away_for_a_moment_costs_nothing(
         with caplog.at_level(logging.WARNING, "kit.tls"):
             assert await health(port, caller) == "SERVING"
     assert "going on with the last" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
-        ({"GRPC_TLS_CA_FILE": "/nowhere.pem"}, "GRPC_TLS_CA_FILE: there is no file /nowhere.pem"),
-        (
-            {"GRPC_TLS_CERT_FILE": "here"},
-            "GRPC_TLS_CERT_FILE and GRPC_TLS_KEY_FILE belong together",
-        ),
-        (
-            {"GRPC_TLS_CERT_FILE": "here", "GRPC_TLS_KEY_FILE": "here"},
-            "GRPC_TLS_MUTUAL needs the authority of the callers: set GRPC_TLS_CA_FILE",
-        ),
-    ],
-)
-def test_settings_that_do_not_fit_together_are_told(
-    values: dict[str, str], said: str, tmp_path: Path
-) -> None:
-    here = tmp_path / "any.pem"
-    here.touch()
-    env = Env({name: str(here) if value == "here" else value for name, value in values.items()})
-    TLS.read(env)
-    [problem] = env.problems
-    assert said in problem

@@ -1,15 +1,9 @@
 """The platform behind PgBouncer in transaction mode, as behind Supabase's pooler."""
 
 import asyncio
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
-import asyncpg
 import pytest
 
 from kit.auth import Role, Session
@@ -20,10 +14,10 @@ from kit.provider_shared import SharedTokens
 from kit.service_settings import ServiceSettings
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.platform import Platform
-from tests.fixtures.postgres import Databases, Server
+from tests.fixtures.pooler import pooler
+from tests.fixtures.postgres import Databases
 from tests.fixtures.sockets import connected
 
-OWNERS = ("catalogue", "orders", "esims", "webhooks")
 # Fewer connections than the processes open, so that they surely take turns on them.
 LENT = 2
 
@@ -31,51 +25,8 @@ LENT = 2
 @pytest.fixture
 async def databases(databases: Databases) -> AsyncIterator[Databases]:
     """The same database, through a pooler."""
-    program = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
-    if program is None:
-        pytest.skip("needs PgBouncer (Debian: apt-get install pgbouncer)")
-    # A short path, as sockets need, and whoever runs PostgreSQL, as neither takes root.
-    folder = Path(tempfile.mkdtemp(prefix="esimgo-pooler-"))
-    owner = os.stat(databases.server.base).st_uid  # noqa: PTH116 - as a path it would seem to block
-    os.chown(folder, owner, -1)
-    users = folder / "users"
-    users.write_text("".join(f'"{owner}_service" ""\n' for owner in OWNERS))
-    settings = folder / "pgbouncer.ini"
-    settings.write_text(
-        f"""[databases]
-        * = host={databases.server.base}
-        [pgbouncer]
-        unix_socket_dir = {folder}
-        listen_port = 5432
-        auth_type = trust
-        auth_file = {users}
-        pool_mode = transaction
-        default_pool_size = {LENT}
-        """.replace("        ", "")
-    )
-    running = subprocess.Popen(  # noqa: ASYNC220 - returns at once
-        [program, "-q", str(settings)], user=owner if os.geteuid() == 0 else None
-    )
-    try:
-        await _answers(folder, databases.name)
-        yield replace(databases, pooler=Server(str(folder)))
-    finally:
-        running.kill()
-        running.wait()
-        shutil.rmtree(folder)
-
-
-async def _answers(folder: Path, name: str) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            try:
-                connection = await asyncpg.connect(
-                    Server(str(folder)).url(name, "webhooks_service"), statement_cache_size=0
-                )
-            except OSError:
-                await asyncio.sleep(0.05)
-            else:
-                return await connection.close()
+    async with pooler(databases, lent=LENT) as server:
+        yield replace(databases, pooler=server)
 
 
 async def test_a_customer_buys_and_follows_through_a_pooler(platform: Platform) -> None:

@@ -1,0 +1,45 @@
+"""What is wrong with an address in a setting, in words that show no password."""
+
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+POSTGRESQL = ("postgresql", "postgres")
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+# Files that an address of PostgreSQL may name.
+FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile")
+# As libpq has it: this one is no file.
+SYSTEM = "system"
+
+
+def problem(url: str, schemes: tuple[str, ...]) -> str | None:
+    """What is wrong with an address; None if it can be used. The text follows the setting's name."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a bracket that does not close
+        return "must be an address; its host can't be read"
+    if parts.scheme not in schemes:
+        return f"must be an address that starts with {schemes[0]}://"
+    is_postgresql = parts.scheme in POSTGRESQL
+    if is_postgresql and "@" in url and "@" not in parts.netloc:
+        return "must be an address of PostgreSQL; write / ? # @ in a password as %2F %3F %23 %40"
+    for place in parts.netloc.rpartition("@")[2].split(","):
+        if not _is_port(place.rpartition("]")[2].rpartition(":")[2] if ":" in place else ""):
+            return "must have a port from 1 to 65535, or none"
+    if is_postgresql:
+        return _options(parse_qs(parts.query))
+    return None if parts.hostname else "must name a host"
+
+
+def _is_port(text: str) -> bool:
+    return not text or (text.isascii() and text.isdigit() and 0 < int(text) <= 65535)
+
+
+def _options(given: dict[str, list[str]]) -> str | None:
+    mode = given.get("sslmode", ["prefer"])[-1]
+    if mode not in SSL_MODES:
+        return f"must have one of {', '.join(SSL_MODES)} as sslmode"
+    for name in FILES:
+        file = given.get(name, [SYSTEM])[-1]
+        if file != SYSTEM and not Path(file).is_file():
+            return f"names {file} as {name}, which is no file"
+    return None

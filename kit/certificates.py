@@ -1,0 +1,82 @@
+"""Whether the files of a certificate can be used, before anything listens or connects with them."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+
+def authority_problem(file: Path) -> str | None:
+    """What is wrong with a file of authorities; None if gRPC can use it."""
+    found, problem = _certificates(file)
+    if problem is None and all(_dated(one) for one in found):
+        return f"{file}: {_dated(found[0])}"
+    return problem
+
+
+def pair_problems(certificate: Path, key: Path) -> tuple[str | None, str | None]:
+    """What is wrong with a certificate, and with its key; (None, None) if a server can use both."""
+    found, problem = _certificates(certificate)
+    if problem is None and (dated := _dated(found[0])):
+        problem = f"{certificate}: {dated}"
+    try:
+        text = key.read_bytes()
+        private = serialization.load_pem_private_key(text, None)
+    except OSError as error:
+        return problem, _unreadable(key, error)
+    except TypeError:
+        return (
+            problem,
+            f"{key} is encrypted: store the key without a passphrase, readable for its process only",
+        )
+    except ValueError:
+        kind = (
+            "a certificate, not a private key"
+            if b"BEGIN CERTIFICATE" in text
+            else "no private key in PEM"
+        )
+        return problem, f"{key} holds {kind}"
+    if found and _public(found[0].public_key()) != _public(private.public_key()):
+        return problem, (
+            f"the key in {key} is not that of the certificate in {certificate}: take both from the same"
+            " request; the process's own certificate comes first in its file"
+        )
+    return problem, None
+
+
+def _certificates(file: Path) -> tuple[list[x509.Certificate], str | None]:
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        return [], _unreadable(file, error)
+    try:
+        return x509.load_pem_x509_certificates(text), None
+    except ValueError:
+        kind = (
+            "a private key, not a certificate"
+            if b"PRIVATE KEY" in text
+            else "no certificate in PEM"
+        )
+        return [], f"{file} holds {kind}"
+
+
+def _dated(one: x509.Certificate) -> str | None:
+    now = datetime.now(UTC)
+    if one.not_valid_after_utc < now:
+        return f"the certificate expired at {one.not_valid_after_utc:%Y-%m-%d %H:%M} UTC: renew it"
+    if one.not_valid_before_utc > now:
+        return (
+            f"the certificate is not valid before {one.not_valid_before_utc:%Y-%m-%d %H:%M} UTC:"
+            " check this machine's clock"
+        )
+    return None
+
+
+def _public(key: object) -> bytes:
+    return bytes(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))  # type: ignore[attr-defined]  # each kind of key has it, and none in common
+
+
+def _unreadable(file: Path, error: OSError) -> str:
+    return f"{file} can't be read: {error.strerror}"

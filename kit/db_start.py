@@ -1,0 +1,38 @@
+"""Why a database can't be opened yet, in words that name the setting and say what to do."""
+
+import asyncpg
+
+# What no attempt can change: the address itself is wrong.
+UNFIT = (asyncpg.ClientConfigurationError, ValueError, OverflowError)
+
+
+class MigrationMissingError(Exception):
+    """The schema is older than this program needs."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"migration {name} is not applied")
+
+
+def why_not(owner: str, place: str, error: BaseException) -> str:
+    """What to do about an error; `place` is the server's host."""
+    variable = f"{owner.upper()}_DATABASE_URL"
+    match error:
+        case (
+            MigrationMissingError()
+            | asyncpg.UndefinedTableError()
+            | asyncpg.InsufficientPrivilegeError()
+        ):
+            return f"the database is not migrated for {owner}: run `make migrate` ({error})"
+        case asyncpg.InvalidPasswordError():
+            return (
+                f"PostgreSQL at {place} refuses the login of {variable} ({error}): the migrations create"
+                f" it, and set its password to {owner.upper()}_DATABASE_PASSWORD"
+            )
+        case asyncpg.InvalidAuthorizationSpecificationError():
+            return (
+                f"PostgreSQL at {place} does not let the login of {variable} in ({error}): run"
+                " `make migrate`, which creates it, or allow it in pg_hba.conf"
+            )
+        case asyncpg.InvalidCatalogNameError():
+            return f"PostgreSQL at {place} lacks the database of {variable}: {error}"
+    return f"cannot reach PostgreSQL at {place}: {error}"

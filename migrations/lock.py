@@ -1,0 +1,124 @@
+"""The lock that lets one run of the migrations work at a time, and connections that can hold it."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import asyncpg
+
+logger = logging.getLogger(__name__)
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+# Any number, as long as all runners use the same one.
+LOCK = 7_362_019_540
+APPLICATION = "esimgo-migrations"
+# Seconds between two attempts to get the lock, and between two lines about who holds it.
+ATTEMPT_EVERY = 0.5
+TELL_EVERY = 15.0
+# How often two connections compare the sessions of the server that they are given.
+COMPARISONS = 10
+
+# A lock of one bigint shows in two halves.
+HOLDER = """
+select l.pid, a.usename, a.application_name, a.client_addr, a.backend_start, a.state, a.state_change
+from pg_locks l left join pg_stat_activity a using (pid)
+where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+    and l.database = (select oid from pg_database where datname = current_database())
+    and l.classid = ($1::bigint >> 32)::oid and l.objid = ($1::bigint & 4294967295)::oid
+"""
+# What a statement meets whose first half went to another session of the server.
+ELSEWHERE = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
+
+
+class LockedError(Exception):
+    """Another session holds the lock for too long; the text says which, and how to end it."""
+
+
+class PoolerError(Exception):
+    """The address is that of a pooler that lends sessions for a transaction only."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "DATABASE_URL is the address of a connection pooler in transaction mode, where the lock of the"
+            " migrations would stay behind: use the address of PostgreSQL itself, or of the pooler in"
+            " session mode (Supabase: port 5432, not 6543)"
+        )
+
+
+async def require_own_session(
+    connection: Connection, connect: Callable[[], Awaitable[Connection]]
+) -> None:
+    """Raise PoolerError unless the connection has a session of the server to itself.
+
+    A pooler in transaction mode gives two connections in turn the same session, or one connection
+    several; PostgreSQL, and a pooler in session mode, never do.
+    """
+    try:
+        other = await connect()
+    except (asyncpg.PostgresError, OSError, TimeoutError):
+        return  # there is no second connection, so nobody to share one with
+    try:
+        ours, theirs = set[int](), set[int]()
+        for _ in range(COMPARISONS):
+            # Twice, as a pooler may hand its sessions out in turn.
+            ours.add(await connection.fetchval("select pg_backend_pid()"))
+            ours.add(await connection.fetchval("select pg_backend_pid()"))
+            theirs.add(await other.fetchval("select pg_backend_pid()", timeout=ATTEMPT_EVERY))
+            if ours & theirs or len(ours) > 1 or len(theirs) > 1:
+                raise PoolerError
+    except ELSEWHERE as error:
+        raise PoolerError from error
+    except TimeoutError:
+        return  # a pooler in session mode, without a second session to give
+    finally:
+        other.terminate()
+
+
+async def take(connection: Connection, patience: float) -> None:
+    """Wait for the lock, and log who holds it. Raise LockedError after `patience` seconds.
+
+    It is held until the connection closes, so that a runner that dies leaves nothing locked.
+    """
+    loop = asyncio.get_running_loop()
+    began, told = loop.time(), float("-inf")
+    while not await connection.fetchval("select pg_try_advisory_lock($1)", LOCK):
+        holder = await _holder(connection)
+        if loop.time() - began >= patience:
+            raise LockedError(
+                f"waited {patience:.0f} s for the lock of the migrations, which {holder.words} holds;"
+                " if no other run is at work, end that session, and run this again:"
+                f" select pg_terminate_backend({holder.pid})"
+            )
+        if loop.time() - told >= TELL_EVERY:
+            logger.warning(
+                "waiting for the lock of the migrations, which %s holds; giving up in %.0f s",
+                holder.words,
+                patience - (loop.time() - began),
+            )
+            told = loop.time()
+        await asyncio.sleep(min(ATTEMPT_EVERY, patience))
+
+
+class _Holder:
+    """Another session of the server."""
+
+    def __init__(self, row: asyncpg.Record | None) -> None:
+        self.pid = row["pid"] if row else "PID"
+        if row is None:
+            self.words = "a session that just ended"
+            return
+        parts = [f"{row['usename'] or 'another user'}"]
+        if row["application_name"]:
+            parts.append(f"application {row['application_name']}")
+        parts.append(f"from {row['client_addr'] or 'this machine'}")
+        if row["backend_start"]:
+            parts.append(f"connected since {row['backend_start']:%Y-%m-%d %H:%M:%S} UTC")
+        if row["state"]:
+            parts.append(f"{row['state']} since {row['state_change']:%H:%M:%S}")
+        self.words = f"session {row['pid']} ({', '.join(parts)})"
+
+
+async def _holder(connection: Connection) -> _Holder:
+    return _Holder(await connection.fetchrow(HOLDER, LOCK))

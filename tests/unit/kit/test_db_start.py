@@ -1,0 +1,29 @@
+"""Why a database can't be opened yet, by what the server or the system said."""
+
+import asyncpg
+import pytest
+
+from kit.db_start import MigrationMissingError, why_not
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            asyncpg.InvalidPasswordError("password authentication failed"),
+            "ORDERS_DATABASE_PASSWORD",
+        ),
+        (asyncpg.InvalidAuthorizationSpecificationError("no pg_hba.conf entry"), "pg_hba.conf"),
+        (asyncpg.InvalidCatalogNameError('database "x" does not exist'), "lacks the database of"),
+        (MigrationMissingError("001_create"), "run `make migrate` (migration 001_create is not"),
+        (
+            asyncpg.UndefinedTableError("migrations.applied"),
+            "the database is not migrated for orders",
+        ),
+        (ConnectionRefusedError("refused"), "cannot reach PostgreSQL at db: refused"),
+    ],
+)
+def test_each_cause_says_what_to_do(error: Exception, said: str) -> None:
+    text = why_not("orders", "db", error)
+    assert said in text
+    assert ("migrated" in text) == ("`make migrate`" in said or "not migrated" in said)

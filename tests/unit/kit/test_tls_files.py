@@ -1,0 +1,173 @@
+"""Files of certificates that can't be used: what is wrong is said before anything listens."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from kit.env import Env
+from kit.tls import TLS
+from tests.fixtures.certificates import Authority
+
+CA, CERT, KEY = "GRPC_TLS_CA_FILE", "GRPC_TLS_CERT_FILE", "GRPC_TLS_KEY_FILE"
+
+
+def problems(values: Mapping[str, str]) -> list[str]:
+    env = Env(values)
+    TLS.read(env)
+    return env.problems
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path, "ours")
+
+
+def files(tls: TLS) -> dict[str, str]:
+    return {CA: str(tls.authority), CERT: str(tls.certificate), KEY: str(tls.key)}
+
+
+def test_files_that_fit_together_are_not_complained_about(authority: Authority) -> None:
+    assert problems(files(authority.issue("orders"))) == []
+
+
+def test_a_certificate_with_its_chain_is_taken(authority: Authority) -> None:
+    tls = authority.issue("orders")
+    assert tls.certificate is not None
+    tls.certificate.write_bytes(tls.certificate.read_bytes() + authority.file.read_bytes())
+    assert problems(files(tls)) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({CA: "/nowhere.pem"}, f"{CA}: there is no file /nowhere.pem"),
+        ({CERT: "ours"}, f"{CERT} and {KEY} belong together"),
+        ({KEY: "ours"}, f"{CERT} and {KEY} belong together"),
+        (
+            {CERT: "ours", KEY: "ours"},
+            f"GRPC_TLS_MUTUAL needs the authority of the callers: set {CA}",
+        ),
+    ],
+)
+def test_settings_that_do_not_fit_together_are_reported(
+    values: dict[str, str], said: str, authority: Authority
+) -> None:
+    whole = files(authority.issue("orders"))
+    [problem] = problems({n: whole[n] if v == "ours" else v for n, v in values.items()})
+    assert said in problem
+
+
+def foreign_key(tls: TLS, authority: Authority) -> None:
+    other = authority.issue("other")
+    shutil.copy(str(other.key), str(tls.key))
+
+
+def encrypted_key(tls: TLS, authority: Authority) -> None:
+    assert tls.key is not None
+    key = serialization.load_pem_private_key(tls.key.read_bytes(), None)
+    tls.key.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"passphrase"),
+        )
+    )
+
+
+def swapped(tls: TLS, authority: Authority) -> None:
+    certificate, key = Path(str(tls.certificate)), Path(str(tls.key))
+    texts = certificate.read_bytes(), key.read_bytes()
+    key.write_bytes(texts[0])
+    certificate.write_bytes(texts[1])
+
+
+def key_as_authority(tls: TLS, authority: Authority) -> None:
+    shutil.copy(str(tls.key), str(tls.authority))
+
+
+def emptied(tls: TLS, authority: Authority) -> None:
+    for file in (tls.authority, tls.certificate, tls.key):
+        Path(str(file)).write_text("")
+
+
+def binary(tls: TLS, authority: Authority) -> None:
+    for file in (tls.authority, tls.certificate, tls.key):
+        Path(str(file)).write_bytes(b"\x30\x82\x00\xff")
+
+
+def cut(tls: TLS, authority: Authority) -> None:
+    certificate = Path(str(tls.certificate))
+    certificate.write_bytes(certificate.read_bytes()[:200])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (foreign_key, {KEY: "is not that of the certificate in"}),
+        (encrypted_key, {KEY: "is encrypted"}),
+        (
+            swapped,
+            {CERT: "holds a private key, not a certificate", KEY: "holds a certificate, not a"},
+        ),
+        (key_as_authority, {CA: "holds a private key, not a certificate"}),
+        (
+            emptied,
+            {CERT: "no certificate in PEM", KEY: "no private key in PEM", CA: "no certificate in"},
+        ),
+        (
+            binary,
+            {CERT: "no certificate in PEM", KEY: "no private key in PEM", CA: "no certificate in"},
+        ),
+        (cut, {CERT: "no certificate in PEM"}),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_reported_with_its_setting(
+    spoil: Callable[[TLS, Authority], None], said: dict[str, str], authority: Authority
+) -> None:
+    tls = authority.issue("orders")
+    spoil(tls, authority)
+    found = problems(files(tls))
+    assert len(found) == len(said)
+    for name, words in said.items():
+        [problem] = [text for text in found if text.startswith(f"{name}: ")]
+        assert words in problem
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "said"), [(-2, -1, "the certificate expired at"), (1, 2, "not valid before")]
+)
+def test_a_certificate_is_used_in_its_time_only(
+    begins: float, ends: float, said: str, authority: Authority
+) -> None:
+    [problem] = problems(files(authority.issue("orders", begins=begins, ends=ends)))
+    assert problem.startswith(f"{CERT}: ")
+    assert said in problem
+
+
+def test_an_authority_counts_while_one_of_its_certificates_does(authority: Authority) -> None:
+    tls, old = authority.issue("orders"), authority.issue("old", begins=-2, ends=-1)
+    assert tls.authority is not None
+    expired = Path(str(old.certificate)).read_bytes()
+    tls.authority.write_bytes(expired + tls.authority.read_bytes())
+    assert problems(files(tls)) == []
+    tls.authority.write_bytes(expired)
+    [problem] = problems(files(tls))
+    assert problem.startswith(f"{CA}: ")
+    assert "expired" in problem
+
+
+def test_a_file_that_may_not_be_read_is_named_with_the_reason(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls = authority.issue("orders")
+
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)  # tests may run as root, who reads everything
+    found = problems(files(tls))
+    assert len(found) == 3
+    assert all("can't be read: Permission denied" in text for text in found)
