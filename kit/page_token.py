@@ -1,4 +1,4 @@
-"""Opaque page tokens for keyset paging: where the last page ended, bound to its request."""
+"""Opaque page tokens for keyset paging: where the last page ended, bound to its list and request."""
 
 import base64
 import hashlib
@@ -22,13 +22,14 @@ def write(request: Message, key: list[str]) -> str:
 def read(request: Message, token: str, length: int) -> list[str] | None:
     """The sort key of `length` parts that `write` was given, or None for the first page.
 
-    Raises Failure(INVALID) when the token is malformed or of a request with another filter or order.
+    Raises Failure(INVALID) when the token is malformed, of another list, or of a request with another
+    filter or order.
     """
     if not token:
         return None
     try:
         digest, key = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         digest, key = None, None
     if digest != _digest(request) or not _is_key(key, length):
         raise invalid(
@@ -47,4 +48,6 @@ def _digest(request: Message) -> str:
     bare.CopyFrom(request)
     for field in ("page_token", "page_size"):
         bare.ClearField(field)
-    return hashlib.sha256(bare.SerializeToString(deterministic=True)).hexdigest()[:DIGEST_LENGTH]
+    # Requests of two lists may have the same bytes, such as none.
+    listed = bare.DESCRIPTOR.full_name.encode() + b"\0" + bare.SerializeToString(deterministic=True)
+    return hashlib.sha256(listed).hexdigest()[:DIGEST_LENGTH]

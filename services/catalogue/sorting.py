@@ -7,6 +7,10 @@ from typing import Any
 
 from services.catalogue.plan import PlanOrder
 
+# Of a page token's sort key, which a client may have made up.
+MOST_PRICE = 10**12
+LONGEST_PRICE = 40  # characters
+
 
 @dataclass(frozen=True, slots=True)
 class Sorting:
@@ -19,7 +23,8 @@ class Sorting:
 
 def _price(text: str) -> Decimal:
     price = Decimal(text)
-    if not price.is_finite():
+    # Also not 1e999999999, which is finite and has as many digits when it is written out.
+    if not (price.is_finite() and 0 <= price < MOST_PRICE and len(text) <= LONGEST_PRICE):
         raise ValueError("not a price")
     return price
 

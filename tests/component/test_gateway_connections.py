@@ -199,3 +199,22 @@ async def test_every_cursor_goes_on_after_its_row(platform: Platform) -> None:
             assert rest["pageInfo"] == {**whole["pageInfo"], "hasPreviousPage": True} | {
                 "startCursor": edges[place]["cursor"]
             }
+
+
+async def test_a_cursor_is_good_for_its_own_connection_alone(platform: Platform) -> None:
+    ann = await platform.customer("ann@example.com")
+    await platform.buy(ann, quantity=2)
+    connections = ("plans", "orders", "esims")
+    cursors = {
+        name: (await ann.ask(f"{{ {name}(first: 1) {{ edges {{ cursor }} }} }}")).data[name]
+        for name in connections
+    }
+    for own, page in cursors.items():
+        (edge,) = page["edges"]
+        for other in connections:
+            query = f"query($after: String) {{ {other}(after: $after) {{ edges {{ cursor }} }} }}"
+            answer = await ann.ask(query, after=edge["cursor"])
+            if other == own:
+                assert answer.data
+            else:
+                assert answer.error["extensions"]["reason"] == "INVALID_CURSOR", (own, other)

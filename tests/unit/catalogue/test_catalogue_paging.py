@@ -1,0 +1,24 @@
+"""Sort keys of pages, also those that a client made up."""
+
+from decimal import Decimal
+
+import pytest
+
+from kit.errors import Failure
+from services.catalogue import paging
+from services.catalogue.plan import PlanOrder
+
+
+@pytest.mark.parametrize("price", ["0", "2.285", "999999.999"])
+def test_a_price_is_read_back(price: str) -> None:
+    assert paging.read_key(PlanOrder.PRICE_ASC, [price, "a"]) == [Decimal(price), "a"]
+
+
+@pytest.mark.parametrize(
+    "price", ["1e999999999", "1e12", "-1", "NaN", "Infinity", "0." + "0" * 1_000 + "1", "x", ""]
+)
+def test_a_price_that_no_plan_has_is_refused(price: str) -> None:
+    for order in (PlanOrder.PRICE_ASC, PlanOrder.PRICE_DESC):
+        with pytest.raises(Failure) as refusal:
+            paging.read_key(order, [price, "a"])
+        assert refusal.value.reason == "INVALID_PAGE_TOKEN"
