@@ -14,7 +14,7 @@ from cli.finding import Finding
 from cli.postgres import LocalPostgres
 from cli.processes import PROCESSES
 from cli.settings import LocalSettings
-from kit import log, provider_health, provider_limits, redis_settings
+from kit import db_errors, db_health, log, provider_health, provider_limits, redis_settings
 from migrations import runner
 
 # Seconds for one answer over any network.
@@ -42,6 +42,8 @@ async def database(
     try:
         async with asyncio.timeout(TIMEOUT):
             missing = await runner.pending(url)
+            if not missing:
+                await runner.try_write(url)
     except runner.UnreachableError as error:
         return Finding(
             log.redact(str(error), [url]),
@@ -49,6 +51,11 @@ async def database(
         )
     except Exception as error:  # noqa: BLE001 - whatever keeps us from the database is the finding
         said = log.redact(f"{type(error).__name__}: {error}", [url])
+        if (reason := db_errors.reason_of(error)) is not None:
+            return Finding(
+                f"the database takes no writes: {reason}: {said}",
+                "docs/runbooks/alerts.md, DatabaseTakesNoWrites, says what may be behind it",
+            )
         return Finding(
             f"the database can't be read: {said}",
             "check that the login in DATABASE_URL may read the schema migrations, and run `make migrate`",
@@ -150,7 +157,7 @@ async def processes(http: aiohttp.ClientSession, settings: LocalSettings) -> lis
         if well:
             found.append(Finding(f"{process.name} answers at {address}"))
             if process.speaks == "grpc":
-                found += await _provider_as_seen_by(process.name, address, settings)
+                found += await _parts_as_seen_by(process.name, address, settings)
         else:
             text = f"{process.name} does not answer at {address}, or says that it isn't ready"
             found.append(Finding(text, "see its lines in `make up`"))
@@ -164,16 +171,26 @@ async def processes(http: aiohttp.ClientSession, settings: LocalSettings) -> lis
     return found
 
 
-async def _provider_as_seen_by(name: str, address: str, settings: LocalSettings) -> list[Finding]:
-    """Report a service that does not call the provider now."""
-    if await probes.rpc(address, settings.tls, provider_health.NAME):
-        return []
+PARTS = {
+    provider_health.NAME: (
+        "holds its calls of the provider, which failed repeatedly or asked for a pause",
+        "see `provider circuit is open` or `provider calls are held` in its log; `./esimgo orders stuck`"
+        " says until when; docs/runbooks/alerts.md, ProviderAway and ProviderHeld, have the causes",
+    ),
+    db_health.NAME: (
+        "finds that its database takes no writes",
+        "see `database takes no writes` in its log; docs/runbooks/alerts.md, DatabaseTakesNoWrites, has"
+        " the steps",
+    ),
+}
+
+
+async def _parts_as_seen_by(name: str, address: str, settings: LocalSettings) -> list[Finding]:
+    """Report what a service can't use now although it answers itself."""
     return [
-        Finding(
-            f"{name} holds its calls of the provider: it failed repeatedly, or asked for a pause",
-            "see `provider circuit is open` or `provider calls are held` in its log; `./esimgo orders"
-            " stuck` says until when; docs/runbooks/alerts.md, ProviderHeld, has the causes",
-        )
+        Finding(f"{name} {wrong}", remedy)
+        for part, (wrong, remedy) in PARTS.items()
+        if not await probes.rpc(address, settings.tls, part)
     ]
 
 

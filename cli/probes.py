@@ -22,4 +22,4 @@ async def rpc(address: str, tls: TLS = PLAIN, part: str = "") -> bool:
     """Whether a gRPC server says SERVING, of itself or of a part such as its database."""
     # A channel for each question: a kept one would back off between its attempts to connect.
     async with rpc_client.channel(address, tls) as channel:
-        return await rpc_client.health(channel, TIMEOUT) == "SERVING"
+        return await rpc_client.health(channel, TIMEOUT, part) == "SERVING"

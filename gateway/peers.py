@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # the asynchronous stubs exist in the type hints alone
 
 # Seconds. A service that lives answers its health in milliseconds, and probes wait a second or two.
 HEALTH_TIMEOUT = 1.0
+# The part of a service's health that says whether its database takes writes.
+DATABASE = "database"
 
 
 class Peers:
@@ -34,13 +36,24 @@ class Peers:
         self._channels = {"catalogue": catalogue, "orders": orders, "esims": esims}
 
     async def health(self) -> Mapping[str, str]:
-        """SERVING, NOT_SERVING or UNREACHABLE for each service by its name."""
-        states = await asyncio.gather(
-            *(rpc_client.health(one, HEALTH_TIMEOUT) for one in self._channels.values())
-        )
+        """The state of each service by its name: SERVING, NOT_SERVING or UNREACHABLE.
+
+        DATABASE_TAKES_NO_WRITES for one that can only read.
+        """
+        states = await asyncio.gather(*map(_health, self._channels.values()))
         return dict(zip(self._channels, states, strict=True))
 
     async def close(self) -> None:
         """Ends the channels; calls that still run are cancelled."""
         for channel in self._channels.values():
             await channel.close()
+
+
+async def _health(channel: grpc.aio.Channel) -> str:
+    state, database = await asyncio.gather(
+        rpc_client.health(channel, HEALTH_TIMEOUT),
+        rpc_client.health(channel, HEALTH_TIMEOUT, DATABASE),
+    )
+    if state == "SERVING" and database == "NOT_SERVING":
+        return "DATABASE_TAKES_NO_WRITES"
+    return state

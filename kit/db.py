@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from kit import db_start
+from kit import db_errors, db_start
 from kit.auth import Role, Session
+from kit.db_health import Writes
 from kit.db_metrics import Metrics
 from kit.db_tracing import seen
 from kit.errors import Failure, Kind, StartError
@@ -29,16 +30,11 @@ if TYPE_CHECKING:
     Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
 else:
     Connection = PoolConnectionProxy
-# Faults that pass by themselves: the server restarts, is out of connections, or cannot be reached.
+# States that pass by themselves while a process waits for its database.
 PASSING = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.AdminShutdownError,
-    asyncpg.InterfaceError,
-    # Its own state machine trips over a connection that is cut while it is handed on.
-    asyncpg.InternalClientError,
+    *db_errors.LOST,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
 )
 # A value that a column, a constraint or an index refuses: the fault of one row, not of the statement.
 ROW_REFUSED = (
@@ -63,6 +59,8 @@ _after_commit: ContextVar[list[Callable[[], None]] | None] = ContextVar(
     "after_commit", default=None
 )
 END_IF_IDLE = "set local idle_in_transaction_session_timeout = '1s'"
+TRY_WRITE = "insert into {}.write_trials (filler) values ($1)"
+TRIAL = "." * 6_000  # of a page's 8,192 bytes, so that each needs a page of its own
 MIGRATION_APPLIED = "select exists (select from migrations.applied where name = $1)"
 
 
@@ -92,6 +90,7 @@ class Database:
         self._pooled = pooled
         self._owner = owner
         self._metrics = Metrics(pool, owner)
+        self.writes = Writes(self, self._metrics)
 
     @classmethod
     async def open(
@@ -187,17 +186,29 @@ class Database:
                 # Committed; a connection that is lost from here on changes nothing about it.
                 for act in acts:
                     act()
-        except PASSING as error:
-            raise self._away(error) from error
+        except Exception as error:
+            self._raise_known(error)
+            raise
         finally:
             _after_commit.set(outer)
 
-    def _away(self, error: BaseException) -> Failure:
-        self._metrics.failed(error)
-        episodes.met("database unavailable", "database unavailable: %s", error)
-        return Failure(
-            Kind.UNAVAILABLE, "DATABASE_UNAVAILABLE", "The database is away; try again soon"
-        )
+    def _raise_known(self, error: Exception) -> None:
+        """Raise Failure UNAVAILABLE for a state of the database that is no fault of the statement."""
+        reason = db_errors.reason_of(error)
+        if reason is None:
+            return
+        self._metrics.failed(error, reason)
+        self.writes.failed(reason)
+        what = reason.replace("_", " ").lower()
+        episodes.met(what, f"{what}: %s", str(error) or type(error).__name__)
+        raise db_errors.failure_of(reason) from error
+
+    async def try_write(self) -> None:
+        """Write a row of this owner's and take it back; raises what keeps rows from being written."""
+        with suppress(_TakenBackError):
+            async with self.system() as connection:
+                await connection.execute(f"{TRY_WRITE.format(self._owner)}", TRIAL)
+                raise _TakenBackError
 
     async def call(self, statement: str, *arguments: Any) -> Any:
         """The value of one statement that the login itself may make, in no session.
@@ -212,18 +223,11 @@ class Database:
             async with self._pool.acquire() as connection, connection.transaction():
                 await connection.execute(END_IF_IDLE)
                 return await connection.fetchval(statement, *arguments)
-        except PASSING as error:
-            raise self._away(error) from error
-        except asyncpg.PostgresError as error:  # not granted, or not migrated yet
-            raise Failure(Kind.UNAVAILABLE, "STATEMENT_REFUSED", str(error)) from error
-
-    async def ready(self) -> bool:
-        """Whether the server answers now."""
-        try:
-            await self._pool.fetchval("select 1", timeout=2)
-        except (*PASSING, TimeoutError):
-            return False
-        return True
+        except Exception as error:
+            self._raise_known(error)
+            if isinstance(error, asyncpg.PostgresError):  # not granted, or not migrated yet
+                raise Failure(Kind.UNAVAILABLE, "STATEMENT_REFUSED", str(error)) from error
+            raise
 
     async def close(self) -> None:
         """Waits for running transactions, then closes every connection."""
@@ -241,6 +245,10 @@ class TracedConnection(BASE):  # type: ignore[misc]  # hence of any type
     fetch = seen(BASE.fetch)
     fetchrow = seen(BASE.fetchrow)
     fetchval = seen(BASE.fetchval)
+
+
+class _TakenBackError(Exception):
+    """Rolls a trial back."""
 
 
 async def _init_connection(connection: Any) -> None:

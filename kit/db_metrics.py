@@ -38,14 +38,23 @@ class Metrics:
             explicit_bucket_boundaries_advisory=WAITS,
         )
         self._failures = meter.create_counter(
-            "esimgo.db.failures", "{transaction}", "Transactions that lost the database, by error"
+            "esimgo.db.failures",
+            "{transaction}",
+            "Transactions that failed by the state of the database, by error and reason",
+        )
+        self._writable = meter.create_gauge(
+            "esimgo.db.writable", "{state}", "1 while the database takes writes, 0 while not"
         )
 
     def waited(self, seconds: float) -> None:
         self._wait.record(seconds, self._name)
 
-    def failed(self, error: BaseException) -> None:
-        self._failures.add(1, {**self._name, "error.type": type(error).__name__})
+    def failed(self, error: BaseException, reason: str) -> None:
+        told = {"error.type": type(error).__name__, "reason": reason}
+        self._failures.add(1, {**self._name, **told})
+
+    def writable(self, is_writable: bool) -> None:
+        self._writable.set(int(is_writable), self._name)
 
     def _count(self, _options: CallbackOptions) -> Iterable[Observation]:
         idle = self._pool.get_idle_size()

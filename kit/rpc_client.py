@@ -128,8 +128,10 @@ async def stream(
         answers.cancel()
 
 
-async def health(channel: grpc.aio.Channel, timeout: float) -> str:
-    """The state of the server at the other end: SERVING, NOT_SERVING, or UNREACHABLE.
+async def health(channel: grpc.aio.Channel, timeout: float, part: str = "") -> str:
+    """The state of the server at the other end, or of a part of it such as its database.
+
+    SERVING, NOT_SERVING, or UNREACHABLE.
 
     A check that the server's library drops in a flood of calls is made again.
     """
@@ -137,7 +139,7 @@ async def health(channel: grpc.aio.Channel, timeout: float) -> str:
     until = time.monotonic() + timeout
     while (left := until - time.monotonic()) > 0:
         try:
-            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=left)
+            answer = await stub.Check(health_pb2.HealthCheckRequest(service=part), timeout=left)
         except grpc.aio.AioRpcError as error:
             if error.code() not in DROPPED:
                 break

@@ -80,6 +80,19 @@ async def pending(url: str) -> list[str]:
         await connection.close()
 
 
+async def try_write(url: str) -> None:
+    """Write a row in each owner's schema and take it back; raises what PostgreSQL raises."""
+    connection = await _connect(url)
+    try:
+        await connection.execute("begin; set local role esimgo_owner")
+        for login in LOGINS:
+            table = f"{login.removesuffix('_service')}.write_trials"
+            await connection.execute(f"insert into {table} (filler) values (repeat('.', 6000))")  # noqa: S608 - of LOGINS
+        await connection.execute("rollback")
+    finally:
+        await connection.close()
+
+
 async def seed(url: str) -> list[str]:
     """Adds the sample data; what is there stays."""
     connection = await _connect(url)

@@ -65,6 +65,7 @@ async def serve(
         running = [
             *(background.start(lane.run(), f"deliver to {o}") for o, lane in lanes.items()),
             background.start(upkeep.run(), "delete old callbacks"),
+            background.start(database.writes.watch(stop), "try to write"),
         ]
         parts.push_async_callback(_end, running)
 

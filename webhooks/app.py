@@ -12,7 +12,6 @@ from kit import http_metrics, http_tracing, request_id, tracing
 from kit.db import Database
 from kit.errors import Failure
 from kit.log_episodes import Episodes
-from kit.shared_probe import SharedProbe
 from webhooks import addresses, content, inbox, signature
 from webhooks.events import UNKNOWN, Owner
 from webhooks.intake import Intake
@@ -50,7 +49,7 @@ class Callbacks:
         stored: Callable[[Owner], None],
     ) -> None:
         self._settings = settings
-        self._ready = SharedProbe(database.ready)
+        self._database = database
         self._intake = Intake(database, settings.dedupe_seconds)
         self._metrics = metrics
         self._stored = stored
@@ -137,7 +136,12 @@ class Callbacks:
                 "a callback was not stored, and its sender got 503: %s",
                 error,
             )
-            return self._refusal(503, "not stored", "The database is away; send it again soon")
+            words = (
+                error.message
+                if isinstance(error, Failure)
+                else "The callback was not stored in time; send it again soon"
+            )
+            return self._refusal(503, "not stored", words)
         self._metrics.received(understood.type, "stored" if new else "repeat")
         tracing.tell("esimgo.event.id", str(stored))
         logger.info("%s %s%s", understood.type, stored, "" if new else ", a repeat")
@@ -176,6 +180,7 @@ class Callbacks:
         """Whether a callback could be stored now."""
         if self.stopping:
             return web.json_response({"status": "stopping"}, status=503)
-        if await self._ready.result():
+        reason = await self._database.writes.check()
+        if reason is None:
             return web.json_response({"status": "ok"})
-        return web.json_response({"status": "unavailable", "database": "away"}, status=503)
+        return web.json_response({"status": "unavailable", "database": reason}, status=503)

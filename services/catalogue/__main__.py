@@ -67,12 +67,13 @@ async def serve(
             settings="CATALOGUE",
         )
         sync.keep_current()
+        tried = background.start(database.writes.watch(stop, running), "try to write")
         shown = background.start(
             provider_health.show(running, provider, stop), "show the provider's health"
         )
         started(running.port)
         await stop.wait()
-        await shown
+        await asyncio.gather(shown, tried)
         await sync.stop()  # its followers hear the end of it before the server goes
         await running.stop(drain=service.drain_seconds, grace=GRACE)
 

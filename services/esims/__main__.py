@@ -112,12 +112,13 @@ async def serve(
             limits=settings.service.limits,
             settings="ESIMS",
         )
+        tried = background.start(database.writes.watch(stop, running), "try to write")
         shown = background.start(
             provider_health.show(running, provider, stop), "show the provider's health"
         )
         started(running.port)
         await stop.wait()
-        await shown
+        await asyncio.gather(shown, tried)
         await running.stop(drain=settings.service.drain_seconds, grace=GRACE)
 
 

@@ -154,12 +154,13 @@ async def serve(
         looking_around = background.start(audit.watch(), "compare with the provider")
         retention = Retention(database, days=settings.history_days, stop=stop)
         tidying = background.start(retention.watch(), "delete old history")
+        tried = background.start(database.writes.watch(stop, running), "try to write")
         shown = background.start(
             provider_health.show(running, provider, stop), "show the provider's health"
         )
         started(running.port)
         await stop.wait()
-        await shown
+        await asyncio.gather(shown, tried)
         await running.stop(drain=service.drain_seconds, grace=settings.purchase_wait)
         await asyncio.gather(watch, looking_around, tidying)
         # A purchase on its way is waited for: its answer is worth more than a quick stop.

@@ -1,0 +1,61 @@
+"""PostgreSQL's errors that are no fault of a statement: which they are, and what callers are shown."""
+
+import asyncpg
+
+from kit.errors import Failure, Kind
+
+# The server restarts or cannot be reached.
+LOST = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,
+    # Its own state machine trips over a connection that is cut while it is handed on.
+    asyncpg.InternalClientError,
+)
+UNAVAILABLE = "DATABASE_UNAVAILABLE"
+READ_ONLY = "DATABASE_READ_ONLY"
+FULL = "DATABASE_FULL"
+OVERLOADED = "DATABASE_OVERLOADED"
+SLOW = "DATABASE_SLOW"
+CONFLICT = "DATABASE_CONFLICT"
+
+# By SQLSTATE, and by its class of two characters for what is not named.
+REASONS = {
+    "08": UNAVAILABLE,  # connection exceptions
+    "25006": READ_ONLY,  # a standby, or default_transaction_read_only
+    "25P03": SLOW,  # idle_in_transaction_session_timeout
+    "25P04": SLOW,  # transaction_timeout
+    "40": CONFLICT,  # serialization failures, deadlocks, conflicts with recovery
+    "53100": FULL,
+    "53": OVERLOADED,  # out of memory, too many connections, a configured limit
+    "55P03": SLOW,  # lock_timeout, or a lock that isn't waited for
+    "57014": SLOW,  # statement_timeout, or an operator canceled it
+    "57": UNAVAILABLE,  # shutdowns, starts, dropped databases
+    "58": UNAVAILABLE,  # the operating system's errors
+}
+MESSAGES = {
+    UNAVAILABLE: "The database is away; try again soon",
+    READ_ONLY: "The database takes no changes now, so nothing was changed; try again in some minutes",
+    FULL: "The database has no room left, so nothing was changed; try again in some minutes",
+    OVERLOADED: "The database has no memory or connections left; try again soon",
+    SLOW: "The database took too long, so nothing was changed; try again soon",
+    CONFLICT: "Another change came in between, so nothing was changed; try again",
+}
+
+
+def reason_of(error: BaseException) -> str | None:
+    """The reason of a passing state of the database; None for every other error."""
+    if isinstance(error, TimeoutError):  # of the driver, and an OSError by its type
+        return SLOW
+    if isinstance(error, asyncpg.PostgresError):
+        code = getattr(error, "sqlstate", None) or ""
+        return REASONS.get(code) or REASONS.get(code[:2])
+    return UNAVAILABLE if isinstance(error, LOST) else None
+
+
+def failure_of(reason: str) -> Failure:
+    """What callers are shown of it."""
+    return Failure(Kind.UNAVAILABLE, reason, MESSAGES[reason])

@@ -1,0 +1,71 @@
+"""The orders service while its database takes no writes: codes and words, health, and a way back."""
+
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from kit.rpc_errors import from_error
+from protos.orders.v1 import orders_pb2, orders_pb2_grpc
+from services.orders.__main__ import serve
+from tests.component.orders.shop import Shop, reaches, request, until
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+READ_ONLY = """
+do $$ begin
+    execute format('alter role orders_service in database %I set default_transaction_read_only = on',
+        current_database());
+end $$;
+select pg_terminate_backend(pid) from pg_stat_activity
+where usename = 'orders_service' and datname = current_database();
+"""
+
+
+async def test_a_purchase_without_writes_is_refused_with_a_reason_and_later_works(
+    shop: Shop,
+) -> None:
+    buyer = await shop.session("b@example.com")
+    async with (
+        shop.serving(serve, shop.settings) as port,
+        grpc.aio.insecure_channel(f"localhost:{port}") as channel,
+    ):
+        orders = orders_pb2_grpc.OrdersServiceStub(channel)
+        health: Any = health_pb2_grpc.HealthStub(channel)  # its types know nothing of aio
+
+        async def state(name: str) -> int:
+            return int((await health.Check(health_pb2.HealthCheckRequest(service=name))).status)
+
+        async def shown(wanted: int) -> bool:
+            try:
+                return await state("database") == wanted
+            except grpc.aio.AioRpcError:
+                return False  # not shown yet
+
+        await until(lambda: shown(SERVING))
+        first = await orders.CreateOrder(request(shop), metadata=buyer)
+        await shop.databases.admin.execute(READ_ONLY)
+
+        async def reads() -> bool:
+            try:
+                listed = await orders.ListOrders(orders_pb2.ListOrdersRequest(), metadata=buyer)
+            except grpc.aio.AioRpcError:
+                return False  # the connections were just cut
+            return [order.id for order in listed.orders] == [first.order.id]
+
+        await until(reads)
+        second = request(shop, idempotency_key="second")
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await orders.CreateOrder(second, metadata=buyer)
+        failure = from_error(raised.value)
+        assert raised.value.code() == grpc.StatusCode.UNAVAILABLE
+        assert failure.reason == "DATABASE_READ_ONLY"
+        assert "nothing was changed; try again" in failure.message
+        await until(lambda: shown(NOT_SERVING))
+        assert await state("") == SERVING  # what is stored is shown
+        await shop.databases.admin.execute(READ_ONLY.replace("= on", "= off"))
+        await until(lambda: shown(SERVING))
+        made = await orders.CreateOrder(second, metadata=buyer)
+        await reaches(shop, made.order.id, "COMPLETED")
+    assert shop.charges == 2

@@ -1,0 +1,90 @@
+"""Callbacks while the database takes no writes: refused with words, and taken again by themselves."""
+
+import asyncio
+
+import aiohttp
+import pytest
+
+from tests.component.webhooks.conftest import sign
+from tests.component.webhooks.test_ingest import BODY, stored
+from tests.fixtures.neighbours import Serving
+from tests.fixtures.patience import PATIENCE
+from tests.fixtures.postgres import Databases
+from webhooks.__main__ import serve
+from webhooks.settings import Settings
+
+FULL = """
+create function webhooks.fail() returns trigger language plpgsql as $f$
+begin raise exception 'could not extend file: No space left on device' using errcode = '53100'; end $f$;
+create trigger fail before insert on webhooks.inbox
+    for each statement execute function webhooks.fail();
+create trigger fail before insert on webhooks.write_trials
+    for each statement execute function webhooks.fail();
+"""
+HEAL = "drop trigger fail on webhooks.inbox; drop trigger fail on webhooks.write_trials"
+READ_ONLY = """
+do $$ begin
+    execute format('alter role webhooks_service in database %I set default_transaction_read_only = on',
+        current_database());
+end $$;
+select pg_terminate_backend(pid) from pg_stat_activity
+where usename = 'webhooks_service' and datname = current_database();
+"""
+WRITABLE = READ_ONLY.replace("= on", "= off")
+
+
+@pytest.mark.parametrize(
+    ("break_it", "mend_it", "reason", "words"),
+    [
+        (READ_ONLY, WRITABLE, "DATABASE_READ_ONLY", "takes no changes"),
+        (FULL, HEAL, "DATABASE_FULL", "no room left"),
+    ],
+    ids=["read-only", "full"],
+)
+async def test_a_callback_that_cannot_be_stored_is_not_acknowledged(
+    settings: Settings,
+    serving: Serving,
+    http: aiohttp.ClientSession,
+    databases: Databases,
+    break_it: str,
+    mend_it: str,
+    reason: str,
+    words: str,
+) -> None:
+    async with serving(serve, settings) as port:
+        await _see(f"http://127.0.0.1:{port}", http, databases, break_it, mend_it, reason, words)
+
+
+async def _see(
+    base: str,
+    http: aiohttp.ClientSession,
+    databases: Databases,
+    *case: str,
+) -> None:
+    break_it, mend_it, reason, words = case
+    url, ready = f"{base}/webhooks/esim-go", f"{base}/readyz"
+
+    async def send() -> tuple[int, str]:
+        async with http.post(url, data=BODY, headers=sign(BODY)) as answer:
+            return answer.status, str((await answer.json()).get("error", ""))
+
+    async def says(status: int, why: str | None) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                async with http.get(ready) as answer:
+                    body = await answer.json()
+                    if (answer.status, body.get("database")) == (status, why):
+                        return
+                await asyncio.sleep(0.05)
+
+    await says(200, None)
+    await databases.admin.execute(break_it)
+    await says(503, reason)
+    status, error = await send()
+    assert status == 503
+    assert words in error
+    assert await stored(databases) == []
+    await databases.admin.execute(mend_it)
+    await says(200, None)
+    assert await send() == (200, "")
+    assert len(await stored(databases)) == 1
