@@ -270,7 +270,7 @@ def _money(body: Body, name: str) -> Decimal:
     value = body.get(name)
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise NotUnderstood(f"no {name}")
-    amount = Decimal(value)
-    if abs(amount) > MOST_MONEY:
+    # Compared before any arithmetic, which overflows for an exponent beyond that of Decimal's context.
+    if not -MOST_MONEY <= value <= MOST_MONEY:
         raise NotUnderstood(f"{name} is out of bounds")
-    return round(money.without_float_noise(amount), 9)
+    return round(money.without_float_noise(Decimal(value)), 9)

@@ -355,3 +355,19 @@ def test_no_body_of_a_known_type_is_an_error(kind: str, fields: dict[str, Any]) 
 @given(st.binary(max_size=200))
 def test_no_bytes_are_an_error(body: bytes) -> None:
     understand(body)
+
+
+@pytest.mark.parametrize("amount", ["1e999999999", "-1e999999999", "1" + "0" * 5_000, "1e13"])
+def test_an_amount_beyond_all_money_is_no_balance(amount: str) -> None:
+    for kind, fields in (
+        ("Topup", f'"bundle": {{"oldAmount": 1, "newAmount": {amount}}}'),
+        ("LowBalance", f'"balanceInfo": {{"balance": {amount}, "threshold": 1}}'),
+    ):
+        understood = understand(f'{{"alertType": "{kind}", {fields}}}'.encode())
+        assert (understood.type, understood.owner) == (kind, None)
+        assert "out of bounds" in (understood.problem or "")
+
+
+def test_an_amount_close_to_zero_is_zero() -> None:
+    body = b'{"alertType": "Topup", "bundle": {"oldAmount": 1e-999999999, "newAmount": -1e-30}}'
+    assert understand(body).change == events.BalanceChanged("Topup", Decimal(0), Decimal(0))
