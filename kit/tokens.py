@@ -106,7 +106,9 @@ def check_claims(
     """
     if claims.get("iss") != issuer:
         refuse("TOKEN_INVALID", "the token comes from another issuer")
-    if claims.get("aud") not in (audience, [audience]):
+    # RFC 7519: one audience, or a list of all that the token is for.
+    meant = claims.get("aud")
+    if audience not in (meant if isinstance(meant, list) else [meant]):
         refuse("TOKEN_INVALID", "the token is for another audience")
     expires = _seconds(claims, "exp")
     if now >= expires + LEEWAY_SECONDS:

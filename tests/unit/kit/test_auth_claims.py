@@ -23,7 +23,9 @@ from tests.unit.kit.local_issuer import (
         ({"iss": "https://elsewhere.example/auth/v1"}, "TOKEN_INVALID"),
         ({"iss": None}, "TOKEN_INVALID"),
         ({"aud": "anon"}, "TOKEN_INVALID"),
-        ({"aud": ["authenticated", "other"]}, "TOKEN_INVALID"),
+        ({"aud": ["other", "authenticated "]}, "TOKEN_INVALID"),
+        ({"aud": []}, "TOKEN_INVALID"),
+        ({"aud": {"authenticated": True}}, "TOKEN_INVALID"),
         ({"aud": None}, "TOKEN_INVALID"),
         ({"role": "anon"}, "TOKEN_INVALID"),
         ({"role": "service_role"}, "TOKEN_INVALID"),
@@ -61,6 +63,16 @@ async def test_clocks_may_differ_a_little(
     verifier: Verifier, issuer: Issuer, changed: dict[str, Any]
 ) -> None:
     assert (await verifier.session(f"Bearer {issuer.token(**changed)}")).user_id == USER_ID
+
+
+@pytest.mark.parametrize(
+    "audience", [["authenticated"], ["authenticated", "other"], [7, "other", "authenticated"]]
+)
+async def test_a_token_may_be_for_several_audiences(
+    verifier: Verifier, issuer: Issuer, audience: list[Any]
+) -> None:
+    session = await verifier.session(f"Bearer {issuer.token(aud=audience)}")
+    assert session.user_id == USER_ID
 
 
 async def test_expired_token_says_so(verifier: Verifier, issuer: Issuer) -> None:
