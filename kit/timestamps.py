@@ -53,10 +53,11 @@ def to_text(moment: datetime) -> str:
 def from_iso(text: str) -> datetime:
     """Read ISO 8601 with up to nine digits of a second; a time without a zone is UTC.
 
-    A leap second is read as the second before it. Raises ValueError for anything else, and for a time
-    outside the years 1 to 9999 in UTC.
+    A leap second is read as the second before it, and `t` and `z` as `T` and `Z`. Raises ValueError for
+    anything else, and for a time outside the years 1 to 9999 in UTC.
     """
-    exact = LEAP_SECOND.sub(r"\1:59", FINER_THAN_MICROSECONDS.sub(r"\1", text.strip()))
+    exact = FINER_THAN_MICROSECONDS.sub(r"\1", text.strip().upper())
+    exact = LEAP_SECOND.sub(r"\1:59", exact)
     moment = datetime.fromisoformat(exact)
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)
