@@ -87,8 +87,9 @@ class CatalogueDataSource:
         That answer also holds the API key and people's data: nothing else of it is kept.
         """
         answer = await self._provider.get("/organisation", priority=Priority.SYNC)
-        currency = answer.get("currency") if isinstance(answer, dict) else None
-        if not isinstance(currency, str) or not CURRENCY.fullmatch(currency):
+        given = answer.get("currency") if isinstance(answer, dict) else None
+        currency = given.strip().upper() if isinstance(given, str) else ""
+        if not CURRENCY.fullmatch(currency):
             raise bad_answer("the organisation has no currency")
         return currency
 

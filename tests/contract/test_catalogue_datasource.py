@@ -129,7 +129,12 @@ async def test_a_catalogue_that_can_not_be_read_is_a_bad_answer(
         await neighbour.source.read_catalogue(lambda read, expected: None)
 
 
-@pytest.mark.parametrize("body", [[], {}, {"currency": "usd"}, {"currency": None}])
+async def test_a_currency_is_read_in_any_case(neighbour: Neighbour) -> None:
+    await neighbour.answer_with("/organisation", {"currency": " usd "})
+    assert await neighbour.source.get_currency() == "USD"
+
+
+@pytest.mark.parametrize("body", [[], {}, {"currency": "US$"}, {"currency": None}])
 async def test_an_organisation_without_currency_is_a_bad_answer(
     neighbour: Neighbour, body: Any
 ) -> None:
