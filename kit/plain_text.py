@@ -33,6 +33,11 @@ def problem(text: str) -> str | None:
     return None
 
 
+def storable(text: str) -> str:
+    """Return a text without NUL and halves of surrogate pairs: JSON may hold them, PostgreSQL can't."""
+    return text.replace("\x00", "").encode(errors="ignore").decode()
+
+
 def is_plain(text: str) -> bool:
     """True if a text holds no control characters, line breaks or overrides of its direction."""
     return problem(text) is None

@@ -4,7 +4,7 @@ import unicodedata
 from decimal import Decimal
 from typing import Any
 
-from kit import money
+from kit import money, plain_text
 from kit.errors import Failure, Kind
 from services.catalogue.countries import code_of
 from services.catalogue.plan import Allowance, Bundle, Country
@@ -162,13 +162,10 @@ def _amount(value: Any) -> int | None:
 
 
 def _text(value: Any, most: int = MOST_TEXT) -> str:
-    """Trimmed text, or empty for anything else and for text that is too long.
-
-    NUL and halves of surrogate pairs are left out: JSON may hold them, PostgreSQL can't.
-    """
+    """Trimmed text that PostgreSQL can hold, or empty for anything else and for text that is too long."""
     if not isinstance(value, str) or len(value) > most:
         return ""
-    return value.replace("\x00", "").encode(errors="ignore").decode().strip()
+    return plain_text.storable(value).strip()
 
 
 def _texts(value: Any) -> tuple[str, ...]:

@@ -109,7 +109,12 @@ UPSERT = """
         ends_at = case
             when $15 and excluded.read_at >= b.read_at
                 and excluded.state in ('processing', 'queued')
-            then excluded.ends_at else coalesce(excluded.ends_at, b.ends_at) end,
+            then excluded.ends_at
+            -- Active after an end that it doesn't confirm: that end was reported wrongly.
+            when $15 and excluded.read_at >= b.read_at and excluded.state = 'active'
+                and b.ends_at <= excluded.read_at
+            then excluded.ends_at
+            else coalesce(excluded.ends_at, b.ends_at) end,
         absent_since = case when b.absent_since > excluded.read_at then b.absent_since end,
         read_at = greatest(b.read_at, excluded.read_at),
         updated_at = now()

@@ -4,15 +4,17 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
+from kit import timestamps
 from kit.clock import Clock
 from kit.db import Database
 from kit.errors import Failure, Kind
 from services.esims import record, store
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM
-from services.esims.provider_esim import Location
+from services.esims.provider_esim import MOST_WORD, Location
 
 logger = logging.getLogger(__name__)
 
@@ -59,13 +61,19 @@ class Locations:
         now = self._clock.wall()
         async with self._database.system() as connection:
             locked = await store.lock(connection, [esim.id])
-            after = [found for known in locked if (found := located(known, location)) is not None]
+            after = [
+                found for known in locked if (found := located(known, location, now)) is not None
+            ]
             await record.settle(connection, after, now)
 
 
-def located(esim: ESIM, location: Location) -> ESIM | None:
-    """The eSIM in the country where the provider saw it last; None if that is older than what is known."""
-    seen_at, known_at = location.last_seen, esim.last_country_at
-    if not location.country or seen_at is None or (known_at is not None and seen_at <= known_at):
+def located(esim: ESIM, location: Location, now: datetime) -> ESIM | None:
+    """The eSIM in the country where the provider saw it last; None if that is older than what is known.
+
+    A time in the future is not believed: no later callback would count.
+    """
+    seen_at, known_at = timestamps.happened(location.last_seen, now), esim.last_country_at
+    country = location.country[:MOST_WORD]
+    if not country or seen_at is None or (known_at is not None and seen_at <= known_at):
         return None
-    return replace(esim, last_country=location.country, last_country_at=seen_at)
+    return replace(esim, last_country=country, last_country_at=seen_at)

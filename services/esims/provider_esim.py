@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from kit import iccid, quantities, timestamps
+from kit import iccid, plain_text, quantities, timestamps
 from kit.errors import Failure, Kind
 from services.esims.bundle import Assignment, AssignmentState
 from services.esims.esim import ProviderState, bare_host
 
 # What its column holds; the provider's words have some ten characters.
 MOST_WORD = 100
+# Characters of any text of the provider's, which a column and its index hold too. Install links are longest.
+MOST_TEXT = 1000
 # Groups of assignments that hold no data.
 NO_DATA = frozenset({"voice", "call", "calls", "sms", "text", "texts"})
 
@@ -32,6 +34,7 @@ class Details:
     apple_install_url: str = field(repr=False, default="")
     android_install_url: str = field(repr=False, default="")
     first_installed: datetime | None = None
+    msisdn: str | None = field(repr=False, default=None)  # empty: it has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ def read_details(answer: Any) -> Details:
         apple_install_url=text(body.get("appleInstallUrl")),
         android_install_url=text(body.get("androidInstallUrl")),
         first_installed=timestamps.from_provider(body.get("firstInstalledDateTime")),
+        msisdn=text(body["msisdn"])[:MOST_WORD] if body.get("msisdn") is not None else None,
     )
 
 
@@ -186,9 +190,12 @@ def read_compatible(answer: Any) -> bool:
 
 
 def text(value: Any) -> str:
-    """Text as it is; numbers as their digits (ICCIDs and ids come as numbers too); else empty."""
+    """Text as PostgreSQL can hold it; numbers as their digits (ICCIDs and ids come as numbers too).
+
+    Empty for anything else, and for text that is far longer than the provider's.
+    """
     if isinstance(value, str):
-        return value.strip()
+        return plain_text.storable(value).strip() if len(value) <= MOST_TEXT else ""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 

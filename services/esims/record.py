@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from kit import timestamps
 from kit.db import Connection
 from services.esims import bundle_store, follow_store, store
 from services.esims.bundle import Assignment, Bundle
 from services.esims.bundle_store import Told
 from services.esims.datasource import MOST_ASSIGNMENTS
 from services.esims.esim import ESIM, settled
-from services.esims.profile import told_by_reading
+from services.esims.profile import CLOCKS_APART, told_by_reading
 from services.esims.provider_esim import Details
 
 
@@ -79,7 +80,11 @@ def _told(esim: ESIM, reading: Reading) -> ESIM:
         provider_state=details.state or esim.provider_state,
         state_read_at=reading.asked_at,
     )
-    esim = told_by_reading(esim, details.profile_status, details.first_installed, reading.asked_at)
+    installed = timestamps.happened(details.first_installed, reading.asked_at)
+    esim = told_by_reading(esim, details.profile_status, installed, reading.asked_at)
+    # A callback of just before may be ahead of what the provider answers.
+    if details.msisdn not in (None, esim.msisdn) and _is_after(esim.msisdn_at, reading):
+        esim = replace(esim, msisdn=details.msisdn, msisdn_at=reading.asked_at)
     # A code that was announced since is the customer's: only a newer announcement replaces it.
     if esim.code_assigned_at is not None:
         return esim
@@ -88,6 +93,11 @@ def _told(esim: ESIM, reading: Reading) -> ESIM:
         matching_id=details.matching_id or esim.matching_id,
         smdp_address=details.smdp_address or esim.smdp_address,
     )
+
+
+def _is_after(known_since: datetime | None, reading: Reading) -> bool:
+    """True if the reading is later than what is known by more than two clocks may differ."""
+    return known_since is None or reading.asked_at > known_since + CLOCKS_APART
 
 
 def _is_news(known_since: datetime | None, reading: Reading) -> bool:

@@ -19,6 +19,7 @@ from services.esims.events import (
     Change,
     Deleted,
     Event,
+    NumberChanged,
 )
 from services.esims.provider_esim import Details
 from services.esims.record import Reading
@@ -288,6 +289,47 @@ async def test_a_state_asked_for_before_a_newer_one_is_dropped(parts: Parts) -> 
     newer = await take_in(parts, esim, after=10, details=details(ProviderState.ACTIVE))
     assert newer.status is ESIMStatus.ASSIGNED
     assert newer.matching_id == esim.matching_id
+
+
+async def test_an_end_that_a_newer_answer_does_not_confirm_was_reported_wrongly(
+    parts: Parts,
+) -> None:
+    (esim,) = await parts.deliver()
+    active = told(esim, "active", GB // 2)
+    await take_in(parts, esim, active, after=1)
+    use = BundleUse(active.id, active.name, GB, GB // 2, None, esim.created_at)
+    assert await report(parts, esim, use, after=2) is Outcome.APPLIED
+    (bundle,) = await kept_bundles(parts, esim)
+    assert bundle.state is BundleState.EXPIRED
+    corrected = await take_in(parts, esim, active, after=3)
+    assert corrected.status is ESIMStatus.ACTIVE
+    (bundle,) = await kept_bundles(parts, esim)
+    assert (bundle.state, bundle.assignment.ends_at) == (BundleState.ACTIVE, None)
+
+
+async def test_the_number_is_the_one_that_the_provider_shows(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+
+    def details(msisdn: str | None) -> Details:
+        return Details(esim.iccid, None, "Installed", "", "", "", msisdn=msisdn)
+
+    assert await report(parts, esim, NumberChanged("447700900123"), after=1) is Outcome.APPLIED
+    # The provider's answers may lag behind its callbacks for a moment.
+    assert (await take_in(parts, esim, after=2, details=details(""))).msisdn == "447700900123"
+    assert (await take_in(parts, esim, after=8, details=details(None))).msisdn == "447700900123"
+    assert (await take_in(parts, esim, after=9, details=details(""))).msisdn == ""
+    assert (await take_in(parts, esim, after=10, details=details("1"))).msisdn == ""
+    assert (await take_in(parts, esim, after=15, details=details("1"))).msisdn == "1"
+    assert (await take_in(parts, esim, after=14, details=details("2"))).msisdn == "1"
+
+
+async def test_an_install_in_the_future_is_not_believed(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    details = Details(esim.iccid, None, "Installed", "", "", "")
+    later = replace(details, first_installed=esim.created_at + timedelta(days=400))
+    assert (await take_in(parts, esim, after=1, details=later)).installed_at is None
+    known = replace(details, first_installed=esim.created_at)
+    assert (await take_in(parts, esim, after=2, details=known)).installed_at == esim.created_at
 
 
 async def test_a_reading_without_news_is_no_update(parts: Parts) -> None:

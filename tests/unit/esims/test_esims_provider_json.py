@@ -276,3 +276,31 @@ def test_one_odd_row_hides_none_of_the_others() -> None:
     assert [row.iccid for row in found] == ["8944000000000000001"]
     entry = {"name": "eSIM Assigned", "date": "2026-11-20T10:00:00Z"}
     assert len(read_history([None, "text", entry])) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        ("Europe\x00 1 GB", "Europe 1 GB"),
+        ("Europe \ud83d", "Europe"),
+        ("e" * 1_001, ""),
+        (" 👨‍👩‍👧 ", "👨‍👩‍👧"),
+    ],
+)
+def test_a_text_that_no_column_holds_takes_no_bundle_along(written: str, read_as: str) -> None:
+    bundle = {
+        "name": "b",
+        "description": written,
+        "assignments": [assignment(), assignment(id=written)],
+    }
+    found = read_bundles({"bundles": [bundle]}).assignments
+    assert found[0].id == "215"
+    assert {each.description for each in found} == {read_as}
+    assert [each.id for each in found[1:]] == [read_as] * bool(read_as)
+
+
+def test_a_number_is_known_where_the_details_state_it() -> None:
+    assert read_details(DETAILS).msisdn is None
+    assert read_details({**DETAILS, "msisdn": None}).msisdn is None
+    assert read_details({**DETAILS, "msisdn": ""}).msisdn == ""
+    assert read_details({**DETAILS, "msisdn": 447700900123}).msisdn == "447700900123"

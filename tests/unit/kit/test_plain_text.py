@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kit.checks import Checks
 from kit.errors import Failure
-from kit.plain_text import is_plain, problem
+from kit.plain_text import is_plain, problem, storable
 
 ACCEPTED = [
     "",
@@ -93,3 +93,17 @@ def test_the_length_is_that_of_the_trimmed_text_in_code_points() -> None:
         checks = Checks()
         checks.words("reference", text, 100)
         assert (not checks.problems) is fits
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("a\x00b", "ab"),
+        ("\x00", ""),
+        ("1 GB\ud83d", "1 GB"),
+        ("\ude00é\n", "é\n"),
+        ("👨‍👩‍👧", "👨‍👩‍👧"),
+    ],
+)
+def test_what_postgresql_refuses_is_left_out(text: str, stored: str) -> None:
+    assert storable(text) == stored

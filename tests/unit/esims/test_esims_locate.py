@@ -1,0 +1,34 @@
+"""Which answers about an eSIM's location count."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from services.esims.locate import located
+from services.esims.provider_esim import Location
+from tests.unit.esims.test_esims_profile import NEW, NOON
+
+SEEN = Location("FRAF1", "", "", "FR", NOON)
+KNOWN = replace(NEW, last_country="DE", last_country_at=NOON - timedelta(hours=1))
+
+
+def test_a_later_country_counts() -> None:
+    found = located(KNOWN, SEEN, NOON)
+    assert found is not None
+    assert (found.last_country, found.last_country_at) == ("FR", NOON)
+
+
+def test_a_country_longer_than_its_column_is_cut() -> None:
+    found = located(KNOWN, replace(SEEN, country="F" * 1_000), NOON)
+    assert found is not None
+    assert found.last_country == "F" * 100
+
+
+@pytest.mark.parametrize(
+    "seen_at",
+    [None, NOON - timedelta(hours=2), NOON + timedelta(hours=1), NOON + timedelta(days=400)],
+)
+def test_an_older_country_or_one_of_the_future_does_not(seen_at: datetime | None) -> None:
+    assert located(KNOWN, replace(SEEN, last_seen=seen_at), NOON) is None
+    assert located(KNOWN, replace(SEEN, country=""), NOON) is None
