@@ -24,6 +24,7 @@ from services.orders.order import (
 from services.orders.peers import ESIMs
 from services.orders.provider_order import (
     REVOKED_STATE,
+    bad_answer,
     read_refund,
 )
 from services.orders.work import Pause, Work
@@ -161,6 +162,8 @@ class Cancellation:
     async def _gone(self, revocation: Revocation) -> bool:
         """Whether the provider shows the bundle as revoked, or shows it no more."""
         bundles = await self._datasource.get_bundles(revocation.iccid)
+        if any(not b.assignment_id for b in bundles):
+            raise bad_answer("an assignment lacks id")
         found = [b for b in bundles if b.assignment_id == revocation.assignment_id]
         return all(b.state == REVOKED_STATE for b in found)
 

@@ -19,7 +19,8 @@ CHARGED_ABOVE = "charged above the expected price"
 class Charges:
     """Compares every charge with the price that the order expected.
 
-    Without a limit of the buyer's, a charge may exceed it by `tolerance`, a fraction of it.
+    Without a limit of the buyer's, a charge may exceed it by `tolerance`, a fraction of it. One in
+    another currency can't be compared, and is an incident too.
     """
 
     def __init__(self, metrics: Metrics, *, tolerance: Decimal) -> None:
@@ -32,10 +33,11 @@ class Charges:
         """Record the provider's reference and charge; a step to PLACED follows in the transaction."""
         above = self._above(order, placed)
         detail = None
-        if above is not None and placed.total is not None:
+        foreign = placed.currency not in (None, order.currency)
+        if placed.total is not None and (above is not None or foreign):
             detail = (
-                f"charged {money.plain(placed.total)} {order.currency} instead of the expected"
-                f" {money.plain(order.total_price)}"
+                f"charged {money.plain(placed.total)} {placed.currency or order.currency} instead of"
+                f" the expected {money.plain(order.total_price)} {order.currency}"
             )
         await store.record_reference(
             connection,

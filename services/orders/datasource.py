@@ -14,8 +14,8 @@ from services.orders.provider_order import (
     BundleOnESIM,
     ProviderOrder,
     Validation,
-    amount,
     bad_answer,
+    balance,
     read_bundles,
     read_esims,
     read_order,
@@ -94,10 +94,10 @@ class OrdersDataSource:
         That answer also holds the API key and people's data: nothing else of it is kept.
         """
         answer = await self._provider.get("/organisation", priority=Priority.SYNC)
-        balance = amount(answer.get("balance")) if isinstance(answer, dict) else None
-        if balance is None:
+        found = balance(answer.get("balance")) if isinstance(answer, dict) else None
+        if found is None:
             raise bad_answer("the organisation has no balance")
-        return balance
+        return found
 
     async def validate_order(
         self,

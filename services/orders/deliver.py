@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from datetime import timedelta
 
+from kit import iccid
 from kit.db import Connection, Database
 from kit.errors import Failure, Kind
 from kit.log_episodes import Episodes
@@ -29,7 +30,7 @@ def is_complete(order: Order, esims: Sequence[DeliveredESIM]) -> bool:
     For an eSIM that the customer has already, its number is enough.
     """
     if order.bound_iccid is not None:
-        return bool(esims)
+        return bool(esims) and all(iccid.FORM.fullmatch(esim.iccid) for esim in esims)
     return len(esims) >= order.quantity and all(esim.installable for esim in esims)
 
 

@@ -11,7 +11,7 @@ from services.orders import revocations
 from services.orders.cancellable import check_unused, in_use, not_taken_back
 from services.orders.datasource import OrdersDataSource
 from services.orders.order import DeliveredESIM, Order, Refund, Revocation
-from services.orders.provider_order import REVOKED_STATE, BundleOnESIM, read_refund
+from services.orders.provider_order import REVOKED_STATE, BundleOnESIM, bad_answer, read_refund
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,11 @@ class Examination:
             if failure.kind not in (Kind.REFUSED, Kind.NOT_FOUND):
                 raise
             raise not_taken_back() from failure
-        return [b for b in bundles if b.belongs_to(order.provider_reference or "")]
+        reference = order.provider_reference or ""
+        # One without a reference, in a form unknown here, may be this order's.
+        if any(not b.readable and (not b.reference or b.belongs_to(reference)) for b in bundles):
+            raise bad_answer("an assignment lacks id or bundleState")
+        return [b for b in bundles if b.belongs_to(reference)]
 
     async def choose(
         self,

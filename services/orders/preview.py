@@ -1,6 +1,7 @@
 """What could be cancelled of an order now, and what would be refunded: the answer before the deed."""
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -13,6 +14,8 @@ from services.orders.cancellable import check_cancellable
 from services.orders.examine import Choice, Examination
 from services.orders.order import DeliveredESIM, Order, OrderStatus, Refund
 from services.orders.provider_order import MOST_PLACES
+
+logger = logging.getLogger(__name__)
 
 
 class Extent(StrEnum):
@@ -45,6 +48,9 @@ LATE = Offer(
     Extent.UNKNOWN,
     "DEADLINE_EXCEEDED",
     "The provider did not answer in time; ask again, for fewer orders at once",
+)
+UNREADABLE = Offer(
+    Extent.UNKNOWN, "INTERNAL", "What can be cancelled of this order could not be found out"
 )
 ENDED = Offer(Extent.NOTHING, "ORDER_CANCELLED", "This order was cancelled already")
 UNDER_WAY = Offer(
@@ -80,7 +86,7 @@ class Previews:
         return {id_: LATE if task in late else task.result() for id_, task in tasks.items()}
 
     async def _offer(self, order: Order, esims: Sequence[DeliveredESIM]) -> Offer:
-        """Never raises a Failure: one order must not hide the answers for the others."""
+        """Never raises: one order must not hide the answers for the others."""
         if order.status in (OrderStatus.CANCELLED, OrderStatus.REFUNDED):
             return ENDED
         if order.cancel_requested_at is not None:
@@ -92,6 +98,9 @@ class Previews:
         except Failure as failure:
             extent = Extent.NOTHING if failure.kind is Kind.REFUSED else Extent.UNKNOWN
             return Offer(extent, failure.reason, failure.message)
+        except Exception:
+            logger.exception("the cancellation of order %s could not be previewed", order.id)
+            return UNREADABLE
 
     async def _examined(self, order: Order, esims: Sequence[DeliveredESIM]) -> Offer:
         held = await self._examination.held(order, esims)

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from kit import iccid, money, timestamps
+from kit import iccid, money, plain_text, timestamps
 from kit.errors import Failure, Kind
 from services.orders.order import DeliveredESIM, Refund
 
@@ -18,6 +18,10 @@ REVOKED_STATE = "revoked"
 MOST_MONEY = Decimal(10) ** 12
 # Places that a message has room for; the provider's prices have three at most.
 MOST_PLACES = 9
+# Characters of any text of the provider's, which a column and its index hold too.
+MOST_TEXT = 1000
+# Far above any order's, and what a column holds.
+MOST_BUNDLES = 10**6
 CURRENCY = re.compile(r"[A-Z]{3}")
 NO_REFUND = re.compile(r"\b(not|no|without|never)\b( \w+){0,2} refund|\bnon-?refund")
 
@@ -45,8 +49,8 @@ class ProviderOrder:
 
     @property
     def iccids(self) -> frozenset[str]:
-        """The eSIMs that it is known to have put bundles on."""
-        return frozenset(esim.iccid for esim in self.esims)
+        """The eSIMs that it is known to have put bundles on; what is no ICCID names none."""
+        return frozenset(e.iccid for e in self.esims if iccid.FORM.fullmatch(e.iccid))
 
     @property
     def completed(self) -> bool:
@@ -70,7 +74,10 @@ class Validation:
 
 @dataclass(frozen=True, slots=True)
 class BundleOnESIM:
-    """One assignment of a bundle on an eSIM, with the order or apply reference it came from."""
+    """One assignment of a bundle on an eSIM, with the order or apply reference it came from.
+
+    `assignment_id` or `state` is empty where the provider lists it in a form unknown here.
+    """
 
     assignment_id: str
     bundle_name: str
@@ -79,8 +86,13 @@ class BundleOnESIM:
     touched: bool  # started, or data was used
 
     @property
+    def readable(self) -> bool:
+        """True if it can be named to the provider, and its state is known."""
+        return bool(self.assignment_id and self.state)
+
+    @property
     def unused(self) -> bool:
-        return self.state in UNUSED_STATES and not self.touched
+        return self.readable and self.state in UNUSED_STATES and not self.touched
 
     def belongs_to(self, order_reference: str) -> bool:
         """The provider's guide: the order's reference with an index appended."""
@@ -113,7 +125,8 @@ def read_order(shape: Any) -> ProviderOrder:
         raise bad_answer("an order lacks orderReference or order")
     found = [line for line in lines if isinstance(line, Mapping)]
     only = found[0] if len(found) == 1 == len(lines) else {}
-    bundle = text(only.get("type")).lower() == "bundle" and isinstance(only.get("quantity"), int)
+    quantity = _count(only.get("quantity"))
+    bundle = text(only.get("type")).lower() == "bundle" and quantity is not None
     return ProviderOrder(
         reference=reference,
         created_at=created,
@@ -121,7 +134,7 @@ def read_order(shape: Any) -> ProviderOrder:
         total=price(shape.get("total")),
         currency=currency(shape.get("currency")),
         item=text(only.get("item")) or None if bundle else None,
-        quantity=int(only["quantity"]) if bundle else 0,
+        quantity=quantity if bundle and quantity else 0,
         esims=tuple(esim for line in found for esim in _esims_of_line(line)),
         source_address=text(shape.get("sourceIP")),
         balance=balance(shape.get("runningBalance")),
@@ -161,7 +174,10 @@ def read_validation(shape: Any) -> Validation:
     """Raises Failure when it doesn't say whether the order is valid."""
     if not isinstance(shape, Mapping) or not isinstance(shape.get("valid"), bool):
         raise bad_answer("the validation lacks valid")
-    return Validation(shape["valid"], price(shape.get("total")), currency(shape.get("currency")))
+    total, code = price(shape.get("total")), currency(shape.get("currency"))
+    if code is None and shape.get("currency"):
+        total = None  # of a currency that can't be read it can't be compared
+    return Validation(shape["valid"], total, code)
 
 
 def read_esims(shape: Any) -> list[DeliveredESIM]:
@@ -179,32 +195,34 @@ def read_esims(shape: Any) -> list[DeliveredESIM]:
 
 
 def read_bundles(shape: Any) -> list[BundleOnESIM]:
-    """The assignments of GET /esims/{iccid}/bundles; raises Failure when one lacks id or state."""
+    """The assignments of GET /esims/{iccid}/bundles, also those that can't be read.
+
+    Raises Failure when the answer is no list of bundles.
+    """
     if not isinstance(shape, Mapping) or not isinstance(shape.get("bundles"), list):
         raise bad_answer("the bundles of an eSIM are no list")
     found = []
     for bundle in shape["bundles"]:
-        rows = bundle.get("assignments") or [] if isinstance(bundle, Mapping) else None
-        if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
-            raise bad_answer("a bundle of an eSIM has no list of assignments")
-        for row in rows:
-            identifier = text(row.get("id"))
-            # The changelog calls it bundleStatus, the schema bundleState.
-            state = text(row.get("bundleState") or row.get("bundleStatus")).lower()
-            if not identifier or not state:
-                raise bad_answer("an assignment lacks id or bundleState")
-            first, left = amount(row.get("initialQuantity")), amount(row.get("remainingQuantity"))
-            used = first is not None and left is not None and left < first
-            found.append(
-                BundleOnESIM(
-                    assignment_id=identifier,
-                    bundle_name=text(bundle.get("name")),
-                    reference=text(row.get("assignmentReference")),
-                    state=state,
-                    touched=used or bool(row.get("startTime")),
-                )
-            )
+        rows = bundle.get("assignments") if isinstance(bundle, Mapping) else None
+        if not isinstance(bundle, Mapping) or not isinstance(rows, list | None):
+            rows = [None]  # whatever it lists can't be read
+        name = text(bundle.get("name")) if isinstance(bundle, Mapping) else ""
+        found += [_assignment(row, name) for row in rows or ()]
     return found
+
+
+def _assignment(row: Any, bundle_name: str) -> BundleOnESIM:
+    shape = row if isinstance(row, Mapping) else {}
+    first, left = amount(shape.get("initialQuantity")), amount(shape.get("remainingQuantity"))
+    used = first is not None and left is not None and left < first
+    return BundleOnESIM(
+        assignment_id=text(shape.get("id")),
+        bundle_name=bundle_name,
+        reference=text(shape.get("assignmentReference")),
+        # The changelog calls it bundleStatus, the schema bundleState.
+        state=text(shape.get("bundleState") or shape.get("bundleStatus")).lower(),
+        touched=used or bool(shape.get("startTime")),
+    )
 
 
 def read_refund(words: str) -> Refund | None:
@@ -227,15 +245,27 @@ def bare_host(address: str) -> str:
 
 
 def _iccid(value: Any) -> str:
-    """One that is malformed stays as it is, for a person to see."""
-    return iccid.from_json(value) or text(value)
+    """One that is malformed stays as it is, for a person to see; a number that lost digits is none."""
+    if digits := iccid.from_json(value):
+        return digits if iccid.is_exact(value) else ""
+    return text(value)
 
 
 def text(value: Any) -> str:
-    """Text, or a whole number written as text: ids and ICCIDs arrive as either."""
-    if isinstance(value, bool):
+    """Text as PostgreSQL can hold it, or a whole number written as text: ids arrive as either.
+
+    Empty for anything else, and for what is far longer than any text of the provider's.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
-    return str(value).strip() if isinstance(value, str | int) else ""
+    found = str(value)
+    return plain_text.storable(found).strip() if len(found) <= MOST_TEXT else ""
+
+
+def _count(value: Any) -> int | None:
+    """A number of bundles; None for anything else."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and 0 <= value <= MOST_BUNDLES else None
 
 
 def amount(value: Any) -> Decimal | None:
@@ -252,13 +282,16 @@ def amount(value: Any) -> Decimal | None:
 def balance(value: Any) -> Decimal | None:
     """An amount of money of either sign, without float noise; None for anything else."""
     number = amount(value)
-    return None if number is None else money.without_float_noise(number)
+    # Compared before any arithmetic: the exponent may be beyond that of Decimal's context.
+    if number is None or not -MOST_MONEY < number < MOST_MONEY:
+        return None
+    return money.without_float_noise(number)
 
 
 def price(value: Any) -> Decimal | None:
     """An amount of money as it can be stored and shown; None for anything else."""
     number = balance(value)
-    if number is None or not 0 <= number < MOST_MONEY or number != round(number, MOST_PLACES):
+    if number is None or number < 0 or number != round(number, MOST_PLACES):
         return None
     return number
 

@@ -198,3 +198,55 @@ def test_a_validation_must_say_whether_it_is_valid() -> None:
 
 def test_a_scheme_is_no_part_of_the_host() -> None:
     assert bare_host("http://rsp.test") == bare_host("rsp.test/") == "rsp.test"
+
+
+@pytest.mark.parametrize(
+    "odd", [{}, None, 7, {"id": "18"}, {"bundleState": "queued"}, {"id": "18", "bundleState": 1.5}]
+)
+def test_an_assignment_that_cannot_be_read_hides_no_other(odd: Any) -> None:
+    rows = [odd, {"id": "17", "bundleState": "queued", "assignmentReference": "ref-1-0"}]
+    first, second = read_bundles({"bundles": [{"name": "b", "assignments": rows}]})
+    assert (first.readable, first.unused) == (False, False)
+    assert (second.readable, second.assignment_id) == (True, "17")
+
+
+@pytest.mark.parametrize("odd", [None, 7, {"name": "x", "assignments": 7}])
+def test_a_bundle_that_cannot_be_read_counts_as_an_unreadable_assignment(odd: Any) -> None:
+    assert [bundle.readable for bundle in read_bundles({"bundles": [odd]})] == [False]
+
+
+@pytest.mark.parametrize("written", ["17", "", 8943100000000000000, "8943100000000000017x", None])
+def test_what_is_no_iccid_names_no_esim(written: Any) -> None:
+    line = {"type": "bundle", "item": "b", "quantity": 1, "iccids": [written]}
+    assert read_order(an_order(order=[line])).iccids == frozenset()
+
+
+def test_texts_and_amounts_that_no_column_holds_are_left_out() -> None:
+    order = read_order(
+        an_order(
+            orderReference="ref\x00-1\ud83d",
+            sourceIP="\x00",
+            runningBalance="1e999999999",
+            total=Decimal("1e999999999"),
+        )
+    )
+    assert (order.reference, order.source_address) == ("ref-1", "")
+    assert (order.balance, order.total) == (None, None)
+    with pytest.raises(Failure):
+        read_order(an_order(orderReference="r" * 1_001))
+
+
+@pytest.mark.parametrize("quantity", [10**12, -1, True, "1", Decimal("1.5"), None])
+def test_a_quantity_that_cannot_be_is_no_purchase(quantity: Any) -> None:
+    line = {"type": "bundle", "item": "b", "quantity": quantity}
+    assert read_order(an_order(order=[line])).item is None
+
+
+@pytest.mark.parametrize("code", ["US$", "dollars", 840, ["USD"], {"code": "USD"}])
+def test_a_price_in_a_currency_that_cannot_be_read_is_none(code: Any) -> None:
+    assert read_validation({"valid": True, "total": 1, "currency": code}).total is None
+
+
+@pytest.mark.parametrize("code", [None, "", "usd", " USD "])
+def test_a_price_without_a_currency_or_in_any_case_is_one(code: Any) -> None:
+    assert read_validation({"valid": True, "total": 1, "currency": code}).total == 1

@@ -1,0 +1,123 @@
+"""Answers of the provider with values that no column holds, or that name nothing: none costs money twice."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from kit import money
+from protos.orders.v1 import orders_pb2
+from tests.component.orders.neighbours import platform
+from tests.component.orders.shop import Shop, outcomes, reaches, request, until
+from tests.component.orders.test_orders_cancellation_previews import WHOLE, preview
+from tests.component.orders.test_orders_cancelling import bought
+from tests.component.orders.test_orders_guards import usd
+from tests.component.orders.test_orders_prices import steps
+from tests.component.orders.test_orders_top_ups import names
+
+COMPLETED = orders_pb2.ORDER_STATUS_COMPLETED
+ICCID = "8943108169900000017"
+
+
+def placed(shop: Shop, **changes: Any) -> dict[str, Any]:
+    """An answer to POST /orders for one of the first plan."""
+    bundle = shop.catalogue.bundles[shop.plan_id]
+    esim = {"iccid": ICCID, "matchingId": "M-1", "smdpAddress": "rsp.example"}
+    line = {"type": "bundle", "item": bundle.name, "quantity": 1, "esims": [esim]}
+    answer = {
+        "orderReference": "reference-1",
+        "order": [line],
+        "total": float(bundle.price),
+        "currency": "USD",
+        "status": "completed",
+    }
+    return answer | changes
+
+
+async def test_what_no_column_holds_keeps_no_purchase_from_being_recorded(shop: Shop) -> None:
+    odd = {
+        "orderReference": "reference\x00-1",
+        "sourceIP": "\x00",
+        "runningBalance": "1e999999999",
+    }
+    await shop.fault(method="POST", path="/orders", status=200, body=placed(shop, **odd))
+    buyer = await shop.session("b@example.com")
+    async with shop.open() as orders:
+        order = (await orders.CreateOrder(request(shop), metadata=buyer)).order
+    assert (order.status, order.reference) == (COMPLETED, "reference-1")
+    assert await outcomes(shop) == ["PLACED"]
+
+
+@pytest.mark.parametrize("limited", [False, True])
+async def test_a_charge_in_another_currency_is_an_incident(
+    shop: Shop, limited: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    limits = {}
+    if limited:
+        limits = {"max_price": usd("9")}
+        confirmed = {"valid": True, "total": 1, "currency": "USD"}
+        await shop.fault(method="POST", path="/orders", status=200, body=confirmed)
+    charged = placed(shop, currency="EUR", total=1)
+    await shop.fault(method="POST", path="/orders", status=200, body=charged)
+    buyer = await shop.session("b@example.com")
+    async with shop.open() as orders:
+        order = (await orders.CreateOrder(request(shop, **limits), metadata=buyer)).order
+        history = await steps(shop, orders, order.id)
+    assert order.status == COMPLETED
+    assert (money.from_proto(order.total_price), order.total_price.currency_code) == (
+        Decimal(1),
+        "EUR",
+    )
+    assert history.count("charged above the expected price") == 1
+    assert f"order {order.id} was charged 1 EUR instead of the expected" in caplog.text
+
+
+@pytest.mark.parametrize("named", [8943108169900000000, "17", "", None])
+async def test_a_top_up_that_the_list_shows_without_its_esim_is_not_bought_again(
+    shop: Shop, named: Any
+) -> None:
+    """The answer is lost, and the list's ICCID is a number that lost digits, or none."""
+    buyer = await shop.session("b@example.com")
+    fitting, _ = names(shop)
+    async with platform(shop, purchase_wait=0.1, settling=0.5) as services:
+        plan = await services.plan(fitting)
+        first = await services.buy(buyer, plan_id=plan.id)
+        await reaches(shop, first.id, "COMPLETED")
+        (esim,) = await services.esims_of(first, buyer)
+        bundle = {"type": "bundle", "item": fitting, "quantity": 1, "iccids": [named]}
+        listed = {"orderReference": "reference-1", "order": [bundle], "status": "completed"}
+        await shop.fault(method="POST", path="/orders", drop=True, effect="none", count=0)
+        await shop.fault(method="GET", path="/orders", status=200, body=[listed], count=0)
+        order = await services.buy(buyer, plan_id=plan.id, esim_id=esim.id)
+
+        async def found() -> bool:
+            return str((await shop.row(order.id))["recovery_point"]) != "ATTEMPTED"
+
+        await until(found)
+        row = await shop.row(order.id)
+    assert (row["recovery_point"], row["provider_reference"]) == ("PLACED", "reference-1")
+
+
+async def test_an_odd_assignment_of_another_order_hides_no_cancellation(shop: Shop) -> None:
+    shop.sandbox.world.switches.refunds = True
+    buyer = await shop.session("b@example.com")
+    async with shop.open() as orders:
+        order = await bought(shop, orders, buyer)
+        (own,) = [
+            a for a in shop.sandbox.world.assignments if a.reference.startswith(order.reference)
+        ]
+        headers = {"X-API-Key": shop.settings.provider.api_key}
+        url = f"{shop.sandbox.url}/esims/{own.iccid}/bundles"
+        async with shop.http.get(url, headers=headers) as answer:
+            body = await answer.json()
+        odd = {"id": "1", "assignmentReference": "another-order-0", "bundleState": None}
+        body["bundles"].append({"name": "another", "assignments": [odd]})
+        await shop.fault(method="GET", path="/esims/*/bundles", status=200, body=body, count=0)
+        assert (await preview(orders, buyer, order)).extent == WHOLE
+        # One that may be this order's could be in use.
+        odd["assignmentReference"] = f"{order.reference}-7"
+        await shop.http.delete(f"{shop.sandbox.control_url}/faults")
+        await shop.fault(method="GET", path="/esims/*/bundles", status=200, body=body, count=0)
+        found = await preview(orders, buyer, order)
+    assert found.extent == orders_pb2.CANCELLATION_EXTENT_UNKNOWN
+    assert found.code == "PROVIDER_BAD_ANSWER"
