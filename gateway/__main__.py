@@ -53,7 +53,11 @@ async def serve(
             esims=rpc_client.channel(settings.esims_address, settings.tls),
         )
         parts.push_async_callback(peers.close)
-        persisted = PersistedQueries(settings.redis_url) if settings.persisted_queries else None
+        persisted = None
+        if settings.persisted_queries:
+            persisted = PersistedQueries(
+                settings.redis_url, per_client=settings.persisted_per_client
+            )
         if persisted is not None:
             parts.push_async_callback(persisted.close)
         known = KnownDocuments(
@@ -63,7 +67,9 @@ async def serve(
         parts.push_async_callback(limits.close)
         kept = None
         if settings.response_cache_seconds:
-            kept = ResponseCache(settings.response_cache_seconds)
+            kept = ResponseCache(
+                settings.response_cache_seconds, most_bytes=settings.response_cache_bytes
+            )
             following = background.start(
                 revision.follow(peers, kept.drop), "follow the catalogue's revision"
             )

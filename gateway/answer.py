@@ -7,7 +7,9 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from gateway import limits
 from gateway.remembered import remembered
+from kit.http_refusals import refused
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
@@ -35,7 +37,31 @@ def accepts_events(request: web.Request) -> bool:
     return _accepted(request).get(EVENTS, 0.0) > 0
 
 
-def respond(request: web.Request, body: dict[str, Any], status: int) -> web.Response:
+class Sized:
+    """A body of `data` and `errors` as JSON of at most `most` bytes, or the error that it has more.
+
+    `failed` is that error, where it is one.
+    """
+
+    __slots__ = ("errors", "failed", "text")
+
+    def __init__(self, body: dict[str, Any], most: int) -> None:
+        self.text = encoded(body)
+        self.failed = len(self.text) > most
+        self.errors = body.get("errors", ())
+        if self.failed:
+            refused("answer_bytes")
+            self.errors = [_too_large(len(self.text), most)]
+            self.text = encoded({"errors": self.errors, "data": None})
+
+
+def _too_large(measured: int, most: int) -> dict[str, Any]:
+    words = "The answer has {0} bytes; {1} are allowed"
+    error = limits.too_complex(words, "ANSWER_BYTES", measured, most)
+    return {"message": error.message, "extensions": error.extensions}
+
+
+def respond(request: web.Request, body: dict[str, Any] | bytes, status: int) -> web.Response:
     """A body of `data` and `errors`.
 
     A client that names application/json as what it accepts gets 200 for any well-formed request,
@@ -49,7 +75,8 @@ def respond(request: web.Request, body: dict[str, Any], status: int) -> web.Resp
         # Answers hold activation codes; none may stay in a browser's or a proxy's cache.
         "Cache-Control": "no-store",
     }
-    return web.Response(body=encoded(body), status=status, headers=headers)
+    text = body if isinstance(body, bytes) else encoded(body)
+    return web.Response(body=text, status=status, headers=headers)
 
 
 def encoded(body: dict[str, Any]) -> bytes:

@@ -89,7 +89,9 @@ class Gateway:
         if kept is not None:
             public = PublicFields(self._schema._schema, settings.max_depth)
             costs, seconds = settings.defence.costs, settings.response_cache_seconds
-            self._public = PublicAnswers(kept, public, costs, self._metrics, seconds)
+            self._public = PublicAnswers(
+                kept, public, costs, self._metrics, seconds, self._schema.prepare
+            )
             self.lane = Lane(
                 self._public,
                 limits,
@@ -191,8 +193,9 @@ class Gateway:
             return self._executed(request, "", None, ExecutionResult(None, [error]), began)
         if events or self._execution.sends_events(request, operation, query):
             allowed = (*allowed, OperationType.SUBSCRIPTION)
+            caller = self._limits.caller(request, session)
             results = self._execution.results(
-                operation, session, request[REQUEST_ID], work, allowed
+                operation, session, request[REQUEST_ID], work, allowed, caller
             )
             address = self._limits.client(request)
             try:
@@ -218,6 +221,7 @@ class Gateway:
         work: Work,
         allowed: Collection[OperationType],
     ) -> web.Response:
+        await self._execution.keep(operation, self._limits.caller(request, session))
         run = partial(self._run, request, operation, query, allowed, time.perf_counter())
         key = self._public.key(request, operation, query, session) if self._public else None
         if self._public is None or key is None:
@@ -291,14 +295,10 @@ class Gateway:
         executed = result.data is not None or any(error.path for error in found)
         if executed:
             body["data"] = result.data
-        self._metrics.answered(
-            query,
-            name,
-            body.get("errors", ()),
-            time.perf_counter() - began,
-            executed=executed,
-        )
-        return answer.respond(request, body, 200 if executed else 400)
+        sized = answer.Sized(body, self._settings.max_answer)
+        took = time.perf_counter() - began
+        self._metrics.answered(query, name, sized.errors, took, executed=executed)
+        return answer.respond(request, sized.text, 200 if executed else 400)
 
     async def end_streams(self) -> None:
         """Ends what would never end by itself, and takes no more of it; other requests go on."""

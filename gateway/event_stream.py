@@ -1,7 +1,6 @@
 """Results as server-sent events: one operation for each request, as GraphQL over SSE has it."""
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack, aclosing
 from datetime import UTC, datetime
@@ -97,8 +96,7 @@ class EventStreams:
     ) -> None:
         async with aclosing(results):
             async for result in results:
-                event = f"event: next\ndata: {json.dumps(result.body)}\n\n"
-                await response.write(event.encode())
+                await response.write(b"event: next\ndata: " + result.text + b"\n\n")
         await response.write(b"event: complete\ndata:\n\n")
 
 

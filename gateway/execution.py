@@ -1,6 +1,6 @@
 """Operations whose results come one after another, and the sessions of who sends them."""
 
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -30,10 +30,14 @@ EVERY_KIND = frozenset(OperationType)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`body` is fit for the client; `over` says that the operation ends with it, without data."""
+    """`text` is JSON for the client; `over` says that the operation ends with it, without data.
 
-    body: dict[str, Any]
+    `errors` are those in the text.
+    """
+
+    text: bytes
     over: bool
+    errors: Sequence[Mapping[str, Any]]
 
 
 class Execution:
@@ -56,6 +60,7 @@ class Execution:
         self._spans = spans
         self._defence = settings.defence
         self._max_depth = settings.max_depth
+        self._max_answer = settings.max_answer
 
     async def session(self, authorization: str | None) -> Session:
         """Raises Failure for a token that doesn't hold, and for one that is no user's."""
@@ -79,6 +84,17 @@ class Execution:
         """The same for what everybody may see: nobody's session, and the caller's limit of costs."""
         seconds = self._defence.operation_seconds
         return Context(ANONYMOUS, self._peers, None, seconds, session.role, work)
+
+    async def keep(self, operation: Operation, caller: str | None) -> None:
+        """Store the text that a client names by its hash, if it is valid."""
+        if operation.query is None or operation.sha256 is None:
+            return
+        try:
+            prepared = self._schema.prepare(operation.query, operation.name)
+        except Exception:  # noqa: BLE001 - whatever a text may do to the rules, its execution describes
+            return
+        if not prepared.errors:
+            await self._known.keep(operation, caller)
 
     def describe(self, found: Sequence[GraphQLError], request_id: str) -> list[dict[str, Any]]:
         """Return `errors`, in words that this gateway's clients may read; the first ones of many."""
@@ -106,11 +122,13 @@ class Execution:
         request_id: str,
         work: Work,
         allowed: Collection[OperationType] = EVERY_KIND,
+        caller: str | None = None,
     ) -> AsyncGenerator[Result, None]:
         """One result of a query or a mutation; of a subscription one for each event."""
         try:
             query = await self._known.text(operation, work)
             context = self.context(session, work=work)
+            await self.keep(operation, caller)
             with ExitStack() as beginning:
                 # Until the first result: events may come for days.
                 span = beginning.enter_context(self._spans.around(query, operation.name))
@@ -127,16 +145,16 @@ class Execution:
                             context.answered()
                             shown = self._shown(result, request_id, span)
                             beginning.close()
-                            sent(shown.body.get("errors", ()), shown.over)
+                            sent(shown.errors, shown.over)
                             yield shown
                             if shown.over:
                                 return
         except GraphQLError as error:  # how a document is refused before it is executed
-            yield Result({"errors": self.describe([error], request_id)}, over=True)
+            yield self._result({"errors": self.describe([error], request_id)}, over=True)
         except Failure as failure:
-            yield Result({"errors": [errors.from_failure(failure, request_id)]}, over=True)
+            yield self._result({"errors": [errors.from_failure(failure, request_id)]}, over=True)
         except Exception as error:  # noqa: BLE001 - the last edge: nothing else may reach the client
-            yield Result({"errors": [errors.masked(error, request_id)]}, over=True)
+            yield self._result({"errors": [errors.masked(error, request_id)]}, over=True)
 
     def _shown(self, result: object, request_id: str, span: Spanned) -> Result:
         if not isinstance(result, ExecutionResult):
@@ -145,10 +163,14 @@ class Execution:
         operation_spans.failed(span, found)
         if any(isinstance(error.original_error, InvalidOperationTypeError) for error in found):
             words = {"message": "Send mutations by POST", "extensions": {"code": "BAD_REQUEST"}}
-            return Result({"errors": [words]}, over=True)
+            return self._result({"errors": [words]}, over=True)
         body: dict[str, Any] = {}
         if found:
             body["errors"] = self.describe(found, request_id)
         if result.data is not None:
             body["data"] = result.data
-        return Result(body, over=result.data is None)
+        return self._result(body, over=result.data is None)
+
+    def _result(self, body: dict[str, Any], *, over: bool) -> Result:
+        sized = answer.Sized(body, self._max_answer)
+        return Result(sized.text, over or sized.failed, sized.errors)

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections import OrderedDict
 
 from graphql import GraphQLError
 
@@ -13,24 +14,40 @@ from gateway.work_settings import WorkSettings
 from kit.cache import Cache
 from kit.cache_stores import MemoryStore, RedisStore
 from kit.clock import Clock
+from kit.http_refusals import refused
 
 KIND = "document"
 # Seconds. Whoever still uses a document sends its text again after a day, once for all clients.
 KEPT_FOR = 86_400.0
 # Bytes. A text at the limit of tokens has about as many; anybody may have one kept, so none is larger.
 MAX_TEXT = 16_384
-# Texts: 16 MB at the very worst. Clients send few different ones.
+# Texts in memory: 16 MB at the very worst. Clients send few different ones.
 MAX_TEXTS = 1_000
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-class PersistedQueries:
-    """Texts by their own SHA-256, so that nobody can put one in the place of another."""
+# Texts whose clients are known, those of the clients that sent one last.
+MAX_KNOWN = 10_000
+# Texts of one client: an app has some dozens.
+PER_CLIENT = 200
 
-    def __init__(self, redis_url: str | None, clock: Clock | None = None) -> None:
+
+class PersistedQueries:
+    """Texts by their own SHA-256, so that nobody can put one in the place of another.
+
+    A client has `per_client` of them at most, so that it can't push out everybody's.
+    """
+
+    def __init__(
+        self, redis_url: str | None, clock: Clock | None = None, per_client: int = PER_CLIENT
+    ) -> None:
         clock = clock or Clock()
         redis = RedisStore(redis_url, "gateway", clock) if redis_url else None
         self._cache = Cache(MemoryStore(MAX_TEXTS), redis, clock)
+        self._per_client = per_client
+        # By client, the one that sent a new text last at the end; the texts' hashes in that order too.
+        self._sent: OrderedDict[str, OrderedDict[str, None]] = OrderedDict()
+        self._known = 0
 
     async def find(self, sha256: str) -> str:
         """Raises GraphQLError in the words by which clients know that they must send the text."""
@@ -48,15 +65,40 @@ class PersistedQueries:
 
         return await self._cache.get_or_load(KIND, sha256, KEPT_FOR, missing, parse=genuine)
 
-    async def keep(self, sha256: str, text: str) -> None:
-        """For a day at most; not when it is longer than MAX_TEXT."""
+    async def keep(self, sha256: str, text: str, client: str | None) -> None:
+        """For a day at most; not when it is longer than MAX_TEXT.
+
+        `client` is who sent it; None for one of the many behind a proxy that is not configured.
+        """
         if len(_bytes(text)) > MAX_TEXT:
             return
+        new = False
 
         async def given() -> str:
+            nonlocal new
+            new = True
             return text
 
         await self._cache.get_or_load(KIND, sha256, KEPT_FOR, given)
+        if new and client is not None:
+            for oldest in self._count(client, sha256):
+                await self._cache.drop(KIND, oldest)
+
+    def _count(self, client: str, sha256: str) -> list[str]:
+        """Count a new text of a client; return those of its own that have to go for it."""
+        sent = self._sent.setdefault(client, OrderedDict())
+        self._sent.move_to_end(client)
+        self._known += sha256 not in sent
+        sent[sha256] = None
+        sent.move_to_end(sha256)
+        gone = [sent.popitem(last=False)[0] for _ in range(len(sent) - self._per_client)]
+        if gone:
+            refused("persisted_queries")
+        self._known -= len(gone)
+        while self._known > MAX_KNOWN and len(self._sent) > 1:
+            _, forgotten = self._sent.popitem(last=False)
+            self._known -= len(forgotten)
+        return gone
 
     async def close(self) -> None:
         await self._cache.close()
@@ -98,12 +140,6 @@ class KnownDocuments:
                 "Only documents that the operator trusts are executed here, and this is none of them",
                 "DOCUMENT_NOT_TRUSTED",
             )
-        if sent is not None and sha256 is not None and self._persisted is not None:
-            try:
-                documents.read(sent, self._max_depth)
-            except GraphQLError:
-                return sent  # whose execution says what is wrong with it; it isn't worth keeping
-            await self._persisted.keep(sha256, sent)
         return text
 
     def _check(self, text: str, work: Work) -> None:
@@ -112,6 +148,12 @@ class KnownDocuments:
         limits.check_characters(text, bounds.trusted_document if trusted else bounds.document)
         if (text, self._max_depth) not in documents.read:
             work.document(text)
+
+    async def keep(self, operation: Operation, client: str | None) -> None:
+        """Store the text of an operation that was found valid, where its client names it by a hash."""
+        sent, sha256 = operation.query, operation.sha256
+        if sent is not None and sha256 is not None and self._persisted is not None:
+            await self._persisted.keep(sha256, sent, client)
 
     async def _named(self, operation: Operation) -> str:
         name = operation.document_id or operation.sha256 or ""

@@ -1,6 +1,8 @@
 """Operations on what everybody may see, answered from what is kept, in HTTP's own words for that."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
+from hashlib import blake2b
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -9,15 +11,18 @@ from aiohttp import web
 
 from gateway import answer
 from gateway.metrics import Metrics
+from gateway.prepared import Prepared
 from gateway.public_fields import PublicFields
 from gateway.request import Operation
-from gateway.response_cache import Kept, ResponseCache, compact
+from gateway.response_cache import Kept, ResponseCache
 from kit.auth import Role, Session
 
 # An administrator may see more than everybody, and wants to see it as it is now.
 SERVED = frozenset({Role.ANONYMOUS, Role.CUSTOMER})
 # What else of a request decides about the answer: a session that doesn't hold gets another one.
 VARY = "Accept, Authorization"
+# Bytes: no client finds two requests with one of these.
+DIGEST = 20
 
 
 class Made(NamedTuple):
@@ -29,11 +34,13 @@ class Made(NamedTuple):
 
 
 class Key(NamedTuple):
-    """What decides about the bytes of a public answer; nothing of who asks."""
+    """What decides about the bytes of a public answer; nothing of the caller's.
 
-    document: str
-    operation: str | None
-    variables: bytes
+    `digest` is of the document, the operation's name, and the values of the variables that it declares:
+    as long for every request, whatever a client sends besides.
+    """
+
+    digest: bytes
     media_type: str
 
 
@@ -58,8 +65,10 @@ class PublicAnswers:
         costs: Mapping[Role, int],
         metrics: Metrics,
         seconds: float,
+        prepare: Callable[[str, str | None], Prepared],
     ) -> None:
         self._cache = cache
+        self._prepare = prepare
         self._public = public
         self._costs = costs
         self._metrics = metrics
@@ -75,11 +84,26 @@ class PublicAnswers:
         if normal is None:
             self._metrics.kept("private")
             return None
-        try:
-            variables = orjson.dumps(operation.variables or {}, option=orjson.OPT_SORT_KEYS)
-        except TypeError:  # whole numbers of more than 64 bits
+        variables = self._variables(operation, query)
+        if variables is None:
             return None
-        return Key(normal, operation.name, compact(variables), answer.media_type(request))
+        digest = blake2b(normal, digest_size=DIGEST)
+        digest.update((operation.name or "").encode(errors="surrogatepass") + b"\0" + variables)
+        return Key(digest.digest(), answer.media_type(request))
+
+    def _variables(self, operation: Operation, query: str) -> bytes | None:
+        """The declared variables as they are executed; None where the operation is refused."""
+        try:
+            prepared = self._prepare(query, operation.name)
+        except Exception:  # noqa: BLE001 - whatever a text may do to the rules, its execution describes
+            return None
+        values = None if prepared.errors else prepared.variables.coerced(operation.variables or {})
+        if values is None:
+            return None
+        try:
+            return orjson.dumps(values.coerced, default=_exactly, option=orjson.OPT_SORT_KEYS)
+        except TypeError:  # a value that has no one form
+            return None
 
     async def answer(
         self,
@@ -139,6 +163,12 @@ class PublicAnswers:
             return web.Response(status=304, headers=headers)
         headers["Content-Type"] = f"{key.media_type}; charset=utf-8"
         return web.Response(body=kept.body, headers=headers)
+
+
+def _exactly(value: object) -> str:
+    if isinstance(value, Decimal | int):
+        return str(value)
+    raise TypeError(type(value).__name__)
 
 
 def _matches(asked: str, etag: str) -> bool:

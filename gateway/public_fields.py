@@ -1,5 +1,7 @@
 """Which documents ask for nothing but what everybody may see: the shop's window."""
 
+from hashlib import blake2b
+
 from graphql import (
     DocumentNode,
     FieldNode,
@@ -54,8 +56,8 @@ class PublicFields:
         self._max_depth = max_depth
         self.normal = remembered(documents.CACHED)(self._normal)
 
-    def _normal(self, query: str) -> str | None:
-        """The document without what doesn't matter; None when it asks for anything that isn't public.
+    def _normal(self, query: str) -> bytes | None:
+        """Return a digest of the document, or None when it asks for anything that isn't public.
 
         Documents that differ in white space and comments only are one.
         """
@@ -64,9 +66,10 @@ class PublicFields:
         except GraphQLError:
             return None
         try:
-            return self._shown(document)
+            shown = self._shown(document)
         except RecursionError:  # fragments that turn in circles, which validation will say
             return None
+        return None if shown is None else blake2b(shown.encode(errors="surrogatepass")).digest()
 
     def _shown(self, document: DocumentNode) -> str | None:
         fragments = {

@@ -148,6 +148,13 @@ class RateLimits:
             buckets.append(Bucket(f"user:{session.user_id}", rates.user_rate, AT_ONCE))
         return Work(Share(self._work, buckets) if buckets else None)
 
+    def caller(self, request: web.Request, session: Session) -> str | None:
+        """Name the user of a session, or else the address that its request counts for."""
+        if session.user_id is not None:
+            return f"user:{session.user_id}"
+        address = self.client(request)
+        return None if address is None else f"address:{address}"
+
     async def close(self) -> None:
         if self._redis is not None:
             await self._redis.aclose()

@@ -5,7 +5,7 @@ times that where one character needs four bytes.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Generic, ParamSpec, TypeVar
 
 Given = ParamSpec("Given")
@@ -13,7 +13,9 @@ Result = TypeVar("Result")
 
 # Characters of the texts of one call. A document at the limit of tokens has about as many.
 LONGEST = 16_384
-_MISSING = object()
+# Characters of all texts, for each entry that there may be. A parsed document takes up to 250 bytes for
+# each of its characters, and documents of a shop's pages have some 1,000.
+AVERAGE = 1_024
 
 
 class Remembered(Generic[Given, Result]):
@@ -21,23 +23,19 @@ class Remembered(Generic[Given, Result]):
 
     def __init__(self, function: Callable[Given, Result], entries: int, longest: int) -> None:
         self._function = function
-        self._known: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+        self._known: OrderedDict[Hashable, Result] = OrderedDict()
         self._entries = entries
         self._longest = longest
+        self._characters = 0
 
     def __call__(self, *given: Given.args, **named: Given.kwargs) -> Result:
-        key = (*given, *named.values())
-        found = self._known.get(key, _MISSING)
-        if found is not _MISSING:
-            self._known.move_to_end(key)
-            known: Result = found
-            return known
-        made = self._function(*given, **named)
-        if characters(key) <= self._longest:
-            self._known[key] = made
-            if len(self._known) > self._entries:
-                self._known.popitem(last=False)
-        return made
+        key: tuple[Any, ...] = (*given, *named.items())
+        try:
+            found = self._known[key]
+        except KeyError:
+            return self._computed(key, *given, **named)
+        self._known.move_to_end(key)
+        return found
 
     def __contains__(self, given: tuple[Any, ...]) -> bool:
         """True if a call with these arguments costs nothing."""
@@ -47,11 +45,22 @@ class Remembered(Generic[Given, Result]):
         """How many results are cached."""
         return len(self._known)
 
+    def _computed(self, key: tuple[Any, ...], *given: Given.args, **named: Given.kwargs) -> Result:
+        result = self._function(*given, **named)
+        size = characters(key)
+        if size <= self._longest and key not in self._known:
+            self._known[key] = result
+            self._characters += size
+        while len(self._known) > self._entries or self._characters > self._entries * AVERAGE:
+            oldest, _ = self._known.popitem(last=False)
+            self._characters -= characters(oldest)
+        return result
+
 
 def remembered(
     entries: int, longest: int = LONGEST
 ) -> Callable[[Callable[Given, Result]], Remembered[Given, Result]]:
-    """Cache so many results of the decorated function."""
+    """Cache so many results of the decorated function, and AVERAGE characters for each."""
 
     def decorate(function: Callable[Given, Result]) -> Remembered[Given, Result]:
         return Remembered(function, entries, longest)

@@ -5,11 +5,11 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, NoReturn
 
 from aiohttp import web
 
+from gateway.remembered import remembered
 from gateway.work import FREE, Work
 
 # A JSON escape of half a character, as in \ud83d: whole ones come in pairs.
@@ -17,7 +17,7 @@ HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 # Longer whole numbers are valid JSON, but Python converts none of them.
 MANY_DIGITS = re.compile(rb"[0-9]{4301}")
 
-# Apps send the same bodies over and over: those that came last are read once. 50 MB at the very worst,
+# Apps send the same bodies over and over: those that came last are read once. 12 MB at the very worst,
 # if every one of them were made to grow by it; usually a hundredth.
 REMEMBERED = 500
 LARGEST = 4_096
@@ -76,17 +76,14 @@ async def read(
         raise web.HTTPRequestEntityTooLarge(
             max_size=0, actual_size=0, text=f"The body has more than {max_body} bytes"
         ) from error
-    if len(body) <= LARGEST:
-        return _remembered(body)
-    work.body(len(body))
+    if len(body) > LARGEST:
+        work.body(len(body))
     return _read(body)
 
 
+@remembered(REMEMBERED, LARGEST)
 def _read(body: bytes) -> Operation:
     return operation(parse(body, "The body"))
-
-
-_remembered = lru_cache(maxsize=REMEMBERED)(_read)
 
 
 def _parameters(request: web.Request) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from kit.clock import Clock
 MOST_BYTES = 64 * 2**20
 # Bytes of an entry beside its body and the texts of its key: an empty list has a body of 30.
 OVERHEAD = 800
-# Of all kept, so that one large answer doesn't drive the others out.
-LARGEST = MOST_BYTES // 8
+# One answer may have this part of all bytes, so that a large one doesn't drive the others out.
+PART = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,13 @@ class ResponseCache:
     ) -> None:
         self._seconds = seconds
         self._most_bytes = most_bytes
-        self._now = (clock or Clock()).now
+        self._clock = clock or Clock()
+        self._now = self._clock.now
         self._kept: dict[Hashable, Kept] = {}
         self._bytes = 0
         self._generation = 0
         self._making: dict[Hashable, asyncio.Event] = {}
+        self._sweep: asyncio.TimerHandle | None = None
 
     def find(self, key: Hashable) -> Kept | None:
         """The answer under a key while it is good."""
@@ -88,27 +90,27 @@ class ResponseCache:
         self._generation += 1
 
     def _keep(self, key: Hashable, kept: Kept, generation: int) -> None:
-        if generation != self._generation or len(kept.body) > min(LARGEST, self._most_bytes):
+        if generation != self._generation or len(kept.body) > self._most_bytes // PART:
             return
         if (before := self._kept.pop(key, None)) is not None:
             self._bytes -= _size(key, before)
         self._kept[key] = kept
         self._bytes += _size(key, kept)
-        self._evict()
+        while self._bytes > self._most_bytes:  # the first entry was used the longest ago
+            self._forget(next(iter(self._kept)))
+        if self._sweep is None:
+            self._sweep = self._clock.call_later(self._seconds, self._drop_expired)
 
-    def _evict(self) -> None:
-        """Make room, and drop expired answers that no request has asked for since.
+    def _drop_expired(self) -> None:
+        """Drop expired answers that no request has asked for since, and look again while some are left."""
+        now, self._sweep = self._now(), None
+        for key in [key for key, kept in self._kept.items() if now - kept.since >= self._seconds]:
+            self._forget(key)
+        if self._kept:
+            self._sweep = self._clock.call_later(self._seconds, self._drop_expired)
 
-        The first entry was used the longest ago: where it has not expired, all others were used within
-        the last `seconds`.
-        """
-        now = self._now()
-        while self._kept:
-            oldest, kept = next(iter(self._kept.items()))
-            if self._bytes <= self._most_bytes and now - kept.since <= self._seconds:
-                return
-            self._bytes -= _size(oldest, kept)
-            del self._kept[oldest]
+    def _forget(self, key: Hashable) -> None:
+        self._bytes -= _size(key, self._kept.pop(key))
 
 
 class Making:

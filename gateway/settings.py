@@ -6,6 +6,8 @@ from pathlib import Path
 from gateway import trusted
 from gateway.cors import LOCALHOST, Origins
 from gateway.defence_settings import DefenceSettings
+from gateway.persisted import PER_CLIENT
+from gateway.response_cache import MOST_BYTES
 from gateway.trusted import TrustedDocuments
 from kit import redis_settings
 from kit.env import Env
@@ -16,6 +18,8 @@ from kit.tls import PLAIN, TLS
 
 # Short, as a browser that keeps an answer doesn't hear of a change of price.
 RESPONSE_CACHE_SECONDS = 60.0
+# Bytes. The whole catalogue, with everything in it, has 6 million.
+MAX_ANSWER = 16 * 2**20
 # Cores of the largest machines that a shop rents; beyond them it's a slip of the pen.
 MOST_PROCESSES = 64
 # Each takes some 20 KiB (measured) before anything is followed on it, and the events of so many keep
@@ -46,7 +50,10 @@ class Settings:
     max_body: int
     max_depth: int
     drain_seconds: float
+    max_answer: int = MAX_ANSWER
+    response_cache_bytes: int = MOST_BYTES
     persisted_queries: bool = True
+    persisted_per_client: int = PER_CLIENT
     trusted_documents: TrustedDocuments = field(
         default_factory=lambda: TrustedDocuments({}, only=False)
     )
@@ -86,6 +93,15 @@ class Settings:
                 low=0,
                 high=3600,
             ),
+            response_cache_bytes=int(
+                env.number(
+                    "GATEWAY_RESPONSE_CACHE_BYTES",
+                    "Bytes of all answers that are kept; the one unused for longest goes for a new one.",
+                    MOST_BYTES,
+                    low=1_048_576,
+                    high=1_099_511_627_776,
+                )
+            ),
             processes=_processes(env),
             cors_origins=_origins(env, development=development),
             max_body=int(
@@ -95,6 +111,15 @@ class Settings:
                     262_144,
                     low=1_024,
                     high=16_777_216,
+                )
+            ),
+            max_answer=int(
+                env.number(
+                    "GATEWAY_MAX_ANSWER",
+                    "Bytes that the answer to an operation, or an event, may have; a larger one is an error.",
+                    MAX_ANSWER,
+                    low=65_536,
+                    high=1_073_741_824,
                 )
             ),
             max_depth=int(
@@ -110,6 +135,16 @@ class Settings:
                 "GATEWAY_PERSISTED_QUERIES",
                 "Keeps documents under their hash, so that clients send the hash alone.",
                 default=True,
+            ),
+            persisted_per_client=int(
+                env.number(
+                    "GATEWAY_PERSISTED_QUERIES_PER_CLIENT",
+                    "How many documents one user, or one network address without a session, may have kept"
+                    " under their hash; of more, the client's own oldest one goes.",
+                    PER_CLIENT,
+                    low=1,
+                    high=1_000_000,
+                )
             ),
             trusted_documents=_trusted_documents(env),
             redis_url=redis_settings.read(env),

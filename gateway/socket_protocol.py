@@ -223,24 +223,30 @@ class Connection:
         return None
 
     async def _execute(self, id_: str, operation: requests.Operation, session: Session) -> None:
+        caller = self._limits.caller(self._request, session)
         work = self._limits.work(self._request, session)
-        results = self._execution.results(operation, session, self._request_id, work)
+        results = self._execution.results(operation, session, self._request_id, work, caller=caller)
         end: dict[str, Any] = {"id": id_, "type": "complete"}
         async with aclosing(results):
             async for result in results:
                 if result.over:
-                    end = {"id": id_, "type": "error", "payload": result.body["errors"]}
+                    end = {"id": id_, "type": "error", "payload": result.errors}
                     break
-                await self._send({"id": id_, "type": "next", "payload": result.body})
+                await self._write(
+                    f'{{"id":{json.dumps(id_)},"type":"next","payload":{result.text.decode()}}}'
+                )
         # Before the last message: the id is free as soon as the client hears it.
         if self._operations.get(id_) is asyncio.current_task():
             del self._operations[id_]
         await self._send(end)
 
     async def _send(self, message: dict[str, Any]) -> None:
+        await self._write(json.dumps(message))
+
+    async def _write(self, text: str) -> None:
         """Waits while the peer reads slowly, so that no more than one message waits for it."""
         with suppress(ConnectionError):  # it went away, which the loop that reads notices too
-            await self._socket.send_str(json.dumps(message))
+            await self._socket.send_str(text)
 
     async def _end_operations(self) -> None:
         ending, self._operations = [*self._operations.values()], {}

@@ -15,7 +15,7 @@ from graphql import (
 
 from gateway.completion.plan import Collect, Details, ObjectPlan, Unfit, list_plan
 from gateway.completion.variables import deciding
-from gateway.remembered import LONGEST
+from gateway.remembered import AVERAGE, LONGEST
 
 if TYPE_CHECKING:  # which is made from plans that are kept here
     from gateway.completion.direct import Direct
@@ -90,6 +90,7 @@ class Operations:
     def __init__(self, size: int) -> None:
         self._size = size
         self._known: OrderedDict[int, tuple[OperationDefinitionNode, Ways]] = OrderedDict()
+        self._characters = 0
 
     def direct(
         self, operation: OperationDefinitionNode, variables: Mapping[str, Any]
@@ -114,8 +115,10 @@ class Operations:
             return ways
         # Kept with the node itself, whose identity nothing else can have meanwhile.
         self._known[id(operation)] = (operation, ways)
-        if len(self._known) > self._size:
-            self._known.popitem(last=False)
+        self._characters += _text_of(operation)
+        while len(self._known) > self._size or self._characters > self._size * AVERAGE:
+            _, (oldest, _) = self._known.popitem(last=False)
+            self._characters -= _text_of(oldest)
         return ways
 
 

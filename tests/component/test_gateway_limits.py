@@ -172,7 +172,7 @@ async def test_what_costs_too_much_is_refused_on_sockets_and_streams_too(
         headers = EVENTS | {"Authorization": f"Bearer {client.token}"}
         body = {"query": query}
         async with client.http.post(f"{client.url}/graphql", json=body, headers=headers) as answer:
-            assert '"reason": "COST"' in await answer.text()
+            assert '"reason":"COST"' in await answer.text()
 
 
 def page(field: str, below: str = "{ id }") -> Callable[[int], str]:
@@ -219,6 +219,38 @@ async def test_an_answer_holds_so_many_objects(gateway: Gateway) -> None:
     answer = await gateway.client.ask(query)
     assert answer.error["extensions"] == {"code": "BAD_USER_INPUT", "reason": "ANSWER_TOO_LARGE"}
     assert str(MAX_OBJECTS) in answer.error["message"]
+
+
+async def test_an_answer_has_so_many_bytes(gateway: Gateway, ann: Client, serving: Serving) -> None:
+    query = "{ featuredPlans { name } }"
+    plans = [catalogue_pb2.DataPlan(id=str(n), name="x" * 1_000) for n in range(64)]
+    answers = gateway.catalogue.answers
+    most = 65_536
+    async with serving(serve, replace(gateway.settings, max_answer=most)) as port:
+        client = replace(ann, url=f"http://127.0.0.1:{port}")
+        answers["ListFeaturedPlans"] = catalogue_pb2.ListFeaturedPlansResponse(plans=plans)
+        body = json.dumps({"query": query})
+        async with client.http.post(f"{client.url}/graphql", json=json.loads(body)) as answer:
+            plans[0].name += "x" * (most - len(await answer.read()))  # now exactly as many
+        answers["ListFeaturedPlans"] = catalogue_pb2.ListFeaturedPlansResponse(plans=plans)
+        assert len((await client.ask(query)).data["featuredPlans"]) == 64
+        plans[0].name += "x"
+        answers["ListFeaturedPlans"] = catalogue_pb2.ListFeaturedPlansResponse(plans=plans)
+        refused = await client.ask(query)
+        assert (refused.status, refused.body["data"], refused.code) == (200, None, "TOO_COMPLEX")
+        expected = {"code": "TOO_COMPLEX", "reason": "ANSWER_BYTES", "limit": most}
+        assert refused.error["extensions"] == expected | {"measured": most + 1}
+        assert "ask for less" in refused.error["message"]
+        async with connected(client) as socket:
+            await socket.subscribe(query)
+            assert (await socket.error())["extensions"]["reason"] == "ANSWER_BYTES"
+        headers = EVENTS | {"Authorization": f"Bearer {client.token}"}
+        async with client.http.post(
+            f"{client.url}/graphql",
+            data=body,
+            headers=headers | {"Content-Type": "application/json"},
+        ) as events:
+            assert b'"ANSWER_BYTES"' in await events.read()
 
 
 async def test_a_body_has_so_many_bytes(gateway: Gateway) -> None:

@@ -69,3 +69,54 @@ async def test_large_texts_are_not_kept(doors: Doors, request_: Callable[[int], 
             assert b"TOO_LARGE" not in await wire.ask(request_(number))
         doors.kept.drop()  # which has its own bound
     await wire.close()
+
+
+def padded(number: int) -> dict[str, Any]:
+    return {"query": SEARCH, "variables": {"t": "a", f"undeclared{number}": "x" * 3_000}}
+
+
+def spelled(number: int) -> dict[str, Any]:
+    """One operation with the same values in other spellings."""
+    query = 'query Q($n: Float, $t: String = "a") { dataPlans(filter: {maxPrice: $n, text: $t}) { id } }'
+    given: list[dict[str, Any]] = [{"n": 5}, {"n": 5.0}, {"n": 5, "t": "a"}]
+    return {
+        "query": query + " " * number,
+        "operationName": "Q",
+        "variables": given[number % 3] | {"x": number},
+    }
+
+
+@pytest.mark.parametrize("request_", [padded, spelled])
+async def test_only_the_values_of_declared_variables_tell_answers_apart(
+    doors: Doors, request_: Callable[[int], dict[str, Any]]
+) -> None:
+    doors.catalogue.answers["ListPlans"] = catalogue_pb2.ListPlansResponse()
+    wire = await doors.wire(doors.plain)
+    await wire.ask(post(body=json.dumps(request_(0)).encode()))
+    size = doors.kept.size
+    for number in range(1, TIMES):
+        answer = await wire.ask(post(body=json.dumps(request_(number)).encode()))
+        assert b"Age: " in answer
+    assert len(doors.kept) == 1
+    assert doors.kept.size == size
+    assert doors.catalogue.calls["ListPlans"] == 1
+    await wire.close()
+
+
+async def test_other_values_and_operations_have_answers_of_their_own(doors: Doors) -> None:
+    doors.catalogue.answers["ListPlans"] = catalogue_pb2.ListPlansResponse()
+    two = "query A($n: Float, $t: String) { dataPlans(filter: {maxPrice: $n, text: $t}) { id } }"
+    two += two.replace("query A", "query B")
+    wire = await doors.wire(doors.plain)
+    given: list[dict[str, Any]] = [{"n": 5}, {"n": 6}, {"n": None}, {}, {"t": "5"}, {"t": "6"}]
+    for name in ("A", "B"):
+        for variables in given:
+            asked = {"query": two, "operationName": name, "variables": variables}
+            assert b"Age: 0" in await wire.ask(post(body=json.dumps(asked).encode()))
+    assert len(doors.kept) == 2 * len(given)
+    # What is refused is not kept, however JSON writes it.
+    for odd in ("1e400", '"5"', "[5]", "true"):
+        body = json.dumps({"query": two, "operationName": "A", "variables": {"n": "odd"}})
+        assert b"errors" in await wire.ask(post(body=body.replace('"odd"', odd).encode()))
+    assert len(doors.kept) == 2 * len(given)
+    await wire.close()

@@ -95,8 +95,15 @@ async def test_a_hash_of_another_text_is_refused_and_nothing_kept(shop: Gateway)
 
 @pytest.mark.parametrize(
     "query",
-    ["{ featuredPlans { name }", "{ featuredPlans { name } } #" + "x" * MAX_TEXT],
-    ids=["not GraphQL", "too long"],
+    [
+        "{ featuredPlans { name }",
+        "{ featuredPlans { name } } #" + "x" * MAX_TEXT,
+        "{ nothing }",
+        "{ featuredPlans { name nothing } }",
+        "query($unused: Int) { featuredPlans { name } }",
+        "{ featuredPlans { ...Nothing } }",
+        "subscription { nothing }",
+    ],
 )
 async def test_a_text_that_is_not_worth_it_is_not_kept(shop: Gateway, query: str) -> None:
     roomy = replace(shop.settings, max_body=4 * MAX_TEXT)
@@ -104,6 +111,34 @@ async def test_a_text_that_is_not_worth_it_is_not_kept(shop: Gateway, query: str
     await shop.client.send(named(sha256(query), query=query))
     answer = await shop.client.send(named(sha256(query)))
     assert answer.code == "PERSISTED_QUERY_NOT_FOUND"
+
+
+@pytest.mark.parametrize("over", ["http", "events", "socket"])
+async def test_a_client_keeps_so_many_documents_and_pushes_out_only_its_own(
+    shop: Gateway, ann: Client, another: Another, over: str
+) -> None:
+    async with another(persisted_per_client=3) as client:
+        customer = replace(ann, url=client.url)
+        texts = [f"{{ featuredPlans {{ name }} }} # {n}" for n in range(5)]
+        for text in texts[:2]:
+            assert (await client.send(named(sha256(text), query=text))).status == 200
+        for text in (texts[0], *texts[2:], "{ __typename }"):  # the first one is known already
+            payload = named(sha256(text), query=text)
+            if over == "socket":
+                async with connected(customer) as socket:
+                    await socket.send(id="1", type="subscribe", payload=payload)
+                    assert (await socket.receive())["type"] == "next"
+                continue
+            # The gateway closes the connection after a stream.
+            stream = {"Accept": "text/event-stream", "Connection": "close"}
+            accept = stream if over == "events" else {}
+            headers = accept | {"Authorization": f"Bearer {customer.token}"}
+            async with client.http.post(
+                f"{client.url}/graphql", json=payload, headers=headers
+            ) as answer:
+                assert b"data" in await answer.read()
+        known = [text for text in texts if "data" in (await client.send(named(sha256(text)))).body]
+        assert known == [*texts[:2], *texts[3:]]
 
 
 @pytest.mark.parametrize(
