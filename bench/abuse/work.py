@@ -1,0 +1,173 @@
+"""Attacks on a gateway with requests that order much work, from loopback and without a session.
+
+Each takes the gateway's address (host:port) and seconds, and counts what it was answered: by code and reason.
+"""
+
+import asyncio
+import itertools
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+
+# Requests at a time.
+CONNECTIONS = 16
+# Seconds between a refusal and the connection's next request: without it most of the work is sending.
+PAUSE = 0.02
+# Seconds after which a request counts as not answered.
+PATIENCE = 60.0
+
+ENTITIES = "query($r: [_Any!]!) { _entities(representations: $r) { __typename } }"
+PLANS = "query($f: DataPlanFilter) { dataPlans(filter: $f, first: 1) { id } }"
+EVERYTHING = (
+    "query($f: DataPlanFilter) { dataPlans(filter: $f) { id name countries { iso name } } }"
+)
+
+# The body of the request with that number.
+Body = Callable[[int], dict[str, Any]]
+
+
+async def long_documents(address: str, seconds: float) -> Counter[str]:
+    """Send documents of 200 kB, each of one string of escapes.
+
+    Bound: the characters of a document, and an address's work. GATEWAY_MAX_DOCUMENT and GATEWAY_ADDRESS_WORK
+    switch it off.
+    """
+    escapes = r"\u0041" * 33_000
+
+    def body(number: int) -> dict[str, Any]:
+        return {"query": f'{{ dataPlan(id: "{number}{escapes}") {{ id }} }}'}
+
+    return await _attack(address, seconds, body)
+
+
+async def lines_and_errors(address: str, seconds: float) -> Counter[str]:
+    """Send 90,000 line ends and 900 faulty representations, whose places have to be found.
+
+    Bound: the characters of a document, the values of variables and the errors of an answer.
+    GATEWAY_MAX_DOCUMENT, GATEWAY_MAX_VALUES, GATEWAY_MAX_ERRORS and GATEWAY_ADDRESS_WORK switch it off.
+    """
+
+    def body(number: int) -> dict[str, Any]:
+        query = "\n" * (90_000 + number) + ENTITIES
+        return {"query": query, "variables": {"r": [{}] * 3_000}}
+
+    return await _attack(address, seconds, body)
+
+
+async def equal_names(address: str, seconds: float) -> Counter[str]:
+    """Select one field with a selection of its own 240 times.
+
+    Bound: the comparisons of fields with one name, and an address's work. GATEWAY_MAX_COMPARISONS and
+    GATEWAY_ADDRESS_WORK switch it off.
+    """
+
+    def body(number: int) -> dict[str, Any]:
+        selected = "countries { iso } " * 240
+        return {"query": f'{{ dataPlan(id: "{number}") {{ {selected} }} }}'}
+
+    return await _attack(address, seconds, body)
+
+
+async def many_values(address: str, seconds: float) -> Counter[str]:
+    """Send 20,000 values in one variable, each of which has to be converted.
+
+    Bound: the values of variables, and an address's work. GATEWAY_MAX_VALUES and GATEWAY_ADDRESS_WORK switch
+    it off.
+    """
+
+    def body(number: int) -> dict[str, Any]:
+        return {"query": PLANS, "variables": {"f": {"countries": [str(number)] * 20_000}}}
+
+    return await _attack(address, seconds, body)
+
+
+async def faulty_entities(address: str, seconds: float) -> Counter[str]:
+    """Ask for 1,900 entities that are none, each of which is an error.
+
+    Bound: the errors of an answer, and an address's work. GATEWAY_MAX_ERRORS and GATEWAY_ADDRESS_WORK switch
+    it off.
+    """
+
+    def body(number: int) -> dict[str, Any]:
+        return {"query": ENTITIES, "variables": {"r": [{"id": number}, *[{}] * 1_900]}}
+
+    return await _attack(address, seconds, body)
+
+
+async def unseen_documents(address: str, seconds: float) -> Counter[str]:
+    """Send valid documents as large as they may be, each of them for the first time.
+
+    Bound: an address's work. GATEWAY_ADDRESS_WORK switches it off.
+    """
+
+    def body(number: int) -> dict[str, Any]:
+        values = f"{number} " * 1_950
+        return {"query": f"{{ _entities(representations: [{values}]) {{ __typename }} }}"}
+
+    return await _attack(address, seconds, body)
+
+
+async def whole_catalogues(address: str, seconds: float) -> Counter[str]:
+    """Ask for all plans with their countries, each time by another filter that holds for all.
+
+    Bound: an address's work. GATEWAY_ADDRESS_WORK switches it off.
+    """
+
+    def body(number: int) -> dict[str, Any]:
+        return {"query": EVERYTHING, "variables": {"f": {"maxPrice": 1_000_000 + number}}}
+
+    return await _attack(address, seconds, body)
+
+
+async def aliased_values(address: str, seconds: float) -> Counter[str]:
+    """Ask for a name of every plan under fifty names.
+
+    Bound: the cost of an operation, and an address's work. GATEWAY_MAX_COST_ANONYMOUS and
+    GATEWAY_ADDRESS_WORK switch it off.
+    """
+    names = " ".join(f"a{number}: name" for number in range(50))
+    query = f"query($f: DataPlanFilter) {{ dataPlans(filter: $f) {{ {names} }} }}"
+
+    def body(number: int) -> dict[str, Any]:
+        return {"query": query, "variables": {"f": {"maxPrice": 1_000_000 + number}}}
+
+    return await _attack(address, seconds, body)
+
+
+async def _attack(address: str, seconds: float, body: Body) -> Counter[str]:
+    """Send bodies one after another on each connection until the time is over."""
+    answers: Counter[str] = Counter()
+    numbers, end = itertools.count(), time.monotonic() + seconds
+    timeout = aiohttp.ClientTimeout(total=PATIENCE)
+    connector = aiohttp.TCPConnector(limit=CONNECTIONS)
+
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
+
+        async def send() -> None:
+            while True:
+                answered = await _answer(http, address, body(next(numbers)))
+                answers[answered] += 1
+                if time.monotonic() >= end:
+                    return
+                if answered != "answered":
+                    await asyncio.sleep(PAUSE)
+
+        await asyncio.gather(*(send() for _ in range(CONNECTIONS)))
+    return answers
+
+
+async def _answer(http: aiohttp.ClientSession, address: str, body: dict[str, Any]) -> str:
+    try:
+        async with http.post(f"http://{address}/graphql", json=body) as answer:
+            text = await answer.read()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        return type(error).__name__
+    errors = json.loads(text).get("errors")
+    if not errors:
+        return "answered"
+    extensions = errors[0].get("extensions", {})
+    return " ".join(str(extensions[key]) for key in ("code", "reason") if key in extensions)
