@@ -1,5 +1,7 @@
 """Countries as people and providers write them: ISO codes, CLDR's English names, and everyday names."""
 
+import re
+import unicodedata
 from functools import cache
 
 from babel import Locale
@@ -16,39 +18,66 @@ WITHDRAWN = frozenset({"BUR", "DDR", "FXX", "TMP", "YMD", "ZAR"})
 NO_COUNTRIES = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
 # Everyday names that CLDR's list of English names lacks.
 EVERYDAY = {
-    "GB": ("great britain", "britain", "england", "scotland", "wales", "northern ireland"),
+    "AG": ("antigua",),
+    "BA": ("bosnia",),
+    "GB": (
+        *("great britain", "britain", "england", "scotland", "wales", "northern ireland"),
+        "united kingdom of great britain and northern ireland",
+    ),
     "US": ("united states of america", "america"),
     "AE": ("uae", "emirates"),
     "AX": ("aaland islands",),
     "BN": ("brunei darussalam",),
-    "CD": ("dr congo", "drc", "democratic republic of the congo", "congo dr"),
+    "CD": (
+        *("dr congo", "drc", "democratic republic of the congo", "congo dr", "congo drc"),
+        "congo democratic republic of",
+    ),
     "CG": ("congo republic", "republic of the congo", "congo"),
     "CI": ("ivory coast",),
     "CV": ("cabo verde",),
     "CZ": ("czech republic",),
     "FM": ("federated states of micronesia",),
     "GR": ("el", "hellas"),
-    "HK": ("hong kong",),
+    "HK": ("hong kong", "hong kong sar", "china hong kong sar"),
     "IR": ("islamic republic of iran",),
-    "KP": ("democratic peoples republic of korea",),
+    "KP": ("democratic peoples republic of korea", "korea democratic peoples republic of"),
     "KR": ("korea", "republic of korea"),
-    "LA": ("lao pdr",),
+    "LA": ("lao pdr", "lao peoples democratic republic"),
+    "MF": ("saint martin (french part)",),
     "MK": ("macedonia", "republic of north macedonia"),
     "MM": ("myanmar", "burma"),
-    "MO": ("macau", "macao"),
+    "MO": ("macau", "macao", "macau sar", "macao sar", "china macau sar", "china macao sar"),
     "NL": ("holland",),
     "PS": ("palestine", "state of palestine"),
     "RU": ("russian federation",),
+    "SX": ("sint maarten (dutch part)",),
     "SZ": ("swaziland",),
     "SY": ("syrian arab republic",),
     "TL": ("east timor",),
     "TR": ("turkey", "turkiye"),
-    "TW": ("taiwan province of china",),
+    "TT": ("trinidad",),
+    "TW": ("taiwan province of china", "republic of china"),
     "TZ": ("united republic of tanzania",),
     "VA": ("vatican", "holy see"),
-    "VI": ("united states virgin islands", "us virgin islands"),
+    "VG": ("virgin islands (british)",),
+    "VI": ("united states virgin islands", "us virgin islands", "virgin islands (us)"),
     "VN": ("viet nam",),
+    "XK": ("xkx",),
 }
+# Words that official names put before "of", or after a comma or in brackets behind the usual name.
+OFFICIAL = frozenset(
+    {
+        "arab",
+        "bolivarian",
+        "commonwealth",
+        "federal",
+        "federated",
+        "federation",
+        "islamic",
+        "kingdom",
+    }
+    | {"of", "peoples", "plurinational", "republic", "state", "states", "union", "united"}
+)
 # Distance from a letter to the regional indicator that stands for it in a flag.
 INDICATOR = ord("🇦") - ord("A")
 
@@ -63,7 +92,7 @@ def code_of(iso: str, name: str) -> str:
     if code in _names():
         return code
     alias = _alias(code) if len(code) == 2 else None
-    return _by_name().get(_simple(name)) or alias or code
+    return _named(name) or alias or code
 
 
 def country_key(text: str) -> str:
@@ -72,10 +101,11 @@ def country_key(text: str) -> str:
     That is the folded ISO 3166-1 alpha-2 code for a code (alpha-2, alpha-3, numeric, or an alias
     such as "UK") and for a known name; for anything else, the folded text.
     """
+    text = "".join(sign for sign in text if unicodedata.category(sign) != "Cf")
     code = text.replace(".", "").strip().upper()
     if code in _names():
         return fold(code)
-    found = _by_name().get(_simple(text))
+    found = _named(text)
     if found is None and code not in PROVIDER_CODES:
         found = _alias(code)
     return fold(found or text)
@@ -134,8 +164,20 @@ def _alias(code: str) -> str | None:
     return codes[0] if len(codes) == 1 and codes[0] in _names() else None
 
 
+def _named(text: str) -> str | None:
+    """Return the alpha-2 code of a name, also an official one: "Moldova, Republic of"."""
+    usual, rest = re.fullmatch(r"([^,(]*)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr] # matches all
+    title, _, short = _simple(text).partition(" of ")
+    names = [_simple(text)]
+    if OFFICIAL.issuperset(_simple(rest).split()):
+        names.append(_simple(usual))
+    if OFFICIAL.issuperset(title.split()):
+        names.append(short)
+    return next((_by_name()[name] for name in names if name in _by_name()), None)
+
+
 def _simple(text: str) -> str:
     """Return a name without what people write one way or the other: "St. Kitts & Nevis"."""
-    plain = fold(text).replace("&", " and ").replace(".", "").replace("-", " ").replace(",", " ")
+    plain = re.sub(r"[-,()]", " ", fold(text).replace("&", " and ").replace(".", ""))
     words = [word for word in plain.replace("'", "").split() if word != "the"]
     return " ".join("st" if word == "saint" else word for word in words)
