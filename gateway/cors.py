@@ -25,6 +25,8 @@ ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/,?#@]+", re.IGNORECASE)
 LOOPBACK = re.compile(
     r"https?://(([a-z0-9-]+\.)*localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE
 )
+# Browsers leave these out of an origin.
+USUAL_PORTS = {"http": "80", "https": "443"}
 # The word that stands for all of them in GATEWAY_CORS_ORIGINS.
 LOCALHOST = "localhost"
 # Refused origins that are logged; any client can make up more of them.
@@ -46,14 +48,13 @@ class Origins:
         """Read a comma-separated list of origins, `localhost` and `*`; raise ValueError for other words."""
         words = [word for part in text.split(",") if (word := part.strip().rstrip("/"))]
         named = [word for word in words if word not in ("*", LOCALHOST)]
-        if odd := [word for word in named if not ORIGIN.fullmatch(word)]:
+        sent = {word: _as_sent(word) for word in named}
+        if odd := [word for word in named if sent[word] is None]:
             raise ValueError(
                 f"{', '.join(odd)} is no web origin: write the scheme and host of the page's address,"
                 " such as https://shop.example"
             )
-        return cls(
-            frozenset(word.lower() for word in named), LOCALHOST in words, every="*" in words
-        )
+        return cls(frozenset(filter(None, sent.values())), LOCALHOST in words, every="*" in words)
 
     def allow(self, origin: str) -> bool:
         """True if pages of this origin may call."""
@@ -122,6 +123,26 @@ class Pages:
             self.origins,
             ", nor is any further one" if len(self._logged) == MOST_LOGGED else "",
         )
+
+
+def _as_sent(origin: str) -> str | None:
+    """Return an origin as browsers send it: in ASCII, in lower case, and without its scheme's own port.
+
+    None for a text that no browser sends, such as one with a wildcard.
+    """
+    if not ORIGIN.fullmatch(origin) or "*" in origin:
+        return None
+    try:
+        parts = urlsplit(origin.lower())
+        host, colon, port = parts.netloc.rpartition(":")
+        if not colon or not port.isdecimal():  # a bare host, or an address in brackets
+            host, port = parts.netloc, ""
+        if not host.isascii():
+            host = host.encode("idna").decode()
+    except ValueError:
+        return None
+    port = "" if port == USUAL_PORTS.get(parts.scheme) else port
+    return f"{parts.scheme}://{host}{':' if port else ''}{port}"
 
 
 def own(origin: str, host: str) -> bool:

@@ -62,7 +62,30 @@ def test_named_origins_are_compared_as_browsers_send_them() -> None:
     assert str(Origins.parse("")) == "none"
 
 
-@pytest.mark.parametrize("text", ["shop.example", "https://shop.example/path", "https://a b"])
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("https://shop.example:443", "https://shop.example"),
+        ("http://shop.example:80/", "http://shop.example"),
+        ("https://shop.example:80", "https://shop.example:80"),
+        ("https://Müller.example", "https://xn--mller-kva.example"),
+        ("https://müller.example:8443", "https://xn--mller-kva.example:8443"),
+        ("https://[2001:DB8::1]", "https://[2001:db8::1]"),
+        ("https://[2001:db8::1]:443", "https://[2001:db8::1]"),
+        ("capacitor://localhost", "capacitor://localhost"),
+    ],
+)
+def test_an_origin_may_be_written_as_people_know_it(written: str, sent: str) -> None:
+    assert Origins.parse(written).allow(sent)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("shop.example", "https://shop.example/path", "https://a b", "https://*.shop.example"),
+        *("https://[", "https://ü..example", "null"),
+    ],
+)
 def test_what_no_browser_would_send_is_refused_at_the_start(text: str) -> None:
     env = Env({"GATEWAY_CORS_ORIGINS": text, "SUPABASE_URL": "https://p.supabase.co"})
     Settings.read(env)
