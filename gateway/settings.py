@@ -26,7 +26,7 @@ MOST_PROCESSES = 64
 # a process busy.
 MAX_SOCKETS = 5_000
 # An office or a mobile carrier shares an address, and many of its people follow nothing.
-MAX_SOCKETS_PER_ADDRESS = 100
+MAX_SOCKETS_PER_ADDRESS = 50
 # Open tabs and devices.
 MAX_SOCKETS_PER_USER = 20
 # Messages and control frames a second, of one connection. Clients ping every ten seconds or so, and begin

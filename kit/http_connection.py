@@ -24,8 +24,6 @@ logger = logging.getLogger(__name__)
 # Bytes of one header. An access token of the longest size fits with room to spare, so that a longer one
 # reaches the application, which refuses it as a session.
 MAX_HEADER = tokens.MAX_TOKEN_BYTES + 8 * 1024
-# Bytes of a request's line and headers together: the longest of both, and what else clients send.
-MAX_HEAD = MAX_HEADER + 24 * 1024
 # Requests on one connection that wait for the one before them; more stay in the client's socket.
 MAX_PIPELINED = 2
 # Bytes that wait for a client before its writer has to; of every connection as many are not counted.
@@ -111,7 +109,9 @@ class Connection(web.RequestHandler):
         """The connection is a WebSocket's from here on, with the bytes that came after the upgrade."""
         tail, self._message_tail = self._message_tail, b""
         super().set_parser(parser, data_received_cb)
-        self._pace = Pace(self._loop, self, super().data_received)
+        self._pace = Pace(
+            self._loop, self, super().data_received, self._guard.settings.websocket_rate
+        )
         if tail:
             self._pace.received(tail)
 
@@ -129,8 +129,9 @@ class Connection(web.RequestHandler):
             _, self._payload = self._messages[-1]
         elif between:
             self._head += len(data)
-        if self._head > MAX_HEAD:
-            words = f"The request line and the headers have more than {MAX_HEAD} bytes together"
+        most = self._guard.settings.max_head
+        if self._head > most:
+            words = f"The request line and the headers have more than {most} bytes together"
             status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
             self._refuse("header_bytes", status, words)
         elif len(self._messages) >= MAX_PIPELINED and not self._buffer_paused:

@@ -4,10 +4,8 @@ from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable
 from typing import Protocol
 
-# Bytes a second of one connection. What clients send on a WebSocket is short; answers don't count.
-RATE = 16 * 1024
-# Bytes at once: an access token of the longest size, and a document after it.
-BURST = 48 * 1024
+# Seconds' worth at once: with the default an access token of the longest size, and documents after it.
+BURST = 3
 # Bytes that are parsed before others have their turn: some 700 of the smallest frames.
 SLICE = 4 * 1024
 
@@ -27,13 +25,19 @@ class Pace:
     """Passes one connection's bytes on in slices, and reads no more while some are left."""
 
     def __init__(
-        self, loop: AbstractEventLoop, connection: Paced, parse: Callable[[bytes], None]
+        self,
+        loop: AbstractEventLoop,
+        connection: Paced,
+        parse: Callable[[bytes], None],
+        rate: float,
     ) -> None:
+        """`rate` is in bytes a second."""
         self._loop = loop
         self._connection = connection
         self._parse = parse
         self._left = bytearray()
-        self._allowed = float(BURST)
+        self._rate = rate
+        self._allowed = BURST * rate
         self._at = loop.time()
         self._next: TimerHandle | None = None
 
@@ -54,13 +58,13 @@ class Pace:
     def _pass_on(self) -> None:
         held, self._next = self._next is not None, None
         now = self._loop.time()
-        self._allowed = min(BURST, self._allowed + (now - self._at) * RATE)
+        self._allowed = min(BURST * self._rate, self._allowed + (now - self._at) * self._rate)
         self._at = now
         part = bytes(self._left[: min(SLICE, int(self._allowed))])
         del self._left[: len(part)]
         self._allowed -= len(part)
         if self._left:
-            wait = max(0.0, (min(SLICE, len(self._left)) - self._allowed) / RATE)
+            wait = max(0.0, (min(SLICE, len(self._left)) - self._allowed) / self._rate)
             self._next = self._loop.call_later(wait, self._pass_on)
             self._connection._pause_transport_reading()
         if part:

@@ -7,10 +7,15 @@ from kit.env import Env
 
 MAX_CONNECTIONS = 8_000
 # A browser opens six. An office or a mobile carrier shares an address.
-MAX_CONNECTIONS_PER_ADDRESS = 200
+MAX_CONNECTIONS_PER_ADDRESS = 150
 # Seconds. A poor line takes one or two for a head or a body.
 HEADER_SECONDS = 10.0
 BODY_SECONDS = 10.0
+# Bytes of a request's line and headers together: an access token of the longest size, and what else
+# clients send.
+MAX_HEAD = 48 * 1024
+# Bytes a second of one WebSocket. What clients send there is short; answers don't count.
+WEBSOCKET_RATE = 16 * 1024.0
 # Seconds. Longer than the 60 for which most proxies keep a connection, so that they close it first.
 IDLE_SECONDS = 75.0
 # Seconds in which a client has to read STEP more bytes. A phone that changes networks reads again within
@@ -28,6 +33,8 @@ class HTTPSettings:
 
     max_connections: int = MAX_CONNECTIONS
     max_connections_per_address: int = MAX_CONNECTIONS_PER_ADDRESS
+    max_head: int = MAX_HEAD
+    websocket_rate: float = WEBSOCKET_RATE
     header_seconds: float = HEADER_SECONDS
     body_seconds: float = BODY_SECONDS
     idle_seconds: float = IDLE_SECONDS
@@ -57,6 +64,23 @@ class HTTPSettings:
                     low=1,
                     high=1_000_000,
                 )
+            ),
+            max_head=int(
+                env.number(
+                    "HTTP_MAX_HEAD",
+                    "Bytes that the request line and the headers of a request may have together.",
+                    MAX_HEAD,
+                    low=16_384,
+                    high=1_073_741_824,
+                )
+            ),
+            websocket_rate=env.number(
+                "HTTP_WEBSOCKET_RATE",
+                "Bytes a second that are read of one WebSocket on average, three seconds' worth at once;"
+                " the rest is read later.",
+                WEBSOCKET_RATE,
+                low=1_024,
+                high=1_000_000_000,
             ),
             header_seconds=_seconds(
                 env,

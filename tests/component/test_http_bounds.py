@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 import uvloop
 
-from kit.http_connection import MAX_HEAD
 from kit.http_guard import within_open_files
-from kit.http_settings import HTTPSettings
+from kit.http_settings import MAX_HEAD, HTTPSettings
 from tests.fixtures.http_served import BYTES, GET, LARGE, Serve, until
 from tests.fixtures.patience import PATIENCE
 

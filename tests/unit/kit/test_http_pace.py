@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
-from kit.http_pace import BURST, RATE, SLICE, Pace
+from kit.http_pace import SLICE, Pace
+
+RATE = 16_384
+BURST = 3 * RATE
 
 
 @dataclass
@@ -63,7 +66,7 @@ def steps() -> Steps:
 
 
 def pace(steps: Any, line: Line, parsed: list[bytes]) -> Pace:
-    return Pace(steps, line, parsed.append)
+    return Pace(steps, line, parsed.append, RATE)
 
 
 def test_what_is_short_is_parsed_at_once(steps: Steps) -> None:

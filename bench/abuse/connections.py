@@ -1,0 +1,144 @@
+"""Attacks on the connections of the gateway and the webhook process, from loopback and without a session.
+
+Each is bounded in time and count. An address is host:port of an HTTP server.
+"""
+
+import asyncio
+from collections import Counter
+
+from bench.abuse.http_wire import Wire, attack
+
+# More than one address may hold.
+MANY = 1_000
+PING_FRAME = b"\x89\x80\0\0\0\0"
+# One more part of a message that never ends.
+CONTINUATION = b"\x00\x80\0\0\0\0"
+PING = b'\x81\x8f\0\0\0\0{"type":"ping"}'
+
+
+async def slow_heads(address: str, seconds: float) -> Counter[str]:
+    """Send the head of a request byte by byte, on as many connections as there may be.
+
+    Bound: time of a head, and connections of an address. HTTP_HEADER_SECONDS=86400 with
+    HTTP_MAX_CONNECTIONS_PER_ADDRESS=1000000 switches it off.
+    """
+
+    async def act(wire: Wire) -> None:
+        reading = asyncio.create_task(wire.answer())
+        try:
+            for byte in b"GET /healthz HTTP/1.1\r\nX-Long: " + b"x" * 10_000:
+                await wire.send(bytes([byte]))
+                done, _ = await asyncio.wait({reading}, timeout=0.5)
+                if done:
+                    return reading.result()
+        finally:
+            reading.cancel()
+
+    return await attack(address, seconds, MANY, act)
+
+
+async def slow_bodies(address: str, seconds: float) -> Counter[str]:
+    """Send the body of a request byte by byte.
+
+    Bound: time of a body, and connections of an address. HTTP_BODY_SECONDS=86400 with
+    HTTP_MAX_CONNECTIONS_PER_ADDRESS=1000000 switches it off.
+    """
+    head = (
+        b" HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10000\r\n\r\n"
+    )
+
+    async def act(wire: Wire) -> None:
+        await wire.send(b"POST " + (b"/graphql", b"/webhooks/esim-go")[wire.number % 2] + head)
+        reading = asyncio.create_task(wire.answer())
+        try:
+            while True:
+                await wire.send(b" ")
+                done, _ = await asyncio.wait({reading}, timeout=0.5)
+                if done:
+                    return reading.result()
+        finally:
+            reading.cancel()
+
+    return await attack(address, seconds, MANY, act)
+
+
+async def idle_connections(address: str, seconds: float) -> Counter[str]:
+    """Open connections, make one request on each, and keep them.
+
+    Bound: connections of an address, and idle time. HTTP_MAX_CONNECTIONS_PER_ADDRESS=1000000 with
+    HTTP_IDLE_SECONDS=86400 switches it off.
+    """
+
+    async def act(wire: Wire) -> None:
+        await wire.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        await wire.answer()
+        await wire.closed()
+
+    return await attack(address, seconds, MANY, act)
+
+
+async def flood_of_requests(address: str, seconds: float) -> Counter[str]:
+    """Call /readyz and unknown paths as fast as they are answered, on as many connections as there may be.
+
+    Bound: connections of an address, and checks of readiness at a time.
+    HTTP_MAX_CONNECTIONS_PER_ADDRESS=1000000 switches the first off.
+    """
+
+    async def act(wire: Wire) -> None:
+        path = (b"/readyz", b"/nothing")[wire.number % 2]
+        while True:
+            await wire.send(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+            await wire.answer()
+
+    return await attack(address, seconds, MANY, act)
+
+
+async def socket_pings(address: str, seconds: float) -> Counter[str]:
+    """Flood WebSockets with pings before connection_init: messages on some, control frames on others.
+
+    Bound: messages of a WebSocket. GATEWAY_SOCKET_MESSAGE_RATE=0 with HTTP_WEBSOCKET_RATE=1000000000
+    switches it off.
+    """
+
+    async def act(wire: Wire) -> None:
+        await wire.upgrade()
+        reading = asyncio.create_task(wire.closed())
+        try:
+            while not reading.done():
+                await wire.send((PING, PING_FRAME)[wire.number % 2] * 5_000)
+                await asyncio.sleep(0)
+        finally:
+            reading.cancel()
+
+    return await attack(address, seconds, 50, act)
+
+
+async def socket_frames(address: str, seconds: float) -> Counter[str]:
+    """Flood WebSockets with empty parts of one message, which is never complete.
+
+    Bound: bytes that are read of a WebSocket. HTTP_WEBSOCKET_RATE=1000000000 switches it off.
+    """
+
+    async def act(wire: Wire) -> None:
+        await wire.upgrade()
+        await wire.send(b"\x01\x80\0\0\0\0")
+        while True:
+            await wire.send(CONTINUATION * 40_000)
+            await asyncio.sleep(0)
+
+    return await attack(address, seconds, 50, act)
+
+
+async def many_sockets(address: str, seconds: float) -> Counter[str]:
+    """Open as many WebSockets as there may be, and send nothing.
+
+    Bound: WebSockets of an address, and the time for connection_init.
+    GATEWAY_MAX_SOCKETS_PER_ADDRESS=100000 with HTTP_MAX_CONNECTIONS_PER_ADDRESS=1000000,
+    GATEWAY_ADDRESS_RATE=0 and GATEWAY_SOCKET_INIT_SECONDS=60 switches it off.
+    """
+
+    async def act(wire: Wire) -> None:
+        await wire.upgrade()
+        await wire.closed()
+
+    return await attack(address, seconds, MANY, act)
