@@ -111,7 +111,7 @@ async def serve(
                 catalogue,
                 esims,
                 prices,
-                PurchaseLimits(settings.purchase_limits, metrics),
+                PurchaseLimits(settings.purchase_limits, settings.most_unfinished, metrics),
             ),
             cancellation,
             Previews(examination),

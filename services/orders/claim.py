@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kit.auth import Session
+from kit.auth import Role, Session
 from kit.db import Connection, Database
 from kit.errors import Failure, Kind
 from services.orders import store
@@ -65,11 +65,13 @@ class Claims:
     async def _new(self, session: Session, request: OrderRequest) -> Claimed | None:
         """The new order, or one that `prevent_duplicates` found; None if the key is taken."""
         plan = await self._catalogue.get_plan(request.plan_id, request.quantity, session.token)
-        if self._limits and not request.prevent_duplicates:
+        by_service = session.role is Role.SERVICE
+        if not request.prevent_duplicates:
             # Before the provider is asked, so that a customer above a limit costs it nothing.
             async with self._database.system() as connection:
+                total = plan.price * request.quantity
                 await self._limits.check(
-                    connection, request.customer_id, plan.price * request.quantity
+                    connection, request.customer_id, total, by_service=by_service
                 )
         target = await self._target(session, request, plan)
         quote = await self._prices.quote(request, plan, target)
@@ -78,25 +80,27 @@ class Claims:
                 twin = await store.find_twin(connection, request)
                 if twin is not None:
                     return Claimed(twin, repeated=True)
-            if await self._allowed(connection, request, quote):
+            if await self._allowed(connection, request, quote, by_service=by_service):
                 claimed = await store.claim(connection, request, plan, quote, target)
                 if claimed is not None:
                     await store.record_asked(connection, claimed, session.user_id, "claimed")
                     return Claimed(claimed, repeated=False)
         return None
 
-    async def _allowed(self, connection: Connection, request: OrderRequest, quote: Quote) -> bool:
+    async def _allowed(
+        self, connection: Connection, request: OrderRequest, quote: Quote, *, by_service: bool
+    ) -> bool:
         """False if another call with the same key came first.
 
         Raises Failure REFUSED (PURCHASE_LIMIT_...); holds the limits' locks until the claim commits.
         """
-        if not self._limits:
-            return True
         await self._limits.lock(connection, request.customer_id)
         key = request.idempotency_key
         if key is not None and await store.find_by_key(connection, request.customer_id, key):
             return False
-        await self._limits.check(connection, request.customer_id, quote.total)
+        await self._limits.check(
+            connection, request.customer_id, quote.total, by_service=by_service
+        )
         return True
 
     async def _target(self, session: Session, request: OrderRequest, plan: Plan) -> Target | None:

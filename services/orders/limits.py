@@ -58,37 +58,48 @@ from (
     window newest as (order by o.created_at desc, o.id desc rows unbounded preceding)
 ) spent
 """
+UNFINISHED = """
+select count(*) from (
+    select from orders.esim_orders where customer_id = $1 and status = 'PROCESSING' limit $2
+) unfinished
+"""
 # Until the transaction ends: purchases that share a limit are decided one after the other.
 LOCK = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
 
 
 @dataclass(frozen=True, slots=True)
 class PurchaseLimits:
-    """Checks purchases against the limits; without any, it asks the database nothing.
+    """Checks purchases against the limits, and how many of a customer's are in work at once.
 
     Orders count from their claim, at the price that they expect until the provider charged them. Those
     that failed don't count; those that were cancelled later do.
     """
 
     limits: Mapping[str, Decimal]
+    unfinished: int
     metrics: Metrics = field(compare=False)
 
     def __post_init__(self) -> None:
         self.metrics.limits(self.limits)
 
-    def __bool__(self) -> bool:
-        return bool(self.limits)
-
     async def lock(self, connection: Connection, customer_id: UUID) -> None:
         """Let other purchases under the same limits wait until the transaction ends."""
         # Always in this order, so that no two purchases wait for each other.
         for scope in SCOPES:
-            if any(name.startswith(scope) for name in self.limits):
+            # A customer's unfinished purchases have a limit in any case.
+            if scope == "customer" or any(name.startswith(scope) for name in self.limits):
                 owner = customer_id if scope == "customer" else "all"
                 await connection.execute(LOCK, f"purchase limits of {scope} {owner}")
 
-    async def check(self, connection: Connection, customer_id: UUID, total: Decimal) -> None:
-        """Raises Failure REFUSED (PURCHASE_LIMIT_...) if an order of that price exceeds a limit."""
+    async def check(
+        self, connection: Connection, customer_id: UUID, total: Decimal, *, by_service: bool
+    ) -> None:
+        """Raises Failure REFUSED (PURCHASE_LIMIT_...) if an order of that price exceeds a limit.
+
+        A service buys for a customer who paid it: how many of those are in work is its own matter.
+        """
+        if not by_service:
+            await self._check_unfinished(connection, customer_id)
         for scope in SCOPES:
             for window, length in WINDOWS.items():
                 orders = self.limits.get(f"{scope}_{window}_orders")
@@ -110,6 +121,20 @@ class PurchaseLimits:
                 for kind in KINDS:
                     if row[kind] is not None:
                         raise self._refused(scope, window, kind, float(row[kind]))
+
+    async def _check_unfinished(self, connection: Connection, customer_id: UUID) -> None:
+        found = await connection.fetchval(UNFINISHED, customer_id, self.unfinished)
+        if found < self.unfinished:
+            return
+        name = "customer_unfinished_orders"
+        self.metrics.limited(name)
+        raise Failure(
+            Kind.REFUSED,
+            f"PURCHASE_LIMIT_{name.upper()}",
+            f"This account has {found} purchases that are not finished yet, and nothing was bought: wait"
+            " until one of them is completed or failed, then try again",
+            details={"limit": name},
+        )
 
     def _refused(self, scope: str, window: str, kind: str, seconds: float | None) -> Failure:
         """Without seconds, waiting doesn't help: this order alone is above the limit."""

@@ -47,7 +47,7 @@ class Metrics:
             "Orders that the provider charged more for than was expected",
         )
         self._limited = meter.create_counter(
-            "esimgo.orders.limited", "{purchase}", "Purchases refused by PURCHASE_LIMITS, by limit"
+            "esimgo.orders.limited", "{purchase}", "Purchases refused by a limit, by its name"
         )
         self._balance = meter.create_gauge(
             "esimgo.provider.balance",

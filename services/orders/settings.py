@@ -33,6 +33,7 @@ class Settings:
     price_tolerance: Decimal = Decimal("0.02")
     buyers: Buyers = field(default_factory=Buyers)
     purchase_limits: Mapping[str, Decimal] = field(default_factory=dict)
+    most_unfinished: int = 5
     audit_every: float = 900.0
     history_days: int = 730
     low_balance: float = 100.0
@@ -118,6 +119,17 @@ class Settings:
                 )
             )
             / 100,
+            # A purchase takes seconds: a person who buys has one or two in work.
+            most_unfinished=int(
+                env.number(
+                    "ORDERS_MAX_UNFINISHED",
+                    "Purchases of one customer that may be in work at once; another one is refused as"
+                    " PURCHASE_LIMIT_CUSTOMER_UNFINISHED_ORDERS. CreateOrderForCustomer is exempt.",
+                    5,
+                    low=1,
+                    high=1_000_000,
+                )
+            ),
             buyers=Buyers(
                 service_only=env.choice(
                     "PURCHASES_BY",

@@ -12,6 +12,7 @@ import pytest
 from kit.db import Database
 from kit.errors import Failure
 from kit.provider import Priority, Provider, ProviderSettings
+from kit.provider_queue import act_for
 from kit.provider_shared import IGNORE, RESERVE, RESPECT, TAKE, SharedTokens
 from sandbox.server import start
 from sandbox.settings import Settings
@@ -141,6 +142,42 @@ async def test_a_purchase_overtakes_reads_that_wait_in_its_own_process(
         for read in reads:
             read.cancel()
         await asyncio.gather(*reads, return_exceptions=True)
+        await sandbox.stop()
+
+
+async def test_a_flood_of_one_accounts_purchases_refuses_nobody_elses_suspension(
+    databases: Databases, opened: dict[str, Database], http: aiohttp.ClientSession
+) -> None:
+    """The orders service buys for one account without a pause; another's eSIM is at the esims service."""
+    sandbox = await start(Settings(port=0, switches=Switches(tokens_per_second=10)))
+    settings = ProviderSettings(sandbox.url, Settings().api_key, timeout=PATIENCE)
+    orders = Provider(http, settings, shared=shared(opened["orders"], 1_050))
+    esims = Provider(http, settings, shared=shared(opened["esims"], 1_050))
+    bundle = {"type": "bundle", "item": "esim_1GB_7D_GB_V2", "quantity": 1}
+    order = {"type": "transaction", "assign": True, "order": [bundle]}
+    bought = await orders.send("POST", "/orders", json=order)
+
+    async def flood() -> None:
+        act_for("ann")
+        while True:
+            await orders.send("POST", "/orders", json=order)
+
+    buyers = [asyncio.create_task(flood()) for _ in range(20)]
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while await taken(databases) < 8:
+                await asyncio.sleep(0.01)
+        act_for("bob")
+        [esim] = bought["order"][0]["esims"]
+        for suspend in (True, False):
+            path = f"/esims/{esim['iccid']}/suspend"
+            await esims.send("POST", path, json={"suspend": suspend}, timeout=15)
+        await orders.send("POST", "/orders", json=order, timeout=15)
+        assert not any(buyer.done() for buyer in buyers)
+    finally:
+        for buyer in buyers:
+            buyer.cancel()
+        await asyncio.gather(*buyers, return_exceptions=True)
         await sandbox.stop()
 
 

@@ -32,6 +32,8 @@ LOOK_EVERY = 0.25
 LAST_LOOK = 60
 SETTINGS = {
     "LOG_LEVEL": "info",
+    # A few customers stand for many.
+    "ORDERS_MAX_UNFINISHED": "100000",
     "ESIM_GO_TIMEOUT": str(faults.TIMEOUT),
     # The sandbox lists an order at once; what takes effect late does so half a second after the
     # platform gave up. The rest is for a machine that does other work.

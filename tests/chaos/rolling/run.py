@@ -22,6 +22,8 @@ Say = Callable[[str], None]
 CONNECTION_AGE = 15.0
 SETTINGS = {
     "LOG_LEVEL": "info",
+    # A few customers stand for many.
+    "ORDERS_MAX_UNFINISHED": "100000",
     "GRPC_MAX_CONNECTION_AGE_SECONDS": str(CONNECTION_AGE),
     # As in the chaos of purchases: what a killed process leaves is settled within the run.
     "ESIM_GO_TIMEOUT": "5",

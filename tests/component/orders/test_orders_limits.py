@@ -1,6 +1,7 @@
 """Spending limits: per customer and for the whole shop, by orders and by money, decided without races."""
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -11,8 +12,10 @@ from kit.errors import Failure
 from kit.rpc_errors import from_error
 from protos.orders.v1 import orders_pb2
 from services.orders.limits import parse
-from tests.component.orders.shop import Shop, request
+from tests.component.orders.shop import Shop, reaches, request
 from tests.component.orders.test_orders_guards import orders_recorded, price
+
+UNFINISHED = "PURCHASE_LIMIT_CUSTOMER_UNFINISHED_ORDERS"
 
 
 async def refusal(call: Any) -> Failure:
@@ -160,3 +163,38 @@ async def test_money_counts_at_the_price_that_was_charged(shop: Shop) -> None:
         await buying(shop, orders, buyer, "1")
         failure = await refusal(buying(shop, orders, buyer, "2"))
     assert failure.reason == "PURCHASE_LIMIT_CUSTOMER_DAY_AMOUNT"
+
+
+async def test_only_so_many_purchases_of_one_customer_are_in_work_at_once(shop: Shop) -> None:
+    """However many requests come at once, and whatever becomes of the provider meanwhile."""
+    ann, bob = await shop.session("ann@example.com"), await shop.session("bob@example.com")
+    day = {"Retry-After": "86400"}
+    await shop.fault(method="POST", path="/orders", status=429, headers=day, count=0)
+    held = replace(shop.settings.provider, longest_hold=3600, timeout=4)
+    async with shop.open(provider=held, purchase_wait=0.1) as orders:
+        outcomes = await asyncio.gather(
+            *(buying(shop, orders, ann, str(number)) for number in range(12)),
+            return_exceptions=True,
+        )
+        made = [o for o in outcomes if not isinstance(o, BaseException)]
+        refused = [from_error(o) for o in outcomes if isinstance(o, grpc.aio.AioRpcError)]
+        assert (len(made), len(refused)) == (5, 7)
+        assert {failure.reason for failure in refused} == {UNFINISHED}
+        assert all("try again" in failure.message for failure in refused)
+        await buying(shop, orders, bob, "1")
+        # A service buys what a customer paid for already.
+        bought = orders_pb2.CreateOrderForCustomerRequest(
+            customer_id=str(await shop.auth.user_id("ann@example.com")),
+            order=request(shop, idempotency_key="paid"),
+        )
+        await orders.CreateOrderForCustomer(bought, metadata=shop.service_key)
+        # A repeated request answers its order.
+        key = str(next(n for n, o in enumerate(outcomes) if o is made[0]))
+        assert (await buying(shop, orders, ann, key)).order.id == made[0].order.id
+    async with shop.http.delete(f"{shop.sandbox.control_url}/faults") as answer:
+        assert answer.status == 200
+    async with shop.open() as orders:
+        for answer in made:
+            await reaches(shop, answer.order.id, "COMPLETED")
+        await buying(shop, orders, ann, "another")
+    assert shop.charges == 5 + 1 + 1 + 1
