@@ -14,6 +14,8 @@ from webhooks.events import UNKNOWN, ESIMChange, OrderChange, Owner, Understood
 LONGEST_TYPE = 80
 # Names, ids and references have some 40 characters, activation codes some 80.
 LONGEST_TEXT = 200
+# What the owner's columns hold of a country, a profile status and a phone number.
+LONGEST_WORD = 100
 # What the owners' columns hold; more money is no balance.
 MOST_MONEY = Decimal(10) ** 12
 MOST_ESIMS = 100
@@ -130,7 +132,8 @@ def _activated(kind: str, body: Body) -> ESIMChange:
 
 def _country(kind: str, body: Body) -> ESIMChange:
     country = _object(body, "country")
-    code, name = _word(country.get("code")), _word(country.get("name"))
+    code = _word(country.get("code"), LONGEST_WORD)
+    name = _word(country.get("name"), LONGEST_WORD)
     if not code and not name:
         raise NotUnderstood("no country")
     return events.CountrySeen(code, name)
@@ -145,9 +148,11 @@ def _deleted(kind: str, body: Body) -> ESIMChange:
 
 
 def _number(kind: str, body: Body) -> ESIMChange:
-    return events.NumberChanged(
-        _digits_or_text(body.get("msisdn")), enabled=kind == "MSISDNEnabled"
-    )
+    number = _digits_or_text(body.get("msisdn"), LONGEST_WORD)
+    enabled = kind == "MSISDNEnabled"
+    if enabled and not number:
+        raise NotUnderstood("no msisdn")
+    return events.NumberChanged(number, enabled=enabled)
 
 
 def _message_failed(kind: str, body: Body) -> ESIMChange:
@@ -161,7 +166,8 @@ def _profile(kind: str, body: Body) -> ESIMChange:
         for name in ("timestamp", "date", "time", "dateTime")
     )
     return events.ProfileChanged(
-        _text(body, "profileStatus"), next((at for at in times if at is not None), None)
+        _text(body, "profileStatus", LONGEST_WORD),
+        next((at for at in times if at is not None), None),
     )
 
 
@@ -242,28 +248,28 @@ def _object(body: Body, name: str) -> Body:
     return value
 
 
-def _text(body: Body, name: str) -> str:
-    value = _word(body.get(name))
+def _text(body: Body, name: str, most: int = LONGEST_TEXT) -> str:
+    value = _word(body.get(name), most)
     if not value:
         raise NotUnderstood(f"no {name}")
     return value
 
 
-def _word(value: Any) -> str:
+def _word(value: Any, most: int = LONGEST_TEXT) -> str:
     """Text as it is; what is no text, too long or not printable counts as nothing."""
-    if isinstance(value, str) and len(value) <= LONGEST_TEXT and plain_text.is_plain(value):
+    if isinstance(value, str) and len(value) <= most and plain_text.is_plain(value):
         return value.strip()
     return ""
 
 
-def _digits_or_text(value: Any) -> str:
+def _digits_or_text(value: Any, most: int = LONGEST_TEXT) -> str:
     if (
         isinstance(value, int)
         and not isinstance(value, bool)
         and 0 <= value <= quantities.MOST_BYTES
     ):
         return str(value)
-    return _word(value)
+    return _word(value, most)
 
 
 def _money(body: Body, name: str) -> Decimal:

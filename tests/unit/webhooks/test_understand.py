@@ -371,3 +371,22 @@ def test_an_amount_beyond_all_money_is_no_balance(amount: str) -> None:
 def test_an_amount_close_to_zero_is_zero() -> None:
     body = b'{"alertType": "Topup", "bundle": {"oldAmount": 1e-999999999, "newAmount": -1e-30}}'
     assert understand(body).change == events.BalanceChanged("Topup", Decimal(0), Decimal(0))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        callback("CountryChange", country={"code": "F" * 101, "name": "n" * 101}),
+        callback("MSISDNEnabled", msisdn="4" * 101),
+        callback("MSISDNEnabled", msisdn=None),
+        callback("MSISDNEnabled"),
+        json.dumps({"iccid": ICCID, "profileStatus": "I" * 101}).encode(),
+    ],
+)
+def test_a_word_that_its_owner_would_refuse_has_the_provider_queried(body: bytes) -> None:
+    assert understand(body).change == events.Unclear()
+
+
+def test_a_country_with_one_odd_word_is_known_by_the_other() -> None:
+    body = callback("CountryChange", country={"code": "FR", "name": "n" * 101})
+    assert understand(body).change == events.CountrySeen("FR", "")
