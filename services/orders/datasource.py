@@ -126,12 +126,25 @@ class OrdersDataSource:
         return read_validation(answer)
 
     async def get_price(self, bundle_name: str, max_age: float) -> Validation:
-        """The answer of `validate_order` for one, at most so many seconds old."""
+        """The price of one that `validate_order` confirmed at most so many seconds ago.
+
+        Only a price is cached: an answer that confirms none holds for its own call. Raises Failure as
+        `validate_order` does, and REFUSED (NOT_VALID) when the order would not be taken.
+        """
+
+        async def load() -> Validation:
+            answer = await self.validate_order(bundle_name, 1, priority=Priority.WRITE)
+            if not answer.valid:
+                raise Failure(Kind.REFUSED, "NOT_VALID", "The provider would not take this order")
+            if answer.total is None:
+                raise bad_answer("the validation has no total")
+            return answer
+
         return await self._cache.get_or_load(
             "confirmed_price",
             bundle_name,
             max_age,
-            lambda: self.validate_order(bundle_name, 1, priority=Priority.WRITE),
+            load,
             dump=lambda told: [told.valid, told.total, told.currency],
             parse=lambda row: Validation(*row),
         )

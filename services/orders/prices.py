@@ -95,8 +95,6 @@ class Prices:
             if failure.kind in NOT_ASKED:
                 return known
             raise refusals.not_sold(refusals.reason_of(failure, for_esim=False)) from failure
-        if not answer.valid:
-            raise refusals.not_sold(FailureReason.NOT_SOLD_NOW)
         each = _comparable(answer, plan.currency)
         if each is None:
             return known

@@ -279,6 +279,23 @@ async def test_without_a_limit_the_stored_price_serves_while_the_provider_confir
     assert money.from_proto(order.total_price) == OLD
 
 
+@pytest.mark.parametrize("answer", [{"valid": False, "total": 0}, {"valid": True}])
+async def test_an_answer_that_confirms_no_price_holds_for_one_purchase_only(
+    shop: Shop, buyer: Metadata, answer: dict[str, Any]
+) -> None:
+    shop.catalogue.confirmed_at = datetime.now(UTC) - timedelta(hours=1)
+    await shop.fault(method="POST", path="/orders", status=200, body=answer)
+    async with shop.open(price_ttl=300.0) as orders:
+        call = orders.CreateOrder(request(shop), metadata=buyer)
+        if answer["valid"]:  # the catalogue's price serves
+            assert money.from_proto((await call).order.total_price) == OLD
+        else:
+            assert await refused(call) == "NOT_SOLD_NOW"
+        await reprice(shop, NEW)
+        again = orders.CreateOrder(request(shop, idempotency_key="2"), metadata=buyer)
+        assert await refused(again) == "PRICE_CHANGED"
+
+
 async def test_what_the_provider_refuses_to_confirm_is_not_bought(
     shop: Shop, buyer: Metadata
 ) -> None:
