@@ -1,5 +1,6 @@
 """Documents that a client names instead of sending them: by Apollo's persisted queries, or trusted ones."""
 
+import asyncio
 import hashlib
 import re
 from collections import OrderedDict
@@ -23,6 +24,10 @@ KEPT_FOR = 86_400.0
 MAX_TEXT = 16_384
 # Texts in memory: 16 MB at the very worst. Clients send few different ones.
 MAX_TEXTS = 1_000
+# Characters. Reading and validating a longer document takes some 10 ms and more, up to 100.
+LONG = 512
+# Rounds of the event loop between two long documents: about as many as a short request takes.
+STEPS = 4
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -104,6 +109,19 @@ class PersistedQueries:
         await self._cache.close()
 
 
+class Turns:
+    """Lets one task after another go on, with time for all others between two of them."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+
+    async def wait(self) -> None:
+        """Return when it is this task's turn; what it does until its next await is done in one piece."""
+        async with self._lock:
+            for _ in range(STEPS):
+                await asyncio.sleep(0)
+
+
 class KnownDocuments:
     """Finds the text of an operation, and says whether it may be executed."""
 
@@ -118,6 +136,7 @@ class KnownDocuments:
         self._persisted = persisted
         self._max_depth = max_depth
         self._bounds = bounds
+        self._turns = Turns()
 
     async def text(self, operation: Operation, work: Work) -> str:
         """Return the document; everything that is executed, however it was sent, is bounded here.
@@ -128,13 +147,13 @@ class KnownDocuments:
         work.values(limits.check_values(operation.variables, self._bounds.values))
         sent, sha256 = operation.query, operation.sha256
         if sent is not None:
-            self._check(sent, work)
+            await self._check(sent, work)
         if sent is not None and sha256 is not None and digest(sent) != sha256:
             raise _refused("provided sha does not match query", "PERSISTED_QUERY_HASH_MISMATCH")
         text = sent
         if text is None:
             text = await self._named(operation)
-            self._check(text, work)
+            await self._check(text, work)
         if not self._trusted.allow(text, self._max_depth):
             raise _refused(
                 "Only documents that the operator trusts are executed here, and this is none of them",
@@ -142,12 +161,14 @@ class KnownDocuments:
             )
         return text
 
-    def _check(self, text: str, work: Work) -> None:
+    async def _check(self, text: str, work: Work) -> None:
         trusted = self._trusted.only or text in self._trusted
         bounds = self._bounds
         limits.check_characters(text, bounds.trusted_document if trusted else bounds.document)
         if (text, self._max_depth) not in documents.read:
             work.document(text)
+            if len(text) > LONG:
+                await self._turns.wait()
 
     async def keep(self, operation: Operation, client: str | None) -> None:
         """Store the text of an operation that was found valid, where its client names it by a hash."""

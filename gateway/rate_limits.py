@@ -22,9 +22,8 @@ log = logging.getLogger(__name__)
 # Seconds. What somebody may send at once is what they may send in so long: a page that opens asks
 # for much, and then its reader reads.
 BURST = 10.0
-# Seconds' worth of work that may be ordered at once: as documents are read in one piece each, others wait for
-# that long at worst.
-AT_ONCE = 2.0
+# Seconds' worth of work that may be ordered at once.
+AT_ONCE = 1.0
 # Users and addresses that are remembered, those that asked last: some 20 MB. Who is forgotten begins
 # anew, as does everybody after ten quiet seconds.
 REMEMBERED = 100_000

@@ -1,0 +1,32 @@
+"""Long documents are read one after another, and others have their time between them."""
+
+import asyncio
+
+from gateway.persisted import STEPS, Turns
+
+
+async def test_others_run_between_two_turns() -> None:
+    turns, done = Turns(), []
+
+    async def long(number: int) -> None:
+        await turns.wait()
+        done.append(f"long {number}")
+
+    async def short() -> None:
+        for _ in range(STEPS):
+            await asyncio.sleep(0)
+        done.append("short")
+
+    await asyncio.gather(*(long(number) for number in range(5)), short())
+    assert done.index("short") <= 1
+    assert [one for one in done if one != "short"] == [f"long {number}" for number in range(5)]
+
+
+async def test_who_leaves_gives_the_turn_on() -> None:
+    turns = Turns()
+    waiting = [asyncio.create_task(turns.wait()) for _ in range(3)]
+    await asyncio.sleep(0)
+    for task in waiting[:2]:
+        task.cancel()
+    await asyncio.wait(waiting)
+    assert [task.cancelled() for task in waiting] == [True, True, False]
