@@ -39,6 +39,7 @@ from gateway.cost_units import (
     ELSEWHERE,
     INTROSPECTION,
     LONGEST,
+    NAME_LENGTH,
     SIZES,
     WORK,
 )
@@ -150,7 +151,8 @@ class _Sum:
         for selection in selections:
             self._collect(kind, selection, fields)
         total = sum((self._field(kind, nodes, page) for nodes in fields.values()), _Part())
-        return total + _Part(each=ALIASED * _repeated(fields.values()))
+        long_names = sum(len(name) // NAME_LENGTH for name in fields)
+        return total + _Part(each=ALIASED * _repeated(fields.values()) + long_names)
 
     def _collect(
         self,

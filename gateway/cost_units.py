@@ -21,6 +21,8 @@ COUNTING = 2_000
 COUNTING_ROWS = 200
 # A value that is selected once more under another name, on each row: aliases make answers long.
 ALIASED = 1
+# Characters of a name in the answer for which each row costs one more: the schema's own names are shorter.
+NAME_LENGTH = 64
 # The whole description of the schema, which tools read at once: some 1,500 objects.
 INTROSPECTION = 2_000
 

@@ -83,6 +83,9 @@ def of(query: str, **variables: Any) -> int:
             CALL + 20 * (1 + 3 * 3),
         ),
         ("{ a: __typename b: __typename }", 1),
+        # A long name is repeated on every row.
+        (f"{{ dataPlans(first: 20) {{ {'a' * 640}: id }} }}", CALL + 20 * (1 + 10)),
+        (f"{{ dataPlans(first: 20) {{ {'a' * 64}: countries {{ iso }} }} }}", CALL + 20 * (2 + 3)),
         ("{ myESIMs(first: 5) { qrCode a: qrCode } }", CALL + 5 * (1 + 201)),
         # Taking bundles off eSIMs is several calls of the provider.
         ('mutation { cancelOrder(orderId: "x") { success } }', CALL + CHANGE + EXAMINATION + 1),
@@ -195,6 +198,17 @@ def test_tools_may_read_the_schema_and_a_shop_the_whole_catalogue() -> None:
 def test_many_names_for_the_values_of_the_whole_catalogue_cost_too_much() -> None:
     names = " ".join(f"a{n}: name" for n in range(limits.MAX_ALIASES))
     assert of(f"{{ dataPlans {{ {names} }} }}") > COST_ANONYMOUS
+
+
+def test_a_long_name_on_every_plan_costs_too_much() -> None:
+    assert of(f"{{ dataPlans {{ {'a' * 16_000}: id }} }}") > COST_ANONYMOUS
+
+
+def test_the_schemas_own_names_cost_nothing_more() -> None:
+    names = {
+        name for kind in SCHEMA.type_map.values() if is_object_type(kind) for name in kind.fields
+    }
+    assert max(map(len, names)) < cost_units.NAME_LENGTH
 
 
 @pytest.mark.parametrize(
