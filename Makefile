@@ -33,7 +33,7 @@ chaos-callbacks: .venv/dev.stamp # EVENTS, KILLS, SEED, DELAY_MS, RATE; BROKEN=1
 	@$(PY) -m tests.chaos.callbacks
 rolling-restart: .venv/dev.stamp # two of everything under load, replaced, killed and frozen; SEED; needs HAProxy
 	@$(PY) -m tests.chaos.rolling
-outages: .venv/dev.stamp # Redis, PostgreSQL, the provider and the collector away under load, SECONDS each; SEED; needs HAProxy
+outages: .venv/dev.stamp # Redis, PostgreSQL, the provider and the collector away or in trouble under load, SECONDS each; SEED; needs HAProxy
 	@$(PY) -m tests.chaos.outages
 bench-callbacks: .venv/dev.stamp
 	@$(PY) -m bench.callbacks

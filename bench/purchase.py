@@ -40,7 +40,8 @@ COUNTING = {
         ("orders", "services.orders"),
     )
 }
-SETTINGS = {"LOG_LEVEL": "warning"}
+# One buyer stands for many.
+SETTINGS = {"LOG_LEVEL": "warning", "ORDERS_MAX_UNFINISHED": "100000"}
 Buy = Callable[[int], Awaitable[None]]
 
 

@@ -21,6 +21,8 @@ NAME = "database"
 # Seconds between trials while all is well, and while it isn't. One writes 6 kB, and takes it back.
 EVERY = 15.0
 EVERY_UNWELL = 2.0
+# Seconds until health shows what is known.
+SHOWN_EVERY = 1.0
 # Seconds that a trial may take; and that its result serves who asks.
 TIMEOUT = 5.0
 FRESH = 2.0
@@ -95,7 +97,10 @@ class Writes:
         """Try until the stop; shown in the health of a gRPC server, if there is one."""
         shown: int | None = None
         while not stop.is_set():
-            reason = await self.check()
+            every = EVERY if self._reason is None else EVERY_UNWELL
+            if self._tried_at is None or self._clock.now() - self._tried_at >= every:
+                await self.check()
+            reason = self._reason  # work that failed may have changed it
             state = (
                 health_pb2.HealthCheckResponse.SERVING
                 if reason is None
@@ -105,4 +110,4 @@ class Writes:
                 shown = state
                 await running.health.set(NAME, state)
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), EVERY if reason is None else EVERY_UNWELL)
+                await asyncio.wait_for(stop.wait(), SHOWN_EVERY)

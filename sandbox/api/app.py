@@ -11,7 +11,7 @@ from datetime import datetime
 from aiohttp import web
 
 from sandbox.api.call import Answer, Call
-from sandbox.api.faults import Fault, Faults
+from sandbox.api.faults import Fault, Faults, bomb
 from sandbox.api.handlers import HANDLERS
 from sandbox.api.limiter import Limiter, Verdict
 from sandbox.api.reading import read_body, read_query
@@ -158,6 +158,10 @@ class Provider:
         if fault.drop and request.transport is not None:
             request.transport.abort()
         status = fault.status or 502  # nobody reads the answer of a dropped connection
+        if fault.bomb_mb:
+            headers = {**fault.headers, "Content-Encoding": "gzip"}
+            packed = await asyncio.to_thread(bomb, fault.bomb_mb)
+            return Answer(packed, status, fault.content_type, headers)
         body = {"message": "fault on request"} if fault.body is None else fault.body
         if isinstance(body, str):  # sent as it is, so that it can be what JSON must not be
             body = body.encode()

@@ -1,8 +1,10 @@
 """Faults on request: answers, delays and lost connections instead of what should have come."""
 
 import fnmatch
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any
 
 
@@ -16,6 +18,7 @@ class Fault:
 
     `effect` says whether a request that gets `status` or `drop` was carried out before. A fault
     with neither only delays: before the request takes effect, or after it and before its answer.
+    With `bomb_mb` the body is gzip that decompresses to so many megabytes.
     `path` is a pattern with * below the base path: /orders, /esims/*/suspend.
     """
 
@@ -29,6 +32,7 @@ class Fault:
     delay_seconds: float = 0.0
     drop: bool = False
     effect: str = "none"
+    bomb_mb: int = 0
     skip: int = 0
     count: int = 1
     struck: int = 0
@@ -48,10 +52,21 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "delay_seconds": (int, float),
     "drop": (bool,),
     "effect": (str,),
+    "bomb_mb": (int,),
     "skip": (int,),
     "count": (int,),
 }
 EFFECTS = ("none", "done")
+# A megabyte of such a body is a kilobyte.
+MOST_BOMB_MB = 10_000
+
+
+@cache
+def bomb(megabytes: int) -> bytes:
+    """A JSON text of one long string, compressed by gzip to a thousandth."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    parts = [packer.compress(b'"'), *(packer.compress(b"a" * 2**20) for _ in range(megabytes))]
+    return b"".join([*parts, packer.compress(b'"'), packer.flush()])
 
 
 def read_fault(id_: int, wanted: Mapping[str, Any]) -> Fault:
@@ -74,8 +89,10 @@ def read_fault(id_: int, wanted: Mapping[str, Any]) -> Fault:
         raise FaultError("a dropped connection has no status: give one of them")
     if not fault.drop and fault.status is None and fault.delay_seconds == 0:
         raise FaultError("a fault needs a status, drop: true, or delay_seconds")
-    if min(fault.count, fault.skip, fault.delay_seconds) < 0:
-        raise FaultError("count, skip and delay_seconds are 0 or more")
+    if min(fault.count, fault.skip, fault.delay_seconds, fault.bomb_mb) < 0:
+        raise FaultError("count, skip, delay_seconds and bomb_mb are 0 or more")
+    if fault.bomb_mb > MOST_BOMB_MB or (fault.bomb_mb and fault.status is None):
+        raise FaultError(f"bomb_mb is at most {MOST_BOMB_MB}, and needs a status")
     return fault
 
 

@@ -103,6 +103,10 @@ class Fleet:
         """Where the balancer takes requests for the gateways or the webhooks."""
         return f"127.0.0.1:{self._values[BY_NAME[name].port]}"
 
+    def port(self, name: str) -> str:
+        """At which each replica of a process listens, on its own address."""
+        return self._values[BY_NAME[name].port]
+
     async def stop(self) -> None:
         """Ends all replicas."""
         every = [replica for found in self.replicas.values() for replica in found]

@@ -9,8 +9,7 @@ from pathlib import Path
 import click
 
 from tests.chaos.fleet import balancer, fleet
-from tests.chaos.outages.run import run
-from tests.chaos.rolling.run import SETTINGS
+from tests.chaos.outages.run import SETTINGS, run
 
 
 @click.command()

@@ -14,10 +14,16 @@ from tests.chaos.fleet import books
 from tests.chaos.fleet.account import Heard, table
 from tests.chaos.fleet.fleet import Fleet
 from tests.chaos.fleet.load import Load, Rates
+from tests.chaos.outages import states
 from tests.chaos.purchase.audit import Finding
+from tests.chaos.rolling import run as rolling
 from tests.chaos.rolling.run import PATIENCE, Say
 from tests.fixtures.collector import Collector
 
+SETTINGS = rolling.SETTINGS | {
+    # The provider's pauses are tried again within a run.
+    "ESIM_GO_MAX_HOLD_SECONDS": "5",
+}
 # Seconds of load before anything goes away.
 CALM = 3.0
 # Seconds after the return in which nothing may fail, for the platform to count as recovered.
@@ -27,6 +33,8 @@ RECOVERED_WITHIN = 30.0
 # Seconds in which spans must come again: a channel that was refused for a minute tries again at
 # growing intervals, of two minutes at most.
 SPANS_WITHIN = 150.0
+# Seconds in which health, metrics and doctor must show a state: trials of writes are 15 s apart.
+SHOWN_WITHIN = 30.0
 # Seconds between two looks.
 LOOK_EVERY = 0.5
 AWAY = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED"})
@@ -37,6 +45,11 @@ ALLOWED = {
     "collector": frozenset[str](),
     "postgres": AWAY | {"503"},
     "sandbox": AWAY,
+}
+# What may be heard in a state of the database, and of the provider: codes that say that it passes.
+ALLOWED_IN_STATES = {
+    "database": AWAY | {"503"},
+    "provider": AWAY | {"RATE_LIMITED"},
 }
 # Who may not notice that the provider is away: what is stored is shown, and callbacks are stored.
 UNTOUCHED_BY_PROVIDER = frozenset({"public query", "personal query", "callback", "subscription"})
@@ -49,6 +62,7 @@ class Outage:
     victim: str
     during: Sequence[Heard]
     recovery: float | None
+    unseen: Sequence[str] = ()
 
     @property
     def faults(self) -> list[str]:
@@ -57,11 +71,20 @@ class Outage:
         strange = [
             f"without {self.victim}, {kind}: {count} {what}"
             for (kind, what), count in bad.items()
-            if what not in ALLOWED[self.victim]
-            or (self.victim == "sandbox" and kind in UNTOUCHED_BY_PROVIDER)
+            if what not in self._allowed or (self._provider and kind in UNTOUCHED_BY_PROVIDER)
         ]
         late = [f"without {self.victim}: not well again"] if self.recovery is None else []
-        return strange + late
+        return [*strange, *late, *(f"without {self.victim}: {text}" for text in self.unseen)]
+
+    @property
+    def _allowed(self) -> frozenset[str]:
+        if self.victim in ALLOWED:
+            return ALLOWED[self.victim]
+        return ALLOWED_IN_STATES["provider" if self._provider else "database"]
+
+    @property
+    def _provider(self) -> bool:
+        return self.victim == "sandbox" or "provider" in self.victim
 
     def __str__(self) -> str:
         after = "not recovered" if self.recovery is None else f"well after {self.recovery:.1f} s"
@@ -125,10 +148,11 @@ async def run(
     say: Say = lambda text: None,
     *,
     within: float = RECOVERED_WITHIN,
+    only: Callable[[str], bool] = lambda state: True,
 ) -> Report:
     """Takes each away for so many seconds, on a fleet that sends its traces.
 
-    It must be well again `within` seconds.
+    It must be well again `within` seconds. `only` chooses among the states that are tried after that.
     """
     report = Report()
     async with AsyncExitStack() as stack:
@@ -148,6 +172,13 @@ async def run(
             await _without(load, "collector", collecting.end, collecting.begin, seconds, within)
         )
         say(f"{report.outages[-1]}\n")
+        async with states.every(opened, say) as found:
+            for state in (one for one in found if only(one.name)):
+                outage = await _without(
+                    load, state.name, state.begin, state.end, seconds, within, state.shown
+                )
+                report.outages.append(outage)
+                say(f"{outage}\n")
         came = await collecting.again()
         await load.end(PATIENCE)
         report.findings = [
@@ -174,19 +205,25 @@ async def _without(
     back: Callable[[], Awaitable[None]],
     seconds: float,
     within: float,
+    shown: Callable[[], Awaitable[Sequence[str]]] | None = None,
 ) -> Outage:
     began = time.monotonic()
     await away()
     await asyncio.sleep(seconds)
+    unseen: Sequence[str] = ()
+    if shown is not None:
+        until = time.monotonic() + max(within, SHOWN_WITHIN)
+        while (unseen := await shown()) and time.monotonic() < until:
+            await asyncio.sleep(LOOK_EVERY)
     await back()
     returned = time.monotonic()
     while (now := time.monotonic()) < returned + within:
         bad = [one.at for one in load.account.between(returned) if not one.good]
         last = max(bad, default=returned)
         if now - last >= WELL:
-            return Outage(victim, load.account.between(began), last - returned)
+            return Outage(victim, load.account.between(began), last - returned, unseen)
         await asyncio.sleep(LOOK_EVERY)
-    return Outage(victim, load.account.between(began), None)
+    return Outage(victim, load.account.between(began), None, unseen)
 
 
 def _ends(opened: Fleet) -> Finding:

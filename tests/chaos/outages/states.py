@@ -1,0 +1,292 @@
+"""States in which a neighbour answers, and not as it should: a database that only reads, is full or is
+slow, and a provider that asks for a pause of a day, sends a bomb, or says nothing.
+"""
+
+import asyncio
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import asyncpg
+
+from cli import examine_neighbours, probes
+from kit import db_health, provider_health
+from tests.chaos.fleet.fleet import Fleet, Replica
+
+OWNERS = ("catalogue", "orders", "esims", "webhooks")
+TABLES = """
+select format('%I.%I', schemaname, tablename) as name from pg_tables
+where schemaname in ('catalogue', 'orders', 'esims', 'webhooks') order by 1
+"""
+# What every purchase, callback and trial writes, in the order in which they are locked.
+HOT = (
+    *(f"{owner}.write_trials" for owner in OWNERS),
+    "webhooks.inbox",
+    "esims.esims",
+    "orders.esim_orders",
+)
+# Megabytes of the disk that is filled; the tables of a run have a few.
+DISK_MB = 256
+# What every statement may take in a slow database.
+STATEMENT_TIMEOUT = "300ms"
+# A pause of a day.
+DAY = {"Retry-After": "86400"}
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One state: how it begins and ends, what customers may hear meanwhile, and what must be shown.
+
+    `shown` gives what is not shown as it should be.
+    """
+
+    name: str
+    begin: Callable[[], Awaitable[None]]
+    end: Callable[[], Awaitable[None]]
+    shown: Callable[[], Awaitable[list[str]]]
+
+
+@asynccontextmanager
+async def every(opened: Fleet, say: Callable[[str], None]) -> AsyncIterator[list[State]]:
+    """All states that this machine can be brought into."""
+    admin = await asyncpg.connect(opened.machine.database_url)
+    await admin.execute("set default_transaction_read_only = off; set statement_timeout = 0")
+    try:
+        disk = await _disk(admin)
+        if disk is None:
+            say("not tried: a full disk, as only root may mount one to fill")
+        database = _Database(opened, admin, disk)
+        provider = _Provider(opened)
+        yield [
+            State(
+                "a database that only reads",
+                database.read_only,
+                database.writable,
+                database.shown("DATABASE_READ_ONLY"),
+            ),
+            State(
+                "a slow database",
+                database.slow,
+                database.quick,
+                database.shown("DATABASE_SLOW"),
+            ),
+            *(
+                [
+                    State(
+                        "a full database",
+                        database.full,
+                        database.roomy,
+                        database.shown("DATABASE_FULL"),
+                    )
+                ]
+                if disk is not None
+                else []
+            ),
+            State(
+                "a provider that asks for a pause of a day",
+                provider.fails(status=429, headers=DAY),
+                provider.well,
+                provider.shown("takes no calls"),
+            ),
+            State(
+                "a provider that sends a gzip bomb",
+                provider.fails(status=200, bomb_mb=200),
+                provider.well,
+                provider.shown(None),
+            ),
+            State(
+                "a provider that says nothing",
+                provider.fails(delay_seconds=3600),
+                provider.well,
+                provider.shown("does not answer"),
+            ),
+        ]
+        if disk is not None:
+            await database.move("pg_default")
+            await admin.execute("drop tablespace small")
+    finally:
+        await admin.close()
+        if disk is not None:
+            await _command("umount", "-l", str(disk))
+            shutil.rmtree(disk, ignore_errors=True)
+
+
+async def _command(*words: str) -> bool:
+    with suppress(FileNotFoundError):
+        done = await asyncio.create_subprocess_exec(
+            *words, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+        )
+        return await done.wait() == 0
+    return False
+
+
+async def _disk(admin: "asyncpg.Connection[asyncpg.Record]") -> Path | None:
+    """A small disk with a tablespace on it, to which the tables are moved; None if it can't be had."""
+    folder = tempfile.mkdtemp(prefix="esimgo-disk-")
+    if not await _command("mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "none", folder):
+        shutil.rmtree(folder)
+        return None
+    place = _hand_over(folder, await admin.fetchval("show data_directory"))
+    await admin.execute(f"create tablespace small location '{place}'")
+    return Path(folder)
+
+
+def _hand_over(folder: str, data: str) -> str:
+    """A folder in it; both belong to whom PostgreSQL's own data belongs."""
+    owner, place = Path(data).stat(), Path(folder) / "tables"
+    place.mkdir()
+    for path in (folder, place):
+        os.chown(path, owner.st_uid, owner.st_gid)
+    return str(place)
+
+
+class _Database:
+    def __init__(
+        self, opened: Fleet, admin: "asyncpg.Connection[asyncpg.Record]", disk: Path | None
+    ) -> None:
+        self._opened = opened
+        self._admin = admin
+        self._disk = disk
+        self._locks: Any = None
+
+    async def _set(self, setting: str) -> None:
+        await self._admin.execute(f"alter system {setting}")
+        await self._admin.execute("select pg_reload_conf()")
+
+    async def read_only(self) -> None:
+        await self._set("set default_transaction_read_only = on")
+
+    async def writable(self) -> None:
+        await self._set("reset default_transaction_read_only")
+
+    async def slow(self) -> None:
+        """Somebody holds the tables, and statements have little time."""
+        while self._locks is None:
+            transaction = self._admin.transaction()
+            await transaction.start()
+            try:
+                for table in HOT:
+                    await self._admin.execute(f"lock table {table} in access exclusive mode")
+                self._locks = transaction
+            except asyncpg.DeadlockDetectedError:  # with the work that goes on
+                await transaction.rollback()
+        await self._alone(f"alter system set statement_timeout = '{STATEMENT_TIMEOUT}'")
+
+    async def quick(self) -> None:
+        await self._alone("alter system reset statement_timeout")
+        await self._locks.rollback()
+        self._locks = None
+
+    async def _alone(self, statement: str) -> None:
+        """On another connection, as this one's transaction holds the locks."""
+        async with self._opened.machine.database() as other:
+            await other.execute("set statement_timeout = 0")
+            await other.execute(statement)
+            await other.execute("select pg_reload_conf()")
+
+    async def move(self, tablespace: str) -> None:
+        for row in await self._admin.fetch(TABLES):
+            while True:
+                with suppress(asyncpg.DeadlockDetectedError):
+                    await self._admin.execute(
+                        f"alter table {row['name']} set tablespace {tablespace}"
+                    )
+                    break
+
+    async def full(self) -> None:
+        """The tables are on a disk on which somebody else takes all room."""
+        assert self._disk is not None
+        await self.move("small")
+        await asyncio.to_thread(_fill, self._disk / "somebody-elses")
+
+    async def roomy(self) -> None:
+        assert self._disk is not None
+        (self._disk / "somebody-elses").unlink()
+
+    def shown(self, reason: str) -> Callable[[], Awaitable[list[str]]]:
+        async def missing() -> list[str]:
+            opened = self._opened
+            found = []
+            ready = await _json(opened, "webhooks", "/readyz")
+            if ready.get("database") != reason:
+                found.append(f"/readyz of the webhooks says {ready}")
+            services = (await _json(opened, "gateway", "/readyz")).get("services", {})
+            if services.get("orders") != "DATABASE_TAKES_NO_WRITES":
+                found.append(f"/readyz of the gateway says {services}")
+            found += await _unseen(opened, db_health.NAME, r"esimgo_db_writable\S* 0", "orders")
+            settings: Any = SimpleNamespace(database_url=opened.machine.database_url)
+            finding = await examine_neighbours.database(settings, None, running=True)
+            if finding.remedy is None or reason not in finding.text:
+                found.append(f"doctor says {finding.text}")
+            return found
+
+        return missing
+
+
+class _Provider:
+    def __init__(self, opened: Fleet) -> None:
+        self._opened = opened
+
+    def fails(self, **how: Any) -> Callable[[], Awaitable[None]]:
+        async def begin() -> None:
+            wanted = {"method": "*", "path": "/*", "count": 0, **how}
+            await self._opened.machine.control("POST", "/faults", wanted)
+
+        return begin
+
+    async def well(self) -> None:
+        await self._opened.machine.control("DELETE", "/faults")
+
+    def shown(self, said: str | None) -> Callable[[], Awaitable[list[str]]]:
+        """`said` is the doctor's of the provider itself; None where only services find out."""
+
+        async def missing() -> list[str]:
+            opened = self._opened
+            metric = r"esimgo_provider_(circuit\S* 2|held_seconds\S* [1-9])"
+            found = await _unseen(opened, provider_health.NAME, metric, "orders")
+            values = {
+                "ESIM_GO_BASE_URL": f"{opened.machine.sandbox_url}/v2.5",
+                "ESIM_GO_API_KEY": opened.machine.api_key,
+            }
+            findings = await examine_neighbours.provider(opened.machine.http, values)
+            texts = [finding.text for finding in findings if finding.remedy is not None]
+            if said is not None and not any(said in text for text in texts):
+                found.append(f"doctor says {[finding.text for finding in findings]}")
+            return found
+
+        return missing
+
+
+async def _unseen(opened: Fleet, part: str, metric: str, name: str) -> list[str]:
+    """What a service's health, by which the doctor judges it, and its metrics don't show."""
+    found = []
+    for replica in opened.replicas[name]:
+        if await probes.rpc(_address(opened, replica), part=part):
+            found.append(f"the health of {replica.name} says that its {part} is well")
+        async with opened.machine.http.get(replica.metrics) as answer:
+            text = await answer.text()
+        if not re.search(rf"^{metric}", text, re.MULTILINE):
+            found.append(f"the metrics of {replica.name} show nothing")
+    return found
+
+
+def _address(opened: Fleet, replica: Replica) -> str:
+    return f"{replica.host}:{opened.port(replica.process.name)}"
+
+
+async def _json(opened: Fleet, name: str, path: str) -> dict[str, Any]:
+    async with opened.machine.http.get(f"http://{opened.address(name)}{path}") as answer:
+        return dict(await answer.json())
+
+
+def _fill(path: Path) -> None:
+    with suppress(OSError), path.open("wb", buffering=0) as file:
+        while file.write(b"\0" * 65_536):
+            pass
