@@ -73,8 +73,14 @@ class Sockets:
             compress=False,  # a few hundred bytes each, against a compressor's memory for every peer
             autoping=False,  # pings count against a rate
         )
-        if not socket.can_prepare(request).ok:
-            raise web.HTTPBadRequest(text="This is no WebSocket handshake")
+        try:
+            fit = socket.can_prepare(request).ok
+        except UnicodeEncodeError:  # aiohttp quotes a header, whose bytes are no text
+            fit = False
+        if not fit:
+            raise web.HTTPBadRequest(
+                text="This is no WebSocket handshake; send one as RFC 6455 has it"
+            )
         await socket.prepare(request)
         if socket.ws_protocol != PROTOCOL:
             await socket.close(

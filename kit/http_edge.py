@@ -44,6 +44,8 @@ class Server(web.Server):
         try:
             with self._guard.request(connection, request.remote, forwarded) as failure:
                 if failure is None:
+                    if not request.headers.get("Expect", "").isascii():
+                        raise web.HTTPExpectationFailed  # aiohttp's own would quote what is no text
                     return await self._answer(request)
             status = HTTPStatus.TOO_MANY_REQUESTS
             response = ErrorResponse(status, self._body(failure.message, failure.reason))
