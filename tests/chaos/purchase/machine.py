@@ -17,6 +17,7 @@ import asyncpg
 
 from cli import local_secrets, postgres, programs, sessions
 from cli.environment import complete, for_migrations, surroundings
+from cli.processes import PROCESSES
 from cli.settings import LocalSettings
 from cli.supervisor import Program, Say, Supervisor, pass_on, run_once, spawn
 from kit.env import Env
@@ -110,7 +111,7 @@ class Mortal:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where everything is; `database_url` is the superuser's."""
+    """Where everything is; `database_url` is the superuser's, `addresses` are those of the processes."""
 
     http: aiohttp.ClientSession
     gateway_url: str
@@ -121,6 +122,7 @@ class Machine:
     database_url: str
     mortals: Mapping[str, Mortal]
     lines: Lines
+    addresses: Mapping[str, str] = field(default_factory=dict)
 
     async def token(self, email: str) -> str:
         """A session of a customer, who is made when there is none of that name."""
@@ -217,6 +219,7 @@ async def running(
             )
         yield Machine(
             http=http,
+            addresses={process.name: local.address(process.port) for process in PROCESSES},
             gateway_url=f"http://{local.address('GATEWAY_PORT')}/graphql",
             sandbox_url=f"http://{local.address('SANDBOX_PORT')}",
             api_key=values["ESIM_GO_API_KEY"],

@@ -1,0 +1,22 @@
+"""One attack in a process of its own: `python -m bench.abuse.attacker NAME ADDRESS SECONDS`."""
+
+import asyncio
+import json
+import os
+import sys
+
+from bench.abuse.attacks import ATTACKS
+
+# On two cores the attacker's own work would slow the others down; a real one has a machine of its own.
+NICE = 15
+
+
+async def main(name: str, address: str, seconds: str) -> None:
+    [attack] = [attack for attack in ATTACKS if attack.name == name]
+    answers = await attack.run(address, float(seconds))
+    print(json.dumps(answers))
+
+
+if __name__ == "__main__":
+    os.nice(NICE)
+    asyncio.run(main(*sys.argv[1:]))
