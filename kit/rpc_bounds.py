@@ -10,7 +10,7 @@ import grpc
 from kit import connections
 from kit.errors import Failure, Kind
 from kit.rpc_admission import Calls, Turns
-from kit.rpc_limits import Limits
+from kit.rpc_limits import OFF, Limits
 from kit.rpc_metrics import BoundMetrics
 from kit.rpc_unread import Unread
 
@@ -51,9 +51,9 @@ class Taken:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Work]:
-        """Wait for a place to work, which a call with a session has at once."""
+        """Wait for a place to work, which a call with a session has at once, as do all without the bound."""
         work, unread, turns = Work(), self._bounds.unread, self._bounds.turns
-        if self._has_session:
+        if self._has_session or self._bounds.limits.calls_at_work >= OFF:
             self.call.waits = False
             unread.check(self._connection)
             yield work

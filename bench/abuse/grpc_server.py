@@ -24,7 +24,7 @@ async def unread_answers(address: str, seconds: float) -> Counter[str]:
     """Ask for the whole catalogue on every stream and read one byte of each answer.
 
     Bound: bytes of unread answers. GRPC_MAX_UNREAD_BYTES=1000000000 with GRPC_SEND_SECONDS=1000000000
-    switches it off.
+    switches it off; GRPC_MAX_WORK_WITHOUT_SESSION=1000000000 with them, as it makes such answers rarer.
     """
 
     async def ask(caller: Caller) -> None:
@@ -82,41 +82,36 @@ async def silent_calls(address: str, seconds: float) -> Counter[str]:
             await caller.send(http2.headers(2 * number + 1, LIST_PLANS))
         await caller.closed.wait()
 
-    return await _attack(address, seconds, 10 * CONNECTIONS, 65_535, ask)
+    return await _attack(address, seconds, 20 * CONNECTIONS, 65_535, ask)
 
 
 async def large_requests(address: str, seconds: float) -> Counter[str]:
     """Announce requests of 4 MB and send all but the last byte.
 
-    Bound: bytes of a request. GRPC_MAX_REQUEST_BYTES=1000000000 switches it off.
+    Bound: bytes of a request. GRPC_MAX_REQUEST_BYTES=1000000000 with GRPC_REQUEST_SECONDS=1000000000 switches
+    it off.
     """
-    size = 4_000_000
-    part = bytes(16_000)
+    size, part = 4_000_000, bytes(16_000)
+
+    async def one(caller: Caller, stream: int) -> None:
+        await caller.send(http2.headers(stream, LIST_PLANS))
+        await caller.send_part(stream, b"\x00" + size.to_bytes(4, "big"))
+        for _ in range(size // len(part) - 1):
+            await caller.send_part(stream, part)
 
     async def ask(caller: Caller) -> None:
-        for number in range(STREAMS):
-            stream = 2 * number + 1
-            head = b"\x00" + size.to_bytes(4, "big")
-            await caller.send(
-                http2.headers(stream, LIST_PLANS) + http2.frame(http2.DATA, 0, stream, head)
-            )
-        # It looks at no window: a server that grants less closes the connection.
-        for _ in range(size // len(part) - 1):
-            for number in range(STREAMS):
-                if caller.closed.is_set():
-                    return
-                await caller.send(http2.frame(http2.DATA, 0, 2 * number + 1, part))
+        await asyncio.gather(*(one(caller, 2 * number + 1) for number in range(STREAMS)))
         await caller.closed.wait()
 
     return await _attack(address, seconds, CONNECTIONS, 65_535, ask)
 
 
 async def large_metadata(address: str, seconds: float) -> Counter[str]:
-    """Open calls with 60 kB of metadata each, and never send their requests.
+    """Open calls with 1 MB of metadata each, and never send their requests.
 
     Bound: bytes of metadata. GRPC_MAX_METADATA_BYTES=1000000000 switches it off.
     """
-    extra = [(f"x-{number}", "a" * 10_000) for number in range(6)]
+    extra = [(f"x-{number}", "a" * 16_000) for number in range(60)]
 
     async def ask(caller: Caller) -> None:
         for number in range(STREAMS):
@@ -177,7 +172,7 @@ async def idle_connections(address: str, seconds: float) -> Counter[str]:
     async def ask(caller: Caller) -> None:
         await caller.closed.wait()
 
-    return await _attack(address, seconds, 3_000, 65_535, ask)
+    return await _attack(address, seconds, 8_000, 65_535, ask)
 
 
 ATTACKS = (

@@ -2,7 +2,7 @@
 
 import asyncio
 import struct
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = (
@@ -79,6 +79,10 @@ class Caller:
         self._writer = writer
         self.answers = Counter[str]()
         self.read = 0
+        # What the server lets us send, for the connection (0) and above the initial for each stream.
+        self._room = defaultdict[int, int](int, {0: 65_535})
+        self._initial = 65_535
+        self._more = asyncio.Event()
         self.closed = asyncio.Event()
 
     @classmethod
@@ -95,11 +99,26 @@ class Caller:
 
     async def send(self, data: bytes) -> None:
         """Send frames; a connection that the server has closed takes none."""
+        if self._writer.is_closing():
+            self.closed.set()
+        if self.closed.is_set():
+            return
         try:
             self._writer.write(data)
             await self._writer.drain()
         except OSError:
             self.closed.set()
+
+    async def send_part(self, stream: int, part: bytes) -> None:
+        """Send a part of a request as soon as the server's windows have room for it."""
+        while min(self._room[0], self._room[stream] + self._initial) < len(part):
+            if self.closed.is_set():
+                return
+            self._more.clear()
+            await self._more.wait()
+        for window in (0, stream):
+            self._room[window] -= len(part)
+        await self.send(frame(DATA, 0, stream, part))
 
     async def listen(self) -> None:
         """Answer pings and settings, count how calls end, and read no byte of an answer beyond the window."""
@@ -107,14 +126,22 @@ class Caller:
             while True:
                 head = await self._reader.readexactly(9)
                 payload = await self._reader.readexactly(int.from_bytes(head[:3], "big"))
-                await self._take(head[3], head[4], payload)
+                await self._take(head[3], head[4], int.from_bytes(head[5:], "big"), payload)
         except (asyncio.IncompleteReadError, OSError):
             self.answers["connection closed"] += 1
         finally:
             self.closed.set()
+            self._more.set()
 
-    async def _take(self, kind: int, flags: int, payload: bytes) -> None:
-        if kind == SETTINGS and not flags & ACK:
+    async def _take(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
+        if kind == WINDOW_UPDATE:
+            self._room[stream] += int.from_bytes(payload, "big")
+            self._more.set()
+        elif kind == SETTINGS and not flags & ACK:
+            for name, value in struct.iter_unpack(">HI", payload):
+                if name == INITIAL_WINDOW_SIZE:
+                    self._initial = value
+            self._more.set()
             await self.send(frame(SETTINGS, ACK, 0))
         elif kind == PING and not flags & ACK:
             await self.send(frame(PING, ACK, 0, payload))
