@@ -3,14 +3,17 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry
 
 import webhooks.__main__
+from gateway import __main__ as gateway_main
 from kit import metrics_endpoint, rpc_client
 from kit.errors import Failure, Kind
+from kit.http_settings import HTTPSettings
 from kit.tokens import MAX_TOKEN_BYTES
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from tests.fixtures.free_ports import free_ports
@@ -178,6 +181,31 @@ async def test_every_error_of_the_webhooks_edge_is_json(
             assert body["received"] is False  # type: ignore[index] # likewise
             assert body["error"]  # type: ignore[index] # likewise
             assert body["code"]  # type: ignore[index] # likewise
+
+
+async def test_webhooks_and_gateway_have_the_same_bounds_on_their_clients(
+    platform: Platform, databases: Databases, serving: Serving
+) -> None:
+    bounds = HTTPSettings(header_seconds=0.2, body_seconds=0.2, max_connections_per_address=1)
+    webhook_settings = replace(platform.webhooks(databases), http=bounds)
+    gateway_settings = replace(platform.gateway_settings, http=bounds)
+    slow_body = b" HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n"
+    for serve, settings, path in (
+        (webhooks.__main__.serve, webhook_settings, b"/webhooks/esim-go"),
+        (gateway_main.serve, gateway_settings, b"/graphql"),
+    ):
+        async with serving(serve, settings) as port:
+            url = f"http://127.0.0.1:{port}"
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            assert (await sent(url, b""))[0] == 503
+            writer.transport.abort()
+            for request in (b"GET ", b"POST " + path + slow_body + b"Connection: close\r\n\r\na"):
+                async with asyncio.timeout(PATIENCE):
+                    while (answer := await sent(url, request))[0] == 503:
+                        await asyncio.sleep(0.01)  # the connection before it is about to end
+                status, headers, body = answer
+                assert (status, headers["content-type"][:16]) == (408, "application/json"), body
+                assert b"send it" in body
 
 
 async def test_every_error_of_the_metrics_edge_is_json(http: aiohttp.ClientSession) -> None:
