@@ -19,7 +19,12 @@ from tests.chaos.purchase.machine import running
 # Not of the platform's own defaults, but what a benchmark on one machine needs.
 SETTINGS = {"LOG_LEVEL": "warning"}
 # The harness's own machine switches these off for its many buyers on one address; here they are as shipped.
-AS_SHIPPED = {"GATEWAY_ADDRESS_RATE": "100", "GATEWAY_USER_RATE": "20"}
+AS_SHIPPED = {
+    "GATEWAY_ADDRESS_RATE": "100",
+    "GATEWAY_USER_RATE": "20",
+    "GATEWAY_ADDRESS_WORK": "20000",
+    "GATEWAY_USER_WORK": "20000",
+}
 HEAD = (
     f"{'attack':<44}{'p50 ms':>20}{'p99 ms':>22}{'CPU':>6}{'memory MB':>20}  answers\n"
     f"{'':<44}{'before/during/after':>20}{'before/during/after':>22}{'':>6}{'idle/peak/settled':>20}"
