@@ -103,7 +103,17 @@ class Bounds:
         )
 
     def take(self, context: grpc.aio.ServicerContext[Any, Any], *, has_session: bool) -> Taken:
-        """Take on a call. Raise EXHAUSTED if there is no place for it."""
+        """Take on a call. Raise EXHAUSTED if there is no place for it, or if its metadata is too large.
+
+        gRPC's library counts metadata that comes in several frames by the frame, and lets it pass.
+        """
+        size = sum(len(name) + len(value) for name, value in context.invocation_metadata() or ())
+        if size > 2 * self.limits.metadata_bytes:
+            raise Failure(
+                Kind.EXHAUSTED,
+                "METADATA_TOO_LARGE",
+                f"The metadata of this call has {size} bytes; send {self.limits.metadata_bytes} at most",
+            )
         return Taken(self, context.peer(), has_session=has_session)
 
     def calls(self, *, has_session: bool) -> Calls:

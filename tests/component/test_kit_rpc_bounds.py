@@ -257,6 +257,18 @@ async def test_metadata_of_too_many_bytes_is_refused(serving: Serving) -> None:
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
+async def test_metadata_in_many_frames_is_refused_before_the_request(serving: Serving) -> None:
+    async with serving(Limits(metadata_bytes=4_096)) as running, caller(running) as one:
+        extra = [(f"x-{number}", "x" * 2_000) for number in range(20)]
+        whole = http2.headers(1, GET_ORDER, extra=extra)[9:]
+        parts = [whole[start : start + 2_500] for start in range(0, len(whole), 2_500)]
+        for number, part in enumerate(parts):
+            kind = http2.CONTINUATION if number else http2.HEADERS
+            flags = http2.END_HEADERS if number == len(parts) - 1 else 0
+            await one.send(http2.frame(kind, flags, 1, part))
+        await until(lambda: one.answers["RESOURCE_EXHAUSTED"] == 1)
+
+
 async def test_our_own_callers_open_another_connection_for_more_calls(
     serving: Serving, probe: Probe
 ) -> None:
