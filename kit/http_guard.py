@@ -129,7 +129,11 @@ class Guard:
         while True:
             await asyncio.sleep(every)
             for connection in [*self._open]:
-                connection.look(now())
+                try:
+                    connection.look(now())
+                except Exception:  # one connection must not end the watch over all others
+                    logger.exception("a connection could not be examined, and is dropped")
+                    connection.drop()
 
     def _one_more(self, address: str) -> Failure | None:
         if self._held[address] < self.settings.max_connections_per_address:
