@@ -64,6 +64,7 @@ class BoundMetrics:
             "{connection}",
             "Connections that were closed, as their callers did not read",
         )
+        self._cut.add(0)  # shown before the first one too, so that a rise from nothing is seen
 
     def unread(self, change: int) -> None:
         """So many bytes more, or less."""

@@ -164,11 +164,12 @@ async def test_a_pause_is_shown_while_it_lasts_and_logged_once(
     assert released.is_set()
     assert (shop.report.until, shop.metrics.seconds) == (None, {"*": 0.0})
     lines = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
-    assert lines == [
+    held, over = lines
+    assert held == (
         "provider calls are held: all of this process until 2026-03-01T12:01:00Z, as the provider's"
-        " answers ask for; then one call at a time probes",
-        "provider calls go through again: * (2 times in 121 s)",
-    ]
+        " answers ask for; then one call at a time probes"
+    )
+    assert over.startswith("provider calls go through again: * (2 times in 12")
 
 
 async def test_all_purchases_are_held_together_and_that_is_shown(shop: Shop) -> None:
