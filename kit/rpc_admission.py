@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +12,8 @@ from kit.errors import Failure, Kind
 RETRY_AFTER = 1.0
 # Seconds after which a waiting call may give way to one of a connection that has hardly fewer.
 SETTLED = 1.0
+# Seconds after which a call whose handler is done counts as one whose caller does not read.
+UNREAD = 0.5
 # Seconds in which half of what a connection was sent is forgotten.
 HALF_LIFE = 10.0
 # Connections whose answers are remembered.
@@ -28,22 +30,37 @@ LATEST = 0.1
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """An unfinished call. One that `waits` (for its request, its turn, or news) may be given up."""
+    """An unfinished call. One that `waits` (for its request, its turn, or news) may be given up.
+
+    `done_at` is when its handler was done: it is unfinished only until its caller has read the answer.
+    """
 
     connection: str
     task: "asyncio.Task[object]"
     since: float
     waits: bool = True
     given_up: bool = False
+    done_at: float | None = None
 
 
 class Calls:
-    """Unfinished calls of one kind; when there are too many, the connection with the most loses one."""
+    """Unfinished calls of one kind; when there are too many, the host with the most loses one.
 
-    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
+    Of one host, the connection with the most does. Where none waits, `cut` ends a connection that does
+    not read its answers, and returns False if it couldn't.
+    """
+
+    def __init__(
+        self,
+        most: int,
+        clock: Callable[[], float] = time.monotonic,
+        cut: Callable[[str], bool] = lambda connection: False,
+    ) -> None:
         self._most = most
         self._clock = clock
+        self._cut = cut
         self._by_connection: dict[str, dict[Call, None]] = {}
+        self._of_host: Counter[str] = Counter()
         self.count = 0
 
     def enter(self, connection: str) -> Call:
@@ -54,29 +71,64 @@ class Calls:
             raise too_many()
         call = Call(connection, task, self._clock())
         self._by_connection.setdefault(connection, {})[call] = None
+        self._of_host[_host(connection)] += 1
         self.count += 1
         return call
 
     def leave(self, call: Call) -> None:
         """The call has ended; one that was given up has left already."""
         calls = self._by_connection.get(call.connection, {})
-        if call in calls:
-            del calls[call]
-            self.count -= 1
-            if not calls:
-                del self._by_connection[call.connection]
+        if call not in calls:
+            return
+        del calls[call]
+        self.count -= 1
+        host = _host(call.connection)
+        self._of_host[host] -= 1
+        if not self._of_host[host]:
+            del self._of_host[host]
+        if not calls:
+            del self._by_connection[call.connection]
+
+    def done(self, call: Call) -> None:
+        """The handler is done: the call ends as soon as its answer was read."""
+        call.waits, call.done_at = False, self._clock()
 
     def _make_room(self, connection: str) -> bool:
-        mine = len(self._by_connection.get(connection, ()))
-        for calls in sorted(self._by_connection.values(), key=len, reverse=True):
-            if len(calls) <= mine:
-                return False
-            for call in reversed(calls):
+        larger = self._larger(connection)
+        for other, more in larger:
+            for call in reversed(self._by_connection[other]):
                 settled = self._clock() - call.since >= SETTLED
-                if call.waits and (settled or len(calls) > mine + 1):
+                if call.waits and (settled or more > 1):
                     self._give_up(call)
                     return True
+        late = self._clock() - UNREAD
+        for other, _ in larger:
+            calls = self._by_connection[other]
+            unread = any(c.done_at is not None and c.done_at <= late for c in calls)
+            if unread and self._cut(other):
+                for call in list(calls):
+                    self.leave(call)
+                return True
         return False
+
+    def _larger(self, connection: str) -> list[tuple[str, int]]:
+        """The connections that have more calls, the largest first, and how many more.
+
+        Those of another host if that has more in all.
+        """
+        host, mine = _host(connection), len(self._by_connection.get(connection, ()))
+
+        def size(other: str) -> tuple[int, int]:
+            return self._of_host[_host(other)], len(self._by_connection[other])
+
+        found = []
+        for other in sorted(self._by_connection, key=size, reverse=True):
+            same = _host(other) == host
+            of_host, calls = size(other)
+            more = calls - mine if same else of_host - self._of_host[host]
+            if more > 0:
+                found.append((other, more))
+        return found
 
     def _give_up(self, call: Call) -> None:
         self.leave(call)
@@ -190,6 +242,11 @@ class Turns:
     @staticmethod
     def _lately(known: _History | None, now: float) -> float:
         return 0.0 if known is None else float(known.lately * 0.5 ** ((now - known.at) / HALF_LIFE))
+
+
+def _host(connection: str) -> str:
+    """Whose connection it is, as gRPC writes it without the port."""
+    return connection.rpartition(":")[0] or connection
 
 
 def too_many() -> Failure:

@@ -83,8 +83,8 @@ class Taken:
 
     def leave(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         """The handler is done: the call has ended as soon as its answer was sent."""
-        self.call.waits = False
         calls = self._bounds.calls(has_session=self._has_session)
+        calls.done(self.call)
         _when_ended(context, lambda: calls.leave(self.call))
 
 
@@ -95,8 +95,8 @@ class Bounds:
         self.limits = limits
         self.port = 0
         self._metrics = BoundMetrics()
-        self._with_session = Calls(limits.calls)
-        self._without_session = Calls(limits.calls_without_session)
+        self._with_session = Calls(limits.calls, cut=self._cut)
+        self._without_session = Calls(limits.calls_without_session, cut=self._cut)
         self.turns = Turns(limits.calls_at_work)
         self.unread = Unread(
             limits.unread_bytes, limits.unread_seconds, self._cut, self._metrics.unread

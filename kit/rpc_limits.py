@@ -20,7 +20,7 @@ class Limits:
     """
 
     connections: int = 1_000
-    streams: int = 100
+    streams: int = 16
     calls: int = 10_000
     calls_without_session: int = 400
     calls_at_work: int = 8
@@ -54,7 +54,7 @@ class Limits:
             calls=count(
                 "GRPC_MAX_CALLS",
                 "Unfinished calls with a session, streams included, that a process takes on. Beyond it"
-                " calls fail with RESOURCE_EXHAUSTED, those of the connection with the most first.",
+                " calls fail with RESOURCE_EXHAUSTED, those of the host with the most first.",
                 default.calls,
             ),
             calls_without_session=count(

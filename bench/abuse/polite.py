@@ -1,7 +1,7 @@
 """A polite client in a process of its own: a few requests a second, and how long each of them took.
 
-Run as `python -m bench.abuse.polite TARGET ADDRESS SECONDS KEY`; prints a JSON list of
-[begun, seconds, problem], where `begun` is wall-clock time and `problem` is empty for a right answer.
+Run as `python -m bench.abuse.polite TARGET ADDRESS KEY`; asks until its input ends and prints a JSON list of
+[begun, seconds, problem] then, where `begun` is wall-clock time and `problem` is empty for a right answer.
 """
 
 import asyncio
@@ -11,9 +11,10 @@ import hmac
 import itertools
 import json
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 import grpc
@@ -71,8 +72,19 @@ async def webhooks(address: str, key: str) -> AsyncIterator[Ask]:
 
 @asynccontextmanager
 async def catalogue(address: str, _key: str) -> AsyncIterator[Ask]:
-    """Call a catalogue service for a page of plans."""
-    async with grpc.aio.insecure_channel(address) as channel:
+    """Call a catalogue service for a page of plans; by a relay, as gRPC binds to no address of its own."""
+    host, _, port = address.rpartition(":")
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        up_reader, up_writer = await asyncio.open_connection(
+            host, int(port), local_addr=(OWN_ADDRESS, 0)
+        )
+        with suppress(asyncio.CancelledError):  # the end of this process
+            await asyncio.gather(_pass_on(reader, up_writer), _pass_on(up_reader, writer))
+
+    server = await asyncio.start_server(relay, "127.0.0.1", 0)
+    near = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, grpc.aio.insecure_channel(near) as channel:
         plans = catalogue_pb2_grpc.CatalogueServiceStub(channel)
 
         async def ask(_number: int) -> str:
@@ -87,6 +99,14 @@ async def catalogue(address: str, _key: str) -> AsyncIterator[Ask]:
         yield ask
 
 
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while part := await reader.read(65_536):
+            writer.write(part)
+            await writer.drain()
+    writer.close()
+
+
 @asynccontextmanager
 async def _http() -> AsyncIterator[aiohttp.ClientSession]:
     connector = aiohttp.TCPConnector(local_addr=(OWN_ADDRESS, 0), limit=0)
@@ -98,8 +118,8 @@ async def _http() -> AsyncIterator[aiohttp.ClientSession]:
 TARGETS = {"gateway": gateway, "webhooks": webhooks, "catalogue": catalogue}
 
 
-async def ask_for(ask: Ask, seconds: float) -> list[tuple[float, float, str]]:
-    """All requests of so many seconds."""
+async def ask_until(ask: Ask, stop: asyncio.Event) -> list[tuple[float, float, str]]:
+    """All requests until the stop."""
     seen: list[tuple[float, float, str]] = []
 
     async def one(number: int) -> None:
@@ -114,17 +134,23 @@ async def ask_for(ask: Ask, seconds: float) -> list[tuple[float, float, str]]:
     begun = time.monotonic()
     async with asyncio.TaskGroup() as group:
         for number in itertools.count():
-            due = begun + number / RATE
-            if due > begun + seconds:
+            await asyncio.sleep(max(0.0, begun + number / RATE - time.monotonic()))
+            if stop.is_set():
                 break
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
             group.create_task(one(number))
     return sorted(seen)
 
 
-async def main(target: str, address: str, seconds: str, key: str) -> None:
+async def main(target: str, address: str, key: str) -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def wait() -> None:
+        sys.stdin.read()
+        loop.call_soon_threadsafe(stop.set)
+
+    threading.Thread(target=wait, daemon=True).start()
     async with TARGETS[target](address, key) as ask:
-        print(json.dumps(await ask_for(ask, float(seconds))))
+        print(json.dumps(await ask_until(ask, stop)))
 
 
 if __name__ == "__main__":

@@ -88,19 +88,17 @@ async def run_attack(machine: Machine, attack: Attack, seconds: float) -> Seen:
     stop = asyncio.Event()
     watching = asyncio.create_task(_watch(looked_at, seen.peak, stop))
     try:
-        lasts = WARM_UP + BEFORE + seconds + SETTLES + AFTER
-        polite = asyncio.create_task(
-            _python("polite", attack.target, address, str(lasts), machine.api_key)
-        )
+        polite = await _start("polite", attack.target, address, machine.api_key)
         await asyncio.sleep(WARM_UP)
         warm = time.time()
         await asyncio.sleep(BEFORE)
         begun, worked = time.time(), _worked(looked_at[attack.target])
-        answers = await _python("attacker", attack.name, address, str(seconds))
+        answers = await _said(await _start("attacker", attack.name, address, str(seconds)))
         ended = time.time()
         seen.cpu = (_worked(looked_at[attack.target]) - worked) / (ended - begun)
         seen.answers = Counter(json.loads(answers))
-        for at, took, problem in json.loads(await polite):
+        await asyncio.sleep(SETTLES + AFTER)
+        for at, took, problem in json.loads(await _said(polite)):
             if at < warm:
                 continue
             if at < begun:
@@ -117,14 +115,19 @@ async def run_attack(machine: Machine, attack: Attack, seconds: float) -> Seen:
     return seen
 
 
-async def _python(module: str, *arguments: str) -> bytes:
-    process = await asyncio.create_subprocess_exec(
+async def _start(module: str, *arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", f"bench.abuse.{module}", *arguments),
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
-    said, _ = await process.communicate()
+
+
+async def _said(process: asyncio.subprocess.Process) -> bytes:
+    """What it printed, once its input has ended; raises RuntimeError if it failed."""
+    said, _ = await process.communicate(b"")
     if process.returncode != 0:
-        raise RuntimeError(f"bench.abuse.{module} {arguments[0]} failed")
+        raise RuntimeError("the attacker or the polite client failed; see its words above")
     return said
 
 

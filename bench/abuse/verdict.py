@@ -18,7 +18,7 @@ def harm(seen: Seen, bounds: Bounds) -> list[str]:
     found = []
     for when in ("during", "after"):
         added = seen.percentile(when, 0.99) - seen.percentile("before", 0.99)
-        if added > bounds.p99:
+        if not added <= bounds.p99:  # nor where it is no number, as nothing was right before
             problems = seen.problems(when)
             failed = f"; {len(problems)} requests failed, such as {problems[0]}" if problems else ""
             found.append(f"the polite client's p99 rose by {added:.1f} s {when} the attack{failed}")

@@ -40,7 +40,6 @@ async def run(gateway: Gateway, serving: Serving, attack: Attack, defence: Any) 
         (work.faulty_entities, {"BAD_USER_INPUT INVALID_ARGUMENT", TOO_MUCH}),
         (work.unseen_documents, {"BAD_USER_INPUT INVALID_ARGUMENT", TOO_MUCH}),
         (work.whole_catalogues, {"answered", TOO_MUCH}),
-        (work.aliased_values, {"TOO_COMPLEX COST"}),
     ],
 )
 async def test_an_attack_meets_its_bound(
@@ -49,6 +48,11 @@ async def test_an_attack_meets_its_bound(
     # One request uses up what is worked off in seconds, however slow the machine is.
     defence = DefenceSettings(work=WorkSettings(address_rate=50))
     assert await run(gateway, serving, attack, defence) == reasons
+
+
+async def test_aliases_of_one_field_cost_too_much(gateway: Gateway, serving: Serving) -> None:
+    defence = DefenceSettings(work=WorkSettings(address_rate=10**9))
+    assert await run(gateway, serving, work.aliased_values, defence) == {"TOO_COMPLEX COST"}
 
 
 @pytest.mark.parametrize(

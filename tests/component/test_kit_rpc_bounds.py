@@ -122,7 +122,7 @@ async def ask(one: Caller, count: int) -> None:
 async def test_answers_that_nobody_reads_take_no_more_than_their_bytes(
     serving: Serving, probe: Probe
 ) -> None:
-    limits = Limits(unread_bytes=10 * LARGE)
+    limits = Limits(unread_bytes=10 * LARGE, streams=100)
     probe.size = LARGE
     async with serving(limits) as running, polite(running) as call:
         unread = running.guard.bounds.unread
@@ -174,7 +174,7 @@ async def test_silent_calls_of_one_connection_leave_places_for_others(
     serving: Serving, auth: Auth
 ) -> None:
     async with (
-        serving(Limits(calls_without_session=10)) as running,
+        serving(Limits(calls_without_session=10, streams=100)) as running,
         polite(running) as call,
         caller(running) as one,
     ):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from kit.errors import Failure
-from kit.rpc_admission import LARGE, Calls, Turn, Turns
+from kit.rpc_admission import LARGE, UNREAD, Calls, Turn, Turns
 from kit.rpc_unread import OVERHEAD, SMALL, STALLED, Unread
 
 
@@ -71,6 +71,39 @@ async def test_a_connection_with_many_calls_takes_no_place_from_others() -> None
     assert caught.value.reason == "TOO_MANY_CALLS"
     assert caught.value.retry_after == 1.0
     assert not polite.done()
+
+
+async def test_many_connections_of_one_host_take_no_place_from_another_host() -> None:
+    calls = Calls(6)
+    callers = Callers(calls)
+    many = [await callers.call(f"ipv4:10.0.0.1:{port}") for port in range(6)]
+    polite = [await callers.call("ipv4:10.0.0.2:1") for _ in range(3)]
+    await asyncio.sleep(0)
+    assert [task.done() for task in polite] == [False] * 3
+    assert sum(task.cancelled() for task in many) == 3
+    fourth = await callers.call("ipv4:10.0.0.2:1")
+    assert isinstance(fourth.exception(), Failure)
+
+
+async def test_a_connection_that_reads_no_answers_is_closed_for_the_place_of_another_host() -> None:
+    clock, closed = Clock(), list[str]()
+
+    def cut(connection: str) -> bool:
+        closed.append(connection)
+        return True
+
+    calls = Calls(2, clock, cut)
+
+    async def answered() -> None:
+        calls.done(calls.enter("ipv4:10.0.0.1:1"))
+
+    for _ in range(2):
+        await (await started(answered))
+    callers = Callers(calls)
+    assert isinstance((await callers.call("ipv4:10.0.0.2:1")).exception(), Failure)
+    clock.now = UNREAD
+    assert not (await callers.call("ipv4:10.0.0.2:1")).done()
+    assert (closed, calls.count) == (["ipv4:10.0.0.1:1"], 1)
 
 
 async def test_a_call_that_works_is_not_given_up() -> None:
