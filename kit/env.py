@@ -91,13 +91,14 @@ class Env:
 
     def number(self, name: str, help: str, default: float, *, low: float, high: float) -> float:  # noqa: A002 - likewise
         """A number between `low` and `high`, both included."""
-        text = self.text(name, help, f"{default:g}")
+        text = self.text(name, help, _plain(default))
         try:
             value = float(text)
         except ValueError:
             value = float("nan")
         if not low <= value <= high:
-            self.problems.append(f"{name} must be a number from {low:g} to {high:g}, not {text!r}")
+            least, most = _plain(low), _plain(high)
+            self.problems.append(f"{name} must be a number from {least} to {most}, not {text!r}")
             return default
         return value
 
@@ -128,3 +129,8 @@ class Env:
         """Raises SettingsError naming everything that is wrong; reads nothing more."""
         if self.problems:
             raise SettingsError("; ".join(self.problems))
+
+
+def _plain(number: float) -> str:
+    """The number as people write it, large ones with all their digits."""
+    return str(int(number)) if float(number).is_integer() else f"{number:g}"
