@@ -45,6 +45,8 @@ class Guard:
         self.settings = settings
         self._most = within_open_files(settings.max_connections)
         self._open: set[Guarded] = set()
+        # Of proxies that nobody named. Together they may have half, as anybody nearby can seem to be one.
+        self._forwarding: set[Guarded] = set()
         # Of each address: its connections, or its requests where they come through a trusted proxy.
         self._held: Counter[str] = Counter()
         self._unsent: Counter[str | None] = Counter()
@@ -68,6 +70,7 @@ class Guard:
     def closed(self, connection: Guarded) -> None:
         """Forget a connection that has ended, or was refused."""
         self._open.discard(connection)
+        self._forwarding.discard(connection)
         self.sent(connection)
         self._uncount(connection)
 
@@ -80,6 +83,13 @@ class Guard:
         Gives the failure for one too many, which must not be answered otherwise.
         """
         client = client_address.counted(peer, forwarded, self.settings.trusted_proxies)
+        if client is None and connection not in self._forwarding:
+            if len(self._forwarding) >= self._most // 2:
+                yield self._refuse(
+                    "unnamed_proxies", "Proxies that were not named hold half of all connections"
+                )
+                return
+            self._forwarding.add(connection)
         if client != connection.client:
             self.sent(connection)  # what waits from here on is this client's
             if client is None:

@@ -173,6 +173,14 @@ async def test_a_local_proxy_that_is_not_configured_does_not_count_as_one_client
         for _ in range(5):
             wires.append(await served.connect())
             assert (await wires[-1].ask(forwarded))[0] == 200
+    # All of those together may have half of the connections, or one client could seem to be a proxy.
+    settings = HTTPSettings(max_connections=6, max_connections_per_address=5)
+    async with serve(settings) as served:
+        wires = [await served.connect() for _ in range(4)]
+        statuses = [(await wire.ask(forwarded))[0] for wire in wires]
+        assert statuses[:3] == [200, 200, 200]
+        assert statuses[3] in (429, 503)
+        assert (await (await served.connect()).ask(GET + b"\r\n"))[0] == 200
     # Where proxies are configured, an address that is none of them is a client.
     elsewhere = (ip_network("192.0.2.0/24"),)
     settings = HTTPSettings(max_connections_per_address=2, trusted_proxies=elsewhere)
