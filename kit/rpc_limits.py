@@ -20,7 +20,7 @@ class Limits:
     """
 
     connections: int = 1_000
-    streams: int = 16
+    streams: int = 100
     calls: int = 10_000
     calls_without_session: int = 400
     calls_at_work: int = 8
