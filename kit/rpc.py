@@ -37,12 +37,19 @@ def metadata_options(most: int = METADATA_SIZE) -> tuple[tuple[str, int], ...]:
     return (("grpc.max_metadata_size", most), ("grpc.absolute_max_metadata_size", 2 * most))
 
 
+# Calls that no handler has seen yet. Above some 2,000 gRPC would drop anybody's, with CANCELLED, and a few
+# dozen connections have more.
+SOME_PENDING, MOST_PENDING = 10_000, 12_000
+
+
 def server_options(limits: Limits, connection_age: float) -> tuple[tuple[str, int], ...]:
     """The options of a server, for gRPC's library."""
     return (
         *metadata_options(limits.metadata_bytes),
         ("grpc.max_allowed_incoming_connections", limits.connections),
         ("grpc.max_concurrent_streams", limits.streams),
+        ("grpc.server.max_pending_requests", SOME_PENDING),
+        ("grpc.server.max_pending_requests_hard_limit", MOST_PENDING),
         ("grpc.max_send_message_length", MAX_ANSWER),
         ("grpc.max_receive_message_length", limits.request_bytes),
         # Else it grows with what a caller sends, and with it what is stored of requests that nobody reads.
