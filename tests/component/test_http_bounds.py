@@ -43,7 +43,8 @@ async def test_a_head_that_does_not_arrive_in_time_is_refused(
     serve: Serve, caplog: pytest.LogCaptureFixture, sent: bytes
 ) -> None:
     caplog.set_level(logging.INFO)
-    async with serve(SHORT) as served:
+    # Long enough for what is sent to be read first, and no idle time that could be over before it.
+    async with serve(replace(SHORT, header_seconds=1.0, idle_seconds=PATIENCE)) as served:
         wire = await served.connect()
         wire.writer.write(sent)
         status, body = await wire.answer()
