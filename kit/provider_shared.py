@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 
 from kit.clock import Clock
 from kit.db import Database
@@ -20,9 +21,10 @@ TIMEOUT = 2.0
 AWAY = 5.0
 # Of the limit, what each priority may fill up: the rest stays free for those who go first.
 SHARES = {Priority.WRITE: 1.0, Priority.READ: 0.8, Priority.SYNC: 0.5}
-# Seconds after which a request of the lowest priority has tokens reserved: reads that never pause
-# would otherwise keep the catalogue from being read at all.
-OVERDUE = 3.0
+# Seconds after which a request has tokens reserved: of the lowest priority, as reads that never pause would
+# otherwise keep the catalogue from being read at all; of the highest, as many cheap calls leave an expensive
+# one no room.
+LATEST = {Priority.WRITE: 1.0, Priority.SYNC: 3.0}
 TAKE = "select provider.take_tokens($1, $2, $3, $4)"
 # How the function treats the reservation.
 IGNORE, RESPECT, RESERVE = 0, 1, 2
@@ -57,10 +59,10 @@ class SharedTokens:
         """
         began = self._clock.now()
         while True:
-            overdue = priority is Priority.SYNC and self._clock.now() - began >= OVERDUE
-            share = SHARES[Priority.READ if overdue else priority]
+            overdue = self._clock.now() - began >= LATEST.get(priority, math.inf)
+            share = SHARES[Priority.READ if overdue and priority is Priority.SYNC else priority]
             cap = max(1, int(limit * share))
-            rank = IGNORE if priority is Priority.WRITE else RESERVE if overdue else RESPECT
+            rank = RESERVE if overdue else IGNORE if priority is Priority.WRITE else RESPECT
             pause = await self._ask(min(cost, cap), cap, rank)
             if pause <= 0:
                 return
