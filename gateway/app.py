@@ -221,7 +221,8 @@ class Gateway:
         work: Work,
         allowed: Collection[OperationType],
     ) -> web.Response:
-        await self._execution.keep(operation, self._limits.caller(request, session))
+        if operation.sha256 is not None:
+            await self._execution.keep(operation, self._limits.caller(request, session))
         run = partial(self._run, request, operation, query, allowed, time.perf_counter())
         key = self._public.key(request, operation, query, session) if self._public else None
         if self._public is None or key is None:

@@ -60,7 +60,7 @@ ASSUMED = {
     "DataPlanFacets.countries": 250,
     "DataPlanFacets.regions": 10,
     "DataPlanFacets.durations": 10,  # the provider's, all of them
-    "DataPlanFacets.bundleGroups": 5,  # likewise
+    "DataPlanFacets.bundleGroups": 5,  # the provider's
     "DataPlan.countries": 3,  # 2.5 on average over the provider's catalogue
     "DataPlan.allowances": 1,  # one each there
     "Order.esims": 2,  # at most 10, but nearly always one

@@ -87,7 +87,7 @@ def _cost(env: Env, role: Role, usual: int) -> int:
 
 
 _WHO = {
-    Role.ANONYMOUS: "whoever has no session",
+    Role.ANONYMOUS: "a caller without a session",
     Role.CUSTOMER: "a customer",
     Role.ADMIN: "an administrator",
 }

@@ -49,7 +49,7 @@ class Metrics:
         self._errors = meter.create_counter(
             "esimgo.graphql.errors",
             "{error}",
-            "Errors that clients were told, by code and reason",
+            "Errors sent to clients, by code and reason",
         )
         self._open = meter.create_up_down_counter(
             "esimgo.graphql.subscriptions",

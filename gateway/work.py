@@ -20,6 +20,9 @@ BYTES = 500
 # What an operation takes before it runs. In the end it has usually cost less than it may, as lists are
 # expected to be long; without any part taken before, one caller could start any number at once.
 RESERVED = 10_000
+# What costs no more than this takes nothing before: as many as an address may have at once cost it less than
+# a second's worth.
+CHEAP = 100
 
 
 class Counter(Protocol):
@@ -52,7 +55,8 @@ class Share:
                 " `first`, and send the same documents with variables, which are read once",
                 retry_after=seconds,
             )
-        self.add(units)
+        if units:
+            self.add(units)
 
     def add(self, units: float) -> None:
         """Count work that can't be refused any more, or, if negative, that was not needed."""
@@ -65,6 +69,7 @@ class Work:
     def __init__(self, share: Share | None = None) -> None:
         self._share = share
         self._measured: Measured | None = None
+        self._reserved = 0.0
         self._taken = 0.0
 
     def body(self, size: int) -> None:
@@ -82,7 +87,8 @@ class Work:
 
     def begin(self, measured: Measured) -> None:
         """Take a part of what the operation may cost before it runs; raises Failure EXHAUSTED."""
-        self._take(min(measured.cost, RESERVED))
+        self._reserved = min(measured.cost, RESERVED) if measured.cost > CHEAP else 0
+        self._take(self._reserved)
         self._measured = measured
 
     def end(self, objects: int) -> None:
@@ -92,8 +98,7 @@ class Work:
         if self._measured is None:
             self._share.add(objects)
             return
-        reserved = min(self._measured.cost, RESERVED)
-        self._share.add(self._measured.actual(objects) - reserved)
+        self._share.add(self._measured.actual(objects) - self._reserved)
         self._measured = None
 
     def _take(self, units: float) -> None:

@@ -207,7 +207,7 @@ class Database:
         """Write a row of this owner's and take it back; raises what keeps rows from being written."""
         with suppress(_TakenBackError):
             async with self.system() as connection:
-                await connection.execute(f"{TRY_WRITE.format(self._owner)}", TRIAL)
+                await connection.execute(TRY_WRITE.format(self._owner), TRIAL)
                 raise _TakenBackError
 
     async def call(self, statement: str, *arguments: Any) -> Any:

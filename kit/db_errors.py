@@ -41,7 +41,8 @@ MESSAGES = {
     READ_ONLY: "The database takes no changes now, so nothing was changed; try again in some minutes",
     FULL: "The database has no room left, so nothing was changed; try again in some minutes",
     OVERLOADED: "The database has no memory or connections left; try again soon",
-    SLOW: "The database took too long, so nothing was changed; try again soon",
+    # It may have been done: a commit whose answer came too late.
+    SLOW: "The database took too long, and whether it was done is not known; look, then try again",
     CONFLICT: "Another change came in between, so nothing was changed; try again",
 }
 

@@ -50,8 +50,8 @@ class Metrics:
         self._wait.record(seconds, self._name)
 
     def failed(self, error: BaseException, reason: str) -> None:
-        told = {"error.type": type(error).__name__, "reason": reason}
-        self._failures.add(1, {**self._name, **told})
+        attributes = {"error.type": type(error).__name__, "reason": reason}
+        self._failures.add(1, {**self._name, **attributes})
 
     def writable(self, is_writable: bool) -> None:
         self._writable.set(int(is_writable), self._name)

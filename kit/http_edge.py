@@ -42,10 +42,12 @@ class Server(web.Server):
         assert isinstance(connection, Connection)
         forwarded = tuple(request.headers.getall("X-Forwarded-For", ()))
         try:
+            if not request.headers.get("Expect", "").isascii():
+                raise web.HTTPExpectationFailed  # aiohttp's own would quote what is no text
+            if not (forwarded or self._guard.settings.trusted_proxies):
+                return await self._answer(request)  # the client's own connection counts already
             with self._guard.request(connection, request.remote, forwarded) as failure:
                 if failure is None:
-                    if not request.headers.get("Expect", "").isascii():
-                        raise web.HTTPExpectationFailed  # aiohttp's own would quote what is no text
                     return await self._answer(request)
             status = HTTPStatus.TOO_MANY_REQUESTS
             response = ErrorResponse(status, self._body(failure.message, failure.reason))

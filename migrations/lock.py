@@ -16,7 +16,7 @@ LOCK = 7_362_019_540
 APPLICATION = "esimgo-migrations"
 # Seconds between two attempts to get the lock, and between two lines about who holds it.
 ATTEMPT_EVERY = 0.5
-TELL_EVERY = 15.0
+LOG_EVERY = 15.0
 # How often two connections compare the sessions of the server that they are given.
 COMPARISONS = 10
 
@@ -82,7 +82,7 @@ async def take(connection: Connection, patience: float) -> None:
     It is held until the connection closes, so that a runner that dies leaves nothing locked.
     """
     loop = asyncio.get_running_loop()
-    began, told = loop.time(), float("-inf")
+    began, logged_at = loop.time(), float("-inf")
     while not await connection.fetchval("select pg_try_advisory_lock($1)", LOCK):
         holder = await _holder(connection)
         if loop.time() - began >= patience:
@@ -91,13 +91,13 @@ async def take(connection: Connection, patience: float) -> None:
                 " if no other run is at work, end that session, and run this again:"
                 f" select pg_terminate_backend({holder.pid})"
             )
-        if loop.time() - told >= TELL_EVERY:
+        if loop.time() - logged_at >= LOG_EVERY:
             logger.warning(
                 "waiting for the lock of the migrations, which %s holds; giving up in %.0f s",
                 holder.words,
                 patience - (loop.time() - began),
             )
-            told = loop.time()
+            logged_at = loop.time()
         await asyncio.sleep(min(ATTEMPT_EVERY, patience))
 
 

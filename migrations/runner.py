@@ -119,7 +119,7 @@ async def _connect(url: str) -> Connection:
 
 
 async def _open(url: str) -> Connection:
-    # Nothing is prepared by name, so that a pooler can be told from PostgreSQL.
+    # Nothing is prepared by name, so that a pooler can be recognized.
     return await asyncpg.connect(
         url,
         timeout=PATIENCE,

@@ -24,15 +24,7 @@ async def slow_heads(address: str, seconds: float) -> Counter[str]:
     """
 
     async def act(wire: Wire) -> None:
-        reading = asyncio.create_task(wire.answer())
-        try:
-            for byte in b"GET /healthz HTTP/1.1\r\nX-Long: " + b"x" * 10_000:
-                await wire.send(bytes([byte]))
-                done, _ = await asyncio.wait({reading}, timeout=0.5)
-                if done:
-                    return reading.result()
-        finally:
-            reading.cancel()
+        await _byte_by_byte(wire, b"GET /healthz HTTP/1.1\r\nX-Long: " + b"x" * 10_000)
 
     return await attack(address, seconds, MANY, act)
 
@@ -49,15 +41,7 @@ async def slow_bodies(address: str, seconds: float) -> Counter[str]:
 
     async def act(wire: Wire) -> None:
         await wire.send(b"POST " + (b"/graphql", b"/webhooks/esim-go")[wire.number % 2] + head)
-        reading = asyncio.create_task(wire.answer())
-        try:
-            while True:
-                await wire.send(b" ")
-                done, _ = await asyncio.wait({reading}, timeout=0.5)
-                if done:
-                    return reading.result()
-        finally:
-            reading.cancel()
+        await _byte_by_byte(wire, b" " * 10_000)
 
     return await attack(address, seconds, MANY, act)
 
@@ -142,3 +126,16 @@ async def many_sockets(address: str, seconds: float) -> Counter[str]:
         await wire.closed()
 
     return await attack(address, seconds, MANY, act)
+
+
+async def _byte_by_byte(wire: Wire, data: bytes) -> None:
+    """Send so slowly, two bytes a second, until there is an answer."""
+    reading = asyncio.create_task(wire.answer())
+    try:
+        for byte in data:
+            await wire.send(bytes([byte]))
+            done, _ = await asyncio.wait({reading}, timeout=0.5)
+            if done:
+                return reading.result()
+    finally:
+        reading.cancel()

@@ -115,7 +115,7 @@ async def pipelined_bodies(address: str, seconds: float) -> Counter[str]:
     query = post("{ featuredPlans { id } }", variables={"a": "x" * 100_000})
 
     async def act(wire: Wire) -> None:
-        wire.writer.transport.pause_reading()  # type: ignore[attr-defined] # likewise
+        wire.writer.transport.pause_reading()  # type: ignore[attr-defined] # typeshed has the write side only
         await wire.send(post(f"{{ {EVERYTHING} }}"))
         while True:
             await wire.send(query)

@@ -118,10 +118,7 @@ class Recovery:
             try:
                 self._taken_up &= self._running.keys()
                 free = MOST_AT_ONCE - len(self._taken_up)
-                if self._may_go_on:
-                    async with self._database.system() as connection:
-                        await leases.bring_forward(connection)
-                    self._may_go_on = False
+                await self._bring_forward()
                 if free > 0:
                     async with self._database.system() as connection:
                         due = await leases.overdue(connection, free)
@@ -133,6 +130,17 @@ class Recovery:
             except Exception as error:  # noqa: BLE001 - logged, and the next round may go well
                 episodes.met(UNSEEN, UNSEEN, level=logging.ERROR, error=error)
             await self._sleep(self._every)
+
+    async def _bring_forward(self) -> None:
+        if not self._may_go_on:
+            return
+        self._may_go_on = False  # before the statement: what is waked during it is another reason
+        try:
+            async with self._database.system() as connection:
+                await leases.bring_forward(connection)
+        except BaseException:
+            self._may_go_on = True
+            raise
 
     async def finish(self, seconds: float) -> None:
         """Waits for the running work to come to rest, then gives it up to another process."""
