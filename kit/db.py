@@ -18,9 +18,8 @@ from kit.auth import Role, Session
 from kit.db_health import Writes
 from kit.db_metrics import Metrics
 from kit.db_tracing import seen
-from kit.errors import Failure, Kind, StartError
+from kit.errors import Failure, Kind, StartError, Stopped
 from kit.log_episodes import Episodes
-from kit.process import Stopped
 
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)

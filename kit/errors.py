@@ -25,6 +25,10 @@ class StartError(Exception):
     """A process can't start; the text names the setting that it is about, and says what to do."""
 
 
+class Stopped(Exception):  # noqa: N818 - no error: the process was asked to stop while it started
+    """Ends a start that was waiting for something."""
+
+
 @dataclass(eq=False)
 class Failure(Exception):  # noqa: N818 - a refusal is no fault of the program, and the name says so
     """A failure that may be shown to the caller as it is.

@@ -13,7 +13,7 @@ import uvloop
 
 from kit import log, metrics_endpoint
 from kit.env import Env, SettingsError
-from kit.errors import StartError
+from kit.errors import StartError, Stopped
 from kit.telemetry import Door, Telemetry
 from kit.telemetry_settings import TelemetrySettings
 
@@ -31,10 +31,6 @@ def is_development(env: Env) -> bool:
     """True if APP_ENV says that this machine is a developer's."""
     stages = ("production", "development")
     return env.choice("APP_ENV", APP_ENV_HELP, "production", stages) == "development"
-
-
-class Stopped(Exception):  # noqa: N818 - no error: the process was asked to stop while it started
-    """Ends a start that was waiting for something."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol
 
+from kit.caller import account
 from kit.clock import Clock
 from kit.provider_holds import ALL, PROBE_AFTER, Hold, HoldReport, PathHolds
 from kit.provider_limits import LONGEST_PAUSE, RateWindow, retry_after
-from kit.provider_queue import FirstShares, Priority, Queue, Turn, Waiter, account, too_late
+from kit.provider_queue import FirstShares, Priority, Queue, Turn, Waiter, too_late
 
 # The provider's guide: 10 tokens per second unless agreed otherwise. Holds until headers say more.
 DEFAULT_LIMIT = 10

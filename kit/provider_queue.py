@@ -4,7 +4,6 @@ import asyncio
 import heapq
 import itertools
 from collections.abc import Iterator, Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Generic, TypeVar
@@ -16,9 +15,6 @@ T = TypeVar("T")
 # Accounts that are remembered; those that were quiet for a moment are forgotten first.
 MOST_ACCOUNTS = 1_000
 
-# For whom the current task calls the provider; empty for work that is no account's.
-_account: ContextVar[str] = ContextVar("provider_account", default="")
-
 
 class Priority(IntEnum):
     """Which request goes first when tokens are short."""
@@ -26,16 +22,6 @@ class Priority(IntEnum):
     WRITE = 0  # purchases, suspensions and cancellations, with every read that they wait for
     READ = 1  # what customers wait for otherwise
     SYNC = 2  # the catalogue's sync and whatever else runs in the background
-
-
-def act_for(account: object) -> None:
-    """Name the account whose share of the provider's tokens the current task uses from now on."""
-    _account.set(str(account))
-
-
-def account() -> str:
-    """The account whose share the current task uses."""
-    return _account.get()
 
 
 @dataclass(eq=False, slots=True)

@@ -12,8 +12,9 @@ from typing import Any, NoReturn
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
-from kit import operator_log, provider_queue, request_id, rpc_call, rpc_open, rpc_tracing, tokens
+from kit import operator_log, request_id, rpc_call, rpc_open, rpc_tracing, tokens
 from kit.auth import Role, Session, Verifier
+from kit.caller import act_for
 from kit.errors import Failure, Kind
 from kit.rpc_admission import too_many
 from kit.rpc_bounds import Bounds, Taken
@@ -189,7 +190,7 @@ class Guard(grpc.aio.ServerInterceptor):
                 if when is not None:
                     _deadline.set(started + when - asyncio.get_running_loop().time())
                 _session.set(caller := await self._admit(method, context, header))
-                provider_queue.act_for(caller.user_id or "")
+                act_for(caller.user_id or "")
                 yield taken
         except grpc.aio.AbortError:
             raise

@@ -10,7 +10,8 @@ from uuid import UUID, uuid4
 
 from opentelemetry.trace import SpanContext
 
-from kit import provider_queue, tracing
+from kit import tracing
+from kit.caller import act_for
 from kit.db import Database
 from kit.errors import Failure
 from kit.log_episodes import Episodes
@@ -183,7 +184,7 @@ class Recovery:
             order = await leases.take_lease(connection, order_id, run, self._lease)
         if order is None:
             return None
-        provider_queue.act_for(order.customer_id)
+        act_for(order.customer_id)
         tracing.tell("esimgo.order.recovery_point", order.recovery_point.value)
         cancelling = order.status is OrderStatus.COMPLETED
         actor = "cancellation" if cancelling else "purchase"

@@ -10,8 +10,7 @@ import pytest
 
 from kit.auth import ANONYMOUS, Role, Session
 from kit.db import Database
-from kit.errors import Failure, Kind
-from kit.process import Stopped
+from kit.errors import Failure, Kind, Stopped
 from tests.fixtures.postgres import Databases
 
 READ_CLAIMS = "select nullif(current_setting('request.jwt.claims', true), '') as claims"

@@ -10,8 +10,7 @@ import pytest
 from kit import db_errors, db_health
 from kit.auth import ANONYMOUS
 from kit.db import Database
-from kit.errors import Failure, Kind
-from kit.process import Stopped
+from kit.errors import Failure, Kind, Stopped
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
 

@@ -9,10 +9,10 @@ import aiohttp
 import asyncpg
 import pytest
 
+from kit.caller import act_for
 from kit.db import Database
 from kit.errors import Failure
 from kit.provider import Priority, Provider, ProviderSettings
-from kit.provider_queue import act_for
 from kit.provider_shared import IGNORE, RESERVE, RESPECT, TAKE, SharedTokens
 from sandbox.server import start
 from sandbox.settings import Settings

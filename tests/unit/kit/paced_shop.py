@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 
+from kit.caller import act_for
 from kit.provider_holds import HoldReport
 from kit.provider_metrics import Metrics
 from kit.provider_pacing import Pacing
-from kit.provider_queue import Priority, act_for
+from kit.provider_queue import Priority
 from tests.unit.kit.stepped_clock import SteppedClock, settle
 
 Headers = Mapping[str, str]
