@@ -8,6 +8,7 @@ from typing import Any
 from kit.db import ROW_REFUSED, Connection
 from services.catalogue.plan import Bundle, country_keys, plan_id, region_keys, search_text
 from services.catalogue.reading import Reading, Unusable
+from services.catalogue.store import BUNDLE_COLUMNS
 
 # Rows of one statement: some 1 MB of JSON, built without holding the process up for long.
 BATCH = 1000
@@ -49,40 +50,30 @@ async def write(connection: Connection, reading: Reading, currency: str) -> Chan
     return change
 
 
-UPSERT = """
-insert into catalogue.data_plans as kept (
-    id, name, description, region, groups, countries, duration_days, price, currency, data_mb,
-    unlimited, speeds, autostart, profile_name, allowances, region_keys, country_keys, search_text
-)
-select
-    id, name, description, region, groups, countries, duration_days, price, $2, data_mb,
-    unlimited, speeds, autostart, profile_name, allowances, region_keys, country_keys, search_text
-from jsonb_to_recordset($1::text::jsonb) as given (
-    id uuid, name text, description text, region text, groups text[], countries jsonb,
-    duration_days integer, price numeric, data_mb bigint, unlimited boolean, speeds text[],
-    autostart boolean, profile_name text, allowances jsonb, region_keys text[],
-    country_keys text[], search_text text
-)
+# What UPSERT writes besides the currency, with the types of the columns.
+GIVEN = {
+    "id": "uuid",
+    **BUNDLE_COLUMNS,
+    "region": "text",
+    "region_keys": "text[]",
+    "country_keys": "text[]",
+    "search_text": "text",
+}
+# An id is made of a name, so that neither of the two ever changes.
+CHANGING = (*(column for column in GIVEN if column not in ("id", "name")), "currency")
+
+UPSERT = f"""
+insert into catalogue.data_plans as kept ({", ".join(GIVEN)}, currency)
+select {", ".join(GIVEN)}, $2
+from jsonb_to_recordset($1::text::jsonb) as given
+    ({", ".join(f"{column} {kind}" for column, kind in GIVEN.items())})
 on conflict (id) do update set
-    description = excluded.description, region = excluded.region, groups = excluded.groups,
-    countries = excluded.countries, duration_days = excluded.duration_days,
-    price = excluded.price, currency = excluded.currency, data_mb = excluded.data_mb,
-    unlimited = excluded.unlimited, speeds = excluded.speeds, autostart = excluded.autostart,
-    profile_name = excluded.profile_name, allowances = excluded.allowances,
-    region_keys = excluded.region_keys, country_keys = excluded.country_keys,
-    search_text = excluded.search_text, withdrawn = false, updated_at = now()
-where (
-    kept.description, kept.region, kept.groups, kept.countries, kept.duration_days, kept.price,
-    kept.currency, kept.data_mb, kept.unlimited, kept.speeds, kept.autostart, kept.profile_name,
-    kept.allowances, kept.region_keys, kept.country_keys, kept.search_text, kept.withdrawn
-) is distinct from (
-    excluded.description, excluded.region, excluded.groups, excluded.countries,
-    excluded.duration_days, excluded.price, excluded.currency, excluded.data_mb,
-    excluded.unlimited, excluded.speeds, excluded.autostart, excluded.profile_name,
-    excluded.allowances, excluded.region_keys, excluded.country_keys, excluded.search_text, false
-)
+    {", ".join(f"{column} = excluded.{column}" for column in CHANGING)},
+    withdrawn = false, updated_at = now()
+where ({", ".join(f"kept.{column}" for column in CHANGING)}, kept.withdrawn)
+    is distinct from ({", ".join(f"excluded.{column}" for column in CHANGING)}, false)
 returning created_at = updated_at as added
-"""
+"""  # noqa: S608 - constants
 
 
 async def _upsert(
@@ -143,21 +134,10 @@ def _rows(status: object) -> int:
 
 def _row(bundle: Bundle) -> dict[str, Any]:
     """Return a bundle as UPSERT takes it."""
-    return {
+    return asdict(bundle) | {
         "id": str(plan_id(bundle.name)),
-        "name": bundle.name,
-        "description": bundle.description,
-        "region": bundle.region,
-        "groups": bundle.groups,
-        "countries": [asdict(country) for country in bundle.countries],
-        "duration_days": bundle.duration_days,
         "price": str(bundle.price),  # as text, so that no float comes in between
-        "data_mb": bundle.data_mb,
-        "unlimited": bundle.unlimited,
-        "speeds": bundle.speeds,
-        "autostart": bundle.autostart,
-        "profile_name": bundle.profile_name,
-        "allowances": [asdict(allowance) for allowance in bundle.allowances],
+        "region": bundle.region,
         "region_keys": region_keys(bundle),
         "country_keys": country_keys(bundle),
         "search_text": search_text(bundle),

@@ -9,10 +9,22 @@ from uuid import UUID
 from kit.db import Connection
 from services.catalogue.plan import Allowance, Bundle, Country, Plan
 
-COLUMNS = """
-    id, name, description, groups, countries, duration_days, price, currency, data_mb, unlimited,
-    speeds, autostart, profile_name, allowances, withdrawn, hidden, updated_at
-"""
+# The columns that hold a Bundle, by the names of its fields, with their types: the only list of them.
+BUNDLE_COLUMNS = {
+    "name": "text",
+    "description": "text",
+    "groups": "text[]",
+    "countries": "jsonb",
+    "duration_days": "integer",
+    "price": "numeric",
+    "data_mb": "bigint",
+    "unlimited": "boolean",
+    "speeds": "text[]",
+    "autostart": "boolean",
+    "profile_name": "text",
+    "allowances": "jsonb",
+}
+COLUMNS = ", ".join(("id", *BUNDLE_COLUMNS, "currency", "withdrawn", "hidden", "updated_at"))
 
 
 @dataclass(frozen=True, slots=True)
