@@ -1,3 +1,3 @@
 """The platform's version, as pyproject.toml has it, which is not in the image."""
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
