@@ -1,4 +1,4 @@
-"""An upgrade runs the migrations first: the last release must go on serving on the newest schema."""
+"""An upgrade runs the migrations first: the newest release must keep serving on the schema of this code."""
 
 import subprocess
 import tarfile
@@ -11,33 +11,32 @@ import pytest
 from tests.chaos.purchase.buyers import Buyers
 from tests.chaos.purchase.machine import running
 from tests.e2e.journey import Stack, travel
+from tests.fixtures.releases import newest_release
 
 ROOT = Path(__file__).parents[2]
-# The last release, as long as it runs somewhere; the next one's commit takes its place.
-RELEASED = "234e9e0f784b6cfe7eab9d263dd6ce584670cf86"
 
 
 @pytest.fixture
 def released(tmp_path: Path) -> Path:
-    """The code of the last release."""
+    """The code of the newest release."""
     archive = subprocess.run(
-        ["git", "archive", RELEASED], cwd=ROOT, capture_output=True, check=False
+        ["git", "archive", newest_release().commit], cwd=ROOT, capture_output=True, check=False
     )
     if archive.returncode != 0:
-        pytest.skip("needs the git history back to the last release (git fetch --unshallow)")
+        pytest.skip("needs the git history back to the newest release (git fetch --unshallow)")
     with tarfile.open(fileobj=BytesIO(archive.stdout)) as files:
         files.extractall(tmp_path, filter="data")
     return tmp_path
 
 
-async def test_the_last_release_serves_a_whole_journey_on_the_newest_schema(
+async def test_the_newest_release_serves_a_whole_journey_on_the_newest_schema(
     released: Path, http: aiohttp.ClientSession
 ) -> None:
     newer = {file.name for file in (ROOT / "migrations").glob("*/*.sql")} - {
         file.name for file in (released / "migrations").glob("*/*.sql")
     }
     if not newer:
-        pytest.skip("there is no migration since the last release")
+        pytest.skip("there is no migration since the newest release")
     async with running({"ESIMS_FRESH_SECONDS": "0"}, code=released) as machine:
         async with machine.database() as connection:
             applied = await connection.fetch("select name from migrations.applied")

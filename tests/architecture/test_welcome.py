@@ -1,0 +1,95 @@
+"""What newcomers read first is true: CONTRIBUTING.md, CHANGELOG.md, docs/glossary.md and the metadata."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cli.version import VERSION
+from tests.fixtures.releases import newest_release
+
+ROOT = Path(__file__).parents[2]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+FOLDERS = r"(?:cli|deploy|docs|gateway|kit|migrations|protos|services|tests|webhooks)/"
+# A path in a code span or a link; one with a placeholder in capitals is a pattern.
+PATHS = re.compile(rf"[`(]((?:{FOLDERS})[\w./-]*|[\w-]+\.(?:md|toml)|Makefile|LICENSE)(?=[`)#])")
+PLACEHOLDERS = re.compile(r"OWNER|NNN\w*|VERB\w*|COLUMN|SOMETHING")
+TERMS = [
+    "plan",
+    "bundle",
+    "assignment",
+    "claim",
+    "attempt",
+    "recovery point",
+    "settlement",
+    "reconciliation",
+    "delivery (of an order)",
+    "delivery (of a callback)",
+    "owner",
+    "refresh",
+    "revision",
+    "snapshot",
+    "lease",
+    "dead letter",
+    "session",
+    "user session",
+    "system session",
+    "sandbox",
+    "ICCID",
+    "EID",
+    "SM-DP+",
+    "matching id",
+    "activation code",
+    "profile",
+]
+
+
+def test_the_newest_release_has_the_version_of_the_project() -> None:
+    assert newest_release().version == PYPROJECT["project"]["version"] == VERSION
+
+
+def test_every_deployment_names_the_version() -> None:
+    overlays = list((ROOT / "deploy/k8s/overlays").glob("*/kustomization.yaml"))
+    tags = {i["newTag"] for f in overlays for i in yaml.safe_load(f.read_text()).get("images", ())}
+    assert tags == {VERSION}
+
+
+def test_every_file_that_contributing_names_exists() -> None:
+    named = {path for path in PATHS.findall(CONTRIBUTING) if not PLACEHOLDERS.search(path)}
+    assert len(named) > 20
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("owner", ["catalogue", "esims", "orders"])
+def test_the_files_of_a_recipe_exist_for_every_service(owner: str) -> None:
+    patterns = {
+        path.replace("OWNER", owner)
+        for path in PATHS.findall(CONTRIBUTING)
+        if set(PLACEHOLDERS.findall(path)) == {"OWNER"}
+    }
+    assert len(patterns) >= 5
+    assert [path for path in sorted(patterns) if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_the_glossary_has_the_term(term: str) -> None:
+    rows = (ROOT / "docs" / "glossary.md").read_text().splitlines()
+    assert [row for row in rows if row.startswith(f"| {term} |")]
+
+
+def test_hooks_run_what_make_check_runs() -> None:
+    check = (ROOT / "Makefile").read_text().partition("\ncheck:")[2].partition("\n\n")[0]
+    lines = re.findall(r"^\t@?(.*)$", check.partition("\nk8s-check")[0], re.MULTILINE)
+    commands = {
+        command.strip().replace("$(PY)", ".venv/bin/python").removesuffix(" --check .")
+        for line in lines
+        for command in line.split("&&")
+    }
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    run = {hook["entry"] for hook in hooks}
+    # A hook formats files instead of complaining about them.
+    commands = {command.replace("ruff format --check", "ruff format") for command in commands}
+    assert commands == run
