@@ -51,7 +51,7 @@ check: .venv/dev.stamp
 	@$(PY) -m protos.generate --check && $(PY) -m gateway.export_schema --check && $(PY) -m docs.generate --check
 k8s-check: .venv/dev.stamp # valid objects, who may call whom, and a scanner that needs no cluster (fetched once)
 	@$(PY) -m pytest -q -rs tests/architecture/kubernetes
-	@folder=$$(mktemp -d) && trap "rm -r $$folder" EXIT && set -e && for overlay in production production-mtls single-node; do kubectl kustomize deploy/k8s/overlays/$$overlay > $$folder/$$overlay.yaml; done && .venv/bin/uvx checkov==3.3.30 --config-file deploy/k8s/checkov.yaml -d $$folder
+	@folder=$$(mktemp -d) && trap "rm -r $$folder" EXIT && set -e && for overlay in production production-cache production-mtls single-node; do kubectl kustomize deploy/k8s/overlays/$$overlay > $$folder/$$overlay.yaml; done && .venv/bin/uvx checkov==3.3.30 --config-file deploy/k8s/checkov.yaml -d $$folder
 protos: .venv/dev.stamp
 	@$(PY) -m protos.generate
 schema: .venv/runtime.stamp

@@ -12,7 +12,7 @@ import yaml
 Manifest = dict[str, Any]
 
 K8S = Path(__file__).parents[3] / "deploy" / "k8s"
-OVERLAYS = ("production", "production-mtls", "single-node")
+OVERLAYS = ("production", "production-cache", "production-mtls", "single-node")
 # The first whose kustomize knows `patches` with a target and merges generated ConfigMaps as we do.
 NEEDED = "needs kubectl 1.25 or newer"
 

@@ -23,6 +23,13 @@ SERVICES = ("catalogue", "orders", "esims")
 HPA = "HorizontalPodAutoscaler"
 
 
+def settings_of(manifests: list[Manifest]) -> Manifest:
+    """Return the ConfigMap of the processes' settings; its name ends with a digest."""
+    maps = of_kind(manifests, "ConfigMap")
+    [found] = [one for one in maps if one["metadata"]["name"].startswith("esimgo-")]
+    return found
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_every_object_is_what_kubernetes_takes(overlay: str, version: str) -> None:
@@ -58,9 +65,8 @@ def test_every_secret_is_a_reference(overlay: str) -> None:
     manifests = render(f"overlays/{overlay}")
     assert of_kind(manifests, "Secret") == []
     secret = re.compile("KEY|PASSWORD|SECRET|DATABASE_URL$|REDIS_URL$")
-    for settings in of_kind(manifests, "ConfigMap"):
-        told = [name for name in settings["data"] if secret.search(name)]
-        assert [name for name in told if not name.endswith("_FILE")] == []
+    told = [name for name in settings_of(manifests)["data"] if secret.search(name)]
+    assert [name for name in told if not name.endswith("_FILE")] == []
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -68,7 +74,7 @@ def test_every_secret_is_a_reference(overlay: str) -> None:
 def test_a_process_gets_the_ports_that_it_listens_on(name: str, overlay: str) -> None:
     manifests = render(f"overlays/{overlay}")
     [container] = pods(manifests)[name]["spec"]["containers"]
-    [configured] = of_kind(manifests, "ConfigMap")
+    configured = settings_of(manifests)
     env = Env({k: v for k, v in configured["data"].items() if not k.endswith("_FILE")})
     settings = importlib.import_module(PROCESSES[name]).Settings.read(env)
     service = getattr(settings, "service", settings)
@@ -93,7 +99,7 @@ def test_every_process_is_replaced_without_a_gap_and_scaled_in_production() -> N
 def test_callers_find_every_replica_by_name(name: str) -> None:
     manifests = render("overlays/production")
     [service] = [s for s in of_kind(manifests, "Service") if s["metadata"]["name"] == name]
-    [configured] = of_kind(manifests, "ConfigMap")
+    configured = settings_of(manifests)
     port = service["spec"]["ports"][0]["port"]
     assert service["spec"]["clusterIP"] == "None"
     assert configured["data"][f"{name.upper()}_ADDRESS"] == f"dns:///{name}:{port}"
@@ -101,7 +107,7 @@ def test_callers_find_every_replica_by_name(name: str) -> None:
 
 def test_with_mutual_tls_every_process_has_its_own_certificate_and_finds_it() -> None:
     manifests = render("overlays/production-mtls")
-    [configured] = of_kind(manifests, "ConfigMap")
+    configured = settings_of(manifests)
     files = {n: v for n, v in configured["data"].items() if n.startswith("GRPC_TLS_")}
     assert set(files) == {"GRPC_TLS_CA_FILE", "GRPC_TLS_CERT_FILE", "GRPC_TLS_KEY_FILE"}
     templates = pods(manifests)
@@ -123,3 +129,27 @@ def test_services_are_probed_where_a_flood_of_their_calls_holds_up_nothing(overl
             assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
         for kind in ("startupProbe", "livenessProbe", "readinessProbe"):
             assert "grpc" not in container.get(kind, {}), name
+
+
+def test_the_cache_stands_between_the_ingress_and_the_gateway() -> None:
+    manifests = render("overlays/production-cache")
+    [ingress] = of_kind(manifests, "Ingress")
+    backends = {
+        rule["host"]: path["backend"]["service"]["name"]
+        for rule in ingress["spec"]["rules"]
+        for path in rule["http"]["paths"]
+    }
+    assert backends == {"api.example.com": "cache", "hooks.example.com": "webhooks"}
+    [configured] = [
+        one
+        for one in of_kind(manifests, "ConfigMap")
+        if one["metadata"]["name"].startswith("cache-")
+    ]
+    assert configured["data"].keys() == {"nginx.conf", "gateway.conf"}
+    [service] = [s for s in of_kind(manifests, "Service") if s["metadata"]["name"] == "gateway"]
+    assert (
+        f"server gateway:{service['spec']['ports'][0]['port']};"
+        in configured["data"]["gateway.conf"]
+    )
+    volumes = {v["name"]: v for v in pods(manifests)["cache"]["spec"]["volumes"]}
+    assert volumes["configuration"]["configMap"]["name"] == configured["metadata"]["name"]
