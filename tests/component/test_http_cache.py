@@ -42,10 +42,9 @@ class Cached:
         return await self._read(self.http.post(self.url, json=body))
 
     async def _read(self, request: Any) -> aiohttp.ClientResponse:
-        async with request as answer:
-            await answer.read()
-        found: aiohttp.ClientResponse = answer
-        return found
+        answer: aiohttp.ClientResponse = await request
+        await answer.read()
+        return answer
 
 
 def _hash(query: str) -> str:
@@ -181,8 +180,9 @@ async def test_a_persisted_query_is_cached_once_its_text_is_known(cached: Cached
 async def test_websockets_and_event_streams_pass_through(
     cached: Cached, platform: Platform
 ) -> None:
+    token = f"Bearer {await platform.auth.token('ann@example.com')}"
     async with cached.http.ws_connect(cached.url, protocols=["graphql-transport-ws"]) as socket:
-        await socket.send_json({"type": "connection_init"})
+        await socket.send_json({"type": "connection_init", "payload": {"Authorization": token}})
         assert (await socket.receive_json())["type"] == "connection_ack"
     headers = {"Accept": "text/event-stream"}
     async with cached.http.post(cached.url, json={"query": PLANS}, headers=headers) as answer:
