@@ -12,10 +12,10 @@ from kit import background, http_edge, listening, process, rpc, rpc_client
 from kit.db import Database
 from protos.webhooks.v1 import webhooks_pb2, webhooks_pb2_grpc
 from webhooks.app import Callbacks, refusal_body
-from webhooks.delivery import Lane
-from webhooks.events import Owner
+from webhooks.callback import Owner
+from webhooks.delivery import DeliveryWorker
 from webhooks.metrics import Metrics
-from webhooks.owners import Owners
+from webhooks.peers import Owners
 from webhooks.servicer import ACCESS, ACTS, WebhooksServicer
 from webhooks.settings import Settings
 from webhooks.upkeep import Upkeep
@@ -49,8 +49,8 @@ async def serve(
 
         metrics = Metrics()
         owners = Owners(to_esims, to_orders, sessions.service_role_key)
-        lanes = {
-            owner: Lane(
+        workers = {
+            owner: DeliveryWorker(
                 owner,
                 database,
                 owners,
@@ -63,13 +63,13 @@ async def serve(
         }
         upkeep = Upkeep(database, metrics, retention_days=settings.retention_days, stop=stop)
         running = [
-            *(background.start(lane.run(), f"deliver to {o}") for o, lane in lanes.items()),
+            *(background.start(worker.run(), f"deliver to {o}") for o, worker in workers.items()),
             background.start(upkeep.run(), "delete old callbacks"),
             background.start(database.writes.watch(stop), "try to write"),
         ]
         parts.push_async_callback(_end, running)
 
-        servicer = WebhooksServicer(database, [lane.wake for lane in lanes.values()])
+        servicer = WebhooksServicer(database, [worker.wake for worker in workers.values()])
         verifier = sessions.verifier(http)
         admin = await rpc.start(
             rpc.Service(
@@ -89,7 +89,7 @@ async def serve(
         )
         parts.push_async_callback(admin.stop, drain=0, grace=GRACE)
 
-        callbacks = Callbacks(settings, database, metrics, lambda owner: lanes[owner].wake())
+        callbacks = Callbacks(settings, database, metrics, lambda owner: workers[owner].wake())
         # The bytes as they came: they are what is signed, and a few could hold a gigabyte.
         runner = http_edge.Runner(
             callbacks.app(),

@@ -13,7 +13,7 @@ from kit.db import Database
 from kit.errors import Failure
 from kit.log_episodes import Episodes
 from webhooks import addresses, content, inbox, signature
-from webhooks.events import UNKNOWN, Owner
+from webhooks.callback import UNKNOWN, Owner
 from webhooks.intake import Intake
 from webhooks.metrics import Metrics
 from webhooks.settings import Settings

@@ -10,7 +10,7 @@ from opentelemetry.trace import SpanContext
 
 from kit import tracing
 from kit.db import Connection
-from webhooks.events import Owner
+from webhooks.callback import Owner
 
 
 class State(StrEnum):

@@ -1,9 +1,9 @@
-"""Hands stored callbacks to their owners: at least once, with back-off, and in order where it can be."""
+"""Delivers stored callbacks to their owners at least once, with backoff, and in order where possible."""
 
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
@@ -14,34 +14,34 @@ from kit import tracing
 from kit.db import Database
 from kit.errors import Failure, Kind
 from webhooks import deliveries
+from webhooks.callback import Event, Owner, Understood
 from webhooks.deliveries import Due, Settled, State
-from webhooks.events import Owner
 from webhooks.metrics import Metrics
-from webhooks.owners import TIMEOUT, Answer, Letter, Owners, Verdict
+from webhooks.peers import TIMEOUT, Disposition, Outcome, Owners
 from webhooks.understand import understand
 
 logger = logging.getLogger(__name__)
 
-# Events in one call: few enough that an owner is done with them long before TIMEOUT.
+# Events in one call: few enough that an owner finishes them long before TIMEOUT.
 BATCH = 50
-# Seconds after which another process may take an event that this one took: longer than a call.
+# Seconds after which another process may claim an event that this one claimed: longer than a call.
 LEASE = TIMEOUT + 3
-# Seconds between looks for what other replicas stored, and for what is tried again. What this
-# process stores wakes it.
+# Seconds between polls for events that other replicas stored and for retries. An event that this
+# process stores wakes the worker at once.
 POLL = 0.5
-# Seconds. An owner that is away is asked again soon, and then at most every ten seconds.
-FIRST_ABSENCE, LONGEST_ABSENCE = 0.2, 10.0
+# Seconds between calls of an owner that is unavailable.
+FIRST_BACKOFF, LONGEST_BACKOFF = 0.2, 10.0
 # Seconds between attempts of one event: 1, 2, 4, ... up to ten minutes.
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0
 # Seconds between attempts of a foreign event: half its age, up to an hour. So an eSIM that is registered
 # soon gets its events soon, and months of foreign events cost next to nothing.
 LONGEST_FOREIGN_PAUSE = 3_600.0
-# Nobody else's sequence: one that a caller seeds would fail in step.
+# A private generator: one that is seeded globally would synchronize the retries of all replicas.
 CHANCE = random.Random()  # noqa: S311 - no secret
 
 
-class Lane:
-    """One owner's events; each owner has its own, so that one that is away holds up no other."""
+class DeliveryWorker:
+    """Delivers the events of one owner. Each owner has a worker, so that an outage of one delays no other."""
 
     def __init__(
         self,
@@ -61,67 +61,66 @@ class Lane:
         self._most_attempts = most_attempts
         self._foreign_after = foreign_after
         self._stop = stop
-        self._news = asyncio.Event()
-        self._absences = 0
+        self._wake = asyncio.Event()
+        self._failures = 0
 
     def wake(self) -> None:
-        """There is something to hand over."""
-        self._news.set()
+        """Deliver at once: there is a new event."""
+        self._wake.set()
 
     async def run(self) -> None:
-        """Until the stop; nothing that goes wrong ends it before."""
+        """Deliver until the stop; no error ends the loop."""
         while not self._stop.is_set():
-            self._news.clear()
+            self._wake.clear()
             try:
                 busy = await self._round()
             except Failure as failure:
-                await self._absent(failure)
+                await self._back_off(failure)
                 continue
             except Exception:
-                logger.exception(
-                    "events for %s could not be handed over; trying again", self._owner
-                )
-                await self._pause(LONGEST_ABSENCE)
+                logger.exception("events for %s could not be delivered; trying again", self._owner)
+                await self._pause(LONGEST_BACKOFF)
                 continue
-            if self._absences:
-                logger.info("events for %s are taken again", self._owner)
-                self._absences = 0
+            if self._failures:
+                logger.info("events for %s are delivered again", self._owner)
+                self._failures = 0
             if not busy:
                 await self._pause(POLL)
 
     async def _round(self) -> bool:
-        # While an owner is away, one event finds out whether it is back.
-        most = 1 if self._absences else BATCH
+        # While an owner is unavailable, a single event probes it.
+        most = 1 if self._failures else BATCH
         async with self._database.system() as connection:
             due = await deliveries.claim(connection, self._owner, most, LEASE)
-            if len(due) < most and not self._absences:
+            if len(due) < most and not self._failures:
                 due += await deliveries.claim(
                     connection, self._owner, most - len(due), LEASE, foreign=True
                 )
         if not due:
             return False
-        told: dict[str, str | int] = {
+        attributes: dict[str, str | int] = {
             "esimgo.owner": self._owner.value,
             "esimgo.callbacks": len(due),
         }
-        # The callbacks of a batch are of many traces: this is one of its own, linked to theirs.
+        # The callbacks of a batch belong to many traces: the batch has its own trace, linked to theirs.
         with tracing.begun(
             f"deliver to {self._owner}",
-            told,
+            attributes,
             links=[one.trace for one in due],
             kind=SpanKind.CONSUMER,
         ):
-            settled = await self._hand_over(due)
+            understood = {one.id: understand(one.body) for one in due}
+            settled = await self._deliver(due, understood)
             async with self._database.system() as connection:
                 await deliveries.settle(connection, settled)
         events = {event.id: event for event in due}
         for one in settled:
             self._metrics.attempted(self._owner, one.state, one.outcome)
             event = events[one.id]
-            # An event that was foreign waited for its eSIM to be registered, not for its delivery.
+            # A foreign event waited for its eSIM to be registered, not for its delivery.
             if one.state is State.DELIVERED and not event.foreign:
                 age = datetime.now(UTC) - event.received_at
-                self._metrics.delivered(understand(event.body).type, age.total_seconds())
+                self._metrics.delivered(understood[one.id].type, age.total_seconds())
             if one.state is State.DEAD:
                 logger.error(
                     "event %s is a dead letter after %s attempts: %s",
@@ -131,84 +130,89 @@ class Lane:
                 )
         return True
 
-    async def _hand_over(self, due: Sequence[Due]) -> list[Settled]:
-        letters, settled = [], []
+    async def _deliver(
+        self, due: Sequence[Due], understood: Mapping[UUID, Understood]
+    ) -> list[Settled]:
+        events: list[Event] = []
+        settled: list[Settled] = []
         for one in due:
-            understood = understand(one.body)
-            if understood.owner is self._owner:
-                letters.append(Letter(one.id, one.received_at, understood, one.repeated))
-            else:  # stored by a version that read it otherwise
-                settled.append(
-                    Settled(one.id, State.KEPT, one.attempts, "", understood.problem or "moved")
-                )
-        answers: dict[UUID, Answer] = {}
-        if letters:
-            answers = await self._asked(letters)
-        of_id = {one.id: one for one in due}
-        missing = Answer(Verdict.FAILED, "FAILED", "the owner gave no answer to it")
-        return settled + [
-            self._settled(of_id[letter.id], answers.get(letter.id, missing)) for letter in letters
-        ]
+            event, problem = understood[one.id].event, understood[one.id].problem
+            if event is None or understood[one.id].owner is not self._owner:
+                # It was stored by a version that understood it differently.
+                settled.append(Settled(one.id, State.KEPT, one.attempts, "", problem or "moved"))
+                continue
+            event.event_id = str(one.id)
+            event.received_at.FromDatetime(one.received_at)
+            event.repeated = one.repeated
+            events.append(event)
+        outcomes = await self._call(events) if events else {}
+        of_id = {str(one.id): one for one in due}
+        missing = Outcome(Disposition.FAILED, "FAILED", "the owner returned no result for it")
+        for event in events:
+            one = of_id[event.event_id]
+            settled.append(self._settled(one, outcomes.get(one.id, missing)))
+        return settled
 
-    async def _asked(self, letters: Sequence[Letter]) -> dict[UUID, Answer]:
+    async def _call(self, events: Sequence[Event]) -> dict[UUID, Outcome]:
+        ids = [UUID(event.event_id) for event in events]
         try:
-            return await self._owners.hand_over(self._owner, letters)
+            return await self._owners.deliver(events)
         except Failure as failure:
             if failure.kind is not Kind.INVALID:
-                # Nothing is wrong with the events: they wait for their owner, whatever time it takes.
+                # Nothing is wrong with the events: they wait for their owner, however long it takes.
                 async with self._database.system() as connection:
-                    await deliveries.release(connection, [letter.id for letter in letters])
+                    await deliveries.release(connection, ids)
                 raise
-            if len(letters) == 1:
-                return {letters[0].id: Answer(Verdict.REFUSED, "INVALID", failure.message)}
-        # One of them isn't what its owner takes, and must not hold up the rest.
-        answers: dict[UUID, Answer] = {}
-        for letter in letters:
-            answers |= await self._asked([letter])
-        return answers
+            if len(events) == 1:
+                return {ids[0]: Outcome(Disposition.REFUSED, "INVALID", failure.message)}
+        # The owner refuses one of them, which must not block the rest.
+        outcomes: dict[UUID, Outcome] = {}
+        for event in events:
+            outcomes |= await self._call([event])
+        return outcomes
 
-    def _settled(self, due: Due, answer: Answer) -> Settled:
-        # A foreign event is tried for months, which is no failure: only attempts before that count.
+    def _settled(self, due: Due, outcome: Outcome) -> Settled:
+        # A foreign event is retried for months, which is no failure: only earlier attempts count.
         attempts = due.attempts + (not due.foreign)
-        error = answer.detail or answer.outcome
+        error = outcome.detail or outcome.name
         age = (datetime.now(UTC) - due.received_at).total_seconds()
-        match answer.verdict:
-            case Verdict.DONE:
-                return Settled(due.id, State.DELIVERED, attempts, answer.outcome)
-            case Verdict.REFUSED:
-                return Settled(due.id, State.DEAD, attempts, answer.outcome, answer.detail)
-            case Verdict.UNKNOWN if (
+        match outcome.disposition:
+            case Disposition.DONE:
+                return Settled(due.id, State.DELIVERED, attempts, outcome.name)
+            case Disposition.REFUSED:
+                return Settled(due.id, State.DEAD, attempts, outcome.name, outcome.detail)
+            case Disposition.UNKNOWN if (
                 due.foreign or age >= self._foreign_after or attempts >= self._most_attempts
             ):
-                # The same account is used elsewhere, or the order is still being registered.
+                # The provider account is also used elsewhere, or the order is still being registered.
                 if not due.foreign:
                     logger.info("event %s is foreign: %s", due.id, error)
                 pause = min(max(age / 2, FIRST_PAUSE), LONGEST_FOREIGN_PAUSE)
-                return Settled(due.id, State.FOREIGN, attempts, answer.outcome, error, pause)
+                return Settled(due.id, State.FOREIGN, attempts, outcome.name, error, pause)
         if due.foreign:
             attempts = 1
         if attempts >= self._most_attempts:
-            return Settled(due.id, State.DEAD, attempts, answer.outcome, error)
+            return Settled(due.id, State.DEAD, attempts, outcome.name, error)
         pause = min(FIRST_PAUSE * 2.0 ** min(attempts - 1, 20), LONGEST_PAUSE)
-        return Settled(due.id, State.PENDING, attempts, answer.outcome, error, _jittered(pause))
+        return Settled(due.id, State.PENDING, attempts, outcome.name, error, _jittered(pause))
 
-    async def _absent(self, failure: Failure) -> None:
-        self._absences += 1
-        if self._absences == 1:
-            logger.warning("events for %s wait, nobody takes them now: %s", self._owner, failure)
+    async def _back_off(self, failure: Failure) -> None:
+        self._failures += 1
+        if self._failures == 1:
+            logger.warning("events for %s wait, as it is unavailable: %s", self._owner, failure)
         self._metrics.absent(self._owner)
-        pause = min(FIRST_ABSENCE * 2.0 ** min(self._absences - 1, 20), LONGEST_ABSENCE)
+        pause = min(FIRST_BACKOFF * 2.0 ** min(self._failures - 1, 20), LONGEST_BACKOFF)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), _jittered(pause))
 
     async def _pause(self, seconds: float) -> None:
-        """Until there is news, the stop, or the time is over."""
-        waits = [asyncio.ensure_future(e.wait()) for e in (self._news, self._stop)]
+        """Wait for a new event, the stop, or the end of the pause."""
+        waits = [asyncio.ensure_future(e.wait()) for e in (self._wake, self._stop)]
         await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
 
 
 def _jittered(seconds: float) -> float:
-    """Up to a quarter off, so that what failed together isn't tried together."""
+    """Shorten a pause by up to a quarter, so that events which failed together are not retried together."""
     return seconds * CHANCE.uniform(0.75, 1.0)

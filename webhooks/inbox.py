@@ -10,7 +10,7 @@ from opentelemetry.trace import SpanContext
 
 from kit import tracing
 from kit.db import Connection
-from webhooks.events import Understood
+from webhooks.callback import Understood
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 from opentelemetry import metrics
 
 from kit.buckets import WORK
+from webhooks.callback import Owner
 from webhooks.deliveries import State
-from webhooks.events import Owner
 from webhooks.understand import KNOWN
 
 UNSIGNED = ("bad signature", "unsigned")

@@ -1,35 +1,29 @@
 """Reads callbacks of both versions and of both vocabularies; pure, and never an error."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
-from kit import exact_json, iccid, money, plain_text, quantities, timestamps
-from webhooks import events
+from kit import exact_json, plain_text, quantities
+from protos.esims.v1 import events_pb2 as esims_pb
+from protos.orders.v1 import events_pb2 as orders_pb
+from webhooks import fields
+from webhooks.callback import UNKNOWN, Understood
 from webhooks.content import digest
-from webhooks.events import UNKNOWN, ESIMChange, OrderChange, Owner, Understood
+from webhooks.fields import Body, NotUnderstood
 
-# The provider's words and the platform's are far shorter; anything longer is nobody's.
+# The provider's words and the platform's are far shorter; a longer one is not a known type.
 LONGEST_TYPE = 80
-# Names, ids and references have some 40 characters, activation codes some 80.
-LONGEST_TEXT = 200
-# What the owner's columns hold of a country, a profile status and a phone number.
-LONGEST_WORD = 100
-# What the owners' columns hold; more money is no balance.
-MOST_MONEY = Decimal(10) ** 12
 MOST_ESIMS = 100
 PROFILE = "ProfileStatusChange"
 
-Body = Mapping[str, Any]
-
-
-class NotUnderstood(Exception):  # noqa: N818 - no fault of ours, and the name says so
-    """A body of a known type that lacks what makes it one; the text says what, without its values."""
+ESIMEvent = esims_pb.ProviderEvent
+OrderEvent = orders_pb.ProviderEvent
 
 
 def understand(body: bytes) -> Understood:
-    """What a callback says; a body that nobody knows has no owner."""
+    """Return a callback's type and event; a body that is not understood has no event."""
     try:
         content = _json(body)
     except ValueError:
@@ -44,14 +38,14 @@ def _understand(content: Any) -> Understood:
     kind = _kind(content)
     about_esim, about_order = ABOUT_ESIM.get(kind), ABOUT_ORDER.get(kind)
     if "profileStatus" in content:
-        # Nobody has published the type that it carries.
+        # The provider has not published the type of this callback.
         about_esim = _profile
         kind = kind if kind in KNOWN else PROFILE
     try:
         if about_order is not None:
-            return Understood(kind, Owner.ORDERS, None, about_order(kind, _data(content)))
+            return Understood(kind, about_order(kind, _data(content)))
         if about_esim is not None:
-            return _of_esim(kind, _data(content), about_esim)
+            return Understood(kind, _esim_event(kind, _data(content), about_esim))
     except NotUnderstood as problem:
         return Understood(kind, problem=str(problem))
     return Understood(kind, problem="an unknown type")
@@ -81,30 +75,20 @@ def _data(content: Body) -> Body:
     return data if isinstance(data, Mapping) and "event" in content else content
 
 
-def _of_esim(kind: str, body: Body, read: Callable[[str, Body], ESIMChange]) -> Understood:
-    about, exact = _iccid(body.get("iccid"))
-    change: ESIMChange = events.Unclear()
+def _esim_event(kind: str, body: Body, read: Callable[[str, Body], ESIMEvent]) -> ESIMEvent:
+    digits, exact = fields.iccid(body.get("iccid"))
+    # An event that isn't clear has the service query the provider about this eSIM.
+    event = ESIMEvent(unclear=esims_pb.Unclear())
     if exact:
-        try:
-            change = read(kind, body)
-        except NotUnderstood:
-            # What happened isn't clear, but to which eSIM is: the provider can tell the rest.
-            change = events.Unclear()
-    return Understood(kind, Owner.ESIMS, about, change)
+        with suppress(NotUnderstood):
+            event = read(kind, body)
+    event.iccid = digits
+    return event
 
 
-def _iccid(value: Any) -> tuple[str, bool]:
-    """The ICCID, and whether all its digits are sure: the provider's guide shows it as a number too."""
-    digits = iccid.from_json(value)
-    if not digits:
-        raise NotUnderstood("no ICCID")
-    return digits, iccid.is_exact(value)
-
-
-def _use(kind: str, body: Body) -> ESIMChange:
-    bundle = _object(body, "bundle")
-    unit = bundle.get("unit")
-    if not quantities.is_data_unit(unit):
+def _use(kind: str, body: Body) -> ESIMEvent:
+    bundle = fields.object_(body, "bundle")
+    if not quantities.is_data_unit(unit := bundle.get("unit")):
         # Minutes or messages of a bundle that may hold data as well, of which this says nothing.
         raise NotUnderstood("no unit of data")
     limit = bundle.get("unlimited")
@@ -113,108 +97,121 @@ def _use(kind: str, body: Body) -> ESIMChange:
     remaining = quantities.in_bytes(bundle.get("remainingQuantity"), unit)
     if not unlimited and (remaining is None or (initial is not None and remaining > initial)):
         raise NotUnderstood("no remainingQuantity of the initialQuantity")
-    return events.BundleUse(
-        assignment_id=_digits_or_text(bundle.get("id")),
-        name=_text(bundle, "name"),
+    use = esims_pb.BundleUse(
+        assignment_id=fields.digits_or_text(bundle.get("id")),
+        name=fields.text(bundle, "name"),
         initial_bytes=None if unlimited else initial,
         remaining_bytes=None if unlimited else remaining,
-        start=timestamps.from_provider(bundle.get("startTime")),
-        end=timestamps.from_provider(bundle.get("endTime")),
+        start_date=fields.time(bundle, "startTime"),
+        end_date=fields.time(bundle, "endTime"),
         unlimited=unlimited,
-        description=_word(bundle.get("description")),
-        reference=_word(bundle.get("reference")),
+        description=fields.word(bundle.get("description")),
+        reference=fields.word(bundle.get("reference")),
     )
+    return ESIMEvent(bundle_use=use)
 
 
-def _activated(kind: str, body: Body) -> ESIMChange:
-    return events.Activated(timestamps.from_provider(body.get("activated_date")))
+def _activated(kind: str, body: Body) -> ESIMEvent:
+    return ESIMEvent(activated=esims_pb.Activated(date=fields.time(body, "activated_date")))
 
 
-def _country(kind: str, body: Body) -> ESIMChange:
-    country = _object(body, "country")
-    code = _word(country.get("code"), LONGEST_WORD)
-    name = _word(country.get("name"), LONGEST_WORD)
+def _country(kind: str, body: Body) -> ESIMEvent:
+    country = fields.object_(body, "country")
+    code = fields.word(country.get("code"), fields.LONGEST_WORD)
+    name = fields.word(country.get("name"), fields.LONGEST_WORD)
     if not code and not name:
         raise NotUnderstood("no country")
-    return events.CountrySeen(code, name)
+    return ESIMEvent(country_seen=esims_pb.CountrySeen(code=code, name=name))
 
 
-def _deletion(kind: str, body: Body) -> ESIMChange:
-    return events.DeletionScheduled(timestamps.from_provider(body.get("date")))
+def _deletion(kind: str, body: Body) -> ESIMEvent:
+    announced = esims_pb.DeletionScheduled(announced_date=fields.time(body, "date"))
+    return ESIMEvent(deletion_scheduled=announced)
 
 
-def _deleted(kind: str, body: Body) -> ESIMChange:
-    return events.Deleted()
+def _deleted(kind: str, body: Body) -> ESIMEvent:
+    return ESIMEvent(deleted=esims_pb.Deleted())
 
 
-def _number(kind: str, body: Body) -> ESIMChange:
-    number = _digits_or_text(body.get("msisdn"), LONGEST_WORD)
-    enabled = kind == "MSISDNEnabled"
-    if enabled and not number:
+def _number(kind: str, body: Body) -> ESIMEvent:
+    number = fields.digits_or_text(body.get("msisdn"), fields.LONGEST_WORD)
+    if kind == "MSISDNDisabled":
+        return ESIMEvent(number_disabled=esims_pb.NumberDisabled(msisdn=number))
+    if not number:
         raise NotUnderstood("no msisdn")
-    return events.NumberChanged(number, enabled=enabled)
+    return ESIMEvent(number_enabled=esims_pb.NumberEnabled(msisdn=number))
 
 
-def _message_failed(kind: str, body: Body) -> ESIMChange:
-    return events.MessageFailed(timestamps.from_provider(body.get("timestamp")))
+def _message_failed(kind: str, body: Body) -> ESIMEvent:
+    return ESIMEvent(message_failed=esims_pb.MessageFailed(date=fields.time(body, "timestamp")))
 
 
-def _profile(kind: str, body: Body) -> ESIMChange:
+def _profile(kind: str, body: Body) -> ESIMEvent:
     # The name of its time isn't published either.
-    times = (
-        timestamps.from_provider(body.get(name))
-        for name in ("timestamp", "date", "time", "dateTime")
+    times = (fields.time(body, name) for name in ("timestamp", "date", "time", "dateTime"))
+    changed = esims_pb.ProfileChanged(
+        profile_status=fields.text(body, "profileStatus", fields.LONGEST_WORD),
+        date=next((at for at in times if at is not None), None),
     )
-    return events.ProfileChanged(
-        _text(body, "profileStatus", LONGEST_WORD),
-        next((at for at in times if at is not None), None),
+    return ESIMEvent(profile_changed=changed)
+
+
+def _assigned(kind: str, body: Body) -> ESIMEvent:
+    assigned = esims_pb.CodeAssigned(
+        activation_code=fields.text(body, "qr_code"), date=fields.time(body, "assigned_date")
     )
+    return ESIMEvent(code_assigned=assigned)
 
 
-def _assigned(kind: str, body: Body) -> ESIMChange:
-    return events.CodeAssigned(
-        _text(body, "qr_code"), timestamps.from_provider(body.get("assigned_date"))
+def _bundle_activated(kind: str, body: Body) -> ESIMEvent:
+    activated = esims_pb.BundleActivated(
+        name=fields.text(body, "bundle_name"),
+        start_date=fields.time(body, "start_date"),
+        end_date=fields.time(body, "end_date"),
     )
+    return ESIMEvent(bundle_activated=activated)
 
 
-def _bundle_activated(kind: str, body: Body) -> ESIMChange:
-    return events.BundleActivated(
-        _text(body, "bundle_name"),
-        timestamps.from_provider(body.get("start_date")),
-        timestamps.from_provider(body.get("end_date")),
-    )
+def _bundle_expired(kind: str, body: Body) -> ESIMEvent:
+    return ESIMEvent(bundle_expired=esims_pb.BundleExpired(name=fields.text(body, "bundle_name")))
 
 
-def _bundle_expired(kind: str, body: Body) -> ESIMChange:
-    return events.BundleExpired(_text(body, "bundle_name"))
-
-
-def _order_completed(kind: str, body: Body) -> OrderChange:
+def _order_completed(kind: str, body: Body) -> OrderEvent:
     rows = body.get("esims")
     if not isinstance(rows, list) or len(rows) > MOST_ESIMS:
         raise NotUnderstood("no list of eSIMs")
-    told = []
+    delivered = orders_pb.OrderDelivered(reference=fields.text(body, "order_reference"))
     for row in rows:
         if not isinstance(row, Mapping):
             raise NotUnderstood("an eSIM that is no object")
-        digits, exact = _iccid(row.get("iccid"))
+        digits, exact = fields.iccid(row.get("iccid"))
         if not exact:
             raise NotUnderstood("the ICCID is a number that may have lost digits")
-        told.append((digits, _word(row.get("qr_code"))))
-    return events.OrderDelivered(_text(body, "order_reference"), tuple(told))
+        delivered.esims.add(iccid=digits, activation_code=fields.word(row.get("qr_code")))
+    return OrderEvent(order_delivered=delivered)
 
 
-def _top_up(kind: str, body: Body) -> OrderChange:
-    amounts = _object(body, "bundle")
-    return events.BalanceChanged(kind, _money(amounts, "oldAmount"), _money(amounts, "newAmount"))
+def _top_up(kind: str, body: Body) -> OrderEvent:
+    amounts = fields.object_(body, "bundle")
+    changed = orders_pb.BalanceChanged(
+        kind=kind,
+        old_balance=fields.amount(amounts, "oldAmount"),
+        new_balance=fields.amount(amounts, "newAmount"),
+    )
+    return OrderEvent(balance_changed=changed)
 
 
-def _low(kind: str, body: Body) -> OrderChange:
-    info = _object(body, "balanceInfo")
-    return events.BalanceLow(kind, _money(info, "balance"), _money(info, "threshold"))
+def _low(kind: str, body: Body) -> OrderEvent:
+    info = fields.object_(body, "balanceInfo")
+    low = orders_pb.BalanceLow(
+        kind=kind,
+        balance=fields.amount(info, "balance"),
+        threshold=fields.amount(info, "threshold"),
+    )
+    return OrderEvent(balance_low=low)
 
 
-ABOUT_ESIM: Mapping[str, Callable[[str, Body], ESIMChange]] = {
+ABOUT_ESIM: Mapping[str, Callable[[str, Body], ESIMEvent]] = {
     "Utilisation": _use,
     "FirstUse": _use,
     "FirstAttachment": _activated,
@@ -230,7 +227,7 @@ ABOUT_ESIM: Mapping[str, Callable[[str, Body], ESIMChange]] = {
     "bundle.activated": _bundle_activated,
     "bundle.expired": _bundle_expired,
 }
-ABOUT_ORDER: Mapping[str, Callable[[str, Body], OrderChange]] = {
+ABOUT_ORDER: Mapping[str, Callable[[str, Body], OrderEvent]] = {
     "order.completed": _order_completed,
     "Topup": _top_up,
     "AutoTopup": _top_up,
@@ -239,44 +236,3 @@ ABOUT_ORDER: Mapping[str, Callable[[str, Body], OrderChange]] = {
     "InsufficientBalance": _low,
 }
 KNOWN = frozenset(ABOUT_ESIM) | frozenset(ABOUT_ORDER)
-
-
-def _object(body: Body, name: str) -> Body:
-    value = body.get(name)
-    if not isinstance(value, Mapping):
-        raise NotUnderstood(f"no {name}")
-    return value
-
-
-def _text(body: Body, name: str, most: int = LONGEST_TEXT) -> str:
-    value = _word(body.get(name), most)
-    if not value:
-        raise NotUnderstood(f"no {name}")
-    return value
-
-
-def _word(value: Any, most: int = LONGEST_TEXT) -> str:
-    """Text as it is; what is no text, too long or not printable counts as nothing."""
-    if isinstance(value, str) and len(value) <= most and plain_text.is_plain(value):
-        return value.strip()
-    return ""
-
-
-def _digits_or_text(value: Any, most: int = LONGEST_TEXT) -> str:
-    if (
-        isinstance(value, int)
-        and not isinstance(value, bool)
-        and 0 <= value <= quantities.MOST_BYTES
-    ):
-        return str(value)
-    return _word(value, most)
-
-
-def _money(body: Body, name: str) -> Decimal:
-    value = body.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise NotUnderstood(f"no {name}")
-    # Compared before any arithmetic, which overflows for an exponent beyond that of Decimal's context.
-    if not -MOST_MONEY <= value <= MOST_MONEY:
-        raise NotUnderstood(f"{name} is out of bounds")
-    return round(money.without_float_noise(Decimal(value)), 9)

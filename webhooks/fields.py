@@ -1,0 +1,86 @@
+"""Reads single fields of a callback's JSON, each within what its owner's column holds."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from kit import iccid as iccids
+from kit import money, plain_text, quantities, timestamps
+from protos.common.v1 import money_pb2
+
+Body = Mapping[str, Any]
+
+# Names, ids and references have some 40 characters, activation codes some 80.
+LONGEST_TEXT = 200
+# What the owner's columns hold of a country, a profile status and a phone number.
+LONGEST_WORD = 100
+# What the owners' columns hold; more money is no balance.
+MOST_MONEY = Decimal(10) ** 12
+
+
+class NotUnderstood(Exception):  # noqa: N818 - not a fault of this process
+    """A body lacks a value that its type needs; the text names the value without showing it."""
+
+
+def iccid(value: Any) -> tuple[str, bool]:
+    """Return an ICCID, and whether all its digits are certain.
+
+    The provider's guide shows ICCIDs as numbers too, which may have lost digits on the way.
+    """
+    digits = iccids.from_json(value)
+    if not digits:
+        raise NotUnderstood("no ICCID")
+    return digits, iccids.is_exact(value)
+
+
+def object_(body: Body, name: str) -> Body:
+    """Return the object of that name; raises NotUnderstood."""
+    value = body.get(name)
+    if not isinstance(value, Mapping):
+        raise NotUnderstood(f"no {name}")
+    return value
+
+
+def text(body: Body, name: str, most: int = LONGEST_TEXT) -> str:
+    """Return the text of that name, which must not be empty; raises NotUnderstood."""
+    value = word(body.get(name), most)
+    if not value:
+        raise NotUnderstood(f"no {name}")
+    return value
+
+
+def word(value: Any, most: int = LONGEST_TEXT) -> str:
+    """Return text as it is; a value that is no text, is too long or is not printable counts as empty."""
+    if isinstance(value, str) and len(value) <= most and plain_text.is_plain(value):
+        return value.strip()
+    return ""
+
+
+def digits_or_text(value: Any, most: int = LONGEST_TEXT) -> str:
+    """Return text, or a whole number as text."""
+    if (
+        isinstance(value, int)
+        and not isinstance(value, bool)
+        and 0 <= value <= quantities.MOST_BYTES
+    ):
+        return str(value)
+    return word(value, most)
+
+
+def time(body: Body, name: str) -> Timestamp | None:
+    """Return the time of that name; None where it is absent or not believable."""
+    return timestamps.to_proto(timestamps.from_provider(body.get(name)))
+
+
+def amount(body: Body, name: str) -> money_pb2.Money:
+    """Return the exact amount of that name, without a currency; raises NotUnderstood."""
+    value = body.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise NotUnderstood(f"no {name}")
+    # Compared before any arithmetic, which overflows for an exponent beyond that of Decimal's context.
+    if not -MOST_MONEY <= value <= MOST_MONEY:
+        raise NotUnderstood(f"{name} is out of bounds")
+    exact = round(money.without_float_noise(Decimal(value)), 9)
+    return money.to_proto(exact, currency="")  # callbacks name no currency
