@@ -15,6 +15,7 @@ from kit.notify import Notices
 from kit.provider import Provider
 from kit.provider_shared import SharedTokens
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
+from services.orders.access import ACCESS, ACTS
 from services.orders.audit import Audit
 from services.orders.cancel import Cancellation
 from services.orders.charges import Charges
@@ -32,7 +33,7 @@ from services.orders.purchase import Purchase
 from services.orders.recovery import Recovery
 from services.orders.retention import Retention
 from services.orders.review import Review
-from services.orders.servicer import ACCESS, ACTS, OrdersServicer
+from services.orders.servicer import OrdersServicer
 from services.orders.settings import Settings
 from services.orders.settle import Settlement
 

@@ -1,11 +1,15 @@
-"""Orders between the protos and values."""
+"""Translates the values of the orders service into its protos."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from itertools import groupby
+from uuid import UUID
 
 from kit import money, timestamps
 from kit.auth import Role, Session
+from protos.common.v1 import money_pb2
 from protos.orders.v1 import orders_pb2
+from services.orders.history import Stuck, Unexplained
 from services.orders.order import (
     DeliveredESIM,
     FailureReason,
@@ -13,8 +17,11 @@ from services.orders.order import (
     OrderStatus,
     Refund,
     Revocation,
+    cancelled_words,
 )
 from services.orders.preview import Extent, Offer
+from services.orders.provider_order import ProviderOrder
+from services.orders.review import History
 from services.orders.timeline import Entry
 
 SHOWN_STATUS: Mapping[OrderStatus, "orders_pb2.OrderStatus.ValueType"] = {
@@ -96,6 +103,20 @@ def revocation_to_proto(revocation: Revocation) -> orders_pb2.RevokedAssignment:
     )
 
 
+def cancellation_to_proto(
+    order: Order, revocations: list[Revocation], session: Session
+) -> orders_pb2.CancelOrderResponse:
+    """What CancelOrder answers about an order as it is now, with all its revocations."""
+    message = order.status_reason or cancelled_words(revocations)
+    if order.status is OrderStatus.COMPLETED and order.cancel_requested_at is not None:
+        message = "The order is being cancelled; look at it again soon."
+    return orders_pb2.CancelOrderResponse(
+        order=order_to_proto(order, session),
+        message=message,
+        revoked=[revocation_to_proto(r) for r in revocations if r.state == "REVOKED"],
+    )
+
+
 def offer_to_proto(order: Order, offer: Offer) -> orders_pb2.OrderCancellation:
     return orders_pb2.OrderCancellation(
         order_id=str(order.id),
@@ -128,3 +149,70 @@ def timelines_to_proto(entries: Sequence[Entry]) -> list[orders_pb2.OrderTimelin
         )
         for order_id, of_order in groupby(entries, key=lambda entry: entry.order_id)
     ]
+
+
+def stuck_to_proto(stuck: Stuck, session: Session) -> orders_pb2.StuckOrder:
+    return orders_pb2.StuckOrder(
+        order=order_to_proto(stuck.order, session),
+        recovery_point=stuck.order.recovery_point,
+        detail=stuck.detail,
+        next_look_at=timestamps.to_proto(stuck.next_look_at),
+    )
+
+
+def history_to_proto(found: History, session: Session) -> orders_pb2.GetOrderHistoryResponse:
+    return orders_pb2.GetOrderHistoryResponse(
+        order=stuck_to_proto(found.stuck, session),
+        attempts=[
+            orders_pb2.OrderAttempt(
+                outcome=made.outcome,
+                started_at=timestamps.to_proto(made.started_at),
+                ended_at=timestamps.to_proto(made.ended_at),
+            )
+            for made in found.attempts
+        ],
+        steps=[
+            orders_pb2.OrderStep(
+                at=timestamps.to_proto(step.at),
+                from_status=step.from_status or "",
+                to_status=step.to_status,
+                actor=step.actor,
+                reason=step.reason,
+                note=step.note,
+            )
+            for step in found.steps
+        ],
+        candidates=[
+            _candidate_to_proto(c, found.owners.get(c.reference)) for c in found.candidates
+        ],
+        candidates_error=found.candidates_error,
+    )
+
+
+def _candidate_to_proto(found: ProviderOrder, owner: UUID | None) -> orders_pb2.ProviderOrder:
+    return orders_pb2.ProviderOrder(
+        reference=found.reference,
+        created_at=timestamps.to_proto(found.created_at),
+        bundle_name=found.item or "",
+        quantity=found.quantity,
+        total_price=_total(found.total, found.currency),
+        source_address=found.source_address,
+        iccids=sorted(found.iccids),
+        order_id=str(owner or ""),
+    )
+
+
+def unexplained_to_proto(found: Unexplained) -> orders_pb2.ProviderOrder:
+    return orders_pb2.ProviderOrder(
+        reference=found.reference,
+        created_at=timestamps.to_proto(timestamps.believable(found.created_at)),
+        bundle_name=found.bundle_name,
+        quantity=found.quantity,
+        total_price=_total(found.total, found.currency),
+        source_address=found.source_address,
+        iccids=found.iccids,
+    )
+
+
+def _total(total: Decimal | None, currency: str | None) -> money_pb2.Money | None:
+    return None if total is None else money.to_proto(total, currency or "")

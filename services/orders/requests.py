@@ -1,6 +1,6 @@
-"""Checks of what callers ask of the orders service: requests in, values out, or one clear refusal."""
+"""Checks requests to the orders service; a Failure names every bad field of a request."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -11,8 +11,9 @@ from kit.errors import Failure, Kind, invalid
 from protos.orders.v1 import orders_pb2
 from services.orders.listing import Wanted
 from services.orders.messages import SHOWN_STATUS, statuses_of
-from services.orders.order import MOST_KEY, MOST_QUANTITY, MOST_REFERENCE, OrderRequest
+from services.orders.order import MOST_KEY, MOST_QUANTITY, MOST_REFERENCE, Order, OrderRequest
 from services.orders.provider_order import MOST_MONEY
+from services.orders.review import Resolution
 
 # Rows. A page is one screen of an app; the most is what an export may ask for at once.
 USUAL_PAGE = 50
@@ -20,6 +21,14 @@ MOST_PAGE = 500
 MOST_BATCH = 1000
 # Each takes several calls of the provider.
 MOST_CANCELLATIONS = 20
+# Seconds. Longer than a purchase takes that only waits for a slow provider, ten minutes by its guide.
+USUAL_AGE = 900
+# Seconds; a week.
+MOST_AGE = 7 * 86_400
+# Characters.
+MOST_NOTE = 500
+# Characters; the provider's references are UUIDs.
+MOST_PROVIDER_REFERENCE = 100
 
 
 def buy(request: orders_pb2.CreateOrderRequest, customer_id: UUID) -> OrderRequest:
@@ -89,8 +98,17 @@ def validate(request: orders_pb2.ValidateOrderRequest) -> tuple[UUID, int]:
 
 def order_id(text: str) -> UUID:
     """Raises Failure INVALID."""
+    return _id("order_id", text)
+
+
+def customer_id(text: str) -> UUID:
+    """Raises Failure INVALID."""
+    return _id("customer_id", text)
+
+
+def _id(field: str, text: str) -> UUID:
     checks = Checks()
-    checked = checks.uuid("order_id", text)
+    checked = checks.uuid(field, text)
     checks.done()
     return checked
 
@@ -132,8 +150,13 @@ def listing(request: orders_pb2.ListOrdersRequest, session: Session) -> tuple[Wa
     return wanted, size
 
 
-def listed(request: orders_pb2.ListOrdersRequest) -> orders_pb2.ListOrdersRequest:
-    """The request as its page tokens are bound to it: counted or not, it is the same list."""
+def next_page(request: orders_pb2.ListOrdersRequest, last: Order) -> str:
+    """Return the token of the page that follows an order."""
+    return page_token.write(_list_of(request), [last.created_at.isoformat(), str(last.id)])
+
+
+def _list_of(request: orders_pb2.ListOrdersRequest) -> orders_pb2.ListOrdersRequest:
+    """Return the part of a request that page tokens are bound to: a count does not change the list."""
     bare = orders_pb2.ListOrdersRequest()
     bare.CopyFrom(request)
     bare.ClearField("with_total")
@@ -141,7 +164,7 @@ def listed(request: orders_pb2.ListOrdersRequest) -> orders_pb2.ListOrdersReques
 
 
 def _after(request: orders_pb2.ListOrdersRequest) -> tuple[datetime, UUID] | None:
-    key = page_token.read(listed(request), request.page_token, 2)
+    key = page_token.read(_list_of(request), request.page_token, 2)
     if key is None:
         return None
     try:
@@ -151,3 +174,44 @@ def _after(request: orders_pb2.ListOrdersRequest) -> tuple[datetime, UUID] | Non
             {"page_token": "is not one of this service; start again without it"},
             reason="INVALID_PAGE_TOKEN",
         ) from None
+
+
+def stuck(request: orders_pb2.ListStuckOrdersRequest) -> tuple[timedelta, int]:
+    """The least age of the orders, and how many to list; raises Failure INVALID."""
+    checks = Checks()
+    age = checks.between("older_than_seconds", request.older_than_seconds or USUAL_AGE, 1, MOST_AGE)
+    size = checks.page_size(request.page_size, USUAL_PAGE, MOST_PAGE)
+    checks.done()
+    return timedelta(seconds=age), size
+
+
+def page_size(size: int) -> int:
+    """Raises Failure INVALID."""
+    checks = Checks()
+    checked = checks.page_size(size, USUAL_PAGE, MOST_PAGE)
+    checks.done()
+    return checked
+
+
+def resume(request: orders_pb2.ResumeOrderRequest) -> tuple[UUID, str]:
+    """The order and the operator's note; raises Failure INVALID."""
+    checks = Checks()
+    order = checks.uuid("order_id", request.order_id)
+    note = checks.words("note", request.note, MOST_NOTE)
+    checks.done()
+    return order, note
+
+
+def resolve(request: orders_pb2.ResolveOrderRequest) -> tuple[UUID, Resolution, str, str]:
+    """The order, its resolution, the provider's reference and the operator's note; raises Failure INVALID."""
+    checks = Checks()
+    order = checks.uuid("order_id", request.order_id)
+    note = checks.words("note", request.note, MOST_NOTE)
+    if not note:
+        checks.fail("note", "must say what was found out and how")
+    which = request.WhichOneof("resolution")
+    if which is None or not getattr(request, which):
+        checks.fail("resolution", "must be placed_as a reference, not_bought, or paid_back")
+    reference = checks.words("placed_as", request.placed_as, MOST_PROVIDER_REFERENCE)
+    checks.done()
+    return order, Resolution(which or ""), reference, note

@@ -1,81 +1,51 @@
-"""The gRPC face of the orders service."""
+"""The gRPC methods of the orders service: check the request, make one call, answer."""
 
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any, TypeAlias
 from uuid import UUID
 
-from kit import money, page_token, rpc_guard
+import grpc
+
+from kit import money, rpc_guard, timestamps
 from kit.auth import Session
 from kit.db import Database
-from kit.errors import Failure, Kind
-from kit.operator_log import Acts
-from kit.provider import Priority
-from kit.rpc_guard import Access
-from protos.orders.v1 import events_pb2, orders_pb2
-from services.orders import deliveries, listing, requests, revocations, store, timeline
+from protos.orders.v1 import events_pb2, orders_pb2, orders_pb2_grpc
+from services.orders import (
+    customer,
+    deliveries,
+    find,
+    history,
+    listing,
+    messages,
+    requests,
+    revocations,
+    store,
+    timeline,
+)
 from services.orders.buyers import Buyers
 from services.orders.cancel import Cancellation
 from services.orders.cancellable import check_cancellable
 from services.orders.claim import Claims
 from services.orders.datasource import OrdersDataSource
 from services.orders.events import Events
+from services.orders.list_assignments import list_assignments
 from services.orders.live import Live
-from services.orders.messages import (
-    esim_to_proto,
-    offer_to_proto,
-    order_to_proto,
-    revocation_to_proto,
-    timelines_to_proto,
-)
-from services.orders.order import (
-    WORDS_NOT_SOLD,
-    Order,
-    OrderRequest,
-    OrderStatus,
-    cancelled_words,
-)
+from services.orders.order import WORDS_NOT_SOLD, Order, OrderRequest, OrderStatus
 from services.orders.peers import Catalogue
 from services.orders.preview import Previews
 from services.orders.recovery import Recovery
 from services.orders.review import Review
-from services.orders.servicer_operators import OperatorCalls
+from services.orders.validate import validate_order
 
-ACCESS: Mapping[str, Access] = {
-    "CreateOrder": Access.SIGNED_IN,
-    "ValidateOrder": Access.SIGNED_IN,
-    "GetOrder": Access.SIGNED_IN,
-    "BatchGetOrders": Access.SIGNED_IN,
-    "ListOrders": Access.SIGNED_IN,
-    "ListOrderAssignments": Access.SIGNED_IN,
-    "CancelOrder": Access.SIGNED_IN,
-    "ApplyEvents": Access.SERVICE,
-    "WatchOrder": Access.SIGNED_IN,
-    "BatchGetCancellations": Access.SIGNED_IN,
-    "BatchListOrderTimelines": Access.SIGNED_IN,
-    "ListStuckOrders": Access.ADMIN,
-    "GetOrderHistory": Access.ADMIN,
-    "ResumeOrder": Access.ADMIN,
-    "ResolveOrder": Access.ADMIN,
-    "ListUnexplainedProviderOrders": Access.ADMIN,
-    "CreateOrderForCustomer": Access.SERVICE,
-    "ExportCustomer": Access.SERVICE,
-    "EraseCustomer": Access.SERVICE,
-}
-# Logged with these fields where an administrator or an operator makes the call. Of an erased customer
-# the log holds a fingerprint only, which the erasure itself logs.
-ACTS: Acts = {
-    "CancelOrder": ("order_id", "unused_only"),
-    "ResumeOrder": ("order_id",),
-    "ResolveOrder": ("order_id", "placed_as", "not_bought", "paid_back"),
-    "ExportCustomer": ("customer_id",),
-    "EraseCustomer": (),
-}
+Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+
 # Seconds of the caller's deadline kept for reading the order and answering.
 ANSWER_TIME = 0.5
 
 
-class OrdersServicer(OperatorCalls):
-    """Each method: checks, one call, the answer. Those for operators are in their own file."""
+class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
+    """Checks requests, and answers with what the caller's session may see."""
 
     def __init__(
         self,
@@ -106,7 +76,7 @@ class OrdersServicer(OperatorCalls):
         self._wait = wait
 
     async def CreateOrder(
-        self, request: orders_pb2.CreateOrderRequest, context: Any
+        self, request: orders_pb2.CreateOrderRequest, context: Context
     ) -> orders_pb2.CreateOrderResponse:
         session = rpc_guard.session()
         customer_id = self._buyers.check(session)
@@ -114,7 +84,7 @@ class OrdersServicer(OperatorCalls):
         return orders_pb2.CreateOrderResponse(order=order, repeated_request=repeated)
 
     async def CreateOrderForCustomer(
-        self, request: orders_pb2.CreateOrderForCustomerRequest, context: Any
+        self, request: orders_pb2.CreateOrderForCustomerRequest, context: Context
     ) -> orders_pb2.CreateOrderForCustomerResponse:
         session = rpc_guard.session()
         order, repeated = await self._bought(session, requests.buy_for(request))
@@ -128,52 +98,41 @@ class OrdersServicer(OperatorCalls):
         order = claimed.order
         if order.status is OrderStatus.PROCESSING:
             order = await self._worked_on(session, order.id)
-        return order_to_proto(order, session), claimed.repeated
+        return messages.order_to_proto(order, session), claimed.repeated
 
     async def ValidateOrder(
-        self, request: orders_pb2.ValidateOrderRequest, context: Any
+        self, request: orders_pb2.ValidateOrderRequest, context: Context
     ) -> orders_pb2.ValidateOrderResponse:
         plan_id, quantity = requests.validate(request)
-        plan = await self._catalogue.get_plan(plan_id, quantity, rpc_guard.session().token)
-        total, currency = plan.price * quantity, plan.currency
-        try:
-            answer = await self._datasource.validate_order(
-                plan.bundle_name, quantity, priority=Priority.READ
-            )
-        except Failure as failure:
-            if failure.kind is not Kind.REFUSED:
-                raise
-            valid = False
-        else:
-            valid = answer.valid
-            if answer.total is not None:
-                total, currency = answer.total, answer.currency or currency
+        found = await validate_order(
+            self._catalogue, self._datasource, plan_id, quantity, rpc_guard.session().token
+        )
         return orders_pb2.ValidateOrderResponse(
-            valid=valid,
-            total_price=money.to_proto(total, currency),
-            reason="" if valid else WORDS_NOT_SOLD,
+            valid=found.valid,
+            total_price=money.to_proto(found.total, found.currency),
+            reason="" if found.valid else WORDS_NOT_SOLD,
         )
 
     async def GetOrder(
-        self, request: orders_pb2.GetOrderRequest, context: Any
+        self, request: orders_pb2.GetOrderRequest, context: Context
     ) -> orders_pb2.GetOrderResponse:
         session = rpc_guard.session()
-        order = await self._order(session, requests.order_id(request.order_id))
-        return orders_pb2.GetOrderResponse(order=order_to_proto(order, session))
+        order = await find.one(self._database, session, requests.order_id(request.order_id))
+        return orders_pb2.GetOrderResponse(order=messages.order_to_proto(order, session))
 
     async def BatchGetOrders(
-        self, request: orders_pb2.BatchGetOrdersRequest, context: Any
+        self, request: orders_pb2.BatchGetOrdersRequest, context: Context
     ) -> orders_pb2.BatchGetOrdersResponse:
         session = rpc_guard.session()
         ids = requests.order_ids(list(request.order_ids))
         async with self._database.session(session) as connection:
             orders = await store.get(connection, ids)
         return orders_pb2.BatchGetOrdersResponse(
-            orders=[order_to_proto(order, session) for order in orders]
+            orders=[messages.order_to_proto(order, session) for order in orders]
         )
 
     async def ListOrders(
-        self, request: orders_pb2.ListOrdersRequest, context: Any
+        self, request: orders_pb2.ListOrdersRequest, context: Context
     ) -> orders_pb2.ListOrdersResponse:
         session = rpc_guard.session()
         wanted, size = requests.listing(request, session)
@@ -183,40 +142,29 @@ class OrdersServicer(OperatorCalls):
             total = await listing.count_orders(connection, wanted) if request.with_total else 0
         page = orders[:size]
         return orders_pb2.ListOrdersResponse(
-            orders=[order_to_proto(order, session) for order in page],
-            next_page_token=_after(request, page[-1]) if len(orders) > size else "",
-            row_tokens=[_after(request, one) for one in page] if request.with_row_tokens else [],
+            orders=[messages.order_to_proto(order, session) for order in page],
+            next_page_token=requests.next_page(request, page[-1]) if len(orders) > size else "",
+            row_tokens=[requests.next_page(request, one) for one in page]
+            if request.with_row_tokens
+            else [],
             total_size=total,
         )
 
     async def ListOrderAssignments(
-        self, request: orders_pb2.ListOrderAssignmentsRequest, context: Any
+        self, request: orders_pb2.ListOrderAssignmentsRequest, context: Context
     ) -> orders_pb2.ListOrderAssignmentsResponse:
         session = rpc_guard.session()
-        order = await self._order(session, requests.order_id(request.order_id))
-        async with self._database.session(session) as connection:
-            esims = await deliveries.of_order(connection, order.id)
-        if not esims and order.provider_reference:
-            try:
-                esims = await self._datasource.get_order_assignments_kept(order.provider_reference)
-            except Failure as failure:
-                if failure.reason != "PROVIDER_PROCESSING":
-                    raise
-        if not esims:
-            raise Failure(
-                Kind.REFUSED,
-                "ORDER_NOT_DELIVERED",
-                "This order has no eSIMs (yet); look at its status first",
-            )
+        order = await find.one(self._database, session, requests.order_id(request.order_id))
+        esims = await list_assignments(self._database, self._datasource, session, order)
         return orders_pb2.ListOrderAssignmentsResponse(
-            assignments=[esim_to_proto(esim) for esim in esims]
+            assignments=[messages.esim_to_proto(esim) for esim in esims]
         )
 
     async def CancelOrder(
-        self, request: orders_pb2.CancelOrderRequest, context: Any
+        self, request: orders_pb2.CancelOrderRequest, context: Context
     ) -> orders_pb2.CancelOrderResponse:
         session = rpc_guard.session()
-        order = await self._order(session, requests.order_id(request.order_id))
+        order = await find.one(self._database, session, requests.order_id(request.order_id))
         check_cancellable(order)
         if order.status is OrderStatus.COMPLETED:
             async with self._database.session(session) as connection:
@@ -227,19 +175,10 @@ class OrdersServicer(OperatorCalls):
             order = await self._worked_on(session, order.id)
         async with self._database.session(session) as connection:
             revoked = await revocations.list_revocations(connection, order.id)
-        message = order.status_reason
-        if order.status is OrderStatus.COMPLETED and order.cancel_requested_at is not None:
-            message = "The order is being cancelled; look at it again soon."
-        elif not message:
-            message = cancelled_words(revoked)
-        return orders_pb2.CancelOrderResponse(
-            order=order_to_proto(order, session),
-            message=message,
-            revoked=[revocation_to_proto(r) for r in revoked if r.state == "REVOKED"],
-        )
+        return messages.cancellation_to_proto(order, revoked, session)
 
     async def BatchGetCancellations(
-        self, request: orders_pb2.BatchGetCancellationsRequest, context: Any
+        self, request: orders_pb2.BatchGetCancellationsRequest, context: Context
     ) -> orders_pb2.BatchGetCancellationsResponse:
         ids = requests.order_ids(list(request.order_ids), requests.MOST_CANCELLATIONS)
         async with self._database.session(rpc_guard.session()) as connection:
@@ -248,23 +187,25 @@ class OrdersServicer(OperatorCalls):
         found = {order.id: (order, esims[order.id]) for order in orders}
         offers = await self._previews.offers(found, self._seconds_left())
         return orders_pb2.BatchGetCancellationsResponse(
-            cancellations=[offer_to_proto(found[id_][0], offer) for id_, offer in offers.items()]
+            cancellations=[
+                messages.offer_to_proto(found[id_][0], offer) for id_, offer in offers.items()
+            ]
         )
 
     async def WatchOrder(
-        self, request: orders_pb2.WatchOrderRequest, context: Any
+        self, request: orders_pb2.WatchOrderRequest, context: Context
     ) -> AsyncIterator[orders_pb2.WatchOrderResponse]:
         session = rpc_guard.session()
         async for order in self._live.watch(session, requests.order_id(request.order_id)):
-            yield orders_pb2.WatchOrderResponse(order=order_to_proto(order, session))
+            yield orders_pb2.WatchOrderResponse(order=messages.order_to_proto(order, session))
 
     async def ApplyEvents(
-        self, request: events_pb2.ApplyEventsRequest, context: Any
+        self, request: events_pb2.ApplyEventsRequest, context: Context
     ) -> events_pb2.ApplyEventsResponse:
         return await self._events.apply(request)
 
     async def BatchListOrderTimelines(
-        self, request: orders_pb2.BatchListOrderTimelinesRequest, context: Any
+        self, request: orders_pb2.BatchListOrderTimelinesRequest, context: Context
     ) -> orders_pb2.BatchListOrderTimelinesResponse:
         ids = requests.order_ids(list(request.order_ids))
         async with self._database.session(rpc_guard.session()) as connection:
@@ -272,22 +213,76 @@ class OrdersServicer(OperatorCalls):
         # Sessions can't read the steps; these orders are the caller's to see.
         async with self._database.system() as connection:
             entries = await timeline.list_entries(connection, seen)
-        return orders_pb2.BatchListOrderTimelinesResponse(timelines=timelines_to_proto(entries))
+        return orders_pb2.BatchListOrderTimelinesResponse(
+            timelines=messages.timelines_to_proto(entries)
+        )
 
-    async def _order(self, session: Session, order_id: UUID) -> Order:
-        """Row security decides: another customer's order isn't there."""
-        async with self._database.session(session) as connection:
-            found = await store.get(connection, [order_id])
-        if not found:
-            raise Failure(
-                Kind.NOT_FOUND, "ORDER_NOT_FOUND", "There is no such order among yours; list them"
-            )
-        return found[0]
+    async def ListStuckOrders(
+        self, request: orders_pb2.ListStuckOrdersRequest, context: Context
+    ) -> orders_pb2.ListStuckOrdersResponse:
+        age, size = requests.stuck(request)
+        held_until = self._review.held_until
+        if held_until is not None:
+            age = timedelta()  # every unfinished order waits for the provider
+        async with self._database.system() as connection:
+            stuck = await history.list_stuck(connection, age, size)
+        return orders_pb2.ListStuckOrdersResponse(
+            orders=[messages.stuck_to_proto(one, rpc_guard.session()) for one in stuck],
+            provider_held_until=timestamps.to_proto(held_until),
+        )
+
+    async def GetOrderHistory(
+        self, request: orders_pb2.GetOrderHistoryRequest, context: Context
+    ) -> orders_pb2.GetOrderHistoryResponse:
+        found = await self._review.history(requests.order_id(request.order_id))
+        return messages.history_to_proto(found, rpc_guard.session())
+
+    async def ResumeOrder(
+        self, request: orders_pb2.ResumeOrderRequest, context: Context
+    ) -> orders_pb2.ResumeOrderResponse:
+        order_id, note = requests.resume(request)
+        stuck = await self._review.resume(order_id, _actor(), note)
+        return orders_pb2.ResumeOrderResponse(
+            order=messages.stuck_to_proto(stuck, rpc_guard.session())
+        )
+
+    async def ResolveOrder(
+        self, request: orders_pb2.ResolveOrderRequest, context: Context
+    ) -> orders_pb2.ResolveOrderResponse:
+        order_id, resolution, reference, note = requests.resolve(request)
+        stuck = await self._review.resolve(order_id, resolution, reference, _actor(), note)
+        return orders_pb2.ResolveOrderResponse(
+            order=messages.stuck_to_proto(stuck, rpc_guard.session())
+        )
+
+    async def ListUnexplainedProviderOrders(
+        self, request: orders_pb2.ListUnexplainedProviderOrdersRequest, context: Context
+    ) -> orders_pb2.ListUnexplainedProviderOrdersResponse:
+        size = requests.page_size(request.page_size)
+        async with self._database.system() as connection:
+            found = await history.list_unexplained(connection, size)
+        return orders_pb2.ListUnexplainedProviderOrdersResponse(
+            orders=map(messages.unexplained_to_proto, found)
+        )
+
+    async def ExportCustomer(
+        self, request: orders_pb2.ExportCustomerRequest, context: Context
+    ) -> AsyncIterator[orders_pb2.ExportCustomerResponse]:
+        customer_id = requests.customer_id(request.customer_id)
+        for table, row in await customer.export(self._database, customer_id):
+            yield orders_pb2.ExportCustomerResponse(table=table, row_json=row)
+
+    async def EraseCustomer(
+        self, request: orders_pb2.EraseCustomerRequest, context: Context
+    ) -> orders_pb2.EraseCustomerResponse:
+        customer_id = requests.customer_id(request.customer_id)
+        erased = await customer.erase(self._database, customer_id)
+        return orders_pb2.EraseCustomerResponse(orders=erased.orders, iccids=erased.iccids)
 
     async def _worked_on(self, session: Session, order_id: UUID) -> Order:
         """The order after the work on it ended, or after a bounded wait; the work goes on then."""
         await self._recovery.wait(order_id, self._seconds_left())
-        return await self._order(session, order_id)
+        return await find.one(self._database, session, order_id)
 
     def _seconds_left(self) -> float:
         """How long a call may wait for others, so that its answer is in time."""
@@ -295,6 +290,5 @@ class OrdersServicer(OperatorCalls):
         return self._wait if left is None else min(self._wait, left - ANSWER_TIME)
 
 
-def _after(request: orders_pb2.ListOrdersRequest, order: Order) -> str:
-    """The token that goes on after the order."""
-    return page_token.write(requests.listed(request), [order.created_at.isoformat(), str(order.id)])
+def _actor() -> str:
+    return str(rpc_guard.session().user_id or "service")

@@ -10,7 +10,7 @@ from protos.orders.v1 import orders_pb2
 from protos.webhooks.v1 import webhooks_pb2
 from services.catalogue.servicer import ACTS as CATALOGUE
 from services.esims.access import ACTS as ESIMS
-from services.orders.servicer import ACTS as ORDERS
+from services.orders.access import ACTS as ORDERS
 from webhooks.servicer import ACTS as WEBHOOKS
 
 SERVICES = [

@@ -1,0 +1,32 @@
+"""Lists the eSIMs that an order delivered."""
+
+from kit.auth import Session
+from kit.db import Database
+from kit.errors import Failure, Kind
+from services.orders import deliveries
+from services.orders.datasource import OrdersDataSource
+from services.orders.order import DeliveredESIM, Order
+
+
+async def list_assignments(
+    database: Database, datasource: OrdersDataSource, session: Session, order: Order
+) -> list[DeliveredESIM]:
+    """Return the recorded eSIMs of an order, or those that the provider reports before they are recorded.
+
+    Raises Failure REFUSED (ORDER_NOT_DELIVERED) while there are none.
+    """
+    async with database.session(session) as connection:
+        esims = await deliveries.of_order(connection, order.id)
+    if not esims and order.provider_reference:
+        try:
+            esims = await datasource.get_order_assignments_kept(order.provider_reference)
+        except Failure as failure:
+            if failure.reason != "PROVIDER_PROCESSING":
+                raise
+    if not esims:
+        raise Failure(
+            Kind.REFUSED,
+            "ORDER_NOT_DELIVERED",
+            "This order has no eSIMs (yet); look at its status first",
+        )
+    return esims
