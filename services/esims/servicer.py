@@ -1,28 +1,28 @@
 """The gRPC methods of the eSIMs service: proto in, call, proto out."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-from uuid import UUID
+from typing import Any, TypeAlias
 
 import grpc
 
 from kit import rpc_guard
 from kit.auth import Session
-from kit.checks import Checks
 from kit.clock import Clock
 from kit.db import Database
 from kit.errors import Failure, Kind
 from protos.esims.v1 import esims_pb2 as pb
-from protos.esims.v1 import events_pb2
+from protos.esims.v1 import esims_pb2_grpc, events_pb2
 from services.esims import (
     bundle_store,
     cancel,
+    customer,
     event_messages,
     find,
     listing,
     messages,
-    paging,
+    requests,
     store,
 )
 from services.esims.apply_events import Events
@@ -35,13 +35,9 @@ from services.esims.live import Live
 from services.esims.reference import References
 from services.esims.refresh import Refresh
 from services.esims.register import Registration
-from services.esims.servicer_customer import CustomerCalls
 from services.esims.suspend import Suspension
 
-Context = grpc.aio.ServicerContext[Any, Any]
-
-USUAL_PAGE, MOST_PER_PAGE = 50, 500
-MOST_IDS = 1_000
+Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +56,7 @@ class Parts:
     live: Live
 
 
-class ESIMsServicer(CustomerCalls):
+class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
     """Checks requests, and answers with what the caller's session may see."""
 
     def __init__(self, parts: Parts) -> None:
@@ -71,7 +67,7 @@ class ESIMsServicer(CustomerCalls):
     async def RegisterESIMs(
         self, request: pb.RegisterESIMsRequest, context: Context
     ) -> pb.RegisterESIMsResponse:
-        delivery, esims = messages.delivery_from_proto(request)
+        delivery, esims = requests.delivery(request)
         if request.top_up:
             iccids = [iccid for iccid, _, _ in esims]
             kept = await self._parts.registration.top_up(delivery, iccids)
@@ -83,7 +79,7 @@ class ESIMsServicer(CustomerCalls):
         self, request: pb.CancelOrderBundlesRequest, context: Context
     ) -> pb.CancelOrderBundlesResponse:
         kept = await cancel.cancel_order_bundles(
-            self._database, self._parts.clock, messages.cancelled_from_proto(request)
+            self._database, self._parts.clock, requests.cancelled(request)
         )
         return pb.CancelOrderBundlesResponse(esims=messages.esims_to_proto(kept))
 
@@ -96,27 +92,18 @@ class ESIMsServicer(CustomerCalls):
     async def ListESIMs(
         self, request: pb.ListESIMsRequest, context: Context
     ) -> pb.ListESIMsResponse:
-        session = rpc_guard.session()
-        checks = Checks()
-        size = checks.page_size(request.page_size, USUAL_PAGE, MOST_PER_PAGE)
-        wanted = messages.filter_from_proto(checks, request.filter)
-        checks.done()
-        asked = listing.Page(
-            wanted,
-            paging.read(request),
-            size,
-            request.fresh,
-            request.with_bundles,
-            request.with_total,
-        )
         listed = await listing.list_page(
-            self._database, self._parts.readings, session, asked, rpc_guard.time_left()
+            self._database,
+            self._parts.readings,
+            rpc_guard.session(),
+            requests.page(request),
+            rpc_guard.time_left(),
         )
         page = listed.esims
         return pb.ListESIMsResponse(
             esims=messages.esims_to_proto(page),
-            next_page_token=paging.write(request, page[-1]) if listed.more else "",
-            row_tokens=[paging.write(request, esim) for esim in page]
+            next_page_token=requests.next_page(request, page[-1]) if listed.more else "",
+            row_tokens=[requests.next_page(request, esim) for esim in page]
             if request.with_row_tokens
             else [],
             bundles=map(messages.bundle_to_proto, listed.bundles),
@@ -139,7 +126,7 @@ class ESIMsServicer(CustomerCalls):
     async def BatchListOrderESIMs(
         self, request: pb.BatchListOrderESIMsRequest, context: Context
     ) -> pb.BatchListOrderESIMsResponse:
-        order_ids = _ids("order_ids", request.order_ids)
+        order_ids = requests.ids("order_ids", request.order_ids)
         async with self._database.session(rpc_guard.session()) as connection:
             found = await store.list_of_orders(connection, order_ids)
         return pb.BatchListOrderESIMsResponse(esims=messages.esims_to_proto(found))
@@ -159,7 +146,7 @@ class ESIMsServicer(CustomerCalls):
     async def GetBundleStatus(
         self, request: pb.GetBundleStatusRequest, context: Context
     ) -> pb.GetBundleStatusResponse:
-        name = messages.bundle_name(request.bundle_name)
+        name = requests.bundle_name(request.bundle_name)
         session, esim = await self._found(request.esim_id)
         parts = self._parts
         await bundle_status(self._database, parts.source, parts.clock, esim, name)
@@ -185,10 +172,7 @@ class ESIMsServicer(CustomerCalls):
     async def UpdateESIMReference(
         self, request: pb.UpdateESIMReferenceRequest, context: Context
     ) -> pb.UpdateESIMReferenceResponse:
-        checks = Checks()
-        esim_id = checks.uuid("esim_id", request.esim_id)
-        reference = checks.words("reference", request.reference, messages.MOST_REFERENCE_CHARACTERS)
-        checks.done()
+        esim_id, reference = requests.reference(request)
         esim = await self._parts.references.update(rpc_guard.session(), esim_id, reference)
         return pb.UpdateESIMReferenceResponse(esim=messages.esim_to_proto(esim))
 
@@ -196,7 +180,7 @@ class ESIMsServicer(CustomerCalls):
         self, request: pb.SuspendESIMRequest, context: Context
     ) -> pb.SuspendESIMResponse:
         esim = await self._parts.suspension.suspend(
-            rpc_guard.session(), _id("esim_id", request.esim_id), rpc_guard.time_left()
+            rpc_guard.session(), requests.esim_id(request.esim_id), rpc_guard.time_left()
         )
         return pb.SuspendESIMResponse(esim=messages.esim_to_proto(esim))
 
@@ -204,7 +188,7 @@ class ESIMsServicer(CustomerCalls):
         self, request: pb.RestoreESIMRequest, context: Context
     ) -> pb.RestoreESIMResponse:
         esim = await self._parts.suspension.restore(
-            rpc_guard.session(), _id("esim_id", request.esim_id)
+            rpc_guard.session(), requests.esim_id(request.esim_id)
         )
         return pb.RestoreESIMResponse(esim=messages.esim_to_proto(esim))
 
@@ -224,14 +208,14 @@ class ESIMsServicer(CustomerCalls):
         self, request: pb.RefreshESIMRequest, context: Context
     ) -> pb.RefreshESIMResponse:
         esim = await self._parts.refresh.refresh(
-            rpc_guard.session(), _id("esim_id", request.esim_id), rpc_guard.time_left()
+            rpc_guard.session(), requests.esim_id(request.esim_id), rpc_guard.time_left()
         )
         return pb.RefreshESIMResponse(esim=messages.esim_to_proto(esim))
 
     async def CheckCompatibility(
         self, request: pb.CheckCompatibilityRequest, context: Context
     ) -> pb.CheckCompatibilityResponse:
-        name = messages.bundle_name(request.bundle_name)
+        name = requests.bundle_name(request.bundle_name)
         _, esim = await self._found(request.esim_id)
         compatible = await self._parts.source.check_compatibility(esim.iccid, name)
         return pb.CheckCompatibilityResponse(compatible=compatible)
@@ -240,17 +224,33 @@ class ESIMsServicer(CustomerCalls):
         self, request: pb.WatchESIMsRequest, context: Context
     ) -> AsyncIterator[pb.WatchESIMsResponse]:
         session = rpc_guard.session()
-        wanted = messages.wanted_from_proto(request, session)
+        wanted = requests.watched(request, session)
         async for seen in self._parts.live.watch(session, wanted):
             yield pb.WatchESIMsResponse(esims=map(messages.seen_to_proto, seen))
+
+    async def ExportCustomer(
+        self, request: pb.ExportCustomerRequest, context: Context
+    ) -> AsyncIterator[pb.ExportCustomerResponse]:
+        customer_id = requests.customer_id(request.customer_id)
+        for table, row in await customer.export(self._database, customer_id):
+            yield pb.ExportCustomerResponse(table=table, row_json=row)
+
+    async def EraseCustomer(
+        self, request: pb.EraseCustomerRequest, context: Context
+    ) -> pb.EraseCustomerResponse:
+        customer_id, wanted = requests.erasure(request)
+        iccids = await customer.erase(self._database, customer_id, wanted)
+        # The cache holds where they were, and what installs them.
+        await asyncio.gather(*map(self._source.forget, iccids))
+        return pb.EraseCustomerResponse(esims=len(iccids))
 
     async def _found(self, esim_id: str) -> tuple[Session, ESIM]:
         """The caller's session and an eSIM that it may see; raises Failure NOT_FOUND."""
         session = rpc_guard.session()
-        return session, await find.one(self._database, session, _id("esim_id", esim_id))
+        return session, await find.one(self._database, session, requests.esim_id(esim_id))
 
     async def _many(self, field: str, ids: Sequence[str]) -> list[ESIM]:
-        checked = _ids(field, ids)
+        checked = requests.ids(field, ids)
         async with self._database.session(rpc_guard.session()) as connection:
             return await store.get_many(connection, checked)
 
@@ -262,17 +262,3 @@ class ESIMsServicer(CustomerCalls):
             wanted = [esim.id for esim in seen]
             esims = await store.get_many(connection, wanted)
             return esims, await bundle_store.list_of_esims(connection, wanted)
-
-
-def _id(field: str, text: str) -> UUID:
-    checks = Checks()
-    value = checks.uuid(field, text)
-    checks.done()
-    return value
-
-
-def _ids(field: str, texts: Sequence[str]) -> list[UUID]:
-    checks = Checks()
-    values = checks.uuids(field, list(texts), MOST_IDS)
-    checks.done()
-    return values

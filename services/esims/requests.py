@@ -1,0 +1,210 @@
+"""Checks requests to the eSIMs service; a Failure names every bad field of a request."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from kit import page_token, plain_text, timestamps
+from kit.auth import Role, Session
+from kit.checks import Checks
+from kit.errors import Failure, Kind, invalid
+from protos.esims.v1 import esims_pb2 as pb
+from services.esims.cancel import Cancelled
+from services.esims.esim import ESIM, bare_host
+from services.esims.listing import Page
+from services.esims.live import Wanted
+from services.esims.messages import STATUSES
+from services.esims.store import Delivery, Filter
+
+# Rows of one page.
+USUAL_PAGE = 50
+MOST_PAGE = 500
+MOST_BATCH = 1_000
+MOST_ICCIDS = 1_000
+# Names, references and matching ids of the provider have some 40 characters.
+MOST_CHARACTERS = 200
+MOST_REFERENCE = 100
+# One answer of the provider's holds no more eSIMs of one order.
+MOST_DELIVERED = 100
+# Each is looked up whenever any of them changes; who has more watches all of a customer.
+MOST_WATCHED = 100
+STATUSES_BACK = {number: status for status, number in STATUSES.items()}
+
+
+def esim_id(text: str) -> UUID:
+    """Raises Failure INVALID."""
+    checks = Checks()
+    checked = checks.uuid("esim_id", text)
+    checks.done()
+    return checked
+
+
+def ids(field: str, texts: Sequence[str]) -> list[UUID]:
+    """Raises Failure INVALID."""
+    checks = Checks()
+    checked = checks.uuids(field, list(texts), MOST_BATCH)
+    checks.done()
+    return checked
+
+
+def page(request: pb.ListESIMsRequest) -> Page:
+    """The page to list; raises Failure INVALID."""
+    checks = Checks()
+    size = checks.page_size(request.page_size, USUAL_PAGE, MOST_PAGE)
+    wanted = _filter(checks, request.filter)
+    checks.done()
+    return Page(
+        wanted, _after(request), size, request.fresh, request.with_bundles, request.with_total
+    )
+
+
+def next_page(request: pb.ListESIMsRequest, last: ESIM) -> str:
+    """Return the token of the page that follows an eSIM."""
+    return page_token.write(_list_of(request), [last.created_at.isoformat(), str(last.id)])
+
+
+def _after(request: pb.ListESIMsRequest) -> tuple[datetime, UUID] | None:
+    key = page_token.read(_list_of(request), request.page_token, 2)
+    if key is None:
+        return None
+    try:
+        return timestamps.from_iso(key[0]), UUID(key[1])
+    except ValueError:
+        raise invalid(
+            {"page_token": "is malformed; send next_page_token as it was given"},
+            reason="INVALID_PAGE_TOKEN",
+        ) from None
+
+
+def _list_of(request: pb.ListESIMsRequest) -> pb.ListESIMsRequest:
+    """Return the part of a request that page tokens are bound to: which eSIMs, in which order."""
+    listed = pb.ListESIMsRequest()
+    listed.CopyFrom(request)
+    listed.ClearField("fresh")
+    listed.ClearField("with_bundles")
+    listed.ClearField("with_total")
+    return listed
+
+
+def reference(request: pb.UpdateESIMReferenceRequest) -> tuple[UUID, str]:
+    """The eSIM and its reference; raises Failure INVALID."""
+    checks = Checks()
+    checked = checks.uuid("esim_id", request.esim_id)
+    text = checks.words("reference", request.reference, MOST_REFERENCE)
+    checks.done()
+    return checked, text
+
+
+def customer_id(text: str) -> UUID:
+    """Raises Failure INVALID."""
+    checks = Checks()
+    checked = checks.uuid("customer_id", text)
+    checks.done()
+    return checked
+
+
+def erasure(request: pb.EraseCustomerRequest) -> tuple[UUID, list[str]]:
+    """The customer, and the ICCIDs to erase or none for all; raises Failure INVALID."""
+    checks = Checks()
+    customer = checks.uuid("customer_id", request.customer_id)
+    if len(request.iccids) > MOST_ICCIDS:
+        checks.fail("iccids", f"must hold at most {MOST_ICCIDS}, not {len(request.iccids)}")
+    iccids = [checks.iccid(f"iccids[{i}]", iccid) for i, iccid in enumerate(request.iccids)]
+    checks.done()
+    return customer, iccids
+
+
+def watched(request: pb.WatchESIMsRequest, session: Session) -> Wanted:
+    """Raises Failure: INVALID for what can't be watched, FORBIDDEN for another customer's."""
+    checks = Checks()
+    esim_ids = (
+        checks.uuids("esim_ids", list(request.esim_ids), MOST_WATCHED) if request.esim_ids else []
+    )
+    customer_id = session.user_id if session.role is Role.CUSTOMER else None
+    if request.HasField("customer_id"):
+        if session.role is Role.CUSTOMER:
+            raise Failure(
+                Kind.FORBIDDEN,
+                "FORBIDDEN",
+                "Not allowed: customer_id is for administrators; leave it out to watch yours",
+            )
+        customer_id = checks.uuid("customer_id", request.customer_id)
+    if not esim_ids and customer_id is None:
+        checks.fail("customer_id", "is needed where no eSIMs are named: whose are to be watched?")
+    if esim_ids and request.HasField("customer_id"):
+        checks.fail("customer_id", "must be left out where eSIMs are named")
+    checks.done()
+    return Wanted(esim_ids, customer_id)
+
+
+def delivery(
+    request: pb.RegisterESIMsRequest,
+) -> tuple[Delivery, list[tuple[str, str, str]]]:
+    """The delivery and its ICCIDs, matching ids and SM-DP+ addresses; raises Failure INVALID."""
+    checks = Checks()
+    checked = Delivery(
+        order_id=checks.uuid("order_id", request.order_id),
+        plan_id=checks.uuid("plan_id", request.plan_id),
+        customer_id=checks.uuid("customer_id", request.customer_id),
+        order_reference=_name(checks, "order_reference", request.order_reference),
+        bundle_name=_name(checks, "bundle_name", request.bundle_name),
+        customer_ref=checks.words("customer_ref", request.customer_ref, MOST_REFERENCE),
+        auto_activate=request.auto_activate,
+    )
+    checks.between("esims", len(request.esims), 1, MOST_DELIVERED)
+    esims = [
+        (
+            checks.iccid(f"esims[{i}].iccid", esim.iccid),
+            checks.words(f"esims[{i}].matching_id", esim.matching_id, MOST_CHARACTERS),
+            bare_host(checks.words(f"esims[{i}].smdp_address", esim.smdp_address, MOST_CHARACTERS)),
+        )
+        for i, esim in enumerate(request.esims)
+    ]
+    if len({iccid for iccid, _, _ in esims}) < len(esims):
+        checks.fail("esims", "must not name an ICCID twice")
+    checks.done()
+    return checked, esims
+
+
+def cancelled(request: pb.CancelOrderBundlesRequest) -> Cancelled:
+    """Raises Failure INVALID."""
+    checks = Checks()
+    checked = Cancelled(
+        order_id=checks.uuid("order_id", request.order_id),
+        iccids=[checks.iccid(f"iccids[{i}]", iccid) for i, iccid in enumerate(request.iccids)],
+        order_reference=_name(checks, "order_reference", request.order_reference)
+        if request.iccids
+        else "",
+    )
+    checks.done()
+    return checked
+
+
+def _filter(checks: Checks, message: pb.ESIMFilter) -> Filter:
+    """Problems are left in `checks`."""
+    if unknown := [s for s in message.statuses if s not in STATUSES_BACK]:
+        checks.fail("filter.statuses", f"holds no known status: {unknown[0]}")
+    return Filter(
+        statuses=[STATUSES_BACK[s] for s in message.statuses if s in STATUSES_BACK] or None,
+        customer_id=checks.uuid("filter.customer_id", message.customer_id)
+        if message.HasField("customer_id")
+        else None,
+        iccid=checks.iccid("filter.iccid", message.iccid) if message.HasField("iccid") else None,
+    )
+
+
+def bundle_name(text: str) -> str:
+    """A bundle's name as it may stand in the provider's addresses; raises Failure."""
+    checks = Checks()
+    found = _name(checks, "bundle_name", text)
+    if set(found) & set("/\\"):
+        checks.fail("bundle_name", "must be a bundle's name, without slashes")
+    checks.done()
+    return found
+
+
+def _name(checks: Checks, field: str, text: str) -> str:
+    """A name of the provider's, as it is: whatever it may hold, a paid order must not fail by it."""
+    if not text or len(text) > MOST_CHARACTERS or not plain_text.is_plain(text):
+        checks.fail(field, f"must be 1 to {MOST_CHARACTERS} characters, none of them a control one")
+    return text
