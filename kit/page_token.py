@@ -3,10 +3,13 @@
 import base64
 import hashlib
 import json
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from google.protobuf.message import Message
 
+from kit import timestamps
 from kit.errors import invalid
 
 # Enough to tell requests apart; a token is no secret and no proof.
@@ -37,6 +40,25 @@ def read(request: Message, token: str, length: int) -> list[str] | None:
             reason="INVALID_PAGE_TOKEN",
         )
     return list(key)
+
+
+def write_position(request: Message, at: datetime, id_: UUID) -> str:
+    """Name the last row of a list that is ordered by a time and an id."""
+    return write(request, [at.isoformat(), str(id_)])
+
+
+def read_position(request: Message, token: str) -> tuple[datetime, UUID] | None:
+    """Return the time and id that `write_position` was given; raises Failure as `read` does."""
+    key = read(request, token, 2)
+    if key is None:
+        return None
+    try:
+        return timestamps.from_iso(key[0]), UUID(key[1])
+    except ValueError:
+        raise invalid(
+            {"page_token": "is malformed; send next_page_token as it was given"},
+            reason="INVALID_PAGE_TOKEN",
+        ) from None
 
 
 def _is_key(key: Any, length: int) -> bool:

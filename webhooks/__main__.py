@@ -11,12 +11,13 @@ from aiohttp import web
 from kit import background, http_edge, listening, process, rpc, rpc_client
 from kit.db import Database
 from protos.webhooks.v1 import webhooks_pb2, webhooks_pb2_grpc
+from webhooks.access import ACCESS, ACTS
 from webhooks.app import Callbacks, refusal_body
 from webhooks.callback import Owner
 from webhooks.delivery import DeliveryWorker
 from webhooks.metrics import Metrics
 from webhooks.peers import Owners
-from webhooks.servicer import ACCESS, ACTS, WebhooksServicer
+from webhooks.servicer import WebhooksServicer
 from webhooks.settings import Settings
 from webhooks.upkeep import Upkeep
 

@@ -1,97 +1,60 @@
 """The gRPC methods for operators: proto in, call, proto out."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, TypeAlias
 from uuid import UUID
 
-from kit import log, page_token, timestamps
-from kit.checks import Checks
+import grpc
+
+from kit import log
 from kit.db import Database
-from kit.errors import Failure, Kind, invalid
-from kit.operator_log import Acts
-from kit.rpc_guard import Access
+from kit.errors import Failure, Kind
 from protos.webhooks.v1 import webhooks_pb2 as pb
 from protos.webhooks.v1 import webhooks_pb2_grpc
-from webhooks import customer, overview
-from webhooks.deliveries import State
-from webhooks.overview import Event, Filter
+from webhooks import customer, overview, requests
+from webhooks.messages import STATES, event_to_proto
+from webhooks.overview import Filter
 from webhooks.understand import understand
 
-ACCESS: Mapping[str, Access] = {
-    "ListEvents": Access.ADMIN,
-    "GetEvent": Access.ADMIN,
-    "ReplayEvents": Access.ADMIN,
-    "GetStats": Access.ADMIN,
-    "ExportEvents": Access.SERVICE,
-    "EraseEvents": Access.SERVICE,
-}
-# Logged with these fields where an administrator or an operator makes the call.
-ACTS: Acts = {
-    "ReplayEvents": ("event_ids", "filter"),
-    "ExportEvents": (),
-    "EraseEvents": (),
-}
-USUAL_PAGE, MOST_PER_PAGE, MOST_IDS = 50, 500, 1_000
+Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+
 # Bodies that are read at a time when events without an owner are replayed.
 STEP = 200
-STATES = {
-    State.PENDING: pb.DELIVERY_STATE_PENDING,
-    State.DELIVERED: pb.DELIVERY_STATE_DELIVERED,
-    State.DEAD: pb.DELIVERY_STATE_DEAD,
-    State.KEPT: pb.DELIVERY_STATE_KEPT,
-    State.FOREIGN: pb.DELIVERY_STATE_FOREIGN,
-}
-STATES_BACK = {number: state for state, number in STATES.items()}
 
 
 class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
-    """Checks requests and answers them; `wakes` are told that there is something to hand over."""
+    """Checks requests and answers them; `wakes` are called when there are events to deliver."""
 
     def __init__(self, database: Database, wakes: Sequence[Callable[[], None]]) -> None:
         self._database = database
         self._wakes = wakes
 
     async def ListEvents(
-        self, request: pb.ListEventsRequest, context: Any
+        self, request: pb.ListEventsRequest, context: Context
     ) -> pb.ListEventsResponse:
-        checks = Checks()
-        size = checks.page_size(request.page_size, USUAL_PAGE, MOST_PER_PAGE)
-        wanted = _filter(checks, request.filter)
-        checks.done()
+        wanted, after, size = requests.listing(request)
         async with self._database.system() as connection:
-            found = await overview.list_events(connection, wanted, _after(request), size + 1)
+            found = await overview.list_events(connection, wanted, after, size + 1)
         page = found[:size]
-        token = ""
-        if len(found) > size:
-            token = page_token.write(request, [page[-1].received_at.isoformat(), str(page[-1].id)])
-        return pb.ListEventsResponse(events=map(_to_proto, page), next_page_token=token)
+        return pb.ListEventsResponse(
+            events=map(event_to_proto, page),
+            next_page_token=requests.next_page(request, page[-1]) if len(found) > size else "",
+        )
 
-    async def GetEvent(self, request: pb.GetEventRequest, context: Any) -> pb.GetEventResponse:
-        checks = Checks()
-        event_id = checks.uuid("event_id", request.event_id)
-        checks.done()
+    async def GetEvent(self, request: pb.GetEventRequest, context: Context) -> pb.GetEventResponse:
+        event_id = requests.event_id(request.event_id)
         async with self._database.system() as connection:
             found = await overview.get(connection, event_id)
         if found is None:
             raise Failure(Kind.NOT_FOUND, "EVENT_NOT_FOUND", "There is no such event; list them")
         event, body, headers = found
         text = log.ACTIVATION_CODE.sub("[activation code]", body.decode(errors="replace"))
-        return pb.GetEventResponse(event=_to_proto(event), body=text, headers=headers)
+        return pb.GetEventResponse(event=event_to_proto(event), body=text, headers=headers)
 
     async def ReplayEvents(
-        self, request: pb.ReplayEventsRequest, context: Any
+        self, request: pb.ReplayEventsRequest, context: Context
     ) -> pb.ReplayEventsResponse:
-        checks = Checks()
-        wanted = _filter(checks, request.filter)
-        if request.event_ids:
-            ids = checks.uuids("event_ids", list(request.event_ids), MOST_IDS)
-            wanted = Filter(
-                wanted.states, wanted.types, wanted.iccid, wanted.since, wanted.until, ids
-            )
-        if wanted.holds_all:
-            checks.fail("filter", "must say which events; to replay everything give a time")
-        checks.done()
+        wanted = requests.replay(request)
         async with self._database.system() as connection:
             replayed = await overview.replay(connection, wanted)
         # Afterwards: an event that has an owner from now on is not replayed twice.
@@ -100,7 +63,7 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
             wake()
         return pb.ReplayEventsResponse(replayed=replayed + adopted, not_understood=not_understood)
 
-    async def GetStats(self, request: pb.GetStatsRequest, context: Any) -> pb.GetStatsResponse:
+    async def GetStats(self, request: pb.GetStatsRequest, context: Context) -> pb.GetStatsResponse:
         async with self._database.system() as connection:
             counts, stored, repeats = await overview.counts(connection)
             oldest, _ = await overview.resting(connection)
@@ -112,20 +75,20 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
         )
 
     async def ExportEvents(
-        self, request: pb.ExportEventsRequest, context: Any
+        self, request: pb.ExportEventsRequest, context: Context
     ) -> AsyncIterator[pb.ExportEventsResponse]:
-        for event_id in await customer.find(self._database, _iccids(request.iccids)):
+        for event_id in await customer.find(self._database, requests.iccids(request.iccids)):
             found = await customer.read(self._database, event_id)
             if found is not None:
                 event, body = found
                 yield pb.ExportEventsResponse(
-                    event=_to_proto(event), body=body.decode(errors="replace")
+                    event=event_to_proto(event), body=body.decode(errors="replace")
                 )
 
     async def EraseEvents(
-        self, request: pb.EraseEventsRequest, context: Any
+        self, request: pb.EraseEventsRequest, context: Context
     ) -> pb.EraseEventsResponse:
-        erased = await customer.erase(self._database, _iccids(request.iccids))
+        erased = await customer.erase(self._database, requests.iccids(request.iccids))
         return pb.EraseEventsResponse(events=erased)
 
     async def _adopt(self, wanted: Filter) -> tuple[int, int]:
@@ -142,66 +105,3 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
             if len(rows) < STEP:
                 return found, left
             last = rows[-1][0]
-
-
-def _iccids(given: Sequence[str]) -> list[str]:
-    checks = Checks()
-    if not 1 <= len(given) <= MOST_IDS:
-        checks.fail("iccids", f"must hold 1 to {MOST_IDS} ICCIDs, not {len(given)}")
-    iccids = [checks.iccid(f"iccids[{index}]", text) for index, text in enumerate(given)]
-    checks.done()
-    return iccids
-
-
-def _filter(checks: Checks, message: pb.EventFilter) -> Filter:
-    states = []
-    for index, number in enumerate(message.states):
-        if number not in STATES_BACK:
-            checks.fail(f"filter.states[{index}]", "must be one of the known states")
-        else:
-            states.append(STATES_BACK[number])
-    return Filter(
-        states=tuple(states),
-        types=tuple(message.types),
-        iccid=checks.iccid("filter.iccid", message.iccid) if message.HasField("iccid") else None,
-        since=_moment(checks, message, "from_date"),
-        until=_moment(checks, message, "to_date"),
-    )
-
-
-def _moment(checks: Checks, message: pb.EventFilter, name: str) -> datetime | None:
-    if not message.HasField(name):  # type: ignore[arg-type]  # one of two names, told as text
-        return None
-    return checks.moment(f"filter.{name}", getattr(message, name))
-
-
-def _after(request: pb.ListEventsRequest) -> tuple[datetime, UUID] | None:
-    key = page_token.read(request, request.page_token, 2)
-    if key is None:
-        return None
-    try:
-        return timestamps.from_iso(key[0]), UUID(key[1])
-    except ValueError:
-        raise invalid(
-            {"page_token": "is malformed; send next_page_token as it was given"},
-            reason="INVALID_PAGE_TOKEN",
-        ) from None
-
-
-def _to_proto(event: Event) -> pb.Event:
-    pending = event.state is State.PENDING
-    return pb.Event(
-        id=str(event.id),
-        received_at=timestamps.to_proto(event.received_at),
-        type=event.event_type,
-        iccid=event.iccid or "",
-        signed=event.signed,
-        times_received=event.times_received,
-        state=STATES[event.state],
-        owner=event.owner or "",
-        attempts=event.attempts,
-        next_attempt_at=timestamps.to_proto(event.next_attempt_at) if pending else None,
-        last_error=event.last_error,
-        outcome=event.outcome,
-        settled_at=timestamps.to_proto(event.settled_at),
-    )

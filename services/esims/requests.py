@@ -1,13 +1,12 @@
 """Checks requests to the eSIMs service; a Failure names every bad field of a request."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 
-from kit import page_token, plain_text, timestamps
+from kit import page_token, plain_text
 from kit.auth import Role, Session
 from kit.checks import Checks
-from kit.errors import Failure, Kind, invalid
+from kit.errors import Failure, Kind
 from protos.esims.v1 import esims_pb2 as pb
 from services.esims.cancel import Cancelled
 from services.esims.esim import ESIM, bare_host
@@ -54,26 +53,18 @@ def page(request: pb.ListESIMsRequest) -> Page:
     wanted = _filter(checks, request.filter)
     checks.done()
     return Page(
-        wanted, _after(request), size, request.fresh, request.with_bundles, request.with_total
+        wanted,
+        page_token.read_position(_list_of(request), request.page_token),
+        size,
+        request.fresh,
+        request.with_bundles,
+        request.with_total,
     )
 
 
 def next_page(request: pb.ListESIMsRequest, last: ESIM) -> str:
     """Return the token of the page that follows an eSIM."""
-    return page_token.write(_list_of(request), [last.created_at.isoformat(), str(last.id)])
-
-
-def _after(request: pb.ListESIMsRequest) -> tuple[datetime, UUID] | None:
-    key = page_token.read(_list_of(request), request.page_token, 2)
-    if key is None:
-        return None
-    try:
-        return timestamps.from_iso(key[0]), UUID(key[1])
-    except ValueError:
-        raise invalid(
-            {"page_token": "is malformed; send next_page_token as it was given"},
-            reason="INVALID_PAGE_TOKEN",
-        ) from None
+    return page_token.write_position(_list_of(request), last.created_at, last.id)
 
 
 def _list_of(request: pb.ListESIMsRequest) -> pb.ListESIMsRequest:

@@ -11,7 +11,7 @@ from protos.webhooks.v1 import webhooks_pb2
 from services.catalogue.servicer import ACTS as CATALOGUE
 from services.esims.access import ACTS as ESIMS
 from services.orders.access import ACTS as ORDERS
-from webhooks.servicer import ACTS as WEBHOOKS
+from webhooks.access import ACTS as WEBHOOKS
 
 SERVICES = [
     (catalogue_pb2.DESCRIPTOR.services_by_name["CatalogueService"], CATALOGUE),

@@ -1,0 +1,21 @@
+"""Who may call each method for operators, and which calls are logged."""
+
+from collections.abc import Mapping
+
+from kit.operator_log import Acts
+from kit.rpc_guard import Access
+
+ACCESS: Mapping[str, Access] = {
+    "ListEvents": Access.ADMIN,
+    "GetEvent": Access.ADMIN,
+    "ReplayEvents": Access.ADMIN,
+    "GetStats": Access.ADMIN,
+    "ExportEvents": Access.SERVICE,
+    "EraseEvents": Access.SERVICE,
+}
+# Logged with these fields where an administrator or an operator makes the call.
+ACTS: Acts = {
+    "ReplayEvents": ("event_ids", "filter"),
+    "ExportEvents": (),
+    "EraseEvents": (),
+}

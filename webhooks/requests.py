@@ -1,0 +1,84 @@
+"""Checks requests of operators; a Failure names every bad field of a request."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from kit import page_token
+from kit.checks import Checks
+from protos.webhooks.v1 import webhooks_pb2 as pb
+from webhooks.messages import STATES
+from webhooks.overview import Event, Filter
+
+# Rows of one page.
+USUAL_PAGE = 50
+MOST_PAGE = 500
+MOST_BATCH = 1_000
+STATES_BACK = {number: state for state, number in STATES.items()}
+
+
+def listing(request: pb.ListEventsRequest) -> tuple[Filter, tuple[datetime, UUID] | None, int]:
+    """The filter, the end of the page before, and the size of the page; raises Failure INVALID."""
+    checks = Checks()
+    size = checks.page_size(request.page_size, USUAL_PAGE, MOST_PAGE)
+    wanted = _filter(checks, request.filter)
+    checks.done()
+    return wanted, page_token.read_position(request, request.page_token), size
+
+
+def event_id(text: str) -> UUID:
+    """Raises Failure INVALID."""
+    checks = Checks()
+    checked = checks.uuid("event_id", text)
+    checks.done()
+    return checked
+
+
+def replay(request: pb.ReplayEventsRequest) -> Filter:
+    """Which events to replay; raises Failure INVALID."""
+    checks = Checks()
+    wanted = _filter(checks, request.filter)
+    if request.event_ids:
+        wanted = replace(wanted, ids=checks.uuids("event_ids", list(request.event_ids), MOST_BATCH))
+    if wanted.holds_all:
+        checks.fail("filter", "must say which events; to replay everything give a time")
+    checks.done()
+    return wanted
+
+
+def next_page(request: pb.ListEventsRequest, last: Event) -> str:
+    """Return the token of the page that follows an event."""
+    return page_token.write_position(request, last.received_at, last.id)
+
+
+def iccids(given: Sequence[str]) -> list[str]:
+    """Raises Failure INVALID."""
+    checks = Checks()
+    if not 1 <= len(given) <= MOST_BATCH:
+        checks.fail("iccids", f"must hold 1 to {MOST_BATCH} ICCIDs, not {len(given)}")
+    checked = [checks.iccid(f"iccids[{index}]", text) for index, text in enumerate(given)]
+    checks.done()
+    return checked
+
+
+def _filter(checks: Checks, message: pb.EventFilter) -> Filter:
+    states = []
+    for index, number in enumerate(message.states):
+        if number not in STATES_BACK:
+            checks.fail(f"filter.states[{index}]", "must be one of the known states")
+        else:
+            states.append(STATES_BACK[number])
+    return Filter(
+        states=tuple(states),
+        types=tuple(message.types),
+        iccid=checks.iccid("filter.iccid", message.iccid) if message.HasField("iccid") else None,
+        since=_moment(checks, message, "from_date"),
+        until=_moment(checks, message, "to_date"),
+    )
+
+
+def _moment(checks: Checks, message: pb.EventFilter, name: str) -> datetime | None:
+    if not message.HasField(name):  # type: ignore[arg-type]  # one of two names, told as text
+        return None
+    return checks.moment(f"filter.{name}", getattr(message, name))
