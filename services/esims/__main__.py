@@ -18,7 +18,7 @@ from services.esims.access import ACCESS, ACTS
 from services.esims.apply_events import Events
 from services.esims.datasource import ESIMsDataSource
 from services.esims.endings import Endings
-from services.esims.freshen import Readings
+from services.esims.freshen import Fetcher
 from services.esims.live import CHANNEL, Live
 from services.esims.locate import Locations
 from services.esims.reference import References
@@ -60,14 +60,14 @@ async def serve(
         stack.push_async_callback(cache.close)
         provider = Provider(http, settings.provider, shared=SharedTokens(database))
         source = ESIMsDataSource(provider, cache)
-        readings = Readings(
+        fetcher = Fetcher(
             database,
             source,
             fresh_for=settings.fresh_for,
             wait=settings.read_wait,
             clock=clock,
         )
-        stack.push_async_callback(readings.close)
+        stack.push_async_callback(fetcher.close)
         notices = await stack.enter_async_context(
             Notices.open(settings.service.notices_url, CHANNEL)
         )
@@ -75,7 +75,7 @@ async def serve(
         locations = Locations(database, source, clock)
         stack.push_async_callback(locations.close)
         rounds = Rounds(
-            Watch(database, readings, clock).look,
+            Watch(database, fetcher, clock).look,
             references.send_pending,
             Endings(database, clock).expire,
         )
@@ -85,13 +85,13 @@ async def serve(
             database=database,
             clock=clock,
             source=source,
-            readings=readings,
+            fetcher=fetcher,
             registration=Registration(database, clock, rounds.wake),
-            suspension=Suspension(database, source, readings, clock),
+            suspension=Suspension(database, source, fetcher, clock),
             references=references,
-            refresh=Refresh(database, source, readings, clock),
+            refresh=Refresh(database, source, fetcher, clock),
             events=Events(database, clock, source.forget, rounds.wake, locations.look_up),
-            live=Live(database, notices, readings, clock),
+            live=Live(database, notices, fetcher, clock),
         )
         service = rpc.Service(
             esims_pb2.DESCRIPTOR.services_by_name["ESIMsService"],

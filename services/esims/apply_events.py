@@ -16,7 +16,7 @@ from kit.errors import Failure
 from kit.log_episodes import Episodes
 from services.esims import bundle_store, follow_store, store
 from services.esims.bundle import Bundle
-from services.esims.bundle_store import Told
+from services.esims.bundle_store import Report
 from services.esims.effects import Effect, effect_of
 from services.esims.esim import ESIM
 from services.esims.events import Event
@@ -132,13 +132,13 @@ class Events:
             to_confirm: set[UUID] = set()
             # One event of each eSIM at a time: what it does to the bundles is the next one's ground.
             for turn in zip_longest(*(waiting[iccid] for iccid in esims)):
-                told: list[Told] = []
+                told: list[Report] = []
                 bundles = await _bundles(connection, esims.values())
                 for event in filter(None, turn):
                     esim = esims[event.iccid]
                     effect = effect_of(event, esim, bundles[esim.id])
                     if effect.told is not None:
-                        told.append(Told(esim.id, effect.told, event.received_at))
+                        told.append(Report(esim.id, effect.told, event.received_at))
                     if effect.read:
                         (to_read if effect.told is None else to_confirm).add(esim.id)
                     news = effect.told is not None or effect.esim != esim

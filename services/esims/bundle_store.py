@@ -53,7 +53,7 @@ def _bundle(row: Any) -> Bundle:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Report:
     """An assignment on an eSIM; `at` is when the provider was queried, or its report received."""
 
     esim_id: UUID
@@ -139,13 +139,13 @@ ADOPT = """
 """
 
 
-async def upsert(connection: Connection, told: Sequence[Told], *, queried: bool) -> None:
+async def upsert(connection: Connection, reports: Sequence[Report], *, queried: bool) -> None:
     """Store what the provider answered (`queried`) or reported of assignments, in any order and repeatedly.
 
     Each assignment once; eSIMs that are not there are left out.
     """
-    of = [t.assignment for t in told]
-    ids, names = [t.esim_id for t in told], [a.name for a in of]
+    of = [t.assignment for t in reports]
+    ids, names = [t.esim_id for t in reports], [a.name for a in of]
     await connection.execute(
         ADOPT, ids, [a.id for a in of], names, [a.state for a in of], ANNOUNCED
     )
@@ -163,7 +163,7 @@ async def upsert(connection: Connection, told: Sequence[Told], *, queried: bool)
         [a.assigned_at for a in of],
         [a.started_at for a in of],
         [a.ends_at for a in of],
-        [t.at for t in told],
+        [t.at for t in reports],
         list(AssignmentState),
         queried,
     )

@@ -22,7 +22,7 @@ from services.esims.events import (
     ProfileChanged,
     Unclear,
 )
-from services.esims.profile import told_by_callback
+from services.esims.profile import after_callback
 
 # Callbacks write whole seconds, the provider's other answers finer ones.
 SAME_MOMENT = timedelta(seconds=1)
@@ -93,7 +93,7 @@ def _effect_of(event: Event, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
             last = _last(esim.message_failed_at, at or received)
             return Effect(replace(esim, message_failed_at=last))
         case ProfileChanged(profile_status, at):
-            told = told_by_callback(esim, profile_status, at or received)
+            told = after_callback(esim, profile_status, at or received)
             return Effect(esim, read=True) if told is None else Effect(told)
         case CodeAssigned(smdp_address, matching_id, at):
             if _older(at or received, esim.code_assigned_at):

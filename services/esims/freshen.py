@@ -1,9 +1,10 @@
-"""Reads eSIMs from the provider when what is kept of them is old, and waits only so long for it."""
+"""Fetches eSIMs from the provider when the stored copy is stale, within a bounded wait."""
 
 import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import zip_longest
@@ -19,36 +20,35 @@ from kit.errors import Failure
 from kit.provider import Priority
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM
-from services.esims.record import Reading, record
+from services.esims.record import Snapshot, record
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# Up to so many eSIMs at once are read with their state too, which is a second request for each:
-# the whole platform has ten tokens a second, so a long list gets its bundles only.
+# For up to this many eSIMs at once the state is fetched too, which is a second request for each. The
+# whole platform has ten tokens a second, so a long list gets its bundles only.
 FEW = 5
-# Of a long list so many are asked for at once: the rest waits here, not in the line before the
-# provider's rate limit, where it would run out of time and hold up everybody else.
-LANE = 8
-# Seconds after which a long list that is read in the background records what it has so far.
+# Concurrent fetches of a long list. The rest waits here: in the queue for the provider's rate limit it
+# would run out of time and delay every other call.
+MOST_AT_ONCE = 8
+# Seconds after which a long list that is fetched in the background records the answers so far.
 RECORD_EVERY = 10.0
 
 
 @dataclass(eq=False, slots=True)
-class Flight:
-    """A reading on its way; once it has asked, its answer may miss what happens from then on."""
+class Fetch:
+    """A fetch in flight. Once it is `sent`, its answer may miss later changes."""
 
     task: "asyncio.Task[None]" = field(init=False)
-    asked: bool = False
+    sent: bool = False
 
 
-class Readings:
-    """One reading of an eSIM for all who wait for it; what is read goes to the database.
+class Fetcher:
+    """Fetches eSIMs and stores the answers; concurrent callers share one fetch of an eSIM.
 
-    What is younger than `fresh_for` is not read again, and what is on its way is waited for. Only who
-    must see what happened a moment ago has it asked anew. `wait` is how many seconds a caller waits;
-    what takes longer is finished in the background.
+    An eSIM that was fetched less than `fresh_for` ago is not fetched again. A caller waits for `wait`
+    seconds at most; a fetch that takes longer continues in the background.
     """
 
     def __init__(
@@ -65,10 +65,10 @@ class Readings:
         self._fresh_for = fresh_for
         self._wait = wait
         self._clock = clock
-        self._flights: dict[UUID, Flight] = {}
-        self._read: list[tuple[Flight, Reading]] = []
+        self._in_flight: dict[UUID, Fetch] = {}
+        self._unrecorded: list[tuple[Fetch, Snapshot]] = []
         self._recording = asyncio.Lock()
-        self._lane = asyncio.Semaphore(LANE)
+        self._slots = asyncio.Semaphore(MOST_AT_ONCE)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._looks = metrics.get_meter("esimgo.esims").create_counter(
             "esimgo.esims.looks",
@@ -76,14 +76,14 @@ class Readings:
             "eSIMs that somebody looked at, by what was kept of them",
         )
 
-    async def freshen(
+    async def refresh(
         self, esims: Sequence[ESIM], *, time_left: float | None = None, force: bool = False
     ) -> None:
-        """Reads those that are stale (with `force`: all, asked after this call) and returns when done
-        or out of time.
+        """Fetch the stale ones, or all with `force`, and return when they are stored or time is up.
 
-        What could not be read stays as it was, and is no error: its age shows. `time_left` is
-        that of the caller, in seconds. Raises Failure when the database is away.
+        With `force` the provider is queried after this call, even if a fetch is in flight. An eSIM that
+        could not be fetched stays as it was, and is no error: its age shows. `time_left` is the caller's
+        remaining time in seconds. Raises Failure when the database is unavailable.
         """
         now = self._clock.wall()
         due = [
@@ -95,152 +95,148 @@ class Readings:
         self._looks.add(len(due), {"outcome": "stale"})
         if not due:
             return
-        # A third of the caller's time is kept for the database and the way back.
+        # A third of the caller's time is reserved for the database and the answer.
         wait = self._wait if time_left is None else min(self._wait, time_left * 2 / 3)
         few = len(due) <= FEW
         priority = Priority.READ if few else Priority.SYNC
-        reads = self._start(due, few=few, priority=priority, anew=force)
-        self._in_background(self._finish(reads))
+        fetches = self._join_or_start(due, few=few, priority=priority, again=force)
+        self._spawn(self._record_until_done(fetches))
         if wait > 0:
-            await asyncio.wait(reads, timeout=wait)
-            # On its own, so that a caller who goes away doesn't take others' readings along.
-            await asyncio.shield(self._in_background(self._record()))
+            await asyncio.wait(fetches, timeout=wait)
+            # In a task of its own: a caller that disconnects must not cancel the answers of others.
+            await asyncio.shield(self._spawn(self._record_answers()))
 
-    async def read_all(self, esims: Sequence[ESIM]) -> None:
-        """Reads all of these for background work: behind customers' requests, without a bound.
+    async def refresh_all(self, esims: Sequence[ESIM]) -> None:
+        """Fetch all of these for background work, after customers' requests and without a time limit.
 
-        The provider is asked after this call, whatever is on its way.
+        The provider is queried after this call, even if a fetch is in flight.
         """
-        await self._finish(self._start(esims, few=True, priority=Priority.SYNC, anew=True))
+        fetches = self._join_or_start(esims, few=True, priority=Priority.SYNC, again=True)
+        await self._record_until_done(fetches)
 
-    def read_later(self, esims: Sequence[ESIM]) -> None:
-        """Reads them likewise, without waiting for it, and with what is on its way already."""
-        self._in_background(self._finish(self._start(esims, few=True, priority=Priority.SYNC)))
+    def refresh_later(self, esims: Sequence[ESIM]) -> None:
+        """Fetch these in the background, or join the fetches in flight, without waiting."""
+        fetches = self._join_or_start(esims, few=True, priority=Priority.SYNC)
+        self._spawn(self._record_until_done(fetches))
 
     async def close(self) -> None:
-        """Gives up what is on its way: it will be stale, and so be read again."""
+        """Cancel the fetches in flight: their eSIMs stay stale, and are fetched again later."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _start(
-        self, esims: Sequence[ESIM], *, few: bool, priority: Priority, anew: bool = False
+    def _join_or_start(
+        self, esims: Sequence[ESIM], *, few: bool, priority: Priority, again: bool = False
     ) -> list[asyncio.Task[None]]:
+        """Return the tasks of the fetches in flight, new where there is none; `again`: none that was sent."""
         for esim in esims:
-            flight = self._flights.get(esim.id)
-            if flight is None or (anew and flight.asked):
-                flight = self._flights[esim.id] = Flight()
-                read = self._read_one if few else self._read_in_lane
-                flight.task = self._in_background(read(esim, flight, few, priority))
-        return list({self._flights[esim.id].task for esim in esims})
+            fetch = self._in_flight.get(esim.id)
+            if fetch is None or (again and fetch.sent):
+                fetch = self._in_flight[esim.id] = Fetch()
+                fetch.task = self._spawn(self._fetch(esim, fetch, few, priority))
+        return list({self._in_flight[esim.id].task for esim in esims})
 
-    async def _read_in_lane(
-        self, esim: ESIM, flight: Flight, state_too: bool, priority: Priority
-    ) -> None:
-        async with self._lane:
-            await self._read_one(esim, flight, state_too, priority)
+    async def _fetch(self, esim: ESIM, fetch: Fetch, few: bool, priority: Priority) -> None:
+        slot: AbstractAsyncContextManager[None] = nullcontext() if few else self._slots
+        async with slot:
+            await self._query(esim, fetch, few, priority)
 
-    async def _read_one(
-        self, esim: ESIM, flight: Flight, state_too: bool, priority: Priority
-    ) -> None:
-        with tracing.part("read eSIM", {"esimgo.esim.id": str(esim.id)}):
-            await self._ask(esim, flight, state_too, priority)
-
-    async def _ask(self, esim: ESIM, flight: Flight, state_too: bool, priority: Priority) -> None:
-        asked_at, flight.asked = self._clock.wall(), True
-        read = False
+    async def _query(self, esim: ESIM, fetch: Fetch, state_too: bool, priority: Priority) -> None:
+        """Query the provider about one eSIM, and leave its answer to be recorded."""
+        answered = False
         try:
-            listing, details = await asyncio.gather(
-                _or_none(self._source.get_bundles(esim.iccid, priority=priority)),
-                _or_none(self._source.get_esim(esim.iccid, priority=priority))
-                if state_too or not esim.installable
-                else _nothing(),
-            )
-            read = listing is not None or details is not None
-            if read:
-                reading = Reading(
+            with tracing.part("read eSIM", {"esimgo.esim.id": str(esim.id)}):
+                queried_at, fetch.sent = self._clock.wall(), True
+                listing, details = await asyncio.gather(
+                    _or_none(self._source.get_bundles(esim.iccid, priority=priority)),
+                    _or_none(self._source.get_esim(esim.iccid, priority=priority))
+                    if state_too or not esim.installable
+                    else _nothing(),
+                )
+            answered = listing is not None or details is not None
+            if answered:
+                snapshot = Snapshot(
                     esim.id,
-                    asked_at,
+                    queried_at,
                     assignments=listing.assignments if listing else None,
                     listed=listing is not None,
                     skipped=listing.skipped if listing else 0,
                     details=details,
                 )
-                self._read.append((flight, reading))
+                self._unrecorded.append((fetch, snapshot))
         finally:
-            # Otherwise it is on its way until it is recorded: nobody else need ask.
-            if not read:
-                self._land(flight, esim.id)
+            # With an answer it stays in flight until that is recorded, so that nobody queries again.
+            if not answered:
+                self._end(fetch, esim.id)
 
-    async def _finish(self, reads: Sequence[asyncio.Task[None]]) -> None:
-        # Around what may go on after the request that asked for it.
-        with tracing.part("read eSIMs", {"esimgo.esims": len(reads)}):
-            await self._finished(set(reads))
+    async def _record_until_done(self, fetches: Sequence[asyncio.Task[None]]) -> None:
+        """Record the answers every few seconds until all fetches have ended."""
+        # A span of its own: the fetches may outlast the request that started them.
+        with tracing.part("read eSIMs", {"esimgo.esims": len(fetches)}):
+            pending = set(fetches)
+            while pending:
+                _, pending = await asyncio.wait(pending, timeout=RECORD_EVERY)
+                await self._record_answers()
 
-    async def _finished(self, pending: set[asyncio.Task[None]]) -> None:
-        while pending:
-            _, pending = await asyncio.wait(pending, timeout=RECORD_EVERY)
-            await self._record()
-
-    async def _record(self) -> None:
-        """Records all that was read by now, at once for all who wait."""
+    async def _record_answers(self) -> None:
+        """Record all answers that have arrived, for all callers at once."""
         async with self._recording:
-            landed, self._read = self._read, []
-            if not landed:
+            arrived, self._unrecorded = self._unrecorded, []
+            if not arrived:
                 return
             try:
-                await self._record_all([reading for _, reading in landed])
+                await self._record_together([snapshot for _, snapshot in arrived])
             finally:
-                for flight, reading in landed:
-                    self._land(flight, reading.esim_id)
+                for fetch, snapshot in arrived:
+                    self._end(fetch, snapshot.esim_id)
 
-    async def _record_all(self, readings: Sequence[Reading]) -> None:
-        """In one transaction, or, where one of them can't be recorded, each in its own."""
+    async def _record_together(self, snapshots: Sequence[Snapshot]) -> None:
+        """Record snapshots in one transaction, or each in its own if one of them can't be recorded."""
         try:
             async with self._database.system() as connection:
-                for some in _of_different_esims(readings):
+                for some in _of_different_esims(snapshots):
                     await record(connection, some, self._clock.wall())
         except Failure:
             raise
         except Exception:
-            logger.exception("%s eSIMs are recorded one by one", len(readings))
-            for reading in readings:
-                await self._record_alone(reading)
+            logger.exception("%s eSIMs are recorded one by one", len(snapshots))
+            for snapshot in snapshots:
+                await self._record_alone(snapshot)
 
-    async def _record_alone(self, reading: Reading) -> None:
+    async def _record_alone(self, snapshot: Snapshot) -> None:
         try:
             async with self._database.system() as connection:
-                await record(connection, [reading], self._clock.wall())
+                await record(connection, [snapshot], self._clock.wall())
         except Failure:
             raise
         except Exception:
             # Its age shows that it was not refreshed; the others must not wait for it.
-            logger.exception("the refresh of eSIM %s could not be recorded", reading.esim_id)
+            logger.exception("the refresh of eSIM %s could not be recorded", snapshot.esim_id)
 
-    def _land(self, flight: Flight, esim_id: UUID) -> None:
-        if self._flights.get(esim_id) is flight:  # else a later one is on its way
-            del self._flights[esim_id]
+    def _end(self, fetch: Fetch, esim_id: UUID) -> None:
+        if self._in_flight.get(esim_id) is fetch:  # otherwise a later fetch has replaced it
+            del self._in_flight[esim_id]
 
-    def _in_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = background.start(work, "refresh eSIMs")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
 
-def _of_different_esims(readings: Sequence[Reading]) -> Iterator[list[Reading]]:
-    """In turns: an eSIM that was asked for anew has two."""
-    of_esim: defaultdict[UUID, list[Reading]] = defaultdict(list)
-    for reading in readings:
-        of_esim[reading.esim_id].append(reading)
-    for turn in zip_longest(*of_esim.values()):
-        yield [reading for reading in turn if reading is not None]
+def _of_different_esims(snapshots: Sequence[Snapshot]) -> Iterator[list[Snapshot]]:
+    """Split snapshots into batches with each eSIM once: one that was fetched again has two."""
+    of_esim: defaultdict[UUID, list[Snapshot]] = defaultdict(list)
+    for snapshot in snapshots:
+        of_esim[snapshot.esim_id].append(snapshot)
+    for batch in zip_longest(*of_esim.values()):
+        yield [snapshot for snapshot in batch if snapshot is not None]
 
 
-async def _or_none(asked: Coroutine[Any, Any, T]) -> T | None:
-    """The client has logged why there is no answer."""
+async def _or_none(query: Coroutine[Any, Any, T]) -> T | None:
+    """Return the answer, or None without one; the client has logged why."""
     try:
-        return await asked
+        return await query
     except Failure:
         return None
 

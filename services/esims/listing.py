@@ -10,7 +10,7 @@ from kit.errors import Failure, Kind
 from services.esims import bundle_store, store
 from services.esims.bundle import Bundle
 from services.esims.esim import ESIM
-from services.esims.freshen import Readings
+from services.esims.freshen import Fetcher
 from services.esims.store import Filter
 
 
@@ -44,7 +44,7 @@ class Listed:
 
 
 async def list_page(
-    database: Database, readings: Readings, session: Session, page: Page, time_left: float | None
+    database: Database, fetcher: Fetcher, session: Session, page: Page, time_left: float | None
 ) -> Listed:
     """What the session may see of the page, a customer only their own.
 
@@ -64,7 +64,7 @@ async def list_page(
         total = await store.count(connection, wanted) if page.total else 0
     esims, more = found[: page.size], len(found) > page.size
     if page.fresh:
-        await readings.freshen(esims, time_left=time_left)
+        await fetcher.refresh(esims, time_left=time_left)
     bundles: list[Bundle] = []
     if page.fresh or page.bundles:
         ids = [esim.id for esim in esims]

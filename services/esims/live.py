@@ -18,7 +18,7 @@ from kit.notify import Notices
 from services.esims import bundle_store, store
 from services.esims.bundle import Bundle, Usage, usage_of
 from services.esims.esim import ESIM
-from services.esims.freshen import FEW, Readings
+from services.esims.freshen import FEW, Fetcher
 from services.esims.profile import awaits_install
 from services.esims.settings import FRESH_FOR
 from services.esims.store import Filter
@@ -56,11 +56,11 @@ class Live:
     """Follows eSIMs in the database, whichever process changes them."""
 
     def __init__(
-        self, database: Database, notices: Notices, readings: Readings, clock: Clock
+        self, database: Database, notices: Notices, fetcher: Fetcher, clock: Clock
     ) -> None:
         self._database = database
         self._notices = notices
-        self._readings = readings
+        self._fetcher = fetcher
         self._clock = clock
 
     async def watch(self, session: Session, wanted: Wanted) -> AsyncIterator[list[Seen]]:
@@ -75,7 +75,7 @@ class Live:
             yield seen
             if wanted.esim_ids:
                 # What is old is read from the provider meanwhile; what that changes is heard here.
-                await self._readings.freshen([one.esim for one in seen], time_left=0)
+                await self._fetcher.refresh([one.esim for one in seen], time_left=0)
             looking = background.start(
                 self._look_for_installs(session, wanted.esim_ids), "look for installs"
             )
@@ -110,7 +110,7 @@ class Live:
                 return
             # Others who follow it look too: the pace is one follower's.
             now = self._clock.wall()
-            self._readings.read_later(
+            self._fetcher.refresh_later(
                 [e for e in waiting if e.is_stale(now, pause / 2, state_too=True)]
             )
             pause = min(2 * pause, FRESH_FOR)

@@ -1,21 +1,21 @@
-"""The profile of an eSIM on its device: which word of the provider's counts, in whatever order they come."""
+"""The profile of an eSIM on its device: which reported status counts, in whatever order reports arrive."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from services.esims.esim import ESIM, ESIMStatus
 
-# What a device does with a profile, in that order; other words of the provider's are final.
+# What a device does with a profile, in that order; any other status is final.
 STEPS = ("released", "downloaded", "installed")
 RELEASED, DOWNLOADED, INSTALLED = range(len(STEPS))
-# The provider's clock isn't ours, and its callbacks have whole seconds: so far apart, nobody can
-# tell which of a callback and an answer was first.
+# The provider's clock isn't ours, and its callbacks have whole seconds: within this time, the order of
+# a callback and an answer is uncertain.
 CLOCKS_APART = timedelta(seconds=5)
-OVER = frozenset({ESIMStatus.EXPIRED, ESIMStatus.CANCELLED})
+FINAL = frozenset({ESIMStatus.EXPIRED, ESIMStatus.CANCELLED})
 
 
-def told_by_callback(esim: ESIM, status: str, at: datetime) -> ESIM | None:
-    """The eSIM after a callback about `at`; None: only the provider can tell."""
+def after_callback(esim: ESIM, status: str, at: datetime) -> ESIM | None:
+    """Return the eSIM after a callback about `at`; None if only the provider can resolve it."""
     if _step(status) == INSTALLED:
         esim = _installed(esim, at)
     known_at = esim.profile_status_at
@@ -26,32 +26,32 @@ def told_by_callback(esim: ESIM, status: str, at: datetime) -> ESIM | None:
         or (at == known_at and _step(status) > _step(esim.profile_status))
     ):
         return replace(esim, profile_status=status, profile_status_at=at)
-    # A download ends by itself: whatever is known of since then, it was before.
+    # A download is followed by another status: a later one that is known supersedes it.
     doubtful = known_at <= at + CLOCKS_APART and _step(status) != DOWNLOADED
     return None if doubtful and status != esim.profile_status else esim
 
 
-def told_by_reading(
-    esim: ESIM, status: str, first_installed: datetime | None, asked_at: datetime
+def after_snapshot(
+    esim: ESIM, status: str, first_installed: datetime | None, queried_at: datetime
 ) -> ESIM:
-    """The eSIM after an answer of the provider's; an empty status stands for none."""
+    """Return the eSIM after the provider's answer to a query at `queried_at`; an empty status means none."""
     if first_installed is not None:
         esim = _installed(esim, first_installed)
     known_at = esim.profile_status_at
     back = _step(status) < _step(esim.profile_status)
     if not status or (
-        known_at is not None and asked_at <= (known_at + CLOCKS_APART if back else known_at)
+        known_at is not None and queried_at <= (known_at + CLOCKS_APART if back else known_at)
     ):
         return esim
     if first_installed is None and _step(status) == RELEASED:
-        # Released without a first install means never installed: what told otherwise was wrong.
+        # Released without a first install means never installed: an earlier report was wrong.
         esim = replace(esim, installed_at=None)
-    return replace(esim, profile_status=status, profile_status_at=asked_at)
+    return replace(esim, profile_status=status, profile_status_at=queried_at)
 
 
 def awaits_install(esim: ESIM) -> bool:
-    """Whether a device may still install it, as far as is known."""
-    return esim.status not in OVER and _step(esim.profile_status) < INSTALLED
+    """True if a device may still install it, as far as is known."""
+    return esim.status not in FINAL and _step(esim.profile_status) < INSTALLED
 
 
 def _installed(esim: ESIM, at: datetime) -> ESIM:

@@ -10,18 +10,18 @@ from kit.errors import Failure, Kind
 from services.esims import find, record, store
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM
-from services.esims.freshen import Readings
+from services.esims.freshen import Fetcher
 
 
 class Refresh:
     """Asks the provider once, and reads the eSIM after it."""
 
     def __init__(
-        self, database: Database, source: ESIMsDataSource, readings: Readings, clock: Clock
+        self, database: Database, source: ESIMsDataSource, fetcher: Fetcher, clock: Clock
     ) -> None:
         self._database = database
         self._source = source
-        self._readings = readings
+        self._fetcher = fetcher
         self._clock = clock
 
     async def refresh(self, session: Session, esim_id: UUID, time_left: float | None) -> ESIM:
@@ -46,5 +46,5 @@ class Refresh:
             [locked] = await store.lock(connection, [esim_id])
             done = replace(locked, last_action="Refreshed", action_date=now)
             [kept] = await record.settle(connection, [done], now)
-        await self._readings.freshen([kept], time_left=time_left, force=True)
+        await self._fetcher.refresh([kept], time_left=time_left, force=True)
         return await find.one(self._database, session, esim_id)

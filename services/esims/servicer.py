@@ -30,7 +30,7 @@ from services.esims.bundle import Bundle
 from services.esims.bundle_status import bundle_status
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM, ProviderState
-from services.esims.freshen import Readings
+from services.esims.freshen import Fetcher
 from services.esims.live import Live
 from services.esims.reference import References
 from services.esims.refresh import Refresh
@@ -47,7 +47,7 @@ class Parts:
     database: Database
     clock: Clock
     source: ESIMsDataSource
-    readings: Readings
+    fetcher: Fetcher
     registration: Registration
     suspension: Suspension
     references: References
@@ -94,7 +94,7 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
     ) -> pb.ListESIMsResponse:
         listed = await listing.list_page(
             self._database,
-            self._parts.readings,
+            self._parts.fetcher,
             rpc_guard.session(),
             requests.page(request),
             rpc_guard.time_left(),
@@ -113,7 +113,7 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
 
     async def GetESIM(self, request: pb.GetESIMRequest, context: Context) -> pb.GetESIMResponse:
         session, esim = await self._found(request.esim_id)
-        await self._parts.readings.freshen([esim], time_left=rpc_guard.time_left())
+        await self._parts.fetcher.refresh([esim], time_left=rpc_guard.time_left())
         esim = await find.one(self._database, session, esim.id)
         return pb.GetESIMResponse(esim=messages.esim_to_proto(esim))
 
@@ -257,7 +257,7 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
     async def _fresh_bundles(self, ids: Sequence[str]) -> tuple[list[ESIM], list[Bundle]]:
         """eSIMs that the caller may see and their bundles, read anew where there is time for it."""
         seen = await self._many("esim_ids", ids)
-        await self._parts.readings.freshen(seen, time_left=rpc_guard.time_left())
+        await self._parts.fetcher.refresh(seen, time_left=rpc_guard.time_left())
         async with self._database.session(rpc_guard.session()) as connection:
             wanted = [esim.id for esim in seen]
             esims = await store.get_many(connection, wanted)

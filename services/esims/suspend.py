@@ -15,7 +15,7 @@ from kit.provider import Priority
 from services.esims import find, follow_store, record, store
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM, ESIMStatus, ProviderState
-from services.esims.freshen import Readings
+from services.esims.freshen import Fetcher
 from services.esims.provider_esim import Details
 
 logger = logging.getLogger(__name__)
@@ -30,11 +30,11 @@ class Suspension:
     """Sets the provider's state of an eSIM, and settles what came of it by reading it."""
 
     def __init__(
-        self, database: Database, source: ESIMsDataSource, readings: Readings, clock: Clock
+        self, database: Database, source: ESIMsDataSource, fetcher: Fetcher, clock: Clock
     ) -> None:
         self._database = database
         self._source = source
-        self._readings = readings
+        self._fetcher = fetcher
         self._clock = clock
 
     async def suspend(self, session: Session, esim_id: UUID, time_left: float | None) -> ESIM:
@@ -45,7 +45,7 @@ class Suspension:
         """
         esim = await find.one(self._database, session, esim_id)
         if esim.status not in SUSPENDABLE:  # by what is kept; a bundle may have come since
-            await self._readings.freshen([esim], time_left=time_left)
+            await self._fetcher.refresh([esim], time_left=time_left)
             esim = await find.one(self._database, session, esim_id)
         if esim.status not in SUSPENDABLE:
             raise _not_suspendable(esim.status)

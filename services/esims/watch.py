@@ -9,7 +9,7 @@ from kit.db import Database
 from services.esims import follow_store, store
 from services.esims.esim import ESIM, needs_following
 from services.esims.follow_store import Due
-from services.esims.freshen import Readings
+from services.esims.freshen import Fetcher
 
 # Longer than a reading with its repeats; then another replica, or this one after a crash, looks.
 LEASE = timedelta(seconds=60)
@@ -27,9 +27,9 @@ FOLLOWED_FOR = timedelta(days=90)
 class Watch:
     """Looks at eSIMs that are due, in turns that survive a restart: what is due stands in a column."""
 
-    def __init__(self, database: Database, readings: Readings, clock: Clock) -> None:
+    def __init__(self, database: Database, fetcher: Fetcher, clock: Clock) -> None:
         self._database = database
-        self._readings = readings
+        self._fetcher = fetcher
         self._clock = clock
 
     async def look(self) -> int:
@@ -43,7 +43,7 @@ class Watch:
         return len(due)
 
     async def _read(self, due: list[Due]) -> None:
-        await self._readings.read_all([item.esim for item in due])
+        await self._fetcher.refresh_all([item.esim for item in due])
         now = self._clock.wall()
         async with self._database.system() as connection:
             after: dict[UUID, ESIM] = {

@@ -15,7 +15,7 @@ from kit.db import Database
 from kit.provider import Provider, ProviderSettings
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM
-from services.esims.freshen import Readings
+from services.esims.freshen import Fetcher
 from services.esims.reference import References
 from services.esims.register import Registration
 from services.esims.settings import FRESH_FOR
@@ -46,7 +46,7 @@ class Parts:
     database: Database
     source: ESIMsDataSource
     clock: SteppedClock
-    readings: Readings
+    fetcher: Fetcher
     registration: Registration
     references: References
     watch: Watch
@@ -105,17 +105,17 @@ async def wired(databases: Databases, provider: PlayedProvider) -> AsyncIterator
         settings = ProviderSettings(provider.url, provider.api_key, timeout=PATIENCE, attempts=1)
         source = ESIMsDataSource(Provider(provider.http, settings), cache)
         clock = SteppedClock()
-        readings = Readings(database, source, fresh_for=FRESH_FOR, wait=PATIENCE, clock=clock)
-        stack.push_async_callback(readings.close)
+        fetcher = Fetcher(database, source, fresh_for=FRESH_FOR, wait=PATIENCE, clock=clock)
+        stack.push_async_callback(fetcher.close)
         yield Parts(
             provider=provider,
             databases=databases,
             database=database,
             source=source,
             clock=clock,
-            readings=readings,
+            fetcher=fetcher,
             registration=Registration(database, clock, lambda: None),
             references=References(database, source, clock),
-            watch=Watch(database, readings, clock),
+            watch=Watch(database, fetcher, clock),
             statements=statements,
         )

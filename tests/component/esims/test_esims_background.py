@@ -40,7 +40,7 @@ async def test_a_bundle_ends_by_its_known_end_though_the_provider_is_away(parts:
     ended, lasting = await parts.deliver(2)
     endings = Endings(parts.database, parts.clock)
     await parts.provider.control("POST", f"/esims/{ended.iccid}/use-data", {"megabytes": 1})
-    await parts.readings.read_all([ended, lasting])
+    await parts.fetcher.refresh_all([ended, lasting])
     fault = {"path": "/esims/*", "status": 500, "count": 0}
     await parts.provider.control("POST", "/faults", fault)
     parts.clock.ahead += timedelta(days=6, hours=23)
@@ -61,7 +61,7 @@ async def test_one_esim_that_cannot_be_settled_keeps_no_other_from_ending(
     esims = await parts.deliver(2)
     for esim in esims:
         await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
-    await parts.readings.read_all(esims)
+    await parts.fetcher.refresh_all(esims)
     broken, sound = sorted(esims, key=lambda esim: esim.id)
     await parts.databases.admin.execute(
         f"""create function fail() returns trigger language plpgsql as
@@ -81,7 +81,7 @@ async def test_one_esim_that_cannot_be_settled_keeps_no_other_from_ending(
 async def test_the_end_of_a_bundle_is_looked_at_after_it(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
-    await parts.readings.read_all([esim])
+    await parts.fetcher.refresh_all([esim])
     assert await parts.status(esim.id) == "ACTIVE"
     assert await parts.watch.look() == 0
     parts.clock.ahead += timedelta(days=7, minutes=1)  # what the bundle lasts
@@ -107,7 +107,7 @@ async def test_a_look_lost_in_a_crash_is_made_when_its_lease_ends(parts: Parts) 
         await asyncio.sleep(0)  # until it is taken on
     look.cancel()
     await asyncio.gather(look, return_exceptions=True)
-    await parts.readings.close()
+    await parts.fetcher.close()
     await parts.provider.control("DELETE", "/faults")
     assert await parts.watch.look() == 0
     parts.clock.ahead += LEASE
@@ -129,7 +129,7 @@ async def asked_but_not_answered(parts: Parts, esim: ESIM) -> None:
     """Begins a reading whose answers, of before what follows, come a second later."""
     fault = {"path": "/esims/*", "effect": "done", "delay_seconds": 1, "count": 2}
     await parts.provider.control("POST", "/faults", fault)
-    await parts.readings.freshen([esim], time_left=0)
+    await parts.fetcher.refresh([esim], time_left=0)
     while (await parts.provider.control("GET", "/faults"))["faults"]:
         await asyncio.sleep(0)  # until both questions have come
 
@@ -150,12 +150,12 @@ async def test_a_forced_reading_sees_what_happened_while_another_was_on_its_way(
     (esim,) = await parts.deliver()
     await asked_but_not_answered(parts, esim)
     await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
-    await parts.readings.freshen([esim], force=True)
+    await parts.fetcher.refresh([esim], force=True)
     assert await parts.status(esim.id) == "ACTIVE"
     # The older answer changes nothing when it comes.
     while await parts.asked("/bundles") < 2:
         await asyncio.sleep(0)
-    await parts.readings.read_all([esim])
+    await parts.fetcher.refresh_all([esim])
     assert await parts.status(esim.id) == "ACTIVE"
 
 
@@ -228,9 +228,9 @@ async def test_a_caller_out_of_time_leaves_a_reading_that_is_finished_once(
     esims = await parts.deliver(quantity=2)
     for esim in esims:
         await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
-    await parts.readings.freshen(esims, time_left=0)
+    await parts.fetcher.refresh(esims, time_left=0)
     # Those who have time wait for the same reading.
-    await asyncio.gather(*(parts.readings.freshen(esims) for _ in range(5)))
+    await asyncio.gather(*(parts.fetcher.refresh(esims) for _ in range(5)))
     assert [await parts.status(esim.id) for esim in esims] == ["ACTIVE", "ACTIVE"]
     assert await parts.asked("/bundles") == 2
 
@@ -238,8 +238,8 @@ async def test_a_caller_out_of_time_leaves_a_reading_that_is_finished_once(
 async def test_a_caller_who_goes_away_does_not_end_the_reading_of_others(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
-    first = asyncio.create_task(parts.readings.freshen([esim]))
-    second = asyncio.create_task(parts.readings.freshen([esim]))
+    first = asyncio.create_task(parts.fetcher.refresh([esim]))
+    second = asyncio.create_task(parts.fetcher.refresh([esim]))
     await asyncio.sleep(0)  # both have begun
     first.cancel()
     await second
@@ -251,10 +251,10 @@ async def test_a_long_list_is_read_within_the_rate_limit_and_each_esim_once(part
     # Of more than five in one order the provider tells later.
     esims = [esim for _ in range(6) for esim in await parts.deliver(quantity=5)]
     await parts.provider.control("POST", "/switches", {"tokens_per_second": 20})
-    await parts.readings.freshen(esims, time_left=0.001)
+    await parts.fetcher.refresh(esims, time_left=0.001)
     while await parts.databases.admin.fetchval(
         "select bool_or(bundles_read_at is null) from esims.esims"
     ):
-        await parts.readings.freshen(esims)
+        await parts.fetcher.refresh(esims)
     assert await parts.asked("/bundles") == len(esims)
     assert await parts.asked("/bundles", status=429) == 0

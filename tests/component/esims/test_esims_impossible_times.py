@@ -116,7 +116,7 @@ async def test_the_migration_forgets_impossible_times_and_has_those_esims_refres
     (migration,) = [m for m in files.find() if m.name == MIGRATION]
     async with wired(databases, provider) as parts:
         esims = await parts.deliver(3)
-        await parts.readings.read_all(esims)
+        await parts.fetcher.refresh_all(esims)
         await databases.admin.execute("update esims.esims set follow_at = null")
         sound = await rows(databases, esims[2].id)
         for esim, time in zip(esims, ("-infinity", "9999-12-31 23:59:59+00"), strict=False):
@@ -163,7 +163,7 @@ async def test_one_esim_that_cannot_be_recorded_is_logged_and_blocks_no_other(
         "create trigger fail before update on esims.esims for each row execute function fail()"
     )
     with caplog.at_level(logging.ERROR):
-        await parts.readings.freshen([broken, *sound])
+        await parts.fetcher.refresh([broken, *sound])
     assert [await parts.status(esim.id) for esim in sound] == ["ACTIVE", "ACTIVE"]
     assert await parts.status(broken.id) == "ASSIGNED"
     assert any(str(broken.id) in message for message in caplog.messages)

@@ -22,7 +22,7 @@ from services.esims.events import (
     NumberChanged,
 )
 from services.esims.provider_esim import Details
-from services.esims.record import Reading
+from services.esims.record import Snapshot
 from tests.component.esims.parts import Parts, wired
 from tests.fixtures.neighbours import PlayedProvider
 from tests.fixtures.postgres import Databases
@@ -58,7 +58,7 @@ async def take_in(
     """Records a full list that was asked for so many seconds after the eSIM came."""
     asked_at = esim.created_at + timedelta(seconds=after)
     reading = replace(
-        Reading(esim.id, asked_at, assignments, listed=True),
+        Snapshot(esim.id, asked_at, assignments, listed=True),
         **fields,  # type: ignore[arg-type]  # whatever a test gives
     )
     async with parts.database.system() as connection:

@@ -25,13 +25,13 @@ from tests.fixtures.postgres import Databases
 
 async def serve(parts: Parts, auth: Auth) -> rpc.Running:
     """The service over these parts."""
-    wiring = (parts.database, parts.source, parts.readings, parts.clock)
+    wiring = (parts.database, parts.source, parts.fetcher, parts.clock)
     answering = ESIMsServicer(
         servicer.Parts(
             database=parts.database,
             clock=parts.clock,
             source=parts.source,
-            readings=parts.readings,
+            fetcher=parts.fetcher,
             registration=parts.registration,
             suspension=Suspension(*wiring),
             references=parts.references,
@@ -39,7 +39,7 @@ async def serve(parts: Parts, auth: Auth) -> rpc.Running:
             events=Events(
                 parts.database, parts.clock, parts.source.forget, lambda: None, lambda esims: None
             ),
-            live=Live(parts.database, Notices("", ""), parts.readings, parts.clock),
+            live=Live(parts.database, Notices("", ""), parts.fetcher, parts.clock),
         )
     )
     return await rpc.start(

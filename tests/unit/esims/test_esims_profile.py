@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from services.esims.esim import ESIM, ESIMStatus, ProviderState
-from services.esims.profile import awaits_install, told_by_callback, told_by_reading
+from services.esims.profile import after_callback, after_snapshot, awaits_install
 
 NIL = UUID(int=0)
 NOON = datetime(2026, 2, 3, 12, tzinfo=UTC)
@@ -42,13 +42,13 @@ def after(seconds: float) -> datetime:
 
 
 def told(esim: ESIM, status: str, seconds: float) -> ESIM:
-    changed = told_by_callback(esim, status, after(seconds))
+    changed = after_callback(esim, status, after(seconds))
     assert changed is not None
     return changed
 
 
 def read(esim: ESIM, status: str, seconds: float, installed: datetime | None = None) -> ESIM:
-    return told_by_reading(esim, status, installed, after(seconds))
+    return after_snapshot(esim, status, installed, after(seconds))
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
@@ -71,8 +71,8 @@ def test_an_older_callback_changes_nothing_after_a_reading() -> None:
 
 
 @pytest.mark.parametrize("word", ["Installed", "Unavailable", "A new word"])
-def test_a_callback_of_about_a_readings_time_is_the_providers_to_settle(word: str) -> None:
-    assert told_by_callback(read(NEW, "Released", 0.3), word, NOON) is None
+def test_a_callback_of_about_a_fetcher_time_is_the_providers_to_settle(word: str) -> None:
+    assert after_callback(read(NEW, "Released", 0.3), word, NOON) is None
 
 
 def test_an_answer_of_before_an_install_takes_nothing_back() -> None:
@@ -95,7 +95,7 @@ def test_a_late_answer_changes_nothing() -> None:
     assert read(esim, "Released", 0) == esim
 
 
-def test_readings_show_an_install_that_no_callback_told_of() -> None:
+def test_fetcher_show_an_install_that_no_callback_told_of() -> None:
     esim = read(read(NEW, "Released", 0), "Installed", 2, installed=after(1))
     assert (esim.profile_status, esim.installed_at) == ("Installed", after(1))
 
