@@ -1,4 +1,4 @@
-"""Takes in what callbacks tell of eSIMs: those of one call together, and in any order."""
+"""Applies callbacks about eSIMs: those of one call together, and in any order."""
 
 import asyncio
 import logging
@@ -25,15 +25,15 @@ from services.esims.record import settle
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 
-# eSIMs that are worked on at a time where events go one by one: most of the pool's ten connections,
-# and some are left for customers.
+# Concurrent eSIMs where events are applied one by one: most of the pool's ten connections, with some
+# left for customers.
 AT_ONCE = 6
-# The provider's answers may lag behind its callbacks for a moment, and would take back what is true.
+# The provider's answers may lag behind its callbacks for a moment, and would undo a true change.
 CONFIRM_AFTER = timedelta(seconds=30)
 
 
 class Outcome(StrEnum):
-    """What became of an event."""
+    """Result of applying an event."""
 
     APPLIED = "APPLIED"
     UNCHANGED = "UNCHANGED"
@@ -44,7 +44,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """An event's outcome; `detail` says why it FAILED, without secrets. `doubted`: where is it?"""
+    """An event's outcome; `detail` says why it FAILED. The country of `doubted` is uncertain."""
 
     outcome: Outcome
     detail: str = ""
@@ -52,8 +52,8 @@ class Result:
 
 
 class Events:
-    """Applies events. `forget` drops what is cached of an ICCID that something happened to;
-    `read_soon` is told when the provider is to be asked, `locate` of eSIMs whose country is uncertain.
+    """Applies events. `forget` drops cached values of a changed ICCID, `read_soon` is called when the
+    provider has to be queried, and `locate` with eSIMs whose country is uncertain.
     """
 
     def __init__(
@@ -69,19 +69,19 @@ class Events:
         self._forget = forget
         self._read_soon = read_soon
         self._locate = locate
-        self._lane = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def apply(self, events: Sequence[Event]) -> dict[UUID, Result]:
-        """The result of each event by its id; those of one eSIM are taken in the given order.
+        """Return the result of each event by its id; events of one eSIM are applied in the given order.
 
-        Raises Failure when the database is away: what was committed until then does no harm again.
+        Raises Failure when the database is unavailable: events committed before may be applied again.
         """
         try:
             results = await self._apply_together(events)
         except Failure:
             raise
         except Exception as error:  # noqa: BLE001 - logged, and each is tried alone
-            # One event that we can't bear must not hold up all others.
+            # One poison event must not block the rest.
             episodes.met(
                 "events are applied one by one",
                 "%s events could not be applied together",
@@ -102,7 +102,7 @@ class Events:
         results: dict[UUID, Result] = {}
 
         async def in_order(events: Sequence[Event]) -> None:
-            async with self._lane:
+            async with self._slots:
                 for event in events:
                     try:
                         results.update(await self._apply_together([event]))
@@ -112,16 +112,16 @@ class Events:
                         logger.exception("event %s could not be applied", event.id)
                         results[event.id] = Result(Outcome.FAILED, type(error).__name__)
 
-        lanes = await asyncio.gather(
+        ended = await asyncio.gather(
             *(in_order(mine) for mine in _of_each_esim(events).values()), return_exceptions=True
         )
-        for error in lanes:
+        for error in ended:
             if isinstance(error, BaseException):
                 raise error
         return results
 
     async def _apply_together(self, events: Sequence[Event]) -> dict[UUID, Result]:
-        """In one transaction, whose statements grow only with the most events of one eSIM."""
+        """Apply events in one transaction; its statements grow only with the most events of one eSIM."""
         now = self._clock.wall()
         waiting = _of_each_esim(events)
         results = {event.id: Result(Outcome.UNKNOWN_ESIM) for event in events}
@@ -130,26 +130,26 @@ class Events:
             changed: set[str] = set()
             to_read: set[UUID] = set()
             to_confirm: set[UUID] = set()
-            # One event of each eSIM at a time: what it does to the bundles is the next one's ground.
-            for turn in zip_longest(*(waiting[iccid] for iccid in esims)):
-                told: list[Report] = []
+            # One event of each eSIM at a time: the next event of an eSIM builds on its effect.
+            for batch in zip_longest(*(waiting[iccid] for iccid in esims)):
+                reports: list[Report] = []
                 bundles = await _bundles(connection, esims.values())
-                for event in filter(None, turn):
+                for event in filter(None, batch):
                     esim = esims[event.iccid]
                     effect = effect_of(event, esim, bundles[esim.id])
-                    if effect.told is not None:
-                        told.append(Report(esim.id, effect.told, event.received_at))
+                    if effect.reported is not None:
+                        reports.append(Report(esim.id, effect.reported, event.received_at))
                     if effect.read:
-                        (to_read if effect.told is None else to_confirm).add(esim.id)
-                    news = effect.told is not None or effect.esim != esim
+                        (to_read if effect.reported is None else to_confirm).add(esim.id)
+                    news = effect.reported is not None or effect.esim != esim
                     if news:
                         changed.add(event.iccid)
                         esims[event.iccid] = effect.esim
                     results[event.id] = Result(
                         _outcome(effect, news=news), doubted=esim if effect.locate else None
                     )
-                if told:
-                    await bundle_store.upsert(connection, told, queried=False)
+                if reports:
+                    await bundle_store.upsert(connection, reports, queried=False)
             if changed:
                 await settle(connection, [esims[iccid] for iccid in sorted(changed)], now)
             if to_confirm:
@@ -176,7 +176,7 @@ def _outcome(effect: Effect, *, news: bool) -> Outcome:
 
 
 def _of_each_esim(events: Sequence[Event]) -> dict[str, list[Event]]:
-    """By ICCID, in the given order."""
+    """Group events by ICCID, each group in the given order."""
     of_esim: defaultdict[str, list[Event]] = defaultdict(list)
     for event in events:
         of_esim[event.iccid].append(event)

@@ -1,4 +1,4 @@
-"""Bundles on an eSIM: the provider's assignments, what customers see of them, and sums of their use."""
+"""Bundles on an eSIM: the provider's assignments, the state that customers see, and usage totals."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ THREE_PLACES = Decimal("0.001")
 
 
 class AssignmentState(StrEnum):
-    """The provider's words for where an assignment is in its life, in that order."""
+    """The provider's lifecycle states of an assignment, in their order."""
 
     PROCESSING = "processing"
     QUEUED = "queued"
@@ -24,7 +24,7 @@ class AssignmentState(StrEnum):
 
 
 class BundleState(StrEnum):
-    """What customers see."""
+    """State of a bundle that customers see."""
 
     PROCESSING = "PROCESSING"
     ACTIVE = "ACTIVE"
@@ -34,8 +34,8 @@ class BundleState(StrEnum):
     CANCELLED = "CANCELLED"
 
 
-# Before the name of a bundle that was announced without the provider's assignment id: its id until
-# the provider was read.
+# Prefix of the id of a bundle that was announced without the provider's assignment id, until the bundles
+# are fetched; the bundle's name follows.
 ANNOUNCED = "announced:"
 USABLE = frozenset({AssignmentState.PROCESSING, AssignmentState.QUEUED, AssignmentState.ACTIVE})
 SHOWN = {
@@ -51,7 +51,7 @@ SHOWN = {
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One bundle put on one eSIM, as the provider tells it.
+    """One bundle put on one eSIM, as the provider reports it.
 
     Bytes are base 10, 0 for those that are not of data, and None when unlimited or unknown.
     `reference` is the provider's order or apply reference with `-<index>` appended.
@@ -72,9 +72,9 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """An assignment as it is kept; `read_at` is when the provider was asked for it.
+    """A stored assignment; `read_at` is when the provider was queried about it.
 
-    `absent`: the provider's full list no longer holds it, so it was taken off the eSIM.
+    `absent`: the provider's full list no longer holds it, so it was removed from the eSIM.
     """
 
     esim_id: UUID
@@ -86,27 +86,27 @@ class Bundle:
 
     @property
     def removed(self) -> bool:
-        """True if it was taken off the eSIM, or the eSIM was deleted."""
+        """True if it was removed from the eSIM, or the eSIM was deleted."""
         return self.absent or self.esim_deactivated
 
     @property
     def usable(self) -> bool:
-        """Whether it gives service, or may yet."""
+        """True if it gives service now, or may later."""
         return not self.removed and self.assignment.state in USABLE
 
     @property
     def in_force(self) -> bool:
-        """Whether its duration runs and data is left."""
+        """True while its duration runs and data is left."""
         return not self.removed and self.assignment.state is AssignmentState.ACTIVE
 
     @property
     def revoked(self) -> bool:
-        """Whether it was taken off the eSIM before its end."""
+        """True if it was removed from the eSIM before its end."""
         return self.state is BundleState.CANCELLED
 
     @property
     def state(self) -> BundleState:
-        """What the customer sees; only a bundle in force is held back by a suspension."""
+        """The state that the customer sees; a suspension only affects a bundle in force."""
         if self.removed and self.assignment.state in USABLE:
             return BundleState.CANCELLED
         if self.in_force and self.esim_suspended:
@@ -119,14 +119,14 @@ class Bundle:
 
     @property
     def used_bytes(self) -> int | None:
-        """Never negative, should the provider add to what is left."""
+        """Bytes used; never negative, even if the provider increases the remaining bytes."""
         initial, remaining = self.assignment.initial_bytes, self.remaining_bytes
         return None if initial is None or remaining is None else max(0, initial - remaining)
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Sums over the bundles of one eSIM that are in force or not yet used, or else its last bundle's.
+    """Totals of the bundles on one eSIM that are in force or not yet used, or else of its last bundle.
 
     Bytes are None when unlimited or unknown; `as_of` is that of the oldest value.
     """
@@ -138,10 +138,10 @@ class Usage:
 
 
 def usage_of(bundles: Sequence[Bundle], *, as_of: datetime | None) -> Usage:
-    """`bundles` are the eSIM's, newest first; `as_of` is when they were last read, None: never."""
+    """Add up an eSIM's bundles, newest first; `as_of` is when they were last fetched, None: never."""
     counted = [bundle for bundle in bundles if bundle.usable]
     if not counted:
-        # Else the last step of using it up would show as nothing used and nothing left.
+        # Otherwise a bundle that was just used up would show as nothing used and nothing left.
         counted = [b for b in bundles if b.state is BundleState.EXPIRED][:1]
     unread = not counted and as_of is None
     return Usage(
@@ -153,7 +153,7 @@ def usage_of(bundles: Sequence[Bundle], *, as_of: datetime | None) -> Usage:
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:
-    """None when one of them is."""
+    """Return the total; None if one of the counts is None."""
     total = 0
     for count in counts:
         if count is None:
@@ -163,5 +163,5 @@ def _sum(counts: Iterable[int | None]) -> int | None:
 
 
 def megabytes(count: int) -> Decimal:
-    """Bytes as MB, rounded half up to three places."""
+    """Convert bytes to MB, rounded half up to three places."""
     return (count / BYTES_PER_MB).quantize(THREE_PLACES, ROUND_HALF_UP)

@@ -24,7 +24,7 @@ SELECT_OF_ESIMS = """
 
 
 async def list_of_esims(connection: Connection, esim_ids: Sequence[UUID]) -> list[Bundle]:
-    """All bundles of these eSIMs that the session may see, newest first."""
+    """Return all bundles of these eSIMs that the session may see, newest first."""
     return [_bundle(row) for row in await connection.fetch(SELECT_OF_ESIMS, esim_ids, ANNOUNCED)]
 
 
@@ -54,7 +54,7 @@ def _bundle(row: Any) -> Bundle:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An assignment on an eSIM; `at` is when the provider was queried, or its report received."""
+    """A report of an assignment; `at` is when the provider was queried, or its callback received."""
 
     esim_id: UUID
     assignment: Assignment
@@ -121,7 +121,7 @@ UPSERT = """
 """
 
 
-# An announced bundle becomes the assignment that the provider tells of under its name.
+# An announced bundle becomes the assignment that the provider reports under its name.
 ADOPT = """
     update esims.esim_bundles b set assignment_id = n.assignment_id
     from (
@@ -178,7 +178,7 @@ MARK_ABSENT = """
 
 
 async def mark_absent(connection: Connection, asked_at: Mapping[UUID, datetime]) -> None:
-    """Marks what a full list of the eSIM, taken in by `upsert` before, did not hold."""
+    """Mark bundles that a full list of the eSIM, stored by `upsert` before, did not hold."""
     await connection.execute(MARK_ABSENT, list(asked_at), list(asked_at.values()))
 
 
@@ -193,9 +193,9 @@ REVOKE_OF_ORDER = """
 
 
 async def revoke_of_order(connection: Connection, order_id: UUID, now: datetime) -> None:
-    """Marks the bundles that came with an order as revoked; what was used up stays so.
+    """Mark the bundles that came with an order as revoked; used-up ones stay as they are.
 
-    An answer of the provider to a query of before `now` does not bring them back.
+    The provider's answer to a query before `now` does not restore them.
     """
     await connection.execute(REVOKE_OF_ORDER, order_id, now)
 
@@ -211,11 +211,11 @@ REVOKE_OF_REFERENCE = """
 async def revoke_of_reference(
     connection: Connection, esim_ids: Sequence[UUID], order_reference: str, now: datetime
 ) -> None:
-    """Marks the bundles as revoked that an order of that reference put on these eSIMs, as above."""
+    """Mark the bundles that an order of that reference put on these eSIMs as revoked."""
     await connection.execute(REVOKE_OF_REFERENCE, esim_ids, order_reference, now)
 
 
-# The provider sends no callback when a bundle's time is over, and may be unreachable then.
+# The provider sends no callback when a bundle ends, and may be unreachable then.
 EXPIRE_ENDED = """
     update esims.esim_bundles set state = 'expired', updated_at = now()
     where esim_id = any($1::uuid[]) and ends_at <= $2 and absent_since is null
@@ -224,7 +224,7 @@ EXPIRE_ENDED = """
 
 
 async def expire_ended(connection: Connection, esim_ids: Sequence[UUID], now: datetime) -> None:
-    """Marks the bundles on these eSIMs as expired whose known end has passed."""
+    """Mark bundles on these eSIMs as expired if their known end has passed."""
     await connection.execute(EXPIRE_ENDED, esim_ids, now)
 
 
@@ -239,6 +239,6 @@ SELECT_ENDED = """
 
 
 async def list_ended(connection: Connection, now: datetime, most: int) -> list[UUID]:
-    """eSIMs with bundles that are still open although their known end has passed."""
+    """Return eSIMs with bundles that are still open although their known end has passed."""
     rows = await connection.fetch(SELECT_ENDED, now, most)
     return [row["esim_id"] for row in rows]

@@ -1,4 +1,4 @@
-"""Marks what came with a cancelled order."""
+"""Revokes the bundles of a cancelled order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from services.esims.esim import ESIM
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """What was revoked of an order: all of it, or its bundles on the named eSIMs.
+    """The revoked part of an order: all of it, or its bundles on the named eSIMs.
 
     `order_reference` is the provider's, and only needed with ICCIDs.
     """
@@ -25,10 +25,10 @@ class Cancelled:
 async def cancel_order_bundles(
     database: Database, clock: Clock, cancelled: Cancelled
 ) -> list[ESIM]:
-    """Marks the order's bundles as revoked, also those not read yet, and gives its eSIMs.
+    """Mark the order's bundles as revoked, also those not fetched yet, and return its eSIMs.
 
-    Repeatable. What was used up before stays so, and bundles of other orders stay in force. An eSIM
-    that came with another order and was topped up by this one is read anew.
+    Repeatable. A bundle that was used up before stays so, and bundles of other orders stay in force. An
+    eSIM that came with another order and was topped up by this one is fetched again.
     """
     now = clock.wall()
     async with database.system() as connection:

@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 # Whose the rows of erased customers are; no session has it.
 NOBODY = UUID(int=0)
 
-# Whole rows: a column that is added is part of the answer, whoever thinks of it.
+# Whole rows, so that a column that is added later is exported too.
 TABLES = {
     "esims": """
         select to_jsonb(e)::text as row from esims.esims e
@@ -39,7 +39,7 @@ where id = any($1::uuid[])
 
 
 async def export(database: Database, customer_id: UUID) -> list[tuple[str, str]]:
-    """Every row that is the customer's, as the table's name and a JSON object."""
+    """Return every row of the customer's, as the table's name and a JSON object."""
     async with database.system() as connection:
         return [
             (table, row["row"])
@@ -55,10 +55,10 @@ async def erase(database: Database, customer_id: UUID, iccids: Sequence[str]) ->
     """
     async with database.system() as connection:
         rows = await connection.fetch(LOCK, customer_id, list(iccids))
-        mine = [row["id"] for row in rows]
-        await connection.execute(ERASE_BUNDLES, mine, NOBODY)
-        await connection.execute(ERASE_ESIMS, mine, NOBODY)
-    # Shows to those who have the id that it was done, and to others not who it was.
+        owned = [row["id"] for row in rows]
+        await connection.execute(ERASE_BUNDLES, owned, NOBODY)
+        await connection.execute(ERASE_ESIMS, owned, NOBODY)
+    # Proves the erasure to somebody who has the id, without naming the customer to anybody else.
     fingerprint = hashlib.sha256(str(customer_id).encode()).hexdigest()[:16]
     logger.info("customer %s erased from %s eSIMs", fingerprint, len(rows))
     return [row["iccid"] for row in rows]

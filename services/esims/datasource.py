@@ -1,4 +1,4 @@
-"""What the eSIMs service asks of the provider, as values."""
+"""The provider's eSIM endpoints, as values."""
 
 import logging
 from collections.abc import Mapping
@@ -28,12 +28,12 @@ from services.esims.provider_esim import (
 
 episodes = Episodes(logging.getLogger(__name__))
 
-# Seconds: the documented ages. Bundles and states are kept in the database instead, equally long.
+# Seconds: the documented ages. Bundles and states are stored in the database instead, for as long.
 ESIM_TTL = 300.0
 INSTALL_TTL = 86_400.0
 # The largest page of eSIMs that the provider allows.
 PAGE_SIZE = 100
-# A million eSIMs; an account's list beyond it is one that never ends.
+# A million eSIMs; a longer list is one that never ends.
 MOST_PAGES = 10_000
 # The most that the provider lists of one eSIM.
 MOST_ASSIGNMENTS = 200
@@ -56,7 +56,7 @@ class ESIMsDataSource:
         """The organisation's eSIMs, every page: GET /esims.
 
         `filter_by` is iccid, customerRef, lastAction, actionDate or assignedDate; `matching` is
-        like-wise, or exact with `eq:`, and for times with `gte:` and the like.
+        a part of the value, or exact with `eq:`, and for times with `gte:` and so on.
         """
         params = {"perPage": str(PAGE_SIZE), "orderBy": "iccid", "direction": "asc"}
         if filter_by is not None and matching is not None:
@@ -67,7 +67,7 @@ class ESIMsDataSource:
             rows, pages = read_list(answer)
             new = {row.iccid: row for row in rows if row.iccid not in found}
             found.update(new)
-            # A page without news ends it too: it is empty, or the page number was ignored.
+            # A page without new rows also ends the list: it is empty, or the page number was ignored.
             if not new or (pages is not None and page >= pages):
                 break
         return list(found.values())
@@ -79,14 +79,14 @@ class ESIMsDataSource:
         timeout: float | None = None,
         priority: Priority = Priority.READ,
     ) -> Details:
-        """One eSIM as the provider knows it now: GET /esims/{iccid}. `timeout` in seconds."""
+        """Return one eSIM as the provider knows it now: GET /esims/{iccid}. `timeout` in seconds."""
         path = f"/esims/{segment(iccid)}"
         return read_details(await self._provider.get(path, timeout=timeout, priority=priority))
 
     async def update_esim(
         self, iccid: str, customer_ref: str, *, priority: Priority = Priority.WRITE
     ) -> None:
-        """Sets the reference: PUT /esims, fields in query and body, as the provider documents both.
+        """Set the reference: PUT /esims, fields in query and body, as the provider documents both.
 
         Safe to repeat. Raises Failure UNCLEAR when it may or may not have been set.
         """
@@ -121,9 +121,9 @@ class ESIMsDataSource:
         return listing
 
     async def get_bundle_status(self, iccid: str, bundle_name: str) -> list[Assignment]:
-        """What is assigned of one bundle: GET /esims/{iccid}/bundles/{name}.
+        """Return the assignments of one bundle: GET /esims/{iccid}/bundles/{name}.
 
-        Of several assignments the provider may tell only the latest. Raises Failure NOT_FOUND
+        Of several assignments the provider may return only the latest. Raises Failure NOT_FOUND
         (BUNDLE_NOT_ON_ESIM) for one that the eSIM doesn't have, which it answers with 400.
         """
         path = f"/esims/{segment(iccid)}/bundles/{segment(bundle_name)}"
@@ -169,14 +169,14 @@ class ESIMsDataSource:
         await self._provider.send("POST", path, json=body)
 
     async def refresh_esim(self, iccid: str) -> None:
-        """Cuts the network session: GET /esims/{iccid}/refresh, a GET that is never repeated."""
+        """Cut the network session: GET /esims/{iccid}/refresh, a GET that is never retried."""
         await self._provider.get(f"/esims/{segment(iccid)}/refresh", retry=False)
         await self.forget(iccid)
 
     async def get_location(self, iccid: str) -> Location:
         """Where it was last seen: GET /esims/{iccid}/location, at most 300 s old.
 
-        Raises Failure NOT_FOUND (NEVER_ATTACHED), which is not kept: the first attachment shows.
+        Raises Failure NOT_FOUND (NEVER_ATTACHED), which is not cached: the first attachment shows at once.
         """
 
         async def load() -> Location:
@@ -204,7 +204,7 @@ class ESIMsDataSource:
         )
 
     async def check_compatibility(self, iccid: str, bundle_name: str) -> bool:
-        """Whether the bundle fits the eSIM: GET /esims/{iccid}/compatible/{bundle}.
+        """Return whether the bundle fits the eSIM: GET /esims/{iccid}/compatible/{bundle}.
 
         Raises Failure NOT_FOUND (BUNDLE_UNKNOWN) for a name that the provider answers with 400.
         """
@@ -230,8 +230,8 @@ class ESIMsDataSource:
     async def get_install_details(self, iccid: str) -> Details:
         """Profile and install links: GET /esims/{iccid}?additionalFields=installUrl.
 
-        Kept for a day in this process's memory only, as they are secrets; not kept before the
-        provider has a matching id for it.
+        Cached for a day in this process's memory only, as they are secrets, and only once the provider
+        has a matching id.
         """
 
         async def load() -> Details:
@@ -259,7 +259,7 @@ class ESIMsDataSource:
         )
 
     async def forget(self, iccid: str) -> None:
-        """Drops what is kept of an eSIM, as something was done to it."""
+        """Drop the cached values of an eSIM that has changed."""
         for kind in ("esim_location", "esim_history", "esim_install"):
             await self._cache.drop(kind, iccid)
 

@@ -1,4 +1,4 @@
-"""What an event does to an eSIM and its bundles: pure rules, with the same end in any order of events."""
+"""The effect of an event on an eSIM and its bundles: pure rules, whose result doesn't depend on the order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ from services.esims.events import (
 )
 from services.esims.profile import after_callback
 
-# Callbacks write whole seconds, the provider's other answers finer ones.
+# Callbacks have whole seconds, the provider's other answers fractions.
 SAME_MOMENT = timedelta(seconds=1)
 LIFE = list(AssignmentState)
 IN_USE = frozenset({AssignmentState.ACTIVE, AssignmentState.DEPLETED})
@@ -33,25 +33,26 @@ OPEN = IN_USE | {AssignmentState.PROCESSING, AssignmentState.QUEUED}
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What is to be written.
+    """The changes to write: the eSIM, and the assignment that the event reports.
 
-    `read`: the provider must be asked, as this can't say enough; `locate`: it must be asked for the country.
+    `read`: the provider has to be queried, as the event is ambiguous. `locate`: it has to be queried for
+    the country.
     """
 
     esim: ESIM
-    told: Assignment | None = None
+    reported: Assignment | None = None
     read: bool = False
     locate: bool = False
 
 
 def effect_of(event: Event, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
-    """What an event does to an eSIM as it is now; an effect equal to what is known is none.
+    """Return the effect of an event on an eSIM as it is now; an unchanged eSIM means no effect.
 
-    News without a time counts once for each content: the same again may be an old callback that somebody
-    sends a second time. What it would change is not believed, and the provider queried instead.
+    An event without a time counts once for each content: a repetition may be an old callback that is sent
+    a second time. Its changes are not applied, and the provider is queried instead.
     """
     effect = _effect_of(event, esim, bundles)
-    if not event.repeated or (effect.told is None and effect.esim == esim):
+    if not event.repeated or (effect.reported is None and effect.esim == esim):
         return effect
     where = isinstance(event.change, CountrySeen)
     return Effect(esim, read=not where, locate=where)
@@ -60,7 +61,7 @@ def effect_of(event: Event, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
 def _effect_of(event: Event, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
     received = event.received_at
     if isinstance(event.change, OF_BUNDLES) and _older(received, esim.bundles_read_at):
-        # The provider was queried after this came in; what it answers now settles any difference.
+        # The provider was queried after this event was received; another query settles any difference.
         return Effect(esim, read=True)
     match event.change:
         case BundleUse() as use:
@@ -83,7 +84,7 @@ def _effect_of(event: Event, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
             if _older(received, esim.state_read_at):
                 return Effect(esim, read=True)
             state = ProviderState.DEACTIVATED
-            # With the time, so that an answer to a query of before this can't contradict it.
+            # With the time, so that the answer to an earlier query can't contradict it.
             return Effect(replace(esim, provider_state=state, state_read_at=received))
         case NumberChanged(msisdn):
             if _older(received, esim.msisdn_at):
@@ -93,8 +94,8 @@ def _effect_of(event: Event, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
             last = _last(esim.message_failed_at, at or received)
             return Effect(replace(esim, message_failed_at=last))
         case ProfileChanged(profile_status, at):
-            told = after_callback(esim, profile_status, at or received)
-            return Effect(esim, read=True) if told is None else Effect(told)
+            changed = after_callback(esim, profile_status, at or received)
+            return Effect(esim, read=True) if changed is None else Effect(changed)
         case CodeAssigned(smdp_address, matching_id, at):
             if _older(at or received, esim.code_assigned_at):
                 return Effect(esim)
@@ -121,8 +122,8 @@ def _bundle_used(
     else:
         known = _same_start(use, of_name)
         if known is None:
-            # Not begun by what is known: when it is the only one, it is meant; but one that nobody
-            # has read yet could have the same name.
+            # No known bundle of that start: if one bundle has not begun, the event is about that one, unless
+            # another bundle of the same name has not been fetched yet.
             waiting = [b for b in of_name if not b.absent and b.assignment.started_at is None]
             known, sure = (waiting[0] if len(waiting) == 1 else None), False
     if known is not None and known.absent:
@@ -134,9 +135,9 @@ def _bundle_used(
     unlimited = use.unlimited if known_limit is None else known_limit
     used_up = use.remaining_bytes == 0 and not unlimited
     if use.unlimited not in (None, unlimited) or (used_up and unlimited is None):
-        # Nothing left of an unlimited bundle means throttled: whether this is one must be certain.
+        # Zero bytes left of an unlimited bundle means throttled: whether it is unlimited must be certain.
         return Effect(esim, read=True)
-    told = Assignment(
+    reported = Assignment(
         id=base.id if base else use.assignment_id or f"{ANNOUNCED}{use.name}",
         name=use.name,
         description=use.description,
@@ -149,8 +150,8 @@ def _bundle_used(
         started_at=use.started_at,
         ends_at=use.ends_at,
     )
-    news = base is None or _is_news(told, base)
-    return Effect(esim, told=told if news else None, read=not sure and news)
+    news = base is None or _is_news(reported, base)
+    return Effect(esim, reported=reported if news else None, read=not sure and news)
 
 
 def _bundle_expired(name: str, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
@@ -158,11 +159,11 @@ def _bundle_expired(name: str, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
     open_ = [a for a in of_name if a.state in OPEN]
     meant = [a for a in open_ if a.state in IN_USE] or open_
     if not of_name or len(meant) > 1 or (meant and len(of_name) > len(open_)):
-        # Of several it may be about the one that has ended already.
+        # One of several bundles: the event may be about one that has ended already.
         return Effect(esim, read=True)
     if not meant:
         return Effect(esim)
-    return Effect(esim, told=replace(meant[0], state=AssignmentState.EXPIRED))
+    return Effect(esim, reported=replace(meant[0], state=AssignmentState.EXPIRED))
 
 
 def _same_start(use: BundleUse, of_name: Sequence[Bundle]) -> Bundle | None:
@@ -177,13 +178,13 @@ def _same_start(use: BundleUse, of_name: Sequence[Bundle]) -> Bundle | None:
     return same[0] if len(same) == 1 else None
 
 
-def _is_news(told: Assignment, known: Assignment) -> bool:
-    further = LIFE.index(told.state) > LIFE.index(known.state)
-    less = told.remaining_bytes is not None and (
-        known.remaining_bytes is None or told.remaining_bytes < known.remaining_bytes
+def _is_news(reported: Assignment, known: Assignment) -> bool:
+    further = LIFE.index(reported.state) > LIFE.index(known.state)
+    less = reported.remaining_bytes is not None and (
+        known.remaining_bytes is None or reported.remaining_bytes < known.remaining_bytes
     )
-    dated = (told.started_at is not None and known.started_at is None) or (
-        told.ends_at is not None and known.ends_at is None
+    dated = (reported.started_at is not None and known.started_at is None) or (
+        reported.ends_at is not None and known.ends_at is None
     )
     return further or less or dated
 

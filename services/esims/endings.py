@@ -1,4 +1,4 @@
-"""Expires bundles, and settles their eSIMs, when their known end has passed; the provider is not needed."""
+"""Expires bundles when their known end has passed, and updates their eSIMs, without the provider."""
 
 import logging
 from uuid import UUID
@@ -10,19 +10,19 @@ from services.esims import bundle_store, record, store
 
 logger = logging.getLogger(__name__)
 
-# Bundles in one round; the next one follows at once.
+# Bundles in one round; the next round follows at once.
 AT_ONCE = 100
 
 
 class Endings:
-    """Background work: every replica may do it, and all of them reach the same state."""
+    """Background work that every replica may do: all of them reach the same state."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def expire(self) -> int:
-        """Expire what has ended and return how many eSIMs had such bundles."""
+        """Expire the bundles that have ended, and return how many eSIMs had such bundles."""
         async with self._database.system() as connection:
             ids = await bundle_store.list_ended(connection, self._clock.wall(), AT_ONCE)
         return sum([await self._settle(esim_id) for esim_id in ids])

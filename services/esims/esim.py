@@ -12,12 +12,12 @@ from services.esims.bundle import Bundle
 SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
-# The provider's guide: an idle eSIM is deleted so long after it was announced.
+# The provider's guide: an idle eSIM is deleted this long after the announcement.
 DELETED_AFTER = timedelta(days=7)
 
 
 class ESIMStatus(StrEnum):
-    """What customers see."""
+    """Lifecycle status that customers see."""
 
     PROCESSING = "PROCESSING"
     ASSIGNED = "ASSIGNED"
@@ -46,11 +46,11 @@ ACTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class ESIM:
-    """One eSIM as it is kept.
+    """One stored eSIM.
 
-    `state_read_at` and `bundles_read_at` are when the provider was last asked; None: never.
-    What follows `updated_at` is told by callbacks, and the profile by readings too; `activated_at` is
-    when it was first seen on a network, `installed_at` when a device first installed it.
+    `state_read_at` and `bundles_read_at` are when the provider was last queried; None: never. The fields
+    after `updated_at` come from callbacks, those of the profile from snapshots too. `activated_at` is when
+    it was first seen on a network, `installed_at` when a device first installed it.
     """
 
     id: UUID
@@ -88,33 +88,33 @@ class ESIM:
 
     @property
     def deletion_date(self) -> datetime | None:
-        """When the provider is going to delete it, or did; None: not announced."""
+        """When the provider deletes it, or did; None if no deletion was announced."""
         announced = self.deletion_announced_at
         return None if announced is None else announced + DELETED_AFTER
 
     @property
     def installable(self) -> bool:
-        """Whether a device could download the profile by what is known."""
+        """True if everything that a device needs to download the profile is known."""
         return bool(self.matching_id and self.smdp_address)
 
     @property
     def as_of(self) -> datetime | None:
-        """When what the provider owns was last read: the older of its two answers."""
+        """When the provider was last queried: the older of its two answers."""
         read = [at for at in (self.state_read_at, self.bundles_read_at) if at is not None]
         return min(read, default=None)
 
     def is_stale(self, now: datetime, fresh_for: timedelta, *, state_too: bool = False) -> bool:
-        """Whether its bundles are to be read again; `state_too`: or what else is read of it."""
+        """True if its bundles, or with `state_too` its state, should be fetched again."""
         read_at = self.as_of if state_too else self.bundles_read_at
         unread = state_too and self.state_read_at is None
         return unread or read_at is None or now - read_at >= fresh_for
 
 
 def status_of(esim: ESIM, bundles: Sequence[Bundle]) -> ESIMStatus:
-    """The status that follows from the provider's state and from all bundles known.
+    """Return the status that follows from the provider's state and all known bundles.
 
-    One that nothing can be used on any more is EXPIRED or CANCELLED even while it is suspended:
-    lifting the suspension would bring nothing back.
+    An eSIM without a usable bundle is EXPIRED or CANCELLED even while it is suspended: lifting the
+    suspension would restore nothing.
     """
     if esim.provider_state is ProviderState.DEACTIVATED:
         return ESIMStatus.CANCELLED
@@ -130,8 +130,8 @@ def status_of(esim: ESIM, bundles: Sequence[Bundle]) -> ESIMStatus:
 
 
 def settled(esim: ESIM, bundles: Sequence[Bundle], now: datetime) -> ESIM:
-    """The eSIM with the status that follows, and with the action that a change amounts to."""
-    # They were read before what this saves, and an announcement may arrive after the deletion itself.
+    """Return the eSIM with the status that follows, and with the action that describes a change."""
+    # The bundles were read before this change, and an announcement may arrive after the deletion itself.
     bundles = [replace(bundle, esim_deactivated=False) for bundle in bundles]
     announced = esim.deletion_announced_at
     if announced is not None and any(b.usable and _after(b, announced) for b in bundles):
@@ -147,17 +147,17 @@ def settled(esim: ESIM, bundles: Sequence[Bundle], now: datetime) -> ESIM:
 
 
 def _after(bundle: Bundle, announced: datetime) -> bool:
-    """Whether it was assigned after a deletion was announced, which prevents it."""
+    """True if the bundle was assigned after the deletion was announced, which prevents the deletion."""
     return bundle.assignment.assigned_at is not None and bundle.assignment.assigned_at > announced
 
 
 def needs_following(esim: ESIM) -> bool:
-    """Whether the service looks at the provider by itself until something happens to the eSIM."""
+    """True if the service polls the provider until the eSIM changes."""
     if esim.status is ESIMStatus.PROCESSING:
         return True
     return esim.auto_activate and esim.status in (ESIMStatus.ASSIGNED, ESIMStatus.SUSPENDED)
 
 
 def bare_host(address: str) -> str:
-    """An SM-DP+ address without scheme, path and white space: what activation codes hold."""
+    """Return an SM-DP+ address as activation codes hold it: without scheme, path and white space."""
     return SCHEME.sub("", address.strip()).split("/")[0]

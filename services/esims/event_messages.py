@@ -1,4 +1,4 @@
-"""The protos of events and their values, both directions."""
+"""Translates events from their protos, and results into theirs."""
 
 import re
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from services.esims.esim import DELETED_AFTER, bare_host
 from services.esims.events import Change, Event
 
 MOST_EVENTS = 100
-# What a column of texts holds; the provider's words have some 40 characters.
+# The width of text columns; the provider's texts have some 40 characters.
 MOST_CHARACTERS = 200
 MOST_WORD = 100
 ACTIVATION_CODE = re.compile(r"LPA:1\$(?P<host>[^$\s]+)\$(?P<matching_id>[^$\s]+)", re.ASCII)
@@ -32,7 +32,7 @@ OUTCOMES = {
 
 
 def events_from_proto(request: pb.ApplyEventsRequest) -> list[Event]:
-    """Raises Failure INVALID, naming every bad field of every event."""
+    """Return the events of a request; raises Failure INVALID, which names every bad field."""
     if not 1 <= len(request.events) <= MOST_EVENTS:
         raise invalid({"events": f"must hold 1 to {MOST_EVENTS}, not {len(request.events)}"})
     checks = Checks()
@@ -48,7 +48,7 @@ def events_from_proto(request: pb.ApplyEventsRequest) -> list[Event]:
 def results_to_proto(
     request: pb.ApplyEventsRequest, results: Mapping[UUID, Result]
 ) -> pb.ApplyEventsResponse:
-    """In the order of the request."""
+    """Return the results in the order of the request."""
     return pb.ApplyEventsResponse(
         results=[
             pb.EventResult(
@@ -92,7 +92,7 @@ def _change(
             return events.CountrySeen(_word(checks, path, seen.code or seen.name))
         case "deletion_scheduled":
             announced = _time(message.deletion_scheduled, "announced_date")
-            # Up to the day of the deletion itself, should the provider mean that one.
+            # Up to the day of the deletion itself, in case the provider means that one.
             return events.DeletionScheduled(
                 timestamps.happened(announced, received_at + DELETED_AFTER)
             )
@@ -146,7 +146,7 @@ def _bundle_use(checks: Checks, path: str, use: pb.BundleUse) -> events.BundleUs
 
 
 def _code(assigned: pb.CodeAssigned, at: datetime | None) -> Change:
-    """A code that can't be read as one is the provider's to explain."""
+    """Read an activation code; the provider has to be queried for one that can't be read."""
     code = ACTIVATION_CODE.fullmatch(assigned.activation_code.strip())
     if code is None or len(code[0]) > MOST_CHARACTERS:
         return events.Unclear()
@@ -158,7 +158,7 @@ def _code(assigned: pb.CodeAssigned, at: datetime | None) -> Change:
 
 
 def _time(message: Message, name: str) -> datetime | None:
-    """None where it is absent, or no time at all."""
+    """Return a time; None if it is absent or out of range."""
     try:
         return timestamps.from_proto(getattr(message, name)) if message.HasField(name) else None
     except ValueError:

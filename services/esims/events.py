@@ -1,4 +1,4 @@
-"""What callbacks report of eSIMs, as values."""
+"""Events: reports of callbacks about eSIMs, as values."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,7 +8,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class BundleUse:
-    """This much is left of a bundle in use; bytes are base 10.
+    """How much is left of a bundle in use; bytes are base 10.
 
     V2 callbacks report no `assignment_id` (name and start tell which it is) and no `unlimited`.
     """
@@ -52,7 +52,7 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class NumberChanged:
-    """Its phone number; empty when it has none any more."""
+    """Its phone number; empty if it was removed."""
 
     msisdn: str = field(repr=False)
 
@@ -66,7 +66,7 @@ class MessageFailed:
 
 @dataclass(frozen=True, slots=True)
 class ProfileChanged:
-    """What a device did with its profile."""
+    """A new status of the profile on its device."""
 
     profile_status: str
     at: datetime | None
@@ -74,7 +74,7 @@ class ProfileChanged:
 
 @dataclass(frozen=True, slots=True)
 class CodeAssigned:
-    """What installs it."""
+    """The activation code that installs it."""
 
     smdp_address: str
     matching_id: str = field(repr=False)
@@ -83,7 +83,7 @@ class CodeAssigned:
 
 @dataclass(frozen=True, slots=True)
 class BundleActivated:
-    """A bundle began, told by its name alone."""
+    """A bundle began; the callback has only its name."""
 
     name: str
     started_at: datetime | None
@@ -92,14 +92,14 @@ class BundleActivated:
 
 @dataclass(frozen=True, slots=True)
 class BundleExpired:
-    """A bundle is over, told by its name alone."""
+    """A bundle ended; the callback has only its name."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """Something that only the provider can tell."""
+    """A change that only the provider can resolve."""
 
 
 Change: TypeAlias = (
@@ -118,13 +118,13 @@ Change: TypeAlias = (
 )
 
 
-# What the list of an eSIM's bundles tells as well.
+# Events whose content is also in the provider's list of the eSIM's bundles.
 OF_BUNDLES = (BundleUse, BundleActivated, BundleExpired)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One callback about one eSIM; `repeated`: an earlier one had the same content."""
+    """One callback about one eSIM; `repeated` if an earlier one had the same content."""
 
     id: UUID
     received_at: datetime

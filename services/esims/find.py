@@ -1,4 +1,4 @@
-"""Finds eSIMs through the caller's session: what it may not see is not there."""
+"""Finds an eSIM through the caller's session: row security hides the eSIMs of other customers."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""SQL of when the service looks at eSIMs by itself; functions take the connection and commit nothing."""
+"""SQL of the schedule by which the service polls eSIMs; functions take the connection and commit nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from services.esims.esim import ESIM
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """An eSIM that background work took on; `until` is when another replica may take it."""
+    """An eSIM claimed by background work; `until` is when another replica may claim it."""
 
     esim: ESIM
     count: int
@@ -33,7 +33,7 @@ CLAIM_FOLLOWS = f"""
 async def claim_follows(
     connection: Connection, now: datetime, lease: timedelta, most: int
 ) -> list[Due]:
-    """Takes on eSIMs whose next look is due; a crash leaves them due when the lease ends."""
+    """Claim eSIMs whose next poll is due; after a crash they are due again when the lease ends."""
     rows = await connection.fetch(CLAIM_FOLLOWS, now, lease, most)
     return [Due(store.read_row(row), row["follow_count"], row["follow_at"]) for row in rows]
 
@@ -58,23 +58,22 @@ SCHEDULE_FOLLOWS = """
 
 
 async def schedule_follows(
-    connection: Connection, looks: Sequence[tuple[Due, datetime | None]], now: datetime
+    connection: Connection, polls: Sequence[tuple[Due, datetime | None]], now: datetime
 ) -> None:
-    """Sets the next look, or none, unless somebody asked for another one meanwhile.
+    """Set the next poll, or none, unless another one was scheduled in the meantime.
 
-    The end of a bundle is looked at in any case, as no callback tells of it.
+    The end of a bundle is polled in any case, as the provider sends no callback for it.
     """
     await connection.execute(
         SCHEDULE_FOLLOWS,
-        [due.esim.id for due, _ in looks],
-        [due.until for due, _ in looks],
-        [at for _, at in looks],
+        [due.esim.id for due, _ in polls],
+        [due.until for due, _ in polls],
+        [at for _, at in polls],
         now,
     )
 
 
-# Half a minute later than the end, as the provider's clock isn't ours. A bundle that nobody used
-# lapses after a year.
+# Half a minute after the end, as the provider's clock isn't ours. An unused bundle lapses after a year.
 FOLLOW_ENDS = """
     update esims.esims e set follow_at = least(e.follow_at, n.ends)
     from (
@@ -90,9 +89,9 @@ FOLLOW_ENDS = """
 
 
 async def follow_ends(connection: Connection, ids: Sequence[UUID], now: datetime) -> None:
-    """Has the service look at the provider when a bundle's time is over, which no callback tells.
+    """Schedule a poll for when a bundle ends, as the provider sends no callback for it.
 
-    The eSIMs' rows are locked.
+    The caller holds locks on the eSIMs' rows.
     """
     await connection.execute(FOLLOW_ENDS, ids, now)
 
@@ -104,8 +103,8 @@ FOLLOW_SOON = """
 
 
 async def follow_soon(connection: Connection, esim_ids: Sequence[UUID], at: datetime) -> None:
-    """Has the service look at the provider by itself at that time or before.
+    """Schedule a poll of eSIMs at that time or before.
 
-    Of several the rows are locked.
+    For several eSIMs, the caller holds locks on their rows.
     """
     await connection.execute(FOLLOW_SOON, esim_ids, at)

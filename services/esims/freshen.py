@@ -165,7 +165,7 @@ class Fetcher:
                 )
                 self._unrecorded.append((fetch, snapshot))
         finally:
-            # With an answer it stays in flight until that is recorded, so that nobody queries again.
+            # With an answer it stays in flight until that is recorded, so that no caller queries again.
             if not answered:
                 self._end(fetch, esim.id)
 

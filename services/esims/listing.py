@@ -1,4 +1,4 @@
-"""Lists eSIMs page by page, those read anew before that are old where the caller asks for it."""
+"""Lists eSIMs page by page, refreshing stale ones first if the caller asks for it."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,10 +16,9 @@ from services.esims.store import Filter
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Up to `size` eSIMs that follow the creation time and id `after`, newest first.
+    """A request for up to `size` eSIMs, newest first, that follow the creation time and id `after`.
 
-    `fresh`: those that are old are to be read from the provider before. `bundles`: theirs are wanted.
-    `total`: the eSIMs of all pages are to be counted.
+    `fresh` refreshes stale ones first, `bundles` adds their bundles, `total` counts the eSIMs of all pages.
     """
 
     wanted: Filter
@@ -46,9 +45,9 @@ class Listed:
 async def list_page(
     database: Database, fetcher: Fetcher, session: Session, page: Page, time_left: float | None
 ) -> Listed:
-    """What the session may see of the page, a customer only their own.
+    """Return the part of a page that the session may see: a customer sees only their own eSIMs.
 
-    Readings take `time_left` seconds at most. Raises Failure FORBIDDEN where a customer names whose.
+    A refresh takes `time_left` seconds at most. Raises Failure FORBIDDEN if a customer names a customer.
     """
     wanted = page.wanted
     if session.role is Role.CUSTOMER:

@@ -1,4 +1,4 @@
-"""What callers who keep listening hear: eSIMs as they are now, and again after each change."""
+"""Change streams of eSIMs for subscribers: the eSIMs as they are now, and again after each change."""
 
 import asyncio
 import logging
@@ -26,18 +26,18 @@ from services.esims.store import Filter
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 
-# What the triggers on the tables notify on.
+# The channel that the triggers on the tables notify.
 CHANNEL = "esimgo_esims"
-# As many as one page of a list: whoever owns more looks at the rest in pages.
+# As many as one page of a list: a customer with more eSIMs lists the rest in pages.
 MOST_AT_FIRST = 500
-# Who follows an eSIM that isn't installed is mostly about to do it, and not every install is told by
-# a callback: the service looks after 5, 10, 20, .. seconds, and ends at the age of all readings.
-FIRST_LOOK = timedelta(seconds=5)
+# A customer who watches an eSIM that isn't installed is mostly about to install it, and not every install
+# has a callback: the service polls after 5, 10, 20, .. seconds, up to the usual age of stored values.
+FIRST_POLL = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which eSIMs: those named, or else all of the customer."""
+    """Which eSIMs to watch: those named, or else all of the customer's."""
 
     esim_ids: Sequence[UUID]
     customer_id: UUID | None
@@ -45,7 +45,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An eSIM with what is used and left; `updated_at` is when any of it was last heard."""
+    """An eSIM with its usage; `updated_at` is when any of its values was last reported."""
 
     esim: ESIM
     usage: Usage
@@ -53,7 +53,7 @@ class Seen:
 
 
 class Live:
-    """Follows eSIMs in the database, whichever process changes them."""
+    """Watches eSIMs in the database, whichever process changes them."""
 
     def __init__(
         self, database: Database, notices: Notices, fetcher: Fetcher, clock: Clock
@@ -64,34 +64,34 @@ class Live:
         self._clock = clock
 
     async def watch(self, session: Session, wanted: Wanted) -> AsyncIterator[list[Seen]]:
-        """First all that is wanted, then what changed since the last time, with no end.
+        """Yield all watched eSIMs, then those that changed since the last message, without end.
 
-        Raises Failure NOT_FOUND for a named eSIM that the session may not see, and UNAVAILABLE
-        when the database is away.
+        Raises Failure NOT_FOUND for a named eSIM that the session may not see, and UNAVAILABLE when the
+        database is.
         """
         ids = [*wanted.esim_ids] if wanted.esim_ids else [wanted.customer_id]
-        with self._notices.listening(str(id_) for id_ in ids) as ear:
+        with self._notices.listening(str(id_) for id_ in ids) as listener:
             seen = await self._all(session, wanted)
             yield seen
             if wanted.esim_ids:
-                # What is old is read from the provider meanwhile; what that changes is heard here.
+                # Stale ones are refreshed in the background, and their changes arrive here.
                 await self._fetcher.refresh([one.esim for one in seen], time_left=0)
-            looking = background.start(
-                self._look_for_installs(session, wanted.esim_ids), "look for installs"
+            polling = background.start(
+                self._poll_for_installs(session, wanted.esim_ids), "look for installs"
             )
             try:
                 while True:
-                    changed = await ear.changes()
+                    changed = await listener.changes()
                     if changed is None:
                         yield await self._all(session, wanted)
                     elif seen := await self._some(session, [UUID(id_) for id_ in changed]):
                         yield seen
             finally:
-                looking.cancel()
+                polling.cancel()
 
-    async def _look_for_installs(self, session: Session, ids: Sequence[UUID]) -> None:
-        """Has what isn't installed read again and again; what that changes is heard as a change."""
-        pause = FIRST_LOOK
+    async def _poll_for_installs(self, session: Session, ids: Sequence[UUID]) -> None:
+        """Refresh eSIMs that are not installed until they are; their changes arrive as any other."""
+        pause = FIRST_POLL
         while 1 <= len(ids) <= FEW:
             await asyncio.sleep(pause.total_seconds())
             try:
@@ -108,7 +108,7 @@ class Live:
             waiting = [esim for esim in esims if awaits_install(esim)]
             if not waiting:
                 return
-            # Others who follow it look too: the pace is one follower's.
+            # Other watchers poll too: an eSIM that one of them has just refreshed is left out.
             now = self._clock.wall()
             self._fetcher.refresh_later(
                 [e for e in waiting if e.is_stale(now, pause / 2, state_too=True)]
@@ -128,7 +128,7 @@ class Live:
         return _together(esims, bundles)
 
     async def _some(self, session: Session, ids: Sequence[UUID]) -> list[Seen]:
-        """Those of them that the session may see."""
+        """Return those of the eSIMs that the session may see."""
         async with self._database.session(session) as connection:
             esims = await store.get_many(connection, ids)
             bundles = await bundle_store.list_of_esims(connection, [esim.id for esim in esims])
@@ -143,6 +143,6 @@ def _together(esims: Sequence[ESIM], bundles: Sequence[Bundle]) -> list[Seen]:
 
 
 def seen(esim: ESIM, bundles: Sequence[Bundle]) -> Seen:
-    """`bundles` are the eSIM's, newest first."""
+    """Return an eSIM as its watchers see it; `bundles` are the eSIM's, newest first."""
     updated_at = max([esim.updated_at, *(bundle.read_at for bundle in bundles)])
     return Seen(esim, usage_of(bundles, as_of=esim.bundles_read_at), updated_at)

@@ -1,4 +1,4 @@
-"""The provider's JSON about eSIMs as values: what is essential must be there, the rest may be missing."""
+"""Reads the provider's JSON about eSIMs: essential fields must be there, the rest may be missing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from kit.errors import Failure, Kind
 from services.esims.bundle import Assignment, AssignmentState
 from services.esims.esim import ProviderState, bare_host
 
-# What its column holds; the provider's words have some ten characters.
+# The width of the columns; the provider's words have some ten characters.
 MOST_WORD = 100
 # Characters of any text of the provider's, which a column and its index hold too. Install links are longest.
 MOST_TEXT = 1000
@@ -20,9 +20,9 @@ NO_DATA = frozenset({"voice", "call", "calls", "sms", "text", "texts"})
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """One eSIM as the provider tells it; PIN and PUK are left out on purpose.
+    """One eSIM as the provider reports it; PIN and PUK are left out on purpose.
 
-    Empty texts and a state of None stand for what the provider did not say.
+    Empty texts and a state of None stand for fields that the provider left out.
     """
 
     iccid: str
@@ -92,7 +92,7 @@ def read_details(answer: Any) -> Details:
 
 
 def read_list(answer: Any) -> tuple[list[ListedESIM], int | None]:
-    """A page of GET /esims, rows without an ICCID left out, and the number of pages, where told."""
+    """A page of GET /esims, rows without an ICCID left out, and the number of pages, if reported."""
     body = {"esims": answer} if isinstance(answer, list) else _object(answer)
     pages = body.get("pageCount")
     return [
@@ -149,7 +149,7 @@ def read_assignments(answer: Any, name: str) -> list[Assignment]:
 
 
 def read_location(answer: Any) -> Location | None:
-    """GET /esims/{iccid}/location; None for one that was never attached: nothing in it is told."""
+    """GET /esims/{iccid}/location; None for an eSIM that was never attached, whose fields are all empty."""
     body = _object(answer)
     location = Location(
         network_code=text(body.get("mobileNetworkCode")),
@@ -227,10 +227,10 @@ def _assignment(row: Mapping[str, Any], name: str, description: str) -> Assignme
 
 
 def _unlimited(row: Mapping[str, Any]) -> bool:
-    """As it says itself, else as its data allowance or a quantity of -1 says."""
-    told = row.get("unlimited")
-    if isinstance(told, bool):
-        return told
+    """Return the field `unlimited`, or else what the data allowance or a quantity of -1 implies."""
+    stated = row.get("unlimited")
+    if isinstance(stated, bool):
+        return stated
     allowance = _data_allowance(row)
     return row.get("initialQuantity") == -1 or (
         allowance is not None and allowance.get("unlimited") is True
@@ -238,9 +238,9 @@ def _unlimited(row: Mapping[str, Any]) -> bool:
 
 
 def _bytes(row: Mapping[str, Any]) -> tuple[int | None, int | None]:
-    """Initial and remaining bytes: from the quantities, or from the allowances that replace them.
+    """Return initial and remaining bytes, from the quantities or the allowances that replace them.
 
-    0 where there is surely no data, as on an assignment of calls; None where the amount is unknown.
+    0 where there is certainly no data, as on an assignment of calls; None where the amount is unknown.
     """
     group, unit = text(row.get("callTypeGroup")).lower(), row.get("unit")
     if group in ("", "data"):

@@ -1,4 +1,4 @@
-"""Sets the customer's own words for an eSIM, at the provider and here."""
+"""Sets the customer's reference of an eSIM, at the provider and here."""
 
 import asyncio
 import logging
@@ -19,9 +19,9 @@ from services.esims.reference_store import Pending
 
 logger = logging.getLogger(__name__)
 
-# Longer than any request takes; then another replica, or this one after a crash, may send it.
+# Longer than any request takes; then another replica, or this one after a crash, may send the reference.
 LEASE = timedelta(seconds=60)
-# At most so many at once: each is a request, and customers' requests go first.
+# References of one round: each is a request, and customers' requests go first.
 AT_ONCE = 10
 # 1, 2, 4, .. minutes: the last of ten tries comes about a day after the first was made.
 FIRST_PAUSE = timedelta(minutes=1)
@@ -29,7 +29,7 @@ MOST_TRIES = 10
 
 
 class References:
-    """Updates references that customers change, and sends on those that came with deliveries."""
+    """Updates references that customers change, and sends those that came with orders to the provider."""
 
     def __init__(self, database: Database, source: ESIMsDataSource, clock: Clock) -> None:
         self._database = database
@@ -37,10 +37,10 @@ class References:
         self._clock = clock
 
     async def update(self, session: Session, esim_id: UUID, reference: str) -> ESIM:
-        """The eSIM with the reference, set at the provider first. The same one again is fine.
+        """Set the reference at the provider, then here, and return the eSIM; repeatable.
 
-        Raises Failure NOT_FOUND; REFUSED ESIM_NOT_UPDATABLE; UNAVAILABLE when the provider is, or
-        when it isn't known whether it was set (REFERENCE_UNCONFIRMED).
+        Raises Failure NOT_FOUND; REFUSED ESIM_NOT_UPDATABLE; UNAVAILABLE when the provider is, or when the
+        outcome is unknown (REFERENCE_UNCONFIRMED).
         """
         esim = await find.one(self._database, session, esim_id)
         try:
@@ -78,9 +78,9 @@ class References:
             raise _unconfirmed()
 
     async def send_pending(self) -> int:
-        """Sends references that the provider lacks, and gives how many were due.
+        """Send references that the provider lacks, and return how many were due.
 
-        Best effort: what is refused or fails too often is given up, and stands here only.
+        Best effort: a reference that is refused or fails too often is given up, and stored here only.
         """
         async with self._database.system() as connection:
             due = await reference_store.claim(connection, self._clock.wall(), LEASE, AT_ONCE)
@@ -94,14 +94,14 @@ class References:
         return len(due)
 
     async def _send(self, pending: Pending) -> datetime | None:
-        """When to try again; None when it is set or given up."""
+        """Return when to try again; None if the reference is set or given up."""
         pause: timedelta = FIRST_PAUSE * 2 ** (pending.tries - 1)
         try:
             await self._source.update_esim(pending.iccid, pending.reference, priority=Priority.SYNC)
         except Failure as failure:
             if failure.kind in (Kind.REFUSED, Kind.NOT_FOUND) or pending.tries >= MOST_TRIES:
                 logger.warning(
-                    "the provider was not told the reference of eSIM %s, and will not be: %s",
+                    "the reference of eSIM %s was not sent to the provider, and is given up: %s",
                     pending.esim_id,
                     failure.reason,
                 )

@@ -1,4 +1,4 @@
-"""SQL of references that the provider still has to be told; commits nothing."""
+"""SQL of references that still have to be sent to the provider; commits nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from kit.db import Connection
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A reference to send; `tries` counts this one too."""
+    """A reference to send; `tries` includes this attempt."""
 
     esim_id: UUID
     iccid: str
@@ -32,7 +32,7 @@ CLAIM = """
 async def claim(
     connection: Connection, now: datetime, lease: timedelta, most: int
 ) -> list[Pending]:
-    """Takes on references that are due; a crash leaves them due when the lease ends."""
+    """Claim references that are due; after a crash they are due again when the lease ends."""
     rows = await connection.fetch(CLAIM, now, lease, most)
     return [
         Pending(row["id"], row["iccid"], row["customer_ref"], row["reference_tries"])
@@ -40,7 +40,7 @@ async def claim(
     ]
 
 
-# A reference that was changed while the older one was on its way is sent once more.
+# A reference that was changed while the older one was being sent is sent again.
 SETTLE = """
     with held as (
         select id from esims.esims where id = any($1::uuid[]) order by id for update
@@ -58,7 +58,7 @@ SETTLE = """
 async def settle(
     connection: Connection, outcomes: Sequence[tuple[UUID, str, datetime | None]]
 ) -> None:
-    """For each the reference that was sent, and when to send it again.
+    """Record for each eSIM the reference that was sent, and when to send it again.
 
     None: the provider has it, or it was given up.
     """

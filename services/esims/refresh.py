@@ -1,4 +1,4 @@
-"""Cuts an eSIM's network session so that its device attaches anew."""
+"""Cuts an eSIM's network session so that its device attaches again."""
 
 from dataclasses import replace
 from uuid import UUID
@@ -14,7 +14,7 @@ from services.esims.freshen import Fetcher
 
 
 class Refresh:
-    """Asks the provider once, and reads the eSIM after it."""
+    """Calls the provider once, and fetches the eSIM afterwards."""
 
     def __init__(
         self, database: Database, source: ESIMsDataSource, fetcher: Fetcher, clock: Clock
@@ -25,10 +25,10 @@ class Refresh:
         self._clock = clock
 
     async def refresh(self, session: Session, esim_id: UUID, time_left: float | None) -> ESIM:
-        """The eSIM as it is after it, as far as it could be read within `time_left` seconds.
+        """Return the eSIM afterwards, as far as it could be fetched within `time_left` seconds.
 
-        Raises Failure NOT_FOUND; REFUSED ESIM_NOT_REFRESHABLE; UNAVAILABLE or EXHAUSTED as the
-        provider is: it may have been done then, and is not done again by itself.
+        Raises Failure NOT_FOUND; REFUSED ESIM_NOT_REFRESHABLE; UNAVAILABLE or EXHAUSTED if the provider is.
+        The session may have been cut then, and the call is not retried.
         """
         esim = await find.one(self._database, session, esim_id)
         try:
@@ -45,6 +45,6 @@ class Refresh:
         async with self._database.system() as connection:
             [locked] = await store.lock(connection, [esim_id])
             done = replace(locked, last_action="Refreshed", action_date=now)
-            [kept] = await record.settle(connection, [done], now)
-        await self._fetcher.refresh([kept], time_left=time_left, force=True)
+            [saved] = await record.settle(connection, [done], now)
+        await self._fetcher.refresh([saved], time_left=time_left, force=True)
         return await find.one(self._database, session, esim_id)

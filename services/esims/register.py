@@ -12,7 +12,7 @@ from services.esims.store import Delivery
 
 
 class Registration:
-    """Takes deliveries in; `registered` is told when there is background work for them."""
+    """Records deliveries; `registered` is called when there is background work for them."""
 
     def __init__(self, database: Database, clock: Clock, registered: Callable[[], None]) -> None:
         self._database = database
@@ -22,7 +22,7 @@ class Registration:
     async def register(
         self, delivery: Delivery, esims: Sequence[tuple[str, str, str]]
     ) -> list[ESIM]:
-        """Adds ICCID, matching id and SM-DP+ address of each; repeatable.
+        """Add each eSIM by ICCID, matching id and SM-DP+ address; repeatable.
 
         Raises Failure CONFLICT, and changes nothing, when one of the ICCIDs belongs to another
         customer (ICCID_OF_ANOTHER_CUSTOMER) or to another order (ICCID_OF_ANOTHER_ORDER).
@@ -31,18 +31,18 @@ class Registration:
         async with self._database.system() as connection:
             iccids = [iccid for iccid, _, _ in esims]
             await store.lock_iccids(connection, iccids)
-            kept = await store.insert_delivered(connection, delivery, esims, now)
-            if len(kept) < len(esims):
+            saved = await store.insert_delivered(connection, delivery, esims, now)
+            if len(saved) < len(esims):
                 _refuse(delivery, await store.lock_iccids(connection, iccids))
-            kept = await record.settle(connection, kept, now)
+            saved = await record.settle(connection, saved, now)
         self._registered()
-        return kept
+        return saved
 
     async def top_up(self, delivery: Delivery, iccids: Sequence[str]) -> list[ESIM]:
-        """Notes that an order put its bundle on eSIMs that are here already; repeatable.
+        """Record that an order put its bundle on eSIMs that are registered already; repeatable.
 
-        They keep the order that they came with, and their bundles are read anew. Raises Failure
-        CONFLICT when one of them is another customer's (ICCID_OF_ANOTHER_CUSTOMER) or not here
+        They keep the order that they came with, and their bundles are fetched again. Raises Failure
+        CONFLICT if one of them is another customer's (ICCID_OF_ANOTHER_CUSTOMER) or not registered
         (ICCID_UNKNOWN).
         """
         now = self._clock.wall()
@@ -61,9 +61,9 @@ class Registration:
                 replace(e, last_action="Bundle Applied", action_date=now, bundles_read_at=None)
                 for e in known
             ]
-            kept = await record.settle(connection, applied, now)
+            saved = await record.settle(connection, applied, now)
         self._registered()
-        return kept
+        return saved
 
 
 def _refuse(delivery: Delivery, known: Sequence[ESIM]) -> None:

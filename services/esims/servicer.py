@@ -70,18 +70,18 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
         delivery, esims = requests.delivery(request)
         if request.top_up:
             iccids = [iccid for iccid, _, _ in esims]
-            kept = await self._parts.registration.top_up(delivery, iccids)
+            saved = await self._parts.registration.top_up(delivery, iccids)
         else:
-            kept = await self._parts.registration.register(delivery, esims)
-        return pb.RegisterESIMsResponse(esims=messages.esims_to_proto(kept))
+            saved = await self._parts.registration.register(delivery, esims)
+        return pb.RegisterESIMsResponse(esims=messages.esims_to_proto(saved))
 
     async def CancelOrderBundles(
         self, request: pb.CancelOrderBundlesRequest, context: Context
     ) -> pb.CancelOrderBundlesResponse:
-        kept = await cancel.cancel_order_bundles(
+        saved = await cancel.cancel_order_bundles(
             self._database, self._parts.clock, requests.cancelled(request)
         )
-        return pb.CancelOrderBundlesResponse(esims=messages.esims_to_proto(kept))
+        return pb.CancelOrderBundlesResponse(esims=messages.esims_to_proto(saved))
 
     async def ApplyEvents(
         self, request: events_pb2.ApplyEventsRequest, context: Context
@@ -255,7 +255,7 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
             return await store.get_many(connection, checked)
 
     async def _fresh_bundles(self, ids: Sequence[str]) -> tuple[list[ESIM], list[Bundle]]:
-        """eSIMs that the caller may see and their bundles, read anew where there is time for it."""
+        """Return eSIMs that the caller may see and their bundles, refreshed where there is time for it."""
         seen = await self._many("esim_ids", ids)
         await self._parts.fetcher.refresh(seen, time_left=rpc_guard.time_left())
         async with self._database.session(rpc_guard.session()) as connection:

@@ -14,7 +14,7 @@ FRESH_FOR = timedelta(seconds=300)
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything the process is told from outside; `read_wait` is in seconds."""
+    """All settings of the process; `read_wait` is in seconds."""
 
     service: ServiceSettings
     provider: ProviderSettings
@@ -23,7 +23,7 @@ class Settings:
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
-        """Declares and reads the variables."""
+        """Declare and read the variables."""
         return cls(
             service=ServiceSettings.read(env, "esims", PORT, listens=True),
             provider=ProviderSettings.read(env),

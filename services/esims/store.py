@@ -22,7 +22,7 @@ COLUMNS = """
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a list holds; None holds for every eSIM."""
+    """A filter of eSIMs; a field that is None matches all."""
 
     statuses: Sequence[ESIMStatus] | None = None
     customer_id: UUID | None = None
@@ -42,7 +42,7 @@ REPORTED_TIMES = (
 
 
 def read_row(row: Any) -> ESIM:
-    """An eSIM from a row with COLUMNS."""
+    """Build an eSIM from a row with COLUMNS."""
     values = {name: row[name] for name in ESIM.__dataclass_fields__}
     for name in REPORTED_TIMES:
         values[name] = timestamps.believable(values[name])
@@ -55,7 +55,7 @@ SELECT_ONE = f"select {COLUMNS} from esims.esims where id = $1"  # noqa: S608 - 
 
 
 async def get(connection: Connection, esim_id: UUID) -> ESIM | None:
-    """One that the session may see."""
+    """Return an eSIM that the session may see, or None."""
     row = await connection.fetchrow(SELECT_ONE, esim_id)
     return None if row is None else read_row(row)
 
@@ -64,7 +64,7 @@ SELECT_MANY = f"select {COLUMNS} from esims.esims where id = any($1::uuid[])"  #
 
 
 async def get_many(connection: Connection, ids: Sequence[UUID]) -> list[ESIM]:
-    """Those that the session may see, in no promised order."""
+    """Return those that the session may see, in no particular order."""
     return [read_row(row) for row in await connection.fetch(SELECT_MANY, ids)]
 
 
@@ -76,7 +76,7 @@ SELECT_OF_ORDERS = f"""
 
 
 async def list_of_orders(connection: Connection, order_ids: Sequence[UUID]) -> list[ESIM]:
-    """The eSIMs of these orders that the session may see."""
+    """Return the eSIMs of these orders that the session may see."""
     return [read_row(row) for row in await connection.fetch(SELECT_OF_ORDERS, order_ids)]
 
 
@@ -107,7 +107,7 @@ COUNT_OF_CUSTOMER = COUNT.replace("where", "where customer_id = $3 and")
 async def list_page(
     connection: Connection, wanted: Filter, after: tuple[datetime, UUID] | None, size: int
 ) -> list[ESIM]:
-    """Up to `size` eSIMs, newest first, that follow the creation time and id `after`."""
+    """Return up to `size` eSIMs, newest first, that follow the creation time and id `after`."""
     created_at, last_id = after or (None, None)
     arguments = [wanted.statuses, wanted.iccid, created_at, last_id, size]
     if wanted.customer_id is None:
@@ -132,7 +132,7 @@ LOCK = f"select {COLUMNS} from esims.esims where id = any($1::uuid[]) order by i
 
 
 async def lock(connection: Connection, ids: Sequence[UUID]) -> list[ESIM]:
-    """The rows, held until the transaction ends; always in one order, so that none wait in a ring."""
+    """Lock the rows until the transaction ends, always in the same order to avoid deadlocks."""
     return [read_row(row) for row in await connection.fetch(LOCK, ids)]
 
 
@@ -142,7 +142,7 @@ LOCK_ICCIDS = f"""
 
 
 async def lock_iccids(connection: Connection, iccids: Sequence[str]) -> list[ESIM]:
-    """The rows of those ICCIDs that are known, held as by `lock`."""
+    """Lock the rows of those ICCIDs that are known, as `lock` does."""
     return [read_row(row) for row in await connection.fetch(LOCK_ICCIDS, iccids)]
 
 
@@ -150,12 +150,12 @@ LOCK_ORDER = f"select {COLUMNS} from esims.esims where order_id = $1 order by id
 
 
 async def lock_order(connection: Connection, order_id: UUID) -> list[ESIM]:
-    """The rows of one order, held as by `lock`."""
+    """Lock the rows of one order, as `lock` does."""
     return [read_row(row) for row in await connection.fetch(LOCK_ORDER, order_id)]
 
 
-# What `save` writes, each with its type; in the names of the columns and of ESIM's fields.
-KEPT = {
+# The columns that `save` writes, each with its type. They have the names of ESIM's fields.
+PUBLISHED = {
     "status": "text",
     "provider_state": "text",
     "matching_id": "text",
@@ -175,20 +175,20 @@ KEPT = {
     "code_assigned_at": "timestamptz",
     "installed_at": "timestamptz",
 }
-# Likewise, but a new value of these alone is no change that anybody has to hear of.
-NOTED = {
+# Also written, but a new value of these alone does not change `updated_at`.
+INTERNAL = {
     "order_cancelled_at": "timestamptz",
     "state_read_at": "timestamptz",
     "bundles_read_at": "timestamptz",
     "profile_status_at": "timestamptz",
 }
-SAVED = KEPT | NOTED
+SAVED = PUBLISHED | INTERNAL
 SAVE = f"""
     update esims.esims e
     set {", ".join(f"{name} = n.{name}" for name in SAVED)},
         updated_at = case
-            when ({", ".join(f"e.{name}" for name in KEPT)})
-                is distinct from ({", ".join(f"n.{name}" for name in KEPT)})
+            when ({", ".join(f"e.{name}" for name in PUBLISHED)})
+                is distinct from ({", ".join(f"n.{name}" for name in PUBLISHED)})
             then now() else e.updated_at end
     from unnest($1::uuid[],
                 {", ".join(f"${at}::{kind}[]" for at, kind in enumerate(SAVED.values(), 2))})
@@ -199,9 +199,9 @@ SAVE = f"""
 
 
 async def save(connection: Connection, esims: Sequence[ESIM]) -> dict[UUID, datetime]:
-    """Writes what can change of rows that `lock` holds; gives each one's time of last change.
+    """Write the changeable columns of rows that `lock` holds, and return each one's time of last change.
 
-    A new reading alone is no change.
+    A new query time alone is no change.
     """
     columns = [[getattr(esim, name) for esim in esims] for name in SAVED]
     rows = await connection.fetch(SAVE, [esim.id for esim in esims], *columns)
@@ -238,7 +238,7 @@ INSERT_DELIVERED = f"""
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What one order delivered, equal for all its eSIMs."""
+    """The part of a delivery that is equal for all eSIMs of the order."""
 
     order_id: UUID
     plan_id: UUID
@@ -255,9 +255,9 @@ async def insert_delivered(
     esims: Sequence[tuple[str, str, str]],
     now: datetime,
 ) -> list[ESIM]:
-    """Adds ICCID, matching id, SM-DP+ address, or completes rows of the same order.
+    """Add eSIMs by ICCID, matching id and SM-DP+ address, or complete rows of the same order.
 
-    An ICCID of another customer or order is left alone and not in the answer.
+    An ICCID of another customer or order is left unchanged and is not in the result.
     """
     rows = await connection.fetch(
         INSERT_DELIVERED,

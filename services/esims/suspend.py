@@ -22,12 +22,12 @@ logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 
 SUSPENDABLE = (ESIMStatus.ASSIGNED, ESIMStatus.ACTIVE, ESIMStatus.SUSPENDED)
-# Longer than any request with the reading after it: by then it is settled, or nobody is at it.
-LOOK_AFTER = timedelta(seconds=60)
+# Longer than any request with the fetch after it: by then it is settled, or its process has died.
+CONFIRM_AFTER = timedelta(seconds=60)
 
 
 class Suspension:
-    """Sets the provider's state of an eSIM, and settles what came of it by reading it."""
+    """Sets an eSIM's state at the provider, and fetches it where the outcome is unclear."""
 
     def __init__(
         self, database: Database, source: ESIMsDataSource, fetcher: Fetcher, clock: Clock
@@ -38,13 +38,13 @@ class Suspension:
         self._clock = clock
 
     async def suspend(self, session: Session, esim_id: UUID, time_left: float | None) -> ESIM:
-        """The eSIM, suspended now or before.
+        """Return the eSIM, suspended now or before.
 
-        Raises Failure NOT_FOUND; REFUSED ESIM_NOT_SUSPENDABLE; UNAVAILABLE when the provider is,
-        or when it isn't known whether it was done (SUSPENSION_UNCONFIRMED).
+        Raises Failure NOT_FOUND; REFUSED ESIM_NOT_SUSPENDABLE; UNAVAILABLE when the provider is, or when
+        the outcome is unknown (SUSPENSION_UNCONFIRMED).
         """
         esim = await find.one(self._database, session, esim_id)
-        if esim.status not in SUSPENDABLE:  # by what is kept; a bundle may have come since
+        if esim.status not in SUSPENDABLE:  # as stored; a bundle may have been added since
             await self._fetcher.refresh([esim], time_left=time_left)
             esim = await find.one(self._database, session, esim_id)
         if esim.status not in SUSPENDABLE:
@@ -52,10 +52,10 @@ class Suspension:
         return await self._set(esim, ProviderState.SUSPENDED)
 
     async def restore(self, session: Session, esim_id: UUID) -> ESIM:
-        """The eSIM, with no suspension.
+        """Return the eSIM without a suspension.
 
         Raises Failure NOT_FOUND; REFUSED POLICY_SUSPENSION, or ESIM_NOT_SUSPENDABLE for a
-        deactivated one; UNAVAILABLE as `suspend`.
+        deactivated one; UNAVAILABLE as for `suspend`.
         """
         esim = await find.one(self._database, session, esim_id)
         if esim.provider_state is ProviderState.DEACTIVATED:
@@ -63,9 +63,9 @@ class Suspension:
         return await self._set(esim, ProviderState.ACTIVE)
 
     async def _set(self, esim: ESIM, wanted: ProviderState) -> ESIM:
-        # Noted before: should this process end in the middle, the background settles it.
+        # Scheduled before the call: if this process dies in between, background work confirms the state.
         async with self._database.system() as connection:
-            due = self._clock.wall() + LOOK_AFTER
+            due = self._clock.wall() + CONFIRM_AFTER
             await follow_store.follow_soon(connection, [esim.id], due)
         try:
             if wanted is ProviderState.SUSPENDED:
@@ -76,10 +76,10 @@ class Suspension:
             if failure.kind not in (Kind.REFUSED, Kind.NOT_FOUND, Kind.UNCLEAR):
                 raise
             return await self._settle(esim, wanted, failure)
-        return await self._keep(esim, wanted)
+        return await self._save(esim, wanted)
 
     async def _settle(self, esim: ESIM, wanted: ProviderState, failure: Failure) -> ESIM:
-        """Refused or unclear: what counts is the state that the provider tells now."""
+        """Settle a refused or unclear call by the state that the provider reports now."""
         try:
             details = await self._source.get_esim(esim.iccid, priority=Priority.WRITE)
         except Failure as unknown:
@@ -91,13 +91,13 @@ class Suspension:
             raise _unconfirmed(wanted) from unknown
         if details.state is None:
             raise _unconfirmed(wanted) from failure
-        kept = await self._keep(esim, details.state, details)
+        saved = await self._save(esim, details.state, details)
         if details.state is wanted:
-            return kept
+            return saved
         if failure.kind is Kind.UNCLEAR:
             raise _unconfirmed(wanted) from failure
         if details.state is ProviderState.DEACTIVATED or wanted is ProviderState.SUSPENDED:
-            raise _not_suspendable(kept.status) from failure
+            raise _not_suspendable(saved.status) from failure
         raise Failure(
             Kind.REFUSED,
             "POLICY_SUSPENSION",
@@ -105,7 +105,7 @@ class Suspension:
             " lift that; contact the shop's support",
         ) from failure
 
-    async def _keep(self, esim: ESIM, state: ProviderState, details: Details | None = None) -> ESIM:
+    async def _save(self, esim: ESIM, state: ProviderState, details: Details | None = None) -> ESIM:
         now = self._clock.wall()
         async with self._database.system() as connection:
             [locked] = await store.lock(connection, [esim.id])
@@ -116,8 +116,8 @@ class Suspension:
                     matching_id=details.matching_id or changed.matching_id,
                     smdp_address=details.smdp_address or changed.smdp_address,
                 )
-            kept: Sequence[ESIM] = await record.settle(connection, [changed], now)
-        return kept[0]
+            saved: Sequence[ESIM] = await record.settle(connection, [changed], now)
+        return saved[0]
 
 
 def _not_suspendable(status: ESIMStatus) -> Failure:
@@ -139,5 +139,5 @@ def _unconfirmed(wanted: ProviderState) -> Failure:
     return Failure(
         Kind.UNAVAILABLE,
         "SUSPENSION_UNCONFIRMED",
-        f"The provider did not say whether the eSIM was {word}; look again, or try again soon",
+        f"The provider did not say whether the eSIM was {word}; query it again, or try again soon",
     )

@@ -1,4 +1,4 @@
-"""Follows eSIMs at the provider until their bundle is in force, and looks when its time is over."""
+"""Polls eSIMs at the provider until their bundle is in force, and again when it ends."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -11,21 +11,21 @@ from services.esims.esim import ESIM, needs_following
 from services.esims.follow_store import Due
 from services.esims.freshen import Fetcher
 
-# Longer than a reading with its repeats; then another replica, or this one after a crash, looks.
+# Longer than a fetch with its retries; then another replica, or this one after a crash, polls the eSIM.
 LEASE = timedelta(seconds=60)
-# At most so many at once: two requests each, and the platform has ten a second for everything.
+# eSIMs of one round: two requests each, and the platform has ten a second for everything.
 AT_ONCE = 5
-# Bundles are mostly set up at once, so the first looks come soon: after 5, 10, 20, .. seconds.
+# Bundles are mostly set up at once, so the first polls come soon: after 5, 10, 20, .. seconds.
 FIRST_PAUSE = timedelta(seconds=5)
-# A bundle that waits for its journey is looked at four times a day: 10,000 of them cost one
-# request a second.
+# A bundle that waits for its journey is polled four times a day: 10,000 of them cost one request a
+# second.
 LONGEST_PAUSE = timedelta(hours=6)
-# Most journeys are within a quarter of buying; after it the status follows what customers look at.
+# Most journeys begin within a quarter of buying; afterwards only customers' requests refresh the status.
 FOLLOWED_FOR = timedelta(days=90)
 
 
 class Watch:
-    """Looks at eSIMs that are due, in turns that survive a restart: what is due stands in a column."""
+    """Polls eSIMs that are due; the due time is a column, so that it survives a restart."""
 
     def __init__(self, database: Database, fetcher: Fetcher, clock: Clock) -> None:
         self._database = database
@@ -33,7 +33,7 @@ class Watch:
         self._clock = clock
 
     async def look(self) -> int:
-        """Reads what is due, decides when to look again, and gives how many were due."""
+        """Fetch the eSIMs that are due, schedule their next polls, and return how many were due."""
         async with self._database.system() as connection:
             due = await follow_store.claim_follows(connection, self._clock.wall(), LEASE, AT_ONCE)
         if not due:
@@ -58,11 +58,11 @@ class Watch:
 
 
 def next_look(esim: ESIM, due: Due, now: datetime) -> datetime | None:
-    """When to look again at the eSIM as it is now; None: not before a bundle on it ends."""
-    # A look that brought no answer is made again, also where it was only to settle a suspension; and
-    # the answer to a question of before, which another replica had, may miss what this look is for.
-    heard = esim.as_of is not None and esim.as_of >= due.until - LEASE
-    if heard and not needs_following(esim):
+    """Return the time of the next poll of an eSIM; None: not before a bundle on it ends."""
+    # A poll without an answer is repeated, also one that was only to confirm a suspension. The answer to
+    # an earlier query of another replica may miss the change that this poll is for.
+    answered = esim.as_of is not None and esim.as_of >= due.until - LEASE
+    if answered and not needs_following(esim):
         return None
     pause = min(FIRST_PAUSE * 2 ** min(due.count - 1, 20), LONGEST_PAUSE)
     at = now + pause

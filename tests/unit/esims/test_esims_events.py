@@ -77,15 +77,15 @@ def used(
     return BundleUse(assignment_id, "b", GB, left, started, None, unlimited)
 
 
-def told(effect: Effect) -> tuple[str, AssignmentState, int | None]:
-    assert effect.told is not None
-    return effect.told.id, effect.told.state, effect.told.remaining_bytes
+def reported(effect: Effect) -> tuple[str, AssignmentState, int | None]:
+    assert effect.reported is not None
+    return effect.reported.id, effect.reported.state, effect.reported.remaining_bytes
 
 
 def test_a_start_tells_which_of_two_bundles_of_one_name_is_meant() -> None:
     running = bundle("1", AssignmentState.ACTIVE, started=NOW)
     effect = after(used(5, NOW), bundle("2"), running)
-    assert told(effect) == ("1", AssignmentState.ACTIVE, 5)
+    assert reported(effect) == ("1", AssignmentState.ACTIVE, 5)
     assert not effect.read
 
 
@@ -96,13 +96,13 @@ def test_two_unused_bundles_of_one_name_have_the_provider_asked() -> None:
 
 def test_the_only_unused_one_is_taken_and_the_provider_asked_as_well() -> None:
     effect = after(used(5, NOW), bundle("1"))
-    assert told(effect) == ("1", AssignmentState.ACTIVE, 5)
+    assert reported(effect) == ("1", AssignmentState.ACTIVE, 5)
     assert effect.read
 
 
 def test_nothing_left_is_used_up() -> None:
     running = bundle("1", AssignmentState.ACTIVE, started=NOW)
-    assert told(after(used(0, NOW, "1"), running)) == ("1", AssignmentState.DEPLETED, 0)
+    assert reported(after(used(0, NOW, "1"), running)) == ("1", AssignmentState.DEPLETED, 0)
 
 
 RUNNING = bundle("1", AssignmentState.ACTIVE, started=NOW)
@@ -114,7 +114,7 @@ def test_nothing_left_of_an_unlimited_bundle_means_throttled() -> None:
         # It is in use, which is known: no news.
         assert after(replace(report, ends_at=None), UNLIMITED) == Effect(ESIM_)
     began = after(used(0, NOW, "1"), bundle("1", unlimited=True))
-    assert told(began) == ("1", AssignmentState.ACTIVE, None)
+    assert reported(began) == ("1", AssignmentState.ACTIVE, None)
 
 
 def test_nothing_left_is_the_end_only_of_a_bundle_that_is_known_to_be_limited() -> None:
@@ -122,7 +122,7 @@ def test_nothing_left_is_the_end_only_of_a_bundle_that_is_known_to_be_limited() 
     announced = bundle("announced:b", AssignmentState.ACTIVE, started=NOW)
     assert after(used(0, NOW), announced) == Effect(ESIM_, read=True)
     limited = after(used(0, NOW, "1", unlimited=False))
-    assert told(limited) == ("1", AssignmentState.DEPLETED, 0)
+    assert reported(limited) == ("1", AssignmentState.DEPLETED, 0)
 
 
 def test_a_report_that_contradicts_what_is_known_of_the_limit_has_the_provider_asked() -> None:
@@ -161,12 +161,12 @@ def test_the_use_of_a_bundle_that_was_taken_off_has_the_provider_asked() -> None
 def test_an_ended_bundle_takes_what_was_left_and_nothing_else() -> None:
     ended = bundle("1", AssignmentState.EXPIRED, started=NOW, left=9)
     # The statement that writes it keeps the state of what has ended.
-    assert told(after(used(5, NOW, "1"), ended))[2] == 5
+    assert reported(after(used(5, NOW, "1"), ended))[2] == 5
 
 
 def test_the_bundle_in_use_is_the_one_that_expires() -> None:
     running = bundle("1", AssignmentState.ACTIVE, started=NOW)
-    assert told(after(BundleExpired("b"), running, bundle("2")))[:2] == (
+    assert reported(after(BundleExpired("b"), running, bundle("2")))[:2] == (
         "1",
         AssignmentState.EXPIRED,
     )
