@@ -1,4 +1,4 @@
-"""Which addresses callbacks are taken from; pure."""
+"""Decides from which addresses callbacks are accepted; pure."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -9,15 +9,15 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def networks(text: str) -> tuple[Network, ...]:
-    """Networks and addresses separated by commas; raises ValueError for anything else."""
+    """Parse networks and addresses separated by commas; raises ValueError for anything else."""
     return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 def sender(peer: str | None, forwarded: str | None, trusted: Sequence[Network]) -> Address | None:
-    """Who sent a request that came over a connection of `peer`; None when nobody can tell.
+    """Return the sender of a request over a connection from `peer`; None if it is unknown.
 
-    X-Forwarded-For counts only behind proxies that are trusted, read from its end: each proxy
-    appends who it heard from, and what stands before the first stranger was written by that.
+    X-Forwarded-For counts only behind trusted proxies, and is read from its end: each proxy appends the
+    address that it was called from, and entries before the first untrusted address may be forged.
     """
     at = _address(peer or "")
     hops = [hop.strip() for hop in forwarded.split(",")] if forwarded else []
@@ -27,12 +27,12 @@ def sender(peer: str | None, forwarded: str | None, trusted: Sequence[Network]) 
 
 
 def is_allowed(address: Address | None, allowed: Sequence[Network]) -> bool:
-    """Without a list everybody may send: the signature decides."""
+    """Return whether the address may send; without a list all may, and the signature decides."""
     return not allowed or (address is not None and _within(address, allowed))
 
 
-def _within(address: Address, wanted: Sequence[Network]) -> bool:
-    return any(address in network for network in wanted)
+def _within(address: Address, networks: Sequence[Network]) -> bool:
+    return any(address in network for network in networks)
 
 
 def _address(text: str) -> Address | None:

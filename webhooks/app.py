@@ -1,4 +1,4 @@
-"""The HTTP door for the provider's callbacks: raw bytes in, verified, stored, then acknowledged."""
+"""The HTTP endpoint for the provider's callbacks: raw bytes are verified, stored, then acknowledged."""
 
 import asyncio
 import logging
@@ -26,20 +26,20 @@ PATH = "/webhooks/esim-go"
 ABOUT = (
     "This address takes eSIM Go's callbacks: POST JSON, signed in the header X-Signature-SHA256.\n"
 )
-# What helps to understand a callback later. Anything else a sender adds is not kept.
-KEPT_HEADERS = (
+# Headers that help to understand a callback later; no others are stored.
+STORED_HEADERS = (
     *("content-type", "content-encoding", "user-agent"),
     *("x-signature-sha256", "x-request-id"),
 )
 
 
 def refusal_body(message: str, code: str) -> dict[str, Any]:
-    """The body of an error around the handlers: no such path, another method, or no HTTP at all."""
+    """Return the body of an error outside the handlers: no such path, another method, or malformed HTTP."""
     return {"received": False, "error": message, "code": code}
 
 
 class Callbacks:
-    """The routes; one object a process. `stored` is told whose event was committed."""
+    """The routes. `stored` is called with the owner of each event that was committed."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Callbacks:
         self.stopping = False
 
     def app(self) -> web.Application:
-        """An application that holds them."""
+        """Return an application with the routes."""
         app = web.Application(
             client_max_size=self._settings.max_body,
             middlewares=[http_metrics.measured(), self.last_of_connection],
@@ -77,28 +77,52 @@ class Callbacks:
     async def last_of_connection(
         self, request: web.Request, handler: Handler
     ) -> web.StreamResponse:
-        """A stopping process answers, and its sender's next callback goes to another one."""
+        """Close the connection of a stopping process, so that the next callback goes to another one."""
         response = await handler(request)
         if self.stopping:
             response.force_close()
         return response
 
     async def receive(self, request: web.Request) -> web.Response:
-        """Answer 200 only after the commit: what was acknowledged is stored.
+        """Answer 200 only after the commit: an acknowledged callback is stored.
 
-        The signature alone decides who sent a callback. A sender that is known gets whatever it sent
-        stored, also what nobody can read.
+        The signature alone decides who sent a callback. From a known sender every body is stored, also one
+        that is not understood.
         """
         request_id.begin(request.headers.get("X-Request-Id", ""))
+        received = await self._read(request)
+        if isinstance(received, web.Response):
+            return received
+        encoding = request.headers.get("Content-Encoding", "")
+        body = content.decode(received, encoding, self._settings.max_body)
+        signed = self._is_signed(request, body)
+        if isinstance(signed, web.Response):
+            return signed
+        headers = {
+            # aiohttp decodes header bytes that are not UTF-8 to lone surrogates, which jsonb rejects.
+            name: request.headers[name].encode(errors="backslashreplace").decode()
+            for name in STORED_HEADERS
+            if name in request.headers
+        }
+        understood = understand(body.best)
+        # Unknown types are arbitrary text of the sender.
+        known = understood.type if understood.owner is not None else UNKNOWN
+        tracing.tell("esimgo.callback.type", known)
+        return await self._store(
+            inbox.Callback(body.best, headers, signed, understood, tracing.here())
+        )
+
+    async def _read(self, request: web.Request) -> bytes | web.Response:
+        """Return the body, or the refusal of a request whose sender or body is not accepted."""
         if not self._is_allowed(request):
             episodes.met(
                 "callbacks are refused: address",
                 "a callback from an address that is not allowed was refused",
             )
-            return self._refusal(403, "address", "Callbacks are not taken from this address")
+            return self._refusal(403, "address", "Callbacks are not accepted from this address")
         try:
             async with asyncio.timeout(self._settings.http.body_seconds):
-                received = await request.read()
+                return await request.read()
         except TimeoutError:
             return self._refusal(
                 408, "too slow", "The callback did not arrive in time; send it again"
@@ -106,28 +130,23 @@ class Callbacks:
         except web.HTTPRequestEntityTooLarge:
             most = self._settings.max_body
             return self._refusal(413, "too large", f"A callback has at most {most} bytes")
-        encoding = request.headers.get("Content-Encoding", "")
-        body = content.decode(received, encoding, self._settings.max_body)
+
+    def _is_signed(self, request: web.Request, body: content.Content) -> bool | web.Response:
+        """Return whether the body is signed, or the refusal of one whose signature is wrong or missing."""
         claimed = request.headers.get(signature.HEADER)
-        # A sender signs what it writes, and something on the way may compress that.
-        signed = signature.is_valid(received, claimed, self._settings.keys) or (
-            body.best != received and signature.is_valid(body.best, claimed, self._settings.keys)
+        # The sender signs the body that it writes, and a proxy may compress it on the way.
+        signed = signature.is_valid(body.received, claimed, self._settings.keys) or (
+            body.best != body.received
+            and signature.is_valid(body.best, claimed, self._settings.keys)
         )
-        if not signed and (claimed or not self._settings.allow_unsigned):
-            reason = "bad signature" if claimed else "unsigned"
-            episodes.met(f"callbacks are refused: {reason}", "a callback was refused: %s", reason)
-            return self._refusal(401, reason, "Invalid webhook signature")
-        headers = {
-            # Bytes that are no text came as lone surrogates, which jsonb refuses.
-            name: request.headers[name].encode(errors="backslashreplace").decode()
-            for name in KEPT_HEADERS
-            if name in request.headers
-        }
-        understood = understand(body.best)
-        # Types that nobody knows are the sender's own words.
-        known = understood.type if understood.owner is not None else UNKNOWN
-        tracing.tell("esimgo.callback.type", known)
-        callback = inbox.Callback(body.best, headers, signed, understood, tracing.here())
+        if signed or (not claimed and self._settings.allow_unsigned):
+            return signed
+        reason = "bad signature" if claimed else "unsigned"
+        episodes.met(f"callbacks are refused: {reason}", "a callback was refused: %s", reason)
+        return self._refusal(401, reason, "Invalid webhook signature")
+
+    async def _store(self, callback: inbox.Callback) -> web.Response:
+        understood = callback.understood
         try:
             stored, new = await self._intake.store(callback)
         except (Failure, TimeoutError) as error:
@@ -136,12 +155,12 @@ class Callbacks:
                 "a callback was not stored, and its sender got 503: %s",
                 error,
             )
-            words = (
+            message = (
                 error.message
                 if isinstance(error, Failure)
                 else "The callback was not stored in time; send it again soon"
             )
-            return self._refusal(503, "not stored", words)
+            return self._refusal(503, "not stored", message)
         self._metrics.received(understood.type, "stored" if new else "repeat")
         tracing.tell("esimgo.event.id", str(stored))
         logger.info("%s %s%s", understood.type, stored, "" if new else ", a repeat")
@@ -149,8 +168,8 @@ class Callbacks:
             self._stored(understood.owner)
         elif new:
             episodes.met(
-                "callbacks are kept and handed to nobody",
-                "%s is kept and handed to nobody: %s",
+                "callbacks are stored and not delivered",
+                "%s is stored and not delivered, as it has no owner: %s",
                 stored,
                 understood.problem,
             )
@@ -167,17 +186,17 @@ class Callbacks:
         return web.json_response({"received": False, "error": message}, status=status)
 
     async def about(self, _request: web.Request) -> web.Response:
-        """For people who open the address in a browser."""
+        """Explain the address to people who open it in a browser."""
         return web.Response(text=ABOUT)
 
     async def alive(self, _request: web.Request) -> web.Response:
-        """The process runs and takes callbacks."""
+        """Return 200 while the process runs and accepts callbacks."""
         if self.stopping:
             return web.json_response({"status": "stopping"}, status=503)
         return web.json_response({"status": "ok"})
 
     async def ready(self, _request: web.Request) -> web.Response:
-        """Whether a callback could be stored now."""
+        """Return 200 if a callback could be stored now."""
         if self.stopping:
             return web.json_response({"status": "stopping"}, status=503)
         reason = await self._database.writes.check()

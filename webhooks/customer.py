@@ -1,4 +1,4 @@
-"""The callbacks about a customer's eSIMs: all of them with their bodies, and taking them out."""
+"""SQL to export and erase the callbacks about a customer's eSIMs."""
 
 import logging
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from webhooks.overview import Event
 
 logger = logging.getLogger(__name__)
 
-# Callbacks about orders name eSIMs only within their bodies; so many are read at a time.
+# Callbacks about orders name eSIMs only in their bodies; this many are searched at a time.
 STEP = 10_000
 
 OF_ESIMS = "select event_id from webhooks.deliveries where iccid = any($1::text[])"
-# Rows are numbered in the order of coming in, whatever became of them.
+# Rows are numbered in the order of their arrival.
 LAST = "select coalesce(max(sequence), 0) from webhooks.deliveries"
 # A body may separate the digits of an ICCID, or use two bytes for each character.
 IN_BODIES = r"""
@@ -31,7 +31,7 @@ DELETE = "delete from webhooks.inbox where id = any($1::uuid[])"
 
 
 async def find(database: Database, iccids: Sequence[str]) -> list[UUID]:
-    """The ids of all callbacks that name one of these eSIMs."""
+    """Return the ids of all callbacks that name one of these eSIMs."""
     async with database.system() as connection:
         found = [row["event_id"] for row in await connection.fetch(OF_ESIMS, iccids)]
         last = await connection.fetchval(LAST)
@@ -43,14 +43,14 @@ async def find(database: Database, iccids: Sequence[str]) -> list[UUID]:
 
 
 async def read(database: Database, event_id: UUID) -> tuple[Event, bytes] | None:
-    """One with its body as it came; None when it was taken out meanwhile."""
+    """Return an event with its raw body; None if it was deleted in the meantime."""
     async with database.system() as connection:
         found = await overview.get(connection, event_id)
     return None if found is None else found[:2]
 
 
 async def erase(database: Database, iccids: Sequence[str]) -> int:
-    """Takes them out with their deliveries, and gives how many."""
+    """Delete the callbacks about these eSIMs with their deliveries, and return how many."""
     found = await find(database, iccids)
     async with database.system() as connection:
         await connection.execute(DELETE, found)

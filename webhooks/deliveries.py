@@ -1,4 +1,4 @@
-"""SQL of deliveries: which are due, and what became of them; nothing here commits."""
+"""SQL of deliveries: which are due, and the outcomes of attempts; nothing here commits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ STATE = "case when d.state = 'KEPT' and d.owner is not null then 'FOREIGN' else 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """An event that this process hands over now.
+    """An event that this process delivers now.
 
     `repeated`: an earlier event with the same content was delivered, or is about to be.
     """
@@ -44,8 +44,8 @@ class Due:
     foreign: bool = False
 
 
-# The rows are not held while the owner is called: a due time in the future keeps others away, and
-# comes by itself when this process dies.
+# The rows are not locked while the owner is called: a due time in the future is the lease, which expires
+# if this process dies.
 CLAIM_PENDING = """
 with due as (
     select event_id from webhooks.deliveries
@@ -76,7 +76,7 @@ CLAIM_FOREIGN = CLAIM_PENDING.replace("state = 'PENDING'", IS_FOREIGN)
 async def claim(
     connection: Connection, owner: Owner, most: int, lease: float, *, foreign: bool = False
 ) -> list[Due]:
-    """Takes on what is due, in the order of coming in; it is due again after `lease` seconds."""
+    """Claim due events in the order of their arrival; they are due again after `lease` seconds."""
     rows = await connection.fetch(CLAIM_FOREIGN if foreign else CLAIM_PENDING, owner, most, lease)
     return [
         Due(
@@ -99,13 +99,13 @@ where event_id = any($1::uuid[]) and state = 'PENDING'
 
 
 async def release(connection: Connection, ids: Sequence[UUID]) -> None:
-    """Gives back what could not be tried: due at once, in its old place, and no attempt."""
+    """Return events that could not be attempted: due at once, in their old order."""
     await connection.execute(RELEASE, ids)
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of an attempt; `pause` is in seconds until the next one of a PENDING or FOREIGN one."""
+    """The outcome of an attempt; `pause` is in seconds until the next one of a PENDING or FOREIGN event."""
 
     id: UUID
     state: State
@@ -137,7 +137,7 @@ where {IS_FOREIGN} and next_attempt_at > now()
 
 
 async def settle(connection: Connection, settled: Sequence[Settled]) -> None:
-    """Writes what became of attempts; one that came to rest otherwise meanwhile stays so."""
+    """Write the outcomes of attempts; an event that was settled in the meantime stays as it is."""
     await connection.execute(
         SETTLE,
         [s.id for s in settled],
@@ -161,6 +161,6 @@ delete from webhooks.inbox where id in (
 
 
 async def prune(connection: Connection, state: State, days: int, most: int) -> int:
-    """Takes out up to `most` events that came to rest in that state so long ago, and gives how many."""
+    """Delete up to `most` events that were settled in that state so many days ago, and return how many."""
     status: str = await connection.execute(PRUNE, days, most, state)
     return int(status.rpartition(" ")[2])

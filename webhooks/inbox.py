@@ -1,4 +1,4 @@
-"""The stored callbacks: written and committed before anybody hears that they were received."""
+"""SQL of the inbox: callbacks are stored and committed before they are acknowledged."""
 
 import hashlib
 from collections import Counter
@@ -15,7 +15,7 @@ from webhooks.callback import Understood
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """One callback as it came in, and what it says."""
+    """One callback as it was received, and as it was understood."""
 
     body: bytes
     headers: dict[str, str]
@@ -24,8 +24,8 @@ class Callback:
     trace: SpanContext | None = None  # of the request that brought it
 
 
-# Two equal bodies at the same moment wait for one another here, until the transaction ends; all
-# replicas wait in one order.
+# Two equal bodies at the same moment wait for each other here, until the transaction ends. All replicas
+# lock in the same order.
 LOCK_DIGESTS = """
 select pg_advisory_xact_lock(l.key) from (
     select distinct hashtextextended(encode(n.digest, 'hex'), 0) as key
@@ -45,9 +45,9 @@ from (
 where i.id = r.id
 returning i.digest, i.id
 """
-# An event and its delivery are one statement: neither is ever there without the other.
+# An event and its delivery are one statement: neither ever exists without the other.
 INSERT = """
-with told as (
+with received as (
     select * from unnest($1::bytea[], $2::bytea[], $3::jsonb[], $4::text[], $5::boolean[],
                          $6::integer[], $7::text[], $8::text[], $9::text[], $10::text[],
                          $11::bytea[])
@@ -57,13 +57,13 @@ with told as (
     insert into webhooks.inbox
         (digest, body, headers, event_type, signed, times_received, trace_parent, content_digest)
     select digest, body, headers, event_type, signed, copies, trace_parent, content_digest
-    from told order by position
+    from received order by position
     returning digest, id
 ), delivered as (
     insert into webhooks.deliveries (event_id, owner, iccid, state, last_error, settled_at)
     select s.id, t.owner, t.iccid, case when t.owner is null then 'KEPT' else 'PENDING' end,
         t.problem, case when t.owner is null then now() end
-    from told t join stored s on s.digest = t.digest
+    from received t join stored s on s.digest = t.digest
     order by t.position
 )
 select digest, id from stored
@@ -73,9 +73,9 @@ select digest, id from stored
 async def store(
     connection: Connection, callbacks: Sequence[Callback], window: float
 ) -> list[tuple[UUID, bool]]:
-    """Stores callbacks, or counts them as repeats of an equal body of the last `window` seconds.
+    """Store callbacks, or count them as repeats of an equal body of the last `window` seconds.
 
-    Gives for each the event's id and whether it is new, in the same order; the number of statements
+    Return for each the event's id and whether it is new, in the same order. The number of statements
     doesn't depend on how many there are.
     """
     digests = [hashlib.sha256(callback.body).digest() for callback in callbacks]
@@ -103,6 +103,6 @@ async def store(
         ids |= {row["digest"]: row["id"] for row in stored}
     results = []
     for digest in digests:
-        # Of equal bodies that came together the first is new, and the others repeat it.
+        # Of equal bodies in one batch the first is new, and the others repeat it.
         results.append((ids[digest], new.pop(digest, None) is not None))
     return results

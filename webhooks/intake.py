@@ -1,4 +1,4 @@
-"""Stores callbacks that come at the same time in one transaction; each waits for its own commit."""
+"""Stores concurrent callbacks in one transaction; each waits for its own commit."""
 
 import asyncio
 import logging
@@ -16,13 +16,13 @@ from webhooks.inbox import Callback
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 
-# Callbacks in one transaction: more gains nothing measurable, and makes the first ones wait.
+# Callbacks in one transaction: more gain nothing measurable, and make the first ones wait.
 MOST = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A callback whose sender waits for the answer, or has gone away meanwhile."""
+    """A callback whose sender waits for the answer, or has disconnected in the meantime."""
 
     callback: Callback
     answer: "asyncio.Future[tuple[UUID, bool]]"
@@ -37,7 +37,7 @@ class Waiting:
 
 
 class Intake:
-    """Nobody waits for company: what comes while a transaction runs is the next one's.
+    """No artificial delay: callbacks that arrive during a commit form the next batch.
 
     `window` is in seconds: equal bodies within it are one event.
     """
@@ -49,7 +49,7 @@ class Intake:
         self._work: asyncio.Task[None] | None = None
 
     async def store(self, callback: Callback) -> tuple[UUID, bool]:
-        """The event's id and whether it is new, after the commit.
+        """Return the event's id and whether it is new, after the commit.
 
         Raises Failure UNAVAILABLE when it could not be stored.
         """
@@ -65,7 +65,7 @@ class Intake:
             try:
                 await self._commit(batch)
             except Exception as error:  # noqa: BLE001 - logged, and tried one by one
-                # One that the database doesn't take must not take the others along.
+                # One callback that the database rejects must not fail the others.
                 episodes.met(
                     "callbacks are stored one by one",
                     "%s callbacks are stored one by one",
@@ -78,9 +78,9 @@ class Intake:
 
     async def _commit(self, batch: Sequence[Waiting]) -> None:
         first, *others = [waiting.callback.trace for waiting in batch]
-        told = {"esimgo.callbacks": len(batch)}
+        attributes = {"esimgo.callbacks": len(batch)}
         try:
-            with tracing.part("store callbacks", told, of=first, links=others):
+            with tracing.part("store callbacks", attributes, of=first, links=others):
                 async with self._database.system() as connection:
                     callbacks = [waiting.callback for waiting in batch]
                     stored = await inbox.store(connection, callbacks, self._window)

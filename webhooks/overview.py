@@ -1,4 +1,4 @@
-"""SQL of what operators see and replay; nothing here commits."""
+"""SQL of the events that operators list and replay; nothing here commits."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from webhooks.understand import KNOWN
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What is None or empty holds for all."""
+    """A filter of events; a field that is None or empty matches all."""
 
     states: Sequence[State] = ()
     types: Sequence[str] = ()
@@ -23,7 +23,7 @@ class Filter:
     ids: Sequence[UUID] = ()
 
     @property
-    def holds_all(self) -> bool:
+    def matches_all(self) -> bool:
         return self == Filter()
 
 
@@ -82,7 +82,7 @@ def _event(row: Any) -> Event:
 async def list_events(
     connection: Connection, wanted: Filter, after: tuple[datetime, UUID] | None, most: int
 ) -> list[Event]:
-    """Newest first, those that follow the time and id `after`."""
+    """Return events that follow the time and id `after`, newest first."""
     received_at, last_id = after or (None, None)
     rows = await connection.fetch(LIST, *_arguments(wanted), received_at, last_id, most)
     return [_event(row) for row in rows]
@@ -97,7 +97,7 @@ from webhooks.inbox i join webhooks.deliveries d on d.event_id = i.id where i.id
 async def get(
     connection: Connection, event_id: UUID
 ) -> tuple[Event, bytes, Mapping[str, str]] | None:
-    """One with its raw body and its headers."""
+    """Return an event with its raw body and its headers."""
     row = await connection.fetchrow(GET, event_id)
     return None if row is None else (_event(row), row["body"], row["headers"])
 
@@ -112,22 +112,22 @@ where i.id = d.event_id and d.owner is not null and {WHERE}
 
 
 async def replay(connection: Connection, wanted: Filter) -> int:
-    """Has events handed over again from the beginning; gives how many."""
+    """Have events delivered again from the beginning; return how many."""
     status: str = await connection.execute(REPLAY, *_arguments(wanted))
     return int(status.rpartition(" ")[2])
 
 
-NOBODYS = f"""
+UNOWNED = f"""
 select i.id, i.body from webhooks.inbox i join webhooks.deliveries d on d.event_id = i.id
 where d.owner is null and {WHERE} and i.id > $7 order by i.id limit $8
 """  # noqa: S608 - constants only
 
 
-async def nobodys(
+async def list_unowned(
     connection: Connection, wanted: Filter, after: UUID, most: int
 ) -> list[tuple[UUID, bytes]]:
-    """Events without an owner, with their bodies, in the order of their ids."""
-    rows = await connection.fetch(NOBODYS, *_arguments(wanted), after, most)
+    """Return events without an owner, with their bodies, in the order of their ids."""
+    rows = await connection.fetch(UNOWNED, *_arguments(wanted), after, most)
     return [(row["id"], row["body"]) for row in rows]
 
 
@@ -140,7 +140,7 @@ from unnest($1::uuid[], $2::text[], $3::text[]) as n(id, owner, iccid) where d.e
 
 
 async def adopt(connection: Connection, rows: Sequence[tuple[UUID, str, str | None]]) -> None:
-    """Give events an owner that no service knew what to do with before, and have them delivered."""
+    """Assign an owner to events that had none, and have them delivered."""
     await connection.execute(
         ADOPT, [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows]
     )

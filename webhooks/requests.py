@@ -41,7 +41,7 @@ def replay(request: pb.ReplayEventsRequest) -> Filter:
     wanted = _filter(checks, request.filter)
     if request.event_ids:
         wanted = replace(wanted, ids=checks.uuids("event_ids", list(request.event_ids), MOST_BATCH))
-    if wanted.holds_all:
+    if wanted.matches_all:
         checks.fail("filter", "must say which events; to replay everything give a time")
     checks.done()
     return wanted
@@ -79,6 +79,6 @@ def _filter(checks: Checks, message: pb.EventFilter) -> Filter:
 
 
 def _moment(checks: Checks, message: pb.EventFilter, name: str) -> datetime | None:
-    if not message.HasField(name):  # type: ignore[arg-type]  # one of two names, told as text
+    if not message.HasField(name):  # type: ignore[arg-type]  # one of two names
         return None
     return checks.moment(f"filter.{name}", getattr(message, name))

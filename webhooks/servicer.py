@@ -57,7 +57,7 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
         wanted = requests.replay(request)
         async with self._database.system() as connection:
             replayed = await overview.replay(connection, wanted)
-        # Afterwards: an event that has an owner from now on is not replayed twice.
+        # After the replay, so that an event that gets an owner here is not replayed twice.
         adopted, not_understood = await self._adopt(wanted)
         for wake in self._wakes:
             wake()
@@ -96,7 +96,7 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
         last, found, left = UUID(int=0), 0, 0
         while True:
             async with self._database.system() as connection:
-                rows = await overview.nobodys(connection, wanted, last, STEP)
+                rows = await overview.list_unowned(connection, wanted, last, STEP)
                 read = [(event_id, understand(body)) for event_id, body in rows]
                 adopted = [(i, u.owner, u.iccid) for i, u in read if u.owner is not None]
                 await overview.adopt(connection, adopted)

@@ -13,7 +13,7 @@ from webhooks.addresses import Network
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where callbacks come in, and which are believed."""
+    """All settings of the webhook process: where callbacks are received, and which are accepted."""
 
     host: str
     port: int
@@ -40,6 +40,7 @@ class Settings:
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
+        # Long but flat: one declaration after the other, in the order of docs/configuration.md.
         secrets = env.optional(
             "ESIM_GO_WEBHOOK_SECRET",
             "The key that callbacks are signed with; several, separated by commas, during a rotation."

@@ -36,7 +36,7 @@ FIRST_POLL = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Watched:
     """Which eSIMs to watch: those named, or else all of the customer's."""
 
     esim_ids: Sequence[UUID]
@@ -63,27 +63,27 @@ class Live:
         self._fetcher = fetcher
         self._clock = clock
 
-    async def watch(self, session: Session, wanted: Wanted) -> AsyncIterator[list[Seen]]:
+    async def watch(self, session: Session, watched: Watched) -> AsyncIterator[list[Seen]]:
         """Yield all watched eSIMs, then those that changed since the last message, without end.
 
         Raises Failure NOT_FOUND for a named eSIM that the session may not see, and UNAVAILABLE when the
         database is.
         """
-        ids = [*wanted.esim_ids] if wanted.esim_ids else [wanted.customer_id]
+        ids = [*watched.esim_ids] if watched.esim_ids else [watched.customer_id]
         with self._notices.listening(str(id_) for id_ in ids) as listener:
-            seen = await self._all(session, wanted)
+            seen = await self._all(session, watched)
             yield seen
-            if wanted.esim_ids:
+            if watched.esim_ids:
                 # Stale ones are refreshed in the background, and their changes arrive here.
                 await self._fetcher.refresh([one.esim for one in seen], time_left=0)
             polling = background.start(
-                self._poll_for_installs(session, wanted.esim_ids), "look for installs"
+                self._poll_for_installs(session, watched.esim_ids), "look for installs"
             )
             try:
                 while True:
                     changed = await listener.changes()
                     if changed is None:
-                        yield await self._all(session, wanted)
+                        yield await self._all(session, watched)
                     elif seen := await self._some(session, [UUID(id_) for id_ in changed]):
                         yield seen
             finally:
@@ -115,13 +115,13 @@ class Live:
             )
             pause = min(2 * pause, FRESH_FOR)
 
-    async def _all(self, session: Session, wanted: Wanted) -> list[Seen]:
-        if wanted.esim_ids:
-            seen = await self._some(session, wanted.esim_ids)
-            if len(seen) < len(set(wanted.esim_ids)):
+    async def _all(self, session: Session, watched: Watched) -> list[Seen]:
+        if watched.esim_ids:
+            seen = await self._some(session, watched.esim_ids)
+            if len(seen) < len(set(watched.esim_ids)):
                 raise Failure(Kind.NOT_FOUND, "ESIM_NOT_FOUND", "No eSIM with this id")
             return seen
-        only = Filter(customer_id=wanted.customer_id)
+        only = Filter(customer_id=watched.customer_id)
         async with self._database.session(session) as connection:
             esims = await store.list_page(connection, only, None, MOST_AT_FIRST)
             bundles = await bundle_store.list_of_esims(connection, [esim.id for esim in esims])

@@ -11,7 +11,7 @@ from protos.esims.v1 import esims_pb2 as pb
 from services.esims.cancel import Cancelled
 from services.esims.esim import ESIM, bare_host
 from services.esims.listing import Page
-from services.esims.live import Wanted
+from services.esims.live import Watched
 from services.esims.messages import STATUSES
 from services.esims.store import Delivery, Filter
 
@@ -105,7 +105,7 @@ def erasure(request: pb.EraseCustomerRequest) -> tuple[UUID, list[str]]:
     return customer, iccids
 
 
-def watched(request: pb.WatchESIMsRequest, session: Session) -> Wanted:
+def watched(request: pb.WatchESIMsRequest, session: Session) -> Watched:
     """Raises Failure: INVALID for what can't be watched, FORBIDDEN for another customer's."""
     checks = Checks()
     esim_ids = (
@@ -125,7 +125,7 @@ def watched(request: pb.WatchESIMsRequest, session: Session) -> Wanted:
     if esim_ids and request.HasField("customer_id"):
         checks.fail("customer_id", "must be left out where eSIMs are named")
     checks.done()
-    return Wanted(esim_ids, customer_id)
+    return Watched(esim_ids, customer_id)
 
 
 def delivery(

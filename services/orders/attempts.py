@@ -1,4 +1,4 @@
-"""The SQL of purchase attempts: each recorded before the provider is asked, and settled after."""
+"""SQL of purchase attempts: each recorded before the provider is called, and settled afterwards."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,7 +15,7 @@ values ($1, $2, $3, $4) returning id
 
 
 async def start(connection: Connection, order: Order) -> UUID:
-    """Records that the provider is about to be asked."""
+    """Record that the provider is about to be called."""
     attempt: UUID = await connection.fetchval(
         START, order.id, order.bundle_name, order.quantity, order.bound_iccid
     )
@@ -28,7 +28,7 @@ update orders.order_attempts set outcome = $2, ended_at = coalesce(ended_at, now
 
 
 async def end(connection: Connection, attempt: UUID, outcome: str) -> None:
-    """PLACED, REFUSED, NOT_SENT, UNCLEAR or ABSENT."""
+    """Record the outcome: PLACED, REFUSED, NOT_SENT, UNCLEAR or ABSENT."""
     await connection.execute(END, attempt, outcome)
 
 
@@ -36,11 +36,11 @@ SOURCE = "update orders.order_attempts set source_address = $2 where id = $1"
 
 
 async def record_source(connection: Connection, attempt: UUID, address: str) -> None:
-    """The address that the provider's own answer to the attempt says we called from."""
+    """Record the address from which, by the provider's answer, the attempt was sent."""
     await connection.execute(SOURCE, attempt, address)
 
 
-# The newest answers tell which addresses are ours now; a thousand are more than any change needs.
+# The newest answers show which addresses are ours now; a thousand are more than any change needs.
 SOURCES = """
 select distinct source_address from (
     select source_address from orders.order_attempts
@@ -51,7 +51,7 @@ select distinct source_address from (
 
 
 async def own_addresses(connection: Connection) -> frozenset[str]:
-    """From where this platform bought in the last day; empty when the provider didn't say."""
+    """Return the addresses that this platform bought from in the last day, by the provider's answers."""
     return frozenset(row["source_address"] for row in await connection.fetch(SOURCES))
 
 
@@ -62,7 +62,7 @@ where order_id = $1 and outcome = 'OPEN'
 
 
 async def end_abandoned(connection: Connection, order_id: UUID) -> None:
-    """Attempts whose process died: whoever holds the order's lease knows that none is on its way."""
+    """End attempts whose process died: the holder of the order's lease knows that none is in flight."""
     await connection.execute(ABANDONED, order_id)
 
 
@@ -73,7 +73,7 @@ where order_id = $1 and outcome in ('OPEN', 'UNCLEAR')
 
 
 async def end_unclear(connection: Connection, order_id: UUID, outcome: str) -> None:
-    """Settles what was open about an order by what a person found out: PLACED or ABSENT."""
+    """Settle open attempts of an order by an operator's finding: PLACED or ABSENT."""
     await connection.execute(END_UNCLEAR, order_id, outcome)
 
 
@@ -84,17 +84,17 @@ where order_id = $1 group by outcome
 
 
 async def counts(connection: Connection, order_id: UUID) -> Mapping[str, int]:
-    """How many attempts of an order ended how."""
+    """Return how many attempts of an order ended in each outcome."""
     return {r["outcome"]: r["number"] for r in await connection.fetch(COUNTS, order_id)}
 
 
-# One at a time settles attempts of a bundle, quantity and target, so that all decide on the same
-# picture.
+# Attempts of one bundle, quantity and target are settled one at a time, so that all decisions see the same
+# state.
 LOCK = "select pg_advisory_xact_lock(hashtextextended($1 || coalesce($3, ''), $2))"
 
 
 async def lock(connection: Connection, order: Order) -> None:
-    """Keeps others, until the transaction ends, from settling attempts like this order's."""
+    """Prevent others from settling attempts like this order's until the transaction ends."""
     await connection.execute(LOCK, order.bundle_name, order.quantity, order.bound_iccid)
 
 
@@ -107,9 +107,9 @@ where a.bundle_name = $1 and a.quantity = $2 and a.outcome in ('OPEN', 'UNCLEAR'
 
 
 async def unsettled(connection: Connection, order: Order) -> list[Attempt]:
-    """All attempts like the order's that are on their way or may have bought.
+    """Return all attempts like the order's that are in flight or may have bought.
 
-    Alike are those of the same bundle and quantity, and for the same eSIM or all for new ones.
+    Alike are those of the same bundle and quantity, for the same eSIM or all for new ones.
     """
     rows = await connection.fetch(UNSETTLED, order.bundle_name, order.quantity, order.bound_iccid)
     return [
@@ -133,7 +133,7 @@ where a.bundle_name = $1 and a.quantity = $2 and a.outcome = 'UNCLEAR' and o.sta
 
 
 async def oldest_unclear(connection: Connection, order: Order) -> tuple[datetime, datetime]:
-    """When the oldest attempt like the order's that is to be settled began; and the time now."""
+    """Return when the oldest unsettled attempt like the order's began, and the time now."""
     row = await connection.fetchrow(OLDEST, order.bundle_name, order.quantity, order.bound_iccid)
     if row is None or row["started_at"] is None:
         raise LookupError(f"order {order.id} has no unclear attempt")

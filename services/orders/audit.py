@@ -1,4 +1,4 @@
-"""Looks around now and then: what is open, and what the provider sold that no order here explains."""
+"""Measures open orders, and finds provider orders that no order here explains."""
 
 import asyncio
 import logging

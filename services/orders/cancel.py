@@ -1,7 +1,7 @@
-"""Cancels an order that nobody used: each of its bundles is taken back at the provider.
+"""Cancels an unused order: each of its bundles is revoked at the provider.
 
-The provider knows no cancelling. What it offers is a revoke for each assignment, whose refund it
-only tells in words. Every revoke is recorded before and after, so that a broken run goes on.
+The provider can't cancel an order. It offers a revoke for each assignment, and reports the refund as text
+only. Every revoke is recorded before and after, so that an interrupted run can be resumed.
 """
 
 import logging
@@ -64,9 +64,9 @@ class Cancellation:
         *,
         unused_only: bool = False,
     ) -> None:
-        """Records that a completed order is to be cancelled, after asking the provider about all of it.
+        """Record that a completed order is to be cancelled, after checking each bundle with the provider.
 
-        With `unused_only` what somebody uses is left alone, instead of refusing the order for it.
+        With `unused_only`, bundles in use are left alone; without it they make the order uncancellable.
 
         Changes nothing when it raises: REFUSED with ORDER_IN_USE or ORDER_NOT_CANCELLABLE, or the
         provider's own failures. An order that is being cancelled stays as it is.
@@ -90,7 +90,7 @@ class Cancellation:
         )
 
     async def advance(self, work: Work) -> Pause | None:
-        """Goes on with a requested cancellation, from wherever it is."""
+        """Continue a requested cancellation from its last committed step."""
         async with self._database.system() as connection:
             planned = await revocations.list_revocations(connection, work.order.id)
         for revocation in planned:
@@ -133,12 +133,12 @@ class Cancellation:
         return None
 
     async def _carry_out(self, work: Work, revocation: Revocation) -> None:
-        """Revokes one bundle; begun ones are looked at before they are tried again.
+        """Revoke one bundle; one that was begun before is checked first.
 
-        Raises Failure when the provider can't be asked, or its answer was lost.
+        Raises Failure when the provider can't be reached, or its answer was lost.
         """
         if revocation.state == "STARTED" and await self._gone(revocation):
-            await self._mark(work, revocation, "REVOKED", await self._refund_told(revocation))
+            await self._mark(work, revocation, "REVOKED", await self._refund_in_history(revocation))
             return
         async with self._database.system() as connection:
             to_balance = await revocations.to_balance(
@@ -156,19 +156,19 @@ class Cancellation:
                 await self._mark(work, revocation, "REFUSED", None, text)
                 return
             words = ""
-        refund = read_refund(words) or await self._refund_told(revocation)
+        refund = read_refund(words) or await self._refund_in_history(revocation)
         await self._mark(work, revocation, "REVOKED", refund, words or None)
 
     async def _gone(self, revocation: Revocation) -> bool:
-        """Whether the provider shows the bundle as revoked, or shows it no more."""
+        """Return whether the provider lists the bundle as revoked, or no longer lists it."""
         bundles = await self._datasource.get_bundles(revocation.iccid)
         if any(not b.assignment_id for b in bundles):
             raise bad_answer("an assignment lacks id")
         found = [b for b in bundles if b.assignment_id == revocation.assignment_id]
         return all(b.state == REVOKED_STATE for b in found)
 
-    async def _refund_told(self, revocation: Revocation) -> Refund | None:
-        """What the eSIM's history says of the refund, when the answer itself was lost or unclear.
+    async def _refund_in_history(self, revocation: Revocation) -> Refund | None:
+        """Read the refund from the eSIM's history, when the answer itself was lost or unclear.
 
         None when several bundles of that name were refunded in different ways.
         """
@@ -177,14 +177,14 @@ class Cancellation:
         except Failure as failure:
             logger.warning("refund of a revoked bundle is not known: %s", failure)
             return None
-        told = {
+        refunds = {
             REFUND_EVENTS[name.lower()]
             for name, bundle in events
             if bundle == revocation.bundle_name and name.lower() in REFUND_EVENTS
         }
-        if not told:
+        if not refunds:
             return Refund.NONE
-        return told.pop() if len(told) == 1 else None
+        return refunds.pop() if len(refunds) == 1 else None
 
     async def _mark(
         self,
@@ -206,7 +206,7 @@ class Cancellation:
             await work.step(f"bundle {state.lower()}", connection=connection)
 
     async def _stay(self, work: Work, planned: list[Revocation]) -> None:
-        """What is left stays: it was not to be cancelled, or somebody began to use it in between."""
+        """End a cancellation that leaves some bundles: they were excluded, or are in use now."""
         gone = [r for r in planned if r.state == "REVOKED"]
         refused = any(revocation.state == "REFUSED" for revocation in planned)
         words = "The order could not be cancelled: the provider does not take it back."
@@ -223,6 +223,6 @@ class Cancellation:
 
 
 def _own(order: Order, planned: list[Revocation]) -> list[str]:
-    """For a top-up, the eSIM that came with another order; else none, which says all of the order."""
+    """Return the eSIM of a top-up, which came with another order; else none, which means the whole order."""
     topped_up = order.target_iccid is not None and not order.reassigned
     return [revocation.iccid for revocation in planned] if topped_up else []

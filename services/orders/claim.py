@@ -1,4 +1,4 @@
-"""Claims an order: the intent to buy, recorded and committed before the provider is asked."""
+"""Claims an order: the intent to buy, committed before the provider is called."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from services.orders.prices import Prices
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The order of a request; `repeated` says that an earlier call made it."""
+    """The order of a request; `repeated` if an earlier call made it."""
 
     order: Order
     repeated: bool
@@ -38,11 +38,11 @@ class Claims:
         self._limits = limits
 
     async def claim(self, session: Session, request: OrderRequest) -> Claimed:
-        """The order for this request, new or from an earlier call.
+        """Return the order for this request, new or from an earlier call.
 
         Raises Failure CONFLICT (IDEMPOTENCY_CONFLICT), REFUSED with PRICE_CHANGED,
         PURCHASE_LIMIT_... or ESIM_INCOMPATIBLE, UNAVAILABLE (PRICE_NOT_CONFIRMED), NOT_FOUND
-        (ESIM_NOT_FOUND), and what the catalogue says of the plan.
+        (ESIM_NOT_FOUND), and the catalogue's failures for the plan.
         """
         earlier = await self._earlier(session, request)
         if earlier is not None:
@@ -54,7 +54,7 @@ class Claims:
             claimed, refusal = None, failure
         if claimed is not None:
             return claimed
-        # Another call with the same key came first; that order itself may be why this one was refused.
+        # Another call with the same key came first; its order may be the reason why this one was refused.
         earlier = await self._earlier(session, request)
         if earlier is not None:
             return earlier
@@ -63,11 +63,11 @@ class Claims:
         raise LookupError("an order whose key is taken cannot be read by its customer")
 
     async def _new(self, session: Session, request: OrderRequest) -> Claimed | None:
-        """The new order, or one that `prevent_duplicates` found; None if the key is taken."""
+        """Return the new order, or one that `prevent_duplicates` found; None if the key is taken."""
         plan = await self._catalogue.get_plan(request.plan_id, request.quantity, session.token)
         by_service = session.role is Role.SERVICE
         if not request.prevent_duplicates:
-            # Before the provider is asked, so that a customer above a limit costs it nothing.
+            # Before the provider is called, so that a customer above a limit costs no call.
             async with self._database.system() as connection:
                 total = plan.price * request.quantity
                 await self._limits.check(

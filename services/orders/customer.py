@@ -1,4 +1,4 @@
-"""One customer's data: all of it in a file's rows, and the person taken out of it."""
+"""SQL to export and erase the data of one customer."""
 
 import hashlib
 import logging
@@ -16,7 +16,7 @@ NOBODY = UUID(int=0)
 # So many open orders are named when an erasure is refused.
 MOST_NAMED = 20
 
-# Whole rows: a column that is added is part of the answer, whoever thinks of it.
+# Whole rows, so that a column that is added later is exported too.
 TABLES = {
     "esim_orders": """
         select to_jsonb(o) - array['lease_owner', 'leased_until', 'trace_parent']
@@ -74,7 +74,7 @@ update orders.order_events set actor = 'erased' where actor = $1 and length(acto
 
 
 async def export(database: Database, customer_id: UUID) -> list[tuple[str, str]]:
-    """Every row that is the customer's, as the table's name and a JSON object."""
+    """Return every row of the customer's, as the table's name and a JSON object."""
     async with database.system() as connection:
         return [
             (table, row)
@@ -102,18 +102,18 @@ async def erase(database: Database, customer_id: UUID) -> Erased:
     Raises Failure REFUSED (ORDERS_OPEN), which names the orders, and changes nothing while one is open.
     """
     async with database.system() as connection:
-        mine = [row["id"] for row in await connection.fetch(LOCK, customer_id)]
+        owned = [row["id"] for row in await connection.fetch(LOCK, customer_id)]
         if waiting := [str(row["id"]) for row in await connection.fetch(OPEN, customer_id)]:
             raise _open(waiting)
-        iccids = [row["iccid"] for row in await connection.fetch(ICCIDS, mine)]
+        iccids = [row["iccid"] for row in await connection.fetch(ICCIDS, owned)]
         for statement in ERASE:
             if "$3" in statement:
-                await connection.execute(statement, mine, NOBODY, str(customer_id))
+                await connection.execute(statement, owned, NOBODY, str(customer_id))
             else:
-                await connection.execute(statement, mine, NOBODY)
+                await connection.execute(statement, owned, NOBODY)
         await connection.execute(ERASE_ACTOR, str(customer_id))
-    logger.info("customer %s erased from %s orders", fingerprint(customer_id), len(mine))
-    return Erased(len(mine), iccids)
+    logger.info("customer %s erased from %s orders", fingerprint(customer_id), len(owned))
+    return Erased(len(owned), iccids)
 
 
 def _open(orders: Sequence[str]) -> Failure:
@@ -129,5 +129,5 @@ def _open(orders: Sequence[str]) -> Failure:
 
 
 def fingerprint(customer_id: UUID) -> str:
-    """What the log may say of an erased person: shows who asks with the id that it was done."""
+    """Return a hash that proves the erasure to somebody who has the id, without naming the customer."""
     return hashlib.sha256(str(customer_id).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Fetches what a placed order bought, and hands it over to the esims service."""
+"""Fetches the eSIMs of a placed order, and registers them at the esims service."""
 
 import logging
 from collections.abc import Sequence
@@ -17,17 +17,17 @@ from services.orders.work import Pause, Work, grown
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 
-# The provider's guide: usually at once, up to 10 minutes. Three times that is no delay any more.
+# The provider's guide: usually at once, up to 10 minutes. Beyond three times that it isn't just a delay.
 DELIVERY_PATIENCE = timedelta(minutes=30)
-# The provider's word for an order that is ready is documented, the others are not: after this time
-# its eSIMs are asked for whatever it says.
+# Only the provider's status for a completed order is documented: after this time the eSIMs are fetched
+# whatever the status is.
 ASK_ANYWAY = timedelta(minutes=1)
 
 
 def is_complete(order: Order, esims: Sequence[DeliveredESIM]) -> bool:
-    """Whether everything that the order bought is there.
+    """Return whether everything that the order bought has been delivered.
 
-    For an eSIM that the customer has already, its number is enough.
+    For an eSIM that the customer has already, its ICCID is enough.
     """
     if order.bound_iccid is not None:
         return bool(esims) and all(iccid.FORM.fullmatch(esim.iccid) for esim in esims)
@@ -35,14 +35,14 @@ def is_complete(order: Order, esims: Sequence[DeliveredESIM]) -> bool:
 
 
 async def record(connection: Connection, order: Order, esims: Sequence[DeliveredESIM]) -> None:
-    """Keeps a complete delivery, and whether it came on another eSIM than was named; repeatable."""
+    """Record a complete delivery, and whether it came on another eSIM than was named; repeatable."""
     await deliveries.record(connection, order, esims)
     if order.needs_new_esim and all(esim.iccid != order.target_iccid for esim in esims):
         await store.record_reassigned(connection, order.id)
 
 
 async def send_to_review(work: Work, detail: str, connection: "Connection | None" = None) -> None:
-    """Leaves the order to a person; `detail` is for operators."""
+    """Send the order to review; `detail` is for operators."""
     logger.error("order %s needs an operator: %s", work.order.id, detail)
     await work.step(
         "needs review",
@@ -62,7 +62,7 @@ class Delivery:
         self._esims = esims
 
     async def deliver(self, work: Work) -> Pause | None:
-        """Fetches and registers the order's eSIMs; a pause while the provider prepares them."""
+        """Fetch and register the order's eSIMs; return a pause while the provider prepares them."""
         async with self._database.system() as connection:
             esims = await deliveries.of_order(connection, work.order.id)
             age = await store.placed_ago(connection, work.order.id)
@@ -85,7 +85,7 @@ class Delivery:
         return await self._register(work, esims, age)
 
     async def _fetch(self, work: Work, age: timedelta) -> list[DeliveredESIM] | Pause:
-        """All eSIMs of a placed order, a pause while they are prepared, [] when it went to review."""
+        """Return all eSIMs of a placed order, a pause while they are prepared, or [] if it went to review."""
         reference = work.order.provider_reference or ""
         detail = ""
         try:

@@ -1,4 +1,4 @@
-"""The SQL of delivered eSIMs: what the provider gave for an order, and what installs it."""
+"""SQL of delivered eSIMs: ICCIDs and install details by order."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -15,7 +15,7 @@ on conflict (order_id, iccid) do nothing
 
 
 async def record(connection: Connection, order: Order, esims: Sequence[DeliveredESIM]) -> None:
-    """Keeps what was delivered; repeatable."""
+    """Record delivered eSIMs; repeatable."""
     await connection.executemany(
         RECORD_ESIM,
         [
@@ -38,7 +38,7 @@ async def of_order(connection: Connection, order_id: UUID) -> list[DeliveredESIM
 async def of_orders(
     connection: Connection, order_ids: Sequence[UUID]
 ) -> dict[UUID, list[DeliveredESIM]]:
-    """The eSIMs of each order; an empty list for one that has none."""
+    """Return the eSIMs of each order; an empty list for an order without any."""
     found: dict[UUID, list[DeliveredESIM]] = {order_id: [] for order_id in order_ids}
     for row in await connection.fetch(ESIMS, list(order_ids)):
         values = dict(row)
@@ -61,6 +61,6 @@ select target_iccid from orders.esim_orders where target_iccid = any($1::text[])
 
 
 async def known_iccids(connection: Connection, iccids: Sequence[str]) -> frozenset[str]:
-    """Those of the ICCIDs that an order here has delivered, or bought something for."""
+    """Return those of the ICCIDs that an order here has delivered, or bought something for."""
     rows = await connection.fetch(KNOWN, list(iccids))
     return frozenset(row["iccid"] for row in rows)

@@ -1,4 +1,4 @@
-"""SQL of what callbacks tell: an order found by the provider's reference, and the balance."""
+"""SQL of callbacks: orders by the provider's reference, and reports of the balance."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -30,7 +30,7 @@ update orders.esim_orders set next_run_at = now() where id = $1 and status = 'PR
 
 
 async def make_due(connection: Connection, order_id: UUID) -> None:
-    """Has recovery look at an order at once that waits for its time."""
+    """Make a waiting order due now."""
     await connection.execute(MAKE_DUE, order_id)
 
 

@@ -1,4 +1,4 @@
-"""Takes in what callbacks tell of orders and of the balance: each event on its own, repeatable."""
+"""Applies callbacks about orders and the balance: each event alone, repeatable."""
 
 import logging
 import re
@@ -26,7 +26,7 @@ KINDS = ("Topup", "AutoTopup", "eSIMGoTopup", *LOW)
 
 
 class Events:
-    """Applies events; `start` is given the orders that there is work on."""
+    """Applies events; `start` is called with orders that have work due."""
 
     def __init__(self, database: Database, start: Callable[[UUID], Any]) -> None:
         self._database = database
@@ -34,11 +34,11 @@ class Events:
         self._balance = metrics.get_meter("esimgo.orders").create_gauge(
             "esimgo.orders.provider_balance",
             "{currency}",
-            "The balance that the newest callback told",
+            "The balance that the newest callback reported",
         )
 
     async def apply(self, request: pb.ApplyEventsRequest) -> pb.ApplyEventsResponse:
-        """The result of each, in order. Raises Failure when the database is away."""
+        """Return the result of each event, in order. Raises Failure when the database is unavailable."""
         _check(request)
         results = [await self._apply_one(event) for event in request.events]
         return pb.ApplyEventsResponse(results=results)
@@ -49,11 +49,11 @@ class Events:
             if event.WhichOneof("change") == "order_delivered":
                 outcome, detail = await self._delivered(event.order_delivered)
             else:
-                outcome = await self._balance_told(event)
+                outcome = await self._balance_reported(event)
         except Failure:
             raise
         except Exception as error:
-            # One event that we can't bear must not hold up all others.
+            # One poison event must not block the rest.
             logger.exception("event %s could not be applied", event.event_id)
             outcome, detail = pb.EVENT_OUTCOME_FAILED, type(error).__name__
         return pb.EventResult(event_id=event.event_id, outcome=outcome, detail=detail)
@@ -61,25 +61,25 @@ class Events:
     async def _delivered(
         self, delivered: pb.OrderDelivered
     ) -> "tuple[pb.EventOutcome.ValueType, str]":
-        """An order with eSIMs keeps them; one without gets them, or is asked for at the provider."""
-        told = [_esim(esim) for esim in delivered.esims]
+        """Record the delivered eSIMs of an order that has none, or have them fetched from the provider."""
+        delivered_esims = [_esim(esim) for esim in delivered.esims]
         async with self._database.system() as connection:
             order = await event_store.lock_by_reference(connection, delivered.reference)
             if order is None:
                 return pb.EVENT_OUTCOME_UNKNOWN_ORDER, ""
             known = await deliveries.of_order(connection, order.id)
-            if known and {e.iccid for e in told} - {e.iccid for e in known}:
+            if known and {e.iccid for e in delivered_esims} - {e.iccid for e in known}:
                 return pb.EVENT_OUTCOME_REFUSED, f"order {order.id} has other eSIMs"
             waiting = order.status is OrderStatus.PROCESSING
             if known or not waiting or order.recovery_point is not RecoveryPoint.PLACED:
                 return pb.EVENT_OUTCOME_UNCHANGED, ""
-            if _complete(told, order.quantity):
-                await deliveries.record(connection, order, told)
+            if _complete(delivered_esims, order.quantity):
+                await deliveries.record(connection, order, delivered_esims)
             await event_store.make_due(connection, order.id)
         self._start(order.id)
         return pb.EVENT_OUTCOME_APPLIED, ""
 
-    async def _balance_told(self, event: pb.ProviderEvent) -> "pb.EventOutcome.ValueType":
+    async def _balance_reported(self, event: pb.ProviderEvent) -> "pb.EventOutcome.ValueType":
         if event.repeated:  # an old callback that is sent again would look like the newest balance
             return pb.EVENT_OUTCOME_UNCHANGED
         change = event.balance_changed
@@ -135,10 +135,10 @@ def _check_kind(checks: Checks, path: str, kind: str) -> None:
         checks.fail(f"{path}.kind", f"must be one of {', '.join(KINDS)}")
 
 
-def _esim(told: pb.DeliveredProfile) -> DeliveredESIM:
-    code = ACTIVATION_CODE.fullmatch(told.activation_code.strip())
+def _esim(delivered: pb.DeliveredProfile) -> DeliveredESIM:
+    code = ACTIVATION_CODE.fullmatch(delivered.activation_code.strip())
     return DeliveredESIM(
-        iccid=iccid.normalize(told.iccid) or told.iccid,
+        iccid=iccid.normalize(delivered.iccid) or delivered.iccid,
         matching_id=code["matching_id"] if code else "",
         smdp_address=code["host"] if code else "",
     )

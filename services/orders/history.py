@@ -1,4 +1,4 @@
-"""The SQL of what operators see: stuck orders, attempts, steps, and orders that nobody here made."""
+"""SQL for operators: stuck orders, attempts, steps, and provider orders that no order here explains."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from services.orders.store import COLUMNS, read_row
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """An order with what customers don't see of it."""
+    """An order with details that only operators see."""
 
     order: Order
     detail: str
@@ -41,8 +41,8 @@ limit $2
 
 
 async def list_stuck(connection: Connection, older_than: timedelta, limit: int) -> list[Stuck]:
-    """Orders in review, those worked on for longer than that, purchased or cancelled, and those that
-    the provider keeps waiting; the oldest first.
+    """Return orders in review, orders whose purchase or cancellation takes longer than that, and orders
+    that wait for the provider; oldest first.
     """
     rows = await connection.fetch(STUCK, older_than, limit, WORDS_HELD)
     return [_stuck(row) for row in rows]
@@ -59,7 +59,7 @@ async def get(connection: Connection, order_id: UUID) -> Stuck | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class PastAttempt:
     """One attempt to buy."""
 
     outcome: str
@@ -73,8 +73,8 @@ where order_id = $1 order by started_at, id
 """
 
 
-async def list_attempts(connection: Connection, order_id: UUID) -> list[Made]:
-    return [Made(**row) for row in await connection.fetch(ATTEMPTS, order_id)]
+async def list_attempts(connection: Connection, order_id: UUID) -> list[PastAttempt]:
+    return [PastAttempt(**row) for row in await connection.fetch(ATTEMPTS, order_id)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ select provider_reference, id from orders.esim_orders where provider_reference =
 
 
 async def owners(connection: Connection, references: Sequence[str]) -> dict[str, UUID]:
-    """Which order here has each of the references that one has."""
+    """Return which order here owns each reference; references without an owner are left out."""
     rows = await connection.fetch(OWNERS, list(references))
     return {row["provider_reference"]: row["id"] for row in rows}
 
@@ -135,7 +135,7 @@ async def settle(
     event: str,
     note: str,
 ) -> bool:
-    """Takes an order out of review; False when it isn't in review any more."""
+    """Move an order out of review; False if it is no longer in review."""
     settled = await connection.fetchval(
         SETTLE, order.id, status, point, words, failure, actor, event, note
     )
@@ -156,7 +156,7 @@ select id, status, status, $2, 'resumed', $3 from changed returning order_id
 
 
 async def hurry(connection: Connection, order_id: UUID, actor: str, note: str) -> bool:
-    """Makes an order that waits due now; False when it doesn't wait."""
+    """Make a waiting order due now; False if it doesn't wait."""
     if await connection.fetchval(HURRY, order_id, actor, note) is None:
         return False
     step_log.outcome(order_id, "resumed", OrderStatus.PROCESSING, by=actor)
@@ -173,9 +173,9 @@ returning reference
 
 
 async def record_unexplained(connection: Connection, found: ProviderOrder) -> bool:
-    """Store an order that no order here made; False when it is known already.
+    """Store a provider order that no order here explains; False if it is known already.
 
-    One whose own time is unknown was created now, as far as anybody can tell.
+    One whose own time is unknown is recorded with the time now.
     """
     reference = await connection.fetchval(
         FOUND,
@@ -205,7 +205,7 @@ class Unexplained:
     created_at: datetime
 
 
-# One that an order here came to own later, as a person settled it, is explained.
+# One that an operator assigned to an order here later is explained.
 UNEXPLAINED = """
 select u.reference, u.bundle_name, u.quantity, u.total, u.currency, u.source_address, u.iccids,
     u.created_at

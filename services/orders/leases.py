@@ -1,4 +1,4 @@
-"""The SQL of leases: which orders are due, and who works on one."""
+"""SQL of leases: which orders are due, and which run works on one."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -24,7 +24,7 @@ returning {COLUMNS}
 async def take_lease(
     connection: Connection, order_id: UUID, run: UUID, length: timedelta
 ) -> Order | None:
-    """The order, if work on it is due and nobody else works on it until the lease ends."""
+    """Lease an order; None if no work on it is due, or another run has the lease."""
     row = await connection.fetchrow(TAKE_LEASE, order_id, run, length)
     return read_row(row) if row else None
 
@@ -37,7 +37,7 @@ where id = $1 and lease_owner = $2
 
 
 async def release(connection: Connection, order_id: UUID, run: UUID, again_in: timedelta) -> None:
-    """Ends a run that has to wait; one that finished the order has ended with that step."""
+    """End a run that has to wait; a run that finished the order has ended with that step."""
     await connection.execute(RELEASE, order_id, run, again_in)
 
 
@@ -48,7 +48,7 @@ where next_run_at > now() and status in ('PROCESSING', 'COMPLETED')
 
 
 async def bring_forward(connection: Connection) -> None:
-    """Make every order that waits due now."""
+    """Make every waiting order due now."""
     await connection.execute(BRING_FORWARD)
 
 
@@ -56,12 +56,12 @@ LEASED = "select leased_until > now() from orders.esim_orders where id = $1"
 
 
 async def leased(connection: Connection, order_id: UUID) -> bool:
-    """Whether somebody works on the order now."""
+    """Return whether a run works on the order now."""
     return bool(await connection.fetchval(LEASED, order_id))
 
 
-# Whoever records that there is work does it at once, and sits its own short pauses out: the watch
-# of another process leaves it this long before it steps in.
+# The process that records work starts it immediately, and waits out short pauses itself. The watch of
+# another process leaves it this long before it takes over.
 GRACE = timedelta(seconds=1)
 OVERDUE = """
 select id, trace_parent from orders.esim_orders
@@ -72,6 +72,6 @@ limit $2
 
 
 async def overdue(connection: Connection, limit: int) -> list[tuple[UUID, SpanContext | None]]:
-    """Orders that somebody should go on with, the longest waiting first, and where they began."""
+    """Return orders to resume, the longest waiting first, with the trace in which each began."""
     rows = await connection.fetch(OVERDUE, GRACE, limit)
     return [(row["id"], tracing.read(row["trace_parent"])) for row in rows]

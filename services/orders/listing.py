@@ -15,8 +15,8 @@ MOST_COUNTED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A filter of orders; what is None or empty holds for all. `after` is where a page ended."""
+class OrderFilter:
+    """A filter of orders; a field that is None or empty matches all. `after` is where the last page ended."""
 
     statuses: Sequence[OrderStatus] = ()
     since: datetime | None = None
@@ -26,9 +26,9 @@ class Wanted:
 
 
 class Statement:
-    """The rows of a filter in SQL: only conditions that are asked for, so that an index answers them."""
+    """The SQL of a filter, with only the conditions in use, so that an index serves them."""
 
-    def __init__(self, wanted: Wanted, limit: int) -> None:
+    def __init__(self, wanted: OrderFilter, limit: int) -> None:
         self.values: list[Any] = []
         self._wanted = wanted
         self._limit = self._place(limit)
@@ -46,12 +46,12 @@ class Statement:
             self._conditions.append(f"(o.created_at, o.id) < ({created_at}, {order_id})")
 
     def page(self) -> str:
-        """The newest rows, at most the limit."""
+        """Return the statement for the newest rows, at most the limit."""
         rows = self._rows(COLUMNS)
         return f"{rows} order by o.created_at desc, o.id desc limit {self._limit}"
 
     def count(self) -> str:
-        """The number of rows, at most the limit."""
+        """Return the statement for the number of rows, at most the limit."""
         rows = self._rows("o.id")
         return f"select count(*)::int from ({rows} limit {self._limit}) as counted"  # noqa: S608 - constants and places
 
@@ -82,14 +82,14 @@ class Statement:
         return f"${len(self.values)}"
 
 
-async def list_orders(connection: Connection, wanted: Wanted, limit: int) -> list[Order]:
+async def list_orders(connection: Connection, wanted: OrderFilter, limit: int) -> list[Order]:
     """Return at most `limit` orders, newest first."""
     statement = Statement(wanted, limit)
     sql = statement.page()
     return [read_row(row) for row in await connection.fetch(sql, *statement.values)]
 
 
-async def count_orders(connection: Connection, wanted: Wanted) -> int:
+async def count_orders(connection: Connection, wanted: OrderFilter) -> int:
     """Return how many orders match on all pages together; counting stops at MOST_COUNTED."""
     everywhere = replace(wanted, after=None)
     statement = Statement(everywhere, MOST_COUNTED)

@@ -1,4 +1,4 @@
-"""What callers who keep listening hear: an order as it is now, and again after each change."""
+"""Change streams of orders for subscribers: an order as it is now, and again after each change."""
 
 from collections.abc import AsyncIterator
 from uuid import UUID
@@ -10,24 +10,23 @@ from kit.notify import Notices
 from services.orders import store
 from services.orders.order import Order
 
-# What the trigger on the table notifies on.
+# The channel that the trigger on the table notifies.
 CHANNEL = "esimgo_orders"
 
 
 class Live:
-    """Follows orders in the database, whichever process works on them."""
+    """Watches orders in the database, whichever process works on them."""
 
     def __init__(self, database: Database, notices: Notices) -> None:
         self._database = database
         self._notices = notices
 
     async def watch(self, session: Session, order_id: UUID) -> AsyncIterator[Order]:
-        """The order now, and after every change, with no end.
+        """Yield the order now and after every change, without end.
 
-        Raises Failure NOT_FOUND for one that the session may not see, and UNAVAILABLE when the
-        database is away.
+        Raises Failure NOT_FOUND for one that the session may not see, and UNAVAILABLE when the database is.
         """
-        with self._notices.listening([str(order_id)]) as ear:
+        with self._notices.listening([str(order_id)]) as listener:
             while True:
                 async with self._database.session(session) as connection:
                     found = await store.get(connection, [order_id])
@@ -38,4 +37,4 @@ class Live:
                         "There is no such order among yours; list them",
                     )
                 yield found[0]
-                await ear.changes()
+                await listener.changes()

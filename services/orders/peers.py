@@ -1,4 +1,4 @@
-"""Calls to the catalogue and the esims service, as values."""
+"""Calls to the catalogue and the esims service."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -20,10 +20,10 @@ class Catalogue:
         self._timeout = timeout
 
     async def get_plan(self, plan_id: UUID, quantity: int, token: str) -> Plan:
-        """The plan, if that many of it can be ordered now.
+        """Return the plan, if that quantity can be ordered now.
 
         Raises Failure NOT_FOUND (PLAN_NOT_FOUND), REFUSED (PLAN_UNAVAILABLE), and UNAVAILABLE
-        (CATALOGUE_UNAVAILABLE) when the catalogue is silent: nothing is recorded then.
+        (CATALOGUE_UNAVAILABLE) if the catalogue does not answer: nothing is recorded then.
         """
         request = catalogue_pb2.GetPlanRequest(id=str(plan_id), tell_confirmed_at=True)
         try:
@@ -68,7 +68,7 @@ class Catalogue:
 
 
 class ESIMs:
-    """The esims service, called as the platform itself, and for reads with the buyer's session.
+    """The esims service, called with the service role key, and for reads with the buyer's session.
 
     `timeout` in seconds.
     """
@@ -81,7 +81,7 @@ class ESIMs:
     async def get_target(
         self, esim_id: UUID, customer_id: UUID, bundle_name: str, token: str
     ) -> Target:
-        """The customer's own eSIM, and whether the bundle fits it by the provider's word.
+        """Return the customer's own eSIM, and whether the bundle fits it by the provider's answer.
 
         Raises Failure NOT_FOUND (ESIM_NOT_FOUND), for another customer's too.
         """
@@ -92,7 +92,7 @@ class ESIMs:
             token=token,
             timeout=self._timeout,
         )
-        # An administrator's session sees everybody's, but buys for itself.
+        # An administrator's session sees the eSIMs of all customers, but buys for itself.
         found = next((e for e in answered.esims if e.customer_id == str(customer_id)), None)
         if found is None:
             raise _no_esim()
@@ -100,12 +100,12 @@ class ESIMs:
             self._stub.CheckCompatibility,
             esims_pb2.CheckCompatibilityRequest(esim_id=str(esim_id), bundle_name=bundle_name),
             token=token,
-            timeout=2 * self._timeout,  # it asks the provider, in line with other requests
+            timeout=2 * self._timeout,  # it queries the provider, queued with other requests
         )
         return Target(esim_id, found.iccid, answer.compatible)
 
     async def register(self, order: Order, esims: Sequence[DeliveredESIM]) -> None:
-        """Hands the delivered eSIMs of an order over; repeatable."""
+        """Register the delivered eSIMs of an order; repeatable."""
         request = esims_pb2.RegisterESIMsRequest(
             order_id=str(order.id),
             plan_id=str(order.plan_id),
@@ -127,7 +127,7 @@ class ESIMs:
         )
 
     async def cancel_order_bundles(self, order: Order, iccids: Sequence[str] = ()) -> None:
-        """Tells that the order's bundles were revoked: all, or those on these eSIMs; repeatable."""
+        """Report that the order's bundles were revoked: all, or those on these eSIMs; repeatable."""
         request = esims_pb2.CancelOrderBundlesRequest(
             order_id=str(order.id),
             iccids=iccids,

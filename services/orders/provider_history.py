@@ -1,4 +1,4 @@
-"""The provider's list of orders, where one row that can't be read hides none of the others; no I/O."""
+"""Reads the provider's list of orders; one unreadable row hides none of the others."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from services.orders.provider_order import ProviderOrder, read_order, text
 
 @dataclass(frozen=True, slots=True)
 class UnreadableOrder:
-    """A row that lacks what an order is told by; `reference` and `item` are empty when unknown."""
+    """A row that lacks what identifies an order; `reference` and `item` are empty if unknown."""
 
     reference: str
     item: str
@@ -25,7 +25,7 @@ class History:
     unreadable: dict[str, UnreadableOrder] = field(default_factory=dict)
 
     def add(self, rows: Iterable[Any]) -> bool:
-        """Adds the rows of a page. False when all of them were there before."""
+        """Add the rows of a page; False if all of them were there before."""
         before = len(self.orders) + len(self.unreadable)
         for row in rows:
             try:
@@ -42,7 +42,7 @@ class History:
         return len(self.orders) + len(self.unreadable) > before
 
     def may_be_of(self, bundle_name: str) -> list[UnreadableOrder]:
-        """The unreadable rows that may be orders of this bundle."""
+        """Return the unreadable rows that may be orders of this bundle."""
         return [row for row in self.unreadable.values() if row.item in ("", bundle_name)]
 
 

@@ -22,28 +22,28 @@ from services.orders.work import Pause, Work
 
 logger = logging.getLogger(__name__)
 
-# How often a call is made again of which surely nothing was sent, and the first pause (seconds,
-# doubled each time): some 15 s in all, so that a restart of the provider fails nobody's purchase.
+# How many times to retry a call that definitely did not reach the provider, and the first pause (seconds,
+# doubled each time): some 15 s in all, so that a restart of the provider fails no purchase.
 MOST_NOT_SENT = 5
 FIRST_BACK_OFF = 1.0
-# A claim that could not be placed for so long (the service was away) isn't what its buyer waits for
-# any more: buying it now would surprise more than help.
+# A claim older than this, as after an outage of the service, is abandoned: its buyer has long given up
+# waiting.
 CLAIM_LIFETIME = timedelta(hours=1)
-# Seconds between the attempts to record what the provider answered, when the database is away:
-# the answer lives only in this process.
+# Seconds between attempts to record the provider's answer while the database is unavailable: the answer
+# exists only in this process.
 RECORD_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
-# Seconds. A pause of the provider up to this is waited for in the queue of calls; for longer ones the
-# order waits, without an attempt.
+# Seconds. A pause that the provider asks for, up to this, is waited for in the queue of calls; for a longer
+# one the order waits, without an attempt.
 SHORT_HOLD = 2.0
-# Seconds until an order looks again while another one tries whether such a pause is over.
+# Seconds until an order tries again while another one probes whether such a pause is over.
 AFTER_PROBE = 1.0
-# Kinds that surely bought nothing. Every other failure counts as unclear.
+# Kinds that certainly bought nothing. Every other failure counts as unclear.
 REFUSALS = frozenset({Kind.REFUSED, Kind.NOT_FOUND, Kind.INVALID})
 NOT_SENT = frozenset({Kind.EXHAUSTED, Kind.UNAVAILABLE})
 
 
 class Purchase:
-    """Brings orders forward from whatever recovery point they are at."""
+    """Advances orders from their recovery point."""
 
     def __init__(
         self,
@@ -62,9 +62,9 @@ class Purchase:
         self._charges = charged
 
     async def advance(self, work: Work) -> Pause | None:
-        """Goes on until the order is finished (None) or has to wait.
+        """Advance until the order is finished (None) or has to wait.
 
-        Whatever it raises, the order goes on from its last committed step.
+        Whatever it raises, the order resumes from its last committed step.
         """
         while work.order.status is OrderStatus.PROCESSING:
             match work.order.recovery_point:
@@ -165,7 +165,7 @@ class Purchase:
             return Pause(max(failure.retry_after or 0.0, FIRST_BACK_OFF * 2 ** (tried - 1)))
 
     async def _record_placed(self, work: Work, attempt: UUID, answer: ProviderOrder) -> None:
-        """Records the answer, patiently: until then only this process knows of the payment."""
+        """Record the answer, with retries: until then only this process knows of the payment."""
         for pause in (*RECORD_PAUSES, None):
             placed = replace(work)
             try:
@@ -194,7 +194,7 @@ class Purchase:
                 return
 
     async def _record_balance(self, reported: Decimal) -> None:
-        """What is left at the provider; the order is recorded whatever becomes of this."""
+        """Record the balance at the provider; a failure does not affect the order."""
         try:
             async with self._database.system() as connection:
                 await balance.record(connection, reported)

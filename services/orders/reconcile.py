@@ -1,4 +1,4 @@
-"""Which provider orders explain which attempts of unclear outcome; values in, decisions out."""
+"""Matches provider orders with attempts of unclear outcome; values in, decisions out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from uuid import UUID
 class Attempt:
     """A call that may have bought, of one bundle and quantity.
 
-    `ended_at` is None while it is on its way: then it is no question yet, but what it buys must
-    not be taken for another attempt's.
+    `ended_at` is None while it is in flight: then it is not decided yet, but an order that it places must
+    not be matched with another attempt.
     """
 
     id: UUID
@@ -26,8 +26,8 @@ class Attempt:
 class Candidate:
     """A provider order of that bundle, quantity and target which no order here owns.
 
-    `created_at` is None where the provider's time for it can't be believed. `source_address` is where it
-    was bought from; empty when the provider didn't say.
+    `created_at` is None if the provider's time for it is not believable. `source_address` is where it was
+    bought from; empty if the provider didn't say.
     """
 
     reference: str
@@ -35,11 +35,11 @@ class Candidate:
     source_address: str = ""
 
 
-class Verdict(StrEnum):
-    """What became of an attempt.
+class Outcome(StrEnum):
+    """Outcome of an attempt.
 
-    PLACED: bought, under a reference. ABSENT: surely not bought. WAIT: look again later.
-    REVIEW: only a person can tell.
+    PLACED: bought, under a reference. ABSENT: certainly not bought. WAIT: not known yet.
+    REVIEW: an operator has to decide.
     """
 
     PLACED = "PLACED"
@@ -50,7 +50,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    verdict: Verdict
+    outcome: Outcome
     reference: str | None = None
 
 
@@ -63,22 +63,24 @@ def match(
     tolerance: timedelta,
     own_addresses: frozenset[str] = frozenset(),
 ) -> Mapping[UUID, Decision]:
-    """A decision for each attempt that ended; those in review are never decided here.
+    """Return a decision for each attempt that ended; those in review are never decided here.
 
     All attempts and candidates are of one bundle, quantity and target, so any candidate made since
     an attempt may be its own, and candidates are interchangeable. `read_at` is when the provider's
     list was read, `settling` how long an order may take to be listed, `tolerance` by how much the
     provider's clock may be off. `own_addresses` are where this platform was seen to buy from.
 
-    Where more candidates than attempts are left, those that were made long after the attempts or
-    from elsewhere are taken for somebody else's. They only ever choose between candidates: that
-    none is left never counts as proof that nothing was bought.
+    Where more candidates than attempts are left, those that were made long after the attempts or from
+    elsewhere are treated as foreign. This only chooses between candidates: that none is left never counts
+    as proof that nothing was bought.
+
+    Longer than other functions on purpose: the order of the rules decides, and is read best in one place.
     """
     questions = sorted(
         (a for a in attempts if a.ended_at is not None and not a.in_review),
         key=lambda a: (a.started_at, a.id),
     )
-    on_the_way = [a for a in attempts if a.ended_at is None]
+    in_flight = [a for a in attempts if a.ended_at is None]
     in_review = [a for a in attempts if a.ended_at is not None and a.in_review]
 
     def could_be(candidate: Candidate, attempt: Attempt) -> bool:
@@ -104,48 +106,48 @@ def match(
 
     if len(possible) > len(questions):
         narrowed = [c for c in possible if likely(c)]
-        # With fewer, somebody else's can't be told from one of ours that looks unusual.
+        # With fewer, a foreign order can't be told apart from one of ours that looks unusual.
         if len(narrowed) == len(questions):
             possible = narrowed
 
     def settled(attempt: Attempt) -> bool:
         return attempt.ended_at is not None and read_at >= attempt.ended_at + settling
 
-    def all_as(verdict: Verdict) -> dict[UUID, Decision]:
-        return {a.id: Decision(verdict) for a in questions}
+    def all_as(outcome: Outcome) -> dict[UUID, Decision]:
+        return {a.id: Decision(outcome) for a in questions}
 
     if not possible:
-        return {a.id: Decision(Verdict.ABSENT if settled(a) else Verdict.WAIT) for a in questions}
-    if any(could_be(c, a) for c in possible for a in on_the_way):
-        return all_as(Verdict.WAIT)
+        return {a.id: Decision(Outcome.ABSENT if settled(a) else Outcome.WAIT) for a in questions}
+    if any(could_be(c, a) for c in possible for a in in_flight):
+        return all_as(Outcome.WAIT)
     if any(could_be(c, a) for c in possible for a in in_review):
-        return all_as(Verdict.REVIEW)
-    # The k-th oldest candidate must find k attempts that began before it, or it is nobody's.
+        return all_as(Outcome.REVIEW)
+    # The k-th oldest candidate needs k attempts that began before it; otherwise it is foreign.
     explained = all(
         sum(could_be(candidate, a) for a in questions) >= rank
         for rank, candidate in enumerate(possible, start=1)
     )
     if len(possible) > len(questions) or not explained:
-        return all_as(Verdict.REVIEW)
+        return all_as(Outcome.REVIEW)
     if len(possible) < len(questions) and not all(settled(a) for a in questions):
-        # One that is not listed yet could change who owns which.
-        return all_as(Verdict.WAIT)
-    # Oldest to oldest: each candidate takes the first attempt that is left and began before it.
-    decisions = all_as(Verdict.ABSENT)
+        # An order that is not listed yet could change the matching.
+        return all_as(Outcome.WAIT)
+    # Oldest to oldest: each candidate takes the first remaining attempt that began before it.
+    decisions = all_as(Outcome.ABSENT)
     for candidate, attempt in zip(possible, questions, strict=False):
-        decisions[attempt.id] = Decision(Verdict.PLACED, candidate.reference)
+        decisions[attempt.id] = Decision(Outcome.PLACED, candidate.reference)
     return decisions
 
 
 def doubted(
     decision: Decision, attempt: Attempt, read_at: datetime, settling: timedelta
 ) -> Decision:
-    """A decision where a row of the provider's list can't be read and may be this attempt's order.
+    """Return the decision if an unreadable row of the provider's list may be this attempt's order.
 
-    Nothing is bought again or taken over then: the row may become readable while the list settles,
-    and after that a person has to look.
+    Nothing is bought again or matched then: the row may become readable while the list settles, and after
+    that an operator has to decide.
     """
-    if decision.verdict not in (Verdict.PLACED, Verdict.ABSENT):
+    if decision.outcome not in (Outcome.PLACED, Outcome.ABSENT):
         return decision
     settled = attempt.ended_at is not None and read_at >= attempt.ended_at + settling
-    return Decision(Verdict.REVIEW if settled else Verdict.WAIT)
+    return Decision(Outcome.REVIEW if settled else Outcome.WAIT)

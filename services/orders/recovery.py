@@ -1,4 +1,4 @@
-"""Who works on which order when: tasks of the service's own, and a watch over orders left midway."""
+"""Runs the work on orders in tasks of the service, and resumes orders that were left unfinished."""
 
 import asyncio
 import logging
@@ -27,21 +27,21 @@ logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 UNSEEN = "orders left midway could not be looked for"
 
-# Orders that the watch has in work at a time, beside those that buyers wait for: the provider's
-# rate limit bears no more.
+# Orders that the watch resumes at a time, besides those that buyers wait for: the provider's rate limit
+# allows no more.
 MOST_AT_ONCE = 20
-# Seconds until an order is tried again after something unforeseen, so that one bad row can't spin.
+# Seconds until an order is tried again after an unexpected error, so that one bad row can't spin.
 AFTER_ERROR = 15.0
-# Seconds. A longer pause isn't sat out: the watch of any replica goes on with the order then.
+# Seconds. A longer pause ends the run: the watch of any replica resumes the order afterwards.
 LONGEST_SLEEP = 5.0
-# Seconds between looks at an order that another process works on, for a caller who waits.
+# Seconds between polls of an order that another process works on, for a caller that waits.
 FOLLOW_EVERY = 0.25
 
 
 class Recovery:
-    """Runs every order in a task of its own, which no caller's deadline or absence ends.
+    """Runs every order in its own task, which outlives the caller's deadline and connection.
 
-    A lease in the order's row keeps two runs, also of two processes, from working on one order.
+    A lease in the order's row prevents two runs, also of two processes, from working on one order.
     """
 
     def __init__(
@@ -62,24 +62,24 @@ class Recovery:
         self._lease = lease
         self._every = every
         self._running: dict[UUID, asyncio.Task[None]] = {}
-        self._taken_up: set[UUID] = set()
-        # At the start too: what the process before waited for may be over.
-        self._may_go_on = True
+        self._resumed: set[UUID] = set()
+        # True at the start too: the pause that the process before waited for may be over.
+        self._hold_released = True
         self._metrics = metrics
 
     def wake(self) -> None:
-        """Take up soon all orders that wait: calls of the provider go through again."""
-        self._may_go_on = True
+        """Resume all waiting orders soon: calls to the provider succeed again."""
+        self._hold_released = True
 
     async def wait(self, order_id: UUID, seconds: float) -> None:
-        """Works on an order, or follows who does, until it rests or the time is over.
+        """Work on an order, or wait for the process that does, until it rests or the time is over.
 
-        The work goes on then, also when the caller goes away.
+        The work continues afterwards, also if the caller disconnects.
         """
         loop = asyncio.get_running_loop()
         ends = loop.time() + seconds
         while True:
-            # Unlike wait_for, it leaves the task alone.
+            # Unlike wait_for, it does not cancel the task.
             done, _ = await asyncio.wait(
                 {self.start(order_id)}, timeout=max(0.0, ends - loop.time())
             )
@@ -91,10 +91,10 @@ class Recovery:
             await self._sleep(FOLLOW_EVERY)
 
     def start(self, order_id: UUID, began: SpanContext | None = None) -> "asyncio.Task[None]":
-        """Works on an order until it is finished or has to wait long; joins a run that is there.
+        """Work on an order until it is finished or has to wait long; joins a run in flight.
 
-        An order that waits is left waiting, however often somebody asks. The task never raises.
-        It is of the caller's trace; without one of a trace that is linked to where the order `began`.
+        An order that waits is left waiting, however often this is called. The task never raises. It belongs
+        to the caller's trace, or else to a new one that is linked to the trace in which the order `began`.
         """
         running = self._running.get(order_id)
         if running is not None:
@@ -102,30 +102,30 @@ class Recovery:
         caller = tracing.here()
 
         def span() -> Spanned:
-            told = {"esimgo.order.id": str(order_id)}
+            attributes = {"esimgo.order.id": str(order_id)}
             if caller is not None:
-                return tracing.part("work on order", told, of=caller)
-            return tracing.begun("work on order", told, links=[began])
+                return tracing.part("work on order", attributes, of=caller)
+            return tracing.begun("work on order", attributes, links=[began])
 
-        # An empty context: the caller's deadline and session must not reach into this work.
+        # An empty context: the caller's deadline and session must not apply to this work.
         task = asyncio.create_task(self._run(order_id, span), context=Context())
         self._running[order_id] = task
         task.add_done_callback(lambda _: self._running.pop(order_id, None))
         return task
 
     async def watch(self) -> None:
-        """Takes up orders that were left midway, at once and then again and again until the stop."""
+        """Resume orders that were left unfinished, at once and then periodically until the stop."""
         while not self._stop.is_set():
             try:
-                self._taken_up &= self._running.keys()
-                free = MOST_AT_ONCE - len(self._taken_up)
+                self._resumed &= self._running.keys()
+                free = MOST_AT_ONCE - len(self._resumed)
                 await self._bring_forward()
                 if free > 0:
                     async with self._database.system() as connection:
                         due = await leases.overdue(connection, free)
                     for order_id, began in due:
                         self.start(order_id, began)
-                        self._taken_up.add(order_id)
+                        self._resumed.add(order_id)
             except Failure as failure:
                 episodes.met(UNSEEN, f"{UNSEEN}: %s", failure)
             except Exception as error:  # noqa: BLE001 - logged, and the next round may go well
@@ -133,18 +133,18 @@ class Recovery:
             await self._sleep(self._every)
 
     async def _bring_forward(self) -> None:
-        if not self._may_go_on:
+        if not self._hold_released:
             return
-        self._may_go_on = False  # before the statement: what is waked during it is another reason
+        self._hold_released = False  # before the statement: a wake during it needs another one
         try:
             async with self._database.system() as connection:
                 await leases.bring_forward(connection)
         except BaseException:
-            self._may_go_on = True
+            self._hold_released = True
             raise
 
     async def finish(self, seconds: float) -> None:
-        """Waits for the running work to come to rest, then gives it up to another process."""
+        """Wait for the running work to rest, then cancel it: another process resumes it."""
         if not self._running:
             return
         _, late = await asyncio.wait(self._running.values(), timeout=seconds)
@@ -178,7 +178,7 @@ class Recovery:
                 return
 
     async def _advance(self, order_id: UUID) -> Pause | None:
-        """One run under the lease; the seconds after which another is due, None when there is none."""
+        """Run once under the lease; return the pause before the next run, None if none is due."""
         run = uuid4()
         async with self._database.system() as connection:
             order = await leases.take_lease(connection, order_id, run, self._lease)

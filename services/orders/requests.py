@@ -9,7 +9,7 @@ from kit.auth import Role, Session
 from kit.checks import Checks
 from kit.errors import Failure, Kind
 from protos.orders.v1 import orders_pb2
-from services.orders.listing import Wanted
+from services.orders.listing import OrderFilter
 from services.orders.messages import SHOWN_STATUS, statuses_of
 from services.orders.order import MOST_KEY, MOST_QUANTITY, MOST_REFERENCE, Order, OrderRequest
 from services.orders.provider_order import MOST_MONEY
@@ -121,8 +121,8 @@ def order_ids(texts: list[str], most: int = MOST_BATCH) -> list[UUID]:
     return checked
 
 
-def listing(request: orders_pb2.ListOrdersRequest, session: Session) -> tuple[Wanted, int]:
-    """What to list, and how many; raises Failure INVALID, or FORBIDDEN for another's orders."""
+def listing(request: orders_pb2.ListOrdersRequest, session: Session) -> tuple[OrderFilter, int]:
+    """The filter and the page size; raises Failure INVALID, or FORBIDDEN for another customer's orders."""
     checks = Checks()
     asked = request.filter
     since = (
@@ -134,7 +134,7 @@ def listing(request: orders_pb2.ListOrdersRequest, session: Session) -> tuple[Wa
     for index, status in enumerate(asked.statuses):
         if status not in SHOWN_STATUS.values():
             checks.fail(f"filter.statuses[{index}]", "must be one of the named statuses")
-    # Row security would do; naming the customer is what lets their index answer.
+    # Row security filters too; naming the customer lets the index of their orders be used.
     customer = session.user_id if session.role is Role.CUSTOMER else None
     if asked.HasField("customer_id"):
         if session.role not in (Role.ADMIN, Role.SERVICE):
@@ -146,7 +146,7 @@ def listing(request: orders_pb2.ListOrdersRequest, session: Session) -> tuple[Wa
         customer = checks.uuid("filter.customer_id", asked.customer_id)
     size = checks.page_size(request.page_size, USUAL_PAGE, MOST_PAGE)
     checks.done()
-    wanted = Wanted(
+    wanted = OrderFilter(
         statuses_of(asked.statuses),
         since,
         until,

@@ -1,4 +1,4 @@
-"""Takes out what operators need of orders only for a while: steps, attempts, and what was noted beside."""
+"""Deletes order steps, attempts and notes past their retention period."""
 
 import asyncio
 import logging
@@ -13,8 +13,8 @@ logger = logging.getLogger(__name__)
 EVERY = 3_600.0
 STEP = 1_000
 
-# The orders themselves stay: they are what was sold, for the books. Steps and attempts of one that is
-# worked on stay too, however old.
+# The orders themselves stay, for the books. Steps and attempts of an order that is in work stay too,
+# however old.
 PRUNE = {
     "steps": """
         delete from orders.order_events where id in (
@@ -68,7 +68,7 @@ class Retention:
                 await asyncio.wait_for(self._stop.wait(), EVERY)
 
     async def prune(self) -> dict[str, int]:
-        """Takes out what is older than the days, step by step, and gives how much of each."""
+        """Delete rows that are older than the days, step by step, and return how many of each kind."""
         pruned = dict.fromkeys(PRUNE, 0)
         for what, statement in PRUNE.items():
             step = STEP

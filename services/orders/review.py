@@ -1,4 +1,4 @@
-"""What operators do about an order: look at all that is known, have it looked at again, settle it."""
+"""Operators' actions on an order: see all that is known about it, resume it, or settle it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,14 +11,14 @@ from kit.provider import Priority
 from services.orders import attempts, history, order, store
 from services.orders.charges import Charges
 from services.orders.datasource import OrdersDataSource
-from services.orders.history import Made, Step, Stuck
+from services.orders.history import PastAttempt, Step, Stuck
 from services.orders.order import FailureReason, Order, OrderStatus, RecoveryPoint
 from services.orders.provider_order import ProviderOrder
 from services.orders.recovery import Recovery
 
 
 class Resolution(StrEnum):
-    """What a person found out about an order in review."""
+    """What an operator found out about an order in review."""
 
     PLACED_AS = "placed_as"
     NOT_BOUGHT = "not_bought"
@@ -27,10 +27,10 @@ class Resolution(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """All that is known; `owners` says which order here has which of the candidates."""
+    """All that is known of an order; `owners` maps candidates to the orders here that own them."""
 
     stuck: Stuck
-    attempts: list[Made]
+    attempts: list[PastAttempt]
     steps: list[Step]
     candidates: list[ProviderOrder]
     owners: dict[str, UUID]
@@ -38,7 +38,7 @@ class History:
 
 
 class Review:
-    """Each change is noted with who made it and why; `tolerance` is for the provider's clock."""
+    """Records each change with its actor and reason; `tolerance` is for the provider's clock."""
 
     def __init__(
         self,
@@ -57,11 +57,11 @@ class Review:
 
     @property
     def held_until(self) -> datetime | None:
-        """Until when this process holds calls of the provider; None while all may be sent."""
+        """Until when this process holds back calls to the provider; None while all may be sent."""
         return self._datasource.held_until
 
     async def history(self, order_id: UUID) -> History:
-        """Raises Failure NOT_FOUND; a provider that is away only leaves the candidates out."""
+        """Return the history; raises Failure NOT_FOUND. Without the provider, the candidates are missing."""
         stuck = await self._get(order_id)
         async with self._database.system() as connection:
             made = await history.list_attempts(connection, order_id)
@@ -77,7 +77,7 @@ class Review:
             owners = await history.owners(connection, [c.reference for c in candidates])
         return History(stuck, made, steps, candidates, owners, error)
 
-    async def _candidates(self, order: Order, made: list[Made]) -> list[ProviderOrder]:
+    async def _candidates(self, order: Order, made: list[PastAttempt]) -> list[ProviderOrder]:
         since = made[0].started_at - self._tolerance
         return [
             found
@@ -86,9 +86,9 @@ class Review:
         ]
 
     async def resume(self, order_id: UUID, actor: str, note: str) -> Stuck:
-        """Has the order looked at now, by the usual rules, from where it was.
+        """Continue work on the order now, from its recovery point.
 
-        Raises Failure NOT_FOUND, and REFUSED (ORDER_NOT_STUCK) for one that is finished.
+        Raises Failure NOT_FOUND, and REFUSED (ORDER_NOT_STUCK) for a finished order.
         """
         stuck = await self._get(order_id)
         async with self._database.system() as connection:
@@ -115,10 +115,10 @@ class Review:
     async def resolve(
         self, order_id: UUID, resolution: Resolution, reference: str, actor: str, note: str
     ) -> Stuck:
-        """Settles an order in review; `reference` is the provider's, for PLACED_AS.
+        """Settle an order in review; `reference` is the provider's, for PLACED_AS.
 
         Raises Failure NOT_FOUND; REFUSED with ORDER_NOT_IN_REVIEW, RESOLUTION_DOES_NOT_FIT,
-        REFERENCE_TAKEN, REFERENCE_MISMATCH; and the provider's own, when it can't be asked.
+        REFERENCE_TAKEN, REFERENCE_MISMATCH; and the provider's own, if it can't be queried.
         """
         stuck = await self._get(order_id)
         _check_fits(stuck.order, resolution)
@@ -126,7 +126,7 @@ class Review:
         if resolution is Resolution.PLACED_AS:
             placed = await self._placed(stuck.order, reference)
         async with self._database.system() as connection:
-            # So that no other order takes the reference at the same moment.
+            # So that no other order claims the reference at the same moment.
             await attempts.lock(connection, stuck.order)
             await self._settle(connection, stuck.order, resolution, placed, actor, note)
         if placed is not None:
@@ -134,7 +134,7 @@ class Review:
         return await self._get(order_id)
 
     async def _placed(self, order: Order, reference: str) -> ProviderOrder:
-        """The provider's order, if it can be what this one bought."""
+        """Return the provider's order, if this order can have placed it."""
         try:
             found = await self._datasource.get_order(reference, priority=Priority.READ)
         except Failure as failure:

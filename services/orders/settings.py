@@ -40,7 +40,8 @@ class Settings:
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
-        """Declares and reads the variables; what is wrong is reported to `env`."""
+        """Declare and read the variables; problems are reported to `env`."""
+        # Long but flat: one declaration after the other, in the order of docs/configuration.md.
         return cls(
             service=ServiceSettings.read(env, "orders", PORT, listens=True),
             provider=ProviderSettings.read(env),

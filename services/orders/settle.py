@@ -11,22 +11,22 @@ from services.orders.datasource import OrdersDataSource
 from services.orders.order import FailureReason, OrderStatus, RecoveryPoint
 from services.orders.provider_history import History
 from services.orders.provider_order import ProviderOrder
-from services.orders.reconcile import Attempt, Candidate, Decision, Verdict, doubted, match
+from services.orders.reconcile import Attempt, Candidate, Decision, Outcome, doubted, match
 from services.orders.work import Pause, Work, grown
 
 logger = logging.getLogger(__name__)
 
-# An order is placed again once when the first attempt surely bought nothing; a second attempt that
-# ends in the dark and buys nothing ends the order, as more would only add load to a broken provider.
+# An order is placed again once if the first attempt certainly bought nothing. A second attempt of unclear
+# outcome that bought nothing fails the order: more would only add load to a broken provider.
 MOST_UNCLEAR = 2
-# Seconds between two looks at the most: a tenth of the settling time, within these bounds. The
-# first looks come sooner, as an order that was placed is nearly always listed at once.
-SOONEST, LATEST = 0.2, 15.0
-FIRST_LOOKS = 1.0
+# Bounds of the longest pause between two polls, in seconds: it is a tenth of the settling time. The first
+# polls come sooner, as an order that was placed is nearly always listed at once.
+SHORTEST, LONGEST = 0.2, 15.0
+FIRST_PAUSE = 1.0
 
 
 class Settlement:
-    """Decides for one order at a time; concurrent decisions on equal orders wait for one another."""
+    """Settles one order at a time; concurrent decisions about equal orders wait for each other."""
 
     def __init__(
         self,
@@ -42,12 +42,12 @@ class Settlement:
         self._charges = charges
         self._settling = settling
         self._tolerance = tolerance
-        self._longest = min(LATEST, max(SOONEST, settling.total_seconds() / 10))
+        self._longest = min(LONGEST, max(SHORTEST, settling.total_seconds() / 10))
 
     async def settle(self, work: Work) -> Pause | None:
-        """Moves an ATTEMPTED order to PLACED, back to CLAIMED, to its end, or into review."""
+        """Move an ATTEMPTED order to PLACED, back to CLAIMED, to FAILED, or into review."""
         async with self._database.system() as connection:
-            # Under the lease: whoever made the call is gone.
+            # Under the lease: the process that made the call is gone.
             await attempts.end_abandoned(connection, work.order.id)
             since, read_at = await attempts.oldest_unclear(connection, work.order)
         try:
@@ -68,19 +68,19 @@ class Settlement:
                 tolerance=self._tolerance,
                 own_addresses=await attempts.own_addresses(connection),
             )
-            mine = next(a for a in unsettled if a.order_id == work.order.id)
-            decision = decisions[mine.id]
+            attempt = next(a for a in unsettled if a.order_id == work.order.id)
+            decision = decisions[attempt.id]
             if await self._doubtful(connection, work, history):
-                decision = doubted(decision, mine, read_at, self._settling)
-            work.metrics.reconciled(decision.verdict)
-            if decision.verdict is Verdict.WAIT:
-                waited = read_at - (mine.ended_at or read_at)
-                return grown(waited, min(FIRST_LOOKS, self._longest), self._longest)
-            await self._apply(connection, work, mine, decision, listed)
+                decision = doubted(decision, attempt, read_at, self._settling)
+            work.metrics.reconciled(decision.outcome)
+            if decision.outcome is Outcome.WAIT:
+                waited = read_at - (attempt.ended_at or read_at)
+                return grown(waited, min(FIRST_PAUSE, self._longest), self._longest)
+            await self._apply(connection, work, attempt, decision, listed)
             return None
 
     async def _doubtful(self, connection: Connection, work: Work, history: History) -> bool:
-        """Whether a row that can't be read may be what the attempt bought."""
+        """Return whether an unreadable row may be the order that the attempt placed."""
         rows = history.may_be_of(work.order.bundle_name)
         owned = await store.owned_references(connection, [row.reference for row in rows])
         return any(row.reference not in owned for row in rows)
@@ -97,11 +97,11 @@ class Settlement:
         left = [o for o in same if o.reference not in owned]
         target = work.order.bound_iccid
         if target is None:
-            # What went to an eSIM that was there before is a top-up: another question.
+            # An order for an eSIM that was here before is a top-up, which is matched separately.
             known = await deliveries.known_iccids(connection, [i for o in left for i in o.iccids])
             left = [o for o in left if not o.iccids & known]
         else:
-            # One that names no eSIM yet could be ours; what it delivers is compared later.
+            # One that names no eSIM yet could be ours; its delivery is compared later.
             left = [o for o in left if not o.iccids or target in o.iccids]
         return [Candidate(o.reference, o.created_at, o.source_address) for o in left]
 
@@ -113,8 +113,8 @@ class Settlement:
         decision: Decision,
         listed: list[ProviderOrder],
     ) -> None:
-        match decision.verdict:
-            case Verdict.PLACED:
+        match decision.outcome:
+            case Outcome.PLACED:
                 found = next(o for o in listed if o.reference == decision.reference)
                 await attempts.end(connection, attempt.id, "PLACED")
                 await self._charges.record(connection, work.order, found, work.actor)
@@ -124,7 +124,7 @@ class Settlement:
                     reason="",
                     connection=connection,
                 )
-            case Verdict.ABSENT:
+            case Outcome.ABSENT:
                 await attempts.end(connection, attempt.id, "ABSENT")
                 counts = await attempts.counts(connection, work.order.id)
                 if counts["ABSENT"] >= MOST_UNCLEAR:
@@ -142,7 +142,7 @@ class Settlement:
                         reason=order.WORDS_WAITING,
                         connection=connection,
                     )
-            case Verdict.REVIEW:
+            case Outcome.REVIEW:
                 logger.error("order %s needs an operator: its payment is ambiguous", work.order.id)
                 await work.step(
                     "needs review",

@@ -1,4 +1,4 @@
-"""The SQL of orders: claims, steps and lists. Nothing here commits."""
+"""SQL of orders: claims and steps. Nothing here commits."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -28,7 +28,7 @@ COLUMNS = """o.id, o.customer_id, o.plan_id, o.bundle_name, o.quantity, o.unit_p
 
 
 def read_row(row: Any) -> Order:
-    """An order from a row with COLUMNS."""
+    """Build an order from a row with COLUMNS."""
     values = dict(row)
     values["status"] = OrderStatus(values["status"])
     values["recovery_point"] = RecoveryPoint(values["recovery_point"])
@@ -51,7 +51,7 @@ returning {COLUMNS}
 async def claim(
     connection: Connection, request: OrderRequest, plan: Plan, quote: Quote, target: Target | None
 ) -> Order | None:
-    """Records the intent to buy; None when the customer's key is in use already."""
+    """Record the intent to buy; None if the customer's key is in use already."""
     row = await connection.fetchrow(
         CLAIM,
         request.customer_id,
@@ -78,8 +78,8 @@ async def claim(
 
 # One at a time: the second of two clicks waits until the first one's order is committed.
 LOCK_TWINS = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
-# Seconds. Two clicks of an impatient hand, or a request that a client sent again after a lost answer;
-# who wants a second one says so later, or with a key. The contract with clients names it.
+# Two clicks in a row, or a request that a client retried after a lost answer. A customer who wants a second
+# order buys it later, or with a key. The contract with clients names this time.
 DUPLICATE_WINDOW = timedelta(seconds=30)
 FIND_TWIN = f"""
 select {COLUMNS} from orders.esim_orders o
@@ -91,7 +91,7 @@ order by o.created_at desc limit 1
 
 
 async def find_twin(connection: Connection, request: OrderRequest) -> Order | None:
-    """A like order of the last moments; others that ask the same wait until the transaction ends."""
+    """Return an equal order of the last moments; equal requests wait until the transaction ends."""
     name = f"{request.customer_id} {request.plan_id} {request.quantity} {request.esim_id}"
     await connection.execute(LOCK_TWINS, name)
     row = await connection.fetchrow(
@@ -115,19 +115,19 @@ async def find_by_key(connection: Connection, customer_id: UUID, key: str) -> Or
     return read_row(row) if row else None
 
 
-GET = f"select {COLUMNS} from orders.esim_orders o where o.id = any($1::uuid[])"  # noqa: S608 - likewise
+GET = f"select {COLUMNS} from orders.esim_orders o where o.id = any($1::uuid[])"  # noqa: S608 - only COLUMNS of this file goes in
 
 
 async def get(connection: Connection, order_ids: Sequence[UUID]) -> list[Order]:
-    """Those that exist and that the session may see, in no order."""
+    """Return those that exist and that the session may see, in no particular order."""
     return [read_row(row) for row in await connection.fetch(GET, list(order_ids))]
 
 
 class LeaseLostError(Exception):
-    """Another run took the order over; what this one knows must not be written."""
+    """Another run took the order over; this one must not write any more."""
 
 
-# Whether somebody has to go on with the order after a step to the status $3.
+# True if work on the order has to continue after a step to the status $3.
 UNFINISHED = "($3 = 'PROCESSING' or ($3 = 'COMPLETED' and o.cancel_requested_at is not null))"
 STEP = f"""
 with old as (select id, status from orders.esim_orders where id = $1 for update),
@@ -136,8 +136,8 @@ changed as (
     set status = $3, recovery_point = $4, status_reason = $5, updated_at = now(),
         operator_detail = coalesce($6, o.operator_detail),
         failure_reason = $10,
-        -- The step that leaves nothing to do ends the run with it, so that what is asked for a moment
-        -- later is a turn of its own.
+        -- The step that finishes the order also ends the run, so that a request of a moment later starts a
+        -- new run.
         lease_owner = case when {UNFINISHED} then o.lease_owner end,
         leased_until = case when {UNFINISHED} then now() + $7::interval end,
         next_run_at = case when {UNFINISHED} then o.next_run_at end
@@ -167,7 +167,7 @@ async def step(
     failure: FailureReason | None = None,
     actor: str,
 ) -> Order:
-    """Moves an order on and notes the event; what is None stays.
+    """Change an order and record the event; fields that are None stay.
 
     Renews the lease, or ends it when the order is finished or waits for a person.
 
@@ -199,7 +199,7 @@ insert into orders.order_events (order_id, to_status, actor, reason) values ($1,
 
 
 async def record_asked(connection: Connection, order: Order, actor: UUID | None, what: str) -> None:
-    """Notes what a user asked for; None is the service role key."""
+    """Record a user's request as a step; None is the service role key."""
     await record_step(connection, order, str(actor or "service"), what)
 
 

@@ -13,20 +13,20 @@ from services.orders.order import FailureReason, Order, OrderStatus, RecoveryPoi
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Nothing can be done now; go on after so many seconds."""
+    """Nothing can be done now; continue after this many seconds."""
 
     seconds: float
 
 
 @dataclass(slots=True)
 class Work:
-    """An order and the run that has its lease; `order` is as it was last committed."""
+    """An order and the run that has its lease; `order` is its last committed state."""
 
     database: Database
     order: Order
     run: UUID
     lease: timedelta
-    actor: str  # who the events name: purchase or cancellation
+    actor: str  # named in the order's steps: purchase or cancellation
     metrics: Metrics
 
     async def step(
@@ -40,9 +40,9 @@ class Work:
         failure: FailureReason | None = None,
         connection: "Connection | None" = None,
     ) -> None:
-        """Moves the order on, in the given transaction or in one of its own.
+        """Commit a step of the order, in the given transaction or in its own.
 
-        With a connection `order` shows the step before its commit: no `except` may go on with it.
+        With a connection, `order` shows the step before its commit: no `except` may continue with it.
         """
         if connection is None:
             async with self.database.system() as own:
@@ -74,11 +74,11 @@ class Work:
             self.metrics.changed(status, datetime.now(UTC) - self.order.created_at)
 
     async def explain(self, reason: str) -> None:
-        """Tells the customer why it takes longer, once."""
+        """Record once, for the customer, why it takes longer."""
         if self.order.status_reason != reason:
             await self.step("waiting", reason=reason)
 
 
 def grown(age: timedelta, least: float, most: float) -> Pause:
-    """A pause that grows with the time already waited: a quarter of it, within bounds (seconds)."""
+    """Return a pause of a quarter of the time already waited, within bounds in seconds."""
     return Pause(min(most, max(least, age.total_seconds() / 4)))

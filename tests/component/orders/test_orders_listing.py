@@ -11,7 +11,7 @@ import pytest
 
 from protos.orders.v1 import orders_pb2
 from services.orders import listing
-from services.orders.listing import MOST_COUNTED, Wanted
+from services.orders.listing import MOST_COUNTED, OrderFilter
 from services.orders.order import OrderStatus
 from tests.component.orders.shop import Shop, request
 from tests.fixtures.postgres import Databases
@@ -55,19 +55,19 @@ async def claims(connection: Any, of: dict[str, Any]) -> None:
     await connection.execute("select set_config('request.jwt.claims', $1, false)", json.dumps(of))
 
 
-PAGES: list[tuple[dict[str, Any], Wanted, int]] = [
-    (ADMIN, Wanted(), SIZE),
-    (ADMIN, Wanted(since=NOW - timedelta(minutes=9)), 9),
-    (ADMIN, Wanted(until=NOW - timedelta(days=30)), SIZE),
-    (ADMIN, Wanted(statuses=(OrderStatus.CANCELLED,)), SIZE),
-    (ADMIN, Wanted(statuses=PROCESSING), 0),
-    (ADMIN, Wanted(customer_id=RARE), 3),
+PAGES: list[tuple[dict[str, Any], OrderFilter, int]] = [
+    (ADMIN, OrderFilter(), SIZE),
+    (ADMIN, OrderFilter(since=NOW - timedelta(minutes=9)), 9),
+    (ADMIN, OrderFilter(until=NOW - timedelta(days=30)), SIZE),
+    (ADMIN, OrderFilter(statuses=(OrderStatus.CANCELLED,)), SIZE),
+    (ADMIN, OrderFilter(statuses=PROCESSING), 0),
+    (ADMIN, OrderFilter(customer_id=RARE), 3),
     (
         ADMIN,
-        Wanted(customer_id=RARE, statuses=(OrderStatus.COMPLETED,)),
+        OrderFilter(customer_id=RARE, statuses=(OrderStatus.COMPLETED,)),
         2,
     ),
-    (CUSTOMER, Wanted(customer_id=RARE), 3),
+    (CUSTOMER, OrderFilter(customer_id=RARE), 3),
 ]
 
 
@@ -87,17 +87,17 @@ async def test_a_page_reads_its_index_and_little_more_than_it_shows(full: Any) -
 
 async def test_counting_stops_at_its_limit(full: Any) -> None:
     await claims(full, ADMIN)
-    assert await listing.count_orders(full, Wanted()) == MOST_COUNTED
-    assert await listing.count_orders(full, Wanted(statuses=(OrderStatus.CANCELLED,))) == 60
-    assert await listing.count_orders(full, Wanted(customer_id=RARE)) == 3
-    one_day = Wanted(since=NOW - timedelta(days=1))
+    assert await listing.count_orders(full, OrderFilter()) == MOST_COUNTED
+    assert await listing.count_orders(full, OrderFilter(statuses=(OrderStatus.CANCELLED,))) == 60
+    assert await listing.count_orders(full, OrderFilter(customer_id=RARE)) == 3
+    one_day = OrderFilter(since=NOW - timedelta(days=1))
     assert await listing.count_orders(full, one_day) == 24 * 60
-    later = Wanted(since=one_day.since, after=(NOW - timedelta(hours=3), UUID(int=0)))
+    later = OrderFilter(since=one_day.since, after=(NOW - timedelta(hours=3), UUID(int=0)))
     assert await listing.count_orders(full, later) == 24 * 60
     # Row security: to a customer there are no other orders to count.
     await claims(full, CUSTOMER)
-    assert await listing.count_orders(full, Wanted()) == 3
-    assert await listing.count_orders(full, Wanted(statuses=(OrderStatus.COMPLETED,))) == 2
+    assert await listing.count_orders(full, OrderFilter()) == 3
+    assert await listing.count_orders(full, OrderFilter(statuses=(OrderStatus.COMPLETED,))) == 2
 
 
 async def test_the_total_is_the_callers_own_and_cursors_are_the_same_with_and_without_it(

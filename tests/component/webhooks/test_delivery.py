@@ -15,8 +15,8 @@ from tests.component.webhooks.conftest import Platform, Post, esims_settings
 from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
 from tests.fixtures.postgres import Databases
 from webhooks.__main__ import NEEDS, serve
-from webhooks.deliveries import claim
 from webhooks.callback import Owner
+from webhooks.deliveries import claim
 from webhooks.metrics import Metrics
 from webhooks.settings import Settings
 from webhooks.upkeep import Upkeep

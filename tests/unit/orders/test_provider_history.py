@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from services.orders.provider_history import History
-from services.orders.reconcile import Attempt, Decision, Verdict, doubted
+from services.orders.reconcile import Attempt, Decision, Outcome, doubted
 
 LINE = {"type": "bundle", "item": "esim_a", "quantity": 1}
 GOOD = {
@@ -64,10 +64,10 @@ def test_what_no_purchase_of_a_bundle_can_hide_in_is_readable(row: Any) -> None:
     assert not history.unreadable
 
 
-@pytest.mark.parametrize("verdict", [Verdict.PLACED, Verdict.ABSENT])
-def test_a_doubtful_decision_waits_and_is_then_a_person_s(verdict: Verdict) -> None:
+@pytest.mark.parametrize("verdict", [Outcome.PLACED, Outcome.ABSENT])
+def test_a_doubtful_decision_waits_and_is_then_a_person_s(verdict: Outcome) -> None:
     ended = Attempt(uuid4(), uuid4(), NOW - 3 * MINUTE, NOW - 2 * MINUTE)
-    assert doubted(Decision(verdict, "ref"), ended, NOW, 3 * MINUTE) == Decision(Verdict.WAIT)
-    assert doubted(Decision(verdict, "ref"), ended, NOW, MINUTE) == Decision(Verdict.REVIEW)
-    for other in (Verdict.WAIT, Verdict.REVIEW):
+    assert doubted(Decision(verdict, "ref"), ended, NOW, 3 * MINUTE) == Decision(Outcome.WAIT)
+    assert doubted(Decision(verdict, "ref"), ended, NOW, MINUTE) == Decision(Outcome.REVIEW)
+    for other in (Outcome.WAIT, Outcome.REVIEW):
         assert doubted(Decision(other), ended, NOW, MINUTE) == Decision(other)

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.orders.reconcile import Attempt, Candidate, Decision, Verdict, match
+from services.orders.reconcile import Attempt, Candidate, Decision, Outcome, match
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SETTLING = timedelta(seconds=120)
@@ -30,20 +30,20 @@ def candidate(name: str, created: float) -> Candidate:
 
 def decide(
     attempts: list[Attempt], candidates: list[Candidate], read: float
-) -> list[tuple[Verdict, str | None]]:
+) -> list[tuple[Outcome, str | None]]:
     decisions = match(
         attempts, candidates, read_at=at(read), settling=SETTLING, tolerance=TOLERANCE
     )
     return [
-        (decisions[a.id].verdict, decisions[a.id].reference) for a in attempts if a.id in decisions
+        (decisions[a.id].outcome, decisions[a.id].reference) for a in attempts if a.id in decisions
     ]
 
 
-WAIT, ABSENT, REVIEW = (Verdict.WAIT, None), (Verdict.ABSENT, None), (Verdict.REVIEW, None)
+WAIT, ABSENT, REVIEW = (Outcome.WAIT, None), (Outcome.ABSENT, None), (Outcome.REVIEW, None)
 
 
 def test_one_order_for_one_attempt_is_its_own_at_once() -> None:
-    assert decide([attempt(0, 5)], [candidate("r", 2)], read=6) == [(Verdict.PLACED, "r")]
+    assert decide([attempt(0, 5)], [candidate("r", 2)], read=6) == [(Outcome.PLACED, "r")]
 
 
 def test_no_order_yet_waits_until_it_surely_would_be_listed() -> None:
@@ -57,23 +57,23 @@ def test_an_older_order_is_not_the_attempts() -> None:
 
 
 def test_a_provider_clock_a_little_behind_is_borne() -> None:
-    assert decide([attempt(100, 105)], [candidate("r", 71)], read=106) == [(Verdict.PLACED, "r")]
+    assert decide([attempt(100, 105)], [candidate("r", 71)], read=106) == [(Outcome.PLACED, "r")]
 
 
 def test_a_provider_clock_far_ahead_is_borne() -> None:
     days = 86_400.0 * 8
-    assert decide([attempt(0, 5)], [candidate("r", days)], read=6) == [(Verdict.PLACED, "r")]
+    assert decide([attempt(0, 5)], [candidate("r", days)], read=6) == [(Outcome.PLACED, "r")]
 
 
 UNDATED = Candidate("undated", None)
 
 
 def test_an_order_of_unknown_time_may_be_any_attempts_and_is_never_overlooked() -> None:
-    assert decide([attempt(0, 5)], [UNDATED], read=500) == [(Verdict.PLACED, "undated")]
+    assert decide([attempt(0, 5)], [UNDATED], read=500) == [(Outcome.PLACED, "undated")]
     both = [attempt(0, 5), attempt(600, 605)]
     assert decide(both, [candidate("r", 601), UNDATED], read=606) == [
-        (Verdict.PLACED, "r"),
-        (Verdict.PLACED, "undated"),
+        (Outcome.PLACED, "r"),
+        (Outcome.PLACED, "undated"),
     ]
     assert decide([attempt(0, 5)], [candidate("r", 2), UNDATED], read=500) == [REVIEW]
     assert decide([attempt(0, 5), attempt(1, None)], [UNDATED], read=500) == [WAIT]
@@ -86,13 +86,13 @@ def test_two_orders_for_one_attempt_need_a_person() -> None:
 def test_equal_orders_for_equal_attempts_are_interchangeable() -> None:
     attempts = [attempt(0, 5), attempt(1, 6)]
     found = decide(attempts, [candidate("b", 3), candidate("a", 2)], read=7)
-    assert found == [(Verdict.PLACED, "a"), (Verdict.PLACED, "b")]
+    assert found == [(Outcome.PLACED, "a"), (Outcome.PLACED, "b")]
 
 
 def test_one_order_for_two_attempts_waits_until_no_second_can_come() -> None:
     attempts = [attempt(0, 5), attempt(1, 6)]
     assert decide(attempts, [candidate("r", 3)], read=125) == [WAIT, WAIT]
-    assert decide(attempts, [candidate("r", 3)], read=126) == [(Verdict.PLACED, "r"), ABSENT]
+    assert decide(attempts, [candidate("r", 3)], read=126) == [(Outcome.PLACED, "r"), ABSENT]
 
 
 def test_an_order_that_a_call_on_its_way_may_have_made_is_left_alone() -> None:
@@ -102,7 +102,7 @@ def test_an_order_that_a_call_on_its_way_may_have_made_is_left_alone() -> None:
 
 def test_an_order_older_than_every_call_on_its_way_is_matched() -> None:
     attempts = [attempt(0, 5), attempt(100, None)]
-    assert decide(attempts, [candidate("r", 2)], read=101) == [(Verdict.PLACED, "r")]
+    assert decide(attempts, [candidate("r", 2)], read=101) == [(Outcome.PLACED, "r")]
 
 
 def test_an_order_that_one_in_review_may_own_goes_to_review_too() -> None:
@@ -134,7 +134,7 @@ def test_whatever_happened_no_reference_is_given_twice_and_none_without_a_cause(
     read = chance.uniform(300, 600)
     decisions = match(attempts, bought, read_at=at(read), settling=SETTLING, tolerance=TOLERANCE)
     assert set(decisions) == {a.id for a in attempts if a.ended_at is not None}
-    given = [d.reference for d in decisions.values() if d.verdict is Verdict.PLACED]
+    given = [d.reference for d in decisions.values() if d.outcome is Outcome.PLACED]
     assert len(given) == len(set(given))
     assert set(given) <= {c.reference for c in bought}
     check_nothing_is_bought_twice(attempts, bought, decisions)
@@ -144,7 +144,7 @@ def check_nothing_is_bought_twice(
     attempts: list[Attempt], bought: list[Candidate], decisions: Mapping[UUID, Decision]
 ) -> None:
     """When an attempt is called absent, every order is somebody's: none is left to be paid unused."""
-    if not any(d.verdict is Verdict.ABSENT for d in decisions.values()):
+    if not any(d.outcome is Outcome.ABSENT for d in decisions.values()):
         return
     given = {d.reference for d in decisions.values()}
     asked = [a for a in attempts if a.id in decisions]
@@ -156,7 +156,7 @@ def check_nothing_is_bought_twice(
 
 def narrowed(
     attempts: list[Attempt], candidates: list[Candidate], *, own: frozenset[str] = frozenset()
-) -> list[tuple[Verdict, str | None]]:
+) -> list[tuple[Outcome, str | None]]:
     decisions = match(
         attempts,
         candidates,
@@ -165,7 +165,7 @@ def narrowed(
         tolerance=TOLERANCE,
         own_addresses=own,
     )
-    return [(decisions[a.id].verdict, decisions[a.id].reference) for a in attempts]
+    return [(decisions[a.id].outcome, decisions[a.id].reference) for a in attempts]
 
 
 OURS = frozenset({"192.0.2.1"})
@@ -174,18 +174,18 @@ OURS = frozenset({"192.0.2.1"})
 def test_of_two_candidates_the_one_bought_from_here_is_the_attempts() -> None:
     mine = Candidate("mine", at(3), "192.0.2.1")
     portal = Candidate("portal", at(2), "198.51.100.9")
-    assert narrowed([attempt(0, 5)], [portal, mine], own=OURS) == [(Verdict.PLACED, "mine")]
+    assert narrowed([attempt(0, 5)], [portal, mine], own=OURS) == [(Outcome.PLACED, "mine")]
     assert narrowed([attempt(0, 5)], [portal, mine]) == [REVIEW]
 
 
 def test_of_two_candidates_one_made_long_after_the_attempt_is_somebody_elses() -> None:
     late = candidate("late", 5 + 120 + 31)
-    assert narrowed([attempt(0, 5)], [candidate("r", 2), late]) == [(Verdict.PLACED, "r")]
+    assert narrowed([attempt(0, 5)], [candidate("r", 2), late]) == [(Outcome.PLACED, "r")]
 
 
 def test_an_unusual_candidate_is_never_proof_that_nothing_was_bought() -> None:
     # Our address may have changed since: it is taken, not dropped, or the order would be bought again.
     moved = Candidate("r", at(2), "203.0.113.7")
-    assert narrowed([attempt(0, 5)], [moved], own=OURS) == [(Verdict.PLACED, "r")]
+    assert narrowed([attempt(0, 5)], [moved], own=OURS) == [(Outcome.PLACED, "r")]
     two = [moved, Candidate("s", at(3), "198.51.100.9")]
     assert narrowed([attempt(0, 5)], two, own=OURS) == [REVIEW]
