@@ -2,8 +2,8 @@
 
     .venv/bin/python -m docs.recording
 
-Everything in the picture is what the programs printed, at the time when they printed it. Long lines are cut,
-and other lines of the start are left out where `...` stands.
+Everything in the picture is what the programs printed. Long lines are cut, other lines of the start are left
+out where `...` stands, and the picture waits for the start for some seconds only.
 """
 
 import os
@@ -27,8 +27,8 @@ BUY = (
 # Characters, and pixels of one.
 COLUMNS, WIDE, HIGH = 118, 7.8, 18
 MARGIN = 16
-# Seconds: for reading a command before its output, and an output before the next command.
-TYPING, READING = 0.8, 1.6
+# Seconds: for reading a command, for reading an output, and for the start at most.
+TYPING, READING, STARTING = 0.8, 1.6, 3.0
 COLORS = {"command": "#7ee787", "output": "#c9d1d9", "left out": "#8b949e"}
 
 
@@ -84,10 +84,10 @@ def _chosen(printed: list[tuple[float, str]]) -> Iterator[Line]:
             text.startswith("  ") and "Tokens" not in text and "Try" not in text
         ):
             left_out = False
-            yield Line("output", text, TYPING + at)
+            yield Line("output", text, TYPING + min(at, STARTING))
         elif text and not left_out:
             left_out = True
-            yield Line("left out", "...", TYPING + at)
+            yield Line("left out", "...", TYPING + min(at, STARTING))
 
 
 def _request(lines: list[Line], query: str, token: str | None) -> str:
@@ -103,14 +103,14 @@ def _request(lines: list[Line], query: str, token: str | None) -> str:
     took = time.monotonic() - began
     at = lines[-1].after + READING
     lines.append(Line("command", f"$ {' '.join(shown)} \\", at))
-    lines.append(Line("command", f"    -d {shlex.quote(body)}", at))
+    lines += [Line("command", text, at) for text in _wrapped(f"  -d {shlex.quote(body)}")]
     lines += [Line("output", text, at + TYPING + took) for text in _wrapped(answer)]
     return answer
 
 
-def _wrapped(answer: str) -> list[str]:
-    """Break an answer as a terminal does; a fourth line and what follows are left out."""
-    rows = [answer[i : i + COLUMNS] for i in range(0, len(answer), COLUMNS)]
+def _wrapped(text: str) -> list[str]:
+    """Break a text as a terminal does; a fourth line and what follows are left out."""
+    rows = [text[i : i + COLUMNS] for i in range(0, len(text), COLUMNS)]
     return rows if len(rows) <= 3 else [*rows[:2], rows[2][: COLUMNS - 3] + "..."]
 
 
