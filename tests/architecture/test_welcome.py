@@ -80,6 +80,15 @@ def test_the_glossary_has_the_term(term: str) -> None:
     assert [row for row in rows if row.startswith(f"| {term} |")]
 
 
+@pytest.mark.parametrize(("section", "most"), [("a purchase", 30), ("a callback", 12)])
+def test_the_path_of_a_request_is_a_list_of_files_that_exist(section: str, most: int) -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    listed = page.partition(f"### The files of {section}\n")[2].partition("\n#")[0]
+    files = re.findall(r"^\d+\. `([\w/]+\.py)`: ", listed, re.MULTILINE)
+    assert 10 < len(files) <= most
+    assert [file for file in files if not (ROOT / file).exists()] == []
+
+
 def test_hooks_run_what_make_check_runs() -> None:
     check = (ROOT / "Makefile").read_text().partition("\ncheck:")[2].partition("\n\n")[0]
     lines = re.findall(r"^\t@?(.*)$", check.partition("\nk8s-check")[0], re.MULTILINE)
