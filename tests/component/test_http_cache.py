@@ -3,9 +3,11 @@
 import asyncio
 import hashlib
 import json
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,7 +17,7 @@ import gateway.__main__
 from gateway.cors import Origins
 from kit import rpc_client
 from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
-from tests.fixtures.http_cache import http_cache
+from tests.fixtures.http_cache import CONFIGURATION, http_cache, nginx
 from tests.fixtures.neighbours import Serving
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.platform import Platform
@@ -76,6 +78,21 @@ async def in_front(platform: Platform, serving: Serving, seconds: float) -> Asyn
 async def cached(platform: Platform, serving: Serving) -> AsyncIterator[Cached]:
     async with in_front(platform, serving, 3600) as found:
         yield found
+
+
+@pytest.mark.parametrize("deployment", ["compose", "kubernetes"])
+def test_nginx_takes_the_configuration_of_each_deployment(deployment: str, tmp_path: Path) -> None:
+    (tmp_path / "nginx.conf").write_text(CONFIGURATION.read_text())
+    where = (CONFIGURATION.parent / deployment / "gateway.conf").read_text()
+    # No name server knows the Service here.
+    (tmp_path / "gateway.conf").write_text(where.replace("server gateway:", "server 127.0.0.1:"))
+    checked = subprocess.run(
+        [nginx(), "-t", "-q", "-e", "stderr", "-p", f"{tmp_path}/", "-c", tmp_path / "nginx.conf"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stderr
 
 
 async def test_a_repeated_get_is_a_hit_with_an_id_of_its_own_and_its_true_date(
