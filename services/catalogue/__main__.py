@@ -13,9 +13,10 @@ from kit.notify import Notices
 from kit.provider import Provider
 from kit.provider_shared import SharedTokens
 from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
+from services.catalogue.access import ACCESS, ACTS
 from services.catalogue.datasource import CatalogueDataSource
 from services.catalogue.live import CHANNEL, Live
-from services.catalogue.servicer import ACCESS, ACTS, CatalogueServicer
+from services.catalogue.servicer import CatalogueServicer
 from services.catalogue.settings import Settings
 from services.catalogue.stocktaking import Stocktaking
 from services.catalogue.sync import Sync

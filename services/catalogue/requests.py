@@ -1,15 +1,30 @@
-"""A list's request as a filter: every field checked, all that is wrong told together."""
+"""Checks requests to the catalogue service; a Failure names every bad field of a request."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from uuid import UUID
 
-from kit import money
+from kit import money, page_token
+from kit.auth import Role, Session
 from kit.checks import Checks
+from kit.errors import Failure, Kind
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.common.v1 import money_pb2
+from services.catalogue import messages, paging
 from services.catalogue.countries import country_key
-from services.catalogue.plan import PlanFilter, fold
+from services.catalogue.plan import PlanFilter, PlanOrder, fold
 
+# Plans of one page. The largest page holds twice the provider's whole catalogue: some 10 MB.
+USUAL_PAGE = 100
+MOST_PAGE = 10_000
+MOST_BATCH = 1_000
+USUAL_FEATURED = 10
+MOST_FEATURED = 50
+USUAL_TOP_UPS = 10
+MOST_TOP_UPS = 100
+# Characters; the longest of the provider's bundle names has 24.
+MOST_BUNDLE_NAME = 200
 # Characters. The longest country name has 50; a search for more than that is not a search.
 MOST_NAME = 100
 MOST_TEXT = 200
@@ -17,8 +32,131 @@ MOST_TEXT = 200
 MOST_COUNTRIES = 50
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A request for a list: its filter, order, page size and the sort key where the last page ended."""
+
+    wanted: PlanFilter
+    order: PlanOrder
+    size: int
+    after: list[str] | None
+
+
+def listing(request: pb.ListPlansRequest, caller: Session) -> Listing:
+    """The list to return; raises Failure INVALID, or FORBIDDEN for plans that are not on sale."""
+    checks = Checks()
+    wanted = plan_filter(checks, request.filter)
+    size = checks.page_size(request.page_size, USUAL_PAGE, MOST_PAGE)
+    order = messages.ORDERS.get(request.order_by)
+    if order is None:
+        checks.fail("order_by", "must be a value of PlanOrder")
+    checks.done()
+    assert order is not None  # or checks.done() had raised
+    if wanted.include_unavailable and caller.role not in (Role.ADMIN, Role.SERVICE):
+        raise Failure(
+            Kind.FORBIDDEN,
+            "FORBIDDEN",
+            "Not allowed: filter.include_unavailable needs the session of an administrator",
+        )
+    length = paging.key_length(order)
+    after = page_token.read(_list_of(request), request.page_token, length)
+    return Listing(wanted, order, size, after)
+
+
+def next_page(request: pb.ListPlansRequest, key: list[str]) -> str:
+    """Return the token of the page that follows a sort key."""
+    return page_token.write(_list_of(request), key)
+
+
+def _list_of(request: pb.ListPlansRequest) -> pb.ListPlansRequest:
+    """Return the part of a request that page tokens are bound to: a count does not change the list."""
+    listed = pb.ListPlansRequest()
+    listed.CopyFrom(request)
+    listed.ClearField("without_total")
+    return listed
+
+
+def plan(request: pb.GetPlanRequest) -> UUID | None:
+    """The plan's id, or None where it is named; raises Failure INVALID."""
+    checks = Checks()
+    which = request.WhichOneof("plan")
+    found = checks.uuid("id", request.id) if which == "id" else None
+    if which is None:
+        checks.fail("plan", "must have an id or a name")
+    elif which == "name" and not checks.words("name", request.name, MOST_BUNDLE_NAME):
+        checks.fail("name", "must not be blank")
+    checks.done()
+    return found
+
+
+def plan_id(text: str) -> UUID:
+    """Raises Failure INVALID."""
+    checks = Checks()
+    checked = checks.uuid("plan_id", text)
+    checks.done()
+    return checked
+
+
+def batch(request: pb.BatchGetPlansRequest) -> tuple[list[UUID], list[str]]:
+    """The ids and names of the plans; raises Failure INVALID."""
+    checks = Checks()
+    names = list(request.names)
+    if len(names) > MOST_BATCH or "" in names:
+        checks.fail("names", f"must hold at most {MOST_BATCH} names, none of them empty")
+    ids = [] if names and not request.ids else checks.uuids("ids", [*request.ids], MOST_BATCH)
+    checks.done()
+    return ids, names
+
+
+def top_ups(request: pb.BatchListTopUpPlansRequest) -> tuple[list[UUID], int]:
+    """The plans, and how many top-ups to list for each; raises Failure INVALID."""
+    checks = Checks()
+    ids = checks.uuids("plan_ids", list(request.plan_ids), MOST_BATCH)
+    size = checks.page_size(request.page_size, USUAL_TOP_UPS, MOST_TOP_UPS)
+    checks.done()
+    return ids, size
+
+
+def featured(request: pb.ListFeaturedPlansRequest) -> int:
+    """How many plans to list; raises Failure INVALID."""
+    checks = Checks()
+    size = checks.page_size(request.page_size, USUAL_FEATURED, MOST_FEATURED)
+    checks.done()
+    return size
+
+
+def region(request: pb.ListCountriesRequest) -> str | None:
+    """The region's key, None for all; raises Failure INVALID."""
+    checks = Checks()
+    given = pb.PlanFilter(region=request.region if request.HasField("region") else None)
+    wanted = plan_filter(checks, given)
+    checks.done()
+    return wanted.region
+
+
+def facets(request: pb.GetPlanFacetsRequest) -> PlanFilter:
+    """The filter to count; raises Failure INVALID."""
+    checks = Checks()
+    wanted = plan_filter(checks, request.filter)
+    if wanted.include_unavailable:
+        checks.fail("filter.include_unavailable", "must be false: what is on sale is counted")
+    checks.done()
+    return wanted
+
+
+def choice(request: pb.SetFeaturedPlansRequest) -> list[UUID]:
+    """The plans to feature, none to return to the rule; raises Failure INVALID."""
+    checks = Checks()
+    given = list(request.plan_ids)
+    ids = checks.uuids("plan_ids", given, MOST_FEATURED) if given else []
+    if len(ids) < len(given) <= MOST_FEATURED:
+        checks.fail("plan_ids", "must not hold a plan twice")
+    checks.done()
+    return ids
+
+
 def plan_filter(checks: Checks, given: pb.PlanFilter) -> PlanFilter:
-    """The filter; what makes no sense is noted in `checks`, not raised."""
+    """Return the filter; problems are noted in `checks`, not raised."""
 
     def named(field: str, convert: Callable[[str], str] = str) -> str | None:
         return convert(_name(checks, field, getattr(given, field))) if _has(given, field) else None

@@ -8,7 +8,7 @@ from protos.catalogue.v1 import catalogue_pb2
 from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2
 from protos.webhooks.v1 import webhooks_pb2
-from services.catalogue.servicer import ACTS as CATALOGUE
+from services.catalogue.access import ACTS as CATALOGUE
 from services.esims.access import ACTS as ESIMS
 from services.orders.access import ACTS as ORDERS
 from webhooks.access import ACTS as WEBHOOKS

@@ -10,8 +10,8 @@ import pytest
 
 from kit.errors import Failure, Kind
 from protos.catalogue.v1 import catalogue_pb2 as pb
+from services.catalogue.access import ACCESS
 from services.catalogue.plan import plan_id
-from services.catalogue.servicer import ACCESS
 from tests.component.catalogue.conftest import OpenShop, Shop, bundle
 from tests.fixtures.postgres import Databases
 

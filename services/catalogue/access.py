@@ -1,0 +1,28 @@
+"""Who may call each method of the catalogue service, and which calls of operators are logged."""
+
+from collections.abc import Mapping
+
+from kit.operator_log import Acts
+from kit.rpc_guard import Access
+
+ACCESS: Mapping[str, Access] = {
+    "ListPlans": Access.PUBLIC,
+    "GetPlan": Access.PUBLIC,
+    "BatchGetPlans": Access.PUBLIC,
+    "BatchListTopUpPlans": Access.PUBLIC,
+    "ListFeaturedPlans": Access.PUBLIC,
+    "ListRegions": Access.PUBLIC,
+    "ListCountries": Access.PUBLIC,
+    "GetPlanFacets": Access.PUBLIC,
+    "WatchRevision": Access.PUBLIC,
+    "SetFeaturedPlans": Access.ADMIN,
+    "SetPlanHidden": Access.ADMIN,
+    "SyncCatalogue": Access.ADMIN,
+    "GetSyncStatus": Access.ADMIN,
+}
+# Logged with these fields where an administrator or an operator makes the call.
+ACTS: Acts = {
+    "SetFeaturedPlans": ("plan_ids",),
+    "SetPlanHidden": ("plan_id", "hidden"),
+    "SyncCatalogue": (),
+}
