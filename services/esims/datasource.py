@@ -1,24 +1,26 @@
 """The provider's eSIM endpoints, as values."""
 
 import logging
-from collections.abc import Mapping
-from typing import Any
 
-from kit import timestamps
 from kit.cache import Cache
 from kit.errors import Failure, Kind
 from kit.log_episodes import Episodes
 from kit.provider import Priority, Provider, segment
 from services.esims.bundle import Assignment
+from services.esims.provider_bundle import Listing, read_assignments, read_bundles
+from services.esims.provider_cache import (
+    dump_history,
+    dump_install,
+    dump_location,
+    parse_history,
+    parse_location,
+)
 from services.esims.provider_esim import (
     Details,
     HistoryEntry,
     ListedESIM,
-    Listing,
     Location,
     bad_answer,
-    read_assignments,
-    read_bundles,
     read_compatible,
     read_details,
     read_history,
@@ -190,7 +192,7 @@ class ESIMsDataSource:
             return location
 
         return await self._cache.get_or_load(
-            "esim_location", iccid, ESIM_TTL, load, dump=_dump_location, parse=_parse_location
+            "esim_location", iccid, ESIM_TTL, load, dump=dump_location, parse=parse_location
         )
 
     async def get_history(self, iccid: str) -> list[HistoryEntry]:
@@ -200,7 +202,7 @@ class ESIMsDataSource:
             return read_history(await self._provider.get(f"/esims/{segment(iccid)}/history"))
 
         return await self._cache.get_or_load(
-            "esim_history", iccid, ESIM_TTL, load, dump=_dump_history, parse=_parse_history
+            "esim_history", iccid, ESIM_TTL, load, dump=dump_history, parse=parse_history
         )
 
     async def check_compatibility(self, iccid: str, bundle_name: str) -> bool:
@@ -253,7 +255,7 @@ class ESIMsDataSource:
             iccid,
             INSTALL_TTL,
             load,
-            dump=_dump_install,
+            dump=dump_install,
             parse=read_details,
             secret=True,
         )
@@ -262,44 +264,3 @@ class ESIMsDataSource:
         """Drop the cached values of an eSIM that has changed."""
         for kind in ("esim_location", "esim_history", "esim_install"):
             await self._cache.drop(kind, iccid)
-
-
-def _dump_location(location: Location) -> Mapping[str, Any]:
-    return {
-        "mobileNetworkCode": location.network_code,
-        "networkName": location.network_name,
-        "networkBrandName": location.network_brand_name,
-        "country": location.country,
-        "lastSeen": location.last_seen.isoformat() if location.last_seen else None,
-    }
-
-
-def _parse_location(body: Any) -> Location:
-    location = read_location(body)
-    if location is None:
-        raise ValueError("not a location")
-    return location
-
-
-def _dump_history(entries: list[HistoryEntry]) -> list[list[str]]:
-    return [[e.name, e.bundle_name, e.date.isoformat(), e.alert_type] for e in entries]
-
-
-def _parse_history(rows: Any) -> list[HistoryEntry]:
-    return [
-        HistoryEntry(name, bundle, timestamps.from_iso(date), alert)
-        for name, bundle, date, alert in rows
-    ]
-
-
-def _dump_install(details: Details) -> Mapping[str, Any]:
-    return {
-        "iccid": details.iccid,
-        "state": details.state,
-        "profileStatus": details.profile_status,
-        "matchingId": details.matching_id,
-        "smdpAddress": details.smdp_address,
-        "customerRef": details.customer_ref,
-        "appleInstallUrl": details.apple_install_url,
-        "androidInstallUrl": details.android_install_url,
-    }

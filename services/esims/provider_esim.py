@@ -5,17 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from kit import iccid, plain_text, quantities, timestamps
+from kit import iccid, plain_text, timestamps
 from kit.errors import Failure, Kind
-from services.esims.bundle import Assignment, AssignmentState
 from services.esims.esim import ProviderState, bare_host
 
 # The width of the columns; the provider's words have some ten characters.
 MOST_WORD = 100
 # Characters of any text of the provider's, which a column and its index hold too. Install links are longest.
 MOST_TEXT = 1000
-# Groups of assignments that hold no data.
-NO_DATA = frozenset({"voice", "call", "calls", "sms", "text", "texts"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,7 @@ class HistoryEntry:
 
 def read_details(answer: Any) -> Details:
     """GET /esims/{iccid}. A profile that is Deactivated makes the eSIM so, whatever `state` says."""
-    body = _object(answer)
+    body = object_(answer)
     profile_status = text(body.get("profileStatus"))[:MOST_WORD]
     state = _state(body.get("state"))
     if profile_status.lower() == ProviderState.DEACTIVATED:
@@ -93,7 +90,7 @@ def read_details(answer: Any) -> Details:
 
 def read_list(answer: Any) -> tuple[list[ListedESIM], int | None]:
     """A page of GET /esims, rows without an ICCID left out, and the number of pages, if reported."""
-    body = {"esims": answer} if isinstance(answer, list) else _object(answer)
+    body = {"esims": answer} if isinstance(answer, list) else object_(answer)
     pages = body.get("pageCount")
     return [
         ListedESIM(
@@ -104,53 +101,13 @@ def read_list(answer: Any) -> tuple[list[ListedESIM], int | None]:
             action_date=timestamps.from_provider(row.get("actionDate")),
             assigned_date=timestamps.from_provider(row.get("assignedDate")),
         )
-        for row in _readable(_array(body, "esims"), "iccid")
+        for row in _readable(array(body, "esims"), "iccid")
     ], pages if isinstance(pages, int) and not isinstance(pages, bool) and pages > 0 else None
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """The assignments of an eSIM that could be read; `skipped` others were listed in a form unknown here."""
-
-    assignments: list[Assignment]
-    skipped: int = 0
-
-
-def read_bundles(answer: Any) -> Listing:
-    """GET /esims/{iccid}/bundles: the assignments of all bundles, each once.
-
-    Raises Failure when there are some and none can be read.
-    """
-    found: dict[str, Assignment] = {}
-    skipped: list[Failure] = []
-    for bundle in _array(_object(answer), "bundles"):
-        try:
-            name, description = _essential(_object(bundle), "name"), text(bundle.get("description"))
-            rows = _array(bundle, "assignments")
-        except Failure as failure:
-            skipped.append(failure)
-            continue
-        for row in rows:
-            try:
-                assignment = _assignment(_object(row), name, description)
-            except Failure as failure:
-                skipped.append(failure)
-            else:
-                found[assignment.id] = assignment
-    if skipped and not found:
-        raise skipped[0]
-    return Listing(list(found.values()), len(skipped))
-
-
-def read_assignments(answer: Any, name: str) -> list[Assignment]:
-    """GET /esims/{iccid}/bundles/{name}; raises Failure for one that can't be read."""
-    rows = map(_object, _array(_object(answer), "assignments"))
-    return [_assignment(row, name, "") for row in rows]
 
 
 def read_location(answer: Any) -> Location | None:
     """GET /esims/{iccid}/location; None for an eSIM that was never attached, whose fields are all empty."""
-    body = _object(answer)
+    body = object_(answer)
     location = Location(
         network_code=text(body.get("mobileNetworkCode")),
         network_name=text(body.get("networkName")),
@@ -167,7 +124,7 @@ def read_history(answer: Any) -> list[HistoryEntry]:
     Entries without a name or a date are left out.
     """
     listed = answer if isinstance(answer, list) else [answer]
-    rows = [row for row in listed if isinstance(row, Mapping)] or list(map(_object, listed))
+    rows = [row for row in listed if isinstance(row, Mapping)] or list(map(object_, listed))
     entries = [
         HistoryEntry(
             name=text(row.get("name")),
@@ -183,7 +140,7 @@ def read_history(answer: Any) -> list[HistoryEntry]:
 
 def read_compatible(answer: Any) -> bool:
     """GET /esims/{iccid}/compatible/{bundle}."""
-    compatible = _object(answer).get("compatible")
+    compatible = object_(answer).get("compatible")
     if not isinstance(compatible, bool):
         raise bad_answer("compatible")
     return compatible
@@ -199,73 +156,6 @@ def text(value: Any) -> str:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 
-def _assignment(row: Mapping[str, Any], name: str, description: str) -> Assignment:
-    # An older changelog of the provider calls the field bundleStatus.
-    word = text(row.get("bundleState")) or text(row.get("bundleStatus"))
-    try:
-        state = AssignmentState(word.lower())
-    except ValueError:
-        raise bad_answer("bundleState") from None
-    unlimited = _unlimited(row)
-    if unlimited and state is AssignmentState.DEPLETED:
-        # Throttled until the next 24 hours: an unlimited bundle is not used up before its end.
-        state = AssignmentState.ACTIVE
-    initial, remaining = (None, None) if unlimited else _bytes(row)
-    return Assignment(
-        id=_essential(row, "id"),
-        name=name,
-        description=description,
-        reference=text(row.get("assignmentReference")),
-        state=state,
-        initial_bytes=initial,
-        remaining_bytes=remaining,
-        unlimited=unlimited,
-        assigned_at=timestamps.from_provider(row.get("assignmentDateTime")),
-        started_at=timestamps.from_provider(row.get("startTime")),
-        ends_at=timestamps.from_provider(row.get("endTime")),
-    )
-
-
-def _unlimited(row: Mapping[str, Any]) -> bool:
-    """Return the field `unlimited`, or else what the data allowance or a quantity of -1 implies."""
-    stated = row.get("unlimited")
-    if isinstance(stated, bool):
-        return stated
-    allowance = _data_allowance(row)
-    return row.get("initialQuantity") == -1 or (
-        allowance is not None and allowance.get("unlimited") is True
-    )
-
-
-def _bytes(row: Mapping[str, Any]) -> tuple[int | None, int | None]:
-    """Return initial and remaining bytes, from the quantities or the allowances that replace them.
-
-    0 where there is certainly no data, as on an assignment of calls; None where the amount is unknown.
-    """
-    group, unit = text(row.get("callTypeGroup")).lower(), row.get("unit")
-    if group in ("", "data"):
-        initial = quantities.in_bytes(row.get("initialQuantity"), unit)
-        remaining = quantities.in_bytes(row.get("remainingQuantity"), unit)
-        if initial is not None and remaining is not None:
-            return initial, remaining
-    allowance = _data_allowance(row)
-    if allowance is not None:
-        unit = allowance.get("unit")
-        return (
-            quantities.in_bytes(allowance.get("initialAmount"), unit),
-            quantities.in_bytes(allowance.get("remainingAmount"), unit),
-        )
-    return (0, 0) if group in NO_DATA else (None, None)
-
-
-def _data_allowance(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    allowances = row.get("allowances")
-    for allowance in allowances if isinstance(allowances, list) else []:
-        if isinstance(allowance, Mapping) and text(allowance.get("type")).upper() == "DATA":
-            return allowance
-    return None
-
-
 def _state(value: Any) -> ProviderState | None:
     """Guides write the states with capitals."""
     try:
@@ -274,14 +164,15 @@ def _state(value: Any) -> ProviderState | None:
         return None
 
 
-def _object(value: Any) -> Mapping[str, Any]:
+def object_(value: Any) -> Mapping[str, Any]:
+    """Return an object; raises Failure for anything else."""
     if not isinstance(value, Mapping):
         raise bad_answer("an object")
     return value
 
 
-def _array(body: Mapping[str, Any], name: str) -> list[Any]:
-    """An empty list may come as null."""
+def array(body: Mapping[str, Any], name: str) -> list[Any]:
+    """Return the list of that name, which may come as null; raises Failure for anything else."""
     value = body.get(name)
     if value is None and name in body:
         return []
@@ -290,7 +181,8 @@ def _array(body: Mapping[str, Any], name: str) -> list[Any]:
     return value
 
 
-def _essential(row: Mapping[str, Any], name: str) -> str:
+def essential(row: Mapping[str, Any], name: str) -> str:
+    """Return the text of that name; raises Failure if it is empty."""
     value = text(row.get(name))
     if not value:
         raise bad_answer(name)
@@ -298,7 +190,7 @@ def _essential(row: Mapping[str, Any], name: str) -> str:
 
 
 def _iccid(row: Mapping[str, Any]) -> str:
-    return iccid.from_json(row.get("iccid")) or _essential(row, "iccid")
+    return iccid.from_json(row.get("iccid")) or essential(row, "iccid")
 
 
 def _readable(rows: list[Any], key: str) -> list[Mapping[str, Any]]:

@@ -22,11 +22,8 @@ from services.orders.order import (
     cancelled_words,
 )
 from services.orders.peers import ESIMs
-from services.orders.provider_order import (
-    REVOKED_STATE,
-    bad_answer,
-    read_refund,
-)
+from services.orders.provider_bundle import REVOKED_STATE, read_refund
+from services.orders.provider_order import bad_answer
 from services.orders.work import Pause, Work
 
 logger = logging.getLogger(__name__)

@@ -9,23 +9,19 @@ from kit.cache import Cache
 from kit.errors import Failure, Kind
 from kit.provider import Priority, Provider, segment
 from services.orders.order import DeliveredESIM
+from services.orders.provider_bundle import BundleOnESIM, read_bundles
 from services.orders.provider_history import History
 from services.orders.provider_order import (
-    BundleOnESIM,
     ProviderOrder,
     Validation,
     bad_answer,
     balance,
-    read_bundles,
     read_esims,
     read_order,
     read_orders,
-    read_refund,
     read_validation,
     text,
 )
-
-__all__ = ["OrdersDataSource", "read_refund"]
 
 # Seconds. How long install details may be shown without asking again.
 ASSIGNMENTS_TTL = 300.0

@@ -11,7 +11,8 @@ from services.orders import revocations
 from services.orders.cancellable import check_unused, in_use, not_taken_back
 from services.orders.datasource import OrdersDataSource
 from services.orders.order import DeliveredESIM, Order, Refund, Revocation
-from services.orders.provider_order import REVOKED_STATE, BundleOnESIM, bad_answer, read_refund
+from services.orders.provider_bundle import REVOKED_STATE, BundleOnESIM, read_refund
+from services.orders.provider_order import bad_answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,8 @@ from typing import Any
 
 from kit import iccid, money, plain_text, timestamps
 from kit.errors import Failure, Kind
-from services.orders.order import DeliveredESIM, Refund
+from services.orders.order import DeliveredESIM
 
-# States in which nobody has used the bundle and it can still be taken back.
-UNUSED_STATES = frozenset({"processing", "queued"})
-REVOKED_STATE = "revoked"
 # Above any order's price, and far below what a number in a message can hold.
 MOST_MONEY = Decimal(10) ** 12
 # Places that a message has room for; the provider's prices have three at most.
@@ -23,7 +20,6 @@ MOST_TEXT = 1000
 # Far above any order's, and what a column holds.
 MOST_BUNDLES = 10**6
 CURRENCY = re.compile(r"[A-Z]{3}")
-NO_REFUND = re.compile(r"\b(not|no|without|never)\b( \w+){0,2} refund|\bnon-?refund")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,34 +66,6 @@ class Validation:
     valid: bool
     total: Decimal | None
     currency: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class BundleOnESIM:
-    """One assignment of a bundle on an eSIM, with the order or apply reference it came from.
-
-    `assignment_id` or `state` is empty where the provider lists it in a form unknown here.
-    """
-
-    assignment_id: str
-    bundle_name: str
-    reference: str
-    state: str
-    touched: bool  # started, or data was used
-
-    @property
-    def readable(self) -> bool:
-        """True if it can be named to the provider, and its state is known."""
-        return bool(self.assignment_id and self.state)
-
-    @property
-    def unused(self) -> bool:
-        return self.readable and self.state in UNUSED_STATES and not self.touched
-
-    def belongs_to(self, order_reference: str) -> bool:
-        """The provider's guide: the order's reference with an index appended."""
-        head, _, index = self.reference.rpartition("-")
-        return self.reference == order_reference or (head == order_reference and index.isdigit())
 
 
 def bad_answer(what: str, kind: Kind = Kind.UNAVAILABLE) -> Failure:
@@ -192,51 +160,6 @@ def read_esims(shape: Any) -> list[DeliveredESIM]:
             address = text(row.get("smdpAddress")) or text(row.get("rspUrl"))
             found[name] = DeliveredESIM(name, text(row.get("matchingId")), bare_host(address))
     return list(found.values())
-
-
-def read_bundles(shape: Any) -> list[BundleOnESIM]:
-    """The assignments of GET /esims/{iccid}/bundles, also those that can't be read.
-
-    Raises Failure when the answer is no list of bundles.
-    """
-    if not isinstance(shape, Mapping) or not isinstance(shape.get("bundles"), list):
-        raise bad_answer("the bundles of an eSIM are no list")
-    found = []
-    for bundle in shape["bundles"]:
-        rows = bundle.get("assignments") if isinstance(bundle, Mapping) else None
-        if not isinstance(bundle, Mapping) or not isinstance(rows, list | None):
-            rows = [None]  # whatever it lists can't be read
-        name = text(bundle.get("name")) if isinstance(bundle, Mapping) else ""
-        found += [_assignment(row, name) for row in rows or ()]
-    return found
-
-
-def _assignment(row: Any, bundle_name: str) -> BundleOnESIM:
-    shape = row if isinstance(row, Mapping) else {}
-    first, left = amount(shape.get("initialQuantity")), amount(shape.get("remainingQuantity"))
-    used = first is not None and left is not None and left < first
-    return BundleOnESIM(
-        assignment_id=text(shape.get("id")),
-        bundle_name=bundle_name,
-        reference=text(shape.get("assignmentReference")),
-        # The changelog calls it bundleStatus, the schema bundleState.
-        state=text(shape.get("bundleState") or shape.get("bundleStatus")).lower(),
-        touched=used or bool(shape.get("startTime")),
-    )
-
-
-def read_refund(words: str) -> Refund | None:
-    """Where the text of a revoke says the bundle went; None when it doesn't say so clearly.
-
-    One text is documented: "Successfully Revoked Bundle, bundle has been refunded to inventory".
-    """
-    lower = words.lower()
-    if NO_REFUND.search(lower):
-        return Refund.NONE
-    if "refund" not in lower:
-        return None
-    places = [r for r in (Refund.BALANCE, Refund.INVENTORY) if r.value.lower() in lower]
-    return places[0] if len(places) == 1 else None
 
 
 def bare_host(address: str) -> str:

@@ -12,9 +12,8 @@ from kit.provider import Provider, ProviderSettings
 from services.esims.bundle import AssignmentState
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ProviderState
+from services.esims.provider_bundle import read_assignments, read_bundles
 from services.esims.provider_esim import (
-    read_assignments,
-    read_bundles,
     read_compatible,
     read_details,
     read_history,

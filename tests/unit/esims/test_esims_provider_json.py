@@ -10,9 +10,8 @@ import pytest
 from kit.errors import Failure, Kind
 from services.esims.bundle import AssignmentState
 from services.esims.esim import ProviderState
+from services.esims.provider_bundle import read_assignments, read_bundles
 from services.esims.provider_esim import (
-    read_assignments,
-    read_bundles,
     read_compatible,
     read_details,
     read_history,

@@ -21,7 +21,8 @@ from services.orders.order import (
     cancelled_status,
     cancelled_words,
 )
-from services.orders.provider_order import BundleOnESIM, currency, price
+from services.orders.provider_bundle import BundleOnESIM
+from services.orders.provider_order import currency, price
 from services.orders.settings import Settings
 from services.orders.work import grown
 

@@ -7,14 +7,12 @@ import pytest
 
 from kit.errors import Failure, Kind
 from services.orders.order import DeliveredESIM, Refund
+from services.orders.provider_bundle import BundleOnESIM, read_bundles, read_refund
 from services.orders.provider_order import (
-    BundleOnESIM,
     bare_host,
-    read_bundles,
     read_esims,
     read_order,
     read_orders,
-    read_refund,
     read_validation,
 )
 

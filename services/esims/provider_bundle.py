@@ -1,0 +1,120 @@
+"""Reads the provider's JSON about the bundles on an eSIM."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kit import quantities, timestamps
+from kit.errors import Failure
+from services.esims.bundle import Assignment, AssignmentState
+from services.esims.provider_esim import array, bad_answer, essential, object_, text
+
+# Groups of assignments that hold no data.
+NO_DATA = frozenset({"voice", "call", "calls", "sms", "text", "texts"})
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The assignments of an eSIM that could be read; `skipped` others were listed in a form unknown here."""
+
+    assignments: list[Assignment]
+    skipped: int = 0
+
+
+def read_bundles(answer: Any) -> Listing:
+    """GET /esims/{iccid}/bundles: the assignments of all bundles, each once.
+
+    Raises Failure when there are some and none can be read.
+    """
+    found: dict[str, Assignment] = {}
+    skipped: list[Failure] = []
+    for bundle in array(object_(answer), "bundles"):
+        try:
+            name, description = essential(object_(bundle), "name"), text(bundle.get("description"))
+            rows = array(bundle, "assignments")
+        except Failure as failure:
+            skipped.append(failure)
+            continue
+        for row in rows:
+            try:
+                assignment = _assignment(object_(row), name, description)
+            except Failure as failure:
+                skipped.append(failure)
+            else:
+                found[assignment.id] = assignment
+    if skipped and not found:
+        raise skipped[0]
+    return Listing(list(found.values()), len(skipped))
+
+
+def read_assignments(answer: Any, name: str) -> list[Assignment]:
+    """GET /esims/{iccid}/bundles/{name}; raises Failure for one that can't be read."""
+    rows = map(object_, array(object_(answer), "assignments"))
+    return [_assignment(row, name, "") for row in rows]
+
+
+def _assignment(row: Mapping[str, Any], name: str, description: str) -> Assignment:
+    # An older changelog of the provider calls the field bundleStatus.
+    word = text(row.get("bundleState")) or text(row.get("bundleStatus"))
+    try:
+        state = AssignmentState(word.lower())
+    except ValueError:
+        raise bad_answer("bundleState") from None
+    unlimited = _unlimited(row)
+    if unlimited and state is AssignmentState.DEPLETED:
+        # Throttled until the next 24 hours: an unlimited bundle is not used up before its end.
+        state = AssignmentState.ACTIVE
+    initial, remaining = (None, None) if unlimited else _bytes(row)
+    return Assignment(
+        id=essential(row, "id"),
+        name=name,
+        description=description,
+        reference=text(row.get("assignmentReference")),
+        state=state,
+        initial_bytes=initial,
+        remaining_bytes=remaining,
+        unlimited=unlimited,
+        assigned_at=timestamps.from_provider(row.get("assignmentDateTime")),
+        started_at=timestamps.from_provider(row.get("startTime")),
+        ends_at=timestamps.from_provider(row.get("endTime")),
+    )
+
+
+def _unlimited(row: Mapping[str, Any]) -> bool:
+    """Return the field `unlimited`, or else what the data allowance or a quantity of -1 implies."""
+    stated = row.get("unlimited")
+    if isinstance(stated, bool):
+        return stated
+    allowance = _data_allowance(row)
+    return row.get("initialQuantity") == -1 or (
+        allowance is not None and allowance.get("unlimited") is True
+    )
+
+
+def _bytes(row: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """Return initial and remaining bytes, from the quantities or the allowances that replace them.
+
+    0 where there is certainly no data, as on an assignment of calls; None where the amount is unknown.
+    """
+    group, unit = text(row.get("callTypeGroup")).lower(), row.get("unit")
+    if group in ("", "data"):
+        initial = quantities.in_bytes(row.get("initialQuantity"), unit)
+        remaining = quantities.in_bytes(row.get("remainingQuantity"), unit)
+        if initial is not None and remaining is not None:
+            return initial, remaining
+    allowance = _data_allowance(row)
+    if allowance is not None:
+        unit = allowance.get("unit")
+        return (
+            quantities.in_bytes(allowance.get("initialAmount"), unit),
+            quantities.in_bytes(allowance.get("remainingAmount"), unit),
+        )
+    return (0, 0) if group in NO_DATA else (None, None)
+
+
+def _data_allowance(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    allowances = row.get("allowances")
+    for allowance in allowances if isinstance(allowances, list) else []:
+        if isinstance(allowance, Mapping) and text(allowance.get("type")).upper() == "DATA":
+            return allowance
+    return None
