@@ -28,6 +28,7 @@ pytest_plugins = [
     "tests.fixtures.two_customers",
     "tests.fixtures.two_doors",
     "tests.fixtures.skipped",
+    "tests.fixtures.markers",
 ]
 
 

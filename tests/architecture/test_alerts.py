@@ -56,6 +56,7 @@ def test_prometheus_takes_configuration_and_rules() -> None:
     run("promtool", "check", "config", "prometheus.yml")
 
 
+@pytest.mark.slow
 @promtool
 def test_alerts_fire_when_they_should() -> None:
     run("promtool", "test", "rules", "rules_test.yml")

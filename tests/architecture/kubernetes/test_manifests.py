@@ -30,6 +30,7 @@ def settings_of(manifests: list[Manifest]) -> Manifest:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_every_object_is_what_kubernetes_takes(overlay: str, version: str) -> None:

@@ -58,6 +58,7 @@ async def body(
     return FAULT.sub(b"fault", answer.encoded({"errors": found, "data": result.data}))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1200)  # seconds; 300 documents, each executed six times
 @settings(max_examples=300)
 @given(

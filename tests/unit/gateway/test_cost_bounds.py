@@ -5,6 +5,7 @@ import random
 import re
 from typing import Any
 
+import pytest
 from graphql import parse, validate
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,6 +44,7 @@ async def data(document: str, variables: dict[str, Any], seed: int) -> Any:
     return result.data
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(seed=st.integers(0, 2**32), keyword=st.sampled_from(["query", "query", "mutation"]))
 def test_an_answer_has_no_more_objects_than_its_operation_costs(seed: int, keyword: str) -> None:

@@ -14,6 +14,7 @@ process.run("tried", 0, lambda env: None, lambda settings: [], serve)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("level", "stage", "debugging"),
     [

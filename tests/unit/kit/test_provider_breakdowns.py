@@ -88,6 +88,7 @@ async def test_a_write_on_a_kept_connection_that_breaks_is_unclear_and_not_repea
     assert [r.method for r in played.received] == ["GET", method]
 
 
+@pytest.mark.slow
 async def test_a_write_without_an_answer_is_unclear(
     http: aiohttp.ClientSession, played: PlayedProvider
 ) -> None:

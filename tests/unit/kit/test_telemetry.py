@@ -152,6 +152,7 @@ async def test_a_process_without_a_collector_makes_no_spans_and_says_who_it_is()
     assert f'service_version="{telemetry.version()}"' in text
 
 
+@pytest.mark.slow
 async def test_a_collector_that_is_away_costs_one_line() -> None:
     (port,) = free_ports(1)
     endpoint = f"http://127.0.0.1:{port}"
@@ -162,6 +163,7 @@ async def test_a_collector_that_is_away_costs_one_line() -> None:
     assert "Traceback" not in logged
 
 
+@pytest.mark.slow
 async def test_a_collector_that_hangs_holds_up_the_end_for_seconds_only() -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:  # it takes connections, and says nothing
         endpoint = f"http://127.0.0.1:{deaf.getsockname()[1]}"
