@@ -14,7 +14,7 @@ from protos.webhooks.v1 import webhooks_pb2, webhooks_pb2_grpc
 from webhooks.access import ACCESS, ACTS
 from webhooks.app import Callbacks, refusal_body
 from webhooks.callback import Owner
-from webhooks.delivery import DeliveryWorker
+from webhooks.deliver import DeliveryWorker
 from webhooks.metrics import Metrics
 from webhooks.peers import Owners
 from webhooks.servicer import WebhooksServicer

@@ -12,7 +12,7 @@ from kit import http_metrics, http_tracing, request_id, tracing
 from kit.db import Database
 from kit.errors import Failure
 from kit.log_episodes import Episodes
-from webhooks import addresses, content, inbox, signature
+from webhooks import addresses, content, signature, store
 from webhooks.callback import UNKNOWN, Owner
 from webhooks.intake import Intake
 from webhooks.metrics import Metrics
@@ -109,7 +109,7 @@ class Callbacks:
         known = understood.type if understood.owner is not None else UNKNOWN
         tracing.tell("esimgo.callback.type", known)
         return await self._store(
-            inbox.Callback(body.best, headers, signed, understood, tracing.here())
+            store.Callback(body.best, headers, signed, understood, tracing.here())
         )
 
     async def _read(self, request: web.Request) -> bytes | web.Response:
@@ -145,7 +145,7 @@ class Callbacks:
         episodes.met(f"callbacks are refused: {reason}", "a callback was refused: %s", reason)
         return self._refusal(401, reason, "Invalid webhook signature")
 
-    async def _store(self, callback: inbox.Callback) -> web.Response:
+    async def _store(self, callback: store.Callback) -> web.Response:
         understood = callback.understood
         try:
             stored, new = await self._intake.store(callback)

@@ -10,8 +10,8 @@ from kit import background, tracing
 from kit.db import Database
 from kit.errors import Failure, Kind
 from kit.log_episodes import Episodes
-from webhooks import inbox
-from webhooks.inbox import Callback
+from webhooks import store
+from webhooks.store import Callback
 
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
@@ -83,7 +83,7 @@ class Intake:
             with tracing.part("store callbacks", attributes, of=first, links=others):
                 async with self._database.system() as connection:
                     callbacks = [waiting.callback for waiting in batch]
-                    stored = await inbox.store(connection, callbacks, self._window)
+                    stored = await store.store(connection, callbacks, self._window)
         except Failure as failure:
             for waiting in batch:
                 waiting.fail(failure)

@@ -2,8 +2,8 @@
 
 from kit import timestamps
 from protos.webhooks.v1 import webhooks_pb2 as pb
-from webhooks.deliveries import State
-from webhooks.overview import Event
+from webhooks.delivery_store import State
+from webhooks.event_store import Event
 
 STATES = {
     State.PENDING: pb.DELIVERY_STATE_PENDING,

@@ -4,7 +4,7 @@ from opentelemetry import metrics
 
 from kit.buckets import WORK
 from webhooks.callback import Owner
-from webhooks.deliveries import State
+from webhooks.delivery_store import State
 from webhooks.understand import KNOWN
 
 UNSIGNED = ("bad signature", "unsigned")

@@ -8,8 +8,8 @@ from uuid import UUID
 from kit import page_token
 from kit.checks import Checks
 from protos.webhooks.v1 import webhooks_pb2 as pb
+from webhooks.event_store import Event, Filter
 from webhooks.messages import STATES
-from webhooks.overview import Event, Filter
 
 # Rows of one page.
 USUAL_PAGE = 50

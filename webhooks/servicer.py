@@ -11,9 +11,9 @@ from kit.db import Database
 from kit.errors import Failure, Kind
 from protos.webhooks.v1 import webhooks_pb2 as pb
 from protos.webhooks.v1 import webhooks_pb2_grpc
-from webhooks import customer, overview, requests
+from webhooks import customer_store, event_store, requests
+from webhooks.event_store import Filter
 from webhooks.messages import STATES, event_to_proto
-from webhooks.overview import Filter
 from webhooks.understand import understand
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
@@ -34,7 +34,7 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
     ) -> pb.ListEventsResponse:
         wanted, after, size = requests.listing(request)
         async with self._database.system() as connection:
-            found = await overview.list_events(connection, wanted, after, size + 1)
+            found = await event_store.list_events(connection, wanted, after, size + 1)
         page = found[:size]
         return pb.ListEventsResponse(
             events=map(event_to_proto, page),
@@ -44,7 +44,7 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
     async def GetEvent(self, request: pb.GetEventRequest, context: Context) -> pb.GetEventResponse:
         event_id = requests.event_id(request.event_id)
         async with self._database.system() as connection:
-            found = await overview.get(connection, event_id)
+            found = await event_store.get(connection, event_id)
         if found is None:
             raise Failure(Kind.NOT_FOUND, "EVENT_NOT_FOUND", "There is no such event; list them")
         event, body, headers = found
@@ -56,7 +56,7 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
     ) -> pb.ReplayEventsResponse:
         wanted = requests.replay(request)
         async with self._database.system() as connection:
-            replayed = await overview.replay(connection, wanted)
+            replayed = await event_store.replay(connection, wanted)
         # After the replay, so that an event that gets an owner here is not replayed twice.
         adopted, not_understood = await self._adopt(wanted)
         for wake in self._wakes:
@@ -65,8 +65,8 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
 
     async def GetStats(self, request: pb.GetStatsRequest, context: Context) -> pb.GetStatsResponse:
         async with self._database.system() as connection:
-            counts, stored, repeats = await overview.counts(connection)
-            oldest, _ = await overview.resting(connection)
+            counts, stored, repeats = await event_store.counts(connection)
+            oldest, _ = await event_store.resting(connection)
         return pb.GetStatsResponse(
             counts=[pb.Count(type=t, state=STATES[s], events=n) for t, s, n in counts],
             oldest_pending_seconds=oldest.age,
@@ -77,8 +77,8 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
     async def ExportEvents(
         self, request: pb.ExportEventsRequest, context: Context
     ) -> AsyncIterator[pb.ExportEventsResponse]:
-        for event_id in await customer.find(self._database, requests.iccids(request.iccids)):
-            found = await customer.read(self._database, event_id)
+        for event_id in await customer_store.find(self._database, requests.iccids(request.iccids)):
+            found = await customer_store.read(self._database, event_id)
             if found is not None:
                 event, body = found
                 yield pb.ExportEventsResponse(
@@ -88,7 +88,7 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
     async def EraseEvents(
         self, request: pb.EraseEventsRequest, context: Context
     ) -> pb.EraseEventsResponse:
-        erased = await customer.erase(self._database, requests.iccids(request.iccids))
+        erased = await customer_store.erase(self._database, requests.iccids(request.iccids))
         return pb.EraseEventsResponse(events=erased)
 
     async def _adopt(self, wanted: Filter) -> tuple[int, int]:
@@ -96,10 +96,10 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
         last, found, left = UUID(int=0), 0, 0
         while True:
             async with self._database.system() as connection:
-                rows = await overview.list_unowned(connection, wanted, last, STEP)
+                rows = await event_store.list_unowned(connection, wanted, last, STEP)
                 read = [(event_id, understand(body)) for event_id, body in rows]
                 adopted = [(i, u.owner, u.iccid) for i, u in read if u.owner is not None]
-                await overview.adopt(connection, adopted)
+                await event_store.adopt(connection, adopted)
             found += len(adopted)
             left += len(rows) - len(adopted)
             if len(rows) < STEP:

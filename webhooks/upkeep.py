@@ -7,8 +7,8 @@ from contextlib import suppress
 from kit.db import Database
 from kit.errors import Failure
 from kit.log_episodes import Episodes
-from webhooks import deliveries, overview
-from webhooks.deliveries import State
+from webhooks import delivery_store, event_store
+from webhooks.delivery_store import State
 from webhooks.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Upkeep:
     async def measure(self) -> None:
         """Sets the gauges, and tells of dead letters and of a standstill."""
         async with self._database.system() as connection:
-            oldest, resting = await overview.resting(connection)
+            oldest, resting = await event_store.resting(connection)
         self._metrics.measured(oldest.age, resting)
         if oldest.age > STALLED_AFTER:
             logger.error(
@@ -82,7 +82,7 @@ class Upkeep:
             step = PRUNE_STEP
             while step == PRUNE_STEP and not self._stop.is_set():
                 async with self._database.system() as connection:
-                    step = await deliveries.prune(connection, state, self._days, PRUNE_STEP)
+                    step = await delivery_store.prune(connection, state, self._days, PRUNE_STEP)
                 pruned += step
         if pruned:
             logger.info("%s callbacks of over %s days ago taken out", pruned, self._days)

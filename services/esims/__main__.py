@@ -15,20 +15,20 @@ from kit.provider import Provider
 from kit.provider_shared import SharedTokens
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc
 from services.esims.access import ACCESS, ACTS
-from services.esims.apply_events import Events
+from services.esims.callbacks.apply import Events
 from services.esims.datasource import ESIMsDataSource
-from services.esims.endings import Endings
-from services.esims.freshen import Fetcher
 from services.esims.live import CHANNEL, Live
-from services.esims.locate import Locations
-from services.esims.reference import References
 from services.esims.refresh import Refresh
 from services.esims.register import Registration
 from services.esims.rounds import Rounds
 from services.esims.servicer import ESIMsServicer, Parts
 from services.esims.settings import Settings
+from services.esims.snapshots.expire import Endings
+from services.esims.snapshots.fetch import Fetcher
+from services.esims.snapshots.follow import Watch
+from services.esims.snapshots.locate import Locations
 from services.esims.suspend import Suspension
-from services.esims.watch import Watch
+from services.esims.update_reference import References
 
 NEEDS = "027_find_ended_bundles"
 # Seconds for calls that run when the process stops: nearly all end within two.

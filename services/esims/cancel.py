@@ -6,8 +6,9 @@ from uuid import UUID
 
 from kit.clock import Clock
 from kit.db import Database
-from services.esims import bundle_store, follow_store, record, store
+from services.esims import bundle_store, store
 from services.esims.esim import ESIM
+from services.esims.snapshots import follow_store, record
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from kit.notify import Notices
 from services.esims import bundle_store, store
 from services.esims.bundle import Bundle, Usage, usage_of
 from services.esims.esim import ESIM
-from services.esims.freshen import FEW, Fetcher
 from services.esims.profile import awaits_install
 from services.esims.settings import FRESH_FOR
+from services.esims.snapshots.fetch import FEW, Fetcher
 from services.esims.store import Filter
 
 logger = logging.getLogger(__name__)

@@ -7,10 +7,11 @@ from kit.auth import Session
 from kit.clock import Clock
 from kit.db import Database
 from kit.errors import Failure, Kind
-from services.esims import find, record, store
+from services.esims import find, store
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM
-from services.esims.freshen import Fetcher
+from services.esims.snapshots import record
+from services.esims.snapshots.fetch import Fetcher
 
 
 class Refresh:

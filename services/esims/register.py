@@ -6,8 +6,9 @@ from dataclasses import replace
 from kit.clock import Clock
 from kit.db import Database
 from kit.errors import Failure, Kind
-from services.esims import follow_store, record, store
+from services.esims import store
 from services.esims.esim import ESIM
+from services.esims.snapshots import follow_store, record
 from services.esims.store import Delivery
 
 

@@ -10,7 +10,7 @@ from kit.errors import Failure, Kind
 from protos.esims.v1 import esims_pb2 as pb
 from services.esims.cancel import Cancelled
 from services.esims.esim import ESIM, bare_host
-from services.esims.listing import Page
+from services.esims.list_esims import Page
 from services.esims.live import Watched
 from services.esims.messages import STATUSES
 from services.esims.store import Delivery, Filter

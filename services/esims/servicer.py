@@ -17,25 +17,25 @@ from protos.esims.v1 import esims_pb2_grpc, events_pb2
 from services.esims import (
     bundle_store,
     cancel,
-    customer,
-    event_messages,
+    customer_store,
     find,
-    listing,
+    list_esims,
     messages,
     requests,
     store,
 )
-from services.esims.apply_events import Events
 from services.esims.bundle import Bundle
-from services.esims.bundle_status import bundle_status
+from services.esims.callbacks import event_messages
+from services.esims.callbacks.apply import Events
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM, ProviderState
-from services.esims.freshen import Fetcher
 from services.esims.live import Live
-from services.esims.reference import References
 from services.esims.refresh import Refresh
 from services.esims.register import Registration
+from services.esims.snapshots.fetch import Fetcher
+from services.esims.snapshots.query_bundle import bundle_status
 from services.esims.suspend import Suspension
+from services.esims.update_reference import References
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
@@ -92,7 +92,7 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
     async def ListESIMs(
         self, request: pb.ListESIMsRequest, context: Context
     ) -> pb.ListESIMsResponse:
-        listed = await listing.list_page(
+        listed = await list_esims.list_page(
             self._database,
             self._parts.fetcher,
             rpc_guard.session(),
@@ -232,14 +232,14 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
         self, request: pb.ExportCustomerRequest, context: Context
     ) -> AsyncIterator[pb.ExportCustomerResponse]:
         customer_id = requests.customer_id(request.customer_id)
-        for table, row in await customer.export(self._database, customer_id):
+        for table, row in await customer_store.export(self._database, customer_id):
             yield pb.ExportCustomerResponse(table=table, row_json=row)
 
     async def EraseCustomer(
         self, request: pb.EraseCustomerRequest, context: Context
     ) -> pb.EraseCustomerResponse:
         customer_id, wanted = requests.erasure(request)
-        iccids = await customer.erase(self._database, customer_id, wanted)
+        iccids = await customer_store.erase(self._database, customer_id, wanted)
         # The cache holds where they were, and what installs them.
         await asyncio.gather(*map(self._source.forget, iccids))
         return pb.EraseCustomerResponse(esims=len(iccids))

@@ -12,11 +12,12 @@ from kit.db import Database
 from kit.errors import Failure, Kind
 from kit.log_episodes import Episodes
 from kit.provider import Priority
-from services.esims import find, follow_store, record, store
+from services.esims import find, store
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM, ESIMStatus, ProviderState
-from services.esims.freshen import Fetcher
 from services.esims.provider_esim import Details
+from services.esims.snapshots import follow_store, record
+from services.esims.snapshots.fetch import Fetcher
 
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)

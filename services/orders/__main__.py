@@ -16,26 +16,26 @@ from kit.provider import Provider
 from kit.provider_shared import SharedTokens
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from services.orders.access import ACCESS, ACTS
-from services.orders.audit import Audit
-from services.orders.cancel import Cancellation
-from services.orders.charges import Charges
-from services.orders.claim import Claims
+from services.orders.cancellation.cancel import Cancellation
+from services.orders.cancellation.examine import Examination
+from services.orders.cancellation.preview import Previews
 from services.orders.datasource import OrdersDataSource
-from services.orders.deliver import Delivery
-from services.orders.examine import Examination
-from services.orders.limits import PurchaseLimits
 from services.orders.live import CHANNEL, Live
 from services.orders.metrics import Metrics
+from services.orders.operators.audit import Audit
+from services.orders.operators.retention import Retention
+from services.orders.operators.review import Review
 from services.orders.peers import Catalogue, ESIMs
-from services.orders.preview import Previews
-from services.orders.prices import Prices
-from services.orders.purchase import Purchase
-from services.orders.recovery import Recovery
-from services.orders.retention import Retention
-from services.orders.review import Review
+from services.orders.purchase.advance import Purchase
+from services.orders.purchase.charges import Charges
+from services.orders.purchase.claim import Claims
+from services.orders.purchase.deliver import Delivery
+from services.orders.purchase.limits import PurchaseLimits
+from services.orders.purchase.prices import Prices
+from services.orders.purchase.settle import Settlement
+from services.orders.recovery.recover import Recovery
 from services.orders.servicer import OrdersServicer
 from services.orders.settings import Settings
-from services.orders.settle import Settlement
 
 NEEDS = "036_wake_orders_without_a_turn"
 

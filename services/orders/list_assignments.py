@@ -3,7 +3,7 @@
 from kit.auth import Session
 from kit.db import Database
 from kit.errors import Failure, Kind
-from services.orders import deliveries
+from services.orders import delivery_store
 from services.orders.datasource import OrdersDataSource
 from services.orders.order import DeliveredESIM, Order
 
@@ -16,7 +16,7 @@ async def list_assignments(
     Raises Failure REFUSED (ORDER_NOT_DELIVERED) while there are none.
     """
     async with database.session(session) as connection:
-        esims = await deliveries.of_order(connection, order.id)
+        esims = await delivery_store.of_order(connection, order.id)
     if not esims and order.provider_reference:
         try:
             esims = await datasource.get_order_assignments_kept(order.provider_reference)

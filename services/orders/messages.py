@@ -9,7 +9,9 @@ from kit import money, timestamps
 from kit.auth import Role, Session
 from protos.common.v1 import money_pb2
 from protos.orders.v1 import orders_pb2
-from services.orders.history import Stuck, Unexplained
+from services.orders.cancellation.preview import Extent, Offer
+from services.orders.operators.history_store import Stuck, Unexplained
+from services.orders.operators.review import History
 from services.orders.order import (
     DeliveredESIM,
     FailureReason,
@@ -19,10 +21,8 @@ from services.orders.order import (
     Revocation,
     cancelled_words,
 )
-from services.orders.preview import Extent, Offer
 from services.orders.provider_order import ProviderOrder
-from services.orders.review import History
-from services.orders.timeline import Entry
+from services.orders.timeline_store import Entry
 
 SHOWN_STATUS: Mapping[OrderStatus, "orders_pb2.OrderStatus.ValueType"] = {
     OrderStatus.PROCESSING: orders_pb2.ORDER_STATUS_PROCESSING,

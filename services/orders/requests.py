@@ -9,11 +9,11 @@ from kit.auth import Role, Session
 from kit.checks import Checks
 from kit.errors import Failure, Kind
 from protos.orders.v1 import orders_pb2
-from services.orders.listing import OrderFilter
+from services.orders.list_orders import OrderFilter
 from services.orders.messages import SHOWN_STATUS, statuses_of
+from services.orders.operators.review import Resolution
 from services.orders.order import MOST_KEY, MOST_QUANTITY, MOST_REFERENCE, Order, OrderRequest
 from services.orders.provider_order import MOST_MONEY
-from services.orders.review import Resolution
 
 # Rows. A page is one screen of an app; the most is what an export may ask for at once.
 USUAL_PAGE = 50

@@ -12,31 +12,31 @@ from kit.auth import Session
 from kit.db import Database
 from protos.orders.v1 import events_pb2, orders_pb2, orders_pb2_grpc
 from services.orders import (
-    customer,
-    deliveries,
+    customer_store,
+    delivery_store,
     find,
-    history,
-    listing,
+    list_orders,
     messages,
     requests,
-    revocations,
     store,
-    timeline,
+    timeline_store,
 )
-from services.orders.buyers import Buyers
-from services.orders.cancel import Cancellation
-from services.orders.cancellable import check_cancellable
-from services.orders.claim import Claims
+from services.orders.callbacks.apply import Events
+from services.orders.cancellation import revocation_store
+from services.orders.cancellation.cancel import Cancellation
+from services.orders.cancellation.check import check_cancellable
+from services.orders.cancellation.preview import Previews
 from services.orders.datasource import OrdersDataSource
-from services.orders.events import Events
 from services.orders.list_assignments import list_assignments
 from services.orders.live import Live
+from services.orders.operators import history_store
+from services.orders.operators.review import Review
 from services.orders.order import WORDS_NOT_SOLD, Order, OrderRequest, OrderStatus
 from services.orders.peers import Catalogue
-from services.orders.preview import Previews
-from services.orders.recovery import Recovery
-from services.orders.review import Review
-from services.orders.validate import validate_order
+from services.orders.purchase.buyers import Buyers
+from services.orders.purchase.claim import Claims
+from services.orders.purchase.validate import validate_order
+from services.orders.recovery.recover import Recovery
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
@@ -138,8 +138,8 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         wanted, size = requests.listing(request, session)
         async with self._database.session(session) as connection:
             # One more than asked tells whether there is a next page.
-            orders = await listing.list_orders(connection, wanted, size + 1)
-            total = await listing.count_orders(connection, wanted) if request.with_total else 0
+            orders = await list_orders.list_orders(connection, wanted, size + 1)
+            total = await list_orders.count_orders(connection, wanted) if request.with_total else 0
         page = orders[:size]
         return orders_pb2.ListOrdersResponse(
             orders=[messages.order_to_proto(order, session) for order in page],
@@ -168,13 +168,13 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         check_cancellable(order)
         if order.status is OrderStatus.COMPLETED:
             async with self._database.session(session) as connection:
-                esims = await deliveries.of_order(connection, order.id)
+                esims = await delivery_store.of_order(connection, order.id)
             await self._cancellation.request(
                 order, esims, session.user_id, unused_only=request.unused_only
             )
             order = await self._worked_on(session, order.id)
         async with self._database.session(session) as connection:
-            revoked = await revocations.list_revocations(connection, order.id)
+            revoked = await revocation_store.list_revocations(connection, order.id)
         return messages.cancellation_to_proto(order, revoked, session)
 
     async def BatchGetCancellations(
@@ -183,7 +183,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         ids = requests.order_ids(list(request.order_ids), requests.MOST_CANCELLATIONS)
         async with self._database.session(rpc_guard.session()) as connection:
             orders = await store.get(connection, ids)
-            esims = await deliveries.of_orders(connection, [order.id for order in orders])
+            esims = await delivery_store.of_orders(connection, [order.id for order in orders])
         found = {order.id: (order, esims[order.id]) for order in orders}
         offers = await self._previews.offers(found, self._seconds_left())
         return orders_pb2.BatchGetCancellationsResponse(
@@ -212,7 +212,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
             seen = [order.id for order in await store.get(connection, ids)]
         # Sessions can't read the steps; these orders are the caller's to see.
         async with self._database.system() as connection:
-            entries = await timeline.list_entries(connection, seen)
+            entries = await timeline_store.list_entries(connection, seen)
         return orders_pb2.BatchListOrderTimelinesResponse(
             timelines=messages.timelines_to_proto(entries)
         )
@@ -225,7 +225,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         if held_until is not None:
             age = timedelta()  # every unfinished order waits for the provider
         async with self._database.system() as connection:
-            stuck = await history.list_stuck(connection, age, size)
+            stuck = await history_store.list_stuck(connection, age, size)
         return orders_pb2.ListStuckOrdersResponse(
             orders=[messages.stuck_to_proto(one, rpc_guard.session()) for one in stuck],
             provider_held_until=timestamps.to_proto(held_until),
@@ -260,7 +260,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
     ) -> orders_pb2.ListUnexplainedProviderOrdersResponse:
         size = requests.page_size(request.page_size)
         async with self._database.system() as connection:
-            found = await history.list_unexplained(connection, size)
+            found = await history_store.list_unexplained(connection, size)
         return orders_pb2.ListUnexplainedProviderOrdersResponse(
             orders=map(messages.unexplained_to_proto, found)
         )
@@ -269,14 +269,14 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         self, request: orders_pb2.ExportCustomerRequest, context: Context
     ) -> AsyncIterator[orders_pb2.ExportCustomerResponse]:
         customer_id = requests.customer_id(request.customer_id)
-        for table, row in await customer.export(self._database, customer_id):
+        for table, row in await customer_store.export(self._database, customer_id):
             yield orders_pb2.ExportCustomerResponse(table=table, row_json=row)
 
     async def EraseCustomer(
         self, request: orders_pb2.EraseCustomerRequest, context: Context
     ) -> orders_pb2.EraseCustomerResponse:
         customer_id = requests.customer_id(request.customer_id)
-        erased = await customer.erase(self._database, customer_id)
+        erased = await customer_store.erase(self._database, customer_id)
         return orders_pb2.EraseCustomerResponse(orders=erased.orders, iccids=erased.iccids)
 
     async def _worked_on(self, session: Session, order_id: UUID) -> Order:

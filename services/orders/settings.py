@@ -7,8 +7,8 @@ from decimal import Decimal
 from kit.env import Env
 from kit.provider import ProviderSettings
 from kit.service_settings import ServiceSettings
-from services.orders import limits
-from services.orders.buyers import Buyers
+from services.orders.purchase import limits
+from services.orders.purchase.buyers import Buyers
 
 PORT = 50052
 

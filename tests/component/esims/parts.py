@@ -15,12 +15,12 @@ from kit.db import Database
 from kit.provider import Provider, ProviderSettings
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM
-from services.esims.freshen import Fetcher
-from services.esims.reference import References
 from services.esims.register import Registration
 from services.esims.settings import FRESH_FOR
+from services.esims.snapshots.fetch import Fetcher
+from services.esims.snapshots.follow import Watch
 from services.esims.store import Delivery
-from services.esims.watch import Watch
+from services.esims.update_reference import References
 from tests.component.esims.conftest import BUNDLE, buy
 from tests.fixtures.neighbours import PlayedProvider
 from tests.fixtures.patience import PATIENCE

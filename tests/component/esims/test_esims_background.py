@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from services.esims import bundle_store, follow_store, reference_store
+from services.esims import bundle_store, reference_store
 from services.esims.bundle import BundleState
-from services.esims.endings import Endings
 from services.esims.esim import ESIM
-from services.esims.watch import FIRST_PAUSE, FOLLOWED_FOR, LEASE
+from services.esims.snapshots import follow_store
+from services.esims.snapshots.expire import Endings
+from services.esims.snapshots.follow import FIRST_PAUSE, FOLLOWED_FOR, LEASE
 from tests.component.esims.conftest import at_provider
 from tests.component.esims.parts import Parts, wired
 from tests.fixtures.neighbours import PlayedProvider

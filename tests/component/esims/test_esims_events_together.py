@@ -6,9 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from services.esims.apply_events import Events, Outcome
-from services.esims.esim import ESIM
-from services.esims.events import (
+from services.esims.callbacks.apply import Events, Outcome
+from services.esims.callbacks.events import (
     Activated,
     BundleActivated,
     BundleExpired,
@@ -16,6 +15,7 @@ from services.esims.events import (
     CountrySeen,
     Event,
 )
+from services.esims.esim import ESIM
 from tests.component.esims.conftest import BUNDLE
 from tests.component.esims.parts import Parts, wired
 from tests.fixtures.neighbours import PlayedProvider

@@ -8,11 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from services.esims import bundle_store, cancel, record
-from services.esims.apply_events import Events, Outcome
+from services.esims import bundle_store, cancel
 from services.esims.bundle import Assignment, AssignmentState, Bundle, BundleState
-from services.esims.esim import ESIM, ESIMStatus, ProviderState
-from services.esims.events import (
+from services.esims.callbacks.apply import Events, Outcome
+from services.esims.callbacks.events import (
     BundleActivated,
     BundleExpired,
     BundleUse,
@@ -21,8 +20,10 @@ from services.esims.events import (
     Event,
     NumberChanged,
 )
+from services.esims.esim import ESIM, ESIMStatus, ProviderState
 from services.esims.provider_esim import Details
-from services.esims.record import Snapshot
+from services.esims.snapshots import record
+from services.esims.snapshots.record import Snapshot
 from tests.component.esims.parts import Parts, wired
 from tests.fixtures.neighbours import PlayedProvider
 from tests.fixtures.postgres import Databases

@@ -11,7 +11,7 @@ from protos.esims.v1 import esims_pb2 as pb
 from protos.esims.v1 import esims_pb2_grpc
 from services.esims import servicer
 from services.esims.access import ACCESS
-from services.esims.apply_events import Events
+from services.esims.callbacks.apply import Events
 from services.esims.live import Live
 from services.esims.refresh import Refresh
 from services.esims.servicer import ESIMsServicer

@@ -8,8 +8,8 @@ import pytest
 
 from kit.rpc_errors import from_error
 from protos.orders.v1 import orders_pb2
-from services.orders.buyers import Buyers
-from services.orders.limits import parse
+from services.orders.purchase.buyers import Buyers
+from services.orders.purchase.limits import parse
 from tests.component.orders.shop import Metadata, Shop, request
 from tests.component.orders.test_orders_guards import orders_recorded, refused
 

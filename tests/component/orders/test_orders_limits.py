@@ -11,7 +11,7 @@ import pytest
 from kit.errors import Failure
 from kit.rpc_errors import from_error
 from protos.orders.v1 import orders_pb2
-from services.orders.limits import parse
+from services.orders.purchase.limits import parse
 from tests.component.orders.shop import Shop, reaches, request
 from tests.component.orders.test_orders_guards import orders_recorded, price
 

@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 
 from protos.orders.v1 import orders_pb2
-from services.orders import listing
-from services.orders.listing import MOST_COUNTED, OrderFilter
+from services.orders import list_orders
+from services.orders.list_orders import MOST_COUNTED, OrderFilter
 from services.orders.order import OrderStatus
 from tests.component.orders.shop import Shop, request
 from tests.fixtures.postgres import Databases
@@ -74,12 +74,12 @@ PAGES: list[tuple[dict[str, Any], OrderFilter, int]] = [
 async def test_a_page_reads_its_index_and_little_more_than_it_shows(full: Any) -> None:
     for session, wanted, found in PAGES:
         await claims(full, session)
-        statement = listing.Statement(wanted, SIZE)
+        statement = list_orders.Statement(wanted, SIZE)
         sql = statement.page()
         read = await scans(full, sql, *statement.values)
         assert "all of esim_orders" not in read, (wanted, read)
         assert sum(read.values()) <= SIZE + 1, (wanted, read)
-        orders = await listing.list_orders(full, wanted, SIZE)
+        orders = await list_orders.list_orders(full, wanted, SIZE)
         assert len(orders) == found, wanted
         times = [order.created_at for order in orders]
         assert times == sorted(times, reverse=True)
@@ -87,17 +87,19 @@ async def test_a_page_reads_its_index_and_little_more_than_it_shows(full: Any) -
 
 async def test_counting_stops_at_its_limit(full: Any) -> None:
     await claims(full, ADMIN)
-    assert await listing.count_orders(full, OrderFilter()) == MOST_COUNTED
-    assert await listing.count_orders(full, OrderFilter(statuses=(OrderStatus.CANCELLED,))) == 60
-    assert await listing.count_orders(full, OrderFilter(customer_id=RARE)) == 3
+    assert await list_orders.count_orders(full, OrderFilter()) == MOST_COUNTED
+    assert (
+        await list_orders.count_orders(full, OrderFilter(statuses=(OrderStatus.CANCELLED,))) == 60
+    )
+    assert await list_orders.count_orders(full, OrderFilter(customer_id=RARE)) == 3
     one_day = OrderFilter(since=NOW - timedelta(days=1))
-    assert await listing.count_orders(full, one_day) == 24 * 60
+    assert await list_orders.count_orders(full, one_day) == 24 * 60
     later = OrderFilter(since=one_day.since, after=(NOW - timedelta(hours=3), UUID(int=0)))
-    assert await listing.count_orders(full, later) == 24 * 60
+    assert await list_orders.count_orders(full, later) == 24 * 60
     # Row security: to a customer there are no other orders to count.
     await claims(full, CUSTOMER)
-    assert await listing.count_orders(full, OrderFilter()) == 3
-    assert await listing.count_orders(full, OrderFilter(statuses=(OrderStatus.COMPLETED,))) == 2
+    assert await list_orders.count_orders(full, OrderFilter()) == 3
+    assert await list_orders.count_orders(full, OrderFilter(statuses=(OrderStatus.COMPLETED,))) == 2
 
 
 async def test_the_total_is_the_callers_own_and_cursors_are_the_same_with_and_without_it(

@@ -10,9 +10,11 @@ import pytest
 from kit.db import Database
 from kit.errors import Failure, Kind
 from protos.orders.v1 import orders_pb2
-from services.orders import history, leases, store
+from services.orders import store
 from services.orders.__main__ import NEEDS
+from services.orders.operators import history_store
 from services.orders.order import OrderStatus
+from services.orders.recovery import lease_store
 from tests.component.orders.shop import Shop, outcomes, reaches, request
 
 COMPLETED = orders_pb2.ORDER_STATUS_COMPLETED
@@ -172,7 +174,7 @@ async def test_a_run_that_ends_leaves_its_turn_to_what_was_asked_for_meanwhile(s
     )
     try:
         async with database.system() as connection:
-            order = await leases.take_lease(connection, order_id, run, lease)
+            order = await lease_store.take_lease(connection, order_id, run, lease)
             assert order is not None
             order = await store.step(
                 connection,
@@ -185,7 +187,7 @@ async def test_a_run_that_ends_leaves_its_turn_to_what_was_asked_for_meanwhile(s
             )
         assert await turn(shop) == (None, None)
         async with database.system() as connection:
-            await history.settle(
+            await history_store.settle(
                 connection,
                 order,
                 status=OrderStatus.PROCESSING,
@@ -196,11 +198,11 @@ async def test_a_run_that_ends_leaves_its_turn_to_what_was_asked_for_meanwhile(s
                 event="resumed",
                 note="",
             )
-            await leases.release(connection, order_id, run, timedelta(minutes=10))
+            await lease_store.release(connection, order_id, run, timedelta(minutes=10))
         owner, due = await turn(shop)
         assert (owner, due <= datetime.now(UTC)) == (None, True)
         async with database.system() as connection:
-            assert await leases.take_lease(connection, order_id, uuid4(), lease) is not None
+            assert await lease_store.take_lease(connection, order_id, uuid4(), lease) is not None
     finally:
         await database.close()
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from kit.db import Database
 from services.orders.__main__ import NEEDS
-from services.orders.retention import Retention
+from services.orders.operators.retention import Retention
 from tests.component.orders.shop import Metadata, Shop, reaches, request
 from tests.fixtures.patience import PATIENCE
 

@@ -16,7 +16,7 @@ from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
 from tests.fixtures.postgres import Databases
 from webhooks.__main__ import NEEDS, serve
 from webhooks.callback import Owner
-from webhooks.deliveries import claim
+from webhooks.delivery_store import claim
 from webhooks.metrics import Metrics
 from webhooks.settings import Settings
 from webhooks.upkeep import Upkeep

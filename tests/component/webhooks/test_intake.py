@@ -4,8 +4,8 @@ import asyncio
 
 from kit.db import Database
 from tests.fixtures.postgres import Databases
-from webhooks.inbox import Callback
 from webhooks.intake import MOST, Intake
+from webhooks.store import Callback
 from webhooks.understand import understand
 
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from services.esims import events
 from services.esims.bundle import Assignment, AssignmentState, Bundle
-from services.esims.effects import Effect, effect_of
+from services.esims.callbacks import events
+from services.esims.callbacks.effects import Effect, effect_of
+from services.esims.callbacks.events import BundleExpired, BundleUse, Change, Event
 from services.esims.esim import ESIM, ESIMStatus, ProviderState, settled
-from services.esims.events import BundleExpired, BundleUse, Change, Event
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 GB = 10**9

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from services.esims.locate import located
 from services.esims.provider_esim import Location
+from services.esims.snapshots.locate import located
 from tests.unit.esims.test_esims_profile import NEW, NOON
 
 SEEN = Location("FRAF1", "", "", "FR", NOON)

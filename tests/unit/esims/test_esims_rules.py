@@ -25,8 +25,14 @@ from services.esims.esim import (
     settled,
     status_of,
 )
-from services.esims.follow_store import Due
-from services.esims.watch import FIRST_PAUSE, FOLLOWED_FOR, LEASE, LONGEST_PAUSE, next_look
+from services.esims.snapshots.follow import (
+    FIRST_PAUSE,
+    FOLLOWED_FOR,
+    LEASE,
+    LONGEST_PAUSE,
+    next_look,
+)
+from services.esims.snapshots.follow_store import Due
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 GB = 10**9

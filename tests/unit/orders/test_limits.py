@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from kit.env import Env
-from services.orders.limits import LimitsError, parse
+from services.orders.purchase.limits import LimitsError, parse
 from services.orders.settings import Settings
 
 REQUIRED = {

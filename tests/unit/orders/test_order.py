@@ -9,7 +9,7 @@ import pytest
 
 from kit.env import Env, SettingsError
 from kit.errors import Failure
-from services.orders.cancellable import check_cancellable, check_unused
+from services.orders.cancellation.check import check_cancellable, check_unused
 from services.orders.order import (
     DeliveredESIM,
     Order,

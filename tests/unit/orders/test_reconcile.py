@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.orders.reconcile import Attempt, Candidate, Decision, Outcome, match
+from services.orders.purchase.reconcile import Attempt, Candidate, Decision, Outcome, match
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SETTLING = timedelta(seconds=120)

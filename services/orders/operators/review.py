@@ -8,13 +8,15 @@ from uuid import UUID
 from kit.db import Connection, Database
 from kit.errors import Failure, Kind
 from kit.provider import Priority
-from services.orders import attempts, history, order, store
-from services.orders.charges import Charges
+from services.orders import order, store
 from services.orders.datasource import OrdersDataSource
-from services.orders.history import PastAttempt, Step, Stuck
+from services.orders.operators import history_store
+from services.orders.operators.history_store import PastAttempt, Step, Stuck
 from services.orders.order import FailureReason, Order, OrderStatus, RecoveryPoint
 from services.orders.provider_order import ProviderOrder
-from services.orders.recovery import Recovery
+from services.orders.purchase import attempt_store
+from services.orders.purchase.charges import Charges
+from services.orders.recovery.recover import Recovery
 
 
 class Resolution(StrEnum):
@@ -64,8 +66,8 @@ class Review:
         """Return the history; raises Failure NOT_FOUND. Without the provider, the candidates are missing."""
         stuck = await self._get(order_id)
         async with self._database.system() as connection:
-            made = await history.list_attempts(connection, order_id)
-            steps = await history.list_steps(connection, order_id)
+            made = await history_store.list_attempts(connection, order_id)
+            steps = await history_store.list_steps(connection, order_id)
         candidates: list[ProviderOrder] = []
         error = ""
         if made:
@@ -74,7 +76,7 @@ class Review:
             except Failure as failure:
                 error = failure.message
         async with self._database.system() as connection:
-            owners = await history.owners(connection, [c.reference for c in candidates])
+            owners = await history_store.owners(connection, [c.reference for c in candidates])
         return History(stuck, made, steps, candidates, owners, error)
 
     async def _candidates(self, order: Order, made: list[PastAttempt]) -> list[ProviderOrder]:
@@ -92,7 +94,7 @@ class Review:
         """
         stuck = await self._get(order_id)
         async with self._database.system() as connection:
-            taken = await history.settle(
+            taken = await history_store.settle(
                 connection,
                 stuck.order,
                 status=OrderStatus.PROCESSING,
@@ -102,7 +104,7 @@ class Review:
                 actor=actor,
                 event="resumed",
                 note=note,
-            ) or await history.hurry(connection, order_id, actor, note)
+            ) or await history_store.hurry(connection, order_id, actor, note)
         if not taken:
             raise Failure(
                 Kind.REFUSED,
@@ -127,7 +129,7 @@ class Review:
             placed = await self._placed(stuck.order, reference)
         async with self._database.system() as connection:
             # So that no other order claims the reference at the same moment.
-            await attempts.lock(connection, stuck.order)
+            await attempt_store.lock(connection, stuck.order)
             await self._settle(connection, stuck.order, resolution, placed, actor, note)
         if placed is not None:
             self._recovery.start(order_id)
@@ -142,7 +144,7 @@ class Review:
                 raise
             raise _mismatch("The provider knows no order of this reference") from failure
         async with self._database.system() as connection:
-            made = await history.list_attempts(connection, order.id)
+            made = await history_store.list_attempts(connection, order.id)
         if (found.item, found.quantity) != (order.bundle_name, order.quantity):
             raise _mismatch(
                 f"The provider's order is for {found.quantity} of {found.item}, this one for"
@@ -181,10 +183,10 @@ class Review:
         elif resolution is Resolution.PAID_BACK:
             words, event = order.WORDS_PAID_BACK, "resolved: paid back"
             failure = FailureReason.PAID_BACK.value
-        await attempts.end_unclear(connection, subject.id, outcome)
+        await attempt_store.end_unclear(connection, subject.id, outcome)
         if placed is not None:
             await self._charges.record(connection, subject, placed, actor)
-        settled = await history.settle(
+        settled = await history_store.settle(
             connection,
             subject,
             status=status,
@@ -200,7 +202,7 @@ class Review:
 
     async def _get(self, order_id: UUID) -> Stuck:
         async with self._database.system() as connection:
-            found = await history.get(connection, order_id)
+            found = await history_store.get(connection, order_id)
         if found is None:
             raise Failure(Kind.NOT_FOUND, "ORDER_NOT_FOUND", "There is no such order; list them")
         return found

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from kit.db import Connection
 from services.orders.order import Order, OrderStatus
-from services.orders.reconcile import Attempt
+from services.orders.purchase.reconcile import Attempt
 
 START = """
 insert into orders.order_attempts (order_id, bundle_name, quantity, target_iccid)

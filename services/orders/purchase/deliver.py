@@ -8,7 +8,7 @@ from kit import iccid
 from kit.db import Connection, Database
 from kit.errors import Failure, Kind
 from kit.log_episodes import Episodes
-from services.orders import deliveries, order, store
+from services.orders import delivery_store, order, store
 from services.orders.datasource import OrdersDataSource
 from services.orders.order import DeliveredESIM, Order, OrderStatus, RecoveryPoint
 from services.orders.peers import ESIMs
@@ -36,7 +36,7 @@ def is_complete(order: Order, esims: Sequence[DeliveredESIM]) -> bool:
 
 async def record(connection: Connection, order: Order, esims: Sequence[DeliveredESIM]) -> None:
     """Record a complete delivery, and whether it came on another eSIM than was named; repeatable."""
-    await deliveries.record(connection, order, esims)
+    await delivery_store.record(connection, order, esims)
     if order.needs_new_esim and all(esim.iccid != order.target_iccid for esim in esims):
         await store.record_reassigned(connection, order.id)
 
@@ -64,7 +64,7 @@ class Delivery:
     async def deliver(self, work: Work) -> Pause | None:
         """Fetch and register the order's eSIMs; return a pause while the provider prepares them."""
         async with self._database.system() as connection:
-            esims = await deliveries.of_order(connection, work.order.id)
+            esims = await delivery_store.of_order(connection, work.order.id)
             age = await store.placed_ago(connection, work.order.id)
         if not esims:
             found = await self._fetch(work, age)
@@ -129,6 +129,6 @@ class Delivery:
             await work.explain(order.WORDS_REGISTERING)
             return grown(age, 1, 15)
         async with self._database.system() as connection:
-            await deliveries.record_registered(connection, work.order.id)
+            await delivery_store.record_registered(connection, work.order.id)
             await work.step("registered", point=RecoveryPoint.REGISTERED, connection=connection)
         return None

@@ -11,10 +11,10 @@ from kit import plain_text, timestamps
 from kit.checks import Checks
 from kit.errors import invalid
 from protos.esims.v1 import events_pb2 as pb
-from services.esims import events
-from services.esims.apply_events import Outcome, Result
+from services.esims.callbacks import events
+from services.esims.callbacks.apply import Outcome, Result
+from services.esims.callbacks.events import Change, Event
 from services.esims.esim import DELETED_AFTER, bare_host
-from services.esims.events import Change, Event
 
 MOST_EVENTS = 100
 # The width of text columns; the provider's texts have some 40 characters.

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from kit.db import Database
 from kit.errors import Failure, Kind
 from kit.provider import Priority
-from services.orders import revocations
-from services.orders.cancellable import check_unused, in_use, not_taken_back
+from services.orders.cancellation import revocation_store
+from services.orders.cancellation.check import check_unused, in_use, not_taken_back
 from services.orders.datasource import OrdersDataSource
 from services.orders.order import DeliveredESIM, Order, Refund, Revocation
 from services.orders.provider_bundle import REVOKED_STATE, BundleOnESIM, read_refund
@@ -57,7 +57,7 @@ class Examination:
         Raises Failure REFUSED (ORDER_NOT_CANCELLABLE) for an eSIM that the provider doesn't show.
         """
         async with self._database.system() as connection:
-            known = await revocations.list_revocations(connection, order.id)
+            known = await revocation_store.list_revocations(connection, order.id)
         done = {r.iccid for r in known if r.state == "REVOKED"}  # by an attempt that went halfway
         left = [esim.iccid for esim in esims if esim.iccid not in done]
         found = await asyncio.gather(*(self._bundles(order, iccid) for iccid in left))

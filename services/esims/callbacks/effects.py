@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from services.esims.bundle import ANNOUNCED, Assignment, AssignmentState, Bundle
-from services.esims.esim import ESIM, ProviderState
-from services.esims.events import (
+from services.esims.callbacks.events import (
     OF_BUNDLES,
     Activated,
     BundleActivated,
@@ -22,6 +21,7 @@ from services.esims.events import (
     ProfileChanged,
     Unclear,
 )
+from services.esims.esim import ESIM, ProviderState
 from services.esims.profile import after_callback
 
 # Callbacks have whole seconds, the provider's other answers fractions.

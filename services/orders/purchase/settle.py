@@ -5,13 +5,14 @@ from datetime import timedelta
 
 from kit.db import Connection, Database
 from kit.errors import Failure
-from services.orders import attempts, deliveries, order, store
-from services.orders.charges import Charges
+from services.orders import delivery_store, order, store
 from services.orders.datasource import OrdersDataSource
 from services.orders.order import FailureReason, OrderStatus, RecoveryPoint
 from services.orders.provider_history import History
 from services.orders.provider_order import ProviderOrder
-from services.orders.reconcile import Attempt, Candidate, Decision, Outcome, doubted, match
+from services.orders.purchase import attempt_store
+from services.orders.purchase.charges import Charges
+from services.orders.purchase.reconcile import Attempt, Candidate, Decision, Outcome, doubted, match
 from services.orders.work import Pause, Work, grown
 
 logger = logging.getLogger(__name__)
@@ -48,8 +49,8 @@ class Settlement:
         """Move an ATTEMPTED order to PLACED, back to CLAIMED, to FAILED, or into review."""
         async with self._database.system() as connection:
             # Under the lease: the process that made the call is gone.
-            await attempts.end_abandoned(connection, work.order.id)
-            since, read_at = await attempts.oldest_unclear(connection, work.order)
+            await attempt_store.end_abandoned(connection, work.order.id)
+            since, read_at = await attempt_store.oldest_unclear(connection, work.order)
         try:
             history = await self._datasource.get_history(since - self._tolerance)
         except Failure as failure:
@@ -58,15 +59,15 @@ class Settlement:
             return Pause(max(failure.retry_after or 0.0, self._longest))
         listed = list(history.orders.values())
         async with self._database.system() as connection:
-            await attempts.lock(connection, work.order)
-            unsettled = await attempts.unsettled(connection, work.order)
+            await attempt_store.lock(connection, work.order)
+            unsettled = await attempt_store.unsettled(connection, work.order)
             decisions = match(
                 unsettled,
                 await self._candidates(connection, work, listed),
                 read_at=read_at,
                 settling=self._settling,
                 tolerance=self._tolerance,
-                own_addresses=await attempts.own_addresses(connection),
+                own_addresses=await attempt_store.own_addresses(connection),
             )
             attempt = next(a for a in unsettled if a.order_id == work.order.id)
             decision = decisions[attempt.id]
@@ -98,7 +99,9 @@ class Settlement:
         target = work.order.bound_iccid
         if target is None:
             # An order for an eSIM that was here before is a top-up, which is matched separately.
-            known = await deliveries.known_iccids(connection, [i for o in left for i in o.iccids])
+            known = await delivery_store.known_iccids(
+                connection, [i for o in left for i in o.iccids]
+            )
             left = [o for o in left if not o.iccids & known]
         else:
             # One that names no eSIM yet could be ours; its delivery is compared later.
@@ -116,7 +119,7 @@ class Settlement:
         match decision.outcome:
             case Outcome.PLACED:
                 found = next(o for o in listed if o.reference == decision.reference)
-                await attempts.end(connection, attempt.id, "PLACED")
+                await attempt_store.end(connection, attempt.id, "PLACED")
                 await self._charges.record(connection, work.order, found, work.actor)
                 await work.step(
                     "found at the provider",
@@ -125,8 +128,8 @@ class Settlement:
                     connection=connection,
                 )
             case Outcome.ABSENT:
-                await attempts.end(connection, attempt.id, "ABSENT")
-                counts = await attempts.counts(connection, work.order.id)
+                await attempt_store.end(connection, attempt.id, "ABSENT")
+                counts = await attempt_store.counts(connection, work.order.id)
                 if counts["ABSENT"] >= MOST_UNCLEAR:
                     await work.step(
                         "given up: surely not bought",

@@ -10,7 +10,7 @@ from kit.errors import Failure, Kind
 from services.esims import bundle_store, store
 from services.esims.bundle import Bundle
 from services.esims.esim import ESIM
-from services.esims.freshen import Fetcher
+from services.esims.snapshots.fetch import Fetcher
 from services.esims.store import Filter
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from kit.errors import Failure, Kind
 from kit.provider import Priority
-from services.orders import order, refusals, store
+from services.orders import order, store
 from services.orders.datasource import OrdersDataSource
 from services.orders.order import (
     FailureReason,
@@ -17,6 +17,7 @@ from services.orders.order import (
     Target,
 )
 from services.orders.provider_order import MOST_PLACES, Validation
+from services.orders.purchase import refusals
 from services.orders.work import Pause, Work
 
 # Seconds until the provider is asked again for a price that it could not confirm.

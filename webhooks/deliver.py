@@ -13,9 +13,9 @@ from opentelemetry.trace import SpanKind
 from kit import tracing
 from kit.db import Database
 from kit.errors import Failure, Kind
-from webhooks import deliveries
+from webhooks import delivery_store
 from webhooks.callback import Event, Owner, Understood
-from webhooks.deliveries import Due, Settled, State
+from webhooks.delivery_store import Due, Settled, State
 from webhooks.metrics import Metrics
 from webhooks.peers import TIMEOUT, Disposition, Outcome, Owners
 from webhooks.understand import understand
@@ -91,9 +91,9 @@ class DeliveryWorker:
         # While an owner is unavailable, a single event probes it.
         most = 1 if self._failures else BATCH
         async with self._database.system() as connection:
-            due = await deliveries.claim(connection, self._owner, most, LEASE)
+            due = await delivery_store.claim(connection, self._owner, most, LEASE)
             if len(due) < most and not self._failures:
-                due += await deliveries.claim(
+                due += await delivery_store.claim(
                     connection, self._owner, most - len(due), LEASE, foreign=True
                 )
         if not due:
@@ -112,7 +112,7 @@ class DeliveryWorker:
             understood = {one.id: understand(one.body) for one in due}
             settled = await self._deliver(due, understood)
             async with self._database.system() as connection:
-                await deliveries.settle(connection, settled)
+                await delivery_store.settle(connection, settled)
         events = {event.id: event for event in due}
         for one in settled:
             self._metrics.attempted(self._owner, one.state, one.outcome)
@@ -161,7 +161,7 @@ class DeliveryWorker:
             if failure.kind is not Kind.INVALID:
                 # Nothing is wrong with the events: they wait for their owner, however long it takes.
                 async with self._database.system() as connection:
-                    await deliveries.release(connection, ids)
+                    await delivery_store.release(connection, ids)
                 raise
             if len(events) == 1:
                 return {ids[0]: Outcome(Disposition.REFUSED, "INVALID", failure.message)}

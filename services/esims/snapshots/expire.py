@@ -6,7 +6,8 @@ from uuid import UUID
 from kit.clock import Clock
 from kit.db import Database
 from kit.errors import Failure
-from services.esims import bundle_store, record, store
+from services.esims import bundle_store, store
+from services.esims.snapshots import record
 
 logger = logging.getLogger(__name__)
 

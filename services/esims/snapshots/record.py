@@ -8,13 +8,14 @@ from uuid import UUID
 
 from kit import timestamps
 from kit.db import Connection
-from services.esims import bundle_store, follow_store, store
+from services.esims import bundle_store, store
 from services.esims.bundle import Assignment, Bundle
 from services.esims.bundle_store import Report
 from services.esims.datasource import MOST_ASSIGNMENTS
 from services.esims.esim import ESIM, settled
 from services.esims.profile import CLOCKS_APART, after_snapshot
 from services.esims.provider_esim import Details
+from services.esims.snapshots import follow_store
 
 
 @dataclass(frozen=True, slots=True)

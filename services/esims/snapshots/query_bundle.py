@@ -4,7 +4,7 @@ from kit.clock import Clock
 from kit.db import Database
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM
-from services.esims.record import Snapshot, record
+from services.esims.snapshots.record import Snapshot, record
 
 
 async def bundle_status(

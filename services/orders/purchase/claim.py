@@ -6,10 +6,10 @@ from kit.auth import Role, Session
 from kit.db import Connection, Database
 from kit.errors import Failure, Kind
 from services.orders import store
-from services.orders.limits import PurchaseLimits
 from services.orders.order import FailureReason, Order, OrderRequest, Plan, Quote, Target
 from services.orders.peers import Catalogue, ESIMs
-from services.orders.prices import Prices
+from services.orders.purchase.limits import PurchaseLimits
+from services.orders.purchase.prices import Prices
 
 
 @dataclass(frozen=True, slots=True)

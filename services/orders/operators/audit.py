@@ -10,9 +10,10 @@ from kit.db import Connection, Database
 from kit.errors import Failure
 from kit.log_episodes import Episodes
 from kit.provider import Priority
-from services.orders import balance, history, store
+from services.orders import balance_store, store
 from services.orders.datasource import OrdersDataSource
 from services.orders.metrics import Metrics
+from services.orders.operators import history_store
 from services.orders.order import OrderStatus
 from services.orders.provider_history import History
 from services.orders.provider_order import ProviderOrder
@@ -86,7 +87,7 @@ class Audit:
         """Measures how many orders are open, how old they are, and what is left at the provider."""
         async with self._database.system() as connection:
             rows = await connection.fetch(SURVEY)
-            reported = await balance.newest(connection)
+            reported = await balance_store.newest(connection)
         self._metrics.survey({OrderStatus(r["status"]): (r["number"], r["age"]) for r in rows})
         if reported is not None:
             self._metrics.balance(reported)
@@ -105,7 +106,7 @@ class Audit:
             await self._compare(since, until)
         left = await self._datasource.get_balance()
         async with self._database.system() as connection:
-            await balance.record(connection, left)
+            await balance_store.record(connection, left)
 
     async def _compare(self, since: datetime, until: datetime) -> None:
         provider = await self._datasource.get_history(since, until, priority=Priority.SYNC)
@@ -118,7 +119,9 @@ class Audit:
             left = await self._unowned(connection, listed)
             waiting = [order for order in left if (order.item, order.quantity) in unsettled]
             for found in left:
-                if found not in waiting and await history.record_unexplained(connection, found):
+                if found not in waiting and await history_store.record_unexplained(
+                    connection, found
+                ):
                     self._metrics.unexplained()
                     logger.error(
                         "the provider's order %s (%s of %s) is none of ours: somebody bought past"

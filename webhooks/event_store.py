@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from kit.db import Connection
-from webhooks.deliveries import STATE, State
+from webhooks.delivery_store import STATE, State
 from webhooks.understand import KNOWN
 
 

@@ -10,14 +10,15 @@ from uuid import UUID
 
 from kit.db import Connection, Database
 from kit.errors import Failure, Kind
-from services.orders import attempts, balance, charges, deliver, order, refusals, store
-from services.orders.charges import Charges
+from services.orders import balance_store, order, store
 from services.orders.datasource import OrdersDataSource
-from services.orders.deliver import Delivery
 from services.orders.order import FailureReason, OrderStatus, RecoveryPoint
-from services.orders.prices import Prices
 from services.orders.provider_order import ProviderOrder
-from services.orders.settle import Settlement
+from services.orders.purchase import attempt_store, charges, deliver, refusals
+from services.orders.purchase.charges import Charges
+from services.orders.purchase.deliver import Delivery
+from services.orders.purchase.prices import Prices
+from services.orders.purchase.settle import Settlement
 from services.orders.work import Pause, Work
 
 logger = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class Purchase:
             await work.explain(order.WORDS_HELD)
             return Pause(AFTER_PROBE if held == math.inf else held)
         async with self._database.system() as connection:
-            attempt = await attempts.start(connection, work.order)
+            attempt = await attempt_store.start(connection, work.order)
             await work.step(
                 "asking the provider", point=RecoveryPoint.ATTEMPTED, connection=connection
             )
@@ -119,7 +120,7 @@ class Purchase:
         async with self._database.system() as connection:
             if failure.kind in REFUSALS:
                 why = refusals.reason_of(failure, for_esim=work.order.target_iccid is not None)
-                await attempts.end(connection, attempt, "REFUSED")
+                await attempt_store.end(connection, attempt, "REFUSED")
                 work.metrics.attempted("REFUSED")
                 await work.step(
                     "refused by the provider",
@@ -131,7 +132,7 @@ class Purchase:
                 )
                 return None
             if failure.kind not in NOT_SENT:
-                await attempts.end(connection, attempt, "UNCLEAR")
+                await attempt_store.end(connection, attempt, "UNCLEAR")
                 work.metrics.attempted("UNCLEAR")
                 await work.step(
                     "outcome unclear",
@@ -140,9 +141,9 @@ class Purchase:
                     connection=connection,
                 )
                 return None
-            await attempts.end(connection, attempt, "NOT_SENT")
+            await attempt_store.end(connection, attempt, "NOT_SENT")
             work.metrics.attempted("NOT_SENT")
-            tried = (await attempts.counts(connection, work.order.id))["NOT_SENT"]
+            tried = (await attempt_store.counts(connection, work.order.id))["NOT_SENT"]
             if tried >= MOST_NOT_SENT:
                 await work.step(
                     "given up: the provider took no order",
@@ -171,7 +172,7 @@ class Purchase:
             try:
                 async with self._database.system() as connection:
                     if await store.owned_references(connection, [answer.reference]):
-                        await attempts.end(connection, attempt, "UNCLEAR")
+                        await attempt_store.end(connection, attempt, "UNCLEAR")
                         await deliver.send_to_review(
                             placed, f"{answer.reference} is another order's too", connection
                         )
@@ -197,16 +198,16 @@ class Purchase:
         """Record the balance at the provider; a failure does not affect the order."""
         try:
             async with self._database.system() as connection:
-                await balance.record(connection, reported)
+                await balance_store.record(connection, reported)
         except (Failure, TimeoutError) as error:
             logger.warning("the provider's balance was not recorded: %s", error)
 
     async def _place_as(
         self, connection: Connection, work: Work, attempt: UUID, answer: ProviderOrder
     ) -> None:
-        await attempts.end(connection, attempt, "PLACED")
+        await attempt_store.end(connection, attempt, "PLACED")
         if answer.source_address:
-            await attempts.record_source(connection, attempt, answer.source_address)
+            await attempt_store.record_source(connection, attempt, answer.source_address)
         await self._charges.record(connection, work.order, answer, work.actor)
         words = order.WORDS_DELIVERY
         if deliver.is_complete(work.order, answer.esims):

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from kit.db import Database
-from webhooks import overview
-from webhooks.overview import Event
+from webhooks import event_store
+from webhooks.event_store import Event
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ async def find(database: Database, iccids: Sequence[str]) -> list[UUID]:
 async def read(database: Database, event_id: UUID) -> tuple[Event, bytes] | None:
     """Return an event with its raw body; None if it was deleted in the meantime."""
     async with database.system() as connection:
-        found = await overview.get(connection, event_id)
+        found = await event_store.get(connection, event_id)
     return None if found is None else found[:2]
 
 

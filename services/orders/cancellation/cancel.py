@@ -10,9 +10,10 @@ from uuid import UUID
 from kit.db import Database
 from kit.errors import Failure, Kind
 from kit.log_episodes import Episodes
-from services.orders import revocations, store
+from services.orders import store
+from services.orders.cancellation import revocation_store
+from services.orders.cancellation.examine import Examination
 from services.orders.datasource import OrdersDataSource
-from services.orders.examine import Examination
 from services.orders.order import (
     DeliveredESIM,
     Order,
@@ -74,7 +75,7 @@ class Cancellation:
         chosen = await self._examination.choose(held.unused() if unused_only else held.whole())
         choices = [(choice.revocation, choice.to_balance) for choice in chosen]
         async with self._database.system() as connection:
-            if await revocations.request(connection, order, choices, unused_only=unused_only):
+            if await revocation_store.request(connection, order, choices, unused_only=unused_only):
                 await store.record_asked(connection, order, asked_by, "cancellation asked for")
 
     async def _revoke(self, revocation: Revocation, *, to_balance: bool) -> str:
@@ -89,7 +90,7 @@ class Cancellation:
     async def advance(self, work: Work) -> Pause | None:
         """Continue a requested cancellation from its last committed step."""
         async with self._database.system() as connection:
-            planned = await revocations.list_revocations(connection, work.order.id)
+            planned = await revocation_store.list_revocations(connection, work.order.id)
         for revocation in planned:
             if revocation.state in ("PLANNED", "STARTED"):
                 try:
@@ -103,7 +104,7 @@ class Cancellation:
                     )
                     return Pause(max(failure.retry_after or 0.0, TRY_AGAIN.seconds))
         async with self._database.system() as connection:
-            planned = await revocations.list_revocations(connection, work.order.id)
+            planned = await revocation_store.list_revocations(connection, work.order.id)
         gone = [r.iccid for r in planned if r.state == "REVOKED"]
         partly = len(gone) < work.order.quantity or any(r.state == "REFUSED" for r in planned)
         if partly and not gone:
@@ -138,10 +139,12 @@ class Cancellation:
             await self._mark(work, revocation, "REVOKED", await self._refund_in_history(revocation))
             return
         async with self._database.system() as connection:
-            to_balance = await revocations.to_balance(
+            to_balance = await revocation_store.to_balance(
                 connection, work.order.id, revocation.assignment_id
             )
-            await revocations.mark(connection, work.order.id, revocation.assignment_id, "STARTED")
+            await revocation_store.mark(
+                connection, work.order.id, revocation.assignment_id, "STARTED"
+            )
             await work.step("revoking a bundle", connection=connection)
         try:
             words = await self._revoke(revocation, to_balance=to_balance)
@@ -192,7 +195,7 @@ class Cancellation:
         provider_text: str | None = None,
     ) -> None:
         async with self._database.system() as connection:
-            await revocations.mark(
+            await revocation_store.mark(
                 connection,
                 work.order.id,
                 revocation.assignment_id,
@@ -215,7 +218,7 @@ class Cancellation:
             )
         event = "partly cancelled" if gone else "not cancelled"
         async with self._database.system() as connection:
-            await revocations.withdraw(connection, work.order.id)
+            await revocation_store.withdraw(connection, work.order.id)
             await work.step(event, reason=words, connection=connection)
 
 

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from kit.errors import Failure, Kind
 from kit.provider import Priority
-from services.orders.cancellable import check_cancellable
-from services.orders.examine import Choice, Examination
+from services.orders.cancellation.check import check_cancellable
+from services.orders.cancellation.examine import Choice, Examination
 from services.orders.order import DeliveredESIM, Order, OrderStatus, Refund
 from services.orders.provider_order import MOST_PLACES
 

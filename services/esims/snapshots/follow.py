@@ -6,10 +6,11 @@ from uuid import UUID
 from kit import tracing
 from kit.clock import Clock
 from kit.db import Database
-from services.esims import follow_store, store
+from services.esims import store
 from services.esims.esim import ESIM, needs_following
-from services.esims.follow_store import Due
-from services.esims.freshen import Fetcher
+from services.esims.snapshots import follow_store
+from services.esims.snapshots.fetch import Fetcher
+from services.esims.snapshots.follow_store import Due
 
 # Longer than a fetch with its retries; then another replica, or this one after a crash, polls the eSIM.
 LEASE = timedelta(seconds=60)

@@ -13,8 +13,9 @@ from kit.checks import Checks
 from kit.db import Database
 from kit.errors import Failure, invalid
 from protos.orders.v1 import events_pb2 as pb
-from services.orders import balance as provider_balance
-from services.orders import deliveries, event_store
+from services.orders import balance_store as provider_balance
+from services.orders import delivery_store
+from services.orders.callbacks import event_store
 from services.orders.order import DeliveredESIM, OrderStatus, RecoveryPoint
 
 logger = logging.getLogger(__name__)
@@ -67,14 +68,14 @@ class Events:
             order = await event_store.lock_by_reference(connection, delivered.reference)
             if order is None:
                 return pb.EVENT_OUTCOME_UNKNOWN_ORDER, ""
-            known = await deliveries.of_order(connection, order.id)
+            known = await delivery_store.of_order(connection, order.id)
             if known and {e.iccid for e in delivered_esims} - {e.iccid for e in known}:
                 return pb.EVENT_OUTCOME_REFUSED, f"order {order.id} has other eSIMs"
             waiting = order.status is OrderStatus.PROCESSING
             if known or not waiting or order.recovery_point is not RecoveryPoint.PLACED:
                 return pb.EVENT_OUTCOME_UNCHANGED, ""
             if _complete(delivered_esims, order.quantity):
-                await deliveries.record(connection, order, delivered_esims)
+                await delivery_store.record(connection, order, delivered_esims)
             await event_store.make_due(connection, order.id)
         self._start(order.id)
         return pb.EVENT_OUTCOME_APPLIED, ""

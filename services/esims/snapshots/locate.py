@@ -11,10 +11,11 @@ from kit import timestamps
 from kit.clock import Clock
 from kit.db import Database
 from kit.errors import Failure, Kind
-from services.esims import record, store
+from services.esims import store
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM
 from services.esims.provider_esim import MOST_WORD, Location
+from services.esims.snapshots import record
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from kit.errors import Failure
 from kit.provider import Priority
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM
-from services.esims.record import Snapshot, record
+from services.esims.snapshots.record import Snapshot, record
 
 logger = logging.getLogger(__name__)
 

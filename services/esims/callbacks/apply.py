@@ -14,13 +14,14 @@ from kit.clock import Clock
 from kit.db import Connection, Database
 from kit.errors import Failure
 from kit.log_episodes import Episodes
-from services.esims import bundle_store, follow_store, store
+from services.esims import bundle_store, store
 from services.esims.bundle import Bundle
 from services.esims.bundle_store import Report
-from services.esims.effects import Effect, effect_of
+from services.esims.callbacks.effects import Effect, effect_of
+from services.esims.callbacks.events import Event
 from services.esims.esim import ESIM
-from services.esims.events import Event
-from services.esims.record import settle
+from services.esims.snapshots import follow_store
+from services.esims.snapshots.record import settle
 
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)

@@ -16,11 +16,12 @@ from kit.db import Database
 from kit.errors import Failure
 from kit.log_episodes import Episodes
 from kit.tracing import Spanned
-from services.orders import leases, store
-from services.orders.cancel import Cancellation
+from services.orders import store
+from services.orders.cancellation.cancel import Cancellation
 from services.orders.metrics import Metrics
 from services.orders.order import OrderStatus
-from services.orders.purchase import Purchase
+from services.orders.purchase.advance import Purchase
+from services.orders.recovery import lease_store
 from services.orders.work import Pause, Work
 
 logger = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ class Recovery:
             if not done or self._stop.is_set():
                 return
             async with self._database.system() as connection:
-                if not await leases.leased(connection, order_id):
+                if not await lease_store.leased(connection, order_id):
                     return
             await self._sleep(FOLLOW_EVERY)
 
@@ -122,7 +123,7 @@ class Recovery:
                 await self._bring_forward()
                 if free > 0:
                     async with self._database.system() as connection:
-                        due = await leases.overdue(connection, free)
+                        due = await lease_store.overdue(connection, free)
                     for order_id, began in due:
                         self.start(order_id, began)
                         self._resumed.add(order_id)
@@ -138,7 +139,7 @@ class Recovery:
         self._hold_released = False  # before the statement: a wake during it needs another one
         try:
             async with self._database.system() as connection:
-                await leases.bring_forward(connection)
+                await lease_store.bring_forward(connection)
         except BaseException:
             self._hold_released = True
             raise
@@ -181,7 +182,7 @@ class Recovery:
         """Run once under the lease; return the pause before the next run, None if none is due."""
         run = uuid4()
         async with self._database.system() as connection:
-            order = await leases.take_lease(connection, order_id, run, self._lease)
+            order = await lease_store.take_lease(connection, order_id, run, self._lease)
         if order is None:
             return None
         act_for(order.customer_id)
@@ -199,7 +200,7 @@ class Recovery:
             if pause is not None:
                 again = timedelta(seconds=pause.seconds)
                 async with self._database.system() as connection:
-                    await leases.release(connection, order_id, run, again)
+                    await lease_store.release(connection, order_id, run, again)
         return pause
 
     async def _sleep(self, seconds: float) -> None:
