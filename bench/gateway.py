@@ -157,7 +157,7 @@ async def _measure(wishes: Wishes, core: int | None) -> None:
 
 def available(wanted: Sequence[str]) -> list[str]:
     """Which of them can run here; says which can't, and why."""
-    known = (*gateway_servers.SERVERS, gateway_servers.TWO, gateway_servers.BEFORE)
+    known = (*gateway_servers.SERVERS, gateway_servers.BEFORE)
     found = [name for name in known if name in wanted]
     rivals = (gateway_servers.APOLLO, gateway_servers.APOLLO_CACHED, gateway_servers.MERCURIUS)
     if any(name in rivals for name in found):
@@ -208,7 +208,7 @@ class Names(click.ParamType[list[str]]):
 @click.option(
     "--only",
     envvar="ONLY",
-    type=Names((*gateway_servers.SERVERS, gateway_servers.TWO)),
+    type=Names(gateway_servers.SERVERS),
     default=",".join(gateway_servers.SERVERS),
     show_default=True,
     help="Servers.",
@@ -232,12 +232,6 @@ class Names(click.ParamType[list[str]]):
     "--quick", envvar="QUICK", is_flag=True, help="ours and apollo, public queries, 16 connections."
 )
 @click.option(
-    "--spread",
-    envvar="SPREAD",
-    is_flag=True,
-    help="No core is kept for the servers: everybody shares all of them.",
-)
-@click.option(
     "--before",
     envvar="BEFORE",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -251,7 +245,6 @@ def main(
     queries: list[str],
     services: str,
     quick: bool,
-    spread: bool,
     before: Path | None,
 ) -> None:
     """Prints tables of what was measured."""
@@ -268,10 +261,10 @@ def main(
     )
     if before is not None:
         only = [*only, gateway_servers.BEFORE]
-    core = None if spread else _apart()
+    core = _apart()
     wishes = Wishes(rounds, seconds, numbers, available(only), queries, services, before)
     asyncio.run(_measure(wishes, core))
-    if not (quick or spread):
+    if not quick:
         click.echo(asyncio.run(gateway_counts.count(SETTINGS, wishes.only, queries)))
 
 

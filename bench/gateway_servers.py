@@ -23,8 +23,6 @@ from tests.fixtures.free_ports import free_ports
 OURS, CACHED, APOLLO, APOLLO_CACHED, MERCURIUS, BARE = SERVERS = (
     *("ours", "ours-cached", "apollo", "apollo-cached", "mercurius", "bare"),
 )
-# Ours as two processes on its port, whose time is told together; only together with SPREAD.
-TWO = "ours-two"
 # Our gateway as another checkout has it, to see what a change costs.
 BEFORE = "before"
 # What keeps answers is asked for public data alone: nothing else may be kept.
@@ -132,13 +130,12 @@ class Starter:
         if name == BARE:
             module = (sys.executable, "-m", "bench.gateway_bare", str(port), str(answers))
             return module, surroundings(os.environ)
-        if name in (OURS, CACHED, TWO, BEFORE):
+        if name in (OURS, CACHED, BEFORE):
             environment = {
                 **self.environment,
                 **self.addresses,
                 "GATEWAY_PORT": str(port),
                 "GATEWAY_METRICS_PORT": "0",
-                "GATEWAY_PROCESSES": "2" if name == TWO else "1",
                 "GATEWAY_RESPONSE_CACHE_SECONDS": "60" if name == CACHED else "0",
             }
             there = elsewhere(self.before) if name == BEFORE and self.before else ()

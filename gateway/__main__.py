@@ -3,25 +3,20 @@
 import asyncio
 import gc
 import logging
-import socket
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import replace
-from functools import partial
 
 import aiohttp
 from aiohttp import web
 
-from gateway import lane_server, revision
+from gateway import answer, revision
 from gateway.app import Gateway
 from gateway.peers import Peers
 from gateway.persisted import KnownDocuments, PersistedQueries
 from gateway.rate_limits import RateLimits
 from gateway.response_cache import ResponseCache
 from gateway.settings import Settings
-from gateway.workers import Workers
-from kit import background, listening, process, rpc_client
+from kit import background, http_edge, listening, process, rpc_client
 
 logger = logging.getLogger(__name__)
 
@@ -38,12 +33,8 @@ async def serve(
     settings: Settings,
     stop: asyncio.Event,
     started: Callable[[int], None] = lambda port: None,
-    sockets: Sequence[socket.socket] = (),
 ) -> None:
-    """Runs until `stop`; `started` is told the port as soon as requests are answered.
-
-    It listens at `sockets` where others listen too, and else at the host and port of the settings.
-    """
+    """Serve until `stop`; `started` is called with the port as soon as requests are answered."""
     async with AsyncExitStack() as parts:
         http = await parts.enter_async_context(aiohttp.ClientSession())
         verifier = settings.sessions.verifier(http)
@@ -75,9 +66,9 @@ async def serve(
             )
             parts.callback(following.cancel)
         gateway = Gateway(settings, peers, verifier, known, limits, kept)
-        runner = lane_server.runner(
-            gateway.lane,
+        runner = http_edge.Runner(
             gateway.app(),
+            answer.error_body,
             settings.http,
             shutdown_timeout=GRACE,
             lingering_time=LINGER,
@@ -85,11 +76,8 @@ async def serve(
         )
         await runner.setup()
         parts.push_async_callback(runner.cleanup)
-        for one in sockets:
-            await web.SockSite(runner, one).start()
-        if not sockets:
-            with listening.at(settings.host, settings.port, "GATEWAY"):
-                await web.TCPSite(runner, settings.host, settings.port).start()
+        with listening.at(settings.host, settings.port, "GATEWAY"):
+            await web.TCPSite(runner, settings.host, settings.port).start()
         port = runner.addresses[0][1]
         started(port)
         await stop.wait()
@@ -98,10 +86,20 @@ async def serve(
         await gateway.end_streams()
 
 
-def settle(_port: int) -> None:
-    """Takes what lives as long as the process out of the garbage collector's rounds, and makes them rarer.
+async def serve_settled(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve with a garbage collector that is adjusted to a long-lived process."""
 
-    Schema, classes and libraries are 100,000 objects and more; looking through them holds up everybody.
+    def started(port: int) -> None:
+        settle()
+        logger.info("gateway ready on http://%s:%s/graphql", settings.host, port)
+
+    await serve(settings, stop, started)
+
+
+def settle() -> None:
+    """Exclude what lives as long as the process from garbage collection, and make collections rarer.
+
+    Schema, classes and libraries are 100,000 objects and more; traversing them delays every request.
     """
     gc.collect()
     gc.freeze()
@@ -109,21 +107,8 @@ def settle(_port: int) -> None:
 
 
 def run() -> None:
-    """Serves in this process, or in several that this one starts and keeps."""
-    surroundings, settings = process.fit("gateway", 9400, Settings.read, Settings.secrets)
-    if settings.processes == 1:
-
-        def started(port: int) -> None:
-            settle(port)
-            logger.info("gateway ready on http://%s:%s/graphql", settings.host, port)
-
-        process.live(surroundings, settings, partial(serve, started=started))
-    else:
-        workers = Workers(settings, settings.drain_seconds + GRACE)
-        # No spans are made here.
-        untraced = replace(surroundings, telemetry=replace(surroundings.telemetry, endpoint=None))
-        process.live(untraced, settings, workers.keep, workers.shown)
-        sys.exit(workers.status)
+    """Serve until SIGTERM or Ctrl-C."""
+    process.run("gateway", 9400, Settings.read, Settings.secrets, serve_settled)
 
 
 if __name__ == "__main__":

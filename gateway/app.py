@@ -22,13 +22,13 @@ from gateway.event_stream import EventStreams
 from gateway.execution import Execution
 from gateway.explorer_page import Explorer
 from gateway.health import Health
-from gateway.lane import Lane
 from gateway.operation_spans import OperationSpans
 from gateway.peers import Peers
 from gateway.persisted import KnownDocuments
 from gateway.public_answers import Made, PublicAnswers
 from gateway.public_fields import PublicFields
 from gateway.rate_limits import RateLimits
+from gateway.repeated_requests import RepeatedRequests
 from gateway.response_cache import ResponseCache
 from gateway.schema import build
 from gateway.settings import Settings
@@ -84,20 +84,19 @@ class Gateway:
         )
         self._metrics = self._execution.metrics
         self._public: PublicAnswers | None = None
-        self._measured = http_metrics.Requests()
-        self.lane: Lane | None = None
+        self._repeated: RepeatedRequests | None = None
         if kept is not None:
             public = PublicFields(self._schema._schema, settings.max_depth)
             costs, seconds = settings.defence.costs, settings.response_cache_seconds
             self._public = PublicAnswers(
                 kept, public, costs, self._metrics, seconds, self._schema.prepare
             )
-            self.lane = Lane(
+            self._repeated = RepeatedRequests(
                 self._public,
                 limits,
-                self._measured,
-                stopping=lambda: self.stopping,
-                trusted=settings.trust_traceparent,
+                self._pages,
+                plain_get=settings.defence.plain_get,
+                max_body=settings.max_body,
             )
         self.stopping = False
 
@@ -105,8 +104,10 @@ class Gateway:
         """An application that holds them."""
         app = web.Application(
             client_max_size=self._settings.max_body,
-            middlewares=[self._measured.middleware(), self.around_each],
+            middlewares=[http_metrics.measured(), self.around_each],
         )
+        if self._repeated is not None:
+            app.middlewares.append(self._repeated.middleware)
         trusted = self._settings.trust_traceparent
         http_tracing.trace_requests(app, (PATH,), trusted=trusted)
         app.on_response_prepare.append(self.mark)

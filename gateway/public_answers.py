@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from hashlib import blake2b
-from http import HTTPStatus
 from typing import NamedTuple
 
 import orjson
@@ -44,15 +43,8 @@ class Key(NamedTuple):
     media_type: str
 
 
-class Shown(NamedTuple):
-    """Which of what is kept answered a request; `whole` if all of it, and not that the client has it."""
-
-    key: Key
-    etag: str
-    whole: bool
-
-
-SHOWN = web.RequestKey("shown", tuple[Shown, web.Response])
+# Of a request that was answered from the cache: the key of its answer.
+CACHE_HIT = web.RequestKey("cache_hit", Key)
 
 
 class PublicAnswers:
@@ -117,8 +109,8 @@ class PublicAnswers:
         if isinstance(found, Kept):
             if found.cost > self._costs[session.role]:
                 return await make()  # which refuses it
-            self._metrics.kept("hit")
-            return Made(self._shown(request, key, found), found.cost, whole=True)
+            request[CACHE_HIT] = key
+            return Made(self.hit(request, key, found), found.cost, whole=True)
         self._metrics.kept("miss")
         with found:
             made = await make()
@@ -126,32 +118,21 @@ class PublicAnswers:
             if not made.whole or made.cost is None or not isinstance(body, bytes):
                 return made
             kept = found.keep(body, made.cost)
-        # Not marked as shown: a request that is sent once would only take another's place in the fast path.
+        # Not marked as a hit: a request that is sent once would only take the place of a repeated one.
         return made._replace(response=self._response(request, key, kept))
 
-    def still(self, shown: Shown, role: Role) -> Kept | None:
-        """What was shown, if it is kept still or again, and this role may ask for it."""
-        kept = self._cache.find(shown.key)
-        good = kept is not None and kept.etag == shown.etag and kept.cost <= self._costs[role]
-        return kept if good else None
+    def affordable(self, key: Key, role: Role) -> Kept | None:
+        """Return the cached answer, if there is one and it costs no more than the role may spend."""
+        kept = self._cache.find(key)
+        return kept if kept is not None and kept.cost <= self._costs[role] else None
 
-    def repeated(self, request: web.Request, key: Key, kept: Kept) -> web.Response:
-        """It is shown once more, to a request that has been parsed."""
+    def hit(self, request: web.Request, key: Key, kept: Kept) -> web.Response:
+        """Count a cache hit and return the response."""
         self._metrics.kept("hit")
         return self._response(request, key, kept)
 
-    def again(self, kept: Kept) -> int:
-        """It is shown once more, and so old: in seconds."""
-        self._metrics.kept("hit")
-        return self._cache.age(kept)
-
-    def _shown(self, request: web.Request, key: Key, kept: Kept) -> web.Response:
-        response = self._response(request, key, kept)
-        request[SHOWN] = Shown(key, kept.etag, response.status == HTTPStatus.OK), response
-        return response
-
     def _response(self, request: web.Request, key: Key, kept: Kept) -> web.Response:
-        """All of it; or 304 for whoever has it already."""
+        """Return the cached body, or 304 for a client that already has it."""
         headers = {
             "Cache-Control": self._control,
             "ETag": kept.etag,

@@ -95,11 +95,6 @@ class RateLimits:
         self._episodes = Episodes(log)
         self._told = False
 
-    @property
-    def elsewhere(self) -> bool:
-        """Whether a stranger's operations are counted in Redis, which takes its time."""
-        return self._redis is not None and bool(self._settings.address_rate)
-
     async def take(self, request: web.Request, session: Session | None = None) -> None:
         """Counts an operation of the request's address and, where there is one, of the user.
 
@@ -120,15 +115,6 @@ class RateLimits:
                 f"Too many requests; try again in {seconds:g} s",
                 retry_after=seconds,
             )
-
-    def take_now(self, peer: str | None, forwarded: tuple[str, ...]) -> bool:
-        """Counts a stranger's operation, here, if it is allowed; else nothing is counted.
-
-        `forwarded` are the X-Forwarded-For headers.
-        """
-        if not self._settings.address_rate:
-            return True
-        return self._memory.take([self._bucket_of(peer, forwarded)]) == 0
 
     def client(self, request: web.Request) -> str | None:
         """Return the address that a request counts for; None for a proxy's that stands for many."""

@@ -20,8 +20,8 @@ from kit.tls import PLAIN, TLS
 RESPONSE_CACHE_SECONDS = 60.0
 # Bytes. The whole catalogue, with everything in it, has 6 million.
 MAX_ANSWER = 16 * 2**20
-# Cores of the largest machines that a shop rents; beyond them it's a slip of the pen.
-MOST_PROCESSES = 64
+# Settings of removed mechanisms, and what to do instead.
+REMOVED = {"GATEWAY_PROCESSES": "run more replicas of the gateway behind a load balancer"}
 # Each takes some 20 KiB (measured) before anything is followed on it, and the events of so many keep
 # a process busy.
 MAX_SOCKETS = 5_000
@@ -71,10 +71,11 @@ class Settings:
     explorer: bool = False
     supabase_anon_key: str | None = None
     supabase_public_url: str | None = None
-    processes: int = 1
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
+        for name, instead in REMOVED.items():
+            env.removed(name, instead)
         development = is_development(env)
         defence = DefenceSettings.read(env, development=development)
         return cls(
@@ -102,7 +103,6 @@ class Settings:
                     high=1_099_511_627_776,
                 )
             ),
-            processes=_processes(env),
             cors_origins=_origins(env, development=development),
             max_body=int(
                 env.number(
@@ -227,20 +227,6 @@ class Settings:
     def secrets(self) -> list[str]:
         """Values that no log line may hold."""
         return [self.redis_url or "", *self.sessions.secrets()]
-
-
-def _processes(env: Env) -> int:
-    number = env.number(
-        "GATEWAY_PROCESSES",
-        "How many processes answer on the port, one for each core that the gateway may fill; each takes"
-        " some 100 MB. In containers start more replicas instead.",
-        1,
-        low=1,
-        high=MOST_PROCESSES,
-    )
-    if number % 1:
-        env.problems.append(f"GATEWAY_PROCESSES must be a whole number, not {number:g}")
-    return int(number)
 
 
 def _origins(env: Env, *, development: bool) -> Origins:

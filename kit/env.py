@@ -28,7 +28,8 @@ class Env:
     """Reads variables, keeps what was declared, and collects what is wrong until `finish`.
 
     An empty value counts as absent, because compose files and shells pass empty ones on; so does an
-    empty file. `from_files` holds the secrets that were in files.
+    empty file. `from_files` holds the secrets that were in files, and `notices` what a process logs
+    at its start.
     """
 
     def __init__(self, values: Mapping[str, str]) -> None:
@@ -36,6 +37,7 @@ class Env:
         self.declared: dict[str, Variable] = {}
         self.from_files: dict[str, str] = {}
         self.problems: list[str] = []
+        self.notices: list[str] = []
 
     def text(
         self,
@@ -124,6 +126,11 @@ class Env:
             self.problems.append(f"{name} must be one of {', '.join(options)}, not {text!r}")
             return default
         return text.lower()
+
+    def removed(self, name: str, instead: str) -> None:
+        """Report a setting of a removed mechanism if it is still set; `instead` says what to do."""
+        if self._values.get(name, "").strip():
+            self.notices.append(f"{name} is no longer in use: {instead}")
 
     def finish(self) -> None:
         """Raises SettingsError naming everything that is wrong; reads nothing more."""

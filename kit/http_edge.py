@@ -83,15 +83,12 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         self._watch = background.start(self.guard.watch(), "watch the clients' connections")
-        return self._serving(await super()._make_server())
+        return Server(await super()._make_server(), self._body, self.guard)
 
     async def cleanup(self) -> None:
         await super().cleanup()
         if self._watch is not None:
             self._watch.cancel()
-
-    def _serving(self, made: web.Server) -> web.Server:
-        return Server(made, self._body, self.guard)
 
 
 async def _without_server(_request: web.Request, response: web.StreamResponse) -> None:

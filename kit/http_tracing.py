@@ -28,29 +28,29 @@ def trace_requests(app: web.Application, paths: Collection[str], *, trusted: boo
         if request.path not in paths or request.method not in METHODS:
             return await handler(request)
         method, path, headers = request.method, request.path, request.headers
-        with begun(method, path, request.scheme, headers, trusted=trusted) as span:
+        with _begun(method, path, request.scheme, headers, trusted=trusted) as span:
             request[SPAN] = span
             try:
                 response = await handler(request)
             except web.HTTPException as refusal:
-                answered(span, refusal.status)
+                _answered(span, refusal.status)
                 span.end()
                 raise
-            answered(span, response.status)
+            _answered(span, response.status)
             return response
 
     async def opened(request: web.Request, response: web.StreamResponse) -> None:
         """Headers go out: of a socket or a stream, whose end may be days away."""
         span = request.get(SPAN)
         if span is not None:
-            answered(span, response.status)
+            _answered(span, response.status)
             span.end()
 
     app.middlewares.insert(0, around)
     app.on_response_prepare.append(opened)
 
 
-def begun(
+def _begun(
     method: str, path: str, scheme: str, headers: Mapping[str, str], *, trusted: bool
 ) -> Spanned:
     """The span of a request with these headers, for a traced path."""
@@ -68,8 +68,8 @@ def begun(
     return tracing.served(f"{method} {path}", told, parent=parent, link=link)
 
 
-def answered(span: Spanned, status: int) -> None:
-    """The request got an answer with that status."""
+def _answered(span: Spanned, status: int) -> None:
+    """Record the status of the response."""
     span.set(STATUS, status)
     if status >= 500:
         span.fail_as(str(status))

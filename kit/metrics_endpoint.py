@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -17,28 +17,18 @@ logger = logging.getLogger(__name__)
 RETRY_EVERY = 10.0
 
 
-def served(
-    registry: CollectorRegistry, host: str, port: int, *, retry: float = RETRY_EVERY
-) -> AbstractAsyncContextManager[None]:
-    """Serves a registry's metrics as `shown` does."""
-
-    async def text() -> bytes:
-        return generate_latest(registry)
-
-    return shown(text, host, port, retry=retry)
-
-
 @asynccontextmanager
-async def shown(
-    text: Callable[[], Awaitable[bytes]], host: str, port: int, *, retry: float = RETRY_EVERY
+async def served(
+    registry: CollectorRegistry, host: str, port: int, *, retry: float = RETRY_EVERY
 ) -> AsyncIterator[None]:
-    """Serves /metrics, with what `text` gives whenever it is asked for, /healthz and /readyz.
+    """Serve a registry's metrics at /metrics, and /healthz and /readyz beside them.
 
-    A taken port is told, and tried again every `retry` seconds: whoever looks on waits, nobody else.
+    While the port is taken, another attempt is made every `retry` seconds, and the process runs on.
     """
 
     async def answer(_request: web.Request) -> web.Response:
-        return web.Response(body=await text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        headers = {"Content-Type": CONTENT_TYPE_LATEST}
+        return web.Response(body=generate_latest(registry), headers=headers)
 
     async def alive(_request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})

@@ -14,7 +14,7 @@ import uvloop
 from kit import log, metrics_endpoint
 from kit.env import Env, SettingsError
 from kit.errors import StartError, Stopped
-from kit.telemetry import Door, Telemetry
+from kit.telemetry import Telemetry
 from kit.telemetry_settings import TelemetrySettings
 
 S = TypeVar("S")
@@ -79,17 +79,6 @@ def run(
     Exit status 2 says that the environment is not fit, 1 that something else keeps the process from
     starting, such as a taken port; the line before it says why.
     """
-    surroundings, settings = fit(name, metrics_port, read, secrets)
-    live(surroundings, settings, main)
-
-
-def fit(
-    name: str,
-    metrics_port: int,
-    read: Callable[[Env], S],
-    secrets: Callable[[S], list[str]],
-) -> tuple[Surroundings, S]:
-    """The first half of `run`: reads the settings, exits when they aren't fit, and sets logging up."""
     env = Env(os.environ)
     surroundings = Surroundings.read(env, name, metrics_port)
     settings = read(env)
@@ -104,19 +93,11 @@ def fit(
         style=surroundings.log_format,
         service=name,
     )
-    return surroundings, settings
-
-
-def live(
-    surroundings: Surroundings,
-    settings: S,
-    main: Callable[[S, asyncio.Event], Awaitable[None]],
-    door: Door = metrics_endpoint.served,
-) -> None:
-    """The other half of `run`; `door` is how the metrics are shown."""
+    for notice in env.notices:
+        logging.getLogger(__name__).warning("%s", notice)
     telemetry = Telemetry.start(surroundings.telemetry)
     try:
-        uvloop.run(_until_stopped(settings, main, telemetry, door), debug=surroundings.debugging)
+        uvloop.run(_until_stopped(settings, main, telemetry), debug=surroundings.debugging)
     except Stopped:
         pass
     except StartError as error:
@@ -128,13 +109,12 @@ async def _until_stopped(
     settings: S,
     main: Callable[[S, asyncio.Event], Awaitable[None]],
     telemetry: Telemetry,
-    door: Door,
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     async def observed() -> None:
-        async with telemetry.running(door):
+        async with telemetry.running(metrics_endpoint.served):
             await main(settings, stop)
 
     running = asyncio.ensure_future(observed())

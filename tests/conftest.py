@@ -15,8 +15,8 @@ pytest_plugins = [
     "tests.fixtures.neighbours",
     "tests.fixtures.one_machine",
     "tests.fixtures.gateway",
+    "tests.fixtures.cached_gateway",
     "tests.fixtures.gateway_customer",
-    "tests.fixtures.gateway_workers",
     "tests.fixtures.javascript",
     "tests.fixtures.chromium",
     "tests.fixtures.platform",
@@ -26,7 +26,6 @@ pytest_plugins = [
     "tests.fixtures.http_served",
     "tests.fixtures.tracing",
     "tests.fixtures.two_customers",
-    "tests.fixtures.two_doors",
     "tests.fixtures.skipped",
     "tests.fixtures.markers",
 ]

@@ -18,7 +18,7 @@ SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((DEPLOY / "compose.yaml").r
 OF_THE_IMAGE = {"HEALTHCHECK"}
 # The same in every container, or in need of a file that has to be mounted first.
 OF_THE_CONTAINER = re.compile(
-    r"_PORT$|^GRPC_TLS_|^TRUSTED_DOCUMENTS|^(DATABASE_POOLER|DRAIN_SECONDS|GATEWAY_PROCESSES)$"
+    r"_PORT$|^GRPC_TLS_|^TRUSTED_DOCUMENTS|^(DATABASE_POOLER|DRAIN_SECONDS)$"
     r"|^GRPC_MAX_CONNECTION_AGE_SECONDS$"
 )
 READ = [variable for program in readers().values() for variable in program]
