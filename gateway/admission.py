@@ -1,38 +1,30 @@
 """Whether a valid operation may run: what it costs for the caller's role, and whether it reads the schema."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from graphql import DocumentNode, GraphQLError
+from graphql import GraphQLError
 from strawberry.extensions import SchemaExtension
 
-from gateway.cost import Measured
+from gateway.completion.variables import Coercion
+from gateway.cost import Cost, Measured
 from gateway.defence_settings import DefenceSettings
-from gateway.known_costs import Costs
-from gateway.prepared import Prepared
+from gateway.prepared import Prepare, Prepared
 from kit.errors import Failure
 
 
 class Admission:
     """Decides over valid operations; one for each schema."""
 
-    def __init__(self, costs: Costs, defence: DefenceSettings) -> None:
-        self._costs = costs
+    def __init__(self, defence: DefenceSettings) -> None:
         self._defence = defence
 
-    def check(
-        self,
-        query: str,
-        document: DocumentNode,
-        name: str | None,
-        variables: Mapping[str, Any],
-        asked: Any,
-    ) -> None:
+    def check(self, prepared: Prepared, variables: Mapping[str, Any], asked: Any) -> None:
         """Raises GraphQLError for what may not run, Failure EXHAUSTED for what may not run now.
 
         `asked` is the operation's context; it receives the cost.
         """
-        measured = self._costs.of(query, document, name, variables)
+        measured = prepared.once(Cost).of(variables)
         if measured.introspects and not self._defence.introspection:
             raise GraphQLError(
                 "The schema is not read from here; take the file schema.graphql, or have the operator"
@@ -73,9 +65,7 @@ class Admission:
 class Admitted(SchemaExtension):
     """Has Strawberry execute prepared operations that an Admission admits; one for each operation."""
 
-    def __init__(
-        self, prepare: Callable[[str, str | None], Prepared], admission: Admission | None
-    ) -> None:
+    def __init__(self, prepare: Prepare, admission: Admission | None) -> None:
         super().__init__()
         self._prepare = prepare
         self._admission = admission
@@ -83,8 +73,11 @@ class Admitted(SchemaExtension):
     def on_parse(self) -> Iterator[None]:
         context = self.execution_context
         # The public name is that of the first operation when the client gave none.
-        self._prepared = self._prepare(context.query or "", context._provided_operation_name)
+        self._prepared = context.context.prepared or self._prepare(
+            context.query or "", context._provided_operation_name
+        )
         context.graphql_document = self._prepared.document
+        context.context.prepared = self._prepared
         yield
 
     def on_validate(self) -> Iterator[None]:
@@ -93,21 +86,14 @@ class Admitted(SchemaExtension):
         yield
 
     def _refusals(self) -> list[GraphQLError]:
-        context = self.execution_context
+        context, prepared = self.execution_context, self._prepared
         variables = context.variables or {}
         try:
             if self._admission is not None:
-                self._admission.check(
-                    context.query or "",
-                    self._prepared.document,
-                    context._provided_operation_name,
-                    variables,
-                    context.context,
-                )
+                self._admission.check(prepared, variables, context.context)
         except GraphQLError as error:
             return [error]
         except Failure as failure:
             return [GraphQLError(failure.message, original_error=failure)]
-        if self._prepared.variables.coerced(variables) is None:
-            return self._prepared.refused(variables)
-        return []
+        coercion = prepared.once(Coercion)
+        return coercion.errors(variables) if coercion.coerced(variables) is None else []

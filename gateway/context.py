@@ -10,6 +10,7 @@ import strawberry
 from gateway.follow import follow
 from gateway.loaders import Loaders
 from gateway.peers import Peers
+from gateway.prepared import Prepared
 from gateway.work import Work
 from kit import rpc_client
 from kit.auth import Role, Session
@@ -53,6 +54,8 @@ class Context:
         self.idempotency_key = idempotency_key
         self.loaders = Loaders(self)
         self.work = work or Work()
+        # The operation; None before it is known.
+        self.prepared: Prepared | None = None
         # What the operation may cost; None before it was admitted.
         self.cost: int | None = None
         self._objects = 0

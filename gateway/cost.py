@@ -43,6 +43,7 @@ from gateway.cost_units import (
     SIZES,
     WORK,
 )
+from gateway.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,25 +77,39 @@ class _Part:
         return _Part(self.once + other.once, self.each + other.each, self.objects + other.objects)
 
 
-def measure(
-    schema: GraphQLSchema, document: DocumentNode, name: str | None, variables: Mapping[str, Any]
-) -> tuple[Measured, frozenset[str]]:
-    """The cost of an operation of a valid document, and the variables that are sizes in it."""
-    sum_ = _Sum(schema, document, variables)
-    return sum_.operation(_operation(document, name)), frozenset(sum_.sizing)
+# Costs of one operation that are cached, by its sizes. An operation with new sizes in every request fills the
+# cache, which is then emptied.
+CACHED_SIZES = 50
 
 
-def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
-    return next(
-        node
-        for node in document.definitions
-        if isinstance(node, OperationDefinitionNode)
-        and (name is None or (node.name is not None and node.name.value == name))
-    )
+class Cost:
+    """The cost of one valid operation, calculated once for each combination of its sizes."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self._prepared = prepared
+        # The variables that are sizes.
+        self._sizing: frozenset[str] = frozenset()
+        self._known: dict[tuple[tuple[str, int | None], ...], Measured] = {}
+
+    def of(self, variables: Mapping[str, Any]) -> Measured:
+        """Return the cost with these variables."""
+        known = self._known.get(self._sizes(variables))
+        if known is not None:
+            return known
+        sum_ = _Sum(self._prepared.schema, self._prepared.document, variables)
+        measured = sum_.operation(self._prepared.operation)
+        if len(self._known) >= CACHED_SIZES:
+            self._known.clear()
+        self._sizing = frozenset(sum_.sizing)
+        self._known[self._sizes(variables)] = measured
+        return measured
+
+    def _sizes(self, variables: Mapping[str, Any]) -> tuple[tuple[str, int | None], ...]:
+        return tuple((key, size(variables[key])) for key in self._sizing if key in variables)
 
 
 def size(value: object) -> int | None:
-    """What a variable says as a size; None where it says nothing, or what execution refuses."""
+    """Return a variable's value as a size; None for what is no size, and for what execution refuses."""
     if isinstance(value, list):
         return len(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None

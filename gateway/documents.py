@@ -1,4 +1,4 @@
-"""Documents as clients send them: parsed and measured once for each text, and never ambiguous."""
+"""Documents as clients send them: parsed within limits, with one operation that is meant."""
 
 import re
 from typing import Any
@@ -16,19 +16,14 @@ from graphql import (
 )
 
 from gateway import limits
-from gateway.remembered import remembered
 
-# Texts of at most LONGEST characters. Clients send few different ones; at 2,000 tokens each this is some
-# 100 MB at the very worst.
-CACHED = 100
 # Digits of a number. Python converts no whole number of more than 4,300, and no type here needs twenty.
 MOST_DIGITS = 1_000
 MANY_DIGITS = re.compile(rf"[0-9]{{{MOST_DIGITS}}}")
 
 
-@remembered(CACHED)
 def read(query: str, max_depth: int) -> DocumentNode:
-    """Raises GraphQLError for a text that isn't GraphQL or asks for too much."""
+    """Parse a document; raise GraphQLError for a text that isn't GraphQL or asks for too much."""
     try:
         document = parse(query, max_tokens=limits.MAX_TOKENS, no_location=False)
         if MANY_DIGITS.search(query):
@@ -65,7 +60,7 @@ class _Numbers(Visitor):
 
 
 def check_operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
-    """The operation that is meant; raises GraphQLError unless that is clear."""
+    """Return the operation of that name, or the only one; raise GraphQLError where there is none."""
     operations = [
         node for node in document.definitions if isinstance(node, OperationDefinitionNode)
     ]

@@ -23,9 +23,9 @@ class EventStreams:
         self._places = Places(
             "event streams",
             "streams",
-            settings.max_sockets,
-            settings.max_sockets_per_address,
-            settings.max_sockets_per_user,
+            settings.sockets.most,
+            settings.sockets.per_address,
+            settings.sockets.per_user,
         )
         self._open: set[asyncio.Task[None]] = set()
         self._closing = False

@@ -1,22 +1,22 @@
 """Operations whose results come one after another, and the sessions of who sends them."""
 
+import time
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import web
 from graphql import GraphQLError
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from gateway import answer, documents, errors, operation_spans
+from gateway import answer, errors, operation_spans
 from gateway.context import Context
 from gateway.metrics import Metrics
-from gateway.operation_spans import OperationSpans
 from gateway.peers import Peers
 from gateway.persisted import KnownDocuments
+from gateway.prepared import Prepared
 from gateway.request import Operation
 from gateway.schema import Schema
 from gateway.settings import Settings
@@ -50,16 +50,14 @@ class Execution:
         verifier: Verifier,
         known: KnownDocuments,
         settings: Settings,
-        spans: OperationSpans,
+        metrics: Metrics,
     ) -> None:
         self._schema = schema
         self._known = known
         self._peers = peers
         self._verifier = verifier
-        self.metrics = Metrics(settings.max_depth)
-        self._spans = spans
+        self._metrics = metrics
         self._defence = settings.defence
-        self._max_depth = settings.max_depth
         self._max_answer = settings.max_answer
 
     async def session(self, authorization: str | None) -> Session:
@@ -85,15 +83,9 @@ class Execution:
         seconds = self._defence.operation_seconds
         return Context(ANONYMOUS, self._peers, None, seconds, session.role, work)
 
-    async def keep(self, operation: Operation, caller: str | None) -> None:
+    async def store(self, operation: Operation, prepared: Prepared, caller: str | None) -> None:
         """Store the text that a client names by its hash, if it is valid."""
-        if operation.query is None or operation.sha256 is None:
-            return
-        try:
-            prepared = self._schema.prepare(operation.query, operation.name)
-        except Exception:  # noqa: BLE001 - whatever a text may do to the rules, its execution describes
-            return
-        if not prepared.errors:
+        if operation.query is not None and operation.sha256 is not None and not prepared.errors:
             await self._known.keep(operation, caller)
 
     def describe(self, found: Sequence[GraphQLError], request_id: str) -> list[dict[str, Any]]:
@@ -103,17 +95,6 @@ class Execution:
             errors.describe(error, request_id, suggestions=suggestions) for error in found[:most]
         ]
         return shown if len(found) <= most else [*shown, errors.left_out(len(found) - most)]
-
-    def sends_events(self, request: web.Request, operation: Operation, query: str) -> bool:
-        """True if server-sent events are accepted and the operation is a subscription."""
-        if not answer.accepts_events(request):
-            return False
-        try:
-            document = documents.read(query, self._max_depth)
-            definition = documents.check_operation(document, operation.name)
-        except GraphQLError:
-            return False  # whose execution describes the error
-        return definition.operation.value == OperationType.SUBSCRIPTION.value
 
     async def results(
         self,
@@ -125,21 +106,23 @@ class Execution:
         caller: str | None = None,
     ) -> AsyncGenerator[Result, None]:
         """One result of a query or a mutation; of a subscription one for each event."""
+        began = time.perf_counter()
         try:
-            query = await self._known.text(operation, work)
+            prepared = await self._known.prepared(operation, work)
             context = self.context(session, work=work)
-            await self.keep(operation, caller)
+            context.prepared = prepared
+            await self.store(operation, prepared, caller)
             with ExitStack() as beginning:
                 # Until the first result: events may come for days.
-                span = beginning.enter_context(self._spans.around(query, operation.name))
+                span = beginning.enter_context(operation_spans.around(prepared))
                 stream = await self._schema.stream(
-                    query,
+                    prepared.text,
                     variable_values=operation.variables,
                     context_value=context,
                     operation_name=operation.name,
                     allowed_operation_types=allowed,
                 )
-                with self.metrics.following(query, operation.name) as sent:
+                with self._metrics.following(prepared) as sent:
                     async with aclosing(stream):
                         async for result in stream:
                             context.answered()
@@ -150,7 +133,9 @@ class Execution:
                             if shown.over:
                                 return
         except GraphQLError as error:  # how a document is refused before it is executed
-            yield self._result({"errors": self.describe([error], request_id)}, over=True)
+            refused = self._result({"errors": self.describe([error], request_id)}, over=True)
+            self._metrics.answered(None, refused.errors, time.perf_counter() - began)
+            yield refused
         except Failure as failure:
             yield self._result({"errors": [errors.from_failure(failure, request_id)]}, over=True)
         except Exception as error:  # noqa: BLE001 - the last edge: nothing else may reach the client

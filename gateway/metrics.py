@@ -6,13 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import FieldNode, GraphQLError, OperationDefinitionNode
+from graphql import FieldNode
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
-from gateway import documents
-from gateway.documents import CACHED
-from gateway.remembered import remembered
+from gateway.prepared import Prepared
 from kit.buckets import ANSWERS
 
 # Codes and reasons are constants in the code, and some hundred.
@@ -36,9 +34,7 @@ NOTHING = Asked("none", "none")
 class Metrics:
     """Instruments of the meter `esimgo.gateway`; one object a process."""
 
-    def __init__(self, max_depth: int) -> None:
-        """`max_depth` is what documents are read with."""
-        self._max_depth = max_depth
+    def __init__(self) -> None:
         meter = metrics.get_meter("esimgo.gateway")
         self._duration = meter.create_histogram(
             "esimgo.graphql.operation.duration",
@@ -81,14 +77,12 @@ class Metrics:
             reason = (error.get("extensions") or {}).get("reason", code)
             self._errors.add(1, {"code": code, "reason": self._known(str(reason))})
 
-    def answered(
-        self, query: str, name: str | None, errors: Errors, seconds: float, *, executed: bool
-    ) -> None:
-        """A query or a mutation has its answer; `executed` if its document was found valid."""
-        self._answered(self._asked(query, name) if executed else NOTHING, errors, seconds)
+    def answered(self, prepared: Prepared | None, errors: Errors, seconds: float) -> None:
+        """Count the answer to a query or a mutation; `prepared` is None if it was not executed."""
+        self._answered(NOTHING if prepared is None else prepared.once(_asked), errors, seconds)
 
     @contextmanager
-    def following(self, query: str, name: str | None) -> Iterator[Callable[[Errors, bool], None]]:
+    def following(self, prepared: Prepared) -> Iterator[Callable[[Errors, bool], None]]:
         """Around the results of an operation of any kind; takes each one's errors, and if it is over."""
         began = time.perf_counter()
         followed: Asked | None = None
@@ -101,7 +95,7 @@ class Metrics:
                 self._answered(NOTHING, errors, time.perf_counter() - began)
                 return
             else:
-                asked = self._asked(query, name)
+                asked = prepared.once(_asked)
                 if asked.kind != "subscription":
                     self._answered(asked, errors, time.perf_counter() - began)
                     return
@@ -143,12 +137,6 @@ class Metrics:
         )
         self.told(errors)
 
-    def _asked(self, query: str, name: str | None) -> Asked:
-        try:
-            return _read(query, name, self._max_depth)
-        except GraphQLError:
-            return NOTHING
-
     def _code(self, error: Mapping[str, Any]) -> str:
         return self._known(str((error.get("extensions") or {}).get("code", "NONE")))
 
@@ -159,14 +147,8 @@ class Metrics:
         return code
 
 
-@remembered(CACHED)
-def _read(query: str, name: str | None, max_depth: int) -> Asked:
+def _asked(prepared: Prepared) -> Asked:
     """Only of documents that were found valid: their root fields are the schema's."""
-    for node in documents.read(query, max_depth).definitions:
-        if not isinstance(node, OperationDefinitionNode):
-            continue
-        if name is None or (node.name is not None and node.name.value == name):
-            first, *more = node.selection_set.selections
-            field = first.name.value if isinstance(first, FieldNode) and not more else "several"
-            return Asked(node.operation.value, field)
-    return NOTHING
+    first, *more = prepared.operation.selection_set.selections
+    field = first.name.value if isinstance(first, FieldNode) and not more else "several"
+    return Asked(prepared.kind.value, field)

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterable
 
-from graphql import FieldNode, GraphQLError, OperationDefinitionNode
+from graphql import FieldNode, GraphQLError
 from opentelemetry.util.types import AttributeValue
 
-from gateway import documents
-from gateway.remembered import remembered
-from gateway.schema import Schema
+from gateway.prepared import Prepared
 from kit import tracing
 from kit.errors import Failure
 from kit.tracing import FAULTS, UNSEEN, Spanned
@@ -16,31 +14,17 @@ from kit.tracing import FAULTS, UNSEEN, Spanned
 MOST_FIELDS = 20
 
 
-class OperationSpans:
-    """Names operations by the schema's own names; one object a process."""
-
-    def __init__(self, schema: Schema, max_depth: int) -> None:
-        inner = schema._schema
-        roots = (inner.query_type, inner.mutation_type, inner.subscription_type)
-        known = frozenset(name for root in roots if root is not None for name in root.fields)
-
-        @remembered(documents.CACHED)
-        def asked(query: str, name: str | None) -> tuple[str, tuple[str, ...]]:
-            return _read(query, name, max_depth, known)
-
-        self._asked = asked
-
-    def around(self, query: str, name: str | None) -> Spanned:
-        """Around the execution of one operation, of whose names the first root field is shown."""
-        if tracing.unseen():
-            return UNSEEN
-        kind, fields = self._asked(query, name)
-        told: dict[str, AttributeValue] = {
-            "graphql.operation.type": kind,
-            "esimgo.graphql.fields": fields[:MOST_FIELDS],
-            "esimgo.graphql.field_count": len(fields),
-        }
-        return tracing.onward(f"{kind} {fields[0]}" if fields else kind, told)
+def around(prepared: Prepared) -> Spanned:
+    """Return the span around the execution of one operation, named by its first root field."""
+    if tracing.unseen():
+        return UNSEEN
+    kind, fields = prepared.kind.value, prepared.once(_fields)
+    told: dict[str, AttributeValue] = {
+        "graphql.operation.type": kind,
+        "esimgo.graphql.fields": fields[:MOST_FIELDS],
+        "esimgo.graphql.field_count": len(fields),
+    }
+    return tracing.onward(f"{kind} {fields[0]}" if fields else kind, told)
 
 
 def failed(span: Spanned, errors: Iterable[GraphQLError]) -> None:
@@ -57,19 +41,9 @@ def failed(span: Spanned, errors: Iterable[GraphQLError]) -> None:
             span.fail(cause)
 
 
-def _read(
-    query: str, name: str | None, max_depth: int, known: frozenset[str]
-) -> tuple[str, tuple[str, ...]]:
-    """The operation's kind, and those of its root fields that the schema has."""
-    try:
-        document = documents.read(query, max_depth)
-    except GraphQLError:
-        return "operation", ()
-    for node in document.definitions:
-        if not isinstance(node, OperationDefinitionNode):
-            continue
-        if name is None or (node.name is not None and node.name.value == name):
-            chosen = node.selection_set.selections
-            fields = [field.name.value for field in chosen if isinstance(field, FieldNode)]
-            return node.operation.value, tuple(field for field in fields if field in known)
-    return "operation", ()
+def _fields(prepared: Prepared) -> tuple[str, ...]:
+    """Return those of the operation's root fields that the schema has."""
+    root = prepared.schema.get_root_type(prepared.operation.operation)
+    chosen = prepared.operation.selection_set.selections
+    names = [field.name.value for field in chosen if isinstance(field, FieldNode)]
+    return tuple(name for name in names if root is not None and name in root.fields)

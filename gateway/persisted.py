@@ -7,7 +7,8 @@ from collections import OrderedDict
 
 from graphql import GraphQLError
 
-from gateway import documents, limits
+from gateway import limits
+from gateway.prepared import Prepare, Prepared
 from gateway.request import Operation
 from gateway.trusted import TrustedDocuments
 from gateway.work import Work
@@ -123,49 +124,52 @@ class Turns:
 
 
 class KnownDocuments:
-    """Finds the text of an operation, and says whether it may be executed."""
+    """Finds and prepares the document of an operation, within the caller's bounds."""
 
     def __init__(
         self,
         trusted: TrustedDocuments,
         persisted: PersistedQueries | None,
-        max_depth: int,
+        prepare: Prepare,
         bounds: WorkSettings,
     ) -> None:
         self._trusted = trusted
         self._persisted = persisted
-        self._max_depth = max_depth
+        self._prepare = prepare
         self._bounds = bounds
         self._turns = Turns()
 
-    async def text(self, operation: Operation, work: Work) -> str:
-        """Return the document; everything that is executed, however it was sent, is bounded here.
+    async def prepared(self, operation: Operation, work: Work) -> Prepared:
+        """Return the operation, parsed; everything that is executed, however it was sent, is bounded here.
 
-        Raises GraphQLError for a name that is unknown, a text that isn't trusted, and a text or variables
-        that are too large; Failure EXHAUSTED for a caller who ordered too much work before.
+        Raises GraphQLError for a name that is unknown, a text that can't be parsed, is too complex or isn't
+        trusted, and variables that are too large; Failure EXHAUSTED for a caller who ordered too much work.
         """
         work.values(limits.check_values(operation.variables, self._bounds.values))
         sent, sha256 = operation.query, operation.sha256
         if sent is not None:
-            await self._check(sent, work)
+            await self._check(sent, operation.name, work)
         if sent is not None and sha256 is not None and digest(sent) != sha256:
             raise _refused("provided sha does not match query", "PERSISTED_QUERY_HASH_MISMATCH")
         text = sent
         if text is None:
             text = await self._named(operation)
-            await self._check(text, work)
-        if not self._trusted.allow(text, self._max_depth):
-            raise _refused(
-                "Only documents that the operator trusts are executed here, and this is none of them",
-                "DOCUMENT_NOT_TRUSTED",
-            )
-        return text
+            await self._check(text, operation.name, work)
+        try:
+            prepared = self._prepare(text, operation.name)
+        except GraphQLError:
+            if self._trusted.only and text not in self._trusted:
+                raise _untrusted() from None
+            raise
+        if not self._trusted.allow(prepared):
+            raise _untrusted()
+        return prepared
 
-    async def _check(self, text: str, work: Work) -> None:
+    async def _check(self, text: str, name: str | None, work: Work) -> None:
         trusted = self._trusted.only or text in self._trusted
         bounds = self._bounds
         limits.check_characters(text, bounds.trusted_document if trusted else bounds.document)
-        if (text, self._max_depth) not in documents.read:
+        if (text, name) not in self._prepare:
             work.document(text)
             if len(text) > LONG:
                 await self._turns.wait()
@@ -200,6 +204,13 @@ def digest(text: str) -> str:
 def _bytes(text: str) -> bytes:
     # Parameters of a GET may hold half characters.
     return text.encode(errors="surrogatepass")
+
+
+def _untrusted() -> GraphQLError:
+    return _refused(
+        "Only documents that the operator trusts are executed here, and this is none of them",
+        "DOCUMENT_NOT_TRUSTED",
+    )
 
 
 def _refused(words: str, code: str) -> GraphQLError:

@@ -3,16 +3,15 @@
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 from aiohttp import web
 
-from gateway import answer
+from gateway import answer, public_fields
+from gateway.completion.variables import Coercion
 from gateway.metrics import Metrics
 from gateway.prepared import Prepared
-from gateway.public_fields import PublicFields
-from gateway.request import Operation
 from gateway.response_cache import Kept, ResponseCache
 from kit.auth import Role, Session
 
@@ -20,6 +19,7 @@ from kit.auth import Role, Session
 SERVED = frozenset({Role.ANONYMOUS, Role.CUSTOMER})
 # What else of a request decides about the answer: a session that doesn't hold gets another one.
 VARY = "Accept, Authorization"
+Variables = Mapping[str, Any] | None
 # Bytes: no client finds two requests with one of these.
 DIGEST = 20
 
@@ -53,49 +53,35 @@ class PublicAnswers:
     def __init__(
         self,
         cache: ResponseCache,
-        public: PublicFields,
         costs: Mapping[Role, int],
         metrics: Metrics,
         seconds: float,
-        prepare: Callable[[str, str | None], Prepared],
     ) -> None:
         self._cache = cache
-        self._prepare = prepare
-        self._public = public
         self._costs = costs
         self._metrics = metrics
         self._control = f"public, max-age={seconds:.0f}"
 
     def key(
-        self, request: web.Request, operation: Operation, query: str, session: Session
+        self, request: web.Request, prepared: Prepared, variables: Variables, session: Session
     ) -> Key | None:
-        """What the answer is kept under; None when it must not be kept."""
+        """Return what the answer is cached under; None when it must not be cached."""
         if session.role not in SERVED:
             return None
-        normal = self._public.normal(query)
+        normal = prepared.once(public_fields.normal)
         if normal is None:
             self._metrics.kept("private")
             return None
-        variables = self._variables(operation, query)
-        if variables is None:
-            return None
-        digest = blake2b(normal, digest_size=DIGEST)
-        digest.update((operation.name or "").encode(errors="surrogatepass") + b"\0" + variables)
-        return Key(digest.digest(), answer.media_type(request))
-
-    def _variables(self, operation: Operation, query: str) -> bytes | None:
-        """The declared variables as they are executed; None where the operation is refused."""
-        try:
-            prepared = self._prepare(query, operation.name)
-        except Exception:  # noqa: BLE001 - whatever a text may do to the rules, its execution describes
-            return None
-        values = None if prepared.errors else prepared.variables.coerced(operation.variables or {})
+        values = None if prepared.errors else prepared.once(Coercion).coerced(variables or {})
         if values is None:
             return None
         try:
-            return orjson.dumps(values.coerced, default=_exactly, option=orjson.OPT_SORT_KEYS)
+            encoded = orjson.dumps(values.coerced, default=_exactly, option=orjson.OPT_SORT_KEYS)
         except TypeError:  # a value that has no one form
             return None
+        digest = blake2b(normal, digest_size=DIGEST)
+        digest.update((prepared.name or "").encode() + b"\0" + encoded)
+        return Key(digest.digest(), answer.media_type(request))
 
     async def answer(
         self,

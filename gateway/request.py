@@ -9,18 +9,14 @@ from typing import Any, NoReturn
 
 from aiohttp import web
 
-from gateway.remembered import remembered
 from gateway.work import FREE, Work
 
 # A JSON escape of half a character, as in \ud83d: whole ones come in pairs.
 HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 # Longer whole numbers are valid JSON, but Python converts none of them.
 MANY_DIGITS = re.compile(rb"[0-9]{4301}")
-
-# Apps send the same bodies over and over: those that came last are read once. 12 MB at the very worst,
-# if every one of them were made to grow by it; usually a hundredth.
-REMEMBERED = 500
-LARGEST = 4_096
+# Bytes of a body that are parsed without counting as work.
+FREE_BYTES = 4_096
 
 
 class TooLargeError(ValueError):
@@ -29,10 +25,7 @@ class TooLargeError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a client wants to have executed: a text, or the name of a document that is known.
-
-    Equal requests may share one, so nobody may change its variables.
-    """
+    """What a client wants to have executed: a text, or the name of a document that is known."""
 
     query: str | None
     variables: dict[str, Any] | None
@@ -76,13 +69,8 @@ async def read(
         raise web.HTTPRequestEntityTooLarge(
             max_size=0, actual_size=0, text=f"The body has more than {max_body} bytes"
         ) from error
-    if len(body) > LARGEST:
+    if len(body) > FREE_BYTES:
         work.body(len(body))
-    return _read(body)
-
-
-@remembered(REMEMBERED, LARGEST)
-def _read(body: bytes) -> Operation:
     return operation(parse(body, "The body"))
 
 

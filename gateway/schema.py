@@ -1,12 +1,11 @@
 """The schema: every noun's queries, mutations and subscriptions in one Apollo Federation 2 subgraph."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from inspect import isawaitable
 from typing import Any, cast
 
 import strawberry
 from graphql import GraphQLError, execute
-from graphql.execution.values import VariableValues
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.federation.schema import FederationAny
 from strawberry.schema.exceptions import InvalidOperationTypeError
@@ -16,19 +15,18 @@ from strawberry.types.graphql import OperationType
 from gateway.accounts import AccountQueries
 from gateway.administration import AdministrationMutations, AdministrationQueries
 from gateway.admission import Admission, Admitted
-from gateway.completion.executor import OPERATIONS, Completing
-from gateway.completion.resolving import Left, remember_arguments
-from gateway.completion.selections import Operations
+from gateway.completion.executor import Completing
+from gateway.completion.resolving import remember_arguments
+from gateway.completion.selections import Ways
+from gateway.completion.variables import Coercion
 from gateway.connections import ConnectionQueries
 from gateway.defence_settings import DefenceSettings
-from gateway.documents import CACHED
 from gateway.esim_operations import ESIMMutations, ESIMQueries
-from gateway.known_costs import Costs
 from gateway.null_defaults import accept_null
 from gateway.orders import OrderQueries
 from gateway.plan_facets import FacetQueries
 from gateway.plan_queries import PlanQueries
-from gateway.prepared import Prepared, preparation
+from gateway.prepared import Prepare, Prepared, as_graphql, preparation
 from gateway.purchase import OrderMutations
 from gateway.scalars import SCALARS
 from gateway.source_positions import index_positions
@@ -65,7 +63,7 @@ class Schema(strawberry.federation.Schema):
     Those are representations and logging. `extensions` serve its long way, which subscriptions take.
     """
 
-    prepare: Callable[[str, str | None], Prepared]
+    prepare: Prepare
     admission: Admission | None
     # The most that one answer holds.
     errors: int
@@ -80,50 +78,52 @@ class Schema(strawberry.federation.Schema):
         allowed_operation_types: Iterable[OperationType] | None = None,
         operation_extensions: dict[str, Any] | None = None,
     ) -> ExecutionResult:
-        """One query or mutation; raises InvalidOperationTypeError for a kind that isn't allowed."""
+        """Prepare and execute one query or mutation, as `run` does."""
         try:
             prepared = self.prepare(query or "", operation_name)
-        except Exception as error:  # noqa: BLE001 - whatever a text may do to the parser or the rules
-            return ExecutionResult(None, [_as_graphql(error)])
-        if allowed_operation_types is not None and prepared.kind not in allowed_operation_types:
+        except Exception as error:  # noqa: BLE001 - whatever a text may do to the parser
+            return ExecutionResult(None, [as_graphql(error)])
+        return await self.run(prepared, variable_values, context_value, allowed_operation_types)
+
+    async def run(
+        self,
+        prepared: Prepared,
+        variables: dict[str, Any] | None,
+        context: Any,
+        allowed: Iterable[OperationType] | None = None,
+    ) -> ExecutionResult:
+        """Execute one query or mutation; raise InvalidOperationTypeError for a kind that isn't allowed."""
+        if allowed is not None and prepared.kind not in allowed:
             raise InvalidOperationTypeError(prepared.kind)
         if prepared.errors:
             return ExecutionResult(None, prepared.errors)
-        variables = variable_values or {}
+        given = variables or {}
+        context.prepared = prepared
         try:
             if self.admission is not None:
-                self.admission.check(
-                    query or "", prepared.document, operation_name, variables, context_value
-                )
-            values = prepared.variables.coerced(variables)
+                self.admission.check(prepared, given, context)
+            coercion = prepared.once(Coercion)
+            values = coercion.coerced(given)
             if values is None:
-                return ExecutionResult(None, prepared.refused(variables))
-            done = await self._directly(prepared, values, context_value)
+                return ExecutionResult(None, coercion.errors(given))
+            direct = prepared.once(Ways).of(values.coerced).direct
+            done = None if direct is None else await direct.execute(context, values)
             if isinstance(done, dict):
                 return ExecutionResult(done, None)
             result = execute(
                 self._schema,
                 prepared.document,
-                done or root_value,
-                context_value,
-                variables,
-                operation_name,
+                done,
+                context,
+                given,
+                prepared.name,
                 executor_class=self.execution_context_class,
                 is_awaitable=cast(Any, optimized_is_awaitable),
-                operation_extensions=operation_extensions,
             )
             executed = await result if isawaitable(result) else result
         except Exception as error:  # noqa: BLE001 - as Strawberry has it; errors are masked where they are worded
-            return ExecutionResult(None, [_as_graphql(error)])
+            return ExecutionResult(None, [as_graphql(error)])
         return ExecutionResult(executed.data, executed.errors)
-
-    async def _directly(
-        self, prepared: Prepared, values: VariableValues, context: Any
-    ) -> dict[str, Any] | Left | None:
-        """As Direct has it; None for an operation that needs graphql-core."""
-        operations: Operations = self._schema.extensions[OPERATIONS]
-        direct = operations.direct(prepared.operation, values.coerced)
-        return None if direct is None else await direct.execute(context, values)
 
     def entities_resolver(
         self, info: strawberry.Info, representations: list[FederationAny]
@@ -152,12 +152,6 @@ class Schema(strawberry.federation.Schema):
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
         """Nothing: what is worth a line is logged where errors are put into words for the client."""
-
-
-def _as_graphql(error: Exception) -> GraphQLError:
-    if isinstance(error, GraphQLError):
-        return error
-    return GraphQLError(str(error), original_error=error)
 
 
 def _representation(index: int, given: Any) -> Any:
@@ -189,7 +183,7 @@ def build(max_depth: int, defence: DefenceSettings | None = None) -> Schema:
         extensions=[lambda: Admitted(schema.prepare, schema.admission)],
     )
     core, bounds = schema._schema, defence.work if defence else WorkSettings()
-    schema.admission = Admission(Costs(core), defence) if defence else None
+    schema.admission = Admission(defence) if defence else None
     validation = Validation(
         core,
         errors=bounds.errors - 1,  # graphql-core adds one that says that there are more
@@ -201,5 +195,4 @@ def build(max_depth: int, defence: DefenceSettings | None = None) -> Schema:
     index_positions()
     accept_null(schema._schema)
     remember_arguments(schema._schema, schema)
-    schema._schema.extensions[OPERATIONS] = Operations(CACHED)
     return schema

@@ -8,6 +8,7 @@ from gateway.cors import LOCALHOST, Origins
 from gateway.defence_settings import DefenceSettings
 from gateway.persisted import PER_CLIENT
 from gateway.response_cache import MOST_BYTES
+from gateway.socket_settings import SocketSettings
 from gateway.trusted import TrustedDocuments
 from kit import redis_settings
 from kit.env import Env
@@ -22,18 +23,6 @@ RESPONSE_CACHE_SECONDS = 60.0
 MAX_ANSWER = 16 * 2**20
 # Settings of removed mechanisms, and what to do instead.
 REMOVED = {"GATEWAY_PROCESSES": "run more replicas of the gateway behind a load balancer"}
-# Each takes some 20 KiB (measured) before anything is followed on it, and the events of so many keep
-# a process busy.
-MAX_SOCKETS = 5_000
-# An office or a mobile carrier shares an address, and many of its people follow nothing.
-MAX_SOCKETS_PER_ADDRESS = 50
-# Open tabs and devices.
-MAX_SOCKETS_PER_USER = 20
-# Messages and control frames a second, of one connection. Clients ping every ten seconds or so, and begin
-# some dozens of operations when a page opens.
-SOCKET_MESSAGE_RATE = 10.0
-# Seconds. Clients send connection_init at once; a poor line takes some.
-SOCKET_INIT_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +49,7 @@ class Settings:
     redis_url: str | None = field(default=None, repr=False)
     defence: DefenceSettings = field(default_factory=DefenceSettings)
     trust_traceparent: bool = False
-    max_sockets: int = MAX_SOCKETS
-    max_sockets_per_address: int = MAX_SOCKETS_PER_ADDRESS
-    max_sockets_per_user: int = MAX_SOCKETS_PER_USER
-    socket_message_rate: float = SOCKET_MESSAGE_RATE
-    socket_init_timeout: float = SOCKET_INIT_TIMEOUT
+    sockets: SocketSettings = field(default_factory=SocketSettings)
     http: HTTPSettings = field(default_factory=HTTPSettings)
     tls: TLS = PLAIN
     response_cache_seconds: float = 0.0
@@ -86,147 +71,154 @@ class Settings:
             esims_address=_address(env, "esims", 50053),
             sessions=SessionSettings.read(env),
             tls=TLS.read(env),
-            response_cache_seconds=env.number(
-                "GATEWAY_RESPONSE_CACHE_SECONDS",
-                "How long an answer that everybody may see is kept, here and by clients and proxies;"
-                " here only until the catalogue changes. 0 keeps none.",
-                RESPONSE_CACHE_SECONDS,
-                low=0,
-                high=3600,
-            ),
-            response_cache_bytes=int(
-                env.number(
-                    "GATEWAY_RESPONSE_CACHE_BYTES",
-                    "Bytes of all answers that are kept; the one unused for longest goes for a new one.",
-                    MOST_BYTES,
-                    low=1_048_576,
-                    high=1_099_511_627_776,
-                )
-            ),
+            response_cache_seconds=_response_cache_seconds(env),
+            response_cache_bytes=_response_cache_bytes(env),
             cors_origins=_origins(env, development=development),
-            max_body=int(
-                env.number(
-                    "GATEWAY_MAX_BODY",
-                    "Bytes that a request's body may have; queries have a few thousand.",
-                    262_144,
-                    low=1_024,
-                    high=16_777_216,
-                )
-            ),
-            max_answer=int(
-                env.number(
-                    "GATEWAY_MAX_ANSWER",
-                    "Bytes that the answer to an operation, or an event, may have; a larger one is an error.",
-                    MAX_ANSWER,
-                    low=65_536,
-                    high=1_073_741_824,
-                )
-            ),
-            max_depth=int(
-                env.number(
-                    "GATEWAY_MAX_DEPTH",
-                    "How deep the fields of an operation may be nested.",
-                    12,
-                    low=3,
-                    high=30,
-                )
-            ),
-            persisted_queries=env.flag(
-                "GATEWAY_PERSISTED_QUERIES",
-                "Keeps documents under their hash, so that clients send the hash alone.",
-                default=True,
-            ),
-            persisted_per_client=int(
-                env.number(
-                    "GATEWAY_PERSISTED_QUERIES_PER_CLIENT",
-                    "How many documents one user, or one network address without a session, may have kept"
-                    " under their hash; of more, the client's own oldest one goes.",
-                    PER_CLIENT,
-                    low=1,
-                    high=1_000_000,
-                )
-            ),
+            max_body=_max_body(env),
+            max_answer=_max_answer(env),
+            max_depth=_max_depth(env),
+            persisted_queries=_persisted_queries(env),
+            persisted_per_client=_persisted_per_client(env),
             trusted_documents=_trusted_documents(env),
             redis_url=redis_settings.read(env),
             defence=defence,
             http=HTTPSettings.read(env, defence.trusted_proxies),
-            trust_traceparent=env.flag(
-                "GATEWAY_TRUST_TRACEPARENT",
-                "Takes a client's traceparent header as the parent of its request's trace, for gateways"
-                " behind a proxy that sets it; otherwise the trace is only linked to it.",
-                default=False,
-            ),
-            drain_seconds=env.number(
-                "DRAIN_SECONDS",
-                "How long a stopping service says NOT_SERVING before it refuses new calls.",
-                0.5,
-                low=0,
-                high=60,
-            ),
-            max_sockets=int(
-                env.number(
-                    "GATEWAY_MAX_SOCKETS",
-                    "How many WebSockets, and as many event streams, a process holds at most.",
-                    MAX_SOCKETS,
-                    low=0,
-                    high=100_000,
-                )
-            ),
-            max_sockets_per_address=int(
-                env.number(
-                    "GATEWAY_MAX_SOCKETS_PER_ADDRESS",
-                    "How many WebSockets, and as many event streams, of one network address.",
-                    MAX_SOCKETS_PER_ADDRESS,
-                    low=1,
-                    high=100_000,
-                )
-            ),
-            max_sockets_per_user=int(
-                env.number(
-                    "GATEWAY_MAX_SOCKETS_PER_USER",
-                    "How many WebSockets, and as many event streams, of one signed-in user.",
-                    MAX_SOCKETS_PER_USER,
-                    low=1,
-                    high=100_000,
-                )
-            ),
-            socket_message_rate=env.number(
-                "GATEWAY_SOCKET_MESSAGE_RATE",
-                "Messages and control frames a second that a client may send on one WebSocket on average,"
-                " ten seconds' worth at once; 0 sets no limit.",
-                SOCKET_MESSAGE_RATE,
-                low=0,
-                high=1_000_000,
-            ),
-            socket_init_timeout=env.number(
-                "GATEWAY_SOCKET_INIT_SECONDS",
-                "How long a WebSocket may be open before connection_init has come.",
-                SOCKET_INIT_TIMEOUT,
-                low=1,
-                high=60,
-            ),
-            explorer=env.flag(
-                "GATEWAY_EXPLORER",
-                "Serves GraphiQL to browsers that visit /graphql; it needs GATEWAY_INTROSPECTION."
-                " APP_ENV=development switches it on where this is not set.",
-                default=development,
-            ),
-            supabase_public_url=env.url(
-                "SUPABASE_PUBLIC_URL",
-                "Where browsers reach Supabase Auth, if not at SUPABASE_URL: the explorer signs in there.",
-                "",
-            )
-            or None,
-            supabase_anon_key=env.optional(
-                "SUPABASE_ANON_KEY",
-                "The project's public key, with which people sign in inside the explorer.",
-                secret=True,  # it is public, but containers get all keys as files
-            ),
+            trust_traceparent=_trust_traceparent(env),
+            drain_seconds=_drain_seconds(env),
+            sockets=SocketSettings.read(env),
+            explorer=_explorer(env, development=development),
+            supabase_public_url=_supabase_public_url(env),
+            supabase_anon_key=_supabase_anon_key(env),
         )
 
     def secrets(self) -> list[str]:
         """Values that no log line may hold."""
         return [self.redis_url or "", *self.sessions.secrets()]
+
+
+def _response_cache_seconds(env: Env) -> float:
+    return env.number(
+        "GATEWAY_RESPONSE_CACHE_SECONDS",
+        "How long an answer that everybody may see is kept, here and by clients and proxies;"
+        " here only until the catalogue changes. 0 keeps none.",
+        RESPONSE_CACHE_SECONDS,
+        low=0,
+        high=3600,
+    )
+
+
+def _response_cache_bytes(env: Env) -> int:
+    return int(
+        env.number(
+            "GATEWAY_RESPONSE_CACHE_BYTES",
+            "Bytes of all answers that are kept; the one unused for longest goes for a new one.",
+            MOST_BYTES,
+            low=1_048_576,
+            high=1_099_511_627_776,
+        )
+    )
+
+
+def _max_body(env: Env) -> int:
+    return int(
+        env.number(
+            "GATEWAY_MAX_BODY",
+            "Bytes that a request's body may have; queries have a few thousand.",
+            262_144,
+            low=1_024,
+            high=16_777_216,
+        )
+    )
+
+
+def _max_answer(env: Env) -> int:
+    return int(
+        env.number(
+            "GATEWAY_MAX_ANSWER",
+            "Bytes that the answer to an operation, or an event, may have; a larger one is an error.",
+            MAX_ANSWER,
+            low=65_536,
+            high=1_073_741_824,
+        )
+    )
+
+
+def _max_depth(env: Env) -> int:
+    return int(
+        env.number(
+            "GATEWAY_MAX_DEPTH",
+            "How deep the fields of an operation may be nested.",
+            12,
+            low=3,
+            high=30,
+        )
+    )
+
+
+def _persisted_queries(env: Env) -> bool:
+    return env.flag(
+        "GATEWAY_PERSISTED_QUERIES",
+        "Keeps documents under their hash, so that clients send the hash alone.",
+        default=True,
+    )
+
+
+def _persisted_per_client(env: Env) -> int:
+    return int(
+        env.number(
+            "GATEWAY_PERSISTED_QUERIES_PER_CLIENT",
+            "How many documents one user, or one network address without a session, may have kept"
+            " under their hash; of more, the client's own oldest one goes.",
+            PER_CLIENT,
+            low=1,
+            high=1_000_000,
+        )
+    )
+
+
+def _trust_traceparent(env: Env) -> bool:
+    return env.flag(
+        "GATEWAY_TRUST_TRACEPARENT",
+        "Takes a client's traceparent header as the parent of its request's trace, for gateways"
+        " behind a proxy that sets it; otherwise the trace is only linked to it.",
+        default=False,
+    )
+
+
+def _drain_seconds(env: Env) -> float:
+    return env.number(
+        "DRAIN_SECONDS",
+        "How long a stopping service says NOT_SERVING before it refuses new calls.",
+        0.5,
+        low=0,
+        high=60,
+    )
+
+
+def _explorer(env: Env, *, development: bool) -> bool:
+    return env.flag(
+        "GATEWAY_EXPLORER",
+        "Serves GraphiQL to browsers that visit /graphql; it needs GATEWAY_INTROSPECTION."
+        " APP_ENV=development switches it on where this is not set.",
+        default=development,
+    )
+
+
+def _supabase_public_url(env: Env) -> str | None:
+    address = env.url(
+        "SUPABASE_PUBLIC_URL",
+        "Where browsers reach Supabase Auth, if not at SUPABASE_URL: the explorer signs in there.",
+        "",
+    )
+    return address or None
+
+
+def _supabase_anon_key(env: Env) -> str | None:
+    return env.optional(
+        "SUPABASE_ANON_KEY",
+        "The project's public key, with which people sign in inside the explorer.",
+        secret=True,  # it is public, but containers get all keys as files
+    )
 
 
 def _origins(env: Env, *, development: bool) -> Origins:

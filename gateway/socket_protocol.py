@@ -153,7 +153,7 @@ class Connection:
             raise _Refused(TOO_OFTEN, words)
 
     def _pay(self, size: int) -> None:
-        if size <= requests.LARGEST:
+        if size <= requests.FREE_BYTES:
             return
         try:
             self._limits.work(self._request, self._session or ANONYMOUS).body(size)

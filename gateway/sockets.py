@@ -39,9 +39,9 @@ class Sockets:
         self._places = Places(
             "WebSockets",
             "sockets",
-            settings.max_sockets,
-            settings.max_sockets_per_address,
-            settings.max_sockets_per_user,
+            settings.sockets.most,
+            settings.sockets.per_address,
+            settings.sockets.per_user,
         )
         self._open: set[Connection] = set()
         self._closing = False
@@ -95,8 +95,8 @@ class Sockets:
             self._places,
             request_id,
             max_message=self._settings.max_body,
-            message_rate=self._settings.socket_message_rate,
-            init_timeout=self._settings.socket_init_timeout,
+            message_rate=self._settings.sockets.message_rate,
+            init_timeout=self._settings.sockets.init_seconds,
         )
         self._open.add(connection)
         try:

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from graphql import GraphQLError, parse, print_ast
+from graphql import DocumentNode, GraphQLError, parse, print_ast
 from graphql.utilities import strip_ignored_characters
 
-from gateway import documents
-from gateway.remembered import remembered
+from gateway.prepared import Prepared
 
 
 class ManifestError(Exception):
@@ -28,7 +27,8 @@ class TrustedDocuments:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_texts", frozenset(self.by_id.values()))
-        object.__setattr__(self, "_normal", frozenset(map(_normal, self.by_id.values())))
+        documents = (parse(text, no_location=True) for text in self.by_id.values())
+        object.__setattr__(self, "_normal", frozenset(map(_normal, documents)))
 
     def named(self, id_: str) -> str | None:
         """The text of an id; sha256:<hash> is another spelling of the id <hash>."""
@@ -38,23 +38,20 @@ class TrustedDocuments:
         """True for the text of a trusted document, character by character."""
         return text in self._texts
 
-    def allow(self, text: str, max_depth: int) -> bool:
-        """Whether the text may be executed.
+    def allow(self, prepared: Prepared) -> bool:
+        """True if the document may be executed.
 
-        One that differs in spaces, commas, comments and the order of definitions only is the same.
+        It may differ from a trusted one in spaces, commas, comments and the order of definitions.
         """
-        if not self.only:
-            return True
-        try:
-            documents.read(text, max_depth)  # has limits, and the normal form has none
-        except GraphQLError:
-            return False
-        return _normal(text) in self._normal
+        return not self.only or prepared.once(_normal_of) in self._normal
 
 
-@remembered(documents.CACHED)
-def _normal(text: str) -> str:
-    definitions = (print_ast(node) for node in parse(text, no_location=True).definitions)
+def _normal_of(prepared: Prepared) -> str:
+    return _normal(prepared.document)
+
+
+def _normal(document: DocumentNode) -> str:
+    definitions = (print_ast(node) for node in document.definitions)
     return "\n".join(sorted(map(strip_ignored_characters, definitions)))
 
 

@@ -11,10 +11,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from gateway.completion.direct import Direct
 from gateway.completion.levels import AT_ONCE, rest, spend
 from gateway.completion.plan import Details, ObjectPlan, Row, Run
-from gateway.completion.selections import Operations
-
-# Under this name the schema carries the Operations that were executed on it.
-OPERATIONS = "esimgo.operations"
+from gateway.completion.selections import Ways
 
 
 class Completing(StrawberryGraphQLCoreExecutionContext):
@@ -27,8 +24,7 @@ class Completing(StrawberryGraphQLCoreExecutionContext):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        operations: Operations = self.schema.extensions[OPERATIONS]
-        ways = operations.of(self.operation, self.fragment_definitions)
+        ways = self.context_value.prepared.once(Ways)
         self._selections = ways.of(self.variable_values.coerced)
         self._relevant_sub_fields = self._selections.subfields
 

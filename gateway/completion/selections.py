@@ -1,21 +1,17 @@
 """What an operation selects: collected, and compiled, once for each way in which its directives turn out."""
 
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from graphql import (
-    FragmentDefinitionNode,
     GraphQLList,
     GraphQLObjectType,
     GraphQLOutputType,
-    Node,
-    OperationDefinitionNode,
 )
 
 from gateway.completion.plan import Collect, Details, ObjectPlan, Unfit, list_plan
 from gateway.completion.variables import deciding
-from gateway.remembered import AVERAGE, LONGEST
+from gateway.prepared import Prepared
 
 if TYPE_CHECKING:  # which is made from plans that are kept here
     from gateway.completion.direct import Direct
@@ -68,9 +64,8 @@ def _compiled(type_: GraphQLOutputType, details: Details, collect: Collect) -> O
 class Ways:
     """The selections of one operation, by the values of the variables that its directives name."""
 
-    def __init__(self, nodes: Iterable[Node]) -> None:
-        """`nodes` are the operation, and the fragments that it may use."""
-        self._variables = deciding(nodes)
+    def __init__(self, prepared: Prepared) -> None:
+        self._variables = deciding(prepared.document.definitions)
         self._known: dict[tuple[Any, ...], Selections] = {}
 
     def of(self, variables: Mapping[str, Any]) -> Selections:
@@ -82,46 +77,3 @@ class Ways:
             if len(self._known) < MOST_WAYS:
                 self._known[way] = known
         return known
-
-
-class Operations:
-    """The ways of the operations that were executed last, as they were parsed: told apart by identity."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._known: OrderedDict[int, tuple[OperationDefinitionNode, Ways]] = OrderedDict()
-        self._characters = 0
-
-    def direct(
-        self, operation: OperationDefinitionNode, variables: Mapping[str, Any]
-    ) -> "Direct | None":
-        """The way without graphql-core for an operation that it has executed; None where there is none."""
-        known = self._known.get(id(operation))
-        if known is None:
-            return None
-        self._known.move_to_end(id(operation))
-        return known[1].of(variables).direct
-
-    def of(
-        self, operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]
-    ) -> Ways:
-        """Its ways; `fragments` are those of its document."""
-        known = self._known.get(id(operation))
-        if known is not None:
-            self._known.move_to_end(id(operation))
-            return known[1]
-        ways = Ways([operation, *fragments.values()])
-        if _text_of(operation) > LONGEST:
-            return ways
-        # Kept with the node itself, whose identity nothing else can have meanwhile.
-        self._known[id(operation)] = (operation, ways)
-        self._characters += _text_of(operation)
-        while len(self._known) > self._size or self._characters > self._size * AVERAGE:
-            _, (oldest, _) = self._known.popitem(last=False)
-            self._characters -= _text_of(oldest)
-        return ways
-
-
-def _text_of(operation: OperationDefinitionNode) -> int:
-    """Count the characters of the document, which every node holds; zero without locations."""
-    return len(operation.loc.source.body) if operation.loc else 0

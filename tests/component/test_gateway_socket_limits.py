@@ -14,6 +14,7 @@ import pytest
 from gateway.__main__ import serve
 from gateway.rate_limits import BURST
 from gateway.socket_protocol import LONGEST_ID, MOST_OPERATIONS
+from gateway.socket_settings import SocketSettings
 from protos.esims.v1 import esims_pb2
 from tests.fixtures.changes import Changes
 from tests.fixtures.gateway import Client, Gateway
@@ -64,7 +65,7 @@ async def test_a_process_has_so_many_sockets_and_so_many_streams(
     changes = Changes(esims_pb2.WatchESIMsResponse())
     gateway.esims.answers["WatchESIMs"] = changes
     async with AsyncExitStack() as open_:
-        settings = replace(gateway.settings, max_sockets=2)
+        settings = replace(gateway.settings, sockets=SocketSettings(most=2))
         port = await open_.enter_async_context(serving(serve, settings))
         client = replace(ann, url=f"http://127.0.0.1:{port}")
         for _ in range(2):
@@ -83,14 +84,15 @@ async def test_a_process_has_so_many_sockets_and_so_many_streams(
         assert [(await follow()).status for _ in range(3)] == [200, 200, 503]
 
 
-@pytest.mark.parametrize("bound", ["max_sockets_per_address", "max_sockets_per_user"])
+@pytest.mark.parametrize("bound", ["per_address", "per_user"])
 async def test_an_address_and_a_user_have_so_many_sockets_and_so_many_streams(
     gateway: Gateway, ann: Client, serving: Serving, bound: str
 ) -> None:
     changes = Changes(esims_pb2.WatchESIMsResponse())
     gateway.esims.answers["WatchESIMs"] = changes
     async with AsyncExitStack() as open_:
-        settings = replace(gateway.settings, **{bound: 2})  # type: ignore[arg-type] # a number
+        bounds = replace(SocketSettings(), **{bound: 2})
+        settings = replace(gateway.settings, sockets=bounds)
         port = await open_.enter_async_context(serving(serve, settings))
         client = replace(ann, url=f"http://127.0.0.1:{port}")
         sockets = [await open_.enter_async_context(connected(client)) for _ in range(2)]
@@ -106,7 +108,7 @@ async def test_an_address_and_a_user_have_so_many_sockets_and_so_many_streams(
                 return error.status, str(error.headers)
 
         code, words = await one_more()
-        if bound == "max_sockets_per_user":
+        if bound == "per_user":
             assert (code, "user has 2 WebSockets" in words) == (1013, True)
         else:
             assert (code, "Retry-After" in words) == (429, True)
@@ -134,7 +136,7 @@ async def test_clients_behind_a_trusted_proxy_have_their_own_places(
     gateway: Gateway, ann: Client, serving: Serving
 ) -> None:
     defence = replace(gateway.settings.defence, trusted_proxies=(ip_network("127.0.0.0/8"),))
-    settings = replace(gateway.settings, defence=defence, max_sockets_per_address=1)
+    settings = replace(gateway.settings, defence=defence, sockets=SocketSettings(per_address=1))
     async with AsyncExitStack() as open_:
         port = await open_.enter_async_context(serving(serve, settings))
         client = replace(ann, url=f"http://127.0.0.1:{port}")
@@ -171,7 +173,7 @@ async def pong_frame(socket: aiohttp.ClientWebSocketResponse) -> None:
 async def test_every_message_and_control_frame_counts_against_a_rate(
     gateway: Gateway, ann: Client, send: Any, initialized: bool
 ) -> None:
-    most = int(gateway.settings.socket_message_rate * BURST)
+    most = int(gateway.settings.sockets.message_rate * BURST)
     async with connected(ann) if initialized else opened(ann) as socket:
         for _ in range(most - 2):
             await send(socket.socket)

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.__main__ import serve
 from gateway.socket_protocol import MOST_OPERATIONS
+from gateway.socket_settings import SocketSettings
 from kit import rpc
 from kit.auth import Verifier
 from kit.errors import Failure, Kind
@@ -220,7 +221,7 @@ async def test_a_connection_carries_only_so_many_operations(ann: Client, changes
 
 
 async def test_connections_are_bounded(gateway: Gateway, ann: Client, serving: Serving) -> None:
-    settings = replace(gateway.settings, max_sockets=1)
+    settings = replace(gateway.settings, sockets=SocketSettings(most=1))
     async with serving(serve, settings) as port:
         client = replace(ann, url=f"http://127.0.0.1:{port}")
         async with opened(client) as socket:
@@ -235,7 +236,7 @@ async def test_connections_are_bounded(gateway: Gateway, ann: Client, serving: S
 async def test_connections_without_a_beginning_are_closed_and_make_room(
     gateway: Gateway, ann: Client, serving: Serving
 ) -> None:
-    settings = replace(gateway.settings, max_sockets=1, socket_init_timeout=0.1)
+    settings = replace(gateway.settings, sockets=SocketSettings(most=1, init_seconds=0.1))
     async with serving(serve, settings) as port:
         client = replace(ann, url=f"http://127.0.0.1:{port}")
         for _ in range(2):

@@ -15,24 +15,28 @@ from graphql import (
     is_list_type,
     is_object_type,
     parse,
-    validate,
 )
 
-from gateway import cost_units, known_costs, limits
+from gateway import cost, cost_units, limits
+from gateway.cost import Cost, Measured
 from gateway.cost_units import CALL, CHANGE, COUNTING, EXAMINATION, INTROSPECTION
 from gateway.defence_settings import COST_ANONYMOUS, COST_CUSTOMER
-from gateway.known_costs import Costs
 from gateway.schema import build
 
-SCHEMA = build(max_depth=12)._schema
+MADE = build(max_depth=12)
+SCHEMA = MADE._schema
 PAGE = (Path(__file__).parents[3] / "docs" / "graphql.md").read_text()
 EXAMPLES = re.findall(r"```graphql\n(.*?)```", PAGE, re.DOTALL)
 
 
+def measured(query: str, name: str | None = None, **variables: Any) -> Measured:
+    prepared = MADE.prepare(query, name)
+    assert prepared.errors == []
+    return Cost(prepared).of(variables)
+
+
 def of(query: str, **variables: Any) -> int:
-    document = parse(query)
-    assert validate(SCHEMA, document) == []
-    return Costs(SCHEMA).of(query, document, None, variables).cost
+    return measured(query, **variables).cost
 
 
 @pytest.mark.parametrize(
@@ -114,29 +118,26 @@ def test_a_variable_counts_like_a_literal() -> None:
 
 def test_what_is_kept_for_a_text_is_the_same_as_what_is_calculated() -> None:
     query = "query($n: Int, $id: ID!) { dataPlans(first: $n) { id } dataPlan(id: $id) { id } }"
-    document = parse(query)
-    costs = Costs(SCHEMA)
+    known = Cost(MADE.prepare(query, None))
     for _ in range(2):
         for n in (1, 50, None):
-            kept = costs.of(query, document, None, {"n": n, "id": str(n)}).cost
+            kept = known.of({"n": n, "id": str(n)}).cost
             assert kept == of(query, n=n, id="x")
-    assert len(costs) == 3  # the id is no size
+    assert len(known._known) == 3  # the id is no size
 
 
 def test_the_costs_that_are_kept_are_bounded() -> None:
     query = "query($n: Int) { dataPlans(first: $n) { id } }"
-    document = parse(query)
-    costs = Costs(SCHEMA)
-    for n in range(known_costs.KEPT + 10):
-        assert costs.of(query, document, None, {"n": n}).cost == CALL + n
-    assert len(costs) <= known_costs.KEPT
+    known = Cost(MADE.prepare(query, None))
+    for n in range(cost.CACHED_SIZES + 10):
+        assert known.of({"n": n}).cost == CALL + n
+    assert len(known._known) <= cost.CACHED_SIZES
 
 
 def test_the_named_operation_counts() -> None:
     query = "query A { regions { name } } query B { featuredPlans(first: 3) { id } }"
-    costs = Costs(SCHEMA)
-    assert costs.of(query, parse(query), "A", {}).cost == CALL + 10
-    assert costs.of(query, parse(query), "B", {}).cost == CALL + 3
+    assert measured(query, "A").cost == CALL + 10
+    assert measured(query, "B").cost == CALL + 3
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def test_the_named_operation_counts() -> None:
     ],
 )
 def test_reading_the_schema_is_told_from_naming_a_type(query: str, introspects: bool) -> None:
-    assert Costs(SCHEMA).of(query, parse(query), None, {}).introspects is introspects
+    assert measured(query).introspects is introspects
 
 
 def test_every_list_of_the_schema_has_a_size() -> None:
@@ -182,12 +183,11 @@ def test_every_field_that_is_weighed_exists() -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
 def test_every_documented_operation_may_be_asked(example: str) -> None:
-    document = parse(example)
-    limits.check(document, 12)
-    for operation in document.definitions:
+    for operation in parse(example).definitions:
         assert isinstance(operation, OperationDefinitionNode)
         name = operation.name.value if operation.name else None
-        assert Costs(SCHEMA).of(example, document, name, {}).cost < COST_CUSTOMER / 5
+        prepared = MADE.prepare(example, name)
+        assert Cost(prepared).of({}).cost < COST_CUSTOMER / 5
 
 
 def test_tools_may_read_the_schema_and_a_shop_the_whole_catalogue() -> None:
@@ -238,9 +238,7 @@ def test_the_schemas_own_names_cost_nothing_more() -> None:
     ],
 )
 def test_purchases_are_counted_however_they_are_written(query: str, purchases: int) -> None:
-    document = parse(query)
-    assert validate(SCHEMA, document) == []
-    assert Costs(SCHEMA).of(query, document, None, {}).purchases == purchases
+    assert measured(query).purchases == purchases
 
 
 def test_a_customer_may_ask_for_all_at_once() -> None:

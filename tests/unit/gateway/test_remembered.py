@@ -4,14 +4,10 @@ from typing import Any
 
 import pytest
 
-from gateway import answer, documents, known_costs
+from gateway import answer
 from gateway.completion import resolving
-from gateway.completion.executor import OPERATIONS
-from gateway.prepared import preparation
-from gateway.public_fields import PublicFields
 from gateway.remembered import LONGEST, characters, remembered
 from gateway.schema import Schema, build
-from gateway.validation import Validation
 from kit import client_address
 from tests.fixtures.played_services import context
 
@@ -73,29 +69,14 @@ def test_the_characters_of_nested_texts_count() -> None:
 
 
 @pytest.mark.parametrize(("text", "kept"), [(SHORT, 1), (LONG, 0)])
-def test_no_long_document_is_kept(text: str, kept: int) -> None:
-    core = schema()._schema
-    validation = Validation(core, errors=5, comparisons=1_000, suggestions=False)
-    prepare = preparation(core, 12, validation)
-    normal = PublicFields(core, 12).normal
-    costs = known_costs.Costs(core)
-    for _ in range(2):
-        prepared = prepare(text, None)
-        assert not prepared.errors
-        assert normal(text)
-        assert costs.of(text, prepared.document, None, {}).cost > 0
-    assert (len(prepare), len(normal), len(costs)) == (kept, kept, kept)
-    assert (documents.read(text, 12) is documents.read(text, 12)) is bool(kept)
-
-
-@pytest.mark.parametrize(("text", "kept"), [(SHORT, 1), (LONG, 0)])
-async def test_no_long_operation_is_kept_compiled(text: str, kept: int) -> None:
+async def test_no_long_operation_is_cached(text: str, kept: int) -> None:
     made = schema()
     for _ in range(2):
         result = await made.execute(text, context_value=context(seed=1, wild=0))
         assert result.errors is None
         assert result.data is not None
-    assert len(made._schema.extensions[OPERATIONS]._known) == kept
+    assert len(made.prepare) == kept
+    assert (made.prepare(text, None) is made.prepare(text, None)) is bool(kept)
 
 
 @pytest.mark.parametrize(

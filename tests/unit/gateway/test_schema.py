@@ -14,6 +14,7 @@ from graphql.language import FieldDefinitionNode, ObjectTypeDefinitionNode
 
 from gateway import export_schema
 from gateway.schema import build
+from tests.fixtures.played_services import context
 
 SDL = export_schema.sdl()
 SCHEMA = build_schema(
@@ -175,6 +176,6 @@ def test_it_is_a_federation_2_subgraph() -> None:
 
 
 async def test_the_subgraphs_own_sdl_is_the_committed_one() -> None:
-    result = await build(12).execute("{ _service { sdl } }")
+    result = await build(12).execute("{ _service { sdl } }", context_value=context(seed=1, wild=0))
     assert result.data is not None
     assert result.data["_service"]["sdl"] + "\n" == SDL

@@ -7,9 +7,11 @@ import pytest
 
 from gateway import trust_documents, trusted
 from gateway.persisted import digest
+from gateway.schema import build
 from gateway.settings import Settings
 from kit.env import Env
 
+PREPARE = build(12).prepare
 PLANS = "query Plans { featuredPlans { ...Plan } }"
 PLAN = "fragment Plan on DataPlan { name countries { iso } }"
 
@@ -42,8 +44,8 @@ def test_each_operation_is_a_document_with_the_fragments_that_it_needs(
         f"{PLANS} {PLAN}",
     ]
     documents = trusted.read(file, only=True)
-    assert documents.allow(f"{PLAN}\n{PLANS}", 12)
-    assert not documents.allow(PLAN, 12)
+    assert documents.allow(PREPARE(f"{PLAN}\n{PLANS}", None))
+    assert not documents.allow(PREPARE("{ featuredPlans { name } }", None))
 
 
 def test_typenames_are_added_as_apollo_client_does(client: Path, tmp_path: Path) -> None:
@@ -53,7 +55,7 @@ def test_typenames_are_added_as_apollo_client_does(client: Path, tmp_path: Path)
         "query Plans { featuredPlans { ...Plan __typename } }"
         " fragment Plan on DataPlan { name countries { iso __typename } __typename }"
     )
-    assert trusted.read(file, only=True).allow(sent, 12)
+    assert trusted.read(file, only=True).allow(PREPARE(sent, None))
 
 
 @pytest.mark.parametrize(
