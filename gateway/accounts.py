@@ -9,13 +9,15 @@ from gateway.context import Info
 from kit.auth import Session
 
 
-@strawberry.type(description="The account of a session, as its access token describes it.")
+@strawberry.type(
+    description="The account of the current session, as described by its access token."
+)
 class Me:
-    id: strawberry.ID = strawberry.field(description="The account's id, a UUID.")
+    id: strawberry.ID = strawberry.field(description="Account id, a UUID.")
     email: str | None = strawberry.field(
-        description="The account's e-mail address; null when the token holds none."
+        description="E-mail address of the account; null if the token contains none."
     )
-    role: AuthRole = strawberry.field(description="What the session may do.")
+    role: AuthRole = strawberry.field(description="Role of the session.")
 
     @classmethod
     def of(cls, session: Session) -> Self:
@@ -31,6 +33,6 @@ class Me:
 class AccountQueries:
     """Mixed into Query."""
 
-    @auth_field(description="The caller's own account.")
+    @auth_field(description="The account of the current session.")
     async def me(self, info: Info) -> Me | None:
         return Me.of(info.context.require_session())

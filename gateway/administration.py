@@ -17,55 +17,69 @@ from kit.errors import Failure
 from protos.catalogue.v1 import catalogue_pb2
 
 
-@strawberry.input(description="Conditions that all must hold; an absent one holds for every order.")
+@strawberry.input(description="Filter for orders. An order must match every condition that is set.")
 class AllOrdersFilter:
     customer_id: strawberry.ID | None = strawberry.field(
         default=None, description="Only orders of this account."
     )
-    status: OrderStatus | None = strawberry.field(default=None, description="Only in this status.")
+    status: OrderStatus | None = strawberry.field(
+        default=None, description="Only orders with this status."
+    )
     from_date: datetime | None = strawberry.field(
         default=None,
-        description="Recorded at this time or later. A time without a zone is UTC, a date its start.",
+        description="Only orders created at or after this time. A time without a zone is UTC; a date"
+        " means its start (00:00 UTC).",
     )
     to_date: datetime | None = strawberry.field(
         default=None,
-        description="Recorded before this time. A time without a zone is UTC, a date its start.",
+        description="Only orders created before this time. A time without a zone is UTC; a date means its"
+        " start (00:00 UTC).",
     )
 
 
-@strawberry.type(description="The outcome of hiding a plan or showing it again.")
+@strawberry.type(description="Result of `setPlanHidden`.")
 class SetPlanHiddenResult:
-    success: bool = strawberry.field(description="True if the plan is as requested.")
-    plan: DataPlan | None = strawberry.field(description="The plan; null when refused.")
-    error: str | None = strawberry.field(description="Why it was refused.")
+    success: bool = strawberry.field(
+        description="True if the plan is now hidden or visible as requested."
+    )
+    plan: DataPlan | None = strawberry.field(
+        description="The plan; null if the request was refused."
+    )
+    error: str | None = strawberry.field(
+        description="Human-readable reason of the refusal; null on success."
+    )
     code: str | None = strawberry.field(
-        description="Why it was refused, for programs, such as PLAN_NOT_FOUND."
+        description="Machine-readable reason of the refusal, such as PLAN_NOT_FOUND; null on success."
     )
 
 
-@strawberry.type(description="The outcome of choosing featured plans.")
+@strawberry.type(description="Result of `setFeaturedPlans`.")
 class SetFeaturedPlansResult:
-    success: bool = strawberry.field(description="True if the plans are featured.")
+    success: bool = strawberry.field(description="True if the featured plans were replaced.")
     plans: list[DataPlan] = strawberry.field(
-        description="The chosen plans in their order; empty when refused."
+        description="The featured plans in display order; empty if the request was refused."
     )
-    error: str | None = strawberry.field(description="Why it was refused.")
+    error: str | None = strawberry.field(
+        description="Human-readable reason of the refusal; null on success."
+    )
     code: str | None = strawberry.field(
-        description="Why it was refused, for programs, such as PLAN_NOT_FOUND."
+        description="Machine-readable reason of the refusal, such as PLAN_NOT_FOUND; null on success."
     )
 
 
 FilterArgument = Annotated[
-    AllOrdersFilter | None, strawberry.argument(description="Which orders; omit for all.")
+    AllOrdersFilter | None,
+    strawberry.argument(description="Filter for the orders to return. Omit to return all."),
 ]
 HiddenArgument = Annotated[
-    bool, strawberry.argument(description="True takes the plan off sale, false puts it back.")
+    bool,
+    strawberry.argument(description="True takes the plan off sale; false puts it back on sale."),
 ]
 PlanIdsArgument = Annotated[
     list[strawberry.ID],
     strawberry.argument(
-        description="Ids of at most 50 plans, in the order to show them; an empty list returns to the"
-        " automatic choice."
+        description="Ids of at most 50 plans in display order. An empty list restores the"
+        " automatic selection."
     ),
 ]
 
@@ -74,7 +88,7 @@ PlanIdsArgument = Annotated[
 class AdministrationQueries:
     """Mixed into Query."""
 
-    @admin_field(description="The orders of all customers, newest first, page by page.")
+    @admin_field(description="Orders of all customers, newest first, as a paginated connection.")
     async def all_orders(
         self,
         info: Info,
@@ -94,8 +108,8 @@ class AdministrationMutations:
     """Mixed into Mutation."""
 
     @admin_field(
-        description="Takes a plan off sale, whatever the provider offers, or puts it back. May be"
-        " repeated."
+        description="Takes a plan off sale, even if the provider offers it, or puts it back on"
+        " sale. Safe to repeat."
     )
     async def set_plan_hidden(
         self, info: Info, plan_id: PlanIdArgument, hidden: HiddenArgument
@@ -111,7 +125,7 @@ class AdministrationMutations:
         )
 
     @admin_field(
-        description="Replaces the featured plans, which `featuredPlans` returns in this order."
+        description="Replaces the list of featured plans, which `featuredPlans` returns in this order."
     )
     async def set_featured_plans(
         self, info: Info, plan_ids: PlanIdsArgument

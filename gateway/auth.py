@@ -17,20 +17,20 @@ from kit.auth import Role
 Resolver = TypeVar("Resolver", bound=Callable[..., Any])
 
 
-@strawberry.enum(description="What a session may do.")
+@strawberry.enum(description="Role of a session.")
 class AuthRole(Enum):
     CUSTOMER = strawberry.enum_value(
-        "CUSTOMER", description="A signed-in user, who reaches their own things."
+        "CUSTOMER", description="A signed-in user, who can access only their own data."
     )
     ADMIN = strawberry.enum_value(
-        "ADMIN", description="An administrator, who reaches everybody's things."
+        "ADMIN", description="An administrator, who can access the data of all customers."
     )
 
 
 @strawberry.schema_directive(
     locations=[Location.FIELD_DEFINITION],
     name="auth",
-    description="The field needs a session: an access token in the Authorization header.",
+    description="The field requires a session: an access token in the Authorization header.",
 )
 class Auth:
     """Shown in the SDL on every field that SessionRequired guards."""

@@ -37,67 +37,75 @@ Answer = TypeVar("Answer", bound=Page)
 
 
 # Shareable, as other subgraphs have connections too.
-@strawberry.federation.type(shareable=True, description="Where a page stands among all.")
+@strawberry.federation.type(shareable=True, description="Position of a page in a connection.")
 class PageInfo:
-    has_next_page: bool = strawberry.field(description="Whether more follow.")
-    has_previous_page: bool = strawberry.field(description="Whether some come before.")
+    has_next_page: bool = strawberry.field(
+        description="True if there are more items after this page."
+    )
+    has_previous_page: bool = strawberry.field(
+        description="True if there are items before this page."
+    )
     start_cursor: str | None = strawberry.field(
-        description="The first one's cursor; null when there is none."
+        description="Cursor of the first item; null if the page is empty."
     )
     end_cursor: str | None = strawberry.field(
-        description="The last one's cursor, for `after` of the next page; null when there is none."
+        description="Cursor of the last item, to pass as `after` for the next page; null if the page is"
+        " empty."
     )
 
 
-@strawberry.type(description="A plan, and its place.")
+@strawberry.type(description="A plan and its cursor.")
 class DataPlanEdge:
-    cursor: str = strawberry.field(description="Its place, for `after`.")
+    cursor: str = strawberry.field(description="Cursor of this plan, to pass as `after`.")
     node: DataPlan = strawberry.field(description="The plan.")
 
 
 @strawberry.type(description="A page of plans.")
 class DataPlanConnection:
-    edges: list[DataPlanEdge] = strawberry.field(description="The plans of the page.")
-    page_info: PageInfo = strawberry.field(description="Where the page stands.")
-    total_count: int = strawberry.field(description="How many match on all pages together.")
+    edges: list[DataPlanEdge] = strawberry.field(description="The plans of this page.")
+    page_info: PageInfo = strawberry.field(description="Position of this page.")
+    total_count: int = strawberry.field(description="Number of matching plans on all pages.")
 
 
-@strawberry.type(description="An order, and its place.")
+@strawberry.type(description="An order and its cursor.")
 class OrderEdge:
-    cursor: str = strawberry.field(description="Its place, for `after`.")
+    cursor: str = strawberry.field(description="Cursor of this order, to pass as `after`.")
     node: Order = strawberry.field(description="The order.")
 
 
 @strawberry.type(description="A page of orders.")
 class OrderConnection:
-    edges: list[OrderEdge] = strawberry.field(description="The orders of the page.")
-    page_info: PageInfo = strawberry.field(description="Where the page stands.")
+    edges: list[OrderEdge] = strawberry.field(description="The orders of this page.")
+    page_info: PageInfo = strawberry.field(description="Position of this page.")
     total_count: int = strawberry.field(
-        description="Number of orders that match on all pages together; counting stops at 10,000."
+        description="Number of matching orders on all pages; counting stops at 10,000."
     )
 
 
-@strawberry.type(name="ESIMEdge", description="An eSIM, and its place.")
+@strawberry.type(name="ESIMEdge", description="An eSIM and its cursor.")
 class ESIMEdge:
-    cursor: str = strawberry.field(description="Its place, for `after`.")
+    cursor: str = strawberry.field(description="Cursor of this eSIM, to pass as `after`.")
     node: ESIM = strawberry.field(description="The eSIM.")
 
 
 @strawberry.type(name="ESIMConnection", description="A page of eSIMs.")
 class ESIMConnection:
-    edges: list[ESIMEdge] = strawberry.field(description="The eSIMs of the page.")
-    page_info: PageInfo = strawberry.field(description="Where the page stands.")
+    edges: list[ESIMEdge] = strawberry.field(description="The eSIMs of this page.")
+    page_info: PageInfo = strawberry.field(description="Position of this page.")
     total_count: int = strawberry.field(
-        description="Number of eSIMs on all pages together; counting stops at 10,000."
+        description="Number of eSIMs on all pages; counting stops at 10,000."
     )
 
 
-FirstArgument = Annotated[int, strawberry.argument(description=f"At most so many, 1 to {MOST}.")]
+FirstArgument = Annotated[
+    int, strawberry.argument(description=f"Maximum number of items to return, 1 to {MOST}.")
+]
 AfterArgument = Annotated[
     str | None,
     strawberry.argument(
-        description="A cursor of the same filter and order: what follows it. Rows that come or go"
-        " meanwhile shift nothing."
+        description="Return the items after this cursor, which must come from a query with the"
+        " same filter and order. Items that are added or removed between two pages"
+        " don't shift the following pages."
     ),
 ]
 
@@ -106,7 +114,7 @@ AfterArgument = Annotated[
 class ConnectionQueries:
     """Mixed into Query."""
 
-    @public_field(description="The plans on sale that match a filter, page by page.")
+    @public_field(description="Plans on sale that match a filter, as a paginated connection.")
     async def plans(
         self,
         info: Info,
@@ -135,7 +143,7 @@ class ConnectionQueries:
             total_count=page.total_size,
         )
 
-    @auth_field(description="The caller's own orders, newest first, page by page.")
+    @auth_field(description="The caller's own orders, newest first, as a paginated connection.")
     async def orders(
         self,
         info: Info,
@@ -145,7 +153,7 @@ class ConnectionQueries:
     ) -> OrderConnection:
         return await order_page(info, orders.own(info.context, filter), first, after)
 
-    @auth_field(description="The caller's own eSIMs, newest first, page by page.")
+    @auth_field(description="The caller's own eSIMs, newest first, as a paginated connection.")
     async def esims(
         self, info: Info, first: FirstArgument = USUAL, after: AfterArgument = None
     ) -> ESIMConnection:

@@ -17,11 +17,14 @@ from protos.esims.v1 import esims_pb2
 # The most that the service gives at once; the documented list has no paging.
 MOST = 500
 FirstArgument = Annotated[
-    int, strawberry.argument(description=f"At most so many of the newest, 1 to {MOST}.")
+    int,
+    strawberry.argument(
+        description=f"Maximum number of eSIMs to return, newest first, 1 to {MOST}."
+    ),
 ]
 ESIMIdArgument = Annotated[strawberry.ID, strawberry.argument(description="The eSIM's id.")]
 ReferenceArgument = Annotated[
-    str, strawberry.argument(description="Own words for it, 0 to 100 characters.")
+    str, strawberry.argument(description="Free-text reference, 0 to 100 characters.")
 ]
 
 
@@ -31,8 +34,9 @@ class ESIMQueries:
 
     @auth_field(
         name="myESIMs",
-        description=f"The caller's own eSIMs, newest first; the newest {MOST} unless `first` says"
-        " fewer. At most 300 s old where the provider answers in time.",
+        description=f"The caller's own eSIMs, newest first; at most {MOST}. eSIMs older than 300 s"
+        " are refreshed from the provider first; if it doesn't answer in time, the"
+        " stored values are returned.",
     )
     async def my_esims(self, info: Info, first: FirstArgument = MOST) -> list[ESIM]:
         if not 1 <= first <= MOST:
@@ -49,7 +53,7 @@ class ESIMQueries:
         return views(ESIM, answer.esims)
 
     @auth_field(
-        description="One eSIM. An unknown id, or another customer's, is the error NOT_FOUND."
+        description="One eSIM. Fails with NOT_FOUND if the id is unknown or belongs to another customer."
     )
     async def esim_details(self, info: Info, id: ESIMIdArgument) -> ESIM | None:  # noqa: A002 - documented
         request = esims_pb2.GetESIMRequest(esim_id=id)
@@ -58,13 +62,15 @@ class ESIMQueries:
         return ESIM.of(answer.esim)
 
 
-@strawberry.type(name="ESIMResult", description="The outcome of a change to an eSIM.")
+@strawberry.type(name="ESIMResult", description="Result of a change to an eSIM.")
 class ESIMResult:
-    success: bool = strawberry.field(description="Whether the eSIM is as was asked for.")
-    esim: ESIM | None = strawberry.field(description="The eSIM; null when the change was refused.")
-    error: str | None = strawberry.field(description="Why it was refused, in words.")
+    success: bool = strawberry.field(description="True if the eSIM is now in the requested state.")
+    esim: ESIM | None = strawberry.field(description="The eSIM; null if the change was refused.")
+    error: str | None = strawberry.field(
+        description="Human-readable reason of the refusal; null on success."
+    )
     code: str | None = strawberry.field(
-        description="Why it was refused, for programs, such as POLICY_SUSPENSION."
+        description="Machine-readable reason of the refusal, such as POLICY_SUSPENSION; null on success."
     )
 
 
@@ -74,8 +80,8 @@ class ESIMMutations:
 
     @auth_field(
         name="suspendESIM",
-        description="Suspends an eSIM's service; its bundles stay, and their time goes on. May be"
-        " repeated.",
+        description="Suspends an eSIM's service. Its bundles stay assigned, and their duration"
+        " keeps running. Safe to repeat.",
     )
     async def suspend_esim(self, info: Info, esim_id: ESIMIdArgument) -> ESIMResult | None:
         request = esims_pb2.SuspendESIMRequest(esim_id=esim_id)
@@ -83,8 +89,9 @@ class ESIMMutations:
 
     @auth_field(
         name="restoreESIM",
-        description="Lifts a suspension. Refused as POLICY_SUSPENSION when the provider suspended it"
-        " for a breach of its policy: only its support can lift that. May be repeated.",
+        description="Restores a suspended eSIM. Refused with POLICY_SUSPENSION if the provider"
+        " suspended the eSIM for a policy violation; only the provider's support can"
+        " restore that. Safe to repeat.",
     )
     async def restore_esim(self, info: Info, esim_id: ESIMIdArgument) -> ESIMResult | None:
         request = esims_pb2.RestoreESIMRequest(esim_id=esim_id)
@@ -92,7 +99,7 @@ class ESIMMutations:
 
     @auth_field(
         name="updateESIMReference",
-        description="Sets the customer's own words for an eSIM, here and at the provider.",
+        description="Sets the customer's free-text reference of an eSIM, both here and at the provider.",
     )
     async def update_esim_reference(
         self, info: Info, esim_id: ESIMIdArgument, reference: ReferenceArgument

@@ -27,7 +27,7 @@ MOST_TOP_UPS = 100
 UNFIT = frozenset({"UNAVAILABLE", "DEACTIVATED"})
 
 TopUpsArgument = Annotated[
-    int, strawberry.argument(description=f"At most so many, 1 to {MOST_TOP_UPS}.")
+    int, strawberry.argument(description=f"Maximum number of plans to return, 1 to {MOST_TOP_UPS}.")
 ]
 
 # Fields that a list of eSIMs brings along in the same call.
@@ -70,103 +70,108 @@ async def _top_up_plans(
     return views(DataPlan, plans)
 
 
-@strawberry.enum(description="What an eSIM is good for now.")
+@strawberry.enum(description="Lifecycle status of an eSIM.")
 class ESIMStatus(Enum):
     PROCESSING = strawberry.enum_value(
-        "PROCESSING", description="Delivered by the provider, not yet ready to install."
+        "PROCESSING", description="Delivered by the provider, but not ready to install yet."
     )
     ASSIGNED = strawberry.enum_value(
-        "ASSIGNED", description="Ready to install, or installed with its bundle unused."
+        "ASSIGNED", description="Ready to install, or installed with an unused bundle."
     )
     ACTIVE = strawberry.enum_value(
-        "ACTIVE", description="A bundle is in force, or it was seen on a network."
+        "ACTIVE", description="A bundle is active, or the eSIM has been seen on a network."
     )
-    SUSPENDED = strawberry.enum_value("SUSPENDED", description="Its service is suspended.")
-    EXPIRED = strawberry.enum_value("EXPIRED", description="Nothing on it can be used any more.")
+    SUSPENDED = strawberry.enum_value("SUSPENDED", description="Service is suspended.")
+    EXPIRED = strawberry.enum_value("EXPIRED", description="No bundle can be used any more.")
     CANCELLED = strawberry.enum_value(
-        "CANCELLED", description="Its bundles were taken off, or the provider deleted it."
+        "CANCELLED", description="The bundles were revoked, or the provider deleted the eSIM."
     )
 
 
-@strawberry.enum(description="Where an eSIM's profile is: on a device, or to be put on one.")
+@strawberry.enum(description="Installation status of an eSIM's profile.")
 class ProfileStatus(Enum):
     RELEASED = strawberry.enum_value(
         "RELEASED",
-        description="On no device; with an `installedDate` it was on one, and was removed.",
+        description="Not on a device. If `installedDate` is set, the profile was installed before and has"
+        " been removed.",
     )
-    DOWNLOADED = strawberry.enum_value("DOWNLOADED", description="Being put on a device.")
-    INSTALLED = strawberry.enum_value("INSTALLED", description="On a device.")
+    DOWNLOADED = strawberry.enum_value("DOWNLOADED", description="Being installed on a device.")
+    INSTALLED = strawberry.enum_value("INSTALLED", description="Installed on a device.")
     UNAVAILABLE = strawberry.enum_value(
-        "UNAVAILABLE", description="It can't be installed any more: another eSIM is needed."
+        "UNAVAILABLE", description="Can't be installed any more: another eSIM is needed."
     )
-    DEACTIVATED = strawberry.enum_value("DEACTIVATED", description="Taken out of service for good.")
+    DEACTIVATED = strawberry.enum_value("DEACTIVATED", description="Permanently deactivated.")
 
 
-@strawberry.enum(description="What a bundle is good for now.")
+@strawberry.enum(description="Lifecycle status of a bundle.")
 class BundleState(Enum):
-    PROCESSING = strawberry.enum_value("PROCESSING", description="Being set up; up to ten minutes.")
-    ACTIVE = strawberry.enum_value("ACTIVE", description="In use, with data and time left.")
-    INACTIVE = strawberry.enum_value("INACTIVE", description="Assigned and not used yet.")
-    SUSPENDED = strawberry.enum_value("SUSPENDED", description="Its eSIM is suspended.")
-    EXPIRED = strawberry.enum_value(
-        "EXPIRED", description="Out of data or out of time, or lapsed unused."
+    PROCESSING = strawberry.enum_value(
+        "PROCESSING", description="Being provisioned, which takes up to 10 minutes."
     )
-    CANCELLED = strawberry.enum_value("CANCELLED", description="Taken off the eSIM.")
+    ACTIVE = strawberry.enum_value("ACTIVE", description="In use, with data and time left.")
+    INACTIVE = strawberry.enum_value("INACTIVE", description="Assigned, but not used yet.")
+    SUSPENDED = strawberry.enum_value("SUSPENDED", description="The eSIM is suspended.")
+    EXPIRED = strawberry.enum_value(
+        "EXPIRED", description="Data or time has run out, or the bundle lapsed unused."
+    )
+    CANCELLED = strawberry.enum_value("CANCELLED", description="Revoked from the eSIM.")
 
 
-@strawberry.type(name="ESIMBundle", description="A bundle on an eSIM: one assignment of it.")
+@strawberry.type(name="ESIMBundle", description="A bundle assigned to an eSIM.")
 class ESIMBundle(View):
     id: strawberry.ID = read("id", description="The provider's assignment id.")
-    name: str = read("name", description="The bundle's name: the `name` of its plan.")
-    description: str = read("description", description="What it is, in words.")
+    name: str = read("name", description="Name of the bundle, equal to the `name` of its plan.")
+    description: str = read("description", description="Human-readable description.")
     state: BundleState = read(
         member("state", BundleState, esims_pb2.BundleState, "BUNDLE_STATE_"),
-        description="What it is good for now.",
+        description="Lifecycle status.",
     )
     data_used: float | None = read(
         present("data_used_mb"),
-        description="Data used, in MB, base 10; null when unlimited or unknown.",
+        description="Data used, in MB, base 10; null if unlimited or unknown.",
     )
     data_remaining: float | None = read(
         present("data_remaining_mb"),
-        description="Data left, in MB, base 10; null when unlimited or unknown.",
+        description="Data left, in MB, base 10; null if unlimited or unknown.",
     )
-    is_unlimited: bool = read("unlimited", description="Whether its data has no limit.")
+    is_unlimited: bool = read("unlimited", description="True if data is unlimited.")
     start_date: datetime | None = read(
-        moment("start_date"), description="Null before its first use."
+        moment("start_date"), description="When the bundle was first used; null before that."
     )
     end_date: datetime | None = read(
-        moment("end_date"), description="When its time is over; null before its first use."
+        moment("end_date"), description="When the bundle expires; null before first use."
     )
     as_of: datetime | None = read(
-        moment("as_of"), description="When these values were read from the provider."
+        moment("as_of"), description="When these values were fetched from the provider."
     )
     plan: DataPlan | None = loaded(
         "plans_by_name",
         "name",
         DataPlan | None,
-        description="The plan of this bundle; null when it is none of this shop's, or can't be read now.",
+        description="The plan of this bundle; null if the catalogue doesn't contain it, or temporarily"
+        " unavailable.",
     )
     proto: strawberry.Private[esims_pb2.ESIMBundle]
 
 
 @strawberry.type(
     name="ESIMUsage",
-    description="Sums over the bundles that are active or not yet used, or else the figures of the last"
-    " bundle that ended.",
+    description="Data usage of an eSIM: totals of its active and unused bundles or, if it has"
+    " none, the figures of the bundle that ended last.",
 )
 class ESIMUsage(View):
     total_used: float | None = read(
         present("total_used_mb"),
-        description="Data used, in MB, base 10; null when unlimited or unknown for one of them.",
+        description="Data used, in MB, base 10; null if unlimited or unknown for any of the bundles.",
     )
     total_remaining: float | None = read(
         present("total_remaining_mb"),
-        description="Data left, in MB, base 10; null when unlimited or unknown for one of them.",
+        description="Data left, in MB, base 10; null if unlimited or unknown for any of the bundles.",
     )
-    active_bundles: int = read("active_bundles", description="How many bundles are in use.")
+    active_bundles: int = read("active_bundles", description="Number of active bundles.")
     as_of: datetime | None = read(
-        moment("as_of"), description="When the oldest of these values was read from the provider."
+        moment("as_of"),
+        description="When the oldest of these values was fetched from the provider.",
     )
     proto: strawberry.Private[esims_pb2.ESIMUsage]
 
@@ -174,86 +179,98 @@ class ESIMUsage(View):
 @strawberry.federation.type(name="ESIM", keys=["id"], description="An eSIM of a customer.")
 class ESIM(View):
     id: strawberry.ID = read("id", description="A UUID.")
-    iccid: str = read("iccid", description="18 to 22 digits, as text.")
-    customer_ref: str = read("customer_ref", description="The customer's own words; often empty.")
+    iccid: str = read("iccid", description="ICCID, 18 to 22 digits, as a string.")
+    customer_ref: str = read(
+        "customer_ref", description="Free-text reference set by the customer; often empty."
+    )
     status: ESIMStatus = read(
         member("status", ESIMStatus, esims_pb2.ESIMStatus, "ESIM_STATUS_"),
-        description="What it is good for now.",
+        description="Lifecycle status.",
     )
     matching_id: str | None = read(
         filled("matching_id"),
-        description="Half of what installs it, and a secret; null until the provider gave it, and after"
-        " the eSIM was deleted.",
+        description="Matching ID, one of the two parts of the activation code. A secret. Null"
+        " until the provider returns it, and after the eSIM was deleted.",
     )
     smdp_address: str | None = read(
         filled("smdp_address"),
-        description="The host that it is installed from; null until the provider gave it, and after the"
-        " eSIM was deleted.",
+        description="SM-DP+ host that the eSIM is installed from. Null until the provider returns"
+        " it, and after the eSIM was deleted.",
     )
     assigned_date: datetime | None = read(
-        moment("assigned_date"), description="When its first bundle was assigned."
+        moment("assigned_date"), description="When the first bundle was assigned."
     )
     last_action: str | None = read(
-        filled("last_action"), description='What happened to it last, such as "Suspended".'
+        filled("last_action"),
+        description='Most recent action on the eSIM as the provider reports it, such as "Suspended".',
     )
-    action_date: datetime | None = read(moment("action_date"), description="When that happened.")
-    created_at: datetime = read(recorded("created_at"), description="When it was recorded.")
-    updated_at: datetime = read(recorded("updated_at"), description="When it last changed.")
+    action_date: datetime | None = read(
+        moment("action_date"), description="When `lastAction` happened."
+    )
+    created_at: datetime = read(
+        recorded("created_at"), description="When the eSIM was created in this system."
+    )
+    updated_at: datetime = read(recorded("updated_at"), description="When the eSIM last changed.")
     as_of: datetime | None = read(
-        moment("as_of"), description="When the provider was last asked about it."
+        moment("as_of"), description="When the eSIM was last refreshed from the provider."
     )
     deletion_date: datetime | None = read(
         moment("deletion_date"),
-        description="When the provider is going to delete it for want of use; a new bundle before that"
-        " prevents it. Null: not announced.",
+        description="When the provider will delete the eSIM because it is unused; assigning a new"
+        " bundle before then prevents it. Null if no deletion is announced.",
     )
     last_country: str | None = read(
         filled("last_country"),
-        description="The ISO code of the country that it was last seen in; null before the first one.",
+        description="ISO code of the country in which the eSIM was last seen; null until it is first"
+        " seen.",
     )
     profile_status: ProfileStatus | None = read(
         each(lambda esim: ProfileStatus.__members__.get(esim.profile_status.upper())),
-        description="Where its profile is; null: not heard of yet.",
+        description="Installation status of the profile; null until the provider reports one.",
     )
     installed_date: datetime | None = read(
         moment("installed_date"),
-        description="When a device first installed it; null: not heard of.",
+        description="When the eSIM was first installed on a device; null until the provider reports it.",
     )
     activation_code: str | None = read(
         exactly(activation_code),
-        description="What a phone takes instead of the QR code: LPA:1$<host>$<matching id>. A secret;"
-        " null until both parts are known, and after the eSIM was deleted.",
+        description="Activation code, which phones accept instead of the QR code:"
+        " LPA:1$<host>$<matching id>. A secret. Null until both parts are known, and"
+        " after the eSIM was deleted.",
     )
     qr_code: str | None = strawberry.field(
         resolver=_qr_code,
-        description="The activation code as a QR code: a PNG picture in a data URI, ready to show."
-        " Made here; null where the activation code is.",
+        description="The activation code as a QR code: a PNG image in a data URI. Rendered by"
+        " this server. A secret. Null whenever `activationCode` is null.",
     )
     apple_install_url: str | None = read(
         exactly(partial(_install_url, APPLE)),
-        description="Opened on an iPhone (iOS 17.4 or newer), it installs the eSIM. A secret.",
+        description="Link that installs the eSIM when opened on an iPhone (iOS 17.4 or newer). A secret."
+        " Null whenever `activationCode` is null.",
     )
     android_install_url: str | None = read(
         exactly(partial(_install_url, ANDROID)),
-        description="Opened on an Android phone, it installs the eSIM. A secret.",
+        description="Link that installs the eSIM when opened on an Android phone. A secret. Null whenever"
+        " `activationCode` is null.",
     )
     order: Order | None = loaded(
         "orders",
         "order_id",
         Order | None,
-        description="The order that it came with; null when it can't be read now.",
+        description="The order that delivered this eSIM; null if temporarily unavailable.",
     )
     plan: DataPlan | None = loaded(
         "plans",
         "plan_id",
         DataPlan | None,
-        description="The plan that it came with; null when it can't be read now.",
+        description="The plan that this eSIM was delivered with; null if temporarily unavailable.",
     )
     top_up_plans: list[DataPlan] | None = strawberry.field(
         resolver=_top_up_plans,
-        description="Plans on sale that surely fit this eSIM: those of its own profile. Those that cover"
-        " all countries of the plan that it came with are first, and the cheapest first within that. None"
-        " for an eSIM that takes no bundle any more; null when they can't be read now.",
+        description="Plans on sale that are compatible with this eSIM, meaning plans with the"
+        " same eSIM profile. Plans that cover all countries of the original plan come"
+        " first; within that, the cheapest come first. Empty for an eSIM that accepts"
+        " no more bundles; null if temporarily unavailable.",
     )
     bundles: list[ESIMBundle] | None = loaded(
         "bundles",
@@ -261,8 +278,10 @@ class ESIM(View):
         list[ESIMBundle] | None,
         # The provider was never heard of it, and every eSIM comes with a bundle.
         hidden=lambda esim, bundles: not bundles and not esim.HasField("as_of"),
-        description="Its bundles, newest assignment first. At most 300 s old where the provider"
-        " answers in time; `asOf` says. Null when they can't be read now.",
+        description="Bundles of this eSIM, most recent assignment first. Values older than 300 s"
+        " are refreshed from the provider first; if it doesn't answer in time, the"
+        " stored values are returned, with their age in `asOf`. Null if temporarily"
+        " unavailable.",
     )
     usage: ESIMUsage | None = loaded(
         "usage",
@@ -270,8 +289,9 @@ class ESIM(View):
         ESIMUsage | None,
         # Sums over nothing that was ever read would look like an unused eSIM.
         hidden=lambda esim, usage: not usage.HasField("as_of"),
-        description="Data used and left. At most 300 s old where the provider answers in time;"
-        " `asOf` says. Null when it can't be read now.",
+        description="Data used and left. Values older than 300 s are refreshed from the provider"
+        " first; if it doesn't answer in time, the stored values are returned, with"
+        " their age in `asOf`. Null if temporarily unavailable.",
     )
     proto: strawberry.Private[esims_pb2.ESIM]
 

@@ -31,29 +31,31 @@ MOST = 500
 NOBODY = frozenset({"", "00000000-0000-0000-0000-000000000000"})
 
 
-@strawberry.enum(description="How far an order is.")
+@strawberry.enum(description="Status of an order.")
 class OrderStatus(Enum):
     PROCESSING = strawberry.enum_value(
-        "PROCESSING", description="Recorded; the provider's answer or the eSIMs are awaited."
+        "PROCESSING", description="Recorded; waiting for the provider's answer or for the eSIMs."
     )
-    COMPLETED = strawberry.enum_value("COMPLETED", description="Paid, and its eSIMs are there.")
-    FAILED = strawberry.enum_value("FAILED", description="Refused; nothing was paid.")
+    COMPLETED = strawberry.enum_value(
+        "COMPLETED", description="Paid, and the eSIMs were delivered."
+    )
+    FAILED = strawberry.enum_value("FAILED", description="Failed; nothing was charged.")
     CANCELLED = strawberry.enum_value(
-        "CANCELLED", description="Cancelled after payment, without money back."
+        "CANCELLED", description="Cancelled after payment, without a refund."
     )
     REFUNDED = strawberry.enum_value(
-        "REFUNDED", description="Cancelled, and the provider gave the money back."
+        "REFUNDED", description="Cancelled, and refunded by the provider."
     )
 
 
 STATUS = member("status", OrderStatus, orders_pb2.OrderStatus, "ORDER_STATUS_")
 
 
-@strawberry.type(description="A step of an order, as far as it concerns its customer.")
+@strawberry.type(description="A step in the history of an order, as shown to the customer.")
 class TimelineEntry(View):
-    at: datetime = read(recorded("at"), description="When it happened.")
-    status: OrderStatus = read(STATUS, description="The order's status from then on.")
-    message: str = read("message", description="What happened, in words.")
+    at: datetime = read(recorded("at"), description="When the step happened.")
+    status: OrderStatus = read(STATUS, description="Status of the order after this step.")
+    message: str = read("message", description="Human-readable description of the step.")
     proto: strawberry.Private[orders_pb2.TimelineEntry]
 
 
@@ -67,75 +69,79 @@ class Order(View):
     id: strawberry.ID = read("id", description="A UUID.")
     reference: str | None = read(
         filled("reference"),
-        description="The provider's order reference; null until the provider answered.",
+        description="The provider's order reference; null until the provider has answered.",
     )
-    status: OrderStatus = read(STATUS, description="How far it is.")
+    status: OrderStatus = read(STATUS, description="Order status.")
     status_reason: str | None = read(
         filled("status_reason"),
-        description="Why it is so, in words; null when there is nothing to say.",
+        description="Human-readable explanation of the status; null if there is none.",
     )
-    quantity: int = read("quantity", description="How many eSIMs were bought.")
+    quantity: int = read("quantity", description="Number of eSIMs bought.")
     unit_price: float = read(
         exactly(lambda order: money.nearest_float(order.unit_price)),
-        description="The plan's price when it was bought, for one.",
+        description="Price of one item at the time of purchase.",
     )
     total_price: float = read(
         exactly(lambda order: money.nearest_float(order.total_price)),
-        description="What was charged; until the provider answered, unit price times quantity."
-        " Calculate with `totalPriceExact`, as a Float is not exact.",
+        description="Amount charged. Until the provider has answered, unit price times quantity."
+        " Use `totalPriceExact` for calculations, because a Float is not exact.",
     )
     total_price_exact: str = read(
         exactly(lambda order: money.text(order.total_price)),
-        description='The exact total as a decimal, such as "4.56".',
+        description='The exact total as a decimal string, such as "4.56".',
     )
-    currency: str = read("total_price.currency_code", description='ISO 4217, such as "USD".')
+    currency: str = read(
+        "total_price.currency_code", description='ISO 4217 currency code, such as "USD".'
+    )
     customer_reference: str = read(
-        "customer_reference", description="The customer's own words for it; often empty."
+        "customer_reference", description="Free-text reference set by the customer; often empty."
     )
     auto_activate: bool = read(
-        "auto_activate", description="Whether its bundles are followed until they are in force."
+        "auto_activate",
+        description="True if the service polls the bundles of this order until they are active.",
     )
     customer_id: strawberry.ID | None = read(
         exactly(lambda order: None if order.customer_id in NOBODY else order.customer_id),
-        description="Id of the account that bought it; null once that customer's data was erased.",
+        description="Id of the account that placed the order; null after that customer's data was erased.",
     )
     needs_review: bool = read(
         "needs_review",
-        description="True if an operator has to settle it; shown to administrators only, false to"
-        " customers.",
+        description="True if an operator has to settle the order. Visible to administrators only;"
+        " always false for customers.",
     )
-    created_at: datetime = read(recorded("created_at"), description="When it was recorded.")
-    updated_at: datetime = read(recorded("updated_at"), description="When it last changed.")
+    created_at: datetime = read(recorded("created_at"), description="When the order was created.")
+    updated_at: datetime = read(recorded("updated_at"), description="When the order last changed.")
     reassigned: bool = read(
         "reassigned",
-        description="Whether the plan came on a new eSIM, as it didn't fit the one that was named.",
+        description="True if the plan was delivered on a new eSIM because it was incompatible with the"
+        " requested one.",
     )
     data_plan: DataPlan | None = loaded(
         "plans",
         "plan_id",
         DataPlan | None,
-        description="The plan that was bought; null when it can't be read now.",
+        description="The plan that was bought; null if temporarily unavailable.",
     )
     esims: list[LazyESIM] | None = loaded(
         "esims_of_order",
         _esims_of,
         list[LazyESIM] | None,
-        description="Its eSIMs: none until they are delivered, and the caller's own eSIM that it was"
-        " bought for; null when they can't be read now.",
+        description="eSIMs of this order. Empty until they are delivered, except for the existing"
+        " eSIM that the order was placed for. Null if temporarily unavailable.",
     )
     timeline: list[TimelineEntry] | None = loaded(
         "timelines",
         "id",
         list[TimelineEntry] | None,
-        description="How it came to where it is, oldest first; null when that can't be read now.",
+        description="History of the order, oldest step first; null if temporarily unavailable.",
     )
     cancellation: OrderCancellation | None = loaded(
         "cancellations",
         "id",
         OrderCancellation | None,
-        description="What `cancelOrder` would cancel and what would be refunded, asked of the"
-        " provider when this field is selected; nothing is changed. It is costly: select it for the"
-        " orders of a page, at most some 20 at once.",
+        description="Preview of what `cancelOrder` would cancel and refund. Selecting this field"
+        " calls the provider but changes nothing. It is expensive: select it for at"
+        " most about 20 orders at once.",
     )
     proto: strawberry.Private[orders_pb2.Order]
 
@@ -146,24 +152,32 @@ class Order(View):
         return None if order is None else cls.of(order)
 
 
-@strawberry.input(description="Conditions that all must hold; an absent one holds for every order.")
+@strawberry.input(description="Filter for orders. An order must match every condition that is set.")
 class OrderFilter:
-    status: OrderStatus | None = strawberry.field(default=None, description="Only in this status.")
+    status: OrderStatus | None = strawberry.field(
+        default=None, description="Only orders with this status."
+    )
     from_date: datetime | None = strawberry.field(
         default=None,
-        description="Recorded at this time or later. A time without a zone is UTC, a date its start.",
+        description="Only orders created at or after this time. A time without a zone is UTC; a date"
+        " means its start (00:00 UTC).",
     )
     to_date: datetime | None = strawberry.field(
         default=None,
-        description="Recorded before this time. A time without a zone is UTC, a date its start.",
+        description="Only orders created before this time. A time without a zone is UTC; a date means its"
+        " start (00:00 UTC).",
     )
 
 
 FilterArgument = Annotated[
-    OrderFilter | None, strawberry.argument(description="Which orders; without it all.")
+    OrderFilter | None,
+    strawberry.argument(description="Filter for the orders to return. Omit to return all."),
 ]
 FirstArgument = Annotated[
-    int, strawberry.argument(description=f"At most so many of the newest, 1 to {MOST}.")
+    int,
+    strawberry.argument(
+        description=f"Maximum number of orders to return, newest first, 1 to {MOST}."
+    ),
 ]
 OrderIdArgument = Annotated[strawberry.ID, strawberry.argument(description="The order's id.")]
 
@@ -173,8 +187,8 @@ class OrderQueries:
     """Mixed into Query."""
 
     @auth_field(
-        description=f"The caller's own orders, newest first; the newest {MOST} unless `first` says"
-        " fewer. Older ones are reached with `filter.toDate`."
+        description=f"The caller's own orders, newest first; at most {MOST}. Use `filter.toDate`"
+        " to reach older ones."
     )
     async def my_orders(
         self,
@@ -190,7 +204,7 @@ class OrderQueries:
         return views(Order, answer.orders)
 
     @auth_field(
-        description="One order. An unknown id, or another customer's, is the error NOT_FOUND."
+        description="One order. Fails with NOT_FOUND if the id is unknown or belongs to another customer."
     )
     async def order_details(self, info: Info, id: OrderIdArgument) -> Order | None:  # noqa: A002 - likewise
         request = orders_pb2.GetOrderRequest(order_id=id)

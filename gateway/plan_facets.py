@@ -12,66 +12,72 @@ from kit import money
 from protos.catalogue.v1 import catalogue_pb2
 
 
-@strawberry.type(description="A country that can be chosen.")
+@strawberry.type(description="A country to filter by, with its number of plans.")
 class CountryFacet:
     country: Country = strawberry.field(description="The country.")
-    plan_count: int = strawberry.field(description="How many plans cover it.")
+    plan_count: int = strawberry.field(description="Number of plans that cover the country.")
 
 
-@strawberry.type(description="A region that can be chosen.")
+@strawberry.type(description="A region to filter by, with its number of plans.")
 class RegionFacet:
-    name: str = strawberry.field(description='Such as "Europe"; fit for `filter.region`.')
-    plan_count: int = strawberry.field(description="How many plans cover a country of it.")
+    name: str = strawberry.field(
+        description='Name of the region, such as "Europe", to pass as `filter.region`.'
+    )
+    plan_count: int = strawberry.field(
+        description="Number of plans that cover a country of the region."
+    )
 
 
-@strawberry.type(description="A duration that can be chosen.")
+@strawberry.type(description="A duration to filter by, with its number of plans.")
 class DurationFacet:
-    days: int = strawberry.field(description="How many days; fit for `filter.duration`.")
-    plan_count: int = strawberry.field(description="How many plans last so long.")
+    days: int = strawberry.field(description="Duration in days, to pass as `filter.duration`.")
+    plan_count: int = strawberry.field(description="Number of plans with this duration.")
 
 
-@strawberry.type(description="A group that can be chosen.")
+@strawberry.type(description="A bundle group to filter by, with its number of plans.")
 class BundleGroupFacet:
     name: str = strawberry.field(
-        description='Such as "Standard Fixed"; fit for `filter.bundleGroup`.'
+        description='Name of the group, such as "Standard Fixed", to pass as `filter.bundleGroup`.'
     )
-    plan_count: int = strawberry.field(description="How many plans are of it.")
+    plan_count: int = strawberry.field(description="Number of plans in the group.")
 
 
-@strawberry.type(description="From which price to which plans are there.")
+@strawberry.type(description="Lowest and highest price of a set of plans.")
 class PriceRange:
-    lowest: float = strawberry.field(description="The price of the cheapest.")
-    highest: float = strawberry.field(description="The price of the dearest.")
-    currency: str = strawberry.field(description="ISO 4217, of both.")
+    lowest: float = strawberry.field(description="Price of the cheapest plan.")
+    highest: float = strawberry.field(description="Price of the most expensive plan.")
+    currency: str = strawberry.field(description="ISO 4217 currency code of both prices.")
 
 
 @strawberry.type(
-    description="How many plans each further choice would give. Each facet counts the plans that match"
-    " the filter without the facet's own condition: while one country is chosen, the others still tell"
-    " what they would give. Choices that no plan matches are left out."
+    description="Counts of plans by country, region, duration, price, data and bundle group. Each"
+    " facet is counted with the filter minus its own condition: while one country is"
+    " selected, the other countries still show how many plans they would yield."
+    " Values that match no plan are omitted."
 )
 class DataPlanFacets:
-    total: int = strawberry.field(description="How many plans match the whole filter.")
+    total: int = strawberry.field(description="Number of plans that match the whole filter.")
     countries: list[CountryFacet] = strawberry.field(
-        description="By name; whatever `filter.country` is."
+        description="Countries, sorted by name; counted without `filter.country`."
     )
     regions: list[RegionFacet] = strawberry.field(
-        description="By name; whatever `filter.region` is."
+        description="Regions, sorted by name; counted without `filter.region`."
     )
     durations: list[DurationFacet] = strawberry.field(
-        description="The shortest first; whatever `filter.duration` is."
+        description="Durations, shortest first; counted without `filter.duration`."
     )
     price_range: PriceRange | None = strawberry.field(
-        description="Whatever `filter.minPrice` and `filter.maxPrice` are; null where no plan is left."
+        description="Price range, ignoring `filter.minPrice` and `filter.maxPrice`; null if no plan"
+        " matches."
     )
     unlimited_count: int = strawberry.field(
-        description="Plans with unlimited data, whatever `filter.unlimited` is."
+        description="Number of plans with unlimited data, ignoring `filter.unlimited`."
     )
     limited_count: int = strawberry.field(
-        description="Plans with an amount of data, whatever `filter.unlimited` is."
+        description="Number of plans with limited data, ignoring `filter.unlimited`."
     )
     bundle_groups: list[BundleGroupFacet] = strawberry.field(
-        description="By name; whatever `filter.bundleGroup` is."
+        description="Bundle groups, sorted by name; counted without `filter.bundleGroup`."
     )
 
     @classmethod
@@ -113,8 +119,7 @@ class FacetQueries:
     """Mixed into Query."""
 
     @public_field(
-        description="For a shop's filter bar: what the plans on sale that match a filter could"
-        " further be filtered by, with how many plans each choice would give."
+        description="Facets of the plans on sale that match a filter, for the filter bar of a shop."
     )
     async def data_plan_facets(
         self,

@@ -24,41 +24,55 @@ MAX_NUMBER = 2**63 - 1
 WHOLE_ERROR = 1e-12
 
 
-@strawberry.input(description="Conditions that all must hold; an absent one holds for every plan.")
+@strawberry.input(description="Filter for plans. A plan must match every condition that is set.")
 class DataPlanFilter:
     region: str | None = strawberry.field(
         default=None,
-        description='Covers a country of this region, such as "Europe", in any letters\' case.',
+        description='Only plans that cover a country of this region, such as "Europe". Case-insensitive.',
     )
     country: str | None = strawberry.field(
         default=None,
-        description="Covers this country: its ISO code (alpha-2, alpha-3 or an alias such as UK) or"
-        " English name, in any case.",
+        description="Only plans that cover this country, given as its ISO code (alpha-2, alpha-3"
+        " or an alias such as UK) or English name. Case-insensitive.",
     )
     countries: list[str] | None = strawberry.field(
         default=None,
-        description="Covers every one of these countries, each as in `country`; at most 50.",
+        description="Only plans that cover all of these countries, each in the same form as `country`; at"
+        " most 50.",
     )
     single_country: bool | None = strawberry.field(
-        default=None, description="Only plans for exactly one country, or only those for several."
+        default=None,
+        description="True for plans that cover exactly one country; false for plans that cover several.",
     )
-    duration: int | None = strawberry.field(default=None, description="Exactly this many days.")
-    min_duration: int | None = strawberry.field(default=None, description="At least so many days.")
-    max_duration: int | None = strawberry.field(default=None, description="At most so many days.")
-    min_price: float | None = strawberry.field(default=None, description="At least this price.")
-    max_price: float | None = strawberry.field(default=None, description="At most this price.")
+    duration: int | None = strawberry.field(
+        default=None, description="Only plans with exactly this duration, in days."
+    )
+    min_duration: int | None = strawberry.field(
+        default=None, description="Only plans with at least this duration, in days."
+    )
+    max_duration: int | None = strawberry.field(
+        default=None, description="Only plans with at most this duration, in days."
+    )
+    min_price: float | None = strawberry.field(
+        default=None, description="Only plans that cost at least this price."
+    )
+    max_price: float | None = strawberry.field(
+        default=None, description="Only plans that cost at most this price."
+    )
     unlimited: bool | None = strawberry.field(
-        default=None, description="Only plans with unlimited data, or only those without."
+        default=None,
+        description="True for plans with unlimited data; false for plans with limited data.",
     )
     bundle_group: str | None = strawberry.field(
-        default=None, description='Of this group, such as "Standard Fixed".'
+        default=None, description='Only plans of this group, such as "Standard Fixed".'
     )
     text: str | None = strawberry.field(
         default=None,
-        description="Words that all occur in its name, description, region or countries.",
+        description="Only plans whose name, description, region or countries contain all of these words.",
     )
     min_data: float | None = strawberry.field(
-        default=None, description="At least this many MB; unlimited plans always match."
+        default=None,
+        description="Only plans with at least this much data, in MB; unlimited plans always match.",
     )
 
     def to_proto(self) -> catalogue_pb2.PlanFilter:
@@ -80,23 +94,27 @@ class DataPlanFilter:
         )
 
 
-@strawberry.enum(description="How plans are sorted; equals by name.")
+@strawberry.enum(description="Sort order of plans. Ties are sorted by name.")
 class DataPlanOrder(Enum):
-    NAME = strawberry.enum_value("NAME", description="By name, A to Z: the default.")
-    PRICE_ASC = strawberry.enum_value("PRICE_ASC", description="The cheapest first.")
-    PRICE_DESC = strawberry.enum_value("PRICE_DESC", description="The dearest first.")
-    DURATION_ASC = strawberry.enum_value("DURATION_ASC", description="The shortest first.")
+    NAME = strawberry.enum_value("NAME", description="By name, A to Z. This is the default.")
+    PRICE_ASC = strawberry.enum_value("PRICE_ASC", description="Cheapest first.")
+    PRICE_DESC = strawberry.enum_value("PRICE_DESC", description="Most expensive first.")
+    DURATION_ASC = strawberry.enum_value("DURATION_ASC", description="Shortest duration first.")
     DATA_DESC = strawberry.enum_value(
-        "DATA_DESC", description="The most data first, unlimited before all."
+        "DATA_DESC", description="Most data first, starting with unlimited plans."
     )
 
 
-@strawberry.type(description="What is on offer for a region.")
+@strawberry.type(description="A region with its number of plans and lowest price.")
 class RegionSummary:
-    name: str = strawberry.field(description='Such as "Europe"; fit for `filter.region`.')
-    plan_count: int = strawberry.field(description="How many plans cover a country of it.")
-    lowest_price: float = strawberry.field(description="The price of the cheapest of them.")
-    currency: str = strawberry.field(description="ISO 4217, of the price.")
+    name: str = strawberry.field(
+        description='Name of the region, such as "Europe", to pass as `filter.region`.'
+    )
+    plan_count: int = strawberry.field(
+        description="Number of plans that cover a country of the region."
+    )
+    lowest_price: float = strawberry.field(description="Price of the cheapest of these plans.")
+    currency: str = strawberry.field(description="ISO 4217 currency code of the price.")
 
     @classmethod
     def of(cls, region: catalogue_pb2.RegionSummary) -> Self:
@@ -108,12 +126,12 @@ class RegionSummary:
         )
 
 
-@strawberry.type(description="What is on offer for a country.")
+@strawberry.type(description="A country with its number of plans and lowest price.")
 class CountrySummary:
     country: Country = strawberry.field(description="The country.")
-    plan_count: int = strawberry.field(description="How many plans cover it.")
-    lowest_price: float = strawberry.field(description="The price of the cheapest of them.")
-    currency: str = strawberry.field(description="ISO 4217, of the price.")
+    plan_count: int = strawberry.field(description="Number of plans that cover the country.")
+    lowest_price: float = strawberry.field(description="Price of the cheapest of these plans.")
+    currency: str = strawberry.field(description="ISO 4217 currency code of the price.")
 
     @classmethod
     def of(cls, summary: catalogue_pb2.CountrySummary) -> Self:
@@ -126,15 +144,21 @@ class CountrySummary:
 
 
 FilterArgument = Annotated[
-    DataPlanFilter | None, strawberry.argument(description="Which plans; without it all.")
+    DataPlanFilter | None,
+    strawberry.argument(description="Filter for the plans to return. Omit to return all."),
 ]
 FirstArgument = Annotated[
-    int | None, strawberry.argument(description="At most so many, 1 to 10,000; without it all.")
+    int | None,
+    strawberry.argument(
+        description="Maximum number of plans to return, 1 to 10,000. Omit to return all."
+    ),
 ]
 OrderArgument = Annotated[
-    DataPlanOrder, strawberry.argument(name="orderBy", description="How they are sorted.")
+    DataPlanOrder, strawberry.argument(name="orderBy", description="Sort order of the plans.")
 ]
-FeaturedArgument = Annotated[int, strawberry.argument(description="At most so many, 1 to 50.")]
+FeaturedArgument = Annotated[
+    int, strawberry.argument(description="Maximum number of plans to return, 1 to 50.")
+]
 PlanIdArgument = Annotated[strawberry.ID, strawberry.argument(description="The plan's id.")]
 RegionArgument = Annotated[
     str | None, strawberry.argument(description="Only countries of this region.")
@@ -145,7 +169,7 @@ RegionArgument = Annotated[
 class PlanQueries:
     """Mixed into Query."""
 
-    @public_field(description="The plans on sale that match a filter.")
+    @public_field(description="Plans on sale that match a filter.")
     async def data_plans(
         self,
         info: Info,
@@ -171,8 +195,8 @@ class PlanQueries:
                 return in_slices(DataPlan, plans)
 
     @public_field(
-        description="The plans for a shop's front page: those that an administrator chose, in that"
-        " order; where nobody chose, the plan with the lowest price per day of each region."
+        description="Plans for the front page of a shop, in the order set by an administrator. If"
+        " none were set: the plan with the lowest price per day of each region."
     )
     async def featured_plans(self, info: Info, first: FeaturedArgument = 10) -> list[DataPlan]:
         if not 1 <= first <= 50:
@@ -185,22 +209,22 @@ class PlanQueries:
         return views(DataPlan, answer.plans)
 
     @public_field(
-        description="One plan, also one that is no longer on sale; an unknown id is the error"
-        " NOT_FOUND."
+        description="One plan, including a plan that is no longer on sale. Fails with NOT_FOUND"
+        " if the id is unknown."
     )
     async def data_plan(self, info: Info, id: PlanIdArgument) -> DataPlan | None:  # noqa: A002 - likewise
         request = catalogue_pb2.GetPlanRequest(id=id)
         answer = await info.context.ask_catalogue(info.context.peers.catalogue.GetPlan, request)
         return DataPlan.of(answer.plan)
 
-    @public_field(description="Every region with plans on sale, by name.")
+    @public_field(description="All regions with plans on sale, sorted by name.")
     async def regions(self, info: Info) -> list[RegionSummary]:
         request = catalogue_pb2.ListRegionsRequest()
         answer = await info.context.ask_catalogue(info.context.peers.catalogue.ListRegions, request)
         info.context.spend(len(answer.regions))
         return [RegionSummary.of(region) for region in answer.regions]
 
-    @public_field(description="Every country with plans on sale, by name.")
+    @public_field(description="All countries with plans on sale, sorted by name.")
     async def countries(self, info: Info, region: RegionArgument = None) -> list[CountrySummary]:
         request = catalogue_pb2.ListCountriesRequest(region=region)
         answer = await info.context.ask_catalogue(

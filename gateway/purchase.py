@@ -18,68 +18,76 @@ from protos.orders.v1 import orders_pb2
 UNHEARD = frozenset({"DEADLINE_EXCEEDED", "SERVICE_UNAVAILABLE"})
 
 
-@strawberry.input(description="How a plan is bought.")
+@strawberry.input(description="Options of a purchase.")
 class PurchaseInput:
-    quantity: int = strawberry.field(default=1, description="How many eSIMs, 1 to 10.")
+    quantity: int = strawberry.field(default=1, description="Number of eSIMs to buy, 1 to 10.")
     customer_reference: str | None = strawberry.field(
         default=None,
-        description="Own words for the order and its eSIMs, at most 100 characters.",
+        description="Free-text reference for the order and its eSIMs, at most 100 characters.",
     )
     auto_activate: bool = strawberry.field(
         default=False,
-        description="eSIMs always come with the order, ready to install; false (the default) leaves"
-        " the bundle to start at first use; true also follows the bundle at the provider until it is"
-        " in force and shows the eSIM ACTIVE then.",
+        description="False: the bundle starts at first use. True: the service also polls the"
+        " bundle at the provider until it is active and then reports the eSIM as"
+        " ACTIVE. In both cases, the eSIMs are delivered with the order, ready to"
+        " install.",
     )
     idempotency_key: str | None = strawberry.field(
         default=None,
-        description="Up to 200 visible ASCII characters that name this purchase: sent again with the"
-        " same request, it answers the same order instead of buying twice; with another request it"
-        " is refused as IDEMPOTENCY_CONFLICT. Kept as long as the order, never less than 24 hours."
-        " The header Idempotency-Key does the same for an operation of this one field.",
+        description="Unique key of this purchase, up to 200 visible ASCII characters. Repeating a"
+        " request with the same key returns the existing order instead of buying"
+        " twice. A different request with the same key is refused with"
+        " IDEMPOTENCY_CONFLICT. Keys are stored as long as the order, and for at"
+        " least 24 hours. In an operation with only this field, the Idempotency-Key"
+        " header has the same effect.",
     )
     prevent_duplicates: bool = strawberry.field(
         default=False,
-        description="A guard against a double click, for calls without an idempotency key: an order"
-        " of the same plan, quantity and eSIM of the last 30 seconds that has not failed is answered"
-        " instead of buying again.",
+        description="Protects against a double click when no idempotency key is sent: if an order"
+        " for the same plan, quantity and eSIM was created in the last 30 seconds and"
+        " has not failed, it is returned instead of buying again.",
     )
     max_price: float | None = strawberry.field(
         default=None,
-        description="The most that one may cost, in the plan's currency. The provider confirms the"
-        " price right before the purchase, which is refused as PRICE_CHANGED when it costs more.",
+        description="Maximum price of one item, in the plan's currency. The price is confirmed"
+        " with the provider immediately before the purchase, which is refused with"
+        " PRICE_CHANGED if the price is higher.",
     )
     max_total: float | None = strawberry.field(
-        default=None, description="The most that all may cost; otherwise as `maxPrice`."
+        default=None,
+        description="Maximum price of the whole purchase. Otherwise the same as `maxPrice`.",
     )
     esim_id: strawberry.ID | None = strawberry.field(
         default=None,
-        description="An eSIM of the caller's own that gets the plan, instead of a new one; quantity"
-        " must be 1. One that the plan doesn't fit is refused as ESIM_INCOMPATIBLE.",
+        description="Id of an existing eSIM of the caller to which the plan is added instead of"
+        " delivering a new eSIM. Requires a quantity of 1. Refused with"
+        " ESIM_INCOMPATIBLE if the plan is incompatible with the eSIM.",
     )
     allow_reassign: bool = strawberry.field(
         default=False,
-        description="With `esimId`: a plan that doesn't fit the eSIM comes on a new one; the order's"
-        " `reassigned` tells so.",
+        description="With `esimId`: if the plan is incompatible with that eSIM, deliver it on a"
+        " new eSIM. The order's `reassigned` is then true.",
     )
 
 
-@strawberry.type(description="The outcome of a purchase.")
+@strawberry.type(description="Result of a purchase.")
 class PurchaseESIMResult:
     success: bool = strawberry.field(
-        description="False when it was refused; true also while the order is still PROCESSING."
+        description="False if the purchase was refused; true even while the order is still PROCESSING."
     )
     order: Order | None = strawberry.field(
-        description="The order; null when it was refused before anything was recorded."
+        description="The order; null if the purchase was refused before an order was recorded."
     )
-    error: str | None = strawberry.field(description="Why it was refused, in words.")
+    error: str | None = strawberry.field(
+        description="Human-readable reason of the refusal; null on success."
+    )
     code: str | None = strawberry.field(
-        description="Why it was refused, for programs, such as PLAN_UNAVAILABLE."
+        description="Machine-readable reason of the refusal, such as PLAN_UNAVAILABLE; null on success."
     )
     retry_after: float | None = strawberry.field(
         default=None,
-        description="Seconds after which the same purchase fits a spending limit again; null where"
-        " waiting doesn't help.",
+        description="Seconds until the same purchase fits within the spending limit again; null"
+        " if waiting doesn't help.",
     )
 
     @classmethod
@@ -92,11 +100,11 @@ class PurchaseESIMResult:
         return cls(success=False, order=shown, error=words, code=code)
 
 
-@strawberry.type(description="A bundle that was taken off an eSIM.")
+@strawberry.type(description="A bundle that was revoked from an eSIM.")
 class RevokedBundle:
-    iccid: str = strawberry.field(description="The eSIM's ICCID.")
+    iccid: str = strawberry.field(description="ICCID of the eSIM.")
     refund: RefundResult | None = strawberry.field(
-        description="Where its money went; null when that is not known yet."
+        description="Refund of the bundle; null if not known yet."
     )
 
     @classmethod
@@ -104,28 +112,38 @@ class RevokedBundle:
         return cls(iccid=revoked.iccid, refund=RefundResult.of(revoked.refund))
 
 
-@strawberry.type(description="The outcome of a cancellation.")
+@strawberry.type(description="Result of a cancellation.")
 class CancelOrderResult:
-    success: bool = strawberry.field(description="Whether it was cancelled, or is being cancelled.")
-    order: Order | None = strawberry.field(description="The order; null when that was refused.")
-    error: str | None = strawberry.field(description="Why it was refused, in words.")
-    code: str | None = strawberry.field(
-        description="Why it was refused, for programs, such as ORDER_IN_USE."
+    success: bool = strawberry.field(
+        description="True if the order was cancelled, or its cancellation is in progress."
     )
-    message: str | None = strawberry.field(description="What happened, in words.")
+    order: Order | None = strawberry.field(
+        description="The order; null if the cancellation was refused."
+    )
+    error: str | None = strawberry.field(
+        description="Human-readable reason of the refusal; null on success."
+    )
+    code: str | None = strawberry.field(
+        description="Machine-readable reason of the refusal, such as ORDER_IN_USE; null on success."
+    )
+    message: str | None = strawberry.field(description="Human-readable description of the outcome.")
     revoked: list[RevokedBundle] = strawberry.field(
-        description="The bundles that this cancellation took off eSIMs."
+        description="The bundles that this cancellation revoked from eSIMs."
     )
 
 
 PurchaseArgument = Annotated[
-    PurchaseInput | None, strawberry.argument(description="How; without it one, with no reference.")
+    PurchaseInput | None,
+    strawberry.argument(
+        description="Options of the purchase. Omit to buy one eSIM with default options."
+    ),
 ]
 
 UnusedOnlyArgument = Annotated[
     bool,
     strawberry.argument(
-        description="Leave what is in use alone, instead of refusing the order for it."
+        description="True cancels only the unused part of an order that is partly in use, instead of"
+        " refusing the cancellation."
     ),
 ]
 
@@ -136,8 +154,9 @@ class OrderMutations:
 
     @auth_field(
         name="purchaseESIM",
-        description="Buys a plan. The answer comes when the eSIMs are there, or after a bounded wait"
-        " with the order still PROCESSING: the work goes on, and `orderDetails` shows how it ends.",
+        description="Buys a plan. Returns when the eSIMs are delivered or, after a bounded wait,"
+        " with the order still PROCESSING. Processing then continues in the"
+        " background; query `orderDetails` for the outcome.",
     )
     async def purchase_esim(
         self,
@@ -174,9 +193,10 @@ class OrderMutations:
         return PurchaseESIMResult.of(answer.order)
 
     @auth_field(
-        description="Cancels an order that nobody used: its bundles are taken off the eSIMs, and"
-        " refunded where the provider allows. May be repeated. With `unusedOnly` it takes off what"
-        " nobody used of an order that is partly in use, and the order stays COMPLETED."
+        description="Cancels an unused order: its bundles are revoked from the eSIMs, and"
+        " refunded if the provider allows it. Safe to repeat. With `unusedOnly`, only"
+        " the unused part of a partly used order is cancelled, and the order stays"
+        " COMPLETED."
     )
     async def cancel_order(
         self, info: Info, order_id: OrderIdArgument, unused_only: UnusedOnlyArgument = False

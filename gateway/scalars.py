@@ -14,8 +14,9 @@ _PARSE = DateTimeDefinition.parse_value
 # Times in every answer and event. Whatever Strawberry reads as a time is accepted as an argument.
 DATE_TIME: ScalarDefinition = strawberry.scalar(
     name="DateTime",
-    description="A time as in RFC 3339, in UTC with `Z` and always six decimals of a second, such as"
-    " 2026-02-02T10:15:03.418220Z. Arguments may be any ISO 8601 time; one without a zone is UTC.",
+    description="An RFC 3339 timestamp in UTC with `Z` and always six fractional digits, such as"
+    " 2026-02-02T10:15:03.418220Z. Arguments accept any ISO 8601 time; a time without"
+    " a zone is UTC.",
     serialize=timestamps.to_text,
     parse_value=_PARSE,
 )

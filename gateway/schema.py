@@ -39,7 +39,7 @@ from kit.errors import Failure, invalid
 ENTITIES = ("DataPlan", "Order", "ESIM")
 
 
-@strawberry.type(description="What can be asked.")
+@strawberry.type(description="All queries.")
 class Query(
     PlanQueries,
     FacetQueries,
@@ -52,7 +52,7 @@ class Query(
     """All queries."""
 
 
-@strawberry.type(description="What can be changed.")
+@strawberry.type(description="All mutations.")
 class Mutation(OrderMutations, ESIMMutations, AdministrationMutations):
     """All mutations."""
 

@@ -16,29 +16,30 @@ from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2
 
 
-@strawberry.type(
-    name="ESIMStatusUpdate", description="An eSIM's status, and what is used and left."
-)
+@strawberry.type(name="ESIMStatusUpdate", description="Status and data usage of an eSIM.")
 class ESIMStatusUpdate:
     esim_id: strawberry.ID = strawberry.field(description="The eSIM's id.")
-    status: ESIMStatus = strawberry.field(description="What it is good for now.")
+    status: ESIMStatus = strawberry.field(description="Lifecycle status.")
     profile_status: ProfileStatus | None = strawberry.field(
-        description="Where its profile is; null: not heard of yet. An install of which the provider"
-        " sends no callback is looked for after 5, 10, 20, ... and then every 300 s."
+        description="Installation status of the profile; null until the provider reports one. If"
+        " the provider sends no callback for an install, it is polled for after 5,"
+        " 10, 20, ... and then every 300 s."
     )
     data_used: float | None = strawberry.field(
-        description="Data used, in MB, base 10, of the bundles that are active or not yet used, or"
-        " else of the last one; null when unlimited or unknown for one of them."
+        description="Data used, in MB, base 10, of the active and unused bundles or, if there are"
+        " none, of the bundle that ended last; null if unlimited or unknown for any"
+        " of them."
     )
     data_remaining: float | None = strawberry.field(
-        description="Data left, in MB, base 10, of the same bundles; null when unlimited or unknown for"
-        " one of them."
+        description="Data left, in MB, base 10, of the same bundles; null if unlimited or unknown"
+        " for any of them."
     )
     deletion_date: datetime | None = strawberry.field(
-        description="When the provider is going to delete it for want of use. Null: not announced."
+        description="When the provider will delete the eSIM because it is unused; null if no deletion is"
+        " announced."
     )
     updated_at: datetime = strawberry.field(
-        description="When any of these values was last heard to be so."
+        description="When any of these values was last confirmed."
     )
 
     @classmethod
@@ -56,15 +57,15 @@ class ESIMStatusUpdate:
 
 
 @strawberry.type(
-    description="What can be followed, over a WebSocket (graphql-transport-ws) or as server-sent"
-    " events. The first event is the present state; a slow client gets the latest state without the"
-    " steps between."
+    description="Subscriptions over WebSocket (graphql-transport-ws) or server-sent events. The"
+    " first event is the current state. A slow client receives the latest state"
+    " without the intermediate ones."
 )
 class Subscription:
     @auth_subscription(
         name="esimStatusUpdated",
-        description="The status of one eSIM, where its profile is, and its use of data. An unknown"
-        " id, or another customer's, is the error NOT_FOUND.",
+        description="Lifecycle status, installation status and data usage of one eSIM. Fails with"
+        " NOT_FOUND if the id is unknown or belongs to another customer.",
     )
     async def esim_status_updated(
         self, info: Info, esim_id: ESIMIdArgument
@@ -77,8 +78,9 @@ class Subscription:
 
     @auth_subscription(
         name="myESIMsUpdated",
-        description=f"The caller's own eSIMs: in the first event all, the newest {MOST} at most; in"
-        " each later one those that changed, new ones included.",
+        description="The caller's own eSIMs. The first event contains all of them, at most the"
+        f" newest {MOST}; each later event contains those that changed, including new"
+        " ones.",
     )
     async def my_esims_updated(self, info: Info) -> AsyncGenerator[list[ESIM], None]:
         request = esims_pb2.WatchESIMsRequest(customer_id=info.context.own_id())
@@ -88,8 +90,9 @@ class Subscription:
             yield [ESIM.of(one.esim) for one in seen]
 
     @auth_subscription(
-        description="An order, until the client has seen enough: a finished one may still be"
-        " cancelled. An unknown id, or another customer's, is the error NOT_FOUND."
+        description="One order, until the client ends the subscription: even a completed order"
+        " can still be cancelled. Fails with NOT_FOUND if the id is unknown or"
+        " belongs to another customer."
     )
     async def order_updated(
         self, info: Info, order_id: OrderIdArgument
