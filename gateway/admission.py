@@ -27,8 +27,8 @@ class Admission:
         measured = prepared.once(Cost).of(variables)
         if measured.introspects and not self._defence.introspection:
             raise GraphQLError(
-                "The schema is not read from here; take the file schema.graphql, or have the operator"
-                " set GATEWAY_INTROSPECTION",
+                "Introspection is disabled here. Use the file schema.graphql, or ask the operator"
+                " to set GATEWAY_INTROSPECTION",
                 extensions={"code": "INTROSPECTION_DISABLED"},
             )
         self._check_purchases(measured)
@@ -36,8 +36,9 @@ class Admission:
         asked.cost = measured.cost
         if measured.cost > limit:
             raise GraphQLError(
-                f"The operation may cost {measured.cost}, and {limit} are allowed; ask for fewer with"
-                " `first`, or in several requests",
+                f"The operation has an estimated cost of {measured.cost}, which is above the limit"
+                f" of {limit}. Request fewer items with `first`, or split the operation into"
+                " several requests",
                 extensions={
                     "code": "TOO_COMPLEX",
                     "reason": "COST",
@@ -51,8 +52,9 @@ class Admission:
         limit = self._defence.work.purchases
         if measured.purchases > limit:
             raise GraphQLError(
-                f"The operation has {measured.purchases} purchases, and {limit} may be in one; nothing"
-                " was bought. Send each in a request of its own, with its own idempotencyKey",
+                f"The operation contains {measured.purchases} purchases, which is above the limit"
+                f" of {limit}; nothing was bought. Send each purchase in its own request with its"
+                " own idempotencyKey",
                 extensions={
                     "code": "TOO_COMPLEX",
                     "reason": "PURCHASES",

@@ -56,7 +56,7 @@ class Sized:
 
 
 def _too_large(measured: int, most: int) -> dict[str, Any]:
-    words = "The answer has {0} bytes; {1} are allowed"
+    words = "The response has {0} bytes, which is above the limit of {1}"
     error = limits.too_complex(words, "ANSWER_BYTES", measured, most)
     return {"message": error.message, "extensions": error.extensions}
 

@@ -205,7 +205,7 @@ async def order_page(
 
 def _size(first: int) -> int:
     if not 1 <= first <= MOST:
-        raise invalid({"first": f"must be a whole number from 1 to {MOST}, not {first}"})
+        raise invalid({"first": f"must be an integer from 1 to {MOST}, not {first}"})
     return first
 
 
@@ -215,7 +215,7 @@ async def _page(answer: Awaitable[Answer]) -> Answer:
     except Failure as failure:
         if failure.reason != "INVALID_PAGE_TOKEN":
             raise
-        words = "must be a cursor of this connection, with the same filter and order"
+        words = "must be a cursor returned by this connection for the same filter and order"
         raise invalid({"after": words}, reason="INVALID_CURSOR") from failure
 
 

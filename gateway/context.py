@@ -82,8 +82,8 @@ class Context:
             raise Failure(
                 Kind.DEADLINE,
                 "OPERATION_TIME_OVER",
-                f"Nothing was done for this, as the operation's {self._seconds:g} s were over; ask"
-                " for less at once",
+                f"The operation exceeded its deadline of {self._seconds:g} s before this field was"
+                " resolved. Request fewer fields or smaller pages",
             )
         return min(timeout, left)
 
@@ -151,7 +151,8 @@ class Context:
             raise Failure(
                 Kind.FORBIDDEN,
                 "FORBIDDEN",
-                f"Not allowed: this needs the session of an account whose role is {role.value}",
+                "Not allowed: this field requires the session of an account with the role"
+                f" {role.value}",
             )
         return session
 
@@ -176,8 +177,8 @@ class Context:
             raise Failure(
                 Kind.INVALID,
                 "ANSWER_TOO_LARGE",
-                f"The answer would hold more than {MAX_OBJECTS} objects; ask for fewer with `first`"
-                " or a filter, or in several requests",
+                f"The response would contain more than {MAX_OBJECTS} objects. Request fewer items"
+                " with `first` or a filter, or split the operation into several requests",
             )
 
 

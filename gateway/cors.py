@@ -51,8 +51,8 @@ class Origins:
         sent = {word: _as_sent(word) for word in named}
         if odd := [word for word in named if sent[word] is None]:
             raise ValueError(
-                f"{', '.join(odd)} is no web origin: write the scheme and host of the page's address,"
-                " such as https://shop.example"
+                f"{', '.join(odd)} is not a web origin: use the scheme and host of the page's"
+                " address, such as https://shop.example"
             )
         return cls(frozenset(filter(None, sent.values())), LOCALHOST in words, every="*" in words)
 

@@ -7,8 +7,8 @@ from gateway.cors import Pages
 # A browser sends a preflight before it lets a page of another origin send one of these.
 PREFLIGHTED = ("Authorization", "Apollo-Require-Preflight", "X-Apollo-Operation-Name")
 HOW = (
-    "send the header Content-Type: application/json or Apollo-Require-Preflight, and have the"
-    " operator name the page's origin in GATEWAY_CORS_ORIGINS"
+    "Send the header Content-Type: application/json or Apollo-Require-Preflight, and have the"
+    " operator add the page's origin to GATEWAY_CORS_ORIGINS"
 )
 
 
@@ -26,7 +26,7 @@ def check(request: web.Request, pages: Pages, *, plain_get: bool) -> None:
         return
     foreign = site in ("cross-site", "same-site") or not pages.allowed(request)
     if foreign or not plain_get:
-        raise web.HTTPForbidden(text=f"Pages of other origins may not send this; {HOW}")
+        raise web.HTTPForbidden(text=f"Cross-origin request refused. {HOW}")
 
 
 def _was_preflighted(request: web.Request) -> bool:

@@ -50,19 +50,19 @@ class DefenceSettings:
             costs={role: _cost(env, role, usual) for role, usual in _costs().items()},
             introspection=env.flag(
                 "GATEWAY_INTROSPECTION",
-                "Lets clients read the schema from the gateway, and suggests names for misspelled ones."
-                " APP_ENV=development switches it on where this is not set.",
+                "Allow clients to introspect the schema, and suggest similar names for misspelled"
+                " ones. With APP_ENV=development the default is true.",
                 default=development,
             ),
             plain_get=env.flag(
                 "GATEWAY_PLAIN_GET",
-                "Takes a GET without a header that pages can't send unasked; false refuses it, as"
-                " Apollo Server does.",
+                "Accept a GET request without a header that forces a CORS preflight. False"
+                " refuses it, as Apollo Server does.",
                 default=True,
             ),
             operation_seconds=env.number(
                 "GATEWAY_OPERATION_SECONDS",
-                "How long an operation may take, all its calls to services together.",
+                "Deadline of an operation, in seconds, including all its calls to services.",
                 OPERATION_SECONDS,
                 low=1,
                 high=300,
@@ -78,7 +78,8 @@ def _cost(env: Env, role: Role, usual: int) -> int:
     return int(
         env.number(
             f"GATEWAY_MAX_COST_{role.upper()}",
-            f"What an operation may cost for {_WHO[role]}; docs/graphql.md says how it is counted.",
+            f"Maximum cost of an operation of {_WHO[role]}; docs/graphql.md describes how cost"
+            " is calculated.",
             usual,
             low=1,
             high=1_000_000_000,
@@ -96,8 +97,8 @@ _WHO = {
 def _rate(env: Env, name: str, whose: str, usual: float) -> float:
     return env.number(
         name,
-        f"Operations a second that {whose} may send on average, ten seconds' worth at once; 0 sets no"
-        " limit.",
+        f"Average number of operations per second that {whose} may send, with bursts of ten"
+        " seconds' worth. 0 sets no limit.",
         usual,
         low=0,
         high=1_000_000,
@@ -107,11 +108,11 @@ def _rate(env: Env, name: str, whose: str, usual: float) -> float:
 def _networks(env: Env) -> Networks:
     text = env.optional(
         "GATEWAY_TRUSTED_PROXIES",
-        "Networks of your own proxies, separated by commas, such as 10.0.0.0/8: from them the"
-        " client's address is taken from X-Forwarded-For.",
+        "Networks of your own reverse proxies, separated by commas, such as 10.0.0.0/8. For"
+        " requests from these networks, the client address is taken from X-Forwarded-For.",
     )
     try:
         return tuple(ip_network(part.strip()) for part in (text or "").split(",") if part.strip())
     except ValueError as error:
-        env.problems.append(f"GATEWAY_TRUSTED_PROXIES must hold networks: {error}")
+        env.problems.append(f"GATEWAY_TRUSTED_PROXIES must contain networks: {error}")
         return ()

@@ -52,8 +52,8 @@ class _Numbers(Visitor):
     def _check(self, node: IntValueNode | FloatValueNode) -> None:
         if len(node.value) > MOST_DIGITS:
             raise GraphQLError(
-                f"A number has at most {MOST_DIGITS:,} digits here, not {len(node.value):,};"
-                " send a smaller one, or a string",
+                f"A number may have at most {MOST_DIGITS:,} digits, not {len(node.value):,}; send"
+                " a smaller number, or a string",
                 node,
                 extensions={"code": "BAD_REQUEST"},
             )
@@ -65,10 +65,12 @@ def check_operation(document: DocumentNode, name: str | None) -> OperationDefini
         node for node in document.definitions if isinstance(node, OperationDefinitionNode)
     ]
     if not operations:
-        raise GraphQLError("The document has no operation; send a query or a mutation")
+        raise GraphQLError("The document contains no operation; send a query or a mutation")
     if name is None and len(operations) > 1:
-        raise GraphQLError("The document has several operations; say which with `operationName`")
+        raise GraphQLError(
+            "The document contains several operations; select one with `operationName`"
+        )
     for operation in operations:
         if name is None or (operation.name is not None and operation.name.value == name):
             return operation
-    raise GraphQLError(f"The document has no operation named {name!r}")
+    raise GraphQLError(f"The document contains no operation named {name!r}")

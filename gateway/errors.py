@@ -68,7 +68,7 @@ def not_now(found: Iterable[GraphQLError]) -> Failure | None:
 def left_out(number: int) -> dict[str, Any]:
     """The last entry of `errors` where the answer has more than one may hold."""
     return {
-        "message": f"{number} more errors are left out; mend those that are shown, or ask for less",
+        "message": f"{number} more errors were omitted; fix the errors shown first, or request less",
         "extensions": {"code": "TOO_MANY_ERRORS", "omitted": number},
     }
 
@@ -141,7 +141,7 @@ def masked(error: BaseException, request_id: str) -> dict[str, Any]:
     fault = uuid.uuid4().hex[:12]
     logger.error("request %s failed, fault %s", request_id, fault, exc_info=error)
     return {
-        "message": f"Something went wrong here; the operator finds it by fault id {fault}",
+        "message": f"Internal error. Report the fault id {fault} to the operator",
         "extensions": {"code": CODES[Kind.INTERNAL], "reason": "INTERNAL", "faultId": fault},
     }
 

@@ -40,7 +40,7 @@ class ESIMQueries:
     )
     async def my_esims(self, info: Info, first: FirstArgument = MOST) -> list[ESIM]:
         if not 1 <= first <= MOST:
-            raise invalid({"first": f"must be a whole number from 1 to {MOST}, not {first}"})
+            raise invalid({"first": f"must be an integer from 1 to {MOST}, not {first}"})
         request = esims_pb2.ListESIMsRequest(
             filter=esims_pb2.ESIMFilter(customer_id=info.context.own_id()),
             page_size=first,

@@ -61,7 +61,7 @@ async def _top_up_plans(
     self: "ESIM", info: Info, first: TopUpsArgument = 10
 ) -> list[DataPlan] | None:
     if not 1 <= first <= MOST_TOP_UPS:
-        raise invalid({"first": f"must be a whole number from 1 to {MOST_TOP_UPS}, not {first}"})
+        raise invalid({"first": f"must be an integer from 1 to {MOST_TOP_UPS}, not {first}"})
     esim = self.proto
     if esim.profile_status.upper() in UNFIT or esim.status == esims_pb2.ESIM_STATUS_CANCELLED:
         return []

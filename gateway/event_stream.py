@@ -44,7 +44,7 @@ class EventStreams:
         """
         if self._closing:
             raise web.HTTPServiceUnavailable(
-                text="The gateway is stopping; try again", headers={"Retry-After": "1"}
+                text="The gateway is shutting down; try again", headers={"Retry-After": "1"}
             )
         with ExitStack() as held:
             held.enter_context(self._places.of(address))

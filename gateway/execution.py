@@ -67,7 +67,8 @@ class Execution:
             raise Failure(
                 Kind.UNAUTHENTICATED,
                 "NOT_A_USER",
-                "Not authenticated: the service role key is no user's session; services call gRPC",
+                "Not authenticated: the service role key is not a user session. Services must"
+                " call gRPC instead",
             )
         return session
 
@@ -143,7 +144,7 @@ class Execution:
 
     def _shown(self, result: object, request_id: str, span: Spanned) -> Result:
         if not isinstance(result, ExecutionResult):
-            raise TypeError("results in increments are not switched on")
+            raise TypeError("incremental delivery is not enabled")
         found = result.errors or []
         operation_spans.failed(span, found)
         if any(isinstance(error.original_error, InvalidOperationTypeError) for error in found):

@@ -67,20 +67,35 @@ def check(document: DocumentNode, max_depth: int) -> None:
         size = measure.selection(operation.selection_set)
         top = measure.top_fields(operation.selection_set)
         for reason, measured, limit, words in (
-            ("DEPTH", size.depth, max_depth, "is {0} fields deep; {1} are allowed"),
-            ("FIELDS", size.fields, MAX_FIELDS, "selects {0} fields; {1} are allowed"),
+            (
+                "DEPTH",
+                size.depth,
+                max_depth,
+                "is nested {0} fields deep, which is above the limit of {1}",
+            ),
+            (
+                "FIELDS",
+                size.fields,
+                MAX_FIELDS,
+                "selects {0} fields, which is above the limit of {1}",
+            ),
             (
                 "SELECTIONS",
                 size.selections,
                 MAX_SELECTIONS,
-                "has {0} selections, fragments included; {1} are allowed",
+                "has {0} selections, including fragments, which is above the limit of {1}",
             ),
-            ("ALIASES", size.aliases, MAX_ALIASES, "has {0} aliases; {1} are allowed"),
+            (
+                "ALIASES",
+                size.aliases,
+                MAX_ALIASES,
+                "has {0} aliases, which is above the limit of {1}",
+            ),
             (
                 "ROOT_FIELDS",
                 top,
                 MAX_ROOT_FIELDS,
-                "has {0} fields at its top level; {1} are allowed",
+                "has {0} top-level fields, which is above the limit of {1}",
             ),
         ):
             if measured > limit:
@@ -92,9 +107,9 @@ def too_complex(
 ) -> GraphQLError:
     """The error for what goes over a limit; `words` have a place for each of the two figures."""
     # Fragments of fragments make numbers with more digits than anybody reads.
-    shown = str(measured) if measured < 10**9 else "more than a thousand million"
+    shown = str(measured) if measured < 10**9 else "more than one billion"
     return GraphQLError(
-        f"{words.format(shown, limit)}; ask for less, or in several requests",
+        f"{words.format(shown, limit)}. Request less, or split it into several requests",
         node,
         extensions={
             "code": "TOO_COMPLEX",
@@ -115,7 +130,7 @@ def too_many_tokens() -> GraphQLError:
 def check_characters(text: str, limit: int) -> None:
     """Raises GraphQLError for a document that is too long to be read."""
     if len(text) > limit:
-        words = "The document has {0} characters; {1} are allowed"
+        words = "The document has {0} characters, which is above the limit of {1}"
         raise too_complex(words, "CHARACTERS", len(text), limit)
 
 
@@ -127,7 +142,7 @@ def check_values(variables: object, limit: int) -> int:
         if isinstance(value, dict | list):
             found += len(value)
             if found > limit:
-                words = "The variables have {0} values and more; {1} are allowed"
+                words = "The variables contain at least {0} values, which is above the limit of {1}"
                 raise too_complex(words, "VALUES", found, limit)
             waiting.extend(value.values() if isinstance(value, dict) else value)
     return found
@@ -144,9 +159,14 @@ def _check_definitions(document: DocumentNode) -> None:
             "DEFINITIONS",
             len(document.definitions),
             MAX_DEFINITIONS,
-            "has {0} operations and fragments; {1} are allowed",
+            "contains {0} operations and fragments, which is above the limit of {1}",
         ),
-        ("VARIABLES", variables, MAX_VARIABLES, "declares {0} variables; {1} are allowed"),
+        (
+            "VARIABLES",
+            variables,
+            MAX_VARIABLES,
+            "declares {0} variables, which is above the limit of {1}",
+        ),
     ):
         if measured > limit:
             raise too_complex(f"The document {words}", reason, measured, limit)
@@ -157,12 +177,14 @@ def _check_directives(document: DocumentNode) -> None:
     for node in _directed(document.definitions):
         together = len(getattr(node, "directives", None) or ())
         if together > MAX_DIRECTIVES_TOGETHER:
-            words = "The document has {0} directives in one place; {1} are allowed"
+            words = (
+                "The document has {0} directives at one location, which is above the limit of {1}"
+            )
             limit = MAX_DIRECTIVES_TOGETHER
             raise too_complex(words, "DIRECTIVES_TOGETHER", together, limit, node)
         total += together
     if total > MAX_DIRECTIVES:
-        words = "The document has {0} directives; {1} are allowed"
+        words = "The document has {0} directives, which is above the limit of {1}"
         raise too_complex(words, "DIRECTIVES", total, MAX_DIRECTIVES)
 
 

@@ -197,7 +197,7 @@ class OrderQueries:
         first: FirstArgument = MOST,
     ) -> list[Order]:
         if not 1 <= first <= MOST:
-            raise invalid({"first": f"must be a whole number from 1 to {MOST}, not {first}"})
+            raise invalid({"first": f"must be an integer from 1 to {MOST}, not {first}"})
         request = orders_pb2.ListOrdersRequest(filter=own(info.context, filter), page_size=first)
         answer = await info.context.call(info.context.peers.orders.ListOrders, request)
         info.context.spend(len(answer.orders))

@@ -187,8 +187,7 @@ class KnownDocuments:
             return trusted
         if operation.document_id is not None:
             raise _refused(
-                "No trusted document has this `documentId`; send `query` instead, or have the"
-                " operator add the document",
+                "Unknown `documentId`; send `query` instead, or have the operator add the document",
                 "DOCUMENT_NOT_FOUND",
             )
         if self._persisted is None:

@@ -44,10 +44,10 @@ class Places:
         held, most = (whose, key), self._most[whose]
         if self._held[held] >= most:
             refused(f"{whose}_{self._bound}")
-            holder = {"process": "This process", "address": "Your network address"}
+            holder = {"process": "This process", "address": "Your IP address"}
             words = (
-                f"{holder.get(whose, 'This user')} has {most} {self._kind} open; close one, or try"
-                " again later"
+                f"{holder.get(whose, 'This user')} already has {most} open {self._kind}; close"
+                " one, or try again later"
             )
             kind = Kind.UNAVAILABLE if whose == "process" else Kind.EXHAUSTED
             raise Failure(kind, "TOO_MANY_CONNECTIONS", words, retry_after=RETRY_AFTER)

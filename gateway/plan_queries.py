@@ -178,7 +178,7 @@ class PlanQueries:
         order_by: OrderArgument = DataPlanOrder.NAME,
     ) -> list[DataPlan]:
         if first is not None and not 1 <= first <= PAGE:
-            raise invalid({"first": f"must be a whole number from 1 to {PAGE}, not {first}"})
+            raise invalid({"first": f"must be an integer from 1 to {PAGE}, not {first}"})
         request = catalogue_pb2.ListPlansRequest(
             filter=filter.to_proto() if filter else None,
             order_by=catalogue_pb2.PlanOrder.Value(f"PLAN_ORDER_{order_by.name}"),
@@ -200,7 +200,7 @@ class PlanQueries:
     )
     async def featured_plans(self, info: Info, first: FeaturedArgument = 10) -> list[DataPlan]:
         if not 1 <= first <= 50:
-            raise invalid({"first": f"must be a whole number from 1 to 50, not {first}"})
+            raise invalid({"first": f"must be an integer from 1 to 50, not {first}"})
         request = catalogue_pb2.ListFeaturedPlansRequest(page_size=first)
         answer = await info.context.ask_catalogue(
             info.context.peers.catalogue.ListFeaturedPlans, request
@@ -250,5 +250,5 @@ def _megabytes(value: float | None) -> int | None:
     if math.isfinite(value) and abs(value - round(value)) <= WHOLE_ERROR * max(1.0, abs(value)):
         value = float(round(value))
     if not value.is_integer() or abs(value) > MAX_NUMBER:
-        raise invalid({"filter.min_data_mb": "must be a whole number of MB"})
+        raise invalid({"filter.min_data_mb": "must be an integer number of MB"})
     return int(value)

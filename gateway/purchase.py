@@ -95,7 +95,7 @@ class PurchaseESIMResult:
         shown = Order.of(order)
         if shown.status is not OrderStatus.FAILED:
             return cls(success=True, order=shown, error=None, code=None)
-        words = shown.status_reason or "The order failed; nothing was paid"
+        words = shown.status_reason or "The order failed; nothing was charged"
         code = order.failure_reason or "ORDER_FAILED"
         return cls(success=False, order=shown, error=words, code=code)
 
@@ -228,7 +228,7 @@ def _key(info: Info, wanted: PurchaseInput) -> str:
     header = info.context.idempotency_key
     if wanted.idempotency_key == "":
         raise invalid(
-            {"input.idempotencyKey": "must not be empty; leave it out to buy without one"}
+            {"input.idempotencyKey": "must not be empty; omit it to buy without an idempotency key"}
         )
     if wanted.idempotency_key is not None or header is None:
         return wanted.idempotency_key or ""
@@ -238,8 +238,9 @@ def _key(info: Info, wanted: PurchaseInput) -> str:
     if len(selections) != 1 or not isinstance(selections[0], FieldNode):
         raise invalid(
             {
-                "input.idempotencyKey": "is needed in an operation of several fields, as the header"
-                " Idempotency-Key can name only one purchase"
+                "input.idempotencyKey": "is required in an operation with several fields, because"
+                " the header Idempotency-Key can identify only one"
+                " purchase"
             }
         )
     return header
@@ -249,6 +250,6 @@ def _unheard(failure: Failure) -> Failure:
     return Failure(
         failure.kind,
         failure.reason,
-        "No answer came, and the order may have been recorded: look at myOrders, or send the same"
-        " request again with the same idempotencyKey, before you buy anew",
+        "The order service did not answer in time, and the order may have been recorded. Before"
+        " buying again, check myOrders, or repeat the same request with the same idempotencyKey",
     )

@@ -87,7 +87,7 @@ def written(stamp: Any) -> str:
     """A time as the schema's DateTime is answered; raises ValueError or OverflowError for no time."""
     nanos = stamp.nanos
     if not 0 <= nanos < NANOS:
-        raise ValueError(f"{nanos} nanoseconds are no part of a second")
+        raise ValueError(f"{nanos} is not a valid number of nanoseconds")
     moment = EPOCH + timedelta(0, stamp.seconds, nanos // 1000)
     return moment.isoformat(timespec="microseconds") + "Z"
 

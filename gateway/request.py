@@ -47,12 +47,12 @@ async def read(
         return operation(_parameters(request))
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType(
-            text="Send the request as JSON, with Content-Type: application/json"
+            text="Send the request body as JSON, with Content-Type: application/json"
         )
     if (request.charset or "utf-8").lower() != "utf-8":
-        raise web.HTTPUnsupportedMediaType(text="Send the request in UTF-8")
+        raise web.HTTPUnsupportedMediaType(text="Encode the request body as UTF-8")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise web.HTTPUnsupportedMediaType(text="Send the request without compression")
+        raise web.HTTPUnsupportedMediaType(text="Send the request body without compression")
     try:
         if request.content.is_eof():
             body = await request.read()  # it is all here, as most are: no clock is needed
@@ -61,13 +61,15 @@ async def read(
                 body = await request.read()
     except TimeoutError as error:
         raise web.HTTPRequestTimeout(
-            text="The body did not arrive in time; send it at once"
+            text="The request body did not arrive in time; try again"
         ) from error
     except ConnectionError as error:  # the client went away; nobody hears this
-        raise web.HTTPBadRequest(text="The body broke off") from error
+        raise web.HTTPBadRequest(
+            text="The connection was closed before the request body was complete"
+        ) from error
     except web.HTTPRequestEntityTooLarge as error:
         raise web.HTTPRequestEntityTooLarge(
-            max_size=0, actual_size=0, text=f"The body has more than {max_body} bytes"
+            max_size=0, actual_size=0, text=f"The request body has more than {max_body} bytes"
         ) from error
     if len(body) > FREE_BYTES:
         work.body(len(body))
@@ -96,12 +98,13 @@ def parse(body: bytes, what: str) -> Any:
             json.dumps(value, ensure_ascii=False).encode()
     except TooLargeError:
         _refuse(
-            f"{what} has a number beyond 1.8e308, the largest that there is here; send a smaller one"
+            f"{what} contains a number beyond 1.8e308, the largest supported number; send a"
+            " smaller one"
         )
     except (ValueError, RecursionError) as error:
         if type(error) is ValueError and MANY_DIGITS.search(body):
-            _refuse(f"{what} is not JSON for us: a number has too many digits; send it as a string")
-        _refuse(f"{what} is not JSON in UTF-8")
+            _refuse(f"{what} contains a number with too many digits; send it as a string")
+        _refuse(f"{what} is not valid JSON in UTF-8")
     return value
 
 
@@ -119,21 +122,23 @@ def _no_constant(name: str) -> NoReturn:
 def operation(asked: Any) -> Operation:
     """What a request asks for, from its JSON; raises web.HTTPBadRequest with words for the client."""
     if isinstance(asked, list):
-        _refuse("Batches are not supported; send one operation for each request")
+        _refuse("Batches are not supported; send one operation per request")
     if not isinstance(asked, dict):
-        _refuse('The body must be an object such as {"query": "{ featuredPlans { name } }"}')
+        _refuse(
+            'The request body must be an object such as {"query": "{ featuredPlans { name } }"}'
+        )
     variables, name = asked.get("variables"), asked.get("operationName")
     if variables is not None and not isinstance(variables, dict):
         _refuse("`variables` must be an object")
     if name is not None and not isinstance(name, str):
-        _refuse("`operationName` must be a text")
+        _refuse("`operationName` must be a string")
     extensions = asked.get("extensions")
     if extensions is not None and not isinstance(extensions, dict):
         _refuse("`extensions` must be an object")
     sha256 = _persisted_query((extensions or {}).get("persistedQuery"))
     document_id = asked.get("documentId")
     if document_id is not None and not (isinstance(document_id, str) and document_id):
-        _refuse("`documentId` must be the id of a trusted document")
+        _refuse("`documentId` must be a string: the id of a trusted document")
     query = asked.get("query")
     if query in (None, "") and (sha256 or document_id):
         query = None

@@ -136,7 +136,7 @@ class Schema(strawberry.federation.Schema):
             wrong += isinstance(found[-1], Failure)
             if wrong > self.errors:
                 raise invalid(
-                    {"representations": f"more than {self.errors} of them name no entity"}
+                    {"representations": f"more than {self.errors} of them identify no entity"}
                 )
         return found
 
@@ -158,7 +158,7 @@ def _representation(index: int, given: Any) -> Any:
     """Return its type and key alone; raises Failure INVALID for what names no entity of ours."""
     checks, path = Checks(), f"representations[{index}]"
     if not isinstance(given, dict):
-        checks.fail(path, "must be an object with __typename and id")
+        checks.fail(path, "must be an object with `__typename` and `id`")
         checks.done()
     kind, id_ = given.get("__typename"), given.get("id")
     if kind not in ENTITIES:

@@ -64,8 +64,8 @@ class Settings:
         development = is_development(env)
         defence = DefenceSettings.read(env, development=development)
         return cls(
-            host=env.text("GATEWAY_HOST", "The address to listen on.", "127.0.0.1"),
-            port=env.port("GATEWAY_PORT", "The HTTP port; 0 lets the system choose.", 4000),
+            host=env.text("GATEWAY_HOST", "Address to listen on.", "127.0.0.1"),
+            port=env.port("GATEWAY_PORT", "HTTP port; 0 lets the operating system choose.", 4000),
             catalogue_address=_address(env, "catalogue", 50051),
             orders_address=_address(env, "orders", 50052),
             esims_address=_address(env, "esims", 50053),
@@ -224,9 +224,10 @@ def _supabase_anon_key(env: Env) -> str | None:
 def _origins(env: Env, *, development: bool) -> Origins:
     text = env.text(
         "GATEWAY_CORS_ORIGINS",
-        "Web origins whose pages may call, separated by commas, such as https://shop.example;"
-        " localhost stands for every page served on this machine, * for every page at all. Where this"
-        " is not set none may, but with APP_ENV=development those of localhost may.",
+        "Web origins whose pages may call the gateway, separated by commas, such as"
+        " https://shop.example. localhost allows every page served on this machine; * allows"
+        " every page. By default none are allowed, or with APP_ENV=development those of"
+        " localhost.",
         LOCALHOST if development else "",
     )
     try:
@@ -239,19 +240,20 @@ def _origins(env: Env, *, development: bool) -> Origins:
 def _trusted_documents(env: Env) -> TrustedDocuments:
     mode = env.choice(
         "TRUSTED_DOCUMENTS",
-        "allow takes the documents of TRUSTED_DOCUMENTS_FILE by their id, only refuses all others,"
-        " off knows none.",
+        "allow executes the documents of TRUSTED_DOCUMENTS_FILE by their id; only refuses all"
+        " other documents; off disables trusted documents.",
         "off",
         ("off", "allow", "only"),
     )
     file = env.optional(
-        "TRUSTED_DOCUMENTS_FILE", "The manifest that `python -m gateway.trust_documents` wrote."
+        "TRUSTED_DOCUMENTS_FILE",
+        "Manifest of trusted documents, written by `python -m gateway.trust_documents`.",
     )
     if mode == "off":
         return TrustedDocuments({}, only=False)
     if file is None:
         env.problems.append(
-            f"TRUSTED_DOCUMENTS={mode} needs a manifest: set TRUSTED_DOCUMENTS_FILE"
+            f"TRUSTED_DOCUMENTS={mode} requires a manifest: set TRUSTED_DOCUMENTS_FILE"
         )
     else:
         try:
@@ -264,6 +266,7 @@ def _trusted_documents(env: Env) -> TrustedDocuments:
 def _address(env: Env, name: str, port: int) -> str:
     return env.text(
         f"{name.upper()}_ADDRESS",
-        f"The {name} service: host:port, or dns:///name:port for every replica behind a name.",
+        f"Address of the {name} service: host:port, or dns:///name:port to balance over every"
+        " replica behind a DNS name.",
         f"localhost:{port}",
     )

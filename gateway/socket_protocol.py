@@ -101,7 +101,7 @@ class Connection:
                 pass  # the client went away while it was sent something
             except Exception:
                 logger.exception("request %s: a connection failed", self._request_id)
-                await self.close(FAULT, "Something went wrong here; connect again")
+                await self.close(FAULT, "Internal error; reconnect")
             finally:
                 await self._end_operations()
 
@@ -118,7 +118,7 @@ class Connection:
         if received.type is WSMsgType.PONG:
             return
         if received.type is not WSMsgType.TEXT:
-            raise _Refused(INVALID, "Send text messages")
+            raise _Refused(INVALID, "Send text messages, not binary ones")
         sent = received.data.encode()
         self._pay(len(sent))
         try:
@@ -127,7 +127,7 @@ class Connection:
             raise _Refused(INVALID, str(error.text)) from error
         # Only connection_init, which holds a token, may be longer where the limit of bodies is low.
         if len(sent) > self._max_message and not _is_init(message):
-            raise _Refused(TOO_BIG, f"A message has at most {self._max_message} bytes")
+            raise _Refused(TOO_BIG, f"A message may have at most {self._max_message} bytes")
         match message:
             case {"type": "connection_init"}:
                 await self._begin(message.get("payload") or {}, limit)
@@ -141,7 +141,7 @@ class Connection:
                 if (operation := self._operations.pop(id_, None)) is not None:
                     operation.cancel()
             case _:
-                raise _Refused(INVALID, "Not a message of graphql-transport-ws")
+                raise _Refused(INVALID, "Not a valid graphql-transport-ws message")
 
     def _count(self) -> None:
         """Count a message or a control frame, whatever it is; refuse the connection of too many."""
@@ -149,7 +149,9 @@ class Connection:
             return
         if self._messages.take([Bucket("messages", self._message_rate)]) > 0:
             refused("socket_messages")
-            words = f"More than {self._message_rate:g} messages a second; connect again, send fewer"
+            words = (
+                f"More than {self._message_rate:g} messages per second; reconnect and send fewer"
+            )
             raise _Refused(TOO_OFTEN, words)
 
     def _pay(self, size: int) -> None:
@@ -171,7 +173,9 @@ class Connection:
             raise _Refused(code, failure.message) from failure
         if session.expires_at is None:
             raise _Refused(
-                FORBIDDEN, 'Forbidden: send {"Authorization": "Bearer <access token>"} as payload'
+                FORBIDDEN,
+                'Forbidden: send {"Authorization": "Bearer <access token>"} as the payload of'
+                " connection_init",
             )
         try:
             self._held.enter_context(self._places.of_user(str(session.user_id)))
@@ -188,7 +192,7 @@ class Connection:
         given = {key.lower(): value for key, value in payload.items()}
         header, token = given.get("authorization"), given.get("authtoken")
         if not isinstance(header, str | None) or not isinstance(token, str | None):
-            raise _Refused(INVALID, "Authorization and authToken must be texts")
+            raise _Refused(INVALID, "Authorization and authToken must be strings")
         if header is None and token:
             header = f"Bearer {token}"
         return header or self._request.headers.get("Authorization")
@@ -197,7 +201,7 @@ class Connection:
         if self._session is None:
             raise _Refused(UNAUTHORIZED, "Unauthorized: send connection_init first")
         if not 0 < len(id_) <= LONGEST_ID:
-            raise _Refused(INVALID, f"An id has 1 to {LONGEST_ID} characters")
+            raise _Refused(INVALID, f"An operation id must have 1 to {LONGEST_ID} characters")
         if id_ in self._operations:
             raise _Refused(DUPLICATE_ID, f"Subscriber for {id_} already exists")
         try:
@@ -214,7 +218,10 @@ class Connection:
     async def _excess(self, session: Session) -> dict[str, Any] | None:
         """The error for one operation too many; None where it may run, and was counted."""
         if len(self._operations) >= MOST_OPERATIONS:
-            words = f"A connection carries {MOST_OPERATIONS} operations at a time; complete some"
+            words = (
+                f"A connection may carry at most {MOST_OPERATIONS} operations at a time; complete"
+                " some first"
+            )
             return {"message": words, "extensions": {"code": "TOO_MANY_OPERATIONS"}}
         try:
             await self._limits.take(self._request, session)

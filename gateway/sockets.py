@@ -53,12 +53,12 @@ class Sockets:
         """
         if self._closing:
             raise web.HTTPServiceUnavailable(
-                text="The gateway is stopping; connect again", headers={"Retry-After": "1"}
+                text="The gateway is shutting down; reconnect", headers={"Retry-After": "1"}
             )
         # Browsers open sockets to other origins without a preflight.
         if not self._pages.allowed(request):
             raise web.HTTPForbidden(
-                text="Pages of this origin may not connect: the operator can allow it in"
+                text="Pages of this origin may not connect; the operator can allow it in"
                 " GATEWAY_CORS_ORIGINS"
             )
         with self._places.of(self._limits.client(request)):
@@ -78,13 +78,12 @@ class Sockets:
         except UnicodeEncodeError:  # aiohttp quotes a header, whose bytes are no text
             fit = False
         if not fit:
-            raise web.HTTPBadRequest(
-                text="This is no WebSocket handshake; send one as RFC 6455 has it"
-            )
+            raise web.HTTPBadRequest(text="Not a valid WebSocket handshake (RFC 6455)")
         await socket.prepare(request)
         if socket.ws_protocol != PROTOCOL:
             await socket.close(
-                code=UNKNOWN_PROTOCOL, message=f"Offer the subprotocol {PROTOCOL}".encode()
+                code=UNKNOWN_PROTOCOL,
+                message=f"Request the WebSocket subprotocol {PROTOCOL}".encode(),
             )
             return socket
         connection = Connection(
@@ -108,5 +107,5 @@ class Sockets:
     async def close(self) -> None:
         """Closes all with 1001, so that clients connect to another replica; takes no more."""
         self._closing = True
-        words = "The gateway is stopping; connect again"
+        words = "The gateway is shutting down; reconnect"
         await asyncio.gather(*(one.close(GOING_AWAY, words) for one in self._open))

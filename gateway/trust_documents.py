@@ -48,18 +48,20 @@ def manifest(files: Iterable[Path], *, add_typename: bool = False) -> dict[str, 
     for file in files:
         for node in _definitions(file):
             if not isinstance(node, OperationDefinitionNode | FragmentDefinitionNode):
-                raise DocumentsError(f"{file} holds something else than operations and fragments")
+                raise DocumentsError(
+                    f"{file} contains a definition that is neither an operation nor a fragment"
+                )
             if node.name is None:
-                raise DocumentsError(f"{file} has an operation without a name: give it one")
+                raise DocumentsError(f"{file} contains an operation without a name: name it")
             known: dict[str, Any] = (
                 operations if isinstance(node, OperationDefinitionNode) else fragments
             )
             if node.name.value in known:
-                raise DocumentsError(f"{file} defines {node.name.value} once more: rename one")
+                raise DocumentsError(f"{file} defines {node.name.value} again: rename one of them")
             known[node.name.value] = node
     if not operations:
         raise DocumentsError(
-            f"no operations found: name folders with {' or '.join(SUFFIXES)} files"
+            f"no operations found: pass folders that contain {' or '.join(SUFFIXES)} files"
         )
     texts = [_text(operations[name], fragments, add_typename) for name in sorted(operations)]
     return {digest(text): text for text in texts}
@@ -89,7 +91,7 @@ def _text(
     except GraphQLError as error:
         errors = [error]
     if errors:
-        raise DocumentsError(f"{name} does not fit the schema: {errors[0].message}")
+        raise DocumentsError(f"{name} does not match the schema: {errors[0].message}")
     return text
 
 
@@ -127,10 +129,12 @@ class _AddTypename(Visitor):
 def main(arguments: list[str]) -> int:
     """Gives the exit status: 1 when the documents aren't fit ones."""
     parser = argparse.ArgumentParser(prog="python -m gateway.trust_documents", description=__doc__)
-    parser.add_argument("paths", nargs="+", type=Path, help="files, or folders with them")
-    parser.add_argument("--output", type=Path, required=True, help="the manifest to write")
+    parser.add_argument("paths", nargs="+", type=Path, help="files, or folders that contain them")
+    parser.add_argument("--output", type=Path, required=True, help="where to write the manifest")
     parser.add_argument(
-        "--add-typename", action="store_true", help="add __typename as Apollo Client does"
+        "--add-typename",
+        action="store_true",
+        help="add __typename to selections, as Apollo Client does",
     )
     given = parser.parse_args(arguments)
     try:

@@ -66,13 +66,13 @@ def read(path: Path, *, only: bool) -> TrustedDocuments:
     except OSError as error:
         raise ManifestError(f"{path} can't be read: {error.strerror}") from error
     except ValueError as error:
-        raise ManifestError(f"{path} is not JSON in UTF-8") from error
+        raise ManifestError(f"{path} is not valid JSON in UTF-8") from error
     try:
         return TrustedDocuments(_by_id(found), only)
     except (KeyError, TypeError, ValueError, GraphQLError) as error:
         raise ManifestError(
-            f"{path} must be an object of ids and GraphQL documents, as"
-            " `python -m gateway.trust_documents` writes it"
+            f"{path} must be a JSON object of ids and GraphQL documents, as written by `python -m"
+            " gateway.trust_documents`"
         ) from error
 
 

@@ -41,7 +41,7 @@ class Validation:
 
 
 def _too_many_comparisons(limit: int) -> GraphQLError:
-    words = "The document needs more than {1} comparisons of fields with one name in the answer"
+    words = "The document requires more than {1} comparisons of fields with the same response name"
     return limits.too_complex(words, "COMPARISONS", limit + 1, limit)
 
 

@@ -51,8 +51,9 @@ class Share:
             raise Failure(
                 Kind.EXHAUSTED,
                 "TOO_MUCH_WORK",
-                f"Too much work was ordered from here; try again in {seconds:g} s. Ask for fewer with"
-                " `first`, and send the same documents with variables, which are read once",
+                f"The rate limit for query cost was exceeded; try again in {seconds:g} s. Request"
+                " fewer items with `first`, and reuse the same document with variables, because"
+                " each new document has to be parsed",
                 retry_after=seconds,
             )
         if units:

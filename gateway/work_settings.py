@@ -43,37 +43,45 @@ class WorkSettings:
             document=_count(
                 env,
                 "GATEWAY_MAX_DOCUMENT",
-                "Characters of a document that a client sends.",
+                "Maximum length of a document that a client sends, in characters.",
                 DOCUMENT,
                 low=1_024,
             ),
             trusted_document=_count(
                 env,
                 "GATEWAY_MAX_TRUSTED_DOCUMENT",
-                "Characters of a document of TRUSTED_DOCUMENTS_FILE.",
+                "Maximum length of a document in TRUSTED_DOCUMENTS_FILE, in characters.",
                 TRUSTED_DOCUMENT,
                 low=1_024,
             ),
             values=_count(
                 env,
                 "GATEWAY_MAX_VALUES",
-                "Values in the variables of a request: items of lists and fields of objects.",
+                "Maximum number of values in the variables of a request: items of lists and"
+                " fields of objects.",
                 VALUES,
                 low=100,
             ),
             comparisons=_count(
                 env,
                 "GATEWAY_MAX_COMPARISONS",
-                "Comparisons of equally named fields that validating a document may take.",
+                "Maximum number of comparisons of fields with the same response name while"
+                " validating a document.",
                 COMPARISONS,
                 low=1_000,
             ),
-            errors=_count(env, "GATEWAY_MAX_ERRORS", "Errors in one answer.", ERRORS, low=2),
+            errors=_count(
+                env,
+                "GATEWAY_MAX_ERRORS",
+                "Maximum number of errors in one response.",
+                ERRORS,
+                low=2,
+            ),
             purchases=_count(
                 env,
                 "GATEWAY_MAX_PURCHASES",
-                "Fields `purchaseESIM` in one operation; those that @skip or @include may leave out"
-                " count.",
+                "Maximum number of `purchaseESIM` fields in one operation, including those that"
+                " @skip or @include may exclude.",
                 PURCHASES,
                 low=1,
             ),
@@ -83,14 +91,16 @@ class WorkSettings:
 
 
 def _count(env: Env, name: str, what: str, usual: int, *, low: int) -> int:
-    return int(env.number(name, f"{what} More are refused.", usual, low=low, high=MOST))
+    return int(
+        env.number(name, f"{what} A request above the limit is refused.", usual, low=low, high=MOST)
+    )
 
 
 def _rate(env: Env, name: str, whose: str) -> float:
     return env.number(
         name,
-        f"Units of cost a second that {whose} may order from each process on average; unknown documents"
-        " cost by their length. 0 sets no limit.",
+        f"Average units of cost per second that {whose} may request from each process; unknown"
+        " documents cost by their length. 0 sets no limit.",
         WORK,
         low=0,
         high=MOST,

@@ -16,18 +16,18 @@ def problem(url: str, schemes: tuple[str, ...]) -> str | None:
     try:
         parts = urlsplit(url)
     except ValueError:  # a bracket that does not close
-        return "must be an address; its host can't be read"
+        return "must be a URL; its host can't be parsed"
     if parts.scheme not in schemes:
-        return f"must be an address that starts with {schemes[0]}://"
+        return f"must be a URL that starts with {schemes[0]}://"
     is_postgresql = parts.scheme in POSTGRESQL
     if is_postgresql and "@" in url and "@" not in parts.netloc:
-        return "must be an address of PostgreSQL; write / ? # @ in a password as %2F %3F %23 %40"
+        return "must be a PostgreSQL URL; write / ? # @ in a password as %2F %3F %23 %40"
     for place in parts.netloc.rpartition("@")[2].split(","):
         if not _is_port(place.rpartition("]")[2].rpartition(":")[2] if ":" in place else ""):
-            return "must have a port from 1 to 65535, or none"
+            return "must have a port from 1 to 65535, or no port"
     if is_postgresql:
         return _options(parse_qs(parts.query))
-    return None if parts.hostname else "must name a host"
+    return None if parts.hostname else "must contain a host"
 
 
 def _is_port(text: str) -> bool:
@@ -37,9 +37,9 @@ def _is_port(text: str) -> bool:
 def _options(given: dict[str, list[str]]) -> str | None:
     mode = given.get("sslmode", ["prefer"])[-1]
     if mode not in SSL_MODES:
-        return f"must have one of {', '.join(SSL_MODES)} as sslmode"
+        return f"must have an sslmode of {', '.join(SSL_MODES)}"
     for name in FILES:
         file = given.get(name, [SYSTEM])[-1]
         if file != SYSTEM and not Path(file).is_file():
-            return f"names {file} as {name}, which is no file"
+            return f"names {file} as {name}, but there is no such file"
     return None

@@ -172,10 +172,10 @@ class Verifier:
         if header.algorithm not in ("ES256", "RS256"):
             tokens.refuse("TOKEN_INVALID", "the token's signing algorithm is not accepted")
         if header.key_id is None:
-            tokens.refuse("TOKEN_INVALID", "the token names no signing key")
+            tokens.refuse("TOKEN_INVALID", "the token's header contains no key id (kid)")
         key = await self._keys.find(header.key_id)
         if key is None:
-            tokens.refuse("TOKEN_INVALID", "the token's signing key is not known or was withdrawn")
+            tokens.refuse("TOKEN_INVALID", "the token's signing key is unknown or has been revoked")
         if key.algorithm != header.algorithm:
-            tokens.refuse("TOKEN_INVALID", "the token's algorithm is not that of its key")
+            tokens.refuse("TOKEN_INVALID", "the token's algorithm does not match its key")
         return key

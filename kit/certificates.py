@@ -29,19 +29,20 @@ def pair_problems(certificate: Path, key: Path) -> tuple[str | None, str | None]
     except TypeError:
         return (
             problem,
-            f"{key} is encrypted: store the key without a passphrase, readable for its process only",
+            f"{key} is encrypted: store the key without a passphrase, readable only by the process",
         )
     except ValueError:
         kind = (
-            "a certificate, not a private key"
+            "a certificate instead of a private key"
             if b"BEGIN CERTIFICATE" in text
-            else "no private key in PEM"
+            else "no PEM private key"
         )
-        return problem, f"{key} holds {kind}"
+        return problem, f"{key} contains {kind}"
     if found and _public(found[0].public_key()) != _public(private.public_key()):
         return problem, (
-            f"the key in {key} is not that of the certificate in {certificate}: take both from the same"
-            " request; the process's own certificate comes first in its file"
+            f"the private key in {key} does not match the certificate in {certificate}: use both"
+            " from the same request. If the file contains several certificates, the process's own"
+            " must come first"
         )
     return problem, None
 
@@ -55,11 +56,11 @@ def _certificates(file: Path) -> tuple[list[x509.Certificate], str | None]:
         return x509.load_pem_x509_certificates(text), None
     except ValueError:
         kind = (
-            "a private key, not a certificate"
+            "a private key instead of a certificate"
             if b"PRIVATE KEY" in text
-            else "no certificate in PEM"
+            else "no PEM certificate"
         )
-        return [], f"{file} holds {kind}"
+        return [], f"{file} contains {kind}"
 
 
 def _dated(one: x509.Certificate) -> str | None:

@@ -26,20 +26,20 @@ class Checks:
         except ValueError:
             value = UUID(int=0)
         if str(value) != text.lower() or value.int == 0:
-            self.fail(field, "must be an id as this service gives it (a UUID)")
+            self.fail(field, "must be a UUID in its canonical form")
         return value
 
     def uuids(self, field: str, texts: list[str], most: int) -> list[UUID]:
         """1 to `most` ids, each once in the answer."""
         if not 1 <= len(texts) <= most:
-            self.fail(field, f"must hold 1 to {most} ids, not {len(texts)}")
+            self.fail(field, f"must contain 1 to {most} ids, not {len(texts)}")
             return []
         return list(dict.fromkeys(self.uuid(f"{field}[{i}]", t) for i, t in enumerate(texts)))
 
     def between(self, field: str, value: int, low: int, high: int) -> int:
         """A whole number, both ends included."""
         if not low <= value <= high:
-            self.fail(field, f"must be a whole number from {low} to {high}, not {value}")
+            self.fail(field, f"must be an integer from {low} to {high}, not {value}")
         return value
 
     def page_size(self, value: int, usual: int, most: int) -> int:

@@ -37,13 +37,15 @@ REASONS = {
     "58": UNAVAILABLE,  # the operating system's errors
 }
 MESSAGES = {
-    UNAVAILABLE: "The database is away; try again soon",
-    READ_ONLY: "The database takes no changes now, so nothing was changed; try again in some minutes",
-    FULL: "The database has no room left, so nothing was changed; try again in some minutes",
-    OVERLOADED: "The database has no memory or connections left; try again soon",
+    UNAVAILABLE: "The database is unavailable; try again soon",
+    READ_ONLY: "The database does not accept writes at the moment, so nothing was changed; try again in"
+    " a few minutes",
+    FULL: "The database is out of disk space, so nothing was changed; try again in a few minutes",
+    OVERLOADED: "The database is out of memory or connections; try again soon",
     # It may have been done: a commit whose answer came too late.
-    SLOW: "The database took too long, and whether it was done is not known; look, then try again",
-    CONFLICT: "Another change came in between, so nothing was changed; try again",
+    SLOW: "The database did not answer in time, so the change may or may not have been made; check"
+    " before trying again",
+    CONFLICT: "A concurrent change conflicted with this one, so nothing was changed; try again",
 }
 
 

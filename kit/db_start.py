@@ -22,17 +22,17 @@ def why_not(owner: str, place: str, error: BaseException) -> str:
             | asyncpg.UndefinedTableError()
             | asyncpg.InsufficientPrivilegeError()
         ):
-            return f"the database is not migrated for {owner}: run `make migrate` ({error})"
+            return f"the database schema of {owner} is not up to date: run `make migrate` ({error})"
         case asyncpg.InvalidPasswordError():
             return (
-                f"PostgreSQL at {place} refuses the login of {variable} ({error}): the migrations create"
-                f" it, and set its password to {owner.upper()}_DATABASE_PASSWORD"
+                f"PostgreSQL at {place} refused the login of {variable} ({error}): the migrations"
+                f" create this role and set its password to {owner.upper()}_DATABASE_PASSWORD"
             )
         case asyncpg.InvalidAuthorizationSpecificationError():
             return (
-                f"PostgreSQL at {place} does not let the login of {variable} in ({error}): run"
-                " `make migrate`, which creates it, or allow it in pg_hba.conf"
+                f"PostgreSQL at {place} does not admit the login of {variable} ({error}): run"
+                " `make migrate`, which creates the role, or allow it in pg_hba.conf"
             )
         case asyncpg.InvalidCatalogNameError():
-            return f"PostgreSQL at {place} lacks the database of {variable}: {error}"
+            return f"PostgreSQL at {place} does not have the database of {variable}: {error}"
     return f"cannot reach PostgreSQL at {place}: {error}"

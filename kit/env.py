@@ -53,7 +53,9 @@ class Env:
         value: str | None = self._values.get(name, "").strip()
         if secret and (file := self._values.get(name + FILE_SUFFIX, "").strip()):
             if value:
-                self.problems.append(f"{name} and {name}{FILE_SUFFIX} are both set: keep one")
+                self.problems.append(
+                    f"{name} and {name}{FILE_SUFFIX} are both set: remove one of them"
+                )
             value = self._from_file(name, file)
         value = value or default
         if value is None:
@@ -65,7 +67,7 @@ class Env:
         try:
             text = Path(file).read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is not text"
+            why = error.strerror if isinstance(error, OSError) else "it is not valid UTF-8 text"
             self.problems.append(f"{name}{FILE_SUFFIX}: {file} can't be read: {why}")
             return ""
         if text:

@@ -71,7 +71,7 @@ def answers(address: str) -> bool:
     if parts.scheme == "http" and parts.hostname and parts.port:
         return http_answers(parts.hostname, parts.port, parts.path or "/")
     raise ValueError(
-        "HEALTHCHECK must be an address as http://127.0.0.1:4000/healthz or grpc://127.0.0.1:50051"
+        "HEALTHCHECK must be a URL such as http://127.0.0.1:4000/healthz or grpc://127.0.0.1:50051"
     )
 
 

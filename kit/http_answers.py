@@ -46,7 +46,7 @@ class _Decoder:
 
     def __init__(self, encoding: str, most: int) -> None:
         if encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
-            raise UnreadableBodyError("an encoding that was not asked for")
+            raise UnreadableBodyError("an encoding that was not requested")
         self._encoding = encoding.removeprefix("x-")
         self._most = most
         self._body = bytearray()
@@ -65,7 +65,7 @@ class _Decoder:
                     self._since_yield = 0
                     await asyncio.sleep(0)
         except zlib.error as error:
-            raise UnreadableBodyError("not compressed as its headers say") from error
+            raise UnreadableBodyError("not compressed as its headers claim") from error
 
     def _step(self, data: bytes) -> bytes:
         """Decompress at most STEP bytes; return what is left of the data."""
@@ -83,7 +83,7 @@ class _Decoder:
 
     def finish(self) -> bytes:
         if self._inflate is not None and not self._inflate.eof:
-            raise UnreadableBodyError("the compressed body is cut off")
+            raise UnreadableBodyError("the compressed body is truncated")
         return bytes(self._body)
 
     def _bits(self, first: int) -> int:

@@ -131,7 +131,7 @@ class Connection(web.RequestHandler):
             self._head += len(data)
         most = self._guard.settings.max_head
         if self._head > most:
-            words = f"The request line and the headers have more than {most} bytes together"
+            words = f"The request line and headers together have more than {most} bytes"
             status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
             self._refuse("header_bytes", status, words)
         elif len(self._messages) >= MAX_PIPELINED and not self._buffer_paused:
@@ -162,7 +162,7 @@ class Connection(web.RequestHandler):
             if self._head_since is None:
                 self._head_since = now
             elif now - self._head_since >= self._guard.settings.header_seconds:
-                words = "The request did not arrive in time; send it at once"
+                words = "The request did not arrive in time; send it without delay"
                 self._refuse("header_seconds", HTTPStatus.REQUEST_TIMEOUT, words)
         else:
             self._head_since = None
@@ -181,16 +181,17 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer what is no HTTP, without the bytes that were sent; the connection is closed."""
         if request.writer.output_size > 0:
-            raise ConnectionError("the response has begun; no other can be sent")
+            raise ConnectionError("the response has already started; no other response can be sent")
         if isinstance(exc, LineTooLong):
             found = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
             words = (
-                f"The request line or a header is too long; a header may have {MAX_HEADER} bytes"
+                "The request line or a header is too long; a header may have at most"
+                f" {MAX_HEADER} bytes"
             )
             refused("header_bytes")
         elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             logger.error("an error outside of every handler", exc_info=exc)
-            found, words = HTTPStatus(status), "Something went wrong here; try again"
+            found, words = HTTPStatus(status), "Internal error; try again"
         else:
             logger.info("a request was refused as no HTTP: %s", type(exc).__name__)
             found, words = HTTPStatus(status), "The request is not valid HTTP"

@@ -58,7 +58,9 @@ class Guard:
         connection.client = client_address.of(peer, (), trusted)
         connection.counted = not client_address.trusts(peer, trusted)
         if len(self._open) >= self._most:
-            return self._refuse("connections", "This server holds as many connections as it may")
+            return self._refuse(
+                "connections", "This server has reached its maximum number of connections"
+            )
         if connection.counted:
             if (failure := self._one_more(connection.client)) is not None:
                 connection.counted = False
@@ -86,7 +88,8 @@ class Guard:
         if client is None and connection not in self._forwarding:
             if len(self._forwarding) >= self._most // 2:
                 yield self._refuse(
-                    "unnamed_proxies", "Proxies that were not named hold half of all connections"
+                    "unnamed_proxies",
+                    "Clients behind unconfigured proxies hold half of all connections",
                 )
                 return
             self._forwarding.add(connection)
@@ -148,9 +151,7 @@ class Guard:
     def _one_more(self, address: str) -> Failure | None:
         if self._held[address] < self.settings.max_connections_per_address:
             return None
-        return self._refuse(
-            "address_connections", "Your network address holds too many connections"
-        )
+        return self._refuse("address_connections", "Your IP address holds too many connections")
 
     def _uncount(self, connection: Guarded) -> None:
         if connection.counted and connection.client is not None:
@@ -164,7 +165,7 @@ class Guard:
 
     def _refuse(self, bound: str, words: str) -> Failure:
         refused(bound)
-        words = f"{words}; close some, or try again later"
+        words = f"{words}; close some connections, or try again later"
         return Failure(Kind.EXHAUSTED, "TOO_MANY_CONNECTIONS", words, retry_after=1)
 
 

@@ -48,8 +48,8 @@ class HTTPSettings:
             max_connections=int(
                 env.number(
                     "HTTP_MAX_CONNECTIONS",
-                    "How many connections of clients a process holds at most; fewer where the system"
-                    " allows it fewer open files.",
+                    "Maximum number of client connections of one process. Lowered automatically"
+                    " if the operating system allows fewer open files.",
                     MAX_CONNECTIONS,
                     low=10,
                     high=1_000_000,
@@ -58,8 +58,8 @@ class HTTPSettings:
             max_connections_per_address=int(
                 env.number(
                     "HTTP_MAX_CONNECTIONS_PER_ADDRESS",
-                    "How many connections one network address holds in a process at most; of a client"
-                    " behind a trusted proxy, how many requests at a time.",
+                    "Maximum number of connections of one network address to one process. For a"
+                    " client behind a trusted proxy: maximum number of concurrent requests.",
                     MAX_CONNECTIONS_PER_ADDRESS,
                     low=1,
                     high=1_000_000,
@@ -68,7 +68,7 @@ class HTTPSettings:
             max_head=int(
                 env.number(
                     "HTTP_MAX_HEAD",
-                    "Bytes that the request line and the headers of a request may have together.",
+                    "Maximum size of the request line and headers of a request together, in bytes.",
                     MAX_HEAD,
                     low=16_384,
                     high=1_073_741_824,
@@ -76,8 +76,8 @@ class HTTPSettings:
             ),
             websocket_rate=env.number(
                 "HTTP_WEBSOCKET_RATE",
-                "Bytes a second that are read of one WebSocket on average, three seconds' worth at once;"
-                " the rest is read later.",
+                "Average number of bytes per second read from one WebSocket, with bursts of three"
+                " seconds' worth. Data above the limit is read later.",
                 WEBSOCKET_RATE,
                 low=1_024,
                 high=1_000_000_000,
@@ -85,35 +85,37 @@ class HTTPSettings:
             header_seconds=_seconds(
                 env,
                 "HTTP_HEADER_SECONDS",
-                "How long a client may take to send the head of a request, the first one from the"
-                " moment it connects.",
+                "How long a client may take to send the head of a request, in seconds. For the"
+                " first request this counts from the moment of connecting.",
                 HEADER_SECONDS,
             ),
             body_seconds=_seconds(
                 env,
                 "HTTP_BODY_SECONDS",
-                "How long a client may take to send the body of a request.",
+                "How long a client may take to send the body of a request, in seconds.",
                 BODY_SECONDS,
             ),
             idle_seconds=_seconds(
                 env,
                 "HTTP_IDLE_SECONDS",
-                "How long a connection stays open between two requests; choose more than your proxy's"
-                " own time, so that the proxy closes it first.",
+                "How long an idle connection stays open between two requests, in seconds. Choose"
+                " a longer time than your proxy's idle timeout, so that the proxy closes the"
+                " connection first.",
                 IDLE_SECONDS,
             ),
             send_seconds=_seconds(
                 env,
                 "HTTP_SEND_SECONDS",
-                "How long a client may take to read 64 KiB of an answer or of a stream, or all that is"
-                " left of it, before its connection is dropped.",
+                "How long a client may take to read 64 KiB of a response or stream (or the rest"
+                " of it, if less remains), in seconds, before its connection is closed.",
                 SEND_SECONDS,
             ),
             max_unsent=int(
                 env.number(
                     "HTTP_MAX_UNSENT",
-                    "Bytes of answers that may wait in a process for clients that read slowly; beyond it,"
-                    " the address for which most bytes wait loses a connection.",
+                    "Maximum number of bytes that may be buffered in one process for slow"
+                    " readers. Above it, the network address with the most buffered bytes loses a"
+                    " connection.",
                     MAX_UNSENT,
                     low=1_048_576,
                     high=1_099_511_627_776,

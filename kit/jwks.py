@@ -116,7 +116,8 @@ class KeySet:
             raise Failure(
                 Kind.UNAVAILABLE,
                 "AUTH_UNAVAILABLE",
-                "The session can't be checked: the auth server's keys can't be read now; try again",
+                "The session can't be verified because the auth server's signing keys are"
+                " unavailable; try again",
                 retry_after=_RETRY_SECONDS,
             )
         self._missing[key_id] = self._clock()

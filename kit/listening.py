@@ -37,17 +37,18 @@ def _words(host: str, port: int, settings: str, error: OSError) -> str:
     match error.errno:
         case errno.EADDRINUSE:
             return (
-                f"{settings}_PORT: port {port} is taken: stop what listens there, or choose another"
-                " port"
+                f"{settings}_PORT: port {port} is in use: stop the process that listens there, or"
+                " choose another port"
             )
         case errno.EACCES | errno.EPERM:
             return (
-                f"{settings}_PORT: this user may not listen at port {port}: choose one above 1023"
+                f"{settings}_PORT: this user may not listen on port {port}: choose a port"
+                " above 1023"
             )
         case errno.EADDRNOTAVAIL:
             return (
-                f"{settings}_HOST: {host!r} is not an address of this machine: use one of its own,"
-                " 127.0.0.1 for itself alone or 0.0.0.0 for all"
+                f"{settings}_HOST: {host!r} is not an address of this machine: use one of its"
+                " addresses, 127.0.0.1 for local access only, or 0.0.0.0 for all interfaces"
             )
     reason = error.strerror or str(error)
-    return f"{settings}_HOST and {settings}_PORT: can't listen at {host}:{port}: {reason}"
+    return f"{settings}_HOST and {settings}_PORT: can't listen on {host}:{port}: {reason}"

@@ -36,7 +36,9 @@ def read(request: Message, token: str, length: int) -> list[str] | None:
         digest, key = None, None
     if digest != _digest(request) or not _is_key(key, length):
         raise invalid(
-            {"page_token": "is not of this request; send next_page_token with the same filter"},
+            {
+                "page_token": "does not belong to this request; send next_page_token with the same filter"
+            },
             reason="INVALID_PAGE_TOKEN",
         )
     return list(key)

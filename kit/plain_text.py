@@ -15,13 +15,13 @@ OPENING, CLOSING = frozenset("\u2066\u2067\u2068"), "\u2069"
 def problem(text: str) -> str | None:
     """Return why a text can't be accepted, to follow a field's name; None if it can."""
     if text.isascii():
-        return None if text.isprintable() else "must not hold control characters or line breaks"
+        return None if text.isprintable() else "must not contain control characters or line breaks"
     open_isolates = 0
     for character in text:
         if unicodedata.category(character) in REFUSED or _is_noncharacter(ord(character)):
-            return "must not hold control characters or line breaks"
+            return "must not contain control characters or line breaks"
         if character in DIRECTIONS:
-            return "must not hold characters that override the direction of writing"
+            return "must not contain characters that override the text direction"
         if character in OPENING:
             open_isolates += 1
         elif character == CLOSING:
@@ -29,7 +29,7 @@ def problem(text: str) -> str | None:
             if open_isolates < 0:
                 break
     if open_isolates:
-        return "must close every isolate of a direction of writing that it opens, and no others"
+        return "must close every text direction isolate that it opens, and no others"
     return None
 
 

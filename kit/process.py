@@ -19,11 +19,11 @@ from kit.telemetry_settings import TelemetrySettings
 
 S = TypeVar("S")
 
-LOG_LEVEL_HELP = "How much is logged: debug, info, warning or error."
+LOG_LEVEL_HELP = "Log level: debug, info, warning or error."
 APP_ENV_HELP = (
-    "production or development. Development serves the explorer and the schema at the gateway and lets"
-    " pages of localhost call it; with LOG_LEVEL=debug it also logs calls that block the event loop and"
-    " coroutines that are never awaited. `make up` and deploy/sandbox.env set it."
+    "production or development. In development, the gateway serves the explorer and the schema"
+    " and accepts pages of localhost; with LOG_LEVEL=debug, calls that block the event loop and"
+    " coroutines that are never awaited are logged. `make up` and deploy/sandbox.env set it."
 )
 
 
@@ -56,7 +56,8 @@ class Surroundings:
             log_level=level,
             log_format=env.choice(
                 "LOG_FORMAT",
-                "text for people, json for programs, or auto: text on a terminal, json elsewhere.",
+                "Log format: text for people, json for log collectors, or auto (text on a"
+                " terminal, json elsewhere).",
                 "auto",
                 ("auto", "text", "json"),
             ),
@@ -122,7 +123,9 @@ async def _until_stopped(
     def ask_to_stop(name: str) -> None:
         if stop.is_set():  # asked twice: somebody is in a hurry
             running.cancel()
-        logging.getLogger(__name__).info("%s received: finishing what runs, then stopping", name)
+        logging.getLogger(__name__).info(
+            "%s received: finishing calls in flight, then stopping", name
+        )
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):

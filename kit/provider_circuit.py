@@ -45,8 +45,8 @@ class Circuit:
             raise Failure(
                 Kind.UNAVAILABLE,
                 "PROVIDER_CIRCUIT_OPEN",
-                "The provider has failed repeatedly and is left alone for a moment;"
-                " try again later.",
+                "The provider has failed repeatedly, so no calls are sent to it for a moment; try"
+                " again later.",
                 retry_after=self._context.ttl,
             )
 

@@ -18,19 +18,20 @@ REFUSALS = {
 }
 WORDS = {
     "PROVIDER_BAD_REQUEST": "The provider refused the request.",
-    "PROVIDER_FORBIDDEN": "The provider does not allow this: not ours, not enabled,"
-    " or the API key or address is not accepted.",
-    "PROVIDER_NOT_FOUND": "The provider does not know what was asked for.",
-    "PROVIDER_GONE": "It was deactivated at the provider and can no longer be used.",
-    "PROVIDER_RATE_LIMITED": "The provider's rate limit is reached; try again later.",
-    "PROVIDER_PROCESSING": "The provider is still working on it; try again later.",
+    "PROVIDER_FORBIDDEN": "The provider does not allow this request: it concerns an object of"
+    " another organization, uses a feature that is not enabled, or the API"
+    " key or IP address is not accepted.",
+    "PROVIDER_NOT_FOUND": "The provider does not know the requested object.",
+    "PROVIDER_GONE": "The provider has deactivated this object, so it can no longer be used.",
+    "PROVIDER_RATE_LIMITED": "The provider's rate limit has been reached; try again later.",
+    "PROVIDER_PROCESSING": "The provider is still processing it; try again later.",
     "PROVIDER_ERROR": "The provider failed; try again later.",
     "PROVIDER_TIMEOUT": "The provider did not answer in time; try again later.",
-    "PROVIDER_UNREACHABLE": "The provider could not be reached, and nothing was sent;"
-    " try again later.",
-    "PROVIDER_BAD_ANSWER": "The provider's answer could not be read; try again later.",
-    "PROVIDER_UNCLEAR": "It is not known whether the provider carried this out;"
-    " look before repeating it.",
+    "PROVIDER_UNREACHABLE": "The provider could not be reached, and the request was not sent; try"
+    " again later.",
+    "PROVIDER_BAD_ANSWER": "The provider's response could not be parsed; try again later.",
+    "PROVIDER_UNCLEAR": "The provider may or may not have carried out the request; check before"
+    " repeating it.",
 }
 
 

@@ -114,6 +114,6 @@ def too_late(retry_after: float | None) -> Failure:
     return Failure(
         Kind.EXHAUSTED,
         "PROVIDER_RATE_LIMITED",
-        "The provider's rate limit leaves no room in the time that was given; try again later.",
+        "The provider's rate limit does not allow this call before its deadline; try again later.",
         retry_after=retry_after,
     )

@@ -27,38 +27,42 @@ class ProviderSettings:
         """Declares and reads the variables; what is missing or unfit is reported to `env`."""
         base_url = env.url(
             "ESIM_GO_BASE_URL",
-            "The address of eSIM Go's API, version included.",
+            "Base URL of the eSIM Go API, including the version.",
             "https://api.esim-go.com/v2.5",
         )
         api_key = env.text(
-            "ESIM_GO_API_KEY", "The API key of your organisation at eSIM Go.", secret=True,
+            "ESIM_GO_API_KEY", "API key of your organization at eSIM Go.", secret=True,
             missing=KEY_MISSING,
         )  # fmt: skip
         timeout = env.number(
             "ESIM_GO_TIMEOUT",
-            "Seconds that a call to eSIM Go may take, waiting included.",
+            "Timeout of a call to eSIM Go, in seconds, including the time spent waiting for"
+            " the rate limit.",
             15,
             low=1,
             high=300,
         )
         answer_mb = env.number(
             "ESIM_GO_MAX_ANSWER_MB",
-            "Megabytes (of 1,048,576 bytes) of an answer of eSIM Go that are read, both as received and"
-            " decompressed. A larger answer fails as PROVIDER_BAD_ANSWER. The whole catalogue takes 3.",
+            "Maximum size of a response of eSIM Go, in megabytes (of 1,048,576 bytes), both as"
+            " received and decompressed. A larger response fails with PROVIDER_BAD_ANSWER. The"
+            " whole catalogue takes 3.",
             16,
             low=1,
             high=4096,
         )
         longest_hold = env.number(
             "ESIM_GO_MAX_HOLD_SECONDS",
-            "Seconds that a pause is believed which eSIM Go asks for (Retry-After, or a window that"
-            " ends later); after it one call at a time tries again.",
+            "Maximum pause that eSIM Go may request (through Retry-After, or the end of a rate"
+            " limit window), in seconds. After that, calls are retried one at a time.",
             LONGEST_PAUSE,
             low=1,
             high=86400,
         )
         if api_key and not fits_header(api_key):
-            env.problems.append("ESIM_GO_API_KEY holds spaces or characters that no API key has")
+            env.problems.append(
+                "ESIM_GO_API_KEY contains spaces or characters that cannot occur in an API key"
+            )
         return cls(
             base_url,
             api_key,

@@ -4,14 +4,15 @@ from redis.asyncio import ConnectionPool
 
 from kit.env import Env
 
-FORM = "REDIS_URL must look like redis://host:6379/0 (rediss:// for TLS)"
+FORM = "REDIS_URL must be a URL such as redis://host:6379/0 (rediss:// for TLS)"
 
 
 def read(env: Env) -> str | None:
     """The address, in which nothing is left for Redis's client to refuse; None without Redis."""
     url = env.optional(
         "REDIS_URL",
-        "Redis for a cache that all processes share; without it each has its own in memory.",
+        "Redis server of a cache shared by all processes. By default, each process caches in"
+        " its own memory.",
         secret=True,
     )
     if url is not None and not fits(url):

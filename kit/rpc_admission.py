@@ -254,6 +254,7 @@ def too_many() -> Failure:
     return Failure(
         Kind.EXHAUSTED,
         "TOO_MANY_CALLS",
-        "This service has too many unfinished calls; try again in a second, with fewer at once",
+        "This service has too many calls in flight; try again in a second, with fewer"
+        " concurrent calls",
         retry_after=RETRY_AFTER,
     )

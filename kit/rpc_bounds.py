@@ -39,13 +39,14 @@ class Taken:
             raise Failure(
                 Kind.DEADLINE,
                 "REQUEST_NOT_RECEIVED",
-                "The request of this call was not received in time; call again and send it at once",
+                "The request message was not received in time; call again and send it without"
+                " delay",
             ) from None
         if body is grpc.aio.EOF:
             raise Failure(
                 Kind.INVALID,
                 "REQUEST_MISSING",
-                "The call ended without a request; send one message",
+                "The call ended without a request message; send one message",
             )
         return bytes(body)
 
@@ -112,7 +113,8 @@ class Bounds:
             raise Failure(
                 Kind.EXHAUSTED,
                 "METADATA_TOO_LARGE",
-                f"The metadata of this call has {size} bytes; send {self.limits.metadata_bytes} at most",
+                f"The metadata of this call has {size} bytes; the limit is"
+                f" {self.limits.metadata_bytes}",
             )
         return Taken(self, context.peer(), has_session=has_session)
 

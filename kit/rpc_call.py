@@ -30,13 +30,13 @@ def failure_of(method: str, error: Exception) -> Failure:
     if isinstance(error, Failure):
         return error
     if isinstance(error, TimeoutError):
-        return Failure(Kind.DEADLINE, "DEADLINE_EXCEEDED", "No time was left; try again")
+        return Failure(Kind.DEADLINE, "DEADLINE_EXCEEDED", "The deadline has passed; try again")
     fault = uuid.uuid4().hex[:12]
     logger.error("%s failed, fault %s", method, fault, exc_info=error)
     return Failure(
         Kind.INTERNAL,
         "INTERNAL",
-        f"Something went wrong here; the operator finds it by fault id {fault}",
+        f"Internal error. Report the fault id {fault} to the operator",
         details={"fault_id": fault},
     )
 
@@ -49,12 +49,13 @@ def decoded(handler: Any, body: bytes) -> Any:
         raise Failure(
             Kind.INVALID,
             "UNDECODABLE_REQUEST",
-            "The request is not the message that this method takes; build it from our .proto",
+            "The request can't be decoded as the message of this method; build it from the"
+            " current .proto",
         ) from None
 
 
 def ended() -> Failure:
     """What a stream ends with when its server stops."""
     return Failure(
-        Kind.UNAVAILABLE, "STREAM_ENDED", "This service is stopping; call again, at another replica"
+        Kind.UNAVAILABLE, "STREAM_ENDED", "This service is shutting down; call another replica"
     )

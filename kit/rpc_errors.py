@@ -89,16 +89,14 @@ def _foreign(kind: Kind, code: grpc.StatusCode) -> Failure:
     is what the peer's library answers to calls that it drops, as it has too many or its connection ends.
     """
     if kind is Kind.DEADLINE:
-        return Failure(kind, "DEADLINE_EXCEEDED", "The answer did not come in time; try again")
+        return Failure(kind, "DEADLINE_EXCEEDED", "A service did not answer in time; try again")
     if kind is Kind.EXHAUSTED or code is grpc.StatusCode.CANCELLED:
         return Failure(
             Kind.UNAVAILABLE,
             "SERVICE_OVERLOADED",
-            "A part of the platform refused the call, as it has too much to do; try again soon",
+            "A service refused the call because it is overloaded; try again soon",
             retry_after=1.0,
         )
     if kind is Kind.UNAVAILABLE:
-        return Failure(
-            kind, "SERVICE_UNAVAILABLE", "A part of the platform is away; try again soon"
-        )
-    return Failure(Kind.INTERNAL, "INTERNAL", "Something went wrong here")
+        return Failure(kind, "SERVICE_UNAVAILABLE", "A service is unavailable; try again soon")
+    return Failure(Kind.INTERNAL, "INTERNAL", "Internal error")

@@ -241,12 +241,12 @@ class Guard(grpc.aio.ServerInterceptor):
             raise Failure(
                 Kind.UNAUTHENTICATED,
                 "UNAUTHENTICATED",
-                "Not authenticated: send metadata `authorization: Bearer <access token>`",
+                "Not authenticated: send the metadata `authorization: Bearer <access token>`",
             )
         raise Failure(
             Kind.FORBIDDEN,
             "FORBIDDEN",
-            f"Not allowed: this call needs the session of {WHO[rule]}",
+            f"Not allowed: this call requires the session of {WHO[rule]}",
         )
 
 
@@ -254,7 +254,7 @@ WHO = {
     Access.PUBLIC: "anybody",
     Access.SIGNED_IN: "a signed-in user",
     Access.ADMIN: "an administrator",
-    Access.SERVICE: "a service of the platform",
+    Access.SERVICE: "a service of this system",
 }
 
 

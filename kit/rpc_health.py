@@ -44,7 +44,9 @@ class Health(health_pb2_grpc.HealthServicer):
         state = self._states.get(request.service)
         if state is None:
             await context.abort(
-                grpc.StatusCode.NOT_FOUND, "This server has no service of that name; list them"
+                grpc.StatusCode.NOT_FOUND,
+                "This server has no service of that name; use server reflection to list its"
+                " services",
             )
         return pb.HealthCheckResponse(status=state)
 

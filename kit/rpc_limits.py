@@ -42,69 +42,77 @@ class Limits:
         return cls(
             connections=count(
                 "GRPC_MAX_CONNECTIONS",
-                "Connections that a gRPC server has open at once; further ones are closed at once.",
+                "Maximum number of open connections of a gRPC server; further ones are closed"
+                " immediately.",
                 default.connections,
             ),
             streams=count(
                 "GRPC_MAX_STREAMS_PER_CONNECTION",
-                "Calls that one connection has open at once. The platform's own callers open another"
-                " connection for more.",
+                "Maximum number of concurrent calls of one connection. The system's own clients"
+                " open another connection for more.",
                 default.streams,
             ),
             calls=count(
                 "GRPC_MAX_CALLS",
-                "Unfinished calls with a session, streams included, that a process takes on. Beyond it"
-                " calls fail with RESOURCE_EXHAUSTED, those of the host with the most first.",
+                "Maximum number of calls in flight with a session, including streams, of one"
+                " process. Above it, calls fail with RESOURCE_EXHAUSTED, starting with the host"
+                " that has the most.",
                 default.calls,
             ),
             calls_without_session=count(
                 "GRPC_MAX_CALLS_WITHOUT_SESSION",
-                "The same of calls without a session, health checks and reflection included.",
+                "Maximum number of calls in flight without a session, including health checks"
+                " and reflection.",
                 default.calls_without_session,
             ),
             calls_at_work=count(
                 "GRPC_MAX_WORK_WITHOUT_SESSION",
-                "Calls without a session that a process works on at the same time. The others wait; the"
-                " connection that was sent the fewest bytes lately goes first.",
+                "Maximum number of calls without a session that a process handles concurrently."
+                " The others wait; the connection that recently received the fewest bytes goes"
+                " first.",
                 default.calls_at_work,
             ),
             unread_bytes=count(
                 "GRPC_MAX_UNREAD_BYTES",
-                "Bytes of answers that callers have not read yet, in one process; it takes twice as much"
-                " memory. One connection may have a quarter of it. Beyond it connections that do not read"
-                " are closed, and further answers fail with RESOURCE_EXHAUSTED.",
+                "Maximum number of bytes of responses that callers have not read yet, in one"
+                " process; memory use is twice as high. One connection may hold a quarter of it."
+                " Above it, connections that do not read are closed, and further responses fail"
+                " with RESOURCE_EXHAUSTED.",
                 default.unread_bytes,
                 low=65_536,
             ),
             unread_seconds=env.number(
                 "GRPC_SEND_SECONDS",
-                "How long a caller may take to read one answer; then its connection is closed.",
+                "How long a caller may take to read one response, in seconds, before its"
+                " connection is closed.",
                 default.unread_seconds,
                 low=0.1,
                 high=OFF,
             ),
             request_bytes=count(
                 "GRPC_MAX_REQUEST_BYTES",
-                "Bytes that one request may have.",
+                "Maximum size of a request message, in bytes.",
                 default.request_bytes,
                 low=1_024,
             ),
             request_seconds=env.number(
                 "GRPC_REQUEST_SECONDS",
-                "How long a caller may take to send its request after it opened the call.",
+                "How long a caller may take to send its request after opening the call, in"
+                " seconds.",
                 default.request_seconds,
                 low=0.1,
                 high=OFF,
             ),
             metadata_bytes=count(
                 "GRPC_MAX_METADATA_BYTES",
-                "Bytes of metadata that one call may have, which must hold an access token.",
+                "Maximum size of the metadata of one call, in bytes; an access token must fit.",
                 default.metadata_bytes,
                 low=1_024,
             ),
             idle_seconds=env.number(
                 "GRPC_MAX_IDLE_SECONDS",
-                "After how long a connection without calls is closed; callers open another one then.",
+                "Time after which an idle connection is closed, in seconds; callers then open"
+                " another one.",
                 default.idle_seconds,
                 low=1,
                 high=OFF,

@@ -83,7 +83,8 @@ class Unread:
                 raise Failure(
                     Kind.EXHAUSTED,
                     "TOO_MANY_UNREAD_ANSWERS",
-                    "Too many answers of this service wait for their callers to read them; try again soon",
+                    "This service has too many responses that callers have not read yet; try"
+                    " again soon",
                     retry_after=RETRY_AFTER,
                 )
         answer = Answer(connection, size, self._clock())
@@ -149,6 +150,6 @@ def _unread() -> Failure:
     return Failure(
         Kind.EXHAUSTED,
         "ANSWERS_NOT_READ",
-        "This connection has not read the answers that it was sent; read them, then try again",
+        "This connection has too many unread responses; read them, then try again",
         retry_after=RETRY_AFTER,
     )

@@ -27,24 +27,29 @@ class SessionSettings:
     def read(cls, env: Env) -> "SessionSettings":
         return cls(
             supabase_url=env.url(
-                "SUPABASE_URL", "The Supabase project's address; its Auth issues the sessions."
+                "SUPABASE_URL", "URL of the Supabase project whose Auth issues the sessions."
             ),
             service_role_key=env.text(
                 "SUPABASE_SERVICE_ROLE_KEY",
-                "The key that the platform's own services present to one another.",
+                "Supabase service role key, which the system's own services use to"
+                " authenticate to each other.",
                 secret=True,
             ),
             jwt_secret=env.optional(
                 "SUPABASE_JWT_SECRET",
-                "Accepts sessions signed with HS256 under this secret; without it none are.",
+                "Accept sessions signed with HS256 under this secret. By default, HS256 is"
+                " not accepted.",
                 secret=True,
             ),
             issuer=env.optional(
                 "SUPABASE_JWT_ISSUER",
-                "The `iss` of access tokens, where it isn't SUPABASE_URL followed by /auth/v1: a"
-                " self-hosted Supabase that is reached at an internal address names its public one.",
+                "Expected `iss` claim of access tokens. By default SUPABASE_URL followed by"
+                " /auth/v1; a self-hosted Supabase that is reached at an internal URL issues"
+                " tokens with its public one.",
             ),
-            audience=env.text("SUPABASE_JWT_AUDIENCE", "The `aud` of access tokens.", AUDIENCE),
+            audience=env.text(
+                "SUPABASE_JWT_AUDIENCE", "Expected `aud` claim of access tokens.", AUDIENCE
+            ),
         )
 
     def verifier(self, http: aiohttp.ClientSession) -> Verifier:
@@ -96,8 +101,8 @@ class ServiceSettings:
         listen_url = (
             env.url(
                 listening,
-                "PostgreSQL itself, where the other address is a pooler's: notices need a connection of"
-                " their own.",
+                "Direct PostgreSQL URL, needed if the other URL is that of a pooler:"
+                " LISTEN/NOTIFY needs a session of its own.",
                 "",
                 schemes=("postgresql", "postgres"),
                 secret=True,
@@ -108,15 +113,15 @@ class ServiceSettings:
         )
         if listens and pooled and listen_url is None:
             env.problems.append(
-                f"DATABASE_POOLER=transaction loses notices: set {listening} to PostgreSQL itself, or to"
-                " the pooler in session mode"
+                f"DATABASE_POOLER=transaction does not support LISTEN/NOTIFY: set {listening} to"
+                " PostgreSQL directly, or to the pooler in session mode"
             )
         return cls(
-            host=env.text(f"{upper}_HOST", "The address to listen on.", "127.0.0.1"),
-            port=env.port(f"{upper}_PORT", "The gRPC port; 0 lets the system choose.", port),
+            host=env.text(f"{upper}_HOST", "Address to listen on.", "127.0.0.1"),
+            port=env.port(f"{upper}_PORT", "gRPC port; 0 lets the operating system choose.", port),
             database_url=env.url(
                 f"{upper}_DATABASE_URL",
-                f"PostgreSQL, as the login {name}_service.",
+                f"PostgreSQL URL with the login {name}_service.",
                 schemes=("postgresql", "postgres"),
                 secret=True,
             ),
@@ -124,7 +129,8 @@ class ServiceSettings:
             redis_url=redis_settings.read(env),
             drain_seconds=env.number(
                 "DRAIN_SECONDS",
-                "How long a stopping service says NOT_SERVING before it refuses new calls.",
+                "How long a stopping service reports NOT_SERVING before it refuses new calls,"
+                " in seconds.",
                 0.5,
                 low=0,
                 high=60,
@@ -132,7 +138,8 @@ class ServiceSettings:
             tls=TLS.read(env),
             connection_age=env.number(
                 "GRPC_MAX_CONNECTION_AGE_SECONDS",
-                "After how long a caller's connection ends, so that callers behind a name find new replicas.",
+                "Maximum age of a caller's connection, in seconds, so that callers that"
+                " balance over a DNS name find new replicas.",
                 CONNECTION_AGE,
                 low=1,
                 high=86400,
@@ -156,8 +163,9 @@ def read_pooled(env: Env) -> bool:
     """Whether the database's address is that of a pooler which lends connections for a transaction."""
     pooler = env.choice(
         "DATABASE_POOLER",
-        "transaction when the database's address is that of PgBouncer in transaction mode, or of"
-        " Supabase's pooler at port 6543; none when it is PostgreSQL's or a pooler's in session mode.",
+        "transaction if the database URL is that of PgBouncer in transaction mode, or of"
+        " Supabase's pooler on port 6543; none if it is that of PostgreSQL or of a pooler in"
+        " session mode.",
         "none",
         ("none", "transaction"),
     )

@@ -34,12 +34,12 @@ class TelemetrySettings:
         """For the process `name`, whose variables start with its upper-case name."""
         return cls(
             name=name,
-            metrics_host=env.text("METRICS_HOST", "The address to serve metrics on.", "127.0.0.1"),
+            metrics_host=env.text("METRICS_HOST", "Address to serve metrics on.", "127.0.0.1"),
             metrics_port=read_metrics_port(env, name, metrics_port),
             endpoint=env.url(
                 "OTEL_EXPORTER_OTLP_ENDPOINT",
-                "A collector's address for traces, over gRPC, such as http://localhost:4317; without it"
-                " no spans are made.",
+                "OTLP/gRPC endpoint of a trace collector, such as http://localhost:4317. By"
+                " default, tracing is disabled.",
                 "",
             )
             or None,
@@ -48,7 +48,7 @@ class TelemetrySettings:
             ),
             ratio=env.number(
                 "OTEL_TRACES_SAMPLER_ARG",
-                "The part of traces that a ratio sampler takes.",
+                "Fraction of traces that a ratio-based sampler records.",
                 1,
                 low=0,
                 high=1,
@@ -62,8 +62,9 @@ def read_metrics_port(env: Env, name: str, default: int) -> int | None:
     variable = f"{name.upper()}_METRICS_PORT"
     text = env.text(
         variable,
-        f"The HTTP port of the metrics of {name}; 0 lets the system choose, {OFF} serves none. A taken"
-        " port is told and tried again; nothing else waits for it.",
+        f"HTTP port for the metrics of {name}; 0 lets the operating system choose, {OFF} disables"
+        " the endpoint. If the port is in use, this is logged and listening is retried; the"
+        " service starts regardless.",
         str(default),
     )
     if text.lower() == OFF:
@@ -77,9 +78,9 @@ def read_metrics_port(env: Env, name: str, default: int) -> int | None:
 def _attributes(env: Env) -> dict[str, str]:
     text = env.optional(
         "OTEL_RESOURCE_ATTRIBUTES",
-        "What else every span and the metrics' target_info say of this process, as"
-        " deployment.environment.name=shop,service.instance.id=gateway-1; without an instance's id"
-        " one is made up at each start.",
+        "Additional resource attributes of spans and of the metrics' target_info, such as"
+        " deployment.environment.name=shop,service.instance.id=gateway-1. By default, a random"
+        " instance id is generated at each start.",
     )
     found = {}
     for pair in (text or "").split(","):
@@ -87,5 +88,7 @@ def _attributes(env: Env) -> dict[str, str]:
         if key.strip() and equals:
             found[key.strip()] = unquote(value.strip())
         elif pair.strip():
-            env.problems.append(f"OTEL_RESOURCE_ATTRIBUTES: {pair.strip()!r} is no key=value")
+            env.problems.append(
+                f"OTEL_RESOURCE_ATTRIBUTES: {pair.strip()!r} must have the form key=value"
+            )
     return found

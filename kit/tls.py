@@ -34,24 +34,26 @@ class TLS:
             authority=_file(
                 env,
                 "GRPC_TLS_CA_FILE",
-                "The authority (PEM) that signed the other processes' certificates: with it calls to them"
-                " go over TLS.",
+                "CA certificate (PEM) that signed the certificates of the other processes. If"
+                " set, calls to them use TLS.",
             ),
             certificate=_file(
                 env,
                 "GRPC_TLS_CERT_FILE",
-                "This process's certificate (PEM): a service listens with TLS, and a caller shows it.",
+                "Certificate (PEM) of this process: a service uses it to listen with TLS, a"
+                " caller presents it as client certificate.",
             ),
-            key=_file(env, "GRPC_TLS_KEY_FILE", "The key (PEM) of that certificate."),
+            key=_file(env, "GRPC_TLS_KEY_FILE", "Private key (PEM) of GRPC_TLS_CERT_FILE."),
             mutual=env.flag(
                 "GRPC_TLS_MUTUAL",
-                "A service with TLS takes only callers that show a certificate of GRPC_TLS_CA_FILE.",
+                "With TLS, require callers to present a client certificate signed by"
+                " GRPC_TLS_CA_FILE.",
                 default=True,
             ),
         )
         if (tls.certificate is None) != (tls.key is None):
             env.problems.append(
-                "GRPC_TLS_CERT_FILE and GRPC_TLS_KEY_FILE belong together: set both"
+                "GRPC_TLS_CERT_FILE and GRPC_TLS_KEY_FILE must be set together: set both"
             )
         elif tls.certificate and tls.key and tls.certificate.is_file() and tls.key.is_file():
             for name, problem in zip(
@@ -69,8 +71,8 @@ class TLS:
             env.problems.append(f"GRPC_TLS_CA_FILE: {problem}")
         if tls.certificate and tls.key and tls.mutual and not tls.authority:
             env.problems.append(
-                "GRPC_TLS_MUTUAL needs the authority of the callers: set GRPC_TLS_CA_FILE, or"
-                " GRPC_TLS_MUTUAL=false"
+                "GRPC_TLS_MUTUAL requires the CA certificate of the callers: set"
+                " GRPC_TLS_CA_FILE, or GRPC_TLS_MUTUAL=false"
             )
         return tls
 

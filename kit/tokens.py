@@ -61,7 +61,8 @@ def bearer(authorization: str) -> str:
         raise Failure(
             Kind.UNAUTHENTICATED,
             "TOKEN_MALFORMED",
-            "Not authenticated: the Authorization header must read 'Bearer' and an access token",
+            "Not authenticated: the Authorization header must consist of 'Bearer' and an"
+            " access token",
         )
     if len(token) > MAX_TOKEN_BYTES:
         refuse("TOKEN_MALFORMED", f"the token is longer than {MAX_TOKEN_BYTES} bytes")
@@ -76,7 +77,7 @@ def read_header(token: str) -> Header:
         refuse("TOKEN_MALFORMED", "the token is not a JSON Web Token")
     algorithm, key_id = header.get("alg"), header.get("kid")
     if not isinstance(algorithm, str):
-        refuse("TOKEN_INVALID", "the token names no signing algorithm")
+        refuse("TOKEN_INVALID", "the token's header contains no algorithm")
     return Header(algorithm, key_id if isinstance(key_id, str) else None)
 
 
@@ -89,11 +90,11 @@ def verify_signature(token: str, key: SigningKey, algorithm: str) -> dict[str, A
         payload = _JWS.decode_complete(token, key, algorithms=[algorithm])["payload"]
         claims = json.loads(payload)
     except jwt.PyJWTError:
-        refuse("TOKEN_INVALID", "the token's signature is not valid")
+        refuse("TOKEN_INVALID", "the token's signature is invalid")
     except (ValueError, RecursionError):
-        refuse("TOKEN_MALFORMED", "the token's claims are not JSON")
+        refuse("TOKEN_MALFORMED", "the token's claims are not valid JSON")
     if not isinstance(claims, dict):
-        refuse("TOKEN_MALFORMED", "the token's claims are not an object")
+        refuse("TOKEN_MALFORMED", "the token's claims are not a JSON object")
     return claims
 
 
@@ -105,19 +106,19 @@ def check_claims(
     `now` is in seconds since 1970. Claims as Supabase's guide to its access tokens lists them.
     """
     if claims.get("iss") != issuer:
-        refuse("TOKEN_INVALID", "the token comes from another issuer")
+        refuse("TOKEN_INVALID", "the token was issued by another issuer")
     # RFC 7519: one audience, or a list of all that the token is for.
     meant = claims.get("aud")
     if audience not in (meant if isinstance(meant, list) else [meant]):
-        refuse("TOKEN_INVALID", "the token is for another audience")
+        refuse("TOKEN_INVALID", "the token is intended for another audience")
     expires = _seconds(claims, "exp")
     if now >= expires + LEEWAY_SECONDS:
         refuse("TOKEN_EXPIRED", "the token has expired")
     starts = max(_seconds(claims, "iat"), _seconds(claims, "nbf") if "nbf" in claims else 0)
     if starts > now + LEEWAY_SECONDS:
-        refuse("TOKEN_NOT_YET_VALID", "the token is not valid yet (is a clock wrong?)")
+        refuse("TOKEN_NOT_YET_VALID", "the token is not valid yet (check the clocks)")
     if claims.get("role") != "authenticated":
-        refuse("TOKEN_INVALID", "the token is not that of a signed-in user")
+        refuse("TOKEN_INVALID", "the token does not belong to a signed-in user")
     return User(_user_id(claims), _is_admin(claims), datetime.fromtimestamp(expires, UTC))
 
 
@@ -125,9 +126,9 @@ def _seconds(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
     # bool is an int to Python; JSON as Python reads it knows NaN and Infinity.
     if isinstance(value, bool) or not isinstance(value, int | float):
-        refuse("TOKEN_INVALID", f"the token's '{name}' is not a time")
+        refuse("TOKEN_INVALID", f"the token's '{name}' is not a timestamp")
     if not 0 <= value <= _LAST_SECOND:  # false for NaN too
-        refuse("TOKEN_INVALID", f"the token's '{name}' is not a time")
+        refuse("TOKEN_INVALID", f"the token's '{name}' is not a timestamp")
     return value
 
 

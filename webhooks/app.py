@@ -24,7 +24,8 @@ episodes = Episodes(logger)
 
 PATH = "/webhooks/esim-go"
 ABOUT = (
-    "This address takes eSIM Go's callbacks: POST JSON, signed in the header X-Signature-SHA256.\n"
+    "This endpoint receives callbacks of eSIM Go: POST JSON, signed in the header"
+    " X-Signature-SHA256.\n"
 )
 # Headers that help to understand a callback later; no others are stored.
 STORED_HEADERS = (
@@ -158,7 +159,7 @@ class Callbacks:
             message = (
                 error.message
                 if isinstance(error, Failure)
-                else "The callback was not stored in time; send it again soon"
+                else "The callback could not be stored in time; send it again soon"
             )
             return self._refusal(503, "not stored", message)
         self._metrics.received(understood.type, "stored" if new else "repeat")

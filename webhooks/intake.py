@@ -102,5 +102,9 @@ class Intake:
                 error=error,
             )
             waiting.fail(
-                Failure(Kind.UNAVAILABLE, "NOT_STORED", "The callback could not be stored")
+                Failure(
+                    Kind.UNAVAILABLE,
+                    "NOT_STORED",
+                    "The callback could not be stored; send it again soon",
+                )
             )

@@ -46,7 +46,7 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
         async with self._database.system() as connection:
             found = await event_store.get(connection, event_id)
         if found is None:
-            raise Failure(Kind.NOT_FOUND, "EVENT_NOT_FOUND", "There is no such event; list them")
+            raise Failure(Kind.NOT_FOUND, "EVENT_NOT_FOUND", "No callback with this id; list them")
         event, body, headers = found
         text = log.ACTIVATION_CODE.sub("[activation code]", body.decode(errors="replace"))
         return pb.GetEventResponse(event=event_to_proto(event), body=text, headers=headers)

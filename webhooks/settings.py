@@ -43,35 +43,38 @@ class Settings:
         # Long but flat: one declaration after the other, in the order of docs/configuration.md.
         secrets = env.optional(
             "ESIM_GO_WEBHOOK_SECRET",
-            "The key that callbacks are signed with; several, separated by commas, during a rotation."
-            " Without it the API key, which is what the provider signs with.",
+            "Key that callbacks are signed with; during a rotation, several keys separated by"
+            " commas. Defaults to the API key, which the provider signs with.",
             secret=True,
         )
-        api_key = env.optional("ESIM_GO_API_KEY", "The provider's API key.", secret=True)
+        api_key = env.optional("ESIM_GO_API_KEY", "API key of the provider.", secret=True)
         proxies = _networks(
             env,
             "WEBHOOKS_TRUSTED_PROXIES",
-            "Proxies whose X-Forwarded-For is believed, in the same form; without it none is.",
+            "Proxies whose X-Forwarded-For header is trusted, in the same format. By default"
+            " none is.",
         )
         return cls(
-            host=env.text("WEBHOOKS_HOST", "The address to listen on.", "127.0.0.1"),
-            port=env.port("WEBHOOKS_PORT", "The HTTP port; 0 lets the system choose.", 4001),
+            host=env.text("WEBHOOKS_HOST", "Address to listen on.", "127.0.0.1"),
+            port=env.port("WEBHOOKS_PORT", "HTTP port; 0 lets the operating system choose.", 4001),
             database_url=env.url(
                 "WEBHOOKS_DATABASE_URL",
-                "PostgreSQL, as the login webhooks_service.",
+                "PostgreSQL URL with the login webhooks_service.",
                 schemes=("postgresql", "postgres"),
                 secret=True,
             ),
             keys=tuple(key.strip() for key in (secrets or api_key or "").split(",") if key.strip()),
             allow_unsigned=env.flag(
                 "WEBHOOKS_ALLOW_UNSIGNED",
-                "Also accepts callbacks without a signature, as the provider's version V2 sends them.",
+                "Also accept unsigned callbacks, which version V2 of the provider's callbacks"
+                " sends.",
                 default=False,
             ),
             max_body=int(
                 env.number(
                     "WEBHOOKS_MAX_BODY",
-                    "Bytes that a callback may have; the provider's have less than a thousand.",
+                    "Maximum size of a callback, in bytes; those of the provider have less"
+                    " than a thousand.",
                     65_536,
                     low=1_024,
                     high=10_485_760,
@@ -79,7 +82,8 @@ class Settings:
             ),
             dedupe_seconds=env.number(
                 "WEBHOOKS_DEDUPE_SECONDS",
-                "Equal bodies within this time are one event; the provider repeats some news daily.",
+                "Callbacks with identical bodies within this time, in seconds, are treated as"
+                " one event; the provider repeats some callbacks daily.",
                 600,
                 low=0,
                 high=43_200,
@@ -87,16 +91,16 @@ class Settings:
             allowed_networks=_networks(
                 env,
                 "WEBHOOKS_ALLOWED_NETWORKS",
-                "Takes callbacks from these addresses alone, as 192.0.2.7 or 192.0.2.0/24, separated"
-                " by commas; without it from everywhere.",
+                "Accept callbacks only from these IP addresses or networks, such as 192.0.2.7 or"
+                " 192.0.2.0/24, separated by commas. By default all are accepted.",
             ),
             trusted_proxies=proxies,
             http=HTTPSettings.read(env, proxies),
             esims_address=env.text(
-                "ESIMS_ADDRESS", "Where the esims service is.", "localhost:50053"
+                "ESIMS_ADDRESS", "Address of the esims service.", "localhost:50053"
             ),
             orders_address=env.text(
-                "ORDERS_ADDRESS", "Where the orders service is.", "localhost:50052"
+                "ORDERS_ADDRESS", "Address of the orders service.", "localhost:50052"
             ),
             sessions=SessionSettings.read(env),
             tls=TLS.read(env),
@@ -104,24 +108,28 @@ class Settings:
             pooled=read_pooled(env),
             drain_seconds=env.number(
                 "DRAIN_SECONDS",
-                "How long a stopping service says NOT_SERVING before it refuses new calls.",
+                "How long a stopping service reports NOT_SERVING before it refuses new calls,"
+                " in seconds.",
                 0.5,
                 low=0,
                 high=60,
             ),
             admin_host=env.text(
-                "WEBHOOKS_ADMIN_HOST", "The address to listen on for operators.", "127.0.0.1"
+                "WEBHOOKS_ADMIN_HOST",
+                "Address on which the gRPC API for operators listens.",
+                "127.0.0.1",
             ),
             admin_port=env.port(
                 "WEBHOOKS_ADMIN_PORT",
-                "The gRPC port for operators; 0 lets the system choose.",
+                "Port of the gRPC API for operators; 0 lets the operating system choose.",
                 50054,
             ),
             most_attempts=int(
                 env.number(
                     "WEBHOOKS_MOST_ATTEMPTS",
-                    "How often an event is tried that its owner can't take, before a person has to"
-                    " look; 12 are about half an hour. An owner that is away counts for none.",
+                    "Number of delivery attempts that fail because of the event before it becomes"
+                    " a dead letter; 12 take about half an hour. Attempts while the owning"
+                    " service is unavailable don't count.",
                     12,
                     low=1,
                     high=1_000,
@@ -129,8 +137,9 @@ class Settings:
             ),
             foreign_seconds=env.number(
                 "WEBHOOKS_FOREIGN_SECONDS",
-                "How long a callback about an eSIM or order that is not known here counts as pending. Then it"
-                " is foreign, and still delivered should that become known.",
+                "How long a callback about an unknown eSIM or order stays pending, in seconds."
+                " After that its state is FOREIGN, but it is still delivered if the eSIM or order"
+                " becomes known.",
                 60,
                 low=0,
                 high=240,
@@ -138,8 +147,8 @@ class Settings:
             retention_days=int(
                 env.number(
                     "WEBHOOKS_RETENTION_DAYS",
-                    "Days after which callbacks are taken out that were delivered or that nobody here knows;"
-                    " 0 keeps them for good. Dead letters stay.",
+                    "Days after which delivered and unrelated callbacks are deleted; 0 keeps them"
+                    " forever. Dead letters are never deleted.",
                     90,
                     low=0,
                     high=3_650,
@@ -157,5 +166,5 @@ def _networks(env: Env, name: str, help_text: str) -> tuple[Network, ...]:
     try:
         return addresses.networks(text)
     except ValueError as error:
-        env.problems.append(f"{name} is no list of addresses and networks: {error}")
+        env.problems.append(f"{name} must be a list of IP addresses and networks: {error}")
         return ()

@@ -27,14 +27,14 @@ def understand(body: bytes) -> Understood:
     try:
         content = _json(body)
     except ValueError:
-        problem = "an empty body" if not body.strip() else "no JSON, or in an unknown compression"
+        problem = "an empty body" if not body.strip() else "not JSON, or in an unknown compression"
         return Understood(UNKNOWN, problem=problem)
     return replace(_understand(content), content_digest=digest(content))
 
 
 def _understand(content: Any) -> Understood:
     if not isinstance(content, Mapping):
-        return Understood(UNKNOWN, problem="no JSON object")
+        return Understood(UNKNOWN, problem="not a JSON object")
     kind = _kind(content)
     about_esim, about_order = ABOUT_ESIM.get(kind), ABOUT_ORDER.get(kind)
     if "profileStatus" in content:

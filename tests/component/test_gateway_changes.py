@@ -120,7 +120,7 @@ async def test_a_purchase_that_nobody_answered_tells_to_look_before_buying_anew(
     await gone(gateway, "orders")
     answer = await ann.ask(PURCHASE, id=PLAN.id)
     assert answer.code == "UNAVAILABLE"
-    assert "look at myOrders" in answer.error["message"]
+    assert "check myOrders" in answer.error["message"]
 
 
 @pytest.mark.parametrize("key", ["", "caf\u00e9"])

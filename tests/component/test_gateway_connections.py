@@ -171,7 +171,7 @@ async def test_a_cursor_of_something_else_is_refused_with_words(gateway: Gateway
     )
     answer = await gateway.client.ask('{ plans(after: "x") { totalCount } }')
     assert answer.error["extensions"]["reason"] == "INVALID_CURSOR"
-    assert "cursor of this connection" in answer.error["extensions"]["fields"]["after"]
+    assert "cursor returned by this connection" in answer.error["extensions"]["fields"]["after"]
 
 
 async def test_every_cursor_goes_on_after_its_row(platform: Platform) -> None:

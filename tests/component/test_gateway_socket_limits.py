@@ -184,7 +184,7 @@ async def test_every_message_and_control_frame_counts_against_a_rate(
             await send(socket.socket)
         code, reason = await socket.closed()
         assert code == 1008
-        assert "messages a second" in reason
+        assert "messages per second" in reason
 
 
 async def test_a_client_that_leaves_while_it_is_answered_is_no_error(

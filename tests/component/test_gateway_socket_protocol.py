@@ -131,7 +131,7 @@ async def test_binary_messages_close_the_connection(ann: Client) -> None:
 async def test_other_protocols_are_not_spoken(ann: Client, protocols: list[str]) -> None:
     async with opened(ann, protocols=protocols) as socket:
         code, reason = await socket.closed()
-        assert (code, reason) == (4406, "Offer the subprotocol graphql-transport-ws")
+        assert (code, reason) == (4406, "Request the WebSocket subprotocol graphql-transport-ws")
 
 
 async def test_pages_of_other_origins_connect_only_where_they_may_call(ann: Client) -> None:

@@ -105,7 +105,7 @@ async def test_a_service_that_restarts_ends_no_subscription(ann: Client, changes
     async with connected(ann) as socket:
         await socket.subscribe(FOLLOW, id=ORDER_ID)
         await socket.data()
-        away = Failure(Kind.UNAVAILABLE, "STREAM_ENDED", "This service is stopping")
+        away = Failure(Kind.UNAVAILABLE, "STREAM_ENDED", "This service is shutting down")
         await changes.tell(away)
         await changes.until_open(0)
         # The service comes back and tells the same, which is no news, and then something else.
@@ -264,5 +264,5 @@ async def test_a_stop_closes_connections_with_1001_and_does_not_wait_for_them(
     assert loop.time() - stopped_at < 20  # the requests' grace is 35 s
     message = await closed
     assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1001)
-    assert message.extra == "The gateway is stopping; connect again"
+    assert message.extra == "The gateway is shutting down; reconnect"
     await changes.until_open(0)

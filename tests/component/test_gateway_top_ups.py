@@ -95,7 +95,7 @@ async def test_as_many_top_ups_as_asked_for_within_bounds(gateway: Gateway, ann:
     query = "query($id: ID!, $n: Int!) { esimDetails(id: $id) { topUpPlans(first: $n) { id } } }"
     for bad in (0, 101):
         refused = await ann.ask(query, id=ESIM_ID, n=bad)
-        assert "first: must be a whole number from 1 to 100" in refused.error["message"]
+        assert "first: must be an integer from 1 to 100" in refused.error["message"]
     few = await ann.ask(query, id=ESIM_ID, n=3)
     assert len(few.data["esimDetails"]["topUpPlans"]) == 3
 

@@ -130,7 +130,7 @@ async def test_up_says_which_database_it_cannot_reach(real_machine: dict[str, st
     assert status == 1
     assert "the database at 127.0.0.1:1 can't be reached" in said
     assert "check host, login and password in DATABASE_URL" in said
-    assert "not migrated" not in said
+    assert "is not up to date" not in said
     assert "hidden-password" not in said
 
 

@@ -36,8 +36,8 @@ WRITABLE = READ_ONLY.replace("= on", "= off")
 @pytest.mark.parametrize(
     ("break_it", "mend_it", "reason", "words"),
     [
-        (READ_ONLY, WRITABLE, "DATABASE_READ_ONLY", "takes no changes"),
-        (FULL, HEAL, "DATABASE_FULL", "no room left"),
+        (READ_ONLY, WRITABLE, "DATABASE_READ_ONLY", "does not accept writes"),
+        (FULL, HEAL, "DATABASE_FULL", "out of disk space"),
     ],
     ids=["read-only", "full"],
 )

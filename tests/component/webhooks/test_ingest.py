@@ -177,7 +177,7 @@ async def test_a_body_that_inflates_beyond_every_bound_is_stored_as_it_came(
     (row,) = await stored(databases)
     assert (row["body"], row["event_type"]) == (bomb, "unknown")
     problem = await databases.admin.fetchval("select last_error from webhooks.deliveries")
-    assert problem == "no JSON, or in an unknown compression"
+    assert problem == "not JSON, or in an unknown compression"
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "latin-1"])

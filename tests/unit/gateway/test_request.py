@@ -44,4 +44,4 @@ async def test_a_body_that_was_refused_is_refused_again() -> None:
     for _ in range(2):
         with pytest.raises(web.HTTPBadRequest) as refused:
             await read(b'{"query": NaN}')
-        assert refused.value.text == "The body is not JSON in UTF-8"
+        assert refused.value.text == "The request body is not valid JSON in UTF-8"

@@ -61,12 +61,12 @@ def test_typenames_are_added_as_apollo_client_does(client: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("query Plans { __typename }", "defines Plans once more"),
+        ("query Plans { __typename }", "defines Plans again"),
         ("{ __typename }", "without a name"),
-        ("query X { nothing }", "X does not fit the schema"),
+        ("query X { nothing }", "X does not match the schema"),
         ("query X { ...Missing }", "Unknown fragment"),
         ("query X {", "is not GraphQL"),
-        ("type X { y: Int }", "something else"),
+        ("type X { y: Int }", "neither an operation nor a fragment"),
         ("query X { " + "a { " * 12 + "b" + " }" * 13, "13 fields deep"),
     ],
 )
@@ -118,7 +118,7 @@ def test_a_start_with_another_file_is_refused_with_words(tmp_path: Path, text: s
 def test_a_start_without_a_manifest_is_refused_with_words(tmp_path: Path) -> None:
     env = Env({"TRUSTED_DOCUMENTS": "allow"})
     Settings.read(env)
-    assert "TRUSTED_DOCUMENTS=allow needs a manifest: set TRUSTED_DOCUMENTS_FILE" in env.problems
+    assert "TRUSTED_DOCUMENTS=allow requires a manifest: set TRUSTED_DOCUMENTS_FILE" in env.problems
     env = Env({"TRUSTED_DOCUMENTS": "only", "TRUSTED_DOCUMENTS_FILE": str(tmp_path / "none")})
     Settings.read(env)
     assert any("can't be read: No such file" in problem for problem in env.problems)

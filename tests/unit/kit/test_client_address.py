@@ -54,5 +54,5 @@ def test_the_proxies_are_a_setting() -> None:
     env = Env({"GATEWAY_TRUSTED_PROXIES": "10.0.0.1/8"})
     DefenceSettings.read(env)
     assert env.problems == [
-        "GATEWAY_TRUSTED_PROXIES must hold networks: 10.0.0.1/8 has host bits set"
+        "GATEWAY_TRUSTED_PROXIES must contain networks: 10.0.0.1/8 has host bits set"
     ]

@@ -14,11 +14,14 @@ from kit.db_start import MigrationMissingError, why_not
             "ORDERS_DATABASE_PASSWORD",
         ),
         (asyncpg.InvalidAuthorizationSpecificationError("no pg_hba.conf entry"), "pg_hba.conf"),
-        (asyncpg.InvalidCatalogNameError('database "x" does not exist'), "lacks the database of"),
+        (
+            asyncpg.InvalidCatalogNameError('database "x" does not exist'),
+            "does not have the database of",
+        ),
         (MigrationMissingError("001_create"), "run `make migrate` (migration 001_create is not"),
         (
             asyncpg.UndefinedTableError("migrations.applied"),
-            "the database is not migrated for orders",
+            "the database schema of orders is not up to date",
         ),
         (ConnectionRefusedError("refused"), "cannot reach PostgreSQL at db: refused"),
     ],
@@ -26,4 +29,4 @@ from kit.db_start import MigrationMissingError, why_not
 def test_each_cause_says_what_to_do(error: Exception, said: str) -> None:
     text = why_not("orders", "db", error)
     assert said in text
-    assert ("migrated" in text) == ("`make migrate`" in said or "not migrated" in said)
+    assert ("migrated" in text) == ("`make migrate`" in said or "is not up to date" in said)

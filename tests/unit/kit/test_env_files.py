@@ -34,7 +34,7 @@ def test_a_file_that_is_not_there_is_named_with_the_reason(tmp_path: Path) -> No
 def test_a_value_and_a_file_together_are_refused_without_showing_either(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("from-the-file")
     _, problems = key({"API_KEY": "from-the-shell", "API_KEY_FILE": str(tmp_path / "key")})
-    assert problems == ["API_KEY and API_KEY_FILE are both set: keep one"]
+    assert problems == ["API_KEY and API_KEY_FILE are both set: remove one of them"]
 
 
 def test_what_is_no_secret_is_not_read_from_a_file(tmp_path: Path) -> None:

@@ -39,7 +39,9 @@ def test_an_address_is_taken_as_it_is(url: str) -> None:
 def test_what_is_no_address_is_refused_in_words_without_its_password(url: str) -> None:
     env = Env({"REDIS_URL": url})
     redis_settings.read(env)
-    assert env.problems == ["REDIS_URL must look like redis://host:6379/0 (rediss:// for TLS)"]
+    assert env.problems == [
+        "REDIS_URL must be a URL such as redis://host:6379/0 (rediss:// for TLS)"
+    ]
 
 
 def test_no_redis_is_none() -> None:

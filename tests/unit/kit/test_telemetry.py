@@ -90,7 +90,7 @@ def test_attributes_are_pairs() -> None:
     settings, problems = read(OTEL_RESOURCE_ATTRIBUTES="a=1, b=two%20words,")
     assert (settings.attributes, problems) == ({"a": "1", "b": "two words"}, [])
     _, problems = read(OTEL_RESOURCE_ATTRIBUTES="a=1,b")
-    assert problems == ["OTEL_RESOURCE_ATTRIBUTES: 'b' is no key=value"]
+    assert problems == ["OTEL_RESOURCE_ATTRIBUTES: 'b' must have the form key=value"]
 
 
 @pytest.mark.parametrize(

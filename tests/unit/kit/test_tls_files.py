@@ -44,11 +44,11 @@ def test_a_certificate_with_its_chain_is_taken(authority: Authority) -> None:
     ("values", "said"),
     [
         ({CA: "/nowhere.pem"}, f"{CA}: there is no file /nowhere.pem"),
-        ({CERT: "ours"}, f"{CERT} and {KEY} belong together"),
-        ({KEY: "ours"}, f"{CERT} and {KEY} belong together"),
+        ({CERT: "ours"}, f"{CERT} and {KEY} must be set together"),
+        ({KEY: "ours"}, f"{CERT} and {KEY} must be set together"),
         (
             {CERT: "ours", KEY: "ours"},
-            f"GRPC_TLS_MUTUAL needs the authority of the callers: set {CA}",
+            f"GRPC_TLS_MUTUAL requires the CA certificate of the callers: set {CA}",
         ),
     ],
 )
@@ -106,22 +106,25 @@ def cut(tls: TLS, authority: Authority) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (foreign_key, {KEY: "is not that of the certificate in"}),
+        (foreign_key, {KEY: "does not match the certificate in"}),
         (encrypted_key, {KEY: "is encrypted"}),
         (
             swapped,
-            {CERT: "holds a private key, not a certificate", KEY: "holds a certificate, not a"},
+            {
+                CERT: "contains a private key instead of a certificate",
+                KEY: "contains a certificate instead",
+            },
         ),
-        (key_as_authority, {CA: "holds a private key, not a certificate"}),
+        (key_as_authority, {CA: "contains a private key instead of a certificate"}),
         (
             emptied,
-            {CERT: "no certificate in PEM", KEY: "no private key in PEM", CA: "no certificate in"},
+            {CERT: "no PEM certificate", KEY: "no PEM private key", CA: "no PEM certificate"},
         ),
         (
             binary,
-            {CERT: "no certificate in PEM", KEY: "no private key in PEM", CA: "no certificate in"},
+            {CERT: "no PEM certificate", KEY: "no PEM private key", CA: "no PEM certificate"},
         ),
-        (cut, {CERT: "no certificate in PEM"}),
+        (cut, {CERT: "no PEM certificate"}),
     ],
 )
 def test_what_is_wrong_with_a_file_is_reported_with_its_setting(

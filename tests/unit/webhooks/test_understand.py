@@ -421,7 +421,7 @@ def test_an_amount_beyond_all_money_is_no_balance(amount: str) -> None:
     ):
         understood = understand(f'{{"alertType": "{kind}", {fields}}}'.encode())
         assert (understood.type, understood.owner) == (kind, None)
-        assert "out of bounds" in (understood.problem or "")
+        assert "out of range" in (understood.problem or "")
 
 
 def test_an_amount_close_to_zero_is_zero() -> None:
