@@ -30,7 +30,7 @@ def bad_answer(what: str) -> Failure:
     return Failure(
         Kind.UNAVAILABLE,
         "PROVIDER_BAD_ANSWER",
-        f"The provider's answer can't be used: {what}",
+        f"The provider's response can't be used: {what}",
         details={"problem": what},
     )
 
@@ -132,7 +132,7 @@ def _data_mb(amount: Any, allowance: Allowance | None, bundle: str) -> int | Non
         return allowance.amount
     if amount is None or _is_minus_one(amount):
         return None
-    raise bad_answer(f"bundle {bundle} has an amount of data that is none")
+    raise bad_answer(f"bundle {bundle} has an invalid amount of data")
 
 
 def _duration(value: Any, bundle: str) -> int:

@@ -90,7 +90,7 @@ class CatalogueDataSource:
         given = answer.get("currency") if isinstance(answer, dict) else None
         currency = given.strip().upper() if isinstance(given, str) else ""
         if not CURRENCY.fullmatch(currency):
-            raise bad_answer("the organisation has no currency")
+            raise bad_answer("the organization has no currency")
         return currency
 
     async def read_catalogue(self, progress: Progress) -> Reading:
@@ -101,7 +101,7 @@ class CatalogueDataSource:
         rows, missing = await self._read_pages(progress)
         reading = read_records(rows)
         if missing > 0:
-            text = f"{missing} bundles that the provider announced are on none of its pages"
+            text = f"{missing} bundles announced by the provider are missing from its pages"
             reading.unusable.append(Unusable("", text))
         return reading
 
@@ -137,7 +137,7 @@ class CatalogueDataSource:
             if len(rows) == known or page == pages or len(bundles) < before:
                 return [bundle for same in rows.values() for bundle in same], announced - listed
             before = len(bundles)
-        raise bad_answer("the catalogue has no end")
+        raise bad_answer("the catalogue has too many pages")
 
     async def _page(self, page: int, size: int) -> Any:
         return await self._provider.get(

@@ -37,6 +37,6 @@ def read_key(order: PlanOrder, given: Sequence[str]) -> list[Any]:
         return [*(SORTINGS[order].read(text) for text in first), name.replace("\x00", "")]
     except (ValueError, InvalidOperation):
         raise invalid(
-            {"page_token": "is not one that this service gave; begin without it"},
+            {"page_token": "is not a token of this service; start again without it"},
             reason="INVALID_PAGE_TOKEN",
         ) from None

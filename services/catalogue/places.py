@@ -58,4 +58,4 @@ def _unknown(given: str, names: Iterable[str], what: str, many: str) -> str:
     near = {fold(name): name for name in names if name}
     close = difflib.get_close_matches(given, sorted(near), MOST_SUGGESTIONS)
     hint = f"did you mean {' or '.join(near[key] for key in close)}? " if close else ""
-    return f'no plan ever had the {what} "{given}"; {hint}the list of {many} has all names'
+    return f'no plan has ever had the {what} "{given}"; {hint}the list of {many} contains all names'

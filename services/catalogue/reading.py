@@ -68,7 +68,7 @@ def read_records(rows: Iterable[Any]) -> Reading:
     ]
     usable = [bundle for name, bundle in bundles.items() if name not in contradictory]
     if unusable and not usable:
-        raise bad_answer(f"of its {len(unusable)} records none is usable; {unusable[0].problem}")
+        raise bad_answer(f"none of its {len(unusable)} records can be used; {unusable[0].problem}")
     return Reading(usable, unusable)
 
 
@@ -79,5 +79,5 @@ def _read(row: Any) -> Bundle | Unusable:
         problem = failure.details["problem"]
     except Exception as error:  # whatever is wrong with one record, it must stop no other
         logger.exception("a record of the catalogue met an unexpected error")
-        problem = f"a bundle can't be read: {type(error).__name__}"
+        problem = f"a bundle can't be parsed: {type(error).__name__}"
     return Unusable(bundle_name(row) or "", problem, readable_price(row))

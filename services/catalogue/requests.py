@@ -172,10 +172,12 @@ def plan_filter(checks: Checks, given: pb.PlanFilter) -> PlanFilter:
     low = _price(checks, "min_price", given.min_price) if given.HasField("min_price") else None
     high = _price(checks, "max_price", given.max_price) if given.HasField("max_price") else None
     if low is not None and high is not None and low > high:
-        checks.fail("filter.max_price", f"must not be below the lowest price, which is {low}")
+        checks.fail("filter.max_price", f"must not be lower than the minimum price, which is {low}")
     least, most = positive("min_duration_days"), positive("max_duration_days")
     if least is not None and most is not None and least > most:
-        checks.fail("filter.max_duration_days", f"must not be below the minimum, which is {least}")
+        checks.fail(
+            "filter.max_duration_days", f"must not be lower than the minimum, which is {least}"
+        )
     currencies = {price.currency_code for price in (given.min_price, given.max_price)} - {""}
     if len(currencies) > 1:
         checks.fail("filter.max_price", "must be in the same currency as min_price")
@@ -218,14 +220,14 @@ def _has(given: pb.PlanFilter, field: str) -> bool:
 def _name(checks: Checks, field: str, text: str, most: int = MOST_NAME) -> str:
     found = checks.words(f"filter.{field}", text, most)
     if not found:
-        checks.fail(f"filter.{field}", "must not be blank; leave it out to match every plan")
+        checks.fail(f"filter.{field}", "must not be blank; omit it to match every plan")
     return found
 
 
 def _countries(checks: Checks, given: Sequence[str]) -> tuple[str, ...]:
     """The keys of the countries, each once and sorted: equal filters are counted once."""
     if len(given) > MOST_COUNTRIES:
-        text = f"must name at most {MOST_COUNTRIES} countries, not {len(given)}"
+        text = f"must contain at most {MOST_COUNTRIES} countries, not {len(given)}"
         checks.fail("filter.countries", text)
         return ()
     names = [_name(checks, f"countries[{i}]", country) for i, country in enumerate(given)]

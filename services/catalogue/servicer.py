@@ -221,5 +221,5 @@ def _no_plan(name: str) -> Failure:
     return Failure(
         Kind.NOT_FOUND,
         "PLAN_NOT_FOUND",
-        f"There is no plan {name}; list the plans for those there are",
+        f"There is no plan {name}; call ListPlans for the existing ones",
     )

@@ -29,14 +29,15 @@ class Settings:
             provider=ProviderSettings.read(env),
             sync_seconds=env.number(
                 "CATALOGUE_SYNC_SECONDS",
-                "Seconds between two readings of the provider's catalogue.",
+                "Interval between two refreshes of the provider's catalogue, in seconds.",
                 HOUR,
                 low=60,
                 high=DAY,
             ),
             allow_shrink=env.flag(
                 "CATALOGUE_ALLOW_SHRINK",
-                "Accept a catalogue that is empty or lost more than half of its plans at once.",
+                "Accept a catalogue that is empty or that lost more than half of its plans"
+                " since the last refresh.",
                 default=False,
             ),
         )

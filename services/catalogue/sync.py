@@ -27,7 +27,7 @@ LOOK_EVERY = 0.25
 # back soon, then twice as long each time.
 FIRST_RETRY = 5.0
 LAST_RETRY = 300.0
-STOPPED = "The service stopped before it was done."
+STOPPED = "The service stopped before the refresh was finished."
 
 
 class _Progress:
@@ -80,7 +80,7 @@ class Sync:
                 return begun
             if joined is not None:  # none, if it ended between the two looks
                 return joined
-        raise Failure(Kind.UNAVAILABLE, "STOPPING", "The service is stopping; try again soon")
+        raise Failure(Kind.UNAVAILABLE, "STOPPING", "The service is shutting down; try again soon")
 
     async def follow(self, run: UUID) -> AsyncIterator[Run]:
         """The run's progress whenever there is some, and at last its result."""
@@ -92,7 +92,9 @@ class Sync:
                 await runs.end_dead(connection)
                 now = await runs.by_id(connection, run)
             if now is None:
-                raise Failure(Kind.NOT_FOUND, "RUN_NOT_FOUND", "There is no such reading any more")
+                raise Failure(
+                    Kind.NOT_FOUND, "RUN_NOT_FOUND", "This catalogue refresh no longer exists"
+                )
             if now != told:
                 yield now
             told = now
@@ -132,7 +134,7 @@ class Sync:
             return _words(failure)
         except Exception:
             logger.exception("the catalogue's sync met a fault of ours")
-            return "A fault of ours, logged above."
+            return "Internal error, logged above."
         return error
 
     async def _until_due(self) -> None:
@@ -160,7 +162,7 @@ class Sync:
             raise
         except Exception:
             logger.exception("reading the catalogue met a fault of ours")
-            await self._record_failure(run, "A fault of ours; the service's log tells more.")
+            await self._record_failure(run, "Internal error; see the log of the catalogue service.")
         finally:
             signs.cancel()
 
@@ -185,7 +187,9 @@ class Sync:
             if not await runs.finish(connection, run, len(reading.bundles), change):
                 # Raising undoes the writes.
                 raise Failure(
-                    Kind.CONFLICT, "RUN_TAKEN_OVER", "The reading took too long and was taken over"
+                    Kind.CONFLICT,
+                    "RUN_TAKEN_OVER",
+                    "The refresh took too long, so another process took over",
                 )
             await runs.forget_old(connection)
         self._metrics.read(len(reading.bundles))
@@ -201,8 +205,9 @@ class Sync:
         raise Failure(
             Kind.REFUSED,
             "CATALOGUE_SHRANK",
-            f"The provider's catalogue fell from {before} plans to {after}{unusable}, so ours is kept;"
-            " if that is right, set CATALOGUE_ALLOW_SHRINK=true",
+            f"The provider's catalogue shrank from {before} plans to {after}{unusable}, so the"
+            " stored one was not changed; if the new size is right, set"
+            " CATALOGUE_ALLOW_SHRINK=true",
         )
 
     async def _record_failure(self, run: UUID, error: str) -> None:

@@ -187,7 +187,8 @@ class ESIMsDataSource:
                 raise Failure(
                     Kind.NOT_FOUND,
                     "NEVER_ATTACHED",
-                    "This eSIM was not seen in any network yet; install it and switch it on first",
+                    "This eSIM has not been seen on any network yet; install it and switch it"
+                    " on first",
                 )
             return location
 
@@ -246,7 +247,7 @@ class ESIMsDataSource:
                 raise Failure(
                     Kind.REFUSED,
                     "ESIM_NOT_READY",
-                    "The provider is still preparing this eSIM; try again in some minutes",
+                    "The provider is still preparing this eSIM; try again in a few minutes",
                 )
             return details
 

@@ -55,7 +55,8 @@ async def list_page(
             raise Failure(
                 Kind.FORBIDDEN,
                 "FORBIDDEN",
-                "Not allowed: filter.customer_id is for administrators; leave it out to list yours",
+                "Not allowed: only administrators may set filter.customer_id; omit it to list"
+                " your own eSIMs",
             )
         wanted = replace(wanted, customer_id=session.user_id)
     async with database.session(session) as connection:

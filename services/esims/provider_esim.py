@@ -205,5 +205,5 @@ def bad_answer(what: str) -> Failure:
     return Failure(
         Kind.UNAVAILABLE,
         "PROVIDER_BAD_ANSWER",
-        f"The provider's answer lacks {what} or has it in another form; try again later",
+        f"The provider's response lacks {what} or has it in an unknown format; try again later",
     )

@@ -40,7 +40,7 @@ class Refresh:
             raise Failure(
                 Kind.REFUSED,
                 "ESIM_NOT_REFRESHABLE",
-                "The provider does not let this eSIM be refreshed; it may be deactivated",
+                "The provider does not allow refreshing this eSIM; it may be deactivated",
             ) from failure
         now = self._clock.wall()
         async with self._database.system() as connection:

@@ -72,7 +72,7 @@ def _refuse(delivery: Delivery, known: Sequence[ESIM]) -> None:
     raise Failure(
         Kind.CONFLICT,
         "ICCID_OF_ANOTHER_CUSTOMER" if foreign else "ICCID_OF_ANOTHER_ORDER",
-        "An ICCID of this delivery is registered for another "
+        "An ICCID of this delivery is already registered for another "
         + ("customer" if foreign else "order")
         + "; nothing was changed",
     )

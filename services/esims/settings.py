@@ -30,7 +30,8 @@ class Settings:
             fresh_for=timedelta(
                 seconds=env.number(
                     "ESIMS_FRESH_SECONDS",
-                    "How old usage and bundles may be before they are read from eSIM Go again.",
+                    "Maximum age of usage and bundles, in seconds, before they are refreshed"
+                    " from eSIM Go.",
                     FRESH_FOR.total_seconds(),
                     low=0,
                     high=86400,
@@ -38,8 +39,8 @@ class Settings:
             ),
             read_wait=env.number(
                 "ESIMS_READ_WAIT",
-                "Seconds that a call waits for fresh bundles from eSIM Go before it answers with"
-                " the stored ones.",
+                "How long a call waits for a refresh from eSIM Go, in seconds, before it returns"
+                " the stored bundles.",
                 2,
                 low=0,
                 high=30,

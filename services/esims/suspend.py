@@ -102,8 +102,8 @@ class Suspension:
         raise Failure(
             Kind.REFUSED,
             "POLICY_SUSPENSION",
-            "The provider suspended this eSIM for a breach of its policy, and only its support can"
-            " lift that; contact the shop's support",
+            "The provider suspended this eSIM for a policy violation, and only the provider's"
+            " support can restore it; contact the shop's support",
         ) from failure
 
     async def _save(self, esim: ESIM, state: ProviderState, details: Details | None = None) -> ESIM:
@@ -126,7 +126,7 @@ def _not_suspendable(status: ESIMStatus) -> Failure:
         ESIMStatus.PROCESSING: "is still being prepared",
         ESIMStatus.EXPIRED: "has expired",
         ESIMStatus.CANCELLED: "was cancelled",
-    }.get(status, "can't be suspended or restored as the provider says")
+    }.get(status, "can't be suspended or restored according to the provider")
     return Failure(
         Kind.REFUSED,
         "ESIM_NOT_SUSPENDABLE",

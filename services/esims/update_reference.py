@@ -50,7 +50,7 @@ class References:
                 raise Failure(
                     Kind.REFUSED,
                     "ESIM_NOT_UPDATABLE",
-                    "The provider does not let this eSIM's reference be changed",
+                    "The provider does not allow changing the reference of this eSIM",
                 ) from failure
             if failure.kind is not Kind.UNCLEAR:
                 raise
@@ -118,5 +118,6 @@ def _unconfirmed() -> Failure:
     return Failure(
         Kind.UNAVAILABLE,
         "REFERENCE_UNCONFIRMED",
-        "The provider did not say whether the reference was set; send the same one again soon",
+        "The provider did not confirm whether the reference was set; send the same reference"
+        " again soon",
     )

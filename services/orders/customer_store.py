@@ -123,8 +123,8 @@ def _open(orders: Sequence[str]) -> Failure:
     return Failure(
         Kind.REFUSED,
         "ORDERS_OPEN",
-        f"nothing was erased: orders are worked on ({named}); wait until they end, or settle them"
-        " (`esimgo orders show ID`), and erase again",
+        f"nothing was erased: orders are being processed ({named}). Wait until they end,"
+        " or settle them (`esimgo orders show ID`), and erase again",
     )
 
 

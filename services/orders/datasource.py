@@ -92,7 +92,7 @@ class OrdersDataSource:
         answer = await self._provider.get("/organisation", priority=Priority.SYNC)
         found = balance(answer.get("balance")) if isinstance(answer, dict) else None
         if found is None:
-            raise bad_answer("the organisation has no balance")
+            raise bad_answer("the organization has no balance")
         return found
 
     async def validate_order(
@@ -131,7 +131,9 @@ class OrdersDataSource:
         async def load() -> Validation:
             answer = await self.validate_order(bundle_name, 1, priority=Priority.WRITE)
             if not answer.valid:
-                raise Failure(Kind.REFUSED, "NOT_VALID", "The provider would not take this order")
+                raise Failure(
+                    Kind.REFUSED, "NOT_VALID", "The provider rejects this order in its validation"
+                )
             if answer.total is None:
                 raise bad_answer("the validation has no total")
             return answer
@@ -185,7 +187,7 @@ class OrdersDataSource:
             # news does, as it is empty or the page number was ignored.
             if not news or (pages is not None and page >= pages):
                 return history
-        raise bad_answer("GET /orders has no end")
+        raise bad_answer("GET /orders has too many pages")
 
     async def get_order_assignments(
         self, reference: str, *, priority: Priority = Priority.WRITE

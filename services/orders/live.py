@@ -34,7 +34,7 @@ class Live:
                     raise Failure(
                         Kind.NOT_FOUND,
                         "ORDER_NOT_FOUND",
-                        "There is no such order among yours; list them",
+                        "No order of yours has this id; list your orders",
                     )
                 yield found[0]
                 await listener.changes()

@@ -209,21 +209,23 @@ class Revocation:
 NOT_CHARGED = "You have not been charged."
 WORDS_NOT_SOLD = f"The shop cannot sell this right now. {NOT_CHARGED}"
 WORDS_NOT_REACHED = f"The provider could not be reached; please try again later. {NOT_CHARGED}"
-WORDS_WAITING = "The provider is busy; the order is tried again by itself."
-WORDS_HELD = (
-    "The provider takes no orders for a moment; this one goes on by itself as soon as it does."
-)
-WORDS_UNCLEAR = "The provider's answer was lost; whether it was bought is being checked."
+WORDS_WAITING = "The provider is busy; the order is retried automatically."
+WORDS_HELD = "The provider accepts no orders at the moment; this one continues automatically."
+WORDS_UNCLEAR = "The provider's answer was lost; we are checking whether the order was placed."
 WORDS_DELIVERY = "Bought; the provider is still preparing the eSIMs."
-WORDS_REGISTERING = "Bought; the eSIMs are being entered into your account."
-WORDS_REVIEW = "This order needs a closer look by our staff; nothing will be charged twice."
+WORDS_REGISTERING = "Bought; the eSIMs are being added to your account."
+WORDS_REVIEW = "Our staff has to check this order; nothing will be charged twice."
 WORDS_NO_PLAN = f"The provider no longer offers this plan; choose another. {NOT_CHARGED}"
-WORDS_NO_FIT = f"The plan does not fit this eSIM; buy it for a new one. {NOT_CHARGED}"
-WORDS_DEARER = f"The price rose above your limit before it was bought. {NOT_CHARGED}"
-WORDS_PRICE_UNKNOWN = "The provider can't confirm the price now; the order is tried again soon."
-WORDS_NOT_BOUGHT = f"Our staff found that it was not bought. {NOT_CHARGED}"
-WORDS_PAID_BACK = "The provider could not deliver it, and the price was given back."
-WORDS_REASSIGNED = "The plan does not fit the eSIM that was named: it came on a new one."
+WORDS_NO_FIT = f"The plan is not compatible with this eSIM; buy it on a new one. {NOT_CHARGED}"
+WORDS_DEARER = f"The price rose above your limit before the purchase. {NOT_CHARGED}"
+WORDS_PRICE_UNKNOWN = (
+    "The provider can't confirm the price at the moment; the order is retried soon."
+)
+WORDS_NOT_BOUGHT = f"Our staff found that the order was not placed. {NOT_CHARGED}"
+WORDS_PAID_BACK = "The provider could not deliver the order, and the price was refunded."
+WORDS_REASSIGNED = (
+    "The plan is not compatible with the requested eSIM, so it was delivered on a new one."
+)
 REFUSED_WORDS = {
     FailureReason.PLAN_UNAVAILABLE: WORDS_NO_PLAN,
     FailureReason.ESIM_INCOMPATIBLE: WORDS_NO_FIT,
@@ -248,7 +250,10 @@ def cancelled_words(revocations: list[Revocation], what: str = "The order") -> s
     if refunds == {Refund.BALANCE}:
         return f"{what} was cancelled and its price refunded."
     if refunds == {Refund.INVENTORY}:
-        return f"{what} was cancelled; the provider took its bundles back into stock, not as money."
+        return (
+            f"{what} was cancelled; the provider returned its bundles to the inventory instead of"
+            " refunding money."
+        )
     if refunds == {Refund.NONE}:
-        return f"{what} was cancelled; the provider gives no refund for it."
-    return f"{what} was cancelled; what is refunded differs between its bundles."
+        return f"{what} was cancelled; the provider does not refund it."
+    return f"{what} was cancelled; the refund differs between its bundles."

@@ -35,14 +35,14 @@ class Catalogue:
                 raise Failure(
                     Kind.UNAVAILABLE,
                     "CATALOGUE_UNAVAILABLE",
-                    "The plan can't be read now, and nothing was bought; try again soon",
+                    "The plan can't be loaded at the moment, so nothing was bought; try again soon",
                 ) from failure
             if failure.kind is not Kind.NOT_FOUND:
                 raise
             raise Failure(
                 Kind.NOT_FOUND,
                 "PLAN_NOT_FOUND",
-                "There is no such plan; choose one of the catalogue",
+                "There is no plan with this id; choose one from the catalogue",
             ) from failure
         plan = answer.plan
         if plan.withdrawn:
@@ -56,7 +56,7 @@ class Catalogue:
             raise Failure(
                 Kind.REFUSED,
                 "PLAN_UNAVAILABLE",
-                "This plan is not on sale in that quantity now; choose another",
+                "This plan is not available in that quantity at the moment; choose another",
                 details={"available_quantity": str(plan.available_quantity)},
             )
         return Plan(
@@ -140,5 +140,5 @@ class ESIMs:
 
 def _no_esim() -> Failure:
     return Failure(
-        Kind.NOT_FOUND, "ESIM_NOT_FOUND", "There is no such eSIM among yours; list them first"
+        Kind.NOT_FOUND, "ESIM_NOT_FOUND", "No eSIM of yours has this id; list your eSIMs"
     )

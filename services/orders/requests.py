@@ -41,7 +41,7 @@ def buy_for(request: orders_pb2.CreateOrderForCustomerRequest) -> OrderRequest:
     checks = Checks()
     customer_id = checks.uuid("customer_id", request.customer_id)
     if not request.order.idempotency_key:
-        checks.fail("order.idempotency_key", "is required, so that a repeated call buys once")
+        checks.fail("order.idempotency_key", "is required, so that a repeated call buys only once")
     return _buy(checks, request.order, customer_id)
 
 
@@ -53,12 +53,13 @@ def _buy(checks: Checks, request: orders_pb2.CreateOrderRequest, customer_id: UU
         checks.fail("idempotency_key", "must consist of visible ASCII characters without spaces")
     if key and request.prevent_duplicates:
         checks.fail(
-            "prevent_duplicates", "is for calls without an idempotency key, which tells them apart"
+            "prevent_duplicates",
+            "must be false if an idempotency key is set, which already prevents duplicates",
         )
     if request.esim_id and request.quantity != 1:
-        checks.fail("quantity", "must be 1 for a plan that goes to one eSIM of yours")
+        checks.fail("quantity", "must be 1 if an existing eSIM is given")
     if request.allow_reassign and not request.esim_id:
-        checks.fail("allow_reassign", "is only for a plan that goes to an eSIM of yours")
+        checks.fail("allow_reassign", "requires an existing eSIM to be given")
     checked = OrderRequest(
         customer_id=customer_id,
         plan_id=checks.uuid("plan_id", request.plan_id),
@@ -130,7 +131,7 @@ def listing(request: orders_pb2.ListOrdersRequest, session: Session) -> tuple[Or
     )
     until = checks.moment("filter.to_date", asked.to_date) if asked.HasField("to_date") else None
     if since is not None and until is not None and since >= until:
-        checks.fail("filter.to_date", "must be after the time that the list begins at")
+        checks.fail("filter.to_date", "must be later than the start of the list")
     for index, status in enumerate(asked.statuses):
         if status not in SHOWN_STATUS.values():
             checks.fail(f"filter.statuses[{index}]", "must be one of the named statuses")

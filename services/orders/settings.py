@@ -46,44 +46,47 @@ class Settings:
             service=ServiceSettings.read(env, "orders", PORT, listens=True),
             provider=ProviderSettings.read(env),
             catalogue_address=env.text(
-                "CATALOGUE_ADDRESS", "Where the catalogue service is.", "localhost:50051"
+                "CATALOGUE_ADDRESS", "Address of the catalogue service.", "localhost:50051"
             ),
             esims_address=env.text(
-                "ESIMS_ADDRESS", "Where the esims service is.", "localhost:50053"
+                "ESIMS_ADDRESS", "Address of the esims service.", "localhost:50053"
             ),
             # Each is one indexed statement at the peer; more means that it is in trouble.
             peer_wait=env.number(
                 "ORDERS_PEER_SECONDS",
-                "Seconds that a call to the catalogue or the esims service may take; twice as many where"
-                " eSIM Go is asked.",
+                "Timeout of a call to the catalogue or esims service, in seconds; doubled for"
+                " calls that involve eSIM Go.",
                 5,
                 low=0.1,
                 high=60,
             ),
             purchase_wait=env.number(
                 "ORDERS_PURCHASE_WAIT",
-                "Seconds that a buyer's call waits for the purchase to end before it answers PROCESSING.",
+                "How long a purchase call waits for the purchase to finish, in seconds,"
+                " before it returns with status PROCESSING.",
                 10,
                 low=0,
                 high=60,
             ),
             settling=env.number(
                 "ORDERS_SETTLING_SECONDS",
-                "Seconds until an order that the provider does not list surely was not placed.",
+                "Time after which an order that the provider does not list is considered not"
+                " placed, in seconds.",
                 600,
                 low=0,
                 high=3600,
             ),
             clock_tolerance=env.number(
                 "ORDERS_CLOCK_TOLERANCE_SECONDS",
-                "By how much the provider's clock may be behind the database's.",
+                "Maximum time by which the provider's clock may lag behind the database's, in"
+                " seconds.",
                 300,
                 low=0,
                 high=86400,
             ),
             recovery_every=env.number(
                 "ORDERS_RECOVERY_SECONDS",
-                "How often orders left in the middle are looked for.",
+                "Interval between searches for interrupted orders, in seconds.",
                 1,
                 low=0.05,
                 high=60,
@@ -91,8 +94,8 @@ class Settings:
             # The default leaves room for the database's part around a call, a slow one too.
             takeover=env.number(
                 "ORDERS_TAKEOVER_SECONDS",
-                "Seconds beyond the longest call to eSIM Go after which another process goes on with"
-                " an order whose process died.",
+                "Time beyond the longest call to eSIM Go, in seconds, after which another process"
+                " takes over an order whose process died.",
                 30,
                 low=1,
                 high=300,
@@ -100,8 +103,9 @@ class Settings:
             # One call to eSIM Go for each plan that is bought within this time.
             price_ttl=env.number(
                 "ORDERS_PRICE_TTL_SECONDS",
-                "Age from which the catalogue's price of a plan is confirmed with eSIM Go before a"
-                " purchase without a price limit. With a limit it is always confirmed.",
+                "Age of a catalogue price, in seconds, from which it is confirmed with eSIM Go"
+                " before a purchase without a price limit. With a price limit it is always"
+                " confirmed.",
                 300,
                 low=0,
                 high=86400,
@@ -110,9 +114,9 @@ class Settings:
                 str(
                     env.number(
                         "ORDERS_PRICE_TOLERANCE_PERCENT",
-                        "By how much eSIM Go's price may exceed the catalogue's, in a purchase without"
-                        " a price limit; above that it is refused as PRICE_CHANGED. With a limit only"
-                        " the limit counts.",
+                        "Amount by which eSIM Go's price may exceed the catalogue's in a purchase"
+                        " without a price limit. Above it, the purchase is refused with"
+                        " PRICE_CHANGED. With a price limit only that limit applies.",
                         2,
                         low=0,
                         high=1000,
@@ -124,8 +128,9 @@ class Settings:
             most_unfinished=int(
                 env.number(
                     "ORDERS_MAX_UNFINISHED",
-                    "Purchases of one customer that may be in work at once; another one is refused as"
-                    " PURCHASE_LIMIT_CUSTOMER_UNFINISHED_ORDERS. CreateOrderForCustomer is exempt.",
+                    "Maximum number of unfinished purchases of one customer. Further ones are"
+                    " refused with PURCHASE_LIMIT_CUSTOMER_UNFINISHED_ORDERS."
+                    " CreateOrderForCustomer is exempt.",
                     5,
                     low=1,
                     high=1_000_000,
@@ -134,16 +139,16 @@ class Settings:
             buyers=Buyers(
                 service_only=env.choice(
                     "PURCHASES_BY",
-                    "Who may buy: customers, with their own sessions through purchaseESIM, or only a"
-                    " service with the service role key, on a customer's behalf by"
-                    " CreateOrderForCustomer, for shops that charge elsewhere.",
+                    "Who may buy: customers, with their own sessions through purchaseESIM; or"
+                    " service, which allows only CreateOrderForCustomer with the service role"
+                    " key, for shops that charge customers elsewhere.",
                     "customers",
                     ("customers", "service"),
                 )
                 == "service",
                 anonymous=env.flag(
                     "ANONYMOUS_PURCHASES",
-                    "Whether anonymous Supabase sessions (is_anonymous) may buy; they may always"
+                    "Allow anonymous Supabase sessions (is_anonymous) to buy; they can always"
                     " browse.",
                     default=False,
                 ),
@@ -152,7 +157,8 @@ class Settings:
             # Four reads an hour of a short list: little of the rate limit, and soon enough for people.
             audit_every=env.number(
                 "ORDERS_AUDIT_SECONDS",
-                "How often eSIM Go's order history is compared with the orders here.",
+                "Interval between comparisons of eSIM Go's order history with the orders"
+                " here, in seconds.",
                 900,
                 low=1,
                 high=86400,
@@ -160,8 +166,8 @@ class Settings:
             # The provider's own warning begins there unless its portal says otherwise.
             low_balance=env.number(
                 "ORDERS_LOW_BALANCE",
-                "Balance at eSIM Go, in the organisation's currency, below which the alert"
-                " ProviderBalanceLow fires; 0 turns it off.",
+                "Balance at eSIM Go, in the organization's currency, below which the alert"
+                " ProviderBalanceLow fires; 0 disables it.",
                 100,
                 low=0,
                 high=1_000_000_000,
@@ -170,8 +176,9 @@ class Settings:
             history_days=int(
                 env.number(
                     "ORDERS_HISTORY_DAYS",
-                    "Days after which the steps and attempts of finished orders, and what was noted of the"
-                    " provider's balance, are taken out; 0 keeps them for good. Orders stay.",
+                    "Days after which steps and attempts of finished orders, and the recorded"
+                    " balances at the provider, are deleted; 0 keeps them forever. Orders are"
+                    " never deleted.",
                     730,
                     low=0,
                     high=36_500,
@@ -187,9 +194,9 @@ class Settings:
 def _limits(env: Env) -> dict[str, Decimal]:
     text = env.text(
         "PURCHASE_LIMITS",
-        f"Spending limits, as name=value separated by commas: {', '.join(limits.NAMES)}. Amounts are in"
-        " the currency of the eSIM Go account, hours and days are the last 60 minutes and 24 hours."
-        " Empty: no limit.",
+        f"Spending limits, as name=value separated by commas: {', '.join(limits.NAMES)}. Amounts"
+        " are in the currency of the eSIM Go account; hours and days are the last 60 minutes and"
+        " 24 hours. Empty means no limit.",
         "",
     )
     try:

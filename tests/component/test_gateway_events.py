@@ -121,7 +121,7 @@ async def test_a_document_that_is_refused_is_an_event(ann: Client, query: str, c
 
 
 async def test_a_refusal_of_the_service_is_an_event(gateway: Gateway, ann: Client) -> None:
-    refusal = Failure(Kind.NOT_FOUND, "ORDER_NOT_FOUND", "There is no such order among yours")
+    refusal = Failure(Kind.NOT_FOUND, "ORDER_NOT_FOUND", "No order of yours has this id")
     gateway.orders.answers["WatchOrder"] = refusal
     async with asked(ann, FOLLOW, id=ORDER_ID) as events:
         _, body = await events.next()

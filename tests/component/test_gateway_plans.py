@@ -162,7 +162,7 @@ async def test_a_bad_field_is_named_as_the_schema_names_it(gateway: Gateway) -> 
 
 async def test_an_unknown_plan_is_null_with_not_found(gateway: Gateway) -> None:
     gateway.catalogue.answers["GetPlan"] = Failure(
-        Kind.NOT_FOUND, "PLAN_NOT_FOUND", "There is no such plan"
+        Kind.NOT_FOUND, "PLAN_NOT_FOUND", "There is no plan with this id"
     )
     answer = await gateway.client.ask('{ dataPlan(id: "x") { id } }')
     assert answer.status == 200

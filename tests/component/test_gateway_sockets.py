@@ -145,13 +145,13 @@ async def test_a_service_that_dies_and_comes_back_tells_what_changed_meanwhile(
 async def test_a_refusal_of_the_service_ends_the_operation_with_its_code(
     gateway: Gateway, ann: Client
 ) -> None:
-    refusal = Failure(Kind.NOT_FOUND, "ORDER_NOT_FOUND", "There is no such order among yours")
+    refusal = Failure(Kind.NOT_FOUND, "ORDER_NOT_FOUND", "No order of yours has this id")
     gateway.orders.answers["WatchOrder"] = refusal
     async with connected(ann) as socket:
         await socket.subscribe(FOLLOW, id=ORDER_ID)
         error = await socket.error()
         assert error["extensions"] == {"code": "NOT_FOUND", "reason": "ORDER_NOT_FOUND"}
-        assert error["message"] == "There is no such order among yours"
+        assert error["message"] == "No order of yours has this id"
 
 
 async def test_an_unexpected_error_is_masked(

@@ -87,8 +87,8 @@ async def test_a_taken_port_is_named_with_its_setting(
         status, said = await start(module, values | {f"{settings}_PORT": str(port)})
     assert status == 1
     assert said == (
-        f"cannot start: {settings}_PORT: port {port} is in use: stop the process that listens there, or choose"
-        " another port"
+        f"cannot start: {settings}_PORT: port {port} is in use: stop the process that listens there, or"
+        " choose another port"
     )
 
 

@@ -34,7 +34,7 @@ OUTCOMES = {
 def events_from_proto(request: pb.ApplyEventsRequest) -> list[Event]:
     """Return the events of a request; raises Failure INVALID, which names every bad field."""
     if not 1 <= len(request.events) <= MOST_EVENTS:
-        raise invalid({"events": f"must hold 1 to {MOST_EVENTS}, not {len(request.events)}"})
+        raise invalid({"events": f"must contain 1 to {MOST_EVENTS}, not {len(request.events)}"})
     checks = Checks()
     found = [
         event
@@ -67,7 +67,7 @@ def _event(checks: Checks, path: str, message: pb.ProviderEvent) -> Event | None
     iccid = checks.iccid(f"{path}.iccid", message.iccid)
     which = message.WhichOneof("change")
     if which is None:
-        checks.fail(f"{path}.change", "must say what happened")
+        checks.fail(f"{path}.change", "must contain an event")
         return None
     if received_at is None:
         checks.fail(f"{path}.received_at", "must be the time at which the callback was received")
@@ -129,7 +129,7 @@ def _bundle_use(checks: Checks, path: str, use: pb.BundleUse) -> events.BundleUs
     initial = use.initial_bytes if use.HasField("initial_bytes") else None
     remaining = use.remaining_bytes if use.HasField("remaining_bytes") else None
     if (initial or 0) < 0 or (remaining or 0) < 0:
-        checks.fail(path, "must have no negative quantities")
+        checks.fail(path, "must not contain negative quantities")
     if len(use.assignment_id) > MOST_CHARACTERS:
         checks.fail(path, f"must have an id of at most {MOST_CHARACTERS} characters")
     return events.BundleUse(

@@ -112,7 +112,7 @@ class Events:
 
 def _check(request: pb.ApplyEventsRequest) -> None:
     if not 1 <= len(request.events) <= MOST_EVENTS:
-        raise invalid({"events": f"must hold 1 to {MOST_EVENTS}, not {len(request.events)}"})
+        raise invalid({"events": f"must contain 1 to {MOST_EVENTS}, not {len(request.events)}"})
     checks = Checks()
     for index, event in enumerate(request.events):
         path = f"events[{index}]"
@@ -121,13 +121,13 @@ def _check(request: pb.ApplyEventsRequest) -> None:
         match event.WhichOneof("change"):
             case "order_delivered":
                 if not event.order_delivered.reference:
-                    checks.fail(f"{path}.order_delivered", "must hold the provider's reference")
+                    checks.fail(f"{path}.order_delivered", "must contain the provider's reference")
             case "balance_changed":
                 _check_kind(checks, path, event.balance_changed.kind)
             case "balance_low":
                 _check_kind(checks, path, event.balance_low.kind)
             case _:
-                checks.fail(f"{path}.change", "must say what happened")
+                checks.fail(f"{path}.change", "must contain an event")
     checks.done()
 
 

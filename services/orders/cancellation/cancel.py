@@ -209,10 +209,10 @@ class Cancellation:
         """End a cancellation that leaves some bundles: they were excluded, or are in use now."""
         gone = [r for r in planned if r.state == "REVOKED"]
         refused = any(revocation.state == "REFUSED" for revocation in planned)
-        words = "The order could not be cancelled: the provider does not take it back."
+        words = "The order could not be cancelled: the provider does not accept its return."
         if gone:
             words = f"{len(gone)} of {work.order.quantity} bundles were cancelled; " + (
-                "the provider does not take the others back."
+                "the provider does not accept the return of the others."
                 if refused
                 else f"the others are in use and stay. {cancelled_words(gone, 'What was cancelled')}"
             )

@@ -12,8 +12,8 @@ def in_use() -> Failure:
     return Failure(
         Kind.REFUSED,
         "ORDER_IN_USE",
-        "A bundle of this order is in use or used up and can no longer be cancelled; what is unused"
-        " of it can, when only that is asked for",
+        "A bundle of this order has been used and can no longer be cancelled; to cancel only the"
+        " unused part, set `unusedOnly`",
     )
 
 
@@ -22,16 +22,16 @@ def not_taken_back() -> Failure:
     return Failure(
         Kind.REFUSED,
         "ORDER_NOT_CANCELLABLE",
-        "The provider does not take this order back; ask the shop's support",
+        "The provider does not accept the return of this order; ask the shop's support",
     )
 
 
 def check_cancellable(order: Order) -> None:
     """Raises Failure REFUSED (ORDER_NOT_CANCELLABLE) for an order that holds nothing to take back."""
     words = {
-        OrderStatus.PROCESSING: "This order is still being worked on; wait until it is completed",
-        OrderStatus.NEEDS_REVIEW: "This order is still being worked on; wait until it is completed",
-        OrderStatus.FAILED: "This order failed and nothing was paid: there is nothing to cancel",
+        OrderStatus.PROCESSING: "This order is still being processed; wait until it is completed",
+        OrderStatus.NEEDS_REVIEW: "This order is still being processed; wait until it is completed",
+        OrderStatus.FAILED: "This order failed and nothing was charged, so there is nothing to cancel",
     }.get(order.status)
     if words:
         raise Failure(Kind.REFUSED, "ORDER_NOT_CANCELLABLE", words)
@@ -46,5 +46,5 @@ def check_unused(bundles: list[BundleOnESIM], wanted: int) -> None:
         raise Failure(
             Kind.REFUSED,
             "ORDER_NOT_CANCELLABLE",
-            "The provider no longer holds every bundle of this order; ask the shop's support",
+            "The provider no longer has every bundle of this order; ask the shop's support",
         )

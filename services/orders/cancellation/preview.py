@@ -47,16 +47,18 @@ MOST_AT_ONCE = 5
 LATE = Offer(
     Extent.UNKNOWN,
     "DEADLINE_EXCEEDED",
-    "The provider did not answer in time; ask again, for fewer orders at once",
+    "The provider did not answer in time; try again, for fewer orders at once",
 )
 UNREADABLE = Offer(
-    Extent.UNKNOWN, "INTERNAL", "What can be cancelled of this order could not be found out"
+    Extent.UNKNOWN,
+    "INTERNAL",
+    "It could not be determined what can be cancelled of this order; try again later",
 )
-ENDED = Offer(Extent.NOTHING, "ORDER_CANCELLED", "This order was cancelled already")
+ENDED = Offer(Extent.NOTHING, "ORDER_CANCELLED", "This order has already been cancelled")
 UNDER_WAY = Offer(
     Extent.NOTHING,
     "CANCELLATION_UNDER_WAY",
-    "This order is being cancelled; look at its status again soon",
+    "This order is being cancelled; check its status again soon",
 )
 
 

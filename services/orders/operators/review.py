@@ -109,7 +109,7 @@ class Review:
             raise Failure(
                 Kind.REFUSED,
                 "ORDER_NOT_STUCK",
-                "This order is finished: there is nothing to go on with",
+                "This order is finished and can't be resumed",
             )
         self._recovery.start(order_id)
         return await self._get(order_id)
@@ -142,7 +142,7 @@ class Review:
         except Failure as failure:
             if failure.kind not in (Kind.REFUSED, Kind.NOT_FOUND):
                 raise
-            raise _mismatch("The provider knows no order of this reference") from failure
+            raise _mismatch("The provider has no order with this reference") from failure
         async with self._database.system() as connection:
             made = await history_store.list_attempts(connection, order.id)
         if (found.item, found.quantity) != (order.bundle_name, order.quantity):
@@ -153,10 +153,15 @@ class Review:
         if not made or (
             found.created_at is not None and found.created_at < made[0].started_at - self._tolerance
         ):
-            raise _mismatch("The provider's order is older than the first attempt of this one")
+            raise _mismatch(
+                "The provider's order is older than the first purchase attempt of this order"
+            )
         target = order.bound_iccid
         if target is not None and found.iccids and target not in found.iccids:
-            raise _mismatch("The provider's order went to another eSIM than this one names")
+            raise _mismatch(
+                "The provider's order was delivered to another eSIM than the one this order"
+                " requested"
+            )
         return found
 
     async def _settle(
@@ -176,7 +181,8 @@ class Review:
                 raise Failure(
                     Kind.REFUSED,
                     "REFERENCE_TAKEN",
-                    "Another order here has this reference already: one payment serves one order",
+                    "Another order here already has this reference; one payment can't serve"
+                    " two orders",
                 )
             status, point, words = OrderStatus.PROCESSING, RecoveryPoint.PLACED, ""
             failure, event, outcome = "", "resolved: placed", "PLACED"
@@ -204,7 +210,9 @@ class Review:
         async with self._database.system() as connection:
             found = await history_store.get(connection, order_id)
         if found is None:
-            raise Failure(Kind.NOT_FOUND, "ORDER_NOT_FOUND", "There is no such order; list them")
+            raise Failure(
+                Kind.NOT_FOUND, "ORDER_NOT_FOUND", "No order has this id; list the orders"
+            )
         return found
 
 
@@ -217,9 +225,12 @@ def _check_fits(subject: Order, resolution: Resolution) -> None:
         raise Failure(
             Kind.REFUSED,
             "RESOLUTION_DOES_NOT_FIT",
-            "This order is known to be bought: resume it, or settle it as paid back"
+            "This order is known to have been placed: resume it, or settle it as paid back"
             if paid
-            else "Nobody knows whether this order was bought: settle it as placed, or as not bought",
+            else (
+                "It is not known whether this order was placed: settle it as placed, or as not"
+                " bought"
+            ),
         )
 
 
@@ -227,7 +238,7 @@ def _not_in_review() -> Failure:
     return Failure(
         Kind.REFUSED,
         "ORDER_NOT_IN_REVIEW",
-        "Only an order in review can be settled by hand; look at it again",
+        "Only an order in review can be settled manually; check its status",
     )
 
 

@@ -24,14 +24,14 @@ class Buyers:
             raise Failure(
                 Kind.FORBIDDEN,
                 "CUSTOMER_SESSION_REQUIRED",
-                "An order belongs to a customer: send the access token of the one who buys, or call"
+                "An order belongs to a customer: send the access token of the buyer, or call"
                 " CreateOrderForCustomer",
             )
         if self.service_only:
             raise Failure(
                 Kind.FORBIDDEN,
                 "PURCHASES_BY_SERVICE_ONLY",
-                "Customers can't buy here directly; buy through the shop's own checkout",
+                "Customers can't buy here directly; buy through the shop's checkout",
             )
         if session.is_anonymous and not self.anonymous:
             raise Failure(

@@ -70,5 +70,5 @@ def status_reason(order: Order) -> str:
     expected = money.plain(order.total_price - order.charged_above)
     return (
         f"The provider charged {money.plain(order.total_price)} {order.currency} instead of"
-        f" {expected} {order.currency}; our staff was informed."
+        f" {expected} {order.currency}; our staff has been notified."
     )

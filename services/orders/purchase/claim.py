@@ -113,8 +113,8 @@ class Claims:
             raise Failure(
                 Kind.REFUSED,
                 FailureReason.ESIM_INCOMPATIBLE,
-                "This plan does not fit that eSIM: buy it for a new one, or allow that it comes on"
-                " one",
+                "This plan is not compatible with that eSIM: buy it on a new eSIM, or set"
+                " `allowReassign`",
             )
         return target
 
@@ -131,7 +131,7 @@ class Claims:
             raise Failure(
                 Kind.CONFLICT,
                 "IDEMPOTENCY_CONFLICT",
-                "This idempotency key belongs to another request; use a new key for a new order",
+                "This idempotency key was used for another request; use a new key for a new order",
                 details={"order_id": str(found.id)},
             )
         return Claimed(found, repeated=True)

@@ -34,7 +34,7 @@ def parse(text: str) -> dict[str, Decimal]:
     for part in filter(None, map(str.strip, text.split(","))):
         name, _, value = (piece.strip() for piece in part.partition("="))
         if name not in NAMES:
-            raise LimitsError(f"{name!r} is not a limit; the limits are {', '.join(NAMES)}")
+            raise LimitsError(f"unknown limit {name!r}; the limits are {', '.join(NAMES)}")
         if name in found:
             raise LimitsError(f"{name} is set twice")
         if not VALUE.fullmatch(value) or (name.endswith("_orders") and "." in value):
@@ -131,8 +131,8 @@ class PurchaseLimits:
         raise Failure(
             Kind.REFUSED,
             f"PURCHASE_LIMIT_{name.upper()}",
-            f"This account has {found} purchases that are not finished yet, and nothing was bought: wait"
-            " until one of them is completed or failed, then try again",
+            f"This account has {found} unfinished purchases, so nothing was bought: wait until one"
+            " of them is completed or failed, then try again",
             details={"limit": name},
         )
 
@@ -144,14 +144,14 @@ class PurchaseLimits:
         what = "orders" if kind == "orders" else "spending"
         retry_after = None if seconds is None else float(max(1, math.ceil(seconds)))
         then = (
-            "this order alone exceeds it; order less"
+            "this order alone exceeds it; order a smaller quantity"
             if retry_after is None
             else f"try again in {retry_after:.0f} seconds"
         )
         return Failure(
             Kind.REFUSED,
             f"PURCHASE_LIMIT_{name.upper()}",
-            f"{whose} reached its limit of {what} per {window}, and nothing was bought: {then}",
+            f"{whose} reached its limit of {what} per {window}, so nothing was bought: {then}",
             retry_after=retry_after,
             details={"limit": name},
         )

@@ -130,7 +130,7 @@ class Prices:
             await _refuse(work, why, f"{failure.reason} {dict(failure.details)}")
             return None
         if not answer.valid:
-            await _refuse(work, FailureReason.NOT_SOLD_NOW, "the provider calls it not valid")
+            await _refuse(work, FailureReason.NOT_SOLD_NOW, "the provider's validation rejects it")
             return None
         total = _comparable(answer, subject.currency)
         if total is None:

@@ -48,7 +48,7 @@ def price_changed(quote: Quote, *, limited: bool) -> Failure:
     return Failure(
         Kind.REFUSED,
         FailureReason.PRICE_CHANGED,
-        f"It costs {price} {currency} each and {total} {currency} in all now, {why};"
+        f"The current price is {price} {currency} each and {total} {currency} in all, {why};"
         f" nothing was bought. To buy at this price, send the request again with {what}",
         details={"price": str(price), "total": str(total), "currency": currency},
     )
@@ -59,7 +59,7 @@ def price_not_confirmed(retry_after: float | None = None) -> Failure:
     return Failure(
         Kind.UNAVAILABLE,
         "PRICE_NOT_CONFIRMED",
-        "The price could not be confirmed, and nothing was bought; try again soon",
+        "The price could not be confirmed, so nothing was bought; try again soon",
         retry_after=retry_after,
     )
 

@@ -151,6 +151,7 @@ class Settlement:
                     "needs review",
                     status=OrderStatus.NEEDS_REVIEW,
                     reason=order.WORDS_REVIEW,
-                    detail="the provider's orders of this bundle can't be matched to the attempts",
+                    detail="the provider's orders for this bundle can't be matched to the purchase"
+                    " attempts",
                     connection=connection,
                 )

@@ -116,7 +116,10 @@ async def test_a_service_that_stops_leaves_the_plans_and_says_so(
             while not (await shop.status()).running:
                 await asyncio.sleep(0.01)
         told = await shop.status()
-        assert (told.last.error, told.running) == ("The service stopped before it was done.", False)
+        assert (told.last.error, told.running) == (
+            "The service stopped before the refresh was finished.",
+            False,
+        )
         assert [plan.name for plan in await shop.plans()] == NAMES
 
 

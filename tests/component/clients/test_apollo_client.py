@@ -21,7 +21,7 @@ OPERATIONS = JS / "conformance" / "operations"
 
 def one_plan(request: catalogue_pb2.GetPlanRequest) -> catalogue_pb2.GetPlanResponse:
     if request.id != PLAN.id:
-        raise Failure(Kind.NOT_FOUND, "PLAN_NOT_FOUND", "There is no such plan")
+        raise Failure(Kind.NOT_FOUND, "PLAN_NOT_FOUND", "There is no plan with this id")
     return catalogue_pb2.GetPlanResponse(plan=PLAN)
 
 

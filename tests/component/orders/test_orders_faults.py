@@ -65,7 +65,7 @@ async def test_until_the_outcome_is_sure_the_order_is_processing(shop: Shop) -> 
             request(shop), metadata=await shop.session("b@example.com")
         )
         assert answer.order.status == PROCESSING
-        await is_explained(shop, answer.order.id, "being checked")
+        await is_explained(shop, answer.order.id, "we are checking")
     assert await outcomes(shop) == ["UNCLEAR"]
     assert shop.charges == 0
 
@@ -174,7 +174,7 @@ async def test_esims_are_registered_once_their_service_is_back(shop: Shop) -> No
             request(shop), metadata=await shop.session("b@example.com")
         )
         assert answer.order.status == PROCESSING
-        await is_explained(shop, answer.order.id, "Bought; the eSIMs are being entered")
+        await is_explained(shop, answer.order.id, "Bought; the eSIMs are being added")
         shop.esims.failure = None
         await reaches(shop, answer.order.id, "COMPLETED")
     assert list(shop.esims.registered) == [answer.order.id]

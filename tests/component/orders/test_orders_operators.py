@@ -81,7 +81,7 @@ async def test_an_order_in_review_is_settled_as_placed_and_delivered(shop: Shop)
     words = [entry.message for entry in told.timelines[0].entries]
     assert words[0] == "The order was received."
     assert words[-1] == "The order is complete."
-    assert "Our staff found that it was bought." in words
+    assert "Our staff found that the order had been placed." in words
     assert "asked them" not in str(told)
     assert shop.charges == 2
 

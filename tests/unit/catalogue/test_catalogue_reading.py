@@ -77,5 +77,5 @@ def test_an_unexpected_error_in_one_record_stops_no_other(monkeypatch: pytest.Mo
     read = read_records([ODD, GOOD])
     assert [bundle.name for bundle in read.bundles] == ["esim_good"]
     assert read.unusable == [
-        Unusable("esim_odd", "a bundle can't be read: ZeroDivisionError", Decimal(3))
+        Unusable("esim_odd", "a bundle can't be parsed: ZeroDivisionError", Decimal(3))
     ]

@@ -60,7 +60,7 @@ def bundle(state: str, *, touched: bool = False) -> BundleOnESIM:
     ("refunds", "status", "words"),
     [
         ([Refund.BALANCE, Refund.BALANCE], OrderStatus.REFUNDED, "price refunded"),
-        ([Refund.INVENTORY], OrderStatus.CANCELLED, "back into stock"),
+        ([Refund.INVENTORY], OrderStatus.CANCELLED, "to the inventory"),
         ([Refund.NONE], OrderStatus.CANCELLED, "no refund"),
         ([Refund.BALANCE, Refund.NONE], OrderStatus.CANCELLED, "differs"),
         ([Refund.BALANCE, None], OrderStatus.CANCELLED, "differs"),
