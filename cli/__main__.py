@@ -1,4 +1,4 @@
-"""`esimgo`: runs the platform on one machine and looks after it."""
+"""`esimgo`: runs and operates the eSIM backend on one machine."""
 
 import asyncio
 import os
@@ -26,16 +26,17 @@ if TYPE_CHECKING:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="esimgo")
 def esimgo() -> None:
-    """Run the eSIM platform on this machine and look after it.
+    """Run and operate the eSIM backend on this machine.
 
-    What has no credentials in the environment or in .env is played locally: the provider, Supabase
-    Auth, PostgreSQL.
+    Services without credentials in the environment or in .env are replaced locally: the provider by
+    its sandbox, Supabase Auth by an emulator, and PostgreSQL by a bundled server.
+
     """
 
 
 @esimgo.command()
 def up() -> None:
-    """Start everything, say when it is ready, and stop it on Ctrl-C."""
+    """Start everything, report when it is ready, and stop it on Ctrl-C."""
     from cli import variables
     from cli.up import Up, UpError
 
@@ -55,7 +56,7 @@ def up() -> None:
 
 @esimgo.command()
 def migrate() -> None:
-    """Bring the database up to date; start ours for it if it doesn't run."""
+    """Migrate the database, starting the bundled server if it is needed and not running."""
     _migrate()
 
 
@@ -77,14 +78,18 @@ def _migrate(*arguments: str) -> None:
 
 
 @esimgo.command()
-@click.option("--email", required=True, help="Whose session; the emulator makes the account.")
+@click.option(
+    "--email",
+    required=True,
+    help="E-mail address of the account; the emulator creates the account.",
+)
 @click.option("--admin", is_flag=True, help="Make the account an administrator (emulator only).")
 @click.option(
     "--password",
     prompt=True,
     prompt_required=False,
     hide_input=True,
-    help="Sign in with it; a real project needs it. Without a value it is asked for.",
+    help="Password to sign in with; required for a real project. Without a value, prompt for it.",
 )
 def token(email: str, admin: bool, password: str | None) -> None:
     """Print a session token for scripts."""
@@ -99,7 +104,7 @@ def token(email: str, admin: bool, password: str | None) -> None:
 
 @esimgo.group()
 def webhooks() -> None:
-    """Look after the provider's callbacks."""
+    """List and replay the provider's callbacks."""
 
 
 FILTERS = (
@@ -110,10 +115,19 @@ FILTERS = (
         type=click.Choice(["pending", "delivered", "dead", "kept", "foreign"]),
         help="Repeatable.",
     ),
-    click.option("--type", "types", multiple=True, help="Such as Utilisation; repeatable."),
-    click.option("--iccid", help="About this eSIM."),
-    click.option("--since", type=click.DateTime(), help="Received at this time or later."),
-    click.option("--until", type=click.DateTime(), help="Received before this time."),
+    click.option(
+        "--type",
+        "types",
+        multiple=True,
+        help="Only callbacks of this type, such as Utilisation; repeatable.",
+    ),
+    click.option("--iccid", help="Only callbacks about the eSIM with this ICCID."),
+    click.option(
+        "--since", type=click.DateTime(), help="Only callbacks received at or after this time."
+    ),
+    click.option(
+        "--until", type=click.DateTime(), help="Only callbacks received before this time."
+    ),
 )
 
 
@@ -125,7 +139,13 @@ def _filtered(command: Callable[..., None]) -> Callable[..., None]:
 
 @webhooks.command("list")
 @_filtered
-@click.option("--most", default=50, show_default=True, type=click.IntRange(1), help="How many.")
+@click.option(
+    "--most",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Maximum number of callbacks to list.",
+)
 @JSON
 def list_webhooks(most: int, as_json: bool, **wanted: Any) -> None:
     """List callbacks, newest first."""
@@ -145,7 +165,7 @@ def list_webhooks(most: int, as_json: bool, **wanted: Any) -> None:
 @click.argument("event_id")
 @JSON
 def show(event_id: str, as_json: bool) -> None:
-    """Show one callback with its body; activation codes are cut out."""
+    """Show one callback with its body; activation codes are redacted."""
 
     async def run(operator: "Operator") -> None:
         click.echo(await operator.show(event_id, as_json=as_json))
@@ -157,17 +177,18 @@ def show(event_id: str, as_json: bool) -> None:
 @click.argument("event_ids", nargs=-1)
 @_filtered
 def replay(event_ids: tuple[str, ...], **wanted: Any) -> None:
-    """Hand callbacks over again: by their ids, or all that the options hold.
+    """Deliver callbacks again: those with the given ids, or all that match the options.
 
-    All dead letters: esimgo webhooks replay --state dead
+    For all dead letters: esimgo webhooks replay --state dead
+
     """
     from cli.webhooks import Wanted
 
     async def run(operator: "Operator") -> None:
         answer = await operator.replay(event_ids, Wanted(**wanted))
-        click.echo(f"{answer.replayed} on their way again")
+        click.echo(f"{answer.replayed} callbacks queued for delivery")
         if answer.not_understood:
-            click.echo(f"{answer.not_understood} stay: nobody knows their type")
+            click.echo(f"{answer.not_understood} callbacks not replayed: their type is unknown")
 
     _operate(run)
 
@@ -175,7 +196,7 @@ def replay(event_ids: tuple[str, ...], **wanted: Any) -> None:
 @webhooks.command()
 @JSON
 def stats(as_json: bool) -> None:
-    """Count callbacks by type and state, and tell how long the oldest one waits."""
+    """Count callbacks by type and state, and show the age of the oldest pending one."""
 
     async def run(operator: "Operator") -> None:
         click.echo(await operator.stats(as_json=as_json))
@@ -198,7 +219,7 @@ def _operate(work: Callable[["Operator"], Awaitable[None]]) -> None:
 
 @esimgo.command()
 def doctor() -> None:
-    """Say what is wrong here, and how to mend it."""
+    """Check what a start needs, and print each problem with its remedy."""
     from cli.doctor import examine
 
     async def run() -> bool:

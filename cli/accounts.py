@@ -66,20 +66,20 @@ async def _page(
             content = json.loads(await http_answers.read(answer, MOST))
     except (aiohttp.ClientError, TimeoutError) as error:
         raise AccountsError(
-            f"no auth server answers at {url} ({type(error).__name__}): start it with `make up`, or"
-            " correct SUPABASE_URL"
+            f"no auth server answers at {url} ({type(error).__name__}): start it with `make up`,"
+            " or correct SUPABASE_URL"
         ) from error
     except ValueError:
         content = None
     if answer.status in (401, 403):
         raise AccountsError(
-            f"the auth server at {url} refused the service role key: set the project's own in"
-            " SUPABASE_SERVICE_ROLE_KEY"
+            f"the auth server at {url} refused the service role key: set SUPABASE_SERVICE_ROLE_KEY"
+            " to the key of that project"
         )
     users = content.get("users") if isinstance(content, dict) else None
     if answer.status != 200 or not isinstance(users, list):
         raise AccountsError(
-            f"the auth server at {url} gave no accounts (HTTP {answer.status}): is SUPABASE_URL the"
-            " address of a Supabase project?"
+            f"the auth server at {url} returned no accounts (HTTP {answer.status}): check that"
+            " SUPABASE_URL is the address of a Supabase project"
         )
     return [user for user in users if isinstance(user, dict) and "id" in user]

@@ -1,4 +1,4 @@
-"""`esimgo catalogue sync`: has the provider's catalogue read now, and shows how far it is."""
+"""`esimgo catalogue sync`: refreshes the provider's catalogue now, and shows the progress."""
 
 from collections.abc import AsyncIterator
 
@@ -34,7 +34,7 @@ async def sync(reach: Reach) -> AsyncIterator[str]:
         try:
             async for message in answers:
                 if message.done and message.status.error:
-                    raise SyncError(f"the plans stay as they were: {message.status.error}")
+                    raise SyncError(f"the plans were not changed: {message.status.error}")
                 # A short reading may be over before anybody looked: then its end tells what was read.
                 if message.read > shown:
                     shown = message.read

@@ -1,4 +1,4 @@
-"""The `esimgo catalogue` commands as click sees them."""
+"""The `esimgo catalogue` commands."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -15,22 +15,24 @@ if TYPE_CHECKING:
 TOKEN = click.option(
     "--token",
     envvar="ESIMGO_TOKEN",
-    help="An administrator's session token, whose id the log then shows; else the service role key.",
+    help="Access token of an administrator, whose id is then logged. Default: the service role"
+    " key.",
 )
 PLAN = click.argument("plan", metavar="PLAN")
 
 
 @click.group()
 def catalogue() -> None:
-    """Read the provider's catalogue, and decide which plans are sold.
+    """Refresh the provider's catalogue, and control which plans are on sale.
 
     PLAN is a plan's id or its bundle name, such as esim_1GB_7D_FR_V2.
+
     """
 
 
 @catalogue.command()
 def sync() -> None:
-    """Read the provider's catalogue now, and show the progress."""
+    """Refresh the provider's catalogue now, and show the progress."""
     from cli import catalogue as reading
 
     async def run(reach: Reach) -> None:
@@ -44,17 +46,26 @@ def sync() -> None:
 
 
 @catalogue.command("list")
-@click.option("--country", help="Plans that cover this country: its ISO code or English name.")
-@click.option("--region", help='Plans that cover a country of this region, such as "Europe".')
-@click.option("--text", help="Words that all occur in a plan's name, description or places.")
-@click.option("--all", "everything", is_flag=True, help="Also hidden and withdrawn plans.")
-@click.option("--hidden", is_flag=True, help="Only plans that an administrator hid.")
-@click.option("--featured", is_flag=True, help="The featured plans, in their order.")
-@click.option("--most", default=50, show_default=True, type=click.IntRange(1), help="How many.")
+@click.option("--country", help="Only plans that cover this country (ISO code or English name).")
+@click.option("--region", help='Only plans that cover a country of this region, such as "Europe".')
+@click.option(
+    "--text",
+    help="Only plans whose name, description, region or countries contain all of these words.",
+)
+@click.option("--all", "everything", is_flag=True, help="Include hidden and withdrawn plans.")
+@click.option("--hidden", is_flag=True, help="Only plans hidden by an administrator.")
+@click.option("--featured", is_flag=True, help="Only the featured plans, in their order.")
+@click.option(
+    "--most",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Maximum number of plans to list.",
+)
 @TOKEN
 @JSON
 def list_plans(most: int, token: str | None, as_json: bool, **wanted: Any) -> None:
-    """List plans by name; those on sale unless an option says otherwise."""
+    """List plans by name; by default those on sale."""
     from cli.plans import Wanted
 
     if wanted["featured"] and sum(map(bool, wanted.values())) > 1:
@@ -76,7 +87,7 @@ def show(token: str | None, as_json: bool, plan: str) -> None:
 @JSON
 @PLAN
 def hide(token: str | None, as_json: bool, plan: str) -> None:
-    """Take a plan off sale, whatever the provider offers."""
+    """Take a plan off sale, even if the provider offers it."""
     _operate(token, as_json, lambda plans: plans.set_hidden(plan, hidden=True))
 
 
@@ -92,7 +103,12 @@ def unhide(token: str | None, as_json: bool, plan: str) -> None:
 @catalogue.command()
 @TOKEN
 @JSON
-@click.option("--automatic", is_flag=True, help="Return to the cheapest plan of each region.")
+@click.option(
+    "--automatic",
+    is_flag=True,
+    help="Select the featured plans automatically: the plan with the lowest price per day of each"
+    " region.",
+)
 @click.argument("plans", metavar="[PLAN]...", nargs=-1)
 def feature(token: str | None, as_json: bool, automatic: bool, plans: tuple[str, ...]) -> None:
     """Replace the featured plans by these, in this order; at most 50."""

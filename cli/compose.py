@@ -1,4 +1,4 @@
-"""`esimgo compose`: the containers of deploy/compose.yaml, started, shown how to use, and stopped."""
+"""`esimgo compose`: starts and stops the containers of deploy/compose.yaml."""
 
 import asyncio
 import os
@@ -50,8 +50,9 @@ class Compose:
         if self.ignored:
             console.say(
                 OWN_NAME,
-                f"warning: {', '.join(self.ignored)} in .env have no effect on containers, which run"
-                f" what {self.env_file.name} says: docs/operations.md shows how they get real accounts",
+                f"warning: {', '.join(self.ignored)} in .env have no effect on containers, which"
+                f" use {self.env_file.name}; docs/operations.md describes how to configure real"
+                " accounts",
             )
         await self._run(str(DEPLOY / "make-secrets"))
         await self.run("up", "--build", "--detach")
@@ -63,8 +64,8 @@ class Compose:
             except TimeoutError:
                 await self.run("ps")
                 raise ComposeError(
-                    f"nothing is on offer after {PATIENCE:g} s: see which container is not healthy"
-                    " above, and what it says with `docker logs`"
+                    f"no plans are on sale after {PATIENCE:g} s: find the unhealthy container"
+                    " above, and read its log with `docker logs`"
                 ) from None
             console.say(OWN_NAME, f"ready in {time.monotonic() - began:.1f} s")
             blocks = [self._addresses(url)]
@@ -72,7 +73,7 @@ class Compose:
                 auth = f"http://localhost:{self._port('SANDBOX_AUTH_PORT', 4011)}"
                 blocks.append(await welcome.tokens(http, auth))
             else:
-                blocks.append("  TOKEN is the access token of a session of your project")
+                blocks.append("  TOKEN is the access token of a session of your Supabase project")
             blocks.append(welcome.commands(url, plan))
         console.show("\n" + "\n\n".join(blocks) + "\n")
 
@@ -97,7 +98,7 @@ class Compose:
             auth = f"http://localhost:{self._port('SANDBOX_AUTH_PORT', 4011)}"
             anon_key = (secrets_folder(self.values) / "SUPABASE_ANON_KEY").read_text().strip()
             lines += [
-                f"  provider           the sandbox; its control door: {door}",
+                f"  provider           the sandbox; its admin API: {door}",
                 f"  SUPABASE_URL       {auth} (the emulator)",
                 f"  SUPABASE_ANON_KEY  {anon_key}",
             ]
@@ -125,7 +126,7 @@ def load(
     """
     if not env_file.is_file():
         raise ComposeError(
-            f"there is no file {env_file}: copy deploy/real.env.example, or take deploy/sandbox.env"
+            f"there is no file {env_file}: copy deploy/real.env.example, or use deploy/sandbox.env"
         )
     chosen = _set(dotenv_values(env_file))
     machine = _set(dotenv_values(machine_file))

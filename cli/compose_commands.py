@@ -1,4 +1,4 @@
-"""The `esimgo compose` commands as click sees them."""
+"""The `esimgo compose` commands."""
 
 import asyncio
 import os
@@ -20,13 +20,14 @@ ENV_FILE = click.option(
     "--env-file",
     type=click.Path(path_type=Path),
     default=ROOT / "deploy" / "sandbox.env",
-    help="What runs and where; by default deploy/sandbox.env, which plays the provider and Supabase.",
+    help="Environment file with the settings. Default: deploy/sandbox.env, which replaces the"
+    " provider and Supabase locally.",
 )
 
 
 @click.group()
 def compose() -> None:
-    """Run the platform in containers on this machine."""
+    """Run the backend in containers on this machine."""
 
 
 @compose.command()
@@ -39,9 +40,9 @@ def up(env_file: Path) -> None:
 
 @compose.command()
 @ENV_FILE
-@click.option("--volumes", is_flag=True, help="Remove the data too, for good.")
+@click.option("--volumes", is_flag=True, help="Also delete the data permanently.")
 def down(env_file: Path, volumes: bool) -> None:
-    """Stop the containers and remove them; the data stays."""
+    """Stop and remove the containers; the data stays."""
     options = ("--volumes",) if volumes else ()
     _with(env_file, lambda project: project.run("down", *options))
 

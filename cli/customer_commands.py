@@ -1,4 +1,4 @@
-"""The `esimgo customers` commands as click sees them."""
+"""The `esimgo customers` commands."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from cli.customers import Owners
 
 USER = click.option(
-    "--user", type=click.UUID, required=True, help="The id of the account in Supabase Auth."
+    "--user", type=click.UUID, required=True, help="Id of the account in Supabase Auth."
 )
 
 
 @click.group()
 def customers() -> None:
-    """Find a customer; give out or erase what is stored about one."""
+    """Find a customer, and export or erase the data stored about one."""
 
 
 @customers.command()
 @JSON
 @click.argument("email")
 def find(email: str, as_json: bool) -> None:
-    """Find the account with an e-mail address: its id, and how many orders and eSIMs it has."""
+    """Find the account with an e-mail address: its id, and its number of orders and eSIMs."""
     from cli import customers as door
 
     async def main(reach: Reach) -> None:
@@ -43,7 +43,7 @@ def find(email: str, as_json: bool) -> None:
 @customers.command()
 @USER
 def export(user: UUID) -> None:
-    """Print everything that is kept of a customer, as JSON; it holds their secrets."""
+    """Print all data stored about a customer as JSON, including secrets such as activation codes."""
 
     async def work(owners: "Owners") -> None:
         click.echo(json.dumps(await owners.export(user), indent=2, ensure_ascii=False))
@@ -53,15 +53,16 @@ def export(user: UUID) -> None:
 
 @customers.command()
 @USER
-@click.option("--yes", is_flag=True, help="Don't ask; for scripts.")
+@click.option("--yes", is_flag=True, help="Skip the confirmation, for scripts.")
 def erase(user: UUID, yes: bool) -> None:
-    """Take the person out of all that is kept, for good; orders stay for the books, as nobody's.
+    """Permanently erase the personal data of a customer; orders stay for accounting, without an owner.
 
-    The eSIMs can't be shown to their owner any more. Export first, and delete or ban the account in
-    Supabase Auth before, so that nothing new comes.
+    Afterwards the customer can no longer access the eSIMs. Export the data first, and delete or ban
+    the account in Supabase Auth beforehand, so that no new data is created.
+
     """
     if not yes:
-        click.confirm(f"Erase customer {user} for good?", abort=True, err=True)
+        click.confirm(f"Permanently erase the data of customer {user}?", abort=True, err=True)
 
     async def work(owners: "Owners") -> None:
         click.echo(await owners.erase(user))

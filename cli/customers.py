@@ -56,7 +56,9 @@ class Owners:
         """
         orders, esims = await self._rows(user)
         if not any(orders.values()) and not any(esims.values()):
-            raise CustomersError(f"nothing is kept of a customer {user}: is it the account's id?")
+            raise CustomersError(
+                f"nothing is stored about a customer {user}: check that this is the account's id"
+            )
         events = [
             {**_with_times(MessageToDict(told.event)), "body": told.body}
             for some in _batches(orders, esims)
@@ -165,8 +167,8 @@ async def find(reach: Reach, email: str, *, as_json: bool) -> list[str]:
             raise CustomersError(str(error)) from error
     if not known:
         raise CustomersError(
-            f"no account has the address {email}: look for another spelling, or in the auth"
-            " server's own list of users"
+            f"no account has the address {email}: check the spelling, or the list of users in the"
+            " auth server"
         )
     async with owners(reach) as found:
         customers = [await found.found(account) for account in known]
@@ -196,8 +198,8 @@ def _with_times(row: dict[str, Any]) -> dict[str, Any]:
 def _explain(failure: Failure) -> str:
     if failure.kind == "unavailable":
         return (
-            f"not all of orders, esims and webhooks answer ({failure}): start them, and name them in"
-            " ORDERS_ADDRESS, ESIMS_ADDRESS and WEBHOOKS_ADMIN_ADDRESS where they are elsewhere;"
+            f"not all of orders, esims and webhooks answer ({failure}): start them, or set"
+            " ORDERS_ADDRESS, ESIMS_ADDRESS and WEBHOOKS_ADMIN_ADDRESS if they run elsewhere;"
             " then repeat the command"
         )
     return str(failure)

@@ -35,13 +35,13 @@ async def examine() -> AsyncIterator[Finding]:
     settings = LocalSettings.read(env, values)
     if env.problems:
         for problem in env.problems:
-            yield Finding(problem, "mend it in the environment or in .env")
+            yield Finding(problem, "correct it in the environment or in .env")
         return
     try:
         secrets = local_secrets.load(settings.home)
         local = await asyncio.to_thread(postgres.find, settings.home)
     except (OSError, RuntimeError, local_secrets.SecretsError) as error:
-        yield Finding(str(error), f"mend or move away what is in {settings.home}")
+        yield Finding(str(error), f"repair or move away the files in {settings.home}")
         return
     folder = str(local.socket_folder if local else settings.home)
     async for finding in _parts(settings, local, complete(settings, secrets, folder)):
@@ -76,4 +76,4 @@ async def _parts(
             for finding in await examine_catalogue.last_sync(address, settings.tls, values):
                 yield finding
         else:
-            yield Finding("nothing runs here now: `make up` starts it")
+            yield Finding("nothing is running: start it with `make up`")

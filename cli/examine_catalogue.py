@@ -36,12 +36,13 @@ async def last_sync(address: str, tls: TLS, values: Mapping[str, str]) -> list[F
 def findings(status: catalogue_pb2.GetSyncStatusResponse) -> list[Finding]:
     """Judge the result of the last sync."""
     if not status.HasField("last"):
-        return [Finding("the provider's catalogue is being read for the first time")]
+        return [Finding("the provider's catalogue is being loaded for the first time")]
     if status.last.error:
         return [
             Finding(
-                f"the last sync of the catalogue failed: {status.last.error}",
-                "run `./esimgo catalogue sync`; docs/runbooks/alerts.md, CatalogueOld, has the causes",
+                f"the last catalogue refresh failed: {status.last.error}",
+                "run `./esimgo catalogue sync`; for the causes see docs/runbooks/alerts.md,"
+                " CatalogueOld",
             )
         ]
     last = status.last
@@ -50,9 +51,10 @@ def findings(status: catalogue_pb2.GetSyncStatusResponse) -> list[Finding]:
         more = f" and {last.skipped - len(shown)} more" if last.skipped > len(shown) else ""
         return [
             Finding(
-                f"{last.skipped} records of the provider's catalogue can't be used, and"
-                f" {last.withheld} plans are off sale for that: {'; '.join(shown)}{more}",
-                "report these bundles to the provider; docs/runbooks/alerts.md, CatalogueSkipsRecords",
+                f"{last.skipped} records of the provider's catalogue can't be used, so"
+                f" {last.withheld} plans are off sale: {'; '.join(shown)}{more}",
+                "report these bundles to the provider; see docs/runbooks/alerts.md,"
+                " CatalogueSkipsRecords",
             )
         ]
-    return [Finding(f"the last sync of the catalogue read all of its {last.plan_count} plans")]
+    return [Finding(f"the last catalogue refresh loaded all {last.plan_count} plans")]

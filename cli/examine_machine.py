@@ -41,7 +41,7 @@ def packages(lock: Path) -> Finding:
     more = f" and {len(other) - 3} more" if len(other) > 3 else ""
     return Finding(
         f"packages differ from {lock.name}: {'; '.join(other[:3])}{more}",
-        "run `make clean up`, or any other target: it installs them",
+        "run `make clean up`, or any other target, which installs them",
     )
 
 
@@ -51,7 +51,7 @@ def processes(values: Mapping[str, str]) -> list[Finding]:
     for process in PROCESSES:
         env, _ = process.read(values)
         found += [Finding(f"{process.name}: {text}", _mend(text)) for text in env.problems]
-    return found or [Finding("every process has the settings that it needs")]
+    return found or [Finding("the required settings of every process are set")]
 
 
 def pages(values: Mapping[str, str]) -> Finding:
@@ -73,7 +73,7 @@ def free_ports(settings: LocalSettings) -> list[Finding]:
         return [Finding("the ports are free")]
     return [
         Finding(
-            f"port {port} is taken by {ports.holder(port) or 'a program of another user'}",
+            f"port {port} is in use by {ports.holder(port) or 'a program of another user'}",
             f"stop it, or choose another port with {name}",
         )
         for name, port in busy.items()

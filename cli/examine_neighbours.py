@@ -32,10 +32,10 @@ async def database(
     """Whether the database answers and is up to date; ours need not run."""
     if settings.database_url is None:
         if local is None:
-            return Finding("no database yet: the first `make up` makes it")
+            return Finding("no database yet: the first `make up` creates it")
         if not await local.answers():
-            text = f"the PostgreSQL in {local.data} does not run"
-            return Finding(text, "see its lines in `make up`") if running else Finding(text)
+            text = f"the PostgreSQL in {local.data} is not running"
+            return Finding(text, "see its log lines in `make up`") if running else Finding(text)
         url = f"postgresql://postgres@/postgres?host={local.socket_folder}"
     else:
         url = settings.database_url
@@ -47,14 +47,14 @@ async def database(
     except runner.UnreachableError as error:
         return Finding(
             log.redact(str(error), [url]),
-            "check host, login and password in DATABASE_URL, and that the server runs",
+            "check host, login and password in DATABASE_URL, and that the server is running",
         )
     except Exception as error:  # noqa: BLE001 - whatever keeps us from the database is the finding
         said = log.redact(f"{type(error).__name__}: {error}", [url])
         if (reason := db_errors.reason_of(error)) is not None:
             return Finding(
-                f"the database takes no writes: {reason}: {said}",
-                "docs/runbooks/alerts.md, DatabaseTakesNoWrites, says what may be behind it",
+                f"the database does not accept writes: {reason}: {said}",
+                "for the causes see docs/runbooks/alerts.md, DatabaseTakesNoWrites",
             )
         return Finding(
             f"the database can't be read: {said}",
@@ -87,11 +87,11 @@ async def auth(http: aiohttp.ClientSession, values: Mapping[str, str]) -> list[F
             ]
         if status in (401, 403):
             text = f"{url} refuses {name}"
-            found.append(Finding(text, f"copy {name} anew from the project's API settings"))
+            found.append(Finding(text, f"copy {name} again from the project's API settings"))
         elif status != 200:
             text = f"{url}{path.split('?')[0]} answers HTTP {status}"
             found.append(Finding(text, "check that SUPABASE_URL is the project's address"))
-    return [*(found or [Finding(f"the auth server {url} knows our keys")]), clock(url, date)]
+    return [*(found or [Finding(f"the auth server {url} accepts our keys")]), clock(url, date)]
 
 
 async def provider(http: aiohttp.ClientSession, values: Mapping[str, str]) -> list[Finding]:
@@ -109,36 +109,36 @@ async def provider(http: aiohttp.ClientSession, values: Mapping[str, str]) -> li
         return [
             Finding(
                 f"the provider refuses the key (HTTP {status})",
-                "copy the key from its portal to ESIM_GO_API_KEY; if the portal has a list of"
-                " allowed addresses, add this machine's",
+                "copy the key from its portal to ESIM_GO_API_KEY; if the portal has an allow list"
+                " of IP addresses, add the one of this machine",
             )
         ]
     pause = provider_limits.retry_after(headers, datetime.now(UTC), math.inf) or 0.0
     if status == 429 and pause > LONG_PAUSE:
         return [
             Finding(
-                f"the provider takes no calls from this address for {pause:.0f} s (HTTP 429,"
+                f"the provider accepts no calls from this IP address for {pause:.0f} s (HTTP 429,"
                 f" Retry-After: {headers.get('Retry-After')})",
-                "ask the provider why; services try again every ESIM_GO_MAX_HOLD_SECONDS",
+                "ask the provider for the reason; services retry every ESIM_GO_MAX_HOLD_SECONDS",
             )
         ]
     if status not in (200, 429):
         text = f"the provider answers HTTP {status} at {url}"
-        return [Finding(text, "check ESIM_GO_BASE_URL: it ends with the version, /v2.5")]
-    return [Finding(f"the provider {url} takes our key"), clock(url, date)]
+        return [Finding(text, "check ESIM_GO_BASE_URL: it must end with the version, /v2.5")]
+    return [Finding(f"the provider {url} accepts our key"), clock(url, date)]
 
 
 async def cache(url: str) -> Finding:
     """Whether the Redis of REDIS_URL answers."""
     if not redis_settings.fits(url):
-        return Finding("REDIS_URL names no Redis", redis_settings.FORM)
+        return Finding("REDIS_URL is not the URL of a Redis server", redis_settings.FORM)
     client = redis.asyncio.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
     try:
         await client.ping()
     except (redis.RedisError, OSError) as error:
         return Finding(
             f"Redis does not answer: {log.redact(str(error), [url])}",
-            "check REDIS_URL, or leave it out: then each process caches in its own memory",
+            "check REDIS_URL, or remove it: then each process caches in its own memory",
         )
     finally:
         await client.aclose()
@@ -159,13 +159,14 @@ async def processes(http: aiohttp.ClientSession, settings: LocalSettings) -> lis
             if process.speaks == "grpc":
                 found += await _parts_as_seen_by(process.name, address, settings)
         else:
-            text = f"{process.name} does not answer at {address}, or says that it isn't ready"
-            found.append(Finding(text, "see its lines in `make up`"))
+            text = f"{process.name} does not answer at {address}, or is not ready"
+            found.append(Finding(text, "see its log lines in `make up`"))
     for name, port in settings.metrics_ports.items():
         if not await probes.http(http, f"http://127.0.0.1:{port}/healthz"):
-            text = f"{name} shows no metrics at port {port}"
+            text = f"{name} serves no metrics on port {port}"
             remedy = (
-                f"stop what listens there, or choose another port with {name.upper()}_METRICS_PORT"
+                "stop the process that listens there, or choose another port with"
+                f" {name.upper()}_METRICS_PORT"
             )
             found.append(Finding(text, remedy))
     return found
@@ -173,14 +174,15 @@ async def processes(http: aiohttp.ClientSession, settings: LocalSettings) -> lis
 
 PARTS = {
     provider_health.NAME: (
-        "holds its calls of the provider, which failed repeatedly or asked for a pause",
-        "see `provider circuit is open` or `provider calls are held` in its log; `./esimgo orders stuck`"
-        " says until when; docs/runbooks/alerts.md, ProviderAway and ProviderHeld, have the causes",
+        "sends no calls to the provider, which failed repeatedly or requested a pause",
+        "see `provider circuit is open` or `provider calls are held` in its log; `./esimgo orders"
+        " stuck` shows until when; for the causes see docs/runbooks/alerts.md, ProviderAway and"
+        " ProviderHeld",
     ),
     db_health.NAME: (
-        "finds that its database takes no writes",
-        "see `database takes no writes` in its log; docs/runbooks/alerts.md, DatabaseTakesNoWrites, has"
-        " the steps",
+        "reports that its database does not accept writes",
+        "see `database takes no writes` in its log; for the steps see docs/runbooks/alerts.md,"
+        " DatabaseTakesNoWrites",
     ),
 }
 
@@ -199,7 +201,7 @@ def clock(url: str, date: str | None, now: datetime | None = None) -> Finding:
     try:
         theirs = parsedate_to_datetime(date or "")
     except ValueError:
-        return Finding(f"{url} tells no time: the clock can't be compared")
+        return Finding(f"{url} sends no Date header: the clock can't be compared")
     apart = ((now or datetime.now(UTC)) - theirs.astimezone(UTC)).total_seconds()
     if abs(apart) <= CLOCK_TOLERANCE:
         return Finding(f"the clock agrees with {url}")

@@ -21,7 +21,7 @@ def locked(home: Path) -> Iterator[None]:
         opened = (home / LOCK).open("a+")
     except OSError as error:
         raise HomeError(
-            f"{home} can't be used ({error.strerror}): set ESIMGO_HOME to a folder that you may write"
+            f"{home} can't be used ({error.strerror}): set ESIMGO_HOME to a writable folder"
         ) from error
     with opened as file:
         try:
@@ -29,8 +29,9 @@ def locked(home: Path) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             raise HomeError(
-                f"`esimgo up` already runs with {home} (process {file.read().strip() or 'unknown'}):"
-                " stop it, or give this one another ESIMGO_HOME and other ports"
+                f"`esimgo up` already runs with {home} (process"
+                f" {file.read().strip() or 'unknown'}): stop it, or set another ESIMGO_HOME and"
+                " other ports"
             ) from None
         file.truncate(0)
         file.write(str(os.getpid()))

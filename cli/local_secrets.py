@@ -41,7 +41,8 @@ def load(home: Path) -> LocalSecrets:
         )
     except (ValueError, AttributeError):
         raise SecretsError(
-            f"{path} is not what `esimgo up` wrote: restore it, or remove it to make new secrets"
+            f"{path} was not written by `esimgo up`, or is damaged: restore it, or remove it"
+            " to generate new secrets"
         ) from None
     if known != asdict(found):
         _write(path, json.dumps(asdict(found), indent=2))

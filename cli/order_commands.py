@@ -1,4 +1,4 @@
-"""The `esimgo orders` commands as click sees them."""
+"""The `esimgo orders` commands."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ STATUSES = ("processing", "completed", "failed", "cancelled", "refunded")
 TOKEN = click.option(
     "--token",
     envvar="ESIMGO_TOKEN",
-    help="An administrator's session token; without it the local emulator gives one.",
+    help="Access token of an administrator. Default: one issued by the local emulator.",
 )
 
 
@@ -28,7 +28,7 @@ def orders() -> None:
 @orders.command("list")
 @TOKEN
 @JSON
-@click.option("--customer", type=click.UUID, help="Only of the account with this id.")
+@click.option("--customer", type=click.UUID, help="Only orders of the account with this id.")
 @click.option(
     "--status",
     "statuses",
@@ -36,8 +36,14 @@ def orders() -> None:
     type=click.Choice(STATUSES, case_sensitive=False),
     help="Repeatable.",
 )
-@click.option("--since", type=click.DateTime(), help="Recorded at this time or later.")
-@click.option("--most", default=50, show_default=True, type=click.IntRange(1), help="How many.")
+@click.option("--since", type=click.DateTime(), help="Only orders created at or after this time.")
+@click.option(
+    "--most",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Maximum number of orders to list.",
+)
 def list_orders(token: str | None, as_json: bool, most: int, **wanted: Any) -> None:
     """List orders of all customers, newest first."""
     from cli.orders import Wanted
@@ -51,16 +57,20 @@ def list_orders(token: str | None, as_json: bool, most: int, **wanted: Any) -> N
 @orders.command()
 @TOKEN
 @JSON
-@click.option("--unused-only", is_flag=True, help="Leave what is in use alone.")
-@click.option("--yes", is_flag=True, help="Don't ask; for scripts.")
+@click.option(
+    "--unused-only", is_flag=True, help="Cancel only the unused part of a partly used order."
+)
+@click.option("--yes", is_flag=True, help="Skip the confirmation, for scripts.")
 @click.argument("order_id")
 def cancel(token: str | None, as_json: bool, unused_only: bool, yes: bool, order_id: str) -> None:
-    """Cancel an order that nobody used, and refund it where the provider allows.
+    """Cancel an unused order, and refund it if the provider allows.
 
-    Its bundles are taken off the eSIMs for good. An order in use is refused and stays as it is.
+    Its bundles are permanently revoked from the eSIMs. An order that has been used is refused and not
+    changed.
+
     """
     if not yes:
-        click.confirm(f"Cancel order {order_id} for good?", abort=True, err=True)
+        click.confirm(f"Permanently cancel order {order_id}?", abort=True, err=True)
 
     async def work(operator: "Operator") -> None:
         click.echo("\n".join(await operator.cancel(order_id, unused_only=unused_only)))
@@ -75,11 +85,11 @@ def cancel(token: str | None, as_json: bool, unused_only: bool, yes: bool, order
     default=900,
     show_default=True,
     type=click.IntRange(1, 7 * 86_400),
-    help="Seconds that an order may be worked on before it counts.",
+    help="Seconds that an order may be processing before it is listed.",
 )
 @JSON
 def stuck(token: str | None, older_than: int, as_json: bool) -> None:
-    """List orders in review, and those worked on for too long."""
+    """List orders in review, and those that have been processing for too long."""
 
     async def work(operator: "Operator") -> None:
         click.echo("\n".join(await operator.stuck(older_than)))
@@ -92,7 +102,7 @@ def stuck(token: str | None, older_than: int, as_json: bool) -> None:
 @JSON
 @click.argument("order_id")
 def show(token: str | None, as_json: bool, order_id: str) -> None:
-    """Show an order's attempts and steps, and the provider's orders that could be it."""
+    """Show an order with its attempts and steps, and the provider's orders that may belong to it."""
 
     async def work(operator: "Operator") -> None:
         click.echo("\n".join(await operator.show(order_id)))
@@ -102,10 +112,10 @@ def show(token: str | None, as_json: bool, order_id: str) -> None:
 
 @orders.command()
 @TOKEN
-@click.option("--note", default="", help="Why, for whoever reads the history.")
+@click.option("--note", default="", help="Reason, recorded in the history of the order.")
 @click.argument("order_id")
 def resume(token: str | None, note: str, order_id: str) -> None:
-    """Have an order looked at again now, by the usual rules."""
+    """Process an order again now, by the usual rules."""
 
     async def work(operator: "Operator") -> None:
         click.echo(await operator.resume(order_id, note))
@@ -115,10 +125,17 @@ def resume(token: str | None, note: str, order_id: str) -> None:
 
 @orders.command()
 @TOKEN
-@click.option("--placed-as", default="", metavar="REFERENCE", help="It is this provider's order.")
-@click.option("--not-bought", is_flag=True, help="It bought nothing.")
-@click.option("--paid-back", is_flag=True, help="The provider took it back and returned the money.")
-@click.option("--note", required=True, help="What was found out, and how.")
+@click.option(
+    "--placed-as",
+    default="",
+    metavar="REFERENCE",
+    help="The order was placed; REFERENCE is the provider's order.",
+)
+@click.option("--not-bought", is_flag=True, help="The order was not placed; nothing was charged.")
+@click.option(
+    "--paid-back", is_flag=True, help="The provider cancelled the order and returned the money."
+)
+@click.option("--note", required=True, help="What was found, and how.")
 @click.argument("order_id")
 def resolve(
     token: str | None,
@@ -128,7 +145,7 @@ def resolve(
     note: str,
     order_id: str,
 ) -> None:
-    """Settle an order in review by what was found out: give one of the three."""
+    """Settle an order in review: give exactly one of --placed-as, --not-bought and --paid-back."""
     if (bool(placed_as), not_bought, paid_back).count(True) != 1:
         raise click.UsageError("give exactly one of --placed-as, --not-bought and --paid-back")
 
@@ -145,7 +162,7 @@ def resolve(
 @TOKEN
 @JSON
 def unexplained(token: str | None, as_json: bool) -> None:
-    """List the provider's orders that no order here explains."""
+    """List the provider's orders that match no order here."""
 
     async def work(operator: "Operator") -> None:
         click.echo("\n".join(await operator.unexplained()))

@@ -81,7 +81,7 @@ class Operator:
         ]
         return [
             f"{answer.order.id} is {_status(answer.order)}: {answer.message}",
-            *(["taken off, and where the money went:", *refunds] if refunds else []),
+            *(["revoked bundles, and their refunds:", *refunds] if refunds else []),
         ]
 
     async def stuck(self, older_than: int) -> list[str]:
@@ -96,8 +96,8 @@ class Operator:
             until = output.moment(answer, "provider_held_until")
             lines.insert(
                 0,
-                f"calls of the provider are held until {until}, as it asked for a pause; then one"
-                " call tries again, and these orders go on by themselves:",
+                f"calls to the provider are paused until {until} at its request; then one call is"
+                " tried, and these orders continue automatically:",
             )
         return lines
 
@@ -119,9 +119,9 @@ class Operator:
             lines.append(
                 f"  {output.moment(step, 'at')}  {step.to_status:<12} {step.reason}  by {step.actor}{note}"
             )
-        lines += ["", "the provider's orders that could be it"]
+        lines += ["", "orders of the provider that may belong to it"]
         if shown.candidates_error:
-            lines.append(f"  not read: {shown.candidates_error}")
+            lines.append(f"  not available: {shown.candidates_error}")
         lines += [f"  {_provider_line(c)}" for c in shown.candidates] or ["  none"]
         return lines
 
@@ -178,7 +178,7 @@ async def operator(
     if token is None:
         if reach.emulator is None:
             raise OrdersError(
-                "an administrator's session is needed: give it with --token or in ESIMGO_TOKEN"
+                "an administrator's session is required: pass it with --token or in ESIMGO_TOKEN"
                 " (`esimgo token --email ... --password` prints one)"
             )
         async with aiohttp.ClientSession() as http:
@@ -224,16 +224,16 @@ def _facts(stuck: pb.StuckOrder) -> list[str]:
         ),
         ("reference", order.reference),
         ("for eSIM", order.esim_id),
-        ("told", order.status_reason),
+        ("reason", order.status_reason),
         ("failure", order.failure_reason),
         ("detail", stuck.detail),
-        ("next look", output.moment(stuck, "next_look_at")),
+        ("next check", output.moment(stuck, "next_look_at")),
     ]
     return [f"  {name:<13} {value}" for name, value in facts if value]
 
 
 def _provider_line(found: pb.ProviderOrder) -> str:
-    owner = f"order {found.order_id}" if found.order_id else "nobody's here"
+    owner = f"order {found.order_id}" if found.order_id else "unknown here"
     price = output.amount(found.total_price) if found.HasField("total_price") else "no price"
     return (
         f"{found.reference}  {output.moment(found, 'created_at')}  {found.quantity} x {found.bundle_name}"

@@ -12,10 +12,10 @@ def taken(ports: Mapping[str, int]) -> dict[str, int]:
 
 
 def explain(name: str, port: int) -> str:
-    """What to tell about a taken port."""
+    """Describe a port that is in use."""
     return (
-        f"port {port} is taken by {holder(port) or 'another program'}:"
-        f" stop it, or choose another port with {name}"
+        f"port {port} is in use by {holder(port) or 'another program'}: stop it, or choose another"
+        f" port with {name}"
     )
 
 

@@ -92,7 +92,7 @@ def prepare(home: Path) -> LocalPostgres:
             fresh.rename(data)
         _package().get_server(data, start=False).ensure_pgdata_inited()
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
-        raise RuntimeError(f"cannot make the database files in {data}: {error}") from error
+        raise RuntimeError(f"cannot create the database files in {data}: {error}") from error
     return _locate(data)
 
 
@@ -133,5 +133,7 @@ def _socket_folder(data: Path, owner: int) -> Path:
         os.chown(folder, owner, -1)
     # Anybody may make a folder there; in one of theirs they could play the database to us.
     if folder.is_symlink() or folder.stat().st_uid != owner or folder.stat().st_mode & 0o077:
-        raise RuntimeError(f"{folder} is not private to us: remove it, or shorten {data.parent}")
+        raise RuntimeError(
+            f"{folder} can be accessed by other users: remove it, or shorten {data.parent}"
+        )
     return folder

@@ -43,29 +43,30 @@ class Reach:
             if process.speaks == "grpc":
                 port = env.port(
                     process.port,
-                    f"The port of {process.name} on this machine.",
+                    f"Port of {process.name} on this machine.",
                     process.default_port,
                 )
                 addresses[process.name] = env.text(
                     f"{process.name.upper()}_ADDRESS",
-                    f"Where {process.name} is, for operators' commands; without it on this machine.",
+                    f"Address of {process.name} for operators' commands. By default, the local"
+                    " one.",
                     f"127.0.0.1:{port}",
                 )
         port = env.port(
-            "WEBHOOKS_ADMIN_PORT", "The port of the webhooks' door for operators.", ADMIN_PORT
+            "WEBHOOKS_ADMIN_PORT", "Port of the webhooks' gRPC API for operators.", ADMIN_PORT
         )
         addresses["webhooks"] = env.text(
             "WEBHOOKS_ADMIN_ADDRESS",
-            "The webhook process that operators' commands ask, as host:port; without it that of this"
-            " machine.",
+            "Address (host:port) of the webhooks' gRPC API for operators. By default, the local"
+            " one.",
             f"127.0.0.1:{port}",
         )
-        home = ROOT / env.text("ESIMGO_HOME", "The folder that keeps the local state.", ".local")
-        project = env.optional("SUPABASE_URL", "A real Supabase project.")
-        auth = env.port("SANDBOX_AUTH_PORT", "The port of the auth emulator.", AUTH_PORT)
+        home = ROOT / env.text("ESIMGO_HOME", "Folder of the local state.", ".local")
+        project = env.optional("SUPABASE_URL", "URL of a real Supabase project.")
+        auth = env.port("SANDBOX_AUTH_PORT", "Port of the auth emulator.", AUTH_PORT)
         local = f"http://127.0.0.1:{auth}"
         key = env.optional(
-            "SUPABASE_SERVICE_ROLE_KEY", "The key that the platform's services know.", secret=True
+            "SUPABASE_SERVICE_ROLE_KEY", "Service role key of the system.", secret=True
         )
         return cls(
             addresses=addresses,
@@ -80,8 +81,8 @@ class Reach:
         """The service role key; raises ReachError when there is none here."""
         if self.service_role_key is None:
             raise ReachError(
-                "there is no service role key here: set SUPABASE_SERVICE_ROLE_KEY (or"
-                " SUPABASE_SERVICE_ROLE_KEY_FILE), or start the platform on this machine first"
+                "there is no service role key: set SUPABASE_SERVICE_ROLE_KEY (or"
+                " SUPABASE_SERVICE_ROLE_KEY_FILE), or start the system on this machine first"
             )
         return self.service_role_key
 

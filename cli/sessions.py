@@ -53,8 +53,8 @@ async def _post(
                 return content
     except (aiohttp.ClientError, TimeoutError) as error:
         raise SessionError(
-            f"no auth server answers at {url} ({type(error).__name__}): start it with `make up`, or"
-            " mend SUPABASE_URL"
+            f"no auth server answers at {url} ({type(error).__name__}): start it with `make up`,"
+            " or correct SUPABASE_URL"
         ) from error
     except ValueError:
         content = None

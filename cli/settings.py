@@ -44,9 +44,9 @@ class LocalSettings:
             for process in PROCESSES
         }
         ports["WEBHOOKS_ADMIN_PORT"] = _port(
-            env, "WEBHOOKS_ADMIN_PORT", "the webhooks' door for operators", 50054
+            env, "WEBHOOKS_ADMIN_PORT", "the webhooks' gRPC API for operators", 50054
         )
-        ports["SANDBOX_PORT"] = _port(env, "SANDBOX_PORT", "the provider's sandbox", 4010)
+        ports["SANDBOX_PORT"] = _port(env, "SANDBOX_PORT", "the provider sandbox", 4010)
         ports["SANDBOX_AUTH_PORT"] = _port(env, "SANDBOX_AUTH_PORT", "the auth emulator", 4011)
         metrics = {
             process.name: read_metrics_port(env, process.name, process.metrics_port)
@@ -59,28 +59,31 @@ class LocalSettings:
         home = Path(
             env.text(
                 "ESIMGO_HOME",
-                "The folder (seen from the project's) that keeps the state of all that runs locally.",
+                "Folder, relative to the project's, of the state of everything that runs locally.",
                 ".local",
             )
         )
         catalogue = env.optional(
             "SANDBOX_CATALOGUE",
-            "A file of bundles in the provider's shape that the sandbox sells instead of its own.",
+            "File of bundles in the provider's format that the sandbox sells instead of its own.",
         )
         key = env.optional(
             "ESIM_GO_API_KEY",
-            "With a key the real provider is called; without one the sandbox is started.",
+            "API key of eSIM Go. If set, the real provider is called; otherwise the sandbox"
+            " is started.",
             secret=True,
         )
-        address = env.optional("ESIM_GO_BASE_URL", "Another address of the provider's API.")
+        address = env.optional(
+            "ESIM_GO_BASE_URL", "Base URL of the provider's API, if it is not the usual one."
+        )
         supabase = {
             name: env.optional(name, help_, secret=name != "SUPABASE_URL")
             for name, help_ in zip(
                 SUPABASE,
                 (
-                    "A real Supabase project; without it the auth emulator is started.",
-                    "That project's anon (publishable) key.",
-                    "That project's service role (secret) key.",
+                    "URL of a real Supabase project. By default the auth emulator is started.",
+                    "Anon (publishable) key of that project.",
+                    "Service role (secret) key of that project.",
                 ),
                 strict=True,
             )
@@ -94,12 +97,13 @@ class LocalSettings:
             real_supabase=all(supabase.values()),
             database_url=env.optional(
                 "DATABASE_URL",
-                "An administrator's login of a PostgreSQL; without it one is started.",
+                "URL of a PostgreSQL server with an administrator's login. By default a"
+                " bundled server is started.",
                 secret=True,
             ),
             webhook_secret=env.optional(
                 "ESIM_GO_WEBHOOK_SECRET",
-                "The key of the callbacks' signatures; without it the API key.",
+                "Key of the callbacks' signatures. Defaults to the API key.",
                 secret=True,
             ),
             # Where the system chose, nobody knows it but the process.
@@ -114,8 +118,8 @@ class LocalSettings:
         if any(supabase.values()) and not settings.real_supabase:
             missing = " and ".join(name for name in SUPABASE if not supabase[name])
             env.problems.append(
-                f"a Supabase project needs {', '.join(SUPABASE)} together: set {missing} (or none"
-                " of them, for the auth emulator)"
+                f"a Supabase project requires {', '.join(SUPABASE)} together: set {missing} (or"
+                " none of them, to use the auth emulator)"
             )
         if settings.sandbox_catalogue and not settings.sandbox_catalogue.is_file():
             env.problems.append(f"SANDBOX_CATALOGUE: there is no file {catalogue}")
@@ -169,6 +173,4 @@ def _filled(values: Mapping[str, str | None]) -> dict[str, str]:
 
 def _port(env: Env, name: str, whose: str, default: int) -> int:
     # Not 0: peers and tokens name the address, so it must be known before and stay the same.
-    return int(
-        env.number(name, f"The port of {whose} on this machine.", default, low=1, high=65535)
-    )
+    return int(env.number(name, f"Port of {whose} on this machine.", default, low=1, high=65535))

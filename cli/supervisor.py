@@ -102,7 +102,7 @@ class Keeper:
                 raise UnfitError(f"{self.program.name} can't start with its settings: see above")
             if clock() - started >= STEADY:
                 delay = self._first_delay
-            self._say("up", f"{self.program.name} {end}; starting it again in {delay:g} s")
+            self._say("up", f"{self.program.name} {end}; restarting it in {delay:g} s")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), delay)
             delay = min(delay * 2, LAST_DELAY)
@@ -147,7 +147,7 @@ class Keeper:
         while not await self.program.ready():  # noqa: ASYNC110 - it's another process that we ask
             await asyncio.sleep(PROBE_EVERY)
         if self._was_ready:
-            self._say("up", f"{self.program.name} is back")
+            self._say("up", f"{self.program.name} is running again")
         self._was_ready = True
         self.ready.set()
 

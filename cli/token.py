@@ -19,14 +19,15 @@ async def token(settings: LocalSettings, email: str, password: str | None, *, ad
         if password is not None:
             if admin:
                 raise SessionError(
-                    "--admin and --password don't go together: signing in gives the account the"
-                    ' role that it has. Set app_metadata {"role": "admin"} in the project once'
+                    "--admin and --password can't be combined: a real project determines the"
+                    ' role. Set app_metadata {"role": "admin"} for the account in the project'
+                    " once"
                 )
             return await sessions.sign_in(http, url, values["SUPABASE_ANON_KEY"], email, password)
         if settings.real_supabase:
             raise SessionError(
-                f"{url} is a real Supabase project, which gives a session only for a password: add"
-                " --password (without a value it is asked for)"
+                f"{url} is a real Supabase project, which requires a password: add --password"
+                " (without a value, it prompts for one)"
                 + (
                     '. To make an administrator, set the account\'s app_metadata to {"role":'
                     ' "admin"} in the project and sign in without --admin'

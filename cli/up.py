@@ -66,7 +66,9 @@ class Up:
             nonlocal asked
             if not stop.is_set():
                 asked = loop.time()
-                self.console.say(OWN_NAME, f"{name} received: stopping (once more: at once)")
+                self.console.say(
+                    OWN_NAME, f"{name} received: stopping (repeat to stop immediately)"
+                )
                 stop.set()
             elif loop.time() - asked > ONE_REQUEST:
                 supervisor.hurry()
@@ -82,7 +84,7 @@ class Up:
             stopping.cancel()
             (outcome,) = await asyncio.gather(starting, return_exceptions=True)
             await supervisor.stop()
-        self.console.say(OWN_NAME, "all stopped")
+        self.console.say(OWN_NAME, "stopped")
         if isinstance(outcome, UnfitError):
             raise UpError(str(outcome), 2) from outcome
         if isinstance(outcome, Exception) and not stop.is_set():
@@ -95,7 +97,9 @@ class Up:
         database = None
         if self.settings.database_url is None:
             if not (self.settings.home / postgres.FOLDER).exists():
-                self.console.say(OWN_NAME, "making the database files: once, some seconds")
+                self.console.say(
+                    OWN_NAME, "creating the database files; this takes a few seconds, once"
+                )
             database = await asyncio.to_thread(self._prepare)
         socket_folder = str(database.socket_folder) if database else None
         values = complete(self.settings, secrets, socket_folder)
@@ -135,7 +139,7 @@ class Up:
     async def _migrate(self, values: dict[str, str]) -> None:
         program = programs.migration(self.settings, values)
         if await run_once(program, self.console.say) != 0:
-            raise UpError("the database could not be brought up to date: see above")
+            raise UpError("the database could not be migrated: see above")
 
     async def _all_ready(self, supervisor: Supervisor, keepers: list[Keeper]) -> None:
         if not keepers:

@@ -69,8 +69,8 @@ class Misspelled:
 
     def __str__(self) -> str:
         return (
-            f"{self.name} in {self.place} is no variable of the platform and has no effect:"
-            f" did you mean {self.nearest}?"
+            f"{self.name} in {self.place} is not a known variable and has no effect: did you mean"
+            f" {self.nearest}?"
         )
 
 

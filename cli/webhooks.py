@@ -27,7 +27,7 @@ NAMES = {number: name for name, number in STATES.items()}
 
 
 class WebhooksError(Exception):
-    """The process did not do it; the text says why and what to do."""
+    """The command failed; the text contains the reason and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,8 +39,8 @@ async def show(
     console.say(OWN_NAME, f"ready in {time.monotonic() - began:.1f} s")
     if settings.real_supabase:
         lines = (
-            "  A token of yours; it asks for the password:\n"
-            "TOKEN=$(./esimgo token --email YOU@YOUR.DOMAIN --password)"
+            "  To get a token; it prompts for the password:\nTOKEN=$(./esimgo token --email"
+            " YOU@YOUR.DOMAIN --password)"
         )
     else:
         lines = await tokens(http, values["SUPABASE_URL"])
@@ -54,10 +54,10 @@ async def tokens(http: aiohttp.ClientSession, auth: str) -> str:
         customer = await sessions.mint(http, auth, CUSTOMER, admin=False)
         admin = await sessions.mint(http, auth, ADMIN, admin=True)
     except sessions.SessionError as error:
-        return f"  No tokens now: {error}"
+        return f"  No tokens available: {error}"
     return (
-        f"  Tokens of {CUSTOMER} and {ADMIN}, good for an hour; new ones:"
-        f" ./esimgo token --email ... [--admin]\nTOKEN={customer}\nADMIN_TOKEN={admin}"
+        f"  Tokens of {CUSTOMER} and {ADMIN}, valid for an hour; get new ones with ./esimgo token"
+        f" --email ... [--admin]\nTOKEN={customer}\nADMIN_TOKEN={admin}"
     )
 
 
@@ -67,7 +67,7 @@ def _addresses(settings: LocalSettings, values: Mapping[str, str], url: str) -> 
         for name in ("catalogue", "orders", "esims")
     )
     metrics = ", ".join(f"{name} :{port}/metrics" for name, port in settings.metrics_ports.items())
-    played = "" if settings.real_provider else " (the sandbox; its control door: /_control)"
+    played = "" if settings.real_provider else " (the sandbox; its admin API: /_control)"
     emulated = "" if settings.real_supabase else " (the emulator)"
     database = "yours" if settings.database_url else f"PostgreSQL in {settings.home}"
     return "\n".join(
@@ -95,7 +95,7 @@ def commands(url: str, plan_id: str) -> str:
     )
     return "\n".join(
         (
-            "  Try what is on offer, buying one, and your eSIMs:",
+            "  List plans, buy one, and list your eSIMs:",
             f'curl {url} {JSON} -d \'{{"query":"{{ featuredPlans {{ name price }} }}"}}\'',
             f'{signed_in} -d \'{{"query":"{purchase}"}}\'',
             f'{signed_in} -d \'{{"query":"{{ myESIMs {{ id status }} }}"}}\'',
@@ -111,7 +111,7 @@ async def first_plan(http: aiohttp.ClientSession, url: str, console: Console) ->
         if plans:
             return str(min(plans, key=lambda plan: float(plan["price"]))["id"])
         if time.monotonic() - told > PATIENCE:
-            console.say(OWN_NAME, f"still waiting for the catalogue's first plans{said}")
+            console.say(OWN_NAME, f"still waiting for the first plans of the catalogue{said}")
             told = time.monotonic()
         await asyncio.sleep(LOOK_EVERY)
 

@@ -16,7 +16,7 @@ QUOTED = re.compile(r'`([^`]+)`|log line says "([^"]+)"')
 # Commands, settings, metrics and JSON: what has a space and is no line of a log.
 OTHER = re.compile(r"\./|[A-Z_]+=|(make|select|kubectl|docker|curl|resolve|resume) |esimgo[._]|\{")
 # Parts of what a command prints.
-PRINTED = {"next look", "failure INSUFFICIENT_BALANCE"}
+PRINTED = {"next check", "failure INSUFFICIENT_BALANCE"}
 # A runbook writes ... or N for what differs from line to line, and the code a placeholder.
 VARIES = re.compile(r"\.\.\.|\bN\b")
 PLACEHOLDER = re.compile(r"%[-+ #0-9.]*[a-zA-Z]|\0")

@@ -76,7 +76,7 @@ async def test_everything_that_is_kept_of_a_customer_is_given_out_by_the_command
 
     unknown = await asyncio.to_thread(partial(run, UUID(int=7)))
     assert unknown.returncode == 1
-    assert "nothing is kept of a customer" in unknown.stderr
+    assert "nothing is stored about a customer" in unknown.stderr
 
 
 async def test_after_an_erasure_no_table_knows_the_person_and_others_are_untouched(

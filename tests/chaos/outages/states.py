@@ -93,7 +93,7 @@ async def every(opened: Fleet, say: Callable[[str], None]) -> AsyncIterator[list
                 "a provider that asks for a pause of a day",
                 provider.fails(status=429, headers=DAY),
                 provider.well,
-                provider.shown("takes no calls"),
+                provider.shown("accepts no calls"),
             ),
             State(
                 "a provider that sends a gzip bomb",

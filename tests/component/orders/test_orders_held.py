@@ -74,7 +74,7 @@ async def test_a_pause_is_shown_to_customers_operators_and_health(shop: Shop) ->
         assert timedelta() < left <= timedelta(seconds=3600)
         operator = Operator(orders, shop.auth.service_role_key, "here")
         first, *lines = await operator.stuck(900)
-        assert first.startswith("calls of the provider are held until ")
+        assert first.startswith("calls to the provider are paused until ")
         assert [line.split()[0] for line in lines] == [s.order.id for s in stuck.orders]
         health: Any = health_pb2_grpc.HealthStub(channel)  # its types know nothing of aio
 

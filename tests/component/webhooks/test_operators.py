@@ -136,7 +136,7 @@ async def test_a_dead_letter_is_seen_mended_and_replayed(
 
     await admin.execute("grant update on esims.esims to esims_system")
     replayed = await esimgo(platform, tmp_path, "replay", "--state", "dead")
-    assert replayed == "1 on their way again\n"
+    assert replayed == "1 callbacks queued for delivery\n"
     await platform.post.settled(event)
     assert (await platform.row(esim))["status"] == "ACTIVE"
     assert (await measured(platform))["esimgo.webhooks.events", "DEAD"] == 0

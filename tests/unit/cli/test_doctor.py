@@ -73,7 +73,7 @@ def test_the_last_sync_is_reported_with_the_records_that_it_skipped() -> None:
     odd = [f"bundle esim_{letter} has no price" for letter in "abcde"]
     skipped = pb.SyncStatus(plan_count=8, skipped=5, withheld=4, problems=odd)
     [finding] = findings(pb.GetSyncStatusResponse(last=skipped))
-    assert "5 records of the provider's catalogue can't be used, and 4 plans" in finding.text
+    assert "5 records of the provider's catalogue can't be used, so 4 plans" in finding.text
     assert "esim_a" in finding.text
     assert finding.text.endswith("esim_c has no price and 2 more")
     assert finding.remedy is not None

@@ -10,7 +10,7 @@ from cli import home
 def test_a_folder_that_cannot_be_made_is_refused_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with (
-        pytest.raises(home.HomeError, match="set ESIMGO_HOME to a folder"),
+        pytest.raises(home.HomeError, match="set ESIMGO_HOME to a writable folder"),
         home.locked(tmp_path / "file" / "home"),
     ):
         pass

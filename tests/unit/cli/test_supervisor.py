@@ -68,7 +68,7 @@ async def test_a_killed_program_is_started_again_and_one_is_told(heard: Heard) -
     os.kill(first, signal.SIGKILL)
     await heard.until("orders", "here", times=2)
     assert keeper.pid not in (None, first)
-    assert ("up", "orders ended by signal 9; starting it again in 0.01 s") in heard.lines
+    assert ("up", "orders ended by signal 9; restarting it in 0.01 s") in heard.lines
     await heard.until("up", "orders is back")
     await keeper.stop()
 
@@ -76,10 +76,10 @@ async def test_a_killed_program_is_started_again_and_one_is_told(heard: Heard) -
 async def test_the_pause_doubles_while_a_program_keeps_ending(heard: Heard) -> None:
     keeper = Keeper(program("esims", "raise SystemExit(3)"), heard.say, first_delay=0.01)
     keeper.start()
-    await heard.until("up", "esims ended with status 3; starting it again in 0.04 s")
+    await heard.until("up", "esims ended with status 3; restarting it in 0.04 s")
     await keeper.stop()
     assert [text for name, text in heard.lines if name == "up" and "again" in text][:3] == [
-        f"esims ended with status 3; starting it again in {pause} s"
+        f"esims ended with status 3; restarting it in {pause} s"
         for pause in ("0.01", "0.02", "0.04")
     ]
 
@@ -143,7 +143,7 @@ async def test_a_second_request_to_stop_cuts_the_grace_short(heard: Heard) -> No
 async def test_stopping_does_not_wait_for_the_pause_before_a_restart(heard: Heard) -> None:
     keeper = Keeper(program("esims", "raise SystemExit(3)"), heard.say, first_delay=3600)
     keeper.start()
-    await heard.until("up", "starting it again")
+    await heard.until("up", "restarting it")
     await keeper.stop()
 
 

@@ -28,7 +28,7 @@ def test_a_misspelled_name_is_reported_with_the_nearest_known_one(name: str, mea
     [found] = variables.misspelled({name: "x"}, ".env", KNOWN)
     assert (found.name, found.nearest) == (name, meant)
     assert str(found) == (
-        f"{name} in .env is no variable of the platform and has no effect: did you mean {meant}?"
+        f"{name} in .env is not a known variable and has no effect: did you mean {meant}?"
     )
 
 
