@@ -26,10 +26,10 @@ if _version_not_supported:
 
 
 class CatalogueServiceStub:
-    """Reads are public: no session is needed, and one that is sent must be valid.
-    Changes need the session of an administrator (`app_metadata.role` is "admin") or the service role key.
+    """Reads are public: no session is required, but a session that is sent must be valid. Changes require the session of an
+    administrator (`app_metadata.role` is "admin") or the service role key.
 
-    Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; bad input carries
+    Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; invalid input carries
     google.rpc.BadRequest with one violation for each field.
     """
 
@@ -107,109 +107,111 @@ class CatalogueServiceStub:
 
 
 class CatalogueServiceServicer:
-    """Reads are public: no session is needed, and one that is sent must be valid.
-    Changes need the session of an administrator (`app_metadata.role` is "admin") or the service role key.
+    """Reads are public: no session is required, but a session that is sent must be valid. Changes require the session of an
+    administrator (`app_metadata.role` is "admin") or the service role key.
 
-    Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; bad input carries
+    Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; invalid input carries
     google.rpc.BadRequest with one violation for each field.
     """
 
     def ListPlans(self, request, context):
-        """Plans that match a filter, page by page.
-        INVALID_ARGUMENT for a filter that makes no sense (UNKNOWN_COUNTRY and UNKNOWN_REGION say so when no plan
-        ever had it) or for a page token of another request.
+        """Lists the plans that match a filter, with pagination. Fails with INVALID_ARGUMENT if the filter is invalid (with
+        reason UNKNOWN_COUNTRY or UNKNOWN_REGION if no plan has ever had that country or region), or if the page token
+        belongs to another request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPlan(self, request, context):
-        """One plan by id or by the provider's bundle name. NOT_FOUND when neither is known.
+        """Returns one plan by id or by the provider's bundle name. Fails with NOT_FOUND if it is unknown.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetPlans(self, request, context):
-        """Many plans by id or name in one call; unknown ones are left out of the answer, withdrawn plans are in it.
+        """Returns many plans by id or name in one call. Unknown plans are omitted; withdrawn plans are included.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchListTopUpPlans(self, request, context):
-        """Plans on sale that surely fit an eSIM which came with a plan, for many such plans in one call. An eSIM takes bundles of
-        its own profile only, which is that of the plan that it came with. Where that plan names no profile, only the plan
-        itself is sure to fit.
+        """Lists the plans on sale that are compatible with an eSIM, given the plan that the eSIM was delivered with, for many
+        such plans in one call. An eSIM accepts only bundles of its own profile, which is the profile of that plan. If that
+        plan has no profile name, only the plan itself is known to be compatible.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListFeaturedPlans(self, request, context):
-        """The plans for a shop's front page: those that an administrator chose, in that order; where nobody chose,
-        the plan with the lowest price per day of each region (ties by name), regions in the order of their number of plans.
+        """Lists the plans for the front page of a shop, in the order set by an administrator. If none were set: the plan with
+        the lowest price per day of each region (ties by name), with regions in the order of their number of plans.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRegions(self, request, context):
-        """Every region with the number of its plans and the lowest price.
+        """Lists every region with its number of plans and lowest price.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListCountries(self, request, context):
-        """Every country with the number of the plans that cover it and the lowest price.
+        """Lists every country with the number of plans that cover it and the lowest price.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPlanFacets(self, request, context):
-        """For a shop's filter bar: how many plans each further choice would give. Each facet counts the plans that match
-        all conditions but its own, so that while one country is chosen the others still tell what they would give.
-        INVALID_ARGUMENT as ListPlans; also for `include_unavailable`, as only what is on sale is counted.
+        """Counts plans by facet, for the filter bar of a shop. Each facet counts the plans that match all conditions of the
+        filter except its own, so that while one country is selected, the other countries still show how many plans they
+        would yield. Fails with INVALID_ARGUMENT as ListPlans does, and also for `include_unavailable`, because only plans
+        on sale are counted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchRevision(self, request, context):
-        """A number that grows with every change of what is on offer: now, and after each change, with no end. For
-        whoever keeps answers, and must not keep them longer than they are true.
+        """Streams the catalogue's revision, a number that grows with every change to the plans or the featured plans: the
+        current revision, and then every new one. The stream does not end. For clients that cache responses and have to
+        invalidate them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetFeaturedPlans(self, request, context):
-        """Replaces the administrator's choice of featured plans; an empty list returns to the rule. Administrators only.
-        NOT_FOUND names the ids that are unknown.
+        """Replaces the list of featured plans; an empty list restores the automatic selection. Administrators only. Fails
+        with NOT_FOUND, naming the unknown ids.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetPlanHidden(self, request, context):
-        """Takes a plan off sale here, or puts it back, whatever the provider says. Administrators only.
+        """Takes a plan off sale here, even if the provider offers it, or puts it back on sale. Administrators only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SyncCatalogue(self, request, context):
-        """Reads the provider's whole catalogue now and tells its progress; the last message has `done`.
-        One runs at a time: a second caller follows the running one. Administrators only.
+        """Refreshes the provider's whole catalogue now and streams the progress; the last message has `done`. Only one
+        refresh runs at a time: a second caller follows the running one. Administrators only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetSyncStatus(self, request, context):
-        """When the catalogue was last read, with what result. Administrators only.
+        """Returns the time and result of the last catalogue refresh. Administrators only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -292,10 +294,10 @@ def add_CatalogueServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CatalogueService:
-    """Reads are public: no session is needed, and one that is sent must be valid.
-    Changes need the session of an administrator (`app_metadata.role` is "admin") or the service role key.
+    """Reads are public: no session is required, but a session that is sent must be valid. Changes require the session of an
+    administrator (`app_metadata.role` is "admin") or the service role key.
 
-    Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; bad input carries
+    Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; invalid input carries
     google.rpc.BadRequest with one violation for each field.
     """
 

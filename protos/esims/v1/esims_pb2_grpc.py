@@ -27,10 +27,10 @@ if _version_not_supported:
 
 
 class ESIMsServiceStub:
-    """Every call needs a session. A customer's session reaches only that customer's eSIMs; an administrator's and the
-    service role key reach all. An eSIM that exists but is another customer's answers NOT_FOUND.
+    """Every call requires a session. A customer's session can access only that customer's eSIMs; an administrator's session
+    and the service role key can access all. An eSIM of another customer is reported as NOT_FOUND.
 
-    Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; bad input carries
+    Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; invalid input carries
     google.rpc.BadRequest with one violation for each field.
     """
 
@@ -148,37 +148,39 @@ class ESIMsServiceStub:
 
 
 class ESIMsServiceServicer:
-    """Every call needs a session. A customer's session reaches only that customer's eSIMs; an administrator's and the
-    service role key reach all. An eSIM that exists but is another customer's answers NOT_FOUND.
+    """Every call requires a session. A customer's session can access only that customer's eSIMs; an administrator's session
+    and the service role key can access all. An eSIM of another customer is reported as NOT_FOUND.
 
-    Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; bad input carries
+    Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; invalid input carries
     google.rpc.BadRequest with one violation for each field.
     """
 
     def RegisterESIMs(self, request, context):
-        """Records delivered eSIMs; repeatable by ICCID. Service role key only.
-        ALREADY_EXISTS (ICCID_OF_ANOTHER_CUSTOMER) changes nothing.
+        """Records delivered eSIMs. Idempotent by ICCID. Service role key only. Fails with ALREADY_EXISTS
+        (ICCID_OF_ANOTHER_CUSTOMER) without changing anything.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelOrderBundles(self, request, context):
-        """Marks the bundles of a cancelled order as cancelled; repeatable. Service role key only.
+        """Marks the bundles of a cancelled order as cancelled. Idempotent. Service role key only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ApplyEvents(self, request, context):
-        """Takes in what callbacks of the provider tell, each on its own; repeatable, in any order. Service role key only.
+        """Applies callbacks of the provider, each independently. Idempotent and independent of their order. Service role key
+        only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListESIMs(self, request, context):
-        """eSIMs of the caller (an administrator's or service's: of all, unless `filter.customer_id` is set), newest first.
+        """Lists the caller's eSIMs, newest first. For administrators and services: all eSIMs, unless `filter.customer_id` is
+        set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -191,120 +193,125 @@ class ESIMsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetESIMs(self, request, context):
-        """Many eSIMs by id in one call; unknown ids and those of other customers are left out.
+        """Returns many eSIMs by id in one call; unknown ids and those of other customers are omitted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchListOrderESIMs(self, request, context):
-        """The eSIMs of many orders in one call.
+        """Lists the eSIMs of many orders in one call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchListBundles(self, request, context):
-        """The bundles of many eSIMs in one call. Read from the provider when older than 300 s, within a bounded time;
-        else the stored values, whose age `as_of` shows. Unknown ids and those of other customers are left out.
+        """Lists the bundles of many eSIMs in one call. Values older than 300 s are refreshed from the provider within a
+        bounded time; otherwise the stored values are returned, with their age in `as_of`. Unknown ids and those of other
+        customers are omitted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetUsage(self, request, context):
-        """The data used and left on many eSIMs; the same freshness as BatchListBundles.
+        """Returns the data used and left on many eSIMs, with the same freshness as BatchListBundles.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetBundleStatus(self, request, context):
-        """What the provider says now of one bundle on one eSIM, all its assignments.
+        """Returns the provider's current state of one bundle on one eSIM, with all its assignments.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetInstallDetails(self, request, context):
-        """The profile at the SM-DP+ and the install links, read from the provider and kept for a day.
+        """Returns the profile at the SM-DP+ and the install links, fetched from the provider and cached for a day.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateESIMReference(self, request, context):
-        """Sets the customer's own words for an eSIM, here and at the provider.
+        """Sets the customer's free-text reference of an eSIM, both here and at the provider.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SuspendESIM(self, request, context):
-        """Suspends service at the provider; bundles stay, their durations go on.
-        FAILED_PRECONDITION (ESIM_NOT_SUSPENDABLE) for one that is expired, cancelled or not ready. May be repeated.
+        """Suspends service at the provider. Bundles stay assigned, and their duration keeps running. Fails with
+        FAILED_PRECONDITION (ESIM_NOT_SUSPENDABLE) for an eSIM that is expired, cancelled or not ready. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RestoreESIM(self, request, context):
-        """Lifts a suspension. FAILED_PRECONDITION (POLICY_SUSPENSION) when the provider suspended it for a breach of its
-        policy: only its support can lift that. May be repeated.
+        """Restores a suspended eSIM. Fails with FAILED_PRECONDITION (POLICY_SUSPENSION) if the provider suspended it for a
+        policy violation; only the provider's support can restore that. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetLocation(self, request, context):
-        """The network that the eSIM was last seen in. NOT_FOUND (NEVER_ATTACHED) before the first one.
+        """Returns the network in which the eSIM was last seen. Fails with NOT_FOUND (NEVER_ATTACHED) if it has never been
+        seen on one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListHistory(self, request, context):
-        """What happened to the eSIM at the provider, newest first.
+        """Lists the history of the eSIM at the provider, newest entry first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RefreshESIM(self, request, context):
-        """Cuts the network session so that the device attaches anew; for a single eSIM with trouble, never in a loop.
+        """Ends the network session so that the device attaches again. Use it for a single eSIM with connection problems,
+        never in a loop.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CheckCompatibility(self, request, context):
-        """Whether a plan's bundle can be put on this eSIM.
+        """Checks whether a plan's bundle can be assigned to this eSIM.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchESIMs(self, request, context):
-        """eSIMs as they are now, and then each as it is after a change, for as long as the caller listens. One message holds all
-        that changed since the one before, so a slow caller misses steps between and never the last. Up to five named
-        eSIMs that no device has installed are read from the provider after 5, 10, 20, .. and then every 300 seconds, as it
-        may tell of an install by no callback. Ends with UNAVAILABLE when the service stops or its database is away (call
-        again: the first message is the present state), and with UNAUTHENTICATED when the session expires.
+        """Streams the current state of eSIMs, and then every change, for as long as the caller listens. One message contains
+        all changes since the previous one, so a slow caller misses intermediate states but never the last one. Up to five
+        eSIMs given by id that are not installed on any device are polled at the provider after 5, 10, 20, .. and then
+        every 300 seconds, because it does not send a callback for every install. Ends with UNAVAILABLE when the service
+        stops or its database is unavailable (call again: the first message is the current state), and with UNAUTHENTICATED
+        when the session expires.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExportCustomer(self, request, context):
-        """Everything that is kept of a customer, a row at a time; none for an unknown one. Service role key only.
+        """Streams all data stored about a customer, one row per message; none for an unknown customer. Service role key only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EraseCustomer(self, request, context):
-        """Takes the person out of a customer's eSIMs, for good: their codes, names and whereabouts go, here and the name at the
-        provider too; the eSIMs stay as nobody's. Repeatable, and goes on where it was broken off. Service role key only.
+        """Permanently erases the personal data in a customer's eSIMs: activation codes, references and locations here, and
+        the reference at the provider. The eSIMs stay without an owner. Idempotent, and resumes after an interruption.
+        Service role key only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -427,10 +434,10 @@ def add_ESIMsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ESIMsService:
-    """Every call needs a session. A customer's session reaches only that customer's eSIMs; an administrator's and the
-    service role key reach all. An eSIM that exists but is another customer's answers NOT_FOUND.
+    """Every call requires a session. A customer's session can access only that customer's eSIMs; an administrator's session
+    and the service role key can access all. An eSIM of another customer is reported as NOT_FOUND.
 
-    Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; bad input carries
+    Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; invalid input carries
     google.rpc.BadRequest with one violation for each field.
     """
 

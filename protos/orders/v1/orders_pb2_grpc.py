@@ -27,10 +27,10 @@ if _version_not_supported:
 
 
 class OrdersServiceStub:
-    """Every call needs a session. A customer's session reaches only that customer's orders; an administrator's and the
-    service role key reach all. An order that exists but is another customer's answers NOT_FOUND.
+    """Every call requires a session. A customer's session can access only that customer's orders; an administrator's
+    session and the service role key can access all. An order of another customer is reported as NOT_FOUND.
 
-    Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; bad input carries
+    Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; invalid input carries
     google.rpc.BadRequest with one violation for each field.
     """
 
@@ -138,30 +138,33 @@ class OrdersServiceStub:
 
 
 class OrdersServiceServicer:
-    """Every call needs a session. A customer's session reaches only that customer's orders; an administrator's and the
-    service role key reach all. An order that exists but is another customer's answers NOT_FOUND.
+    """Every call requires a session. A customer's session can access only that customer's orders; an administrator's
+    session and the service role key can access all. An order of another customer is reported as NOT_FOUND.
 
-    Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; bad input carries
+    Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; invalid input carries
     google.rpc.BadRequest with one violation for each field.
     """
 
     def CreateOrder(self, request, context):
-        """Buys a plan. The order is recorded before the provider is asked, and the work goes on when the caller is gone:
-        the answer holds the order as it stands after a bounded wait, COMPLETED or FAILED when the work ended in time,
-        else PROCESSING. FAILED_PRECONDITION (PLAN_UNAVAILABLE, ...) and INVALID_ARGUMENT mean that nothing was recorded.
-        ALREADY_EXISTS (IDEMPOTENCY_CONFLICT): the key belongs to another request. Further reasons of FAILED_PRECONDITION:
-        PRICE_CHANGED (above the caller's limit, or without one above the catalogue's price by more than
-        ORDERS_PRICE_TOLERANCE_PERCENT), ESIM_INCOMPATIBLE, NOT_SOLD_NOW (the provider would not take the order), and
-        PURCHASE_LIMIT_<NAME> (a limit of PURCHASE_LIMITS; RetryInfo says when the order fits, and is absent where it never will).
-        PERMISSION_DENIED: ANONYMOUS_SESSION, PURCHASES_BY_SERVICE_ONLY, and CUSTOMER_SESSION_REQUIRED for the service role key.
-        UNAVAILABLE (PRICE_NOT_CONFIRMED): with a limit, nothing is bought at a price that the provider doesn't confirm.
+        """Buys a plan. The order is recorded before the provider is called, and processing continues if the caller
+        disconnects. The response contains the order after a bounded wait: COMPLETED or FAILED if processing ended in time,
+        otherwise PROCESSING.
+
+        FAILED_PRECONDITION (PLAN_UNAVAILABLE, ...) and INVALID_ARGUMENT mean that nothing was recorded. ALREADY_EXISTS
+        (IDEMPOTENCY_CONFLICT): the key was used for another request. Further reasons of FAILED_PRECONDITION: PRICE_CHANGED
+        (above the caller's limit or, without a limit, above the catalogue's price by more than
+        ORDERS_PRICE_TOLERANCE_PERCENT), ESIM_INCOMPATIBLE, NOT_SOLD_NOW (the provider would refuse the order), and
+        PURCHASE_LIMIT_<NAME> (a limit of PURCHASE_LIMITS; RetryInfo contains the time until the order fits, and is absent
+        if it never will). PERMISSION_DENIED: ANONYMOUS_SESSION, PURCHASES_BY_SERVICE_ONLY, and CUSTOMER_SESSION_REQUIRED
+        for the service role key. UNAVAILABLE (PRICE_NOT_CONFIRMED): with a price limit, nothing is bought unless the
+        provider confirms the price.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ValidateOrder(self, request, context):
-        """What an order would cost and whether the provider would take it; buys nothing and records nothing.
+        """Returns the price of an order and whether the provider would accept it; buys nothing and records nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -174,128 +177,133 @@ class OrdersServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetOrders(self, request, context):
-        """Many orders by id in one call; unknown ids and those of other customers are left out.
+        """Returns many orders by id in one call; unknown ids and those of other customers are omitted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListOrders(self, request, context):
-        """Orders of the caller (an administrator's or service's: of all, unless `filter.customer_id` is set), newest first.
+        """Lists the caller's orders, newest first. For administrators and services: all orders, unless `filter.customer_id`
+        is set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListOrderAssignments(self, request, context):
-        """The eSIMs that the provider delivered for an order, with what installs them.
-        FAILED_PRECONDITION (ORDER_NOT_DELIVERED) while there is none.
+        """Lists the eSIMs that the provider delivered for an order, with their activation details. Fails with
+        FAILED_PRECONDITION (ORDER_NOT_DELIVERED) if there are none yet.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelOrder(self, request, context):
-        """Cancels an order that nobody used: its unused bundles are revoked at the provider and refunded where the
-        provider allows. FAILED_PRECONDITION (ORDER_IN_USE, ORDER_NOT_CANCELLABLE, ...) leaves it as it was.
-        May be repeated: a cancelled order answers as it is. With `unused_only` it cancels what nobody used of an order that is
-        partly in use; the order stays COMPLETED then.
+        """Cancels an unused order: its bundles are revoked at the provider, and refunded if the provider allows it.
+        FAILED_PRECONDITION (ORDER_IN_USE, ORDER_NOT_CANCELLABLE, ...) means that nothing was changed. Safe to repeat: a
+        cancelled order is returned as it is. With `unused_only`, only the unused part of a partly used order is cancelled,
+        and the order stays COMPLETED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetCancellations(self, request, context):
-        """What CancelOrder would do to each order now and what would be refunded, by the provider's own validation; changes nothing.
-        It asks the provider two to thirty times for each order, so orders that it did not get to in time are UNKNOWN. Unknown
-        ids and orders of other customers are left out.
+        """Returns what CancelOrder would do to each order now and what would be refunded, according to the provider's own
+        validation; changes nothing. It calls the provider two to thirty times for each order, so orders that were not
+        reached in time are returned as UNKNOWN. Unknown ids and orders of other customers are omitted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ApplyEvents(self, request, context):
-        """Takes in what callbacks of the provider tell, each on its own; repeatable, in any order. Service role key only.
+        """Applies callbacks of the provider, each independently. Idempotent and independent of their order. Service role key
+        only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchOrder(self, request, context):
-        """An order as it is now, and then as it is after each change, for as long as the caller listens; a slow caller misses
-        steps between and never the last. Ends with UNAVAILABLE when the service stops or its database is away (call again:
-        the first message is the present state), and with UNAUTHENTICATED when the session expires.
+        """Streams the current state of an order, and then every change, for as long as the caller listens. A slow caller
+        misses intermediate states but never the last one. Ends with UNAVAILABLE when the service stops or its database is
+        unavailable (call again: the first message is the current state), and with UNAUTHENTICATED when the session
+        expires.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchListOrderTimelines(self, request, context):
-        """How many orders came to where they are, in the customer's words; unknown ids and those of other customers are left out.
+        """Returns the history of many orders, worded for customers; unknown ids and those of other customers are omitted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListStuckOrders(self, request, context):
-        """The following are for administrators and the service role key.
+        """The following methods are for administrators and the service role key.
 
-        Orders that need a person, and those that are worked on for longer than `older_than_seconds`; the oldest first.
+        Lists orders in review, and those that have been processing for longer than `older_than_seconds`; oldest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetOrderHistory(self, request, context):
-        """All that is known of one order: its attempts and steps, and the provider's orders that could be its own.
+        """Returns everything known about one order: its attempts and steps, and the provider's orders that may belong to it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResumeOrder(self, request, context):
-        """Has the platform look at an order again, now: one in review goes on by the usual rules from where it was.
-        FAILED_PRECONDITION (ORDER_NOT_STUCK) for one that is finished.
+        """Processes an order again immediately. An order in review continues from its recovery point by the usual rules.
+        Fails with FAILED_PRECONDITION (ORDER_NOT_STUCK) for a finished order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResolveOrder(self, request, context):
-        """Settles an order in review by what a person found out. FAILED_PRECONDITION (ORDER_NOT_IN_REVIEW,
-        RESOLUTION_DOES_NOT_FIT, REFERENCE_TAKEN, REFERENCE_MISMATCH) changes nothing.
+        """Settles an order in review according to the findings of an operator. FAILED_PRECONDITION (ORDER_NOT_IN_REVIEW,
+        RESOLUTION_DOES_NOT_FIT, REFERENCE_TAKEN, REFERENCE_MISMATCH) means that nothing was changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListUnexplainedProviderOrders(self, request, context):
-        """The provider's orders that no order here explains: somebody bought past the platform. Newest first.
+        """Lists the provider's orders that match no order here, because they were placed outside this system. Newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateOrderForCustomer(self, request, context):
-        """The following are for the service role key only.
+        """The following methods are for the service role key only.
 
-        Buys a plan on a customer's behalf, for shops that charge elsewhere. As CreateOrder, and the idempotency key is required:
-        the caller is a program that repeats what it got no answer to. The order is the customer's, in every list and limit.
+        Buys a plan on behalf of a customer, for shops that charge customers elsewhere. Like CreateOrder, but the
+        idempotency key is required, because the caller is a program that repeats calls without a response. The order
+        belongs to the customer, in every list and limit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExportCustomer(self, request, context):
-        """Everything that is kept of a customer, a row at a time; none for an unknown one.
+        """Streams all data stored about a customer, one row per message; none for an unknown customer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EraseCustomer(self, request, context):
-        """Takes the person out of a customer's orders, for good: the orders stay for the books, as nobody's. Repeatable, and
-        goes on where it was broken off. FAILED_PRECONDITION (ORDERS_OPEN) changes nothing: wait for them, or settle them.
+        """Permanently erases the personal data in a customer's orders; the orders stay for accounting, without an owner.
+        Idempotent, and resumes after an interruption. FAILED_PRECONDITION (ORDERS_OPEN) means that nothing was changed:
+        wait for the open orders, or settle them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -408,10 +416,10 @@ def add_OrdersServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OrdersService:
-    """Every call needs a session. A customer's session reaches only that customer's orders; an administrator's and the
-    service role key reach all. An order that exists but is another customer's answers NOT_FOUND.
+    """Every call requires a session. A customer's session can access only that customer's orders; an administrator's
+    session and the service role key can access all. An order of another customer is reported as NOT_FOUND.
 
-    Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; bad input carries
+    Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; invalid input carries
     google.rpc.BadRequest with one violation for each field.
     """
 

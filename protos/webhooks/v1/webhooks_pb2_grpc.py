@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class WebhooksServiceStub:
     """For administrators and the service role key. Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable
-    `reason`; bad input carries google.rpc.BadRequest with one violation for each field.
+    `reason`; invalid input carries google.rpc.BadRequest with one violation for each field.
     """
 
     def __init__(self, channel):
@@ -70,25 +70,26 @@ class WebhooksServiceStub:
 
 class WebhooksServiceServicer:
     """For administrators and the service role key. Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable
-    `reason`; bad input carries google.rpc.BadRequest with one violation for each field.
+    `reason`; invalid input carries google.rpc.BadRequest with one violation for each field.
     """
 
     def ListEvents(self, request, context):
-        """Newest first.
+        """Lists callbacks, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetEvent(self, request, context):
-        """One with its body, from which activation codes are cut out. NOT_FOUND (EVENT_NOT_FOUND).
+        """Returns one callback with its body, in which activation codes are redacted. Fails with NOT_FOUND (EVENT_NOT_FOUND)
+        if the id is unknown.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReplayEvents(self, request, context):
-        """Hands events over again from the beginning, whatever became of them; effects are repeatable.
+        """Delivers callbacks again from the beginning, whatever their state; applying them is idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,14 +102,14 @@ class WebhooksServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExportEvents(self, request, context):
-        """All callbacks that name one of these eSIMs, with their bodies as they came. Service role key only.
+        """Streams all callbacks about these eSIMs, with their original bodies. Service role key only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EraseEvents(self, request, context):
-        """Takes them out for good, handed over or not. Repeatable. Service role key only.
+        """Permanently deletes all callbacks about these eSIMs, delivered or not. Idempotent. Service role key only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -157,7 +158,7 @@ def add_WebhooksServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class WebhooksService:
     """For administrators and the service role key. Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable
-    `reason`; bad input carries google.rpc.BadRequest with one violation for each field.
+    `reason`; invalid input carries google.rpc.BadRequest with one violation for each field.
     """
 
     @staticmethod
