@@ -181,7 +181,7 @@ PARTS = {
     ),
     db_health.NAME: (
         "reports that its database does not accept writes",
-        "see `database takes no writes` in its log; for the steps see docs/runbooks/alerts.md,"
+        "see `database does not accept writes` in its log; for the steps see docs/runbooks/alerts.md,"
         " DatabaseTakesNoWrites",
     ),
 }

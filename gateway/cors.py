@@ -117,11 +117,11 @@ class Pages:
             return
         self._logged.add(origin)
         logger.warning(
-            "refused a page of the origin %r: if it is yours, add it to GATEWAY_CORS_ORIGINS"
-            " (allowed now: %s); this origin is not logged again%s",
+            "refused a request from the origin %r: if the page is yours, add the origin to"
+            " GATEWAY_CORS_ORIGINS (allowed now: %s); this origin is not logged again%s",
             origin[:MOST_SHOWN],
             self.origins,
-            ", nor is any further one" if len(self._logged) == MOST_LOGGED else "",
+            ", nor are any further ones" if len(self._logged) == MOST_LOGGED else "",
         )
 
 

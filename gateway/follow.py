@@ -94,8 +94,8 @@ async def _read(
             if not _passing(failure) or (not inbox.begun and loop.time() >= give_up):
                 raise
             episodes.met(
-                f"streams end and are opened again: {failure.reason}",
-                "a stream ended and is opened again: %s",
+                f"streams ended and are reopened: {failure.reason}",
+                "a stream ended and is reopened: %s",
                 failure.reason,
                 level=logging.INFO,
             )

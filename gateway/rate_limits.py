@@ -31,7 +31,7 @@ REMEMBERED = 100_000
 TIMEOUT = 0.25
 # Seconds without asking a Redis that failed: each process counts for itself then.
 AWAY = 5.0
-UNCOUNTED = "rate limits: Redis is away"
+UNCOUNTED = "rate limits: Redis is unavailable"
 # A bucket is the moment, in milliseconds, at which it would be empty again. By Redis's own clock.
 # Takes one from every bucket and gives 0; or takes none, and gives the milliseconds to wait.
 TAKE = """
@@ -151,8 +151,8 @@ class RateLimits:
         if forwarded and not self._settings.trusted_proxies and not self._told:
             self._told = True
             log.warning(
-                "rate limits: requests come with X-Forwarded-For, and GATEWAY_TRUSTED_PROXIES names no"
-                " proxy: all clients behind one share its rate"
+                "rate limits: requests carry X-Forwarded-For, but GATEWAY_TRUSTED_PROXIES is not"
+                " set: all clients behind one proxy share its rate limit"
             )
         return client_address.of(peer, forwarded, self._settings.trusted_proxies)
 
@@ -172,14 +172,14 @@ class RateLimits:
         except (RedisError, OSError, TimeoutError) as error:
             self._episodes.met(
                 UNCOUNTED,
-                "rate limits: Redis is away (%s); each process counts for itself",
+                "rate limits: Redis is unavailable (%s); each process counts separately",
                 type(error).__name__,
                 lasting=True,
             )
             self._away_until = self._clock.now() + AWAY
             return None
         self._away_until = None
-        self._episodes.over(UNCOUNTED, "rate limits: Redis is back")
+        self._episodes.over(UNCOUNTED, "rate limits: Redis is available again")
         return wait
 
 

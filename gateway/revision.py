@@ -39,7 +39,7 @@ async def follow(peers: Peers, changed: Callable[[], None]) -> None:
         except Failure as failure:
             # The catalogue is older than this call, or has a fault of its own: it won't pass by itself.
             if failure.kind is Kind.INTERNAL and not told:
-                logger.warning("the catalogue's changes are not heard: %s", failure)
+                logger.warning("changes of the catalogue are not received: %s", failure)
                 told = True
         # Not all gateways at the same moment.
         await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret

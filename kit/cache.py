@@ -56,7 +56,7 @@ class _Flight:
         error = None if task.cancelled() else task.exception()
         if self.waiting == 0 and error is not None and not isinstance(error, Failure):
             episodes.met(
-                "cache: loads fail", "cache: a load failed", level=logging.ERROR, error=error
+                "cache: loading fails", "cache: loading failed", level=logging.ERROR, error=error
             )
 
 
@@ -192,8 +192,8 @@ class Cache:
                 raise
             self._count(kind, "stale")
             episodes.met(
-                f"cache: old values of {kind} are given",
-                "cache: the old value of %s is given, as loading failed: %s",
+                f"cache: stale values of {kind} are served",
+                "cache: the stale value of %s is served, because loading failed: %s",
                 kind,
                 error,
             )
@@ -223,7 +223,9 @@ class Cache:
             return _Kept(parse(entry["value"]), entry["fresh_until"] / 1000)
         except Exception as error:  # noqa: BLE001 - what another version wrote may be anything
             name = type(error).__name__
-            episodes.met("cache: entries can't be read", "cache: an entry can't be read: %s", name)
+            episodes.met(
+                "cache: entries can't be decoded", "cache: an entry can't be decoded: %s", name
+            )
             return None
 
     def _seconds(self) -> float:

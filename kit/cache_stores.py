@@ -22,7 +22,7 @@ MAX_ENTRIES = 10_000
 REDIS_TIMEOUT = 1.0
 # Seconds without asking a Redis that failed, so that its absence doesn't slow every call down.
 REDIS_PAUSE = 5.0
-AWAY = "cache: Redis is away"
+AWAY = "cache: Redis is unavailable"
 
 
 class MemoryStore:
@@ -124,10 +124,10 @@ class RedisStore:
         except (RedisError, OSError, TimeoutError) as error:
             name = type(error).__name__
             self._episodes.met(
-                AWAY, "cache: Redis is away (%s); going on without", name, lasting=True
+                AWAY, "cache: Redis is unavailable (%s); continuing without it", name, lasting=True
             )
             self._away_until = self._clock.now() + REDIS_PAUSE
             return False, None
         self._away_until = None
-        self._episodes.over(AWAY, "cache: Redis is back")
+        self._episodes.over(AWAY, "cache: Redis is available again")
         return True, result

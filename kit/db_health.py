@@ -78,7 +78,7 @@ class Writes:
         except Exception as error:  # noqa: BLE001 - whatever keeps a row from being written
             reason = getattr(error, "reason", None) or db_errors.reason_of(error)
             if reason is None:
-                log.debug("the database could not be tried: %s", error)
+                log.debug("the health check of the database failed: %s", error)
         if reason is None and self._failed is not None:
             why, at = self._failed
             reason = why if self._clock.now() - at < REMEMBERED else None
@@ -87,9 +87,9 @@ class Writes:
     def _note(self, reason: str | None) -> None:
         self._reason = reason
         self._metrics.writable(reason is None)
-        key = "database takes no writes"
+        key = "database does not accept writes"
         if reason is None:
-            self._episodes.over(key, "database takes writes again")
+            self._episodes.over(key, "database accepts writes again")
         else:
             self._episodes.met(key, "%s: %s", key, reason, lasting=True)
 

@@ -190,10 +190,10 @@ class Connection(web.RequestHandler):
             )
             refused("header_bytes")
         elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            logger.error("an error outside of every handler", exc_info=exc)
+            logger.error("unhandled error outside of the request handlers", exc_info=exc)
             found, words = HTTPStatus(status), "Internal error; try again"
         else:
-            logger.info("a request was refused as no HTTP: %s", type(exc).__name__)
+            logger.info("a request was refused as invalid HTTP: %s", type(exc).__name__)
             found, words = HTTPStatus(status), "The request is not valid HTTP"
         response = ErrorResponse(found, self._body(words, found.name))
         response.force_close()

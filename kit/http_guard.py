@@ -145,7 +145,7 @@ class Guard:
                 try:
                     connection.look(now())
                 except Exception:  # one connection must not end the watch over all others
-                    logger.exception("a connection could not be examined, and is dropped")
+                    logger.exception("a connection could not be inspected and is closed")
                     connection.drop()
 
     def _one_more(self, address: str) -> Failure | None:
@@ -181,7 +181,8 @@ def within_open_files(connections: int) -> int:
         return connections
     most = max(1, soft - OTHER_FILES)
     logger.warning(
-        "at most %d connections at a time: the limit of open files is %d; raise it for more",
+        "limited to %d connections, because the limit of open files is %d; raise that limit"
+        " for more",
         most,
         soft,
     )

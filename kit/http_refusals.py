@@ -15,8 +15,8 @@ def refused(bound: str) -> None:
     """Count a refusal; `bound` is a constant of the code, listed in docs/security.md."""
     _counter().add(1, {"bound": bound})
     episodes.met(
-        f"clients are refused by the bound {bound}",
-        "a client was refused by the bound %s; docs/security.md names its setting",
+        f"clients are refused by the limit {bound}",
+        "a client was refused by the limit %s; docs/security.md names its setting",
         bound,
         level=logging.INFO,
     )

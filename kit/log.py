@@ -96,8 +96,8 @@ def shorten_rubbish(record: logging.LogRecord) -> bool:
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, HttpProcessingError | web.RequestPayloadError):
         episodes.met(
-            "requests are refused as no HTTP",
-            "a request was refused as no HTTP: %s",
+            "requests are refused as invalid HTTP",
+            "a request was refused as invalid HTTP: %s",
             type(error).__name__,
             level=logging.INFO,
         )

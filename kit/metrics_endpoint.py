@@ -63,8 +63,9 @@ async def _listen(runner: web.AppRunner, host: str, port: int, retry: float) -> 
         except OSError as error:
             if not told:
                 logger.warning(
-                    "no metrics yet: %s; stop what listens at %s:%d or choose another port (0 lets the"
-                    " system choose); trying again every %.0f s",
+                    "metrics are not served: %s; stop the process that listens on %s:%d, or"
+                    " choose another port (0 lets the operating system choose); retrying every"
+                    " %.0f s",
                     error.strerror or type(error).__name__,
                     host,
                     port,

@@ -114,10 +114,13 @@ class Notices:
                 finally:
                     connection.terminate()
             except (*PASSING, asyncpg.PostgresError, TimeoutError) as error:
-                episodes.met(key, "notices are not heard, connecting again: %s", error)
+                episodes.met(key, "LISTEN/NOTIFY connection lost, reconnecting: %s", error)
             except Exception as error:  # noqa: BLE001 - logged, and nobody else would see it
                 episodes.met(
-                    key, "notices are not heard, connecting again", level=logging.ERROR, error=error
+                    key,
+                    "LISTEN/NOTIFY connection lost, reconnecting",
+                    level=logging.ERROR,
+                    error=error,
                 )
             # Not all replicas at the same moment.
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret

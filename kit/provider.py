@@ -227,7 +227,7 @@ class Provider:
             raise call.breakdown("PROVIDER_UNREACHABLE") from error
         except http_answers.UnreadableBodyError as error:
             episodes.met(
-                "provider answer is unreadable", "provider answer is unreadable: %s: %s",
+                "a provider response can't be parsed", "a provider response can't be parsed: %s: %s",
                 call.endpoint, error,
             )  # fmt: skip
             raise call.breakdown("PROVIDER_BAD_ANSWER") from error

@@ -134,8 +134,8 @@ class HoldReport:
         until = self._clock.wall() + timedelta(seconds=pause)
         self._episodes.met(
             _key(endpoint),
-            "provider calls are held: %s until %s, as the provider's answers ask for; then one call"
-            " at a time probes",
+            "provider calls are held: %s until %s, as requested by the provider's responses; then"
+            " calls are retried one at a time",
             "all of this process" if endpoint == ALL else endpoint,
             f"{until:%Y-%m-%dT%H:%M:%SZ}",
             lasting=True,

@@ -80,8 +80,8 @@ class SharedTokens:
         except (Failure, TimeoutError) as error:
             self._episodes.met(
                 UNCOUNTED,
-                "provider pacing: tokens can't be counted in the database (%s);"
-                " each process paces itself",
+                "provider pacing: tokens can't be counted in the database (%s); each process"
+                " limits its own rate",
                 str(error) or "no answer in time",
                 lasting=True,
             )

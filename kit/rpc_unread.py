@@ -119,8 +119,8 @@ class Unread:
         if not self._cut(connection):
             return False
         episodes.met(
-            "callers that do not read their answers",
-            "closed the connection of %s, which did not read its answers (%d bytes)",
+            "callers do not read their responses",
+            "closed the connection of %s, which did not read its responses (%d bytes)",
             connection,
             self._by_connection[connection],
         )

@@ -107,7 +107,7 @@ class Telemetry:
         flushing.start()
         await asyncio.to_thread(flushing.join, FLUSH_TIMEOUT)
         if flushing.is_alive():
-            logger.warning("the last spans were not taken within %.0f s: dropped", FLUSH_TIMEOUT)
+            logger.warning("the last spans could not be sent within %.0f s: dropped", FLUSH_TIMEOUT)
 
 
 class Collector(SpanExporter):
@@ -132,7 +132,7 @@ class Collector(SpanExporter):
             self._dropped += len(spans)
             if time.monotonic() - self._told >= TELL_EVERY:
                 logger.warning(
-                    "traces: the collector at %s doesn't take spans; %d dropped",
+                    "traces: the collector at %s does not accept spans; %d dropped",
                     self._endpoint,
                     self._dropped,
                 )

@@ -111,8 +111,8 @@ class TLS:
         problems = certificates.pair_problems(self.certificate, self.key)
         if problem := problems[0] or problems[1]:  # in the middle of being replaced
             episodes.met(
-                "a certificate that can't be used",
-                "the certificate can't be used, going on with the last: %s",
+                "a certificate can't be used",
+                "the certificate can't be used; continuing with the previous one: %s",
                 problem,
             )
             return None
@@ -120,8 +120,8 @@ class TLS:
             return self._certificates()
         except OSError as error:
             episodes.met(
-                "an authority that can't be read",
-                "the authority can't be read, going on with the last: %s",
+                "a CA certificate can't be read",
+                "the CA certificate can't be read; continuing with the previous one: %s",
                 error,
             )
             return None

@@ -93,7 +93,7 @@ async def take(connection: Connection, patience: float) -> None:
             )
         if loop.time() - logged_at >= LOG_EVERY:
             logger.warning(
-                "waiting for the lock of the migrations, which %s holds; giving up in %.0f s",
+                "waiting for the migration lock, which %s holds; giving up in %.0f s",
                 holder.words,
                 patience - (loop.time() - began),
             )

@@ -117,8 +117,8 @@ class Callbacks:
         """Return the body, or the refusal of a request whose sender or body is not accepted."""
         if not self._is_allowed(request):
             episodes.met(
-                "callbacks are refused: address",
-                "a callback from an address that is not allowed was refused",
+                "callbacks are refused: IP address",
+                "a callback from an IP address that is not allowed was refused",
             )
             return self._refusal(403, "address", "Callbacks are not accepted from this address")
         try:
@@ -153,7 +153,7 @@ class Callbacks:
         except (Failure, TimeoutError) as error:
             episodes.met(
                 "callbacks are not stored",
-                "a callback was not stored, and its sender got 503: %s",
+                "a callback was not stored, and its sender received 503: %s",
                 error,
             )
             message = (

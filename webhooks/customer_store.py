@@ -54,5 +54,5 @@ async def erase(database: Database, iccids: Sequence[str]) -> int:
     found = await find(database, iccids)
     async with database.system() as connection:
         await connection.execute(DELETE, found)
-    logger.info("%s callbacks about %s eSIMs erased", len(found), len(iccids))
+    logger.info("%s callbacks about %s eSIMs deleted", len(found), len(iccids))
     return len(found)

@@ -67,8 +67,8 @@ class Intake:
             except Exception as error:  # noqa: BLE001 - logged, and tried one by one
                 # One callback that the database rejects must not fail the others.
                 episodes.met(
-                    "callbacks are stored one by one",
-                    "%s callbacks are stored one by one",
+                    "callbacks are stored one at a time",
+                    "%s callbacks are stored one at a time",
                     len(batch),
                     level=logging.ERROR,
                     error=error,

@@ -48,10 +48,13 @@ class Upkeep:
                     await self.prune()
                     prune_at = loop.time() + PRUNE_EVERY
             except Failure as failure:
-                episodes.met("upkeep waits", "upkeep waits: %s", failure)
+                episodes.met("maintenance is delayed", "maintenance is delayed: %s", failure)
             except Exception as error:  # noqa: BLE001 - logged, and the next round may go well
                 episodes.met(
-                    "upkeep fails", "upkeep failed; trying again", level=logging.ERROR, error=error
+                    "maintenance fails",
+                    "maintenance failed; retrying",
+                    level=logging.ERROR,
+                    error=error,
                 )
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), MEASURE_EVERY)
@@ -63,7 +66,7 @@ class Upkeep:
         self._metrics.measured(oldest.age, resting)
         if oldest.age > STALLED_AFTER:
             logger.error(
-                "callbacks stall: the oldest of %s is not handed over after %.0f s: %s",
+                "callbacks stall: the oldest of %s is not delivered after %.0f s: %s",
                 resting.get(State.PENDING, 0),
                 oldest.age,
                 f"{oldest.owner} answered {oldest.last_error}"
@@ -72,7 +75,9 @@ class Upkeep:
             )
         dead = resting.get(State.DEAD, 0)
         if dead > self._dead:
-            logger.error("%s dead letters: look with `esimgo webhooks list --state dead`", dead)
+            logger.error(
+                "%s dead letters: list them with `esimgo webhooks list --state dead`", dead
+            )
         self._dead = dead
 
     async def prune(self) -> int:
@@ -85,5 +90,5 @@ class Upkeep:
                     step = await delivery_store.prune(connection, state, self._days, PRUNE_STEP)
                 pruned += step
         if pruned:
-            logger.info("%s callbacks of over %s days ago taken out", pruned, self._days)
+            logger.info("%s callbacks of over %s days ago deleted", pruned, self._days)
         return pruned

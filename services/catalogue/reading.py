@@ -78,6 +78,6 @@ def _read(row: Any) -> Bundle | Unusable:
     except Failure as failure:
         problem = failure.details["problem"]
     except Exception as error:  # whatever is wrong with one record, it must stop no other
-        logger.exception("a record of the catalogue met an unexpected error")
+        logger.exception("unexpected error in a record of the catalogue")
         problem = f"a bundle can't be parsed: {type(error).__name__}"
     return Unusable(bundle_name(row) or "", problem, readable_price(row))

@@ -75,11 +75,15 @@ class Stocktaking:
             try:
                 await self._take()
             except Failure as failure:
-                episodes.met("stock can't be taken", "could not take stock: %s", failure)
+                episodes.met(
+                    "the snapshot of plans can't be loaded",
+                    "the snapshot of plans could not be loaded: %s",
+                    failure,
+                )
                 await asyncio.sleep(PAUSE)
             except Exception:
                 # Lists come from the database then; nothing is wrong in them.
-                logger.exception("taking stock met a fault of ours")
+                logger.exception("loading the snapshot of plans failed unexpectedly")
                 await asyncio.sleep(PAUSE)
 
     async def _take(self) -> None:
@@ -96,7 +100,7 @@ class Stocktaking:
         # In a thread, so that requests are answered meanwhile.
         self._stock = await asyncio.to_thread(Stock, draft, revision)
         logger.info(
-            "took stock: %d plans at revision %d, in %.1f s",
+            "loaded the snapshot of plans: %d plans at revision %d, in %.1f s",
             len(self._stock),
             revision,
             time.monotonic() - began,

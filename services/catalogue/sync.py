@@ -116,7 +116,7 @@ class Sync:
         while True:
             error = await self._once()
             if error:
-                logger.warning("catalogue not read: %s Trying again in %.0f s.", error, retry)
+                logger.warning("catalogue refresh failed: %s Retrying in %.0f s.", error, retry)
                 await asyncio.sleep(retry)
                 retry = min(2 * retry, LAST_RETRY)
                 continue
@@ -133,7 +133,7 @@ class Sync:
         except Failure as failure:
             return _words(failure)
         except Exception:
-            logger.exception("the catalogue's sync met a fault of ours")
+            logger.exception("catalogue refresh failed unexpectedly")
             return "Internal error, logged above."
         return error
 
@@ -161,7 +161,7 @@ class Sync:
             await self._record_failure(run, STOPPED)
             raise
         except Exception:
-            logger.exception("reading the catalogue met a fault of ours")
+            logger.exception("catalogue refresh failed unexpectedly")
             await self._record_failure(run, "Internal error; see the log of the catalogue service.")
         finally:
             signs.cancel()
@@ -217,13 +217,13 @@ class Sync:
                 await runs.fail(connection, run, error)
         except Failure:
             # Left unfinished: it is taken for dead soon, and then it counts as failed.
-            logger.warning("the failed reading could not be recorded: %s", error)
+            logger.warning("the failed catalogue refresh could not be recorded: %s", error)
 
 
 def _log(reading: Reading, change: Change) -> None:
     """One line for what was read, and one for all records that could not be used."""
     logger.info(
-        "catalogue read: %d plans, of them %d new and %d changed; %d withdrawn",
+        "catalogue refreshed: %d plans, of them %d new and %d changed; %d withdrawn",
         len(reading.bundles),
         change.added,
         change.changed,
@@ -231,8 +231,8 @@ def _log(reading: Reading, change: Change) -> None:
     )
     if change.unusable:
         logger.warning(
-            "catalogue: %d records can't be used, so %d plans are withheld and the others stay as they"
-            " were: %s",
+            "catalogue: %d records can't be used, so %d plans are off sale, and the others are"
+            " unchanged: %s",
             len(change.unusable),
             change.withheld,
             "; ".join(runs.problems(change)),

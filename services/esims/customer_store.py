@@ -60,5 +60,5 @@ async def erase(database: Database, customer_id: UUID, iccids: Sequence[str]) ->
         await connection.execute(ERASE_ESIMS, owned, NOBODY)
     # Proves the erasure to somebody who has the id, without naming the customer to anybody else.
     fingerprint = hashlib.sha256(str(customer_id).encode()).hexdigest()[:16]
-    logger.info("customer %s erased from %s eSIMs", fingerprint, len(rows))
+    logger.info("customer %s: personal data of %s eSIMs erased", fingerprint, len(rows))
     return [row["iccid"] for row in rows]

@@ -117,7 +117,8 @@ class ESIMsDataSource:
         if listing.skipped:
             episodes.met(
                 "assignments of eSIMs are skipped",
-                "%d assignments of an eSIM are skipped: the provider lists them in a form unknown here",
+                "%d assignments of an eSIM are skipped: the provider returned them in an"
+                " unknown format",
                 listing.skipped,
             )
         return listing

@@ -99,8 +99,8 @@ class Live:
                     esims = await store.get_many(connection, ids)
             except Failure as failure:
                 episodes.met(
-                    "installs are looked for again later",
-                    "an install is looked for again later: %s",
+                    "polling for installs is retried later",
+                    "polling for an install is retried later: %s",
                     failure.reason,
                     level=logging.INFO,
                 )

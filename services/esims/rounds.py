@@ -38,7 +38,9 @@ class Rounds:
             try:
                 busy = await work()
             except Failure as failure:
-                episodes.met("background work waits", "background work waits: %s", failure)
+                episodes.met(
+                    "background work is delayed", "background work is delayed: %s", failure
+                )
                 busy = 0
             except Exception as error:  # noqa: BLE001 - logged; it must not end for all eSIMs for good
                 episodes.met(

@@ -151,8 +151,8 @@ async def test_a_database_that_only_reads_is_found_out_and_healed(
     await subject.read_only(on=False)
     assert await until(writes, None)
     lines = [r.getMessage() for r in caplog.records if "takes" in r.getMessage()]
-    assert lines[0].startswith("database takes no writes: DATABASE_")
-    assert lines[-1].startswith("database takes writes again (")
+    assert lines[0].startswith("database does not accept writes: DATABASE_")
+    assert lines[-1].startswith("database accepts writes again (")
     assert len(lines) == 2
     assert all(r.levelno == logging.WARNING for r in caplog.records if "takes" in r.getMessage())
 

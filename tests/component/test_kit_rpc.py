@@ -245,7 +245,7 @@ async def test_a_method_without_declared_access_is_not_served(verifier: Verifier
 
 async def test_a_taken_port_is_named(running: rpc.Running, verifier: Verifier) -> None:
     service = rpc.Service(DESCRIPTOR, lambda server: None, ACCESS)
-    with pytest.raises(StartError, match=f"ORDERS_PORT: port {running.port} is taken"):
+    with pytest.raises(StartError, match=f"ORDERS_PORT: port {running.port} is in use"):
         await rpc.start(
             service, host="127.0.0.1", port=running.port, verifier=verifier, settings="ORDERS"
         )

@@ -115,4 +115,4 @@ async def test_a_certificate_that_is_away_for_a_moment_costs_nothing(
         served.certificate.unlink()
         with caplog.at_level(logging.WARNING, "kit.tls"):
             assert await health(port, caller) == "SERVING"
-    assert "going on with the last" in caplog.text
+    assert "continuing with the previous one" in caplog.text

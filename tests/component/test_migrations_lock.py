@@ -91,7 +91,7 @@ async def test_who_holds_the_lock_is_said_and_waited_for_only_so_long(
     assert re.search(r"connected since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, idle since", text)
     assert f"select pg_terminate_backend({pid})" in text
     [line] = caplog.messages
-    assert line.startswith("waiting for the lock of the migrations, which session")
+    assert line.startswith("waiting for the migration lock, which session")
 
 
 async def test_a_run_goes_on_as_soon_as_the_lock_is_free(

@@ -124,8 +124,8 @@ async def test_a_key_of_another_certificate_is_not_reported_as_a_taken_port(
     }
     status, said = await start(module, values | files)
     assert status == 2
-    assert said.startswith("cannot start: GRPC_TLS_KEY_FILE: the key in ")
-    assert "taken" not in said
+    assert said.startswith("cannot start: GRPC_TLS_KEY_FILE: the private key in ")
+    assert "in use" not in said
 
 
 async def test_all_that_is_wrong_with_the_settings_is_said_at_once(values: dict[str, str]) -> None:

@@ -116,7 +116,7 @@ async def test_a_taken_port_is_told_before_anything_starts(
         async with starting() as up:
             assert await up.process.wait() == 2
             await up.until("(ended)")
-    assert f"port {port} is taken by process" in up.lines[0]
+    assert f"port {port} is in use by process" in up.lines[0]
     assert "choose another port with ORDERS_PORT" in up.lines[0]
     assert up.lines[1:] == ["(ended)"]
 

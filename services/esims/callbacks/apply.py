@@ -84,8 +84,8 @@ class Events:
         except Exception as error:  # noqa: BLE001 - logged, and each is tried alone
             # One poison event must not block the rest.
             episodes.met(
-                "events are applied one by one",
-                "%s events could not be applied together",
+                "events are applied one at a time",
+                "%s events could not be applied as a batch",
                 len(events),
                 error=error,
             )

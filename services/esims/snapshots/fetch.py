@@ -73,7 +73,7 @@ class Fetcher:
         self._looks = metrics.get_meter("esimgo.esims").create_counter(
             "esimgo.esims.looks",
             "{esim}",
-            "eSIMs that somebody looked at, by what was kept of them",
+            "eSIMs requested by callers, by what was stored of them",
         )
 
     async def refresh(

@@ -54,9 +54,11 @@ class Locations:
                 await self._record(esim, await self._source.get_location(esim.iccid))
             except Failure as failure:
                 if failure.kind is not Kind.NOT_FOUND:  # NEVER_ATTACHED
-                    logger.warning("the country of eSIM %s was not read: %s", esim.id, failure)
+                    logger.warning(
+                        "the country of eSIM %s could not be fetched: %s", esim.id, failure
+                    )
             except Exception:
-                logger.exception("reading the country of eSIM %s failed", esim.id)
+                logger.exception("fetching the country of eSIM %s failed", esim.id)
 
     async def _record(self, esim: ESIM, location: Location) -> None:
         now = self._clock.wall()

@@ -124,8 +124,8 @@ class Audit:
                 ):
                     self._metrics.unexplained()
                     logger.error(
-                        "the provider's order %s (%s of %s) is none of ours: somebody bought past"
-                        " the platform",
+                        "the provider's order %s (%s of %s) matches no order here: it was placed"
+                        " outside this system",
                         found.reference,
                         found.quantity,
                         found.item,
@@ -144,7 +144,7 @@ class Audit:
             if row.reference not in owned:
                 self._metrics.unexplained()
                 logger.error(
-                    "the provider's order %s can't be read, so it was not compared: %s",
+                    "the provider's order %s can't be parsed, so it was not compared: %s",
                     row.reference or "without a reference",
                     row.problem,
                 )

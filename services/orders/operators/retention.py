@@ -61,9 +61,9 @@ class Retention:
             try:
                 await self.prune()
             except Failure as failure:
-                logger.warning("old steps of orders were not taken out: %s", failure)
+                logger.warning("old steps of orders were not deleted: %s", failure)
             except Exception:
-                logger.exception("old steps of orders were not taken out")
+                logger.exception("old steps of orders were not deleted")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), EVERY)
 
@@ -79,5 +79,5 @@ class Retention:
                 pruned[what] += step
         if any(pruned.values()):
             told = ", ".join(f"{number} {what}" for what, number in pruned.items() if number)
-            logger.info("%s of over %s days ago taken out", told, self._days)
+            logger.info("%s of over %s days ago deleted", told, self._days)
         return pruned

@@ -163,14 +163,14 @@ class Recovery:
                 return
             except Failure as failure:  # the database is away
                 episodes.met(
-                    "work on orders breaks off",
-                    "work on order %s broke off; it goes on later: %s",
+                    "order processing is interrupted",
+                    "processing of order %s was interrupted and is retried later: %s",
                     order_id,
                     failure,
                 )
                 return
             except Exception:
-                logger.exception("work on order %s failed; it goes on later", order_id)
+                logger.exception("processing of order %s failed and is retried later", order_id)
                 return
             if pause is None or pause.seconds > LONGEST_SLEEP:
                 return

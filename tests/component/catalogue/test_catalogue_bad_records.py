@@ -92,7 +92,7 @@ async def test_a_page_that_lacks_announced_bundles_withdraws_none(open_shop: Ope
         await answer(shop, OTHERS, rows=8, pageCount=1)
         status = await shop.sync()
         assert (status.skipped, status.withdrawn) == (1, 0)
-        assert "1 bundles that the provider announced" in status.problems[0]
+        assert "1 bundles announced by the provider" in status.problems[0]
         assert await on_sale(shop) == NAMES
 
 
@@ -161,6 +161,6 @@ async def test_what_was_skipped_is_logged_once_with_names(
         assert (status.skipped, status.withheld, len(status.problems)) == (13, 13, 11)
         assert (await shop.status()).last == status
     [line] = [record for record in caplog.records if "records can't be used" in record.message]
-    assert "13 records can't be used, so 13 plans are withheld" in line.message
+    assert "13 records can't be used, so 13 plans are off sale" in line.message
     assert "bundle esim_0 has no price" in line.message
     assert line.message.endswith("and 3 more")

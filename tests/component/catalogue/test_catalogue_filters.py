@@ -246,7 +246,7 @@ async def test_a_price_without_currency_is_in_the_catalogue_s(open_shop: OpenSho
     ("conditions", "reason", "words"),
     [
         ({"country": "Frnace"}, "UNKNOWN_COUNTRY", "did you mean France?"),
-        ({"country": "Xanadu"}, "UNKNOWN_COUNTRY", "the list of countries has all names"),
+        ({"country": "Xanadu"}, "UNKNOWN_COUNTRY", "the list of countries contains all names"),
         ({"region": "Eurpoe"}, "UNKNOWN_REGION", "did you mean Europe?"),
         ({"region": "Europe", "country": "Frnace"}, "UNKNOWN_COUNTRY", "France"),
     ],

@@ -149,14 +149,16 @@ async def test_a_failed_reading_is_logged_and_tried_again(
     caplog.set_level(logging.INFO)
     refused = {"path": "/organisation", "status": 400, "count": 1}
     async with open_shop(EIGHT, read=False, fault=refused) as shop:
-        while "catalogue read: 8 plans" not in caplog.text:  # by itself, after the pause it tells
+        while (
+            "catalogue refreshed: 8 plans" not in caplog.text
+        ):  # by itself, after the pause it tells
             await asyncio.sleep(0.05)
         first = await shop.databases.admin.fetchval(
             "select error from catalogue.sync_runs order by started_at"
         )
     assert first.endswith("(GET /organisation answered 400).")
-    assert f"catalogue not read: {first}" in caplog.text
-    assert "Trying again in 5 s." in caplog.text
+    assert f"catalogue refresh failed: {first}" in caplog.text
+    assert "Retrying in 5 s." in caplog.text
 
 
 async def test_changes_arrive_by_themselves(open_shop: OpenShop) -> None:

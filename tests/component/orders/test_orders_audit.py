@@ -46,5 +46,5 @@ async def test_a_row_that_can_not_be_read_is_reported_and_stops_no_comparison(
             return [row["reference"] for row in found] == ["past-us"] and "odd" in caplog.text
 
         await until(reported)
-    assert "the provider's order odd can't be read, so it was not compared" in caplog.text
-    assert "the provider's order without a reference can't be read" in caplog.text
+    assert "the provider's order odd can't be parsed, so it was not compared" in caplog.text
+    assert "the provider's order without a reference can't be parsed" in caplog.text

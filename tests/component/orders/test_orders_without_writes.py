@@ -1,4 +1,4 @@
-"""The orders service while its database takes no writes: codes and words, health, and a way back."""
+"""The orders service while its database does not accept writes: codes and words, health, and a way back."""
 
 from typing import Any
 

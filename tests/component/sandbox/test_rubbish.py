@@ -44,4 +44,4 @@ async def test_rubbish_is_refused_and_told_in_a_line_each(
         _, log = await process.communicate()
     lines = log.decode().splitlines()
     assert len(lines) == len(RUBBISH)
-    assert all("a request was refused as no HTTP" in line for line in lines)
+    assert all("a request was refused as invalid HTTP" in line for line in lines)

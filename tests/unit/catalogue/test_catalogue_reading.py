@@ -59,7 +59,7 @@ def test_a_bundle_listed_at_two_prices_has_none() -> None:
 
 
 def test_records_of_which_none_is_usable_are_a_bad_answer() -> None:
-    with pytest.raises(Failure, match="of its 2 records none is usable") as caught:
+    with pytest.raises(Failure, match="none of its 2 records can be used") as caught:
         read_records([None, {**GOOD, "price": "2"}])
     assert caught.value.reason == "PROVIDER_BAD_ANSWER"
     assert read_records([]).bundles == []

@@ -11,7 +11,7 @@ def test_a_taken_port_is_told_with_its_variable_and_its_holder() -> None:
         port = server.getsockname()[1]
         assert ports.taken({"GATEWAY_PORT": port}) == {"GATEWAY_PORT": port}
         text = ports.explain("GATEWAY_PORT", port)
-    assert f"port {port} is taken by process {os.getpid()}" in text
+    assert f"port {port} is in use by process {os.getpid()}" in text
     assert "choose another port with GATEWAY_PORT" in text
 
 

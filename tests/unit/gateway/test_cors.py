@@ -137,7 +137,7 @@ def test_made_up_origins_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -
             assert not pages.allowed(asked_from(f"https://{number}.example"))
         assert not pages.allowed(asked_from("http://[\x1b" + "x" * 1000))
     assert len(caplog.messages) == MOST_LOGGED
-    assert "nor is any further one" in caplog.messages[-1]
+    assert "nor are any further ones" in caplog.messages[-1]
 
 
 def test_a_long_or_odd_origin_is_shown_short_and_escaped(caplog: pytest.LogCaptureFixture) -> None:

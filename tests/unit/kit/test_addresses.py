@@ -17,7 +17,7 @@ POSTGRES = ("postgresql", "postgres")
         ("postgresql://me:hidden@db:port/x", "must have a port from 1 to 65535"),
         ("postgresql://me:hidden@one:5432,two:0/x", "must have a port from 1 to 65535"),
         ("postgresql://me:hidden@[::1/x", "its host can't be parsed"),
-        ("postgresql://me:hidden@db/x?sslmode=always", "as sslmode"),
+        ("postgresql://me:hidden@db/x?sslmode=always", "an sslmode of"),
         ("postgresql://me:hidden@db/x?sslrootcert=/nowhere.pem", "/nowhere.pem as sslrootcert"),
     ],
 )

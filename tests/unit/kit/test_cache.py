@@ -164,7 +164,7 @@ async def test_the_old_value_is_given_for_a_while_when_loading_fails(
     await clock.advance(101)
     with caplog.at_level(logging.WARNING):
         assert await get() == "first"
-    assert "old value of plans" in caplog.text
+    assert "stale value of plans" in caplog.text
     assert cache.counts["plans"] == Counts(hit=0, miss=2, stale=1, error=1)
     await clock.advance(50)
     with pytest.raises(Failure):

@@ -119,13 +119,13 @@ async def test_without_redis_every_call_is_a_miss_and_its_absence_is_logged_once
             for _ in range(3):
                 assert await cache.get_or_load("plans", "all", 100, source.load) == "value"
         assert source.loads == 4
-        assert caplog.text.count("Redis is away") == 1
+        assert caplog.text.count("Redis is unavailable") == 1
 
         server.start()
         await clock.advance(5)
         with caplog.at_level(logging.WARNING):
             await cache.get_or_load("plans", "all", 100, source.load)
-        assert caplog.text.count("Redis is back") == 1
+        assert caplog.text.count("Redis is available again") == 1
 
 
 async def test_a_drop_that_redis_missed_is_made_up_for(server: Server, clock: SteppedClock) -> None:

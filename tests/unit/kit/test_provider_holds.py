@@ -166,8 +166,8 @@ async def test_a_pause_is_shown_while_it_lasts_and_logged_once(
     lines = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
     held, over = lines
     assert held == (
-        "provider calls are held: all of this process until 2026-03-01T12:01:00Z, as the provider's"
-        " answers ask for; then one call at a time probes"
+        "provider calls are held: all of this process until 2026-03-01T12:01:00Z, as requested by the"
+        " provider's responses; then calls are retried one at a time"
     )
     assert over.startswith("provider calls go through again: * (2 times in 12")
 

@@ -130,7 +130,7 @@ async def test_a_taken_port_is_told_once_and_used_when_it_is_free(
             async with http.get(f"http://127.0.0.1:{port}/healthz") as answer:
                 assert await answer.json() == {"status": "ok"}
     told, then = caplog.messages
-    assert told.startswith("no metrics yet")
+    assert told.startswith("metrics are not served")
     assert "choose another port" in told
     assert then == f"metrics at http://127.0.0.1:{port}/metrics"
 
@@ -159,7 +159,7 @@ async def test_a_collector_that_is_away_costs_one_line() -> None:
     async with running(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, TRIED_METRICS_PORT="off") as process:
         seconds, logged = await ended(process)
     assert seconds < SDKS_PATIENCE
-    assert logged.count("doesn't take spans; 2 dropped") == 1
+    assert logged.count("does not accept spans; 2 dropped") == 1
     assert "Traceback" not in logged
 
 

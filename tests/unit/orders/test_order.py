@@ -61,7 +61,7 @@ def bundle(state: str, *, touched: bool = False) -> BundleOnESIM:
     [
         ([Refund.BALANCE, Refund.BALANCE], OrderStatus.REFUNDED, "price refunded"),
         ([Refund.INVENTORY], OrderStatus.CANCELLED, "to the inventory"),
-        ([Refund.NONE], OrderStatus.CANCELLED, "no refund"),
+        ([Refund.NONE], OrderStatus.CANCELLED, "does not refund"),
         ([Refund.BALANCE, Refund.NONE], OrderStatus.CANCELLED, "differs"),
         ([Refund.BALANCE, None], OrderStatus.CANCELLED, "differs"),
     ],
