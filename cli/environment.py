@@ -50,7 +50,7 @@ def complete(
     if not settings.real_provider:
         local["ESIM_GO_API_KEY"] = SANDBOX_KEY
         local["ESIM_GO_BASE_URL"] = f"http://{settings.address('SANDBOX_PORT')}/v2.5"
-        # Who uses data at the sandbox's control door wants to see it, not to wait five minutes.
+        # Who uses data at the sandbox's admin API wants to see it, not to wait five minutes.
         local["ESIMS_FRESH_SECONDS"] = "5"
         # A developer may go from a large catalogue file to a small one; the provider never does.
         local["CATALOGUE_ALLOW_SHRINK"] = "true"

@@ -102,7 +102,7 @@ class ServiceSettings:
             env.url(
                 listening,
                 "Direct PostgreSQL URL, needed if the other URL is that of a pooler:"
-                " LISTEN/NOTIFY needs a session of its own.",
+                " LISTEN/NOTIFY requires a dedicated session.",
                 "",
                 schemes=("postgresql", "postgres"),
                 secret=True,

@@ -32,20 +32,27 @@ async def serve(settings: Settings) -> None:
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=DEFAULT_PORT, show_default=True, help="0 takes a free port.")
-@click.option("--api-key", default=Settings().api_key, help="The key that clients must send.")
-@click.option("--seed", default=1, show_default=True, help="Decides every number given out.")
+@click.option(
+    "--port",
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="Port; 0 lets the operating system choose.",
+)
+@click.option("--api-key", default=Settings().api_key, help="API key that clients must send.")
+@click.option("--seed", default=1, show_default=True, help="Seed of all generated identifiers.")
 @click.option("--balance", default=str(DEFAULT_BALANCE), show_default=True)
 @click.option("--currency", default="USD", show_default=True)
 @click.option(
-    "--catalogue", type=click.Path(dir_okay=False, path_type=Path), help="Bundles to sell."
+    "--catalogue", type=click.Path(dir_okay=False, path_type=Path), help="File of bundles to sell."
 )
 @click.option(
-    "--state", type=click.Path(dir_okay=False, path_type=Path), help="Keeps what was sold."
+    "--state",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File in which the state is stored.",
 )
-@click.option("--callback-url", help="Where callbacks are posted to.")
+@click.option("--callback-url", help="URL to which callbacks are posted.")
 @click.option(
-    "--set", "switches", multiple=True, metavar="NAME=VALUE", help="A switch; repeatable."
+    "--set", "switches", multiple=True, metavar="NAME=VALUE", help="Set a switch; repeatable."
 )
 @click.option("--verbose", is_flag=True, help="Log every request.")
 def main(
@@ -61,7 +68,7 @@ def main(
     switches: tuple[str, ...],
     verbose: bool,
 ) -> None:
-    """Plays eSIM Go v2.5: a stateful stand-in with a control door at /_control."""
+    """Plays eSIM Go v2.5: a stateful stand-in with a admin API at /_control."""
     logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING)
     rubbish.expect()
     chosen = Switches()

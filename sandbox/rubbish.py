@@ -21,7 +21,10 @@ def shorten(record: logging.LogRecord) -> bool:
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, HttpProcessingError | web.RequestPayloadError):
         record.levelno, record.levelname = logging.INFO, "INFO"
-        record.msg, record.args = "a request was refused as no HTTP: %s", (type(error).__name__,)
+        record.msg, record.args = (
+            "a request was refused as invalid HTTP: %s",
+            (type(error).__name__,),
+        )
         record.exc_info = record.exc_text = None
     return True
 

@@ -108,6 +108,6 @@ class Sender:
                 delivery.status = "delivered" if accepted else "failed"
                 delivery.error = "" if accepted else f"answered {response.status}"
         except TimeoutError:
-            delivery.status, delivery.error = "failed", "no answer in time"
+            delivery.status, delivery.error = "failed", "no response in time"
         except (aiohttp.ClientError, ValueError) as error:
             delivery.status, delivery.error = "failed", f"{type(error).__name__}: {error}"

@@ -25,7 +25,7 @@ LARGEST_BODY = 1_000_000
 class Running:
     """A sandbox that answers; stop it with `stop`.
 
-    `url` is the provider's base with its version, `control_url` the control door.
+    `url` is the provider's base with its version, `control_url` the admin API.
     `world` is there for tests that look without asking over HTTP.
     """
 

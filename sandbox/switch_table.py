@@ -14,7 +14,7 @@ BEGIN, END = "<!-- switches -->\n", "<!-- /switches -->\n"
 def table() -> str:
     """Markdown: every switch with its default, its values and what it decides."""
     defaults = Switches().shown()
-    rows = ["| switch | default | values | decides |", "|---|---|---|---|"]
+    rows = ["| switch | default | values | description |", "|---|---|---|---|"]
     for item in fields(Switches):
         about = item.metadata
         default = _shown(defaults[item.name])
@@ -34,7 +34,7 @@ def _values(kind: Any, about: Any) -> str:
     if kind is bool:
         return "true, false"
     if about["least"] is not None:
-        return f"{about['least']} and more"
+        return f"{about['least']} or more"
     return "an object" if "dict" in str(kind) else "text"
 
 

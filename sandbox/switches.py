@@ -30,7 +30,7 @@ def switch(
     choices: tuple[Any, ...] | None = None,
     least: int | None = None,
 ) -> Any:
-    """A field of Switches with what the table and the control door say about it."""
+    """A field of Switches with what the table and the admin API say about it."""
     about_it = {"about": about, "choices": choices, "least": least}
     return field(default_factory=lambda: copy(default), metadata=about_it)
 
@@ -40,38 +40,42 @@ class Switches:
     """All switches; `change` checks a value and sets it while the sandbox runs."""
 
     tokens_per_second: int = switch(
-        10, "Rate limit per address in tokens a second; 0 switches the limit off.", least=0
+        10, "Rate limit per address, in tokens per second; 0 disables it.", least=0
     )
     token_costs: dict[str, int] = switch(  # noqa: RUF009 - it makes a field, with a copy
-        DEFAULT_COSTS, "Tokens by operation id (JSON object); operations not named cost 1."
+        DEFAULT_COSTS, "Tokens by operation id (JSON object); other operations cost 1."
     )
     bad_key_on_orders: int = switch(
-        401, "Answer of POST /orders to a bad key; every other path says 403.", choices=(401, 403)
+        401,
+        "Response of POST /orders to an invalid key; every other path returns 403.",
+        choices=(401, 403),
     )
-    unknown_route: int = switch(404, "Answer to a path that doesn't exist.", choices=(404, 403))
+    unknown_route: int = switch(404, "Response to an unknown path.", choices=(404, 403))
     unknown_iccid: int = switch(
-        403, "Answer to an ICCID that is not yours: 403 is strict, 400 lenient.", choices=(403, 400)
+        403,
+        "Response to an ICCID of another organisation: 403 is strict, 400 lenient.",
+        choices=(403, 400),
     )
     order_errors: str = switch(
-        "json", "Form of the 400, 401 and 503 of POST /orders.", choices=("json", "text")
+        "json",
+        "Format of the 400, 401 and 503 responses of POST /orders.",
+        choices=("json", "text"),
     )
     catalogue_shape: str = switch(
         "object",
-        "GET /catalogue: an object with page counts or the bare array.",
+        "GET /catalogue: an object with page counts, or a bare array.",
         choices=("object", "array"),
     )
-    catalogue_page_size: int = switch(50, "Bundles per page when perPage is absent.", least=1)
-    catalogue_page_most: int = switch(1000, "Silent cap of perPage on GET /catalogue.", least=1)
+    catalogue_page_size: int = switch(50, "Default bundles per page.", least=1)
+    catalogue_page_most: int = switch(1000, "Silent maximum of perPage on GET /catalogue.", least=1)
     orders_shape: str = switch(
         "array",
-        "GET /orders: the bare array or an object with page counts.",
+        "GET /orders: a bare array, or an object with page counts.",
         choices=("array", "object"),
     )
-    orders_page_size: int = switch(10, "Orders per page when limit is absent.", least=1)
-    orders_page_most: int = switch(200, "Silent cap of limit on GET /orders.", least=1)
-    esims_page_size: int = switch(
-        25, "eSIMs per page when perPage is absent.", choices=(10, 25, 50, 100)
-    )
+    orders_page_size: int = switch(10, "Default orders per page.", least=1)
+    orders_page_most: int = switch(200, "Silent maximum of limit on GET /orders.", least=1)
+    esims_page_size: int = switch(25, "Default eSIMs per page.", choices=(10, 25, 50, 100))
     assignments_shape: str = switch(
         "array",
         "JSON of GET /esims/assignments for several eSIMs: all, or only the first.",
@@ -79,80 +83,84 @@ class Switches:
     )
     assignments_address: str = switch(
         "smdpAddress",
-        "Key of the SM-DP+ address there; rspUrl is the older name.",
+        "Key of the SM-DP+ address in that response; rspUrl is the older name.",
         choices=("smdpAddress", "rspUrl"),
     )
-    smdp_scheme: bool = switch(False, "Show the SM-DP+ address with http:// in front.")
+    smdp_scheme: bool = switch(False, "Prefix the SM-DP+ address with http://.")
     csv_form: str = switch(
         "plain",
-        "CSV of install details: unquoted with Reference, or quoted without.",
+        "CSV of install details: unquoted with Reference, or quoted without it.",
         choices=("plain", "quoted"),
     )
     unlimited_data_amount: int = switch(
-        -1, "dataAmount in MB of unlimited bundles in the catalogue.", least=-1
+        -1, "dataAmount of unlimited bundles in the catalogue, in MB.", least=-1
     )
     unlimited_quantity: int = switch(
         50_000_000_000,
-        "Bytes that assignments of unlimited bundles start from; they count down and stay at 0. "
-        "-1 shows -1 for ever.",
+        "Initial bytes of assignments of unlimited bundles; they count down and stay at 0. With"
+        " -1 they are always -1.",
         least=-1,
     )
     allowance_unit: str = switch(
         "BYTES", "Unit of data allowances on assignments.", choices=("BYTES", "MB")
     )
     validate_checks_balance: bool = switch(
-        False, "An order of type validate is refused when the balance is too low."
+        False, "Refuse an order of type validate if the balance is too low."
     )
     low_balance_status: int = switch(
-        400, "Answer to an order that the balance can't pay.", choices=(400, 402, 403, 503)
+        400, "Response to an order that exceeds the balance.", choices=(400, 402, 403, 503)
     )
     no_inventory_status: int = switch(
-        403, "Answer when no bundle of that name is left in the inventory.", choices=(403, 400)
+        403, "Response if no bundle of that name is left in the inventory.", choices=(403, 400)
     )
     unassigned_arrays: str = switch(
         "empty", "esims and iccids of an order without eSIMs.", choices=("empty", "absent")
     )
     async_above: int = switch(
         5,
-        "Orders of more bundles than this are worked on after the answer; 0 makes all so.",
+        "Orders of more bundles than this are processed asynchronously; with 0 all are.",
         least=0,
     )
-    async_seconds: int = switch(2, "How long such an order takes, in seconds.", least=0)
-    async_status: str = switch("processing", "Its status word until it is completed.")
+    async_seconds: int = switch(2, "How long asynchronous processing takes, in seconds.", least=0)
+    async_status: str = switch("processing", "Status of the order until it is completed.")
     processing_seconds: int = switch(
-        0, "How long a bundle is processing after its assignment, in seconds.", least=0
+        0, "How long a bundle stays in processing after its assignment, in seconds.", least=0
     )
     installs_wait: bool = switch(
-        False, "Install details answer 503 while the bundle of the eSIM is processing."
+        False, "Install details return 503 while the bundle of the eSIM is processing."
     )
     next_bundle: str = switch(
         "oldest", "Which queued bundle starts next.", choices=("oldest", "newest")
     )
     active_bundles: str = switch(
         "one",
-        "Bundles in force at once: one, or one for every country visited.",
+        "Concurrently active bundles: one, or one per visited country.",
         choices=("one", "per-country"),
     )
     queued_starts: str = switch(
         "first-use",
-        "A queued bundle starts at its first data, or as soon as the eSIM attached.",
+        "Start of a queued bundle: at its first data, or as soon as the eSIM has attached.",
         choices=("first-use", "attached"),
     )
     autostart_starts: str = switch(
-        "assignment", "When an autostart bundle starts.", choices=("assignment", "first-use")
+        "assignment", "Start of an autostart bundle.", choices=("assignment", "first-use")
     )
     revoke_by_name: str = switch(
-        "newest", "Which assignment a revoke by bundle name takes.", choices=("newest", "oldest")
+        "newest",
+        "Assignment that is revoked when a bundle name is given.",
+        choices=("newest", "oldest"),
     )
-    refunds: bool = switch(False, "Refunds are enabled for the organisation.")
-    refund_days: int = switch(60, "Days after the purchase in which a refund is given.", least=0)
+    refunds: bool = switch(False, "Enable refunds for the organisation.")
+    refund_days: int = switch(
+        60, "Days after the purchase during which refunds are possible.", least=0
+    )
     deleted_esims: str = switch(
         "removed",
-        "After DELETE an eSIM is unknown, or stays readable as deactivated.",
+        "State of an eSIM after DELETE: unknown, or readable as deactivated.",
         choices=("removed", "deactivated"),
     )
     history_order: str = switch(
-        "newest", "Which event of an eSIM's history comes first.", choices=("newest", "oldest")
+        "newest", "Order of the events in an eSIM's history.", choices=("newest", "oldest")
     )
     history_key: str = switch(
         "bundleName", "Key of the bundle in an eSIM's history.", choices=("bundleName", "bundle")
@@ -163,33 +171,35 @@ class Switches:
         choices=("latest", "all"),
     )
     state_words: str = switch(
-        "lower", "The state of eSIMs: active, or Active.", choices=("lower", "capital")
+        "lower", "Spelling of the state of eSIMs: active, or Active.", choices=("lower", "capital")
     )
     never_installed: str = switch(
         "absent",
-        "firstInstalledDateTime of an eSIM never installed.",
+        "firstInstalledDateTime of an eSIM that was never installed.",
         choices=("absent", "zero", "null"),
     )
     consumption_billing: bool = switch(
-        False, "The organisation is billed by consumption: GET /catalogue/prices works."
+        False, "Enable consumption billing: GET /catalogue/prices works."
     )
     low_balance_threshold: int = switch(
-        100, "Balance that LowBalance callbacks count from.", least=0
+        100, "Balance below which LowBalance callbacks are sent.", least=0
     )
-    callback_version: str = switch("V3", "V2 is unsigned and shorter.", choices=("V2", "V3"))
+    callback_version: str = switch(
+        "V3", "Version of callbacks; V2 is unsigned and shorter.", choices=("V2", "V3")
+    )
     callback_signature: str = switch(
         "base64", "Encoding of the V3 signature.", choices=("base64", "hex")
     )
-    callback_timeout: int = switch(5, "Seconds until a callback's receiver is given up.", least=1)
+    callback_timeout: int = switch(5, "Timeout of a callback's receiver, in seconds.", least=1)
     callback_retries: int = switch(
-        0, "Further attempts when the receiver doesn't answer 2xx, at once.", least=0
+        0, "Number of immediate retries if the receiver doesn't return 2xx.", least=0
     )
     callback_copies: int = switch(
-        1, "How often each callback is sent; 2 makes duplicates.", least=1
+        1, "Number of times that each callback is sent; 2 makes duplicates.", least=1
     )
     callback_iccid: str = switch(
         "text",
-        "ICCIDs in callbacks; one guide prints numbers, which lose digits when they are read.",
+        "ICCIDs in callbacks; one guide shows numbers, which lose digits when parsed.",
         choices=("text", "number"),
     )
     platform_events: bool = switch(
@@ -198,15 +208,17 @@ class Switches:
     )
     profile_status_type: str = switch(
         "none",
-        "alertType of Profile Status Change callbacks, which nobody knows; "
-        "none sends no such callback, untyped sends it without.",
+        "alertType of Profile Status Change callbacks, which is not documented; none sends no"
+        " such callback, untyped sends it without alertType.",
     )
 
     def change(self, name: str, value: object) -> None:
         """Sets one switch from JSON or from a command line's text; raises SwitchError."""
         known = {item.name: item for item in fields(self)}
         if name not in known:
-            raise SwitchError(f"unknown switch {name!r}; known are {', '.join(sorted(known))}")
+            raise SwitchError(
+                f"unknown switch {name!r}; the switches are {', '.join(sorted(known))}"
+            )
         setattr(self, name, _checked(name, value, getattr(self, name), known[name].metadata))
 
     def change_all(self, values: Mapping[str, object]) -> None:
@@ -233,11 +245,11 @@ def _checked(name: str, value: object, present: object, about: Mapping[str, Any]
     elif isinstance(value, str):
         converted = value
     else:
-        raise SwitchError(f"switch {name} takes text")
+        raise SwitchError(f"switch {name} must be text")
     if (choices := about["choices"]) and converted not in choices:
-        raise SwitchError(f"switch {name} takes one of {', '.join(map(str, choices))}")
+        raise SwitchError(f"switch {name} must be one of {', '.join(map(str, choices))}")
     if about["least"] is not None and cast("int", converted) < about["least"]:
-        raise SwitchError(f"switch {name} takes a number from {about['least']}")
+        raise SwitchError(f"switch {name} must be a number of at least {about['least']}")
     return converted
 
 
@@ -247,7 +259,7 @@ def _boolean(name: str, value: object) -> bool:
         return value
     if isinstance(value, str) and value.lower() in known:
         return known[value.lower()]
-    raise SwitchError(f"switch {name} takes true or false")
+    raise SwitchError(f"switch {name} must be true or false")
 
 
 def _whole(name: str, value: object) -> int:
@@ -257,7 +269,7 @@ def _whole(name: str, value: object) -> int:
             return int(number)
     except (InvalidOperation, OverflowError):
         pass
-    raise SwitchError(f"switch {name} takes a whole number")
+    raise SwitchError(f"switch {name} must be an integer")
 
 
 def _costs(name: str, value: object) -> dict[str, int]:
@@ -269,4 +281,4 @@ def _costs(name: str, value: object) -> dict[str, int]:
         for cost in value.values()
     ):
         return {str(key): cost for key, cost in value.items()}
-    raise SwitchError(f"switch {name} takes an object of whole numbers from 0, by operation id")
+    raise SwitchError(f"switch {name} must be an object of integers of at least 0, by operation id")

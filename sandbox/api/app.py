@@ -23,7 +23,7 @@ from sandbox.state.timers import settle
 from sandbox.state.world import World
 
 BASE_PATH = "/v2.5"
-# Requests kept for the control door to show.
+# Requests kept for the admin API to show.
 LOG_LENGTH = 1000
 # Statuses of POST /orders that are published as plain text.
 TEXT_STATUSES = (400, 401, 503)
@@ -33,7 +33,7 @@ log = logging.getLogger("sandbox")
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """One request as the control door shows it: without headers and bodies, so without secrets."""
+    """One request as the admin API shows it: without headers and bodies, so without secrets."""
 
     at: datetime
     method: str
@@ -103,7 +103,7 @@ class Provider:
         try:
             raw = await request.read()
         except web.HTTPRequestEntityTooLarge:
-            return Answer({"message": "the body is larger than any request can be"}, 413)
+            return Answer({"message": "the body exceeds the maximum size of a request"}, 413)
         try:
             call = Call(
                 world=self.world,
@@ -124,7 +124,7 @@ class Provider:
         if found.allowed:
             allowed = ", ".join(found.allowed)
             return Answer(
-                {"message": f"this path takes {allowed}"}, 405, headers={"Allow": allowed}
+                {"message": f"this path supports {allowed}"}, 405, headers={"Allow": allowed}
             )
         status = self.world.switches.unknown_route
         return Answer({"message": "Not Found" if status == 404 else "access denied"}, status)

@@ -23,7 +23,9 @@ DEFAULT_LIMIT = 15
 def apply_bundle(call: Call) -> Answer:
     """POST /esims/apply."""
     if any("iccid" in item for item in call.body.get("bundles", ())):
-        raise bad("bundles in a list go to new eSIMs; send one bundle alone to name an iccid")
+        raise bad(
+            "several bundles always go to new eSIMs; send a single bundle to apply it to an iccid"
+        )
     wishes = [_wish(call, item) for item in call.body.get("bundles", [call.body])]
     return _applied(call.world, apply(call.world, wishes, call.source_ip, call.at))
 
@@ -33,7 +35,7 @@ def _wish(call: Call, item: dict[str, Any]) -> Wish:
     if iccid is not None:
         find_esim(call.world, iccid)
         if "repeat" in item:
-            raise bad("repeat asks for new eSIMs and can't go together with iccid")
+            raise bad("repeat requests new eSIMs and can't be combined with iccid")
     return Wish(
         bundle=item["name"],
         iccid=iccid,
@@ -61,7 +63,7 @@ def apply_to_esim(call: Call) -> Answer:
     if start := call.body.get("startTime"):
         bundle = call.world.catalogue.known(call.body["name"])
         if bundle is not None and bundle.autostart:
-            raise bad("startTime is only for bundles that don't start by themselves")
+            raise bad("startTime is only allowed for bundles that don't start automatically")
         try:
             begins = read_instant(start)
         except ValueError as error:
@@ -143,7 +145,7 @@ def revoke_by_name(call: Call) -> Answer:
     """DELETE /esims/{iccid}/bundles/{name}."""
     offer = call.query.get("offerId")
     if call.query.get("refundToBalance", False) and offer is None:
-        raise bad("refundToBalance needs offerId, the id of the assignment")
+        raise bad("refundToBalance requires offerId, the id of the assignment")
     return _revoked(call, by_name(call.world, call.esim(), call.path["name"], offer))
 
 

@@ -55,11 +55,11 @@ def _state(world: World, esim: Esim) -> str:
 
 def _filter(column: str | None, wanted: str | None) -> Callable[[dict[str, Any]], bool]:
     if column is None or wanted is None:
-        raise bad("filterBy and filter go together")
+        raise bad("filterBy and filter must be sent together")
     name, colon, value = wanted.partition(":")
     if column in ("actionDate", "assignedDate"):
         if not colon or name not in COMPARISONS:
-            raise bad(f"filter of a time takes {', '.join(COMPARISONS)}: gte:2026-03-01T00:00:00Z")
+            raise bad(f"a time filter supports {', '.join(COMPARISONS)}: gte:2026-03-01T00:00:00Z")
         try:
             moment = read_instant(value)
         except ValueError as error:
@@ -79,7 +79,7 @@ def update_esim(call: Call) -> Answer:
         if len(values) > 1:
             raise bad(f"{name} differs between the query and the body")
         if not values:
-            raise bad(f"{name} is missing; it goes in the query, in the body, or in both")
+            raise bad(f"{name} is missing; send it in the query, in the body, or in both")
         told[name] = values.pop()
     esim = find_esim(call.world, told["iccid"])
     esim.customer_ref = told["customerRef"]
@@ -181,7 +181,7 @@ def send_sms(call: Call) -> Answer:
     """POST /esims/{iccid}/sms."""
     esim = living(call)
     if call.body.get("from", SENDER) != SENDER:
-        raise Refusal(403, f"the only sender name granted is {SENDER}")
+        raise Refusal(403, f"the only sender name available is {SENDER}")
     if esim.state == "suspended":
         callbacks.sms_failed(call.world, esim, call.at)
         return Answer({"status": "failed"})

@@ -38,7 +38,7 @@ class Fault:
     struck: int = 0
 
     def shown(self) -> dict[str, Any]:
-        """For the control door."""
+        """For the admin API."""
         return asdict(self)
 
 
@@ -73,7 +73,7 @@ def read_fault(id_: int, wanted: Mapping[str, Any]) -> Fault:
     """A fault from JSON; raises FaultError."""
     for name, value in wanted.items():
         if name not in _TYPES:
-            raise FaultError(f"a fault has no {name}; it has {', '.join(_TYPES)}")
+            raise FaultError(f"unknown member {name}; a fault supports {', '.join(_TYPES)}")
         if not isinstance(value, _TYPES[name]) or (isinstance(value, bool) and name != "drop"):
             if name == "body":
                 continue
@@ -86,13 +86,13 @@ def read_fault(id_: int, wanted: Mapping[str, Any]) -> Fault:
     if fault.effect not in EFFECTS:
         raise FaultError(f"effect must be one of {', '.join(EFFECTS)}")
     if fault.drop and fault.status is not None:
-        raise FaultError("a dropped connection has no status: give one of them")
+        raise FaultError("a dropped connection has no status: set only one of them")
     if not fault.drop and fault.status is None and fault.delay_seconds == 0:
-        raise FaultError("a fault needs a status, drop: true, or delay_seconds")
+        raise FaultError("a fault requires a status, drop: true, or delay_seconds")
     if min(fault.count, fault.skip, fault.delay_seconds, fault.bomb_mb) < 0:
-        raise FaultError("count, skip, delay_seconds and bomb_mb are 0 or more")
+        raise FaultError("count, skip, delay_seconds and bomb_mb must be 0 or more")
     if fault.bomb_mb > MOST_BOMB_MB or (fault.bomb_mb and fault.status is None):
-        raise FaultError(f"bomb_mb is at most {MOST_BOMB_MB}, and needs a status")
+        raise FaultError(f"bomb_mb must be at most {MOST_BOMB_MB}, and requires a status")
     return fault
 
 

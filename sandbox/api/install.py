@@ -54,7 +54,7 @@ def get_csv(call: Call) -> Answer:
 def _rows(call: Call, reference: str, deactivated: int = 410) -> list[Row]:
     order = call.world.orders.get(reference)
     if order is None:
-        raise bad("no order and no apply has that reference")
+        raise bad("no order or assignment has that reference")
     if order.pending_until is not None:
         raise Refusal(503, "Processing", retry_after=PROCESSING_RETRY)
     rows = [

@@ -82,7 +82,9 @@ def list_orders(call: Call) -> Answer:
 def _condition(text: str) -> tuple[Callable[[datetime, datetime], bool], datetime]:
     name, _, moment = text.partition(":")
     if name not in COMPARISONS:
-        raise bad(f"createdAt takes {', '.join(COMPARISONS)} and a time: gte:2026-03-01T00:00:00Z")
+        raise bad(
+            f"createdAt supports {', '.join(COMPARISONS)} and a time: gte:2026-03-01T00:00:00Z"
+        )
     try:
         return COMPARISONS[name], read_instant(moment)
     except ValueError as error:

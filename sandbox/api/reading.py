@@ -86,7 +86,9 @@ def read_json(raw: bytes) -> Any:
         read = json.loads(raw, parse_float=Decimal, parse_constant=_no_constant)
         json.dumps(read, default=str, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise bad("the body holds half of a surrogate pair, which is no character") from None
+        raise bad(
+            "the body contains half of a surrogate pair, which is not a valid character"
+        ) from None
     except RecursionError:
         raise bad("the body is nested too deeply") from None
     except (ValueError, ArithmeticError) as error:

@@ -25,17 +25,21 @@ def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m sandbox.auth", description="A local emulator of Supabase Auth."
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen at")
-    parser.add_argument("--port", type=int, default=4011, help="0 takes a free one")
-    parser.add_argument("--state", type=Path, help="file that keeps accounts, sessions and keys")
-    parser.add_argument("--public-url", default="", help="what clients call SUPABASE_URL")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument(
-        "--anon-key", default=from_environment("SUPABASE_ANON_KEY"), help="or SUPABASE_ANON_KEY"
+        "--port", type=int, default=4011, help="port; 0 lets the operating system choose"
+    )
+    parser.add_argument("--state", type=Path, help="file that stores accounts, sessions and keys")
+    parser.add_argument("--public-url", default="", help="URL that clients use as SUPABASE_URL")
+    parser.add_argument(
+        "--anon-key",
+        default=from_environment("SUPABASE_ANON_KEY"),
+        help="defaults to SUPABASE_ANON_KEY",
     )
     parser.add_argument(
         "--service-role-key",
         default=from_environment("SUPABASE_SERVICE_ROLE_KEY"),
-        help="or SUPABASE_SERVICE_ROLE_KEY",
+        help="defaults to SUPABASE_SERVICE_ROLE_KEY",
     )
     parser.add_argument(
         "--token-lifetime", type=int, default=DEFAULT_TOKEN_LIFETIME, help="in seconds"

@@ -87,7 +87,9 @@ class AdminRoutes:
         self._require_service_role(request)
         fields = await read_fields(request, may_be_empty=True)
         if fields.flag("should_soft_delete"):
-            raise bad_request("The local auth emulator deletes for good; no soft delete")
+            raise bad_request(
+                "The local auth emulator always deletes permanently; soft deletion is not supported"
+            )
         self._accounts.delete(request.match_info["id"])
         return web.json_response({})
 

@@ -33,7 +33,7 @@ def make_auth_app(
     Raises ValueError when `settings.public_url` is empty or the state file is something else.
     """
     if not settings.public_url.startswith(("http://", "https://")):
-        raise ValueError("public_url must be the http(s) address that clients use")
+        raise ValueError("public_url must be the http(s) URL that clients use")
     settings = replace(settings, public_url=settings.public_url.rstrip("/"))
     store = Store(settings.state)
     signer = Signer(store)

@@ -1,4 +1,4 @@
-"""What every request passes: CORS, errors in the client's shape, the API key, the control door."""
+"""What every request passes: CORS, errors in the client's shape, the API key, the admin API."""
 
 import logging
 
@@ -18,10 +18,10 @@ _CONTROL = "/_control/"
 
 @web.middleware
 async def allow_other_origins(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let web pages from anywhere call the API; never the control door, which makes admins."""
+    """Let web pages from anywhere call the API; never the admin API, which makes admins."""
     if request.path.startswith(_CONTROL):
         if "Origin" in request.headers:
-            refusal = Refusal(403, "no_authorization", "The control door is not for web pages")
+            refusal = Refusal(403, "no_authorization", "The admin API can't be used by web pages")
             return respond(refusal, request)
         return await handler(request)
     response: web.StreamResponse

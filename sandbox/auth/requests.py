@@ -47,9 +47,7 @@ class Fields:
         """Raise Refusal for fields that Supabase Auth has and this emulator hasn't."""
         for name in names:
             if self._values.get(name) not in (None, ""):
-                raise bad_request(
-                    f"The local auth emulator does not support '{name}'; leave it out"
-                )
+                raise bad_request(f"The local auth emulator does not support '{name}'; omit it")
 
 
 async def read_fields(request: web.Request, *, may_be_empty: bool = False) -> Fields:

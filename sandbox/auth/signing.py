@@ -88,7 +88,7 @@ class Signer:
         for key_id, pem in self._store.signing_keys():
             key = load_pem_private_key(pem, password=None)
             if not isinstance(key, ec.EllipticCurvePrivateKey):
-                raise TypeError("the state file holds a signing key of another kind")
+                raise TypeError("the state file contains a signing key of another type")
             self._keys[key_id] = key
 
 

@@ -51,7 +51,9 @@ CALLBACKS: dict[str, Schema] = {
         ("Utilisation",),
         {
             "iccid": text(),
-            "bundle": record({**_USAGE_V3, "unit": text("Not sent here.")}, ["id", "name"]),
+            "bundle": record(
+                {**_USAGE_V3, "unit": text("Not sent by this sandbox.")}, ["id", "name"]
+            ),
         },
     ),
     "CallbackFirstUse": _alert(
@@ -105,7 +107,7 @@ CALLBACKS: dict[str, Schema] = {
     "CallbackSMSFailed": record(
         {
             "iccid": text(),
-            "msisdn": text("Not sent here."),
+            "msisdn": text("Not sent by this sandbox."),
             "alertType": choice("SMSFailed"),
             "timestamp": moment(),
         },
@@ -131,7 +133,7 @@ def callback_path() -> dict[str, Any]:
         "servers": [{"url": "https://receiver.sandbox.example"}],
         "post": {
             "operationId": "receiveCallback",
-            "summary": "A callback, posted to the address that --callback-url names",
+            "summary": "A callback, posted to the URL set by --callback-url",
             "tags": ["Callback"],
             "security": [],
             "parameters": [

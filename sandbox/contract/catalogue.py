@@ -15,18 +15,18 @@ from sandbox.contract.schema import (
 )
 
 _BUNDLE: dict[str, Schema] = {
-    "name": text("Identifies the bundle; capitals matter."),
+    "name": text("Unique name of the bundle; case-sensitive."),
     "description": text(),
     "countries": listing(ref("Country")),
-    "dataAmount": number("MB in base 10; see the switch unlimited_data_amount."),
+    "dataAmount": number("MB, base 10; see the switch unlimited_data_amount."),
     "duration": whole("Days."),
     "speed": listing(text()),
     "autostart": flag(),
     "unlimited": flag(),
     "roamingEnabled": listing(ref("Country")),
-    "price": number("For one, in the organisation's currency."),
+    "price": number("Price of one, in the organisation's currency."),
     "billingType": choice("FixedCost"),
-    "profileName": text("Operator profile: only eSIMs of the same one take the bundle."),
+    "profileName": text("Operator profile: only eSIMs with the same profile accept the bundle."),
     "allowances": listing(ref("CatalogueAllowance")),
 }
 
@@ -53,7 +53,7 @@ SCHEMAS: dict[str, Schema] = {
         {
             "bundles": listing(ref("CatalogueBundle")),
             "pageCount": whole(),
-            "rows": whole("Bundles on all pages."),
+            "rows": whole("Number of bundles on all pages."),
             "pageSize": whole(),
         },
         ["bundles"],
@@ -62,7 +62,7 @@ SCHEMAS: dict[str, Schema] = {
     "CataloguePrice": record(
         {
             "id": text(format="uuid"),
-            "price": text("Decimal, for one GB."),
+            "price": text("Decimal, per GB."),
             "currency": text(),
             "profile": text(),
             "country": ref("CatalogueCountry"),
@@ -73,7 +73,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "CataloguePricesResponse": record(
         {
-            "hash": text("Changes with any price."),
+            "hash": text("Changes whenever a price changes."),
             "prices": listing(ref("CataloguePricesByCountry")),
         }
     ),
@@ -92,7 +92,7 @@ SCHEMAS: dict[str, Schema] = {
                                     "mnc": text(),
                                     "tagid": text("TADIG code."),
                                     "speed": listing(text()),
-                                    "speeds": listing(text("Not sent here.")),
+                                    "speeds": listing(text("Not sent by this sandbox.")),
                                 }
                             )
                         ),
@@ -113,17 +113,23 @@ OPERATIONS = (
         "Bundles on sale",
         {200: ok(one_of(ref("CataloguePage"), ref("CatalogueResponse"))), **failing(503)},
         parameters=(
-            Parameter("page", whole(minimum=1), description="From 1."),
-            Parameter("perPage", whole(minimum=1), description="Capped without a word."),
+            Parameter("page", whole(minimum=1), description="Starts at 1."),
+            Parameter("perPage", whole(minimum=1), description="Capped silently."),
             Parameter("direction", choice("asc", "desc")),
             Parameter(
                 "orderBy",
                 text(),
-                description="name, description, price, duration or dataAmount.",
+                description="Sort order: name, description, price, duration or dataAmount.",
             ),
-            Parameter("description", text(), description="Part of it; * and % stand for anything."),
+            Parameter(
+                "description", text(), description="Substring to search for; * and % are wildcards."
+            ),
             Parameter("group", text(), description="Exact name of a group."),
-            Parameter("countries", text(), description="ISO codes with commas; any may match."),
+            Parameter(
+                "countries",
+                text(),
+                description="ISO codes separated by commas; bundles that cover any of them match.",
+            ),
             Parameter("region", text()),
         ),
     ),
@@ -141,7 +147,7 @@ OPERATIONS = (
         "GET",
         "/catalogue/prices",
         "Catalogue",
-        "Prices per GB for consumption billing; 403 for everybody else",
+        "Prices per GB for consumption billing; 403 for other organisations",
         {200: ok(ref("CataloguePricesResponse")), **failing()},
     ),
     Operation(
@@ -149,11 +155,11 @@ OPERATIONS = (
         "GET",
         "/networks",
         "Networks",
-        "Networks by country; all when nothing is asked for",
+        "Networks by country; all if no filter is given",
         {200: ok(ref("NetworkResponse")), **failing(503)},
         parameters=(
-            Parameter("countries", text(), description="Names with commas."),
-            Parameter("isos", text(), description="ISO codes with commas."),
+            Parameter("countries", text(), description="Country names separated by commas."),
+            Parameter("isos", text(), description="ISO codes separated by commas."),
             Parameter("returnAll", flag()),
         ),
     ),

@@ -7,13 +7,13 @@ from sandbox.contract.operation import Operation, Parameter, Reply
 from sandbox.contract.routes import OPERATIONS, SCHEMAS
 
 RATE_HEADERS = {
-    "X-Ratelimit-Limit": ("Tokens in a window.", {"type": "integer"}),
-    "X-Ratelimit-Remaining": ("Tokens left in this one.", {"type": "integer"}),
+    "X-Ratelimit-Limit": ("Number of tokens per window.", {"type": "integer"}),
+    "X-Ratelimit-Remaining": ("Number of tokens left in the current window.", {"type": "integer"}),
     "X-Ratelimit-Reset": (
-        "When the next window begins.",
+        "Start of the next window.",
         {"type": "string", "format": "date-time"},
     ),
-    "X-Ratelimit-Cost": ("Tokens that this request took.", {"type": "integer"}),
+    "X-Ratelimit-Cost": ("Number of tokens consumed by this request.", {"type": "integer"}),
 }
 
 
@@ -27,7 +27,7 @@ def document(server_url: str) -> dict[str, Any]:
         "info": {
             "title": "eSIM Go sandbox",
             "version": "2.5.0",
-            "description": "What this sandbox answers; see its README for the switches.",
+            "description": "API of this sandbox; its README describes the switches.",
         },
         "servers": [{"url": server_url}],
         "tags": [

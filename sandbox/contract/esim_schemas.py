@@ -18,7 +18,7 @@ _INSTALL = {"appleInstallUrl": text("iOS 17.4 and newer."), "androidInstallUrl":
 _APPLIED = {"name": text(), "repeat": whole(minimum=1), "allowReassign": flag()}
 
 SCHEMAS: dict[str, Schema] = {
-    "Message": record({"message": text()}, ["message"], "The answer of every failure."),
+    "Message": record({"message": text()}, ["message"], "Response to every failed request."),
     "StatusMessage": record({"status": text()}, ["status"]),
     "RevokeBundleResponse": record({"status": text()}),
     "ESIMListItem": record(
@@ -84,17 +84,20 @@ SCHEMAS: dict[str, Schema] = {
         {
             "name": text(),
             "bundleName": text(),
-            "bundle": text("Not sent here."),
+            "bundle": text("Not sent by this sandbox."),
             "date": text(),
-            "bundleState": text("Not sent here."),
-            "alertType": text("On alerts about usage."),
+            "bundleState": text("Not sent by this sandbox."),
+            "alertType": text("Set for usage alerts."),
         },
         ["name", "date"],
     ),
     "ESIMHistory": listing(ref("ESIMHistoryItem")),
     "CompatibilityResponse": record({"compatible": flag()}, ["compatible"]),
     "SendSMSRequest": record(
-        {"message": text(minLength=1, maxLength=160), "from": text("Only eSIM is granted here.")},
+        {
+            "message": text(minLength=1, maxLength=160),
+            "from": text("Only eSIM is available in this sandbox."),
+        },
         ["message"],
     ),
     "LocationResponse": record(
@@ -123,15 +126,17 @@ SCHEMAS: dict[str, Schema] = {
         {
             "id": text("Also called offerId."),
             "callTypeGroup": text(),
-            "initialQuantity": number("Bytes in base 10."),
-            "remainingQuantity": number("Bytes in base 10."),
+            "initialQuantity": number("Bytes, base 10."),
+            "remainingQuantity": number("Bytes, base 10."),
             "assignmentDateTime": moment(),
-            "assignmentReference": text("Order or apply reference, hyphen, place in it."),
+            "assignmentReference": text(
+                "Reference of the order or assignment, a hyphen, and an index."
+            ),
             "bundleState": choice(
                 "processing", "queued", "active", "depleted", "expired", "revoked", "lapsed"
             ),
-            "startTime": moment("Once it has started."),
-            "endTime": moment("Once it has started."),
+            "startTime": moment("Set after the bundle has started."),
+            "endTime": moment("Set after the bundle has started."),
             "unlimited": flag(),
             "allowances": listing(ref("AssignmentAllowance")),
         },
@@ -158,13 +163,13 @@ SCHEMAS: dict[str, Schema] = {
         {"bundles": listing(ref("ApplyBundleItem"), minItems=1)}, ["bundles"]
     ),
     "ApplyBundleWithICCIDRequest": record(
-        {"iccid": text("Absent: a new eSIM."), **_APPLIED}, ["name"]
+        {"iccid": text("If absent, a new eSIM is issued."), **_APPLIED}, ["name"]
     ),
     "ApplyBundleRequest": record(
         {
             "name": text(),
-            "startTime": text("Only for bundles that don't start by themselves."),
-            "repeat": whole("How often on this eSIM."),
+            "startTime": text("Only for bundles that don't start automatically."),
+            "repeat": whole("Number of assignments on this eSIM."),
         },
         ["name"],
     ),

@@ -20,17 +20,17 @@ _STATUS = ok(ref("StatusMessage"))
 _INSTALL_URL = Parameter(
     "additionalFields",
     choice("installUrl", "appleInstallUrl"),
-    description="Adds the links that install the eSIM.",
+    description="Add the install links of the eSIM.",
 )
 _TYPE = Parameter(
     "type",
     choice("validate", "transaction"),
-    description="validate only says what would happen; without it, it happens.",
+    description="validate only returns what would happen; by default it is carried out.",
 )
 _TO_BALANCE = Parameter(
-    "refundToBalance", flag(), description="Refund to the balance, not to the inventory."
+    "refundToBalance", flag(), description="Refund to the balance instead of the inventory."
 )
-_REFERENCE = in_path("reference", "Reference of an order or of an apply.")
+_REFERENCE = in_path("reference", "Reference of an order or assignment.")
 _BUNDLES = "/esims/{iccid}/bundles"
 
 OPERATIONS = (
@@ -42,7 +42,7 @@ OPERATIONS = (
         "eSIMs of the organisation",
         {200: ok(ref("ESIMs")), **failing()},
         parameters=(
-            Parameter("page", whole(minimum=1), description="From 1."),
+            Parameter("page", whole(minimum=1), description="Starts at 1."),
             Parameter("perPage", whole(enum=[10, 25, 50, 100])),
             Parameter("direction", choice("asc", "desc")),
             Parameter("orderBy", choice("iccid")),
@@ -53,7 +53,8 @@ OPERATIONS = (
             Parameter(
                 "filter",
                 text(),
-                description="Part of the text, or eq: and the text; times take eq lt lte gt gte.",
+                description="Substring to search for, or eq: followed by the exact text; times support eq"
+                " lt lte gt gte.",
             ),
         ),
     ),
@@ -62,7 +63,7 @@ OPERATIONS = (
         "PUT",
         "/esims",
         "eSIMs",
-        "Set the customer reference, by query, by body, or by both alike",
+        "Set the customer reference, by query, by body, or by both with the same value",
         {200: _STATUS, **failing(503)},
         parameters=(Parameter("iccid", text()), Parameter("customerRef", text())),
         body=ref("UpdateSimDetails"),
@@ -73,7 +74,7 @@ OPERATIONS = (
         "POST",
         "/esims/apply",
         "eSIMs",
-        "Put bundles of the inventory on new eSIMs or on one of yours",
+        "Assign bundles from the inventory to new eSIMs or an existing one",
         {200: ok(ref("ESIMApplyResponse")), **failing(503)},
         body=one_of(ref("ApplyBundleWithICCIDRequest"), ref("ApplyBundleWithList")),
     ),
@@ -108,7 +109,7 @@ OPERATIONS = (
         "GET",
         "/esims/assignments",
         "eSIMs",
-        "Install details of an order; the Accept header picks CSV (default), JSON or ZIP",
+        "Install details of an order; the Accept header selects CSV (default), JSON or ZIP",
         {
             200: Reply(
                 "Install details.",
@@ -125,7 +126,7 @@ OPERATIONS = (
                 "reference",
                 listing(text()),
                 required=True,
-                description="Order or apply reference; may be repeated.",
+                description="Reference of an order or assignment; may be repeated.",
             ),
             _INSTALL_URL,
         ),
@@ -144,7 +145,7 @@ OPERATIONS = (
         "DELETE",
         "/esims/{iccid}",
         "eSIMs",
-        "Delete an eSIM and revoke its bundles without refund",
+        "Delete an eSIM and revoke its bundles without a refund",
         {200: _STATUS, **failing()},
         parameters=(ICCID,),
     ),
@@ -153,7 +154,7 @@ OPERATIONS = (
         "GET",
         "/esims/{iccid}/history",
         "eSIMs",
-        "What happened to an eSIM",
+        "History of an eSIM",
         {200: ok(ref("ESIMHistory")), **failing(503)},
         parameters=(ICCID,),
     ),
@@ -162,7 +163,7 @@ OPERATIONS = (
         "GET",
         "/esims/{iccid}/refresh",
         "eSIMs",
-        "Cut the network session so that the eSIM attaches anew",
+        "End the network session so that the eSIM attaches again",
         {200: _STATUS, **failing(503)},
         parameters=(ICCID,),
     ),
@@ -171,7 +172,7 @@ OPERATIONS = (
         "GET",
         "/esims/{iccid}/compatible/{bundle}",
         "eSIMs",
-        "Whether an eSIM takes a bundle",
+        "Check whether an eSIM is compatible with a bundle",
         {200: ok(ref("CompatibilityResponse")), **failing(503)},
         parameters=(ICCID, in_path("bundle", "Bundle name.")),
     ),
@@ -194,11 +195,11 @@ OPERATIONS = (
         {200: ok(ref("BundlesList")), **failing(503)},
         parameters=(
             ICCID,
-            Parameter("includeUsed", flag(), description="Also expired and depleted ones."),
+            Parameter("includeUsed", flag(), description="Include expired and depleted bundles."),
             Parameter(
                 "limit",
                 whole(minimum=1, maximum=200, default=15),
-                description="Counts assignments.",
+                description="Maximum number of assignments.",
             ),
         ),
     ),
@@ -207,7 +208,7 @@ OPERATIONS = (
         "POST",
         _BUNDLES,
         "eSIMs (Deprecated)",
-        "Put a bundle of the inventory on an eSIM; use /esims/apply",
+        "Assign a bundle from the inventory to an eSIM; use /esims/apply",
         {200: _STATUS, **failing(503)},
         parameters=(ICCID,),
         body=ref("ApplyBundleRequest"),
@@ -227,13 +228,15 @@ OPERATIONS = (
         "DELETE",
         f"{_BUNDLES}/{{name}}",
         "eSIMs",
-        "Take one assignment of a bundle off an eSIM",
+        "Revoke one assignment of a bundle from an eSIM",
         {200: _STATUS, **failing()},
         parameters=(
             ICCID,
             BUNDLE_NAME,
             _TO_BALANCE,
-            Parameter("offerId", text(), description="The assignment; needed for refundToBalance."),
+            Parameter(
+                "offerId", text(), description="Id of the assignment; required for refundToBalance."
+            ),
             _TYPE,
         ),
     ),
@@ -242,7 +245,7 @@ OPERATIONS = (
         "DELETE",
         f"{_BUNDLES}/{{name}}/applications/{{assignmentId}}",
         "eSIMs (Deprecated)",
-        "Take an assignment off an eSIM; use the path with assignments",
+        "Revoke an assignment from an eSIM; use the path with assignments",
         {200: ok(ref("RevokeBundleResponse")), **failing()},
         parameters=(ICCID, BUNDLE_NAME, ASSIGNMENT_ID, _TYPE),
         deprecated=True,
@@ -252,7 +255,7 @@ OPERATIONS = (
         "DELETE",
         f"{_BUNDLES}/{{name}}/assignments/{{assignmentId}}",
         "eSIMs",
-        "Take an assignment off an eSIM",
+        "Revoke an assignment from an eSIM",
         {200: _STATUS, **failing(503)},
         parameters=(ICCID, BUNDLE_NAME, ASSIGNMENT_ID, _TYPE, _TO_BALANCE),
     ),
@@ -261,7 +264,7 @@ OPERATIONS = (
         "POST",
         "/esims/{iccid}/suspend",
         "eSIMs",
-        "Suspend an eSIM or lift the suspension",
+        "Suspend or unsuspend an eSIM",
         {201: _STATUS, **failing()},
         parameters=(ICCID,),
         body=ref("SuspendESIMBody"),
@@ -271,7 +274,7 @@ OPERATIONS = (
         "GET",
         "/esims/{iccid}/suspend",
         "eSIMs",
-        "Whether an eSIM is suspended",
+        "Suspension status of an eSIM",
         {200: ok(ref("SuspendESIM")), **failing()},
         parameters=(ICCID,),
     ),
@@ -280,7 +283,7 @@ OPERATIONS = (
         "GET",
         "/esims/{iccid}/location",
         "eSIMs",
-        "Where an eSIM was last seen",
+        "Last location of an eSIM",
         {200: ok(ref("LocationResponse")), **failing(503)},
         parameters=(ICCID,),
     ),

@@ -53,26 +53,32 @@ def in_path(name: str, description: str = "") -> Parameter:
 
 
 ICCID = in_path("iccid", "ICCID of one of your eSIMs, 19 digits.")
-BUNDLE_NAME = in_path("name", "Bundle name; capitals matter.")
+BUNDLE_NAME = in_path("name", "Bundle name; case-sensitive.")
 ASSIGNMENT_ID = in_path("assignmentId", "Id of the assignment, also called offerId.")
 
 
-def ok(schema: Schema, description: str = "Done as asked.") -> Reply:
+def ok(schema: Schema, description: str = "Success.") -> Reply:
     """A successful answer in JSON."""
     return Reply(description, {JSON: schema})
 
 
 MESSAGE = ref("Message")
 FAILURES: Mapping[int, Reply] = {
-    400: Reply("The request breaks a rule; the message says which.", {JSON: MESSAGE}),
+    400: Reply("The request is invalid; the message contains the reason.", {JSON: MESSAGE}),
     401: Reply("The key is missing or wrong.", {JSON: MESSAGE}),
     402: Reply(
-        "The balance is too low, where the switch low_balance_status says so.", {JSON: MESSAGE}
+        "The balance is too low, if the switch low_balance_status says so.", {JSON: MESSAGE}
     ),
-    403: Reply("The key, the ICCID or the feature is not yours.", {JSON: MESSAGE}),
-    410: Reply("The eSIM is deactivated.", {JSON: MESSAGE}),
-    429: Reply("Too many requests in this window.", {JSON: MESSAGE}, retry_after=True),
-    500: Reply("The provider failed.", {JSON: MESSAGE}),
+    403: Reply(
+        "The key is invalid, the ICCID belongs to another organisation, or the feature is not"
+        " enabled.",
+        {JSON: MESSAGE},
+    ),
+    410: Reply("The eSIM has been deactivated.", {JSON: MESSAGE}),
+    429: Reply(
+        "The rate limit of this window has been exceeded.", {JSON: MESSAGE}, retry_after=True
+    ),
+    500: Reply("Internal error of the provider.", {JSON: MESSAGE}),
     503: Reply("Not ready yet.", {JSON: MESSAGE}, retry_after=True),
 }
 

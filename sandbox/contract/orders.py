@@ -39,17 +39,17 @@ SCHEMAS: dict[str, Schema] = {
     "BundleOrder": record(
         {
             "type": choice("bundle"),
-            "quantity": whole("As many as there are iccids, if there are.", minimum=1),
+            "quantity": whole("Must equal the number of iccids, if there are any.", minimum=1),
             "item": text("Bundle name."),
             "iccids": listing(text(), "Only with assign: true."),
-            "allowReassign": flag("Issue a new eSIM where bundle and eSIM don't fit."),
+            "allowReassign": flag("Issue a new eSIM if the bundle is incompatible with the eSIM."),
         },
         ["type", "quantity", "item"],
     ),
     "OrderRequest": record(
         {
             "type": choice("validate", "transaction"),
-            "assign": flag("Absent means false: the bundles go to the inventory."),
+            "assign": flag("Defaults to false: the bundles go to the inventory."),
             "order": listing(ref("BundleOrder"), minItems=1),
             "profileID": text("Branding; only with assign: true."),
         },
@@ -62,7 +62,7 @@ SCHEMAS: dict[str, Schema] = {
             **_LINE,
             "esims": listing(ref("OrderESIM")),
             "iccids": listing(text()),
-            "invoiceLink": text("On top-ups."),
+            "invoiceLink": text("Only for top-ups."),
         }
     ),
     "OrderResponseValidate": record(
@@ -72,7 +72,7 @@ SCHEMAS: dict[str, Schema] = {
             "valid": flag(),
             "currency": text(),
             "createdDate": moment(),
-            "assigned": flag("What assign asked for."),
+            "assigned": flag("The `assign` of the request."),
         },
         ["order", "valid"],
     ),
@@ -81,13 +81,15 @@ SCHEMAS: dict[str, Schema] = {
             "order": listing(ref("OrderItem")),
             "total": number(),
             "currency": text(),
-            "status": text("completed, or the switch async_status while it is worked on."),
+            "status": text(
+                "completed, or the value of the switch async_status while it is processed."
+            ),
             "statusMessage": text(),
             "orderReference": text(),
             "createdDate": moment("Nanoseconds."),
             "assigned": flag(),
             "sourceIP": text(),
-            "runningBalance": text("Balance afterwards, as text."),
+            "runningBalance": text("Balance after the order, as a string."),
         },
         ["order", "orderReference"],
     ),
@@ -100,7 +102,7 @@ SCHEMAS: dict[str, Schema] = {
             "pageSize": whole(),
         },
         ["orders", "pageCount", "rows", "pageSize"],
-        "With the switch orders_shape=object only.",
+        "Only with the switch orders_shape=object.",
     ),
     "InventoryResponse": record(
         {
@@ -152,7 +154,7 @@ SCHEMAS: dict[str, Schema] = {
     "OrganisationResponse": record(
         {
             "name": text(),
-            "apiKey": text("The key itself: never log this answer."),
+            "apiKey": text("The API key itself: never log this response."),
             "taxLiable": text(),
             "addr1": text(),
             "addr2": text(),
@@ -215,13 +217,13 @@ OPERATIONS = (
             **failing(503),
         },
         parameters=(
-            Parameter("includeIccids", flag(), description="Adds esims and iccids to the rows."),
-            Parameter("page", whole(minimum=1), description="From 1."),
-            Parameter("limit", whole(minimum=1), description="Capped without a word."),
+            Parameter("includeIccids", flag(), description="Add esims and iccids to the rows."),
+            Parameter("page", whole(minimum=1), description="Starts at 1."),
+            Parameter("limit", whole(minimum=1), description="Capped silently."),
             Parameter(
                 "createdAt",
                 listing(text()),
-                description="gte:, gt:, lte:, lt: or eq: and a time; given twice for a range.",
+                description="gte:, gt:, lte:, lt: or eq: followed by a time; twice for a range.",
             ),
         ),
     ),
@@ -230,7 +232,7 @@ OPERATIONS = (
         "POST",
         "/orders",
         "Orders",
-        "Check an order or place it; nothing protects against placing it twice",
+        "Validate or place an order; placing it is not idempotent",
         {
             200: ok(one_of(ref("OrderResponseValidate"), ref("OrderResponseTransaction"))),
             **failing(402),
@@ -254,7 +256,7 @@ OPERATIONS = (
         "GET",
         "/inventory",
         "Inventory",
-        "Bundles bought and not assigned",
+        "Bundles that were bought but not assigned",
         {200: ok(ref("InventoryResponse")), **failing(503)},
     ),
     Operation(
@@ -262,7 +264,7 @@ OPERATIONS = (
         "POST",
         "/inventory/refund",
         "Inventory",
-        "Give bundles of the inventory back for balance",
+        "Refund bundles of the inventory to the balance",
         {200: ok(ref("StatusMessage")), **failing(503)},
         body=ref("RefundInventoryItem"),
     ),
@@ -271,7 +273,7 @@ OPERATIONS = (
         "GET",
         "/organisation",
         "Organisation",
-        "The organisation, its balance and users",
+        "The organisation with its balance and users",
         {200: ok(ref("OrganisationResponse")), **failing(503)},
     ),
     Operation(
@@ -283,7 +285,7 @@ OPERATIONS = (
         {200: ok(ref("TopupResponse")), **failing(503)},
         parameters=(
             Parameter(
-                "amount", number(), required=True, description="From 1000, to 5000 in one day."
+                "amount", number(), required=True, description="From 1000; at most 5000 per day."
             ),
         ),
     ),

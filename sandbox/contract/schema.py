@@ -95,7 +95,7 @@ def check(value: object, schema: Schema, components: Mapping[str, Schema], where
         _check_members(value, schema, components, where)
     elif isinstance(value, list):
         if len(value) < schema.get("minItems", 0):
-            raise Mismatch(f"{where} must hold at least {schema['minItems']}")
+            raise Mismatch(f"{where} must contain at least {schema['minItems']}")
         for place, item in enumerate(value):
             check(item, schema["items"], components, f"{where}[{place}]")
     elif isinstance(value, int | Decimal) and not isinstance(value, bool):
@@ -116,7 +116,7 @@ def _check_one(
     if fitting == 0:
         raise Mismatch(" or ".join(problems))
     if fitting > 1:
-        raise Mismatch(f"{where} mixes two forms of the request; send one of them")
+        raise Mismatch(f"{where} mixes two forms of the request; send only one of them")
 
 
 _WORDS = {

@@ -1,4 +1,4 @@
-"""What the control door can make happen: time, phones, money, catalogue."""
+"""What the admin API can make happen: time, phones, money, catalogue."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -32,10 +32,10 @@ def advance_clock(world: World, body: Body) -> dict[str, Any]:
         else:
             step = timedelta(**{unit: float(count) for unit, count in steps.items() if count})
         if step == timedelta() and to is None:
-            raise bad("say how far: seconds, minutes, hours, days, or to")
+            raise bad("specify the time with seconds, minutes, hours, days, or to")
         world.clock.advance(step)
     except (ClockError, OverflowError, ValueError) as error:
-        raise bad(f"the clock can't go there: {error}") from error
+        raise bad(f"the clock can't be set: {error}") from error
     return {"now": written(settle(world))}
 
 
@@ -127,7 +127,7 @@ def _use_data(world: World, esim: Esim, body: Body, at: datetime) -> dict[str, A
     country = body.text("country")
     body.done()
     if (megabytes is None) == (amount is None):
-        raise bad("say how much: megabytes or bytes")
+        raise bad("specify the amount with megabytes or bytes")
     wanted = int(megabytes * MEGABYTE) if megabytes is not None else amount or 0
     if wanted <= 0:
         raise bad("the amount must be more than 0")
@@ -157,7 +157,7 @@ def set_balance(world: World, body: Body) -> dict[str, Any]:
             callbacks.balance_fell(world, at)
     else:
         if kind not in list(topups.Kind):
-            raise bad(f"as is one of {', '.join(topups.Kind)}")
+            raise bad(f"as must be one of {', '.join(topups.Kind)}")
         if added is None or added <= 0:
             raise bad("add must be more than 0")
         topups.top_up(world, topups.Kind(kind), added, "", at)
@@ -183,4 +183,4 @@ def change_catalogue(world: World, act: str, body: Body) -> dict[str, Any]:
             return {"withdrawn": name}
     except CatalogueError as error:
         raise bad(str(error)) from error
-    raise Refusal(404, "a catalogue takes price, withdraw and add")
+    raise Refusal(404, "a catalogue change supports price, withdraw and add")

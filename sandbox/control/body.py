@@ -1,4 +1,4 @@
-"""Bodies of the control door, read member by member with words for whoever got one wrong."""
+"""Bodies of the admin API, read member by member with words for whoever got one wrong."""
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
@@ -66,4 +66,4 @@ class Body:
     def done(self) -> None:
         """Refuses members that nobody asked for."""
         if self._members:
-            raise bad(f"unknown: {', '.join(sorted(self._members))}")
+            raise bad(f"unknown members: {', '.join(sorted(self._members))}")

@@ -1,4 +1,4 @@
-"""The control door: everything in the sandbox, to be seen and changed, beside the provider's paths."""
+"""The admin API: everything in the sandbox, to be seen and changed, beside the provider's paths."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ class Reset(Protocol):
 
 
 class Door:
-    """The control door's paths; `routes` hangs them into an application."""
+    """The admin API's paths; `routes` hangs them into an application."""
 
     def __init__(
         self, provider: Provider, sender: Sender, commit: Callable[[], None], reset: Reset
@@ -95,7 +95,7 @@ class Door:
         return {"paths": self._paths}
 
     async def _unknown(self, _request: web.Request) -> Any:
-        raise Refusal(404, f"no such path; GET {CONTROL_PATH} lists them all")
+        raise Refusal(404, f"no such path; GET {CONTROL_PATH} lists all paths")
 
     async def _state(self, _request: web.Request) -> Any:
         settle(self.world)
@@ -157,7 +157,7 @@ class Door:
     async def _remove_faults(self, request: web.Request) -> Any:
         id_ = request.match_info.get("id")
         if id_ is not None and not id_.isdigit():
-            raise bad("a fault's id is a number")
+            raise bad("the id of a fault must be a number")
         return {"removed": self.provider.faults.remove(int(id_) if id_ is not None else None)}
 
     async def _callbacks(self, request: web.Request) -> Any:
@@ -166,7 +166,9 @@ class Door:
         body.done()
         if url is not None:
             if url and not url.startswith(("http://", "https://")):
-                raise bad("url must begin with http:// or https://, or be empty for none")
+                raise bad(
+                    "url must begin with http:// or https://, or be empty to disable callbacks"
+                )
             self.world.account.callback_url = url
         if held is not None:
             self.world.account.callbacks_held = held
@@ -189,13 +191,13 @@ class Door:
                 async with asyncio.timeout(float(seconds or DRAIN_SECONDS)):
                     await self.sender.idle()
             except TimeoutError:
-                raise Refusal(504, "callbacks are still on their way") from None
+                raise Refusal(504, "callbacks are still being sent") from None
         return views.state(self.world)["callbacks"]
 
     async def _resend(self, request: web.Request) -> Any:
         delivery = self.world.deliveries.get(request.match_info["sequence"])
         if delivery is None:
-            raise Refusal(404, "no delivery has that sequence")
+            raise Refusal(404, "no delivery has that sequence number")
         self.sender.resend(delivery)
         return views.delivery(delivery)
 

@@ -1,4 +1,4 @@
-"""What the control door shows of the world."""
+"""What the admin API shows of the world."""
 
 from dataclasses import asdict, fields
 from typing import Any

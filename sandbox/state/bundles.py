@@ -107,7 +107,7 @@ class Bundle:
 def read_bundle(shape: object) -> Bundle:
     """A bundle from the provider's shape; raises CatalogueError."""
     if not isinstance(shape, Mapping) or not isinstance(shape.get("name"), str):
-        raise CatalogueError("every bundle is an object with a name")
+        raise CatalogueError("every bundle must be an object with a name")
     name = shape["name"]
     try:
         price = Decimal(str(shape["price"]))
@@ -132,9 +132,11 @@ def read_bundle(shape: object) -> Bundle:
         )
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         words = f"{type(error).__name__} {error}"
-        raise CatalogueError(f"bundle {name!r} can't be read: {words}") from error
+        raise CatalogueError(f"bundle {name!r} can't be parsed: {words}") from error
     if not (price.is_finite() and price >= 0 and duration > 0):
-        raise CatalogueError(f"bundle {name!r} needs a price of 0 or more and a duration of days")
+        raise CatalogueError(
+            f"bundle {name!r} requires a price of 0 or more and a duration in days"
+        )
     return bundle
 
 

@@ -44,9 +44,9 @@ class Clock:
     def advance(self, step: timedelta) -> None:
         """Moves forward; raises ClockError for a move back, as no timer can be unfired."""
         if step < timedelta():
-            raise ClockError("the clock only moves forward")
+            raise ClockError("the clock can only move forward")
         if step > LATEST - self.now():
-            raise ClockError(f"the clock stops at {LATEST:%Y-%m-%d}")
+            raise ClockError(f"the clock can't pass {LATEST:%Y-%m-%d}")
         if self.row.frozen_at is not None:
             self.row.frozen_at += step
         else:

@@ -30,7 +30,7 @@ def _plain(value: object) -> object:
         return value.isoformat()
     if is_dataclass(value):
         return {item.name: getattr(value, item.name) for item in fields(value)}
-    raise TypeError(f"a row can't hold {type(value).__name__}")
+    raise TypeError(f"a row can't contain {type(value).__name__}")
 
 
 @cache

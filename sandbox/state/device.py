@@ -41,7 +41,7 @@ def install(world: World, esim: Esim, at: datetime) -> None:
     if esim.profile_status == "Installed":
         return
     if esim.profile_status == "Unavailable":
-        raise Refusal(409, "The profile is Unavailable: it can't be installed, issue another eSIM.")
+        raise Refusal(409, "The profile is Unavailable and can't be installed: issue another eSIM.")
     esim.first_installed = esim.first_installed or at
     for status in ("Downloaded", "Installed"):
         esim.profile_status = status
@@ -60,7 +60,7 @@ def attach(world: World, esim: Esim, iso: str | None, at: datetime) -> None:
     """The phone registers in a network of the country, or of where it last was."""
     _must_live(esim)
     if esim.state == "suspended":
-        raise Refusal(409, "The eSIM is suspended, so no network lets it attach: unsuspend it.")
+        raise Refusal(409, "The eSIM is suspended and can't attach to a network: unsuspend it.")
     install(world, esim, at)
     country = iso or esim.country or _first_country(world, esim)
     esim.country = country
@@ -123,14 +123,14 @@ def _use(world: World, esim: Esim, assignment: Assignment, amount: int, at: date
 
 def _must_live(esim: Esim) -> None:
     if esim.state == "deactivated":
-        raise Refusal(409, "The eSIM has been deactivated: no phone can use it any more.")
+        raise Refusal(409, "The eSIM has been deactivated and can't be used any more.")
 
 
 def _first_country(world: World, esim: Esim) -> str:
     for key in reversed(esim.assignments):
         if countries := world.assignments[key].countries:
             return countries[0]
-    raise Refusal(409, "Nothing says where the eSIM is: name a country.")
+    raise Refusal(409, "The location of the eSIM is unknown: specify a country.")
 
 
 def _tell_country(world: World, esim: Esim, iso: str, at: datetime) -> None:

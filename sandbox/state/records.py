@@ -195,7 +195,7 @@ class Account(Row):
 
 @dataclass(eq=False)
 class CatalogueChange(Row):
-    """What the control door changed about a bundle; `shape` is a whole bundle as JSON."""
+    """What the admin API changed about a bundle; `shape` is a whole bundle as JSON."""
 
     name: str
     price: Decimal | None = None

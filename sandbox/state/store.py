@@ -38,7 +38,8 @@ class Store:
             self._db.execute("create table if not exists about (name text primary key, value text)")
         except (sqlite3.Error, OSError) as error:
             raise StateError(
-                f"the state file {file} can't be used ({error}); is another sandbox using it?"
+                f"the state file {file} can't be used ({error}); check whether another sandbox"
+                " is using it"
             ) from error
 
     def load(self, world: World) -> None:
@@ -51,8 +52,8 @@ class Store:
         for name, value in identity.items():
             if about.setdefault(name, value) != value:
                 raise StateError(
-                    f"the state file was made with {name} {about[name]}, this is {value}: "
-                    "use that again, or start with another file"
+                    f"the state file was created with {name} {about[name]}, but this is {value}:"
+                    " use that value again, or another file"
                 )
         self._db.executemany("insert or ignore into about values (?, ?)", identity.items())
         for table in world.tables():

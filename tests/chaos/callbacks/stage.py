@@ -136,7 +136,7 @@ class Stage:
         return f"127.0.0.1:{self.ports[name]}"
 
     async def control(self, path: str, body: Any) -> Any:
-        """Tells the sandbox's control door something; raises RuntimeError when it refuses."""
+        """Tells the sandbox's admin API something; raises RuntimeError when it refuses."""
         async with self.http.post(f"{self.sandbox.control_url}{path}", json=body) as answer:
             if answer.status >= 400:
                 raise RuntimeError(f"{path}: {await answer.text()}")

@@ -129,7 +129,7 @@ class Machine:
         return await sessions.mint(self.http, self.auth_url, email, admin=False)
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
-        """Asks the sandbox's control door; fractions come as Decimal."""
+        """Asks the sandbox's admin API; fractions come as Decimal."""
         url = f"{self.sandbox_url}/_control{path}"
         async with self.http.request(method, url, json=body) as answer:
             text = await answer.text()

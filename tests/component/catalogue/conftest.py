@@ -79,7 +79,7 @@ class Shop:
             yield message
 
     async def tell_sandbox(self, door: str, /, **body: Any) -> Any:
-        """Uses the sandbox's control door."""
+        """Uses the sandbox's admin API."""
         async with self.auth.http.post(f"{self.control_url}/{door}", json=body) as answer:
             assert answer.status == 200, await answer.text()
             return await answer.json()

@@ -145,7 +145,7 @@ class Shop:
         return (("authorization", f"Bearer {self.auth.service_role_key}"),)
 
     async def control(self, path: str, /, **body: Any) -> Any:
-        """A POST at the sandbox's control door."""
+        """A POST at the sandbox's admin API."""
         async with self.http.post(f"{self.sandbox.control_url}/{path}", json=body) as answer:
             assert answer.status < 300, await answer.text()
             return await answer.json()

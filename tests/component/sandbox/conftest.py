@@ -27,7 +27,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Speaks to a sandbox as a customer of the provider, and through its control door."""
+    """Speaks to a sandbox as a customer of the provider, and through its admin API."""
 
     running: Running
     http: aiohttp.ClientSession
@@ -52,7 +52,7 @@ class Client:
         return reply.json
 
     async def control(self, path: str, body: Any = None, method: str = "") -> Any:
-        """What the control door answers; GET without a body, POST with one."""
+        """What the admin API answers; GET without a body, POST with one."""
         url = f"{self.running.control_url}/{path}"
         verb = method or ("GET" if body is None else "POST")
         async with self.http.request(verb, url, json=body) as answer:
@@ -61,7 +61,7 @@ class Client:
             return shown
 
     async def refused(self, path: str, body: Any, status: int = 400) -> str:
-        """The words with which the control door refuses."""
+        """The words with which the admin API refuses."""
         url = f"{self.running.control_url}/{path}"
         async with self.http.post(url, json=body) as answer:
             assert answer.status == status

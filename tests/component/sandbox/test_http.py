@@ -167,15 +167,15 @@ async def test_the_own_document_is_served(client: Client) -> None:
 async def test_the_door_lists_its_paths_and_refuses_what_it_does_not_know(client: Client) -> None:
     assert "POST /_control/esims/{iccid}/{act}" in (await client.control(""))["paths"]
     assert "GET /_control lists" in await client.refused("colour", {}, status=404)
-    assert "known are" in await client.refused("switches", {"colour": "red"})
-    assert "how far" in await client.refused("clock/advance", {})
+    assert "the switches are" in await client.refused("switches", {"colour": "red"})
+    assert "specify the time" in await client.refused("clock/advance", {})
     assert "forward" in await client.refused("clock/advance", {"to": "2020-01-01"})
-    assert "unknown: weeks" in await client.refused("clock/advance", {"weeks": 1})
+    assert "unknown members: weeks" in await client.refused("clock/advance", {"weeks": 1})
     assert "9000" in await client.refused("clock/advance", {"days": 10**7})
     assert "JSON object" in await client.refused("balance", [5])
     assert "set or add" in await client.refused("balance", {})
     assert "a number" in await client.refused("balance", {"set": "lots"})
-    assert "a fault has no" in await client.refused("faults", {"colour": "red"})
+    assert "unknown member colour" in await client.refused("faults", {"colour": "red"})
     assert "on sale" in await client.refused("catalogue/withdraw", {"name": "x"})
     assert "access denied" in await client.refused(
         "esims/8943108170000000001/install", {}, status=403

@@ -1,4 +1,4 @@
-"""The emulator's HTTP itself: error shapes, bad input, browsers, and the control door."""
+"""The emulator's HTTP itself: error shapes, bad input, browsers, and the admin API."""
 
 from typing import Any
 
