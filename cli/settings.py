@@ -65,7 +65,7 @@ class LocalSettings:
         )
         catalogue = env.optional(
             "SANDBOX_CATALOGUE",
-            "File of bundles in the provider's format that the sandbox sells instead of its own.",
+            "File of bundles in the provider's format that the sandbox sells instead of the built-in ones.",
         )
         key = env.optional(
             "ESIM_GO_API_KEY",

@@ -195,7 +195,7 @@ class DataPlan(_message.Message):
     available_quantity: _builtins.int
     """Maximum quantity of one order now; 0 if the plan is withdrawn or hidden."""
     profile_name: _builtins.str
-    """Name of the eSIM profile that the plan requires. An eSIM accepts only bundles of its own profile."""
+    """Name of the eSIM profile that the plan requires. An eSIM accepts only bundles with its profile."""
     autostart: _builtins.bool
     """True if the plan starts when it is assigned; false if it starts at first use."""
     withdrawn: _builtins.bool

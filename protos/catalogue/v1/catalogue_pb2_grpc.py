@@ -139,7 +139,7 @@ class CatalogueServiceServicer:
 
     def BatchListTopUpPlans(self, request, context):
         """Lists the plans on sale that are compatible with an eSIM, given the plan that the eSIM was delivered with, for many
-        such plans in one call. An eSIM accepts only bundles of its own profile, which is the profile of that plan. If that
+        such plans in one call. An eSIM accepts only bundles with its profile, which is the profile of that plan. If that
         plan has no profile name, only the plan itself is known to be compatible.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

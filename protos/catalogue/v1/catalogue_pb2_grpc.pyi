@@ -49,7 +49,7 @@ class CatalogueServiceStub:
     """Returns many plans by id or name in one call. Unknown plans are omitted; withdrawn plans are included."""
     BatchListTopUpPlans: _grpc.UnaryUnaryMultiCallable[_catalogue_pb2.BatchListTopUpPlansRequest, _catalogue_pb2.BatchListTopUpPlansResponse]
     """Lists the plans on sale that are compatible with an eSIM, given the plan that the eSIM was delivered with, for many
-    such plans in one call. An eSIM accepts only bundles of its own profile, which is the profile of that plan. If that
+    such plans in one call. An eSIM accepts only bundles with its profile, which is the profile of that plan. If that
     plan has no profile name, only the plan itself is known to be compatible.
     """
     ListFeaturedPlans: _grpc.UnaryUnaryMultiCallable[_catalogue_pb2.ListFeaturedPlansRequest, _catalogue_pb2.ListFeaturedPlansResponse]
@@ -105,7 +105,7 @@ class CatalogueServiceAsyncStub(CatalogueServiceStub):
     """Returns many plans by id or name in one call. Unknown plans are omitted; withdrawn plans are included."""
     BatchListTopUpPlans: _aio.UnaryUnaryMultiCallable[_catalogue_pb2.BatchListTopUpPlansRequest, _catalogue_pb2.BatchListTopUpPlansResponse]  # type: ignore[assignment]
     """Lists the plans on sale that are compatible with an eSIM, given the plan that the eSIM was delivered with, for many
-    such plans in one call. An eSIM accepts only bundles of its own profile, which is the profile of that plan. If that
+    such plans in one call. An eSIM accepts only bundles with its profile, which is the profile of that plan. If that
     plan has no profile name, only the plan itself is known to be compatible.
     """
     ListFeaturedPlans: _aio.UnaryUnaryMultiCallable[_catalogue_pb2.ListFeaturedPlansRequest, _catalogue_pb2.ListFeaturedPlansResponse]  # type: ignore[assignment]
@@ -182,7 +182,7 @@ class CatalogueServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalogue_pb2.BatchListTopUpPlansResponse, _abc.Awaitable[_catalogue_pb2.BatchListTopUpPlansResponse]]:
         """Lists the plans on sale that are compatible with an eSIM, given the plan that the eSIM was delivered with, for many
-        such plans in one call. An eSIM accepts only bundles of its own profile, which is the profile of that plan. If that
+        such plans in one call. An eSIM accepts only bundles with its profile, which is the profile of that plan. If that
         plan has no profile name, only the plan itself is known to be compatible.
         """
 
