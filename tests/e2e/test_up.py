@@ -79,8 +79,8 @@ async def test_each_killed_process_comes_back_and_no_other_is_touched(starting: 
             others = {n: up.member(c).pid for n, c in MEMBERS.items() if n != name}
             told = len(up.lines)
             up.member(command).kill()
-            await up.until(rf"up +\| {name} ended by signal 9; starting it again", after=told)
-            await up.until(rf"up +\| {name} is back", after=told)
+            await up.until(rf"up +\| {name} ended by signal 9; restarting it", after=told)
+            await up.until(rf"up +\| {name} is running again", after=told)
             assert {n: up.member(c).pid for n, c in MEMBERS.items() if n != name} == others
             # Whoever called it finds it again within a second or so, without a start of their own.
             while not await typed(featured, up):

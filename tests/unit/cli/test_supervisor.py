@@ -69,7 +69,7 @@ async def test_a_killed_program_is_started_again_and_one_is_told(heard: Heard) -
     await heard.until("orders", "here", times=2)
     assert keeper.pid not in (None, first)
     assert ("up", "orders ended by signal 9; restarting it in 0.01 s") in heard.lines
-    await heard.until("up", "orders is back")
+    await heard.until("up", "orders is running again")
     await keeper.stop()
 
 
