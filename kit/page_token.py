@@ -58,7 +58,7 @@ def read_position(request: Message, token: str) -> tuple[datetime, UUID] | None:
         return timestamps.from_iso(key[0]), UUID(key[1])
     except ValueError:
         raise invalid(
-            {"page_token": "is malformed; send next_page_token as it was given"},
+            {"page_token": "is malformed; send next_page_token exactly as it was returned"},
             reason="INVALID_PAGE_TOKEN",
         ) from None
 

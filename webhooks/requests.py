@@ -42,7 +42,7 @@ def replay(request: pb.ReplayEventsRequest) -> Filter:
     if request.event_ids:
         wanted = replace(wanted, ids=checks.uuids("event_ids", list(request.event_ids), MOST_BATCH))
     if wanted.matches_all:
-        checks.fail("filter", "must say which events; to replay everything give a time")
+        checks.fail("filter", "must select events; to replay all of them, give a start time")
     checks.done()
     return wanted
 
@@ -56,7 +56,7 @@ def iccids(given: Sequence[str]) -> list[str]:
     """Raises Failure INVALID."""
     checks = Checks()
     if not 1 <= len(given) <= MOST_BATCH:
-        checks.fail("iccids", f"must hold 1 to {MOST_BATCH} ICCIDs, not {len(given)}")
+        checks.fail("iccids", f"must contain 1 to {MOST_BATCH} ICCIDs, not {len(given)}")
     checked = [checks.iccid(f"iccids[{index}]", text) for index, text in enumerate(given)]
     checks.done()
     return checked

@@ -99,7 +99,7 @@ def erasure(request: pb.EraseCustomerRequest) -> tuple[UUID, list[str]]:
     checks = Checks()
     customer = checks.uuid("customer_id", request.customer_id)
     if len(request.iccids) > MOST_ICCIDS:
-        checks.fail("iccids", f"must hold at most {MOST_ICCIDS}, not {len(request.iccids)}")
+        checks.fail("iccids", f"must contain at most {MOST_ICCIDS}, not {len(request.iccids)}")
     iccids = [checks.iccid(f"iccids[{i}]", iccid) for i, iccid in enumerate(request.iccids)]
     checks.done()
     return customer, iccids
@@ -117,7 +117,7 @@ def watched(request: pb.WatchESIMsRequest, session: Session) -> Watched:
             raise Failure(
                 Kind.FORBIDDEN,
                 "FORBIDDEN",
-                "Not allowed: customer_id is for administrators; leave it out to watch yours",
+                "Not allowed: only administrators may set customer_id; omit it to watch your own eSIMs",
             )
         customer_id = checks.uuid("customer_id", request.customer_id)
     if not esim_ids and customer_id is None:

@@ -202,10 +202,12 @@ def resolve(request: orders_pb2.ResolveOrderRequest) -> tuple[UUID, Resolution, 
     order = checks.uuid("order_id", request.order_id)
     note = checks.words("note", request.note, MOST_NOTE)
     if not note:
-        checks.fail("note", "must say what was found out and how")
+        checks.fail("note", "must describe what was found, and how")
     which = request.WhichOneof("resolution")
     if which is None or not getattr(request, which):
-        checks.fail("resolution", "must be placed_as a reference, not_bought, or paid_back")
+        checks.fail(
+            "resolution", "must be one of: placed_as with a reference, not_bought, paid_back"
+        )
     reference = checks.words("placed_as", request.placed_as, MOST_PROVIDER_REFERENCE)
     checks.done()
     return order, Resolution(which or ""), reference, note

@@ -167,7 +167,7 @@ def _time(message: Message, name: str) -> datetime | None:
 
 def _name(checks: Checks, path: str, text: str) -> str:
     if not text or len(text) > MOST_CHARACTERS or not plain_text.is_plain(text):
-        checks.fail(path, f"must name a bundle in 1 to {MOST_CHARACTERS} characters")
+        checks.fail(path, f"must contain a bundle name of 1 to {MOST_CHARACTERS} characters")
     return text
 
 
