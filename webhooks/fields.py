@@ -81,6 +81,6 @@ def amount(body: Body, name: str) -> money_pb2.Money:
         raise NotUnderstood(f"no {name}")
     # Compared before any arithmetic, which overflows for an exponent beyond that of Decimal's context.
     if not -MOST_MONEY <= value <= MOST_MONEY:
-        raise NotUnderstood(f"{name} is out of bounds")
+        raise NotUnderstood(f"{name} is out of range")
     exact = round(money.without_float_noise(Decimal(value)), 9)
     return money.to_proto(exact, currency="")  # callbacks name no currency

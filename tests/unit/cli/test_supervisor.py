@@ -78,7 +78,7 @@ async def test_the_pause_doubles_while_a_program_keeps_ending(heard: Heard) -> N
     keeper.start()
     await heard.until("up", "esims ended with status 3; restarting it in 0.04 s")
     await keeper.stop()
-    assert [text for name, text in heard.lines if name == "up" and "again" in text][:3] == [
+    assert [text for name, text in heard.lines if name == "up" and "restarting" in text][:3] == [
         f"esims ended with status 3; restarting it in {pause} s"
         for pause in ("0.01", "0.02", "0.04")
     ]
