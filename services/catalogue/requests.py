@@ -82,7 +82,7 @@ def plan(request: pb.GetPlanRequest) -> UUID | None:
     which = request.WhichOneof("plan")
     found = checks.uuid("id", request.id) if which == "id" else None
     if which is None:
-        checks.fail("plan", "must have an id or a name")
+        checks.fail("plan", "must contain an id or a name")
     elif which == "name" and not checks.words("name", request.name, MOST_BUNDLE_NAME):
         checks.fail("name", "must not be blank")
     checks.done()
@@ -102,7 +102,7 @@ def batch(request: pb.BatchGetPlansRequest) -> tuple[list[UUID], list[str]]:
     checks = Checks()
     names = list(request.names)
     if len(names) > MOST_BATCH or "" in names:
-        checks.fail("names", f"must hold at most {MOST_BATCH} names, none of them empty")
+        checks.fail("names", f"must contain at most {MOST_BATCH} names, none of them empty")
     ids = [] if names and not request.ids else checks.uuids("ids", [*request.ids], MOST_BATCH)
     checks.done()
     return ids, names
@@ -139,7 +139,7 @@ def facets(request: pb.GetPlanFacetsRequest) -> PlanFilter:
     checks = Checks()
     wanted = plan_filter(checks, request.filter)
     if wanted.include_unavailable:
-        checks.fail("filter.include_unavailable", "must be false: what is on sale is counted")
+        checks.fail("filter.include_unavailable", "must be false: only plans on sale are counted")
     checks.done()
     return wanted
 
@@ -150,7 +150,7 @@ def choice(request: pb.SetFeaturedPlansRequest) -> list[UUID]:
     given = list(request.plan_ids)
     ids = checks.uuids("plan_ids", given, MOST_FEATURED) if given else []
     if len(ids) < len(given) <= MOST_FEATURED:
-        checks.fail("plan_ids", "must not hold a plan twice")
+        checks.fail("plan_ids", "must not contain a plan twice")
     checks.done()
     return ids
 
