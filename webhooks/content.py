@@ -1,4 +1,4 @@
-"""The bytes of a callback's body: without their compression, and the digest of what they say."""
+"""Decompresses a callback's body, and computes the digest of its content."""
 
 import hashlib
 import json

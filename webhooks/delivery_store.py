@@ -23,7 +23,7 @@ class State(StrEnum):
     FOREIGN = "FOREIGN"
 
 
-# The column calls foreign events KEPT, as older versions do, which may run beside this one.
+# The column has KEPT for foreign events, as older versions do, which may run beside this one.
 IS_FOREIGN = "state = 'KEPT' and owner is not null"
 STATE = "case when d.state = 'KEPT' and d.owner is not null then 'FOREIGN' else d.state end"
 

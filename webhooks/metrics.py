@@ -53,11 +53,11 @@ class Metrics:
             self._signatures.add(0, {"result": result})
 
     def received(self, kind: str, result: str) -> None:
-        """Senders choose the type, so one that nobody knows must not make a time series."""
+        """Count a received callback. Senders choose the type, so unknown types share one time series."""
         self._received.add(1, {"type": _known(kind), "result": result})
 
     def refused(self, result: str) -> None:
-        """A callback that was refused before its body was believed."""
+        """Count a callback that was refused before its body was read."""
         self._received.add(1, {"type": "unread", "result": result})
         if result in UNSIGNED:
             self._signatures.add(1, {"result": result})
@@ -68,14 +68,14 @@ class Metrics:
             self._dead.add(1, {"owner": owner})
 
     def delivered(self, kind: str, age: float) -> None:
-        """An event was taken in by its owner, so many seconds after it came."""
+        """Record the seconds from receiving an event until its owner applied it."""
         self._age.record(max(0.0, age), {"type": _known(kind)})
 
     def absent(self, owner: Owner) -> None:
         self._absences.add(1, {"owner": owner})
 
     def measured(self, oldest: float, resting: dict[State, int]) -> None:
-        """How far deliveries are; `oldest` is in seconds."""
+        """Set the gauges of deliveries; `oldest` is in seconds."""
         self._oldest.set(oldest)
         for state in (State.PENDING, State.DEAD, State.KEPT, State.FOREIGN):
             self._resting.set(resting.get(state, 0), {"state": state})

@@ -1,4 +1,4 @@
-"""Whether a callback was signed with one of our keys; pure, in constant time."""
+"""Verifies that a callback was signed with one of our keys; pure, in constant time."""
 
 import base64
 import binascii
@@ -7,20 +7,20 @@ import hmac
 from collections.abc import Iterable
 
 HEADER = "X-Signature-SHA256"
-# HMAC-SHA256 in hex has 64 characters, in base64 44; nothing longer needs a look.
+# HMAC-SHA256 in hex has 64 characters, in base64 44.
 LONGEST = 64
 
 
 def is_valid(body: bytes, signature: str | None, keys: Iterable[str]) -> bool:
-    """HMAC-SHA256 over the raw body, in hex or base64: the provider documents both.
+    """Verify the HMAC-SHA256 of the raw body, in hex or base64: the provider documents both.
 
-    Every key is tried, so that an old one may go on during a rotation; no key means no.
+    Every key is tried, so that an old one stays valid during a rotation. Without a key nothing is valid.
     """
     claimed = _decode(signature or "")
     valid = False
     for key in keys:
         expected = hmac.digest(key.encode(), body, hashlib.sha256)
-        # No early end: the time must not tell which key was right.
+        # No early return: the time must not reveal which key was right.
         valid |= hmac.compare_digest(expected, claimed)
     return valid
 

@@ -1,4 +1,4 @@
-"""The organisation's balance at the provider: the newest value that any answer or callback reported."""
+"""SQL of the organisation's balance at the provider: the newest value that was reported."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -13,7 +13,7 @@ where excluded.seen_at >= known.seen_at
 
 
 async def record(connection: Connection, balance: Decimal, seen_at: datetime | None = None) -> None:
-    """Stores a balance that was reported at that time, or now; an older report changes nothing."""
+    """Store a balance that was reported at that time, or now; an older report changes nothing."""
     await connection.execute(RECORD, balance, seen_at)
 
 
@@ -21,6 +21,6 @@ NEWEST = "select balance from orders.provider_balance"
 
 
 async def newest(connection: Connection) -> Decimal | None:
-    """None before the first report."""
+    """Return the balance; None before the first report."""
     balance: Decimal | None = await connection.fetchval(NEWEST)
     return balance

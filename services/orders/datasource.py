@@ -1,4 +1,4 @@
-"""What the orders service asks of the provider, as values."""
+"""The provider's order endpoints, as values."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -23,11 +23,11 @@ from services.orders.provider_order import (
     text,
 )
 
-# Seconds. How long install details may be shown without asking again.
+# Seconds for which install details are cached.
 ASSIGNMENTS_TTL = 300.0
 # Rows per page; what the provider allows is not documented, and a smaller answer ends nothing.
 PAGE_SIZE = 100
-# A history of so many pages since one attempt is no history but a provider that repeats itself.
+# A history with more pages than this since one attempt is a provider that repeats itself.
 MOST_PAGES = 500
 # The most that the provider lists of one eSIM.
 MOST_ASSIGNMENTS = 200
@@ -38,8 +38,8 @@ class OrdersDataSource:
 
     Every method raises Failure: of kit.provider, or UNAVAILABLE PROVIDER_BAD_ANSWER for an answer
     without what is essential. Orders are never cached: they are only read to settle payments.
-    Everything that a purchase waits for goes with the first priority, its reads too; callers that ask
-    for other reasons name a lower one.
+    Everything that a purchase waits for has the first priority, its reads too; other callers name a lower
+    one.
     """
 
     def __init__(self, provider: Provider, cache: Cache) -> None:
@@ -48,15 +48,15 @@ class OrdersDataSource:
 
     @property
     def held(self) -> float:
-        """Seconds for which the provider takes no order, as it asked for a pause.
+        """Seconds for which the provider accepts no orders, as it asked for a pause.
 
-        Infinity while another call tries whether the pause is over.
+        Infinity while another call probes whether the pause is over.
         """
         return self._provider.held("POST", "/orders")
 
     @property
     def held_until(self) -> datetime | None:
-        """Until when calls of the provider are held; None while all may be sent."""
+        """Until when calls to the provider are held back; None while all may be sent."""
         return self._provider.holds.until
 
     async def create_order(
@@ -67,7 +67,7 @@ class OrdersDataSource:
         *,
         allow_reassign: bool = False,
     ) -> ProviderOrder:
-        """Buys: POST /orders of type transaction, one new eSIM for each bundle. Never repeated.
+        """Buy: POST /orders of type transaction, one new eSIM for each bundle. Never retried.
 
         With an ICCID the bundle goes to that eSIM; with `allow_reassign` to a new one where it
         doesn't fit. The provider's guide: the answer holds the eSIMs, but above 5 bundles it may
@@ -87,7 +87,7 @@ class OrdersDataSource:
     async def get_balance(self) -> Decimal:
         """The organisation's balance, test credit included: GET /organisation.
 
-        That answer also holds the API key and people's data: nothing else of it is kept.
+        That answer also holds the API key and personal data, so nothing else of it is used.
         """
         answer = await self._provider.get("/organisation", priority=Priority.SYNC)
         found = balance(answer.get("balance")) if isinstance(answer, dict) else None
@@ -104,7 +104,7 @@ class OrdersDataSource:
         allow_reassign: bool = False,
         priority: Priority = Priority.WRITE,
     ) -> Validation:
-        """Asks for the price and whether the order would be taken; charges nothing.
+        """Ask for the price and whether the order would be accepted; charges nothing.
 
         Raises Failure REFUSED with the provider's reason when it would not.
         """
@@ -122,10 +122,10 @@ class OrdersDataSource:
         return read_validation(answer)
 
     async def get_price(self, bundle_name: str, max_age: float) -> Validation:
-        """The price of one that `validate_order` confirmed at most so many seconds ago.
+        """Return the price of one, confirmed by `validate_order` at most `max_age` seconds ago.
 
         Only a price is cached: an answer that confirms none holds for its own call. Raises Failure as
-        `validate_order` does, and REFUSED (NOT_VALID) when the order would not be taken.
+        `validate_order` does, and REFUSED (NOT_VALID) if the order would not be accepted.
         """
 
         async def load() -> Validation:
@@ -143,14 +143,14 @@ class OrdersDataSource:
             bundle_name,
             max_age,
             load,
-            dump=lambda told: [told.valid, told.total, told.currency],
+            dump=lambda v: [v.valid, v.total, v.currency],
             parse=lambda row: Validation(*row),
         )
 
     async def get_order(
         self, reference: str, *, priority: Priority = Priority.WRITE
     ) -> ProviderOrder:
-        """One order with its eSIMs; an unknown reference is REFUSED (400)."""
+        """Return one order with its eSIMs; an unknown reference is REFUSED (400)."""
         path = f"/orders/{segment(reference)}"
         return read_order(await self._provider.get(path, priority=priority))
 
@@ -161,7 +161,7 @@ class OrdersDataSource:
         *,
         priority: Priority = Priority.WRITE,
     ) -> list[ProviderOrder]:
-        """The readable orders made from `since` on (and before `until`), with their eSIMs."""
+        """Return the readable orders made from `since` on (and before `until`), with their eSIMs."""
         return list((await self.get_history(since, until, priority=priority)).orders.values())
 
     async def get_history(
@@ -171,7 +171,7 @@ class OrdersDataSource:
         *,
         priority: Priority = Priority.WRITE,
     ) -> History:
-        """Every page of the orders made from `since` on (and before `until`), unreadable rows too."""
+        """Read every page of the orders made from `since` on (and before `until`), unreadable rows too."""
         params = [("includeIccids", "true"), ("limit", str(PAGE_SIZE))]
         params.append(("createdAt", f"gte:{_iso(since)}"))
         if until is not None:
@@ -183,8 +183,8 @@ class OrdersDataSource:
             )
             rows, pages = read_orders(answer)
             news = history.add(rows)
-            # A short page ends nothing, as the provider may cap sizes silently; a page without
-            # news does, as it is empty or the page number was ignored.
+            # A short page does not end the list, as the provider may cap page sizes silently. A page without
+            # new rows does, as it is empty or the page number was ignored.
             if not news or (pages is not None and page >= pages):
                 return history
         raise bad_answer("GET /orders has too many pages")
@@ -192,15 +192,15 @@ class OrdersDataSource:
     async def get_order_assignments(
         self, reference: str, *, priority: Priority = Priority.WRITE
     ) -> list[DeliveredESIM]:
-        """What installs the eSIMs of an order: GET /esims/assignments, as JSON.
+        """Return the install details of an order's eSIMs: GET /esims/assignments, as JSON.
 
         Raises Failure UNAVAILABLE PROVIDER_PROCESSING (503) while they are being prepared.
         """
         params = {"reference": reference}
         return read_esims(await self._provider.get("/esims/assignments", params, priority=priority))
 
-    async def get_order_assignments_kept(self, reference: str) -> list[DeliveredESIM]:
-        """The same, at most 300 s old; kept in this process's memory only, as they are secrets."""
+    async def get_cached_order_assignments(self, reference: str) -> list[DeliveredESIM]:
+        """Return the same, at most 300 s old; cached in this process's memory only, as they are secrets."""
         return await self._cache.get_or_load(
             "order_assignments",
             reference,
@@ -212,7 +212,7 @@ class OrdersDataSource:
         )
 
     async def get_bundles(self, iccid: str) -> list[BundleOnESIM]:
-        """Every assignment on an eSIM, used up ones too."""
+        """Return every assignment on an eSIM, used-up ones too."""
         answer = await self._provider.get(
             f"/esims/{segment(iccid)}/bundles",
             {"includeUsed": "true", "limit": str(MOST_ASSIGNMENTS)},
@@ -229,11 +229,11 @@ class OrdersDataSource:
         validate: bool,
         priority: Priority = Priority.WRITE,
     ) -> str:
-        """Takes one bundle of an order back, or with `validate` asks whether that would go.
+        """Revoke one bundle of an order, or with `validate` ask whether that would succeed.
 
         The provider cancels no orders: an order is cancelled by this call for each of its bundles.
-        Gives the provider's text, the only place that tells the refund (see `read_refund`).
-        Safe to repeat, as it names the assignment: one that is revoked is REFUSED.
+        Returns the provider's text, which alone describes the refund (see `read_refund`). Safe to repeat, as
+        it names the assignment: one that is revoked is REFUSED.
         """
         path = f"/esims/{segment(iccid)}/bundles/{segment(bundle)}/assignments/{segment(assignment_id)}"
         params = {

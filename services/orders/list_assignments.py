@@ -19,7 +19,7 @@ async def list_assignments(
         esims = await delivery_store.of_order(connection, order.id)
     if not esims and order.provider_reference:
         try:
-            esims = await datasource.get_order_assignments_kept(order.provider_reference)
+            esims = await datasource.get_cached_order_assignments(order.provider_reference)
         except Failure as failure:
             if failure.reason != "PROVIDER_PROCESSING":
                 raise
@@ -27,6 +27,6 @@ async def list_assignments(
         raise Failure(
             Kind.REFUSED,
             "ORDER_NOT_DELIVERED",
-            "This order has no eSIMs (yet); look at its status first",
+            "This order has no eSIMs yet; check its status first",
         )
     return esims

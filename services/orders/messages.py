@@ -26,7 +26,7 @@ from services.orders.timeline_store import Entry
 
 SHOWN_STATUS: Mapping[OrderStatus, "orders_pb2.OrderStatus.ValueType"] = {
     OrderStatus.PROCESSING: orders_pb2.ORDER_STATUS_PROCESSING,
-    # To customers it is the same: somebody works on it. `needs_review` tells operators.
+    # Customers see work in progress; `needs_review` is for operators.
     OrderStatus.NEEDS_REVIEW: orders_pb2.ORDER_STATUS_PROCESSING,
     OrderStatus.COMPLETED: orders_pb2.ORDER_STATUS_COMPLETED,
     OrderStatus.FAILED: orders_pb2.ORDER_STATUS_FAILED,
@@ -49,12 +49,12 @@ SHOWN_EXTENT: Mapping[Extent, "orders_pb2.CancellationExtent.ValueType"] = {
 
 
 def statuses_of(shown: Sequence[int]) -> list[OrderStatus]:
-    """The stored statuses that are shown as one of these."""
+    """Return the stored statuses that are shown as one of these."""
     return [status for status, value in SHOWN_STATUS.items() if value in shown]
 
 
 def order_to_proto(order: Order, session: Session) -> orders_pb2.Order:
-    """As the session may see it: only operators learn that one needs a review."""
+    """Return an order as the session may see it: only operators see that one needs a review."""
     operator = session.role in (Role.ADMIN, Role.SERVICE)
     return orders_pb2.Order(
         id=str(order.id),

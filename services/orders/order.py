@@ -1,4 +1,4 @@
-"""Orders as values, and the rules that need nothing else: states, steps, what a buyer is told."""
+"""Orders as values, with their statuses, recovery points, and messages for buyers."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +15,7 @@ MOST_KEY = 200
 
 
 class OrderStatus(StrEnum):
-    """NEEDS_REVIEW: only an operator can settle it; customers see it as PROCESSING."""
+    """Order status. NEEDS_REVIEW: only an operator can settle it; customers see it as PROCESSING."""
 
     PROCESSING = "PROCESSING"
     NEEDS_REVIEW = "NEEDS_REVIEW"
@@ -39,7 +39,7 @@ class RecoveryPoint(StrEnum):
 
 
 class Refund(StrEnum):
-    """Where the provider says it put what was taken back."""
+    """Where the provider reports a refund to have gone."""
 
     BALANCE = "BALANCE"
     INVENTORY = "INVENTORY"
@@ -48,7 +48,7 @@ class Refund(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """What a customer asked for; two requests under one key must be equal in all of it."""
+    """A customer's request; two requests under one key must be equal in all fields."""
 
     customer_id: UUID
     plan_id: UUID
@@ -146,7 +146,7 @@ class Order:
         return None if self.needs_new_esim else self.target_iccid
 
     def answers(self, request: OrderRequest) -> bool:
-        """Whether it is the order of that very request."""
+        """Return whether it is the order of that very request."""
         return (
             self.plan_id,
             self.quantity,
@@ -178,7 +178,7 @@ class DeliveredESIM:
 
     @property
     def installable(self) -> bool:
-        """Whether everything that installs it is known, and its ICCID is one."""
+        """True if its install details are known and its ICCID is well-formed."""
         return bool(iccid.FORM.fullmatch(self.iccid) and self.matching_id and self.smdp_address)
 
 
@@ -245,7 +245,7 @@ def cancelled_status(revocations: list[Revocation]) -> OrderStatus:
 
 
 def cancelled_words(revocations: list[Revocation], what: str = "The order") -> str:
-    """What happened to what was cancelled, for the customer."""
+    """Return the message for the customer about what was cancelled."""
     refunds = {revocation.refund for revocation in revocations}
     if refunds == {Refund.BALANCE}:
         return f"{what} was cancelled and its price refunded."

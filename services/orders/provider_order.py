@@ -45,17 +45,17 @@ class ProviderOrder:
 
     @property
     def iccids(self) -> frozenset[str]:
-        """The eSIMs that it is known to have put bundles on; what is no ICCID names none."""
+        """The eSIMs that it put bundles on; malformed ICCIDs are left out."""
         return frozenset(e.iccid for e in self.esims if iccid.FORM.fullmatch(e.iccid))
 
     @property
     def completed(self) -> bool:
-        """Whether the provider says that it is ready; silence counts as yes."""
+        """True if the provider reports it as completed; an empty status counts too."""
         return self.status.lower() in ("completed", "")
 
     @property
     def failed(self) -> bool:
-        """Whether the provider gave it up after it took it; its words for that are not documented."""
+        """True if the provider failed it after accepting it; the statuses for that are not documented."""
         return self.status.lower() in ("failed", "cancelled", "canceled", "rejected", "error")
 
 
@@ -69,7 +69,7 @@ class Validation:
 
 
 def bad_answer(what: str, kind: Kind = Kind.UNAVAILABLE) -> Failure:
-    """The provider's answer lacks something essential."""
+    """The failure for an answer that lacks something essential."""
     return Failure(
         kind,
         "PROVIDER_BAD_ANSWER",
@@ -110,7 +110,7 @@ def read_order(shape: Any) -> ProviderOrder:
 
 
 def _esims_of_line(line: Mapping[str, Any]) -> list[DeliveredESIM]:
-    """Those with install details, then those that are only named."""
+    """Return the eSIMs with install details, then those that are only named."""
     esims = read_esims(line.get("esims"))
     known = {esim.iccid for esim in esims}
     named = line.get("iccids")
@@ -168,7 +168,7 @@ def bare_host(address: str) -> str:
 
 
 def _iccid(value: Any) -> str:
-    """One that is malformed stays as it is, for a person to see; a number that lost digits is none."""
+    """Return an ICCID; a malformed one as it is, for operators; empty for a number that lost digits."""
     if digits := iccid.from_json(value):
         return digits if iccid.is_exact(value) else ""
     return text(value)
@@ -177,7 +177,7 @@ def _iccid(value: Any) -> str:
 def text(value: Any) -> str:
     """Text as PostgreSQL can hold it, or a whole number written as text: ids arrive as either.
 
-    Empty for anything else, and for what is far longer than any text of the provider's.
+    Empty for anything else, and for text that is far longer than any of the provider's.
     """
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""

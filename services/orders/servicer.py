@@ -40,7 +40,7 @@ from services.orders.recovery.recover import Recovery
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
-# Seconds of the caller's deadline kept for reading the order and answering.
+# Seconds of the caller's deadline reserved for reading the order and answering.
 ANSWER_TIME = 0.5
 
 
@@ -93,7 +93,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
     async def _bought(
         self, session: Session, request: OrderRequest
     ) -> tuple[orders_pb2.Order, bool]:
-        """The order of a request after a bounded wait, and whether an earlier call made it."""
+        """Return the order of a request after a bounded wait, and whether an earlier call made it."""
         claimed = await self._claims.claim(session, request)
         order = claimed.order
         if order.status is OrderStatus.PROCESSING:
@@ -137,7 +137,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         session = rpc_guard.session()
         wanted, size = requests.listing(request, session)
         async with self._database.session(session) as connection:
-            # One more than asked tells whether there is a next page.
+            # One more than requested, to know if there is a next page.
             orders = await list_orders.list_orders(connection, wanted, size + 1)
             total = await list_orders.count_orders(connection, wanted) if request.with_total else 0
         page = orders[:size]
@@ -280,12 +280,12 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         return orders_pb2.EraseCustomerResponse(orders=erased.orders, iccids=erased.iccids)
 
     async def _worked_on(self, session: Session, order_id: UUID) -> Order:
-        """The order after the work on it ended, or after a bounded wait; the work goes on then."""
+        """Return the order after work on it ended, or after a bounded wait; the work continues then."""
         await self._recovery.wait(order_id, self._seconds_left())
         return await find.one(self._database, session, order_id)
 
     def _seconds_left(self) -> float:
-        """How long a call may wait for others, so that its answer is in time."""
+        """Return how long a call may wait for work, so that its answer is in time."""
         left = rpc_guard.time_left()
         return self._wait if left is None else min(self._wait, left - ANSWER_TIME)
 

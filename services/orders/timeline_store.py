@@ -1,4 +1,4 @@
-"""The customer's part of an order's history: which steps concern them, in their words."""
+"""SQL of order timelines: the steps that a customer sees, with their messages."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from uuid import UUID
 from kit.db import Connection
 from services.orders.order import OrderStatus
 
-# Steps that are not named here (attempts, leases, retries) are the platform's own matter.
-SHOWN: Mapping[str, str] = {
+# Steps that are not named here (attempts, leases, retries) are internal.
+MESSAGES: Mapping[str, str] = {
     "claimed": "The order was received.",
     "asking the provider": "The order was sent to the provider.",
     "not sent": "The provider was busy; the order will be retried.",
@@ -41,7 +41,7 @@ SHOWN: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One step; `status` is the order's from then on."""
+    """One step of an order; `status` is the order's status after it."""
 
     order_id: UUID
     at: datetime
@@ -56,14 +56,14 @@ where order_id = any($1::uuid[]) and reason = any($2::text[]) order by order_id,
 
 
 async def list_entries(connection: Connection, order_ids: Sequence[UUID]) -> list[Entry]:
-    """The shown steps of orders that the caller was found to see; oldest first within each.
+    """Return the visible steps of orders that the caller may see, oldest first within each order.
 
-    A step that repeats the one before it (tried again, still waiting) is told once.
+    Consecutive equal steps, such as retries, are returned once.
     """
     entries: list[Entry] = []
-    for row in await connection.fetch(LIST, list(order_ids), list(SHOWN)):
+    for row in await connection.fetch(LIST, list(order_ids), list(MESSAGES)):
         entry = Entry(
-            row["order_id"], row["at"], OrderStatus(row["to_status"]), SHOWN[row["reason"]]
+            row["order_id"], row["at"], OrderStatus(row["to_status"]), MESSAGES[row["reason"]]
         )
         last = entries[-1] if entries else None
         if last is None or (last.order_id, last.words) != (entry.order_id, entry.words):

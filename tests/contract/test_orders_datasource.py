@@ -182,8 +182,8 @@ async def test_install_details_are_bare_hosts_under_either_key(bench: Bench, key
 
 async def test_kept_install_details_are_read_once(bench: Bench) -> None:
     bought = await bench.source.create_order(bench.bundle, 1)
-    first = await bench.source.get_order_assignments_kept(bought.reference)
-    second = await bench.source.get_order_assignments_kept(bought.reference)
+    first = await bench.source.get_cached_order_assignments(bought.reference)
+    second = await bench.source.get_cached_order_assignments(bought.reference)
     assert first == second == list(bought.esims)
     assert (bench.cache.counts["order_assignments"].hit) == 1
 

@@ -40,7 +40,7 @@ REFUND_EVENTS = {
 
 
 class Cancellation:
-    """Examines whether an order can be cancelled, and carries it out."""
+    """Checks if an order can be cancelled, and cancels it."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Whether an order can be cancelled: by its own state, and by what the provider says of its bundles."""
+"""Decides if an order can be cancelled, by its own state and the provider's state of its bundles."""
 
 from kit.errors import Failure, Kind
 from services.orders.order import Order, OrderStatus
@@ -8,7 +8,7 @@ USED_STATES = frozenset({"active", "depleted", "expired"})
 
 
 def in_use() -> Failure:
-    """Somebody used it."""
+    """The refusal of an order with a used bundle."""
     return Failure(
         Kind.REFUSED,
         "ORDER_IN_USE",
@@ -18,7 +18,7 @@ def in_use() -> Failure:
 
 
 def not_taken_back() -> Failure:
-    """The provider says no, for whatever reason."""
+    """The refusal of an order that the provider does not take back."""
     return Failure(
         Kind.REFUSED,
         "ORDER_NOT_CANCELLABLE",
@@ -27,7 +27,7 @@ def not_taken_back() -> Failure:
 
 
 def check_cancellable(order: Order) -> None:
-    """Raises Failure REFUSED (ORDER_NOT_CANCELLABLE) for an order that holds nothing to take back."""
+    """Raises Failure REFUSED (ORDER_NOT_CANCELLABLE) for an order without anything to revoke."""
     words = {
         OrderStatus.PROCESSING: "This order is still being processed; wait until it is completed",
         OrderStatus.NEEDS_REVIEW: "This order is still being processed; wait until it is completed",
@@ -38,7 +38,7 @@ def check_cancellable(order: Order) -> None:
 
 
 def check_unused(bundles: list[BundleOnESIM], wanted: int) -> None:
-    """Raises Failure REFUSED unless nobody has used any of an order's bundles."""
+    """Raises Failure REFUSED unless all bundles of an order are unused."""
     left = [b for b in bundles if b.state != REVOKED_STATE]
     if any(b.touched or b.state in USED_STATES for b in left):
         raise in_use()

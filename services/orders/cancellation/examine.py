@@ -1,4 +1,4 @@
-"""Asks the provider which bundles of an order it would take back, and what it would refund."""
+"""Queries the provider about which bundles of an order can be revoked, and what would be refunded."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,18 +17,18 @@ from services.orders.provider_order import bad_answer
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The order's bundles that the provider shows on `wanted` eSIMs that were not cancelled before."""
+    """The order's bundles that the provider lists on the `wanted` eSIMs that were not cancelled before."""
 
     bundles: Sequence[tuple[Revocation, BundleOnESIM]]
     wanted: int
 
     def whole(self) -> Sequence[tuple[Revocation, BundleOnESIM]]:
-        """All of them; raises Failure REFUSED unless nobody has used any."""
+        """Return all bundles; raises Failure REFUSED unless all are unused."""
         check_unused([bundle for _, bundle in self.bundles], self.wanted)
         return self.bundles
 
     def unused(self) -> Sequence[tuple[Revocation, BundleOnESIM]]:
-        """Those that nobody has used; raises Failure REFUSED (ORDER_IN_USE) if there are none."""
+        """Return the unused bundles; raises Failure REFUSED (ORDER_IN_USE) if there are none."""
         found = [(r, b) for r, b in self.bundles if b.unused or b.state == REVOKED_STATE]
         if not found:
             raise in_use()
@@ -37,7 +37,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """How a bundle would be taken back; `refund` is None where the provider doesn't say."""
+    """How a bundle would be revoked; `refund` is None if the provider doesn't report it."""
 
     revocation: Revocation
     to_balance: bool
@@ -45,20 +45,22 @@ class Choice:
 
 
 class Examination:
-    """Reads only: nothing that it asks the provider changes anything there."""
+    """Examines orders with reads and validations only: it changes nothing at the provider."""
 
     def __init__(self, database: Database, datasource: OrdersDataSource) -> None:
         self._database = database
         self._datasource = datasource
 
     async def held(self, order: Order, esims: Sequence[DeliveredESIM]) -> Held:
-        """What is left of an order at the provider.
+        """Return the bundles of an order that are left at the provider.
 
-        Raises Failure REFUSED (ORDER_NOT_CANCELLABLE) for an eSIM that the provider doesn't show.
+        Raises Failure REFUSED (ORDER_NOT_CANCELLABLE) for an eSIM that the provider doesn't know.
         """
         async with self._database.system() as connection:
             known = await revocation_store.list_revocations(connection, order.id)
-        done = {r.iccid for r in known if r.state == "REVOKED"}  # by an attempt that went halfway
+        done = {
+            r.iccid for r in known if r.state == "REVOKED"
+        }  # by an earlier attempt that was interrupted
         left = [esim.iccid for esim in esims if esim.iccid not in done]
         found = await asyncio.gather(*(self._bundles(order, iccid) for iccid in left))
         return Held(
@@ -78,7 +80,7 @@ class Examination:
                 raise
             raise not_taken_back() from failure
         reference = order.provider_reference or ""
-        # One without a reference, in a form unknown here, may be this order's.
+        # An unreadable assignment without a reference may belong to this order.
         if any(not b.readable and (not b.reference or b.belongs_to(reference)) for b in bundles):
             raise bad_answer("an assignment lacks id or bundleState")
         return [b for b in bundles if b.belongs_to(reference)]
@@ -88,18 +90,18 @@ class Examination:
         bundles: Sequence[tuple[Revocation, BundleOnESIM]],
         priority: Priority = Priority.WRITE,
     ) -> list[Choice]:
-        """Ask the provider what revoking each bundle would refund, the balance before the inventory.
+        """Validate with the provider what revoking each bundle would refund, preferring the balance.
 
-        Raises Failure REFUSED (ORDER_NOT_CANCELLABLE) if it takes one of them back in no way.
+        Raises Failure REFUSED (ORDER_NOT_CANCELLABLE) if one of them can't be revoked.
         """
         return list(await asyncio.gather(*(self._choose(r, b, priority) for r, b in bundles)))
 
     async def _choose(
         self, revocation: Revocation, bundle: BundleOnESIM, priority: Priority
     ) -> Choice:
-        """Where nothing comes back the bundle is taken off all the same: that is what was asked for.
+        """Choose how to revoke a bundle; without a refund it is revoked too, as that was requested.
 
-        A bundle that is revoked already counts as begun, so that its refund is looked up.
+        A bundle that is revoked already counts as started, so that its refund is looked up.
         """
         if bundle.state == REVOKED_STATE:
             return Choice(replace(revocation, state="STARTED"), to_balance=False, refund=None)

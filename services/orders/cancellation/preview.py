@@ -1,4 +1,4 @@
-"""What could be cancelled of an order now, and what would be refunded: the answer before the deed."""
+"""Previews what could be cancelled of an order now, and what would be refunded."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class Extent(StrEnum):
-    """How much of an order can be cancelled; UNKNOWN: the provider could not be asked in time."""
+    """How much of an order can be cancelled; UNKNOWN if the provider did not answer in time."""
 
     WHOLE = "WHOLE"
     UNUSED_PART = "UNUSED_PART"
@@ -29,7 +29,7 @@ class Extent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What CancelOrder would do; `code` and `message` say why not with the whole order."""
+    """What CancelOrder would do; `code` and `message` say why the whole order can't be cancelled."""
 
     extent: Extent
     code: str = ""
@@ -37,7 +37,7 @@ class Offer:
     choices: Sequence[Choice] = field(default=())
 
     def refunded(self, order: Order) -> Decimal:
-        """What would come back to the balance, in the order's currency."""
+        """Return the refund to the balance, in the order's currency."""
         to_balance = sum(choice.refund is Refund.BALANCE for choice in self.choices)
         return round(order.total_price * to_balance / order.quantity, MOST_PLACES)
 
@@ -67,12 +67,12 @@ class Previews:
 
     def __init__(self, examination: Examination) -> None:
         self._examination = examination
-        self._places = asyncio.Semaphore(MOST_AT_ONCE)
+        self._slots = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def offers(
         self, orders: Mapping[UUID, tuple[Order, Sequence[DeliveredESIM]]], seconds: float
     ) -> dict[UUID, Offer]:
-        """An offer for each order; UNKNOWN for those whose answer takes longer than `seconds`."""
+        """Return an offer for each order; UNKNOWN for those whose answer takes longer than `seconds`."""
         tasks = {
             order_id: asyncio.create_task(self._offer(order, esims))
             for order_id, (order, esims) in orders.items()
@@ -95,7 +95,7 @@ class Previews:
             return UNDER_WAY
         try:
             check_cancellable(order)
-            async with self._places:
+            async with self._slots:
                 return await self._examined(order, esims)
         except Failure as failure:
             extent = Extent.NOTHING if failure.kind is Kind.REFUSED else Extent.UNKNOWN

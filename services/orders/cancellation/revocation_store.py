@@ -1,4 +1,4 @@
-"""The SQL of cancelling: which bundles are taken back, each recorded before and after its revoke."""
+"""SQL of cancellations: each bundle is recorded before and after its revoke."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -32,9 +32,9 @@ async def request(
     *,
     unused_only: bool,
 ) -> bool:
-    """Records that the order is to be cancelled, and how; False when that was recorded before.
+    """Record that the order is to be cancelled, and how; False if that was recorded before.
 
-    Each revocation comes with whether its refund is asked for to the balance.
+    Each revocation comes with True if its refund is requested to the balance.
     """
     trace_parent = tracing.written(tracing.here())
     if await connection.fetchval(REQUEST, order.id, unused_only, trace_parent) is None:
@@ -79,7 +79,7 @@ select to_balance from orders.order_revocations where order_id = $1 and assignme
 
 
 async def to_balance(connection: Connection, order_id: UUID, assignment_id: str) -> bool:
-    """Whether the refund is asked for to the balance."""
+    """Return whether the refund is requested to the balance."""
     return bool(await connection.fetchval(TO_BALANCE, order_id, assignment_id))
 
 
@@ -99,7 +99,7 @@ async def mark(
     refund: Refund | None = None,
     provider_text: str | None = None,
 ) -> None:
-    """Moves one revocation on; what is None stays."""
+    """Update one revocation; fields that are None stay."""
     await connection.execute(MARK, order_id, assignment_id, state, refund, provider_text)
 
 
@@ -107,5 +107,5 @@ WITHDRAW = "update orders.esim_orders set cancel_requested_at = null where id = 
 
 
 async def withdraw(connection: Connection, order_id: UUID) -> None:
-    """The order stays as it is; it may be asked for again."""
+    """End the cancellation and leave the order as it is; it may be requested again."""
     await connection.execute(WITHDRAW, order_id)

@@ -37,7 +37,7 @@ from (select read_until from orders.provider_audits where due_at <= now() for up
 returning old.read_until, now() as now
 """
 ADVANCE = "update orders.provider_audits set read_until = greatest(read_until, $1)"
-# An order on its way may own any of these soon; the next audit looks at them again.
+# An order in flight may own any of these soon; the next audit checks them again.
 UNSETTLED = """
 select distinct bundle_name, quantity from orders.order_attempts
 where outcome in ('OPEN', 'UNCLEAR')
@@ -84,7 +84,7 @@ class Audit:
                 await asyncio.wait_for(self._stop.wait(), pause)
 
     async def survey(self) -> None:
-        """Measures how many orders are open, how old they are, and what is left at the provider."""
+        """Measure how many orders are open, how old they are, and the balance at the provider."""
         async with self._database.system() as connection:
             rows = await connection.fetch(SURVEY)
             reported = await balance_store.newest(connection)
@@ -93,7 +93,7 @@ class Audit:
             self._metrics.balance(reported)
 
     async def compare(self) -> None:
-        """If it is time and nobody else does: notes what the provider sold and nobody here bought."""
+        """Record provider orders that no order here explains, if this is due and no other replica does it."""
         async with self._database.system() as connection:
             taken = await connection.fetchrow(TAKE, self._every)
         if taken is None:

@@ -1,4 +1,4 @@
-"""Who may buy: customers with their own sessions, or only a service on a customer's behalf."""
+"""Decides who may buy: customers with their own sessions, or only a service on a customer's behalf."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -15,7 +15,7 @@ class Buyers:
     anonymous: bool = False
 
     def check(self, session: Session) -> UUID:
-        """The customer that a session buys for.
+        """Return the customer that a session buys for.
 
         Raises Failure FORBIDDEN: CUSTOMER_SESSION_REQUIRED for the service role key,
         PURCHASES_BY_SERVICE_ONLY, or ANONYMOUS_SESSION.

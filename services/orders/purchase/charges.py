@@ -30,7 +30,7 @@ class Charges:
     async def record(
         self, connection: Connection, order: Order, placed: ProviderOrder, actor: str
     ) -> None:
-        """Record the provider's reference and charge; a step to PLACED follows in the transaction."""
+        """Record the provider's reference and charge; a step to PLACED follows in the same transaction."""
         above = self._above(order, placed)
         detail = None
         foreign = placed.currency not in (None, order.currency)
@@ -55,7 +55,7 @@ class Charges:
         self._metrics.charged_above()
 
     def _above(self, order: Order, placed: ProviderOrder) -> Decimal | None:
-        """By how much the charge exceeds what the order may cost; None if it doesn't."""
+        """Return by how much the charge exceeds the allowed price; None if it doesn't."""
         if placed.total is None or placed.currency not in (None, order.currency):
             return None
         expected = order.total_price
@@ -64,7 +64,7 @@ class Charges:
 
 
 def status_reason(order: Order) -> str:
-    """What the customer reads about a charge above the expected price; empty if there was none."""
+    """Return the message for the customer about a charge above the expected price, or an empty text."""
     if order.charged_above is None:
         return ""
     expected = money.plain(order.total_price - order.charged_above)

@@ -22,11 +22,11 @@ VALUE = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 
 
 class LimitsError(ValueError):
-    """The text of PURCHASE_LIMITS can't be read; the message says why."""
+    """The text of PURCHASE_LIMITS is malformed; the message says why."""
 
 
 def parse(text: str) -> dict[str, Decimal]:
-    """The limits by name of a text such as `customer_hour_orders=5, shop_day_amount=2000`.
+    """Parse limits by name from a text such as `customer_hour_orders=5, shop_day_amount=2000`.
 
     Raises LimitsError.
     """
@@ -44,8 +44,8 @@ def parse(text: str) -> dict[str, Decimal]:
     return found
 
 
-# Newest first, with what each order and all newer ones come to. Those that are too many have to leave
-# the window before another order fits, and the newest of them leaves it last.
+# Newest first, with the sum of each order and all newer ones. The orders in excess have to leave the window
+# before another order fits, and the newest of them leaves it last.
 SPENT = """
 select extract(epoch from max(created_at) filter (where number >= $3) + $2::interval - now())
         as orders,
@@ -69,7 +69,7 @@ LOCK = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
 
 @dataclass(frozen=True, slots=True)
 class PurchaseLimits:
-    """Checks purchases against the limits, and how many of a customer's are in work at once.
+    """Checks purchases against the limits, and the number of unfinished purchases of a customer.
 
     Orders count from their claim, at the price that they expect until the provider charged them. Those
     that failed don't count; those that were cancelled later do.
@@ -96,7 +96,7 @@ class PurchaseLimits:
     ) -> None:
         """Raises Failure REFUSED (PURCHASE_LIMIT_...) if an order of that price exceeds a limit.
 
-        A service buys for a customer who paid it: how many of those are in work is its own matter.
+        A service buys for customers who paid it, so its number of unfinished purchases is not limited.
         """
         if not by_service:
             await self._check_unfinished(connection, customer_id)
@@ -137,7 +137,7 @@ class PurchaseLimits:
         )
 
     def _refused(self, scope: str, window: str, kind: str, seconds: float | None) -> Failure:
-        """Without seconds, waiting doesn't help: this order alone is above the limit."""
+        """Return the refusal; without seconds, this order alone exceeds the limit."""
         name = f"{scope}_{window}_{kind}"
         self.metrics.limited(name)
         whose = "This account has" if scope == "customer" else "The shop has"

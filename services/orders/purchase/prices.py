@@ -20,10 +20,10 @@ from services.orders.provider_order import MOST_PLACES, Validation
 from services.orders.purchase import refusals
 from services.orders.work import Pause, Work
 
-# Seconds until the provider is asked again for a price that it could not confirm.
+# Seconds until the provider is queried again for a price that it could not confirm.
 PRICE_PAUSE = 5.0
-# None of these proves that the order can't be bought.
-NOT_ASKED = frozenset({Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.DEADLINE})
+# Kinds that do not prove that the order can't be bought.
+NOT_ANSWERED = frozenset({Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.DEADLINE})
 
 
 class Prices:
@@ -50,7 +50,7 @@ class Prices:
         self._holds = holds
 
     async def quote(self, request: OrderRequest, plan: Plan, target: Target | None) -> Quote:
-        """The price that the order will expect.
+        """Return the price that the order will expect.
 
         Raises Failure REFUSED with PRICE_CHANGED or what the provider would refuse the order for;
         UNAVAILABLE (PRICE_NOT_CONFIRMED) for a limit that can't be checked.
@@ -73,7 +73,7 @@ class Prices:
                 priority=Priority.WRITE,
             )
         except Failure as failure:
-            if failure.kind in NOT_ASKED:
+            if failure.kind in NOT_ANSWERED:
                 raise refusals.price_not_confirmed(failure.retry_after) from failure
             reason = refusals.reason_of(failure, for_esim=target is not None)
             raise refusals.not_sold(reason) from failure
@@ -88,12 +88,12 @@ class Prices:
         return quote
 
     async def _unlimited(self, request: OrderRequest, plan: Plan, known: Quote) -> Quote:
-        """The catalogue's price serves while the provider can't be asked: its charge will show."""
+        """Confirm the price, or use the catalogue's while the provider does not answer."""
         asked_at = datetime.now(UTC)
         try:
             answer = await self._datasource.get_price(plan.bundle_name, self._ttl.total_seconds())
         except Failure as failure:
-            if failure.kind in NOT_ASKED:
+            if failure.kind in NOT_ANSWERED:
                 return known
             raise refusals.not_sold(refusals.reason_of(failure, for_esim=False)) from failure
         each = _comparable(answer, plan.currency)
@@ -107,8 +107,8 @@ class Prices:
     async def confirm(self, work: Work) -> Pause | None:
         """Confirm a limited order's price right before it is placed.
 
-        Ends the order when it costs more than its buyer allowed or would be refused. Gives a pause
-        when the provider confirms no price: nothing may be bought then.
+        Fails the order if it costs more than its buyer allowed or would be refused. Returns a pause if the
+        provider confirms no price: nothing may be bought then.
         """
         subject = work.order
         if not subject.limited or self._just_confirmed(subject):
@@ -123,7 +123,7 @@ class Prices:
                 priority=Priority.WRITE,
             )
         except Failure as failure:
-            if failure.kind in NOT_ASKED:
+            if failure.kind in NOT_ANSWERED:
                 await work.explain(order.WORDS_PRICE_UNKNOWN)
                 return Pause(max(failure.retry_after or 0.0, PRICE_PAUSE))
             why = refusals.reason_of(failure, for_esim=subject.target_iccid is not None)
@@ -174,7 +174,7 @@ async def _refuse(work: Work, why: FailureReason, detail: str) -> None:
 
 
 def _comparable(answer: Validation, currency: str) -> Decimal | None:
-    """The price that the provider names, in the plan's currency; None if it names none."""
+    """Return the provider's price if it is in the plan's currency, else None."""
     return answer.total if answer.currency in (None, currency) else None
 
 

@@ -1,4 +1,4 @@
-"""Why something isn't sold: what the provider's words mean, and limits of price."""
+"""Why an order is refused: the meaning of the provider's texts, and limits of price."""
 
 import re
 from decimal import Decimal
@@ -7,8 +7,8 @@ from kit import money
 from kit.errors import Failure, Kind
 from services.orders.order import REFUSED_WORDS, FailureReason, Quote
 
-# The provider documents no texts and one envelope without a code; what none of these finds is
-# NOT_SOLD_NOW. The status for a low balance isn't documented either: 402 is what HTTP has for it.
+# The provider documents no texts, and errors without a code; a text without any of these words means
+# NOT_SOLD_NOW. The status for a low balance isn't documented either: 402 is HTTP's status for it.
 PAYMENT_REQUIRED = "402"
 WORDS_OF = {
     FailureReason.INSUFFICIENT_BALANCE: re.compile(r"\b(balance|funds?|credit)\b"),
@@ -18,7 +18,7 @@ WORDS_OF = {
 
 
 def reason_of(failure: Failure, *, for_esim: bool) -> FailureReason:
-    """What a refusal of POST /orders amounts to; `for_esim`: the order named an eSIM."""
+    """Return the reason of a refusal of POST /orders; `for_esim` if the order named an eSIM."""
     if failure.details.get("provider_status") == PAYMENT_REQUIRED:
         return FailureReason.INSUFFICIENT_BALANCE
     words = failure.details.get("provider_message", "").lower()
@@ -33,7 +33,7 @@ def reason_of(failure: Failure, *, for_esim: bool) -> FailureReason:
 def within(
     max_price: Decimal | None, max_total: Decimal | None, quantity: int, total: Decimal
 ) -> bool:
-    """True if the price of so many keeps the limits that a buyer set."""
+    """Return whether the total price of that quantity is within the buyer's limits."""
     # Not divided by the quantity: a quotient may have more digits than there are.
     return (max_price is None or total <= max_price * quantity) and (
         max_total is None or total <= max_total
@@ -41,7 +41,7 @@ def within(
 
 
 def price_changed(quote: Quote, *, limited: bool) -> Failure:
-    """Above the buyer's limit, or without one above the catalogue's price; nothing was recorded."""
+    """The refusal of a price above the buyer's limit, or without one above the catalogue's price."""
     price, total, currency = money.plain(quote.each), money.plain(quote.total), quote.currency
     why = "above your limit" if limited else "more than the catalogue shows"
     what = "a higher limit" if limited else "maxPrice or maxTotal"
@@ -55,7 +55,7 @@ def price_changed(quote: Quote, *, limited: bool) -> Failure:
 
 
 def price_not_confirmed(retry_after: float | None = None) -> Failure:
-    """The provider can't be asked, or names no price in the plan's currency; nothing was recorded."""
+    """The failure if the provider does not answer, or has no price in the plan's currency."""
     return Failure(
         Kind.UNAVAILABLE,
         "PRICE_NOT_CONFIRMED",
@@ -65,7 +65,7 @@ def price_not_confirmed(retry_after: float | None = None) -> Failure:
 
 
 def not_sold(reason: FailureReason) -> Failure:
-    """The provider would refuse the order; nothing was recorded.
+    """The refusal of an order that the provider would refuse.
 
     That the shop's balance is too low is hidden from customers.
     """

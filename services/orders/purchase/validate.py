@@ -12,7 +12,7 @@ from services.orders.peers import Catalogue
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Whether the provider would accept an order, and the total price in units of `currency`."""
+    """True in `valid` if the provider would accept the order, and the total price in units of `currency`."""
 
     valid: bool
     total: Decimal
