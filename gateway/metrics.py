@@ -1,17 +1,16 @@
-"""What the gateway measures, through OpenTelemetry's API; without an SDK it costs nothing."""
+"""Metrics of the gateway."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from graphql import FieldNode
-from opentelemetry import metrics
-from opentelemetry.metrics import CallbackOptions, Observation
 
 from gateway.prepared import Prepared
-from kit.buckets import ANSWERS
+from kit import metrics
 
 # Codes and reasons are constants in the code, and some hundred.
 MAX_CODES = 250
@@ -32,42 +31,38 @@ NOTHING = Asked("none", "none")
 
 
 class Metrics:
-    """Instruments of the meter `esimgo.gateway`; one object a process."""
+    """Counts operations, errors and open connections; one object a process."""
 
     def __init__(self) -> None:
-        meter = metrics.get_meter("esimgo.gateway")
-        self._duration = meter.create_histogram(
-            "esimgo.graphql.operation.duration",
-            "s",
+        duration = metrics.histogram(
+            "esimgo_graphql_operation_duration_seconds",
             "Time of a query or a mutation, by its field and how it ended",
-            explicit_bucket_boundaries_advisory=ANSWERS,
+            ("graphql_operation_type", "field", "code"),
+            buckets=metrics.ANSWERS,
         )
-        self._errors = meter.create_counter(
-            "esimgo.graphql.errors",
-            "{error}",
+        self._series = cache(duration.labels)  # fields and codes: a few hundred
+        self._errors = metrics.counter(
+            "esimgo_graphql_errors",
             "Errors sent to clients, by code and reason",
+            ("code", "reason"),
         )
-        self._open = meter.create_up_down_counter(
-            "esimgo.graphql.subscriptions",
-            "{subscription}",
-            "Subscriptions that are open, by field",
+        self._open = metrics.gauge(
+            "esimgo_graphql_subscriptions", "Subscriptions that are open, by field", ("field",)
         )
-        self._events = meter.create_counter(
-            "esimgo.graphql.events", "{event}", "Events that subscriptions sent, by field"
+        self._events = metrics.counter(
+            "esimgo_graphql_events", "Events that subscriptions sent, by field", ("field",)
         )
-        self._connections = meter.create_up_down_counter(
-            "esimgo.gateway.connections",
-            "{connection}",
+        self._connections = metrics.gauge(
+            "esimgo_gateway_connections",
             "WebSockets and event streams that are open",
+            ("transport",),
         )
-        # Counted by us and read when somebody asks: telling each one takes as long as answering it.
-        self._kept = dict.fromkeys(("hit", "miss", "private"), 0)
-        meter.create_observable_counter(
-            "esimgo.gateway.response_cache",
-            [self._observe_kept],
-            "{operation}",
+        kept = metrics.counter(
+            "esimgo_gateway_response_cache",
             "Operations by what the response cache did: hit, miss, or private when it mustn't keep them",
+            ("result",),
         )
+        self._kept = {result: kept.labels(result) for result in ("hit", "miss", "private")}
         self._codes: set[str] = set()
 
     def told(self, errors: Errors) -> None:
@@ -75,7 +70,7 @@ class Metrics:
         for error in errors:
             code = self._code(error)
             reason = (error.get("extensions") or {}).get("reason", code)
-            self._errors.add(1, {"code": code, "reason": self._known(str(reason))})
+            self._errors.labels(code, self._known(str(reason))).inc()
 
     def answered(self, prepared: Prepared | None, errors: Errors, seconds: float) -> None:
         """Count the answer to a query or a mutation; `prepared` is None if it was not executed."""
@@ -100,41 +95,31 @@ class Metrics:
                     self._answered(asked, errors, time.perf_counter() - began)
                     return
                 followed = asked
-                self._open.add(1, {"field": asked.field})
-            self._events.add(1, {"field": followed.field})
+                self._open.labels(asked.field).inc()
+            self._events.labels(followed.field).inc()
 
         try:
             yield sent
         finally:
             if followed is not None:
-                self._open.add(-1, {"field": followed.field})
+                self._open.labels(followed.field).dec()
 
     def kept(self, result: str) -> None:
         """What the response cache did for an operation: hit, miss or private."""
-        self._kept[result] += 1
-
-    def _observe_kept(self, _options: CallbackOptions) -> Iterator[Observation]:
-        for result, count in self._kept.items():
-            yield Observation(count, {"result": result})
+        self._kept[result].inc()
 
     @contextmanager
     def connected(self, transport: str) -> Iterator[None]:
         """Around a connection that stays open: websocket or sse."""
-        self._connections.add(1, {"transport": transport})
+        self._connections.labels(transport).inc()
         try:
             yield
         finally:
-            self._connections.add(-1, {"transport": transport})
+            self._connections.labels(transport).dec()
 
     def _answered(self, asked: Asked, errors: Errors, seconds: float) -> None:
-        self._duration.record(
-            seconds,
-            {
-                "graphql.operation.type": asked.kind,
-                "field": asked.field,
-                "code": self._code(errors[0]) if errors else "OK",
-            },
-        )
+        code = self._code(errors[0]) if errors else "OK"
+        self._series(asked.kind, asked.field, code).observe(seconds)
         self.told(errors)
 
     def _code(self, error: Mapping[str, Any]) -> str:

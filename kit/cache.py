@@ -7,14 +7,11 @@ the catalogue 3600 s, orders and eSIMs 300 s, install details and QR codes 86400
 import asyncio
 import logging
 import random
-from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
-from opentelemetry import metrics
-
-from kit import exact_json, tracing
+from kit import exact_json, metrics, tracing
 from kit.cache_stores import MemoryStore, RedisStore
 from kit.clock import Clock
 from kit.errors import Failure, Kind
@@ -31,16 +28,6 @@ JITTER = 0.1
 # Failures that another try later may not meet; an answer of the owner (a refusal, not found) is
 # news, and an old value would hide it.
 PASSING = (Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.UNCLEAR)
-
-
-@dataclass(slots=True)
-class Counts:
-    """How the calls for one kind of value ended, since the process began."""
-
-    hit: int = 0
-    miss: int = 0  # loaded, or waited for another caller's load
-    stale: int = 0  # loads that failed and were answered with the old value
-    error: int = 0  # loads that failed, those included
 
 
 @dataclass(eq=False, slots=True)
@@ -76,9 +63,8 @@ class Cache:
         self._redis = redis
         self._clock = clock
         self._flights: dict[tuple[str, str], _Flight] = {}
-        self._counts: defaultdict[str, Counts] = defaultdict(Counts)
-        self._requests = metrics.get_meter("esimgo.cache").create_counter(
-            "esimgo.cache.requests", "{request}", "Cache requests, by kind and outcome"
+        self._requests = metrics.counter(
+            "esimgo_cache_requests", "Cache requests, by kind and outcome", ("kind", "outcome")
         )
 
     @classmethod
@@ -100,11 +86,6 @@ class Cache:
         await self._memory.close()
         if self._redis is not None:
             await self._redis.close()
-
-    @property
-    def counts(self) -> dict[str, Counts]:
-        """The counts by kind."""
-        return dict(self._counts)
 
     async def get_or_load(
         self,
@@ -233,9 +214,7 @@ class Cache:
         return self._clock.wall().timestamp()
 
     def _count(self, kind: str, outcome: Literal["hit", "miss", "stale", "error"]) -> None:
-        counts = self._counts[kind]
-        setattr(counts, outcome, getattr(counts, outcome) + 1)
-        self._requests.add(1, {"kind": kind, "outcome": outcome})
+        self._requests.labels(kind, outcome).inc()
         tracing.note(f"cache {outcome}", {"esimgo.cache.kind": kind})
 
 

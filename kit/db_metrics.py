@@ -1,17 +1,16 @@
 """How the pool of database connections is used, by OpenTelemetry's conventions."""
 
-from collections.abc import Iterable
 from typing import Protocol
 
-from opentelemetry import metrics
-from opentelemetry.metrics import CallbackOptions, Observation
+from kit import metrics
 
 # Seconds. A connection that is there takes microseconds; a second means that the pool is too small.
+POOL = "db_client_connection_pool_name"
 WAITS = (0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 20.0)
 
 
 class Pool(Protocol):
-    """What is asked of a pool."""
+    """The part of a connection pool that is measured."""
 
     def get_size(self) -> int: ...
     def get_idle_size(self) -> int: ...
@@ -19,47 +18,39 @@ class Pool(Protocol):
 
 
 class Metrics:
-    """Instruments of the meter `esimgo.db` for one pool."""
+    """Metrics of one pool; a pool of the same name that is opened later takes its place."""
 
     def __init__(self, pool: Pool, name: str) -> None:
-        self._pool = pool
-        self._name = {"db.client.connection.pool.name": name}
-        meter = metrics.get_meter("esimgo.db")
-        meter.create_observable_up_down_counter(
-            "db.client.connection.count", [self._count], "{connection}", "Connections, by state"
+        self._name = name
+        count = metrics.gauge(
+            "db_client_connection_count",
+            "Connections, by state",
+            (POOL, "db_client_connection_state"),
         )
-        meter.create_observable_up_down_counter(
-            "db.client.connection.max", [self._max], "{connection}", "Connections at most"
-        )
-        self._wait = meter.create_histogram(
-            "db.client.connection.wait_time",
-            "s",
+        count.labels(name, "idle").set_function(pool.get_idle_size)
+        count.labels(name, "used").set_function(lambda: pool.get_size() - pool.get_idle_size())
+        most = metrics.gauge("db_client_connection_max", "Connections at most", (POOL,))
+        most.labels(name).set_function(pool.get_max_size)
+        self._wait = metrics.histogram(
+            "db_client_connection_wait_time_seconds",
             "Time until a connection was there",
-            explicit_bucket_boundaries_advisory=WAITS,
-        )
-        self._failures = meter.create_counter(
-            "esimgo.db.failures",
-            "{transaction}",
+            (POOL,),
+            buckets=WAITS,
+        ).labels(name)
+        self._failures = metrics.counter(
+            "esimgo_db_failures",
             "Transactions that failed by the state of the database, by error and reason",
+            (POOL, "error_type", "reason"),
         )
-        self._writable = meter.create_gauge(
-            "esimgo.db.writable", "{state}", "1 while the database takes writes, 0 while not"
+        self._writable = metrics.gauge(
+            "esimgo_db_writable", "1 while the database takes writes, 0 while not", (POOL,)
         )
 
     def waited(self, seconds: float) -> None:
-        self._wait.record(seconds, self._name)
+        self._wait.observe(seconds)
 
     def failed(self, error: BaseException, reason: str) -> None:
-        attributes = {"error.type": type(error).__name__, "reason": reason}
-        self._failures.add(1, {**self._name, **attributes})
+        self._failures.labels(self._name, type(error).__name__, reason).inc()
 
     def writable(self, is_writable: bool) -> None:
-        self._writable.set(int(is_writable), self._name)
-
-    def _count(self, _options: CallbackOptions) -> Iterable[Observation]:
-        idle = self._pool.get_idle_size()
-        for state, number in (("idle", idle), ("used", self._pool.get_size() - idle)):
-            yield Observation(number, {**self._name, "db.client.connection.state": state})
-
-    def _max(self, _options: CallbackOptions) -> Iterable[Observation]:
-        yield Observation(self._pool.get_max_size(), self._name)
+        self._writable.labels(self._name).set(int(is_writable))

@@ -1,10 +1,8 @@
 """What HTTP servers refuse to clients that exceed a bound: counted, and logged once for each episode."""
 
 import logging
-from functools import cache
 
-from opentelemetry import metrics
-
+from kit import metrics
 from kit.log_episodes import Episodes
 
 logger = logging.getLogger(__name__)
@@ -13,19 +11,14 @@ episodes = Episodes(logger)
 
 def refused(bound: str) -> None:
     """Count a refusal; `bound` is a constant of the code, listed in docs/security.md."""
-    _counter().add(1, {"bound": bound})
+    metrics.counter(
+        "esimgo_http_refused",
+        "Connections, requests and messages of clients that were refused, by the bound",
+        ("bound",),
+    ).labels(bound).inc()
     episodes.met(
         f"clients are refused by the limit {bound}",
         "a client was refused by the limit %s; docs/security.md names its setting",
         bound,
         level=logging.INFO,
-    )
-
-
-@cache
-def _counter() -> metrics.Counter:
-    return metrics.get_meter("esimgo.http").create_counter(
-        "esimgo.http.refused",
-        "{refusal}",
-        "Connections, requests and messages of clients that were refused, by the bound",
     )

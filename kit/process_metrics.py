@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from opentelemetry import metrics
-from opentelemetry.metrics import CallbackOptions, Observation
+from prometheus_client import Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
-from kit import background
+from kit import background, metrics
 
 # Seconds between looks at the loop: four a second find a block of the target's 200 ms, and cost nothing.
 LOOK_EVERY = 0.25
@@ -24,21 +25,11 @@ STATM = Path("/proc/self/statm")
 @asynccontextmanager
 async def measured() -> AsyncIterator[None]:
     """Measures within the block."""
-    meter = metrics.get_meter("esimgo.process")
-    meter.create_observable_counter(
-        "process.cpu.time", [_processor], "s", "Processor time used, by mode"
-    )
-    meter.create_observable_up_down_counter(
-        "process.memory.usage", [_memory], "By", "Memory that is resident now"
-    )
-    meter.create_observable_counter(
-        "cpython.gc.collections", [_collections], "{collection}", "Collections of garbage"
-    )
-    late = meter.create_histogram(
-        "esimgo.event_loop.lag",
-        "s",
+    metrics.registry().register(ResourceCollector())
+    late = metrics.histogram(
+        "esimgo_event_loop_lag_seconds",
         "How much later than asked for the event loop woke up",
-        explicit_bucket_boundaries_advisory=LATE,
+        buckets=LATE,
     )
     looking = background.start(_look(late), "measure the event loop")
     try:
@@ -48,30 +39,41 @@ async def measured() -> AsyncIterator[None]:
         await asyncio.wait({looking})
 
 
-async def _look(late: metrics.Histogram) -> None:
+async def _look(late: Histogram) -> None:
     loop = asyncio.get_running_loop()
     while True:
         due = loop.time() + LOOK_EVERY
         await asyncio.sleep(LOOK_EVERY)
-        late.record(max(0.0, loop.time() - due))
+        late.observe(max(0.0, loop.time() - due))
 
 
-def _processor(_options: CallbackOptions) -> Iterable[Observation]:
-    used = os.times()
-    yield Observation(used.user, {"cpu.mode": "user"})
-    yield Observation(used.system, {"cpu.mode": "system"})
+class ResourceCollector(Collector):
+    """Processor time, memory and garbage collections, read at each scrape."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield the three families."""
+        processor = CounterMetricFamily(
+            "process_cpu_time_seconds", "Processor time used, by mode", labels=["cpu_mode"]
+        )
+        used = os.times()
+        processor.add_metric(["user"], used.user)
+        processor.add_metric(["system"], used.system)
+        yield processor
+        yield GaugeMetricFamily(
+            "process_memory_usage_bytes", "Memory that is resident now", value=_memory()
+        )
+        collections = CounterMetricFamily(
+            "cpython_gc_collections", "Collections of garbage", labels=["cpython_gc_generation"]
+        )
+        for generation, counted in enumerate(gc.get_stats()):
+            collections.add_metric([str(generation)], counted["collections"])
+        yield collections
 
 
-def _memory(_options: CallbackOptions) -> Iterable[Observation]:
+def _memory() -> int:
     try:
         pages = int(STATM.read_text().split()[1])
-    except OSError:  # not Linux: what it once was at most
+    except OSError:  # not Linux, which only knows the peak
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        yield Observation(most if sys.platform == "darwin" else most * 1024)
-    else:
-        yield Observation(pages * resource.getpagesize())
-
-
-def _collections(_options: CallbackOptions) -> Iterable[Observation]:
-    for generation, counted in enumerate(gc.get_stats()):
-        yield Observation(counted["collections"], {"cpython.gc.generation": generation})
+        return most if sys.platform == "darwin" else most * 1024
+    return pages * resource.getpagesize()

@@ -1,8 +1,6 @@
-"""What the provider client measures, through OpenTelemetry's API; without an SDK it costs nothing."""
+"""Metrics of the provider client."""
 
-from opentelemetry import metrics
-
-from kit.buckets import ANSWERS
+from kit import metrics
 from kit.provider_circuit import State
 
 # Paths nobody foresaw must not make a time series each.
@@ -11,66 +9,55 @@ CIRCUIT_LEVELS: dict[State, int] = {"closed": 0, "half-open": 1, "open": 2}
 
 
 class Metrics:
-    """Instruments of the meter `esimgo.provider`."""
+    """Counts the calls to the provider, and shows what holds them up."""
 
     def __init__(self) -> None:
-        meter = metrics.get_meter("esimgo.provider")
-        self._duration = meter.create_histogram(
-            "http.client.request.duration",
-            "s",
+        self._duration = metrics.histogram(
+            "http_client_request_duration_seconds",
             "Time of one request to the provider, until its whole answer is here",
-            explicit_bucket_boundaries_advisory=ANSWERS,
+            ("http_request_method", "url_template", "http_response_status_code"),
+            buckets=metrics.ANSWERS,
         )
-        self._wait = meter.create_histogram(
-            "esimgo.provider.wait",
-            "s",
+        self._wait = metrics.histogram(
+            "esimgo_provider_wait_seconds",
             "Time that a request waited until the rate limit allowed it",
-            explicit_bucket_boundaries_advisory=ANSWERS,
+            buckets=metrics.ANSWERS,
         )
-        self._failures = meter.create_counter(
-            "esimgo.provider.failures", "{failure}", "Failed attempts, by endpoint and reason"
+        self._failures = metrics.counter(
+            "esimgo_provider_failures",
+            "Failed attempts, by endpoint and reason",
+            ("endpoint", "reason"),
         )
-        self._tokens = meter.create_gauge(
-            "esimgo.provider.tokens", "{token}", "Tokens left in the provider's window"
-        )
-        self._circuit = meter.create_gauge(
-            "esimgo.provider.circuit", "{level}", "0 closed, 1 half-open, 2 open"
-        )
+        self._circuit = metrics.gauge("esimgo_provider_circuit", "0 closed, 1 half-open, 2 open")
         self._circuit.set(CIRCUIT_LEVELS["closed"])
-        self._held = meter.create_gauge(
-            "esimgo.provider.held",
-            "s",
+        self._held = metrics.gauge(
+            "esimgo_provider_held_seconds",
             "Time until calls to the provider are tried again after it asked for a pause; * is all calls",
+            ("endpoint",),
         )
-        self._held.set(0, {"endpoint": "*"})
+        self._held.labels("*").set(0)
         self._endpoints: set[str] = set()
 
     def waited(self, seconds: float) -> None:
-        self._wait.record(seconds)
+        self._wait.observe(seconds)
 
     def answered(self, endpoint: str, status: int | None, seconds: float) -> None:
         """Records one attempt; `status` is None when no answer came."""
         method, _, path = self._known(endpoint).partition(" ")
-        self._duration.record(
-            seconds,
-            {
-                "http.request.method": method,
-                "url.template": path,
-                "http.response.status_code": str(status or "none"),
-            },
-        )
+        self._duration.labels(method, path, status or "none").observe(seconds)
 
     def failed(self, endpoint: str, reason: str) -> None:
-        self._failures.add(1, {"endpoint": self._known(endpoint), "reason": reason})
+        self._failures.labels(self._known(endpoint), reason).inc()
 
     def tokens(self, left: int) -> None:
-        self._tokens.set(left)
+        # Created when the first answer reports a number: 0 would read as a window that is used up.
+        metrics.gauge("esimgo_provider_tokens", "Tokens left in the provider's window").set(left)
 
     def circuit(self, state: State) -> None:
         self._circuit.set(CIRCUIT_LEVELS[state])
 
     def held(self, endpoint: str, seconds: float) -> None:
-        self._held.set(seconds, {"endpoint": self._known(endpoint)})
+        self._held.labels(self._known(endpoint)).set(seconds)
 
     def _known(self, endpoint: str) -> str:
         if endpoint not in self._endpoints and len(self._endpoints) >= MAX_ENDPOINTS:

@@ -100,7 +100,7 @@ def _metadata(token: str | None, span: Spanned) -> grpc.aio.Metadata:
 
 @cache
 def _metrics() -> ClientMetrics:
-    """At the first call, as channels are many and OpenTelemetry wants each instrument once."""
+    """Create the metrics of calls at the first call, as a process has many channels."""
     return ClientMetrics()
 
 

@@ -1,10 +1,8 @@
-"""OpenTelemetry's SDK, set up once for a process: its resource, its meters and its tracers.
-
-Everything else speaks to OpenTelemetry's API alone, and costs next to nothing where this wasn't called.
-"""
+"""The telemetry of a process: Prometheus metrics over HTTP, and OpenTelemetry spans to a collector."""
 
 import asyncio
 import logging
+import re
 import threading
 import time
 import tomllib
@@ -13,10 +11,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from opentelemetry import metrics, propagate
+from opentelemetry import propagate
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-from opentelemetry.exporter.prometheus import PrometheusMetricReader
-from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
@@ -28,10 +24,9 @@ from opentelemetry.sdk.trace.sampling import (
     TraceIdRatioBased,
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Info, disable_created_metrics
 
-from kit import process_metrics, tracing
-from kit.histograms import Meters
+from kit import metrics, process_metrics, tracing
 from kit.telemetry_settings import TelemetrySettings
 
 logger = logging.getLogger(__name__)
@@ -44,46 +39,37 @@ FLUSH_TIMEOUT = 5.0
 TELL_EVERY = 60.0
 # Shows a registry's metrics at a host and port within a block.
 Door = Callable[[CollectorRegistry, str, int], AbstractAsyncContextManager[None]]
+# What may not stand in the name of a Prometheus label.
+UNFIT = re.compile("[^a-zA-Z0-9]+")
 PROJECT = Path(__file__).parent.parent / "pyproject.toml"
 
 
 class Telemetry:
-    """What a process measures and traces; one in a process, as the SDK's providers are global."""
+    """Metrics and spans of a process; one in a process, as OpenTelemetry's provider is global."""
 
-    def __init__(
-        self,
-        settings: TelemetrySettings,
-        tracers: TracerProvider | None,
-        registry: CollectorRegistry,
-    ) -> None:
+    def __init__(self, settings: TelemetrySettings, tracers: TracerProvider | None) -> None:
         self._settings = settings
         self._tracers = tracers
-        self._registry = registry
 
     @classmethod
     def start(cls, settings: TelemetrySettings) -> "Telemetry":
-        """Sets the global providers and propagation (W3C traceparent); before any meter is asked for.
+        """Describe the process in `target_info`, and set the global tracer and W3C propagation.
 
         Spans go to the collector of the settings; without one none are made.
         """
         resource = _resource(settings)
         propagate.set_global_textmap(TraceContextTextMapPropagator())
-        registry = CollectorRegistry()
-        if settings.metrics_port is not None:
-            reader = PrometheusMetricReader(scope_info_enabled=False, registry=registry)
-            meters = MeterProvider(
-                [reader],
-                resource,
-                AlwaysOffExemplarFilter(),  # its text format has no place for them
-                shutdown_on_exit=False,
-            )
-            metrics.set_meter_provider(Meters(meters, registry))
+        # One more series for each counter and histogram, which nothing reads.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # published without types
+        Info("target", "Target metadata", registry=metrics.registry()).info(
+            {UNFIT.sub("_", name): str(value) for name, value in resource.attributes.items()}
+        )
         tracers = None
         if settings.endpoint is not None:
             tracers = TracerProvider(sampler(settings), resource, shutdown_on_exit=False)
             tracers.add_span_processor(BatchSpanProcessor(Collector(settings.endpoint)))
             tracing.begin(tracers)
-        return cls(settings, tracers, registry)
+        return cls(settings, tracers)
 
     @asynccontextmanager
     async def running(self, door: Door) -> AsyncIterator[None]:
@@ -93,7 +79,7 @@ class Telemetry:
                 if (port := self._settings.metrics_port) is not None:
                     await parts.enter_async_context(process_metrics.measured())
                     await parts.enter_async_context(
-                        door(self._registry, self._settings.metrics_host, port)
+                        door(metrics.registry(), self._settings.metrics_host, port)
                     )
                 yield
         finally:

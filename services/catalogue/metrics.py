@@ -1,54 +1,48 @@
-"""What the catalogue service measures, through OpenTelemetry's API; without an SDK it costs nothing."""
+"""Metrics of the catalogue service."""
 
 import time
-from collections.abc import Iterable
 
-from opentelemetry import metrics
-from opentelemetry.metrics import CallbackOptions, Observation
+from kit import metrics
 
 
 class Metrics:
-    """Instruments of the meter `esimgo.catalogue`."""
+    """What a replica knows of the provider's catalogue.
+
+    Gauges are created by their first value, as 0 would read as an empty or fresh catalogue.
+    """
 
     def __init__(self) -> None:
-        meter = metrics.get_meter("esimgo.catalogue")
-        self._syncs = meter.create_counter(
-            "esimgo.catalogue.syncs", "{reading}", "Readings of the provider's catalogue, by result"
+        self._syncs = metrics.counter(
+            "esimgo_catalogue_syncs",
+            "Readings of the provider's catalogue, by result",
+            ("result",),
         )
-        self._plans = meter.create_gauge(
-            "esimgo.catalogue.plans", "{plan}", "Plans that the last reading here found on sale"
-        )
-        self._skipped = meter.create_gauge(
-            "esimgo.catalogue.skipped",
-            "{record}",
-            "Records that the last reading of the provider's catalogue could not use",
-        )
-        meter.create_observable_gauge(
-            "esimgo.catalogue.sync.age",
-            [self._age],
-            "s",
-            "Time since a replica last read the provider's catalogue",
-        )
-        self._read_at: float | None = None
+        self._read_at = 0.0
 
     def read(self, plans: int) -> None:
         """A reading here succeeded."""
-        self._syncs.add(1, {"result": "read"})
-        self._plans.set(plans)
+        self._syncs.labels("read").inc()
+        metrics.gauge(
+            "esimgo_catalogue_plans", "Plans that the last reading here found on sale"
+        ).set(plans)
         self.last_read(0)
 
     def skipped(self, records: int) -> None:
-        """How many records the last reading of any replica could not use."""
-        self._skipped.set(records)
+        """Set how many records the last reading of any replica could not use."""
+        metrics.gauge(
+            "esimgo_catalogue_skipped",
+            "Records that the last reading of the provider's catalogue could not use",
+        ).set(records)
 
     def failed(self) -> None:
-        self._syncs.add(1, {"result": "failed"})
+        self._syncs.labels("failed").inc()
 
     def last_read(self, seconds_ago: float | None) -> None:
         """When any replica last succeeded, as the database knows; None before the first time."""
-        if seconds_ago is not None:
-            self._read_at = time.monotonic() - seconds_ago
-
-    def _age(self, _options: CallbackOptions) -> Iterable[Observation]:
-        if self._read_at is not None:
-            yield Observation(time.monotonic() - self._read_at)
+        if seconds_ago is None:
+            return
+        self._read_at = time.monotonic() - seconds_ago
+        metrics.gauge(
+            "esimgo_catalogue_sync_age_seconds",
+            "Time since a replica last read the provider's catalogue",
+        ).set_function(lambda: time.monotonic() - self._read_at)

@@ -7,9 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from opentelemetry import metrics
-
-from kit import background
+from kit import background, metrics
 from kit.db import Connection, Database
 from kit.errors import Failure
 from kit.log_episodes import Episodes
@@ -41,10 +39,10 @@ class Stocktaking:
         self._stock: Stock | None = None
         self._outdated = asyncio.Event()
         self._outdated.set()
-        self._looks = metrics.get_meter("esimgo.catalogue").create_counter(
-            "esimgo.catalogue.looks",
-            "{request}",
+        self._looks = metrics.counter(
+            "esimgo_catalogue_looks",
             "Lists of plans and facets, by where they are looked up",
+            ("source",),
         )
 
     @asynccontextmanager
@@ -62,9 +60,9 @@ class Stocktaking:
         """What the connection's session may go by; one that finds the stock outdated has it taken again."""
         revision = await store.revision(connection)
         if self._stock is not None and self._stock.revision == revision:
-            self._looks.add(1, {"source": "memory"})
+            self._looks.labels("memory").inc()
             return Look(revision, self._stock)
-        self._looks.add(1, {"source": "database"})
+        self._looks.labels("database").inc()
         self._outdated.set()
         return Look(revision, None)
 

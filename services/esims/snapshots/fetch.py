@@ -11,9 +11,7 @@ from itertools import zip_longest
 from typing import Any, TypeVar
 from uuid import UUID
 
-from opentelemetry import metrics
-
-from kit import background, tracing
+from kit import background, metrics, tracing
 from kit.clock import Clock
 from kit.db import Database
 from kit.errors import Failure
@@ -70,10 +68,10 @@ class Fetcher:
         self._recording = asyncio.Lock()
         self._slots = asyncio.Semaphore(MOST_AT_ONCE)
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._looks = metrics.get_meter("esimgo.esims").create_counter(
-            "esimgo.esims.looks",
-            "{esim}",
+        self._looks = metrics.counter(
+            "esimgo_esims_looks",
             "eSIMs requested by callers, by what was stored of them",
+            ("outcome",),
         )
 
     async def refresh(
@@ -91,8 +89,8 @@ class Fetcher:
             for esim in esims
             if force or esim.is_stale(now, self._fresh_for, state_too=len(esims) <= FEW)
         ]
-        self._looks.add(len(esims) - len(due), {"outcome": "fresh"})
-        self._looks.add(len(due), {"outcome": "stale"})
+        self._looks.labels("fresh").inc(len(esims) - len(due))
+        self._looks.labels("stale").inc(len(due))
         if not due:
             return
         # A third of the caller's time is reserved for the database and the answer.

@@ -6,9 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from opentelemetry import metrics
-
-from kit import iccid, money, timestamps
+from kit import iccid, metrics, money, timestamps
 from kit.checks import Checks
 from kit.db import Database
 from kit.errors import Failure, invalid
@@ -32,11 +30,6 @@ class Events:
     def __init__(self, database: Database, start: Callable[[UUID], Any]) -> None:
         self._database = database
         self._start = start
-        self._balance = metrics.get_meter("esimgo.orders").create_gauge(
-            "esimgo.orders.provider_balance",
-            "{currency}",
-            "The balance that the newest callback reported",
-        )
 
     async def apply(self, request: pb.ApplyEventsRequest) -> pb.ApplyEventsResponse:
         """Return the result of each event, in order. Raises Failure when the database is unavailable."""
@@ -104,7 +97,10 @@ class Events:
         if newest is None:
             return pb.EVENT_OUTCOME_UNCHANGED
         if newest:  # else it was delivered late, and says nothing of the balance now
-            self._balance.set(float(balance))
+            # Created by the first callback: 0 would read as an empty account.
+            metrics.gauge(
+                "esimgo_orders_provider_balance", "The balance that the newest callback reported"
+            ).set(float(balance))
             if kind in LOW:
                 logger.warning("%s: the provider's balance is %s; top it up", kind, balance)
         return pb.EVENT_OUTCOME_APPLIED

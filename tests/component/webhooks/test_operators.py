@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from kit import rpc_client
+from kit import metrics, rpc_client
 from kit.db import Database
 from kit.errors import Failure, Kind
 from protos.webhooks.v1 import webhooks_pb2 as pb
@@ -95,21 +93,18 @@ async def test_commands_need_no_more_than_a_container_has(
 
 async def measured(platform: Platform) -> dict[tuple[str, str], float]:
     """The gauges as upkeep sets them, by metric and state."""
-    reader = InMemoryMetricReader()
     stop = asyncio.Event()
-    database = await Database.open(
-        platform.databases.url("webhooks"), owner="webhooks", needs=NEEDS, stop=stop
-    )
-    upkeep = Upkeep(database, Metrics(MeterProvider([reader])), retention_days=0, stop=stop)
-    await upkeep.measure()
-    await database.close()
-    data: Any = reader.get_metrics_data()
+    with metrics.separate_registry() as registry:
+        database = await Database.open(
+            platform.databases.url("webhooks"), owner="webhooks", needs=NEEDS, stop=stop
+        )
+        upkeep = Upkeep(database, Metrics(), retention_days=0, stop=stop)
+        await upkeep.measure()
+        await database.close()
     return {
-        (metric.name, str(dict(point.attributes).get("state", ""))): point.value
-        for resource in data.resource_metrics
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-        for point in metric.data.data_points
+        (sample.name, sample.labels.get("state", "")): sample.value
+        for family in registry.collect()
+        for sample in family.samples
     }
 
 
@@ -124,8 +119,8 @@ async def test_a_dead_letter_is_seen_mended_and_replayed(
     assert (row["attempts"], row["last_error"]) == (3, "InsufficientPrivilegeError")
 
     gauges = await measured(platform)
-    assert gauges["esimgo.webhooks.events", "DEAD"] == 1
-    assert gauges["esimgo.webhooks.oldest_pending", ""] == 0
+    assert gauges["esimgo_webhooks_events", "DEAD"] == 1
+    assert gauges["esimgo_webhooks_oldest_pending_seconds", ""] == 0
     stats = await esimgo(platform, tmp_path, "stats")
     assert re.search(r"FirstAttachment +0 +0 +1 +0 +0\n", stats)
     listed = await esimgo(platform, tmp_path, "list", "--state", "dead", "--iccid", esim.iccid)
@@ -139,7 +134,7 @@ async def test_a_dead_letter_is_seen_mended_and_replayed(
     assert replayed == "1 callbacks queued for delivery\n"
     await platform.post.settled(event)
     assert (await platform.row(esim))["status"] == "ACTIVE"
-    assert (await measured(platform))["esimgo.webhooks.events", "DEAD"] == 0
+    assert (await measured(platform))["esimgo_webhooks_events", "DEAD"] == 0
 
 
 async def ask(platform: Platform, method: str, request: Any, token: str | None) -> Any:

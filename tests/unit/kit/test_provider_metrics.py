@@ -1,85 +1,47 @@
-"""What the provider client and the cache measure, read back through OpenTelemetry's SDK."""
+"""Metrics of the provider client and of the cache."""
 
-import json
-import subprocess
-import sys
-from typing import Any
-
+import aiohttp
 import pytest
 
-# In a process of its own: OpenTelemetry's provider can be set only once in each.
-PROGRAM = """
-import asyncio, json
-import aiohttp
-from opentelemetry import metrics
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from kit import metrics
 from kit.cache import Cache
 from kit.errors import Failure
 from tests.unit.kit.played_provider import Answer, PlayedProvider
 
-async def load():
-    return "value"
 
-async def main():
-    async with PlayedProvider().running() as played, aiohttp.ClientSession() as http:
-        client = played.client(http, attempts=1, circuit_threshold=1)
-        played.will(Answer(), Answer(status=500))
-        await client.get("/esims/8943108169900000016")
-        try:
-            await client.get("/orders")
-        except Failure:
-            pass
-    cache = Cache.open(None, namespace="test")
-    for _ in range(2):
-        await cache.get_or_load("plans", "all", 100, load)
-    await cache.close()
+async def test_attempts_failures_tokens_circuit_and_cache_are_measured() -> None:
+    async def load() -> str:
+        return "value"
 
-reader = InMemoryMetricReader()
-metrics.set_meter_provider(MeterProvider([reader]))
-asyncio.run(main())
-points = {}
-for resource in reader.get_metrics_data().resource_metrics:
-    for scope in resource.scope_metrics:
-        for metric in scope.metrics:
-            points[metric.name] = [
-                [dict(p.attributes), getattr(p, "value", None) or getattr(p, "count", 0)]
-                for p in metric.data.data_points
-            ]
-print(json.dumps(points))
-"""
+    with metrics.separate_registry() as registry:
+        async with PlayedProvider().running() as played, aiohttp.ClientSession() as http:
+            client = played.client(http, attempts=1, circuit_threshold=1)
+            played.will(Answer(), Answer(status=500))
+            await client.get("/esims/8943108169900000016")
+            with pytest.raises(Failure):
+                await client.get("/orders")
+        cache = Cache.open(None, namespace="test")
+        for _ in range(2):
+            await cache.get_or_load("plans", "all", 100, load)
+        await cache.close()
 
+        def value(name: str, **labels: str) -> float | None:
+            return registry.get_sample_value(name, labels)
 
-def test_attempts_failures_tokens_circuit_and_cache_are_measured(
-    pytestconfig: pytest.Config,
-) -> None:
-    run = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-        cwd=pytestconfig.rootpath,
-    )
-    points: dict[str, Any] = json.loads(run.stdout)
-    assert points["http.client.request.duration"] == [
-        [
-            {
-                "http.request.method": "GET",
-                "url.template": path,
-                "http.response.status_code": status,
-            },
-            1,
-        ]
-        for path, status in (("/esims/{}", "200"), ("/orders", "500"))
-    ]
-    assert points["esimgo.provider.wait"] == [[{}, 2]]
-    assert points["esimgo.provider.failures"] == [
-        [{"endpoint": "GET /orders", "reason": "PROVIDER_ERROR"}, 1]
-    ]
-    assert points["esimgo.provider.tokens"] == [[{}, 8]]
-    assert points["esimgo.provider.circuit"] == [[{}, 2]]
-    assert points["esimgo.cache.requests"] == [
-        [{"kind": "plans", "outcome": "miss"}, 1],
-        [{"kind": "plans", "outcome": "hit"}, 1],
-    ]
+        for path, status in (("/esims/{}", "200"), ("/orders", "500")):
+            assert (
+                value(
+                    "http_client_request_duration_seconds_count",
+                    http_request_method="GET",
+                    url_template=path,
+                    http_response_status_code=status,
+                )
+                == 1
+            )
+        assert value("esimgo_provider_wait_seconds_count") == 2
+        failures = "esimgo_provider_failures_total"
+        assert value(failures, endpoint="GET /orders", reason="PROVIDER_ERROR") == 1
+        assert value("esimgo_provider_tokens") == 8
+        assert value("esimgo_provider_circuit") == 2
+        for outcome in ("miss", "hit"):
+            assert value("esimgo_cache_requests_total", kind="plans", outcome=outcome) == 1
