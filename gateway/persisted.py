@@ -14,7 +14,6 @@ from gateway.trusted import TrustedDocuments
 from gateway.work import Work
 from gateway.work_settings import WorkSettings
 from kit.cache import Cache
-from kit.cache_stores import MemoryStore, RedisStore
 from kit.clock import Clock
 from kit.http_refusals import refused
 
@@ -47,9 +46,7 @@ class PersistedQueries:
     def __init__(
         self, redis_url: str | None, clock: Clock | None = None, per_client: int = PER_CLIENT
     ) -> None:
-        clock = clock or Clock()
-        redis = RedisStore(redis_url, "gateway", clock) if redis_url else None
-        self._cache = Cache(MemoryStore(MAX_TEXTS), redis, clock)
+        self._cache = Cache.open(redis_url, namespace="gateway", clock=clock, max_entries=MAX_TEXTS)
         self._per_client = per_client
         # By client, the one that sent a new text last at the end; the texts' hashes in that order too.
         self._sent: OrderedDict[str, OrderedDict[str, None]] = OrderedDict()

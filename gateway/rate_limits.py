@@ -12,10 +12,10 @@ from redis.exceptions import RedisError
 from gateway.defence_settings import DefenceSettings
 from gateway.work import Share, Work
 from kit import client_address
+from kit.absence import Absence
 from kit.auth import Session
 from kit.clock import Clock
 from kit.errors import Failure, Kind
-from kit.log_episodes import Episodes
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +29,6 @@ AT_ONCE = 1.0
 REMEMBERED = 100_000
 # Seconds. A Redis slower than this would slow every request down.
 TIMEOUT = 0.25
-# Seconds without asking a Redis that failed: each process counts for itself then.
-AWAY = 5.0
-UNCOUNTED = "rate limits: Redis is unavailable"
 # A bucket is the moment, in milliseconds, at which it would be empty again. By Redis's own clock.
 # Takes one from every bucket and gives 0; or takes none, and gives the milliseconds to wait.
 TAKE = """
@@ -91,8 +88,14 @@ class RateLimits:
             if redis_url
             else None
         )
-        self._away_until: float | None = None
-        self._episodes = Episodes(log)
+        self._absence = Absence(
+            log,
+            "rate limits: Redis is unavailable",
+            "each process counts separately",
+            "rate limits: Redis is available again",
+            errors=(RedisError, OSError, TimeoutError),
+            clock=self._clock,
+        )
         self._told = False
 
     async def take(self, request: web.Request, session: Session | None = None) -> None:
@@ -161,26 +164,13 @@ class RateLimits:
         return self._memory.take(buckets) if shared is None else shared
 
     async def _shared(self, redis: Redis, buckets: Sequence[Bucket]) -> float | None:
-        """As Redis counts; None when it can't be asked."""
-        if self._away_until is not None and self._clock.now() < self._away_until:
-            return None
+        """Return the seconds to wait as Redis counts them; None if it is unavailable."""
         keys = [f"esimgo:gateway:rate:{bucket.key}" for bucket in buckets]
         arguments = [f"{n * 1000:.3f}" for bucket in buckets for n in (bucket.step, bucket.burst)]
-        try:
-            asked = redis.eval(TAKE, len(keys), *keys, *arguments)
-            wait = float(await cast("Awaitable[str]", asked)) / 1000
-        except (RedisError, OSError, TimeoutError) as error:
-            self._episodes.met(
-                UNCOUNTED,
-                "rate limits: Redis is unavailable (%s); each process counts separately",
-                type(error).__name__,
-                lasting=True,
-            )
-            self._away_until = self._clock.now() + AWAY
-            return None
-        self._away_until = None
-        self._episodes.over(UNCOUNTED, "rate limits: Redis is available again")
-        return wait
+        milliseconds = await self._absence.attempt(
+            lambda: cast("Awaitable[str]", redis.eval(TAKE, len(keys), *keys, *arguments))
+        )
+        return None if milliseconds is None else float(milliseconds) / 1000
 
 
 class Memory:

@@ -9,10 +9,11 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Generic, Literal, TypeVar
 
-from kit import exact_json, metrics, tracing
-from kit.cache_stores import MemoryStore, RedisStore
+from kit import metrics, tracing
+from kit.cache_stores import MAX_ENTRIES, RedisStore, memory
 from kit.clock import Clock
 from kit.errors import Failure, Kind
 from kit.log_episodes import Episodes
@@ -52,30 +53,38 @@ def _as_is(value: Any) -> Any:
 
 
 class Cache:
-    """Values are kept as JSON: nothing read back from Redis is ever run as code.
+    """A cache in memory or in Redis, of values that JSON can hold.
 
     Values may be shared between callers that waited for one load: treat them as read-only.
     Redis being away is a miss, not an error.
     """
 
-    def __init__(self, memory: MemoryStore, redis: RedisStore | None, clock: Clock) -> None:
-        self._memory = memory
+    def __init__(self, redis: RedisStore | None, clock: Clock, max_entries: int) -> None:
+        self._memory = memory(max_entries)
         self._redis = redis
         self._clock = clock
         self._flights: dict[tuple[str, str], _Flight] = {}
-        self._requests = metrics.counter(
+        requests = metrics.counter(
             "esimgo_cache_requests", "Cache requests, by kind and outcome", ("kind", "outcome")
         )
+        self._requests = cache(requests.labels)
 
     @classmethod
-    def open(cls, redis_url: str | None, *, namespace: str, clock: Clock | None = None) -> "Cache":
-        """A cache of its own name space; raises ValueError for an address that isn't Redis's.
+    def open(
+        cls,
+        redis_url: str | None,
+        *,
+        namespace: str,
+        clock: Clock | None = None,
+        max_entries: int = MAX_ENTRIES,
+    ) -> "Cache":
+        """Return a cache with its own namespace; raises ValueError for an address that isn't Redis's.
 
-        Connects at the first use.
+        Connects at the first use. `max_entries` bounds what is held in memory.
         """
         clock = clock or Clock()
         redis = RedisStore(redis_url, namespace, clock) if redis_url else None
-        return cls(MemoryStore(), redis, clock)
+        return cls(redis, clock, max_entries)
 
     async def close(self) -> None:
         """Gives up loads on their way, then closes the connections."""
@@ -83,7 +92,7 @@ class Cache:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._memory.close()
+        await self._memory.clear()
         if self._redis is not None:
             await self._redis.close()
 
@@ -192,15 +201,14 @@ class Cache:
         seconds = recipe.ttl * (1 - random.uniform(0, JITTER))  # noqa: S311 - no secret
         fresh_until = self._seconds() + seconds
         entry = {"fresh_until": round(fresh_until * 1000), "value": recipe.dump(value)}
-        await recipe.store.set(_name(recipe.place), exact_json.dumps(entry), seconds + recipe.stale)
+        await recipe.store.set(_name(recipe.place), entry, ttl=seconds + recipe.stale)
         if flight.dropped:  # while it was being written
             await recipe.store.delete(_name(recipe.place))
 
-    def _read(self, text: str | None, parse: Callable[[Any], T]) -> "_Kept[T] | None":
-        if text is None:
+    def _read(self, entry: Any, parse: Callable[[Any], T]) -> "_Kept[T] | None":
+        if entry is None:
             return None
         try:
-            entry = exact_json.loads(text)
             return _Kept(parse(entry["value"]), entry["fresh_until"] / 1000)
         except Exception as error:  # noqa: BLE001 - what another version wrote may be anything
             name = type(error).__name__
@@ -214,7 +222,7 @@ class Cache:
         return self._clock.wall().timestamp()
 
     def _count(self, kind: str, outcome: Literal["hit", "miss", "stale", "error"]) -> None:
-        self._requests.labels(kind, outcome).inc()
+        self._requests(kind, outcome).inc()
         tracing.note(f"cache {outcome}", {"esimgo.cache.kind": kind})
 
 
@@ -223,7 +231,7 @@ class _Recipe(Generic[T]):
     """How one value is loaded and kept."""
 
     place: tuple[str, str]
-    store: MemoryStore | RedisStore
+    store: Any  # aiocache's in memory, which has no types, or a RedisStore
     ttl: float
     stale: float
     load: Callable[[], Awaitable[T]]

@@ -1,18 +1,20 @@
-"""Where the cache keeps its text: this process's memory, bounded, or a Redis that may be away."""
+"""Back ends of the cache, by aiocache: this process's memory, bounded, or a Redis that may be away."""
 
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiocache import RedisCache, SimpleMemoryCache  # type: ignore[import-untyped]  # ships no types
-from aiocache.serializers import NullSerializer  # type: ignore[import-untyped]  # ships no types
+from aiocache.plugins import BasePlugin  # type: ignore[import-untyped]  # ships no types
+from aiocache.serializers import BaseSerializer  # type: ignore[import-untyped]  # ships no types
 from opentelemetry.trace import SpanKind
 from redis.asyncio.connection import SSLConnection, parse_url
 from redis.exceptions import RedisError
 
-from kit import redis_settings, tracing
+from kit import exact_json, redis_settings, tracing
+from kit.absence import Absence
 from kit.clock import Clock
-from kit.log_episodes import Episodes
 
 log = logging.getLogger(__name__)
 
@@ -20,46 +22,58 @@ log = logging.getLogger(__name__)
 MAX_ENTRIES = 10_000
 # Seconds. A Redis slower than this is no help: the provider itself mostly answers sooner.
 REDIS_TIMEOUT = 1.0
-# Seconds without asking a Redis that failed, so that its absence doesn't slow every call down.
-REDIS_PAUSE = 5.0
-AWAY = "cache: Redis is unavailable"
 
 
-class MemoryStore:
-    """Keeps the `max_entries` entries that were used last."""
+class ExactJSON(BaseSerializer):  # type: ignore[misc]  # hence of any type
+    """Stores entries as JSON, so that nothing read back is ever run as code."""
 
-    def __init__(self, max_entries: int = MAX_ENTRIES) -> None:
-        self._entries = SimpleMemoryCache(timeout=None)  # a timeout would cost a task for each look
-        self._max_entries = max_entries
+    DEFAULT_ENCODING = None  # what another program wrote may not be UTF-8
+
+    def dumps(self, value: Any) -> str:
+        """Write an entry; Decimals keep their digits."""
+        return exact_json.dumps(value)
+
+    def loads(self, value: str | bytes | None) -> Any:
+        """Read an entry; what is no JSON counts as missing."""
+        try:
+            return None if value is None else exact_json.loads(value)
+        except ValueError:
+            return None
+
+
+class LeastRecentlyUsed(BasePlugin):  # type: ignore[misc]  # hence of any type
+    """Deletes the entries of a cache that were used least recently, beyond `most`."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
         # Least recently used first; may name entries that have expired meanwhile.
         self._used: OrderedDict[str, None] = OrderedDict()
 
-    async def get(self, name: str) -> str | None:
-        text: str | None = await self._entries.get(name)
-        if text is not None:
-            self._used.move_to_end(name)
-        return text
+    async def post_get(self, _cache: Any, key: str, *, ret: Any, **_options: Any) -> None:
+        if ret is not None:
+            self._used.move_to_end(key)
 
-    async def set(self, name: str, text: str, seconds: float) -> None:
-        """Keeps the text for so many seconds, more than 0."""
-        self._used[name] = None
-        self._used.move_to_end(name)
-        await self._entries.set(name, text, ttl=seconds)
-        while len(self._used) > self._max_entries:
-            oldest, _ = self._used.popitem(last=False)
-            await self._entries.delete(oldest)
+    async def post_set(self, cache: Any, key: str, *_entry: Any, **_options: Any) -> None:
+        self._used[key] = None
+        self._used.move_to_end(key)
+        while len(self._used) > self._most:
+            await cache.delete(next(iter(self._used)))
 
-    async def delete(self, name: str) -> None:
-        self._used.pop(name, None)
-        await self._entries.delete(name)
+    async def post_delete(self, _cache: Any, key: str, **_options: Any) -> None:
+        self._used.pop(key, None)
 
-    async def close(self) -> None:
-        await self._entries.clear()
-        self._used.clear()
+
+def memory(max_entries: int) -> SimpleMemoryCache:
+    """Return a cache in memory."""
+    return SimpleMemoryCache(
+        serializer=ExactJSON(),
+        plugins=[LeastRecentlyUsed(max_entries)],
+        timeout=None,  # each would cost a task
+    )
 
 
 class RedisStore:
-    """Never raises: a Redis that is away has nothing and keeps nothing, and is logged once."""
+    """A cache in Redis that never raises: while Redis is away nothing is found and nothing is stored."""
 
     def __init__(self, url: str, namespace: str, clock: Clock) -> None:
         try:
@@ -78,30 +92,34 @@ class RedisStore:
             create_connection_timeout=REDIS_TIMEOUT,
             timeout=REDIS_TIMEOUT,
             namespace=namespace,
-            serializer=NullSerializer(),
+            serializer=ExactJSON(),
         )
-        self._clock = clock
-        self._away_until: float | None = None
-        self._episodes = Episodes(log)
+        self._absence = Absence(
+            log,
+            "cache: Redis is unavailable",
+            "continuing without it",
+            "cache: Redis is available again",
+            errors=(RedisError, OSError, TimeoutError),
+            clock=clock,
+        )
         # Deletions that Redis missed; without them it would give the old values when it is back.
         self._owed: set[str] = set()
 
-    async def get(self, name: str) -> str | None:
+    async def get(self, name: str) -> Any:
         if name in self._owed:
             await self.delete(name)
             return None
-        done, text = await self._try("GET", lambda: self._redis.get(name))
-        return text if done and isinstance(text, str) else None
+        return await self._run("GET", lambda: self._redis.get(name))
 
-    async def set(self, name: str, text: str, seconds: float) -> None:
-        """Keeps the text for so many seconds, more than 0."""
-        done, _ = await self._try("SET", lambda: self._redis.set(name, text, ttl=float(seconds)))
-        if done:
+    async def set(self, name: str, entry: Any, ttl: float) -> None:
+        """Store an entry for `ttl` seconds, more than 0."""
+        done = await self._run("SET", lambda: self._redis.set(name, entry, ttl=float(ttl)))
+        if done is not None:
             self._owed.discard(name)
 
     async def delete(self, name: str) -> None:
-        done, _ = await self._try("DEL", lambda: self._redis.delete(name))
-        if done:
+        done = await self._run("DEL", lambda: self._redis.delete(name))
+        if done is not None:
             self._owed.discard(name)
         elif len(self._owed) < MAX_ENTRIES:
             self._owed.add(name)
@@ -109,25 +127,12 @@ class RedisStore:
     async def close(self) -> None:
         await self._redis.client.aclose()
 
-    async def _try(
-        self, name: str, command: Callable[[], Awaitable[object]]
-    ) -> tuple[bool, object]:
-        """Whether the command was carried out, and its result."""
-        if self._away_until is not None and self._clock.now() < self._away_until:
-            return False, None
-        try:
-            told = {"db.system.name": "redis", "db.operation.name": name}
-            with tracing.part(name, told, SpanKind.CLIENT):
-                result = await command()
-        except UnicodeDecodeError:
-            return True, None  # something that isn't ours stands under the name
-        except (RedisError, OSError, TimeoutError) as error:
-            name = type(error).__name__
-            self._episodes.met(
-                AWAY, "cache: Redis is unavailable (%s); continuing without it", name, lasting=True
-            )
-            self._away_until = self._clock.now() + REDIS_PAUSE
-            return False, None
-        self._away_until = None
-        self._episodes.over(AWAY, "cache: Redis is available again")
-        return True, result
+    async def _run(self, operation: str, command: Callable[[], Awaitable[Any]]) -> Any:
+        """Return the result of a command; None if Redis is away."""
+
+        async def traced() -> Any:
+            attributes = {"db.system.name": "redis", "db.operation.name": operation}
+            with tracing.part(operation, attributes, SpanKind.CLIENT):
+                return await command()
+
+        return await self._absence.attempt(traced)

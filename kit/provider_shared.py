@@ -4,10 +4,10 @@ import asyncio
 import logging
 import math
 
+from kit.absence import Absence
 from kit.clock import Clock
 from kit.db import Database
 from kit.errors import Failure
-from kit.log_episodes import Episodes
 from kit.provider_queue import Priority, too_late
 
 log = logging.getLogger(__name__)
@@ -17,8 +17,6 @@ log = logging.getLogger(__name__)
 WINDOW = 1_050
 # Seconds. A database slower than this holds purchases up for less than it is worth.
 TIMEOUT = 2.0
-# Seconds without asking a database that failed: each process paces by the provider's headers then.
-AWAY = 5.0
 # Of the limit, what each priority may fill up: the rest stays free for those who go first.
 SHARES = {Priority.WRITE: 1.0, Priority.READ: 0.8, Priority.SYNC: 0.5}
 # Seconds after which a request has tokens reserved: of the lowest priority, as reads that never pause would
@@ -28,7 +26,6 @@ LATEST = {Priority.WRITE: 1.0, Priority.SYNC: 3.0}
 TAKE = "select provider.take_tokens($1, $2, $3, $4)"
 # How the function treats the reservation.
 IGNORE, RESPECT, RESERVE = 0, 1, 2
-UNCOUNTED = "provider pacing: tokens can't be counted in the database"
 
 
 class SharedTokens:
@@ -49,8 +46,14 @@ class SharedTokens:
         self._timeout = timeout
         self._window = window
         self._clock = clock or Clock()
-        self._away_until: float | None = None
-        self._episodes = Episodes(log)
+        self._absence = Absence(
+            log,
+            "provider pacing: tokens can't be counted in the database",
+            "each process limits its own rate",
+            "provider pacing: tokens are counted in the database again",
+            errors=(Failure, TimeoutError),
+            clock=self._clock,
+        )
 
     async def take(self, cost: int, limit: int, priority: Priority, deadline: float) -> None:
         """Wait until so many tokens are free, by the clock's `now`, and take them.
@@ -71,22 +74,10 @@ class SharedTokens:
             await asyncio.sleep(pause)
 
     async def _ask(self, cost: int, cap: int, rank: int) -> float:
-        """Seconds to wait; 0 when the tokens are taken, or when they can't be counted."""
-        if self._away_until is not None and self._clock.now() < self._away_until:
-            return 0
-        try:
+        """Return the seconds to wait; 0 if the tokens are taken or can't be counted."""
+
+        async def taken() -> float:
             async with asyncio.timeout(self._timeout):
-                milliseconds = await self._database.call(TAKE, cost, cap, self._window, rank)
-        except (Failure, TimeoutError) as error:
-            self._episodes.met(
-                UNCOUNTED,
-                "provider pacing: tokens can't be counted in the database (%s); each process"
-                " limits its own rate",
-                str(error) or "no answer in time",
-                lasting=True,
-            )
-            self._away_until = self._clock.now() + AWAY
-            return 0
-        self._away_until = None
-        self._episodes.over(UNCOUNTED, "provider pacing: tokens are counted in the database again")
-        return float(milliseconds) / 1000
+                return float(await self._database.call(TAKE, cost, cap, self._window, rank))
+
+        return (await self._absence.attempt(taken) or 0) / 1000

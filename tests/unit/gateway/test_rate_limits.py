@@ -14,6 +14,7 @@ from aiohttp.test_utils import make_mocked_request
 from gateway import rate_limits
 from gateway.defence_settings import DefenceSettings
 from gateway.rate_limits import BURST, Bucket, Memory, RateLimits
+from kit import absence
 from kit.auth import Role, Session
 from kit.clock import Clock
 from kit.errors import Failure, Kind
@@ -179,7 +180,7 @@ async def test_without_its_redis_each_process_counts_for_itself_and_nobody_is_sh
     assert [r.message for r in caplog.records if "Redis is unavailable" in r.message] != []
     assert len(caplog.records) == 1
     server.start()
-    clock.seconds += rate_limits.AWAY
+    clock.seconds += absence.PAUSE
     with caplog.at_level(logging.WARNING):
         await limits.take(of("203.0.113.7"))
     assert caplog.messages[-1].startswith("rate limits: Redis is available again (")
