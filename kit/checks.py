@@ -5,7 +5,7 @@ from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from kit import iccid, plain_text, timestamps
+from kit import plain_text, timestamps
 from kit.errors import invalid
 
 
@@ -54,13 +54,6 @@ class Checks:
         elif (problem := plain_text.problem(text)) is not None:
             self.fail(field, problem)
         return text
-
-    def iccid(self, field: str, text: str) -> str:
-        """The 18 to 22 digits of an ICCID; spaces, dashes and a trailing F in the request are ignored."""
-        digits = iccid.normalize(text)
-        if not digits:
-            self.fail(field, "must be an ICCID: 18 to 22 digits")
-        return digits
 
     def moment(self, field: str, stamp: Timestamp) -> datetime | None:
         """A point in time; an absent one is the caller's to tell (HasField)."""

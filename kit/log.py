@@ -21,7 +21,7 @@ episodes = Episodes(logging.getLogger("aiohttp.server"))
 # the middle digits of ICCIDs.
 TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.?[\w-]*")
 ACTIVATION_CODE = re.compile(r"LPA:1\$[^\s\"'<>]+")
-ICCID = re.compile(r"(?<!\d)(\d{6})\d{8,12}(\d{4})(?!\d)")
+LONG_NUMBER = re.compile(r"(?<!\d)(\d{6})\d{8,12}(\d{4})(?!\d)")
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
@@ -30,7 +30,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
         text = text.replace(secret, "[secret]")
     text = TOKEN.sub("[token]", text)
     text = ACTIVATION_CODE.sub("[activation code]", text)
-    return ICCID.sub(r"\1…\2", text)
+    return LONG_NUMBER.sub(r"\1…\2", text)
 
 
 class RedactingFormatter(logging.Formatter):

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from kit import page_token
 from kit.checks import Checks
+from protos import iccid
 from protos.webhooks.v1 import webhooks_pb2 as pb
 from webhooks.event_store import Event, Filter
 from webhooks.messages import STATES
@@ -57,7 +58,7 @@ def iccids(given: Sequence[str]) -> list[str]:
     checks = Checks()
     if not 1 <= len(given) <= MOST_BATCH:
         checks.fail("iccids", f"must contain 1 to {MOST_BATCH} ICCIDs, not {len(given)}")
-    checked = [checks.iccid(f"iccids[{index}]", text) for index, text in enumerate(given)]
+    checked = [iccid.check(checks, f"iccids[{index}]", text) for index, text in enumerate(given)]
     checks.done()
     return checked
 
@@ -72,7 +73,9 @@ def _filter(checks: Checks, message: pb.EventFilter) -> Filter:
     return Filter(
         states=tuple(states),
         types=tuple(message.types),
-        iccid=checks.iccid("filter.iccid", message.iccid) if message.HasField("iccid") else None,
+        iccid=iccid.check(checks, "filter.iccid", message.iccid)
+        if message.HasField("iccid")
+        else None,
         since=_moment(checks, message, "from_date"),
         until=_moment(checks, message, "to_date"),
     )

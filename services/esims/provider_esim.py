@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from kit import iccid, plain_text, timestamps
+from kit import plain_text, timestamps
 from kit.errors import Failure, Kind
+from protos import iccid
 from services.esims.esim import ProviderState, bare_host
 
 # The width of the columns; the provider's words have some ten characters.

@@ -7,6 +7,7 @@ from kit import page_token, plain_text
 from kit.auth import Role, Session
 from kit.checks import Checks
 from kit.errors import Failure, Kind
+from protos import iccid
 from protos.esims.v1 import esims_pb2 as pb
 from services.esims.cancel import Cancelled
 from services.esims.esim import ESIM, bare_host
@@ -100,7 +101,7 @@ def erasure(request: pb.EraseCustomerRequest) -> tuple[UUID, list[str]]:
     customer = checks.uuid("customer_id", request.customer_id)
     if len(request.iccids) > MOST_ICCIDS:
         checks.fail("iccids", f"must contain at most {MOST_ICCIDS}, not {len(request.iccids)}")
-    iccids = [checks.iccid(f"iccids[{i}]", iccid) for i, iccid in enumerate(request.iccids)]
+    iccids = [iccid.check(checks, f"iccids[{i}]", text) for i, text in enumerate(request.iccids)]
     checks.done()
     return customer, iccids
 
@@ -145,13 +146,13 @@ def delivery(
     checks.between("esims", len(request.esims), 1, MOST_DELIVERED)
     esims = [
         (
-            checks.iccid(f"esims[{i}].iccid", esim.iccid),
+            iccid.check(checks, f"esims[{i}].iccid", esim.iccid),
             checks.words(f"esims[{i}].matching_id", esim.matching_id, MOST_CHARACTERS),
             bare_host(checks.words(f"esims[{i}].smdp_address", esim.smdp_address, MOST_CHARACTERS)),
         )
         for i, esim in enumerate(request.esims)
     ]
-    if len({iccid for iccid, _, _ in esims}) < len(esims):
+    if len({digits for digits, _, _ in esims}) < len(esims):
         checks.fail("esims", "must not name an ICCID twice")
     checks.done()
     return checked, esims
@@ -162,7 +163,7 @@ def cancelled(request: pb.CancelOrderBundlesRequest) -> Cancelled:
     checks = Checks()
     checked = Cancelled(
         order_id=checks.uuid("order_id", request.order_id),
-        iccids=[checks.iccid(f"iccids[{i}]", iccid) for i, iccid in enumerate(request.iccids)],
+        iccids=[iccid.check(checks, f"iccids[{i}]", text) for i, text in enumerate(request.iccids)],
         order_reference=_name(checks, "order_reference", request.order_reference)
         if request.iccids
         else "",
@@ -180,7 +181,9 @@ def _filter(checks: Checks, message: pb.ESIMFilter) -> Filter:
         customer_id=checks.uuid("filter.customer_id", message.customer_id)
         if message.HasField("customer_id")
         else None,
-        iccid=checks.iccid("filter.iccid", message.iccid) if message.HasField("iccid") else None,
+        iccid=iccid.check(checks, "filter.iccid", message.iccid)
+        if message.HasField("iccid")
+        else None,
     )
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from kit import iccid
+from protos import iccid
 
 # The contract with clients: what one order may hold.
 MOST_QUANTITY = 10

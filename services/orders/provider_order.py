@@ -7,8 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from kit import iccid, money, plain_text, timestamps
+from kit import money, plain_text, timestamps
 from kit.errors import Failure, Kind
+from protos import iccid
 from services.orders.order import DeliveredESIM
 
 # Above any order's price, and far below what a number in a message can hold.

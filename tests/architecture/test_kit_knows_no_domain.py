@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOMAIN = {
     *("plan", "bundle", "order", "purchase", "esim", "assignment", "catalogue"),
-    *("usage", "country", "region", "suspension"),
+    *("usage", "country", "region", "suspension", "iccid"),
 }
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 

@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from kit import plain_text, timestamps
 from kit.checks import Checks
 from kit.errors import invalid
+from protos import iccid
 from protos.esims.v1 import events_pb2 as pb
 from services.esims.callbacks import events
 from services.esims.callbacks.apply import Outcome, Result
@@ -64,7 +65,7 @@ def results_to_proto(
 def _event(checks: Checks, path: str, message: pb.ProviderEvent) -> Event | None:
     event_id = checks.uuid(f"{path}.event_id", message.event_id)
     received_at = timestamps.believable(_time(message, "received_at"))
-    iccid = checks.iccid(f"{path}.iccid", message.iccid)
+    digits = iccid.check(checks, f"{path}.iccid", message.iccid)
     which = message.WhichOneof("change")
     if which is None:
         checks.fail(f"{path}.change", "must contain an event")
@@ -73,7 +74,7 @@ def _event(checks: Checks, path: str, message: pb.ProviderEvent) -> Event | None
         checks.fail(f"{path}.received_at", "must be the time at which the callback was received")
         return None
     change = _change(checks, f"{path}.{which}", message, which, received_at)
-    return Event(event_id, received_at, iccid, change, message.repeated)
+    return Event(event_id, received_at, digits, change, message.repeated)
 
 
 def _change(

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from kit import iccid, metrics, money, timestamps
+from kit import metrics, money, timestamps
 from kit.checks import Checks
 from kit.db import Database
 from kit.errors import Failure, invalid
+from protos import iccid
 from protos.orders.v1 import events_pb2 as pb
 from services.orders import balance_store as provider_balance
 from services.orders import delivery_store

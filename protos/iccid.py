@@ -1,9 +1,9 @@
-"""ICCIDs in one form: 18 to 22 ASCII digits, whichever way a person or a program writes them."""
+"""The form of ICCIDs in all messages: 18 to 22 ASCII digits, however a person or a program writes them."""
 
 import re
 import unicodedata
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 FORM = re.compile(r"[0-9]{18,22}", re.ASCII)
 # Longer text is not an ICCID, not even one with a separator after each digit.
@@ -13,6 +13,21 @@ SEPARATORS = frozenset({"Zs", "Pd", "Cf"})
 OTHER_SEPARATORS = frozenset("\t\r\n\N{MINUS SIGN}")
 # A program that reads a JSON number as a float keeps 17 of its digits and writes zeros for the others.
 EXACT_DIGITS = 17
+
+
+class Problems(Protocol):
+    """Collects what is wrong with the fields of a request."""
+
+    def fail(self, field: str, text: str) -> None:
+        """Note a problem of a field."""
+
+
+def check(problems: Problems, field: str, text: str) -> str:
+    """Return the digits of an ICCID in a request; what is not one is a problem of the field."""
+    digits = normalize(text)
+    if not digits:
+        problems.fail(field, "must be an ICCID: 18 to 22 digits")
+    return digits
 
 
 def normalize(text: str) -> str:

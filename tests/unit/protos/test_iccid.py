@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit import iccid
 from kit.checks import Checks
+from protos import iccid
 
 DIGITS = "8944501234567890123"
 
@@ -32,7 +32,7 @@ DIGITS = "8944501234567890123"
 def test_every_way_of_writing_one_is_the_same_iccid(text: str) -> None:
     assert iccid.normalize(text) == DIGITS
     checks = Checks()
-    assert checks.iccid("iccid", text) == DIGITS
+    assert iccid.check(checks, "iccid", text) == DIGITS
     checks.done()
 
 
@@ -42,7 +42,7 @@ def test_every_way_of_writing_one_is_the_same_iccid(text: str) -> None:
 def test_what_has_no_18_to_22_digits_is_none(text: str) -> None:
     assert iccid.normalize(text) == ""
     checks = Checks()
-    checks.iccid("iccid", text)
+    iccid.check(checks, "iccid", text)
     assert "18 to 22 digits" in checks.problems["iccid"]
 
 
