@@ -19,7 +19,7 @@ from services.orders.order import (
     OrderStatus,
     Refund,
     Revocation,
-    cancelled_words,
+    cancelled_message,
 )
 from services.orders.provider_order import ProviderOrder
 from services.orders.timeline_store import Entry
@@ -107,7 +107,7 @@ def cancellation_to_proto(
     order: Order, revocations: list[Revocation], session: Session
 ) -> orders_pb2.CancelOrderResponse:
     """What CancelOrder answers about an order as it is now, with all its revocations."""
-    message = order.status_reason or cancelled_words(revocations)
+    message = order.status_reason or cancelled_message(revocations)
     if order.status is OrderStatus.COMPLETED and order.cancel_requested_at is not None:
         message = "The order is being cancelled; look at it again soon."
     return orders_pb2.CancelOrderResponse(
@@ -142,7 +142,7 @@ def timelines_to_proto(entries: Sequence[Entry]) -> list[orders_pb2.OrderTimelin
             order_id=str(order_id),
             entries=[
                 orders_pb2.TimelineEntry(
-                    at=timestamps.to_proto(e.at), status=SHOWN_STATUS[e.status], message=e.words
+                    at=timestamps.to_proto(e.at), status=SHOWN_STATUS[e.status], message=e.message
                 )
                 for e in of_order
             ],

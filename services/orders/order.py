@@ -207,30 +207,30 @@ class Revocation:
 
 
 NOT_CHARGED = "You have not been charged."
-WORDS_NOT_SOLD = f"The shop cannot sell this right now. {NOT_CHARGED}"
-WORDS_NOT_REACHED = f"The provider could not be reached; please try again later. {NOT_CHARGED}"
-WORDS_WAITING = "The provider is busy; the order is retried automatically."
-WORDS_HELD = "The provider accepts no orders at the moment; this one continues automatically."
-WORDS_UNCLEAR = "The provider's answer was lost; we are checking whether the order was placed."
-WORDS_DELIVERY = "Bought; the provider is still preparing the eSIMs."
-WORDS_REGISTERING = "Bought; the eSIMs are being added to your account."
-WORDS_REVIEW = "Our staff has to check this order; nothing will be charged twice."
-WORDS_NO_PLAN = f"The provider no longer offers this plan; choose another. {NOT_CHARGED}"
-WORDS_NO_FIT = f"The plan is not compatible with this eSIM; buy it on a new one. {NOT_CHARGED}"
-WORDS_DEARER = f"The price rose above your limit before the purchase. {NOT_CHARGED}"
-WORDS_PRICE_UNKNOWN = (
+MESSAGE_NOT_SOLD = f"The shop cannot sell this right now. {NOT_CHARGED}"
+MESSAGE_NOT_REACHED = f"The provider could not be reached; please try again later. {NOT_CHARGED}"
+MESSAGE_WAITING = "The provider is busy; the order is retried automatically."
+MESSAGE_HELD = "The provider accepts no orders at the moment; this one continues automatically."
+MESSAGE_UNCLEAR = "The provider's answer was lost; we are checking whether the order was placed."
+MESSAGE_DELIVERY = "Bought; the provider is still preparing the eSIMs."
+MESSAGE_REGISTERING = "Bought; the eSIMs are being added to your account."
+MESSAGE_REVIEW = "Our staff has to check this order; nothing will be charged twice."
+MESSAGE_NO_PLAN = f"The provider no longer offers this plan; choose another. {NOT_CHARGED}"
+MESSAGE_NO_FIT = f"The plan is not compatible with this eSIM; buy it on a new one. {NOT_CHARGED}"
+MESSAGE_DEARER = f"The price rose above your limit before the purchase. {NOT_CHARGED}"
+MESSAGE_PRICE_UNKNOWN = (
     "The provider can't confirm the price at the moment; the order is retried soon."
 )
-WORDS_NOT_BOUGHT = f"Our staff found that the order was not placed. {NOT_CHARGED}"
-WORDS_PAID_BACK = "The provider could not deliver the order, and the price was refunded."
-WORDS_REASSIGNED = (
+MESSAGE_NOT_BOUGHT = f"Our staff found that the order was not placed. {NOT_CHARGED}"
+MESSAGE_PAID_BACK = "The provider could not deliver the order, and the price was refunded."
+MESSAGE_REASSIGNED = (
     "The plan is not compatible with the requested eSIM, so it was delivered on a new one."
 )
-REFUSED_WORDS = {
-    FailureReason.PLAN_UNAVAILABLE: WORDS_NO_PLAN,
-    FailureReason.ESIM_INCOMPATIBLE: WORDS_NO_FIT,
-    FailureReason.INSUFFICIENT_BALANCE: WORDS_NOT_SOLD,
-    FailureReason.NOT_SOLD_NOW: WORDS_NOT_SOLD,
+REFUSED_MESSAGES = {
+    FailureReason.PLAN_UNAVAILABLE: MESSAGE_NO_PLAN,
+    FailureReason.ESIM_INCOMPATIBLE: MESSAGE_NO_FIT,
+    FailureReason.INSUFFICIENT_BALANCE: MESSAGE_NOT_SOLD,
+    FailureReason.NOT_SOLD_NOW: MESSAGE_NOT_SOLD,
 }
 
 
@@ -244,7 +244,7 @@ def cancelled_status(revocations: list[Revocation]) -> OrderStatus:
     return OrderStatus.CANCELLED
 
 
-def cancelled_words(revocations: list[Revocation], what: str = "The order") -> str:
+def cancelled_message(revocations: list[Revocation], what: str = "The order") -> str:
     """Return the message for the customer about what was cancelled."""
     refunds = {revocation.refund for revocation in revocations}
     if refunds == {Refund.BALANCE}:

@@ -73,12 +73,12 @@ def _assignment(row: Any, bundle_name: str) -> BundleOnESIM:
     )
 
 
-def read_refund(words: str) -> Refund | None:
+def read_refund(answer: str) -> Refund | None:
     """Where the text of a revoke says the bundle went; None when it doesn't say so clearly.
 
     One text is documented: "Successfully Revoked Bundle, bundle has been refunded to inventory".
     """
-    lower = words.lower()
+    lower = answer.lower()
     if NO_REFUND.search(lower):
         return Refund.NONE
     if "refund" not in lower:

@@ -31,7 +31,7 @@ from services.orders.list_assignments import list_assignments
 from services.orders.live import Live
 from services.orders.operators import history_store
 from services.orders.operators.review import Review
-from services.orders.order import WORDS_NOT_SOLD, Order, OrderRequest, OrderStatus
+from services.orders.order import MESSAGE_NOT_SOLD, Order, OrderRequest, OrderStatus
 from services.orders.peers import Catalogue
 from services.orders.purchase.buyers import Buyers
 from services.orders.purchase.claim import Claims
@@ -110,7 +110,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         return orders_pb2.ValidateOrderResponse(
             valid=found.valid,
             total_price=money.to_proto(found.total, found.currency),
-            reason="" if found.valid else WORDS_NOT_SOLD,
+            reason="" if found.valid else MESSAGE_NOT_SOLD,
         )
 
     async def GetOrder(

@@ -46,7 +46,7 @@ class Entry:
     order_id: UUID
     at: datetime
     status: OrderStatus
-    words: str
+    message: str
 
 
 LIST = """
@@ -66,6 +66,6 @@ async def list_entries(connection: Connection, order_ids: Sequence[UUID]) -> lis
             row["order_id"], row["at"], OrderStatus(row["to_status"]), MESSAGES[row["reason"]]
         )
         last = entries[-1] if entries else None
-        if last is None or (last.order_id, last.words) != (entry.order_id, entry.words):
+        if last is None or (last.order_id, last.message) != (entry.order_id, entry.message):
             entries.append(entry)
     return entries

@@ -19,8 +19,8 @@ from services.orders.order import (
     Order,
     Refund,
     Revocation,
+    cancelled_message,
     cancelled_status,
-    cancelled_words,
 )
 from services.orders.peers import ESIMs
 from services.orders.provider_bundle import REVOKED_STATE, read_refund
@@ -126,7 +126,7 @@ class Cancellation:
             await self._stay(work, planned)
             return None
         await work.step(
-            "cancelled", status=cancelled_status(planned), reason=cancelled_words(planned)
+            "cancelled", status=cancelled_status(planned), reason=cancelled_message(planned)
         )
         return None
 
@@ -147,7 +147,7 @@ class Cancellation:
             )
             await work.step("revoking a bundle", connection=connection)
         try:
-            words = await self._revoke(revocation, to_balance=to_balance)
+            answer = await self._revoke(revocation, to_balance=to_balance)
         except Failure as failure:
             if failure.kind is not Kind.REFUSED:
                 raise
@@ -155,9 +155,9 @@ class Cancellation:
                 text = failure.details.get("provider_message", failure.reason)
                 await self._mark(work, revocation, "REFUSED", None, text)
                 return
-            words = ""
-        refund = read_refund(words) or await self._refund_in_history(revocation)
-        await self._mark(work, revocation, "REVOKED", refund, words or None)
+            answer = ""
+        refund = read_refund(answer) or await self._refund_in_history(revocation)
+        await self._mark(work, revocation, "REVOKED", refund, answer or None)
 
     async def _gone(self, revocation: Revocation) -> bool:
         """Return whether the provider lists the bundle as revoked, or no longer lists it."""
@@ -209,17 +209,17 @@ class Cancellation:
         """End a cancellation that leaves some bundles: they were excluded, or are in use now."""
         gone = [r for r in planned if r.state == "REVOKED"]
         refused = any(revocation.state == "REFUSED" for revocation in planned)
-        words = "The order could not be cancelled: the provider does not accept its return."
+        message = "The order could not be cancelled: the provider does not accept its return."
         if gone:
-            words = f"{len(gone)} of {work.order.quantity} bundles were cancelled; " + (
+            message = f"{len(gone)} of {work.order.quantity} bundles were cancelled; " + (
                 "the provider does not accept the return of the others."
                 if refused
-                else f"the others are in use and stay. {cancelled_words(gone, 'What was cancelled')}"
+                else f"the others are in use and stay. {cancelled_message(gone, 'What was cancelled')}"
             )
         event = "partly cancelled" if gone else "not cancelled"
         async with self._database.system() as connection:
             await revocation_store.withdraw(connection, work.order.id)
-            await work.step(event, reason=words, connection=connection)
+            await work.step(event, reason=message, connection=connection)
 
 
 def _own(order: Order, planned: list[Revocation]) -> list[str]:

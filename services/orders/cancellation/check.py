@@ -28,13 +28,13 @@ def not_taken_back() -> Failure:
 
 def check_cancellable(order: Order) -> None:
     """Raises Failure REFUSED (ORDER_NOT_CANCELLABLE) for an order without anything to revoke."""
-    words = {
+    message = {
         OrderStatus.PROCESSING: "This order is still being processed; wait until it is completed",
         OrderStatus.NEEDS_REVIEW: "This order is still being processed; wait until it is completed",
         OrderStatus.FAILED: "This order failed and nothing was charged, so there is nothing to cancel",
     }.get(order.status)
-    if words:
-        raise Failure(Kind.REFUSED, "ORDER_NOT_CANCELLABLE", words)
+    if message:
+        raise Failure(Kind.REFUSED, "ORDER_NOT_CANCELLABLE", message)
 
 
 def check_unused(bundles: list[BundleOnESIM], wanted: int) -> None:

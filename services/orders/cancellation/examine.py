@@ -109,7 +109,7 @@ class Examination:
         refusal: Failure | None = None
         for to_balance in (True, False):
             try:
-                words = await self._datasource.cancel_order(
+                answer = await self._datasource.cancel_order(
                     revocation.iccid,
                     revocation.bundle_name,
                     revocation.assignment_id,
@@ -123,7 +123,7 @@ class Examination:
                 refusal = failure
                 continue
             # The text of a validate is not documented: silence about refunds is no "no".
-            refund = read_refund(words)
+            refund = read_refund(answer)
             if refund is not Refund.NONE:
                 return Choice(revocation, to_balance, refund)
             accepted = to_balance

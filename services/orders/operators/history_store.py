@@ -8,7 +8,7 @@ from uuid import UUID
 
 from kit.db import Connection
 from services.orders import step_log
-from services.orders.order import WORDS_HELD, Order, OrderStatus
+from services.orders.order import MESSAGE_HELD, Order, OrderStatus
 from services.orders.provider_order import ProviderOrder
 from services.orders.store import COLUMNS, read_row
 
@@ -44,7 +44,7 @@ async def list_stuck(connection: Connection, older_than: timedelta, limit: int) 
     """Return orders in review, orders whose purchase or cancellation takes longer than that, and orders
     that wait for the provider; oldest first.
     """
-    rows = await connection.fetch(STUCK, older_than, limit, WORDS_HELD)
+    rows = await connection.fetch(STUCK, older_than, limit, MESSAGE_HELD)
     return [_stuck(row) for row in rows]
 
 
@@ -129,7 +129,7 @@ async def settle(
     *,
     status: OrderStatus,
     point: str,
-    words: str,
+    message: str,
     failure: str,
     actor: str,
     event: str,
@@ -137,7 +137,7 @@ async def settle(
 ) -> bool:
     """Move an order out of review; False if it is no longer in review."""
     settled = await connection.fetchval(
-        SETTLE, order.id, status, point, words, failure, actor, event, note
+        SETTLE, order.id, status, point, message, failure, actor, event, note
     )
     if settled is None:
         return False

@@ -99,7 +99,7 @@ class Review:
                 stuck.order,
                 status=OrderStatus.PROCESSING,
                 point=stuck.order.recovery_point,
-                words="",
+                message="",
                 failure="",
                 actor=actor,
                 event="resumed",
@@ -173,7 +173,11 @@ class Review:
         actor: str,
         note: str,
     ) -> None:
-        status, point, words = OrderStatus.FAILED, subject.recovery_point, order.WORDS_NOT_BOUGHT
+        status, point, message = (
+            OrderStatus.FAILED,
+            subject.recovery_point,
+            order.MESSAGE_NOT_BOUGHT,
+        )
         failure, event = FailureReason.NOT_BOUGHT.value, "resolved: not bought"
         outcome = "ABSENT"
         if placed is not None:
@@ -184,10 +188,10 @@ class Review:
                     "Another order here already has this reference; one payment can't serve"
                     " two orders",
                 )
-            status, point, words = OrderStatus.PROCESSING, RecoveryPoint.PLACED, ""
+            status, point, message = OrderStatus.PROCESSING, RecoveryPoint.PLACED, ""
             failure, event, outcome = "", "resolved: placed", "PLACED"
         elif resolution is Resolution.PAID_BACK:
-            words, event = order.WORDS_PAID_BACK, "resolved: paid back"
+            message, event = order.MESSAGE_PAID_BACK, "resolved: paid back"
             failure = FailureReason.PAID_BACK.value
         await attempt_store.end_unclear(connection, subject.id, outcome)
         if placed is not None:
@@ -197,7 +201,7 @@ class Review:
             subject,
             status=status,
             point=point,
-            words=words,
+            message=message,
             failure=failure,
             actor=actor,
             event=event,
@@ -242,5 +246,5 @@ def _not_in_review() -> Failure:
     )
 
 
-def _mismatch(words: str) -> Failure:
-    return Failure(Kind.REFUSED, "REFERENCE_MISMATCH", f"{words}: nothing was changed")
+def _mismatch(message: str) -> Failure:
+    return Failure(Kind.REFUSED, "REFERENCE_MISMATCH", f"{message}: nothing was changed")

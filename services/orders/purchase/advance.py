@@ -87,7 +87,7 @@ class Purchase:
             await work.step(
                 "given up: claimed too long ago",
                 status=OrderStatus.FAILED,
-                reason=order.WORDS_NOT_REACHED,
+                reason=order.MESSAGE_NOT_REACHED,
                 failure=FailureReason.PROVIDER_UNREACHABLE,
             )
             return None
@@ -96,7 +96,7 @@ class Purchase:
             return pause
         held = self._datasource.held
         if held > SHORT_HOLD:
-            await work.explain(order.WORDS_HELD)
+            await work.explain(order.MESSAGE_HELD)
             return Pause(AFTER_PROBE if held == math.inf else held)
         async with self._database.system() as connection:
             attempt = await attempt_store.start(connection, work.order)
@@ -125,7 +125,7 @@ class Purchase:
                 await work.step(
                     "refused by the provider",
                     status=OrderStatus.FAILED,
-                    reason=order.REFUSED_WORDS[why],
+                    reason=order.REFUSED_MESSAGES[why],
                     detail=detail,
                     failure=why,
                     connection=connection,
@@ -136,7 +136,7 @@ class Purchase:
                 work.metrics.attempted("UNCLEAR")
                 await work.step(
                     "outcome unclear",
-                    reason=order.WORDS_UNCLEAR,
+                    reason=order.MESSAGE_UNCLEAR,
                     detail=detail,
                     connection=connection,
                 )
@@ -148,7 +148,7 @@ class Purchase:
                 await work.step(
                     "given up: the provider took no order",
                     status=OrderStatus.FAILED,
-                    reason=order.WORDS_NOT_REACHED,
+                    reason=order.MESSAGE_NOT_REACHED,
                     detail=detail,
                     failure=FailureReason.PROVIDER_UNREACHABLE,
                     connection=connection,
@@ -157,9 +157,9 @@ class Purchase:
             await work.step(
                 "not sent",
                 point=RecoveryPoint.CLAIMED,
-                reason=order.WORDS_HELD
+                reason=order.MESSAGE_HELD
                 if (failure.retry_after or 0.0) > SHORT_HOLD
-                else order.WORDS_WAITING,
+                else order.MESSAGE_WAITING,
                 detail=detail,
                 connection=connection,
             )
@@ -209,17 +209,17 @@ class Purchase:
         if answer.source_address:
             await attempt_store.record_source(connection, attempt, answer.source_address)
         await self._charges.record(connection, work.order, answer, work.actor)
-        words = order.WORDS_DELIVERY
+        message = order.MESSAGE_DELIVERY
         if deliver.is_complete(work.order, answer.esims):
             await deliver.record(connection, work.order, answer.esims)
-            words = ""
-        await work.step("placed", point=RecoveryPoint.PLACED, reason=words, connection=connection)
+            message = ""
+        await work.step("placed", point=RecoveryPoint.PLACED, reason=message, connection=connection)
 
     async def _complete(self, work: Work) -> Pause | None:
         reasons = [
-            order.WORDS_REASSIGNED if work.order.reassigned else "",
+            order.MESSAGE_REASSIGNED if work.order.reassigned else "",
             charges.status_reason(work.order),
         ]
-        words = " ".join(filter(None, reasons))
-        await work.step("completed", status=OrderStatus.COMPLETED, reason=words)
+        message = " ".join(filter(None, reasons))
+        await work.step("completed", status=OrderStatus.COMPLETED, reason=message)
         return None

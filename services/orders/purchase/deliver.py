@@ -47,7 +47,7 @@ async def send_to_review(work: Work, detail: str, connection: "Connection | None
     await work.step(
         "needs review",
         status=OrderStatus.NEEDS_REVIEW,
-        reason=order.WORDS_REVIEW,
+        reason=order.MESSAGE_REVIEW,
         detail=detail,
         connection=connection,
     )
@@ -108,7 +108,7 @@ class Delivery:
         return await self._prepared(work, age)
 
     async def _prepared(self, work: Work, age: timedelta) -> Pause:
-        await work.explain(order.WORDS_DELIVERY)
+        await work.explain(order.MESSAGE_DELIVERY)
         return grown(age, 0.5, 30)
 
     async def _register(
@@ -126,7 +126,7 @@ class Delivery:
                 work.order.id,
                 failure,
             )
-            await work.explain(order.WORDS_REGISTERING)
+            await work.explain(order.MESSAGE_REGISTERING)
             return grown(age, 1, 15)
         async with self._database.system() as connection:
             await delivery_store.record_registered(connection, work.order.id)

@@ -124,7 +124,7 @@ class Prices:
             )
         except Failure as failure:
             if failure.kind in NOT_ANSWERED:
-                await work.explain(order.WORDS_PRICE_UNKNOWN)
+                await work.explain(order.MESSAGE_PRICE_UNKNOWN)
                 return Pause(max(failure.retry_after or 0.0, PRICE_PAUSE))
             why = refusals.reason_of(failure, for_esim=subject.target_iccid is not None)
             await _refuse(work, why, f"{failure.reason} {dict(failure.details)}")
@@ -134,7 +134,7 @@ class Prices:
             return None
         total = _comparable(answer, subject.currency)
         if total is None:
-            await work.explain(order.WORDS_PRICE_UNKNOWN)
+            await work.explain(order.MESSAGE_PRICE_UNKNOWN)
             return Pause(PRICE_PAUSE)
         await self._decide(work, _quote(total, subject.quantity, subject.currency, asked_at))
         return None
@@ -154,7 +154,7 @@ class Prices:
             await work.step(
                 "given up: dearer than allowed",
                 status=OrderStatus.FAILED,
-                reason=order.WORDS_DEARER,
+                reason=order.MESSAGE_DEARER,
                 failure=FailureReason.PRICE_CHANGED,
             )
         elif quote.total != subject.total_price:
@@ -167,7 +167,7 @@ async def _refuse(work: Work, why: FailureReason, detail: str) -> None:
     await work.step(
         "refused by the provider",
         status=OrderStatus.FAILED,
-        reason=order.REFUSED_WORDS[why],
+        reason=order.REFUSED_MESSAGES[why],
         detail=detail,
         failure=why,
     )

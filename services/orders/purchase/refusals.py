@@ -5,12 +5,12 @@ from decimal import Decimal
 
 from kit import money
 from kit.errors import Failure, Kind
-from services.orders.order import REFUSED_WORDS, FailureReason, Quote
+from services.orders.order import REFUSED_MESSAGES, FailureReason, Quote
 
-# The provider documents no texts, and errors without a code; a text without any of these words means
+# The provider documents no texts, and errors without a code; a text without any of these patterns means
 # NOT_SOLD_NOW. The status for a low balance isn't documented either: 402 is HTTP's status for it.
 PAYMENT_REQUIRED = "402"
-WORDS_OF = {
+PATTERNS = {
     FailureReason.INSUFFICIENT_BALANCE: re.compile(r"\b(balance|funds?|credit)\b"),
     FailureReason.ESIM_INCOMPATIBLE: re.compile(r"fit|compatib|profile|deactivated|reassign"),
     FailureReason.PLAN_UNAVAILABLE: re.compile(r"catalogue|not found|unknown|no longer|withdrawn"),
@@ -21,11 +21,11 @@ def reason_of(failure: Failure, *, for_esim: bool) -> FailureReason:
     """Return the reason of a refusal of POST /orders; `for_esim` if the order named an eSIM."""
     if failure.details.get("provider_status") == PAYMENT_REQUIRED:
         return FailureReason.INSUFFICIENT_BALANCE
-    words = failure.details.get("provider_message", "").lower()
-    for reason, pattern in WORDS_OF.items():
+    text = failure.details.get("provider_message", "").lower()
+    for reason, pattern in PATTERNS.items():
         if reason is FailureReason.ESIM_INCOMPATIBLE and not for_esim:
             continue
-        if pattern.search(words):
+        if pattern.search(text):
             return reason
     return FailureReason.NOT_SOLD_NOW
 
@@ -70,4 +70,4 @@ def not_sold(reason: FailureReason) -> Failure:
     That the shop's balance is too low is hidden from customers.
     """
     shown = FailureReason.NOT_SOLD_NOW if reason is FailureReason.INSUFFICIENT_BALANCE else reason
-    return Failure(Kind.REFUSED, shown, REFUSED_WORDS[reason])
+    return Failure(Kind.REFUSED, shown, REFUSED_MESSAGES[reason])

@@ -55,7 +55,7 @@ class Settlement:
             history = await self._datasource.get_history(since - self._tolerance)
         except Failure as failure:
             work.metrics.reconciled("UNREADABLE")
-            await work.explain(order.WORDS_UNCLEAR)
+            await work.explain(order.MESSAGE_UNCLEAR)
             return Pause(max(failure.retry_after or 0.0, self._longest))
         listed = list(history.orders.values())
         async with self._database.system() as connection:
@@ -134,7 +134,7 @@ class Settlement:
                     await work.step(
                         "given up: surely not bought",
                         status=OrderStatus.FAILED,
-                        reason=order.WORDS_NOT_REACHED,
+                        reason=order.MESSAGE_NOT_REACHED,
                         failure=FailureReason.PROVIDER_UNREACHABLE,
                         connection=connection,
                     )
@@ -142,7 +142,7 @@ class Settlement:
                     await work.step(
                         "surely not bought: placing again",
                         point=RecoveryPoint.CLAIMED,
-                        reason=order.WORDS_WAITING,
+                        reason=order.MESSAGE_WAITING,
                         connection=connection,
                     )
             case Outcome.REVIEW:
@@ -150,7 +150,7 @@ class Settlement:
                 await work.step(
                     "needs review",
                     status=OrderStatus.NEEDS_REVIEW,
-                    reason=order.WORDS_REVIEW,
+                    reason=order.MESSAGE_REVIEW,
                     detail="the provider's orders for this bundle can't be matched to the purchase"
                     " attempts",
                     connection=connection,

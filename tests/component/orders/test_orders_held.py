@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from cli.orders import Operator
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from services.orders.__main__ import serve
-from services.orders.order import WORDS_HELD
+from services.orders.order import MESSAGE_HELD
 from tests.component.orders.shop import Shop, is_explained, outcomes, reaches, request, until
 
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -63,9 +63,9 @@ async def test_a_pause_is_shown_to_customers_operators_and_health(shop: Shop) ->
             for key in ("first", "second")
         ]
         for order in made:
-            await is_explained(shop, order.id, WORDS_HELD)
+            await is_explained(shop, order.id, MESSAGE_HELD)
         seen = await orders.ListOrders(orders_pb2.ListOrdersRequest(), metadata=buyer)
-        assert {order.status_reason for order in seen.orders} == {WORDS_HELD}
+        assert {order.status_reason for order in seen.orders} == {MESSAGE_HELD}
         stuck = await orders.ListStuckOrders(
             orders_pb2.ListStuckOrdersRequest(), metadata=shop.service_key
         )
@@ -93,7 +93,7 @@ async def test_orders_that_waited_for_an_hour_are_taken_up_when_the_service_star
     buyer = await shop.session("b@example.com")
     async with shop.open(provider=believing(shop, 3600), purchase_wait=0.2) as orders:
         made = await orders.CreateOrder(request(shop), metadata=buyer)
-        await is_explained(shop, made.order.id, WORDS_HELD)
+        await is_explained(shop, made.order.id, MESSAGE_HELD)
     ahead = await shop.databases.admin.fetchval(
         "select next_run_at > now() + interval '50 minutes' from orders.esim_orders"
     )

@@ -18,8 +18,8 @@ from services.orders.order import (
     RecoveryPoint,
     Refund,
     Revocation,
+    cancelled_message,
     cancelled_status,
-    cancelled_words,
 )
 from services.orders.provider_bundle import BundleOnESIM
 from services.orders.provider_order import currency, price
@@ -70,7 +70,7 @@ def test_only_money_back_for_all_is_a_refund(
     refunds: list[Refund | None], status: OrderStatus, words: str
 ) -> None:
     assert cancelled_status(revoked(*refunds)) is status
-    assert words in cancelled_words(revoked(*refunds))
+    assert words in cancelled_message(revoked(*refunds))
 
 
 def test_an_order_answers_only_its_own_request() -> None:
