@@ -192,7 +192,7 @@ async def test_a_run_that_ends_leaves_its_turn_to_what_was_asked_for_meanwhile(s
                 order,
                 status=OrderStatus.PROCESSING,
                 point=order.recovery_point,
-                words="",
+                message="",
                 failure="",
                 actor="operator",
                 event="resumed",
