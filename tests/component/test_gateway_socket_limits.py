@@ -109,7 +109,7 @@ async def test_an_address_and_a_user_have_so_many_sockets_and_so_many_streams(
 
         code, words = await one_more()
         if bound == "per_user":
-            assert (code, "user has 2 WebSockets" in words) == (1013, True)
+            assert (code, "user already has 2 open WebSockets" in words) == (1013, True)
         else:
             assert (code, "Retry-After" in words) == (429, True)
         await sockets[0].socket.close()
