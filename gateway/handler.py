@@ -152,8 +152,8 @@ class Handler:
         except InvalidOperationTypeError as error:
             if error.operation_type is OperationType.SUBSCRIPTION:
                 raise web.HTTPBadRequest(
-                    text="Send subscriptions over a WebSocket with the subprotocol"
-                    " graphql-transport-ws, or with Accept: text/event-stream"
+                    text="Subscriptions need a WebSocket with the subprotocol"
+                    " graphql-transport-ws, or the header Accept: text/event-stream"
                 ) from error
             raise web.HTTPMethodNotAllowed(
                 "GET", ["POST"], text="Send mutations by POST"

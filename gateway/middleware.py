@@ -36,7 +36,9 @@ class Edge:
         try:
             return await handler(request)
         except web.HTTPNotFound:
-            return answer.error(request, 404, f"Nothing is here; GraphQL is at {PATH}", "NOT_FOUND")
+            return answer.error(
+                request, 404, f"Not found; the GraphQL endpoint is {PATH}", "NOT_FOUND"
+            )
         except web.HTTPException as refusal:
             status = HTTPStatus(refusal.status)
             words = refusal.text or status.phrase

@@ -204,7 +204,8 @@ def _bytes(text: str) -> bytes:
 
 def _untrusted() -> GraphQLError:
     return _refused(
-        "Only documents that the operator trusts are executed here, and this is none of them",
+        "Only trusted documents can be executed here, and this document is not one of them."
+        " Have the operator add it",
         "DOCUMENT_NOT_TRUSTED",
     )
 

@@ -73,7 +73,7 @@ async def read(
         ) from error
     if len(body) > FREE_BYTES:
         work.body(len(body))
-    return operation(parse(body, "The body"))
+    return operation(parse(body, "The request body"))
 
 
 def _parameters(request: web.Request) -> dict[str, Any]:

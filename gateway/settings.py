@@ -99,8 +99,9 @@ class Settings:
 def _response_cache_seconds(env: Env) -> float:
     return env.number(
         "GATEWAY_RESPONSE_CACHE_SECONDS",
-        "How long an answer that everybody may see is kept, here and by clients and proxies;"
-        " here only until the catalogue changes. 0 keeps none.",
+        "How long a public response may be cached, here and by clients and proxies, in seconds."
+        " The gateway's own cache is also invalidated when the catalogue changes. 0 disables"
+        " caching.",
         RESPONSE_CACHE_SECONDS,
         low=0,
         high=3600,
@@ -111,7 +112,8 @@ def _response_cache_bytes(env: Env) -> int:
     return int(
         env.number(
             "GATEWAY_RESPONSE_CACHE_BYTES",
-            "Bytes of all answers that are kept; the one unused for longest goes for a new one.",
+            "Maximum size of the response cache, in bytes. When it is full, the least"
+            " recently used response is evicted.",
             MOST_BYTES,
             low=1_048_576,
             high=1_099_511_627_776,
@@ -123,7 +125,7 @@ def _max_body(env: Env) -> int:
     return int(
         env.number(
             "GATEWAY_MAX_BODY",
-            "Bytes that a request's body may have; queries have a few thousand.",
+            "Maximum size of a request body, in bytes; typical queries have a few thousand.",
             262_144,
             low=1_024,
             high=16_777_216,
@@ -135,7 +137,8 @@ def _max_answer(env: Env) -> int:
     return int(
         env.number(
             "GATEWAY_MAX_ANSWER",
-            "Bytes that the answer to an operation, or an event, may have; a larger one is an error.",
+            "Maximum size of the response to an operation, or of an event, in bytes; a larger"
+            " one is answered with an error.",
             MAX_ANSWER,
             low=65_536,
             high=1_073_741_824,
@@ -147,7 +150,7 @@ def _max_depth(env: Env) -> int:
     return int(
         env.number(
             "GATEWAY_MAX_DEPTH",
-            "How deep the fields of an operation may be nested.",
+            "Maximum nesting depth of the fields of an operation.",
             12,
             low=3,
             high=30,
@@ -158,7 +161,8 @@ def _max_depth(env: Env) -> int:
 def _persisted_queries(env: Env) -> bool:
     return env.flag(
         "GATEWAY_PERSISTED_QUERIES",
-        "Keeps documents under their hash, so that clients send the hash alone.",
+        "Store documents by their hash, so that clients can send the hash only (automatic"
+        " persisted queries).",
         default=True,
     )
 
@@ -167,8 +171,8 @@ def _persisted_per_client(env: Env) -> int:
     return int(
         env.number(
             "GATEWAY_PERSISTED_QUERIES_PER_CLIENT",
-            "How many documents one user, or one network address without a session, may have kept"
-            " under their hash; of more, the client's own oldest one goes.",
+            "How many persisted documents one user, or one network address without a session, may"
+            " have. When the limit is reached, the client's oldest document is evicted.",
             PER_CLIENT,
             low=1,
             high=1_000_000,
@@ -179,8 +183,8 @@ def _persisted_per_client(env: Env) -> int:
 def _trust_traceparent(env: Env) -> bool:
     return env.flag(
         "GATEWAY_TRUST_TRACEPARENT",
-        "Takes a client's traceparent header as the parent of its request's trace, for gateways"
-        " behind a proxy that sets it; otherwise the trace is only linked to it.",
+        "Use a client's traceparent header as the parent of the request's trace. Enable this for"
+        " gateways behind a proxy that sets the header; otherwise the trace only links to it.",
         default=False,
     )
 
@@ -188,7 +192,7 @@ def _trust_traceparent(env: Env) -> bool:
 def _drain_seconds(env: Env) -> float:
     return env.number(
         "DRAIN_SECONDS",
-        "How long a stopping service says NOT_SERVING before it refuses new calls.",
+        "How long a stopping service reports NOT_SERVING before it refuses new calls, in seconds.",
         0.5,
         low=0,
         high=60,
@@ -198,8 +202,8 @@ def _drain_seconds(env: Env) -> float:
 def _explorer(env: Env, *, development: bool) -> bool:
     return env.flag(
         "GATEWAY_EXPLORER",
-        "Serves GraphiQL to browsers that visit /graphql; it needs GATEWAY_INTROSPECTION."
-        " APP_ENV=development switches it on where this is not set.",
+        "Serve GraphiQL to browsers that visit /graphql. It requires GATEWAY_INTROSPECTION. With"
+        " APP_ENV=development the default is true.",
         default=development,
     )
 
@@ -207,7 +211,8 @@ def _explorer(env: Env, *, development: bool) -> bool:
 def _supabase_public_url(env: Env) -> str | None:
     address = env.url(
         "SUPABASE_PUBLIC_URL",
-        "Where browsers reach Supabase Auth, if not at SUPABASE_URL: the explorer signs in there.",
+        "Address at which browsers reach Supabase Auth, if it differs from SUPABASE_URL; the"
+        " explorer signs in there.",
         "",
     )
     return address or None
@@ -216,7 +221,7 @@ def _supabase_public_url(env: Env) -> str | None:
 def _supabase_anon_key(env: Env) -> str | None:
     return env.optional(
         "SUPABASE_ANON_KEY",
-        "The project's public key, with which people sign in inside the explorer.",
+        "The Supabase project's public (anon) key, with which users sign in to the explorer.",
         secret=True,  # it is public, but containers get all keys as files
     )
 

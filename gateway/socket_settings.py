@@ -34,7 +34,8 @@ class SocketSettings:
             most=int(
                 env.number(
                     "GATEWAY_MAX_SOCKETS",
-                    "How many WebSockets, and as many event streams, a process holds at most.",
+                    "Maximum number of open WebSockets of one process, and the same number of"
+                    " event streams.",
                     MOST,
                     low=0,
                     high=100_000,
@@ -43,7 +44,8 @@ class SocketSettings:
             per_address=int(
                 env.number(
                     "GATEWAY_MAX_SOCKETS_PER_ADDRESS",
-                    "How many WebSockets, and as many event streams, of one network address.",
+                    "Maximum number of open WebSockets of one network address, and the same"
+                    " number of event streams.",
                     PER_ADDRESS,
                     low=1,
                     high=100_000,
@@ -52,7 +54,8 @@ class SocketSettings:
             per_user=int(
                 env.number(
                     "GATEWAY_MAX_SOCKETS_PER_USER",
-                    "How many WebSockets, and as many event streams, of one signed-in user.",
+                    "Maximum number of open WebSockets of one signed-in user, and the same"
+                    " number of event streams.",
                     PER_USER,
                     low=1,
                     high=100_000,
@@ -60,15 +63,15 @@ class SocketSettings:
             ),
             message_rate=env.number(
                 "GATEWAY_SOCKET_MESSAGE_RATE",
-                "Messages and control frames a second that a client may send on one WebSocket on average,"
-                " ten seconds' worth at once; 0 sets no limit.",
+                "Average number of messages and control frames per second that a client may send"
+                " on one WebSocket, with bursts of ten seconds' worth. 0 sets no limit.",
                 MESSAGE_RATE,
                 low=0,
                 high=1_000_000,
             ),
             init_seconds=env.number(
                 "GATEWAY_SOCKET_INIT_SECONDS",
-                "How long a WebSocket may be open before connection_init has come.",
+                "How long a WebSocket may stay open without connection_init, in seconds.",
                 INIT_SECONDS,
                 low=1,
                 high=60,

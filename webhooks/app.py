@@ -120,7 +120,7 @@ class Callbacks:
                 "callbacks are refused: IP address",
                 "a callback from an IP address that is not allowed was refused",
             )
-            return self._refusal(403, "address", "Callbacks are not accepted from this address")
+            return self._refusal(403, "address", "Callbacks from this IP address are not accepted")
         try:
             async with asyncio.timeout(self._settings.http.body_seconds):
                 return await request.read()
@@ -130,7 +130,7 @@ class Callbacks:
             )
         except web.HTTPRequestEntityTooLarge:
             most = self._settings.max_body
-            return self._refusal(413, "too large", f"A callback has at most {most} bytes")
+            return self._refusal(413, "too large", f"A callback may have at most {most} bytes")
 
     def _is_signed(self, request: web.Request, body: content.Content) -> bool | web.Response:
         """Return whether the body is signed, or the refusal of one whose signature is wrong or missing."""

@@ -183,10 +183,10 @@ def _order_completed(kind: str, body: Body) -> OrderEvent:
     delivered = orders_pb.OrderDelivered(reference=fields.text(body, "order_reference"))
     for row in rows:
         if not isinstance(row, Mapping):
-            raise NotUnderstood("an eSIM that is no object")
+            raise NotUnderstood("an eSIM that is not an object")
         digits, exact = fields.iccid(row.get("iccid"))
         if not exact:
-            raise NotUnderstood("the ICCID is a number that may have lost digits")
+            raise NotUnderstood("the ICCID is a number, which may have lost digits")
         delivered.esims.add(iccid=digits, activation_code=fields.word(row.get("qr_code")))
     return OrderEvent(order_delivered=delivered)
 

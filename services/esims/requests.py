@@ -122,9 +122,9 @@ def watched(request: pb.WatchESIMsRequest, session: Session) -> Watched:
             )
         customer_id = checks.uuid("customer_id", request.customer_id)
     if not esim_ids and customer_id is None:
-        checks.fail("customer_id", "is needed where no eSIMs are named: whose are to be watched?")
+        checks.fail("customer_id", "is required if no eSIMs are given")
     if esim_ids and request.HasField("customer_id"):
-        checks.fail("customer_id", "must be left out where eSIMs are named")
+        checks.fail("customer_id", "must be omitted if eSIMs are given")
     checks.done()
     return Watched(esim_ids, customer_id)
 
@@ -175,7 +175,7 @@ def cancelled(request: pb.CancelOrderBundlesRequest) -> Cancelled:
 def _filter(checks: Checks, message: pb.ESIMFilter) -> Filter:
     """Problems are left in `checks`."""
     if unknown := [s for s in message.statuses if s not in STATUSES_BACK]:
-        checks.fail("filter.statuses", f"holds no known status: {unknown[0]}")
+        checks.fail("filter.statuses", f"contains an unknown status: {unknown[0]}")
     return Filter(
         statuses=[STATUSES_BACK[s] for s in message.statuses if s in STATUSES_BACK] or None,
         customer_id=checks.uuid("filter.customer_id", message.customer_id)
@@ -200,5 +200,7 @@ def bundle_name(text: str) -> str:
 def _name(checks: Checks, field: str, text: str) -> str:
     """A name of the provider's, as it is: whatever it may hold, a paid order must not fail by it."""
     if not text or len(text) > MOST_CHARACTERS or not plain_text.is_plain(text):
-        checks.fail(field, f"must be 1 to {MOST_CHARACTERS} characters, none of them a control one")
+        checks.fail(
+            field, f"must have 1 to {MOST_CHARACTERS} characters, none of them a control character"
+        )
     return text

@@ -112,7 +112,9 @@ async def erase(database: Database, customer_id: UUID) -> Erased:
             else:
                 await connection.execute(statement, owned, NOBODY)
         await connection.execute(ERASE_ACTOR, str(customer_id))
-    logger.info("customer %s erased from %s orders", fingerprint(customer_id), len(owned))
+    logger.info(
+        "customer %s: personal data of %s orders erased", fingerprint(customer_id), len(owned)
+    )
     return Erased(len(owned), iccids)
 
 

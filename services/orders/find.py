@@ -15,6 +15,6 @@ async def one(database: Database, session: Session, order_id: UUID) -> Order:
         found = await store.get(connection, [order_id])
     if not found:
         raise Failure(
-            Kind.NOT_FOUND, "ORDER_NOT_FOUND", "There is no such order among yours; list them"
+            Kind.NOT_FOUND, "ORDER_NOT_FOUND", "No order of yours has this id; list your orders"
         )
     return found[0]

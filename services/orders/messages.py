@@ -109,7 +109,7 @@ def cancellation_to_proto(
     """What CancelOrder answers about an order as it is now, with all its revocations."""
     message = order.status_reason or cancelled_message(revocations)
     if order.status is OrderStatus.COMPLETED and order.cancel_requested_at is not None:
-        message = "The order is being cancelled; look at it again soon."
+        message = "The order is being cancelled; check its status again soon."
     return orders_pb2.CancelOrderResponse(
         order=order_to_proto(order, session),
         message=message,

@@ -74,7 +74,7 @@ def bad_answer(what: str, kind: Kind = Kind.UNAVAILABLE) -> Failure:
     return Failure(
         kind,
         "PROVIDER_BAD_ANSWER",
-        "The provider's answer could not be read; try again later.",
+        "The provider's response could not be parsed; try again later.",
         details={"problem": what},
     )
 

@@ -197,7 +197,7 @@ class Fetcher:
         except Failure:
             raise
         except Exception:
-            logger.exception("%s eSIMs are recorded one by one", len(snapshots))
+            logger.exception("%s eSIMs are recorded one at a time", len(snapshots))
             for snapshot in snapshots:
                 await self._record_alone(snapshot)
 
