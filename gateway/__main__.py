@@ -5,6 +5,7 @@ import gc
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 
 from aiohttp import web
 
@@ -49,22 +50,18 @@ async def serve(
 
 async def main(settings: Settings, stop: asyncio.Event) -> None:
     """Serve as a process of its own."""
-
-    def started(port: int) -> None:
-        settle()
-        logger.info("gateway ready on http://%s:%s/graphql", settings.host, port)
-
-    await serve(settings, stop, started)
+    await serve(settings, stop, partial(ready, settings.host))
 
 
-def settle() -> None:
-    """Exclude what lives as long as the process from garbage collection, and make collections rarer.
+def ready(host: str, port: int) -> None:
+    """Exclude what lives as long as the process from garbage collection, make collections rarer, and log.
 
     Schema, classes and libraries are 100,000 objects and more; traversing them delays every request.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG)
+    logger.info("gateway ready on http://%s:%s/graphql", host, port)
 
 
 if __name__ == "__main__":

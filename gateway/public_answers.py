@@ -1,4 +1,4 @@
-"""Operations on what everybody may see, answered from what is kept, in HTTP's own words for that."""
+"""Public operations, answered from the response cache with HTTP's caching headers."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
@@ -12,20 +12,20 @@ from gateway import answer, public_fields
 from gateway.completion.variables import Coercion
 from gateway.metrics import Metrics
 from gateway.prepared import Prepared
-from gateway.response_cache import Kept, ResponseCache
+from gateway.response_cache import Cached, ResponseCache
 from kit.auth import Role, Session
 
-# An administrator may see more than everybody, and wants to see it as it is now.
+# An administrator may see more than the public, and sees it as it is now.
 SERVED = frozenset({Role.ANONYMOUS, Role.CUSTOMER})
-# What else of a request decides about the answer: a session that doesn't hold gets another one.
+# The headers that the answer depends on: an invalid session gets an error.
 VARY = "Accept, Authorization"
 Variables = Mapping[str, Any] | None
-# Bytes: no client finds two requests with one of these.
+# Bytes: no client can find two requests with the same digest.
 DIGEST = 20
 
 
 class Made(NamedTuple):
-    """An answer that was executed: `whole` when it has no errors; `cost` as it was measured."""
+    """An executed operation's answer: `whole` if it has no errors; `cost` as it was calculated."""
 
     response: web.Response
     cost: int | None
@@ -33,10 +33,10 @@ class Made(NamedTuple):
 
 
 class Key(NamedTuple):
-    """What decides about the bytes of a public answer; nothing of the caller's.
+    """The cache key of a public answer, which holds nothing of its caller.
 
-    `digest` is of the document, the operation's name, and the values of the variables that it declares:
-    as long for every request, whatever a client sends besides.
+    `digest` is of the document, the operation's name, and the values of the variables that it declares. It
+    has the same length for every request, whatever else the client sends.
     """
 
     digest: bytes
@@ -48,7 +48,7 @@ CACHE_HIT = web.RequestKey("cache_hit", Key)
 
 
 class PublicAnswers:
-    """Serves an operation as nobody's: without its caller's session, so that nothing of theirs is in it."""
+    """Serves public operations, which are executed without their caller's session."""
 
     def __init__(
         self,
@@ -90,11 +90,11 @@ class PublicAnswers:
         session: Session,
         make: Callable[[], Awaitable[Made]],
     ) -> Made:
-        """The kept answer, or a new one."""
+        """Return the cached answer, or a new one."""
         found = await self._cache.found_or_mine(key)
-        if isinstance(found, Kept):
+        if isinstance(found, Cached):
             if found.cost > self._costs[session.role]:
-                return await make()  # which refuses it
+                return await make()  # which refuses the operation
             request[CACHE_HIT] = key
             return Made(self.hit(request, key, found), found.cost, whole=True)
         self._metrics.kept("miss")
@@ -103,33 +103,33 @@ class PublicAnswers:
             body = made.response.body
             if not made.whole or made.cost is None or not isinstance(body, bytes):
                 return made
-            kept = found.keep(body, made.cost)
+            cached = found.store(body, made.cost)
         # Not marked as a hit: a request that is sent once would only take the place of a repeated one.
-        return made._replace(response=self._response(request, key, kept))
+        return made._replace(response=self._response(request, key, cached))
 
-    def affordable(self, key: Key, role: Role) -> Kept | None:
+    def affordable(self, key: Key, role: Role) -> Cached | None:
         """Return the cached answer, if there is one and it costs no more than the role may spend."""
-        kept = self._cache.find(key)
-        return kept if kept is not None and kept.cost <= self._costs[role] else None
+        cached = self._cache.find(key)
+        return cached if cached is not None and cached.cost <= self._costs[role] else None
 
-    def hit(self, request: web.Request, key: Key, kept: Kept) -> web.Response:
+    def hit(self, request: web.Request, key: Key, cached: Cached) -> web.Response:
         """Count a cache hit and return the response."""
         self._metrics.kept("hit")
-        return self._response(request, key, kept)
+        return self._response(request, key, cached)
 
-    def _response(self, request: web.Request, key: Key, kept: Kept) -> web.Response:
+    def _response(self, request: web.Request, key: Key, cached: Cached) -> web.Response:
         """Return the cached body, or 304 for a client that already has it."""
         headers = {
             "Cache-Control": self._control,
-            "ETag": kept.etag,
-            "Age": str(self._cache.age(kept)),
+            "ETag": cached.etag,
+            "Age": str(self._cache.age(cached)),
             "Vary": VARY,
         }
         asked = request.headers.get("If-None-Match") if request.method == "GET" else None
-        if asked is not None and _matches(asked, kept.etag):
+        if asked is not None and _matches(asked, cached.etag):
             return web.Response(status=304, headers=headers)
         headers["Content-Type"] = f"{key.media_type}; charset=utf-8"
-        return web.Response(body=kept.body, headers=headers)
+        return web.Response(body=cached.body, headers=headers)
 
 
 def _exactly(value: object) -> str:
@@ -139,6 +139,6 @@ def _exactly(value: object) -> str:
 
 
 def _matches(asked: str, etag: str) -> bool:
-    """Compares as RFC 9110 has it for this header: a weak mark is as good."""
+    """Compare as RFC 9110 defines it for If-None-Match: weak tags count too."""
     tags = (tag.strip().removeprefix("W/") for tag in asked.split(","))
     return asked.strip() == "*" or etag in tags

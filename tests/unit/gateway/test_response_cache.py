@@ -6,7 +6,7 @@ import tracemalloc
 import orjson
 import pytest
 
-from gateway.response_cache import OVERHEAD, Kept, Making, ResponseCache, compact
+from gateway.response_cache import OVERHEAD, Cached, Making, ResponseCache, compact
 from tests.unit.kit.stepped_clock import SteppedClock
 
 SECONDS = 60.0
@@ -29,7 +29,7 @@ async def keep(cache: ResponseCache, key: str, body: bytes = b"{}") -> None:
     making = await cache.found_or_mine(key)
     assert isinstance(making, Making)
     with making:
-        making.keep(body, cost=7)
+        making.store(body, cost=7)
 
 
 async def test_an_answer_is_found_until_it_is_old(
@@ -62,7 +62,7 @@ async def test_what_was_read_before_a_change_is_not_kept_after_it(cache: Respons
     assert isinstance(making, Making)
     with making:
         cache.drop()
-        assert making.keep(b"old", cost=1).body == b"old"  # its own caller asked before the change
+        assert making.store(b"old", cost=1).body == b"old"  # its own caller asked before the change
     assert cache.find("a") is None
 
 
@@ -98,13 +98,13 @@ async def test_of_many_at_once_one_makes_it_and_the_others_get_it(cache: Respons
     async def ask() -> bytes:
         nonlocal made
         found = await cache.found_or_mine("a")
-        if isinstance(found, Kept):
+        if isinstance(found, Cached):
             return found.body
         with found:
             made += 1
             begun.set()
             await ready.wait()
-            return found.keep(b"{}", cost=1).body
+            return found.store(b"{}", cost=1).body
 
     asking = [asyncio.create_task(ask()) for _ in range(5)]
     await begun.wait()
@@ -128,7 +128,7 @@ async def test_when_the_first_fails_the_others_go_on_by_themselves(cache: Respon
         found = await cache.found_or_mine("a")
         assert isinstance(found, Making)
         with found:
-            return found.keep(b"{}", cost=1).body
+            return found.store(b"{}", cost=1).body
 
     failing = asyncio.create_task(fail())
     await begun.wait()
@@ -158,7 +158,7 @@ async def test_the_size_covers_the_memory_that_entries_take(characters: int) -> 
             making = await cache.found_or_mine(("document", compact(orjson.dumps([number]))))
             assert isinstance(making, Making)
             with making:
-                making.keep(orjson.dumps("x" * characters), cost=7)
+                making.store(orjson.dumps("x" * characters), cost=7)
             del making
         after, _ = tracemalloc.get_traced_memory()
     finally:
