@@ -13,6 +13,7 @@ from tests.fixtures.releases import newest_release
 ROOT = Path(__file__).parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 FOLDERS = r"(?:cli|deploy|docs|gateway|kit|migrations|protos|services|tests|webhooks)/"
 # A path in a code span or a link; one with a placeholder in capitals is a pattern.
 PATHS = re.compile(rf"[`(]((?:{FOLDERS})[\w./-]*|[\w-]+\.(?:md|toml)|Makefile|LICENSE)(?=[`)#])")
@@ -102,3 +103,24 @@ def test_hooks_run_what_make_check_runs() -> None:
     # A hook formats files instead of complaining about them.
     commands = {command.replace("ruff format --check", "ruff format") for command in commands}
     assert commands == run
+
+
+def _anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+    return set(plain)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_files_and_headings_that_exist(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        if anchor and target.suffix == ".md":
+            assert anchor in _anchors(target), link
