@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import uvloop
 
-from kit import log, metrics_endpoint
+from kit import log
 from kit.env import Env, SettingsError
 from kit.errors import StartError, Stopped
 from kit.telemetry import Telemetry
@@ -115,7 +115,7 @@ async def _until_stopped(
     loop = asyncio.get_running_loop()
 
     async def observed() -> None:
-        async with telemetry.running(metrics_endpoint.served):
+        async with telemetry.running():
             await main(settings, stop)
 
     running = asyncio.ensure_future(observed())

@@ -7,8 +7,8 @@ import threading
 import time
 import tomllib
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from opentelemetry import propagate
@@ -24,9 +24,9 @@ from opentelemetry.sdk.trace.sampling import (
     TraceIdRatioBased,
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from prometheus_client import CollectorRegistry, Info, disable_created_metrics
+from prometheus_client import Info, disable_created_metrics
 
-from kit import metrics, process_metrics, tracing
+from kit import metrics, metrics_endpoint, process_metrics, tracing
 from kit.telemetry_settings import TelemetrySettings
 
 logger = logging.getLogger(__name__)
@@ -37,8 +37,6 @@ EXPORT_TIMEOUT = 5.0
 FLUSH_TIMEOUT = 5.0
 # Seconds between two lines about spans that nobody takes.
 TELL_EVERY = 60.0
-# Shows a registry's metrics at a host and port within a block.
-Door = Callable[[CollectorRegistry, str, int], AbstractAsyncContextManager[None]]
 # What may not stand in the name of a Prometheus label.
 UNFIT = re.compile("[^a-zA-Z0-9]+")
 PROJECT = Path(__file__).parent.parent / "pyproject.toml"
@@ -72,14 +70,16 @@ class Telemetry:
         return cls(settings, tracers)
 
     @asynccontextmanager
-    async def running(self, door: Door) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[None]:
         """Shows metrics within the block, and sends the last spans after it, within FLUSH_TIMEOUT."""
         try:
             async with AsyncExitStack() as parts:
                 if (port := self._settings.metrics_port) is not None:
                     await parts.enter_async_context(process_metrics.measured())
                     await parts.enter_async_context(
-                        door(metrics.registry(), self._settings.metrics_host, port)
+                        metrics_endpoint.served(
+                            metrics.registry(), self._settings.metrics_host, port
+                        )
                     )
                 yield
         finally:
