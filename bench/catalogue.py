@@ -2,9 +2,9 @@
 
 `make bench-catalogue`: plans in the same proportions, the same pages, in turns. The catalogue service and
 the gateway run in this process, so that it is growth that is seen, not how processes share the cores. They
-answer from memory; what the statements take that stand in for it after a change is shown beside. Times are
-this process' time on a processor, which other work on the machine changes little; those of statements are by
-the clock.
+answer from memory; the SQL that answers while memory is being refreshed after a change is shown beside.
+Times are this process' time on a processor, which other work on the machine changes little; those of SQL
+are by the clock.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from gateway.cors import Origins
 from gateway.defence_settings import DefenceSettings
 from gateway.settings import Settings as GatewaySettings
 from gateway.work_settings import UNLIMITED
-from kit import page_token, rpc_client
+from kit import background, page_token, rpc_client
 from kit.auth import ANONYMOUS
 from kit.checks import Checks
 from kit.db import Database
@@ -72,7 +72,7 @@ class Shop:
         return len((await self._page(request, self.stock, None)).versions)
 
     async def sql(self, request: pb.ListPlansRequest) -> int:
-        """The statements of a page, in their transaction."""
+        """A page from the database, in a transaction of its own."""
         async with self.database.session(ANONYMOUS) as connection:
             return len((await self._page(request, None, connection)).versions)
 
@@ -165,7 +165,7 @@ async def _open(stack: AsyncExitStack, base: str, count: int) -> Shop:
     gateway_port = await _serve(stack, gateway.__main__.serve, door)
     stub: Any = catalogue_pb2_grpc.CatalogueServiceStub(channel)
     database = await Database.open(
-        url, owner="catalogue", needs="019_list_plans_by_price_band", stop=asyncio.Event()
+        url, owner="catalogue", needs=services.catalogue.__main__.NEEDS, stop=asyncio.Event()
     )
     stack.push_async_callback(database.close)
     http = await stack.enter_async_context(aiohttp.ClientSession())
@@ -175,8 +175,8 @@ async def _open(stack: AsyncExitStack, base: str, count: int) -> Shop:
 
 async def _stock(stack: AsyncExitStack, database: Database) -> Stock:
     """All plans in memory. The service began earlier to take its own, so that it has it by now too."""
-    stocktaking = Stocktaking(database)
-    await stack.enter_async_context(stocktaking.running())
+    stocktaking = Stocktaking(database, asyncio.Event())
+    await stack.enter_async_context(background.running(stocktaking.loop, grace=0))
     while True:
         async with database.session(ANONYMOUS) as connection:
             if (stock := (await stocktaking.look(connection)).stock) is not None:

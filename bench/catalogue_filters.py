@@ -24,7 +24,7 @@ FILTERS: dict[str, tuple[pb.PlanFilter, str]] = {
         pb.PlanFilter(max_price=money_pb2.Money(units=5)),
         "{maxPrice: 5}",
     ),
-    # Of which an index alone leaves much to look at.
+    # Combinations and limits that no single index answers.
     "country, group": (
         pb.PlanFilter(country="C0", bundle_group="Standard Fixed"),
         '{country: "C0", bundleGroup: "Standard Fixed"}',
@@ -33,11 +33,11 @@ FILTERS: dict[str, tuple[pb.PlanFilter, str]] = {
         pb.PlanFilter(country="C0", max_price=money_pb2.Money(units=4)),
         '{country: "C0", maxPrice: 4}',
     ),
-    "price between bands": (
+    "price at most 8.05": (
         pb.PlanFilter(max_price=money_pb2.Money(units=8, nanos=50_000_000)),
         "{maxPrice: 8.05}",
     ),
-    "price from between": (
+    "price at least 49.99": (
         pb.PlanFilter(min_price=money_pb2.Money(units=49, nanos=990_000_000)),
         "{minPrice: 49.99}",
     ),

@@ -6,8 +6,8 @@ from typing import Any
 
 from kit.cache import Cache
 from kit.errors import Failure, Kind
-from kit.provider import Priority, Provider, segment
-from services.catalogue.bundle_json import bad_answer, bundle_name, read_bundle
+from kit.provider import Priority, Provider
+from services.catalogue.bundle_json import bad_answer, bundle_name
 from services.catalogue.countries import country_key
 from services.catalogue.plan import Bundle, PlanFilter, fold
 from services.catalogue.reading import Reading, Unusable, read_records
@@ -65,21 +65,6 @@ class CatalogueDataSource:
     async def get_featured_plans(self, most: int) -> list[Bundle]:
         """The cheapest bundle per day of each region; the provider itself features none."""
         return cheapest_by_region(await self.get_all_plans(), most)
-
-    async def get_plan(self, name: str) -> Bundle:
-        """One bundle by its case-sensitive name, fresh. Source: GET /catalogue/bundle/{name}.
-
-        Raises Failure NOT_FOUND with PLAN_NOT_FOUND: the provider answers 400 to unknown names.
-        """
-        try:
-            answer = await self._provider.get(f"/catalogue/bundle/{segment(name)}")
-        except Failure as failure:
-            if failure.reason in ("PROVIDER_BAD_REQUEST", "PROVIDER_NOT_FOUND"):
-                raise Failure(
-                    Kind.NOT_FOUND, "PLAN_NOT_FOUND", "The provider has no bundle of this name"
-                ) from failure
-            raise
-        return read_bundle(answer)
 
     async def get_currency(self) -> str:
         """ISO 4217 code of every price. Source: GET /organisation.

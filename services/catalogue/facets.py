@@ -57,7 +57,7 @@ from found, lateral (select distinct unnest(groups)) as named (value) group by v
 
 async def tally(connection: Connection, wanted: PlanFilter) -> Tally:
     """Counts in one statement; what it takes grows with the plans that match."""
-    where = statements.of_plans(wanted)
+    where = statements.where(wanted)
     rows = await connection.fetch(TALLY.format(where.sql), *where.values)
     counted: dict[str, dict[str, int]] = {
         facet: {} for facet in ("country", "region", "duration", "unlimited", "group")

@@ -1,20 +1,13 @@
 """Lists of plans by filter and order, one page at a time."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from kit.db import Connection
 from services.catalogue import statements
 from services.catalogue.paging import Page, read_key
 from services.catalogue.plan import PlanFilter, PlanOrder
-from services.catalogue.sorting import SORTINGS
+from services.catalogue.sorting import SORTINGS, sorted_by
 from services.catalogue.stock import Stock
-
-# Rows of an index read for each row wanted, before it is asked otherwise: what two plans in a hundred
-# match, or more, is found so.
-READ_FOR_EACH = 50
-# Rows. A larger page holds so much of the catalogue that reading it all is the shorter way.
-MOST_READ = 10_000
 
 
 async def list_plans(
@@ -27,20 +20,26 @@ async def list_plans(
     after: Sequence[str] | None,
     every_key: bool = False,
 ) -> Page:
-    """One page after the sort key `after`, with each plan's own key when `every_key` is asked for.
+    """Return one page after the sort key `after`; with `every_key`, each plan's own key is in it.
 
-    It comes from the stock where there is one, and nothing is wanted that is not on sale.
+    It comes from the stock if there is one and only plans on sale are wanted, else from the database.
     Raises Failure INVALID when `after` is no key of this order.
     """
     key = None if after is None else read_key(order, after)
     if stock is not None and not wanted.include_unavailable:
         return stock.page(wanted, order, size=size, after=key, every_key=every_key)
-    rows = await _read_ahead(connection, wanted, order, size, key)
-    if rows is None:
-        sql, values = statements.page(wanted, order, size=size, after=key)
-        rows = await connection.fetch(sql, *values)
-    found = rows[:size]
+    where = statements.where(wanted)
     columns = SORTINGS[order].columns
+    if key is not None:
+        sign = "<" if SORTINGS[order].descending else ">"
+        values = ", ".join(where.place(value) for value in key)
+        where.conditions.append(f"({', '.join(columns)}) {sign} ({values})")
+    rows = await connection.fetch(
+        f"select id, updated_at, {', '.join(columns)} from catalogue.data_plans"  # noqa: S608 - constants
+        f" where {where.sql} order by {sorted_by(order)} limit {where.place(size + 1)}",
+        *where.values,
+    )
+    found = rows[:size]
     keyed = found if every_key else found[-1:]
     return Page(
         [(row["id"], row["updated_at"]) for row in found],
@@ -49,28 +48,13 @@ async def list_plans(
     )
 
 
-async def _read_ahead(
-    connection: Connection,
-    wanted: PlanFilter,
-    order: PlanOrder,
-    size: int,
-    after: Sequence[Any] | None,
-) -> list[Any] | None:
-    """A page and the row after it, or None when they have to be looked for further away."""
-    most = READ_FOR_EACH * (size + 1)
-    if most > MOST_READ or not statements.reads_ahead(wanted, order):
-        return None
-    sql, values = statements.page_near(wanted, order, size=size, after=after, most=most)
-    rows = await connection.fetch(sql, *values)
-    found = [row for row in rows if row["fits"]]
-    ended = not rows or rows[-1]["read"] < most
-    return found if ended or len(found) > size else None
-
-
 async def count_plans(connection: Connection, wanted: PlanFilter) -> int:
-    """How many plans match; what it costs grows with their number."""
-    sql, values = statements.count(wanted)
-    total: int = await connection.fetchval(sql, *values)
+    """Return how many plans match; the time it takes grows with the catalogue."""
+    where = statements.where(wanted)
+    total: int = await connection.fetchval(
+        f"select count(*) from catalogue.data_plans where {where.sql}",  # noqa: S608 - constants
+        *where.values,
+    )
     return total
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from services.catalogue.bits import Ladder, bits_of, downwards, upwards
+from services.catalogue.bits import Prefixes, bits_of, downwards, upwards
 from services.catalogue.plan import PlanFilter
 
 # Words whose plans are kept for each order: 12.5 kB each with 100,000 plans.
@@ -83,10 +83,10 @@ class Ordered:
         self._words: dict[str, int] = {}
         by_price = columns.rows_by(columns.prices)
         self._prices = [columns.prices[row] for row in by_price]
-        self._cheapest = Ladder(array("I", [at[row] for row in by_price]))
+        self._cheapest = Prefixes(array("I", [at[row] for row in by_price]))
         by_data = columns.rows_by(columns.data_ranks)
         self._data_ranks = [columns.data_ranks[row] for row in by_data]
-        self._least_data = Ladder(array("I", [at[row] for row in by_data]))
+        self._least_data = Prefixes(array("I", [at[row] for row in by_data]))
 
     def matching(self, wanted: PlanFilter) -> int:
         """The set of the plans that meet every condition."""

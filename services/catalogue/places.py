@@ -11,17 +11,14 @@ from services.catalogue.plan import GLOBAL, PlanFilter, fold
 # Three are read at a glance.
 MOST_SUGGESTIONS = 3
 
-# What is on sale is found at once, what was withdrawn by looking on.
 KNOWN_REGION = """
 select exists (select from catalogue.data_plans) as any_plan,
        $1::text is null
-           or exists (select from catalogue.plan_places where place = 'region:' || $1)
            or exists (select from catalogue.data_plans where region_keys @> array[$1]) as region
 """
 UNKNOWN_COUNTRIES = """
 select country from unnest($1::text[]) as country
-where not exists (select from catalogue.plan_places where place = 'country:' || country)
-  and not exists (select from catalogue.data_plans where country_keys @> array[country])
+where not exists (select from catalogue.data_plans where country_keys @> array[country])
 """
 REGION_NAMES = """
 select distinct country ->> 'region'

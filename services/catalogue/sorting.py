@@ -47,17 +47,7 @@ SORTINGS = {
 }
 
 
-def columns(order: PlanOrder) -> str:
-    return ", ".join(SORTINGS[order].columns)
-
-
-def leading(order: PlanOrder, duration: int | None) -> tuple[str, ...]:
-    """The columns of the index: those of one duration lie together in each."""
-    own = SORTINGS[order].columns
-    alone = duration is None or own[0] == "duration_days"
-    return own if alone else ("duration_days", *own)
-
-
-def sorted_by(order: PlanOrder, duration: int | None = None) -> str:
+def sorted_by(order: PlanOrder) -> str:
+    """Return the columns for SQL's `order by`."""
     direction = " desc" if SORTINGS[order].descending else ""
-    return ", ".join(column + direction for column in leading(order, duration))
+    return ", ".join(column + direction for column in SORTINGS[order].columns)

@@ -3,24 +3,18 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from kit import background, metrics
+from kit import metrics
+from kit.background import Loop
 from kit.db import Connection, Database
-from kit.errors import Failure
-from kit.log_episodes import Episodes
 from services.catalogue import store
 from services.catalogue.stock import Draft, Stock
 
 logger = logging.getLogger(__name__)
-episodes = Episodes(logger)
 
 # Plans read at once: some 10 ms in which other calls wait.
 BATCH = 500
-# Seconds before the next attempt after one that failed: the database is away, and lists are too.
-PAUSE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +28,16 @@ class Look:
 class Stocktaking:
     """Takes stock again, beside requests, after one saw that plans changed."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, stop: asyncio.Event) -> None:
         self._database = database
         self._stock: Stock | None = None
-        self._outdated = asyncio.Event()
-        self._outdated.set()
+        # While it fails, lists come from the database, which never shows anything that is not true.
+        self.loop = Loop("load the snapshot of plans", self._take, stop, every=None)
         self._looks = metrics.counter(
             "esimgo_catalogue_looks",
             "Lists of plans and facets, by where they are looked up",
             ("source",),
         )
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Takes stock now, and then whenever it is outdated, as long as this is open."""
-        task = background.start(self._forever(), "refresh the lists of plans")
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     async def look(self, connection: Connection) -> Look:
         """What the connection's session may go by; one that finds the stock outdated has it taken again."""
@@ -63,26 +46,8 @@ class Stocktaking:
             self._looks.labels("memory").inc()
             return Look(revision, self._stock)
         self._looks.labels("database").inc()
-        self._outdated.set()
+        self.loop.wake()
         return Look(revision, None)
-
-    async def _forever(self) -> None:
-        while True:
-            await self._outdated.wait()
-            self._outdated.clear()
-            try:
-                await self._take()
-            except Failure as failure:
-                episodes.met(
-                    "the snapshot of plans can't be loaded",
-                    "the snapshot of plans could not be loaded: %s",
-                    failure,
-                )
-                await asyncio.sleep(PAUSE)
-            except Exception:
-                # Lists come from the database then; nothing is wrong in them.
-                logger.exception("loading the snapshot of plans failed unexpectedly")
-                await asyncio.sleep(PAUSE)
 
     async def _take(self) -> None:
         began = time.monotonic()

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Any
 from uuid import UUID
 
 from kit import background, tracing
+from kit.background import Loop
 from kit.db import Connection, Database
 from kit.errors import Failure, Kind
 from services.catalogue import intake, runs
@@ -50,33 +50,42 @@ class Sync:
     """
 
     def __init__(
-        self, database: Database, source: CatalogueDataSource, *, every: float, allow_shrink: bool
+        self,
+        database: Database,
+        source: CatalogueDataSource,
+        *,
+        every: float,
+        allow_shrink: bool,
+        stop: asyncio.Event,
     ) -> None:
         self._database = database
         self._source = source
         self._every = every
         self._allow_shrink = allow_shrink
         self._metrics = Metrics()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._stopping = asyncio.Event()
+        self._runs: set[asyncio.Task[None]] = set()
+        self._retry = FIRST_RETRY
+        self._stop = stop
 
-    def keep_current(self) -> None:
-        """Reads now and from then on, until `stop`."""
-        self._spawn(self._forever())
+    def loop(self) -> Loop:
+        """Return the loop that reads at the start and whenever the last reading is old enough."""
+        return Loop("read the catalogue", self._read_when_due, self._stop, every=FIRST_RETRY)
 
     async def start(self) -> UUID:
         """Begins a reading, or joins the one that is running; gives the run to follow.
 
         It goes on when the caller is gone. Raises Failure UNAVAILABLE while the service stops.
         """
-        while not self._stopping.is_set():
+        while not self._stop.is_set():
             async with self._database.system() as connection:
                 begun = await runs.begin(connection)
                 joined = None if begun else await runs.unfinished(connection)
-            if begun is not None and self._stopping.is_set():  # asked to stop between the looks
+            if begun is not None and self._stop.is_set():  # asked to stop between the looks
                 await self._record_failure(begun, STOPPED)
             elif begun is not None:
-                self._spawn(self._run(begun))
+                task = background.start(self._run(begun), "read the catalogue")
+                self._runs.add(task)
+                task.add_done_callback(self._runs.discard)
                 return begun
             if joined is not None:  # none, if it ended between the two looks
                 return joined
@@ -99,30 +108,22 @@ class Sync:
                 yield now
             told = now
 
-    async def stop(self) -> None:
-        """Ends the reading that runs here, which changes nothing then, and begins no other."""
-        self._stopping.set()
-        for task in self._tasks:
+    async def cancel(self) -> None:
+        """Cancel the reading that runs here, which changes nothing then."""
+        for task in self._runs:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._runs, return_exceptions=True)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = background.start(work, "read the catalogue")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _forever(self) -> None:
-        retry = FIRST_RETRY
-        while True:
-            error = await self._once()
-            if error:
-                logger.warning("catalogue refresh failed: %s Retrying in %.0f s.", error, retry)
-                await asyncio.sleep(retry)
-                retry = min(2 * retry, LAST_RETRY)
-                continue
-            retry = FIRST_RETRY
-            with suppress(Failure):  # the database is away: the next reading will tell
-                await self._until_due()
+    async def _read_when_due(self) -> bool:
+        error = await self._once()
+        if error and not self._stop.is_set():
+            logger.warning("catalogue refresh failed: %s Retrying in %.0f s.", error, self._retry)
+            await background.sleep(self._retry, self._stop)
+            self._retry = min(2 * self._retry, LAST_RETRY)
+            return True
+        self._retry = FIRST_RETRY
+        await self._until_due()
+        return True
 
     async def _once(self) -> str:
         """Reads, or waits for whoever reads; the error in words, or empty."""
@@ -139,14 +140,14 @@ class Sync:
 
     async def _until_due(self) -> None:
         """Until the last success, of whichever replica, is old enough."""
-        while True:
+        while not self._stop.is_set():
             async with self._database.system() as connection:
                 age, skipped = await runs.since_success(connection)
             self._metrics.last_read(age)
             self._metrics.skipped(skipped)
             if age is None or age >= self._every:
                 return
-            await asyncio.sleep(self._every - age)
+            await background.sleep(self._every - age, self._stop)
 
     async def _run(self, run: UUID) -> None:
         progress = _Progress()

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import asyncpg
 
+from kit import background
 from kit.auth import ANONYMOUS
 from kit.db import Database
 from services.catalogue import facets
@@ -28,7 +29,14 @@ class Books:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.stocktaking = Stocktaking(database)
+        self.stop = asyncio.Event()
+        self.stocktaking = Stocktaking(database, self.stop)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with background.running(self.stocktaking.loop, grace=PATIENCE):
+            yield
+            self.stop.set()
 
     async def look(self) -> Look:
         async with self.database.session(ANONYMOUS) as connection:
@@ -49,7 +57,7 @@ async def books(databases: Databases) -> AsyncIterator[Books]:
     )
     try:
         kept = Books(database)
-        async with kept.stocktaking.running():
+        async with kept.running():
             yield kept
     finally:
         await database.close()
@@ -89,7 +97,7 @@ async def test_stock_is_taken_again_when_the_database_was_away(databases: Databa
         await holder.execute("lock table catalogue.data_plans in access exclusive mode")
         assert len(await kept.taken()) == 50  # not committed yet
         other = Books(kept.database)
-        async with other.stocktaking.running():
+        async with other.running():
             await _until_waiting(databases, "pg_terminate_backend(pid)")
             await held.commit()
             assert len(await other.taken()) == 0

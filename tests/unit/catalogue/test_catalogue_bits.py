@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from services.catalogue.bits import RUNG, Ladder, bits_of, downwards, upwards
+from services.catalogue.bits import STEP, Prefixes, bits_of, downwards, upwards
 
 SIZES = [1, 7, 8, 9, 64, 1_000]
 
@@ -21,10 +21,10 @@ def test_positions_come_in_order_from_wherever_one_begins(size: int, share: floa
         assert list(downwards(bits, bound)) == sorted((p for p in held if p < bound), reverse=True)
 
 
-@pytest.mark.parametrize("size", [0, 1, RUNG - 1, RUNG, RUNG + 1, 3 * RUNG + RUNG // 2 + 5])
-def test_the_first_of_a_sequence_are_held_however_many_they_are(size: int) -> None:
+@pytest.mark.parametrize("size", [0, 1, STEP - 1, STEP, STEP + 1, 3 * STEP + STEP // 2 + 5])
+def test_a_prefix_holds_the_first_positions_of_a_sequence(size: int) -> None:
     positions = random.Random(7).sample(range(size), size)
-    ladder = Ladder(positions)
-    counts = {0, 1, RUNG // 2, RUNG // 2 + 1, RUNG, 2 * RUNG - 1, size // 2, size - 1, size}
+    prefixes = Prefixes(positions)
+    counts = {0, 1, STEP - 1, STEP, STEP + 1, 2 * STEP, size // 2, size - 1, size}
     for count in counts & set(range(size + 1)):
-        assert ladder.first(count) == bits_of(positions[:count], size), count
+        assert prefixes.first(count) == bits_of(positions[:count], size), count
