@@ -1,13 +1,19 @@
-"""Background tasks whose unexpected exceptions are logged when they happen, not when they are collected."""
+"""Background work of a process: single tasks, and loops that repeat their work until the process stops."""
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 from kit.errors import Failure
+from kit.log_episodes import Episodes
 
 logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
+
+# Seconds after a failed round of a loop that only `wake` runs.
+RETRY = 1.0
 
 T = TypeVar("T")
 
@@ -30,3 +36,84 @@ def _log_failure(task: asyncio.Task[Any]) -> None:
         logger.warning("background task %r failed: %s", task.get_name(), error)
     else:
         logger.error("background task %r failed", task.get_name(), exc_info=error)
+
+
+async def sleep(seconds: float, stop: asyncio.Event) -> None:
+    """Wait for this time, or until the process is asked to stop."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+
+
+class Loop:
+    """A piece of work that is repeated until `stop` is set; `name` is what the log calls it.
+
+    A round that returns a true value is followed by the next one at once. After any other, the next
+    one begins when `every` seconds have passed or `wake` is called; without `every`, only then. A
+    round that fails is logged, and tried again after the same time, whether or not `wake` is called.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[], Awaitable[object]],
+        stop: asyncio.Event,
+        *,
+        every: float | None,
+    ) -> None:
+        self.name = name
+        self._work = work
+        self._stop = stop
+        self._every = every
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Begin the next round now, or right after the one that runs."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Run rounds until the stop. The round that runs then is finished."""
+        while not self._stop.is_set():
+            self._woken.clear()
+            try:
+                busy = await self._work()
+            except Failure as failure:
+                episodes.met(f"{self.name}: waiting", "%s: waiting: %s", self.name, failure)
+            except Exception as error:  # noqa: BLE001 - logged, and the next round may go well
+                episodes.met(
+                    f"{self.name}: failed",
+                    "%s: failed, will be tried again",
+                    self.name,
+                    level=logging.ERROR,
+                    error=error,
+                )
+            else:
+                if not busy:
+                    await self._pause()
+                continue
+            await sleep(self._every or RETRY, self._stop)
+
+    async def _pause(self) -> None:
+        waits = [asyncio.ensure_future(event.wait()) for event in (self._woken, self._stop)]
+        try:
+            await asyncio.wait(waits, timeout=self._every, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+
+@asynccontextmanager
+async def running(*loops: Loop, grace: float) -> AsyncIterator[None]:
+    """Run loops while this is open. At the end each may finish its round for `grace` seconds.
+
+    What is cut off then, or when this ends by an exception, is cancelled: work is written so that
+    another process can take it over.
+    """
+    tasks = [start(loop.run(), loop.name) for loop in loops]
+    try:
+        yield
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -2,16 +2,13 @@
 
 import asyncio
 import logging
-from contextlib import suppress
 from typing import Protocol
-
-from grpc_health.v1 import health_pb2
 
 from kit import db_errors
 from kit.clock import Clock
 from kit.db_metrics import Metrics
 from kit.log_episodes import Episodes
-from kit.rpc import Running
+from kit.rpc_health import Health
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +18,7 @@ NAME = "database"
 # Seconds between trials while all is well, and while it isn't. One writes 6 kB, and takes it back.
 EVERY = 15.0
 EVERY_UNWELL = 2.0
-# Seconds until health shows what is known.
+# Seconds between two rounds of `watch`.
 SHOWN_EVERY = 1.0
 # Seconds that a trial may take; and that its result serves who asks.
 TIMEOUT = 5.0
@@ -93,21 +90,10 @@ class Writes:
         else:
             self._episodes.met(key, "%s: %s", key, reason, lasting=True)
 
-    async def watch(self, stop: asyncio.Event, running: Running | None = None) -> None:
-        """Try until the stop; shown in the health of a gRPC server, if there is one."""
-        shown: int | None = None
-        while not stop.is_set():
-            every = EVERY if self._reason is None else EVERY_UNWELL
-            if self._tried_at is None or self._clock.now() - self._tried_at >= every:
-                await self.check()
-            reason = self._reason  # work that failed may have changed it
-            state = (
-                health_pb2.HealthCheckResponse.SERVING
-                if reason is None
-                else health_pb2.HealthCheckResponse.NOT_SERVING
-            )
-            if running is not None and state != shown:
-                shown = state
-                await running.health.set(NAME, state)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), SHOWN_EVERY)
+    async def watch(self, health: Health | None = None) -> None:
+        """Try a write if it is time, and show the result in the health of a gRPC server."""
+        every = EVERY if self._reason is None else EVERY_UNWELL
+        if self._tried_at is None or self._clock.now() - self._tried_at >= every:
+            await self.check()
+        if health is not None:
+            health.set(NAME, serving=self._reason is None)  # work that failed may have changed it

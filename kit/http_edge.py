@@ -1,15 +1,20 @@
 """HTTP servers whose every error is JSON without a `Server` header, and whose clients have bounds."""
 
 import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
 
-from kit import background
+from kit import background, listening
 from kit.http_connection import MAX_HEADER, Connection, ErrorBody, ErrorResponse
 from kit.http_guard import Guard
 from kit.http_settings import HTTPSettings
+
+logger = logging.getLogger(__name__)
 
 # Copied from aiohttp's own refusals.
 HEADERS = ("Allow", "Retry-After")
@@ -89,6 +94,23 @@ class Runner(web.AppRunner):
         await super().cleanup()
         if self._watch is not None:
             self._watch.cancel()
+
+
+@asynccontextmanager
+async def serving(runner: Runner, host: str, port: int, variables: str) -> AsyncIterator[int]:
+    """Serve while this is open, and give the port. Raises StartError if the port can't be opened.
+
+    `variables` is what the names of the variables of host and port begin with.
+    """
+    await runner.setup()
+    try:
+        with listening.at(host, port, variables):
+            await web.TCPSite(runner, host, port).start()
+        bound: int = runner.addresses[0][1]
+        logger.info("%s ready on %s:%s", variables.lower(), host, bound)
+        yield bound
+    finally:
+        await runner.cleanup()
 
 
 async def _without_server(_request: web.Request, response: web.StreamResponse) -> None:

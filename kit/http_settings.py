@@ -42,6 +42,7 @@ class HTTPSettings:
     max_unsent: int = MAX_UNSENT
     trusted_proxies: Networks = ()
 
+    # Long, as it declares every variable with its help.
     @classmethod
     def read(cls, env: Env, trusted_proxies: Networks) -> "HTTPSettings":
         return cls(

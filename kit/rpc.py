@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from kit import listening, readiness, rpc_health
@@ -114,6 +114,7 @@ async def start(
     connection_age: float = CONNECTION_AGE,
     limits: Limits = DEFAULTS,
     settings: str = "",
+    health: Health | None = None,
 ) -> Running:
     """Starts to serve; raises StartError if the port can't be opened, OSError if a certificate can't be read.
 
@@ -124,7 +125,7 @@ async def start(
     options = server_options(limits, connection_age)
     server = grpc.aio.server(interceptors=[guard], options=options)
     service.add(server)
-    healthy = Health()
+    healthy = health or Health()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     names = (service.descriptor.full_name, rpc_health.NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
@@ -134,7 +135,7 @@ async def start(
         bound = _listen(server, f"{host}:{port}", credentials)
     await server.start()
     for name in ("", service.descriptor.full_name):
-        await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
+        healthy.set(name, serving=True)
     logger.info("%s ready on %s:%s", service.descriptor.full_name, host, bound)
     guard.bounds.port = bound
     forget = readiness.add(lambda: healthy.serving)

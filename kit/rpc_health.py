@@ -23,10 +23,11 @@ class Health(health_pb2_grpc.HealthServicer):
         """True if the server itself is SERVING."""
         return bool(self._states[""] == pb.HealthCheckResponse.SERVING)
 
-    async def set(self, name: str, state: int) -> None:
-        """Show a state; a server that stops shows no other any more."""
+    def set(self, name: str, *, serving: bool) -> None:
+        """Set the state of a name. A server that stops stays NOT_SERVING."""
+        states = pb.HealthCheckResponse
         if not self._stopping:
-            self._show({name: state})
+            self._show({name: states.SERVING if serving else states.NOT_SERVING})
 
     def stop(self) -> None:
         """Show NOT_SERVING for every name from now on."""

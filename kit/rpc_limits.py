@@ -31,6 +31,7 @@ class Limits:
     metadata_bytes: int = METADATA_SIZE
     idle_seconds: float = 300.0
 
+    # Long, as it declares every variable with its help.
     @classmethod
     def read(cls, env: Env) -> "Limits":
         """Declares and reads the variables; what is unfit is reported to `env`."""

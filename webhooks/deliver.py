@@ -4,13 +4,13 @@ import asyncio
 import logging
 import random
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
 from opentelemetry.trace import SpanKind
 
-from kit import tracing
+from kit import background, tracing
+from kit.background import Loop
 from kit.db import Database
 from kit.errors import Failure, Kind
 from webhooks import delivery_store
@@ -61,33 +61,22 @@ class DeliveryWorker:
         self._most_attempts = most_attempts
         self._foreign_after = foreign_after
         self._stop = stop
-        self._wake = asyncio.Event()
         self._failures = 0
-
-    def wake(self) -> None:
-        """Deliver at once: there is a new event."""
-        self._wake.set()
-
-    async def run(self) -> None:
-        """Deliver until the stop; no error ends the loop."""
-        while not self._stop.is_set():
-            self._wake.clear()
-            try:
-                busy = await self._round()
-            except Failure as failure:
-                await self._back_off(failure)
-                continue
-            except Exception:
-                logger.exception("events for %s could not be delivered; trying again", self._owner)
-                await self._pause(LONGEST_BACKOFF)
-                continue
-            if self._failures:
-                logger.info("events for %s are delivered again", self._owner)
-                self._failures = 0
-            if not busy:
-                await self._pause(POLL)
+        # Woken by events that this process stores.
+        self.loop = Loop(f"deliver to {owner}", self._round, stop, every=POLL)
 
     async def _round(self) -> bool:
+        try:
+            busy = await self._deliver_due()
+        except Failure as failure:
+            await self._back_off(failure)
+            return True
+        if self._failures:
+            logger.info("events for %s are delivered again", self._owner)
+            self._failures = 0
+        return busy
+
+    async def _deliver_due(self) -> bool:
         # While an owner is unavailable, a single event probes it.
         most = 1 if self._failures else BATCH
         async with self._database.system() as connection:
@@ -202,15 +191,7 @@ class DeliveryWorker:
             logger.warning("events for %s wait, as it is unavailable: %s", self._owner, failure)
         self._metrics.absent(self._owner)
         pause = min(FIRST_BACKOFF * 2.0 ** min(self._failures - 1, 20), LONGEST_BACKOFF)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), _jittered(pause))
-
-    async def _pause(self, seconds: float) -> None:
-        """Wait for a new event, the stop, or the end of the pause."""
-        waits = [asyncio.ensure_future(e.wait()) for e in (self._wake, self._stop)]
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
+        await background.sleep(_jittered(pause), self._stop)
 
 
 def _jittered(seconds: float) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from kit.env import Env
 from kit.http_settings import HTTPSettings
 from kit.rpc_limits import DEFAULTS, Limits
-from kit.service_settings import SessionSettings, read_pooled
+from kit.service_settings import ServiceSettings, SessionSettings, read_pooled
 from kit.tls import PLAIN, TLS
 from webhooks import addresses
 from webhooks.addresses import Network
@@ -154,6 +154,21 @@ class Settings:
                     high=3_650,
                 )
             ),
+        )
+
+    @property
+    def service(self) -> ServiceSettings:
+        """The database, and the gRPC server for operators."""
+        return ServiceSettings(
+            host=self.admin_host,
+            port=self.admin_port,
+            database_url=self.database_url,
+            sessions=self.sessions,
+            redis_url=None,
+            drain_seconds=0,
+            tls=self.tls,
+            pooled=self.pooled,
+            limits=self.limits,
         )
 
     def secrets(self) -> list[str]:

@@ -2,17 +2,14 @@
 
 import asyncio
 import logging
-from contextlib import suppress
 
+from kit.background import Loop
 from kit.db import Database
-from kit.errors import Failure
-from kit.log_episodes import Episodes
 from webhooks import delivery_store, event_store
 from webhooks.delivery_store import State
 from webhooks.metrics import Metrics
 
 logger = logging.getLogger(__name__)
-episodes = Episodes(logger)
 
 # Seconds between measurements: two counts over indexes of what isn't delivered.
 MEASURE_EVERY = 15.0
@@ -26,7 +23,7 @@ STALLED_AFTER = 300.0
 
 
 class Upkeep:
-    """One loop for both; a replica more does no harm."""
+    """Measures deliveries and deletes old callbacks; 0 retention days keep them all."""
 
     def __init__(
         self, database: Database, metrics: Metrics, *, retention_days: int, stop: asyncio.Event
@@ -37,27 +34,12 @@ class Upkeep:
         self._stop = stop
         self._dead = 0
 
-    async def run(self) -> None:
-        """Until the stop."""
-        loop = asyncio.get_running_loop()
-        prune_at = loop.time()
-        while not self._stop.is_set():
-            try:
-                await self.measure()
-                if self._days and loop.time() >= prune_at:
-                    await self.prune()
-                    prune_at = loop.time() + PRUNE_EVERY
-            except Failure as failure:
-                episodes.met("maintenance is delayed", "maintenance is delayed: %s", failure)
-            except Exception as error:  # noqa: BLE001 - logged, and the next round may go well
-                episodes.met(
-                    "maintenance fails",
-                    "maintenance failed; retrying",
-                    level=logging.ERROR,
-                    error=error,
-                )
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), MEASURE_EVERY)
+    def loops(self) -> list[Loop]:
+        """Return the loops that measure and prune; more than one replica of them does no harm."""
+        return [
+            Loop("measure deliveries", self.measure, self._stop, every=MEASURE_EVERY),
+            Loop("delete old callbacks", self.prune, self._stop, every=PRUNE_EVERY),
+        ]
 
     async def measure(self) -> None:
         """Sets the gauges, and tells of dead letters and of a standstill."""
@@ -81,9 +63,9 @@ class Upkeep:
         self._dead = dead
 
     async def prune(self) -> int:
-        """Takes out old events that wait for nobody, step by step, and gives how many."""
+        """Delete callbacks that are past their retention period, in steps, and return how many."""
         pruned = 0
-        for state in PRUNED:
+        for state in PRUNED if self._days else ():
             step = PRUNE_STEP
             while step == PRUNE_STEP and not self._stop.is_set():
                 async with self._database.system() as connection:

@@ -186,6 +186,11 @@ class Settings:
             ),
         )
 
+    @property
+    def longest_run(self) -> float:
+        """Seconds for the longest call to the provider and the work around it."""
+        return self.provider.timeout + self.takeover
+
     def secrets(self) -> list[str]:
         """Values that no log line may hold."""
         return [*self.service.secrets(), self.provider.api_key]

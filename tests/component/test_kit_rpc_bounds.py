@@ -321,8 +321,8 @@ async def test_a_watcher_of_health_that_does_not_read_holds_up_nobody(serving: S
         counted = running.guard.bounds.calls(has_session=False)
         await until(lambda: counted.count == 1)
         async with asyncio.timeout(PATIENCE):
-            for state in (2, 1, 2, 1):
-                await running.health.set("", state)
+            for serving_now in (False, True, False, True):
+                running.health.set("", serving=serving_now)
             await running.stop(drain=0, grace=0)
 
 

@@ -2,13 +2,11 @@
 
 import asyncio
 import logging
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 from kit import tracing
+from kit.background import Loop
 from kit.db import Connection, Database
-from kit.errors import Failure
-from kit.log_episodes import Episodes
 from kit.provider import Priority
 from services.orders import balance_store, store
 from services.orders.datasource import OrdersDataSource
@@ -19,8 +17,6 @@ from services.orders.provider_history import History
 from services.orders.provider_order import ProviderOrder
 
 logger = logging.getLogger(__name__)
-episodes = Episodes(logger)
-UNCOMPARED = "orders were not compared with the provider's"
 
 # Seconds between two surveys of the open orders: what dashboards and alerts resolve.
 SURVEY_EVERY = 15.0
@@ -56,7 +52,6 @@ class Audit:
         datasource: OrdersDataSource,
         metrics: Metrics,
         *,
-        stop: asyncio.Event,
         every: timedelta,
         settling: timedelta,
         tolerance: timedelta,
@@ -64,24 +59,18 @@ class Audit:
         self._database = database
         self._datasource = datasource
         self._metrics = metrics
-        self._stop = stop
         self._every = every
         self._settling = settling
         self._tolerance = tolerance
 
-    async def watch(self) -> None:
-        """Until the stop."""
-        pause = min(SURVEY_EVERY, self._every.total_seconds())
-        while not self._stop.is_set():
-            try:
-                await self.survey()
-                await self.compare()
-            except Failure as failure:
-                episodes.met(UNCOMPARED, f"{UNCOMPARED}: %s", failure)
-            except Exception as error:  # noqa: BLE001 - logged, and the next round may go well
-                episodes.met(UNCOMPARED, UNCOMPARED, level=logging.ERROR, error=error)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), pause)
+    def loop(self, stop: asyncio.Event) -> Loop:
+        """Return the loop that surveys the open orders, and compares when that is due."""
+        every = min(SURVEY_EVERY, self._every.total_seconds())
+        return Loop("compare orders with the provider's", self._round, stop, every=every)
+
+    async def _round(self) -> None:
+        await self.survey()
+        await self.compare()
 
     async def survey(self) -> None:
         """Measure how many orders are open, how old they are, and the balance at the provider."""

@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from contextlib import suppress
+from collections import Counter
 
+from kit.background import Loop
 from kit.db import Database
-from kit.errors import Failure
 
 logger = logging.getLogger(__name__)
 
@@ -48,36 +48,28 @@ PRUNE = {
 
 
 class Retention:
-    """One loop; a replica more does no harm. `days` of 0 keeps everything."""
+    """Deletes history older than `days`, safely in several replicas at once; 0 keeps everything."""
 
     def __init__(self, database: Database, *, days: int, stop: asyncio.Event) -> None:
         self._database = database
         self._days = days
         self._stop = stop
 
-    async def watch(self) -> None:
-        """Until the stop."""
-        while self._days and not self._stop.is_set():
-            try:
-                await self.prune()
-            except Failure as failure:
-                logger.warning("old steps of orders were not deleted: %s", failure)
-            except Exception:
-                logger.exception("old steps of orders were not deleted")
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), EVERY)
+    def loop(self) -> Loop:
+        """Return the loop that prunes every hour."""
+        return Loop("delete old order history", self.prune, self._stop, every=EVERY)
 
-    async def prune(self) -> dict[str, int]:
+    async def prune(self) -> Counter[str]:
         """Delete rows that are older than the days, step by step, and return how many of each kind."""
-        pruned = dict.fromkeys(PRUNE, 0)
-        for what, statement in PRUNE.items():
+        pruned: Counter[str] = Counter()
+        for what, statement in PRUNE.items() if self._days else ():
             step = STEP
             while step == STEP and not self._stop.is_set():
                 async with self._database.system() as connection:
                     status: str = await connection.execute(statement, self._days, STEP)
                 step = int(status.rpartition(" ")[2])
-                pruned[what] += step
-        if any(pruned.values()):
-            told = ", ".join(f"{number} {what}" for what, number in pruned.items() if number)
+                pruned += Counter({what: step})
+        if pruned:
+            told = ", ".join(f"{number} {what}" for what, number in pruned.items())
             logger.info("%s of over %s days ago deleted", told, self._days)
         return pruned

@@ -3,14 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from contextvars import Context
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 from opentelemetry.trace import SpanContext
 
-from kit import tracing
+from kit import background, tracing
+from kit.background import Loop
 from kit.caller import act_for
 from kit.db import Database
 from kit.errors import Failure
@@ -26,7 +26,6 @@ from services.orders.work import Pause, Work
 
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
-UNSEEN = "orders left midway could not be looked for"
 
 # Orders that the watch resumes at a time, besides those that buyers wait for: the provider's rate limit
 # allows no more.
@@ -89,7 +88,7 @@ class Recovery:
             async with self._database.system() as connection:
                 if not await lease_store.leased(connection, order_id):
                     return
-            await self._sleep(FOLLOW_EVERY)
+            await background.sleep(FOLLOW_EVERY, self._stop)
 
     def start(self, order_id: UUID, began: SpanContext | None = None) -> "asyncio.Task[None]":
         """Work on an order until it is finished or has to wait long; joins a run in flight.
@@ -114,24 +113,20 @@ class Recovery:
         task.add_done_callback(lambda _: self._running.pop(order_id, None))
         return task
 
-    async def watch(self) -> None:
-        """Resume orders that were left unfinished, at once and then periodically until the stop."""
-        while not self._stop.is_set():
-            try:
-                self._resumed &= self._running.keys()
-                free = MOST_AT_ONCE - len(self._resumed)
-                await self._bring_forward()
-                if free > 0:
-                    async with self._database.system() as connection:
-                        due = await lease_store.overdue(connection, free)
-                    for order_id, began in due:
-                        self.start(order_id, began)
-                        self._resumed.add(order_id)
-            except Failure as failure:
-                episodes.met(UNSEEN, f"{UNSEEN}: %s", failure)
-            except Exception as error:  # noqa: BLE001 - logged, and the next round may go well
-                episodes.met(UNSEEN, UNSEEN, level=logging.ERROR, error=error)
-            await self._sleep(self._every)
+    def loop(self) -> Loop:
+        """Return the loop that resumes orders which were left unfinished."""
+        return Loop("resume unfinished orders", self._resume, self._stop, every=self._every)
+
+    async def _resume(self) -> None:
+        self._resumed &= self._running.keys()
+        free = MOST_AT_ONCE - len(self._resumed)
+        await self._bring_forward()
+        if free > 0:
+            async with self._database.system() as connection:
+                due = await lease_store.overdue(connection, free)
+            for order_id, began in due:
+                self.start(order_id, began)
+                self._resumed.add(order_id)
 
     async def _bring_forward(self) -> None:
         if not self._hold_released:
@@ -174,7 +169,7 @@ class Recovery:
                 return
             if pause is None or pause.seconds > LONGEST_SLEEP:
                 return
-            await self._sleep(pause.seconds)
+            await background.sleep(pause.seconds, self._stop)
             if self._stop.is_set():
                 return
 
@@ -202,7 +197,3 @@ class Recovery:
                 async with self._database.system() as connection:
                     await lease_store.release(connection, order_id, run, again)
         return pause
-
-    async def _sleep(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), seconds)

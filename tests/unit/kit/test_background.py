@@ -6,7 +6,9 @@ import logging
 import pytest
 
 from kit import background
+from kit.background import Loop
 from kit.errors import Failure, Kind
+from tests.fixtures.patience import PATIENCE
 
 
 async def fail(error: BaseException) -> None:
@@ -46,3 +48,93 @@ async def test_the_end_of_a_task_by_cancelling_is_silent(caplog: pytest.LogCaptu
     task.cancel()
     await asyncio.wait({task})
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    "error", [Failure(Kind.UNAVAILABLE, "DATABASE_UNAVAILABLE", "away"), RuntimeError("a bug")]
+)
+async def test_a_failed_round_is_logged_and_tried_again(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop, failed, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        if failed.is_set():
+            done.set()
+            return
+        failed.set()
+        raise error
+
+    async with background.running(Loop("follow eSIMs", work, stop, every=0.01), grace=PATIENCE):
+        await done.wait()
+        stop.set()
+    assert "follow eSIMs" in caplog.text
+    assert str(error) in caplog.text
+
+
+async def test_busy_rounds_follow_one_another_without_a_pause_and_beside_other_loops() -> None:
+    stop, left, other_ran, done = asyncio.Event(), [3], asyncio.Event(), asyncio.Event()
+
+    async def busy() -> int:
+        await other_ran.wait()
+        left[0] -= 1
+        if not left[0]:
+            done.set()
+        return left[0]
+
+    async def other() -> None:
+        other_ran.set()
+
+    loops = [Loop("busy", busy, stop, every=None), Loop("other", other, stop, every=None)]
+    async with background.running(*loops, grace=PATIENCE):
+        await done.wait()
+        stop.set()
+    assert left == [0]
+
+
+async def test_wake_begins_a_round_also_when_it_comes_during_one() -> None:
+    stop, begun, let_go, rounds = asyncio.Event(), asyncio.Event(), asyncio.Event(), []
+
+    async def work() -> None:
+        rounds.append(1)
+        begun.set()
+        await let_go.wait()
+
+    loop = Loop("deliver", work, stop, every=None)
+    async with background.running(loop, grace=PATIENCE):
+        await begun.wait()
+        loop.wake()  # during the first round
+        begun.clear()
+        let_go.set()
+        await begun.wait()
+        begun.clear()
+        await asyncio.sleep(0)  # the second round has ended
+        loop.wake()
+        await begun.wait()
+        stop.set()
+    assert len(rounds) == 3
+
+
+async def test_the_stop_lets_a_round_finish_and_cancels_one_that_takes_too_long() -> None:
+    stop, begun, let_go, ended = asyncio.Event(), asyncio.Event(), asyncio.Event(), []
+
+    async def quick() -> None:
+        await let_go.wait()
+        ended.append("quick")
+
+    async def slow() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("slow")
+
+    async with background.running(Loop("quick", quick, stop, every=0), grace=PATIENCE):
+        await asyncio.sleep(0)
+        stop.set()
+        let_go.set()
+    stop.clear()
+    async with background.running(Loop("slow", slow, stop, every=0), grace=0):
+        await begun.wait()
+        stop.set()
+    assert ended == ["quick", "slow"]

@@ -1,0 +1,69 @@
+"""The parts of the eSIMs service, and how they depend on each other."""
+
+from datetime import timedelta
+
+from kit.background import Loop
+from kit.clock import Clock
+from kit.notify import Notices
+from kit.provider import Provider
+from kit.service import Opened
+from services.esims.callbacks.apply import Events
+from services.esims.datasource import ESIMsDataSource
+from services.esims.live import Live
+from services.esims.refresh import Refresh
+from services.esims.register import Registration
+from services.esims.servicer import Parts
+from services.esims.snapshots.expire import Endings
+from services.esims.snapshots.fetch import Fetcher
+from services.esims.snapshots.follow import Watch
+from services.esims.snapshots.locate import Locations
+from services.esims.suspend import Suspension
+from services.esims.update_reference import References
+
+# Seconds between rounds of a loop with nothing to do: one indexed query each.
+EVERY = 1.0
+
+
+def wired(
+    opened: Opened,
+    provider: Provider,
+    notices: Notices,
+    clock: Clock,
+    *,
+    fresh_for: timedelta,
+    read_wait: float,
+) -> Parts:
+    """Make the parts, and add their background work to the service's."""
+    database = opened.database
+    source = ESIMsDataSource(provider, opened.cache)
+    fetcher = Fetcher(database, source, fresh_for=fresh_for, wait=read_wait, clock=clock)
+    opened.closing.push_async_callback(fetcher.close)
+    references = References(database, source, clock)
+    locations = Locations(database, source, clock)
+    opened.closing.push_async_callback(locations.close)
+    loops = [
+        Loop(name, work, opened.stop, every=EVERY)
+        for name, work in (
+            ("read eSIMs that may have changed", Watch(database, fetcher, clock).look),
+            ("send references to the provider", references.send_pending),
+            ("end bundles", Endings(database, clock).expire),
+        )
+    ]
+    opened.loops.extend(loops)
+
+    def wake() -> None:
+        for loop in loops:
+            loop.wake()
+
+    return Parts(
+        database=database,
+        clock=clock,
+        source=source,
+        fetcher=fetcher,
+        registration=Registration(database, clock, wake),
+        suspension=Suspension(database, source, fetcher, clock),
+        references=references,
+        refresh=Refresh(database, source, fetcher, clock),
+        events=Events(database, clock, source.forget, wake, locations.look_up),
+        live=Live(database, notices, fetcher, clock),
+    )

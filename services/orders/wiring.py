@@ -1,0 +1,122 @@
+"""The parts of the orders service, and how they depend on each other."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from kit.notify import Notices
+from kit.provider import Provider
+from kit.service import Opened
+from services.orders.cancellation.cancel import Cancellation
+from services.orders.cancellation.examine import Examination
+from services.orders.cancellation.preview import Previews
+from services.orders.datasource import OrdersDataSource
+from services.orders.live import Live
+from services.orders.metrics import Metrics
+from services.orders.operators.audit import Audit
+from services.orders.operators.retention import Retention
+from services.orders.operators.review import Review
+from services.orders.peers import Catalogue, ESIMs
+from services.orders.purchase.advance import Purchase
+from services.orders.purchase.charges import Charges
+from services.orders.purchase.claim import Claims
+from services.orders.purchase.deliver import Delivery
+from services.orders.purchase.limits import PurchaseLimits
+from services.orders.purchase.prices import Prices
+from services.orders.purchase.settle import Settlement
+from services.orders.recovery.recover import Recovery
+from services.orders.servicer import OrdersServicer
+from services.orders.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What several parts use."""
+
+    opened: Opened
+    settings: Settings
+    datasource: OrdersDataSource
+    metrics: Metrics
+    catalogue: Catalogue
+    esims: ESIMs
+    prices: Prices
+    charges: Charges
+    settling: timedelta
+    tolerance: timedelta
+
+
+def shared(opened: Opened, settings: Settings, provider: Provider) -> Shared:
+    """Make what several parts use."""
+    datasource, metrics = OrdersDataSource(provider, opened.cache), Metrics()
+    metrics.low_balance(settings.low_balance)
+    key = settings.service.sessions.service_role_key
+    return Shared(
+        opened,
+        settings,
+        datasource,
+        metrics,
+        Catalogue(opened.peer(settings.catalogue_address), timeout=settings.peer_wait),
+        ESIMs(opened.peer(settings.esims_address), key, timeout=settings.peer_wait),
+        Prices(
+            datasource,
+            ttl=timedelta(seconds=settings.price_ttl),
+            tolerance=settings.price_tolerance,
+            holds=timedelta(seconds=settings.price_holds),
+        ),
+        Charges(metrics, tolerance=settings.price_tolerance),
+        settling=timedelta(seconds=settings.settling),
+        tolerance=timedelta(seconds=settings.clock_tolerance),
+    )
+
+
+def recovery(of: Shared, cancellation: Cancellation) -> Recovery:
+    """Make what works on orders."""
+    database, datasource = of.opened.database, of.datasource
+    delivery = Delivery(database, datasource, of.esims)
+    settlement = Settlement(
+        database, datasource, of.charges, settling=of.settling, tolerance=of.tolerance
+    )
+    return Recovery(
+        database,
+        Purchase(database, datasource, delivery, settlement, of.prices, of.charges),
+        cancellation,
+        of.metrics,
+        stop=of.opened.stop,
+        lease=timedelta(seconds=of.settings.longest_run),
+        every=of.settings.recovery_every,
+    )
+
+
+def wired(
+    opened: Opened, settings: Settings, provider: Provider, notices: Notices
+) -> tuple[OrdersServicer, Recovery]:
+    """Make the servicer and what works on orders, and add their background work to the service's."""
+    database, of = opened.database, shared(opened, settings, provider)
+    examination = Examination(database, of.datasource)
+    cancellation = Cancellation(database, of.datasource, examination, of.esims)
+    working = recovery(of, cancellation)
+    provider.holds.on_release(working.wake)
+    limits = PurchaseLimits(settings.purchase_limits, settings.most_unfinished, of.metrics)
+    audit = Audit(
+        database,
+        of.datasource,
+        of.metrics,
+        every=timedelta(seconds=settings.audit_every),
+        settling=of.settling,
+        tolerance=of.tolerance,
+    )
+    retention = Retention(database, days=settings.history_days, stop=opened.stop)
+    opened.loops.extend([working.loop(), audit.loop(opened.stop), retention.loop()])
+    servicer = OrdersServicer(
+        database,
+        of.datasource,
+        of.catalogue,
+        settings.buyers,
+        Claims(database, of.catalogue, of.esims, of.prices, limits),
+        cancellation,
+        Previews(examination),
+        working,
+        Live(database, notices),
+        Review(database, of.datasource, working, of.charges, tolerance=of.tolerance),
+        wait=settings.purchase_wait,
+    )
+    return servicer, working
