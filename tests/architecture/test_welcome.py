@@ -64,6 +64,14 @@ def test_every_file_that_contributing_names_exists() -> None:
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
+def test_every_constant_that_contributing_names_is_defined() -> None:
+    named = {name for name in re.findall(r"`([A-Z][A-Z_]+)`", CONTRIBUTING) if name != "LICENSE"}
+    sources = [*(ROOT / "services").rglob("*.py"), *(ROOT / "cli").rglob("*.py")]
+    text = "\n".join(path.read_text() for path in sources)
+    assert len(named) >= 5
+    assert [n for n in sorted(named) if not re.search(rf"^{n}\b", text, re.MULTILINE)] == []
+
+
 @pytest.mark.parametrize("owner", ["catalogue", "esims", "orders"])
 def test_the_files_of_a_recipe_exist_for_every_service(owner: str) -> None:
     patterns = {
