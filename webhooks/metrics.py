@@ -24,14 +24,14 @@ class Metrics:
         )
         self._attempts = metrics.counter(
             "esimgo_webhooks_attempts",
-            "Attempts to hand over, by owner and outcome",
+            "Attempts to deliver, by owner and outcome",
             ("owner", "state", "outcome"),
         )
         self._dead = metrics.counter(
             "esimgo_webhooks_dead", "Events that became dead letters, by owner", ("owner",)
         )
         self._absences = metrics.counter(
-            "esimgo_webhooks_absences", "Calls that found an owner away", ("owner",)
+            "esimgo_webhooks_absences", "Calls for which an owner was unavailable", ("owner",)
         )
         self._age = metrics.histogram(
             "esimgo_webhooks_delivery_age_seconds",
@@ -78,7 +78,7 @@ class Metrics:
         """Set the gauges of deliveries; `oldest` is in seconds."""
         metrics.gauge(
             "esimgo_webhooks_oldest_pending_seconds",
-            "Age of the oldest event not handed over yet",
+            "Age of the oldest event not delivered yet",
         ).set(oldest)
         for state in (State.PENDING, State.DEAD, State.KEPT, State.FOREIGN):
             self._resting.labels(state).set(resting.get(state, 0))

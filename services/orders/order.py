@@ -72,7 +72,7 @@ class OrderRequest:
 class Plan:
     """What an order takes from the catalogue; `price` is for one, in units of `currency`.
 
-    `confirmed_at` is when the provider was last heard to offer it so; None if that is not known.
+    `confirmed_at` is when the provider last offered it at this price; None if that is unknown.
     """
 
     bundle_name: str

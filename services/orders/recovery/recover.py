@@ -156,7 +156,7 @@ class Recovery:
             except store.LeaseLostError:
                 logger.warning("order %s was taken over by another run", order_id)
                 return
-            except Failure as failure:  # the database is away
+            except Failure as failure:  # the database is unavailable
                 episodes.met(
                     "order processing is interrupted",
                     "processing of order %s was interrupted and is retried later: %s",
