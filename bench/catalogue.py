@@ -44,10 +44,10 @@ from kit.service_settings import ServiceSettings, SessionSettings
 from migrations import runner
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.catalogue.v1 import catalogue_pb2_grpc
-from services.catalogue import listing, messages, paging, requests
+from services.catalogue import list_plans, messages, paging, requests
 from services.catalogue.settings import Settings
-from services.catalogue.stock import Stock
-from services.catalogue.stocktaking import Stocktaking
+from services.catalogue.snapshot.refresh import Snapshots
+from services.catalogue.snapshot.snapshot import Snapshot
 from tests.fixtures.many_plans import fill
 
 SIZES = (1_000, 10_000, 100_000)
@@ -62,14 +62,14 @@ class Shop:
     """One size of catalogue, with the three ways to ask it."""
 
     database: Database
-    stock: Stock
+    snapshot: Snapshot
     stub: Any
     gateway_url: str
     http: aiohttp.ClientSession
 
     async def memory(self, request: pb.ListPlansRequest) -> int:
         """A page from all plans in memory."""
-        return len((await self._page(request, self.stock, None)).versions)
+        return len((await self._page(request, self.snapshot, None)).versions)
 
     async def sql(self, request: pb.ListPlansRequest) -> int:
         """A page from the database, in a transaction of its own."""
@@ -77,16 +77,16 @@ class Shop:
             return len((await self._page(request, None, connection)).versions)
 
     async def _page(
-        self, request: pb.ListPlansRequest, stock: Stock | None, connection: Any
+        self, request: pb.ListPlansRequest, snapshot: Snapshot | None, connection: Any
     ) -> paging.Page:
         wanted = requests.plan_filter(Checks(), request.filter)
         order = messages.ORDERS[request.order_by]
         after = page_token.read(_bare(request), request.page_token, paging.key_length(order))
-        return await listing.list_plans(
+        return await list_plans.list_plans(
             connection,
             wanted,
             order,
-            stock=stock,
+            snapshot=snapshot,
             size=request.page_size,
             after=after,
             every_key=True,
@@ -169,18 +169,18 @@ async def _open(stack: AsyncExitStack, base: str, count: int) -> Shop:
     )
     stack.push_async_callback(database.close)
     http = await stack.enter_async_context(aiohttp.ClientSession())
-    stock = await _stock(stack, database)
-    return Shop(database, stock, stub, f"http://127.0.0.1:{gateway_port}/graphql", http)
+    snapshot = await _snapshot(stack, database)
+    return Shop(database, snapshot, stub, f"http://127.0.0.1:{gateway_port}/graphql", http)
 
 
-async def _stock(stack: AsyncExitStack, database: Database) -> Stock:
+async def _snapshot(stack: AsyncExitStack, database: Database) -> Snapshot:
     """All plans in memory. The service began earlier to take its own, so that it has it by now too."""
-    stocktaking = Stocktaking(database, asyncio.Event())
-    await stack.enter_async_context(background.running(stocktaking.loop, grace=0))
+    snapshots = Snapshots(database, asyncio.Event())
+    await stack.enter_async_context(background.running(snapshots.loop, grace=0))
     while True:
         async with database.session(ANONYMOUS) as connection:
-            if (stock := (await stocktaking.look(connection)).stock) is not None:
-                return stock
+            if (snapshot := (await snapshots.current(connection)).snapshot) is not None:
+                return snapshot
         await asyncio.sleep(0.1)
 
 
@@ -235,7 +235,9 @@ async def _facets(shops: list[Shop], rounds: int) -> None:
         anew, statements = await fastest(
             [partial(counted, shop.database, chosen) for shop in shops], rounds, time.perf_counter
         )
-        quick, _ = await fastest([partial(in_memory, shop.stock, chosen) for shop in shops], rounds)
+        quick, _ = await fastest(
+            [partial(in_memory, shop.snapshot, chosen) for shop in shops], rounds
+        )
         again, _ = await fastest([partial(kept, shop.stub, chosen) for shop in shops], rounds)
         cells = "".join(f"{ms:>7.1f} |" for ms in anew)
         cells += "".join(f"{ms:>7.2f}|" for ms in (*quick, *again))

@@ -8,7 +8,7 @@ from kit.db import Database
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.common.v1 import money_pb2
 from services.catalogue import facets, requests
-from services.catalogue.stock import Stock
+from services.catalogue.snapshot.snapshot import Snapshot
 
 # What may be chosen in it, from nothing to much.
 CHOSEN = {
@@ -31,11 +31,11 @@ async def counted(database: Database, chosen: pb.PlanFilter) -> int:
     return len(wanted)
 
 
-async def in_memory(stock: Stock, chosen: pb.PlanFilter) -> int:
+async def in_memory(snapshot: Snapshot, chosen: pb.PlanFilter) -> int:
     """The same from all plans in memory; gives how often they were counted."""
     wanted = set(facets.filters(requests.plan_filter(Checks(), chosen)))
     for one in wanted:
-        stock.tally(one)
+        snapshot.tally(one)
     return len(wanted)
 
 

@@ -11,8 +11,8 @@ from services.catalogue.datasource import CatalogueDataSource
 from services.catalogue.live import CHANNEL, Live
 from services.catalogue.servicer import CatalogueServicer
 from services.catalogue.settings import Settings
-from services.catalogue.stocktaking import Stocktaking
-from services.catalogue.sync import Sync
+from services.catalogue.snapshot.refresh import Snapshots
+from services.catalogue.sync.sync import Sync
 
 NEEDS = "038_list_plans_without_places"
 # Seconds that calls in progress get at the end; none here takes longer.
@@ -32,10 +32,10 @@ async def serve(
             allow_shrink=settings.allow_shrink,
             stop=stop,
         )
-        stocktaking = Stocktaking(parts.database, stop)
-        parts.loops.extend([stocktaking.loop, sync.loop()])
+        snapshots = Snapshots(parts.database, stop)
+        parts.loops.extend([snapshots.loop, sync.loop()])
         live = Live(parts.database, await parts.notices(CHANNEL))
-        servicer = CatalogueServicer(parts.database, sync, live, stocktaking)
+        servicer = CatalogueServicer(parts.database, sync, live, snapshots)
         catalogue = rpc.Service(
             catalogue_pb2.DESCRIPTOR.services_by_name["CatalogueService"],
             partial(catalogue_pb2_grpc.add_CatalogueServiceServicer_to_server, servicer),

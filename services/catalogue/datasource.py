@@ -7,10 +7,10 @@ from typing import Any
 from kit.cache import Cache
 from kit.errors import Failure, Kind
 from kit.provider import Priority, Provider
-from services.catalogue.bundle_json import bad_answer, bundle_name
 from services.catalogue.countries import country_key
 from services.catalogue.plan import Bundle, PlanFilter, fold
-from services.catalogue.reading import Reading, Unusable, read_records
+from services.catalogue.provider_bundle import bad_answer, bundle_name
+from services.catalogue.provider_records import Records, Unusable, read_records
 from services.catalogue.search import cheapest_by_region, matches
 
 # Bundles per page. Integrators of the live service use 1000; one was refused above 50.
@@ -78,7 +78,7 @@ class CatalogueDataSource:
             raise bad_answer("the organization has no currency")
         return currency
 
-    async def read_catalogue(self, progress: Progress) -> Reading:
+    async def read_catalogue(self, progress: Progress) -> Records:
         """Every record of the catalogue now, past the cache; all pages or a Failure.
 
         `progress` gets, after each page, how many were read and how many there are (0: unknown).

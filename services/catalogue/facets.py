@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from kit.db import Connection
-from services.catalogue import statements
+from services.catalogue import filter_sql
 from services.catalogue.plan import PlanFilter
 
 
@@ -57,7 +57,7 @@ from found, lateral (select distinct unnest(groups)) as named (value) group by v
 
 async def tally(connection: Connection, wanted: PlanFilter) -> Tally:
     """Counts in one statement; what it takes grows with the plans that match."""
-    where = statements.where(wanted)
+    where = filter_sql.where(wanted)
     rows = await connection.fetch(TALLY.format(where.sql), *where.values)
     counted: dict[str, dict[str, int]] = {
         facet: {} for facet in ("country", "region", "duration", "unlimited", "group")

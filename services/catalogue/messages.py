@@ -5,8 +5,8 @@ from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue.countries import flag, iso3
 from services.catalogue.facets import Facets
 from services.catalogue.plan import Country, Plan, PlanOrder, fold
-from services.catalogue.runs import Run
 from services.catalogue.store import CountryRow, RegionRow
+from services.catalogue.sync.run_store import Run
 from services.catalogue.wording import FairUse, fair_use, features, title
 
 ORDERS = {

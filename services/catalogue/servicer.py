@@ -11,14 +11,15 @@ from kit.db import Connection, Database
 from kit.errors import Failure, Kind
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.catalogue.v1 import catalogue_pb2_grpc
-from services.catalogue import featured, listing, messages, places, requests, runs, store
+from services.catalogue import check_places, featured_store, list_plans, messages, requests, store
 from services.catalogue.facets import Facets, filters
+from services.catalogue.list_top_ups import top_ups
 from services.catalogue.live import Live
 from services.catalogue.plan import PlanFilter, fold
-from services.catalogue.shelf import Shelf
-from services.catalogue.stocktaking import Stocktaking
-from services.catalogue.sync import Sync
-from services.catalogue.top_ups import top_ups
+from services.catalogue.plan_cache import PlanCache
+from services.catalogue.snapshot.refresh import Snapshots
+from services.catalogue.sync import run_store
+from services.catalogue.sync.sync import Sync
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
@@ -26,14 +27,12 @@ Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
     """Reads run in the caller's session, which may be anonymous; row security guards changes."""
 
-    def __init__(
-        self, database: Database, sync: Sync, live: Live, stocktaking: Stocktaking
-    ) -> None:
+    def __init__(self, database: Database, sync: Sync, live: Live, snapshots: Snapshots) -> None:
         self._database = database
         self._sync = sync
         self._live = live
-        self._stocktaking = stocktaking
-        self._shelf = Shelf()
+        self._snapshots = snapshots
+        self._cache = PlanCache()
 
     async def ListPlans(
         self, request: pb.ListPlansRequest, context: Context
@@ -42,26 +41,26 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
         asked = requests.listing(request, caller)
         wanted = asked.wanted
         async with self._database.session(caller) as connection:
-            look = await self._stocktaking.look(connection)
+            current = await self._snapshots.current(connection)
             if wanted.min_price is not None or wanted.max_price is not None:
-                currency = await listing.currency_of_prices(connection, look.stock)
+                currency = await list_plans.currency_of_prices(connection, current.snapshot)
                 requests.check_currency(wanted, currency)
                 wanted = replace(wanted, currency=currency)
-            page = await listing.list_plans(
+            page = await list_plans.list_plans(
                 connection,
                 wanted,
                 asked.order,
-                stock=look.stock,
+                snapshot=current.snapshot,
                 size=asked.size,
                 after=asked.after,
                 every_key=request.with_row_tokens,
             )
             if not page.versions and asked.after is None:
-                await places.require_known(connection, wanted)
-            plans = await self._shelf.messages(connection, page.versions)
+                await check_places.require_known(connection, wanted)
+            plans = await self._cache.messages(connection, page.versions)
             total = 0
             if not request.without_total:
-                total = await self._shelf.total(connection, look, wanted)
+                total = await self._cache.total(connection, current, wanted)
         return pb.ListPlansResponse(
             plans=plans,
             next_page_token=requests.next_page(request, page.keys[-1]) if page.more else "",
@@ -84,7 +83,7 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
         if request.tell_confirmed_at:
             # The results of syncs are for administrators; the time of the last one is public.
             async with self._database.system() as connection:
-                run = await runs.last_success(connection)
+                run = await run_store.last_success(connection)
             if run is not None:
                 answer.confirmed_at.FromDatetime(run.started_at)
         return answer
@@ -107,10 +106,10 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
         ids, size = requests.top_ups(request)
         answer = pb.BatchListTopUpPlansResponse()
         async with self._database.session(rpc_guard.session()) as connection:
-            look = await self._stocktaking.look(connection)
+            current = await self._snapshots.current(connection)
             for plan in await store.plans_by_ids(connection, ids):
-                fitting = await top_ups(connection, plan, look.stock, size)
-                plans = await self._shelf.messages(connection, fitting)
+                fitting = await top_ups(connection, plan, current.snapshot, size)
+                plans = await self._cache.messages(connection, fitting)
                 answer.top_ups.add(plan_id=str(plan.id), plans=plans)
         return answer
 
@@ -119,26 +118,26 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
     ) -> pb.ListFeaturedPlansResponse:
         size = requests.featured(request)
         async with self._database.session(rpc_guard.session()) as connection:
-            plans = await self._shelf.overview(connection, "featured", _featured)
+            plans = await self._cache.overview(connection, "featured", _featured)
         return pb.ListFeaturedPlansResponse(plans=plans[:size])
 
     async def ListRegions(
         self, request: pb.ListRegionsRequest, context: Context
     ) -> pb.ListRegionsResponse:
         async with self._database.session(rpc_guard.session()) as connection:
-            return await self._shelf.overview(connection, "regions", _regions)
+            return await self._cache.overview(connection, "regions", _regions)
 
     async def ListCountries(
         self, request: pb.ListCountriesRequest, context: Context
     ) -> pb.ListCountriesResponse:
         region = requests.region(request)
         async with self._database.session(rpc_guard.session()) as connection:
-            whole = await self._shelf.overview(connection, "countries", _countries)
+            whole = await self._cache.overview(connection, "countries", _countries)
             if region is None:
                 return whole
             rows = [row for row in whole.countries if fold(row.country.region) == region]
             if not rows:
-                await places.require_known(connection, PlanFilter(region=region))
+                await check_places.require_known(connection, PlanFilter(region=region))
         return pb.ListCountriesResponse(countries=rows)
 
     async def GetPlanFacets(
@@ -146,16 +145,16 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
     ) -> pb.GetPlanFacetsResponse:
         wanted = requests.facets(request)
         async with self._database.session(rpc_guard.session()) as connection:
-            look = await self._stocktaking.look(connection)
+            current = await self._snapshots.current(connection)
             if wanted.currency is not None:
-                currency = await listing.currency_of_prices(connection, look.stock)
+                currency = await list_plans.currency_of_prices(connection, current.snapshot)
                 requests.check_currency(wanted, currency)
                 wanted = replace(wanted, currency=None)
-            facets = Facets(*await self._shelf.tallies(connection, look, filters(wanted)))
+            facets = Facets(*await self._cache.tallies(connection, current, filters(wanted)))
             if not facets.whole.total:
-                await places.require_known(connection, wanted)
-            countries = await self._shelf.overview(connection, "countries", _countries)
-            regions = await self._shelf.overview(connection, "regions", _regions)
+                await check_places.require_known(connection, wanted)
+            countries = await self._cache.overview(connection, "countries", _countries)
+            regions = await self._cache.overview(connection, "regions", _regions)
         return messages.facets_message(facets, countries, regions)
 
     async def SetFeaturedPlans(
@@ -163,7 +162,7 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
     ) -> pb.SetFeaturedPlansResponse:
         ids = requests.choice(request)
         async with self._database.session(rpc_guard.session()) as connection:
-            plans = await featured.choose_featured(connection, ids)
+            plans = await featured_store.choose_featured(connection, ids)
         return pb.SetFeaturedPlansResponse(plans=map(messages.plan_message, plans))
 
     async def SetPlanHidden(
@@ -192,9 +191,9 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
         self, request: pb.GetSyncStatusRequest, context: Context
     ) -> pb.GetSyncStatusResponse:
         async with self._database.session(rpc_guard.session()) as connection:
-            last = await runs.last(connection)
-            success = await runs.last_success(connection)
-            running = await runs.unfinished(connection)
+            last = await run_store.last(connection)
+            success = await run_store.last_success(connection)
+            running = await run_store.unfinished(connection)
         return pb.GetSyncStatusResponse(
             last=messages.run_message(last),
             last_success=messages.run_message(success),
@@ -203,7 +202,7 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
 
 
 async def _featured(connection: Connection) -> list[pb.DataPlan]:
-    plans = await featured.featured(connection, requests.MOST_FEATURED)
+    plans = await featured_store.featured(connection, requests.MOST_FEATURED)
     return [messages.plan_message(plan) for plan in plans]
 
 

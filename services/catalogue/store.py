@@ -140,7 +140,7 @@ order by name limit $2
 """
 
 
-async def plans_for_stock(connection: Connection, after: str, most: int) -> list[Any]:
+async def plans_for_snapshot(connection: Connection, after: str, most: int) -> list[Any]:
     """Rows of what is on sale, by name, after a name; all that lists need to know of them."""
     return list(await connection.fetch(FOR_STOCK, after, most))
 

@@ -15,9 +15,9 @@ from kit.cache import Cache
 from kit.errors import Failure, Kind
 from kit.provider import Provider, ProviderSettings
 from sandbox.switches import Switches
-from services.catalogue.bundle_json import read_bundle
 from services.catalogue.datasource import CatalogueDataSource
 from services.catalogue.plan import Bundle, PlanFilter
+from services.catalogue.provider_bundle import read_bundle
 from tests.fixtures.examples import Examples, each_set
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from services.catalogue import listing, store
-from services.catalogue.bits import STEP
+from services.catalogue import list_plans, store
 from services.catalogue.plan import PlanFilter, PlanOrder, plan_id
-from services.catalogue.stock import Draft, Stock
-from services.catalogue.stocktaking import BATCH
+from services.catalogue.snapshot.bits import STEP
+from services.catalogue.snapshot.refresh import BATCH
+from services.catalogue.snapshot.snapshot import Snapshot, SnapshotBuilder
 from tests.fixtures.many_plans import fill
 from tests.fixtures.postgres import Databases
 from tests.fixtures.scans import scans
@@ -83,27 +83,32 @@ async def test_lists_read_no_more_of_a_large_catalogue_than_of_a_small_one(full:
 
 
 async def lists_from_memory_read_nothing_and_take_no_more_steps(full: Any) -> None:
-    draft, after = Draft(), ""
+    draft, after = SnapshotBuilder(), ""
     read = await scans(full, store.FOR_STOCK, "esim_5GB", BATCH)
     assert read == {"data_plans_by_name": BATCH}
-    while rows := await store.plans_for_stock(full, after, BATCH):
+    while rows := await store.plans_for_snapshot(full, after, BATCH):
         draft.add(rows)
         after = rows[-1]["name"]
-    stock = Stock(draft, await store.revision(full))
-    assert len(stock) == ROWS
+    snapshot = Snapshot(draft, await store.revision(full))
+    assert len(snapshot) == ROWS
     assert set(KEYS) == set(PlanOrder)
     assert await scans(full, store.REVISION) == {"all of revision": 1}
     asked: list[Any] = []
     full.add_query_logger(asked.append)
     for wanted in FROM_MEMORY:
-        assert stock.count(wanted) > 0, wanted
+        assert snapshot.count(wanted) > 0, wanted
         for order, (_, key) in KEYS.items():
             for at in (None, key):
-                stock.page(wanted, order, size=SIZE, after=at)  # new words are looked for once
-                await listing.list_plans(
-                    full, wanted, order, stock=stock, size=SIZE, after=at and list(map(str, at))
+                snapshot.page(wanted, order, size=SIZE, after=at)  # new words are looked for once
+                await list_plans.list_plans(
+                    full,
+                    wanted,
+                    order,
+                    snapshot=snapshot,
+                    size=SIZE,
+                    after=at and list(map(str, at)),
                 )
-                taken = steps(partial(stock.page, wanted, order, size=SIZE, after=at))
+                taken = steps(partial(snapshot.page, wanted, order, size=SIZE, after=at))
                 assert 0 < taken < STEPS, (wanted, order, at)
     assert asked == []
     full.remove_query_logger(asked.append)
@@ -134,7 +139,9 @@ async def lists_of_all_plans_are_read_from_an_index(full: Any) -> None:
     full.add_query_logger(asked.append)
     for order, (name, key) in KEYS.items():
         for after in (None, list(map(str, key))):
-            await listing.list_plans(full, PlanFilter(), order, stock=None, size=SIZE, after=after)
+            await list_plans.list_plans(
+                full, PlanFilter(), order, snapshot=None, size=SIZE, after=after
+            )
             read = await scans(full, asked[-1].query, *asked[-1].args)
             [(index, rows)] = read.items()
             assert index in (f"data_plans_by_{name}", "data_plans_name_key"), (order, after)

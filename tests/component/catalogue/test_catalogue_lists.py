@@ -10,9 +10,9 @@ import asyncpg
 
 from migrations import files, runner
 from protos.catalogue.v1 import catalogue_pb2 as pb
-from services.catalogue import listing, search, store
+from services.catalogue import list_plans, search, store
 from services.catalogue.plan import Plan, PlanFilter, PlanOrder
-from services.catalogue.stock import Draft, Stock
+from services.catalogue.snapshot.snapshot import Snapshot, SnapshotBuilder
 from tests.component.catalogue.conftest import FOUR, OpenShop
 from tests.fixtures.many_plans import fill
 from tests.fixtures.postgres import Databases, Server
@@ -73,18 +73,18 @@ async def test_every_page_of_every_list_is_what_the_rules_say(databases: Databas
     plans = [store.to_plan(row) for row in rows]
     connection: Any = await asyncpg.connect(databases.url("catalogue"))
     await connection.execute("set role catalogue_user")
-    stock = await taken(connection)
+    snapshot = await taken(connection)
     some = 0
     for number, wanted in enumerate(FILTERS):
         matching = [plan for plan in plans if search.matches(plan.bundle, wanted)]
         some += bool(matching)
-        assert await listing.count_plans(connection, wanted) == len(matching)
-        assert stock.count(wanted) == len(matching)
+        assert await list_plans.count_plans(connection, wanted) == len(matching)
+        assert snapshot.count(wanted) == len(matching)
         for order, (key, descending) in SORTED.items():
             expected = [plan.id for plan in sorted(matching, key=key, reverse=descending)]
             # Of long lists the first pages do.
             pages = 4 if number else 2 + ROWS // SIZE
-            for source in (None, stock):
+            for source in (None, snapshot):
                 whole = await listed(connection, source, wanted, order, ALL, 1)
                 assert whole == expected, (wanted, order, source)
                 found = await listed(connection, source, wanted, order, SIZE, pages)
@@ -93,16 +93,16 @@ async def test_every_page_of_every_list_is_what_the_rules_say(databases: Databas
     await connection.close()
 
 
-async def taken(connection: Any) -> Stock:
+async def taken(connection: Any) -> Snapshot:
     """All plans on sale, in memory."""
-    draft = Draft()
-    draft.add(await store.plans_for_stock(connection, "", ROWS))
-    return Stock(draft, 0)
+    draft = SnapshotBuilder()
+    draft.add(await store.plans_for_snapshot(connection, "", ROWS))
+    return Snapshot(draft, 0)
 
 
 async def listed(
     connection: Any,
-    stock: Stock | None,
+    snapshot: Snapshot | None,
     wanted: PlanFilter,
     order: PlanOrder,
     size: int,
@@ -112,8 +112,8 @@ async def listed(
     found: list[Any] = []
     after = None
     for _ in range(pages):
-        page = await listing.list_plans(
-            connection, wanted, order, stock=stock, size=size, after=after
+        page = await list_plans.list_plans(
+            connection, wanted, order, snapshot=snapshot, size=size, after=after
         )
         found.extend(plan for plan, _ in page.versions)
         if not page.more:

@@ -7,8 +7,8 @@ import pytest
 from kit import exact_json, money
 from kit.errors import Failure, Kind
 from protos.catalogue.v1 import catalogue_pb2 as pb
-from services.catalogue.bundle_json import read_bundle
 from services.catalogue.plan import plan_id
+from services.catalogue.provider_bundle import read_bundle
 from services.catalogue.search import cheapest_by_region
 from tests.component.catalogue.conftest import FOUR, OpenShop, Shop
 

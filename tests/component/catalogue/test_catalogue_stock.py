@@ -13,11 +13,11 @@ from kit.auth import ANONYMOUS
 from kit.db import Database
 from services.catalogue import facets
 from services.catalogue.__main__ import NEEDS
-from services.catalogue.listing import list_plans
-from services.catalogue.ordered import MOST_WORDS
+from services.catalogue.list_plans import list_plans
 from services.catalogue.plan import PlanFilter, PlanOrder
-from services.catalogue.stock import Stock
-from services.catalogue.stocktaking import Look, Stocktaking
+from services.catalogue.snapshot.ordered import MOST_WORDS
+from services.catalogue.snapshot.refresh import Current, Snapshots
+from services.catalogue.snapshot.snapshot import Snapshot
 from tests.component.catalogue.conftest import FOUR, OpenShop
 from tests.fixtures.many_plans import fill
 from tests.fixtures.patience import PATIENCE
@@ -30,24 +30,24 @@ class Books:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.stop = asyncio.Event()
-        self.stocktaking = Stocktaking(database, self.stop)
+        self.snapshots = Snapshots(database, self.stop)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        async with background.running(self.stocktaking.loop, grace=PATIENCE):
+        async with background.running(self.snapshots.loop, grace=PATIENCE):
             yield
             self.stop.set()
 
-    async def look(self) -> Look:
+    async def current(self) -> Current:
         async with self.database.session(ANONYMOUS) as connection:
-            return await self.stocktaking.look(connection)
+            return await self.snapshots.current(connection)
 
-    async def taken(self) -> Stock:
+    async def taken(self) -> Snapshot:
         """The stock, as soon as it is true."""
         async with asyncio.timeout(PATIENCE):
-            while (stock := (await self.look()).stock) is None:
+            while (snapshot := (await self.current()).snapshot) is None:
                 await asyncio.sleep(0.01)
-        return stock
+        return snapshot
 
 
 @asynccontextmanager
@@ -63,8 +63,8 @@ async def books(databases: Databases) -> AsyncIterator[Books]:
         await database.close()
 
 
-def names(stock: Stock, wanted: PlanFilter) -> list[str]:
-    page = stock.page(wanted, PlanOrder.NAME, size=100, after=None, every_key=True)
+def names(snapshot: Snapshot, wanted: PlanFilter) -> list[str]:
+    page = snapshot.page(wanted, PlanOrder.NAME, size=100, after=None, every_key=True)
     return [name for [name] in page.keys]
 
 
@@ -74,14 +74,14 @@ async def test_nothing_is_answered_from_memory_after_it_changed(open_shop: OpenS
         before = await kept.taken()
         assert names(before, french) == ["esim_a", "esim_b", "esim_d"]
         await shop.hide("esim_a")
-        look = await kept.look()
-        assert look.stock is not before
-        assert look.revision > before.revision
+        current = await kept.current()
+        assert current.snapshot is not before
+        assert current.revision > before.revision
         hidden = await kept.taken()
         assert names(hidden, french) == ["esim_b", "esim_d"]
         await shop.tell_sandbox("catalogue/withdraw", name="esim_b")
         await shop.sync()
-        assert (await kept.look()).stock is not hidden
+        assert (await kept.current()).snapshot is not hidden
         assert names(await kept.taken(), french) == ["esim_d"]
 
 
@@ -118,22 +118,22 @@ async def _until_waiting(databases: Databases, then: str) -> None:
 
 async def test_an_empty_shop_has_empty_lists(databases: Databases) -> None:
     async with books(databases) as kept:
-        stock = await kept.taken()
+        snapshot = await kept.taken()
         wanted = PlanFilter(country="fr", max_price=Decimal(5), words=("esim",))
-        assert stock.page(wanted, PlanOrder.PRICE_DESC, size=5, after=None).versions == []
-        assert (stock.count(PlanFilter()), stock.currency) == (0, None)
-        assert stock.tally(PlanFilter()).lowest_price is None
+        assert snapshot.page(wanted, PlanOrder.PRICE_DESC, size=5, after=None).versions == []
+        assert (snapshot.count(PlanFilter()), snapshot.currency) == (0, None)
+        assert snapshot.tally(PlanFilter()).lowest_price is None
 
 
 async def test_words_are_found_after_many_others_were(databases: Databases) -> None:
     await fill(databases.admin, 200)
     async with books(databases) as kept:
-        stock = await kept.taken()
-        once = {word: stock.count(PlanFilter(words=(word,))) for word in ("esim", "30d", "1gb")}
+        snapshot = await kept.taken()
+        once = {word: snapshot.count(PlanFilter(words=(word,))) for word in ("esim", "30d", "1gb")}
         assert once["esim"] == 200 > once["30d"] > once["1gb"] > 0
         for number in range(MOST_WORDS + 2):
-            assert stock.count(PlanFilter(words=(f"nowhere{number}",))) == 0
-        assert once == {word: stock.count(PlanFilter(words=(word,))) for word in once}
+            assert snapshot.count(PlanFilter(words=(f"nowhere{number}",))) == 0
+        assert once == {word: snapshot.count(PlanFilter(words=(word,))) for word in once}
 
 
 async def test_lists_and_facets_from_memory_are_what_the_database_gives(
@@ -142,7 +142,7 @@ async def test_lists_and_facets_from_memory_are_what_the_database_gives(
     await fill(databases.admin, 1_000)
     chance = random.Random(11)
     async with books(databases) as kept:
-        stock = await kept.taken()
+        snapshot = await kept.taken()
         met = 0
         for _ in range(80):
             low = Decimal(chance.randint(1, 60))
@@ -164,20 +164,20 @@ async def test_lists_and_facets_from_memory_are_what_the_database_gives(
             some = chance.sample(sorted(choices), chance.randint(0, 3))
             wanted = PlanFilter(**{name: choices[name] for name in some})  # type: ignore[arg-type]  # each of its own type
             async with kept.database.session(ANONYMOUS) as connection:
-                assert stock.tally(wanted) == await facets.tally(connection, wanted), wanted
+                assert snapshot.tally(wanted) == await facets.tally(connection, wanted), wanted
                 order = chance.choice(list(PlanOrder))
                 pages = [
-                    await list_plans(connection, wanted, order, stock=one, size=7, after=None)
-                    for one in (stock, None)
+                    await list_plans(connection, wanted, order, snapshot=one, size=7, after=None)
+                    for one in (snapshot, None)
                 ]
                 assert pages[0] == pages[1], (wanted, order)
                 next_pages = [
                     await list_plans(
-                        connection, wanted, order, stock=one, size=7, after=page.keys[-1]
+                        connection, wanted, order, snapshot=one, size=7, after=page.keys[-1]
                     )
-                    for one, page in zip((stock, None), pages, strict=True)
+                    for one, page in zip((snapshot, None), pages, strict=True)
                     if page.keys
                 ]
                 assert not next_pages or next_pages[0] == next_pages[1], (wanted, order)
-            met += bool(stock.count(wanted))
+            met += bool(snapshot.count(wanted))
         assert met > 20  # or the filters were too narrow to tell anything

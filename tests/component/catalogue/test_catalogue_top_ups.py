@@ -12,8 +12,8 @@ from kit.errors import Failure
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue import store
 from services.catalogue.__main__ import NEEDS
+from services.catalogue.list_top_ups import top_ups
 from services.catalogue.plan import plan_id
-from services.catalogue.top_ups import top_ups
 from tests.component.catalogue.conftest import OpenShop, Shop, bundle
 
 PROFILES = [

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from services.catalogue.bits import STEP, Prefixes, bits_of, downwards, upwards
+from services.catalogue.snapshot.bits import STEP, Prefixes, bits_of, downwards, upwards
 
 SIZES = [1, 7, 8, 9, 64, 1_000]
 

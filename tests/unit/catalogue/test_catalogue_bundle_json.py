@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from kit import exact_json
 from kit.errors import Failure
-from services.catalogue.bundle_json import read_bundle
 from services.catalogue.plan import Bundle, Country
+from services.catalogue.provider_bundle import read_bundle
 
 LEAST: dict[str, Any] = {"name": "esim_x", "price": 2, "duration": 30}
 

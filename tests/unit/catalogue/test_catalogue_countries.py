@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.catalogue.bundle_json import read_bundle
 from services.catalogue.countries import code_of, country_key, flag, iso3
+from services.catalogue.provider_bundle import read_bundle
 
 PLAN = {"name": "esim_x", "price": 2, "duration": 30}
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from kit.errors import Failure
-from services.catalogue import bundle_json, reading
-from services.catalogue.reading import Unusable, read_records
+from services.catalogue import provider_bundle, provider_records
+from services.catalogue.provider_records import Unusable, read_records
 
 GOOD: dict[str, Any] = {"name": "esim_good", "price": 2, "duration": 30}
 ODD: dict[str, Any] = {"name": "esim_odd", "price": 3, "duration": 7}
@@ -66,14 +66,14 @@ def test_records_of_which_none_is_usable_are_a_bad_answer() -> None:
 
 
 def test_an_unexpected_error_in_one_record_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    read_bundle = bundle_json.read_bundle
+    read_bundle = provider_bundle.read_bundle
 
     def reads(row: Any) -> Any:
         if row["name"] == "esim_odd":
             raise ZeroDivisionError
         return read_bundle(row)
 
-    monkeypatch.setattr(reading, "read_bundle", reads)
+    monkeypatch.setattr(provider_records, "read_bundle", reads)
     read = read_records([ODD, GOOD])
     assert [bundle.name for bundle in read.bundles] == ["esim_good"]
     assert read.unusable == [

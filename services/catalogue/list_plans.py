@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from kit.db import Connection
-from services.catalogue import statements
+from services.catalogue import filter_sql
 from services.catalogue.paging import Page, read_key
 from services.catalogue.plan import PlanFilter, PlanOrder
+from services.catalogue.snapshot.snapshot import Snapshot
 from services.catalogue.sorting import SORTINGS, sorted_by
-from services.catalogue.stock import Stock
 
 
 async def list_plans(
@@ -15,20 +15,20 @@ async def list_plans(
     wanted: PlanFilter,
     order: PlanOrder,
     *,
-    stock: Stock | None,
+    snapshot: Snapshot | None,
     size: int,
     after: Sequence[str] | None,
     every_key: bool = False,
 ) -> Page:
     """Return one page after the sort key `after`; with `every_key`, each plan's own key is in it.
 
-    It comes from the stock if there is one and only plans on sale are wanted, else from the database.
+    It comes from the snapshot if there is one and only plans on sale are requested, else from the database.
     Raises Failure INVALID when `after` is no key of this order.
     """
     key = None if after is None else read_key(order, after)
-    if stock is not None and not wanted.include_unavailable:
-        return stock.page(wanted, order, size=size, after=key, every_key=every_key)
-    where = statements.where(wanted)
+    if snapshot is not None and not wanted.include_unavailable:
+        return snapshot.page(wanted, order, size=size, after=key, every_key=every_key)
+    where = filter_sql.where(wanted)
     columns = SORTINGS[order].columns
     if key is not None:
         sign = "<" if SORTINGS[order].descending else ">"
@@ -50,7 +50,7 @@ async def list_plans(
 
 async def count_plans(connection: Connection, wanted: PlanFilter) -> int:
     """Return how many plans match; the time it takes grows with the catalogue."""
-    where = statements.where(wanted)
+    where = filter_sql.where(wanted)
     total: int = await connection.fetchval(
         f"select count(*) from catalogue.data_plans where {where.sql}",  # noqa: S608 - constants
         *where.values,
@@ -58,7 +58,7 @@ async def count_plans(connection: Connection, wanted: PlanFilter) -> int:
     return total
 
 
-# The first one is on sale nearly always, and found by its index.
+# The first plan is nearly always on sale, and found by its index.
 CURRENCY = """
 select coalesce(
     (select currency from catalogue.data_plans where offered order by name limit 1),
@@ -67,9 +67,9 @@ select coalesce(
 """
 
 
-async def currency_of_prices(connection: Connection, stock: Stock | None) -> str | None:
-    """The currency of all plans that the provider offers; None before the first of them."""
-    if stock is not None and stock.currency is not None:
-        return stock.currency
+async def currency_of_prices(connection: Connection, snapshot: Snapshot | None) -> str | None:
+    """Return the currency of all plans that the provider offers; None before the first plan."""
+    if snapshot is not None and snapshot.currency is not None:
+        return snapshot.currency
     currency: str | None = await connection.fetchval(CURRENCY)
     return currency

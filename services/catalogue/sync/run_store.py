@@ -1,4 +1,4 @@
-"""Readings of the provider's catalogue in PostgreSQL: one runs at a time over all replicas."""
+"""SQL of catalogue syncs: one runs at a time over all replicas."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,20 +6,20 @@ from typing import Any
 from uuid import UUID
 
 from kit.db import Connection
-from services.catalogue.intake import Change
+from services.catalogue.sync.write import Change
 
-# Seconds without a sign of life after which a run's process is taken for dead; its own sign comes
-# every second, so that a pause of the database doesn't end a run that is well.
+# Seconds without a heartbeat after which a run's process counts as dead. A heartbeat is sent every second,
+# so that a pause of the database doesn't end a healthy run.
 DEAD_AFTER = 20
 # Days. A quarter of a year of hourly results is enough to see when something began.
-KEPT_DAYS = 90
-# Problems that are shown of one reading: enough to see what they have in common.
+RETENTION_DAYS = 90
+# Problems that are reported of one run: enough to see what they have in common.
 MOST_PROBLEMS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One reading: its progress while `finished_at` is None, then its result.
+    """One sync: its progress while `finished_at` is None, then its result.
 
     `expected` is 0 while the provider hasn't said how many there are. `error` is empty on success.
     `skipped` counts the records that could not be used, `problems` describes the first of them, and
@@ -56,7 +56,7 @@ where finished_at is null and seen_at < now() - interval '{DEAD_AFTER} seconds'
 
 
 async def end_dead(connection: Connection) -> None:
-    """Fails the run whose process ended, if there is one."""
+    """Mark the run of a dead process as failed, if there is one."""
     await connection.execute(END_DEAD)
 
 
@@ -68,7 +68,7 @@ returning id
 
 
 async def begin(connection: Connection) -> UUID | None:
-    """Begins a run; None when one is running somewhere."""
+    """Begin a run; None if one is running in any replica."""
     await end_dead(connection)
     begun: UUID | None = await connection.fetchval(BEGIN)
     return begun
@@ -81,7 +81,7 @@ where finished_at is null and seen_at >= now() - interval '{DEAD_AFTER} seconds'
 
 
 async def unfinished(connection: Connection) -> UUID | None:
-    """The run that is under way, and not taken for dead."""
+    """Return the run in progress, unless its process counts as dead."""
     running: UUID | None = await connection.fetchval(UNFINISHED)
     return running
 
@@ -93,7 +93,7 @@ where id = $1 and finished_at is null
 
 
 async def record_progress(connection: Connection, run: UUID, read: int, expected: int) -> None:
-    """A sign of life, and how far it is."""
+    """Record a heartbeat with the progress."""
     await connection.execute(PROGRESS, run, read, expected)
 
 
@@ -106,7 +106,7 @@ where id = $1 and finished_at is null
 
 
 async def finish(connection: Connection, run: UUID, read: int, change: Change) -> bool:
-    """Records success. False when the run was taken for dead: its result must not be kept."""
+    """Record success; False if the run counted as dead: its result must be discarded."""
     status = await connection.execute(
         FINISH,
         run,
@@ -122,7 +122,7 @@ async def finish(connection: Connection, run: UUID, read: int, change: Change) -
 
 
 def problems(change: Change) -> list[str]:
-    """What is wrong with the first records that could not be used, and how many more there are."""
+    """Describe the first records that could not be used, and how many more there are."""
     texts = [record.problem for record in change.unusable[:MOST_PROBLEMS]]
     more = len(change.unusable) - len(texts)
     return [*texts, f"and {more} more"] if more else texts
@@ -135,17 +135,17 @@ where id = $1 and finished_at is null
 
 
 async def fail(connection: Connection, run: UUID, error: str) -> None:
-    """Records why it failed; the plans stay as they were."""
+    """Record the error of a failed run; the plans stay as they were."""
     await connection.execute(FAIL, run, error)
 
 
 FORGET = f"""
-delete from catalogue.sync_runs where started_at < now() - interval '{KEPT_DAYS} days'
+delete from catalogue.sync_runs where started_at < now() - interval '{RETENTION_DAYS} days'
 """  # noqa: S608 - constants
 
 
 async def forget_old(connection: Connection) -> None:
-    """Drops results that nobody looks at any more."""
+    """Delete results past their retention period."""
     await connection.execute(FORGET)
 
 
@@ -153,7 +153,7 @@ BY_ID = f"select {COLUMNS} from catalogue.sync_runs where id = $1"  # noqa: S608
 
 
 async def by_id(connection: Connection, run: UUID) -> Run | None:
-    """A run, as far as it is."""
+    """Return a run with its progress."""
     return _run(await connection.fetchrow(BY_ID, run))
 
 
@@ -164,7 +164,7 @@ where finished_at is not null order by started_at desc limit 1
 
 
 async def last(connection: Connection) -> Run | None:
-    """The last finished run, failed or not."""
+    """Return the last finished run, failed or not."""
     return _run(await connection.fetchrow(LAST))
 
 
@@ -175,7 +175,7 @@ where finished_at is not null and error = '' order by started_at desc limit 1
 
 
 async def last_success(connection: Connection) -> Run | None:
-    """The last run that succeeded."""
+    """Return the last run that succeeded."""
     return _run(await connection.fetchrow(LAST_SUCCESS))
 
 
@@ -187,7 +187,7 @@ order by started_at desc limit 1
 
 
 async def since_success(connection: Connection) -> tuple[float | None, int]:
-    """Seconds since the last success, and how many records it could not use.
+    """Return the seconds since the last success, and how many records it could not use.
 
     By the database's clock, which all replicas share; None before the first success.
     """

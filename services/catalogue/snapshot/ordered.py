@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from services.catalogue.bits import Prefixes, bits_of, downwards, upwards
 from services.catalogue.plan import PlanFilter
+from services.catalogue.snapshot.bits import Prefixes, bits_of, downwards, upwards
 
 # Words whose plans are kept for each order: 12.5 kB each with 100,000 plans.
 MOST_WORDS = 300

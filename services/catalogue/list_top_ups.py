@@ -7,7 +7,7 @@ from uuid import UUID
 
 from kit.db import Connection
 from services.catalogue.plan import Plan, fold
-from services.catalogue.stock import Stock
+from services.catalogue.snapshot.snapshot import Snapshot
 
 NEAREST = """
 select id, updated_at from catalogue.data_plans
@@ -18,7 +18,7 @@ limit $3
 
 
 async def top_ups(
-    connection: Connection, plan: Plan, stock: Stock | None, most: int
+    connection: Connection, plan: Plan, snapshot: Snapshot | None, most: int
 ) -> list[tuple[UUID, datetime]]:
     """Return the plans on sale for an eSIM that came with `plan`, each with when it last changed.
 
@@ -29,7 +29,7 @@ async def top_ups(
     if not profile:
         return [(plan.id, plan.updated_at)] if plan.available_quantity else []
     keys = [fold(country.iso) for country in plan.bundle.countries]
-    if stock is not None:
-        return stock.top_ups(profile, keys, most)
+    if snapshot is not None:
+        return snapshot.top_ups(profile, keys, most)
     rows: Sequence[Any] = await connection.fetch(NEAREST, profile, keys, most)
     return [(row["id"], row["updated_at"]) for row in rows]

@@ -1,4 +1,4 @@
-"""The records of one reading of the catalogue: the usable ones, and what is wrong with the others."""
+"""Reads the records of the provider's catalogue: the usable ones, and the problems of the others."""
 
 import logging
 from collections.abc import Iterable
@@ -7,15 +7,15 @@ from decimal import Decimal
 from typing import Any
 
 from kit.errors import Failure
-from services.catalogue.bundle_json import bad_answer, bundle_name, read_bundle, readable_price
 from services.catalogue.plan import Bundle
+from services.catalogue.provider_bundle import bad_answer, bundle_name, read_bundle, readable_price
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """A record that no plan can be made of.
+    """A record that can't be read as a plan.
 
     `name` is empty when the record names no bundle. `price` is what it costs now, or None when its
     price can't be trusted. `refused` marks one that only the database refused.
@@ -28,7 +28,7 @@ class Unusable:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Records:
     """All records of the catalogue. One that can't be used stops none of the others."""
 
     bundles: list[Bundle]
@@ -40,8 +40,8 @@ class Reading:
         return all(record.name for record in self.unusable)
 
 
-def read_records(rows: Iterable[Any]) -> Reading:
-    """Reads every record on its own; a bundle that is listed several times counts once.
+def read_records(rows: Iterable[Any]) -> Records:
+    """Read every record separately; a bundle that is listed several times counts once.
 
     Raises Failure UNAVAILABLE (PROVIDER_BAD_ANSWER) when there are records, and none can be used.
     """
@@ -69,7 +69,7 @@ def read_records(rows: Iterable[Any]) -> Reading:
     usable = [bundle for name, bundle in bundles.items() if name not in contradictory]
     if unusable and not usable:
         raise bad_answer(f"none of its {len(unusable)} records can be used; {unusable[0].problem}")
-    return Reading(usable, unusable)
+    return Records(usable, unusable)
 
 
 def _read(row: Any) -> Bundle | Unusable:
@@ -77,7 +77,7 @@ def _read(row: Any) -> Bundle | Unusable:
         return read_bundle(row)
     except Failure as failure:
         problem = failure.details["problem"]
-    except Exception as error:  # whatever is wrong with one record, it must stop no other
+    except Exception as error:  # an error in one record must not stop the others
         logger.exception("unexpected error in a record of the catalogue")
         problem = f"a bundle can't be parsed: {type(error).__name__}"
     return Unusable(bundle_name(row) or "", problem, readable_price(row))

@@ -1,4 +1,4 @@
-"""Reading the provider's whole catalogue into ours: at start, every hour, and when asked."""
+"""Syncs the provider's catalogue into the database: at start, every hour, and on request."""
 
 import asyncio
 import logging
@@ -10,28 +10,28 @@ from kit import background, tracing
 from kit.background import Loop
 from kit.db import Connection, Database
 from kit.errors import Failure, Kind
-from services.catalogue import intake, runs
 from services.catalogue.datasource import CatalogueDataSource
-from services.catalogue.intake import Change
 from services.catalogue.metrics import Metrics
-from services.catalogue.reading import Reading
-from services.catalogue.runs import Run
+from services.catalogue.provider_records import Records
+from services.catalogue.sync import run_store, write
+from services.catalogue.sync.run_store import Run
+from services.catalogue.sync.write import Change
 
 logger = logging.getLogger(__name__)
 
-# Seconds between signs of life of a run; far below what a run is taken for dead after.
+# Seconds between heartbeats of a run; far below the time after which a run counts as dead.
 SIGN_EVERY = 1.0
-# Seconds between looks at a run that somebody follows; a look is one row by its key.
+# Seconds between polls of a run that a caller follows; a poll is one row by its key.
 LOOK_EVERY = 0.25
-# Seconds before a failed reading is tried again: soon at first, as a provider that restarts is
-# back soon, then twice as long each time.
+# Seconds before a failed sync is retried: soon at first, as a restarting provider is back soon, then twice
+# as long each time.
 FIRST_RETRY = 5.0
 LAST_RETRY = 300.0
 STOPPED = "The service stopped before the refresh was finished."
 
 
 class _Progress:
-    """How far a reading is; `news` is set after each page."""
+    """Progress of a sync; `news` is set after each page."""
 
     def __init__(self) -> None:
         self.read = 0
@@ -44,7 +44,7 @@ class _Progress:
 
 
 class Sync:
-    """Runs readings in this process; over all replicas one runs at a time.
+    """Runs syncs in this process; one runs at a time over all replicas.
 
     `every` is in seconds. `allow_shrink` accepts a catalogue that is empty or lost more than half.
     """
@@ -68,38 +68,38 @@ class Sync:
         self._stop = stop
 
     def loop(self) -> Loop:
-        """Return the loop that reads at the start and whenever the last reading is old enough."""
+        """Return the loop that syncs at the start and whenever the last sync is old enough."""
         return Loop("read the catalogue", self._read_when_due, self._stop, every=FIRST_RETRY)
 
     async def start(self) -> UUID:
-        """Begins a reading, or joins the one that is running; gives the run to follow.
+        """Begin a sync, or join the one in progress; return the run to follow.
 
         It goes on when the caller is gone. Raises Failure UNAVAILABLE while the service stops.
         """
         while not self._stop.is_set():
             async with self._database.system() as connection:
-                begun = await runs.begin(connection)
-                joined = None if begun else await runs.unfinished(connection)
-            if begun is not None and self._stop.is_set():  # asked to stop between the looks
+                begun = await run_store.begin(connection)
+                joined = None if begun else await run_store.unfinished(connection)
+            if begun is not None and self._stop.is_set():  # the stop came between the two checks
                 await self._record_failure(begun, STOPPED)
             elif begun is not None:
                 task = background.start(self._run(begun), "read the catalogue")
                 self._runs.add(task)
                 task.add_done_callback(self._runs.discard)
                 return begun
-            if joined is not None:  # none, if it ended between the two looks
+            if joined is not None:  # None if it ended between the two checks
                 return joined
         raise Failure(Kind.UNAVAILABLE, "STOPPING", "The service is shutting down; try again soon")
 
     async def follow(self, run: UUID) -> AsyncIterator[Run]:
-        """The run's progress whenever there is some, and at last its result."""
+        """Yield the run's progress as it changes, and at last its result."""
         told: Run | None = None
         while told is None or told.finished_at is None:
             if told is not None:
                 await asyncio.sleep(LOOK_EVERY)
             async with self._database.system() as connection:
-                await runs.end_dead(connection)
-                now = await runs.by_id(connection, run)
+                await run_store.end_dead(connection)
+                now = await run_store.by_id(connection, run)
             if now is None:
                 raise Failure(
                     Kind.NOT_FOUND, "RUN_NOT_FOUND", "This catalogue refresh no longer exists"
@@ -109,7 +109,7 @@ class Sync:
             told = now
 
     async def cancel(self) -> None:
-        """Cancel the reading that runs here, which changes nothing then."""
+        """Cancel the sync of this process, which then changes nothing."""
         for task in self._runs:
             task.cancel()
         await asyncio.gather(*self._runs, return_exceptions=True)
@@ -126,7 +126,7 @@ class Sync:
         return True
 
     async def _once(self) -> str:
-        """Reads, or waits for whoever reads; the error in words, or empty."""
+        """Sync, or wait for the sync in progress; return its error, or an empty text."""
         error = ""
         try:
             async for run in self.follow(await self.start()):
@@ -139,10 +139,10 @@ class Sync:
         return error
 
     async def _until_due(self) -> None:
-        """Until the last success, of whichever replica, is old enough."""
+        """Wait until the last success of any replica is old enough."""
         while not self._stop.is_set():
             async with self._database.system() as connection:
-                age, skipped = await runs.since_success(connection)
+                age, skipped = await run_store.since_success(connection)
             self._metrics.last_read(age)
             self._metrics.skipped(skipped)
             if age is None or age >= self._every:
@@ -153,7 +153,7 @@ class Sync:
         progress = _Progress()
         signs = background.start(self._give_signs(run, progress), "report progress")
         try:
-            # Linked to an administrator's call, if one asked for it.
+            # Linked to an administrator's call, if one requested it.
             with tracing.begun("read the catalogue", links=[tracing.here()]):
                 await self._read_and_write(run, progress)
         except Failure as failure:
@@ -168,38 +168,40 @@ class Sync:
             signs.cancel()
 
     async def _give_signs(self, run: UUID, progress: _Progress) -> None:
-        """After each page, and while there is none."""
+        """Record the progress after each page, and in between as a heartbeat."""
         while True:
             progress.news.clear()
-            with suppress(Failure):  # the database is away: perhaps not by the next sign
+            with suppress(Failure):  # the database may be back by the next heartbeat
                 async with self._database.system() as connection:
-                    await runs.record_progress(connection, run, progress.read, progress.expected)
+                    await run_store.record_progress(
+                        connection, run, progress.read, progress.expected
+                    )
             with suppress(TimeoutError):
                 await asyncio.wait_for(progress.news.wait(), SIGN_EVERY)
 
     async def _read_and_write(self, run: UUID, progress: _Progress) -> None:
-        """Reads everything before it writes anything: a page that fails changes nothing."""
+        """Read everything before writing anything: a failed page changes nothing."""
         currency = await self._source.get_currency()
         reading = await self._source.read_catalogue(progress.after_page)
         async with self._database.system() as connection:
-            before = await intake.count_on_sale(connection)
-            change = await intake.write(connection, reading, currency)
+            before = await write.count_on_sale(connection)
+            change = await write.write(connection, reading, currency)
             await self._refuse_loss(connection, reading, before)
-            if not await runs.finish(connection, run, len(reading.bundles), change):
-                # Raising undoes the writes.
+            if not await run_store.finish(connection, run, len(reading.bundles), change):
+                # The exception rolls the writes back.
                 raise Failure(
                     Kind.CONFLICT,
                     "RUN_TAKEN_OVER",
                     "The refresh took too long, so another process took over",
                 )
-            await runs.forget_old(connection)
+            await run_store.forget_old(connection)
         self._metrics.read(len(reading.bundles))
         self._metrics.skipped(len(change.unusable))
         _log(reading, change)
 
-    async def _refuse_loss(self, connection: Connection, reading: Reading, before: int) -> None:
-        """Refuses a result that lost most of the catalogue: more likely a fault than the truth."""
-        after = await intake.count_on_sale(connection)
+    async def _refuse_loss(self, connection: Connection, reading: Records, before: int) -> None:
+        """Refuse a result that lost most of the catalogue, which is more likely a fault than true."""
+        after = await write.count_on_sale(connection)
         if self._allow_shrink or (reading.bundles and 2 * after >= before):
             return
         unusable = f"; {len(reading.unusable)} records can't be used" if reading.unusable else ""
@@ -215,14 +217,14 @@ class Sync:
         self._metrics.failed()
         try:
             async with self._database.system() as connection:
-                await runs.fail(connection, run, error)
+                await run_store.fail(connection, run, error)
         except Failure:
-            # Left unfinished: it is taken for dead soon, and then it counts as failed.
+            # Left unfinished: it soon counts as dead, and so as failed.
             logger.warning("the failed catalogue refresh could not be recorded: %s", error)
 
 
-def _log(reading: Reading, change: Change) -> None:
-    """One line for what was read, and one for all records that could not be used."""
+def _log(reading: Records, change: Change) -> None:
+    """Log one line about the sync, and one about all records that could not be used."""
     logger.info(
         "catalogue refreshed: %d plans, of them %d new and %d changed; %d withdrawn",
         len(reading.bundles),
@@ -236,12 +238,12 @@ def _log(reading: Reading, change: Change) -> None:
             " unchanged: %s",
             len(change.unusable),
             change.withheld,
-            "; ".join(runs.problems(change)),
+            "; ".join(run_store.problems(change)),
         )
 
 
 def _words(failure: Failure) -> str:
-    """A sentence for the log and the status, with what the provider answered where it did."""
+    """Return a sentence for the log and the status, with the provider's answer if there is one."""
     text = failure.message.rstrip(".")
     if status := failure.details.get("provider_status"):
         text += f" ({failure.details['endpoint']} answered {status})"

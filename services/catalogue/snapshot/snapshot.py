@@ -1,4 +1,4 @@
-"""All plans on sale at one revision, in memory: any filter in any order without looking at all of them."""
+"""All plans on sale at one revision, indexed in memory: serves any filter in any order without a scan."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -8,14 +8,14 @@ from typing import Any
 from uuid import UUID
 
 from services.catalogue.facets import Tally
-from services.catalogue.ordered import Columns, Ordered, Traits
 from services.catalogue.paging import Page
 from services.catalogue.plan import PlanFilter, PlanOrder
+from services.catalogue.snapshot.ordered import Columns, Ordered, Traits
 from services.catalogue.sorting import SORTINGS
 
 
-class Draft:
-    """A stock while its plans are read."""
+class SnapshotBuilder:
+    """Collects plans while they are read for a snapshot."""
 
     def __init__(self) -> None:
         self.versions: list[tuple[UUID, datetime]] = []
@@ -25,7 +25,7 @@ class Draft:
         self._equal: dict[Any, Any] = {}  # few prices and times are different
 
     def add(self, rows: Iterable[Any]) -> None:
-        """Adds plans on sale; all of them come in the order of their names."""
+        """Add plans on sale; all of them arrive in the order of their names."""
         columns, traits = self.columns, self.traits
         for row in rows:
             number = len(self.versions)
@@ -52,10 +52,10 @@ class Draft:
                     held.setdefault(value, []).append(number)
 
 
-class Stock:
-    """What lists and facets are answered from. `currency` is that of all prices; None without plans."""
+class Snapshot:
+    """Serves lists and facets. `currency` is that of all prices; None without plans."""
 
-    def __init__(self, draft: Draft, revision: int) -> None:
+    def __init__(self, draft: SnapshotBuilder, revision: int) -> None:
         columns, traits = draft.columns, draft.traits
         names = columns.names
         self.revision = revision
@@ -85,7 +85,7 @@ class Stock:
         after: Sequence[Any] | None,
         every_key: bool = False,
     ) -> Page:
-        """One page after the values of a sort key, with each plan's own key when `every_key` is asked for."""
+        """Return one page after the values of a sort key; with `every_key`, with the key of each plan."""
         sorting = SORTINGS[order]
         ordered = self._orders[sorting.columns]
         following = ordered.following(
@@ -104,7 +104,7 @@ class Stock:
     def top_ups(
         self, profile: str, countries: Sequence[str], most: int
     ) -> list[tuple[UUID, datetime]]:
-        """The cheapest plans of a profile, those that cover all of these countries first."""
+        """Return the cheapest plans of a profile, those that cover all of these countries first."""
         ordered = self._by_price
         found = ordered.of_profile(profile)
         near = found & ordered.covering(countries)
@@ -115,11 +115,11 @@ class Stock:
         return [self._versions[row] for row in islice(rows, most)]
 
     def count(self, wanted: PlanFilter) -> int:
-        """How many plans match."""
+        """Return how many plans match."""
         return self._by_price.matching(wanted).bit_count()
 
     def tally(self, wanted: PlanFilter) -> Tally:
-        """The plans that match, counted by each facet."""
+        """Count the plans that match by each facet."""
         ordered = self._by_price
         found = ordered.matching(wanted)
 

@@ -1,4 +1,4 @@
-"""Writing a reading of the provider's catalogue to PostgreSQL, where one refused row stops no other."""
+"""Writes the provider's catalogue to PostgreSQL; one refused row stops no other."""
 
 import json
 from collections.abc import Sequence
@@ -7,19 +7,19 @@ from typing import Any
 
 from kit.db import ROW_REFUSED, Connection
 from services.catalogue.plan import Bundle, country_keys, plan_id, region_keys, search_text
-from services.catalogue.reading import Reading, Unusable
+from services.catalogue.provider_records import Records, Unusable
 from services.catalogue.store import BUNDLE_COLUMNS
 
-# Rows of one statement: some 1 MB of JSON, built without holding the process up for long.
+# Rows of one statement: some 1 MB of JSON, which takes little time to build.
 BATCH = 1000
 
-# Rows. When the database refuses more than this, something is wrong with it or with us, not with them.
+# If the database refuses more rows than this, the fault is not in the rows.
 MOST_REFUSED = 100
 
 
 @dataclass(slots=True)
 class Change:
-    """What writing a reading did: how many plans it added, changed, withdrew and withheld.
+    """Result of a write: how many plans it added, changed, withdrew and withheld.
 
     `unusable` are the records that could not be used, those that the database refused among them.
     """
@@ -31,8 +31,8 @@ class Change:
     unusable: list[Unusable] = field(default_factory=list)
 
 
-async def write(connection: Connection, reading: Reading, currency: str) -> Change:
-    """Writes the usable bundles, and takes off sale what is gone or has no trustworthy price.
+async def write(connection: Connection, reading: Records, currency: str) -> Change:
+    """Write the usable bundles, and withdraw plans that are gone or have no trustworthy price.
 
     A plan whose record can't be used stays as it was while that record names its price. While a
     record names no bundle, no plan is withdrawn for being absent: it may be that record's.
@@ -79,7 +79,7 @@ returning created_at = updated_at as added
 async def _upsert(
     connection: Connection, bundles: Sequence[Bundle], currency: str, change: Change
 ) -> None:
-    """Writes bundles that are new, changed, or on sale again; leaves the others untouched.
+    """Write bundles that are new, changed, or on sale again; others stay untouched.
 
     When the database refuses a batch, each half is written on its own, down to the refused rows.
     """
@@ -108,7 +108,7 @@ COUNT_ON_SALE = "select count(*) from catalogue.data_plans where not withdrawn"
 
 
 async def count_on_sale(connection: Connection) -> int:
-    """How many plans the provider offers; hidden ones included."""
+    """Return how many plans the provider offers, hidden ones included."""
     count: int = await connection.fetchval(COUNT_ON_SALE)
     return count
 
@@ -128,7 +128,7 @@ where not withdrawn
 
 
 def _rows(status: object) -> int:
-    """The number of rows in a command's status, such as "UPDATE 3"."""
+    """Return the number of rows in a command's status, such as "UPDATE 3"."""
     return int(str(status).rpartition(" ")[2])
 
 
