@@ -43,8 +43,8 @@ MESSAGES = {
     FULL: "The database is out of disk space, so nothing was changed; try again in a few minutes",
     OVERLOADED: "The database is out of memory or connections; try again soon",
     # It may have been done: a commit whose answer came too late.
-    SLOW: "The database did not answer in time, so the change may or may not have been made; check"
-    " before trying again",
+    SLOW: "The database did not answer in time, so the change may or may not have been made; check,"
+    " then try again",
     CONFLICT: "A concurrent change conflicted with this one, so nothing was changed; try again",
 }
 

@@ -153,7 +153,7 @@ def delivery(
         for i, esim in enumerate(request.esims)
     ]
     if len({digits for digits, _, _ in esims}) < len(esims):
-        checks.fail("esims", "must not name an ICCID twice")
+        checks.fail("esims", "must not contain an ICCID twice")
     checks.done()
     return checked, esims
 
