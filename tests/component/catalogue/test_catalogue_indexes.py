@@ -1,5 +1,6 @@
 """What lists read of a catalogue twenty times as large as the provider's: nothing, or rows of one index."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
@@ -110,6 +111,7 @@ async def lists_from_memory_read_nothing_and_take_no_more_steps(full: Any) -> No
                 )
                 taken = steps(partial(snapshot.page, wanted, order, size=SIZE, after=at))
                 assert 0 < taken < STEPS, (wanted, order, at)
+    await asyncio.sleep(0)  # queries are logged in the next turn of the event loop
     assert asked == []
     full.remove_query_logger(asked.append)
 
@@ -142,6 +144,7 @@ async def lists_of_all_plans_are_read_from_an_index(full: Any) -> None:
             await list_plans.list_plans(
                 full, PlanFilter(), order, snapshot=None, size=SIZE, after=after
             )
+            await asyncio.sleep(0)  # the query is logged in the next turn of the event loop
             read = await scans(full, asked[-1].query, *asked[-1].args)
             [(index, rows)] = read.items()
             assert index in (f"data_plans_by_{name}", "data_plans_name_key"), (order, after)
