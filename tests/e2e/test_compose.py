@@ -123,6 +123,31 @@ def test_operators_run_the_command_line_in_a_container(containers: Containers) -
     assert listed.returncode == 0, listed.stderr
 
 
+async def test_the_cache_answers_repeated_requests_of_public_data(
+    containers: Containers, http: aiohttp.ClientSession
+) -> None:
+    # A service that is named is started whatever its profile is.
+    up = containers.compose("up", "--detach", "--no-deps", "cache")
+    assert up.returncode == 0, up.stderr
+    try:
+        url = f"http://127.0.0.1:{containers.environment['CACHE_PORT']}/graphql"
+        states = []
+        while "HIT" not in states:
+            try:
+                async with http.get(url, params={"query": "{ regions { name } }"}) as answer:
+                    assert (await answer.json())["data"]["regions"]
+                    states.append(answer.headers["X-Cache"])
+            except aiohttp.ClientConnectionError:
+                assert refreshed(containers.one("cache"))["State"]["Running"]
+                await asyncio.sleep(0.1)
+        assert states[0] == "MISS"
+        host = containers.one("cache").attrs["HostConfig"]
+        assert (host["ReadonlyRootfs"], host["CapDrop"]) == (True, ["ALL"])
+    finally:
+        removed = containers.compose("rm", "--stop", "--force", "cache")
+    assert removed.returncode == 0, removed.stderr
+
+
 async def test_each_killed_container_comes_back_and_buying_goes_on(
     containers: Containers, http: aiohttp.ClientSession
 ) -> None:
