@@ -17,6 +17,7 @@ import gateway.__main__
 from gateway.cors import Origins
 from kit import rpc_client
 from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
+from tests.fixtures.free_ports import free_ports
 from tests.fixtures.http_cache import CONFIGURATION, http_cache, nginx
 from tests.fixtures.neighbours import Serving
 from tests.fixtures.patience import PATIENCE
@@ -93,6 +94,17 @@ def test_nginx_takes_the_configuration_of_each_deployment(deployment: str, tmp_p
         check=False,
     )
     assert checked.returncode == 0, checked.stderr
+
+
+async def test_without_a_gateway_the_error_has_the_form_of_the_gateways_own(
+    http: aiohttp.ClientSession,
+) -> None:
+    [nobody] = free_ports(1)
+    async with http_cache(nobody) as url, http.post(f"{url}/graphql", json={}) as answer:
+        body = await answer.json()
+    assert (answer.status, body["errors"][0]["extensions"]["code"]) == (503, "UNAVAILABLE")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert len(answer.headers.getall("X-Request-Id")) == 1
 
 
 async def test_a_repeated_get_is_a_hit_with_an_id_of_its_own_and_its_true_date(
