@@ -17,11 +17,11 @@ compose-test: .venv/dev.stamp # builds the image, and runs a customer's whole wa
 	@deploy/stand-ins/make-missing && $(PY) -m pytest -q -rsP tests/e2e/test_compose.py
 conformance: .venv/dev.stamp # the judges and clients that others wrote, against the gateway
 	@command -v npm >/dev/null || { echo "conformance needs Node.js 20 or newer with npm: install it, then try again"; exit 1; }
-	@$(PY) -m pytest -q -rP tests/component/clients
+	@$(PY) -m pytest -q -rP tests/component/gateway/clients
 chaos-purchase: .venv/dev.stamp # ORDERS, KILLS and SEED; BROKEN=1 runs a service that buys twice
 	@$(PY) -m tests.chaos.purchase
 explorer: # builds what the gateway serves to browsers; needs Node.js
-	@npm ci --prefix gateway/explorer/source --no-audit --no-fund --silent && node gateway/explorer/source/build.mjs
+	@npm ci --prefix gateway/http/explorer/source --no-audit --no-fund --silent && node gateway/http/explorer/source/build.mjs
 bench-catalogue: .venv/dev.stamp
 	@$(PY) -m bench.catalogue
 bench-purchase: .venv/dev.stamp
@@ -48,14 +48,14 @@ bench-abuse: .venv/dev.stamp # attacks beside a polite client; SECONDS each, ONL
 check: .venv/dev.stamp
 	@$(PY) -m ruff check && $(PY) -m ruff format --check && $(PY) -m mypy . && .venv/bin/buf lint protos
 	@$(PY) -c 'import sys; from importlinter.cli import lint_imports_command as c; sys.exit(c())'
-	@$(PY) -m protos.generate --check && $(PY) -m gateway.export_schema --check && $(PY) -m docs.generate --check
+	@$(PY) -m protos.generate --check && $(PY) -m gateway.schema.export --check && $(PY) -m docs.generate --check
 k8s-check: .venv/dev.stamp # valid objects, who may call whom, and a scanner that needs no cluster (fetched once)
 	@$(PY) -m pytest -q -rs tests/architecture/kubernetes
 	@folder=$$(mktemp -d) && trap "rm -r $$folder" EXIT && set -e && for overlay in production production-cache production-mtls single-node; do kubectl kustomize deploy/k8s/overlays/$$overlay > $$folder/$$overlay.yaml; done && .venv/bin/uvx checkov==3.3.30 --config-file deploy/k8s/checkov.yaml -d $$folder
 protos: .venv/dev.stamp
 	@$(PY) -m protos.generate
 schema: .venv/runtime.stamp
-	@$(PY) -m gateway.export_schema
+	@$(PY) -m gateway.schema.export
 docs: .venv/runtime.stamp
 	@$(PY) -m docs.generate
 lock: .venv/dev.stamp
@@ -63,7 +63,7 @@ lock: .venv/dev.stamp
 	@$(UV) -c requirements.lock -o requirements-image.lock pyproject.toml
 	@$(UV) -c requirements.lock --extra local --extra dev -o requirements-dev.lock pyproject.toml
 clean: # everything that can be made again; the state in .local stays
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/js/node_modules examples/shop/node_modules bench/rivals/node_modules gateway/explorer/source/node_modules
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/js/node_modules examples/shop/node_modules bench/rivals/node_modules gateway/http/explorer/source/node_modules
 
 .venv/runtime.stamp: requirements.lock
 .venv/dev.stamp: requirements-dev.lock

@@ -31,19 +31,21 @@ import services.catalogue.__main__
 from bench.catalogue_facets import CHOSEN, counted, in_memory, kept
 from bench.catalogue_filters import FILTERS, ORDERS
 from bench.fastest import Ask, fastest
-from gateway.cors import Origins
 from gateway.defence_settings import DefenceSettings
+from gateway.documents.work_settings import UNLIMITED
+from gateway.http.cors import Origins
 from gateway.settings import Settings as GatewaySettings
-from gateway.work_settings import UNLIMITED
-from kit import background, page_token, rpc_client
-from kit.auth import ANONYMOUS
-from kit.checks import Checks
-from kit.db import Database
-from kit.provider import ProviderSettings
-from kit.service_settings import ServiceSettings, SessionSettings
+from kit import background
+from kit.auth.sessions import ANONYMOUS
+from kit.db.database import Database
+from kit.process.settings import ServiceSettings, SessionSettings
+from kit.rpc import client as rpc_client
+from kit.values import page_token
+from kit.values.checks import Checks
 from migrations import runner
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.catalogue.v1 import catalogue_pb2_grpc
+from providers.esim_go.client import ProviderSettings
 from services.catalogue import list_plans, messages, paging, requests
 from services.catalogue.settings import Settings
 from services.catalogue.snapshot.refresh import Snapshots

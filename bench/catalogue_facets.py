@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from kit.auth import ANONYMOUS
-from kit.checks import Checks
-from kit.db import Database
+from kit.auth.sessions import ANONYMOUS
+from kit.db.database import Database
+from kit.values.checks import Checks
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.common.v1 import money_pb2
 from services.catalogue import facets, requests

@@ -7,7 +7,7 @@ import runpy
 import sys
 from typing import Any
 
-from kit.rpc_guard import Guard
+from kit.rpc.guard import Guard
 
 MARK = "rpc served: "
 # Asked by whoever watches over the processes.

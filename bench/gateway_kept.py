@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 import uvloop
 
-from kit import rpc_client
+from kit.rpc import client as rpc_client
 
 # Seconds for the one real call; the first answer about eSIMs waits for the provider.
 PATIENCE = 15.0

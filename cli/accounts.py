@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from kit import http_answers
+from kit.net import bounded_body as http_answers
 
 # Seconds for a page of accounts.
 TIMEOUT = aiohttp.ClientTimeout(total=30)

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import grpc
 
 from cli.reach import Reach
-from kit import rpc_client
 from kit.errors import Failure
-from kit.rpc_errors import from_error
+from kit.rpc import client as rpc_client
+from kit.rpc.errors import from_error
 from protos.catalogue.v1 import catalogue_pb2
 from protos.catalogue.v1.catalogue_pb2_grpc import CatalogueServiceStub
 

@@ -16,9 +16,10 @@ from google.protobuf.json_format import MessageToDict
 from cli import accounts, output
 from cli.accounts import Account
 from cli.reach import Reach
-from kit import rpc_client, timestamps
 from kit.errors import Failure
-from kit.rpc_errors import from_error
+from kit.rpc import client as rpc_client
+from kit.rpc.errors import from_error
+from kit.values import timestamps
 from protos.esims.v1 import esims_pb2
 from protos.esims.v1.esims_pb2_grpc import ESIMsServiceStub
 from protos.orders.v1 import orders_pb2

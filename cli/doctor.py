@@ -19,7 +19,7 @@ from cli.finding import Finding
 from cli.processes import PROCESSES
 from cli.settings import LocalSettings, merged
 from cli.supervisor import ROOT
-from kit.env import Env
+from kit.values.env import Env
 
 [CATALOGUE] = [process for process in PROCESSES if process.name == "catalogue"]
 

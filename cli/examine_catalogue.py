@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from cli.finding import Finding
-from kit import rpc_client
 from kit.errors import Failure
-from kit.tls import TLS
+from kit.net.tls import TLS
+from kit.rpc import client as rpc_client
 from protos.catalogue.v1 import catalogue_pb2
 from protos.catalogue.v1.catalogue_pb2_grpc import CatalogueServiceStub
 

@@ -14,8 +14,13 @@ from cli.finding import Finding
 from cli.postgres import LocalPostgres
 from cli.processes import PROCESSES
 from cli.settings import LocalSettings
-from kit import db_errors, db_health, log, provider_health, provider_limits, redis_settings
+from kit.cache import redis_settings
+from kit.db import errors as db_errors
+from kit.db import health as db_health
+from kit.logs import log
 from migrations import runner
+from providers.esim_go import health as provider_health
+from providers.esim_go import limits as provider_limits
 
 # Seconds for one answer over any network.
 TIMEOUT = 10

@@ -11,8 +11,9 @@ import aiohttp
 
 from cli import output, sessions
 from cli.reach import Reach
-from kit import rpc_client, timestamps
 from kit.errors import Failure
+from kit.rpc import client as rpc_client
+from kit.values import timestamps
 from protos.orders.v1 import orders_pb2 as pb
 from protos.orders.v1.orders_pb2_grpc import OrdersServiceStub
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 from google.protobuf.message import Message
 
-from kit import money, timestamps
+from kit.values import money, timestamps
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 MONEY = "common.v1.Money"

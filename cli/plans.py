@@ -8,8 +8,8 @@ from uuid import UUID
 
 from cli import output
 from cli.reach import Reach
-from kit import rpc_client
 from kit.errors import Failure
+from kit.rpc import client as rpc_client
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.catalogue.v1.catalogue_pb2_grpc import CatalogueServiceStub
 

@@ -2,8 +2,8 @@
 
 import aiohttp
 
-from kit import rpc_client
-from kit.tls import PLAIN, TLS
+from kit.net.tls import PLAIN, TLS
+from kit.rpc import client as rpc_client
 
 # Seconds for one answer from this machine; a busy one is asked again.
 TIMEOUT = 2.0

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kit.env import Env, Variable
-from kit.process import Surroundings
+from kit.process.run import Surroundings
+from kit.values.env import Env, Variable
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from cli import local_secrets
 from cli.processes import PROCESSES
 from cli.settings import merged
 from cli.supervisor import ROOT
-from kit.env import Env
-from kit.tls import TLS
+from kit.net.tls import TLS
+from kit.values.env import Env
 
 ADMIN_PORT = 50054
 AUTH_PORT = 4011
@@ -88,7 +88,7 @@ class Reach:
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Reach:
-    """Raises kit.env.SettingsError naming all that is wrong, SecretsError for a damaged file."""
+    """Raises kit.values.env.SettingsError naming all that is wrong, SecretsError for a damaged file."""
     env = Env(merged(environment))
     reach = Reach.read(env)
     env.finish()

@@ -11,7 +11,7 @@ from cli import reach
 from cli.local_secrets import SecretsError
 from cli.reach import Reach, ReachError
 from cli.settings import LocalSettings, load
-from kit.env import SettingsError
+from kit.values.env import SettingsError
 
 S = TypeVar("S")
 T = TypeVar("T")

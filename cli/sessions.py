@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import aiohttp
 
-from kit import http_answers
+from kit.net import bounded_body as http_answers
 
 # Seconds; signing in hashes a password, which is slow on purpose.
 TIMEOUT = aiohttp.ClientTimeout(total=10)

@@ -9,9 +9,9 @@ from dotenv import dotenv_values
 
 from cli.processes import PROCESSES
 from cli.supervisor import ROOT
-from kit.env import FILE_SUFFIX, Env
-from kit.telemetry_settings import read_metrics_port
-from kit.tls import PLAIN, TLS
+from kit.net.tls import PLAIN, TLS
+from kit.telemetry.settings import read_metrics_port
+from kit.values.env import FILE_SUFFIX, Env
 
 SUPABASE = ("SUPABASE_URL", "SUPABASE_ANON_KEY", "SUPABASE_SERVICE_ROLE_KEY")
 
@@ -146,7 +146,7 @@ def merged(
 
 
 def load(environment: Mapping[str, str] = os.environ) -> LocalSettings:
-    """Reads the machine's settings; raises kit.env.SettingsError naming all that is wrong."""
+    """Reads the machine's settings; raises kit.values.env.SettingsError naming all that is wrong."""
     values = merged(environment)
     env = Env(values)
     settings = LocalSettings.read(env, values)

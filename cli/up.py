@@ -14,7 +14,7 @@ from cli.environment import complete, for_migrations, surroundings
 from cli.processes import PROCESSES
 from cli.settings import LocalSettings
 from cli.supervisor import Keeper, Supervisor, UnfitError, run_once
-from kit.env import SettingsError
+from kit.values.env import SettingsError
 
 # Seconds after which one says what is still awaited; a usual start takes less.
 PATIENCE = 15.0

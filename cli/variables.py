@@ -13,7 +13,7 @@ from cli.processes import PROCESSES
 from cli.reach import Reach
 from cli.settings import LocalSettings
 from cli.supervisor import ROOT
-from kit.env import FILE_SUFFIX, Env, Variable
+from kit.values.env import FILE_SUFFIX, Env, Variable
 from migrations.__main__ import read as read_migrations
 
 COMPOSE_FILE = ROOT / "deploy" / "compose.yaml"

@@ -8,8 +8,9 @@ from typing import Any
 
 from cli import output
 from cli.reach import Reach
-from kit import rpc_client, timestamps
 from kit.errors import Failure
+from kit.rpc import client as rpc_client
+from kit.values import timestamps
 from protos.webhooks.v1 import webhooks_pb2 as pb
 from protos.webhooks.v1.webhooks_pb2_grpc import WebhooksServiceStub
 

@@ -12,7 +12,7 @@ from cli import sessions
 from cli.console import OWN_NAME, Console
 from cli.programs import callback_url
 from cli.settings import LocalSettings
-from kit import http_answers
+from kit.net import bounded_body as http_answers
 
 CUSTOMER = "customer@example.com"
 ADMIN = "admin@example.com"

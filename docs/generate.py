@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cli.variables import readers
-from kit.env import Variable
+from kit.values.env import Variable
 
 ROOT = Path(__file__).parent.parent
 ENV_EXAMPLE = ROOT / ".env.example"

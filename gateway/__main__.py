@@ -9,9 +9,11 @@ from functools import partial
 
 from aiohttp import web
 
-from gateway import answer, app
+from gateway.http import answer, app
 from gateway.settings import Settings
-from kit import http_edge, listening, process
+from kit.http import edge as http_edge
+from kit.net import listening
+from kit.process import run as process
 
 logger = logging.getLogger(__name__)
 

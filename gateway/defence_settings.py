@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 
-from gateway.work_settings import WorkSettings
-from kit.auth import Role
-from kit.client_address import Networks
-from kit.env import Env
+from gateway.documents.work_settings import WorkSettings
+from kit.auth.sessions import Role
+from kit.net.client_address import Networks
+from kit.values.env import Env
 
 # Everybody's shop window: the provider's whole catalogue, with everything in it, costs 30,010.
 COST_ANONYMOUS = 50_000

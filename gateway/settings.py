@@ -3,19 +3,19 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway import trusted
-from gateway.cors import LOCALHOST, Origins
 from gateway.defence_settings import DefenceSettings
-from gateway.persisted import PER_CLIENT
-from gateway.response_cache import MOST_BYTES
-from gateway.socket_settings import SocketSettings
-from gateway.trusted import TrustedDocuments
-from kit import redis_settings
-from kit.env import Env
-from kit.http_settings import HTTPSettings
-from kit.process import is_development
-from kit.service_settings import SessionSettings
-from kit.tls import PLAIN, TLS
+from gateway.documents import trusted
+from gateway.documents.persisted import PER_CLIENT
+from gateway.documents.trusted import TrustedDocuments
+from gateway.http.cors import LOCALHOST, Origins
+from gateway.http.response_cache import MOST_BYTES
+from gateway.http.socket_settings import SocketSettings
+from kit.cache import redis_settings
+from kit.http.settings import HTTPSettings
+from kit.net.tls import PLAIN, TLS
+from kit.process.run import is_development
+from kit.process.settings import SessionSettings
+from kit.values.env import Env
 
 # Short, as a browser that keeps an answer doesn't hear of a change of price.
 RESPONSE_CACHE_SECONDS = 60.0
@@ -252,7 +252,7 @@ def _trusted_documents(env: Env) -> TrustedDocuments:
     )
     file = env.optional(
         "TRUSTED_DOCUMENTS_FILE",
-        "Manifest of trusted documents, written by `python -m gateway.trust_documents`.",
+        "Manifest of trusted documents, written by `python -m gateway.http.trust_documents`.",
     )
     if mode == "off":
         return TrustedDocuments({}, only=False)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 from kit.errors import Failure
-from kit.log_episodes import Episodes
+from kit.logs.episodes import Episodes
 
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)

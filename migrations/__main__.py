@@ -7,8 +7,8 @@ import sys
 
 import asyncpg
 
-from kit import log
-from kit.env import Env, SettingsError
+from kit.logs import log
+from kit.values.env import Env, SettingsError
 from migrations import lock, runner
 
 # What ends a run with words of our own.

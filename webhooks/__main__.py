@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from kit import http_edge, process, rpc, service
+from kit.http import edge as http_edge
+from kit.process import run as process
+from kit.process import service
+from kit.rpc import server as rpc
 from protos.webhooks.v1 import webhooks_pb2, webhooks_pb2_grpc
 from webhooks.access import ACCESS, ACTS
 from webhooks.app import Callbacks, refusal_body

@@ -8,10 +8,13 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from kit import http_metrics, http_tracing, request_id, tracing
-from kit.db import Database
+from kit.db.database import Database
 from kit.errors import Failure
-from kit.log_episodes import Episodes
+from kit.http import metrics as http_metrics
+from kit.http import tracing as http_tracing
+from kit.logs import request_id
+from kit.logs.episodes import Episodes
+from kit.telemetry import tracing
 from webhooks import addresses, content, signature, store
 from webhooks.callback import UNKNOWN, Owner
 from webhooks.intake import Intake

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from uuid import UUID
 
-from kit.db import Database
+from kit.db.database import Database
 from webhooks import event_store
 from webhooks.event_store import Event
 

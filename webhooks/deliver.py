@@ -9,10 +9,11 @@ from uuid import UUID
 
 from opentelemetry.trace import SpanKind
 
-from kit import background, tracing
+from kit import background
 from kit.background import Loop
-from kit.db import Database
+from kit.db.database import Database
 from kit.errors import Failure, Kind
+from kit.telemetry import tracing
 from webhooks import delivery_store
 from webhooks.callback import Event, Owner, Understood
 from webhooks.delivery_store import Due, Settled, State

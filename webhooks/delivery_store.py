@@ -8,8 +8,8 @@ from uuid import UUID
 
 from opentelemetry.trace import SpanContext
 
-from kit import tracing
-from kit.db import Connection
+from kit.db.database import Connection
+from kit.telemetry import tracing
 from webhooks.callback import Owner
 
 

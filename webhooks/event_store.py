@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from kit.db import Connection
+from kit.db.database import Connection
 from webhooks.delivery_store import STATE, State
 from webhooks.understand import KNOWN
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from kit import money, plain_text, quantities, timestamps
+from kit.values import money, plain_text, quantities, timestamps
 from protos import iccid as iccids
 from protos.common.v1 import money_pb2
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from kit import background, tracing
-from kit.db import Database
+from kit import background
+from kit.db.database import Database
 from kit.errors import Failure, Kind
-from kit.log_episodes import Episodes
+from kit.logs.episodes import Episodes
+from kit.telemetry import tracing
 from webhooks import store
 from webhooks.store import Callback
 

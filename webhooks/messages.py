@@ -1,6 +1,6 @@
 """Translates events and their deliveries into the protos for operators."""
 
-from kit import timestamps
+from kit.values import timestamps
 from protos.webhooks.v1 import webhooks_pb2 as pb
 from webhooks.delivery_store import State
 from webhooks.event_store import Event

@@ -1,6 +1,6 @@
 """Metrics of the webhook process."""
 
-from kit import metrics
+from kit.telemetry import metrics
 from webhooks.callback import Owner
 from webhooks.delivery_store import State
 from webhooks.understand import KNOWN

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import grpc
 
-from kit import rpc_client
+from kit.rpc import client as rpc_client
 from protos.esims.v1 import esims_pb2_grpc
 from protos.esims.v1 import events_pb2 as esims_pb
 from protos.orders.v1 import events_pb2 as orders_pb

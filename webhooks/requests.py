@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from kit import page_token
-from kit.checks import Checks
+from kit.values import page_token
+from kit.values.checks import Checks
 from protos import iccid
 from protos.webhooks.v1 import webhooks_pb2 as pb
 from webhooks.event_store import Event, Filter

@@ -6,9 +6,9 @@ from uuid import UUID
 
 import grpc
 
-from kit import log
-from kit.db import Database
+from kit.db.database import Database
 from kit.errors import Failure, Kind
+from kit.logs import log
 from protos.webhooks.v1 import webhooks_pb2 as pb
 from protos.webhooks.v1 import webhooks_pb2_grpc
 from webhooks import customer_store, event_store, requests

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from kit.env import Env
-from kit.http_settings import HTTPSettings
-from kit.rpc_limits import DEFAULTS, Limits
-from kit.service_settings import ServiceSettings, SessionSettings, read_pooled
-from kit.tls import PLAIN, TLS
+from kit.http.settings import HTTPSettings
+from kit.net.tls import PLAIN, TLS
+from kit.process.settings import ServiceSettings, SessionSettings, read_pooled
+from kit.rpc.limits import DEFAULTS, Limits
+from kit.values.env import Env
 from webhooks import addresses
 from webhooks.addresses import Network
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from kit import exact_json, plain_text, quantities
+from kit.values import exact_json, plain_text, quantities
 from protos.esims.v1 import events_pb2 as esims_pb
 from protos.orders.v1 import events_pb2 as orders_pb
 from webhooks import fields

@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from kit.background import Loop
-from kit.db import Database
+from kit.db.database import Database
 from webhooks import delivery_store, event_store
 from webhooks.delivery_store import State
 from webhooks.metrics import Metrics

@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from kit import process, provider_open, rpc, service
+from kit.process import run as process
+from kit.process import service
+from kit.rpc import server as rpc
 from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
+from providers.esim_go import opening as provider_open
 from services.catalogue.access import ACCESS, ACTS
 from services.catalogue.datasource import CatalogueDataSource
 from services.catalogue.live import CHANNEL, Live

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
-from kit.db import Connection
+from kit.db.database import Connection
 from kit.errors import invalid
 from services.catalogue.countries import english_name
 from services.catalogue.plan import GLOBAL, PlanFilter, fold

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from kit.cache import Cache
+from kit.cache.cache import Cache
 from kit.errors import Failure, Kind
-from kit.provider import Priority, Provider
+from providers.esim_go.client import Priority, Provider
 from services.catalogue.countries import country_key
 from services.catalogue.plan import Bundle, PlanFilter, fold
 from services.catalogue.provider_bundle import bad_answer, bundle_name

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from kit.db import Connection
+from kit.db.database import Connection
 from services.catalogue import filter_sql
 from services.catalogue.plan import PlanFilter
 

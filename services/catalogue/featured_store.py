@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from kit.db import Connection
+from kit.db.database import Connection
 from kit.errors import Failure, Kind
 from services.catalogue.plan import Plan
 from services.catalogue.store import COLUMNS, plans_by_ids, to_plan

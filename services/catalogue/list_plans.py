@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kit.db import Connection
+from kit.db.database import Connection
 from services.catalogue import filter_sql
 from services.catalogue.paging import Page, read_key
 from services.catalogue.plan import PlanFilter, PlanOrder

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from kit.db import Connection
+from kit.db.database import Connection
 from services.catalogue.plan import Plan, fold
 from services.catalogue.snapshot.snapshot import Snapshot
 

@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncIterator
 
-from kit.db import Database
-from kit.notify import Notices
+from kit.db.database import Database
+from kit.db.notify import Notices
 from services.catalogue import store
 
 # What the trigger on the table notifies on, and of what.

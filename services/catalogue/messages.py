@@ -1,6 +1,6 @@
 """Plans between values and protos."""
 
-from kit import money, timestamps
+from kit.values import money, timestamps
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue.countries import flag, iso3
 from services.catalogue.facets import Facets

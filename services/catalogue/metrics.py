@@ -2,7 +2,7 @@
 
 import time
 
-from kit import metrics
+from kit.telemetry import metrics
 
 
 class Metrics:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from kit.db import Connection
+from kit.db.database import Connection
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue import store
 from services.catalogue.facets import Tally, tally

@@ -4,8 +4,8 @@ import unicodedata
 from decimal import Decimal
 from typing import Any
 
-from kit import money, plain_text
 from kit.errors import Failure, Kind
+from kit.values import money, plain_text
 from services.catalogue.countries import code_of
 from services.catalogue.plan import Allowance, Bundle, Country
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from kit import money, page_token
-from kit.auth import Role, Session
-from kit.checks import Checks
+from kit.auth.sessions import Role, Session
 from kit.errors import Failure, Kind
+from kit.values import money, page_token
+from kit.values.checks import Checks
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.common.v1 import money_pb2
 from services.catalogue import messages, paging

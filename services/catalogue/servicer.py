@@ -6,9 +6,9 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from kit import rpc_guard
-from kit.db import Connection, Database
+from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
+from kit.rpc import guard as rpc_guard
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.catalogue.v1 import catalogue_pb2_grpc
 from services.catalogue import check_places, featured_store, list_plans, messages, requests, store

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Self
 
-from kit.env import Env
-from kit.provider import ProviderSettings
-from kit.service_settings import ServiceSettings
+from kit.process.settings import ServiceSettings
+from kit.values.env import Env
+from providers.esim_go.client import ProviderSettings
 
 # The provider asks for its catalogue to be cached; prices change rarely.
 HOUR = 3600.0

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from kit.db import Connection
+from kit.db.database import Connection
 from services.catalogue.plan import Allowance, Bundle, Country, Plan
 
 # The columns that hold a Bundle, by the names of its fields, with their types: the only list of them.

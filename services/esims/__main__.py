@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from kit import process, provider_open, rpc, service
-from kit.clock import Clock
+from kit.process import run as process
+from kit.process import service
+from kit.rpc import server as rpc
+from kit.values.clock import Clock
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc
+from providers.esim_go import opening as provider_open
 from services.esims.access import ACCESS, ACTS
 from services.esims.live import CHANNEL
 from services.esims.servicer import ESIMsServicer

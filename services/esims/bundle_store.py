@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from kit import timestamps
-from kit.db import Connection
+from kit.db.database import Connection
+from kit.values import timestamps
 from services.esims.bundle import ANNOUNCED, Assignment, AssignmentState, Bundle
 
 SELECT_OF_ESIMS = """

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from kit.clock import Clock
-from kit.db import Database
+from kit.db.database import Database
+from kit.values.clock import Clock
 from services.esims import bundle_store, store
 from services.esims.esim import ESIM
 from services.esims.snapshots import follow_store, record

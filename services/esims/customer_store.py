@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from uuid import UUID
 
-from kit.db import Database
+from kit.db.database import Database
 
 logger = logging.getLogger(__name__)
 

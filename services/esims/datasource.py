@@ -2,10 +2,10 @@
 
 import logging
 
-from kit.cache import Cache
+from kit.cache.cache import Cache
 from kit.errors import Failure, Kind
-from kit.log_episodes import Episodes
-from kit.provider import Priority, Provider, segment
+from kit.logs.episodes import Episodes
+from providers.esim_go.client import Priority, Provider, segment
 from services.esims.bundle import Assignment
 from services.esims.provider_bundle import Listing, read_assignments, read_bundles
 from services.esims.provider_cache import (
@@ -44,7 +44,7 @@ MOST_ASSIGNMENTS = 200
 class ESIMsDataSource:
     """The provider's eSIM endpoints.
 
-    Every method raises Failure: of kit.provider, or UNAVAILABLE PROVIDER_BAD_ANSWER for an answer
+    Every method raises Failure: of providers.esim_go.client, or UNAVAILABLE PROVIDER_BAD_ANSWER for an answer
     without what is essential. An ICCID that is not the organisation's is REFUSED (403).
     """
 

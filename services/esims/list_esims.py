@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from kit.auth import Role, Session
-from kit.db import Database
+from kit.auth.sessions import Role, Session
+from kit.db.database import Database
 from kit.errors import Failure, Kind
 from services.esims import bundle_store, store
 from services.esims.bundle import Bundle

@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from kit import background
-from kit.auth import Session
-from kit.clock import Clock
-from kit.db import Database
+from kit.auth.sessions import Session
+from kit.db.database import Database
+from kit.db.notify import Notices
 from kit.errors import Failure, Kind
-from kit.log_episodes import Episodes
-from kit.notify import Notices
+from kit.logs.episodes import Episodes
+from kit.values.clock import Clock
 from services.esims import bundle_store, store
 from services.esims.bundle import Bundle, Usage, usage_of
 from services.esims.esim import ESIM

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from uuid import UUID
 
-from kit import timestamps
+from kit.values import timestamps
 from protos.esims.v1 import esims_pb2 as pb
 from services.esims.bundle import Bundle, BundleState, Usage, megabytes, usage_of
 from services.esims.esim import ESIM, ESIMStatus, ProviderState

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kit import quantities, timestamps
 from kit.errors import Failure
+from kit.values import quantities, timestamps
 from services.esims.bundle import Assignment, AssignmentState
 from services.esims.provider_esim import array, bad_answer, essential, object_, text
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from kit import timestamps
+from kit.values import timestamps
 from services.esims.provider_esim import (
     Details,
     HistoryEntry,

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from kit import plain_text, timestamps
 from kit.errors import Failure, Kind
+from kit.values import plain_text, timestamps
 from protos import iccid
 from services.esims.esim import ProviderState, bare_host
 

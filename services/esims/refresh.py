@@ -3,10 +3,10 @@
 from dataclasses import replace
 from uuid import UUID
 
-from kit.auth import Session
-from kit.clock import Clock
-from kit.db import Database
+from kit.auth.sessions import Session
+from kit.db.database import Database
 from kit.errors import Failure, Kind
+from kit.values.clock import Clock
 from services.esims import find, store
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM

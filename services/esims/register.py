@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from kit.clock import Clock
-from kit.db import Database
+from kit.db.database import Database
 from kit.errors import Failure, Kind
+from kit.values.clock import Clock
 from services.esims import store
 from services.esims.esim import ESIM
 from services.esims.snapshots import follow_store, record

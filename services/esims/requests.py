@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from kit import page_token, plain_text
-from kit.auth import Role, Session
-from kit.checks import Checks
+from kit.auth.sessions import Role, Session
 from kit.errors import Failure, Kind
+from kit.values import page_token, plain_text
+from kit.values.checks import Checks
 from protos import iccid
 from protos.esims.v1 import esims_pb2 as pb
 from services.esims.cancel import Cancelled

@@ -7,11 +7,11 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from kit import rpc_guard
-from kit.auth import Session
-from kit.clock import Clock
-from kit.db import Database
+from kit.auth.sessions import Session
+from kit.db.database import Database
 from kit.errors import Failure, Kind
+from kit.rpc import guard as rpc_guard
+from kit.values.clock import Clock
 from protos.esims.v1 import esims_pb2 as pb
 from protos.esims.v1 import esims_pb2_grpc, events_pb2
 from services.esims import (

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from kit.env import Env
-from kit.provider import ProviderSettings
-from kit.service_settings import ServiceSettings
+from kit.process.settings import ServiceSettings
+from kit.values.env import Env
+from providers.esim_go.client import ProviderSettings
 
 PORT = 50053
 # The documented age of usage and bundles.

@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
-from kit.auth import Session
-from kit.clock import Clock
-from kit.db import Database
+from kit.auth.sessions import Session
+from kit.db.database import Database
 from kit.errors import Failure, Kind
-from kit.log_episodes import Episodes
-from kit.provider import Priority
+from kit.logs.episodes import Episodes
+from kit.values.clock import Clock
+from providers.esim_go.client import Priority
 from services.esims import find, store
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM, ESIMStatus, ProviderState

@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from kit import tracing
-from kit.auth import Session
-from kit.clock import Clock
-from kit.db import Database
+from kit.auth.sessions import Session
+from kit.db.database import Database
 from kit.errors import Failure, Kind
-from kit.provider import Priority
+from kit.telemetry import tracing
+from kit.values.clock import Clock
+from providers.esim_go.client import Priority
 from services.esims import find, reference_store, store
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM

@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 from kit.background import Loop
-from kit.clock import Clock
-from kit.notify import Notices
-from kit.provider import Provider
-from kit.service import Opened
+from kit.db.notify import Notices
+from kit.process.service import Opened
+from kit.values.clock import Clock
+from providers.esim_go.client import Provider
 from services.esims.callbacks.apply import Events
 from services.esims.datasource import ESIMsDataSource
 from services.esims.live import Live

@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from kit import process, provider_open, rpc, service
+from kit.process import run as process
+from kit.process import service
+from kit.rpc import server as rpc
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
+from providers.esim_go import opening as provider_open
 from services.orders.access import ACCESS, ACTS
 from services.orders.live import CHANNEL
 from services.orders.settings import Settings

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from kit.operator_log import Acts
-from kit.rpc_guard import Access
+from kit.auth.operator_log import Acts
+from kit.rpc.guard import Access
 
 ACCESS: Mapping[str, Access] = {
     "CreateOrder": Access.SIGNED_IN,

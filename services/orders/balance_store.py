@@ -3,7 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
-from kit.db import Connection
+from kit.db.database import Connection
 
 RECORD = """
 insert into orders.provider_balance as known (balance, seen_at) values ($1, coalesce($2, now()))

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from kit.cache import Cache
+from kit.cache.cache import Cache
 from kit.errors import Failure, Kind
-from kit.provider import Priority, Provider, segment
+from providers.esim_go.client import Priority, Provider, segment
 from services.orders.order import DeliveredESIM
 from services.orders.provider_bundle import BundleOnESIM, read_bundles
 from services.orders.provider_history import History
@@ -36,7 +36,7 @@ MOST_ASSIGNMENTS = 200
 class OrdersDataSource:
     """The provider's order endpoints.
 
-    Every method raises Failure: of kit.provider, or UNAVAILABLE PROVIDER_BAD_ANSWER for an answer
+    Every method raises Failure: of providers.esim_go.client, or UNAVAILABLE PROVIDER_BAD_ANSWER for an answer
     without what is essential. Orders are never cached: they are only read to settle payments.
     Everything that a purchase waits for has the first priority, its reads too; other callers name a lower
     one.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from kit.db import Connection
+from kit.db.database import Connection
 from services.orders.order import DeliveredESIM, Order
 
 RECORD_ESIM = """

@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from kit.auth import Session
-from kit.db import Database
+from kit.auth.sessions import Session
+from kit.db.database import Database
 from kit.errors import Failure, Kind
 from services.orders import store
 from services.orders.order import Order

@@ -1,7 +1,7 @@
 """Lists the eSIMs that an order delivered."""
 
-from kit.auth import Session
-from kit.db import Database
+from kit.auth.sessions import Session
+from kit.db.database import Database
 from kit.errors import Failure, Kind
 from services.orders import delivery_store
 from services.orders.datasource import OrdersDataSource

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from kit.db import Connection
+from kit.db.database import Connection
 from services.orders.order import Order, OrderStatus
 from services.orders.store import COLUMNS, read_row
 

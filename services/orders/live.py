@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 from uuid import UUID
 
-from kit.auth import Session
-from kit.db import Database
+from kit.auth.sessions import Session
+from kit.db.database import Database
+from kit.db.notify import Notices
 from kit.errors import Failure, Kind
-from kit.notify import Notices
 from services.orders import store
 from services.orders.order import Order
 

@@ -5,8 +5,8 @@ from decimal import Decimal
 from itertools import groupby
 from uuid import UUID
 
-from kit import money, timestamps
-from kit.auth import Role, Session
+from kit.auth.sessions import Role, Session
+from kit.values import money, timestamps
 from protos.common.v1 import money_pb2
 from protos.orders.v1 import orders_pb2
 from services.orders.cancellation.preview import Extent, Offer

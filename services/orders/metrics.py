@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 
-from kit import metrics
+from kit.telemetry import metrics
 from services.orders.order import OrderStatus
 
 OPEN = (OrderStatus.PROCESSING, OrderStatus.NEEDS_REVIEW)

@@ -5,8 +5,9 @@ from uuid import UUID
 
 import grpc
 
-from kit import money, rpc_client, timestamps
 from kit.errors import Failure, Kind
+from kit.rpc import client as rpc_client
+from kit.values import money, timestamps
 from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc
 from services.orders.order import DeliveredESIM, Order, Plan, Target

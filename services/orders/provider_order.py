@@ -7,8 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from kit import money, plain_text, timestamps
 from kit.errors import Failure, Kind
+from kit.values import money, plain_text, timestamps
 from protos import iccid
 from services.orders.order import DeliveredESIM
 

@@ -4,10 +4,10 @@ from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from kit import money, page_token
-from kit.auth import Role, Session
-from kit.checks import Checks
+from kit.auth.sessions import Role, Session
 from kit.errors import Failure, Kind
+from kit.values import money, page_token
+from kit.values.checks import Checks
 from protos.orders.v1 import orders_pb2
 from services.orders.list_orders import OrderFilter
 from services.orders.messages import SHOWN_STATUS, statuses_of

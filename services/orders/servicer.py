@@ -7,9 +7,10 @@ from uuid import UUID
 
 import grpc
 
-from kit import money, rpc_guard, timestamps
-from kit.auth import Session
-from kit.db import Database
+from kit.auth.sessions import Session
+from kit.db.database import Database
+from kit.rpc import guard as rpc_guard
+from kit.values import money, timestamps
 from protos.orders.v1 import events_pb2, orders_pb2, orders_pb2_grpc
 from services.orders import (
     customer_store,

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from kit.env import Env
-from kit.provider import ProviderSettings
-from kit.service_settings import ServiceSettings
+from kit.process.settings import ServiceSettings
+from kit.values.env import Env
+from providers.esim_go.client import ProviderSettings
 from services.orders.purchase import limits
 from services.orders.purchase.buyers import Buyers
 

@@ -3,7 +3,7 @@
 import logging
 from uuid import UUID
 
-from kit.db import after_commit
+from kit.db.database import after_commit
 from services.orders.order import Order, OrderStatus
 
 logger = logging.getLogger(__name__)

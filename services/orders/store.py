@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from kit import tracing
-from kit.db import Connection
+from kit.db.database import Connection
+from kit.telemetry import tracing
 from services.orders import step_log
 from services.orders.order import (
     FailureReason,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from kit.db import Connection
+from kit.db.database import Connection
 from services.orders.order import OrderStatus
 
 # Steps that are not named here (attempts, leases, retries) are internal.

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from kit.notify import Notices
-from kit.provider import Provider
-from kit.service import Opened
+from kit.db.notify import Notices
+from kit.process.service import Opened
+from providers.esim_go.client import Provider
 from services.orders.cancellation.cancel import Cancellation
 from services.orders.cancellation.examine import Examination
 from services.orders.cancellation.preview import Previews

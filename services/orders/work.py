@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from kit import tracing
-from kit.db import Connection, Database
+from kit.db.database import Connection, Database
+from kit.telemetry import tracing
 from services.orders import store
 from services.orders.metrics import Metrics
 from services.orders.order import FailureReason, Order, OrderStatus, RecoveryPoint

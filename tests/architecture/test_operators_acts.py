@@ -3,7 +3,7 @@
 import pytest
 from google.protobuf.descriptor import FieldDescriptor, ServiceDescriptor
 
-from kit.operator_log import Acts
+from kit.auth.operator_log import Acts
 from protos.catalogue.v1 import catalogue_pb2
 from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 RUNBOOKS = sorted((ROOT / "docs" / "runbooks").glob("*.md"))
-PROGRAMS = ("gateway", "kit", "services", "webhooks", "cli")
+PROGRAMS = ("gateway", "kit", "providers", "services", "webhooks", "cli")
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 CODE_BLOCK = re.compile(r"```.*?```", re.DOTALL)
 QUOTED = re.compile(r'`([^`]+)`|log line says "([^"]+)"')

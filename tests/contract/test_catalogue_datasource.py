@@ -10,10 +10,10 @@ import pytest
 
 import sandbox.server
 import sandbox.settings
-from kit import exact_json
-from kit.cache import Cache
+from kit.cache.cache import Cache
 from kit.errors import Failure, Kind
-from kit.provider import Provider, ProviderSettings
+from kit.values import exact_json
+from providers.esim_go.client import Provider, ProviderSettings
 from sandbox.switches import Switches
 from services.catalogue.datasource import CatalogueDataSource
 from services.catalogue.plan import Bundle, PlanFilter

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from kit.cache import Cache
+from kit.cache.cache import Cache
 from kit.errors import Failure, Kind
-from kit.provider import Provider, ProviderSettings
+from providers.esim_go.client import Provider, ProviderSettings
 from services.esims.bundle import AssignmentState
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ProviderState

@@ -10,10 +10,10 @@ import aiohttp
 import pytest
 
 import sandbox.server
-from kit import metrics
-from kit.cache import Cache
+from kit.cache.cache import Cache
 from kit.errors import Failure, Kind
-from kit.provider import Provider, ProviderSettings
+from kit.telemetry import metrics
+from providers.esim_go.client import Provider, ProviderSettings
 from sandbox.settings import Settings
 from sandbox.switches import Switches
 from services.orders.datasource import OrdersDataSource

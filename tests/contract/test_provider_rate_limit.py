@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from kit.provider import Priority, Provider, ProviderSettings
+from providers.esim_go.client import Priority, Provider, ProviderSettings
 from sandbox.server import Running, start
 from sandbox.settings import Settings
 

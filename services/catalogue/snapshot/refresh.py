@@ -5,9 +5,9 @@ import logging
 import time
 from dataclasses import dataclass
 
-from kit import metrics
 from kit.background import Loop
-from kit.db import Connection, Database
+from kit.db.database import Connection, Database
+from kit.telemetry import metrics
 from services.catalogue import store
 from services.catalogue.snapshot.snapshot import Snapshot, SnapshotBuilder
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from kit.db import Connection
+from kit.db.database import Connection
 from services.catalogue.sync.write import Change
 
 # Seconds without a heartbeat after which a run's process counts as dead. A heartbeat is sent every second,

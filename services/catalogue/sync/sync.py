@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from uuid import UUID
 
-from kit import background, tracing
+from kit import background
 from kit.background import Loop
-from kit.db import Connection, Database
+from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
+from kit.telemetry import tracing
 from services.catalogue.datasource import CatalogueDataSource
 from services.catalogue.metrics import Metrics
 from services.catalogue.provider_records import Records

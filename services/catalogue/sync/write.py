@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from kit.db import ROW_REFUSED, Connection
+from kit.db.database import ROW_REFUSED, Connection
 from services.catalogue.plan import Bundle, country_keys, plan_id, region_keys, search_text
 from services.catalogue.provider_records import Records, Unusable
 from services.catalogue.store import BUNDLE_COLUMNS

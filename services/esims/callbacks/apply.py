@@ -10,10 +10,10 @@ from enum import StrEnum
 from itertools import zip_longest
 from uuid import UUID
 
-from kit.clock import Clock
-from kit.db import Connection, Database
+from kit.db.database import Connection, Database
 from kit.errors import Failure
-from kit.log_episodes import Episodes
+from kit.logs.episodes import Episodes
+from kit.values.clock import Clock
 from services.esims import bundle_store, store
 from services.esims.bundle import Bundle
 from services.esims.bundle_store import Report

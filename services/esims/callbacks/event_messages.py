@@ -7,9 +7,9 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 
-from kit import plain_text, timestamps
-from kit.checks import Checks
 from kit.errors import invalid
+from kit.values import plain_text, timestamps
+from kit.values.checks import Checks
 from protos import iccid
 from protos.esims.v1 import events_pb2 as pb
 from services.esims.callbacks import events

@@ -3,9 +3,9 @@
 import logging
 from uuid import UUID
 
-from kit.clock import Clock
-from kit.db import Database
+from kit.db.database import Database
 from kit.errors import Failure
+from kit.values.clock import Clock
 from services.esims import bundle_store, store
 from services.esims.snapshots import record
 

@@ -11,11 +11,12 @@ from itertools import zip_longest
 from typing import Any, TypeVar
 from uuid import UUID
 
-from kit import background, metrics, tracing
-from kit.clock import Clock
-from kit.db import Database
+from kit import background
+from kit.db.database import Database
 from kit.errors import Failure
-from kit.provider import Priority
+from kit.telemetry import metrics, tracing
+from kit.values.clock import Clock
+from providers.esim_go.client import Priority
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM
 from services.esims.snapshots.record import Snapshot, record

@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from kit import tracing
-from kit.clock import Clock
-from kit.db import Database
+from kit.db.database import Database
+from kit.telemetry import tracing
+from kit.values.clock import Clock
 from services.esims import store
 from services.esims.esim import ESIM, needs_following
 from services.esims.snapshots import follow_store

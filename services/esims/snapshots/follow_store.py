@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from kit.db import Connection
+from kit.db.database import Connection
 from services.esims import store
 from services.esims.esim import ESIM
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from kit import timestamps
-from kit.clock import Clock
-from kit.db import Database
+from kit.db.database import Database
 from kit.errors import Failure, Kind
+from kit.values import timestamps
+from kit.values.clock import Clock
 from services.esims import store
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM

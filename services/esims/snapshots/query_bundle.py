@@ -1,7 +1,7 @@
 """Queries the provider about one bundle on one eSIM."""
 
-from kit.clock import Clock
-from kit.db import Database
+from kit.db.database import Database
+from kit.values.clock import Clock
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM
 from services.esims.snapshots.record import Snapshot, record

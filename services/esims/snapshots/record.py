@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from kit import timestamps
-from kit.db import Connection
+from kit.db.database import Connection
+from kit.values import timestamps
 from services.esims import bundle_store, store
 from services.esims.bundle import Assignment, Bundle
 from services.esims.bundle_store import Report

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from kit import metrics, money, timestamps
-from kit.checks import Checks
-from kit.db import Database
+from kit.db.database import Database
 from kit.errors import Failure, invalid
+from kit.telemetry import metrics
+from kit.values import money, timestamps
+from kit.values.checks import Checks
 from protos import iccid
 from protos.orders.v1 import events_pb2 as pb
 from services.orders import balance_store as provider_balance

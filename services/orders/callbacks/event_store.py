@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from kit.db import Connection
+from kit.db.database import Connection
 from services.orders import store
 from services.orders.order import Order
 

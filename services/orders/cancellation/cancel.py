@@ -7,9 +7,9 @@ only. Every revoke is recorded before and after, so that an interrupted run can 
 import logging
 from uuid import UUID
 
-from kit.db import Database
+from kit.db.database import Database
 from kit.errors import Failure, Kind
-from kit.log_episodes import Episodes
+from kit.logs.episodes import Episodes
 from services.orders import store
 from services.orders.cancellation import revocation_store
 from services.orders.cancellation.examine import Examination

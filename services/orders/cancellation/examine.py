@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from kit.db import Database
+from kit.db.database import Database
 from kit.errors import Failure, Kind
-from kit.provider import Priority
+from providers.esim_go.client import Priority
 from services.orders.cancellation import revocation_store
 from services.orders.cancellation.check import check_unused, in_use, not_taken_back
 from services.orders.datasource import OrdersDataSource

@@ -9,7 +9,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from kit.errors import Failure, Kind
-from kit.provider import Priority
+from providers.esim_go.client import Priority
 from services.orders.cancellation.check import check_cancellable
 from services.orders.cancellation.examine import Choice, Examination
 from services.orders.order import DeliveredESIM, Order, OrderStatus, Refund

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from kit import tracing
-from kit.db import Connection
+from kit.db.database import Connection
+from kit.telemetry import tracing
 from services.orders.order import Order, Refund, Revocation
 
 REQUEST = """

@@ -4,10 +4,10 @@ import asyncio
 import logging
 from datetime import datetime, timedelta
 
-from kit import tracing
 from kit.background import Loop
-from kit.db import Connection, Database
-from kit.provider import Priority
+from kit.db.database import Connection, Database
+from kit.telemetry import tracing
+from providers.esim_go.client import Priority
 from services.orders import balance_store, store
 from services.orders.datasource import OrdersDataSource
 from services.orders.metrics import Metrics

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from kit.db import Connection
+from kit.db.database import Connection
 from services.orders import step_log
 from services.orders.order import MESSAGE_HELD, Order, OrderStatus
 from services.orders.provider_order import ProviderOrder

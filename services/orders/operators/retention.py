@@ -5,7 +5,7 @@ import logging
 from collections import Counter
 
 from kit.background import Loop
-from kit.db import Database
+from kit.db.database import Database
 
 logger = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from kit.db import Connection, Database
+from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
-from kit.provider import Priority
+from providers.esim_go.client import Priority
 from services.orders import order, store
 from services.orders.datasource import OrdersDataSource
 from services.orders.operators import history_store

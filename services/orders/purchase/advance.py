@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from kit.db import Connection, Database
+from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
 from services.orders import balance_store, order, store
 from services.orders.datasource import OrdersDataSource

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from kit.db import Connection
+from kit.db.database import Connection
 from services.orders.order import Order, OrderStatus
 from services.orders.purchase.reconcile import Attempt
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from kit.auth import Role, Session
+from kit.auth.sessions import Role, Session
 from kit.errors import Failure, Kind
 
 

@@ -3,8 +3,8 @@
 import logging
 from decimal import Decimal
 
-from kit import money
-from kit.db import Connection
+from kit.db.database import Connection
+from kit.values import money
 from services.orders import store
 from services.orders.metrics import Metrics
 from services.orders.order import Order

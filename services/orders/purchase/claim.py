@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from kit.auth import Role, Session
-from kit.db import Connection, Database
+from kit.auth.sessions import Role, Session
+from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
 from services.orders import store
 from services.orders.order import FailureReason, Order, OrderRequest, Plan, Quote, Target

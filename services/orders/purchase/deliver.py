@@ -4,9 +4,9 @@ import logging
 from collections.abc import Sequence
 from datetime import timedelta
 
-from kit.db import Connection, Database
+from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
-from kit.log_episodes import Episodes
+from kit.logs.episodes import Episodes
 from protos import iccid
 from services.orders import delivery_store, order, store
 from services.orders.datasource import OrdersDataSource

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from kit.db import Connection
+from kit.db.database import Connection
 from kit.errors import Failure, Kind
 from services.orders.metrics import Metrics
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from kit.errors import Failure, Kind
-from kit.provider import Priority
+from providers.esim_go.client import Priority
 from services.orders import order, store
 from services.orders.datasource import OrdersDataSource
 from services.orders.order import (

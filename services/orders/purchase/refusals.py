@@ -3,8 +3,8 @@
 import re
 from decimal import Decimal
 
-from kit import money
 from kit.errors import Failure, Kind
+from kit.values import money
 from services.orders.order import REFUSED_MESSAGES, FailureReason, Quote
 
 # The provider documents no texts, and errors without a code; a text without any of these patterns means

@@ -3,7 +3,7 @@
 import logging
 from datetime import timedelta
 
-from kit.db import Connection, Database
+from kit.db.database import Connection, Database
 from kit.errors import Failure
 from services.orders import delivery_store, order, store
 from services.orders.datasource import OrdersDataSource

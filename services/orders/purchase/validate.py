@@ -5,7 +5,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from kit.errors import Failure, Kind
-from kit.provider import Priority
+from providers.esim_go.client import Priority
 from services.orders.datasource import OrdersDataSource
 from services.orders.peers import Catalogue
 

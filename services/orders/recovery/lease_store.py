@@ -5,8 +5,8 @@ from uuid import UUID
 
 from opentelemetry.trace import SpanContext
 
-from kit import tracing
-from kit.db import Connection
+from kit.db.database import Connection
+from kit.telemetry import tracing
 from services.orders.order import Order
 from services.orders.store import COLUMNS, read_row
 

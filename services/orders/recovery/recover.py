@@ -9,13 +9,14 @@ from uuid import UUID, uuid4
 
 from opentelemetry.trace import SpanContext
 
-from kit import background, tracing
+from kit import background
+from kit.auth.caller import act_for
 from kit.background import Loop
-from kit.caller import act_for
-from kit.db import Database
+from kit.db.database import Database
 from kit.errors import Failure
-from kit.log_episodes import Episodes
-from kit.tracing import Spanned
+from kit.logs.episodes import Episodes
+from kit.telemetry import tracing
+from kit.telemetry.tracing import Spanned
 from services.orders import store
 from services.orders.cancellation.cancel import Cancellation
 from services.orders.metrics import Metrics

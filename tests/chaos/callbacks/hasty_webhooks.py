@@ -7,7 +7,7 @@ import asyncio
 
 from aiohttp import web
 
-from kit import process
+from kit.process import run as process
 from webhooks import app
 from webhooks.__main__ import serve
 from webhooks.settings import Settings

@@ -19,7 +19,7 @@ from cli.environment import complete, surroundings
 from cli.processes import PROCESSES, Process
 from cli.settings import LocalSettings
 from cli.supervisor import Program
-from kit.env import Env
+from kit.values.env import Env
 from migrations import runner
 from tests.chaos.callbacks.kept import Kept
 from tests.chaos.fleet import balancer, names

@@ -17,7 +17,8 @@ from typing import Any
 import asyncpg
 
 from cli import examine_neighbours, probes
-from kit import db_health, provider_health
+from kit.db import health as db_health
+from providers.esim_go import health as provider_health
 from tests.chaos.fleet.fleet import Fleet, Replica
 
 OWNERS = ("catalogue", "orders", "esims", "webhooks")

@@ -5,8 +5,8 @@ Only for the harness, which has to find the double charges; the service itself h
 
 from typing import Any
 
-from kit import process
 from kit.errors import Failure, Kind
+from kit.process import run as process
 from services.orders.__main__ import serve
 from services.orders.datasource import OrdersDataSource
 from services.orders.settings import Settings

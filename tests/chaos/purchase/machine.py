@@ -20,7 +20,7 @@ from cli.environment import complete, for_migrations, surroundings
 from cli.processes import PROCESSES
 from cli.settings import LocalSettings
 from cli.supervisor import Program, Say, Supervisor, pass_on, run_once, spawn
-from kit.env import Env
+from kit.values.env import Env
 from tests.fixtures.free_ports import free_ports
 
 PORTS = (

@@ -12,11 +12,11 @@ import pytest
 
 import sandbox.server
 import sandbox.settings
-from kit import rpc_client
-from kit.provider import ProviderSettings
-from kit.service_settings import ServiceSettings, SessionSettings
+from kit.process.settings import ServiceSettings, SessionSettings
+from kit.rpc import client as rpc_client
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.catalogue.v1 import catalogue_pb2_grpc
+from providers.esim_go.client import ProviderSettings
 from sandbox.switches import Switches
 from services.catalogue.__main__ import serve
 from services.catalogue.plan import plan_id

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from kit import money
 from kit.errors import Failure, Kind
+from kit.values import money
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from tests.component.catalogue.conftest import FOUR, OpenShop, Shop, bundle
 from tests.component.catalogue.test_catalogue_filters import (

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from kit import money
 from kit.errors import Failure, Kind
+from kit.values import money
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from tests.component.catalogue.conftest import OpenShop, Shop, bundle
 from tests.fixtures.examples import CATALOGUES

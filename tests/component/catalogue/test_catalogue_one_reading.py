@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from kit import rpc_client
+from kit.rpc import client as rpc_client
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue.__main__ import serve
 from tests.component.catalogue.conftest import EIGHT, NAMES, OpenShop

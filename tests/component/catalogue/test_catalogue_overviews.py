@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from kit import exact_json, money
 from kit.errors import Failure, Kind
+from kit.values import exact_json, money
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue.plan import plan_id
 from services.catalogue.provider_bundle import read_bundle

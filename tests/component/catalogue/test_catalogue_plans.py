@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from kit import money
 from kit.errors import Failure, Kind
+from kit.values import money
 from migrations import runner
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue.plan import plan_id

@@ -9,8 +9,8 @@ from decimal import Decimal
 import asyncpg
 
 from kit import background
-from kit.auth import ANONYMOUS
-from kit.db import Database
+from kit.auth.sessions import ANONYMOUS
+from kit.db.database import Database
 from services.catalogue import facets
 from services.catalogue.__main__ import NEEDS
 from services.catalogue.list_plans import list_plans

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from kit.auth import ANONYMOUS
-from kit.db import Database
+from kit.auth.sessions import ANONYMOUS
+from kit.db.database import Database
 from kit.errors import Failure
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue import store

@@ -9,11 +9,12 @@ from uuid import UUID, uuid4
 import aiohttp
 import pytest
 
-from kit import rpc_client, timestamps
-from kit.provider import ProviderSettings
-from kit.service_settings import ServiceSettings, SessionSettings
+from kit.process.settings import ServiceSettings, SessionSettings
+from kit.rpc import client as rpc_client
+from kit.values import timestamps
 from protos.esims.v1 import esims_pb2 as pb
 from protos.esims.v1 import esims_pb2_grpc
+from providers.esim_go.client import ProviderSettings
 from sandbox.state.records import Esim
 from services.esims.__main__ import serve
 from services.esims.settings import Settings

@@ -9,10 +9,10 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from kit.cache import Cache
-from kit.clock import Clock
-from kit.db import Database
-from kit.provider import Provider, ProviderSettings
+from kit.cache.cache import Cache
+from kit.db.database import Database
+from kit.values.clock import Clock
+from providers.esim_go.client import Provider, ProviderSettings
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM
 from services.esims.register import Registration

@@ -7,8 +7,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from kit import rpc_client
 from kit.errors import Failure, Kind
+from kit.rpc import client as rpc_client
 from protos.esims.v1 import esims_pb2 as pb
 from protos.esims.v1 import events_pb2
 from services.esims.access import ACCESS

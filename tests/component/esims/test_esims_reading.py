@@ -2,8 +2,8 @@
 
 import pytest
 
-from kit import timestamps
 from kit.errors import Failure, Kind
+from kit.values import timestamps
 from protos.esims.v1 import esims_pb2 as pb
 from tests.component.esims.conftest import Service, at_provider
 

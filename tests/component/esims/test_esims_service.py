@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from kit import rpc_client
 from kit.errors import Failure, Kind
+from kit.rpc import client as rpc_client
 from protos.esims.v1 import esims_pb2 as pb
 from protos.esims.v1 import esims_pb2_grpc
 from services.esims.__main__ import serve

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from kit import rpc, rpc_client
-from kit.auth import Verifier
-from kit.notify import Notices
+from kit.auth.sessions import Verifier
+from kit.db.notify import Notices
+from kit.rpc import client as rpc_client
+from kit.rpc import server as rpc
 from protos.esims.v1 import esims_pb2 as pb
 from protos.esims.v1 import esims_pb2_grpc
 from services.esims import servicer

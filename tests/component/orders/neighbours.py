@@ -11,7 +11,7 @@ import services.catalogue.__main__
 import services.catalogue.settings
 import services.esims.__main__
 import services.esims.settings
-from kit.env import Env
+from kit.values.env import Env
 from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc

@@ -14,14 +14,14 @@ import grpc
 import pytest
 
 import sandbox.server
-from kit import money, timestamps
 from kit.errors import Failure, Kind
-from kit.provider import ProviderSettings
-from kit.rpc_errors import from_error, to_status
-from kit.service_settings import ServiceSettings, SessionSettings
+from kit.process.settings import ServiceSettings, SessionSettings
+from kit.rpc.errors import from_error, to_status
+from kit.values import money, timestamps
 from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
+from providers.esim_go.client import ProviderSettings
 from sandbox.settings import Settings as SandboxSettings
 from sandbox.switches import Switches
 from services.orders.__main__ import serve

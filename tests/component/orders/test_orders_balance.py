@@ -4,7 +4,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from kit import money, timestamps
+from kit.values import money, timestamps
 from protos.orders.v1 import events_pb2
 from tests.component.orders.shop import Shop, request, until
 

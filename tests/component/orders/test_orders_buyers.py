@@ -6,7 +6,7 @@ from uuid import uuid4
 import grpc
 import pytest
 
-from kit.rpc_errors import from_error
+from kit.rpc.errors import from_error
 from protos.orders.v1 import orders_pb2
 from services.orders.purchase.buyers import Buyers
 from services.orders.purchase.limits import parse

@@ -6,7 +6,7 @@ from decimal import Decimal
 import grpc
 import pytest
 
-from kit import money
+from kit.values import money
 from protos.orders.v1 import orders_pb2
 from tests.component.orders.shop import Shop, is_explained, reaches, reason_of, request
 

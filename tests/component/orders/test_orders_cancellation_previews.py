@@ -7,8 +7,8 @@ from uuid import uuid4
 import grpc
 import pytest
 
-from kit import money
-from kit.rpc_errors import from_error
+from kit.rpc.errors import from_error
+from kit.values import money
 from protos.orders.v1 import orders_pb2
 from tests.component.orders.shop import Metadata, Shop, request
 from tests.component.orders.test_orders_cancelling import REFUNDED, bought, cancel, states

@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import pytest
 
-from kit import money
+from kit.values import money
 from protos.orders.v1 import orders_pb2
 from tests.component.orders.shop import Shop, reason_of, request
 

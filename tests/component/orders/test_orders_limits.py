@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from kit.errors import Failure
-from kit.rpc_errors import from_error
+from kit.rpc.errors import from_error
 from protos.orders.v1 import orders_pb2
 from services.orders.purchase.limits import parse
 from tests.component.orders.shop import Shop, reaches, request

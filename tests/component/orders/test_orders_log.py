@@ -16,7 +16,7 @@ def lines(caplog: pytest.LogCaptureFixture, of: str = "") -> list[str]:
     return [
         record.getMessage()
         for record in caplog.records
-        if record.name in ("services.orders.step_log", "kit.operator_log")
+        if record.name in ("services.orders.step_log", "kit.auth.operator_log")
         and record.levelno == logging.INFO
         and of in record.getMessage()
     ]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kit import money
+from kit.values import money
 from protos.orders.v1 import orders_pb2
 from tests.component.orders.neighbours import platform
 from tests.component.orders.shop import Shop, outcomes, reaches, request, until

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kit import money
+from kit.values import money
 from protos.orders.v1 import orders_pb2
 from tests.component.orders.shop import Metadata, Shop, outcomes, reaches, request, until
 from tests.component.orders.test_orders_guards import orders_recorded, refused, usd

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from kit.db import Database
+from kit.db.database import Database
 from kit.errors import Failure, Kind
 from protos.orders.v1 import orders_pb2
 from services.orders import store

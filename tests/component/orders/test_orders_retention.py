@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 from uuid import UUID
 
-from kit.db import Database
+from kit.db.database import Database
 from services.orders.__main__ import NEEDS
 from services.orders.operators.retention import Retention
 from tests.component.orders.shop import Metadata, Shop, reaches, request

@@ -6,7 +6,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from kit.rpc_errors import from_error
+from kit.rpc.errors import from_error
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from services.orders.__main__ import serve
 from tests.component.orders.shop import Shop, reaches, request, until

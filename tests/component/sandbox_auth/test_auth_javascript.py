@@ -4,7 +4,7 @@ import json
 
 import aiohttp
 
-from kit.auth import Verifier
+from kit.auth.sessions import Verifier
 from sandbox.auth.app import Running
 from sandbox.auth.settings import AuthSettings
 from tests.fixtures.javascript import Script

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 from supabase import AsyncClient
 
-from kit.auth import Role, Session, Verifier
+from kit.auth.sessions import Role, Session, Verifier
 from kit.errors import Failure
 from sandbox.auth.app import Running
 from sandbox.auth.settings import AuthSettings

@@ -14,10 +14,10 @@ import grpc
 import pytest
 
 import services.esims.__main__
-from kit import rpc_client
-from kit.provider import ProviderSettings
-from kit.service_settings import ServiceSettings, SessionSettings
+from kit.process.settings import ServiceSettings, SessionSettings
+from kit.rpc import client as rpc_client
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc
+from providers.esim_go.client import ProviderSettings
 from services.esims.settings import Settings as ESIMsSettings
 from tests.component.esims.conftest import BUNDLE, buy, registration
 from tests.fixtures.free_ports import free_ports

@@ -8,8 +8,8 @@ from dataclasses import replace
 import aiohttp
 
 import services.esims.__main__
-from kit import rpc_client
-from kit.db import Database
+from kit.db.database import Database
+from kit.rpc import client as rpc_client
 from protos.esims.v1 import esims_pb2_grpc
 from tests.component.webhooks.conftest import Platform, Post, esims_settings
 from tests.fixtures.neighbours import Auth, PlayedProvider, Serving

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from kit.db import Database
+from kit.db.database import Database
 from tests.fixtures.postgres import Databases
 from webhooks.intake import MOST, Intake
 from webhooks.store import Callback

@@ -10,7 +10,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 import services.esims.__main__
-from kit import rpc_client
+from kit.rpc import client as rpc_client
 from protos.esims.v1 import esims_pb2_grpc
 from protos.webhooks.v1 import webhooks_pb2 as pb
 from protos.webhooks.v1.webhooks_pb2_grpc import WebhooksServiceStub

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from kit import metrics, rpc_client
-from kit.db import Database
+from kit.db.database import Database
 from kit.errors import Failure, Kind
+from kit.rpc import client as rpc_client
+from kit.telemetry import metrics
 from protos.webhooks.v1 import webhooks_pb2 as pb
 from protos.webhooks.v1.webhooks_pb2_grpc import WebhooksServiceStub
 from tests.component.webhooks.conftest import Platform

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit import exact_json
 from kit.errors import Failure
+from kit.values import exact_json
 from services.catalogue.plan import Bundle, Country
 from services.catalogue.provider_bundle import read_bundle
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kit.checks import Checks
+from kit.values.checks import Checks
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue.plan import PlanFilter
 from services.catalogue.requests import plan_filter

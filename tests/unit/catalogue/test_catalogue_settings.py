@@ -2,7 +2,7 @@
 
 import pytest
 
-from kit.env import Env, SettingsError
+from kit.values.env import Env, SettingsError
 from services.catalogue.settings import Settings
 
 LEAST = {

@@ -8,7 +8,7 @@ from cli.environment import complete, for_migrations, surroundings, with_login
 from cli.local_secrets import FILE, SecretsError, load
 from cli.processes import PROCESSES
 from cli.settings import LocalSettings, merged
-from kit.env import Env, SettingsError
+from kit.values.env import Env, SettingsError
 from migrations.runner import LOGINS
 
 SUPABASE = {

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.batches import MAX_BATCH, Loader
+from gateway.upstream.batches import MAX_BATCH, Loader
 
 
 class Source:

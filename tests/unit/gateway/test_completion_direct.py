@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from strawberry.types.execution import ExecutionResult
 
-from gateway.completion.executor import Completing
-from gateway.context import Context
-from gateway.schema import build
-from kit.auth import ANONYMOUS
+from gateway.execution.completion.executor import Completing
+from gateway.schema.assembly import build
+from gateway.upstream.context import Context
+from kit.auth.sessions import ANONYMOUS
 from kit.errors import Failure
 from tests.fixtures.played_services import context
 

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.graphql import OperationType
 
-from gateway import answer, errors
-from gateway.schema import Schema, build
+from gateway import errors
+from gateway.http import answer
+from gateway.schema.assembly import Schema, build
 from tests.fixtures.played_services import context
 from tests.fixtures.random_documents import Documents
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from strawberry.types.graphql import OperationType
 
-from gateway.completion.executor import Completing
-from gateway.schema import build
+from gateway.execution.completion.executor import Completing
+from gateway.schema.assembly import build
 from tests.fixtures.played_services import context
 
 RESOLVED: Counter[str] = Counter()

@@ -6,9 +6,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from gateway.cors import MOST_LOGGED, MOST_SHOWN, Origins, Pages
+from gateway.http.cors import MOST_LOGGED, MOST_SHOWN, Origins, Pages
 from gateway.settings import Settings
-from kit.env import Env
+from kit.values.env import Env
 
 LOCAL = Origins.parse("localhost")
 

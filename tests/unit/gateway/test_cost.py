@@ -17,11 +17,11 @@ from graphql import (
     parse,
 )
 
-from gateway import cost, cost_units, limits
-from gateway.cost import Cost, Measured
-from gateway.cost_units import CALL, CHANGE, COUNTING, EXAMINATION, INTROSPECTION
 from gateway.defence_settings import COST_ANONYMOUS, COST_CUSTOMER
-from gateway.schema import build
+from gateway.documents import cost, cost_units, limits
+from gateway.documents.cost import Cost, Measured
+from gateway.documents.cost_units import CALL, CHANGE, COUNTING, EXAMINATION, INTROSPECTION
+from gateway.schema.assembly import build
 
 MADE = build(max_depth=12)
 SCHEMA = MADE._schema
@@ -169,7 +169,7 @@ def test_every_list_of_the_schema_has_a_size() -> None:
                 lists.add(f"{kind.name}.{name}")
     pages = {name for name in lists if name.endswith(".edges")}
     assert lists - pages == set(cost_units.ASSUMED), (
-        "name it in gateway.cost_units.ASSUMED, with its reason"
+        "name it in gateway.documents.cost_units.ASSUMED, with its reason"
     )
 
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strawberry.types.graphql import OperationType
 
-from gateway.cost import Cost
-from gateway.cost_units import ASSUMED
-from gateway.schema import build
+from gateway.documents.cost import Cost
+from gateway.documents.cost_units import ASSUMED
+from gateway.schema.assembly import build
 from tests.fixtures.played_services import ROWS, context
 from tests.fixtures.random_documents import Documents
 

@@ -12,10 +12,10 @@ from graphql import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import public_fields
-from gateway.auth import guarded
-from gateway.public_fields import PUBLIC_TYPES
-from gateway.schema import build
+from gateway.execution.auth import guarded
+from gateway.http import public_fields
+from gateway.http.public_fields import PUBLIC_TYPES
+from gateway.schema.assembly import build
 
 MADE = build(12)
 SCHEMA = MADE._schema

@@ -7,7 +7,7 @@ import pytest
 import zxingcpp
 from PIL import Image
 
-from gateway import qr
+from gateway.schema import qr
 
 
 @pytest.mark.parametrize(

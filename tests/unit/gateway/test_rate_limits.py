@@ -11,13 +11,13 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from gateway import rate_limits
 from gateway.defence_settings import DefenceSettings
-from gateway.rate_limits import BURST, Bucket, Memory, RateLimits
-from kit import absence
-from kit.auth import Role, Session
-from kit.clock import Clock
+from gateway.http import rate_limits
+from gateway.http.rate_limits import BURST, Bucket, Memory, RateLimits
+from kit.auth.sessions import Role, Session
 from kit.errors import Failure, Kind
+from kit.net import absence
+from kit.values.clock import Clock
 from tests.unit.kit.test_cache_redis import Server, server
 
 __all__ = ["server"]

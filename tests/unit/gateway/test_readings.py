@@ -7,8 +7,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.readings import written
-from kit import timestamps
+from gateway.execution.readings import written
+from kit.values import timestamps
 
 
 @given(

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from gateway import answer
-from gateway.completion import resolving
-from gateway.remembered import LONGEST, characters, remembered
-from gateway.schema import Schema, build
-from kit import client_address
+from gateway.documents.remembered import LONGEST, characters, remembered
+from gateway.execution.completion import resolving
+from gateway.http import answer
+from gateway.schema.assembly import Schema, build
+from kit.net import client_address
 from tests.fixtures.played_services import context
 
 SHORT = "query($t: String) { dataPlans(filter: {text: $t}) { id } }"

@@ -9,7 +9,7 @@ from aiohttp import StreamReader, web
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.test_utils import make_mocked_request
 
-from gateway import request as requests
+from gateway.documents import request as requests
 
 MAX_BODY = 100_000
 

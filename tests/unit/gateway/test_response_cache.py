@@ -6,7 +6,7 @@ import tracemalloc
 import orjson
 import pytest
 
-from gateway.response_cache import OVERHEAD, Cached, Making, ResponseCache, compact
+from gateway.http.response_cache import OVERHEAD, Cached, Making, ResponseCache, compact
 from tests.unit.kit.stepped_clock import SteppedClock
 
 SECONDS = 60.0

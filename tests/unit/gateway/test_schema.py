@@ -12,8 +12,8 @@ from graphql import (
 )
 from graphql.language import FieldDefinitionNode, ObjectTypeDefinitionNode
 
-from gateway import export_schema
-from gateway.schema import build
+from gateway.schema import export as export_schema
+from gateway.schema.assembly import build
 from tests.fixtures.played_services import context
 
 SDL = export_schema.sdl()

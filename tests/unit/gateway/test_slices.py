@@ -5,8 +5,8 @@ import time
 from collections.abc import AsyncIterable
 from typing import Any, Self, cast
 
-from gateway.slices import SLICE, in_slices
-from gateway.views import View
+from gateway.execution.slices import SLICE, in_slices
+from gateway.execution.views import View
 
 
 class Slow(View):

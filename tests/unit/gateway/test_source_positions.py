@@ -8,8 +8,8 @@ from graphql import GraphQLError, Source, SourceLocation, parse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import source_positions
-from gateway.source_positions import MOST_LOCATIONS, get_locations, index_positions
+from gateway.documents import source_positions
+from gateway.documents.source_positions import MOST_LOCATIONS, get_locations, index_positions
 
 
 @given(st.text("ab\r\n ", max_size=30), st.lists(st.integers(0, 30), min_size=1, max_size=5))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.together import Together
+from gateway.upstream.together import Together
 from kit.errors import Failure, Kind
 from protos.catalogue.v1 import catalogue_pb2
 

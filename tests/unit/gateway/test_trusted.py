@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway import trust_documents, trusted
-from gateway.persisted import digest
-from gateway.schema import build
+from gateway.documents import trusted
+from gateway.documents.persisted import digest
+from gateway.http import trust_documents
+from gateway.schema.assembly import build
 from gateway.settings import Settings
-from kit.env import Env
+from kit.values.env import Env
 
 PREPARE = build(12).prepare
 PLANS = "query Plans { featuredPlans { ...Plan } }"

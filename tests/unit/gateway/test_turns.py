@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gateway.persisted import STEPS, Turns
+from gateway.documents.persisted import STEPS, Turns
 
 
 async def test_others_run_between_two_turns() -> None:

@@ -9,12 +9,12 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from gateway.cost import Measured
 from gateway.defence_settings import DefenceSettings
-from gateway.rate_limits import AT_ONCE, RateLimits
-from gateway.work import BYTES, CHARACTER, FEW, MOST_DOCUMENT, RESERVED, VALUE, Work
-from gateway.work_settings import WorkSettings
-from kit.auth import ANONYMOUS, Role, Session
+from gateway.documents.cost import Measured
+from gateway.documents.work import BYTES, CHARACTER, FEW, MOST_DOCUMENT, RESERVED, VALUE, Work
+from gateway.documents.work_settings import WorkSettings
+from gateway.http.rate_limits import AT_ONCE, RateLimits
+from kit.auth.sessions import ANONYMOUS, Role, Session
 from kit.errors import Failure, Kind
 from tests.unit.gateway.test_rate_limits import HandClock
 

@@ -6,11 +6,11 @@ import aiohttp
 import pytest
 import stamina
 
-from kit.auth import Verifier
+from kit.auth.sessions import Verifier
 from tests.unit.kit.local_issuer import SECRET, Issuer, local_issuer, make_verifier
-from tests.unit.kit.paced_shop import Shop
-from tests.unit.kit.played_provider import PlayedProvider
 from tests.unit.kit.stepped_clock import SteppedClock
+from tests.unit.providers.paced_shop import Shop
+from tests.unit.providers.played_provider import PlayedProvider
 
 
 @pytest.fixture

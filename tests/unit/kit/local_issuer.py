@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from kit.auth import Verifier
+from kit.auth.sessions import Verifier
 from kit.errors import Failure, Kind
 
 USER_ID = UUID("6f1c1a52-3c0e-4b5e-9a53-0f7e6f0f5a11")

@@ -6,7 +6,7 @@ from asyncio import TimerHandle
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from kit.clock import Clock
+from kit.values.clock import Clock
 
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 

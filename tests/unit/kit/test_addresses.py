@@ -2,7 +2,7 @@
 
 import pytest
 
-from kit.env import Env
+from kit.values.env import Env
 
 POSTGRES = ("postgresql", "postgres")
 

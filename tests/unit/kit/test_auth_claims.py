@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kit.auth import Role, Verifier
+from kit.auth.sessions import Role, Verifier
 from tests.unit.kit.local_issuer import (
     SECRET,
     START,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kit.auth import Verifier
+from kit.auth.sessions import Verifier
 from kit.errors import Failure, Kind
 from tests.unit.kit.local_issuer import Issuer
 

@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from kit.auth import Verifier
+from kit.auth.jwks import parse_keys
+from kit.auth.sessions import Verifier
 from kit.errors import Failure, Kind
-from kit.jwks import parse_keys
 from tests.unit.kit.local_issuer import (
     EC_KEY,
     OTHER_EC_KEY,

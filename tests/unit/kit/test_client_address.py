@@ -5,8 +5,8 @@ from ipaddress import ip_network
 import pytest
 
 from gateway.defence_settings import DefenceSettings
-from kit import client_address
-from kit.env import Env
+from kit.net import client_address
+from kit.values.env import Env
 
 PROXIES = tuple(map(ip_network, ("10.0.0.0/8", "2001:db8:aaaa::/48")))
 

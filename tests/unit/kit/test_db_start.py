@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from kit.db_start import MigrationMissingError, why_not
+from kit.db.start import MigrationMissingError, why_not
 
 
 @pytest.mark.parametrize(

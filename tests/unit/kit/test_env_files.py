@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cli.settings import load
-from kit.env import Env
+from kit.values.env import Env
 
 
 def key(values: dict[str, str]) -> tuple[str, list[str]]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit import exact_json
+from kit.values import exact_json
 
 decimals = st.decimals(allow_nan=False, allow_infinity=False)
 values = st.recursive(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kit.http_pace import SLICE, Pace
+from kit.http.pace import SLICE, Pace
 
 RATE = 16_384
 BURST = 3 * RATE

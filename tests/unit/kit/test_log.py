@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 from opentelemetry import trace
 
-from kit import log, request_id
+from kit.logs import log, request_id
 
 TRACE = trace.SpanContext(0x1234567890ABCDEF1234567890ABCDEF, 0x1234567890ABCDEF, is_remote=False)
 
@@ -72,7 +72,7 @@ def test_what_is_no_terminal_gets_json_unless_told_otherwise(style: str, is_json
     program = f"""
 import logging
 import re
-from kit import log
+from kit.logs import log
 log.setup("info", style="{style}", service="orders")
 logging.getLogger("x").info("told")
 """

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from kit.log_episodes import MOST, QUIET, Episodes
+from kit.logs.episodes import MOST, QUIET, Episodes
 from tests.unit.kit.stepped_clock import SteppedClock
 
 log = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
 from prometheus_client import generate_latest
 
-from kit import metrics
+from kit.telemetry import metrics
 
 
 def test_two_users_of_a_name_count_together() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit import money
+from kit.values import money
 from protos.common.v1 import money_pb2
 
 NANOS = st.integers(0, 10**9 - 1) | st.integers(0, 999).map(lambda mills: mills * 10**6)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from kit import page_token
 from kit.errors import Failure
+from kit.values import page_token
 from protos.catalogue.v1 import catalogue_pb2
 from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2

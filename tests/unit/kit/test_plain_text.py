@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.checks import Checks
 from kit.errors import Failure
-from kit.plain_text import is_plain, problem, storable
+from kit.values.checks import Checks
+from kit.values.plain_text import is_plain, problem, storable
 
 ACCEPTED = [
     "",

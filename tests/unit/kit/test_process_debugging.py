@@ -7,7 +7,7 @@ import pytest
 
 TELLS = """
 import asyncio, sys
-from kit import process
+from kit.process import run as process
 async def serve(settings, stop):
     print(asyncio.get_running_loop().get_debug())
 process.run("tried", 0, lambda env: None, lambda settings: [], serve)

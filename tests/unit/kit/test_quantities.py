@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.quantities import MOST_BYTES, in_bytes, is_data_unit
+from kit.values.quantities import MOST_BYTES, in_bytes, is_data_unit
 
 
 @pytest.mark.parametrize(

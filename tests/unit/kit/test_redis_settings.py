@@ -2,8 +2,8 @@
 
 import pytest
 
-from kit import redis_settings
-from kit.env import Env
+from kit.cache import redis_settings
+from kit.values.env import Env
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from kit.errors import Failure
-from kit.rpc_admission import LARGE, UNREAD, Calls, Turn, Turns
-from kit.rpc_unread import OVERHEAD, SMALL, STALLED, Unread
+from kit.rpc.admission import LARGE, UNREAD, Calls, Turn, Turns
+from kit.rpc.unread import OVERHEAD, SMALL, STALLED, Unread
 
 
 class Clock:

@@ -1,7 +1,7 @@
 """What of a failure travels to callers."""
 
 from kit.errors import Failure, Kind
-from kit.rpc_errors import to_status
+from kit.rpc.errors import to_status
 
 
 def test_the_providers_own_words_do_not_travel() -> None:

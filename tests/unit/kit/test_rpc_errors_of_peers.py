@@ -5,7 +5,7 @@ import pytest
 from grpc.aio import AioRpcError, Metadata
 
 from kit.errors import Kind
-from kit.rpc_errors import from_error
+from kit.rpc.errors import from_error
 
 CODES = grpc.StatusCode
 

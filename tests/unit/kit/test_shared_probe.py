@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from kit.shared_probe import SharedProbe
+from kit.process.shared_probe import SharedProbe
 
 
 async def test_many_callers_share_one_check() -> None:

@@ -15,9 +15,9 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
-from kit import metrics_endpoint, telemetry
-from kit.env import Env
-from kit.telemetry_settings import TelemetrySettings
+from kit.process import metrics_endpoint, telemetry
+from kit.telemetry.settings import TelemetrySettings
+from kit.values.env import Env
 from tests.fixtures.free_ports import free_ports
 
 # Seconds that the SDK alone would wait for a collector when a process ends.
@@ -26,7 +26,7 @@ SDKS_PATIENCE = 30
 PROGRAM = """
 import asyncio
 from opentelemetry import trace
-from kit import process
+from kit.process import run as process
 
 async def serve(settings, stop):
     for name in ("first", "second"):

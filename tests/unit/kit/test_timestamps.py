@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit import timestamps
+from kit.values import timestamps
 
 AT = datetime(2026, 2, 3, 9, 12, 44, tzinfo=UTC)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from kit.env import Env
-from kit.tls import TLS
+from kit.net.tls import TLS
+from kit.values.env import Env
 from tests.fixtures.certificates import Authority
 
 CA, CERT, KEY = "GRPC_TLS_CA_FILE", "GRPC_TLS_CERT_FILE", "GRPC_TLS_KEY_FILE"

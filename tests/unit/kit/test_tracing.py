@@ -5,10 +5,10 @@ import asyncio
 import pytest
 from opentelemetry.trace import SpanContext, SpanKind, StatusCode, TraceFlags
 
-from kit import tracing
-from kit.cache import Cache
-from kit.db_tracing import describe
+from kit.cache.cache import Cache
+from kit.db.tracing import describe
 from kit.errors import Failure, Kind
+from kit.telemetry import tracing
 from tests.fixtures.tracing import Spans
 
 THEIRS = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

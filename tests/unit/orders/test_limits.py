@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from kit.env import Env
+from kit.values.env import Env
 from services.orders.purchase.limits import LimitsError, parse
 from services.orders.settings import Settings
 

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from kit.env import Env, SettingsError
 from kit.errors import Failure
+from kit.values.env import Env, SettingsError
 from services.orders.cancellation.check import check_cancellable, check_unused
 from services.orders.order import (
     DeliveredESIM,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.checks import Checks
+from kit.values.checks import Checks
 from protos import iccid
 
 DIGITS = "8944501234567890123"

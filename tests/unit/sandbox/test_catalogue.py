@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kit import exact_json
+from kit.values import exact_json
 from sandbox.state.bundles import CatalogueError, read_bundle, read_catalogue
 from sandbox.state.catalogue import Catalogue, page_of
 from sandbox.state.own_catalogue import own_catalogue

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit import money, timestamps
+from kit.values import money, timestamps
 from protos.esims.v1 import events_pb2 as esims_pb
 from protos.orders.v1 import events_pb2 as orders_pb
 from tests.fixtures.examples import Examples, each_set

@@ -1,0 +1,78 @@
+"""Operations that are parsed once, and the one cache of them."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, TypeVar, cast
+
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode
+from strawberry.types.graphql import OperationType
+
+from gateway.documents import parsing as documents
+from gateway.documents.remembered import Remembered, remembered
+from gateway.documents.validation import Validation
+
+# Operations that are cached, of texts of at most `remembered.LONGEST` characters. Clients send few different
+# ones; at 2,000 tokens each this is some 100 MB at the very worst.
+CACHED = 100
+
+T = TypeVar("T")
+
+
+class Prepared:
+    """One operation of a document, and everything that is the same for each of its requests."""
+
+    def __init__(
+        self,
+        text: str,
+        document: DocumentNode,
+        operation: OperationDefinitionNode,
+        schema: GraphQLSchema,
+        validate: Validation,
+    ) -> None:
+        self.text = text
+        self.document = document
+        self.operation = operation
+        self.schema = schema
+        self.kind = OperationType(operation.operation.value)
+        self.validate = validate
+        self.name = operation.name.value if operation.name else None
+        self._derived: dict[Any, Any] = {}
+
+    @cached_property
+    def errors(self) -> list[GraphQLError]:
+        """The errors of validation; none for a valid document."""
+        try:
+            return self.validate(self.document)
+        except Exception as error:  # noqa: BLE001 - whatever a document does to the rules
+            return [as_graphql(error)]
+
+    def once(self, compute: Callable[["Prepared"], T]) -> T:
+        """Return `compute(self)`, which is called the first time only."""
+        if compute not in self._derived:
+            self._derived[compute] = compute(self)
+        return cast(T, self._derived[compute])
+
+
+Prepare = Remembered[[str, str | None], Prepared]
+
+
+def preparation(schema: GraphQLSchema, max_depth: int, validate: Validation) -> Prepare:
+    """Return the function that prepares a text's operation of a name, and caches the last ones.
+
+    It raises GraphQLError for a text that can't be parsed or is too complex, and for a name of no operation.
+    """
+
+    @remembered(CACHED)
+    def prepare(text: str, name: str | None) -> Prepared:
+        document = documents.read(text, max_depth)
+        operation = documents.check_operation(document, name)
+        return Prepared(text, document, operation, schema, validate)
+
+    return prepare
+
+
+def as_graphql(error: Exception) -> GraphQLError:
+    """Return any exception as graphql-core has errors."""
+    if isinstance(error, GraphQLError):
+        return error
+    return GraphQLError(str(error), original_error=error)

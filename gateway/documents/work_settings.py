@@ -1,0 +1,111 @@
+"""How much work one request, one user and one address may order; every figure can be raised by a setting."""
+
+from dataclasses import dataclass
+
+from kit.values.env import Env
+
+# Characters. Clients' documents have a few hundred to a few thousand.
+DOCUMENT = 16_384
+# Characters of a document that the operator trusts, which may hold the fragments of a whole app.
+TRUSTED_DOCUMENT = 65_536
+# Values in the variables of a request: items of lists and fields of objects, at every level. Each takes some
+# 50 microseconds where it has to be converted; a router's list of 600 representations has about as many.
+VALUES = 2_000
+# Comparisons of fields with one name in the answer, which grow with the square of their number: some
+# 5 microseconds each. Documents of apps need a few hundred.
+COMPARISONS = 10_000
+# Errors in one answer. A client shows the first few.
+ERRORS = 50
+# Purchases in one operation. Shops buy a basket as one quantity, or in several requests with a key each.
+PURCHASES = 1
+# Units of cost a second, of 20 microseconds each: two fifths of a core.
+WORK = 20_000.0
+# What switches a bound off.
+MOST = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class WorkSettings:
+    """Rates are units of cost a second, and 0 is no limit."""
+
+    document: int = DOCUMENT
+    trusted_document: int = TRUSTED_DOCUMENT
+    values: int = VALUES
+    comparisons: int = COMPARISONS
+    errors: int = ERRORS
+    purchases: int = PURCHASES
+    user_rate: float = WORK
+    address_rate: float = WORK
+
+    @classmethod
+    def read(cls, env: Env) -> "WorkSettings":
+        return cls(
+            document=_count(
+                env,
+                "GATEWAY_MAX_DOCUMENT",
+                "Maximum length of a document that a client sends, in characters.",
+                DOCUMENT,
+                low=1_024,
+            ),
+            trusted_document=_count(
+                env,
+                "GATEWAY_MAX_TRUSTED_DOCUMENT",
+                "Maximum length of a document in TRUSTED_DOCUMENTS_FILE, in characters.",
+                TRUSTED_DOCUMENT,
+                low=1_024,
+            ),
+            values=_count(
+                env,
+                "GATEWAY_MAX_VALUES",
+                "Maximum number of values in the variables of a request: items of lists and"
+                " fields of objects.",
+                VALUES,
+                low=100,
+            ),
+            comparisons=_count(
+                env,
+                "GATEWAY_MAX_COMPARISONS",
+                "Maximum number of comparisons of fields with the same response name while"
+                " validating a document.",
+                COMPARISONS,
+                low=1_000,
+            ),
+            errors=_count(
+                env,
+                "GATEWAY_MAX_ERRORS",
+                "Maximum number of errors in one response.",
+                ERRORS,
+                low=2,
+            ),
+            purchases=_count(
+                env,
+                "GATEWAY_MAX_PURCHASES",
+                "Maximum number of `purchaseESIM` fields in one operation, including those that"
+                " @skip or @include may exclude.",
+                PURCHASES,
+                low=1,
+            ),
+            user_rate=_rate(env, "GATEWAY_USER_WORK", "a signed-in user"),
+            address_rate=_rate(env, "GATEWAY_ADDRESS_WORK", "one network address"),
+        )
+
+
+def _count(env: Env, name: str, what: str, usual: int, *, low: int) -> int:
+    return int(
+        env.number(name, f"{what} A request above the limit is refused.", usual, low=low, high=MOST)
+    )
+
+
+def _rate(env: Env, name: str, whose: str) -> float:
+    return env.number(
+        name,
+        f"Average units of cost per second that {whose} may request from each process; unknown"
+        " documents cost by their length. 0 sets no limit.",
+        WORK,
+        low=0,
+        high=MOST,
+    )
+
+
+# For tests and benches, which play many people from one address.
+UNLIMITED = WorkSettings(user_rate=0, address_rate=0)

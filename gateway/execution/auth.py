@@ -1,0 +1,109 @@
+"""The @auth directive: what marks a field in the schema is what guards it."""
+
+from collections.abc import Callable
+from enum import Enum
+from inspect import isawaitable
+from typing import Any, TypeVar
+
+import strawberry
+from graphql import GraphQLField
+from strawberry.extensions import FieldExtension
+from strawberry.schema_directive import Location
+from strawberry.types.field import StrawberryField
+
+from gateway.upstream.context import Context, Info
+from kit.auth.sessions import Role
+
+Resolver = TypeVar("Resolver", bound=Callable[..., Any])
+
+
+@strawberry.enum(description="Role of a session.")
+class AuthRole(Enum):
+    CUSTOMER = strawberry.enum_value(
+        "CUSTOMER", description="A signed-in user, who can access only their own data."
+    )
+    ADMIN = strawberry.enum_value(
+        "ADMIN", description="An administrator, who can access the data of all customers."
+    )
+
+
+@strawberry.schema_directive(
+    locations=[Location.FIELD_DEFINITION],
+    name="auth",
+    description="The field requires a session: an access token in the Authorization header.",
+)
+class Auth:
+    """Shown in the SDL on every field that SessionRequired guards."""
+
+    role: AuthRole | None = strawberry.directive_field(
+        name="role",
+        default=strawberry.UNSET,
+    )
+
+
+class SessionRequired(FieldExtension):
+    """Puts @auth on its field, and lets the field resolve only for callers with such a session."""
+
+    def __init__(self, role: AuthRole | None = None) -> None:
+        self._role = role
+
+    def check(self, context: Context) -> None:
+        """Raises Failure UNAUTHENTICATED without a session, FORBIDDEN for one of another role."""
+        if self._role is None:
+            context.require_session()
+        else:
+            context.require_role(Role[self._role.name])
+
+    def apply(self, field: StrawberryField) -> None:
+        # Called for each schema that is built, on the same field.
+        directive = Auth() if self._role is None else Auth(role=self._role)
+        if directive not in field.directives:
+            field.directives.append(directive)
+
+    async def resolve_async(
+        self, next_: Callable[..., Any], source: Any, info: Info, **kwargs: Any
+    ) -> Any:
+        self.check(info.context)
+        resolved = next_(source, info, **kwargs)
+        # A subscription's is a generator, which is given on as it is.
+        return await resolved if isawaitable(resolved) else resolved
+
+
+def auth_field(*, description: str, name: str | None = None) -> Callable[[Resolver], Resolver]:
+    """Makes a method a query or mutation that needs a session."""
+    made: Callable[[Resolver], Resolver] = strawberry.field(
+        name=name, description=description, extensions=[SessionRequired()]
+    )
+    return made
+
+
+def admin_field(*, description: str, name: str | None = None) -> Callable[[Resolver], Resolver]:
+    """Makes a method a query or mutation for administrators."""
+    made: Callable[[Resolver], Resolver] = strawberry.field(
+        name=name, description=description, extensions=[SessionRequired(AuthRole.ADMIN)]
+    )
+    return made
+
+
+def auth_subscription(
+    *, description: str, name: str | None = None
+) -> Callable[[Resolver], Resolver]:
+    """Makes an asynchronous generator a subscription that needs a session."""
+    made: Callable[[Resolver], Resolver] = strawberry.subscription(
+        name=name, description=description, extensions=[SessionRequired()]
+    )
+    return made
+
+
+def public_field(*, description: str, name: str | None = None) -> Callable[[Resolver], Resolver]:
+    """Makes a method a field for everybody, or one whose object is reached through a guarded one."""
+    made: Callable[[Resolver], Resolver] = strawberry.field(name=name, description=description)
+    return made
+
+
+def guarded(field: GraphQLField) -> bool:
+    """Whether a field of the built schema needs a session."""
+    definition = field.extensions.get("strawberry-definition")
+    return not isinstance(definition, StrawberryField) or any(
+        isinstance(extension, SessionRequired) for extension in definition.extensions
+    )

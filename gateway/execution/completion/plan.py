@@ -1,0 +1,251 @@
+"""Selections compiled once: what to take from messages or objects, and under which names to answer it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, islice, repeat
+from operator import attrgetter
+from typing import Any, NamedTuple, get_args
+
+from google.protobuf.descriptor import Descriptor
+from graphql import (
+    GraphQLField,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    is_leaf_type,
+)
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.field import StrawberryField
+
+from gateway.execution.completion.leaves import SAME, Surprise, completer
+from gateway.execution.slices import Slices
+from gateway.execution.views import READING, Listed, Loaded, Read, View, Views, class_of
+
+# A field's nodes, as graphql-core collects them for one name in the answer.
+Details = list[Any]
+Collect = Callable[[GraphQLObjectType, Details], dict[str, Details]]
+Row = dict[str, Any]
+
+
+class Unfit(Exception):  # noqa: N818 - no error: the stock executor completes these
+    """A selection with something that can't be completed ahead of its time, such as a resolver."""
+
+
+class Run:
+    """The completion of one field's value: what its objects still wait for, and how many it may have."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.objects = 0
+        self.waiting: list[tuple[ObjectPlan, Sequence[Any], list[Row]]] = []
+
+    def count(self, objects: int) -> None:
+        """Raises Surprise when the answer would hold too many objects; graphql-core finds where."""
+        self.objects += objects
+        if self.objects > self.room:
+            raise Surprise
+
+
+# Of values of one field, one for each row, what is answered for each.
+Complete = Callable[[Sequence[Any], Run], Iterable[Any]]
+
+
+class LoadedField(NamedTuple):
+    """A field that waits for a loader: for one message, or for a list of them."""
+
+    name: str
+    reading: Loaded
+    plan: "ObjectPlan"
+    listed: bool
+
+
+class ObjectPlan:
+    """How the objects of one type become what one selection asks of them.
+
+    They are completed from their sources: the messages of views, and the objects of other types. It
+    is done a field at a time, over the objects of all lists of a level: Python's loops then run in C.
+    """
+
+    def __init__(self, kind: GraphQLObjectType, details: Details, collect: Collect) -> None:
+        """Raises Unfit for a selection that needs the stock executor.
+
+        `collect` is a request's own, and is not kept.
+        """
+        self.kind: Any = class_of(kind)
+        if self.kind is None:
+            raise Unfit
+        self._viewed = issubclass(self.kind, View)
+        self._message = _message(self.kind) if self._viewed else None
+        self._columns: dict[str, Complete] = {}
+        self.loaded: list[LoadedField] = []
+        for name, selected in collect(kind, details).items():
+            field_name = selected[0].node.name.value
+            if field_name == "__typename":
+                self._columns[name] = _always(kind.name)
+            elif field_name in kind.fields:
+                self._columns[name] = self._column(name, kind.fields[field_name], selected, collect)
+            else:
+                raise Unfit
+
+    def _column(
+        self, name: str, field: GraphQLField, details: Details, collect: Collect
+    ) -> Complete:
+        declared = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+        if not isinstance(declared, StrawberryField):
+            raise Unfit
+        match declared.metadata.get(READING):
+            case Read() as reading:
+                return self._read(reading, field.type, details, collect)
+            case Listed(attribute=attribute):
+                return _listed(attribute, field.type, details, collect)
+            case Loaded() as reading:
+                self.loaded.append(_loaded(name, reading, field.type, details, collect))
+                return _always(None)  # until it is loaded
+            case _ if declared.is_basic_field and not self._viewed:
+                get = attrgetter(declared.python_name)
+                complete = completion(field.type, details, collect)
+                return lambda sources, run: complete(list(map(get, sources)), run)
+        raise Unfit
+
+    def _read(
+        self, reading: Read, type_: GraphQLOutputType, details: Details, collect: Collect
+    ) -> Complete:
+        if isinstance(reading.source, str) and _same(self._message, reading.source, type_):
+            get = attrgetter(reading.source)
+            return lambda messages, run: map(get, messages)
+        column = reading.column
+        if column.answers is not None:
+            answers = column.answers
+            return lambda messages, run: answers(messages)
+        complete = completion(type_, details, collect)
+        return lambda messages, run: complete(column.values(messages), run)
+
+    def sources(self, values: Any) -> Sequence[Any]:
+        """Of what a resolver gave as a list of these objects; raises Surprise for anything else."""
+        if type(values) is Views or type(values) is Slices:
+            if values.kind is not self.kind:
+                raise Surprise
+            protos: Sequence[Any] = values.protos
+            return protos
+        if type(values) is not list:
+            raise Surprise
+        return [self.source(value) for value in values]
+
+    def source(self, value: Any) -> Any:
+        """Of one object; raises Surprise for what is none of these."""
+        if type(value) is not self.kind:
+            raise Surprise
+        return value.proto if self._viewed else value
+
+    def rows(self, sources: Sequence[Any], run: Run) -> list[Row]:
+        """What is answered for each; fields of loaders are left empty, and noted in `run`."""
+        if not sources:
+            return []
+        columns = [complete(sources, run) for complete in self._columns.values()]
+        names = self._columns.keys()
+        rows = [dict(zip(names, values)) for values in zip(*columns, strict=True)]  # noqa: B905 - as many by construction, and called for every country of every plan
+        if self.loaded:
+            run.waiting.append((self, sources, rows))
+        return rows
+
+    def lists(self, lists: Sequence[Sequence[Any]], run: Run) -> list[list[Row]]:
+        """What is answered for each of several lists of sources."""
+        rows = iter(self.rows(list(chain.from_iterable(lists)), run))
+        return [list(islice(rows, len(one))) for one in lists]
+
+
+def _listed(
+    attribute: str, type_: GraphQLOutputType, details: Details, collect: Collect
+) -> Complete:
+    get = attrgetter(attribute)
+    plan = list_plan(type_, details, collect)
+    if plan is None:
+        raise Unfit
+
+    def complete(messages: Sequence[Any], run: Run) -> list[list[Row]]:
+        lists = list(map(get, messages))
+        run.count(sum(map(len, lists)))
+        return plan.lists(lists, run)
+
+    return complete
+
+
+def _loaded(
+    name: str, reading: Loaded, type_: GraphQLOutputType, details: Details, collect: Collect
+) -> LoadedField:
+    if isinstance(type_, GraphQLObjectType):
+        return LoadedField(name, reading, ObjectPlan(type_, details, collect), False)
+    plan = list_plan(type_, details, collect)
+    if plan is None or isinstance(type_, GraphQLNonNull):  # what can't be read is null
+        raise Unfit
+    return LoadedField(name, reading, plan, True)
+
+
+def completion(type_: GraphQLOutputType, details: Details, collect: Collect) -> Complete:
+    """Completes values of a type; raises Unfit for a selection that needs the stock executor."""
+    nullable = not isinstance(type_, GraphQLNonNull)
+    some = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
+    if is_leaf_type(some):
+        leaf = completer(some, nullable=nullable)
+        return lambda values, run: leaf(values)
+    complete = _of_some(some, details, collect)
+    if not nullable:
+        return complete  # which takes None for a surprise
+
+    def complete_some(values: Sequence[Any], run: Run) -> Iterable[Any]:
+        there = [value for value in values if value is not None]
+        completed = iter(complete(there, run))
+        return [None if value is None else next(completed) for value in values]
+
+    return complete_some
+
+
+def _of_some(type_: GraphQLOutputType, details: Details, collect: Collect) -> Complete:
+    if isinstance(type_, GraphQLObjectType):
+        plan = ObjectPlan(type_, details, collect)
+        return lambda values, run: plan.rows([plan.source(value) for value in values], run)
+    if not isinstance(type_, GraphQLList):
+        raise Unfit
+    items = list_plan(type_, details, collect)
+    if items is not None:
+        return lambda values, run: items.lists([items.sources(value) for value in values], run)
+    complete = completion(type_.of_type, details, collect)
+
+    def complete_lists(values: Sequence[Any], run: Run) -> Iterable[Any]:
+        if not all(type(value) is list for value in values):
+            raise Surprise
+        completed = iter(complete(list(chain.from_iterable(values)), run))
+        return [list(islice(completed, len(value))) for value in values]
+
+    return complete_lists
+
+
+def list_plan(type_: GraphQLOutputType, details: Details, collect: Collect) -> ObjectPlan | None:
+    """The plan of the objects in a list that has no nulls; None for another type."""
+    if isinstance(type_, GraphQLNonNull):
+        type_ = type_.of_type
+    if not (isinstance(type_, GraphQLList) and isinstance(type_.of_type, GraphQLNonNull)):
+        return None
+    item = type_.of_type.of_type
+    return ObjectPlan(item, details, collect) if isinstance(item, GraphQLObjectType) else None
+
+
+def _always(value: Any) -> Complete:
+    return lambda sources, run: repeat(value, len(sources))
+
+
+def _message(kind: type[View]) -> Descriptor:
+    # As declared: `proto: strawberry.Private[Message]`.
+    message: Descriptor = get_args(kind.__annotations__["proto"])[0].DESCRIPTOR
+    return message
+
+
+def _same(message: Descriptor | None, path: str, type_: GraphQLOutputType) -> bool:
+    """Whether completing the field of a message would change nothing, whatever its value."""
+    *outer, last = path.split(".")
+    for step in outer:
+        message = message.fields_by_name[step].message_type if message else None
+    if message is None or not isinstance(type_, GraphQLNonNull):
+        return False
+    field = message.fields_by_name[last]
+    return not field.is_repeated and field.type in SAME.get(type_.of_type, frozenset())

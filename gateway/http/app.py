@@ -1,0 +1,139 @@
+"""The gateway's application: its parts, wired together, and its routes."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+from aiohttp import web
+
+from gateway.documents.metrics import Metrics
+from gateway.documents.persisted import KnownDocuments, PersistedQueries
+from gateway.http import cors
+from gateway.http.event_stream import EventStreams
+from gateway.http.execution import Execution
+from gateway.http.explorer_page import Explorer
+from gateway.http.handler import Handler
+from gateway.http.health import Health
+from gateway.http.middleware import PATH, Edge
+from gateway.http.public_answers import PublicAnswers
+from gateway.http.rate_limits import RateLimits
+from gateway.http.repeated_requests import RepeatedRequests
+from gateway.http.response_cache import ResponseCache
+from gateway.http.sockets import Sockets
+from gateway.schema import assembly as schema
+from gateway.settings import Settings
+from gateway.upstream import revision
+from gateway.upstream.peers import Peers
+from kit import background
+from kit.auth.sessions import Verifier
+from kit.http import metrics as http_metrics
+from kit.http import tracing as http_tracing
+from kit.rpc import client as rpc_client
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The application, what ends its connections when the process stops, and its response cache."""
+
+    app: web.Application
+    cache: ResponseCache | None
+    edge: Edge
+    sockets: Sockets
+    streams: EventStreams
+
+    async def end_streams(self) -> None:
+        """End what would never end by itself, and accept no more of it; other requests go on."""
+        await self.streams.close()
+        await self.sockets.close()
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Gateway]:
+    """Open everything that a gateway needs, and close it after the block."""
+    async with AsyncExitStack() as parts:
+        http = await parts.enter_async_context(aiohttp.ClientSession())
+        peers = Peers(
+            catalogue=rpc_client.channel(settings.catalogue_address, settings.tls),
+            orders=rpc_client.channel(settings.orders_address, settings.tls),
+            esims=rpc_client.channel(settings.esims_address, settings.tls),
+        )
+        parts.push_async_callback(peers.close)
+        persisted = None
+        if settings.persisted_queries:
+            persisted = PersistedQueries(
+                settings.redis_url, per_client=settings.persisted_per_client
+            )
+            parts.push_async_callback(persisted.close)
+        limits = RateLimits(settings.defence, settings.redis_url)
+        parts.push_async_callback(limits.close)
+        cache = None
+        if settings.response_cache_seconds:
+            cache = ResponseCache(
+                settings.response_cache_seconds, most_bytes=settings.response_cache_bytes
+            )
+            following = revision.follow(peers, cache.drop)
+            parts.callback(background.start(following, "follow the catalogue's revision").cancel)
+        verifier = settings.sessions.verifier(http)
+        yield _build(settings, peers, verifier, persisted, limits, cache)
+
+
+def _build(
+    settings: Settings,
+    peers: Peers,
+    verifier: Verifier,
+    persisted: PersistedQueries | None,
+    limits: RateLimits,
+    cache: ResponseCache | None,
+) -> Gateway:
+    defence, metrics, pages = settings.defence, Metrics(), cors.Pages(settings.cors_origins)
+    made = schema.build(settings.max_depth, defence)
+    known = KnownDocuments(settings.trusted_documents, persisted, made.prepare, defence.work)
+    execution = Execution(made, peers, verifier, known, settings, metrics)
+    sockets, streams = Sockets(settings, execution, limits, pages), EventStreams(settings)
+    public = None
+    if cache is not None:
+        public = PublicAnswers(cache, defence.costs, metrics, settings.response_cache_seconds)
+    explorer = _explorer(settings)
+    handler = Handler(
+        settings,
+        made,
+        known,
+        execution,
+        limits,
+        metrics,
+        pages,
+        sockets,
+        streams,
+        public,
+        explorer,
+    )
+    edge = Edge(pages)
+    app = web.Application(
+        client_max_size=settings.max_body, middlewares=[http_metrics.measured(), edge.middleware]
+    )
+    if public is not None:
+        app.middlewares.append(
+            RepeatedRequests(
+                public, limits, pages, plain_get=defence.plain_get, max_body=settings.max_body
+            ).middleware
+        )
+    http_tracing.trace_requests(app, (PATH,), trusted=settings.trust_traceparent)
+    app.on_response_prepare.append(edge.mark)
+    app.add_routes(
+        [
+            web.get(PATH, handler.graphql, allow_head=False),
+            web.post(PATH, handler.graphql),
+            web.options(PATH, pages.preflight),
+            *Health(peers, lambda: edge.stopping).routes(),
+            *(explorer.routes() if explorer is not None else ()),
+        ]
+    )
+    return Gateway(app, cache, edge, sockets, streams)
+
+
+def _explorer(settings: Settings) -> Explorer | None:
+    if not settings.explorer:
+        return None
+    supabase = settings.supabase_public_url or settings.sessions.supabase_url
+    return Explorer(PATH, supabase, settings.supabase_anon_key)

@@ -1,0 +1,163 @@
+"""Operations whose results come one after another, and the sessions of who sends them."""
+
+import time
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import ExitStack, aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import GraphQLError
+from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.types.execution import ExecutionResult
+from strawberry.types.graphql import OperationType
+
+from gateway import errors
+from gateway.documents.metrics import Metrics
+from gateway.documents.persisted import KnownDocuments
+from gateway.documents.prepared import Prepared
+from gateway.documents.request import Operation
+from gateway.documents.work import Work
+from gateway.http import answer, operation_spans
+from gateway.schema.assembly import Schema
+from gateway.settings import Settings
+from gateway.upstream.context import Context
+from gateway.upstream.peers import Peers
+from kit.auth.sessions import ANONYMOUS, Role, Session, Verifier
+from kit.errors import Failure, Kind
+from kit.telemetry.tracing import Spanned
+
+EVERY_KIND = frozenset(OperationType)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`text` is JSON for the client; `over` says that the operation ends with it, without data.
+
+    `errors` are those in the text.
+    """
+
+    text: bytes
+    over: bool
+    errors: Sequence[Mapping[str, Any]]
+
+
+class Execution:
+    """Runs operations against the schema; each has a context of its own, and so has each event."""
+
+    def __init__(
+        self,
+        schema: Schema,
+        peers: Peers,
+        verifier: Verifier,
+        known: KnownDocuments,
+        settings: Settings,
+        metrics: Metrics,
+    ) -> None:
+        self._schema = schema
+        self._known = known
+        self._peers = peers
+        self._verifier = verifier
+        self._metrics = metrics
+        self._defence = settings.defence
+        self._max_answer = settings.max_answer
+
+    async def session(self, authorization: str | None) -> Session:
+        """Raises Failure for a token that doesn't hold, and for one that is no user's."""
+        session = await self._verifier.session(authorization)
+        if session.role is Role.SERVICE:
+            raise Failure(
+                Kind.UNAUTHENTICATED,
+                "NOT_A_USER",
+                "Not authenticated: the service role key is not a user session. Services must"
+                " call gRPC instead",
+            )
+        return session
+
+    def context(
+        self, session: Session, idempotency_key: str | None = None, work: Work | None = None
+    ) -> Context:
+        """What an operation of this session is executed with."""
+        seconds = self._defence.operation_seconds
+        return Context(session, self._peers, idempotency_key, seconds, work=work)
+
+    def public_context(self, session: Session, work: Work) -> Context:
+        """The same for what everybody may see: nobody's session, and the caller's limit of costs."""
+        seconds = self._defence.operation_seconds
+        return Context(ANONYMOUS, self._peers, None, seconds, session.role, work)
+
+    async def store(self, operation: Operation, prepared: Prepared, caller: str | None) -> None:
+        """Store the text that a client names by its hash, if it is valid."""
+        if operation.query is not None and operation.sha256 is not None and not prepared.errors:
+            await self._known.keep(operation, caller)
+
+    def describe(self, found: Sequence[GraphQLError], request_id: str) -> list[dict[str, Any]]:
+        """Return `errors`, in words that this gateway's clients may read; the first ones of many."""
+        most, suggestions = self._defence.work.errors, self._defence.introspection
+        shown = [
+            errors.describe(error, request_id, suggestions=suggestions) for error in found[:most]
+        ]
+        return shown if len(found) <= most else [*shown, errors.left_out(len(found) - most)]
+
+    async def results(
+        self,
+        operation: Operation,
+        session: Session,
+        request_id: str,
+        work: Work,
+        allowed: Collection[OperationType] = EVERY_KIND,
+        caller: str | None = None,
+    ) -> AsyncGenerator[Result, None]:
+        """One result of a query or a mutation; of a subscription one for each event."""
+        began = time.perf_counter()
+        try:
+            prepared = await self._known.prepared(operation, work)
+            context = self.context(session, work=work)
+            context.prepared = prepared
+            await self.store(operation, prepared, caller)
+            with ExitStack() as beginning:
+                # Until the first result: events may come for days.
+                span = beginning.enter_context(operation_spans.around(prepared))
+                stream = await self._schema.stream(
+                    prepared.text,
+                    variable_values=operation.variables,
+                    context_value=context,
+                    operation_name=operation.name,
+                    allowed_operation_types=allowed,
+                )
+                with self._metrics.following(prepared) as sent:
+                    async with aclosing(stream):
+                        async for result in stream:
+                            context.answered()
+                            shown = self._shown(result, request_id, span)
+                            beginning.close()
+                            sent(shown.errors, shown.over)
+                            yield shown
+                            if shown.over:
+                                return
+        except GraphQLError as error:  # how a document is refused before it is executed
+            refused = self._result({"errors": self.describe([error], request_id)}, over=True)
+            self._metrics.answered(None, refused.errors, time.perf_counter() - began)
+            yield refused
+        except Failure as failure:
+            yield self._result({"errors": [errors.from_failure(failure, request_id)]}, over=True)
+        except Exception as error:  # noqa: BLE001 - the last edge: nothing else may reach the client
+            yield self._result({"errors": [errors.masked(error, request_id)]}, over=True)
+
+    def _shown(self, result: object, request_id: str, span: Spanned) -> Result:
+        if not isinstance(result, ExecutionResult):
+            raise TypeError("incremental delivery is not enabled")
+        found = result.errors or []
+        operation_spans.failed(span, found)
+        if any(isinstance(error.original_error, InvalidOperationTypeError) for error in found):
+            words = {"message": "Send mutations by POST", "extensions": {"code": "BAD_REQUEST"}}
+            return self._result({"errors": [words]}, over=True)
+        body: dict[str, Any] = {}
+        if found:
+            body["errors"] = self.describe(found, request_id)
+        if result.data is not None:
+            body["data"] = result.data
+        return self._result(body, over=result.data is None)
+
+    def _result(self, body: dict[str, Any], *, over: bool) -> Result:
+        sized = answer.Sized(body, self._max_answer)
+        return Result(sized.text, over or sized.failed, sized.errors)

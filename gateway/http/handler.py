@@ -1,0 +1,195 @@
+"""The handler of GraphQL requests: queries and mutations as JSON, subscriptions as events or a WebSocket."""
+
+import math
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from aiohttp import web
+from graphql import GraphQLError
+from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.types.execution import ExecutionResult
+from strawberry.types.graphql import OperationType
+
+from gateway import errors
+from gateway.documents import request as requests
+from gateway.documents.metrics import Metrics
+from gateway.documents.persisted import KnownDocuments
+from gateway.documents.prepared import Prepared
+from gateway.documents.work import Work
+from gateway.http import answer, csrf, operation_spans
+from gateway.http.cors import Pages
+from gateway.http.event_stream import EventStreams
+from gateway.http.execution import Execution
+from gateway.http.explorer_page import Explorer
+from gateway.http.middleware import REQUEST_ID
+from gateway.http.public_answers import Made, PublicAnswers
+from gateway.http.rate_limits import RateLimits
+from gateway.http.sockets import Sockets
+from gateway.schema.assembly import Schema
+from gateway.settings import Settings
+from gateway.upstream.context import Context
+from kit.auth.sessions import ANONYMOUS, Session
+from kit.errors import Failure, Kind
+
+# Header of a request that asks what its operation may cost, and of the response that says so.
+COST = "GraphQL-Cost"
+# Compared by `is` first, which sets of an enumeration's members don't.
+QUERIES = (OperationType.QUERY,)
+ALLOWED = {"GET": QUERIES, "POST": (*QUERIES, OperationType.MUTATION)}
+STATUSES = {Kind.UNAUTHENTICATED: 401, Kind.EXHAUSTED: 429, Kind.UNAVAILABLE: 503}
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """Handles requests for /graphql; one object a process."""
+
+    settings: Settings
+    schema: Schema
+    known: KnownDocuments
+    execution: Execution
+    limits: RateLimits
+    metrics: Metrics
+    pages: Pages
+    sockets: Sockets
+    streams: EventStreams
+    public: PublicAnswers | None
+    explorer: Explorer | None
+
+    async def graphql(self, request: web.Request) -> web.StreamResponse:
+        """Execute one operation; mutations only over POST, as a GET may be sent by any page."""
+        if self.explorer is not None and self.explorer.wanted(request):
+            return self.explorer.page()
+        try:
+            if request.headers.get("Upgrade", "").lower() == "websocket":
+                await self.limits.take(request, ANONYMOUS)
+                with self.metrics.connected("websocket"):
+                    return await self.sockets.serve(request, request[REQUEST_ID])
+            csrf.check(request, self.pages, plain_get=self.settings.defence.plain_get)
+            session = await self._session(request)
+            await self.limits.take(request, session)
+            return await self._operation(request, session)
+        except Failure as failure:
+            return self._refused(request, failure)
+
+    async def _session(self, request: web.Request) -> Session:
+        try:
+            return await self.execution.session(request.headers.get("Authorization"))
+        except Failure:
+            await self.limits.take(request)  # attempts to guess tokens count too
+            raise
+
+    async def _operation(self, request: web.Request, session: Session) -> web.StreamResponse:
+        work, began = self.limits.work(request, session), time.perf_counter()
+        operation = await requests.read(
+            request, self.settings.max_body, self.settings.http.body_seconds, work
+        )
+        if answer.prefers_events(request):
+            return await self._events(request, operation, session, work)
+        try:
+            prepared = await self.known.prepared(operation, work)
+        except GraphQLError as error:
+            return self._executed(request, None, ExecutionResult(None, [error]), began)
+        if prepared.kind is OperationType.SUBSCRIPTION and answer.accepts_events(request):
+            return await self._events(request, operation, session, work)
+        return await self._single(request, operation, prepared, session, work)
+
+    async def _events(
+        self, request: web.Request, operation: requests.Operation, session: Session, work: Work
+    ) -> web.StreamResponse:
+        results = self.execution.results(
+            operation,
+            session,
+            request[REQUEST_ID],
+            work,
+            (*ALLOWED[request.method], OperationType.SUBSCRIPTION),
+            self.limits.caller(request, session),
+        )
+        with self.metrics.connected("sse"):
+            return await self.streams.serve(request, session, self.limits.client(request), results)
+
+    async def _single(
+        self,
+        request: web.Request,
+        operation: requests.Operation,
+        prepared: Prepared,
+        session: Session,
+        work: Work,
+    ) -> web.Response:
+        if operation.sha256 is not None:
+            caller = self.limits.caller(request, session)
+            await self.execution.store(operation, prepared, caller)
+        run = partial(self._run, request, prepared, operation.variables, time.perf_counter())
+        key = None
+        if self.public is not None:
+            key = self.public.key(request, prepared, operation.variables, session)
+        if self.public is None or key is None:
+            idempotency_key = request.headers.get("Idempotency-Key")
+            made = await run(self.execution.context(session, idempotency_key, work))
+        else:
+            public = partial(run, self.execution.public_context(session, work))
+            made = await self.public.answer(request, key, session, public)
+        if COST in request.headers and made.cost is not None:
+            limit = self.settings.defence.costs[session.role]
+            made.response.headers[COST] = f"{made.cost}; limit={limit}"
+        return made.response
+
+    async def _run(
+        self,
+        request: web.Request,
+        prepared: Prepared,
+        variables: dict[str, Any] | None,
+        began: float,
+        context: Context,
+    ) -> Made:
+        allowed: Collection[OperationType] = ALLOWED[request.method]
+        try:
+            with operation_spans.around(prepared) as span:
+                result = await self.schema.run(prepared, variables, context, allowed)
+                operation_spans.failed(span, result.errors or ())
+            context.answered()
+        except InvalidOperationTypeError as error:
+            if error.operation_type is OperationType.SUBSCRIPTION:
+                raise web.HTTPBadRequest(
+                    text="Subscriptions need a WebSocket with the subprotocol"
+                    " graphql-transport-ws, or the header Accept: text/event-stream"
+                ) from error
+            raise web.HTTPMethodNotAllowed(
+                "GET", ["POST"], text="Send mutations by POST"
+            ) from error
+        if (failure := errors.not_now(result.errors or ())) is not None:
+            return Made(self._refused(request, failure), None, whole=False)
+        response = self._executed(request, prepared, result, began)
+        return Made(response, context.cost, whole=not result.errors)
+
+    def _refused(self, request: web.Request, failure: Failure) -> web.Response:
+        body = {"errors": [errors.from_failure(failure, request[REQUEST_ID])]}
+        self.metrics.told(body["errors"])
+        response = answer.respond(request, body, STATUSES.get(failure.kind, 500))
+        if failure.kind is Kind.UNAUTHENTICATED:
+            response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+        if failure.retry_after is not None:
+            response.headers["Retry-After"] = str(math.ceil(failure.retry_after))
+        return response
+
+    def _executed(
+        self,
+        request: web.Request,
+        prepared: Prepared | None,
+        result: ExecutionResult,
+        began: float,
+    ) -> web.Response:
+        found = result.errors or []
+        body: dict[str, Any] = {}
+        if found:
+            body["errors"] = self.execution.describe(found, request[REQUEST_ID])
+        # Without data, and with no error of a field: nothing was executed.
+        executed = result.data is not None or any(error.path for error in found)
+        if executed:
+            body["data"] = result.data
+        sized = answer.Sized(body, self.settings.max_answer)
+        took = time.perf_counter() - began
+        self.metrics.answered(prepared if executed else None, sized.errors, took)
+        return answer.respond(request, sized.text, 200 if executed else 400)

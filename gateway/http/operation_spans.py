@@ -1,0 +1,49 @@
+"""Spans of GraphQL operations: their kind and root fields, and nothing else that a client wrote."""
+
+from collections.abc import Iterable
+
+from graphql import FieldNode, GraphQLError
+from opentelemetry.util.types import AttributeValue
+
+from gateway.documents.prepared import Prepared
+from kit.errors import Failure
+from kit.telemetry import tracing
+from kit.telemetry.tracing import FAULTS, UNSEEN, Spanned
+
+# Fields that a span names; more of them are counted.
+MOST_FIELDS = 20
+
+
+def around(prepared: Prepared) -> Spanned:
+    """Return the span around the execution of one operation, named by its first root field."""
+    if tracing.unseen():
+        return UNSEEN
+    kind, fields = prepared.kind.value, prepared.once(_fields)
+    told: dict[str, AttributeValue] = {
+        "graphql.operation.type": kind,
+        "esimgo.graphql.fields": fields[:MOST_FIELDS],
+        "esimgo.graphql.field_count": len(fields),
+    }
+    return tracing.onward(f"{kind} {fields[0]}" if fields else kind, told)
+
+
+def failed(span: Spanned, errors: Iterable[GraphQLError]) -> None:
+    """Says why an operation, or a part of it, has no result; what its client may mend is no fault."""
+    for error in errors if span.recorded else ():
+        cause = error.original_error
+        if isinstance(cause, Failure):
+            span.set("esimgo.error.reason", cause.reason)
+            if cause.kind in FAULTS:
+                span.fail(cause)
+        elif cause is None or isinstance(cause, GraphQLError):
+            span.set("esimgo.error.reason", "BAD_REQUEST")
+        else:
+            span.fail(cause)
+
+
+def _fields(prepared: Prepared) -> tuple[str, ...]:
+    """Return those of the operation's root fields that the schema has."""
+    root = prepared.schema.get_root_type(prepared.operation.operation)
+    chosen = prepared.operation.selection_set.selections
+    names = [field.name.value for field in chosen if isinstance(field, FieldNode)]
+    return tuple(name for name in names if root is not None and name in root.fields)

@@ -1,0 +1,267 @@
+"""One connection that speaks graphql-transport-ws, as its public description has it."""
+
+import asyncio
+import json
+import logging
+from contextlib import ExitStack, aclosing, suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import WSMessage, WSMsgType, web
+
+from gateway import errors
+from gateway.documents import request as requests
+from gateway.http.execution import Execution
+from gateway.http.places import Places
+from gateway.http.rate_limits import Bucket, Memory, RateLimits
+from kit.auth.sessions import ANONYMOUS, Session
+from kit.errors import Failure, Kind
+from kit.http.refusals import refused
+from kit.values.clock import Clock
+
+logger = logging.getLogger(__name__)
+
+PROTOCOL = "graphql-transport-ws"
+# Why a connection is closed, as the protocol numbers it.
+GOING_AWAY = 1001
+TOO_OFTEN = 1008
+TOO_BIG = 1009
+FAULT = 1011
+TRY_LATER = 1013
+INVALID = 4400
+UNAUTHORIZED = 4401
+FORBIDDEN = 4403
+INIT_TIMEOUT = 4408
+DUPLICATE_ID = 4409
+SECOND_INIT = 4429
+# Operations at a time on one connection: a page follows a few things, a person with many eSIMs some
+# dozens, for whom myESIMsUpdated is the better way.
+MOST_OPERATIONS = 50
+# Characters; clients number their operations or give them UUIDs.
+LONGEST_ID = 128
+# What a frame that closes a connection has room for, in bytes.
+LONGEST_REASON = 123
+
+
+class _Refused(Exception):  # noqa: N818 - the peer's fault, and the end of its connection
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class Connection:
+    """One client; its session is that of connection_init, or else of the request's header."""
+
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        request: web.Request,
+        execution: Execution,
+        limits: RateLimits,
+        places: Places,
+        request_id: str,
+        *,
+        max_message: int,
+        message_rate: float,
+        init_timeout: float,
+    ) -> None:
+        """`message_rate` is of messages and control frames a second; 0 sets no limit."""
+        self._socket = socket
+        self._request = request
+        self._execution = execution
+        self._limits = limits
+        self._places = places
+        self._messages = Memory(Clock())
+        self._message_rate = message_rate
+        self._request_id = request_id
+        self._max_message = max_message
+        self._init_timeout = init_timeout
+        self._session: Session | None = None
+        self._init_received = False
+        self._operations: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Until either side closes it, or the session expires."""
+        limit = asyncio.timeout(self._init_timeout)
+        with ExitStack() as self._held:
+            try:
+                async with limit:
+                    async for message in self._socket:
+                        await self._take(message, limit)
+                        await asyncio.sleep(0)  # many that came together must not hold up others
+            except TimeoutError:
+                if self._session is None:
+                    await self.close(INIT_TIMEOUT, "Connection initialisation timeout")
+                else:
+                    await self.close(FORBIDDEN, "The session has expired; connect with a new token")
+            except _Refused as refusal:
+                await self.close(refusal.code, refusal.reason)
+            except ConnectionError:
+                pass  # the client went away while it was sent something
+            except Exception:
+                logger.exception("request %s: a connection failed", self._request_id)
+                await self.close(FAULT, "Internal error; reconnect")
+            finally:
+                await self._end_operations()
+
+    async def close(self, code: int, reason: str) -> None:
+        """Closes it from this side; a peer that reads nothing is dropped by the server."""
+        await self._end_operations()
+        await self._socket.close(code=code, message=reason.encode()[:LONGEST_REASON])
+
+    async def _take(self, received: WSMessage, limit: asyncio.Timeout) -> None:
+        self._count()
+        if received.type is WSMsgType.PING:
+            await self._socket.pong(received.data)
+            return
+        if received.type is WSMsgType.PONG:
+            return
+        if received.type is not WSMsgType.TEXT:
+            raise _Refused(INVALID, "Send text messages, not binary ones")
+        sent = received.data.encode()
+        self._pay(len(sent))
+        try:
+            message = requests.parse(sent, "The message")
+        except web.HTTPBadRequest as error:
+            raise _Refused(INVALID, str(error.text)) from error
+        # Only connection_init, which holds a token, may be longer where the limit of bodies is low.
+        if len(sent) > self._max_message and not _is_init(message):
+            raise _Refused(TOO_BIG, f"A message may have at most {self._max_message} bytes")
+        match message:
+            case {"type": "connection_init"}:
+                await self._begin(message.get("payload") or {}, limit)
+            case {"type": "ping"}:
+                await self._send({"type": "pong"})
+            case {"type": "pong"}:
+                pass
+            case {"type": "subscribe", "id": str(id_), "payload": dict(payload)}:
+                await self._subscribe(id_, payload)
+            case {"type": "complete", "id": str(id_)}:
+                if (operation := self._operations.pop(id_, None)) is not None:
+                    operation.cancel()
+            case _:
+                raise _Refused(INVALID, "Not a valid graphql-transport-ws message")
+
+    def _count(self) -> None:
+        """Count a message or a control frame, whatever it is; refuse the connection of too many."""
+        if not self._message_rate:
+            return
+        if self._messages.take([Bucket("messages", self._message_rate)]) > 0:
+            refused("socket_messages")
+            words = (
+                f"More than {self._message_rate:g} messages per second; reconnect and send fewer"
+            )
+            raise _Refused(TOO_OFTEN, words)
+
+    def _pay(self, size: int) -> None:
+        if size <= requests.FREE_BYTES:
+            return
+        try:
+            self._limits.work(self._request, self._session or ANONYMOUS).body(size)
+        except Failure as failure:
+            raise _Refused(TRY_LATER, failure.message) from failure
+
+    async def _begin(self, payload: Any, limit: asyncio.Timeout) -> None:
+        if self._init_received:
+            raise _Refused(SECOND_INIT, "Too many initialisation requests")
+        self._init_received = True
+        try:
+            session = await self._execution.session(self._authorization(payload))
+        except Failure as failure:
+            code = FORBIDDEN if failure.kind is Kind.UNAUTHENTICATED else TRY_LATER
+            raise _Refused(code, failure.message) from failure
+        if session.expires_at is None:
+            raise _Refused(
+                FORBIDDEN,
+                'Forbidden: send {"Authorization": "Bearer <access token>"} as the payload of'
+                " connection_init",
+            )
+        try:
+            self._held.enter_context(self._places.of_user(str(session.user_id)))
+        except Failure as failure:
+            raise _Refused(TRY_LATER, failure.message) from failure
+        self._session = session
+        left = (session.expires_at - datetime.now(UTC)).total_seconds()
+        limit.reschedule(asyncio.get_running_loop().time() + left)
+        await self._send({"type": "connection_ack"})
+
+    def _authorization(self, payload: Any) -> str | None:
+        if not isinstance(payload, dict):
+            raise _Refused(INVALID, "The payload of connection_init must be an object")
+        given = {key.lower(): value for key, value in payload.items()}
+        header, token = given.get("authorization"), given.get("authtoken")
+        if not isinstance(header, str | None) or not isinstance(token, str | None):
+            raise _Refused(INVALID, "Authorization and authToken must be strings")
+        if header is None and token:
+            header = f"Bearer {token}"
+        return header or self._request.headers.get("Authorization")
+
+    async def _subscribe(self, id_: str, payload: dict[str, Any]) -> None:
+        if self._session is None:
+            raise _Refused(UNAUTHORIZED, "Unauthorized: send connection_init first")
+        if not 0 < len(id_) <= LONGEST_ID:
+            raise _Refused(INVALID, f"An operation id must have 1 to {LONGEST_ID} characters")
+        if id_ in self._operations:
+            raise _Refused(DUPLICATE_ID, f"Subscriber for {id_} already exists")
+        try:
+            operation = requests.operation(payload)
+        except web.HTTPBadRequest as error:
+            raise _Refused(INVALID, str(error.text)) from error
+        refused = await self._excess(self._session)
+        if refused is not None:
+            await self._send({"id": id_, "type": "error", "payload": [refused]})
+            return
+        running = asyncio.create_task(self._execute(id_, operation, self._session))
+        self._operations[id_] = running
+
+    async def _excess(self, session: Session) -> dict[str, Any] | None:
+        """The error for one operation too many; None where it may run, and was counted."""
+        if len(self._operations) >= MOST_OPERATIONS:
+            words = (
+                f"A connection may carry at most {MOST_OPERATIONS} operations at a time; complete"
+                " some first"
+            )
+            return {"message": words, "extensions": {"code": "TOO_MANY_OPERATIONS"}}
+        try:
+            await self._limits.take(self._request, session)
+        except Failure as failure:
+            return errors.from_failure(failure, self._request_id)
+        return None
+
+    async def _execute(self, id_: str, operation: requests.Operation, session: Session) -> None:
+        caller = self._limits.caller(self._request, session)
+        work = self._limits.work(self._request, session)
+        results = self._execution.results(operation, session, self._request_id, work, caller=caller)
+        end: dict[str, Any] = {"id": id_, "type": "complete"}
+        async with aclosing(results):
+            async for result in results:
+                if result.over:
+                    end = {"id": id_, "type": "error", "payload": result.errors}
+                    break
+                await self._write(
+                    f'{{"id":{json.dumps(id_)},"type":"next","payload":{result.text.decode()}}}'
+                )
+        # Before the last message: the id is free as soon as the client hears it.
+        if self._operations.get(id_) is asyncio.current_task():
+            del self._operations[id_]
+        await self._send(end)
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        await self._write(json.dumps(message))
+
+    async def _write(self, text: str) -> None:
+        """Waits while the peer reads slowly, so that no more than one message waits for it."""
+        with suppress(ConnectionError):  # it went away, which the loop that reads notices too
+            await self._socket.send_str(text)
+
+    async def _end_operations(self) -> None:
+        ending, self._operations = [*self._operations.values()], {}
+        for operation in ending:
+            operation.cancel()
+        if ending:
+            await asyncio.wait(ending)
+
+
+def _is_init(message: Any) -> bool:
+    return isinstance(message, dict) and message.get("type") == "connection_init"

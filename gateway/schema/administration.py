@@ -1,0 +1,150 @@
+"""What administrators may do: list everybody's orders, hide plans, and choose the featured ones."""
+
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+
+from gateway.errors import refusal
+from gateway.execution.auth import admin_field
+from gateway.execution.views import views
+from gateway.schema.connections import (
+    USUAL,
+    AfterArgument,
+    FirstArgument,
+    OrderConnection,
+    order_page,
+)
+from gateway.schema.orders import OrderStatus, matching
+from gateway.schema.plan_queries import PlanIdArgument
+from gateway.schema.plans import DataPlan
+from gateway.upstream.context import Info
+from kit.errors import Failure
+from protos.catalogue.v1 import catalogue_pb2
+
+
+@strawberry.input(description="Filter for orders. An order must match every condition that is set.")
+class AllOrdersFilter:
+    customer_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Only orders of this account."
+    )
+    status: OrderStatus | None = strawberry.field(
+        default=None, description="Only orders with this status."
+    )
+    from_date: datetime | None = strawberry.field(
+        default=None,
+        description="Only orders created at or after this time. A time without a zone is UTC; a date"
+        " means its start (00:00 UTC).",
+    )
+    to_date: datetime | None = strawberry.field(
+        default=None,
+        description="Only orders created before this time. A time without a zone is UTC; a date means its"
+        " start (00:00 UTC).",
+    )
+
+
+@strawberry.type(description="Result of `setPlanHidden`.")
+class SetPlanHiddenResult:
+    success: bool = strawberry.field(
+        description="True if the plan is now hidden or visible as requested."
+    )
+    plan: DataPlan | None = strawberry.field(
+        description="The plan; null if the request was refused."
+    )
+    error: str | None = strawberry.field(
+        description="Human-readable reason of the refusal; null on success."
+    )
+    code: str | None = strawberry.field(
+        description="Machine-readable reason of the refusal, such as PLAN_NOT_FOUND; null on success."
+    )
+
+
+@strawberry.type(description="Result of `setFeaturedPlans`.")
+class SetFeaturedPlansResult:
+    success: bool = strawberry.field(description="True if the featured plans were replaced.")
+    plans: list[DataPlan] = strawberry.field(
+        description="The featured plans in display order; empty if the request was refused."
+    )
+    error: str | None = strawberry.field(
+        description="Human-readable reason of the refusal; null on success."
+    )
+    code: str | None = strawberry.field(
+        description="Machine-readable reason of the refusal, such as PLAN_NOT_FOUND; null on success."
+    )
+
+
+FilterArgument = Annotated[
+    AllOrdersFilter | None,
+    strawberry.argument(description="Filter for the orders to return. Omit to return all."),
+]
+HiddenArgument = Annotated[
+    bool,
+    strawberry.argument(description="True takes the plan off sale; false puts it back on sale."),
+]
+PlanIdsArgument = Annotated[
+    list[strawberry.ID],
+    strawberry.argument(
+        description="Ids of at most 50 plans in display order. An empty list restores the"
+        " automatic selection."
+    ),
+]
+
+
+@strawberry.type
+class AdministrationQueries:
+    """Mixed into Query."""
+
+    @admin_field(description="Orders of all customers, newest first, as a paginated connection.")
+    async def all_orders(
+        self,
+        info: Info,
+        first: FirstArgument = USUAL,
+        after: AfterArgument = None,
+        filter: FilterArgument = None,  # noqa: A002 - as in orders
+    ) -> OrderConnection | None:
+        wanted = filter or AllOrdersFilter()
+        asked = matching(
+            wanted.status, wanted.from_date, wanted.to_date, customer_id=wanted.customer_id
+        )
+        return await order_page(info, asked, first, after)
+
+
+@strawberry.type
+class AdministrationMutations:
+    """Mixed into Mutation."""
+
+    @admin_field(
+        description="Takes a plan off sale, even if the provider offers it, or puts it back on"
+        " sale. Safe to repeat."
+    )
+    async def set_plan_hidden(
+        self, info: Info, plan_id: PlanIdArgument, hidden: HiddenArgument
+    ) -> SetPlanHiddenResult | None:
+        request = catalogue_pb2.SetPlanHiddenRequest(plan_id=plan_id, hidden=hidden)
+        try:
+            answer = await info.context.change(info.context.peers.catalogue.SetPlanHidden, request)
+        except Failure as failure:
+            words, code = refusal(failure)
+            return SetPlanHiddenResult(success=False, plan=None, error=words, code=code)
+        return SetPlanHiddenResult(
+            success=True, plan=DataPlan.of(answer.plan), error=None, code=None
+        )
+
+    @admin_field(
+        description="Replaces the list of featured plans, which `featuredPlans` returns in this order."
+    )
+    async def set_featured_plans(
+        self, info: Info, plan_ids: PlanIdsArgument
+    ) -> SetFeaturedPlansResult | None:
+        request = catalogue_pb2.SetFeaturedPlansRequest(plan_ids=plan_ids)
+        try:
+            answer = await info.context.change(
+                info.context.peers.catalogue.SetFeaturedPlans, request
+            )
+        except Failure as failure:
+            words, code = refusal(failure)
+            return SetFeaturedPlansResult(success=False, plans=[], error=words, code=code)
+        info.context.spend(len(answer.plans))
+        return SetFeaturedPlansResult(
+            success=True, plans=views(DataPlan, answer.plans), error=None, code=None
+        )

@@ -1,0 +1,198 @@
+"""The schema: every noun's queries, mutations and subscriptions in one Apollo Federation 2 subgraph."""
+
+from collections.abc import Iterable
+from inspect import isawaitable
+from typing import Any, cast
+
+import strawberry
+from graphql import GraphQLError, execute
+from strawberry.execution.is_awaitable import optimized_is_awaitable
+from strawberry.federation.schema import FederationAny
+from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.types.execution import ExecutionContext, ExecutionResult
+from strawberry.types.graphql import OperationType
+
+from gateway.defence_settings import DefenceSettings
+from gateway.documents.prepared import Prepare, Prepared, as_graphql, preparation
+from gateway.documents.source_positions import index_positions
+from gateway.documents.validation import Validation
+from gateway.documents.work_settings import WorkSettings
+from gateway.execution.admission import Admission, Admitted
+from gateway.execution.completion.executor import Completing
+from gateway.execution.completion.resolving import remember_arguments
+from gateway.execution.completion.selections import Ways
+from gateway.execution.completion.variables import Coercion
+from gateway.execution.null_defaults import accept_null
+from gateway.schema.accounts import AccountQueries
+from gateway.schema.administration import AdministrationMutations, AdministrationQueries
+from gateway.schema.connections import ConnectionQueries
+from gateway.schema.esim_operations import ESIMMutations, ESIMQueries
+from gateway.schema.orders import OrderQueries
+from gateway.schema.plan_facets import FacetQueries
+from gateway.schema.plan_queries import PlanQueries
+from gateway.schema.purchase import OrderMutations
+from gateway.schema.scalars import SCALARS
+from gateway.schema.subscriptions import Subscription
+from kit.errors import Failure, invalid
+from kit.values.checks import Checks
+
+ENTITIES = ("DataPlan", "Order", "ESIM")
+
+
+@strawberry.type(description="All queries.")
+class Query(
+    PlanQueries,
+    FacetQueries,
+    OrderQueries,
+    ESIMQueries,
+    ConnectionQueries,
+    AccountQueries,
+    AdministrationQueries,
+):
+    """All queries."""
+
+
+@strawberry.type(description="All mutations.")
+class Mutation(OrderMutations, ESIMMutations, AdministrationMutations):
+    """All mutations."""
+
+
+class Schema(strawberry.federation.Schema):
+    """Strawberry's, with a short way to the executor, and two things that it leaves to chance.
+
+    Those are representations and logging. `extensions` serve its long way, which subscriptions take.
+    """
+
+    prepare: Prepare
+    admission: Admission | None
+    # The most that one answer holds.
+    errors: int
+
+    async def execute(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any | None = None,
+        root_value: Any | None = None,
+        operation_name: str | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+    ) -> ExecutionResult:
+        """Prepare and execute one query or mutation, as `run` does."""
+        try:
+            prepared = self.prepare(query or "", operation_name)
+        except Exception as error:  # noqa: BLE001 - whatever a text may do to the parser
+            return ExecutionResult(None, [as_graphql(error)])
+        return await self.run(prepared, variable_values, context_value, allowed_operation_types)
+
+    async def run(
+        self,
+        prepared: Prepared,
+        variables: dict[str, Any] | None,
+        context: Any,
+        allowed: Iterable[OperationType] | None = None,
+    ) -> ExecutionResult:
+        """Execute one query or mutation; raise InvalidOperationTypeError for a kind that isn't allowed."""
+        if allowed is not None and prepared.kind not in allowed:
+            raise InvalidOperationTypeError(prepared.kind)
+        if prepared.errors:
+            return ExecutionResult(None, prepared.errors)
+        given = variables or {}
+        context.prepared = prepared
+        try:
+            if self.admission is not None:
+                self.admission.check(prepared, given, context)
+            coercion = prepared.once(Coercion)
+            values = coercion.coerced(given)
+            if values is None:
+                return ExecutionResult(None, coercion.errors(given))
+            direct = prepared.once(Ways).of(values.coerced).direct
+            done = None if direct is None else await direct.execute(context, values)
+            if isinstance(done, dict):
+                return ExecutionResult(done, None)
+            result = execute(
+                self._schema,
+                prepared.document,
+                done,
+                context,
+                given,
+                prepared.name,
+                executor_class=self.execution_context_class,
+                is_awaitable=cast(Any, optimized_is_awaitable),
+            )
+            executed = await result if isawaitable(result) else result
+        except Exception as error:  # noqa: BLE001 - as Strawberry has it; errors are masked where they are worded
+            return ExecutionResult(None, [as_graphql(error)])
+        return ExecutionResult(executed.data, executed.errors)
+
+    def entities_resolver(
+        self, info: strawberry.Info, representations: list[FederationAny]
+    ) -> list[FederationAny]:
+        """Look up each representation; one that names no entity of ours is an error at its own index."""
+        info.context.spend(len(representations))
+        found, wrong = [], 0
+        for index, given in enumerate(representations):
+            found.append(self._entity(info, index, given))
+            wrong += isinstance(found[-1], Failure)
+            if wrong > self.errors:
+                raise invalid(
+                    {"representations": f"more than {self.errors} of them identify no entity"}
+                )
+        return found
+
+    def _entity(self, info: strawberry.Info, index: int, given: Any) -> Any:
+        try:
+            known = _representation(index, given)
+        except Failure as failure:
+            return failure  # graphql-core puts an exception in a list in the place of its item
+        (entity,) = super().entities_resolver(info, [known])
+        return entity
+
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        """Nothing: what is worth a line is logged where errors are put into words for the client."""
+
+
+def _representation(index: int, given: Any) -> Any:
+    """Return its type and key alone; raises Failure INVALID for what names no entity of ours."""
+    checks, path = Checks(), f"representations[{index}]"
+    if not isinstance(given, dict):
+        checks.fail(path, "must be an object with `__typename` and `id`")
+        checks.done()
+    kind, id_ = given.get("__typename"), given.get("id")
+    if kind not in ENTITIES:
+        checks.fail(f"{path}.__typename", f"must be one of {', '.join(ENTITIES)}")
+    checks.uuid(f"{path}.id", id_ if isinstance(id_, str) else "")
+    checks.done()
+    return {"__typename": kind, "id": id_}
+
+
+def build(max_depth: int, defence: DefenceSettings | None = None) -> Schema:
+    """The schema; `max_depth` bounds how deep an operation's fields may be nested.
+
+    With `defence`, operations are executed for a `Context` as far as its role may ask for them.
+    """
+    schema = Schema(
+        query=Query,
+        mutation=Mutation,
+        subscription=Subscription,
+        federation_version="2.3",
+        scalar_overrides=SCALARS,
+        execution_context_class=Completing,
+        extensions=[lambda: Admitted(schema.prepare, schema.admission)],
+    )
+    core, bounds = schema._schema, defence.work if defence else WorkSettings()
+    schema.admission = Admission(defence) if defence else None
+    validation = Validation(
+        core,
+        errors=bounds.errors - 1,  # graphql-core adds one that says that there are more
+        comparisons=bounds.comparisons,
+        suggestions=defence is None or defence.introspection,
+    )
+    schema.prepare = preparation(core, max_depth, validation)
+    schema.errors = bounds.errors
+    index_positions()
+    accept_null(schema._schema)
+    remember_arguments(schema._schema, schema)
+    return schema

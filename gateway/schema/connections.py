@@ -1,0 +1,229 @@
+"""Plans, orders and eSIMs page by page, as Relay's connections."""
+
+from collections.abc import Awaitable
+from typing import Annotated, Any, Protocol, TypeVar
+
+import strawberry
+
+from gateway.execution.auth import auth_field, public_field
+from gateway.execution.selected import selected
+from gateway.schema import orders, plan_queries
+from gateway.schema.esims import ESIM, with_bundles
+from gateway.schema.orders import Order
+from gateway.schema.plan_queries import DataPlanOrder
+from gateway.schema.plans import DataPlan
+from gateway.upstream.context import Info
+from kit.errors import Failure, invalid
+from protos.catalogue.v1 import catalogue_pb2
+from protos.esims.v1 import esims_pb2
+from protos.orders.v1 import orders_pb2
+
+# What a screen shows; whoever scrolls asks for the next page.
+USUAL = 20
+MOST = 100
+
+
+class Page(Protocol):
+    """What the services' answers have in common."""
+
+    @property
+    def next_page_token(self) -> str: ...
+
+    @property
+    def row_tokens(self) -> Any: ...
+
+
+Answer = TypeVar("Answer", bound=Page)
+
+
+# Shareable, as other subgraphs have connections too.
+@strawberry.federation.type(shareable=True, description="Position of a page in a connection.")
+class PageInfo:
+    has_next_page: bool = strawberry.field(
+        description="True if there are more items after this page."
+    )
+    has_previous_page: bool = strawberry.field(
+        description="True if there are items before this page."
+    )
+    start_cursor: str | None = strawberry.field(
+        description="Cursor of the first item; null if the page is empty."
+    )
+    end_cursor: str | None = strawberry.field(
+        description="Cursor of the last item, to pass as `after` for the next page; null if the page is"
+        " empty."
+    )
+
+
+@strawberry.type(description="A plan and its cursor.")
+class DataPlanEdge:
+    cursor: str = strawberry.field(description="Cursor of this plan, to pass as `after`.")
+    node: DataPlan = strawberry.field(description="The plan.")
+
+
+@strawberry.type(description="A page of plans.")
+class DataPlanConnection:
+    edges: list[DataPlanEdge] = strawberry.field(description="The plans of this page.")
+    page_info: PageInfo = strawberry.field(description="Position of this page.")
+    total_count: int = strawberry.field(description="Number of matching plans on all pages.")
+
+
+@strawberry.type(description="An order and its cursor.")
+class OrderEdge:
+    cursor: str = strawberry.field(description="Cursor of this order, to pass as `after`.")
+    node: Order = strawberry.field(description="The order.")
+
+
+@strawberry.type(description="A page of orders.")
+class OrderConnection:
+    edges: list[OrderEdge] = strawberry.field(description="The orders of this page.")
+    page_info: PageInfo = strawberry.field(description="Position of this page.")
+    total_count: int = strawberry.field(
+        description="Number of matching orders on all pages; counting stops at 10,000."
+    )
+
+
+@strawberry.type(name="ESIMEdge", description="An eSIM and its cursor.")
+class ESIMEdge:
+    cursor: str = strawberry.field(description="Cursor of this eSIM, to pass as `after`.")
+    node: ESIM = strawberry.field(description="The eSIM.")
+
+
+@strawberry.type(name="ESIMConnection", description="A page of eSIMs.")
+class ESIMConnection:
+    edges: list[ESIMEdge] = strawberry.field(description="The eSIMs of this page.")
+    page_info: PageInfo = strawberry.field(description="Position of this page.")
+    total_count: int = strawberry.field(
+        description="Number of eSIMs on all pages; counting stops at 10,000."
+    )
+
+
+FirstArgument = Annotated[
+    int, strawberry.argument(description=f"Maximum number of items to return, 1 to {MOST}.")
+]
+AfterArgument = Annotated[
+    str | None,
+    strawberry.argument(
+        description="Return the items after this cursor, which must come from a query with the"
+        " same filter and order. Items that are added or removed between two pages"
+        " don't shift the following pages."
+    ),
+]
+
+
+@strawberry.type
+class ConnectionQueries:
+    """Mixed into Query."""
+
+    @public_field(description="Plans on sale that match a filter, as a paginated connection.")
+    async def plans(
+        self,
+        info: Info,
+        first: FirstArgument = USUAL,
+        after: AfterArgument = None,
+        filter: plan_queries.FilterArgument = None,  # noqa: A002 - as in dataPlans
+        order_by: plan_queries.OrderArgument = DataPlanOrder.NAME,
+    ) -> DataPlanConnection:
+        request = catalogue_pb2.ListPlansRequest(
+            filter=filter.to_proto() if filter else None,
+            order_by=catalogue_pb2.PlanOrder.Value(f"PLAN_ORDER_{order_by.name}"),
+            page_size=_size(first),
+            page_token=after or "",
+            with_row_tokens=True,
+            without_total="totalCount" not in selected(info),
+        )
+        catalogue = info.context.peers.catalogue
+        page = await _page(info.context.ask_catalogue(catalogue.ListPlans, request))
+        info.context.spend(len(page.plans))
+        return DataPlanConnection(
+            edges=[
+                DataPlanEdge(cursor=token, node=DataPlan.of(plan))
+                for token, plan in zip(page.row_tokens, page.plans, strict=True)
+            ],
+            page_info=_info(page, after),
+            total_count=page.total_size,
+        )
+
+    @auth_field(description="The caller's own orders, newest first, as a paginated connection.")
+    async def orders(
+        self,
+        info: Info,
+        first: FirstArgument = USUAL,
+        after: AfterArgument = None,
+        filter: orders.FilterArgument = None,  # noqa: A002 - as in myOrders
+    ) -> OrderConnection:
+        return await order_page(info, orders.own(info.context, filter), first, after)
+
+    @auth_field(description="The caller's own eSIMs, newest first, as a paginated connection.")
+    async def esims(
+        self, info: Info, first: FirstArgument = USUAL, after: AfterArgument = None
+    ) -> ESIMConnection:
+        bundled = with_bundles(selected(info, "edges", "node"))
+        request = esims_pb2.ListESIMsRequest(
+            filter=esims_pb2.ESIMFilter(customer_id=info.context.own_id()),
+            page_size=_size(first),
+            page_token=after or "",
+            with_row_tokens=True,
+            fresh=bundled,
+            with_bundles=bundled,
+            with_total="totalCount" in selected(info),
+        )
+        page = await _page(info.context.call(info.context.peers.esims.ListESIMs, request))
+        info.context.loaders.came_with(page)
+        info.context.spend(len(page.esims))
+        return ESIMConnection(
+            edges=[
+                ESIMEdge(cursor=token, node=ESIM.of(esim))
+                for token, esim in zip(page.row_tokens, page.esims, strict=True)
+            ],
+            page_info=_info(page, after),
+            total_count=page.total_size,
+        )
+
+
+async def order_page(
+    info: Info, wanted: orders_pb2.OrderFilter, first: int, after: str | None
+) -> OrderConnection:
+    """One page of the orders that match; raises Failure INVALID for its size or its cursor."""
+    request = orders_pb2.ListOrdersRequest(
+        filter=wanted,
+        page_size=_size(first),
+        page_token=after or "",
+        with_row_tokens=True,
+        with_total="totalCount" in selected(info),
+    )
+    page = await _page(info.context.call(info.context.peers.orders.ListOrders, request))
+    info.context.spend(len(page.orders))
+    return OrderConnection(
+        edges=[
+            OrderEdge(cursor=token, node=Order.of(order))
+            for token, order in zip(page.row_tokens, page.orders, strict=True)
+        ],
+        page_info=_info(page, after),
+        total_count=page.total_size,
+    )
+
+
+def _size(first: int) -> int:
+    if not 1 <= first <= MOST:
+        raise invalid({"first": f"must be an integer from 1 to {MOST}, not {first}"})
+    return first
+
+
+async def _page(answer: Awaitable[Answer]) -> Answer:
+    try:
+        return await answer
+    except Failure as failure:
+        if failure.reason != "INVALID_PAGE_TOKEN":
+            raise
+        words = "must be a cursor returned by this connection for the same filter and order"
+        raise invalid({"after": words}, reason="INVALID_CURSOR") from failure
+
+
+def _info(page: Page, after: str | None) -> PageInfo:
+    tokens = page.row_tokens
+    return PageInfo(
+        has_next_page=bool(page.next_page_token),
+        has_previous_page=bool(after),
+        start_cursor=tokens[0] if tokens else None,
+        end_cursor=tokens[-1] if tokens else None,
+    )

@@ -1,0 +1,302 @@
+"""eSIMs in the schema: what installs them, their bundles, and what is left on them."""
+
+import asyncio
+from datetime import datetime
+from enum import Enum
+from functools import partial
+from typing import Annotated, Self
+
+import strawberry
+
+from gateway.execution.readings import each, exactly, filled, member, moment, present, recorded
+from gateway.execution.views import View, loaded, read, views
+from gateway.schema import qr
+from gateway.schema.orders import Order
+from gateway.schema.plans import DataPlan
+from gateway.upstream.context import Info
+from kit.errors import invalid
+from protos.esims.v1 import esims_pb2
+
+# The pages of the phones' makers; the provider's guide to installing builds the same links.
+APPLE = "https://esimsetup.apple.com/esim_qrcode_provisioning"
+ANDROID = "https://esimsetup.android.com/esim_qrcode_provisioning"
+
+# The most plans that the catalogue gives for one eSIM.
+MOST_TOP_UPS = 100
+# States of a profile in which an eSIM takes no bundle any more.
+UNFIT = frozenset({"UNAVAILABLE", "DEACTIVATED"})
+
+TopUpsArgument = Annotated[
+    int, strawberry.argument(description=f"Maximum number of plans to return, 1 to {MOST_TOP_UPS}.")
+]
+
+# Fields that a list of eSIMs brings along in the same call.
+WITH_BUNDLES = frozenset({"bundles", "usage"})
+
+
+def with_bundles(fields: set[str]) -> bool:
+    """Whether a list, of whose eSIMs these fields are selected, is to bring their bundles and use."""
+    return not fields.isdisjoint(WITH_BUNDLES)
+
+
+def activation_code(esim: esims_pb2.ESIM) -> str | None:
+    """None until both of its parts are known; a secret."""
+    if not (esim.smdp_address and esim.matching_id):
+        return None
+    return f"LPA:1${esim.smdp_address}${esim.matching_id}"
+
+
+def _install_url(page: str, esim: esims_pb2.ESIM) -> str | None:
+    code = activation_code(esim)
+    return None if code is None else f"{page}?carddata={code}"
+
+
+async def _qr_code(self: "ESIM") -> str | None:
+    code = activation_code(self.proto)
+    # Some milliseconds each: many of them would hold up every other request.
+    return None if code is None else await asyncio.to_thread(qr.data_uri, code)
+
+
+async def _top_up_plans(
+    self: "ESIM", info: Info, first: TopUpsArgument = 10
+) -> list[DataPlan] | None:
+    if not 1 <= first <= MOST_TOP_UPS:
+        raise invalid({"first": f"must be an integer from 1 to {MOST_TOP_UPS}, not {first}"})
+    esim = self.proto
+    if esim.profile_status.upper() in UNFIT or esim.status == esims_pb2.ESIM_STATUS_CANCELLED:
+        return []
+    plans = await info.context.loaders.top_ups.load((esim.plan_id, first))
+    info.context.spend(len(plans))
+    return views(DataPlan, plans)
+
+
+@strawberry.enum(description="Lifecycle status of an eSIM.")
+class ESIMStatus(Enum):
+    PROCESSING = strawberry.enum_value(
+        "PROCESSING", description="Delivered by the provider, but not ready to install yet."
+    )
+    ASSIGNED = strawberry.enum_value(
+        "ASSIGNED", description="Ready to install, or installed with an unused bundle."
+    )
+    ACTIVE = strawberry.enum_value(
+        "ACTIVE", description="A bundle is active, or the eSIM has been seen on a network."
+    )
+    SUSPENDED = strawberry.enum_value("SUSPENDED", description="Service is suspended.")
+    EXPIRED = strawberry.enum_value("EXPIRED", description="No bundle can be used any more.")
+    CANCELLED = strawberry.enum_value(
+        "CANCELLED", description="The bundles were revoked, or the provider deleted the eSIM."
+    )
+
+
+@strawberry.enum(description="Installation status of an eSIM's profile.")
+class ProfileStatus(Enum):
+    RELEASED = strawberry.enum_value(
+        "RELEASED",
+        description="Not on a device. If `installedDate` is set, the profile was installed before and has"
+        " been removed.",
+    )
+    DOWNLOADED = strawberry.enum_value("DOWNLOADED", description="Being installed on a device.")
+    INSTALLED = strawberry.enum_value("INSTALLED", description="Installed on a device.")
+    UNAVAILABLE = strawberry.enum_value(
+        "UNAVAILABLE", description="Can't be installed any more: another eSIM is needed."
+    )
+    DEACTIVATED = strawberry.enum_value("DEACTIVATED", description="Permanently deactivated.")
+
+
+@strawberry.enum(description="Lifecycle status of a bundle.")
+class BundleState(Enum):
+    PROCESSING = strawberry.enum_value(
+        "PROCESSING", description="Being provisioned, which takes up to 10 minutes."
+    )
+    ACTIVE = strawberry.enum_value("ACTIVE", description="In use, with data and time left.")
+    INACTIVE = strawberry.enum_value("INACTIVE", description="Assigned, but not used yet.")
+    SUSPENDED = strawberry.enum_value("SUSPENDED", description="The eSIM is suspended.")
+    EXPIRED = strawberry.enum_value(
+        "EXPIRED", description="Data or time has run out, or the bundle lapsed unused."
+    )
+    CANCELLED = strawberry.enum_value("CANCELLED", description="Revoked from the eSIM.")
+
+
+@strawberry.type(name="ESIMBundle", description="A bundle assigned to an eSIM.")
+class ESIMBundle(View):
+    id: strawberry.ID = read("id", description="The provider's assignment id.")
+    name: str = read("name", description="Name of the bundle, equal to the `name` of its plan.")
+    description: str = read("description", description="Human-readable description.")
+    state: BundleState = read(
+        member("state", BundleState, esims_pb2.BundleState, "BUNDLE_STATE_"),
+        description="Lifecycle status.",
+    )
+    data_used: float | None = read(
+        present("data_used_mb"),
+        description="Data used, in MB, base 10; null if unlimited or unknown.",
+    )
+    data_remaining: float | None = read(
+        present("data_remaining_mb"),
+        description="Data left, in MB, base 10; null if unlimited or unknown.",
+    )
+    is_unlimited: bool = read("unlimited", description="True if data is unlimited.")
+    start_date: datetime | None = read(
+        moment("start_date"), description="When the bundle was first used; null before that."
+    )
+    end_date: datetime | None = read(
+        moment("end_date"), description="When the bundle expires; null before first use."
+    )
+    as_of: datetime | None = read(
+        moment("as_of"), description="When these values were fetched from the provider."
+    )
+    plan: DataPlan | None = loaded(
+        "plans_by_name",
+        "name",
+        DataPlan | None,
+        description="The plan of this bundle; null if the catalogue doesn't contain it, or temporarily"
+        " unavailable.",
+    )
+    proto: strawberry.Private[esims_pb2.ESIMBundle]
+
+
+@strawberry.type(
+    name="ESIMUsage",
+    description="Data usage of an eSIM: totals of its active and unused bundles or, if it has"
+    " none, the figures of the bundle that ended last.",
+)
+class ESIMUsage(View):
+    total_used: float | None = read(
+        present("total_used_mb"),
+        description="Data used, in MB, base 10; null if unlimited or unknown for any of the bundles.",
+    )
+    total_remaining: float | None = read(
+        present("total_remaining_mb"),
+        description="Data left, in MB, base 10; null if unlimited or unknown for any of the bundles.",
+    )
+    active_bundles: int = read("active_bundles", description="Number of active bundles.")
+    as_of: datetime | None = read(
+        moment("as_of"),
+        description="When the oldest of these values was fetched from the provider.",
+    )
+    proto: strawberry.Private[esims_pb2.ESIMUsage]
+
+
+@strawberry.federation.type(name="ESIM", keys=["id"], description="An eSIM of a customer.")
+class ESIM(View):
+    id: strawberry.ID = read("id", description="A UUID.")
+    iccid: str = read("iccid", description="ICCID, 18 to 22 digits, as a string.")
+    customer_ref: str = read(
+        "customer_ref", description="Free-text reference set by the customer; often empty."
+    )
+    status: ESIMStatus = read(
+        member("status", ESIMStatus, esims_pb2.ESIMStatus, "ESIM_STATUS_"),
+        description="Lifecycle status.",
+    )
+    matching_id: str | None = read(
+        filled("matching_id"),
+        description="Matching ID, one of the two parts of the activation code. A secret. Null"
+        " until the provider returns it, and after the eSIM was deleted.",
+    )
+    smdp_address: str | None = read(
+        filled("smdp_address"),
+        description="SM-DP+ host that the eSIM is installed from. Null until the provider returns"
+        " it, and after the eSIM was deleted.",
+    )
+    assigned_date: datetime | None = read(
+        moment("assigned_date"), description="When the first bundle was assigned."
+    )
+    last_action: str | None = read(
+        filled("last_action"),
+        description='Most recent action on the eSIM as the provider reports it, such as "Suspended".',
+    )
+    action_date: datetime | None = read(
+        moment("action_date"), description="When `lastAction` happened."
+    )
+    created_at: datetime = read(
+        recorded("created_at"), description="When the eSIM was created in this system."
+    )
+    updated_at: datetime = read(recorded("updated_at"), description="When the eSIM last changed.")
+    as_of: datetime | None = read(
+        moment("as_of"), description="When the eSIM was last refreshed from the provider."
+    )
+    deletion_date: datetime | None = read(
+        moment("deletion_date"),
+        description="When the provider will delete the eSIM because it is unused; assigning a new"
+        " bundle before then prevents it. Null if no deletion is announced.",
+    )
+    last_country: str | None = read(
+        filled("last_country"),
+        description="ISO code of the country in which the eSIM was last seen; null until it is first"
+        " seen.",
+    )
+    profile_status: ProfileStatus | None = read(
+        each(lambda esim: ProfileStatus.__members__.get(esim.profile_status.upper())),
+        description="Installation status of the profile; null until the provider reports one.",
+    )
+    installed_date: datetime | None = read(
+        moment("installed_date"),
+        description="When the eSIM was first installed on a device; null until the provider reports it.",
+    )
+    activation_code: str | None = read(
+        exactly(activation_code),
+        description="Activation code, which phones accept instead of the QR code:"
+        " LPA:1$<host>$<matching id>. A secret. Null until both parts are known, and"
+        " after the eSIM was deleted.",
+    )
+    qr_code: str | None = strawberry.field(
+        resolver=_qr_code,
+        description="The activation code as a QR code: a PNG image in a data URI. Rendered by"
+        " this server. A secret. Null whenever `activationCode` is null.",
+    )
+    apple_install_url: str | None = read(
+        exactly(partial(_install_url, APPLE)),
+        description="Link that installs the eSIM when opened on an iPhone (iOS 17.4 or newer). A secret."
+        " Null whenever `activationCode` is null.",
+    )
+    android_install_url: str | None = read(
+        exactly(partial(_install_url, ANDROID)),
+        description="Link that installs the eSIM when opened on an Android phone. A secret. Null whenever"
+        " `activationCode` is null.",
+    )
+    order: Order | None = loaded(
+        "orders",
+        "order_id",
+        Order | None,
+        description="The order that delivered this eSIM; null if temporarily unavailable.",
+    )
+    plan: DataPlan | None = loaded(
+        "plans",
+        "plan_id",
+        DataPlan | None,
+        description="The plan that this eSIM was delivered with; null if temporarily unavailable.",
+    )
+    top_up_plans: list[DataPlan] | None = strawberry.field(
+        resolver=_top_up_plans,
+        description="Plans on sale that are compatible with this eSIM, meaning plans with the"
+        " same eSIM profile. Plans that cover all countries of the original plan come"
+        " first; within that, the cheapest come first. Empty for an eSIM that accepts"
+        " no more bundles; null if temporarily unavailable.",
+    )
+    bundles: list[ESIMBundle] | None = loaded(
+        "bundles",
+        "id",
+        list[ESIMBundle] | None,
+        # The provider was never heard of it, and every eSIM comes with a bundle.
+        hidden=lambda esim, bundles: not bundles and not esim.HasField("as_of"),
+        description="Bundles of this eSIM, most recent assignment first. Values older than 300 s"
+        " are refreshed from the provider first; if it doesn't answer in time, the"
+        " stored values are returned, with their age in `asOf`. Null if temporarily"
+        " unavailable.",
+    )
+    usage: ESIMUsage | None = loaded(
+        "usage",
+        "id",
+        ESIMUsage | None,
+        # Sums over nothing that was ever read would look like an unused eSIM.
+        hidden=lambda esim, usage: not usage.HasField("as_of"),
+        description="Data used and left. Values older than 300 s are refreshed from the provider"
+        " first; if it doesn't answer in time, the stored values are returned, with"
+        " their age in `asOf`. Null if temporarily unavailable.",
+    )
+    proto: strawberry.Private[esims_pb2.ESIM]
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: strawberry.ID) -> Self | None:  # noqa: A002 - the key's name
+        info.context.require_session()
+        esim = await info.context.loaders.esims.load(id)
+        return None if esim is None else cls.of(esim)

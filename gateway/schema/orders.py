@@ -1,0 +1,249 @@
+"""Orders in the schema, and the queries for a customer's own."""
+
+from datetime import UTC, datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Self
+
+import strawberry
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.errors import naming
+from gateway.execution.auth import auth_field
+from gateway.execution.readings import exactly, filled, member, recorded
+from gateway.execution.views import View, loaded, read, views
+from gateway.schema.cancellation import OrderCancellation
+from gateway.schema.plans import DataPlan
+from gateway.upstream.context import Context, Info
+from kit.errors import invalid
+from kit.values import money, timestamps
+from protos.orders.v1 import orders_pb2
+
+if TYPE_CHECKING:
+    from gateway.schema.esims import ESIM
+
+# The two types name each other.
+LazyESIM = Annotated["ESIM", strawberry.lazy("gateway.schema.esims")]
+
+# The most that the service gives at once. The documented list has no paging: whoever has more orders
+# narrows them with the filter.
+MOST = 500
+# Whose an order is once its customer was erased.
+NOBODY = frozenset({"", "00000000-0000-0000-0000-000000000000"})
+
+
+@strawberry.enum(description="Status of an order.")
+class OrderStatus(Enum):
+    PROCESSING = strawberry.enum_value(
+        "PROCESSING", description="Recorded; waiting for the provider's answer or for the eSIMs."
+    )
+    COMPLETED = strawberry.enum_value(
+        "COMPLETED", description="Paid, and the eSIMs were delivered."
+    )
+    FAILED = strawberry.enum_value("FAILED", description="Failed; nothing was charged.")
+    CANCELLED = strawberry.enum_value(
+        "CANCELLED", description="Cancelled after payment, without a refund."
+    )
+    REFUNDED = strawberry.enum_value(
+        "REFUNDED", description="Cancelled, and refunded by the provider."
+    )
+
+
+STATUS = member("status", OrderStatus, orders_pb2.OrderStatus, "ORDER_STATUS_")
+
+
+@strawberry.type(description="A step in the history of an order, as shown to the customer.")
+class TimelineEntry(View):
+    at: datetime = read(recorded("at"), description="When the step happened.")
+    status: OrderStatus = read(STATUS, description="Status of the order after this step.")
+    message: str = read("message", description="Human-readable description of the step.")
+    proto: strawberry.Private[orders_pb2.TimelineEntry]
+
+
+def _esims_of(order: orders_pb2.Order) -> tuple[str, str]:
+    """What `Loaders.esims_of_order` takes: the order, and the eSIM that it was bought for."""
+    return order.id, "" if order.reassigned else order.esim_id
+
+
+@strawberry.federation.type(keys=["id"], description="A purchase of one plan.")
+class Order(View):
+    id: strawberry.ID = read("id", description="A UUID.")
+    reference: str | None = read(
+        filled("reference"),
+        description="The provider's order reference; null until the provider has answered.",
+    )
+    status: OrderStatus = read(STATUS, description="Order status.")
+    status_reason: str | None = read(
+        filled("status_reason"),
+        description="Human-readable explanation of the status; null if there is none.",
+    )
+    quantity: int = read("quantity", description="Number of eSIMs bought.")
+    unit_price: float = read(
+        exactly(lambda order: money.nearest_float(order.unit_price)),
+        description="Price of one item at the time of purchase.",
+    )
+    total_price: float = read(
+        exactly(lambda order: money.nearest_float(order.total_price)),
+        description="Amount charged. Until the provider has answered, unit price times quantity."
+        " Use `totalPriceExact` for calculations, because a Float is not exact.",
+    )
+    total_price_exact: str = read(
+        exactly(lambda order: money.text(order.total_price)),
+        description='The exact total as a decimal string, such as "4.56".',
+    )
+    currency: str = read(
+        "total_price.currency_code", description='ISO 4217 currency code, such as "USD".'
+    )
+    customer_reference: str = read(
+        "customer_reference", description="Free-text reference set by the customer; often empty."
+    )
+    auto_activate: bool = read(
+        "auto_activate",
+        description="True if the service polls the bundles of this order until they are active.",
+    )
+    customer_id: strawberry.ID | None = read(
+        exactly(lambda order: None if order.customer_id in NOBODY else order.customer_id),
+        description="Id of the account that placed the order; null after that customer's data was erased.",
+    )
+    needs_review: bool = read(
+        "needs_review",
+        description="True if an operator has to settle the order. Visible to administrators only;"
+        " always false for customers.",
+    )
+    created_at: datetime = read(recorded("created_at"), description="When the order was created.")
+    updated_at: datetime = read(recorded("updated_at"), description="When the order last changed.")
+    reassigned: bool = read(
+        "reassigned",
+        description="True if the plan was delivered on a new eSIM because it was incompatible with the"
+        " requested one.",
+    )
+    data_plan: DataPlan | None = loaded(
+        "plans",
+        "plan_id",
+        DataPlan | None,
+        description="The plan that was bought; null if temporarily unavailable.",
+    )
+    esims: list[LazyESIM] | None = loaded(
+        "esims_of_order",
+        _esims_of,
+        list[LazyESIM] | None,
+        description="eSIMs of this order. Empty until they are delivered, except for the existing"
+        " eSIM that the order was placed for. Null if temporarily unavailable.",
+    )
+    timeline: list[TimelineEntry] | None = loaded(
+        "timelines",
+        "id",
+        list[TimelineEntry] | None,
+        description="History of the order, oldest step first; null if temporarily unavailable.",
+    )
+    cancellation: OrderCancellation | None = loaded(
+        "cancellations",
+        "id",
+        OrderCancellation | None,
+        description="Preview of what `cancelOrder` would cancel and refund. Selecting this field"
+        " calls the provider but changes nothing. It is expensive: select it for at"
+        " most about 20 orders at once.",
+    )
+    proto: strawberry.Private[orders_pb2.Order]
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: strawberry.ID) -> Self | None:  # noqa: A002 - the key's name
+        info.context.require_session()
+        order = await info.context.loaders.orders.load(id)
+        return None if order is None else cls.of(order)
+
+
+@strawberry.input(description="Filter for orders. An order must match every condition that is set.")
+class OrderFilter:
+    status: OrderStatus | None = strawberry.field(
+        default=None, description="Only orders with this status."
+    )
+    from_date: datetime | None = strawberry.field(
+        default=None,
+        description="Only orders created at or after this time. A time without a zone is UTC; a date"
+        " means its start (00:00 UTC).",
+    )
+    to_date: datetime | None = strawberry.field(
+        default=None,
+        description="Only orders created before this time. A time without a zone is UTC; a date means its"
+        " start (00:00 UTC).",
+    )
+
+
+FilterArgument = Annotated[
+    OrderFilter | None,
+    strawberry.argument(description="Filter for the orders to return. Omit to return all."),
+]
+FirstArgument = Annotated[
+    int,
+    strawberry.argument(
+        description=f"Maximum number of orders to return, newest first, 1 to {MOST}."
+    ),
+]
+OrderIdArgument = Annotated[strawberry.ID, strawberry.argument(description="The order's id.")]
+
+
+@strawberry.type
+class OrderQueries:
+    """Mixed into Query."""
+
+    @auth_field(
+        description=f"The caller's own orders, newest first; at most {MOST}. Use `filter.toDate`"
+        " to reach older ones."
+    )
+    async def my_orders(
+        self,
+        info: Info,
+        filter: FilterArgument = None,  # noqa: A002 - the documented argument's name
+        first: FirstArgument = MOST,
+    ) -> list[Order]:
+        if not 1 <= first <= MOST:
+            raise invalid({"first": f"must be an integer from 1 to {MOST}, not {first}"})
+        request = orders_pb2.ListOrdersRequest(filter=own(info.context, filter), page_size=first)
+        answer = await info.context.call(info.context.peers.orders.ListOrders, request)
+        info.context.spend(len(answer.orders))
+        return views(Order, answer.orders)
+
+    @auth_field(
+        description="One order. Fails with NOT_FOUND if the id is unknown or belongs to another customer."
+    )
+    async def order_details(self, info: Info, id: OrderIdArgument) -> Order | None:  # noqa: A002 - likewise
+        request = orders_pb2.GetOrderRequest(order_id=id)
+        with naming(order_id="id"):
+            answer = await info.context.call(info.context.peers.orders.GetOrder, request)
+        return Order.of(answer.order)
+
+
+def own(context: Context, wanted: OrderFilter | None) -> orders_pb2.OrderFilter:
+    """The caller's own orders that match; raises Failure INVALID."""
+    wanted = wanted or OrderFilter()
+    return matching(wanted.status, wanted.from_date, wanted.to_date, customer_id=context.own_id())
+
+
+def matching(
+    status: OrderStatus | None,
+    from_date: datetime | None,
+    to_date: datetime | None,
+    *,
+    customer_id: str | None,
+) -> orders_pb2.OrderFilter:
+    """The service's filter; raises Failure INVALID."""
+    return orders_pb2.OrderFilter(
+        statuses=_statuses(status),
+        from_date=_moment("filter.from_date", from_date),
+        to_date=_moment("filter.to_date", to_date),
+        customer_id=customer_id,
+    )
+
+
+def _statuses(status: OrderStatus | None) -> list[orders_pb2.OrderStatus.ValueType]:
+    return [orders_pb2.OrderStatus.Value(f"ORDER_STATUS_{status.name}")] if status else []
+
+
+def _moment(field: str, moment: datetime | None) -> Timestamp | None:
+    if moment is None:
+        return None
+    try:
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return timestamps.to_proto(aware.astimezone(UTC))
+    except (ValueError, OverflowError):
+        raise invalid({field: "must be a time between the years 1 and 9999 in UTC"}) from None

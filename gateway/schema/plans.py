@@ -1,0 +1,140 @@
+"""Plans in the schema: what can be bought."""
+
+from datetime import datetime
+from typing import Self
+
+import strawberry
+
+from gateway.execution.readings import each, exactly, filled, recorded, texts
+from gateway.execution.views import View, listed, read
+from gateway.upstream.context import Info
+from kit.values import money
+from protos.catalogue.v1 import catalogue_pb2
+
+
+@strawberry.type(description="A country that a plan covers.")
+class Country(View):
+    name: str = read("name", description='English name, such as "France".')
+    iso: str = read(
+        "iso",
+        description="ISO 3166-1 alpha-2 code in most cases; the provider adds a few codes that are not in"
+        " ISO 3166-1.",
+    )
+    region: str = read(
+        "region", description='The provider\'s region of the country, such as "Europe".'
+    )
+    iso3: str | None = read(
+        filled("iso3"),
+        description='ISO 3166-1 alpha-3 code, such as "FRA"; null for a territory that has none.',
+    )
+    flag: str | None = read(
+        filled("flag"),
+        description="Flag emoji; null for a territory that has none. A part of a country has the"
+        " flag of that country.",
+    )
+    proto: strawberry.Private[catalogue_pb2.Country]
+
+
+@strawberry.type(description="An allowance of a plan beside its data, such as voice minutes.")
+class Allowance(View):
+    type: str = read("type", description="DATA, VOICE or SMS.")
+    service: str = read("service", description="STANDARD or ROAMING.")
+    description: str = read("description", description="Human-readable description.")
+    amount: float | None = read(
+        exactly(lambda allowance: None if allowance.unlimited else float(allowance.amount)),
+        description="Amount, in `unit`; null if unlimited.",
+    )
+    unit: str = read("unit", description="MB, MINS or SMS.")
+    is_unlimited: bool = read("unlimited", description="True if the allowance is unlimited.")
+    proto: strawberry.Private[catalogue_pb2.Allowance]
+
+
+@strawberry.type(
+    description="Fair use policy of an unlimited plan: in every 24 hours, full speed up to an"
+    " amount of data, and a reduced speed after it."
+)
+class FairUse(View):
+    daily_mb: int = read(
+        "daily_mb", name="dailyMB", description="Data at full speed per 24 hours, in MB, base 10."
+    )
+    throttle_kbps: int = read("throttle_kbps", description="Speed after that amount, in kbit/s.")
+    proto: strawberry.Private[catalogue_pb2.FairUse]
+
+
+@strawberry.federation.type(keys=["id"], description="A data plan that can be bought.")
+class DataPlan(View):
+    id: strawberry.ID = read(
+        "id",
+        description="A UUID derived from the name alone, so it never changes and is the same in every"
+        " deployment.",
+    )
+    name: str = read("name", description="The provider's bundle name. Case-sensitive.")
+    title: str = read(
+        "title",
+        description='Display name made of place, data and duration, such as "France, 1 GB, 7'
+        ' days" or "Europe, unlimited, 30 days".',
+    )
+    description: str = read("description", description="Human-readable description.")
+    region: str = read(
+        "region",
+        description='Region of more than half of the plan\'s countries, or "Global" if there is none.',
+    )
+    duration: int = read(
+        "duration_days", description="Duration in days, counted from the start of the plan."
+    )
+    price: float = read(
+        exactly(lambda plan: money.nearest_float(plan.price)),
+        description="Price of one item. Use `priceExact` for calculations, because a Float is not exact.",
+    )
+    price_exact: str = read(
+        exactly(lambda plan: money.text(plan.price)),
+        description='The exact price as a decimal string, such as "2.28"; up to three decimal places.',
+    )
+    currency: str = read(
+        "price.currency_code", description='ISO 4217 currency code, such as "USD".'
+    )
+    data_mb: float | None = read(
+        exactly(lambda plan: float(plan.data_mb) if plan.HasField("data_mb") else None),
+        name="dataMB",
+        description="Data in MB, base 10; null if unlimited.",
+    )
+    is_unlimited: bool = read("unlimited", description="True if data is unlimited.")
+    bundle_group: str = read(
+        "bundle_group", description='The provider\'s bundle group, such as "Standard Fixed".'
+    )
+    features: list[str] = read(
+        texts("features"), description='Short labels for a product card, such as "4G/5G".'
+    )
+    available_quantity: int = read(
+        "available_quantity",
+        description="Maximum quantity of one order now; 0 if the plan is not on sale.",
+    )
+    speeds: list[str] = read(texts("speeds"), description='Radio technologies, such as "4G".')
+    starts_on_assignment: bool = read(
+        "autostart",
+        description="True if the duration starts at delivery; false if it starts at first use.",
+    )
+    profile_name: str | None = read(
+        filled("profile_name"),
+        description="Name of the eSIM profile that the plan requires. An eSIM accepts only plans"
+        " with the profile it was delivered with. Null if the provider reports none.",
+    )
+    updated_at: datetime = read(
+        recorded("updated_at"), description="When any field of the plan last changed."
+    )
+    countries: list[Country] = listed(
+        "countries", Country, description="The countries that the plan covers."
+    )
+    fair_use: FairUse | None = read(
+        each(lambda plan: FairUse.of(plan.fair_use) if plan.HasField("fair_use") else None),
+        description="Fair use policy; null for a limited plan, or if the plan's group defines none.",
+    )
+    allowances: list[Allowance] = listed(
+        "allowances", Allowance, description="Allowances beside data."
+    )
+    proto: strawberry.Private[catalogue_pb2.DataPlan]
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: strawberry.ID) -> Self | None:  # noqa: A002 - the key's name
+        plan = await info.context.loaders.plans.load(id)
+        return None if plan is None else cls.of(plan)

@@ -1,0 +1,255 @@
+"""Buying and cancelling."""
+
+from typing import Annotated, Self
+
+import strawberry
+from graphql import FieldNode
+
+from gateway.errors import refusal
+from gateway.execution.auth import auth_field
+from gateway.schema.cancellation import RefundResult
+from gateway.schema.orders import Order, OrderIdArgument, OrderStatus
+from gateway.schema.plan_queries import PlanIdArgument, limit
+from gateway.upstream.context import Info
+from kit.errors import Failure, invalid
+from protos.orders.v1 import orders_pb2
+
+# Nobody heard from the orders service, which may have begun before it fell silent.
+UNHEARD = frozenset({"DEADLINE_EXCEEDED", "SERVICE_UNAVAILABLE"})
+
+
+@strawberry.input(description="Options of a purchase.")
+class PurchaseInput:
+    quantity: int = strawberry.field(default=1, description="Number of eSIMs to buy, 1 to 10.")
+    customer_reference: str | None = strawberry.field(
+        default=None,
+        description="Free-text reference for the order and its eSIMs, at most 100 characters.",
+    )
+    auto_activate: bool = strawberry.field(
+        default=False,
+        description="False: the bundle starts at first use. True: the service also polls the"
+        " bundle at the provider until it is active and then reports the eSIM as"
+        " ACTIVE. In both cases, the eSIMs are delivered with the order, ready to"
+        " install.",
+    )
+    idempotency_key: str | None = strawberry.field(
+        default=None,
+        description="Unique key of this purchase, up to 200 visible ASCII characters. Repeating a"
+        " request with the same key returns the existing order instead of buying"
+        " twice. A different request with the same key is refused with"
+        " IDEMPOTENCY_CONFLICT. Keys are stored as long as the order, and for at"
+        " least 24 hours. In an operation with only this field, the Idempotency-Key"
+        " header has the same effect.",
+    )
+    prevent_duplicates: bool = strawberry.field(
+        default=False,
+        description="Protects against a double click when no idempotency key is sent: if an order"
+        " for the same plan, quantity and eSIM was created in the last 30 seconds and"
+        " has not failed, it is returned instead of buying again.",
+    )
+    max_price: float | None = strawberry.field(
+        default=None,
+        description="Maximum price of one item, in the plan's currency. The price is confirmed"
+        " with the provider immediately before the purchase, which is refused with"
+        " PRICE_CHANGED if the price is higher.",
+    )
+    max_total: float | None = strawberry.field(
+        default=None,
+        description="Maximum price of the whole purchase. Otherwise the same as `maxPrice`.",
+    )
+    esim_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="Id of an existing eSIM of the caller to which the plan is added instead of"
+        " delivering a new eSIM. Requires a quantity of 1. Refused with"
+        " ESIM_INCOMPATIBLE if the plan is incompatible with the eSIM.",
+    )
+    allow_reassign: bool = strawberry.field(
+        default=False,
+        description="With `esimId`: if the plan is incompatible with that eSIM, deliver it on a"
+        " new eSIM. The order's `reassigned` is then true.",
+    )
+
+
+@strawberry.type(description="Result of a purchase.")
+class PurchaseESIMResult:
+    success: bool = strawberry.field(
+        description="False if the purchase was refused; true even while the order is still PROCESSING."
+    )
+    order: Order | None = strawberry.field(
+        description="The order; null if the purchase was refused before an order was recorded."
+    )
+    error: str | None = strawberry.field(
+        description="Human-readable reason of the refusal; null on success."
+    )
+    code: str | None = strawberry.field(
+        description="Machine-readable reason of the refusal, such as PLAN_UNAVAILABLE; null on success."
+    )
+    retry_after: float | None = strawberry.field(
+        default=None,
+        description="Seconds until the same purchase fits within the spending limit again; null"
+        " if waiting doesn't help.",
+    )
+
+    @classmethod
+    def of(cls, order: orders_pb2.Order) -> Self:
+        shown = Order.of(order)
+        if shown.status is not OrderStatus.FAILED:
+            return cls(success=True, order=shown, error=None, code=None)
+        words = shown.status_reason or "The order failed; nothing was charged"
+        code = order.failure_reason or "ORDER_FAILED"
+        return cls(success=False, order=shown, error=words, code=code)
+
+
+@strawberry.type(description="A bundle that was revoked from an eSIM.")
+class RevokedBundle:
+    iccid: str = strawberry.field(description="ICCID of the eSIM.")
+    refund: RefundResult | None = strawberry.field(
+        description="Refund of the bundle; null if not known yet."
+    )
+
+    @classmethod
+    def of(cls, revoked: orders_pb2.RevokedAssignment) -> Self:
+        return cls(iccid=revoked.iccid, refund=RefundResult.of(revoked.refund))
+
+
+@strawberry.type(description="Result of a cancellation.")
+class CancelOrderResult:
+    success: bool = strawberry.field(
+        description="True if the order was cancelled, or its cancellation is in progress."
+    )
+    order: Order | None = strawberry.field(
+        description="The order; null if the cancellation was refused."
+    )
+    error: str | None = strawberry.field(
+        description="Human-readable reason of the refusal; null on success."
+    )
+    code: str | None = strawberry.field(
+        description="Machine-readable reason of the refusal, such as ORDER_IN_USE; null on success."
+    )
+    message: str | None = strawberry.field(description="Human-readable description of the outcome.")
+    revoked: list[RevokedBundle] = strawberry.field(
+        description="The bundles that this cancellation revoked from eSIMs."
+    )
+
+
+PurchaseArgument = Annotated[
+    PurchaseInput | None,
+    strawberry.argument(
+        description="Options of the purchase. Omit to buy one eSIM with default options."
+    ),
+]
+
+UnusedOnlyArgument = Annotated[
+    bool,
+    strawberry.argument(
+        description="True cancels only the unused part of an order that is partly in use, instead of"
+        " refusing the cancellation."
+    ),
+]
+
+
+@strawberry.type
+class OrderMutations:
+    """Mixed into Mutation."""
+
+    @auth_field(
+        name="purchaseESIM",
+        description="Buys a plan. Returns when the eSIMs are delivered or, after a bounded wait,"
+        " with the order still PROCESSING. Processing then continues in the"
+        " background; query `orderDetails` for the outcome.",
+    )
+    async def purchase_esim(
+        self,
+        info: Info,
+        plan_id: PlanIdArgument,
+        input: PurchaseArgument = None,  # noqa: A002 - the documented argument's name
+    ) -> PurchaseESIMResult | None:
+        wanted = input or PurchaseInput()
+        try:
+            request = orders_pb2.CreateOrderRequest(
+                plan_id=plan_id,
+                quantity=wanted.quantity,
+                customer_reference=wanted.customer_reference or "",
+                auto_activate=wanted.auto_activate,
+                idempotency_key=_key(info, wanted),
+                prevent_duplicates=wanted.prevent_duplicates,
+                max_price=limit("input.max_price", wanted.max_price),
+                max_total=limit("input.max_total", wanted.max_total),
+                esim_id=wanted.esim_id or "",
+                allow_reassign=wanted.allow_reassign,
+            )
+            answer = await info.context.change(info.context.peers.orders.CreateOrder, request)
+        except Failure as failure:
+            if failure.reason in UNHEARD:
+                raise _unheard(failure) from failure
+            words, code = refusal(failure)
+            return PurchaseESIMResult(
+                success=False,
+                order=None,
+                error=words,
+                code=code,
+                retry_after=failure.retry_after,
+            )
+        return PurchaseESIMResult.of(answer.order)
+
+    @auth_field(
+        description="Cancels an unused order: its bundles are revoked from the eSIMs, and"
+        " refunded if the provider allows it. Safe to repeat. With `unusedOnly`, only"
+        " the unused part of a partly used order is cancelled, and the order stays"
+        " COMPLETED."
+    )
+    async def cancel_order(
+        self, info: Info, order_id: OrderIdArgument, unused_only: UnusedOnlyArgument = False
+    ) -> CancelOrderResult | None:
+        request = orders_pb2.CancelOrderRequest(order_id=order_id, unused_only=unused_only)
+        try:
+            answer = await info.context.change(info.context.peers.orders.CancelOrder, request)
+        except Failure as failure:
+            words, code = refusal(failure)
+            return CancelOrderResult(
+                success=False, order=None, error=words, code=code, message=None, revoked=[]
+            )
+        return CancelOrderResult(
+            success=True,
+            order=Order.of(answer.order),
+            error=None,
+            code=None,
+            message=answer.message or None,
+            revoked=[RevokedBundle.of(revoked) for revoked in answer.revoked],
+        )
+
+
+def _key(info: Info, wanted: PurchaseInput) -> str:
+    """The input's key, else the header's, else none.
+
+    Raises Failure for an empty one, whose sender believes to be safe, and when the header might
+    serve two purchases.
+    """
+    header = info.context.idempotency_key
+    if wanted.idempotency_key == "":
+        raise invalid(
+            {"input.idempotencyKey": "must not be empty; omit it to buy without an idempotency key"}
+        )
+    if wanted.idempotency_key is not None or header is None:
+        return wanted.idempotency_key or ""
+    if not header or not header.isascii():  # other bytes come as characters that no message takes
+        raise invalid({"Idempotency-Key": "must consist of visible ASCII characters"})
+    selections = info.operation.selection_set.selections
+    if len(selections) != 1 or not isinstance(selections[0], FieldNode):
+        raise invalid(
+            {
+                "input.idempotencyKey": "is required in an operation with several fields, because"
+                " the header Idempotency-Key can identify only one"
+                " purchase"
+            }
+        )
+    return header
+
+
+def _unheard(failure: Failure) -> Failure:
+    return Failure(
+        failure.kind,
+        failure.reason,
+        "The order service did not answer in time, and the order may have been recorded. Before"
+        " buying again, check myOrders, or repeat the same request with the same idempotencyKey",
+    )

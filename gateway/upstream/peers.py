@@ -1,0 +1,59 @@
+"""The three services as the gateway calls them."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import grpc
+
+from gateway.upstream.together import Together
+from kit.rpc import client as rpc_client
+from protos.catalogue.v1.catalogue_pb2_grpc import CatalogueServiceStub
+from protos.esims.v1.esims_pb2_grpc import ESIMsServiceStub
+from protos.orders.v1.orders_pb2_grpc import OrdersServiceStub
+
+if TYPE_CHECKING:  # the asynchronous stubs exist in the type hints alone
+    from protos.catalogue.v1.catalogue_pb2_grpc import CatalogueServiceAsyncStub
+    from protos.esims.v1.esims_pb2_grpc import ESIMsServiceAsyncStub
+    from protos.orders.v1.orders_pb2_grpc import OrdersServiceAsyncStub
+
+# Seconds. A service that lives answers its health in milliseconds, and probes wait a second or two.
+HEALTH_TIMEOUT = 1.0
+# The part of a service's health that says whether its database takes writes.
+DATABASE = "database"
+
+
+class Peers:
+    """The stubs of all three, over channels that live as long as the process."""
+
+    def __init__(
+        self, *, catalogue: grpc.aio.Channel, orders: grpc.aio.Channel, esims: grpc.aio.Channel
+    ) -> None:
+        self.catalogue: CatalogueServiceAsyncStub = CatalogueServiceStub(catalogue)
+        self.orders: OrdersServiceAsyncStub = OrdersServiceStub(orders)
+        self.esims: ESIMsServiceAsyncStub = ESIMsServiceStub(esims)
+        self.reads = Together()
+        self._channels = {"catalogue": catalogue, "orders": orders, "esims": esims}
+
+    async def health(self) -> Mapping[str, str]:
+        """The state of each service by its name: SERVING, NOT_SERVING or UNREACHABLE.
+
+        DATABASE_TAKES_NO_WRITES for one that can only read.
+        """
+        states = await asyncio.gather(*map(_health, self._channels.values()))
+        return dict(zip(self._channels, states, strict=True))
+
+    async def close(self) -> None:
+        """Ends the channels; calls that still run are cancelled."""
+        for channel in self._channels.values():
+            await channel.close()
+
+
+async def _health(channel: grpc.aio.Channel) -> str:
+    state, database = await asyncio.gather(
+        rpc_client.health(channel, HEALTH_TIMEOUT),
+        rpc_client.health(channel, HEALTH_TIMEOUT, DATABASE),
+    )
+    if state == "SERVING" and database == "NOT_SERVING":
+        return "DATABASE_TAKES_NO_WRITES"
+    return state

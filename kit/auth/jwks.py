@@ -1,0 +1,230 @@
+"""The auth server's public signing keys, fetched over HTTP and kept."""
+
+import asyncio
+import json
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from kit.errors import Failure, Kind
+from kit.net import bounded_body as http_answers
+
+logger = logging.getLogger(__name__)
+
+# A key set has a few keys of some 300 bytes; an answer bigger than this is something else.
+_MAX_BYTES = 64 * 1024
+# The caller is waiting with a deadline of its own; a healthy auth server answers in milliseconds.
+_FETCH_SECONDS = 3.0
+# While the auth server is down it is asked again at most this often, so recovery shows at once.
+_RETRY_SECONDS = 1.0
+# Fetches for key ids that aren't known: so many at once, and then one a second. Made-up ids must not turn
+# into load on the auth server.
+_BURST = 10
+_PER_SECOND = 1.0
+# Unknown key ids that are remembered.
+_MOST_MISSING = 1_000
+# RFC 7518 allows no smaller RSA key for RS256.
+_MIN_RSA_BITS = 2048
+
+# The members of a JWK that make the public key; private ones are never read.
+_PUBLIC_MEMBERS = {"ES256": ("kty", "crv", "x", "y"), "RS256": ("kty", "n", "e")}
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A key to verify with, and the one algorithm that it may be used for."""
+
+    key_id: str
+    algorithm: str
+    material: tuple[str, ...]  # equal material means the same key, also after another fetch
+    key: EllipticCurvePublicKey | RSAPublicKey = field(compare=False, repr=False)
+
+
+class KeySet:
+    """The keys at one JWKS address; one fetch at a time, for all callers.
+
+    Keys older than `ttl` seconds are fetched again before use; while the auth server is down the
+    last ones known are used. A key id that isn't among them causes a fetch at once, as keys rotate at any
+    time. One that the auth server doesn't know either causes no other fetch for `cooldown` seconds.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        http: aiohttp.ClientSession,
+        *,
+        ttl: float,
+        cooldown: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._url = url
+        self._http = http
+        self._ttl = ttl
+        self._cooldown = cooldown
+        self._clock = clock
+        self._keys: Mapping[str, PublicKey] | None = None
+        self._fetched_at = 0.0
+        self._asked_at: float | None = None
+        self._failing = False
+        self._flight: asyncio.Task[None] | None = None
+        # How many fetches were begun, and which of them was read last.
+        self._flights = 0
+        self._read = 0
+        # When each key id was last missing from a fresh answer, the oldest first.
+        self._missing: OrderedDict[str, float] = OrderedDict()
+        self._budget = float(_BURST)
+        self._budget_at = clock()
+
+    async def find(self, key_id: str) -> PublicKey | None:
+        """The key of that id; None when the auth server knows none.
+
+        Raises Failure(UNAVAILABLE) when that can't be said: the auth server doesn't answer, or too many
+        unknown key ids were looked up just now.
+        """
+        if self._keys is None or not self._younger_than(self._fetched_at, self._ttl):
+            # During an outage nobody waits for the next attempt: the known keys are as good as any.
+            await self._refresh(wait=self._keys is None or not self._failing)
+        if (key := self._known(key_id)) is not None:
+            return key
+        missed_at = self._missing.get(key_id)
+        if missed_at is not None and self._younger_than(missed_at, self._cooldown):
+            return None
+        return await self._look_up(key_id)
+
+    async def _look_up(self, key_id: str) -> PublicKey | None:
+        """Fetch again for a key id that isn't known."""
+        before = self._flights
+        if self._flight is not None:
+            # It may have been answered before the key was published: it counts only if it has the key.
+            await self._refresh(wait=True)
+            if (key := self._known(key_id)) is not None:
+                return key
+        if self._flight is not None or not self._may_fetch():
+            await self._refresh(wait=True)  # the one that another caller began meanwhile
+        else:
+            await self._refresh(wait=True, at_once=True)
+        if (key := self._known(key_id)) is not None:
+            return key
+        if self._read <= before:
+            raise Failure(
+                Kind.UNAVAILABLE,
+                "AUTH_UNAVAILABLE",
+                "The session can't be verified because the auth server's signing keys are"
+                " unavailable; try again",
+                retry_after=_RETRY_SECONDS,
+            )
+        self._missing[key_id] = self._clock()
+        self._missing.move_to_end(key_id)
+        while len(self._missing) > _MOST_MISSING:
+            self._missing.popitem(last=False)
+        return None
+
+    def _may_fetch(self) -> bool:
+        """Take one fetch out of the budget for unknown key ids; False when it is used up."""
+        now = self._clock()
+        passed = max(0.0, now - self._budget_at)
+        self._budget = min(float(_BURST), self._budget + passed * _PER_SECOND)
+        self._budget_at = now
+        if self._budget < 1:
+            return False
+        self._budget -= 1
+        return True
+
+    def _known(self, key_id: str) -> PublicKey | None:
+        return self._keys.get(key_id) if self._keys is not None else None
+
+    def _younger_than(self, moment: float, seconds: float) -> bool:
+        # A clock that was set back makes the age negative: that counts as old.
+        return 0 <= self._clock() - moment < seconds
+
+    async def _refresh(self, *, wait: bool, at_once: bool = False) -> None:
+        """Join the fetch in flight, or begin one; not within the pause after the last one."""
+        if self._flight is None:
+            pause = 0.0 if at_once and not self._failing else _RETRY_SECONDS
+            if self._asked_at is not None and self._younger_than(self._asked_at, pause):
+                return
+            self._asked_at = self._clock()
+            self._flights += 1
+            self._flight = asyncio.create_task(self._fetch(), name="fetch signing keys")
+        if wait:
+            # A caller that goes away must not take the others' answer with it.
+            await asyncio.shield(self._flight)
+
+    async def _fetch(self) -> None:
+        try:
+            self._keys = parse_keys(await self._download())
+            self._fetched_at = self._clock()
+            self._read = self._flights  # one at a time: the last one begun is this one
+            self._failing = False
+        except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
+            self._failing = True
+            logger.warning("signing keys can't be fetched: %s", type(error).__name__)
+        finally:
+            self._flight = None
+
+    async def _download(self) -> bytes:
+        async with self._http.get(
+            self._url,
+            timeout=aiohttp.ClientTimeout(total=_FETCH_SECONDS),
+            allow_redirects=False,
+            headers={"Accept": "application/json"} | http_answers.ACCEPT_ENCODING,
+            auto_decompress=False,
+        ) as response:
+            if response.status != 200:
+                raise ValueError(f"status {response.status}")
+            return await http_answers.read(response, _MAX_BYTES)
+
+
+def parse_keys(body: bytes) -> dict[str, PublicKey]:
+    """The usable keys of a JWKS document by key id; raises ValueError when it is no such document.
+
+    Keys of other kinds (shared secrets, encryption keys, other curves) are left out.
+    """
+    document = json.loads(body)
+    entries = document.get("keys") if isinstance(document, dict) else None
+    if not isinstance(entries, list):
+        raise ValueError("not a key set")  # noqa: TRY004 - bad data, no argument's wrong type
+    keys: dict[str, PublicKey] = {}
+    for entry in entries:
+        key = _parse_key(entry) if isinstance(entry, dict) else None
+        if key is not None:
+            keys.setdefault(key.key_id, key)
+    return keys
+
+
+def _parse_key(entry: Mapping[str, Any]) -> PublicKey | None:
+    if entry.get("kty") == "EC" and entry.get("crv") == "P-256":
+        algorithm = "ES256"
+    elif entry.get("kty") == "RSA":
+        algorithm = "RS256"
+    else:
+        return None
+    operations = entry.get("key_ops", ["verify"])
+    if (
+        entry.get("alg", algorithm) != algorithm
+        or entry.get("use", "sig") != "sig"
+        or not (isinstance(operations, list) and "verify" in operations)
+    ):
+        return None
+    key_id = entry.get("kid")
+    public = {name: entry.get(name) for name in _PUBLIC_MEMBERS[algorithm]}
+    if not (isinstance(key_id, str) and key_id):
+        return None
+    if not all(isinstance(value, str) and value for value in public.values()):
+        return None
+    try:
+        key = jwt.PyJWK.from_dict(public, algorithm).key
+    except (jwt.PyJWTError, ValueError):
+        return None
+    if not isinstance(key, EllipticCurvePublicKey | RSAPublicKey):
+        return None
+    if isinstance(key, RSAPublicKey) and key.key_size < _MIN_RSA_BITS:
+        return None
+    return PublicKey(key_id, algorithm, tuple(str(value) for value in public.values()), key)

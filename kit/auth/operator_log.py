@@ -1,0 +1,77 @@
+"""What administrators and operators do, in the log: one line at info for each act, with its outcome."""
+
+import json
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from google.protobuf import text_format
+from google.protobuf.message import Message
+
+from kit.auth.sessions import Role, Session
+from kit.errors import Failure
+
+logger = logging.getLogger(__name__)
+
+# By a method's name, the fields of its request that say what it is about. Free text stays out of them.
+Acts = Mapping[str, Sequence[str]]
+PLAIN = re.compile(r"[\w.:-]{1,100}")
+MOST_SHOWN = 50
+
+
+@contextmanager
+def logged(acts: Acts, method: str, session: Session, request: Any) -> Iterator[None]:
+    """Logs the call when it ends, if the method is an act and its caller no customer.
+
+    `method` is its path as gRPC has it.
+    """
+    name = method.rpartition("/")[2]
+    fields = acts.get(name)
+    if fields is None or session.role not in (Role.ADMIN, Role.SERVICE):
+        yield
+        return
+    outcome = "broken off"
+    try:
+        yield
+        outcome = "done"
+    except Failure as failure:
+        outcome = f"refused, {failure.reason}"
+        raise
+    except Exception as error:
+        outcome = f"failed, {type(error).__name__}"
+        raise
+    finally:
+        by = (
+            f"administrator {session.user_id}"
+            if session.role is Role.ADMIN
+            else "the service role key"
+        )
+        about = "".join(
+            f" {name}={_text(getattr(request, name))}" for name in _given(request, fields)
+        )
+        logger.info("%s by %s:%s: %s", name, by, about, outcome)
+
+
+def _given(request: Any, fields: Sequence[str]) -> list[str]:
+    """Those that the request holds; a flag that is no part of a choice is always shown."""
+    return [
+        name
+        for name in fields
+        if not (of := request.DESCRIPTOR.fields_by_name[name].containing_oneof)
+        or request.WhichOneof(of.name) == name
+    ]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Message):
+        return f"{{{text_format.MessageToString(value, as_one_line=True)[:200]}}}"
+    if isinstance(value, str):
+        # The request is not checked yet: whatever it holds stays one short word of the line.
+        return value if PLAIN.fullmatch(value) else json.dumps(value[:100])
+    shown = [_text(one) for one in value[:MOST_SHOWN]]
+    more = f",... {len(value)} in all" if len(value) > MOST_SHOWN else ""
+    return f"[{','.join(shown)}{more}]"

@@ -1,0 +1,119 @@
+"""HTTP servers whose every error is JSON without a `Server` header, and whose clients have bounds."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+
+from kit import background
+from kit.http.connection import MAX_HEADER, Connection, ErrorBody, ErrorResponse
+from kit.http.guard import Guard
+from kit.http.settings import HTTPSettings
+from kit.net import listening
+
+logger = logging.getLogger(__name__)
+
+# Copied from aiohttp's own refusals.
+HEADERS = ("Allow", "Retry-After")
+
+
+def plain_body(message: str, code: str) -> dict[str, Any]:
+    """The body of an error where clients expect no other form."""
+    return {"error": message, "code": code}
+
+
+class Server(web.Server):
+    """Makes such connections, and puts what aiohttp raises around an application's handlers into JSON."""
+
+    def __init__(self, like: web.Server, body: ErrorBody, guard: Guard) -> None:
+        self._answer = like.request_handler
+        self._body = body
+        self._guard = guard
+        super().__init__(
+            self._answered,
+            request_factory=like.request_factory,
+            handler_cancellation=like.handler_cancellation,
+            **like._kwargs,
+        )
+
+    def __call__(self) -> web.RequestHandler:
+        return Connection(self._body, self._guard, self, loop=self._loop, **self._kwargs)
+
+    async def _answered(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = request.protocol
+        assert isinstance(connection, Connection)
+        forwarded = tuple(request.headers.getall("X-Forwarded-For", ()))
+        try:
+            if not request.headers.get("Expect", "").isascii():
+                raise web.HTTPExpectationFailed  # aiohttp's own would quote what is no text
+            if not (forwarded or self._guard.settings.trusted_proxies):
+                return await self._answer(request)  # the client's own connection counts already
+            with self._guard.request(connection, request.remote, forwarded) as failure:
+                if failure is None:
+                    return await self._answer(request)
+            status = HTTPStatus.TOO_MANY_REQUESTS
+            response = ErrorResponse(status, self._body(failure.message, failure.reason))
+            response.headers["Retry-After"] = f"{failure.retry_after or 1:g}"
+        except web.HTTPException as refusal:
+            status = HTTPStatus(refusal.status)
+            response = ErrorResponse(
+                status, self._body(f"{status.phrase}: {status.description}", status.name)
+            )
+            for name in HEADERS:
+                if name in refusal.headers:
+                    response.headers[name] = refusal.headers[name]
+        return response
+
+
+class Runner(web.AppRunner):
+    """Runs an application behind such a server; options are aiohttp's."""
+
+    def __init__(
+        self,
+        app: web.Application,
+        body: ErrorBody,
+        settings: HTTPSettings | None = None,
+        **options: Any,
+    ) -> None:
+        settings = settings or HTTPSettings()
+        usual = {"max_field_size": MAX_HEADER, "keepalive_timeout": settings.idle_seconds}
+        super().__init__(app, **{**usual, **options})
+        self._body = body
+        self.guard = Guard(settings)
+        self._watch: asyncio.Task[None] | None = None
+        app.on_response_prepare.append(_without_server)
+
+    async def _make_server(self) -> web.Server:
+        self._watch = background.start(self.guard.watch(), "watch the clients' connections")
+        return Server(await super()._make_server(), self._body, self.guard)
+
+    async def cleanup(self) -> None:
+        await super().cleanup()
+        if self._watch is not None:
+            self._watch.cancel()
+
+
+@asynccontextmanager
+async def serving(runner: Runner, host: str, port: int, variables: str) -> AsyncIterator[int]:
+    """Serve while this is open, and give the port. Raises StartError if the port can't be opened.
+
+    `variables` is what the names of the variables of host and port begin with.
+    """
+    await runner.setup()
+    try:
+        with listening.at(host, port, variables):
+            await web.TCPSite(runner, host, port).start()
+        bound: int = runner.addresses[0][1]
+        logger.info("%s ready on %s:%s", variables.lower(), host, bound)
+        yield bound
+    finally:
+        await runner.cleanup()
+
+
+async def _without_server(_request: web.Request, response: web.StreamResponse) -> None:
+    """Which server runs here, and in which version, helps only attackers."""
+    response.headers.pop("Server", None)

@@ -1,0 +1,24 @@
+"""What HTTP servers refuse to clients that exceed a bound: counted, and logged once for each episode."""
+
+import logging
+
+from kit.logs.episodes import Episodes
+from kit.telemetry import metrics
+
+logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
+
+
+def refused(bound: str) -> None:
+    """Count a refusal; `bound` is a constant of the code, listed in docs/security.md."""
+    metrics.counter(
+        "esimgo_http_refused",
+        "Connections, requests and messages of clients that were refused, by the bound",
+        ("bound",),
+    ).labels(bound).inc()
+    episodes.met(
+        f"clients are refused by the limit {bound}",
+        "a client was refused by the limit %s; docs/security.md names its setting",
+        bound,
+        level=logging.INFO,
+    )

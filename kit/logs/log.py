@@ -1,0 +1,127 @@
+"""Log lines for people in a terminal, or as JSON for programs, with everything secret or personal cut out."""
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from opentelemetry import trace
+
+from kit.logs import request_id
+from kit.logs.episodes import Episodes
+from kit.values import timestamps
+
+# The logger of the lines that it replaces.
+episodes = Episodes(logging.getLogger("aiohttp.server"))
+
+# What may stand in any text, also in one that a library wrote: access tokens, activation codes and
+# the middle digits of ICCIDs.
+TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.?[\w-]*")
+ACTIVATION_CODE = re.compile(r"LPA:1\$[^\s\"'<>]+")
+LONG_NUMBER = re.compile(r"(?<!\d)(\d{6})\d{8,12}(\d{4})(?!\d)")
+
+
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """Cuts secrets, access tokens and activation codes out, and shortens ICCIDs."""
+    for secret in secrets:
+        text = text.replace(secret, "[secret]")
+    text = TOKEN.sub("[token]", text)
+    text = ACTIVATION_CODE.sub("[activation code]", text)
+    return LONG_NUMBER.sub(r"\1…\2", text)
+
+
+class RedactingFormatter(logging.Formatter):
+    """Formats a line, traceback included, and then redacts the whole of it."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
+        self._secrets = _sorted(secrets)
+
+    def format(self, record: logging.LogRecord) -> str:
+        ids = "".join(f" {name}={value}" for name, value in belongs_to().items())
+        first, *more = redact(super().format(record), self._secrets).split("\n", 1)
+        return "\n".join([first + ids, *more])
+
+
+class JSONFormatter(logging.Formatter):
+    """Formats a record as one line of JSON, each text in it redacted."""
+
+    def __init__(self, secrets: Iterable[str], service: str) -> None:
+        super().__init__()
+        self._secrets = _sorted(secrets)
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": timestamps.to_text(datetime.fromtimestamp(record.created, UTC)),
+            "level": record.levelname,
+            "service": self._service,
+            "logger": record.name,
+            "message": redact(record.getMessage(), self._secrets),
+            **belongs_to(),
+        }
+        if record.exc_info:
+            line["exception"] = redact(self.formatException(record.exc_info), self._secrets)
+        if record.stack_info:
+            line["stack"] = redact(record.stack_info, self._secrets)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def belongs_to() -> dict[str, str]:
+    """The ids of the request and of the span that this is about, as far as there are any."""
+    ids = {}
+    if given := request_id.current():
+        ids["request_id"] = redact(given)
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        ids["trace_id"] = trace.format_trace_id(span.trace_id)
+        ids["span_id"] = trace.format_span_id(span.span_id)
+    return ids
+
+
+def _sorted(secrets: Iterable[str]) -> list[str]:
+    """Longest first, as one secret may be part of another; short ones would cut innocent words."""
+    return sorted({s for s in secrets if len(s) >= 8}, key=len, reverse=True)
+
+
+def shorten_rubbish(record: logging.LogRecord) -> bool:
+    """Replaces what aiohttp logs of bytes that are no HTTP by one line: anybody may send them, at will.
+
+    So are bodies that aren't encoded as their headers say. Its own line holds those bytes, a
+    traceback, and the level of an error.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError | web.RequestPayloadError):
+        episodes.met(
+            "requests are refused as invalid HTTP",
+            "a request was refused as invalid HTTP: %s",
+            type(error).__name__,
+            level=logging.INFO,
+        )
+        return False
+    return True
+
+
+def setup(
+    level: str, secrets: Iterable[str] = (), *, style: str = "text", service: str = ""
+) -> None:
+    """Sends all logging to standard error; `secrets` are values that no line may hold.
+
+    `style` is text, json, or auto: text on a terminal and JSON elsewhere.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    as_json = style == "json" or (style == "auto" and not sys.stderr.isatty())
+    handler.setFormatter(
+        JSONFormatter(secrets, service) if as_json else RedactingFormatter(secrets)
+    )
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # They tell every request with its whole path, and every retry; our own lines say more with less.
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    logging.getLogger("aiohttp.server").addFilter(shorten_rubbish)
+    logging.getLogger("stamina").setLevel(logging.ERROR)
+    # While the database is away it tells every attempt with its traceback; kit.db.database says it in a line.
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)

@@ -1,0 +1,141 @@
+"""TLS between the platform's own processes: off without certificates, mutual by default with them."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+from kit.logs.episodes import Episodes
+from kit.net import certificates
+from kit.values.env import Env
+
+logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
+
+
+@dataclass(frozen=True, slots=True)
+class TLS:
+    """Where this process's certificate and its authority's are; without files there is no TLS.
+
+    The files are PEM. A server looks at its own whenever somebody connects, so that renewed ones
+    need no restart; a caller reads them when its channel is made.
+    """
+
+    authority: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    mutual: bool = True
+
+    @classmethod
+    def read(cls, env: Env) -> "TLS":
+        """Declares and reads the variables; a file that can't be read is reported to `env`."""
+        tls = cls(
+            authority=_file(
+                env,
+                "GRPC_TLS_CA_FILE",
+                "CA certificate (PEM) that signed the certificates of the other processes. If"
+                " set, calls to them use TLS.",
+            ),
+            certificate=_file(
+                env,
+                "GRPC_TLS_CERT_FILE",
+                "Certificate (PEM) of this process: a service uses it to listen with TLS, a"
+                " caller presents it as client certificate.",
+            ),
+            key=_file(env, "GRPC_TLS_KEY_FILE", "Private key (PEM) of GRPC_TLS_CERT_FILE."),
+            mutual=env.flag(
+                "GRPC_TLS_MUTUAL",
+                "With TLS, require callers to present a client certificate signed by"
+                " GRPC_TLS_CA_FILE.",
+                default=True,
+            ),
+        )
+        if (tls.certificate is None) != (tls.key is None):
+            env.problems.append(
+                "GRPC_TLS_CERT_FILE and GRPC_TLS_KEY_FILE must be set together: set both"
+            )
+        elif tls.certificate and tls.key and tls.certificate.is_file() and tls.key.is_file():
+            for name, problem in zip(
+                ("GRPC_TLS_CERT_FILE", "GRPC_TLS_KEY_FILE"),
+                certificates.pair_problems(tls.certificate, tls.key),
+                strict=True,
+            ):
+                if problem:
+                    env.problems.append(f"{name}: {problem}")
+        if (
+            tls.authority
+            and tls.authority.is_file()
+            and (problem := certificates.authority_problem(tls.authority))
+        ):
+            env.problems.append(f"GRPC_TLS_CA_FILE: {problem}")
+        if tls.certificate and tls.key and tls.mutual and not tls.authority:
+            env.problems.append(
+                "GRPC_TLS_MUTUAL requires the CA certificate of the callers: set"
+                " GRPC_TLS_CA_FILE, or GRPC_TLS_MUTUAL=false"
+            )
+        return tls
+
+    def server(self) -> grpc.ServerCredentials | None:
+        """What a server listens with; None without a certificate. Raises OSError when it can't be read."""
+        if self.certificate is None:
+            return None
+        first = self._certificates()
+        return grpc.dynamic_ssl_server_credentials(
+            first,
+            self._renewed,  # type: ignore[arg-type]  # None is documented, and its types lack it
+            require_client_authentication=self.mutual,
+        )
+
+    def channel(self) -> grpc.ChannelCredentials | None:
+        """What a channel is made with; None without an authority. Raises OSError when it can't be read."""
+        if self.authority is None:
+            return None
+        return grpc.ssl_channel_credentials(
+            root_certificates=self.authority.read_bytes(),
+            private_key=self.key.read_bytes() if self.key else None,
+            certificate_chain=self.certificate.read_bytes() if self.certificate else None,
+        )
+
+    def _certificates(self) -> grpc.ServerCertificateConfiguration:
+        if self.certificate is None or self.key is None:
+            raise ValueError("there is no certificate")
+        pair = (self.key.read_bytes(), self.certificate.read_bytes())
+        roots = self.authority.read_bytes() if self.authority and self.mutual else None
+        return grpc.ssl_server_certificate_configuration([pair], roots)
+
+    def _renewed(self) -> grpc.ServerCertificateConfiguration | None:
+        """Asked at every connection; None goes on with what was read before."""
+        if self.certificate is None or self.key is None:
+            return None
+        problems = certificates.pair_problems(self.certificate, self.key)
+        if problem := problems[0] or problems[1]:  # in the middle of being replaced
+            episodes.met(
+                "a certificate can't be used",
+                "the certificate can't be used; continuing with the previous one: %s",
+                problem,
+            )
+            return None
+        try:
+            return self._certificates()
+        except OSError as error:
+            episodes.met(
+                "a CA certificate can't be read",
+                "the CA certificate can't be read; continuing with the previous one: %s",
+                error,
+            )
+            return None
+
+
+# Plain text, for one machine and for clusters whose network encrypts.
+PLAIN = TLS()
+
+
+def _file(env: Env, name: str, help: str) -> Path | None:  # noqa: A002 - as Env names it
+    text = env.optional(name, help)
+    if text is None:
+        return None
+    path = Path(text)
+    if not path.is_file():
+        env.problems.append(f"{name}: there is no file {text}")
+    return path

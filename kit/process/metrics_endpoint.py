@@ -1,0 +1,80 @@
+"""The HTTP door of a process's metrics, in Prometheus's text format, and its sign of life."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from kit import background
+from kit.http import edge as http_edge
+from kit.rpc import readiness
+
+logger = logging.getLogger(__name__)
+
+# Seconds between attempts to listen on a taken port: a process that is being replaced lets go of it.
+RETRY_EVERY = 10.0
+
+
+@asynccontextmanager
+async def served(
+    registry: CollectorRegistry, host: str, port: int, *, retry: float = RETRY_EVERY
+) -> AsyncIterator[None]:
+    """Serve a registry's metrics at /metrics, and /healthz and /readyz beside them.
+
+    While the port is taken, another attempt is made every `retry` seconds, and the process runs on.
+    """
+
+    async def answer(_request: web.Request) -> web.Response:
+        headers = {"Content-Type": CONTENT_TYPE_LATEST}
+        return web.Response(body=generate_latest(registry), headers=headers)
+
+    async def alive(_request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def ready(_request: web.Request) -> web.Response:
+        state = readiness.ready()
+        if state is None:
+            return web.json_response({"status": "no gRPC server runs here"}, status=404)
+        text = "ready" if state else "not ready"
+        return web.json_response({"status": text}, status=200 if state else 503)
+
+    app = web.Application()
+    app.add_routes(
+        [web.get("/metrics", answer), web.get("/healthz", alive), web.get("/readyz", ready)]
+    )
+    runner = http_edge.Runner(app, http_edge.plain_body, access_log=None)
+    await runner.setup()
+    listening = background.start(_listen(runner, host, port, retry), "listen for metrics")
+    try:
+        yield
+    finally:
+        listening.cancel()
+        await asyncio.wait({listening})
+        await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int, retry: float) -> None:
+    told = False
+    while True:
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            if not told:
+                logger.warning(
+                    "metrics are not served: %s; stop the process that listens on %s:%d, or"
+                    " choose another port (0 lets the operating system choose); retrying every"
+                    " %.0f s",
+                    error.strerror or type(error).__name__,
+                    host,
+                    port,
+                    retry,
+                )
+                told = True
+            await asyncio.sleep(retry)
+        else:
+            logger.info("metrics at http://%s:%d/metrics", host, runner.addresses[0][1])
+            return

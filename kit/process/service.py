@@ -1,0 +1,96 @@
+"""The composition root that all gRPC services share: what they open, and how they serve calls and stop."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+import aiohttp
+import grpc
+
+from kit import background
+from kit.background import Loop
+from kit.cache.cache import Cache
+from kit.db.database import Database
+from kit.db.health import SHOWN_EVERY
+from kit.db.notify import Notices
+from kit.process.settings import ServiceSettings
+from kit.rpc import client as rpc_client
+from kit.rpc import server as rpc
+from kit.rpc.health import Health
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The connections of a service; `closing` closes them, and what the service adds, in reverse order.
+
+    `loops` run while the service serves. `health` is what its health endpoint reports.
+    """
+
+    settings: ServiceSettings
+    stop: asyncio.Event
+    closing: AsyncExitStack
+    http: aiohttp.ClientSession
+    database: Database
+    cache: Cache
+    health: Health = field(default_factory=Health)
+    loops: list[Loop] = field(default_factory=list)
+
+    async def notices(self, channel: str) -> Notices:
+        """Listen to a channel of PostgreSQL's notices."""
+        return await self.closing.enter_async_context(
+            Notices.open(self.settings.notices_url, channel)
+        )
+
+    def peer(self, address: str) -> grpc.aio.Channel:
+        """Return a channel to another service."""
+        channel = rpc_client.channel(address, self.settings.tls)
+        self.closing.push_async_callback(channel.close)
+        return channel
+
+    @asynccontextmanager
+    async def serving(
+        self, service: rpc.Service, variables: str, *, grace: float, loop_grace: float = 0
+    ) -> AsyncIterator[int]:
+        """Answer calls and run the loops while this is open, and give the port.
+
+        `variables` is what the names of the variables of host and port begin with. At the end, calls
+        get `grace` seconds to finish after the drain, and then rounds of the loops `loop_grace` seconds.
+        """
+        settings = self.settings
+        running = await rpc.start(
+            service,
+            host=settings.host,
+            port=settings.port,
+            verifier=settings.sessions.verifier(self.http),
+            tls=settings.tls,
+            connection_age=settings.connection_age,
+            limits=settings.limits,
+            settings=variables,
+            health=self.health,
+        )
+        async with AsyncExitStack() as ending:
+            loops = background.running(*self.loops, grace=loop_grace)
+            await ending.enter_async_context(loops)
+            ending.push_async_callback(running.stop, drain=settings.drain_seconds, grace=grace)
+            yield running.port
+
+
+@asynccontextmanager
+async def opened(
+    settings: ServiceSettings, stop: asyncio.Event, *, owner: str, needs: str
+) -> AsyncIterator[Opened]:
+    """Open an HTTP client, the owner's database with the migration `needs`, and a cache."""
+    async with AsyncExitStack() as closing:
+        http = await closing.enter_async_context(aiohttp.ClientSession())
+        database = await Database.open(
+            settings.database_url, owner=owner, needs=needs, stop=stop, pooled=settings.pooled
+        )
+        closing.push_async_callback(database.close)
+        cache = Cache.open(settings.redis_url, namespace=owner)
+        closing.push_async_callback(cache.close)
+        parts = Opened(settings, stop, closing, http, database, cache)
+        watch = partial(database.writes.watch, parts.health)
+        parts.loops.append(Loop("try to write", watch, stop, every=SHOWN_EVERY))
+        yield parts

@@ -1,0 +1,94 @@
+"""How long gRPC calls take and how they fail, by OpenTelemetry's conventions and by our reasons."""
+
+from functools import cache
+from typing import Any
+
+from kit.errors import Failure
+from kit.rpc.errors import CODES
+from kit.telemetry import metrics
+
+# Reasons are constants in the code, and a few dozen; what came from another version may be more.
+MAX_REASONS = 200
+CALL = ("rpc_system_name", "rpc_method", "rpc_response_status_code")
+
+
+class ServerMetrics:
+    """Calls that this process answers."""
+
+    def __init__(self) -> None:
+        duration = metrics.histogram(
+            "rpc_server_call_duration_seconds",
+            "Time of a call that was answered here; streams are left out",
+            CALL,
+            buckets=metrics.ANSWERS,
+        )
+        self._series = cache(duration.labels)  # methods and codes: a few hundred
+        self._failures = metrics.counter(
+            "esimgo_rpc_failures",
+            "Calls that failed here, by method, kind and reason",
+            ("rpc_method", "kind", "reason"),
+        )
+        self._streams = metrics.gauge(
+            "esimgo_rpc_streams", "Streams that are open here", ("rpc_method",)
+        )
+        self._reasons: set[str] = set()
+
+    def served(self, method: str, code: str, seconds: float) -> None:
+        """A call with one answer has ended; `code` is gRPC's name of the status."""
+        self._series("grpc", method[1:], code).observe(seconds)
+
+    def failed(self, method: str, failure: Failure) -> None:
+        reason = failure.reason
+        if reason not in self._reasons and len(self._reasons) >= MAX_REASONS:
+            reason = "OTHER"
+        self._reasons.add(reason)
+        self._failures.labels(method[1:], failure.kind, reason).inc()
+
+    def streaming(self, method: str, change: int) -> None:
+        """Add to the number of open streams of a method; `change` may be negative."""
+        self._streams.labels(method[1:]).inc(change)
+
+
+class BoundMetrics:
+    """What the bounds of a server hold, and what they cost its callers."""
+
+    def __init__(self) -> None:
+        self._unread = metrics.gauge(
+            "esimgo_rpc_unread_bytes", "Bytes of answers that callers have not read yet"
+        )
+        self._cut = metrics.counter(
+            "esimgo_rpc_connections_closed",
+            "Connections that were closed, as their callers did not read",
+        )
+
+    def unread(self, change: int) -> None:
+        """Add to the number of unread bytes; `change` may be negative."""
+        self._unread.inc(change)
+
+    def cut(self) -> None:
+        """A connection was closed."""
+        self._cut.inc()
+
+
+class ClientMetrics:
+    """Calls that this process makes."""
+
+    def __init__(self) -> None:
+        duration = metrics.histogram(
+            "rpc_client_call_duration_seconds",
+            "Time of a call to a peer as its caller sees it; streams are left out",
+            CALL,
+            buckets=metrics.ANSWERS,
+        )
+        self._series = cache(duration.labels)  # methods and codes: a few hundred
+
+    def called(self, method: Any, failure: Failure | None, seconds: float) -> None:
+        """A stub's method was called and answered, or failed."""
+        code = "OK" if failure is None else CODES[failure.kind].name
+        self._series("grpc", name_of(method)[1:], code).observe(seconds)
+
+
+def name_of(method: Any) -> str:
+    """The path that a stub's method calls; gRPC keeps it to itself, and an interceptor costs more."""
+    path = getattr(method, "_method", b"")
+    return path.decode() if isinstance(path, bytes) else str(path)

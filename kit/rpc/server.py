@@ -1,0 +1,158 @@
+"""One gRPC server for every service: sessions, deadlines, errors, health, reflection, a stop that drains."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from kit.auth.operator_log import Acts
+from kit.auth.sessions import Verifier
+from kit.net import listening
+from kit.net.tls import PLAIN, TLS
+from kit.rpc import health as rpc_health
+from kit.rpc import readiness
+from kit.rpc.guard import Access, Guard
+from kit.rpc.health import Health
+from kit.rpc.limits import DEFAULTS, METADATA_SIZE, OFF, Limits
+
+logger = logging.getLogger(__name__)
+# What gRPC's library logs, with a traceback, for each call whose caller leaves in the middle of its answer.
+CALLER_LEFT = "ExecuteBatchError raised in core by servicer method"
+logging.getLogger("grpc._cython.cygrpc").addFilter(
+    lambda record: not str(record.msg).startswith(CALLER_LEFT)
+)
+
+# Bytes. The largest answer is the whole catalogue, some 6 MB; what a server takes on is in its Limits.
+MAX_ANSWER = 64 * 2**20
+MAX_REQUEST = 4 * 2**20
+# Seconds. Callers behind a headless service find new replicas when connections end.
+CONNECTION_AGE = 300.0
+
+
+def metadata_options(most: int = METADATA_SIZE) -> tuple[tuple[str, int], ...]:
+    """How many bytes of metadata a call may have; above twice as many it always fails."""
+    return (("grpc.max_metadata_size", most), ("grpc.absolute_max_metadata_size", 2 * most))
+
+
+# Calls that no handler has seen yet. Above some 2,000 gRPC would drop anybody's, with CANCELLED, and a few
+# dozen connections have more.
+SOME_PENDING, MOST_PENDING = 10_000, 12_000
+
+
+def server_options(limits: Limits, connection_age: float) -> tuple[tuple[str, int], ...]:
+    """The options of a server, for gRPC's library."""
+    return (
+        *metadata_options(limits.metadata_bytes),
+        ("grpc.max_allowed_incoming_connections", limits.connections),
+        ("grpc.max_concurrent_streams", limits.streams),
+        ("grpc.server.max_pending_requests", SOME_PENDING),
+        ("grpc.server.max_pending_requests_hard_limit", MOST_PENDING),
+        ("grpc.max_send_message_length", MAX_ANSWER),
+        ("grpc.max_receive_message_length", limits.request_bytes),
+        # Else it grows with what a caller sends, and with it what is stored of requests that nobody reads.
+        ("grpc.http2.bdp_probe", 0),
+        # Two copies of a service on one port would each get half of the calls without anybody knowing.
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_connection_age_ms", int(connection_age * 1000)),
+        # Milliseconds that calls get when their connection is old; none takes so long.
+        ("grpc.max_connection_age_grace_ms", 60_000),
+        ("grpc.max_connection_idle_ms", int(min(limits.idle_seconds, OFF / 1000) * 1000)),
+        # Milliseconds for TLS and HTTP/2 to begin; the default is two minutes.
+        ("grpc.server_handshake_timeout_ms", 10_000),
+        # Milliseconds. Our clients ping every 3 s; the default of 300 s would send them away.
+        ("grpc.http2.min_ping_interval_without_data_ms", 2_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One gRPC service: its descriptor, how to add it to a server, and who may call each method.
+
+    `acts` are the methods whose calls by administrators and operators are logged.
+    """
+
+    descriptor: ServiceDescriptor
+    add: Callable[[grpc.aio.Server], None]
+    access: Mapping[str, Access]
+    acts: Acts = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that answers calls."""
+
+    server: grpc.aio.Server
+    port: int
+    health: Health
+    guard: Guard
+    forget: Callable[[], None]
+
+    async def stop(self, *, drain: float, grace: float) -> None:
+        """Says NOT_SERVING, waits `drain` s for callers to notice, then `grace` s for running calls.
+
+        Streams, which would never end by themselves, end after `drain`.
+        """
+        self.health.stop()
+        await asyncio.sleep(drain)
+        self.guard.end_streams()
+        await self.server.stop(grace)
+        self.guard.bounds.close()
+        self.forget()
+
+
+async def start(
+    service: Service,
+    *,
+    host: str,
+    port: int,
+    verifier: Verifier,
+    tls: TLS = PLAIN,
+    connection_age: float = CONNECTION_AGE,
+    limits: Limits = DEFAULTS,
+    settings: str = "",
+    health: Health | None = None,
+) -> Running:
+    """Starts to serve; raises StartError if the port can't be opened, OSError if a certificate can't be read.
+
+    `settings` is what the names of the variables of host and port begin with, such as CATALOGUE.
+    Connections end when they are `connection_age` s old, and their callers look the name up again.
+    """
+    guard = Guard(service.descriptor, service.access, verifier, service.acts, limits)
+    options = server_options(limits, connection_age)
+    server = grpc.aio.server(interceptors=[guard], options=options)
+    service.add(server)
+    healthy = health or Health()
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    names = (service.descriptor.full_name, rpc_health.NAME, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
+    credentials = tls.server()
+    with listening.at(host, port, settings):
+        listening.check(host, port)
+        bound = _listen(server, f"{host}:{port}", credentials)
+    await server.start()
+    for name in ("", service.descriptor.full_name):
+        healthy.set(name, serving=True)
+    logger.info("%s ready on %s:%s", service.descriptor.full_name, host, bound)
+    guard.bounds.port = bound
+    forget = readiness.add(lambda: healthy.serving)
+    return Running(server, bound, healthy, guard, forget)
+
+
+def _listen(
+    server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None
+) -> int:
+    try:
+        if credentials is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, credentials)
+    except RuntimeError as error:  # all that gRPC says is that it failed
+        raise OSError(
+            "gRPC's library gives no reason; the port is free, so look at the files of GRPC_TLS_CERT_FILE,"
+            " GRPC_TLS_KEY_FILE and GRPC_TLS_CA_FILE"
+        ) from error

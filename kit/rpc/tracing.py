@@ -1,0 +1,39 @@
+"""Spans of gRPC calls on both sides, by OpenTelemetry's conventions.
+
+No interceptor makes them: a client's wraps each call in a task of its own, and those of
+OpenTelemetry's own package have hung on asynchronous clients.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+from opentelemetry.trace import SpanKind
+
+from kit.rpc.metrics import name_of
+from kit.telemetry import tracing
+from kit.telemetry.tracing import Spanned
+
+STATUS = "rpc.response.status_code"
+
+
+def served(method: str, metadata: Iterable[tuple[str, str | bytes]] | None) -> Spanned:
+    """A call that is answered here; of the caller's trace, as only the platform's own call."""
+    told = {key: value for key, value in metadata or () if key in ("traceparent", "tracestate")}
+    parent = tracing.read(_text(told.get("traceparent")), _text(told.get("tracestate")))
+    return tracing.served(method[1:], _attributes(method[1:]), parent=parent)
+
+
+def called(method: Any) -> Spanned:
+    """A call of a stub's method to a peer."""
+    name = name_of(method)[1:]
+    return tracing.onward(name, _attributes(name), SpanKind.CLIENT)
+
+
+@cache  # methods that exist: a few dozen
+def _attributes(method: str) -> Mapping[str, str]:
+    return {"rpc.system.name": "grpc", "rpc.method": method}
+
+
+def _text(value: str | bytes | None) -> str | None:
+    return value if isinstance(value, str) else None

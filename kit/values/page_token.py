@@ -1,0 +1,77 @@
+"""Opaque page tokens for keyset paging: where the last page ended, bound to its list and request."""
+
+import base64
+import hashlib
+import json
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from google.protobuf.message import Message
+
+from kit.errors import invalid
+from kit.values import timestamps
+
+# Enough to tell requests apart; a token is no secret and no proof.
+DIGEST_LENGTH = 12
+
+
+def write(request: Message, key: list[str]) -> str:
+    """Names the last row's sort key (as text) for the request without its paging fields."""
+    body = json.dumps([_digest(request), key], separators=(",", ":"))
+    return base64.urlsafe_b64encode(body.encode()).decode().rstrip("=")
+
+
+def read(request: Message, token: str, length: int) -> list[str] | None:
+    """The sort key of `length` parts that `write` was given, or None for the first page.
+
+    Raises Failure(INVALID) when the token is malformed, of another list, or of a request with another
+    filter or order.
+    """
+    if not token:
+        return None
+    try:
+        digest, key = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    except (ValueError, TypeError, RecursionError):
+        digest, key = None, None
+    if digest != _digest(request) or not _is_key(key, length):
+        raise invalid(
+            {
+                "page_token": "does not belong to this request; send next_page_token with the same filter"
+            },
+            reason="INVALID_PAGE_TOKEN",
+        )
+    return list(key)
+
+
+def write_position(request: Message, at: datetime, id_: UUID) -> str:
+    """Name the last row of a list that is ordered by a time and an id."""
+    return write(request, [at.isoformat(), str(id_)])
+
+
+def read_position(request: Message, token: str) -> tuple[datetime, UUID] | None:
+    """Return the time and id that `write_position` was given; raises Failure as `read` does."""
+    key = read(request, token, 2)
+    if key is None:
+        return None
+    try:
+        return timestamps.from_iso(key[0]), UUID(key[1])
+    except ValueError:
+        raise invalid(
+            {"page_token": "is malformed; send next_page_token exactly as it was returned"},
+            reason="INVALID_PAGE_TOKEN",
+        ) from None
+
+
+def _is_key(key: Any, length: int) -> bool:
+    return isinstance(key, list) and len(key) == length and all(isinstance(k, str) for k in key)
+
+
+def _digest(request: Message) -> str:
+    bare = type(request)()
+    bare.CopyFrom(request)
+    for field in ("page_token", "page_size"):
+        bare.ClearField(field)
+    # Requests of two lists may have the same bytes, such as none.
+    listed = bare.DESCRIPTOR.full_name.encode() + b"\0" + bare.SerializeToString(deterministic=True)
+    return hashlib.sha256(listed).hexdigest()[:DIGEST_LENGTH]

@@ -1,0 +1,51 @@
+"""One call of the provider's API: what is asked, how it is named, and how it shows in traces."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from opentelemetry.trace import SpanKind
+from opentelemetry.util.types import AttributeValue
+
+from kit.errors import Failure
+from kit.telemetry import tracing
+from kit.telemetry.tracing import Spanned
+from providers.esim_go.errors import breakdown
+from providers.esim_go.paths import template
+
+Params = Mapping[str, str] | Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is asked of the provider, the same in every attempt."""
+
+    method: str
+    path: str
+    params: Params | None
+    write: bool
+    body: bytes | None = None
+
+    @property
+    def endpoint(self) -> str:
+        return f"{self.method} {template(self.path)}"
+
+    @property
+    def place(self) -> str:
+        """What exactly is asked for: one that is still being processed holds up no other."""
+        if not self.params:
+            return self.path
+        pairs = self.params.items() if isinstance(self.params, Mapping) else self.params
+        return f"{self.path}?{sorted(pairs)}"
+
+    def span(self, attempt: int, server: str) -> Spanned:
+        """Around one attempt, its wait for tokens included; no path, as that names eSIMs and orders."""
+        told: dict[str, AttributeValue] = {
+            "http.request.method": self.method,
+            "url.template": template(self.path),
+            "server.address": server,
+            "http.request.resend_count": attempt - 1,
+        }
+        return tracing.part(self.endpoint, told, SpanKind.CLIENT)
+
+    def breakdown(self, reason: str, *, sent: bool = True) -> Failure:
+        return breakdown(self.endpoint, reason, write=self.write, sent=sent)

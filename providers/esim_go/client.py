@@ -1,0 +1,268 @@
+"""The provider's HTTP API: one paced, guarded client that returns values or raises a Failure."""
+
+import logging
+from typing import Any
+
+import aiohttp
+import stamina
+from yarl import URL
+
+from kit.errors import Failure, Kind
+from kit.logs.episodes import Episodes
+from kit.logs.log import redact
+from kit.net import bounded_body as http_answers
+from kit.values import exact_json
+from kit.values.clock import Clock
+from providers.esim_go import answers as provider_http
+from providers.esim_go.call import Call, Params
+from providers.esim_go.circuit import Circuit, State
+from providers.esim_go.errors import refusal
+from providers.esim_go.holds import HoldReport
+from providers.esim_go.limits import retry_after
+from providers.esim_go.metrics import Metrics
+from providers.esim_go.pacing import Pacing
+from providers.esim_go.paths import segment
+from providers.esim_go.queue import Priority, Turn
+from providers.esim_go.settings import KEY_MISSING, ProviderSettings, fits_header
+from providers.esim_go.shared import SharedTokens
+
+__all__ = ["Priority", "Provider", "ProviderSettings", "segment"]
+
+log = logging.getLogger(__name__)
+episodes = Episodes(log)
+
+# A TCP and TLS handshake across the world takes well under a second; five mean nobody is there.
+CONNECT_TIMEOUT = 5.0
+# A caller in more of a hurry than this says nothing about the provider's health by giving up.
+PATIENCE = 3.0
+
+
+class Provider:
+    """Calls the provider; every method raises Failure with a PROVIDER_... reason.
+
+    Reads are repeated a few times; writes never, since the provider knows no idempotency key.
+    `details` of a failure hold `endpoint`, and `provider_status` and `provider_message` if any.
+    """
+
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        settings: ProviderSettings,
+        *,
+        shared: SharedTokens | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        if not fits_header(settings.api_key):
+            raise ValueError(f"{KEY_MISSING}: set ESIM_GO_API_KEY")
+        self._http = http
+        self._settings = settings
+        self._server = URL(settings.base_url).host or ""
+        self._clock = clock or Clock()
+        self._metrics = Metrics()
+        self.holds = HoldReport(self._clock, self._metrics)
+        self._pacing = Pacing(
+            self._clock,
+            self._metrics.tokens,
+            shared,
+            report=self.holds,
+            longest_hold=settings.longest_hold,
+        )
+        self._circuit = Circuit(
+            settings.circuit_threshold, settings.circuit_seconds, self._circuit_changed
+        )
+
+    @property
+    def circuit(self) -> State:
+        """Whether calls pass: closed (they do), open (they fail at once), half-open (one tries)."""
+        return self._circuit.state
+
+    def held(self, method: str, path: str) -> float:
+        """Seconds for which such a call is not sent, as the provider asked for a pause.
+
+        Infinity while another call tries whether the pause is over.
+        """
+        call = Call(method, path, None, write=method != "GET")
+        return self._pacing.held(call.endpoint, call.place)
+
+    async def get(
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        timeout: float | None = None,
+        priority: Priority = Priority.READ,
+        retry: bool = True,
+    ) -> Any:
+        """The answer's JSON, fractions as Decimal.
+
+        `path` begins with a slash and is relative to the base address; values in it are quoted
+        with `segment`. `timeout` bounds the whole call, in seconds: at most half for waiting
+        until the rate limit allows it, then the attempts. `retry` is False for the one GET that
+        has a side effect.
+        """
+        call = Call("GET", path, params, write=False)
+        seconds = self._settings.timeout if timeout is None else timeout
+        deadline = self._clock.now() + seconds
+        # Attempts that a failure may take; a refusal by the rate limit is none, only a wait.
+        left = self._settings.attempts if retry else 1
+
+        def worth_repeating(error: Exception) -> bool | float:
+            nonlocal left
+            if not isinstance(error, Failure) or error.reason == "PROVIDER_CIRCUIT_OPEN":
+                return False
+            if error.kind not in (Kind.UNAVAILABLE, Kind.EXHAUSTED):
+                return False
+            left -= error.kind == Kind.UNAVAILABLE
+            if left == 0 or not retry:
+                return False
+            pause = error.retry_after or 0.0
+            if self._clock.now() + pause >= deadline:
+                return False
+            return pause or True  # no word of the provider's: stamina's own back-off with jitter
+
+        async for attempt in stamina.retry_context(
+            on=worth_repeating, attempts=None, timeout=seconds, wait_max=2.0, wait_jitter=0.5
+        ):
+            with attempt:
+                return await self._attempt(call, attempt.num, deadline, priority, last=left == 1)
+        raise AssertionError("stamina returns or raises")
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        json: Any = None,
+        timeout: float | None = None,
+        priority: Priority = Priority.WRITE,
+    ) -> Any:
+        """Makes a write once and returns its JSON; Decimals are sent with all their digits.
+
+        `timeout` as in `get`. Raises Failure UNCLEAR when it may or may not have been carried out.
+        UNAVAILABLE, EXHAUSTED and the refusals mean that it surely was not.
+        """
+        body = None if json is None else exact_json.dumps(json).encode()
+        call = Call(method, path, params, write=True, body=body)
+        seconds = self._settings.timeout if timeout is None else timeout
+        return await self._attempt(call, 1, self._clock.now() + seconds, priority, last=True)
+
+    async def _attempt(
+        self,
+        call: "Call",
+        number: int,
+        deadline: float,
+        priority: Priority,
+        *,
+        last: bool,
+    ) -> Any:
+        with call.span(number, self._server) as span:
+            started = self._clock.now()
+            status: int | None = None
+            try:
+                self._circuit.check()  # before the line, so that an outage fails fast
+                # Half the time may pass in the line: a write sent with hardly any left to hear the
+                # answer would end as unclear for no good reason.
+                latest = started + (deadline - started) / 2
+                async with self._pacing.turn(call.endpoint, call.place, priority, latest) as turn:
+                    self._metrics.waited(waited := self._clock.now() - started)
+                    span.set("esimgo.provider.wait", waited)
+                    started = self._clock.now()
+                    left = max(deadline - started, 0.001)
+                    # Half of what is left, so that a read that hangs can still be repeated.
+                    seconds = left if last else left / 2
+                    try:
+                        with self._circuit.passage(lambda f: _judge(f, turn, seconds)):
+                            return await self._exchange(call, turn, seconds)
+                    finally:
+                        status = turn.status
+                        if status is not None:
+                            span.set("http.response.status_code", status)
+                        took = self._clock.now() - started
+                        self._metrics.answered(call.endpoint, status, took)
+                        if log.isEnabledFor(logging.DEBUG):
+                            log.debug(
+                                "provider: %s path=%s status=%s after=%dms attempt=%d",
+                                *(call.endpoint, redact(call.path), status, took * 1000, number),
+                            )
+            except Failure as failure:
+                self._metrics.failed(call.endpoint, failure.reason)
+                if failure.reason == "PROVIDER_CIRCUIT_OPEN":
+                    raise  # the circuit's one line says it for all calls
+                episodes.met(
+                    f"provider call failed: {call.endpoint} {failure.reason}",
+                    "provider call failed: %s path=%s status=%s reason=%s after=%dms attempt=%d",
+                    call.endpoint,
+                    redact(call.path),
+                    status,
+                    failure.reason,
+                    (self._clock.now() - started) * 1000,
+                    number,
+                )
+                raise
+
+    async def _exchange(self, call: "Call", turn: Turn, seconds: float) -> Any:
+        """One request and its answer; aiohttp's and the status's words become ours."""
+        url = URL(self._settings.base_url.rstrip("/") + call.path, encoded=True)
+        headers = {"X-API-Key": self._settings.api_key, "Accept": "application/json"}
+        headers |= http_answers.ACCEPT_ENCODING
+        if call.body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            async with self._http.request(
+                call.method,
+                url.with_query(call.params) if call.params else url,
+                data=call.body,
+                headers=headers,
+                allow_redirects=False,  # the key goes nowhere else
+                timeout=aiohttp.ClientTimeout(total=seconds, connect=min(CONNECT_TIMEOUT, seconds)),
+                middlewares=(provider_http.send_once,),
+                auto_decompress=False,
+            ) as response:
+                turn.answered(response.status, response.headers)
+                body = await provider_http.read(response, self._settings.answer_bytes)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise call.breakdown("PROVIDER_UNREACHABLE", sent=False) from error
+        except TimeoutError as error:
+            raise call.breakdown("PROVIDER_TIMEOUT") from error
+        except aiohttp.ClientError as error:
+            raise call.breakdown("PROVIDER_UNREACHABLE") from error
+        except http_answers.UnreadableBodyError as error:
+            episodes.met(
+                "a provider response can't be parsed", "a provider response can't be parsed: %s: %s",
+                call.endpoint, error,
+            )  # fmt: skip
+            raise call.breakdown("PROVIDER_BAD_ANSWER") from error
+        if not provider_http.is_success(response):
+            raise refusal(
+                call.endpoint,
+                response.status,
+                body.decode(errors="replace"),
+                write=call.write,
+                retry_after=retry_after(
+                    response.headers, self._clock.wall(), self._settings.longest_hold
+                ),
+                secrets=(self._settings.api_key,),
+            )
+        if response.status == 204:
+            return None
+        try:
+            return provider_http.parse(body, self._settings.answer_bytes)
+        except ValueError as error:
+            raise call.breakdown("PROVIDER_BAD_ANSWER") from error
+
+    def _circuit_changed(self, state: State) -> None:
+        self._metrics.circuit(state)
+        if state == "open":
+            episodes.met("provider circuit is open", "provider circuit is open", lasting=True)
+        elif state == "closed":
+            episodes.over("provider circuit is open", "provider circuit is closed")
+
+
+def _judge(failure: Failure, turn: Turn, seconds: float) -> bool | None:
+    """What a failure says about the provider's health: fine, broken, or nothing (None)."""
+    if turn.status is None and failure.reason != "PROVIDER_UNREACHABLE" and seconds < PATIENCE:
+        return None
+    # With Retry-After the provider answers by its own rules: something is still processed.
+    broken = failure.kind in (Kind.UNAVAILABLE, Kind.UNCLEAR) and failure.retry_after is None
+    return not broken

@@ -1,0 +1,281 @@
+"""One customer's data across every owner: all given out, the person taken out, others untouched."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from cli.customers import CustomersError, owners
+from kit.errors import Failure, Kind
+from kit.rpc import client as rpc_client
+from protos.esims.v1 import esims_pb2
+from protos.orders.v1 import orders_pb2
+from protos.webhooks.v1 import webhooks_pb2
+from protos.webhooks.v1.webhooks_pb2_grpc import WebhooksServiceStub
+from tests.fixtures.patience import PATIENCE
+from tests.fixtures.two_customers import NAME, TwoCustomers, told
+
+ROOT = Path(__file__).parents[3]
+NOBODY = UUID(int=0)
+
+
+async def erased(two_customers: TwoCustomers, user: UUID) -> str:
+    async with owners(two_customers.reach) as doors:
+        return await doors.erase(user)
+
+
+def secrets_of(order: Any) -> list[str]:
+    """What only its owner may have."""
+    return [esim["activationCode"].rsplit("$", 1)[1] for esim in order["esims"]]
+
+
+async def test_everything_that_is_kept_of_a_customer_is_given_out_by_the_command(
+    two_customers: TwoCustomers,
+) -> None:
+    def run(user: UUID) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            (sys.executable, "-m", "cli", "customers", "export", "--user", str(user)),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+            env={
+                "PATH": os.environ["PATH"],
+                "ESIMGO_HOME": "/proc/esimgo",
+                "SUPABASE_URL": two_customers.platform.auth.url,
+                "SUPABASE_SERVICE_ROLE_KEY": two_customers.platform.auth.service_role_key,
+                "ORDERS_ADDRESS": two_customers.reach.addresses["orders"],
+                "ESIMS_ADDRESS": two_customers.reach.addresses["esims"],
+                "WEBHOOKS_ADMIN_ADDRESS": two_customers.reach.addresses["webhooks"],
+            },
+        )
+
+    done = await asyncio.to_thread(partial(run, two_customers.ann))
+    assert done.returncode == 0, done.stderr
+    given = json.loads(done.stdout)
+    order = two_customers.orders[two_customers.ann]
+    iccids = {esim["iccid"] for esim in order["esims"]}
+    assert [row["id"] for row in given["orders"]["esim_orders"]] == [order["id"]]
+    assert {row["iccid"] for row in given["orders"]["order_esims"]} == iccids
+    assert {row["iccid"] for row in given["esims"]["esims"]} == iccids
+    assert len(given["esims"]["esim_bundles"]) == 2
+    assert {row["iccid"] for row in given["webhooks"]["inbox"]} == iccids
+    assert NAME in done.stdout
+    assert all(secret in done.stdout for secret in secrets_of(order))
+    (bob,) = (user for user in two_customers.orders if user != two_customers.ann)
+    others = [str(bob), *(esim["iccid"] for esim in two_customers.orders[bob]["esims"])]
+    assert not [text for text in others if text in done.stdout]
+
+    unknown = await asyncio.to_thread(partial(run, UUID(int=7)))
+    assert unknown.returncode == 1
+    assert "nothing is stored about a customer" in unknown.stderr
+
+
+async def test_after_an_erasure_no_table_knows_the_person_and_others_are_untouched(
+    two_customers: TwoCustomers,
+) -> None:
+    order = two_customers.orders[two_customers.ann]
+    before = await two_customers.rows()
+    mine = [str(two_customers.ann), NAME.replace("'", "''"), NAME, *secrets_of(order)]
+    assert any(text in row for rows in before.values() for row in rows for text in mine)
+
+    assert (
+        await erased(two_customers, two_customers.ann)
+        == "erased from 1 orders, 2 eSIMs, 8 callbacks"
+    )
+
+    after = await two_customers.rows()
+    left = {
+        name: [text for row in rows for text in mine if text in row] for name, rows in after.items()
+    }
+    assert not any(left.values()), left
+    iccids = [esim["iccid"] for esim in order["esims"]]
+    assert not [body for body in after["bodies"] if any(iccid in body for iccid in iccids)]
+    # What was sold and paid stays for the books, as nobody's.
+    kept = await two_customers.databases.admin.fetchrow(
+        "select customer_id, status, total_price, provider_reference from orders.esim_orders where id = $1",
+        UUID(order["id"]),
+    )
+    assert kept is not None
+    assert kept["customer_id"] == NOBODY
+    assert kept["status"] == "COMPLETED"
+    assert kept["provider_reference"]
+    assert kept["total_price"] > 0
+    # Not a character of anybody else's rows is another.
+    hers = [order["id"], *iccids, *(esim["id"] for esim in order["esims"])]
+    for name, rows in before.items():
+        others = {row for row in rows if not any(text in row for text in [*mine, *hers])}
+        if name != "webhooks.inbox" and name != "webhooks.deliveries":
+            assert others <= set(after[name]), name
+    (bob,) = (user for user in two_customers.orders if user != two_customers.ann)
+    async with owners(two_customers.reach) as doors:
+        given = await doors.export(bob)
+    assert len(given["webhooks"]["inbox"]) == 8
+    assert len(given["esims"]["esims"]) == 2
+
+
+async def test_an_erasure_may_be_broken_off_and_repeated(two_customers: TwoCustomers) -> None:
+    order = two_customers.orders[two_customers.ann]
+    iccids = [esim["iccid"] for esim in order["esims"]]
+    # As far as a command came that was killed before its last call.
+    async with owners(two_customers.reach) as doors:
+        gone = await rpc_client.call(
+            doors.orders.EraseCustomer,
+            orders_pb2.EraseCustomerRequest(customer_id=str(two_customers.ann)),
+            token=two_customers.reach.key,
+            timeout=PATIENCE,
+        )
+    assert (gone.orders, set(gone.iccids)) == (1, set(iccids))
+    async with rpc_client.channel(two_customers.reach.addresses["webhooks"]) as channel:
+        answer = await rpc_client.call(
+            WebhooksServiceStub(channel).EraseEvents,
+            webhooks_pb2.EraseEventsRequest(iccids=iccids),
+            token=two_customers.reach.key,
+            timeout=PATIENCE,
+        )
+    assert answer.events == 8
+    assert (
+        await erased(two_customers, two_customers.ann)
+        == "erased from 0 orders, 2 eSIMs, 0 callbacks"
+    )
+    assert (
+        await erased(two_customers, two_customers.ann)
+        == "erased from 0 orders, 0 eSIMs, 0 callbacks"
+    )
+
+
+async def test_what_the_provider_tells_later_brings_nothing_of_the_person_back(
+    two_customers: TwoCustomers,
+) -> None:
+    order = two_customers.orders[two_customers.ann]
+    await erased(two_customers, two_customers.ann)
+    await told(two_customers.platform, two_customers.databases, order, 450, 1)
+    rows = await two_customers.databases.admin.fetch(
+        "select matching_id, smdp_address, customer_ref, msisdn, last_country, follow_at"
+        " from esims.esims where customer_id = $1",
+        NOBODY,
+    )
+    assert len(rows) == 2
+    assert {tuple(row) for row in rows} == {("", "", "", "", "", None)}
+    # The name is taken back from the provider too.
+    async with asyncio.timeout(PATIENCE):
+        while await two_customers.databases.admin.fetchval(
+            "select count(*) from esims.esims where reference_due_at is not null"
+        ):
+            await asyncio.sleep(0.05)
+    world = two_customers.platform.provider.world
+    names = {esim.customer_ref for esim in world.esims}
+    assert NAME not in names
+    assert "Bob's phone" in names
+
+
+async def test_the_customer_sees_nothing_any_more(two_customers: TwoCustomers) -> None:
+    await erased(two_customers, two_customers.ann)
+    answer = await two_customers.clients[two_customers.ann].ask(
+        "{ myESIMs { id } orders: myOrders { id } }"
+    )
+    assert answer.data == {"myESIMs": [], "orders": []}
+
+
+async def test_nothing_is_erased_while_an_order_is_worked_on(two_customers: TwoCustomers) -> None:
+    await two_customers.databases.admin.execute(
+        "update orders.esim_orders set next_run_at = now() + interval '1 hour' where customer_id = $1",
+        two_customers.ann,
+    )
+    order_id = two_customers.orders[two_customers.ann]["id"]
+    before = await two_customers.rows()
+    with pytest.raises(CustomersError, match=f"nothing was erased: .*{order_id}"):
+        await erased(two_customers, two_customers.ann)
+    # Nor by who asks the service itself.
+    async with owners(two_customers.reach) as doors:
+        with pytest.raises(Failure, match=f"nothing was erased: .*{order_id}"):
+            await rpc_client.call(
+                doors.orders.EraseCustomer,
+                orders_pb2.EraseCustomerRequest(customer_id=str(two_customers.ann)),
+                token=two_customers.reach.key,
+                timeout=PATIENCE,
+            )
+    assert await two_customers.rows() == before
+
+
+async def test_an_order_that_opens_while_an_erasure_runs_stops_it_before_anything_is_gone(
+    two_customers: TwoCustomers,
+) -> None:
+    order_id = two_customers.orders[two_customers.ann]["id"]
+    admin = two_customers.databases.admin
+    before = await two_customers.rows()
+    async with owners(two_customers.reach) as doors:
+        # The order opens in a transaction that began before the erasure asks for its rows.
+        async with admin.transaction():
+            await admin.execute(
+                "update orders.esim_orders set next_run_at = now() + interval '1 hour' where id = $1",
+                UUID(order_id),
+            )
+            erasing = asyncio.create_task(doors.erase(two_customers.ann))
+            async with asyncio.timeout(PATIENCE):
+                while not await waiting_for_a_lock(two_customers):
+                    await asyncio.sleep(0.02)
+        with pytest.raises(CustomersError, match=f"nothing was erased: .*{order_id}"):
+            await erasing
+    after = await two_customers.rows()
+    assert {n: r for n, r in after.items() if n != "orders.esim_orders"} == {
+        n: r for n, r in before.items() if n != "orders.esim_orders"
+    }
+
+
+async def waiting_for_a_lock(two_customers: TwoCustomers) -> bool:
+    # Within a transaction the view would stay as it was first seen.
+    await two_customers.databases.admin.execute("select pg_stat_clear_snapshot()")
+    return bool(
+        await two_customers.databases.admin.fetchval(
+            "select count(*) from pg_stat_activity where usename = 'orders_service'"
+            " and datname = current_database() and wait_event_type = 'Lock'"
+        )
+    )
+
+
+async def test_an_esim_of_an_order_that_came_meanwhile_stays(two_customers: TwoCustomers) -> None:
+    """As the command asks once it knows the eSIMs: what is registered after that is not among them."""
+    first, second = (e["iccid"] for e in two_customers.orders[two_customers.ann]["esims"])
+    async with owners(two_customers.reach) as doors:
+        answer = await rpc_client.call(
+            doors.esims.EraseCustomer,
+            esims_pb2.EraseCustomerRequest(customer_id=str(two_customers.ann), iccids=[first]),
+            token=two_customers.reach.key,
+            timeout=PATIENCE,
+        )
+    assert answer.esims == 1
+    left = await two_customers.databases.admin.fetch(
+        "select iccid from esims.esims where customer_id = $1", two_customers.ann
+    )
+    assert [row["iccid"] for row in left] == [second]
+
+
+async def test_administrators_do_not_get_callbacks_as_they_came_nor_erase_any(
+    two_customers: TwoCustomers,
+) -> None:
+    admin = await two_customers.platform.auth.token("root@example.com", admin=True)
+    iccids = [esim["iccid"] for esim in two_customers.orders[two_customers.ann]["esims"]]
+    async with rpc_client.channel(two_customers.reach.addresses["webhooks"]) as channel:
+        stub = WebhooksServiceStub(channel)
+        with pytest.raises(Failure) as erasing:
+            await rpc_client.call(
+                stub.EraseEvents,
+                webhooks_pb2.EraseEventsRequest(iccids=iccids),
+                token=admin,
+                timeout=PATIENCE,
+            )
+        with pytest.raises(Failure) as exporting:
+            request = webhooks_pb2.ExportEventsRequest(iccids=iccids)
+            await anext(rpc_client.stream(stub.ExportEvents, request, token=admin))
+    assert {erasing.value.kind, exporting.value.kind} == {Kind.FORBIDDEN}
+    async with owners(two_customers.reach) as doors:
+        assert len((await doors.export(two_customers.ann))["webhooks"]["inbox"]) == 8

@@ -1,0 +1,183 @@
+"""An operator's commands against the whole platform, as a shell runs them."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from cli import accounts
+from tests.fixtures.patience import PATIENCE
+from tests.fixtures.two_customers import TwoCustomers
+
+ROOT = Path(__file__).parents[3]
+Run = Callable[..., Awaitable["subprocess.CompletedProcess[str]"]]
+
+
+@pytest.fixture
+def run(two_customers: TwoCustomers) -> Run:
+    """Runs a command in a container's environment, with an administrator's session."""
+
+    async def command(*words: str) -> "subprocess.CompletedProcess[str]":
+        platform = two_customers.platform
+        environment = {
+            "PATH": os.environ["PATH"],
+            "ESIMGO_HOME": "/proc/esimgo",
+            "SUPABASE_URL": platform.auth.url,
+            "SUPABASE_SERVICE_ROLE_KEY": platform.auth.service_role_key,
+            "ESIMGO_TOKEN": await platform.auth.token("root@example.com", admin=True),
+            "CATALOGUE_ADDRESS": platform.gateway_settings.catalogue_address,
+            "ORDERS_ADDRESS": two_customers.reach.addresses["orders"],
+            "ESIMS_ADDRESS": two_customers.reach.addresses["esims"],
+            "WEBHOOKS_ADMIN_ADDRESS": two_customers.reach.addresses["webhooks"],
+        }
+
+        def done() -> "subprocess.CompletedProcess[str]":
+            return subprocess.run(
+                (sys.executable, "-m", "cli", *words),
+                cwd=ROOT,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE,
+                check=False,
+                env=environment,
+            )
+
+        return await asyncio.to_thread(done)
+
+    return command
+
+
+async def printed(run: Run, *words: str) -> str:
+    done = await run(*words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+async def read(run: Run, *words: str) -> Any:
+    """The one JSON document that a command prints."""
+    return json.loads(await printed(run, *words, "--json"))
+
+
+async def test_an_operator_finds_a_customer_by_email_and_refunds_their_order(
+    two_customers: TwoCustomers, run: Run
+) -> None:
+    ann = str(two_customers.ann)
+    order = two_customers.orders[two_customers.ann]
+    # People type addresses as they like.
+    (found,) = await read(run, "customers", "find", " Ann@Example.com")
+    assert found.pop("created_at").startswith("20")
+    assert found == {"id": ann, "email": "ann@example.com", "orders": 1, "esims": 2}
+    text = await printed(run, "customers", "find", "ann@example.com")
+    assert text.splitlines()[0].split() == ["id", "email", "created", "orders", "eSIMs"]
+    assert ann in text
+    unknown = await run("customers", "find", "nobody@example.com")
+    assert unknown.returncode == 1
+    assert "no account has the address nobody@example.com" in unknown.stderr
+
+    (listed,) = await read(run, "orders", "list", "--customer", ann, "--status", "completed")
+    assert (listed["id"], listed["customer_id"], listed["status"]) == (
+        order["id"],
+        ann,
+        "COMPLETED",
+    )
+    assert set(listed["total_price"]) == {"amount", "currency"}
+    assert listed["created_at"].endswith("Z")
+    everybody = await read(run, "orders", "list", "--most", "1")
+    assert len(everybody) == 1
+    assert await read(run, "orders", "list", "--since", "2999-01-01") == []
+    assert await printed(run, "orders", "list", "--status", "refunded") == "no such order\n"
+
+    # This one is in use: it is refused, and stays.
+    refused = await run("orders", "cancel", order["id"], "--yes")
+    assert refused.returncode == 1
+    assert (await read(run, "orders", "show", order["id"]))["order"]["order"][
+        "status"
+    ] == "COMPLETED"
+    # Another is not.
+    unused = await two_customers.platform.buy(two_customers.clients[two_customers.ann])
+    cancelled = await read(run, "orders", "cancel", unused["id"], "--yes")
+    assert cancelled["order"]["status"] in ("REFUNDED", "CANCELLED")
+    assert [revoked["iccid"] for revoked in cancelled["revoked"]] == [unused["esims"][0]["iccid"]]
+    secret = unused["esims"][0]["activationCode"].rsplit("$", 1)[1]
+    assert secret not in json.dumps([cancelled, listed, everybody])
+
+
+async def test_an_operator_hides_a_plan_shows_it_again_and_chooses_the_featured_ones(
+    run: Run,
+) -> None:
+    first, second, *_ = await read(run, "catalogue", "list", "--most", "5")
+    name = first["name"]
+    assert await printed(run, "catalogue", "hide", name) == f"{name} is hidden\n"
+    assert await printed(run, "catalogue", "hide", first["id"]) == f"{name} is hidden\n"
+    (hidden,) = await read(run, "catalogue", "list", "--hidden")
+    assert (hidden["id"], hidden["hidden"], hidden["available_quantity"]) == (first["id"], True, 0)
+    on_sale = await read(run, "catalogue", "list", "--most", "5")
+    assert first["id"] not in [plan["id"] for plan in on_sale]
+    assert "hidden" in await printed(run, "catalogue", "show", name)
+    assert (await read(run, "catalogue", "unhide", name))["hidden"] is False
+    assert await read(run, "catalogue", "list", "--hidden") == []
+
+    chosen = await read(run, "catalogue", "feature", second["name"], first["id"])
+    assert [plan["id"] for plan in chosen] == [second["id"], first["id"]]
+    shown = await read(run, "catalogue", "list", "--featured")
+    assert [plan["id"] for plan in shown] == [second["id"], first["id"]]
+    assert "automatically" in await printed(run, "catalogue", "feature", "--automatic")
+
+    missing = await run("catalogue", "hide", "esim_of_nowhere")
+    assert missing.returncode == 1
+    assert "esim_of_nowhere" in missing.stderr
+    assert (await run("catalogue", "feature")).returncode == 2
+
+
+async def test_every_listing_command_prints_one_json_document(run: Run) -> None:
+    for words in (
+        ("catalogue", "list"),
+        ("orders", "list"),
+        ("orders", "stuck"),
+        ("orders", "unexplained"),
+        ("webhooks", "list"),
+    ):
+        assert isinstance(await read(run, *words), list), words
+    events = await read(run, "webhooks", "list", "--most", "1")
+    assert (await read(run, "webhooks", "show", events[0]["id"]))["event"] == events[0]
+    assert sum(count["events"] for count in (await read(run, "webhooks", "stats"))["counts"]) == 16
+
+
+async def test_a_customer_is_found_on_any_page_and_only_by_the_whole_address(
+    two_customers: TwoCustomers, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "PER_PAGE", 2)
+    auth = two_customers.platform.auth
+    for number in range(7):
+        await auth.user_id(f"{number}@example.com")
+    for email in ("0@example.com", "3@example.com", "6@example.com", "bob@example.com"):
+        (found,) = await accounts.find(http, auth.url, auth.service_role_key, email.upper())
+        assert UUID(found.id) == await auth.user_id(email)
+    for part in ("example.com", "", "%", "b@example.com"):
+        assert await accounts.find(http, auth.url, auth.service_role_key, part) == []
+    with pytest.raises(accounts.AccountsError, match="refused the service role key"):
+        await accounts.find(http, auth.url, "some-other-key-of-a-project", "0@example.com")
+
+
+async def test_the_search_ends_at_a_server_that_knows_no_pages(
+    http: aiohttp.ClientSession,
+) -> None:
+    async def users(request: web.Request) -> web.Response:
+        one = {"id": "1", "email": "a@example.com", "created_at": "2026-01-01T00:00:00Z"}
+        return web.json_response({"users": [one, {"id": "2", "email": None}]})
+
+    application = web.Application()
+    application.router.add_get("/auth/v1/admin/users", users)
+    async with TestServer(application) as server:
+        found = await accounts.find(http, str(server.make_url("")), "key", "a@example.com")
+    assert [account.id for account in found] == ["1"]

@@ -1,0 +1,80 @@
+"""Apollo Client as an application's page: all kinds of operations, persisted and trusted documents."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+from gateway.__main__ import serve
+from gateway.documents.trusted import TrustedDocuments
+from gateway.http.trust_documents import manifest
+from kit.errors import Failure, Kind
+from protos.catalogue.v1 import catalogue_pb2
+from protos.orders.v1 import orders_pb2
+from tests.fixtures.gateway import Client, Gateway
+from tests.fixtures.gateway_customer import ORDER_ID, PLAN, order
+from tests.fixtures.javascript import JS, Script
+from tests.fixtures.neighbours import Serving
+
+OPERATIONS = JS / "conformance" / "operations"
+
+
+def one_plan(request: catalogue_pb2.GetPlanRequest) -> catalogue_pb2.GetPlanResponse:
+    if request.id != PLAN.id:
+        raise Failure(Kind.NOT_FOUND, "PLAN_NOT_FOUND", "There is no plan with this id")
+    return catalogue_pb2.GetPlanResponse(plan=PLAN)
+
+
+async def steps(
+    request: orders_pb2.WatchOrderRequest,
+) -> AsyncIterator[orders_pb2.WatchOrderResponse]:
+    for status in (orders_pb2.ORDER_STATUS_PROCESSING, orders_pb2.ORDER_STATUS_COMPLETED):
+        yield orders_pb2.WatchOrderResponse(order=order(status=status))
+    await asyncio.Event().wait()  # until nobody follows any more
+
+
+async def test_apollo_client_gets_on_with_the_gateway(
+    gateway: Gateway, ann: Client, serving: Serving, script: Script
+) -> None:
+    gateway.catalogue.answers["ListFeaturedPlans"] = catalogue_pb2.ListFeaturedPlansResponse(
+        plans=[PLAN]
+    )
+    gateway.catalogue.answers["GetPlan"] = one_plan
+    gateway.orders.answers["WatchOrder"] = steps
+    known = manifest(sorted(OPERATIONS.glob("*.graphql")), add_typename=True)
+    trusting = replace(gateway.settings, trusted_documents=TrustedDocuments(known, only=True))
+    async with serving(serve, trusting) as port:
+        output = await script(
+            "conformance/apollo_client.mjs",
+            f"{ann.url}/graphql",
+            f"http://127.0.0.1:{port}/graphql",
+            ann.token or "",
+            PLAN.id,
+            ORDER_ID,
+        )
+    seen = json.loads(output)
+    (plan,) = seen["query"]["featuredPlans"]
+    assert plan["__typename"] == "DataPlan"
+    assert plan["id"] == PLAN.id
+    assert seen["cached"]
+    assert seen["fieldError"]["code"] == "NOT_FOUND"
+    assert seen["invalid"]["code"] == "BAD_REQUEST"
+    for refused in (seen["anonymous"], seen["expired"]):
+        assert refused == {
+            "name": "CombinedGraphQLErrors",
+            "message": "Not authenticated",
+            "code": "UNAUTHENTICATED",
+        }
+    bought = seen["bought"]["purchaseESIM"]
+    assert bought["success"]
+    assert bought["order"]["id"] == ORDER_ID
+    assert bought["order"]["esims"][0]["qrCode"].startswith("data:image/png;base64,")
+    assert seen["persisted"] == ["POST hash only 400", "POST text 200", "POST hash only 200"]
+    assert seen["persistedByGet"] == ["GET hash only 400", "POST text 200", "GET hash only 200"]
+    assert seen["trusted"] == [1, True]
+    assert seen["untrusted"]["code"] == "DOCUMENT_NOT_TRUSTED"
+    for followed in (seen["followed"], seen["followedTrusted"]):
+        assert followed["data"][-1] == "COMPLETED"
+        assert set(followed["data"]) <= {"PROCESSING", "COMPLETED"}
+    assert "4403 Forbidden" in seen["followedByNobody"]["message"]
+    assert seen["bySocket"] == [{"data": {"featuredPlans": [{"id": PLAN.id}]}}]

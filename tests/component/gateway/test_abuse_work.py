@@ -1,0 +1,72 @@
+"""Attacks that order much work: each is refused for its reason, and does its work without the bound."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bench.abuse import work
+from gateway.__main__ import serve
+from gateway.defence_settings import DefenceSettings
+from gateway.documents.work_settings import UNLIMITED, WorkSettings
+from protos.catalogue.v1 import catalogue_pb2
+from tests.fixtures.gateway import Gateway
+from tests.fixtures.neighbours import Serving
+
+# Seconds; one request of each connection is sent in any case.
+SHORT = 0.01
+Attack = Callable[[str, float], Awaitable[Counter[str]]]
+TOO_MUCH = "RATE_LIMITED TOO_MUCH_WORK"
+
+
+async def run(gateway: Gateway, serving: Serving, attack: Attack, defence: Any) -> set[str]:
+    gateway.catalogue.answers["ListPlans"] = catalogue_pb2.ListPlansResponse()
+    settings = replace(gateway.settings, defence=defence, max_body=262_144)
+    async with serving(serve, settings) as port:
+        answers = await attack(f"127.0.0.1:{port}", SHORT)
+    assert sum(answers.values()) >= work.CONNECTIONS
+    return set(answers)
+
+
+@pytest.mark.parametrize(
+    ("attack", "reasons"),
+    [
+        (work.long_documents, {"TOO_COMPLEX CHARACTERS", TOO_MUCH}),
+        (work.lines_and_errors, {"TOO_COMPLEX VALUES", TOO_MUCH}),
+        (work.equal_names, {"TOO_COMPLEX COMPARISONS", TOO_MUCH}),
+        (work.many_values, {"TOO_COMPLEX VALUES", TOO_MUCH}),
+        (work.faulty_entities, {"BAD_USER_INPUT INVALID_ARGUMENT", TOO_MUCH}),
+        (work.unseen_documents, {"BAD_USER_INPUT INVALID_ARGUMENT", TOO_MUCH}),
+        (work.whole_catalogues, {"answered", TOO_MUCH}),
+    ],
+)
+async def test_an_attack_meets_its_bound(
+    gateway: Gateway, serving: Serving, attack: Attack, reasons: set[str]
+) -> None:
+    # One request uses up what is worked off in seconds, however slow the machine is.
+    defence = DefenceSettings(work=WorkSettings(address_rate=50))
+    assert await run(gateway, serving, attack, defence) == reasons
+
+
+async def test_aliases_of_one_field_cost_too_much(gateway: Gateway, serving: Serving) -> None:
+    defence = DefenceSettings(work=WorkSettings(address_rate=10**9))
+    assert await run(gateway, serving, work.aliased_values, defence) == {"TOO_COMPLEX COST"}
+
+
+@pytest.mark.parametrize(
+    ("attack", "off"),
+    [
+        (work.unseen_documents, {}),
+        (work.whole_catalogues, {}),
+        (work.equal_names, {"comparisons": 10**9}),
+    ],
+)
+async def test_an_attack_does_its_work_without_its_bound(
+    gateway: Gateway, serving: Serving, attack: Attack, off: dict[str, int]
+) -> None:
+    gateway.catalogue.answers["GetPlan"] = catalogue_pb2.GetPlanResponse()
+    defence = DefenceSettings(user_rate=0, address_rate=0, work=replace(UNLIMITED, **off))
+    (answer,) = await run(gateway, serving, attack, defence)
+    assert answer in {"answered", "BAD_USER_INPUT INVALID_ARGUMENT"}

@@ -1,0 +1,98 @@
+"""Clients that read slowly or not at all: what waits for them is bounded, and the latest wins."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from dataclasses import replace
+
+import pytest
+
+from gateway.__main__ import serve
+from gateway.upstream.follow import follow
+from kit.errors import Failure, Kind
+from kit.http.settings import HTTPSettings
+from protos.esims.v1 import esims_pb2
+from tests.fixtures.changes import Changes
+from tests.fixtures.gateway import Client, Gateway
+from tests.fixtures.gateway_customer import esim
+from tests.fixtures.neighbours import Serving
+from tests.fixtures.patience import PATIENCE
+from tests.fixtures.sockets import begin, frame
+
+
+def numbers(message: dict[str, int]) -> Iterable[tuple[str, int]]:
+    return message.items()
+
+
+async def test_who_takes_slowly_gets_the_latest_of_each_thing() -> None:
+    sent = asyncio.Event()
+
+    async def stream() -> AsyncGenerator[dict[str, int], None]:
+        yield {"a": 0, "b": 0}
+        for number in range(1, 1_000):
+            yield {"a": number}
+        yield {"b": 1}
+        sent.set()
+        await asyncio.Event().wait()
+
+    async with aclosing(follow(stream, numbers)) as steps:
+        seen = [await anext(steps)]
+        await sent.wait()
+        while 1 not in seen[-1]:
+            seen.append(await anext(steps))
+    assert len(seen) <= 2
+    assert seen[-1] in ([999, 1], [1, 999])
+
+
+async def test_what_cannot_be_had_is_not_asked_for_again() -> None:
+    calls = 0
+
+    async def stream() -> AsyncGenerator[dict[str, int], None]:
+        nonlocal calls
+        calls += 1
+        if calls:
+            raise Failure(Kind.NOT_FOUND, "NOT_THERE", "There is no such thing")
+        yield {}
+
+    with pytest.raises(Failure, match="NOT_THERE"):
+        await anext(follow(stream, numbers))
+    assert calls == 1
+
+
+async def test_a_peer_that_never_reads_is_dropped_and_holds_nothing_up(
+    gateway: Gateway, ann: Client, serving: Serving
+) -> None:
+    def told(number: int) -> esims_pb2.WatchESIMsResponse:
+        # 500 eSIMs with long references: some 100 KB an event.
+        esims = [
+            esims_pb2.WatchedESIM(esim=esim(str(n), customer_ref=f"{number:06}" + "x" * 150))
+            for n in range(500)
+        ]
+        return esims_pb2.WatchESIMsResponse(esims=esims)
+
+    changes = Changes(told(0))
+    gateway.esims.answers["WatchESIMs"] = changes
+    settings = replace(gateway.settings, http=HTTPSettings(send_seconds=1))
+    async with serving(serve, settings) as port:
+        _, writer = await begin(ann, port)
+        query = "subscription { myESIMsUpdated { id customerRef } }"
+        init, subscribe = (
+            {"type": "connection_init", "padding": "x" * 130},
+            {
+                "id": "1",
+                "type": "subscribe",
+                "payload": {"query": query, "padding": "x" * 130},
+            },
+        )
+        writer.write(frame(init) + frame(subscribe))
+        await writer.drain()
+        await changes.until_open(1)
+        async with asyncio.timeout(PATIENCE):
+            number = 0
+            while changes.open:  # until the gateway has dropped it
+                number += 1
+                await changes.tell(told(number))
+                await asyncio.sleep(0.01)
+        # Kernel buffers hold some MB; without a bound this would never have come to an end.
+        assert number < 5_000
+        writer.transport.abort()

@@ -1,0 +1,268 @@
+"""Operations over the gateway's WebSockets: events, refusals, how many, and how connections end."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gateway.__main__ import serve
+from gateway.http.socket_protocol import MOST_OPERATIONS
+from gateway.http.socket_settings import SocketSettings
+from kit.auth.sessions import Verifier
+from kit.errors import Failure, Kind
+from kit.rpc import server as rpc
+from kit.rpc.guard import Access
+from protos.esims.v1 import esims_pb2
+from protos.orders.v1 import orders_pb2, orders_pb2_grpc
+from tests.fixtures.changes import Changes
+from tests.fixtures.gateway import Client, Gateway, gone
+from tests.fixtures.gateway_customer import ESIM_ID, ORDER_ID, esim, order
+from tests.fixtures.neighbours import Auth, Serving
+from tests.fixtures.sockets import connected, opened
+
+FOLLOW = "subscription($id: ID!) { orderUpdated(orderId: $id) { id status } }"
+STATUS = """subscription($id: ID!) { esimStatusUpdated(esimId: $id) {
+    esimId status dataUsed dataRemaining updatedAt } }"""
+
+
+def told(**fields: Any) -> orders_pb2.WatchOrderResponse:
+    return orders_pb2.WatchOrderResponse(order=order(**fields))
+
+
+@pytest.fixture
+def changes(gateway: Gateway) -> Changes:
+    made = Changes(told(status=orders_pb2.ORDER_STATUS_PROCESSING))
+    gateway.orders.answers["WatchOrder"] = made
+    return made
+
+
+async def test_an_order_is_followed_until_the_client_completes(
+    ann: Client, changes: Changes
+) -> None:
+    async with connected(ann) as socket:
+        id_ = await socket.subscribe(FOLLOW, id=ORDER_ID)
+        assert await socket.data() == {"orderUpdated": {"id": ORDER_ID, "status": "PROCESSING"}}
+        await changes.tell(told())
+        assert await socket.data() == {"orderUpdated": {"id": ORDER_ID, "status": "COMPLETED"}}
+        await socket.send(id=id_, type="complete")
+        await changes.until_open(0)
+        # The id is free again.
+        await socket.send(
+            id=id_, type="subscribe", payload={"query": FOLLOW, "variables": {"id": ORDER_ID}}
+        )
+        assert (await socket.data())["orderUpdated"]["status"] == "COMPLETED"
+
+
+async def test_an_esims_status_has_its_documented_fields(gateway: Gateway, ann: Client) -> None:
+    seen = esims_pb2.WatchedESIM(
+        esim=esim(), data_used_mb=250.5, data_remaining_mb=749.5, updated_at=esim().updated_at
+    )
+    gateway.esims.answers["WatchESIMs"] = Changes(esims_pb2.WatchESIMsResponse(esims=[seen]))
+    async with connected(ann) as socket:
+        await socket.subscribe(STATUS, id=ESIM_ID)
+        assert (await socket.data())["esimStatusUpdated"] == {
+            "esimId": ESIM_ID,
+            "status": "ASSIGNED",
+            "dataUsed": 250.5,
+            "dataRemaining": 749.5,
+            "updatedAt": "2026-02-02T02:40:00.000000Z",
+        }
+
+
+async def test_my_esims_tells_also_that_there_are_none_and_then_only_what_changed(
+    gateway: Gateway, ann: Client
+) -> None:
+    changes = Changes(esims_pb2.WatchESIMsResponse())
+    gateway.esims.answers["WatchESIMs"] = changes
+    async with connected(ann) as socket:
+        await socket.subscribe("subscription { myESIMsUpdated { id order { status } } }")
+        assert await socket.data() == {"myESIMsUpdated": []}
+        one = esims_pb2.WatchedESIM(esim=esim())
+        await changes.tell(esims_pb2.WatchESIMsResponse(esims=[one]))
+        assert await socket.data() == {
+            "myESIMsUpdated": [{"id": ESIM_ID, "order": {"status": "COMPLETED"}}]
+        }
+    assert not gateway.esims.requests[0].HasField("customer_id")
+
+
+async def test_each_event_loads_anew_what_is_nested_in_it(
+    gateway: Gateway, ann: Client, changes: Changes
+) -> None:
+    async with connected(ann) as socket:
+        query = "subscription($id: ID!) { orderUpdated(orderId: $id) { esims { status } } }"
+        await socket.subscribe(query, id=ORDER_ID)
+        assert (await socket.data())["orderUpdated"]["esims"] == [{"status": "ASSIGNED"}]
+        gateway.esims.answers["BatchListOrderESIMs"] = esims_pb2.BatchListOrderESIMsResponse(
+            esims=[esim(status=esims_pb2.ESIM_STATUS_ACTIVE)]
+        )
+        await changes.tell(told())
+        assert (await socket.data())["orderUpdated"]["esims"] == [{"status": "ACTIVE"}]
+
+
+async def test_a_service_that_restarts_ends_no_subscription(ann: Client, changes: Changes) -> None:
+    async with connected(ann) as socket:
+        await socket.subscribe(FOLLOW, id=ORDER_ID)
+        await socket.data()
+        away = Failure(Kind.UNAVAILABLE, "STREAM_ENDED", "This service is shutting down")
+        await changes.tell(away)
+        await changes.until_open(0)
+        # The service comes back and tells the same, which is no news, and then something else.
+        await changes.until_open(1)
+        await changes.tell(told())
+        assert (await socket.data())["orderUpdated"]["status"] == "COMPLETED"
+
+
+async def test_a_service_that_dies_and_comes_back_tells_what_changed_meanwhile(
+    gateway: Gateway, ann: Client, changes: Changes, auth: Auth
+) -> None:
+    async with connected(ann) as socket:
+        await socket.subscribe(FOLLOW, id=ORDER_ID)
+        assert (await socket.data())["orderUpdated"]["status"] == "PROCESSING"
+        await gone(gateway, "orders")
+        await changes.until_open(0)
+        changes.messages[:] = [told()]
+        descriptor = orders_pb2.DESCRIPTOR.services_by_name["OrdersService"]
+        again = await rpc.start(
+            rpc.Service(
+                descriptor,
+                lambda server: orders_pb2_grpc.add_OrdersServiceServicer_to_server(
+                    gateway.orders, server
+                ),
+                {method.name: Access.SIGNED_IN for method in descriptor.methods},
+            ),
+            host="127.0.0.1",
+            port=gateway.servers["orders"].port,
+            verifier=Verifier(
+                supabase_url=auth.url, service_role_key=auth.service_role_key, http=ann.http
+            ),
+        )
+        assert (await socket.data())["orderUpdated"]["status"] == "COMPLETED"
+        await again.stop(drain=0, grace=0)
+
+
+async def test_a_refusal_of_the_service_ends_the_operation_with_its_code(
+    gateway: Gateway, ann: Client
+) -> None:
+    refusal = Failure(Kind.NOT_FOUND, "ORDER_NOT_FOUND", "No order of yours has this id")
+    gateway.orders.answers["WatchOrder"] = refusal
+    async with connected(ann) as socket:
+        await socket.subscribe(FOLLOW, id=ORDER_ID)
+        error = await socket.error()
+        assert error["extensions"] == {"code": "NOT_FOUND", "reason": "ORDER_NOT_FOUND"}
+        assert error["message"] == "No order of yours has this id"
+
+
+async def test_an_unexpected_error_is_masked(
+    ann: Client, changes: Changes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with connected(ann) as socket:
+        # A status that this gateway doesn't know, as from a newer service.
+        changes.messages[:] = [told(status=99)]
+        await socket.subscribe(FOLLOW, id=ORDER_ID)
+        error = await socket.error()
+        assert error["extensions"]["code"] == "INTERNAL"
+        assert error["extensions"]["faultId"] in caplog.text
+        assert "99" not in error["message"].replace(error["extensions"]["faultId"], "")
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("subscription {", "BAD_REQUEST"),
+        ("subscription { nothing }", "BAD_REQUEST"),
+        ("subscription { a: myESIMsUpdated { id } b: myESIMsUpdated { id } }", "BAD_REQUEST"),
+        ("{ " + "a { " * 20 + "b" + " }" * 21, "TOO_COMPLEX"),
+        (
+            "subscription { myESIMsUpdated { "
+            + "order { esims { " * 6
+            + "id"
+            + " } }" * 6
+            + " } }",
+            "TOO_COMPLEX",
+        ),
+    ],
+)
+async def test_a_document_that_is_refused_ends_the_operation_alone(
+    ann: Client, query: str, code: str
+) -> None:
+    async with connected(ann) as socket:
+        await socket.subscribe(query)
+        assert (await socket.error())["extensions"]["code"] == code
+        await socket.subscribe("{ __typename }")
+        assert await socket.data() == {"__typename": "Query"}
+        assert (await socket.receive())["type"] == "complete"
+
+
+async def test_mutations_too_are_carried(ann: Client) -> None:
+    async with connected(ann) as socket:
+        query = 'mutation { suspendESIM(esimId: "1") { success esim { status } } }'
+        await socket.subscribe(query)
+        assert (await socket.data())["suspendESIM"]["esim"] == {"status": "SUSPENDED"}
+
+
+SUBSCRIBE = {"id": "1", "type": "subscribe", "payload": {"query": FOLLOW, "variables": {"id": "1"}}}
+
+
+async def test_a_connection_carries_only_so_many_operations(ann: Client, changes: Changes) -> None:
+    async with connected(ann) as socket:
+        for _ in range(MOST_OPERATIONS):
+            await socket.subscribe(FOLLOW, id=ORDER_ID)
+        for _ in range(MOST_OPERATIONS):
+            await socket.data()
+        await socket.subscribe(FOLLOW, id=ORDER_ID)
+        assert (await socket.error())["extensions"]["code"] == "TOO_MANY_OPERATIONS"
+        await socket.send(id="1", type="complete")
+        await changes.until_open(MOST_OPERATIONS - 1)
+        await socket.subscribe(FOLLOW, id=ORDER_ID)
+        await socket.data()
+    await changes.until_open(0)
+
+
+async def test_connections_are_bounded(gateway: Gateway, ann: Client, serving: Serving) -> None:
+    settings = replace(gateway.settings, sockets=SocketSettings(most=1))
+    async with serving(serve, settings) as port:
+        client = replace(ann, url=f"http://127.0.0.1:{port}")
+        async with opened(client) as socket:
+            with pytest.raises(aiohttp.WSServerHandshakeError) as raised:
+                async with opened(client):
+                    pass
+            assert raised.value.status == 503
+            await socket.send(type="ping")
+            assert await socket.receive() == {"type": "pong"}
+
+
+async def test_connections_without_a_beginning_are_closed_and_make_room(
+    gateway: Gateway, ann: Client, serving: Serving
+) -> None:
+    settings = replace(gateway.settings, sockets=SocketSettings(most=1, init_seconds=0.1))
+    async with serving(serve, settings) as port:
+        client = replace(ann, url=f"http://127.0.0.1:{port}")
+        for _ in range(2):
+            async with opened(client) as socket:
+                assert await socket.closed() == (4408, "Connection initialisation timeout")
+
+
+async def test_a_stop_closes_connections_with_1001_and_does_not_wait_for_them(
+    gateway: Gateway, ann: Client, changes: Changes, serving: Serving
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with serving(serve, gateway.settings) as port:
+        client = replace(ann, url=f"http://127.0.0.1:{port}")
+        socket = await client.http.ws_connect(
+            f"{client.url}/graphql",
+            protocols=["graphql-transport-ws"],
+            headers={"Authorization": f"Bearer {ann.token}"},
+        )
+        await socket.send_json({"type": "connection_init"})
+        await socket.receive_json()
+        await socket.send_json(SUBSCRIBE)
+        assert (await socket.receive_json())["type"] == "next"
+        closed = asyncio.create_task(socket.receive())
+        stopped_at = loop.time()
+    assert loop.time() - stopped_at < 20  # the requests' grace is 35 s
+    message = await closed
+    assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1001)
+    assert message.extra == "The gateway is shutting down; reconnect"
+    await changes.until_open(0)

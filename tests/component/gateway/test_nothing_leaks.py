@@ -1,0 +1,121 @@
+"""Every field of the schema, asked by everybody with everybody's ids: nobody sees another's things."""
+
+import json
+from typing import Any
+
+from graphql import (
+    GraphQLField,
+    GraphQLObjectType,
+    GraphQLSchema,
+    build_schema,
+    get_named_type,
+    is_leaf_type,
+    is_object_type,
+)
+
+from gateway.schema.assembly import build
+from tests.fixtures.gateway import Client
+from tests.fixtures.platform import Platform
+
+# Deep enough to come from any root field to an eSIM and from there to its order and its bundles.
+DEPTH = 4
+# What a customer may send though it is not theirs; without these arguments a field isn't asked.
+# More rows of everything would cost more than one operation may.
+VALUES = {"reference": '"mine now"', "region": "null", "first": "10"}
+
+
+def schema() -> GraphQLSchema:
+    return build_schema(build(max_depth=12).as_str(), assume_valid_sdl=True)
+
+
+def selection(kind: GraphQLObjectType, depth: int) -> str:
+    """Every field of a type down to `depth`, those with required arguments left out."""
+    parts = []
+    for name, field in kind.fields.items():
+        inner = get_named_type(field.type)
+        if is_leaf_type(inner):
+            parts.append(name)
+        elif depth and is_object_type(inner):
+            parts.append(f"{name} {selection(inner, depth - 1)}")
+    return "{ __typename " + " ".join(parts) + " }"
+
+
+def call(name: str, field: GraphQLField, ids: dict[str, str]) -> str:
+    """One root field with the given ids and everything that can be asked below it."""
+    given = {a: VALUES.get(a) or f'"{ids[a]}"' for a in field.args if a in ids or a in VALUES}
+    arguments = ", ".join(f"{name}: {value}" for name, value in given.items())
+    kind = get_named_type(field.type)
+    below = selection(kind, DEPTH - 1) if is_object_type(kind) else ""
+    return f"{name}{f'({arguments})' if arguments else ''} {below}"
+
+
+def operations(ids: dict[str, str]) -> list[str]:
+    """Every operation of the schema; `id` is an order's in one and an eSIM's in another."""
+    found = []
+    whole = schema()
+    for keyword, root in (
+        ("query", whole.query_type),
+        ("mutation", whole.mutation_type),
+        ("subscription", whole.subscription_type),
+    ):
+        assert root is not None
+        for name, field in root.fields.items():
+            if name.startswith("_") or name == "purchaseESIM":
+                continue  # the one makes something of one's own; federation has its own tests
+            own = ids | {"id": ids["esimId"] if name == "esimDetails" else ids["orderId"]}
+            found.append(f"{keyword} {{ {call(name, field, own)} }}")
+    return found
+
+
+async def asked(client: Client, operation: str) -> Any:
+    """The answer; of a subscription the first event, which is the present state."""
+    if not operation.startswith("subscription"):
+        return (await client.ask(operation)).body
+    headers = {"Accept": "text/event-stream"}
+    if client.token is not None:
+        headers["Authorization"] = f"Bearer {client.token}"
+    url = f"{client.url}/graphql"
+    async with client.http.post(url, json={"query": operation}, headers=headers) as answer:
+        event = b""
+        while not event.endswith(b"\n\n"):  # a line may be longer than the client's buffer
+            more = await answer.content.readany()
+            assert more, "the stream ended before its first event"
+            event += more
+        return json.loads(event.partition(b"data: ")[2].partition(b"\n")[0])
+
+
+async def test_nobody_sees_anything_of_another_through_any_field(platform: Platform) -> None:
+    ann = await platform.customer("ann@example.com")
+    bob = await platform.customer("bob@example.com")
+    order = await platform.buy(ann, quantity=2)
+    ids = {"orderId": order["id"], "esimId": order["esims"][0]["id"], "planId": order["id"]}
+    details = await ann.ask(
+        "query($id: ID!) { orderDetails(id: $id) {"
+        " id reference esims { id iccid matchingId activationCode } } }",
+        id=order["id"],
+    )
+    hers = details.data["orderDetails"]
+    secrets = {hers["reference"]}
+    secrets |= {e[key] for e in hers["esims"] for key in ("id", "iccid", "matchingId")}
+    secrets -= set(ids.values())  # what one sends may be said back
+    assert len(secrets) == 6
+
+    # The test can fail: her own session finds all of it.
+    for keyword in ("query", "subscription"):
+        seen = json.dumps([await asked(ann, o) for o in operations(ids) if o.startswith(keyword)])
+        assert [secret for secret in secrets if secret not in seen] == [], keyword
+
+    for somebody in (bob, platform.client):
+        for operation in operations(ids):
+            body = json.dumps(await asked(somebody, operation))
+            assert [secret for secret in secrets if secret in body] == [], operation
+            assert "INTERNAL" not in body, operation
+
+    # And nothing of hers was changed by those who could not see it.
+    after = await ann.ask(
+        "query($id: ID!) { orderDetails(id: $id) { status esims { status customerRef } } }",
+        id=order["id"],
+    )
+    assert after.data["orderDetails"]["status"] == "COMPLETED"
+    assert {e["status"] for e in after.data["orderDetails"]["esims"]} == {"ASSIGNED"}
+    assert "mine now" not in json.dumps(after.body)

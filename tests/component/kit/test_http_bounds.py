@@ -1,0 +1,258 @@
+"""What clients may occupy of an HTTP server: at each bound it serves, and beyond it refuses in words."""
+
+import asyncio
+import logging
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+import uvloop
+
+from kit.http.guard import within_open_files
+from kit.http.settings import MAX_HEAD, HTTPSettings
+from tests.fixtures.http_served import BYTES, GET, LARGE, Serve, until
+from tests.fixtures.patience import PATIENCE
+
+# Its replacement works for the tests of all modules or none.
+pytestmark = pytest.mark.filterwarnings("ignore:Overriding the .event_loop_policy. fixture")
+TRUSTED = (ip_network("127.0.0.0/8"),)
+SHORT = HTTPSettings(header_seconds=0.2, body_seconds=0.2, idle_seconds=0.3, send_seconds=0.4)
+
+
+@pytest.fixture(
+    params=[asyncio.DefaultEventLoopPolicy(), uvloop.EventLoopPolicy()], ids=["asyncio", "uvloop"]
+)
+def event_loop_policy(request: pytest.FixtureRequest) -> Any:
+    """The processes run with uvloop, whose transports differ."""
+    return request.param
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"G",
+        GET,
+        GET + b"X-A: b\r\n",
+        b"\r\n",
+        b"POST /small HTTP/1.1\r\nContent-Length: 9\r\n",
+    ],
+)
+async def test_a_head_that_does_not_arrive_in_time_is_refused(
+    serve: Serve, caplog: pytest.LogCaptureFixture, sent: bytes
+) -> None:
+    caplog.set_level(logging.INFO)
+    # Long enough for what is sent to be read first, and no idle time that could be over before it.
+    async with serve(replace(SHORT, header_seconds=1.0, idle_seconds=PATIENCE)) as served:
+        wire = await served.connect()
+        wire.writer.write(sent)
+        status, body = await wire.answer()
+        assert (status, body["code"]) == (408, "REQUEST_TIMEOUT")
+        assert "did not arrive in time" in body["error"]
+        assert await wire.ended() == b""
+    assert "refused by the bound header_seconds" in caplog.text
+
+
+async def test_a_head_that_trickles_is_refused_on_any_request_of_a_connection(serve: Serve) -> None:
+    async with serve(replace(SHORT, idle_seconds=PATIENCE)) as served:
+        wire = await served.connect()
+        assert (await wire.ask())[0] == 200
+
+        async def trickle() -> None:
+            for byte in GET + b"X-Long: " + b"a" * 10_000:
+                wire.writer.write(bytes([byte]))
+                await asyncio.sleep(0.02)
+
+        trickling = asyncio.create_task(trickle())
+        assert (await wire.answer())[0] == 408
+        trickling.cancel()
+
+
+async def test_a_connection_between_requests_is_closed_when_it_is_idle(serve: Serve) -> None:
+    async with serve(SHORT) as served:
+        wire = await served.connect()
+        assert (await wire.ask())[0] == 200
+        assert await wire.ended() == b""
+        await until(lambda: not served.guard._open)
+
+
+async def test_a_slow_body_and_one_that_no_handler_reads_end(serve: Serve) -> None:
+    async with serve(SHORT) as served:
+        served.release.set()
+        wire = await served.connect()
+        # aiohttp reads what is left of a body for a while before it closes.
+        assert (await wire.ask(b"POST /held HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\na"))[
+            0
+        ] == 200
+        assert await wire.ended() == b""
+
+
+async def test_the_head_of_a_request_has_so_many_bytes(serve: Serve) -> None:
+    def request(size: int) -> bytes:
+        lines = [b"X-%d: %s\r\n" % (n, b"a" * 4_000) for n in range(20)]
+        whole = GET
+        while len(whole) + 4_100 < size:
+            whole += lines.pop()
+        return whole + b"X: " + b"a" * (size - len(whole) - 7)
+
+    async with serve(HTTPSettings()) as served:
+        wire = await served.connect()
+        assert (await wire.ask(request(MAX_HEAD) + b"\r\n\r\n"))[0] == 200
+        for part in (request(MAX_HEAD + 20_000)[:MAX_HEAD], b"a" * 20_000):
+            wire.writer.write(part)
+        status, body = await wire.answer()
+        assert (status, body["code"]) == (431, "REQUEST_HEADER_FIELDS_TOO_LARGE")
+        assert str(MAX_HEAD) in body["error"]
+
+
+async def test_pipelined_requests_are_all_answered_and_few_are_held(serve: Serve) -> None:
+    async with serve(HTTPSettings()) as served:
+        wire = await served.connect()
+        post = b"POST /small HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" + b"a" * 100_000
+        # Fewer than aiohttp would hold.
+        wire.writer.write(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n" + post * 20)
+        await until(lambda: served.begun == 1)
+        (connection,) = served.guard._open
+        await until(lambda: connection._buffer_paused)  # type: ignore[attr-defined] # aiohttp's own
+        # Those that were in one read.
+        assert len(connection._messages) < 10  # type: ignore[attr-defined] # aiohttp's own
+        served.release.set()
+        assert (await wire.answer())[0] == 200
+        for _ in range(20):
+            assert await wire.answer() == (200, {"bytes": 100_000})
+
+
+async def test_an_address_has_so_many_connections(serve: Serve) -> None:
+    async with serve(HTTPSettings(max_connections_per_address=2)) as served:
+        first, second = await served.connect(), await served.connect()
+        assert (await first.ask())[0] == (await second.ask())[0] == 200
+        status, body = await (await served.connect()).answer()
+        assert (status, body["code"]) == (503, "TOO_MANY_CONNECTIONS")
+        assert "address" in body["error"]
+        assert "close some" in body["error"]
+        first.abort()
+        await until(lambda: len(served.guard._open) == 1)
+        assert (await (await served.connect()).ask())[0] == 200
+
+
+async def test_a_process_has_so_many_connections(serve: Serve) -> None:
+    async with serve(HTTPSettings(max_connections=2)) as served:
+        wires = [await served.connect() for _ in range(2)]
+        for wire in wires:
+            assert (await wire.ask())[0] == 200
+        status, body = await (await served.connect()).answer()
+        assert (status, body["code"]) == (503, "TOO_MANY_CONNECTIONS")
+        assert "server" in body["error"]
+
+
+async def test_behind_a_trusted_proxy_an_address_has_so_many_requests_at_a_time(
+    serve: Serve,
+) -> None:
+    held = b"GET /held HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: %s\r\n\r\n"
+    settings = HTTPSettings(max_connections_per_address=2, trusted_proxies=TRUSTED)
+    async with serve(settings) as served:
+        wires = [await served.connect() for _ in range(5)]  # the proxy's connections aren't counted
+        wires[0].writer.write(held % b"203.0.113.7")
+        wires[1].writer.write(held % b"203.0.113.7")
+        await until(lambda: served.begun == 2)
+        status, body = await wires[2].ask(
+            GET + b"X-Forwarded-For: 198.51.100.1, 203.0.113.7\r\n\r\n"
+        )
+        assert (status, body["code"]) == (429, "TOO_MANY_CONNECTIONS")
+        assert (await wires[2].ask(GET + b"X-Forwarded-For: 203.0.113.8\r\n\r\n"))[0] == 200
+        served.release.set()
+        assert (await wires[0].answer())[0] == 200
+        assert (await wires[3].ask(GET + b"X-Forwarded-For: 203.0.113.7\r\n\r\n"))[0] == 200
+    assert not served.guard._held
+
+
+async def test_a_local_proxy_that_is_not_configured_does_not_count_as_one_client(
+    serve: Serve,
+) -> None:
+    forwarded = GET + b"X-Forwarded-For: 203.0.113.7\r\n\r\n"
+    async with serve(HTTPSettings(max_connections_per_address=2)) as served:
+        wires = []
+        for _ in range(5):
+            wires.append(await served.connect())
+            assert (await wires[-1].ask(forwarded))[0] == 200
+    # All of those together may have half of the connections, or one client could seem to be a proxy.
+    settings = HTTPSettings(max_connections=6, max_connections_per_address=5)
+    async with serve(settings) as served:
+        wires = [await served.connect() for _ in range(4)]
+        statuses = [(await wire.ask(forwarded))[0] for wire in wires]
+        assert statuses[:3] == [200, 200, 200]
+        assert statuses[3] in (429, 503)
+        assert (await (await served.connect()).ask(GET + b"\r\n"))[0] == 200
+    # Where proxies are configured, an address that is none of them is a client.
+    elsewhere = (ip_network("192.0.2.0/24"),)
+    settings = HTTPSettings(max_connections_per_address=2, trusted_proxies=elsewhere)
+    async with serve(settings) as served:
+        wires = [await served.connect() for _ in range(2)]
+        for wire in wires:
+            assert (await wire.ask(forwarded))[0] == 200
+        assert (await (await served.connect()).answer())[0] == 503
+
+
+async def test_an_answer_that_is_not_read_is_dropped(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with serve(SHORT) as served:
+        wire = await served.connect()
+        wire.writer.write(LARGE)
+        await until(lambda: served.begun == 1)
+        await until(lambda: not served.guard._open)
+        assert not served.guard._unsent
+        assert len(await wire.ended()) < BYTES
+    assert "refused by the bound send_seconds" in caplog.text
+
+
+async def test_an_answer_that_is_left_unread_before_the_connection_closes_is_dropped(
+    serve: Serve,
+) -> None:
+    async with serve(replace(SHORT, idle_seconds=PATIENCE)) as served:
+        wire = await served.connect()
+        wire.writer.write(LARGE.replace(b"Host", b"Connection: close\r\nHost"))
+        await until(lambda: served.begun == 1)
+        await until(lambda: not served.guard._open)
+        wire.abort()
+
+
+async def test_a_client_that_reads_slowly_gets_its_answer(serve: Serve) -> None:
+    async with serve(replace(SHORT, send_seconds=2)) as served:
+        wire = await served.connect()
+        wire.writer.write(LARGE)
+        head = await wire.reader.readuntil(b"\r\n\r\n")
+        assert b"200" in head
+        left = BYTES
+        while left:
+            async with asyncio.timeout(PATIENCE):
+                left -= len(await wire.reader.read(min(left, 65_536)))
+            await asyncio.sleep(0.01)
+
+
+async def test_the_address_for_which_most_bytes_wait_loses_its_connections(serve: Serve) -> None:
+    settings = HTTPSettings(max_unsent=int(3.6 * BYTES), trusted_proxies=TRUSTED)
+
+    def large(client: bytes) -> bytes:
+        return LARGE.replace(b"Host", b"X-Forwarded-For: " + client + b"\r\nHost")
+
+    async with serve(settings) as served:
+        polite = await served.connect()
+        polite.writer.write(large(b"203.0.113.1"))
+        await until(lambda: served.begun == 1)
+        greedy = [await served.connect() for _ in range(4)]
+        for n, wire in enumerate(greedy):
+            wire.writer.write(large(b"203.0.113.2"))
+            await until(lambda n=n: served.begun == n + 2)  # type: ignore[misc] # a lambda's default
+        await until(lambda: len(served.guard._open) == 3)
+        assert served.guard._sum <= settings.max_unsent
+        assert await polite.answer() == (200, bytes(BYTES))
+        for wire in greedy:
+            wire.abort()
+
+
+def test_connections_are_no_more_than_the_open_files_that_the_system_allows() -> None:
+    assert within_open_files(100) == 100
+    assert within_open_files(10_000_000) < 10_000_000

@@ -1,0 +1,249 @@
+"""The HTTP cache in front of the gateway: real nginx, with the configuration of deploy/cache."""
+
+import asyncio
+import hashlib
+import json
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+import gateway.__main__
+from gateway.http.cors import Origins
+from kit.rpc import client as rpc_client
+from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
+from tests.fixtures.free_ports import free_ports
+from tests.fixtures.http_cache import CONFIGURATION, http_cache, nginx
+from tests.fixtures.neighbours import Serving
+from tests.fixtures.patience import PATIENCE
+from tests.fixtures.platform import Platform
+
+PLANS = "{ featuredPlans(first: 5) { id name price } }"
+SHOP = "https://shop.example"
+GRAPHQL = "application/graphql-response+json"
+
+
+class Cached:
+    """A client of the HTTP cache; every answer is read whole."""
+
+    def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
+        self.url = f"{url}/graphql"
+        self.http = http
+
+    async def get(self, query: str, **headers: str) -> aiohttp.ClientResponse:
+        return await self._read(self.http.get(self.url, params={"query": query}, headers=headers))
+
+    async def persisted(self, query: str) -> aiohttp.ClientResponse:
+        return await self._read(self.http.get(self.url, params={"extensions": _hash(query)}))
+
+    async def post(self, body: dict[str, Any]) -> aiohttp.ClientResponse:
+        return await self._read(self.http.post(self.url, json=body))
+
+    async def _read(self, request: Any) -> aiohttp.ClientResponse:
+        answer: aiohttp.ClientResponse = await request
+        await answer.read()
+        return answer
+
+
+def _hash(query: str) -> str:
+    digest = hashlib.sha256(query.encode()).hexdigest()
+    return json.dumps({"persistedQuery": {"version": 1, "sha256Hash": digest}})
+
+
+def state(answer: aiohttp.ClientResponse) -> str | None:
+    """Return what the cache did: HIT, MISS, BYPASS, EXPIRED or REVALIDATED; None for a POST."""
+    return answer.headers.get("X-Cache")
+
+
+@asynccontextmanager
+async def in_front(platform: Platform, serving: Serving, seconds: float) -> AsyncIterator[Cached]:
+    """Run a gateway whose public answers are good for so long, and an HTTP cache in front of it."""
+    settings = replace(
+        platform.gateway_settings,
+        response_cache_seconds=seconds,
+        cors_origins=Origins.parse(SHOP),
+    )
+    async with (
+        serving(gateway.__main__.serve, settings) as port,
+        http_cache(port) as url,
+    ):
+        yield Cached(url, platform.client.http)
+
+
+@pytest.fixture
+async def cached(platform: Platform, serving: Serving) -> AsyncIterator[Cached]:
+    async with in_front(platform, serving, 3600) as found:
+        yield found
+
+
+@pytest.mark.parametrize("deployment", ["compose", "kubernetes"])
+def test_nginx_takes_the_configuration_of_each_deployment(deployment: str, tmp_path: Path) -> None:
+    (tmp_path / "nginx.conf").write_text(CONFIGURATION.read_text())
+    where = (CONFIGURATION.parent / deployment / "gateway.conf").read_text()
+    # No name server knows the Service here.
+    (tmp_path / "gateway.conf").write_text(where.replace("server gateway:", "server 127.0.0.1:"))
+    checked = subprocess.run(
+        [nginx(), "-t", "-q", "-e", "stderr", "-p", f"{tmp_path}/", "-c", tmp_path / "nginx.conf"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stderr
+
+
+async def test_without_a_gateway_the_error_has_the_form_of_the_gateways_own(
+    http: aiohttp.ClientSession,
+) -> None:
+    [nobody] = free_ports(1)
+    async with http_cache(nobody) as url, http.post(f"{url}/graphql", json={}) as answer:
+        body = await answer.json()
+    assert (answer.status, body["errors"][0]["extensions"]["code"]) == (503, "UNAVAILABLE")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert len(answer.headers.getall("X-Request-Id")) == 1
+
+
+async def test_a_repeated_get_is_a_hit_with_an_id_of_its_own_and_its_true_date(
+    cached: Cached,
+) -> None:
+    first = await cached.get(PLANS, **{"X-Request-Id": "first"})
+    again = await cached.get(PLANS)
+    named = await cached.get(PLANS, **{"X-Request-Id": "third"})
+    assert [state(a) for a in (first, again, named)] == ["MISS", "HIT", "HIT"]
+    assert await first.read() == await again.read() == await named.read()
+    assert len((await first.json())["data"]["featuredPlans"]) > 0
+    assert first.headers["X-Request-Id"] == "first"
+    assert named.headers["X-Request-Id"] == "third"
+    assert len(again.headers["X-Request-Id"]) == 32
+    for answer in (first, again, named):
+        assert answer.headers["Cache-Control"] == "public, max-age=3600"
+        assert answer.headers["ETag"] == first.headers["ETag"]
+        assert answer.headers["Date"] == first.headers["Date"]
+        # It would stay what it was when nginx stored the answer.
+        assert "Age" not in answer.headers
+        for name in ("X-Request-Id", "X-Cache"):
+            assert len(answer.headers.getall(name)) == 1
+
+
+async def test_an_id_that_may_break_a_log_line_is_not_repeated(cached: Cached) -> None:
+    answer = await cached.get(PLANS, **{"X-Request-Id": "no good id"})
+    assert len(answer.headers["X-Request-Id"]) == 32
+
+
+async def test_each_media_type_has_its_own_answer(cached: Cached) -> None:
+    for accepted in ("application/json", GRAPHQL):
+        for expected in ("MISS", "HIT"):
+            answer = await cached.get(PLANS, Accept=accepted)
+            assert (state(answer), answer.content_type) == (expected, accepted)
+
+
+async def test_each_origin_has_its_own_answer(cached: Cached) -> None:
+    allowed = "Access-Control-Allow-Origin"
+    for expected in ("MISS", "HIT"):
+        answer = await cached.get(PLANS)
+        assert (state(answer), answer.headers.get(allowed)) == (expected, None)
+    for expected in ("MISS", "HIT"):
+        answer = await cached.get(PLANS, Origin=SHOP)
+        assert (state(answer), answer.headers.get(allowed)) == (expected, SHOP)
+
+
+async def test_a_client_that_has_the_answer_gets_304_from_the_cache(cached: Cached) -> None:
+    etag = (await cached.get(PLANS)).headers["ETag"]
+    same = await cached.get(PLANS, **{"If-None-Match": etag})
+    assert (same.status, state(same), await same.read()) == (304, "HIT", b"")
+    assert same.headers["ETag"] == etag
+    other = await cached.get(PLANS, **{"If-None-Match": '"other"'})
+    assert (other.status, state(other)) == (200, "HIT")
+
+
+async def test_nothing_with_a_session_is_stored_or_answered_from_the_cache(
+    cached: Cached, platform: Platform
+) -> None:
+    ann = {"Authorization": f"Bearer {await platform.auth.token('ann@example.com')}"}
+    bob = {"Authorization": f"Bearer {await platform.auth.token('bob@example.com')}"}
+    await platform.buy(platform.client.signed_in(ann["Authorization"].removeprefix("Bearer ")))
+    own = "{ myESIMs { iccid } }"
+    for headers, count in ((ann, 1), (bob, 0), (ann, 1)):
+        answer = await cached.get(own, **headers)
+        assert state(answer) == "BYPASS"
+        assert len((await answer.json())["data"]["myESIMs"]) == count
+    # A session's public answer neither fills the cache nor comes from it.
+    assert state(await cached.get(PLANS, **ann)) == "BYPASS"
+    assert state(await cached.get(PLANS)) == "MISS"
+    assert state(await cached.get(PLANS)) == "HIT"
+    assert state(await cached.get(PLANS, **ann)) == "BYPASS"
+    bad = await cached.get(PLANS, Authorization="Bearer not.a.token")
+    assert (bad.status, state(bad)) == (401, "BYPASS")
+    nobodys = await (await cached.get(own)).json()
+    assert nobodys["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+async def test_errors_posts_and_measured_costs_are_not_stored(cached: Cached) -> None:
+    for _ in range(2):
+        assert state(await cached.get("{ notAField }")) == "MISS"
+        answer = await cached.post({"query": PLANS})
+        assert (answer.status, state(answer)) == (200, None)
+    measured = await cached.get(PLANS, **{"GraphQL-Cost": "1"})
+    assert (state(measured), "GraphQL-Cost" in measured.headers) == ("BYPASS", True)
+    usual = await cached.get(PLANS)
+    assert (state(usual), "GraphQL-Cost" in usual.headers) == ("MISS", False)
+
+
+async def test_a_persisted_query_is_cached_once_its_text_is_known(cached: Cached) -> None:
+    for _ in range(2):
+        unknown = await cached.persisted(PLANS)
+        assert state(unknown) == "MISS"
+        code = (await unknown.json())["errors"][0]["extensions"]["code"]
+        assert code == "PERSISTED_QUERY_NOT_FOUND"
+    registered = await cached.post({"query": PLANS, "extensions": json.loads(_hash(PLANS))})
+    assert "errors" not in await registered.json()
+    first, again = await cached.persisted(PLANS), await cached.persisted(PLANS)
+    assert [state(first), state(again)] == ["MISS", "HIT"]
+    assert await again.json() == await registered.json()
+
+
+async def test_websockets_and_event_streams_pass_through(
+    cached: Cached, platform: Platform
+) -> None:
+    token = f"Bearer {await platform.auth.token('ann@example.com')}"
+    async with cached.http.ws_connect(cached.url, protocols=["graphql-transport-ws"]) as socket:
+        await socket.send_json({"type": "connection_init", "payload": {"Authorization": token}})
+        assert (await socket.receive_json())["type"] == "connection_ack"
+    headers = {"Accept": "text/event-stream"}
+    async with cached.http.post(cached.url, json={"query": PLANS}, headers=headers) as answer:
+        assert answer.content_type == "text/event-stream"
+        assert "event: complete" in (await answer.text())
+
+
+async def test_an_old_answer_is_revalidated_by_its_etag_and_a_change_is_seen_once_it_is_old(
+    platform: Platform, serving: Serving
+) -> None:
+    async with in_front(platform, serving, 1) as cached:
+        first = await cached.get(PLANS)
+        assert state(first) == "MISS"
+        async with asyncio.timeout(PATIENCE):
+            while state(again := await cached.get(PLANS)) != "REVALIDATED":
+                assert state(again) in ("HIT", "MISS")
+                await asyncio.sleep(0.05)
+        assert await again.read() == await first.read()
+        [plan, *_] = (await first.json())["data"]["featuredPlans"]
+        await _hide(platform, plan["id"])
+        async with asyncio.timeout(PATIENCE):
+            while (
+                plan in (await (again := await cached.get(PLANS)).json())["data"]["featuredPlans"]
+            ):
+                assert again.headers["ETag"] == first.headers["ETag"]
+                await asyncio.sleep(0.05)
+        assert again.headers["ETag"] != first.headers["ETag"]
+
+
+async def _hide(platform: Platform, plan_id: str) -> None:
+    request = catalogue_pb2.SetPlanHiddenRequest(plan_id=plan_id, hidden=True)
+    token = await platform.auth.token("admin@example.com", admin=True)
+    async with rpc_client.channel(platform.gateway_settings.catalogue_address) as channel:
+        stub = catalogue_pb2_grpc.CatalogueServiceStub(channel)
+        await rpc_client.call(stub.SetPlanHidden, request, token=token, timeout=PATIENCE)

@@ -1,0 +1,145 @@
+"""Database sessions: nothing is visible by default, and claims end with their transaction."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import MappingProxyType
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from kit.auth.sessions import ANONYMOUS, Role, Session
+from kit.db.database import Database
+from kit.errors import Failure, Kind, Stopped
+from tests.fixtures.postgres import Databases
+
+READ_CLAIMS = "select nullif(current_setting('request.jwt.claims', true), '') as claims"
+COUNT = "select count(*) from webhooks.inbox"
+
+
+def customer() -> Session:
+    user = uuid4()
+    claims = MappingProxyType({"sub": str(user), "role": "authenticated"})
+    return Session(Role.CUSTOMER, user, claims, "token", None)
+
+
+@pytest.fixture
+async def database(databases: Databases) -> AsyncIterator[Database]:
+    opened = await Database.open(
+        databases.url("webhooks"),
+        owner="webhooks",
+        needs="005_create_webhook_inbox",
+        stop=asyncio.Event(),
+        size=1,  # every transaction gets the same connection
+    )
+    yield opened
+    await opened.close()
+
+
+async def test_a_session_is_who_its_claims_say(database: Database) -> None:
+    session = customer()
+    async with database.session(session) as connection:
+        assert await connection.fetchval("select auth.uid()") == session.user_id
+        assert await connection.fetchval("select current_user") == "webhooks_user"
+
+
+async def test_what_a_user_wrote_into_their_token_does_not_reach_the_database(
+    database: Database,
+) -> None:
+    """jsonb refuses a NUL, and every query of such a user would fail."""
+    claims = {"sub": str(uuid4()), "user_metadata": {"name": "\0", "role": "admin"}}
+    async with database.session(Session(Role.CUSTOMER, None, claims, "t", None)) as connection:
+        assert await connection.fetchval("select auth.jwt() ? 'user_metadata'") is False
+
+
+async def test_claims_and_role_do_not_survive_on_the_pooled_connection(
+    database: Database,
+) -> None:
+    async with database.session(customer()) as connection:
+        backend = await connection.fetchval("select pg_backend_pid()")
+    async with database.session(ANONYMOUS) as connection:
+        assert await connection.fetchval("select pg_backend_pid()") == backend
+        assert await connection.fetchval("select auth.uid()") is None
+        assert await connection.fetchval("select auth.jwt() ->> 'sub'") is None
+    async with database._pool.acquire() as connection:
+        assert await connection.fetchval(READ_CLAIMS) is None
+        assert await connection.fetchval("select current_user") == "webhooks_service"
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.fetchval(COUNT)
+
+
+async def test_a_failed_transaction_leaves_no_claims_either(database: Database) -> None:
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        async with database.session(customer()) as connection:
+            await connection.execute("select 1/0")
+    async with database.session(ANONYMOUS) as connection:
+        assert await connection.fetchval("select auth.uid()") is None
+
+
+async def test_a_start_waits_until_the_migration_is_there(
+    databases: Databases, caplog: pytest.LogCaptureFixture
+) -> None:
+    await databases.admin.execute(
+        "delete from migrations.applied where name = '005_create_webhook_inbox'"
+    )
+    stop = asyncio.Event()
+    opening = asyncio.ensure_future(
+        Database.open(
+            databases.url("webhooks"), owner="webhooks", needs="005_create_webhook_inbox", stop=stop
+        )
+    )
+    while "run `make migrate`" not in caplog.text:
+        await asyncio.sleep(0.01)
+    await databases.admin.execute(
+        "insert into migrations.applied (name, digest) values ('005_create_webhook_inbox', '')"
+    )
+    await (await opening).close()
+
+
+async def test_a_start_that_waits_can_be_stopped(caplog: pytest.LogCaptureFixture) -> None:
+    stop = asyncio.Event()
+    opening = asyncio.ensure_future(
+        Database.open(
+            "postgresql://nobody@127.0.0.1:1/none", owner="webhooks", needs="x", stop=stop
+        )
+    )
+    while "cannot reach PostgreSQL at 127.0.0.1" not in caplog.text:
+        await asyncio.sleep(0.01)
+    stop.set()
+    with pytest.raises(Stopped):
+        await opening
+
+
+async def test_a_lost_server_is_unavailable_and_recovers(
+    database: Database, databases: Databases
+) -> None:
+    kill = "select pg_terminate_backend(pid) from pg_stat_activity where usename = $1"
+    with pytest.raises(Failure) as caught:
+        async with database.session(ANONYMOUS) as connection:
+            await databases.admin.fetch(kill, "webhooks_service")
+            await connection.fetchval(COUNT)
+    assert caught.value.kind is Kind.UNAVAILABLE
+    async with database.system() as connection:
+        assert await connection.fetchval(COUNT) == 0
+
+
+async def test_connections_cut_at_any_moment_are_unavailable_and_nothing_else(
+    database: Database, databases: Databases
+) -> None:
+    kill = "select pg_terminate_backend(pid) from pg_stat_activity where usename = $1"
+    outcomes: list[Kind] = []
+
+    async def work() -> None:
+        for _ in range(30):
+            try:
+                async with database.system() as connection:
+                    await connection.fetchval(COUNT)
+            except Failure as failure:
+                outcomes.append(failure.kind)
+
+    async def cut() -> None:
+        for _ in range(20):
+            await databases.admin.fetch(kill, "webhooks_service")
+
+    await asyncio.gather(cut(), *(work() for _ in range(30)))
+    assert set(outcomes) == {Kind.UNAVAILABLE}

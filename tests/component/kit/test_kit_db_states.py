@@ -1,0 +1,234 @@
+"""A database that only reads, is full, or is slow: known kinds, shown in health, and over by themselves."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from kit.auth.sessions import ANONYMOUS
+from kit.db import errors as db_errors
+from kit.db import health as db_health
+from kit.db.database import Database
+from kit.errors import Failure, Kind, Stopped
+from tests.fixtures.patience import PATIENCE
+from tests.fixtures.postgres import Databases
+
+RAISE = "do $$ begin raise exception 'made up' using errcode = '{}'; end $$"
+END = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'orders_service'"
+
+
+@dataclass
+class Subject:
+    """One owner's database, and means to disturb it."""
+
+    database: Database
+    databases: Databases
+    restored: list[str] = field(default_factory=list)
+
+    async def admin(self, statement: str) -> None:
+        await self.databases.admin.execute(statement)
+
+    async def read_only(self, *, on: bool) -> None:
+        """As after a failover to a standby: connections are cut, and new ones only read."""
+        name = self.databases.name
+        value = "on" if on else "off"
+        await self.admin(
+            f"alter role orders_service in database {name}"
+            f" set default_transaction_read_only = {value}"
+        )
+        await self.admin(END)
+
+    async def refuse(self, code: str) -> None:
+        """Let every insert fail as PostgreSQL's own error of that code would."""
+        await self.admin(
+            "create or replace function orders.fail() returns trigger language plpgsql as $f$"
+            f" begin raise exception 'no space left on device' using errcode = '{code}'; end $f$"
+        )
+        await self.admin(
+            "create or replace trigger fail before insert on orders.write_trials"
+            " for each row execute function orders.fail()"
+        )
+
+    async def heal(self) -> None:
+        await self.admin("drop trigger if exists fail on orders.write_trials")
+
+    async def failure(self, statement: str, timeout: float | None = None) -> Failure:
+        with pytest.raises(Failure) as raised:
+            async with self.database.system() as connection:
+                await connection.execute(statement, timeout=timeout)
+        return raised.value
+
+
+@pytest.fixture
+async def subject(databases: Databases) -> AsyncIterator[Subject]:
+    opened = await Database.open(
+        databases.url("orders"),
+        owner="orders",
+        needs="037_try_writes",
+        stop=asyncio.Event(),
+        size=2,
+    )
+    yield Subject(opened, databases)
+    await opened.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("25006", "DATABASE_READ_ONLY"),
+        ("53100", "DATABASE_FULL"),
+        ("53000", "DATABASE_OVERLOADED"),
+        ("53200", "DATABASE_OVERLOADED"),
+        ("53300", "DATABASE_OVERLOADED"),
+        ("53400", "DATABASE_OVERLOADED"),
+        ("57014", "DATABASE_SLOW"),
+        ("55P03", "DATABASE_SLOW"),
+        ("25P03", "DATABASE_SLOW"),
+        ("25P04", "DATABASE_SLOW"),
+        ("40001", "DATABASE_CONFLICT"),
+        ("40P01", "DATABASE_CONFLICT"),
+        ("57P01", "DATABASE_UNAVAILABLE"),
+        ("57P02", "DATABASE_UNAVAILABLE"),
+        ("57P03", "DATABASE_UNAVAILABLE"),
+        ("58030", "DATABASE_UNAVAILABLE"),
+        ("08006", "DATABASE_UNAVAILABLE"),
+    ],
+)
+async def test_a_state_of_the_database_is_a_known_kind(
+    subject: Subject, code: str, reason: str
+) -> None:
+    failure = await subject.failure(RAISE.format(code))
+    assert (failure.kind, failure.reason) == (Kind.UNAVAILABLE, reason)
+    assert failure.message == db_errors.MESSAGES[reason]
+    assert "again" in failure.message
+    with pytest.raises(Failure) as raised:  # without a session too
+        await subject.database.call("select orders_fail($1)", 1)
+    assert raised.value.reason == "STATEMENT_REFUSED"
+
+
+@pytest.mark.parametrize("code", ["22012", "23505", "42P01", "P0001", "XX000"])
+async def test_a_fault_of_a_statement_is_none(subject: Subject, code: str) -> None:
+    with pytest.raises(Exception, match="made up") as raised:
+        async with subject.database.system() as connection:
+            await connection.execute(RAISE.format(code))
+    assert not isinstance(raised.value, Failure)
+
+
+@pytest.mark.parametrize(
+    ("statement", "timeout"),
+    [
+        ("set local statement_timeout = 20; select pg_sleep(60)", None),
+        ("select pg_sleep(60)", 0.05),  # the driver's own patience
+    ],
+)
+async def test_a_statement_that_takes_too_long_is_unavailable(
+    subject: Subject, statement: str, timeout: float | None
+) -> None:
+    assert (await subject.failure(statement, timeout)).reason == "DATABASE_SLOW"
+
+
+async def test_a_lock_that_is_not_given_in_time_is_unavailable(subject: Subject) -> None:
+    transaction = subject.databases.admin.transaction()
+    await transaction.start()
+    await subject.admin("lock orders.write_trials")
+    wait = "set local lock_timeout = 20; insert into orders.write_trials values ('x')"
+    assert (await subject.failure(wait)).reason == "DATABASE_SLOW"
+    await transaction.rollback()
+
+
+async def test_a_database_that_only_reads_is_found_out_and_healed(
+    subject: Subject, caplog: pytest.LogCaptureFixture
+) -> None:
+    writes = subject.database.writes
+    assert await writes.check() is None
+    await subject.read_only(on=True)
+    assert await until(writes, "DATABASE_READ_ONLY")
+    async with subject.database.session(ANONYMOUS) as connection:
+        assert await connection.fetchval("select 1") == 1
+    failure = await subject.failure("insert into orders.write_trials values ('x')")
+    assert failure.reason == "DATABASE_READ_ONLY"
+    await subject.read_only(on=False)
+    assert await until(writes, None)
+    lines = [r.getMessage() for r in caplog.records if "writes" in r.getMessage()]
+    assert lines[0].startswith("database does not accept writes: DATABASE_")
+    assert lines[-1].startswith("database accepts writes again (")
+    assert len(lines) == 2
+    assert all(r.levelno == logging.WARNING for r in caplog.records if "writes" in r.getMessage())
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("53100", "DATABASE_FULL"),
+        ("53200", "DATABASE_OVERLOADED"),
+        ("57014", "DATABASE_SLOW"),
+    ],
+)
+async def test_a_database_that_takes_no_row_is_found_out_and_healed(
+    subject: Subject, code: str, reason: str
+) -> None:
+    writes = subject.database.writes
+    await subject.refuse(code)
+    assert await until(writes, reason)
+    await subject.heal()
+    assert await until(writes, None)
+
+
+async def test_work_that_finds_the_disk_full_says_so_although_a_trial_works(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes = subject.database.writes
+    assert await writes.check() is None
+    await subject.failure(RAISE.format("53100"))
+    assert writes.reason == "DATABASE_FULL"
+    monkeypatch.setattr(db_health, "FRESH", 0.0)
+    assert await writes.check() == "DATABASE_FULL"
+    monkeypatch.setattr(db_health, "REMEMBERED", 0.0)
+    assert await writes.check() is None
+
+
+async def test_work_that_is_slow_or_meets_a_conflict_says_nothing_of_all_writes(
+    subject: Subject,
+) -> None:
+    for code in ("57014", "40001"):
+        await subject.failure(RAISE.format(code))
+    assert await subject.database.writes.check() is None
+
+
+async def test_trials_leave_nothing_and_many_callers_share_one(subject: Subject) -> None:
+    results = await asyncio.gather(*(subject.database.writes.check() for _ in range(50)))
+    assert set(results) == {None}
+    tried = await subject.databases.admin.fetchval(
+        "select pg_relation_size('orders.write_trials') / 8192"
+    )
+    assert tried == 1
+    assert await subject.databases.admin.fetchval("select count(*) from orders.write_trials") == 0
+
+
+async def test_a_start_waits_while_there_are_no_connections_left(
+    databases: Databases, caplog: pytest.LogCaptureFixture
+) -> None:
+    await databases.admin.execute("alter role orders_service connection limit 0")
+    stop = asyncio.Event()
+    try:
+        opening = asyncio.ensure_future(
+            Database.open(databases.url("orders"), owner="orders", needs="x", stop=stop)
+        )
+        async with asyncio.timeout(PATIENCE):
+            while "too many connections" not in caplog.text:
+                await asyncio.sleep(0.01)
+        stop.set()
+        with pytest.raises(Stopped):
+            await opening
+    finally:
+        await databases.admin.execute("alter role orders_service connection limit -1")
+
+
+async def until(writes: db_health.Writes, reason: str | None) -> bool:
+    """Wait until trials find that."""
+    async with asyncio.timeout(PATIENCE):
+        while await writes.check() != reason:
+            await asyncio.sleep(0.05)
+    return True

@@ -1,0 +1,97 @@
+"""The health check of a container, as the process that the container runs."""
+
+import asyncio
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import grpc
+import pytest
+from aiohttp import web
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from kit.net.tls import PLAIN, TLS
+from tests.fixtures.certificates import Authority
+from tests.fixtures.free_ports import free_ports
+
+ROOT = Path(__file__).parents[3]
+
+
+async def check(address: str, tls: TLS = PLAIN) -> int:
+    """The exit status of a check of that address, by a process with those certificates."""
+    files = {
+        "GRPC_TLS_CA_FILE": tls.authority,
+        "GRPC_TLS_CERT_FILE": tls.certificate,
+        "GRPC_TLS_KEY_FILE": tls.key,
+    }
+    given = {name: str(file) for name, file in files.items() if file}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "kit.process.healthcheck"),
+        stderr=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+        env=os.environ | given | {"HEALTHCHECK": address},
+    )
+    await process.communicate()
+    return await process.wait()
+
+
+@pytest.mark.parametrize(("status", "wanted"), [(200, 0), (503, 1)])
+async def test_a_process_with_http_is_well_when_it_says_200(status: int, wanted: int) -> None:
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(status=status)
+
+    app = web.Application()
+    app.router.add_get("/healthz", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port = runner.addresses[0][1]
+    try:
+        assert await check(f"http://127.0.0.1:{port}/healthz") == wanted
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_service_is_well_while_it_says_serving() -> None:
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    healthy = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    await healthy.set("", health_pb2.HealthCheckResponse.SERVING)
+    assert await check(f"grpc://127.0.0.1:{port}") == 0
+    await healthy.enter_graceful_shutdown()
+    assert await check(f"grpc://127.0.0.1:{port}") == 1
+    await server.stop(None)
+
+
+async def test_a_service_with_mutual_tls_is_asked_with_the_process_own_certificate(
+    tmp_path: Path,
+) -> None:
+    tls = Authority(tmp_path, "ours").issue("orders", "orders")
+    credentials = tls.server()
+    assert credentials is not None
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    healthy = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    port = server.add_secure_port("127.0.0.1:0", credentials)
+    await server.start()
+    await healthy.set("", health_pb2.HealthCheckResponse.SERVING)
+    assert await check(f"grpc://127.0.0.1:{port}?name=orders", tls) == 0
+    # The certificate is for the name alone, and who shows none is not let in.
+    assert await check(f"grpc://127.0.0.1:{port}", tls) == 1
+    assert await check(f"grpc://127.0.0.1:{port}?name=orders") == 1
+    assert await check(f"grpc://127.0.0.1:{port}?name=orders", replace(tls, key=None)) == 2
+    await server.stop(None)
+
+
+async def test_nobody_at_the_address_is_not_well() -> None:
+    (port,) = free_ports(1)
+    assert await check(f"grpc://127.0.0.1:{port}") == 1
+    assert await check(f"http://127.0.0.1:{port}/healthz") == 1
+
+
+async def test_an_address_that_is_none_is_told_apart() -> None:
+    assert await check("127.0.0.1:4000") == 2
+    assert await check("") == 2

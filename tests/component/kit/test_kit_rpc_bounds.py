@@ -1,0 +1,375 @@
+"""What a gRPC server does not take on, from callers that behave as no library would."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import aiohttp
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from bench.abuse import http2
+from bench.abuse.http2 import Caller
+from kit.auth.sessions import Verifier
+from kit.errors import Failure, Kind
+from kit.rpc import client as rpc_client
+from kit.rpc import readiness
+from kit.rpc import server as rpc
+from kit.rpc.guard import Access
+from kit.rpc.limits import Limits
+from protos.orders.v1 import orders_pb2, orders_pb2_grpc
+from tests.fixtures.neighbours import Auth
+from tests.fixtures.patience import PATIENCE
+
+DESCRIPTOR = orders_pb2.DESCRIPTOR.services_by_name["OrdersService"]
+ACCESS = dict.fromkeys((m.name for m in DESCRIPTOR.methods), Access.PUBLIC)
+GET_ORDER = "/orders.v1.OrdersService/GetOrder"
+WATCH_ORDER = "/orders.v1.OrdersService/WatchOrder"
+CHECK, WATCH_HEALTH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
+LARGE = 100_000
+ASK = orders_pb2.GetOrderRequest(order_id="1").SerializeToString()
+
+
+class Probe(orders_pb2_grpc.OrdersServiceServicer):
+    """Answers with so many bytes, as soon as the test lets it."""
+
+    def __init__(self) -> None:
+        self.size = 1
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+        self.running = 0
+
+    async def GetOrder(self, request: Any, context: Any) -> orders_pb2.GetOrderResponse:
+        self.running += 1
+        await self.go_on.wait()
+        return orders_pb2.GetOrderResponse(order=orders_pb2.Order(id="x" * self.size))
+
+    async def WatchOrder(
+        self, request: Any, context: Any
+    ) -> AsyncIterator[orders_pb2.WatchOrderResponse]:
+        while True:
+            yield orders_pb2.WatchOrderResponse(order=orders_pb2.Order(id="x" * self.size))
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+def probe() -> Probe:
+    return Probe()  # type: ignore[abstract]  # the other methods answer UNIMPLEMENTED
+
+
+Serving = Callable[[Limits], AbstractAsyncContextManager[rpc.Running]]
+
+
+@pytest.fixture
+def serving(probe: Probe, auth: Auth, http: aiohttp.ClientSession) -> Serving:
+    verifier = Verifier(supabase_url=auth.url, service_role_key=auth.service_role_key, http=http)
+
+    @asynccontextmanager
+    async def serve(limits: Limits) -> AsyncIterator[rpc.Running]:
+        service = rpc.Service(
+            DESCRIPTOR,
+            lambda server: orders_pb2_grpc.add_OrdersServiceServicer_to_server(probe, server),
+            ACCESS,
+        )
+        running = await rpc.start(
+            service, host="127.0.0.1", port=0, verifier=verifier, limits=limits
+        )
+        try:
+            yield running
+        finally:
+            await running.stop(drain=0, grace=0)
+
+    return serve
+
+
+@asynccontextmanager
+async def caller(running: rpc.Running, *, window: int = 65_535) -> AsyncIterator[Caller]:
+    one = await Caller.connect(f"127.0.0.1:{running.port}", window=window)
+    listening = asyncio.create_task(one.listen())
+    try:
+        yield one
+    finally:
+        one.close()
+        await listening
+
+
+@asynccontextmanager
+async def polite(running: rpc.Running) -> AsyncIterator[Callable[..., Any]]:
+    """Calls as the platform's own processes make them."""
+    async with rpc_client.channel(f"127.0.0.1:{running.port}") as channel:
+        stub = orders_pb2_grpc.OrdersServiceStub(channel)
+
+        async def call(token: str | None = None) -> Any:
+            return await rpc_client.call(
+                stub.GetOrder, orders_pb2.GetOrderRequest(), token=token, timeout=PATIENCE
+            )
+
+        yield call
+
+
+async def until(met: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not met():
+            await asyncio.sleep(0.01)
+
+
+async def ask(one: Caller, count: int) -> None:
+    for stream in range(1, 2 * count, 2):
+        await one.send(http2.headers(stream, GET_ORDER) + http2.request(stream, ASK))
+
+
+async def test_answers_that_nobody_reads_take_no_more_than_their_bytes(
+    serving: Serving, probe: Probe
+) -> None:
+    limits = Limits(unread_bytes=10 * LARGE, streams=100)
+    probe.size = LARGE
+    async with serving(limits) as running, polite(running) as call:
+        unread = running.guard.bounds.unread
+        async with (
+            caller(running, window=1) as one,
+            caller(running, window=1) as two,
+            caller(running, window=1) as three,
+        ):
+            callers = (one, two, three)
+            for each in callers:
+                await ask(each, 40)
+            # Each has two answers, a quarter of all bytes; the other calls are refused at once.
+            await until(lambda: all(c.answers["RESOURCE_EXHAUSTED"] == 38 for c in callers))
+            assert 6 * LARGE < unread.total < 7 * LARGE
+            assert len((await call()).order.id) == LARGE
+        await until(lambda: unread.total == 0)
+
+
+async def test_a_caller_that_does_not_read_in_time_loses_its_connection(
+    serving: Serving, probe: Probe
+) -> None:
+    probe.size = LARGE
+    async with (
+        serving(Limits(unread_seconds=0.1)) as running,
+        polite(running) as call,
+        caller(running, window=1) as one,
+    ):
+        await ask(one, 1)
+        await asyncio.wait_for(one.closed.wait(), PATIENCE)
+        assert running.guard.bounds.unread.total == 0
+        await call()
+
+
+async def test_a_stream_that_nobody_reads_ends_with_its_connection(
+    serving: Serving, probe: Probe
+) -> None:
+    probe.size = LARGE
+    async with (
+        serving(Limits(unread_seconds=0.1)) as running,
+        caller(running, window=1) as one,
+    ):
+        await one.send(http2.headers(1, WATCH_ORDER) + http2.request(1, b""))
+        await asyncio.wait_for(one.closed.wait(), PATIENCE)
+        calls = running.guard.bounds.calls(has_session=False)
+        await until(lambda: calls.count == 0)
+
+
+async def test_silent_calls_of_one_connection_leave_places_for_others(
+    serving: Serving, auth: Auth
+) -> None:
+    async with (
+        serving(Limits(calls_without_session=10, streams=100)) as running,
+        polite(running) as call,
+        caller(running) as one,
+    ):
+        for stream in range(1, 61, 2):
+            await one.send(http2.headers(stream, GET_ORDER))
+        await until(lambda: one.answers["RESOURCE_EXHAUSTED"] == 20)
+        await call()
+        await call(auth.service_role_key)
+        await until(lambda: one.answers["RESOURCE_EXHAUSTED"] == 21)
+
+
+async def test_calls_with_a_session_have_their_own_places(
+    serving: Serving, probe: Probe, auth: Auth
+) -> None:
+    probe.go_on.clear()
+    async with (
+        serving(Limits(calls_without_session=1, calls=1)) as running,
+        polite(running) as call,
+        polite(running) as another,
+    ):
+        first = [asyncio.create_task(call(t)) for t in (None, auth.service_role_key)]
+        await until(lambda: probe.running == 2)
+        for token in (None, auth.service_role_key):
+            with pytest.raises(Failure) as caught:
+                await another(token)
+            assert caught.value.kind is Kind.EXHAUSTED
+            assert caught.value.reason == "TOO_MANY_CALLS"
+            assert caught.value.retry_after == 1.0
+        probe.go_on.set()
+        await asyncio.gather(*first)
+
+
+async def test_work_without_a_session_has_so_many_places(serving: Serving, probe: Probe) -> None:
+    async with serving(Limits(calls_at_work=2)) as running, polite(running) as call:
+        await call()
+        probe.running = 0
+        probe.go_on.clear()
+        calls = [asyncio.create_task(call()) for _ in range(10)]
+        counted = running.guard.bounds.calls(has_session=False)
+        await until(lambda: counted.count == 10)
+        assert probe.running == 2
+        probe.go_on.set()
+        await asyncio.gather(*calls)
+
+
+async def test_a_request_that_does_not_come_is_not_waited_for(serving: Serving) -> None:
+    async with serving(Limits(request_seconds=0.1)) as running, caller(running) as one:
+        await one.send(http2.headers(1, GET_ORDER))
+        await until(lambda: one.answers["DEADLINE_EXCEEDED"] == 1)
+
+
+async def test_a_call_without_a_request_is_refused(serving: Serving) -> None:
+    async with serving(Limits()) as running, caller(running) as one:
+        end = http2.frame(http2.DATA, http2.END_STREAM, 1)
+        await one.send(http2.headers(1, GET_ORDER) + end)
+        await until(lambda: one.answers["code 3"] == 1)  # INVALID_ARGUMENT
+
+
+async def test_a_request_of_too_many_bytes_is_refused(serving: Serving) -> None:
+    async with (
+        serving(Limits(request_bytes=1_024)) as running,
+        rpc_client.channel(f"127.0.0.1:{running.port}") as channel,
+    ):
+        stub = orders_pb2_grpc.OrdersServiceStub(channel)
+        large = orders_pb2.GetOrderRequest(order_id="x" * 2_000)
+        with pytest.raises(Failure) as caught:
+            await rpc_client.call(stub.GetOrder, large, token=None, timeout=PATIENCE)
+    assert caught.value.kind is Kind.UNAVAILABLE
+    assert caught.value.reason == "SERVICE_OVERLOADED"
+
+
+async def test_metadata_of_too_many_bytes_is_refused(serving: Serving) -> None:
+    async with (
+        serving(Limits(metadata_bytes=1_024)) as running,
+        rpc_client.channel(f"127.0.0.1:{running.port}") as channel,
+    ):
+        stub: Any = orders_pb2_grpc.OrdersServiceStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.GetOrder(orders_pb2.GetOrderRequest(), metadata=(("x-large", "x" * 3_000),))
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_metadata_in_many_frames_is_refused_before_the_request(serving: Serving) -> None:
+    async with serving(Limits(metadata_bytes=4_096)) as running, caller(running) as one:
+        extra = [(f"x-{number}", "x" * 2_000) for number in range(20)]
+        whole = http2.headers(1, GET_ORDER, extra=extra)[9:]
+        parts = [whole[start : start + 2_500] for start in range(0, len(whole), 2_500)]
+        for number, part in enumerate(parts):
+            kind = http2.CONTINUATION if number else http2.HEADERS
+            flags = http2.END_HEADERS if number == len(parts) - 1 else 0
+            await one.send(http2.frame(kind, flags, 1, part))
+        await until(lambda: one.answers["RESOURCE_EXHAUSTED"] == 1)
+
+
+async def test_our_own_callers_open_another_connection_for_more_calls(
+    serving: Serving, probe: Probe
+) -> None:
+    probe.go_on.clear()
+    async with serving(Limits(streams=4, calls_at_work=100)) as running, polite(running) as call:
+        calls = [asyncio.create_task(call()) for _ in range(10)]
+        counted = running.guard.bounds.calls(has_session=False)
+        await until(lambda: counted.count == 10)
+        probe.go_on.set()
+        await asyncio.gather(*calls)
+
+
+async def test_a_connection_too_many_is_closed(serving: Serving) -> None:
+    async with (
+        serving(Limits(connections=2)) as running,
+        caller(running) as one,
+        caller(running),
+        caller(running) as third,
+    ):
+        await asyncio.wait_for(third.closed.wait(), PATIENCE)
+        assert not one.closed.is_set()
+
+
+async def test_resets_in_a_flood_cancel_no_calls_of_others(serving: Serving) -> None:
+    async with (
+        serving(Limits(streams=10)) as running,
+        polite(running) as call,
+        caller(running) as one,
+        rpc_client.channel(f"127.0.0.1:{running.port}") as channel,
+    ):
+        health: Any = health_pb2_grpc.HealthStub(channel)
+
+        async def flood() -> None:
+            for stream in range(1, 100_000, 2):
+                await one.send(
+                    http2.headers(stream, CHECK) + http2.request(stream, b"") + http2.reset(stream)
+                )
+
+        flooding = asyncio.create_task(flood())
+        while not flooding.done():
+            await call()
+            await health.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
+            assert readiness.ready()
+        await flooding
+
+
+async def test_a_watcher_of_health_that_does_not_read_holds_up_nobody(serving: Serving) -> None:
+    async with serving(Limits()) as running, caller(running, window=0) as one:
+        await one.send(http2.headers(1, WATCH_HEALTH) + http2.request(1, b""))
+        counted = running.guard.bounds.calls(has_session=False)
+        await until(lambda: counted.count == 1)
+        async with asyncio.timeout(PATIENCE):
+            for serving_now in (False, True, False, True):
+                running.health.set("", serving=serving_now)
+            await running.stop(drain=0, grace=0)
+
+
+async def test_health_and_reflection_are_counted_too(serving: Serving) -> None:
+    async with (
+        serving(Limits(calls_without_session=3)) as running,
+        rpc_client.channel(f"127.0.0.1:{running.port}") as channel,
+    ):
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        watches = [health.Watch(health_pb2.HealthCheckRequest()) for _ in range(2)]
+        for watch in watches:
+            await anext(aiter(watch))
+        reflection: Any = reflection_pb2_grpc.ServerReflectionStub
+        talk = reflection(channel).ServerReflectionInfo()
+        await talk.write(reflection_pb2.ServerReflectionRequest(list_services=""))
+        await talk.read()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await health.Check(health_pb2.HealthCheckRequest())
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        watches[0].cancel()
+        counted = running.guard.bounds.calls(has_session=False)
+        await until(lambda: counted.count == 2)
+        await health.Check(health_pb2.HealthCheckRequest())
+
+
+async def test_a_server_that_stops_or_is_gone_is_not_ready(serving: Serving) -> None:
+    assert readiness.ready() is None
+    async with serving(Limits()) as running:
+        assert readiness.ready() is True
+        running.health.stop()
+        assert readiness.ready() is False
+    assert readiness.ready() is None
+
+
+async def test_a_call_that_the_peer_drops_is_told_from_one_that_we_give_up(
+    serving: Serving, probe: Probe, auth: Auth
+) -> None:
+    probe.go_on.clear()
+    async with serving(Limits()) as running, polite(running) as call:
+        dropped, given_up = (asyncio.create_task(call(auth.service_role_key)) for _ in range(2))
+        await until(lambda: probe.running == 2)
+        given_up.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await given_up
+        await running.server.stop(0)  # cancels what runs
+        with pytest.raises(Failure) as caught:
+            await dropped
+    assert caught.value.kind is Kind.UNAVAILABLE

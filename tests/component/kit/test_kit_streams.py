@@ -1,0 +1,145 @@
+"""Streams of a gRPC server: their session's end, the server's stop, and what is left behind."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import aiohttp
+import grpc
+import pytest
+
+from kit.auth.sessions import Verifier
+from kit.errors import Failure, Kind
+from kit.rpc import client as rpc_client
+from kit.rpc import guard as rpc_guard
+from kit.rpc import server as rpc
+from kit.rpc.guard import Access
+from protos.orders.v1 import orders_pb2, orders_pb2_grpc
+from tests.fixtures.neighbours import Auth
+
+DESCRIPTOR = orders_pb2.DESCRIPTOR.services_by_name["OrdersService"]
+ACCESS = {method.name: Access.SIGNED_IN for method in DESCRIPTOR.methods}
+
+
+class Teller(orders_pb2_grpc.OrdersServiceServicer):
+    """Tells one message, and then nothing until the test lets it."""
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+        self.ended = asyncio.Event()
+
+    async def WatchOrder(
+        self, request: orders_pb2.WatchOrderRequest, context: Any
+    ) -> AsyncIterator[orders_pb2.WatchOrderResponse]:
+        try:
+            whose = str(rpc_guard.session().user_id)
+            yield orders_pb2.WatchOrderResponse(order=orders_pb2.Order(customer_id=whose))
+            await self.go_on.wait()
+            raise Failure(Kind.NOT_FOUND, "ORDER_NOT_FOUND", "There is no such order")
+        finally:
+            self.ended.set()
+
+
+class Clock:
+    """The verifier's; it goes on only when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = time.time()
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def teller() -> Teller:
+    return Teller()  # type: ignore[abstract]  # the rest stays as it was generated: unimplemented
+
+
+@pytest.fixture
+async def running(
+    teller: Teller, clock: Clock, auth: Auth, http: aiohttp.ClientSession
+) -> AsyncIterator[rpc.Running]:
+    verifier = Verifier(
+        supabase_url=auth.url, service_role_key=auth.service_role_key, http=http, clock=clock
+    )
+
+    def add(server: grpc.aio.Server) -> None:
+        orders_pb2_grpc.add_OrdersServiceServicer_to_server(teller, server)
+
+    server = await rpc.start(
+        rpc.Service(DESCRIPTOR, add, ACCESS), host="127.0.0.1", port=0, verifier=verifier
+    )
+    yield server
+    await server.stop(drain=0, grace=0)
+
+
+Watching = Callable[[str | None], AsyncIterator[orders_pb2.WatchOrderResponse]]
+
+
+@pytest.fixture
+async def watching(running: rpc.Running) -> AsyncIterator[Watching]:
+    async with rpc_client.channel(f"127.0.0.1:{running.port}") as channel:
+        stub = orders_pb2_grpc.OrdersServiceStub(channel)
+        yield lambda token: rpc_client.stream(
+            stub.WatchOrder, orders_pb2.WatchOrderRequest(order_id="1"), token=token
+        )
+
+
+async def test_a_stream_knows_its_session_and_its_failure_reaches_the_caller(
+    watching: Watching, teller: Teller, auth: Auth
+) -> None:
+    messages = watching(await auth.token("ann@example.com"))
+    first = await anext(messages)
+    assert first.order.customer_id == str(await auth.user_id("ann@example.com"))
+    teller.go_on.set()
+    with pytest.raises(Failure) as caught:
+        await anext(messages)
+    assert (caught.value.kind, caught.value.reason) == (Kind.NOT_FOUND, "ORDER_NOT_FOUND")
+
+
+async def test_without_a_session_there_is_no_stream(watching: Watching) -> None:
+    with pytest.raises(Failure) as caught:
+        await anext(watching(None))
+    assert caught.value.kind is Kind.UNAUTHENTICATED
+
+
+async def test_a_stream_ends_with_its_session(
+    watching: Watching, teller: Teller, auth: Auth, clock: Clock
+) -> None:
+    session = await auth.sign_in("ann@example.com")
+    clock.now = session["expires_at"] + 9.5  # half a second before the end of the leeway
+    messages = watching(session["access_token"])
+    await anext(messages)
+    with pytest.raises(Failure) as caught:
+        await anext(messages)
+    assert (caught.value.kind, caught.value.reason) == (Kind.UNAUTHENTICATED, "TOKEN_EXPIRED")
+    await teller.ended.wait()
+
+
+async def test_a_stop_ends_streams_at_once_however_long_calls_may_take(
+    watching: Watching, running: rpc.Running, teller: Teller, auth: Auth
+) -> None:
+    messages = watching(auth.service_role_key)
+    await anext(messages)
+    stopping = asyncio.create_task(running.stop(drain=0, grace=60))
+    with pytest.raises(Failure) as caught:
+        await anext(messages)
+    assert (caught.value.kind, caught.value.reason) == (Kind.UNAVAILABLE, "STREAM_ENDED")
+    await teller.ended.wait()
+    async with asyncio.timeout(30):  # less than the grace
+        await stopping
+
+
+async def test_a_caller_who_leaves_ends_the_work_for_it(
+    watching: Watching, teller: Teller, auth: Auth
+) -> None:
+    messages = watching(auth.service_role_key)
+    await anext(messages)
+    await messages.aclose()  # type: ignore[attr-defined]  # it is a generator
+    await teller.ended.wait()

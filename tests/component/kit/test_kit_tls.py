@@ -1,0 +1,119 @@
+"""TLS between processes: who is let in, who isn't, and a certificate that is renewed while it runs."""
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import aiohttp
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from kit.auth.sessions import Verifier
+from kit.net.tls import PLAIN, TLS
+from kit.rpc import client as rpc_client
+from kit.rpc import server as rpc
+from protos.esims.v1 import esims_pb2
+from services.esims.access import ACCESS
+from tests.fixtures.certificates import Authority
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path, "ours")
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Authority:
+    return Authority(tmp_path, "theirs")
+
+
+@asynccontextmanager
+async def serving(tls: TLS) -> AsyncIterator[int]:
+    """A service's own server, with nothing behind it but its health."""
+    async with aiohttp.ClientSession() as http:
+        verifier = Verifier(
+            supabase_url="http://127.0.0.1:9", service_role_key="k" * 32, jwt_secret=None, http=http
+        )
+        service = rpc.Service(
+            esims_pb2.DESCRIPTOR.services_by_name["ESIMsService"],
+            lambda server: None,  # its own methods are not asked here
+            ACCESS,
+        )
+        running = await rpc.start(service, host="127.0.0.1", port=0, verifier=verifier, tls=tls)
+        try:
+            yield running.port
+        finally:
+            await running.stop(drain=0, grace=0)
+
+
+async def health(port: int, tls: TLS) -> str:
+    """SERVING, or the code with which the call failed."""
+    async with rpc_client.channel(f"127.0.0.1:{port}", tls) as channel:
+        stub: Callable[..., object] = health_pb2_grpc.HealthStub(channel)  # type: ignore[assignment]  # its published types lack the calls
+        try:
+            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=20)  # type: ignore[attr-defined]  # likewise
+        except grpc.aio.AioRpcError as error:
+            return error.code().name
+        return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
+
+
+async def test_a_caller_with_a_certificate_of_the_authority_is_let_in(authority: Authority) -> None:
+    async with serving(authority.issue("esims")) as port:
+        assert await health(port, authority.issue("gateway")) == "SERVING"
+
+
+async def test_a_caller_without_a_certificate_is_refused(authority: Authority) -> None:
+    async with serving(authority.issue("esims")) as port:
+        assert await health(port, TLS(authority=authority.file)) == "UNAVAILABLE"
+
+
+async def test_a_caller_with_a_foreign_certificate_is_refused(
+    authority: Authority, stranger: Authority
+) -> None:
+    foreign = replace(stranger.issue("gateway"), authority=authority.file)
+    async with serving(authority.issue("esims")) as port:
+        assert await health(port, foreign) == "UNAVAILABLE"
+
+
+async def test_a_caller_does_not_talk_to_a_foreign_service(
+    authority: Authority, stranger: Authority
+) -> None:
+    async with serving(replace(stranger.issue("esims"), mutual=False)) as port:
+        assert await health(port, TLS(authority=authority.file)) == "UNAVAILABLE"
+
+
+async def test_plain_text_does_not_pass_where_tls_is_spoken(authority: Authority) -> None:
+    async with serving(authority.issue("esims")) as port:
+        assert await health(port, PLAIN) == "UNAVAILABLE"
+
+
+async def test_without_mutual_a_caller_needs_no_certificate(authority: Authority) -> None:
+    async with serving(replace(authority.issue("esims"), mutual=False)) as port:
+        assert await health(port, TLS(authority=authority.file)) == "SERVING"
+
+
+async def test_a_renewed_certificate_is_shown_without_a_restart(
+    authority: Authority, stranger: Authority
+) -> None:
+    caller = authority.issue("gateway")
+    async with serving(authority.issue("esims")) as port:
+        assert await health(port, caller) == "SERVING"
+        stranger.issue("esims")  # into the same files
+        assert await health(port, caller) == "UNAVAILABLE"
+        authority.issue("esims")
+        assert await health(port, caller) == "SERVING"
+
+
+async def test_a_certificate_that_is_away_for_a_moment_costs_nothing(
+    authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    served, caller = authority.issue("esims"), authority.issue("gateway")
+    async with serving(served) as port:
+        assert served.certificate is not None
+        served.certificate.unlink()
+        with caplog.at_level(logging.WARNING, "kit.net.tls"):
+            assert await health(port, caller) == "SERVING"
+    assert "continuing with the previous one" in caplog.text

@@ -1,0 +1,106 @@
+"""The platform behind PgBouncer in transaction mode, as behind Supabase's pooler."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from kit.auth.sessions import Role, Session
+from kit.db.database import Database
+from kit.process.settings import ServiceSettings
+from kit.values.env import Env
+from providers.esim_go.queue import Priority
+from providers.esim_go.shared import SharedTokens
+from tests.fixtures.patience import PATIENCE
+from tests.fixtures.platform import Platform
+from tests.fixtures.pooler import pooler
+from tests.fixtures.postgres import Databases
+from tests.fixtures.sockets import connected
+
+# Fewer connections than the processes open, so that they surely take turns on them.
+LENT = 2
+
+
+@pytest.fixture
+async def databases(databases: Databases) -> AsyncIterator[Databases]:
+    """The same database, through a pooler."""
+    async with pooler(databases, lent=LENT) as server:
+        yield replace(databases, pooler=server)
+
+
+async def test_a_customer_buys_and_follows_through_a_pooler(platform: Platform) -> None:
+    customer = await platform.customer("ann@example.com")
+    async with connected(customer) as socket:
+        await socket.subscribe("subscription { myESIMsUpdated { id status } }")
+        assert await socket.data() == {"myESIMsUpdated": []}
+        bought = await asyncio.gather(*(platform.buy(customer) for _ in range(5)))
+        delivered = {esim["id"] for order in bought for esim in order["esims"]}
+        assert len(delivered) == 5
+        seen: set[str] = set()
+        while seen != delivered:
+            seen |= {esim["id"] for esim in (await socket.data())["myESIMsUpdated"]}
+
+
+async def test_sessions_take_turns_on_a_connection_and_leave_nothing_on_it(
+    databases: Databases,
+) -> None:
+    database = await Database.open(
+        databases.url("webhooks"),
+        owner="webhooks",
+        needs="005_create_webhook_inbox",
+        stop=asyncio.Event(),
+        pooled=True,
+    )
+
+    async def look(role: Role) -> tuple[str, str, int]:
+        async with database.session(Session(role, None, {"sub": ""}, "", None)) as connection:
+            row = await connection.fetchrow(
+                "select current_user as login, pg_backend_pid() as backend,"
+                " current_setting('request.jwt.claims', true) as claims"
+            )
+            assert row is not None
+            return row["login"], row["claims"], row["backend"]
+
+    seen = await asyncio.gather(
+        *(look(role) for role in (Role.CUSTOMER, Role.SERVICE) for _ in range(10))
+    )
+    await database.close()
+    assert [login for login, _, _ in seen] == ["webhooks_user"] * 10 + ["webhooks_system"] * 10
+    assert len({backend for _, _, backend in seen}) <= LENT
+
+
+async def test_processes_share_the_providers_tokens_through_a_pooler(
+    databases: Databases, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened = [
+        await Database.open(
+            databases.url(owner),
+            owner=owner,
+            needs="035_count_provider_tokens",
+            stop=asyncio.Event(),
+            pooled=True,
+        )
+        for owner in ("orders", "esims")
+    ]
+    soon = asyncio.get_running_loop().time() + PATIENCE
+    outcomes = await asyncio.gather(
+        *(
+            SharedTokens(database, timeout=PATIENCE, window=3_600_000).take(
+                1, 10, Priority.WRITE, soon
+            )
+            for database in opened
+            for _ in range(20)
+        ),
+        return_exceptions=True,
+    )
+    for database in opened:
+        await database.close()
+    assert outcomes.count(None) == 10
+    assert caplog.messages == []
+
+
+def test_a_service_that_listens_asks_for_postgresql_itself() -> None:
+    env = Env({"DATABASE_POOLER": "transaction"})
+    ServiceSettings.read(env, "orders", 50052, listens=True)
+    assert any("set ORDERS_LISTEN_DATABASE_URL to PostgreSQL" in text for text in env.problems)

@@ -1,0 +1,162 @@
+"""A backup of the whole database, read back on another server, where customers go on as before."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import asyncpg
+import pytest
+
+from migrations import runner
+from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
+from tests.fixtures.patience import PATIENCE
+from tests.fixtures.platform import open_platform
+from tests.fixtures.postgres import Databases, Server, start
+
+ROOT = Path(__file__).parents[3]
+TABLES = """
+select format('%I.%I', schemaname, tablename) as name from pg_tables
+where schemaname in ('catalogue', 'orders', 'esims', 'webhooks', 'migrations') order by 1
+"""
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[tuple[Server, Path]]:
+    """A new server that nothing was ever made on, and the folder of its programs."""
+    folder = Path(tempfile.mkdtemp(prefix="esimgo-pg-"))
+    server = start(folder / "data")
+    try:
+        yield Server(str(server.get_postmaster_info().socket_dir)), Path(server.bin_path)
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def run(
+    name: str,
+    file: Path,
+    server: Server,
+    programs: Path,
+    database: str,
+    login: str = "postgres",
+    *,
+    variables: tuple[str, str] = ("PGUSER", "PGDATABASE"),
+) -> "subprocess.CompletedProcess[str]":
+    """deploy/backup or deploy/restore with the login and the database in those variables only."""
+    return subprocess.run(
+        (str(ROOT / "deploy" / name), str(file)),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+        env={
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "PGHOST": server.base,
+            **dict(zip(variables, (login, database), strict=True)),
+        },
+    )
+
+
+async def contents(admin: "asyncpg.Connection[asyncpg.Record]") -> dict[str, list[str]]:
+    """Every row of every table of ours, as text."""
+    found = {}
+    for table in await admin.fetch(TABLES):
+        query = f"select t::text as row from {table['name']} t order by 1"  # noqa: S608 - quoted by the server
+        found[table["name"]] = [row["row"] for row in await admin.fetch(query)]
+    return found
+
+
+async def test_a_restored_database_serves_who_bought_before(
+    databases: Databases,
+    auth: Auth,
+    provider: PlayedProvider,
+    http: aiohttp.ClientSession,
+    serving: Serving,
+    elsewhere: tuple[Server, Path],
+    tmp_path: Path,
+) -> None:
+    other, programs = elsewhere
+    file = tmp_path / "esimgo.backup"
+    async with open_platform(databases, auth, provider, http, serving) as platform:
+        ann = await platform.customer("ann@example.com")
+        order = await platform.buy(ann, quantity=2)
+    done = await asyncio.to_thread(run, "backup", file, databases.server, programs, databases.name)
+    assert done.returncode == 0, done.stderr
+    assert file.stat().st_mode & 0o077 == 0
+    before = await contents(databases.admin)
+
+    admin = await asyncpg.connect(other.url("postgres"))
+    await admin.execute("create database esimgo")
+    await admin.close()
+    done = await asyncio.to_thread(run, "restore", file, other, programs, "esimgo")
+    assert done.returncode == 0, done.stderr
+    assert await runner.migrate(other.url("esimgo"), {"orders_service": "secret"}) == []
+
+    admin = await asyncpg.connect(other.url("esimgo"))
+    assert await contents(admin) == before
+    restored = Databases(other, "esimgo", admin)
+    async with open_platform(restored, auth, provider, http, serving) as platform:
+        ann = await platform.customer("ann@example.com")
+        answer = await ann.ask("{ myESIMs { id iccid } myOrders { id status } }")
+        assert {esim["id"] for esim in answer.data["myESIMs"]} == {e["id"] for e in order["esims"]}
+        assert answer.data["myOrders"] == [{"id": order["id"], "status": "COMPLETED"}]
+        bob = await platform.customer("bob@example.com")
+        assert (await bob.ask("{ myESIMs { id } }")).data == {"myESIMs": []}
+        assert len((await platform.buy(bob))["esims"]) == 1
+    await admin.close()
+
+    # A database that is in use is left alone.
+    again = await asyncio.to_thread(run, "restore", file, other, programs, "esimgo")
+    assert again.returncode != 0
+    assert "this database is in use" in again.stderr
+
+
+async def test_arguments_name_the_login_and_the_database_as_well(
+    databases: Databases, elsewhere: tuple[Server, Path], tmp_path: Path
+) -> None:
+    """Instead of libpq's variables, LOGIN and DATABASE, which may hold a space."""
+    other, programs = elsewhere
+    file = tmp_path / "esimgo.backup"
+    arguments = ("LOGIN", "DATABASE")
+    server, name = databases.server, databases.name
+    made = await asyncio.to_thread(run, "backup", file, server, programs, name, variables=arguments)
+    assert made.returncode == 0, made.stderr
+    admin = await asyncpg.connect(other.url("postgres"))
+    await admin.execute('create database "esimgo again"')
+    await admin.close()
+    done = await asyncio.to_thread(
+        run, "restore", file, other, programs, "esimgo again", variables=arguments
+    )
+    assert done.returncode == 0, done.stderr
+    admin = await asyncpg.connect(other.url("esimgo again"))
+    assert await contents(admin) == await contents(databases.admin)
+    await admin.close()
+
+
+async def test_a_login_from_whom_rows_are_hidden_makes_no_backup(
+    databases: Databases, elsewhere: tuple[Server, Path], tmp_path: Path
+) -> None:
+    """Forced row security holds for the tables' owner too; an exempt reader sees all."""
+    _, programs = elsewhere
+    file = tmp_path / "esimgo.backup"
+    await databases.admin.execute("""
+        create role backup_of_owner login in role esimgo_owner;
+        create role backup_exempt login bypassrls in role pg_read_all_data;
+    """)
+    try:
+        server, name = databases.server, databases.name
+        done = await asyncio.to_thread(
+            run, "backup", file, server, programs, name, "backup_of_owner"
+        )
+        assert done.returncode != 0
+        assert not file.exists()
+        done = await asyncio.to_thread(run, "backup", file, server, programs, name, "backup_exempt")
+        assert done.returncode == 0, done.stderr
+        assert file.stat().st_size > 0
+    finally:
+        await databases.admin.execute("drop role backup_of_owner, backup_exempt")

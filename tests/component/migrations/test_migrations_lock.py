@@ -1,0 +1,141 @@
+"""One run of the migrations at a time: who is waited for, for how long, and through which poolers."""
+
+import asyncio
+import os
+import re
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from migrations import files, lock, runner
+from tests.fixtures.patience import PATIENCE
+from tests.fixtures.pooler import pooler
+from tests.fixtures.postgres import Databases
+
+ROOT = Path(__file__).parents[3]
+
+
+async def locks(databases: Databases) -> int:
+    """How many sessions hold an advisory lock in the test's database."""
+    return int(
+        await databases.admin.fetchval(
+            "select count(*) from pg_locks where locktype = 'advisory' and database ="
+            " (select oid from pg_database where datname = current_database())"
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("lent", "more"),
+    [
+        (1, ""),
+        (5, ""),
+        (2, "server_round_robin = 1"),
+        (5, "server_round_robin = 1"),
+    ],
+)
+async def test_a_pooler_in_transaction_mode_is_refused_and_no_lock_stays_behind(
+    databases: Databases, lent: int, more: str
+) -> None:
+    async with pooler(databases, lent=lent, more=more) as server:
+        busy = [await asyncpg.connect(server.url(databases.name)) for _ in range(lent)]
+        # So many sessions are there already.
+        await asyncio.gather(*(one.execute("select pg_sleep(0.05)") for one in busy))
+        with pytest.raises(lock.PoolerError, match="connection pooler in transaction mode"):
+            await runner.migrate(server.url(databases.name))
+        for one in busy:
+            await one.close()
+        assert await locks(databases) == 0
+    assert await runner.migrate(databases.admin_url) == []
+
+
+async def test_a_pooler_in_statement_mode_is_refused(databases: Databases) -> None:
+    async with pooler(databases, lent=2, mode="statement") as server:
+        with pytest.raises(lock.PoolerError):
+            await runner.migrate(server.url(databases.name))
+
+
+@pytest.mark.parametrize("lent", [1, 5])
+async def test_a_pooler_in_session_mode_is_as_good_as_the_server(
+    databases: Databases, lent: int
+) -> None:
+    async with pooler(databases, lent=lent, mode="session") as server:
+        assert await runner.migrate(server.url(databases.name)) == []
+
+
+@pytest.fixture
+async def holder(databases: Databases) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """A session that an earlier run left behind with the lock."""
+    connection = await asyncpg.connect(
+        databases.admin_url, server_settings={"application_name": "left behind"}
+    )
+    await connection.execute("select pg_advisory_lock($1)", lock.LOCK)
+    yield connection
+    await connection.close()
+
+
+async def test_who_holds_the_lock_is_said_and_waited_for_only_so_long(
+    databases: Databases,
+    holder: "asyncpg.Connection[asyncpg.Record]",
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pid = holder.get_server_pid()
+    with pytest.raises(lock.LockedError) as caught:
+        await runner.migrate(databases.admin_url, patience=0.1)
+    text = str(caught.value)
+    assert f"session {pid} (postgres, application left behind, from this machine" in text
+    assert re.search(r"connected since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, idle since", text)
+    assert f"select pg_terminate_backend({pid})" in text
+    [line] = caplog.messages
+    assert line.startswith("waiting for the migration lock, which session")
+
+
+async def test_a_run_goes_on_as_soon_as_the_lock_is_free(
+    databases: Databases,
+    holder: "asyncpg.Connection[asyncpg.Record]",
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    waiting = asyncio.create_task(runner.migrate(databases.admin_url))
+    async with asyncio.timeout(PATIENCE):
+        while not caplog.messages:
+            await asyncio.sleep(0.01)
+        # As the text of a run that gave up says.
+        await databases.admin.execute("select pg_terminate_backend($1)", holder.get_server_pid())
+        assert await waiting == []
+
+
+async def test_the_command_ends_with_these_words(
+    databases: Databases, holder: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    async def run(url: str) -> str:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "migrations"),
+            cwd=ROOT,
+            env=os.environ | {"DATABASE_URL": url, "MIGRATIONS_WAIT_SECONDS": "0"},
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, said = await process.communicate()
+        assert process.returncode == 1
+        return said.decode()
+
+    assert "not migrated: waited 0 s for the lock" in await run(databases.admin_url)
+    async with pooler(databases, lent=2) as server:
+        said = await run(server.url(databases.name))
+    assert "not migrated: DATABASE_URL is the address of a connection pooler" in said
+    assert "Traceback" not in said
+
+
+async def test_two_databases_of_one_server_do_not_wait_for_each_other(
+    databases: Databases, holder: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    name = f"other_{uuid.uuid4().hex[:12]}"
+    await databases.admin.execute(f"create database {name}")
+    try:
+        done = await runner.migrate(databases.server.url(name), patience=PATIENCE)
+        assert done == [migration.name for migration in files.find()]
+    finally:
+        await databases.admin.execute(f"drop database {name} with (force)")

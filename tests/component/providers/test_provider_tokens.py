@@ -1,0 +1,213 @@
+"""The provider's tokens counted in PostgreSQL: shared between processes, purchases first."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import aiohttp
+import asyncpg
+import pytest
+
+from kit.auth.caller import act_for
+from kit.db.database import Database
+from kit.errors import Failure
+from providers.esim_go.client import Priority, Provider, ProviderSettings
+from providers.esim_go.shared import IGNORE, RESERVE, RESPECT, TAKE, SharedTokens
+from sandbox.server import start
+from sandbox.settings import Settings
+from sandbox.switches import Switches
+from tests.fixtures.patience import PATIENCE
+from tests.fixtures.postgres import Databases
+
+LIMIT = 10
+# Milliseconds. No machine is so slow that it passes during a test.
+HOUR = 3_600_000
+# Milliseconds. A test waits for its end.
+MOMENT = 40
+NEEDS = "035_count_provider_tokens"
+
+
+@pytest.fixture
+async def opened(databases: Databases) -> AsyncIterator[dict[str, Database]]:
+    """The database as each of the three processes that call the provider reaches it."""
+    async with AsyncExitStack() as stack:
+        found = {}
+        for owner in ("catalogue", "orders", "esims"):
+            found[owner] = await Database.open(
+                databases.url(owner), owner=owner, needs=NEEDS, stop=asyncio.Event(), size=2
+            )
+            stack.push_async_callback(found[owner].close)
+        yield found
+
+
+def shared(database: Database, window: int = HOUR) -> SharedTokens:
+    return SharedTokens(database, timeout=PATIENCE, window=window)
+
+
+def within(milliseconds: int) -> float:
+    """A deadline."""
+    return asyncio.get_running_loop().time() + milliseconds / 1000
+
+
+async def test_all_processes_together_take_no_more_than_the_limit(
+    opened: dict[str, Database],
+) -> None:
+    processes = [shared(database) for database in opened.values()]
+    outcomes = await asyncio.gather(
+        *(t.take(1, LIMIT, Priority.WRITE, within(HOUR // 2)) for t in processes * LIMIT),
+        return_exceptions=True,
+    )
+    assert outcomes.count(None) == LIMIT
+    refused = [o for o in outcomes if isinstance(o, Failure)]
+    assert {failure.reason for failure in refused} == {"PROVIDER_RATE_LIMITED"}
+    assert len(refused) == 2 * LIMIT
+
+
+async def test_there_are_tokens_again_when_the_window_has_passed(
+    opened: dict[str, Database],
+) -> None:
+    tokens = shared(opened["orders"], MOMENT)
+    for _ in range(40):  # more buckets than there are slots
+        await tokens.take(LIMIT, LIMIT, Priority.WRITE, within(HOUR))
+
+
+async def test_reads_of_one_process_leave_room_for_purchases_of_another(
+    opened: dict[str, Database],
+) -> None:
+    esims, orders, soon = shared(opened["esims"]), shared(opened["orders"]), within(HOUR // 2)
+    for _ in range(8):
+        await esims.take(1, LIMIT, Priority.READ, soon)
+    for priority in (Priority.READ, Priority.SYNC):
+        with pytest.raises(Failure):
+            await esims.take(1, LIMIT, priority, soon)
+    await orders.take(2, LIMIT, Priority.WRITE, soon)
+
+
+async def test_the_sync_leaves_room_for_reads(opened: dict[str, Database]) -> None:
+    catalogue, soon = shared(opened["catalogue"]), within(HOUR // 2)
+    await catalogue.take(5, LIMIT, Priority.SYNC, soon)
+    with pytest.raises(Failure):
+        await catalogue.take(1, LIMIT, Priority.SYNC, soon)
+    await shared(opened["esims"]).take(3, LIMIT, Priority.READ, soon)
+
+
+async def test_what_costs_more_than_there_is_goes_alone(opened: dict[str, Database]) -> None:
+    tokens, soon = shared(opened["orders"]), within(HOUR // 2)
+    await tokens.take(50, LIMIT, Priority.WRITE, soon)
+    with pytest.raises(Failure):
+        await tokens.take(1, LIMIT, Priority.WRITE, soon)
+
+
+async def test_reads_leave_room_for_an_overdue_sync_and_purchases_need_not(
+    opened: dict[str, Database],
+) -> None:
+    async def take(cost: int, cap: int, rank: int) -> bool:
+        return bool(await opened["esims"].call(TAKE, cost, cap, HOUR, rank) == 0)
+
+    assert await take(2, 10, IGNORE)
+    assert [await take(1, 8, RESPECT) for _ in range(2)] == [True, True]
+    assert not await take(5, 8, RESERVE)
+    assert not await take(1, 8, RESPECT)
+    assert await take(2, 10, IGNORE)
+
+
+async def test_a_reservation_is_used_once(opened: dict[str, Database]) -> None:
+    database = opened["esims"]
+    assert await database.call(TAKE, 4, 8, HOUR, RESPECT) == 0
+    assert await database.call(TAKE, 5, 8, HOUR, RESERVE) > 0
+    assert await database.call(TAKE, 4, 8, HOUR, RESERVE) == 0  # it costs less now, and fits
+    assert await database.call(TAKE, 2, 10, HOUR, RESPECT) == 0
+
+
+async def test_a_purchase_overtakes_reads_that_wait_in_its_own_process(
+    databases: Databases, opened: dict[str, Database], http: aiohttp.ClientSession
+) -> None:
+    """Reads that got their turn, and wait for tokens of the shared budget, hold no purchase up."""
+    sandbox = await start(Settings(port=0, switches=Switches(tokens_per_second=100)))
+    bundle = {"type": "bundle", "item": "esim_1GB_7D_GB_V2", "quantity": 1}
+    order = {"type": "validate", "assign": True, "order": [bundle]}
+    settings = ProviderSettings(sandbox.url, Settings().api_key, timeout=3 * HOUR)
+    provider = Provider(http, settings, shared=shared(opened["orders"]))
+    # What an endpoint costs is learnt from its first answer, and how many tokens there are from any.
+    await provider.send("POST", "/orders", json=order)
+    reads = [asyncio.create_task(provider.get("/organisation")) for _ in range(80)]
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while await taken(databases) < 80:
+                await asyncio.sleep(0.01)
+            await provider.send("POST", "/orders", json=order)
+        assert any(not read.done() for read in reads)
+    finally:
+        for read in reads:
+            read.cancel()
+        await asyncio.gather(*reads, return_exceptions=True)
+        await sandbox.stop()
+
+
+async def test_a_flood_of_one_accounts_purchases_refuses_nobody_elses_suspension(
+    databases: Databases, opened: dict[str, Database], http: aiohttp.ClientSession
+) -> None:
+    """The orders service buys for one account without a pause; another's eSIM is at the esims service."""
+    sandbox = await start(Settings(port=0, switches=Switches(tokens_per_second=10)))
+    settings = ProviderSettings(sandbox.url, Settings().api_key, timeout=PATIENCE)
+    orders = Provider(http, settings, shared=shared(opened["orders"], 1_050))
+    esims = Provider(http, settings, shared=shared(opened["esims"], 1_050))
+    bundle = {"type": "bundle", "item": "esim_1GB_7D_GB_V2", "quantity": 1}
+    order = {"type": "transaction", "assign": True, "order": [bundle]}
+    bought = await orders.send("POST", "/orders", json=order)
+
+    async def flood() -> None:
+        act_for("ann")
+        while True:
+            await orders.send("POST", "/orders", json=order)
+
+    buyers = [asyncio.create_task(flood()) for _ in range(20)]
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while await taken(databases) < 8:
+                await asyncio.sleep(0.01)
+        act_for("bob")
+        [esim] = bought["order"][0]["esims"]
+        for suspend in (True, False):
+            path = f"/esims/{esim['iccid']}/suspend"
+            await esims.send("POST", path, json={"suspend": suspend}, timeout=15)
+        await orders.send("POST", "/orders", json=order, timeout=15)
+        assert not any(buyer.done() for buyer in buyers)
+    finally:
+        for buyer in buyers:
+            buyer.cancel()
+        await asyncio.gather(*buyers, return_exceptions=True)
+        await sandbox.stop()
+
+
+async def taken(databases: Databases) -> int:
+    """How many tokens are counted."""
+    found = await databases.admin.fetchval("select coalesce(sum(taken), 0) from provider.tokens")
+    return int(found)
+
+
+async def test_no_process_reaches_the_table_or_calls_without_the_grant(
+    databases: Databases,
+) -> None:
+    orders = await asyncpg.connect(databases.url("orders"))
+    webhooks = await asyncpg.connect(databases.url("webhooks"))
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await orders.fetch("select * from provider.tokens")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await webhooks.fetchval(TAKE, 1, 10, HOUR, IGNORE)
+    finally:
+        await orders.close()
+        await webhooks.close()
+
+
+async def test_where_tokens_can_not_be_counted_nobody_waits_and_it_is_logged_once(
+    databases: Databases, opened: dict[str, Database], caplog: pytest.LogCaptureFixture
+) -> None:
+    tokens = shared(opened["orders"])
+    await databases.admin.execute("alter schema provider rename to elsewhere")
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3 * LIMIT):
+            await tokens.take(1, LIMIT, Priority.SYNC, within(HOUR))
+    assert len([r for r in caplog.records if "can't be counted" in r.message]) == 1

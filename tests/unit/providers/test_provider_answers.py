@@ -1,0 +1,186 @@
+"""What the provider's answers become: exact values, or failures that say what may be done."""
+
+import logging
+from decimal import Decimal
+
+import aiohttp
+import pytest
+
+from kit.errors import Failure, Kind
+from tests.unit.providers.played_provider import KEY, Answer, PlayedProvider
+
+
+async def test_numbers_keep_all_their_digits(
+    http: aiohttp.ClientSession, played: PlayedProvider
+) -> None:
+    played.will(Answer(text='{"price": 135.163, "iccid": 89431081699000000165, "quantity": 2}'))
+    answer = await played.client(http).get("/orders")
+    assert answer == {"price": Decimal("135.163"), "iccid": 89431081699000000165, "quantity": 2}
+    assert isinstance(answer["price"], Decimal)
+
+
+async def test_decimals_are_sent_as_exact_numbers(
+    http: aiohttp.ClientSession, played: PlayedProvider
+) -> None:
+    await played.client(http).send("POST", "/orders", json={"amount": Decimal("0.10"), "name": "é"})
+    assert played.received[0].body == '{"amount":0.10,"name":"é"}'
+    assert played.received[0].headers["Content-Type"] == "application/json"
+
+
+async def test_every_call_carries_the_key_and_asks_for_json(
+    http: aiohttp.ClientSession, played: PlayedProvider
+) -> None:
+    await played.client(http).get("/esims/assignments", [("reference", "a"), ("reference", "b")])
+    received = played.received[0]
+    assert received.headers["X-API-Key"] == KEY
+    assert received.headers["Accept"] == "application/json"
+    assert received.path == "/v2.5/esims/assignments"
+    assert received.query == [("reference", "a"), ("reference", "b")]
+
+
+async def test_a_plus_sign_in_a_time_reaches_the_provider(
+    http: aiohttp.ClientSession, played: PlayedProvider
+) -> None:
+    await played.client(http).get("/orders", {"createdAt": "gte:2026-03-01T12:00:00+01:00"})
+    assert played.received[0].query == [("createdAt", "gte:2026-03-01T12:00:00+01:00")]
+
+
+async def test_no_content_is_none(http: aiohttp.ClientSession, played: PlayedProvider) -> None:
+    played.will(Answer(status=204, text=""))
+    assert await played.client(http).send("DELETE", "/esims/1") is None
+
+
+REFUSALS = [
+    (400, Kind.REFUSED, "PROVIDER_BAD_REQUEST"),
+    (401, Kind.REFUSED, "PROVIDER_FORBIDDEN"),
+    (403, Kind.REFUSED, "PROVIDER_FORBIDDEN"),
+    (404, Kind.NOT_FOUND, "PROVIDER_NOT_FOUND"),
+    (410, Kind.REFUSED, "PROVIDER_GONE"),
+    (422, Kind.REFUSED, "PROVIDER_BAD_REQUEST"),
+    (429, Kind.EXHAUSTED, "PROVIDER_RATE_LIMITED"),
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "reason"),
+    [
+        *REFUSALS,
+        (302, Kind.UNAVAILABLE, "PROVIDER_BAD_ANSWER"),
+        (408, Kind.UNAVAILABLE, "PROVIDER_ERROR"),
+        (500, Kind.UNAVAILABLE, "PROVIDER_ERROR"),
+        (503, Kind.UNAVAILABLE, "PROVIDER_PROCESSING"),
+    ],
+)
+async def test_status_of_a_read(
+    http: aiohttp.ClientSession, played: PlayedProvider, status: int, kind: Kind, reason: str
+) -> None:
+    played.will(Answer({"message": "their words"}, status))
+    with pytest.raises(Failure) as raised:
+        await played.client(http).get("/esims/8943108169900000016/history", retry=False)
+    failure = raised.value
+    assert (failure.kind, failure.reason) == (kind, reason)
+    assert failure.details == {
+        "provider_status": str(status),
+        "provider_message": "their words",
+        "endpoint": "GET /esims/{}/history",
+    }
+    assert "their words" not in failure.message
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "reason"),
+    [
+        *REFUSALS,
+        (302, Kind.UNCLEAR, "PROVIDER_UNCLEAR"),
+        (408, Kind.UNCLEAR, "PROVIDER_UNCLEAR"),
+        (500, Kind.UNCLEAR, "PROVIDER_UNCLEAR"),
+        (503, Kind.UNCLEAR, "PROVIDER_UNCLEAR"),
+    ],
+)
+async def test_status_of_a_write(
+    http: aiohttp.ClientSession, played: PlayedProvider, status: int, kind: Kind, reason: str
+) -> None:
+    played.will(Answer({"message": "no"}, status))
+    with pytest.raises(Failure) as raised:
+        await played.client(http).send("POST", "/orders", json={})
+    assert (raised.value.kind, raised.value.reason) == (kind, reason)
+    assert raised.value.details["endpoint"] == "POST /orders"
+    assert len(played.received) == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_retry_after_is_passed_on(
+    http: aiohttp.ClientSession, played: PlayedProvider, status: int
+) -> None:
+    played.will(Answer(status=status, headers={"Retry-After": "7"}))
+    with pytest.raises(Failure) as raised:
+        await played.client(http).send("POST", "/orders")
+    assert raised.value.retry_after == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("  plain words\n", "plain words"),
+        ('{"error": "x"}', '{"error": "x"}'),
+        ("w" * 501, "w" * 500),
+        (f"key {KEY} is wrong", "key [secret] is wrong"),
+        ("LPA:1$smdp.example$AB-12 is used", "[activation code] is used"),
+    ],
+)
+async def test_the_providers_words_are_kept_short_and_without_secrets(
+    http: aiohttp.ClientSession, played: PlayedProvider, text: str, message: str
+) -> None:
+    played.will(Answer(status=400, text=text))
+    with pytest.raises(Failure) as raised:
+        await played.client(http).get("/orders")
+    assert raised.value.details["provider_message"] == message
+
+
+@pytest.mark.parametrize("text", ["", "<html>", "{'price': 2}", "[" * 100_000])
+async def test_an_unreadable_success_is_unavailable_for_a_read_and_unclear_for_a_write(
+    http: aiohttp.ClientSession, played: PlayedProvider, text: str
+) -> None:
+    played.will(Answer(text=text))
+    client = played.client(http)
+    with pytest.raises(Failure) as read:
+        await client.get("/orders", retry=False)
+    assert (read.value.kind, read.value.reason) == (Kind.UNAVAILABLE, "PROVIDER_BAD_ANSWER")
+    with pytest.raises(Failure) as written:
+        await client.send("POST", "/orders", json={})
+    assert written.value.kind == Kind.UNCLEAR
+
+
+async def test_a_redirect_does_not_take_the_key_elsewhere(
+    http: aiohttp.ClientSession, played: PlayedProvider
+) -> None:
+    played.will(Answer(status=302, headers={"Location": f"{played.url}/elsewhere"}), Answer())
+    with pytest.raises(Failure):
+        await played.client(http).get("/orders", retry=False)
+    assert [r.path for r in played.received] == ["/v2.5/orders"]
+
+
+async def test_the_debug_level_shows_every_request_without_secrets(
+    http: aiohttp.ClientSession, played: PlayedProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "providers.esim_go.client")
+    played.will(Answer({"matchingId": "ABCD-1234"}))
+    await played.client(http).get("/esims/8943108169900000016")
+    (line,) = [
+        record.getMessage()
+        for record in caplog.records
+        if record.name == "providers.esim_go.client"
+    ]
+    assert line.startswith("provider: GET /esims/{} path=/esims/894310…0016 status=200 after=")
+    assert line.endswith("ms attempt=1")
+    assert KEY not in line
+
+
+async def test_one_nan_or_broken_letter_leaves_the_rest_of_an_answer_readable(
+    http: aiohttp.ClientSession, played: PlayedProvider
+) -> None:
+    played.will(Answer(text='[{"price": NaN}, {"price": 2.28}]'))
+    assert await played.client(http).get("/catalogue") == [
+        {"price": None},
+        {"price": Decimal("2.28")},
+    ]

@@ -1,0 +1,238 @@
+"""Broken connections, silence and outages: reads are repeated, writes are sent once and no more."""
+
+import asyncio
+import logging
+import socket
+
+import aiohttp
+import pytest
+
+from kit.errors import Failure, Kind
+from providers.esim_go.client import Provider, ProviderSettings
+from tests.unit.providers.played_provider import KEY, Answer, PlayedProvider
+
+pytestmark = pytest.mark.usefixtures("no_back_off")
+ICCID = "8943108169900000016"
+
+
+def circuit_of(client: Provider) -> str:
+    """Its state as plain text: it changes between two looks, which a Literal's narrowing denies."""
+    return client.circuit
+
+
+async def test_a_read_is_repeated_until_it_works(
+    http: aiohttp.ClientSession, played: PlayedProvider
+) -> None:
+    played.will(Answer(drop=True), Answer(status=500), Answer({"ok": True}))
+    assert await played.client(http).get("/orders") == {"ok": True}
+    assert len(played.received) == 3
+
+
+async def test_a_read_gives_up_after_its_attempts(
+    http: aiohttp.ClientSession, played: PlayedProvider
+) -> None:
+    played.will(Answer(status=500))
+    with pytest.raises(Failure, match="PROVIDER_ERROR"):
+        await played.client(http).get("/orders")
+    assert len(played.received) == 3
+
+
+async def test_waits_for_the_rate_limit_do_not_use_attempts_up(
+    http: aiohttp.ClientSession, played: PlayedProvider
+) -> None:
+    refused = Answer(status=429, headers={"Retry-After": "0"})
+    played.will(*[refused] * 5, Answer({"ok": True}))
+    assert await played.client(http).get("/orders") == {"ok": True}
+    assert len(played.received) == 6
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 410])
+async def test_a_refused_read_is_not_repeated(
+    http: aiohttp.ClientSession, played: PlayedProvider, status: int
+) -> None:
+    played.will(Answer(status=status))
+    with pytest.raises(Failure):
+        await played.client(http).get("/orders")
+    assert len(played.received) == 1
+
+
+@pytest.mark.parametrize("answer", [Answer(drop=True), Answer(status=500)])
+async def test_a_read_with_a_side_effect_is_sent_once(
+    http: aiohttp.ClientSession, played: PlayedProvider, answer: Answer
+) -> None:
+    played.will(answer)
+    with pytest.raises(Failure):
+        await played.client(http).get(f"/esims/{ICCID}/refresh", retry=False)
+    assert len(played.received) == 1
+
+
+async def test_a_pause_longer_than_the_timeout_is_not_waited_for(
+    http: aiohttp.ClientSession, played: PlayedProvider
+) -> None:
+    played.will(Answer(status=503, headers={"Retry-After": "60"}))
+    with pytest.raises(Failure, match="PROVIDER_PROCESSING"):
+        await played.client(http).get("/orders", timeout=30)
+    assert len(played.received) == 1
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+async def test_a_write_on_a_kept_connection_that_breaks_is_unclear_and_not_repeated(
+    http: aiohttp.ClientSession, played: PlayedProvider, method: str
+) -> None:
+    client = played.client(http)
+    await client.get("/orders")  # leaves a connection that aiohttp keeps and uses again
+    played.will(Answer(drop=True), Answer())
+    with pytest.raises(Failure) as raised:
+        await client.send(method, "/esims")
+    assert (raised.value.kind, raised.value.reason) == (Kind.UNCLEAR, "PROVIDER_UNCLEAR")
+    assert [r.method for r in played.received] == ["GET", method]
+
+
+@pytest.mark.slow
+async def test_a_write_without_an_answer_is_unclear(
+    http: aiohttp.ClientSession, played: PlayedProvider
+) -> None:
+    played.will(Answer(hang=True))
+    with pytest.raises(Failure) as raised:
+        await played.client(http).send("POST", "/orders", timeout=3)
+    assert raised.value.kind == Kind.UNCLEAR
+    assert len(played.received) == 1
+
+
+async def test_a_read_without_an_answer_is_unavailable(
+    http: aiohttp.ClientSession, played: PlayedProvider
+) -> None:
+    played.will(Answer(hang=True))
+    with pytest.raises(Failure) as raised:
+        await played.client(http).get("/orders", timeout=1, retry=False)
+    assert (raised.value.kind, raised.value.reason) == (Kind.UNAVAILABLE, "PROVIDER_TIMEOUT")
+
+
+async def test_a_write_that_nobody_could_receive_is_surely_not_done(
+    http: aiohttp.ClientSession,
+) -> None:
+    with socket.socket() as bound:  # taken, so that nobody else listens there either
+        bound.bind(("127.0.0.1", 0))
+        settings = ProviderSettings(f"http://127.0.0.1:{bound.getsockname()[1]}/v2.5", KEY)
+        with pytest.raises(Failure) as raised:
+            await Provider(http, settings).send("POST", "/orders", json={})
+    assert (raised.value.kind, raised.value.reason) == (Kind.UNAVAILABLE, "PROVIDER_UNREACHABLE")
+
+
+async def test_a_cancelled_call_is_cancelled(
+    http: aiohttp.ClientSession, played: PlayedProvider
+) -> None:
+    played.will(Answer(hang=True))
+    call = asyncio.create_task(played.client(http).get("/orders"))
+    await played.arrived.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+
+
+async def test_the_circuit_opens_after_repeated_failures_and_then_nothing_is_sent(
+    http: aiohttp.ClientSession, played: PlayedProvider
+) -> None:
+    played.will(Answer(status=500))
+    client = played.client(http, circuit_threshold=2, attempts=1)
+    assert circuit_of(client) == "closed"
+    for _ in range(2):
+        with pytest.raises(Failure, match="PROVIDER_ERROR"):
+            await client.get("/orders")
+    assert circuit_of(client) == "open"
+    for call in (client.get("/orders"), client.send("POST", "/orders")):
+        with pytest.raises(Failure) as raised:
+            await call
+        assert (raised.value.kind, raised.value.reason) == (
+            Kind.UNAVAILABLE,
+            "PROVIDER_CIRCUIT_OPEN",
+        )
+    assert len(played.received) == 2
+
+
+async def test_refusals_and_pauses_leave_the_circuit_closed(
+    http: aiohttp.ClientSession, played: PlayedProvider
+) -> None:
+    client = played.client(http, circuit_threshold=1, attempts=1)
+    still_processed = Answer(status=503, headers={"Retry-After": "0"})
+    for answer in (Answer(status=400), Answer(status=403), Answer(status=404), still_processed):
+        played.will(answer)
+        with pytest.raises(Failure):
+            await client.get("/orders")
+    assert circuit_of(client) == "closed"
+
+
+async def test_a_caller_in_a_hurry_does_not_open_the_circuit(
+    http: aiohttp.ClientSession, played: PlayedProvider
+) -> None:
+    played.will(Answer(hang=True))
+    client = played.client(http, circuit_threshold=1, attempts=1)
+    with pytest.raises(Failure, match="PROVIDER_TIMEOUT"):
+        await client.get("/orders", timeout=0.5)
+    assert circuit_of(client) == "closed"
+
+
+# The pause of the circuit is over before it begins: the call after the failure is the one that tries.
+OVER_AT_ONCE = -1
+
+
+async def test_the_call_after_the_pause_closes_the_circuit_or_opens_it_again(
+    http: aiohttp.ClientSession, played: PlayedProvider
+) -> None:
+    client = played.client(http, circuit_threshold=1, circuit_seconds=OVER_AT_ONCE, attempts=1)
+    played.will(Answer(status=500), Answer(status=500), Answer())
+    for _ in range(2):
+        with pytest.raises(Failure, match="PROVIDER_ERROR"):
+            await client.get("/orders")
+        assert circuit_of(client) == "open"
+    await client.get("/orders")
+    assert circuit_of(client) == "closed"
+
+
+async def test_only_one_call_tries_a_provider_that_failed_and_a_cancelled_one_makes_room(
+    http: aiohttp.ClientSession, played: PlayedProvider
+) -> None:
+    client = played.client(http, circuit_threshold=1, circuit_seconds=OVER_AT_ONCE, attempts=1)
+    played.will(Answer(status=500), Answer(hang=True), Answer())
+    with pytest.raises(Failure, match="PROVIDER_ERROR"):
+        await client.get("/orders")
+    played.arrived.clear()
+    first = asyncio.create_task(client.get("/orders"))
+    await played.arrived.wait()
+    assert circuit_of(client) == "half-open"
+    with pytest.raises(Failure, match="PROVIDER_CIRCUIT_OPEN"):
+        await client.get("/orders")
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    assert circuit_of(client) == "half-open"
+    await client.get("/orders")
+    assert circuit_of(client) == "closed"
+
+
+async def test_a_failure_is_logged_with_context_and_without_secrets(
+    http: aiohttp.ClientSession, played: PlayedProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    played.will(Answer({"message": f"{KEY} LPA:1$host$SECRET"}, 403))
+    with caplog.at_level(logging.DEBUG), pytest.raises(Failure) as raised:
+        await played.client(http).get(f"/esims/{ICCID}/qr")
+    line = next(r.getMessage() for r in caplog.records if r.name == "providers.esim_go.client")
+    for part in ("GET /esims/{}/qr", "894310…0016", "status=403", "attempt=1"):
+        assert part in line
+    # The neighbour's own access log is not ours.
+    everything = "".join(r.getMessage() for r in caplog.records if r.name != "aiohttp.access")
+    everything += repr(raised.value) + repr(ProviderSettings(played.url, KEY))
+    for secret in (KEY, ICCID, "SECRET"):
+        assert secret not in everything
+
+
+async def test_one_thing_still_processed_does_not_hold_up_another_at_the_same_path(
+    http: aiohttp.ClientSession, played: PlayedProvider
+) -> None:
+    client = played.client(http)
+    played.will(Answer(status=503, headers={"Retry-After": "60"}), Answer({"ready": True}))
+    with pytest.raises(Failure, match="PROVIDER_PROCESSING"):
+        await client.get("/esims/assignments", {"reference": "one"}, timeout=5)
+    assert await client.get("/esims/assignments", {"reference": "two"}, timeout=5)
+    with pytest.raises(Failure, match="PROVIDER_RATE_LIMITED"):
+        await client.get("/esims/assignments", {"reference": "one"}, timeout=5)

@@ -1,0 +1,54 @@
+"""However many calls fail, the log says it once for each endpoint and reason."""
+
+import asyncio
+import logging
+
+import aiohttp
+import pytest
+
+from kit.errors import Failure
+from tests.unit.providers.played_provider import Answer, PlayedProvider
+
+CALLS = 200
+
+
+async def flood(played: PlayedProvider, http: aiohttp.ClientSession, *paths: str) -> set[str]:
+    """The reasons why many calls of one client failed."""
+    # Less than the pause that is asked for, and more than any answer takes.
+    client = played.client(http, timeout=20)
+    outcomes = await asyncio.gather(
+        *(client.get(path, retry=False) for _ in range(CALLS) for path in paths),
+        return_exceptions=True,
+    )
+    assert all(isinstance(outcome, Failure) for outcome in outcomes)
+    return {outcome.reason for outcome in outcomes if isinstance(outcome, Failure)}
+
+
+async def test_when_tokens_run_out_each_endpoint_has_one_line(
+    played: PlayedProvider, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    played.will(Answer(status=429, headers={"Retry-After": "30"}))
+    assert await flood(played, http, "/organisation", "/catalogue") == {"PROVIDER_RATE_LIMITED"}
+    lines = [r.message for r in caplog.records if r.levelno >= logging.WARNING]
+    assert len(lines) == 3
+    assert lines[0].startswith("provider calls are held: ")
+    assert {line.split(": ")[1].split(" path=")[0] for line in lines[1:]} == {
+        "GET /organisation",
+        "GET /catalogue",
+    }
+
+
+async def test_an_open_circuit_is_one_line_beside_that_of_its_cause(
+    played: PlayedProvider, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    played.will(Answer(status=500))
+    client = played.client(http, circuit_seconds=0.0)
+    for _ in range(CALLS // 10):  # it opens and half-opens each time
+        with pytest.raises(Failure):
+            await client.get("/organisation", retry=False)
+    lines = [r.message for r in caplog.records if r.levelno >= logging.WARNING]
+    assert len(lines) == 2
+    assert lines[1] == "provider circuit is open"
+    played.will(Answer())
+    await client.get("/organisation", retry=False)
+    assert caplog.messages[-1].startswith("provider circuit is closed (")
