@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from kit.net import bounded_body as http_answers
+from kit.net import bounded_body
 
 # Seconds for a page of accounts.
 TIMEOUT = aiohttp.ClientTimeout(total=30)
@@ -57,13 +57,13 @@ async def find(http: aiohttp.ClientSession, url: str, key: str, email: str) -> l
 async def _page(
     http: aiohttp.ClientSession, url: str, key: str, query: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    headers = {"apikey": key, "Authorization": f"Bearer {key}"} | http_answers.ACCEPT_ENCODING
+    headers = {"apikey": key, "Authorization": f"Bearer {key}"} | bounded_body.ACCEPT_ENCODING
     address = f"{url.rstrip('/')}/auth/v1/admin/users"
     try:
         async with http.get(
             address, params=query, headers=headers, timeout=TIMEOUT, auto_decompress=False
         ) as answer:
-            content = json.loads(await http_answers.read(answer, MOST))
+            content = json.loads(await bounded_body.read(answer, MOST))
     except (aiohttp.ClientError, TimeoutError) as error:
         raise AccountsError(
             f"no auth server answers at {url} ({type(error).__name__}): start it with `make up`,"

@@ -20,7 +20,7 @@ from kit.db import health as db_health
 from kit.logs import log
 from migrations import runner
 from providers.esim_go import health as provider_health
-from providers.esim_go import limits as provider_limits
+from providers.esim_go.limits import retry_after
 
 # Seconds for one answer over any network.
 TIMEOUT = 10
@@ -118,7 +118,7 @@ async def provider(http: aiohttp.ClientSession, values: Mapping[str, str]) -> li
                 " of IP addresses, add the one of this machine",
             )
         ]
-    pause = provider_limits.retry_after(headers, datetime.now(UTC), math.inf) or 0.0
+    pause = retry_after(headers, datetime.now(UTC), math.inf) or 0.0
     if status == 429 and pause > LONG_PAUSE:
         return [
             Finding(

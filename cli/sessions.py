@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import aiohttp
 
-from kit.net import bounded_body as http_answers
+from kit.net import bounded_body
 
 # Seconds; signing in hashes a password, which is slow on purpose.
 TIMEOUT = aiohttp.ClientTimeout(total=10)
@@ -44,11 +44,11 @@ async def _post(
         async with http.post(
             url,
             json=body,
-            headers={**headers, **http_answers.ACCEPT_ENCODING},
+            headers={**headers, **bounded_body.ACCEPT_ENCODING},
             timeout=TIMEOUT,
             auto_decompress=False,
         ) as answer:
-            content = json.loads(await http_answers.read(answer, MOST))
+            content = json.loads(await bounded_body.read(answer, MOST))
             if answer.status == 200 and isinstance(content, dict) and "access_token" in content:
                 return content
     except (aiohttp.ClientError, TimeoutError) as error:

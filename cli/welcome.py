@@ -12,7 +12,7 @@ from cli import sessions
 from cli.console import OWN_NAME, Console
 from cli.programs import callback_url
 from cli.settings import LocalSettings
-from kit.net import bounded_body as http_answers
+from kit.net import bounded_body
 
 CUSTOMER = "customer@example.com"
 ADMIN = "admin@example.com"
@@ -122,11 +122,11 @@ async def _featured(http: aiohttp.ClientSession, url: str) -> tuple[list[dict[st
         async with http.post(
             url,
             json={"query": FEATURED},
-            headers=http_answers.ACCEPT_ENCODING,
+            headers=bounded_body.ACCEPT_ENCODING,
             timeout=timeout,
             auto_decompress=False,
         ) as answer:
-            content = json.loads(await http_answers.read(answer, MOST))
+            content = json.loads(await bounded_body.read(answer, MOST))
         plans = (content.get("data") or {}).get("featuredPlans") or []
         errors = content.get("errors") or []
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:

@@ -11,9 +11,9 @@ from aiohttp import web
 
 from gateway.http import answer, app
 from gateway.settings import Settings
-from kit.http import edge as http_edge
+from kit.http.server import Runner
 from kit.net import listening
-from kit.process import run as process
+from kit.process.run import run
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ async def serve(
 ) -> None:
     """Serve until `stop`; `started` is called with the port as soon as requests are answered."""
     async with app.opened(settings) as gateway, AsyncExitStack() as parts:
-        runner = http_edge.Runner(
+        runner = Runner(
             gateway.app,
             answer.error_body,
             settings.http,
@@ -67,4 +67,4 @@ def ready(host: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    process.run("gateway", 9400, Settings.read, Settings.secrets, main)
+    run("gateway", 9400, Settings.read, Settings.secrets, main)

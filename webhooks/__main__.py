@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from kit.http import edge as http_edge
-from kit.process import run as process
+from kit.http.server import Runner, serving
 from kit.process import service
-from kit.rpc import server as rpc
+from kit.process.run import run
+from kit.rpc.server import Service
 from protos.webhooks.v1 import webhooks_pb2, webhooks_pb2_grpc
 from webhooks.access import ACCESS, ACTS
 from webhooks.app import Callbacks, refusal_body
@@ -47,7 +47,7 @@ async def serve(
         upkeep = Upkeep(database, metrics, retention_days=settings.retention_days, stop=stop)
         opened.loops.extend([*(worker.loop for worker in workers.values()), *upkeep.loops()])
         servicer = WebhooksServicer(database, [worker.loop.wake for worker in workers.values()])
-        admin = rpc.Service(
+        admin = Service(
             webhooks_pb2.DESCRIPTOR.services_by_name["WebhooksService"],
             partial(webhooks_pb2_grpc.add_WebhooksServiceServicer_to_server, servicer),
             ACCESS,
@@ -56,10 +56,10 @@ async def serve(
         callbacks = Callbacks(settings, database, metrics, lambda owner: workers[owner].loop.wake())
         # Bodies are not decompressed: the bytes as they came are what is signed.
         options = {"shutdown_timeout": GRACE, "auto_decompress": False}
-        runner = http_edge.Runner(callbacks.app(), refusal_body, settings.http, **options)
+        runner = Runner(callbacks.app(), refusal_body, settings.http, **options)
         async with (
             opened.serving(admin, "WEBHOOKS_ADMIN", grace=GRACE, loop_grace=GRACE),
-            http_edge.serving(runner, settings.host, settings.port, "WEBHOOKS") as port,
+            serving(runner, settings.host, settings.port, "WEBHOOKS") as port,
         ):
             started(port)
             await stop.wait()
@@ -68,4 +68,4 @@ async def serve(
 
 
 if __name__ == "__main__":
-    process.run("webhooks", 9401, Settings.read, Settings.secrets, serve)
+    run("webhooks", 9401, Settings.read, Settings.secrets, serve)

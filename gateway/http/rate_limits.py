@@ -14,7 +14,7 @@ from gateway.documents.work import Share, Work
 from kit.auth.sessions import Session
 from kit.errors import Failure, Kind
 from kit.net import client_address
-from kit.net.absence import Absence
+from kit.net.optional_dependency import OptionalDependency
 from kit.values.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class RateLimits:
             if redis_url
             else None
         )
-        self._absence = Absence(
+        self._absence = OptionalDependency(
             log,
             "rate limits: Redis is unavailable",
             "each process counts separately",

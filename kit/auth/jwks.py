@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from kit.errors import Failure, Kind
-from kit.net import bounded_body as http_answers
+from kit.net import bounded_body
 
 logger = logging.getLogger(__name__)
 
@@ -174,12 +174,12 @@ class KeySet:
             self._url,
             timeout=aiohttp.ClientTimeout(total=_FETCH_SECONDS),
             allow_redirects=False,
-            headers={"Accept": "application/json"} | http_answers.ACCEPT_ENCODING,
+            headers={"Accept": "application/json"} | bounded_body.ACCEPT_ENCODING,
             auto_decompress=False,
         ) as response:
             if response.status != 200:
                 raise ValueError(f"status {response.status}")
-            return await http_answers.read(response, _MAX_BYTES)
+            return await bounded_body.read(response, _MAX_BYTES)
 
 
 def parse_keys(body: bytes) -> dict[str, PublicKey]:

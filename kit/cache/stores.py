@@ -13,7 +13,7 @@ from redis.asyncio.connection import SSLConnection, parse_url
 from redis.exceptions import RedisError
 
 from kit.cache import redis_settings
-from kit.net.absence import Absence
+from kit.net.optional_dependency import OptionalDependency
 from kit.telemetry import tracing
 from kit.values import exact_json
 from kit.values.clock import Clock
@@ -96,7 +96,7 @@ class RedisStore:
             namespace=namespace,
             serializer=ExactJSON(),
         )
-        self._absence = Absence(
+        self._absence = OptionalDependency(
             log,
             "cache: Redis is unavailable",
             "continuing without it",

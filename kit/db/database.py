@@ -15,7 +15,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from kit.auth.sessions import Role, Session
 from kit.db import errors as db_errors
-from kit.db import start as db_start
+from kit.db import startup_errors
 from kit.db.health import Writes
 from kit.db.metrics import Metrics
 from kit.db.tracing import seen
@@ -114,7 +114,7 @@ class Database:
         while not stop.is_set():
             try:
                 return await cls._try_open(url, owner, needs, size, pooled=pooled)
-            except db_start.UNFIT as error:
+            except startup_errors.UNFIT as error:
                 raise StartError(
                     f"{owner.upper()}_DATABASE_URL can't be used: {type(error).__name__}"
                 ) from error
@@ -122,11 +122,11 @@ class Database:
                 *PASSING,
                 asyncpg.InvalidAuthorizationSpecificationError,
                 asyncpg.InvalidCatalogNameError,
-                db_start.MigrationMissingError,
+                startup_errors.MigrationMissingError,
                 asyncpg.UndefinedTableError,
                 asyncpg.InsufficientPrivilegeError,
             ) as error:
-                reason = db_start.why_not(owner, where.hostname or where.query, error)
+                reason = startup_errors.why_not(owner, where.hostname or where.query, error)
             if reason != told:  # once for each cause, not every second
                 logger.warning("waiting: %s", reason)
                 told = reason
@@ -155,7 +155,7 @@ class Database:
             raise
         if not applied:
             await pool.close()
-            raise db_start.MigrationMissingError(needs)
+            raise startup_errors.MigrationMissingError(needs)
         return cls(pool, owner, pooled=pooled)
 
     @asynccontextmanager

@@ -15,7 +15,7 @@ from aiohttp.http_exceptions import LineTooLong
 from kit.auth import tokens
 from kit.errors import Failure
 from kit.http.guard import Guard
-from kit.http.pace import Pace
+from kit.http.read_throttle import ReadThrottle
 from kit.http.refusals import refused
 from kit.http.settings import STEP
 
@@ -64,7 +64,7 @@ class Connection(web.RequestHandler):
         super().__init__(manager, **options)
         self._body = body
         self._guard = guard
-        self._pace: Pace | None = None
+        self._pace: ReadThrottle | None = None
         # The transport until the connection is lost; aiohttp lets go of its own before that.
         self._wire: asyncio.Transport | None = None
         # Bytes of a head that is not complete, and since when it is waited for.
@@ -109,7 +109,7 @@ class Connection(web.RequestHandler):
         """The connection is a WebSocket's from here on, with the bytes that came after the upgrade."""
         tail, self._message_tail = self._message_tail, b""
         super().set_parser(parser, data_received_cb)
-        self._pace = Pace(
+        self._pace = ReadThrottle(
             self._loop, self, super().data_received, self._guard.settings.websocket_rate
         )
         if tail:

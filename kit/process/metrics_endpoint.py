@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from kit import background
-from kit.http import edge as http_edge
+from kit.http.server import Runner, plain_body
 from kit.rpc import readiness
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ async def served(
     app.add_routes(
         [web.get("/metrics", answer), web.get("/healthz", alive), web.get("/readyz", ready)]
     )
-    runner = http_edge.Runner(app, http_edge.plain_body, access_log=None)
+    runner = Runner(app, plain_body, access_log=None)
     await runner.setup()
     listening = background.start(_listen(runner, host, port, retry), "listen for metrics")
     try:

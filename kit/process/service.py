@@ -17,7 +17,7 @@ from kit.db.health import SHOWN_EVERY
 from kit.db.notify import Notices
 from kit.process.settings import ServiceSettings
 from kit.rpc import client as rpc_client
-from kit.rpc import server as rpc
+from kit.rpc import server
 from kit.rpc.health import Health
 
 
@@ -51,7 +51,7 @@ class Opened:
 
     @asynccontextmanager
     async def serving(
-        self, service: rpc.Service, variables: str, *, grace: float, loop_grace: float = 0
+        self, service: server.Service, variables: str, *, grace: float, loop_grace: float = 0
     ) -> AsyncIterator[int]:
         """Answer calls and run the loops while this is open, and give the port.
 
@@ -59,7 +59,7 @@ class Opened:
         get `grace` seconds to finish after the drain, and then rounds of the loops `loop_grace` seconds.
         """
         settings = self.settings
-        running = await rpc.start(
+        running = await server.start(
             service,
             host=settings.host,
             port=settings.port,

@@ -12,7 +12,7 @@ from kit.net import connections
 from kit.rpc.admission import Calls, Turns
 from kit.rpc.limits import OFF, Limits
 from kit.rpc.metrics import BoundMetrics
-from kit.rpc.unread import Unread
+from kit.rpc.unread_responses import UnreadResponses
 
 
 class Work:
@@ -99,7 +99,7 @@ class Bounds:
         self._with_session = Calls(limits.calls, cut=self._cut)
         self._without_session = Calls(limits.calls_without_session, cut=self._cut)
         self.turns = Turns(limits.calls_at_work)
-        self.unread = Unread(
+        self.unread = UnreadResponses(
             limits.unread_bytes, limits.unread_seconds, self._cut, self._metrics.unread
         )
 

@@ -18,7 +18,7 @@ from kit.auth.sessions import Role, Session, Verifier
 from kit.errors import Failure, Kind
 from kit.logs import request_id
 from kit.rpc import call as rpc_call
-from kit.rpc import open as rpc_open
+from kit.rpc import sessionless
 from kit.rpc import tracing as rpc_tracing
 from kit.rpc.admission import too_many
 from kit.rpc.bounds import Bounds, Taken
@@ -99,7 +99,7 @@ class Guard(grpc.aio.ServerInterceptor):
         if handler is None:
             return None
         if method.split("/")[1] in OPEN_SERVICES:
-            return rpc_open.bounded(handler, self.bounds, partial(self._metrics.failed, method))
+            return sessionless.bounded(handler, self.bounds, partial(self._metrics.failed, method))
         # Handlers of streams, whatever the method is: they read the request themselves, so that the
         # session comes first, the wait has an end, and what can't be decoded gets a message.
         if handler.response_streaming:

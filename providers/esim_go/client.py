@@ -10,10 +10,10 @@ from yarl import URL
 from kit.errors import Failure, Kind
 from kit.logs.episodes import Episodes
 from kit.logs.log import redact
-from kit.net import bounded_body as http_answers
+from kit.net import bounded_body
 from kit.values import exact_json
 from kit.values.clock import Clock
-from providers.esim_go import answers as provider_http
+from providers.esim_go import responses
 from providers.esim_go.call import Call, Params
 from providers.esim_go.circuit import Circuit, State
 from providers.esim_go.errors import refusal
@@ -24,7 +24,7 @@ from providers.esim_go.pacing import Pacing
 from providers.esim_go.paths import segment
 from providers.esim_go.queue import Priority, Turn
 from providers.esim_go.settings import KEY_MISSING, ProviderSettings, fits_header
-from providers.esim_go.shared import SharedTokens
+from providers.esim_go.shared_tokens import SharedTokens
 
 __all__ = ["Priority", "Provider", "ProviderSettings", "segment"]
 
@@ -205,7 +205,7 @@ class Provider:
         """One request and its answer; aiohttp's and the status's words become ours."""
         url = URL(self._settings.base_url.rstrip("/") + call.path, encoded=True)
         headers = {"X-API-Key": self._settings.api_key, "Accept": "application/json"}
-        headers |= http_answers.ACCEPT_ENCODING
+        headers |= bounded_body.ACCEPT_ENCODING
         if call.body is not None:
             headers["Content-Type"] = "application/json"
         try:
@@ -216,24 +216,24 @@ class Provider:
                 headers=headers,
                 allow_redirects=False,  # the key goes nowhere else
                 timeout=aiohttp.ClientTimeout(total=seconds, connect=min(CONNECT_TIMEOUT, seconds)),
-                middlewares=(provider_http.send_once,),
+                middlewares=(responses.send_once,),
                 auto_decompress=False,
             ) as response:
                 turn.answered(response.status, response.headers)
-                body = await provider_http.read(response, self._settings.answer_bytes)
+                body = await responses.read(response, self._settings.answer_bytes)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise call.breakdown("PROVIDER_UNREACHABLE", sent=False) from error
         except TimeoutError as error:
             raise call.breakdown("PROVIDER_TIMEOUT") from error
         except aiohttp.ClientError as error:
             raise call.breakdown("PROVIDER_UNREACHABLE") from error
-        except http_answers.UnreadableBodyError as error:
+        except bounded_body.UnreadableBodyError as error:
             episodes.met(
                 "a provider response can't be parsed", "a provider response can't be parsed: %s: %s",
                 call.endpoint, error,
             )  # fmt: skip
             raise call.breakdown("PROVIDER_BAD_ANSWER") from error
-        if not provider_http.is_success(response):
+        if not responses.is_success(response):
             raise refusal(
                 call.endpoint,
                 response.status,
@@ -247,7 +247,7 @@ class Provider:
         if response.status == 204:
             return None
         try:
-            return provider_http.parse(body, self._settings.answer_bytes)
+            return responses.parse(body, self._settings.answer_bytes)
         except ValueError as error:
             raise call.breakdown("PROVIDER_BAD_ANSWER") from error
 

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from kit.process import run as process
 from kit.process import service
-from kit.rpc import server as rpc
+from kit.process.run import run
+from kit.rpc.server import Service
 from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
-from providers.esim_go import opening as provider_open
+from providers.esim_go.connect import connect as connect_provider
 from services.catalogue.access import ACCESS, ACTS
 from services.catalogue.datasource import CatalogueDataSource
 from services.catalogue.live import CHANNEL, Live
@@ -27,7 +27,7 @@ async def serve(
 ) -> None:
     """Serve until `stop` is set; `started` gets the port once calls are answered."""
     async with service.opened(settings.service, stop, owner="catalogue", needs=NEEDS) as parts:
-        provider = provider_open.opened(parts, settings.provider)
+        provider = connect_provider(parts, settings.provider)
         sync = Sync(
             parts.database,
             CatalogueDataSource(provider, parts.cache),
@@ -39,7 +39,7 @@ async def serve(
         parts.loops.extend([snapshots.loop, sync.loop()])
         live = Live(parts.database, await parts.notices(CHANNEL))
         servicer = CatalogueServicer(parts.database, sync, live, snapshots)
-        catalogue = rpc.Service(
+        catalogue = Service(
             catalogue_pb2.DESCRIPTOR.services_by_name["CatalogueService"],
             partial(catalogue_pb2_grpc.add_CatalogueServiceServicer_to_server, servicer),
             ACCESS,
@@ -52,4 +52,4 @@ async def serve(
 
 
 if __name__ == "__main__":
-    process.run("catalogue", 9451, Settings.read, Settings.secrets, serve)
+    run("catalogue", 9451, Settings.read, Settings.secrets, serve)

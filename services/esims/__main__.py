@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from kit.process import run as process
 from kit.process import service
-from kit.rpc import server as rpc
+from kit.process.run import run
+from kit.rpc.server import Service
 from kit.values.clock import Clock
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc
-from providers.esim_go import opening as provider_open
+from providers.esim_go.connect import connect as connect_provider
 from services.esims.access import ACCESS, ACTS
 from services.esims.live import CHANNEL
 from services.esims.servicer import ESIMsServicer
@@ -34,13 +34,13 @@ async def serve(
     async with service.opened(settings.service, stop, owner="esims", needs=NEEDS) as opened:
         parts = wired(
             opened,
-            provider_open.opened(opened, settings.provider),
+            connect_provider(opened, settings.provider),
             await opened.notices(CHANNEL),
             clock or Clock(),
             fresh_for=settings.fresh_for,
             read_wait=settings.read_wait,
         )
-        esims = rpc.Service(
+        esims = Service(
             esims_pb2.DESCRIPTOR.services_by_name["ESIMsService"],
             partial(esims_pb2_grpc.add_ESIMsServiceServicer_to_server, ESIMsServicer(parts)),
             ACCESS,
@@ -53,4 +53,4 @@ async def serve(
 
 
 if __name__ == "__main__":
-    process.run("esims", 9453, Settings.read, Settings.secrets, serve)
+    run("esims", 9453, Settings.read, Settings.secrets, serve)

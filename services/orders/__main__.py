@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from kit.process import run as process
 from kit.process import service
-from kit.rpc import server as rpc
+from kit.process.run import run
+from kit.rpc.server import Service
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
-from providers.esim_go import opening as provider_open
+from providers.esim_go.connect import connect as connect_provider
 from services.orders.access import ACCESS, ACTS
 from services.orders.live import CHANNEL
 from services.orders.settings import Settings
@@ -24,10 +24,10 @@ async def serve(
 ) -> None:
     """Serve until `stop` is set; `started` gets the port once calls are answered."""
     async with service.opened(settings.service, stop, owner="orders", needs=NEEDS) as opened:
-        provider = provider_open.opened(opened, settings.provider)
+        provider = connect_provider(opened, settings.provider)
         notices = await opened.notices(CHANNEL)
         servicer, recovery = wired(opened, settings, provider, notices)
-        orders = rpc.Service(
+        orders = Service(
             orders_pb2.DESCRIPTOR.services_by_name["OrdersService"],
             partial(orders_pb2_grpc.add_OrdersServiceServicer_to_server, servicer),
             ACCESS,
@@ -42,4 +42,4 @@ async def serve(
 
 
 if __name__ == "__main__":
-    process.run("orders", 9452, Settings.read, Settings.secrets, serve)
+    run("orders", 9452, Settings.read, Settings.secrets, serve)

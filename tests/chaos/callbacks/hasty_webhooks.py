@@ -7,7 +7,7 @@ import asyncio
 
 from aiohttp import web
 
-from kit.process import run as process
+from kit.process.run import run
 from webhooks import app
 from webhooks.__main__ import serve
 from webhooks.settings import Settings
@@ -33,4 +33,4 @@ async def _store(self: app.Callbacks, request: web.Request) -> web.Response:
 
 if __name__ == "__main__":
     app.Callbacks.receive = _receive_later  # type: ignore[method-assign] # the fault itself
-    process.run("webhooks", 9401, Settings.read, Settings.secrets, serve)
+    run("webhooks", 9401, Settings.read, Settings.secrets, serve)

@@ -6,7 +6,7 @@ Only for the harness, which has to find the double charges; the service itself h
 from typing import Any
 
 from kit.errors import Failure, Kind
-from kit.process import run as process
+from kit.process.run import run
 from services.orders.__main__ import serve
 from services.orders.datasource import OrdersDataSource
 from services.orders.settings import Settings
@@ -33,4 +33,4 @@ def break_it() -> None:
 
 if __name__ == "__main__":
     break_it()
-    process.run("orders", 9452, Settings.read, Settings.secrets, serve)
+    run("orders", 9452, Settings.read, Settings.secrets, serve)

@@ -7,7 +7,7 @@ import pytest
 from kit.auth.sessions import Verifier
 from kit.db.notify import Notices
 from kit.rpc import client as rpc_client
-from kit.rpc import server as rpc
+from kit.rpc.server import Running, Service, start
 from protos.esims.v1 import esims_pb2 as pb
 from protos.esims.v1 import esims_pb2_grpc
 from services.esims import servicer
@@ -24,7 +24,7 @@ from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
 
 
-async def serve(parts: Parts, auth: Auth) -> rpc.Running:
+async def serve(parts: Parts, auth: Auth) -> Running:
     """The service over these parts."""
     wiring = (parts.database, parts.source, parts.fetcher, parts.clock)
     answering = ESIMsServicer(
@@ -43,8 +43,8 @@ async def serve(parts: Parts, auth: Auth) -> rpc.Running:
             live=Live(parts.database, Notices("", ""), parts.fetcher, parts.clock),
         )
     )
-    return await rpc.start(
-        rpc.Service(
+    return await start(
+        Service(
             pb.DESCRIPTOR.services_by_name["ESIMsService"],
             lambda server: esims_pb2_grpc.add_ESIMsServiceServicer_to_server(answering, server),
             ACCESS,

@@ -12,8 +12,8 @@ from gateway.http.socket_protocol import MOST_OPERATIONS
 from gateway.http.socket_settings import SocketSettings
 from kit.auth.sessions import Verifier
 from kit.errors import Failure, Kind
-from kit.rpc import server as rpc
 from kit.rpc.guard import Access
+from kit.rpc.server import Service, start
 from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from tests.fixtures.changes import Changes
@@ -124,8 +124,8 @@ async def test_a_service_that_dies_and_comes_back_tells_what_changed_meanwhile(
         await changes.until_open(0)
         changes.messages[:] = [told()]
         descriptor = orders_pb2.DESCRIPTOR.services_by_name["OrdersService"]
-        again = await rpc.start(
-            rpc.Service(
+        again = await start(
+            Service(
                 descriptor,
                 lambda server: orders_pb2_grpc.add_OrdersServiceServicer_to_server(
                     gateway.orders, server

@@ -15,8 +15,8 @@ from kit.errors import Failure, Kind, StartError
 from kit.logs import request_id
 from kit.rpc import client as rpc_client
 from kit.rpc import guard as rpc_guard
-from kit.rpc import server as rpc
 from kit.rpc.guard import Access
+from kit.rpc.server import Running, Service, start
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from tests.fixtures.neighbours import Auth
 from tests.fixtures.patience import PATIENCE
@@ -76,18 +76,18 @@ async def verifier(auth: Auth, http: aiohttp.ClientSession) -> Verifier:
 
 
 @pytest.fixture
-async def running(probe: Probe, verifier: Verifier) -> AsyncIterator[rpc.Running]:
+async def running(probe: Probe, verifier: Verifier) -> AsyncIterator[Running]:
     def add(server: grpc.aio.Server) -> None:
         orders_pb2_grpc.add_OrdersServiceServicer_to_server(probe, server)
 
-    service = rpc.Service(DESCRIPTOR, add, ACCESS)
-    server = await rpc.start(service, host="127.0.0.1", port=0, verifier=verifier)
+    service = Service(DESCRIPTOR, add, ACCESS)
+    server = await start(service, host="127.0.0.1", port=0, verifier=verifier)
     yield server
     await server.stop(drain=0, grace=1)
 
 
 @pytest.fixture
-async def channel(running: rpc.Running) -> AsyncIterator[grpc.aio.Channel]:
+async def channel(running: Running) -> AsyncIterator[grpc.aio.Channel]:
     async with rpc_client.channel(f"127.0.0.1:{running.port}") as channel:
         yield channel
 
@@ -195,9 +195,7 @@ async def test_a_caller_without_a_deadline_gets_one(stub: Any, probe: Probe, aut
     assert 0 < probe.left <= rpc_guard.DEFAULT_DEADLINE
 
 
-async def test_reflection_and_health_are_open(
-    channel: grpc.aio.Channel, running: rpc.Running
-) -> None:
+async def test_reflection_and_health_are_open(channel: grpc.aio.Channel, running: Running) -> None:
     stub: Any = health_pb2_grpc.HealthStub(channel)  # its types know nothing of aio
     health = await stub.Check(health_pb2.HealthCheckRequest(service="orders.v1.OrdersService"))
     assert health.status == health_pb2.HealthCheckResponse.SERVING
@@ -209,7 +207,7 @@ async def test_reflection_and_health_are_open(
 
 
 async def test_a_stop_says_not_serving_and_lets_running_calls_end(
-    stub: Any, channel: grpc.aio.Channel, running: rpc.Running, probe: Probe, auth: Auth
+    stub: Any, channel: grpc.aio.Channel, running: Running, probe: Probe, auth: Auth
 ) -> None:
     entered, leave = asyncio.Event(), asyncio.Event()
 
@@ -246,10 +244,10 @@ async def test_a_method_without_declared_access_is_not_served(verifier: Verifier
         )
 
 
-async def test_a_taken_port_is_named(running: rpc.Running, verifier: Verifier) -> None:
-    service = rpc.Service(DESCRIPTOR, lambda server: None, ACCESS)
+async def test_a_taken_port_is_named(running: Running, verifier: Verifier) -> None:
+    service = Service(DESCRIPTOR, lambda server: None, ACCESS)
     with pytest.raises(StartError, match=f"ORDERS_PORT: port {running.port} is in use"):
-        await rpc.start(
+        await start(
             service, host="127.0.0.1", port=running.port, verifier=verifier, settings="ORDERS"
         )
 
@@ -257,14 +255,12 @@ async def test_a_taken_port_is_named(running: rpc.Running, verifier: Verifier) -
 async def test_a_connection_ends_when_it_is_old_and_its_caller_goes_on(
     probe: Probe, verifier: Verifier
 ) -> None:
-    service = rpc.Service(
+    service = Service(
         DESCRIPTOR,
         lambda server: orders_pb2_grpc.add_OrdersServiceServicer_to_server(probe, server),
         ACCESS,
     )
-    server = await rpc.start(
-        service, host="127.0.0.1", port=0, verifier=verifier, connection_age=0.2
-    )
+    server = await start(service, host="127.0.0.1", port=0, verifier=verifier, connection_age=0.2)
     async with rpc_client.channel(f"127.0.0.1:{server.port}") as channel:
         stub = orders_pb2_grpc.OrdersServiceStub(channel)
         for _ in range(2):

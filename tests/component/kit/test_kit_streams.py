@@ -13,8 +13,8 @@ from kit.auth.sessions import Verifier
 from kit.errors import Failure, Kind
 from kit.rpc import client as rpc_client
 from kit.rpc import guard as rpc_guard
-from kit.rpc import server as rpc
 from kit.rpc.guard import Access
+from kit.rpc.server import Running, Service, start
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from tests.fixtures.neighbours import Auth
 
@@ -64,7 +64,7 @@ def teller() -> Teller:
 @pytest.fixture
 async def running(
     teller: Teller, clock: Clock, auth: Auth, http: aiohttp.ClientSession
-) -> AsyncIterator[rpc.Running]:
+) -> AsyncIterator[Running]:
     verifier = Verifier(
         supabase_url=auth.url, service_role_key=auth.service_role_key, http=http, clock=clock
     )
@@ -72,8 +72,8 @@ async def running(
     def add(server: grpc.aio.Server) -> None:
         orders_pb2_grpc.add_OrdersServiceServicer_to_server(teller, server)
 
-    server = await rpc.start(
-        rpc.Service(DESCRIPTOR, add, ACCESS), host="127.0.0.1", port=0, verifier=verifier
+    server = await start(
+        Service(DESCRIPTOR, add, ACCESS), host="127.0.0.1", port=0, verifier=verifier
     )
     yield server
     await server.stop(drain=0, grace=0)
@@ -83,7 +83,7 @@ Watching = Callable[[str | None], AsyncIterator[orders_pb2.WatchOrderResponse]]
 
 
 @pytest.fixture
-async def watching(running: rpc.Running) -> AsyncIterator[Watching]:
+async def watching(running: Running) -> AsyncIterator[Watching]:
     async with rpc_client.channel(f"127.0.0.1:{running.port}") as channel:
         stub = orders_pb2_grpc.OrdersServiceStub(channel)
         yield lambda token: rpc_client.stream(
@@ -123,7 +123,7 @@ async def test_a_stream_ends_with_its_session(
 
 
 async def test_a_stop_ends_streams_at_once_however_long_calls_may_take(
-    watching: Watching, running: rpc.Running, teller: Teller, auth: Auth
+    watching: Watching, running: Running, teller: Teller, auth: Auth
 ) -> None:
     messages = watching(auth.service_role_key)
     await anext(messages)

@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from kit.auth.sessions import Verifier
 from kit.net.tls import PLAIN, TLS
 from kit.rpc import client as rpc_client
-from kit.rpc import server as rpc
+from kit.rpc.server import Service, start
 from protos.esims.v1 import esims_pb2
 from services.esims.access import ACCESS
 from tests.fixtures.certificates import Authority
@@ -37,12 +37,12 @@ async def serving(tls: TLS) -> AsyncIterator[int]:
         verifier = Verifier(
             supabase_url="http://127.0.0.1:9", service_role_key="k" * 32, jwt_secret=None, http=http
         )
-        service = rpc.Service(
+        service = Service(
             esims_pb2.DESCRIPTOR.services_by_name["ESIMsService"],
             lambda server: None,  # its own methods are not asked here
             ACCESS,
         )
-        running = await rpc.start(service, host="127.0.0.1", port=0, verifier=verifier, tls=tls)
+        running = await start(service, host="127.0.0.1", port=0, verifier=verifier, tls=tls)
         try:
             yield running.port
         finally:

@@ -11,7 +11,7 @@ from kit.db.database import Database
 from kit.process.settings import ServiceSettings
 from kit.values.env import Env
 from providers.esim_go.queue import Priority
-from providers.esim_go.shared import SharedTokens
+from providers.esim_go.shared_tokens import SharedTokens
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.platform import Platform
 from tests.fixtures.pooler import pooler

@@ -13,7 +13,7 @@ from kit.auth.caller import act_for
 from kit.db.database import Database
 from kit.errors import Failure
 from providers.esim_go.client import Priority, Provider, ProviderSettings
-from providers.esim_go.shared import IGNORE, RESERVE, RESPECT, TAKE, SharedTokens
+from providers.esim_go.shared_tokens import IGNORE, RESERVE, RESPECT, TAKE, SharedTokens
 from sandbox.server import start
 from sandbox.settings import Settings
 from sandbox.switches import Switches

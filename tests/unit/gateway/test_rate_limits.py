@@ -16,7 +16,7 @@ from gateway.http import rate_limits
 from gateway.http.rate_limits import BURST, Bucket, Memory, RateLimits
 from kit.auth.sessions import Role, Session
 from kit.errors import Failure, Kind
-from kit.net import absence
+from kit.net import optional_dependency
 from kit.values.clock import Clock
 from tests.unit.kit.test_cache_redis import Server, server
 
@@ -180,7 +180,7 @@ async def test_without_its_redis_each_process_counts_for_itself_and_nobody_is_sh
     assert [r.message for r in caplog.records if "Redis is unavailable" in r.message] != []
     assert len(caplog.records) == 1
     server.start()
-    clock.seconds += absence.PAUSE
+    clock.seconds += optional_dependency.PAUSE
     with caplog.at_level(logging.WARNING):
         await limits.take(of("203.0.113.7"))
     assert caplog.messages[-1].startswith("rate limits: Redis is available again (")

@@ -7,10 +7,10 @@ import pytest
 
 TELLS = """
 import asyncio, sys
-from kit.process import run as process
+from kit.process.run import run
 async def serve(settings, stop):
     print(asyncio.get_running_loop().get_debug())
-process.run("tried", 0, lambda env: None, lambda settings: [], serve)
+run("tried", 0, lambda env: None, lambda settings: [], serve)
 """
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from kit.errors import Failure
 from kit.rpc.admission import LARGE, UNREAD, Calls, Turn, Turns
-from kit.rpc.unread import OVERHEAD, SMALL, STALLED, Unread
+from kit.rpc.unread_responses import OVERHEAD, SMALL, STALLED, UnreadResponses
 
 
 class Clock:
@@ -194,7 +194,7 @@ class Wire:
 
 
 async def test_a_connection_has_no_more_than_its_share_of_unread_answers() -> None:
-    unread = Unread(MOST, 10, Wire().cut)
+    unread = UnreadResponses(MOST, 10, Wire().cut)
     size = SMALL - OVERHEAD
     first = unread.add("greedy", size)
     unread.check("greedy")
@@ -211,14 +211,14 @@ async def test_a_connection_has_no_more_than_its_share_of_unread_answers() -> No
 
 
 async def test_one_answer_may_be_as_large_as_it_likes() -> None:
-    unread = Unread(MOST, 10, Wire().cut)
+    unread = UnreadResponses(MOST, 10, Wire().cut)
     unread.add("a", 2 * MOST)
     unread.close()
 
 
 async def test_where_there_is_no_room_those_who_do_not_read_are_closed() -> None:
     clock, wire = Clock(), Wire()
-    unread = Unread(MOST, 10, wire.cut, clock=clock)
+    unread = UnreadResponses(MOST, 10, wire.cut, clock=clock)
     for number in range(4):
         clock.now = number / 10
         unread.add(f"greedy-{number}", 2 * SMALL - OVERHEAD)
@@ -241,7 +241,7 @@ async def test_an_answer_that_is_not_read_in_time_costs_the_connection() -> None
         closed.set()
         return wire.cut(connection)
 
-    unread = Unread(MOST, 0.01, cut)
+    unread = UnreadResponses(MOST, 0.01, cut)
     unread.remove(unread.add("polite", 100))
     unread.add("greedy", 100)
     unread.add("greedy", 100)

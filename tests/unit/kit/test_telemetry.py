@@ -26,7 +26,7 @@ SDKS_PATIENCE = 30
 PROGRAM = """
 import asyncio
 from opentelemetry import trace
-from kit.process import run as process
+from kit.process.run import run
 
 async def serve(settings, stop):
     for name in ("first", "second"):
@@ -34,7 +34,7 @@ async def serve(settings, stop):
             print(name, span.is_recording(), flush=True)
     await stop.wait()
 
-process.run("tried", 0, lambda env: None, lambda settings: [], serve)
+run("tried", 0, lambda env: None, lambda settings: [], serve)
 """
 
 

@@ -14,7 +14,7 @@ T = TypeVar("T")
 PAUSE = 5.0
 
 
-class Absence:
+class OptionalDependency:
     """Skips calls for PAUSE seconds after one failed, and logs when an outage begins and when it ends.
 
     `away`, `instead` and `back` are the words of the two log lines: what is unavailable, what happens

@@ -11,7 +11,7 @@ SLICE = 4 * 1024
 
 
 class Paced(Protocol):
-    """What a Pace needs of a connection."""
+    """What a ReadThrottle needs of a connection."""
 
     _reading_paused: bool
     _buffer_paused: bool
@@ -21,7 +21,7 @@ class Paced(Protocol):
     def _resume_transport_reading(self) -> None: ...
 
 
-class Pace:
+class ReadThrottle:
     """Passes one connection's bytes on in slices, and reads no more while some are left."""
 
     def __init__(

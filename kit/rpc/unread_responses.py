@@ -33,7 +33,7 @@ class Answer:
     since: float
 
 
-class Unread:
+class UnreadResponses:
     """Counts answers from when they are made until gRPC has sent them.
 
     gRPC holds an answer in memory for as long as its caller's flow-control window has no room. It can't

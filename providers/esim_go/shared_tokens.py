@@ -6,7 +6,7 @@ import math
 
 from kit.db.database import Database
 from kit.errors import Failure
-from kit.net.absence import Absence
+from kit.net.optional_dependency import OptionalDependency
 from kit.values.clock import Clock
 from providers.esim_go.queue import Priority, too_late
 
@@ -46,7 +46,7 @@ class SharedTokens:
         self._timeout = timeout
         self._window = window
         self._clock = clock or Clock()
-        self._absence = Absence(
+        self._absence = OptionalDependency(
             log,
             "provider pacing: tokens can't be counted in the database",
             "each process limits its own rate",

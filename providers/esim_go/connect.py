@@ -6,10 +6,10 @@ from kit.background import Loop
 from kit.process.service import Opened
 from providers.esim_go import health as provider_health
 from providers.esim_go.client import Provider, ProviderSettings
-from providers.esim_go.shared import SharedTokens
+from providers.esim_go.shared_tokens import SharedTokens
 
 
-def opened(parts: Opened, settings: ProviderSettings) -> Provider:
+def connect(parts: Opened, settings: ProviderSettings) -> Provider:
     """Return a client whose rate limit all processes share, and whose state the service's health shows."""
     provider = Provider(parts.http, settings, shared=SharedTokens(parts.database))
     show = partial(provider_health.show, parts.health, provider)

@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from kit.db.start import MigrationMissingError, why_not
+from kit.db.startup_errors import MigrationMissingError, why_not
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kit.http.pace import SLICE, Pace
+from kit.http.read_throttle import SLICE, ReadThrottle
 
 RATE = 16_384
 BURST = 3 * RATE
@@ -65,8 +65,8 @@ def steps() -> Steps:
     return Steps()
 
 
-def pace(steps: Any, line: Line, parsed: list[bytes]) -> Pace:
-    return Pace(steps, line, parsed.append, RATE)
+def pace(steps: Any, line: Line, parsed: list[bytes]) -> ReadThrottle:
+    return ReadThrottle(steps, line, parsed.append, RATE)
 
 
 def test_what_is_short_is_parsed_at_once(steps: Steps) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import aiohttp
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
-from kit.net import bounded_body as http_answers
+from kit.net import bounded_body
 from kit.values import exact_json
 
 # Bytes of an error's body that are read: the provider's sentences are short.
@@ -43,10 +43,10 @@ async def read(response: ClientResponse, most: int) -> bytes:
     Raises UnreadableBodyError for a success of more than `most` bytes.
     """
     if is_success(response):
-        return await http_answers.read(response, most)
+        return await bounded_body.read(response, most)
     try:
-        return await http_answers.read(response, ERROR_BODY)
-    except http_answers.UnreadableBodyError:
+        return await bounded_body.read(response, ERROR_BODY)
+    except bounded_body.UnreadableBodyError:
         return b""
 
 
