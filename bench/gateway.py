@@ -21,8 +21,8 @@ import click
 from bench import gateway_counts, gateway_cpu, gateway_report, gateway_servers, gateway_shop
 from bench.gateway_load import Question, Run, put_load
 from bench.gateway_servers import ADDRESSES, Server, Starter
-from cli.environment import surroundings
-from cli.supervisor import Program, Supervisor
+from cli.config.environment import surroundings
+from cli.local.supervisor import Program, Supervisor
 from tests.chaos.purchase.machine import Machine, running
 from tests.fixtures.free_ports import free_ports
 

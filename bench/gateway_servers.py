@@ -15,8 +15,8 @@ from typing import Any
 import aiohttp
 
 from bench.gateway_load import Question
-from cli.environment import surroundings
-from cli.supervisor import Program, Supervisor
+from cli.config.environment import surroundings
+from cli.local.supervisor import Program, Supervisor
 from tests.chaos.purchase.machine import elsewhere
 from tests.fixtures.free_ports import free_ports
 

@@ -24,7 +24,7 @@ import grpc
 import psutil
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc
 
-from cli.environment import SANDBOX_KEY
+from cli.config.environment import SANDBOX_KEY
 from tests.fixtures.collector import Collector
 from tests.fixtures.free_ports import free_ports
 from tests.fixtures.one_machine import PORTS, ROOT

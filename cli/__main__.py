@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.catalogue_commands import catalogue
-from cli.compose_commands import compose
-from cli.console import OWN_NAME, Console
-from cli.customer_commands import customers
-from cli.order_commands import orders
-from cli.output import JSON
-from cli.reach import Reach
+from cli.config.access import Access
+from cli.config.settings import LocalSettings
+from cli.local.compose_commands import compose
+from cli.local.console import OWN_NAME, Console
+from cli.operators.catalogue_commands import catalogue
+from cli.operators.customer_commands import customers
+from cli.operators.order_commands import orders
+from cli.operators.output import JSON
 from cli.run import refuse, run_command, run_operator
-from cli.settings import LocalSettings
 from cli.version import VERSION
 
 if TYPE_CHECKING:
-    from cli.webhooks import Operator
+    from cli.operators.webhooks import Operator
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -37,8 +37,8 @@ def esimgo() -> None:
 @esimgo.command()
 def up() -> None:
     """Start everything, report when it is ready, and stop it on Ctrl-C."""
-    from cli import variables
-    from cli.up import Up, UpError
+    from cli.config import variables
+    from cli.local.up import Up, UpError
 
     console = Console(sys.stdout, os.environ)
     # Before the settings are read, as a misspelled name may be why a required one is missing.
@@ -67,8 +67,8 @@ def seed() -> None:
 
 
 def _migrate(*arguments: str) -> None:
-    from cli import home
-    from cli.migrate import migrate as run_migrations
+    from cli.local import home
+    from cli.local.migrate import migrate as run_migrations
 
     console = Console(sys.stdout, os.environ)
     try:
@@ -93,8 +93,8 @@ def _migrate(*arguments: str) -> None:
 )
 def token(email: str, admin: bool, password: str | None) -> None:
     """Print a session token for scripts."""
-    from cli.sessions import SessionError
-    from cli.token import token as make_token
+    from cli.auth.sessions import SessionError
+    from cli.auth.token import token as make_token
 
     try:
         click.echo(run_command(lambda settings: make_token(settings, email, password, admin=admin)))
@@ -149,7 +149,7 @@ def _filtered(command: Callable[..., None]) -> Callable[..., None]:
 @JSON
 def list_webhooks(most: int, as_json: bool, **wanted: Any) -> None:
     """List callbacks, newest first."""
-    from cli.webhooks import Wanted
+    from cli.operators.webhooks import Wanted
 
     async def run(operator: "Operator") -> None:
         if as_json:
@@ -182,7 +182,7 @@ def replay(event_ids: tuple[str, ...], **wanted: Any) -> None:
     For all dead letters: esimgo webhooks replay --state dead
 
     """
-    from cli.webhooks import Wanted
+    from cli.operators.webhooks import Wanted
 
     async def run(operator: "Operator") -> None:
         answer = await operator.replay(event_ids, Wanted(**wanted))
@@ -205,10 +205,10 @@ def stats(as_json: bool) -> None:
 
 
 def _operate(work: Callable[["Operator"], Awaitable[None]]) -> None:
-    from cli.webhooks import WebhooksError, operator
+    from cli.operators.webhooks import WebhooksError, operator
 
-    async def run(reach: Reach) -> None:
-        async with operator(reach) as door:
+    async def run(access: Access) -> None:
+        async with operator(access) as door:
             await work(door)
 
     try:
@@ -220,7 +220,7 @@ def _operate(work: Callable[["Operator"], Awaitable[None]]) -> None:
 @esimgo.command()
 def doctor() -> None:
     """Check what a start needs, and print each problem with its remedy."""
-    from cli.doctor import examine
+    from cli.doctor.examine import examine
 
     async def run() -> bool:
         well = True

@@ -7,10 +7,10 @@ from typing import NoReturn, TypeVar
 
 import click
 
-from cli import reach
-from cli.local_secrets import SecretsError
-from cli.reach import Reach, ReachError
-from cli.settings import LocalSettings, load
+from cli.config import access
+from cli.config.access import Access, AccessError
+from cli.config.local_secrets import SecretsError
+from cli.config.settings import LocalSettings, load
 from kit.values.env import SettingsError
 
 S = TypeVar("S")
@@ -23,9 +23,9 @@ def run_command(work: Callable[[LocalSettings], Awaitable[T]]) -> T:
     return _run(work, load)
 
 
-def run_operator(work: Callable[[Reach], Awaitable[T]]) -> T:
+def run_operator(work: Callable[[Access], Awaitable[T]]) -> T:
     """Runs a command that only asks running processes; it needs no settings of a whole machine."""
-    return _run(work, reach.load)
+    return _run(work, access.load)
 
 
 def _run(work: Callable[[S], Awaitable[T]], read: Callable[[], S]) -> T:
@@ -34,7 +34,7 @@ def _run(work: Callable[[S], Awaitable[T]], read: Callable[[], S]) -> T:
 
     try:
         return asyncio.run(main(read()))
-    except (SettingsError, SecretsError, ReachError) as error:
+    except (SettingsError, SecretsError, AccessError) as error:
         refuse(error, 2)
     except KeyboardInterrupt:
         sys.exit(130)  # as a shell reports a command that Ctrl-C ended

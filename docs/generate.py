@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
-from cli.variables import readers
+from cli.config.variables import readers
 from kit.values.env import Variable
 
 ROOT = Path(__file__).parent.parent

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cli.processes import PROCESSES, Process
-from cli.variables import readers
+from cli.config.processes import PROCESSES, Process
+from cli.config.variables import readers
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())[

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import aiohttp
 
-from cli.environment import SANDBOX_KEY
+from cli.config.environment import SANDBOX_KEY
 from tests.fixtures.collector import Collector, Received
 from tests.fixtures.gateway import Client
 from tests.fixtures.one_machine import Starting

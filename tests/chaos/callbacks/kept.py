@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-from cli.supervisor import Program, pass_on, spawn
+from cli.local.supervisor import Program, pass_on, spawn
 
 # Lines of each process that are kept to explain a failure.
 KEPT_LINES = 400

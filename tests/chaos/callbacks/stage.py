@@ -16,10 +16,10 @@ import asyncpg
 
 import sandbox.auth.app
 import sandbox.server
-from cli import postgres, probes
-from cli.environment import surroundings
-from cli.processes import PROCESSES, Process
-from cli.supervisor import Program
+from cli.config.environment import surroundings
+from cli.config.processes import PROCESSES, Process
+from cli.local import postgres, probes
+from cli.local.supervisor import Program
 from migrations import runner
 from sandbox.auth.settings import AuthSettings
 from sandbox.settings import Settings as SandboxSettings

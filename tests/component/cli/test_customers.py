@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from cli.customers import CustomersError, owners
+from cli.operators.customers import CustomersError, owners
 from kit.errors import Failure, Kind
 from kit.rpc import client as rpc_client
 from protos.esims.v1 import esims_pb2
@@ -27,7 +27,7 @@ NOBODY = UUID(int=0)
 
 
 async def erased(two_customers: TwoCustomers, user: UUID) -> str:
-    async with owners(two_customers.reach) as doors:
+    async with owners(two_customers.access) as doors:
         return await doors.erase(user)
 
 
@@ -52,9 +52,9 @@ async def test_everything_that_is_kept_of_a_customer_is_given_out_by_the_command
                 "ESIMGO_HOME": "/proc/esimgo",
                 "SUPABASE_URL": two_customers.platform.auth.url,
                 "SUPABASE_SERVICE_ROLE_KEY": two_customers.platform.auth.service_role_key,
-                "ORDERS_ADDRESS": two_customers.reach.addresses["orders"],
-                "ESIMS_ADDRESS": two_customers.reach.addresses["esims"],
-                "WEBHOOKS_ADMIN_ADDRESS": two_customers.reach.addresses["webhooks"],
+                "ORDERS_ADDRESS": two_customers.access.addresses["orders"],
+                "ESIMS_ADDRESS": two_customers.access.addresses["esims"],
+                "WEBHOOKS_ADMIN_ADDRESS": two_customers.access.addresses["webhooks"],
             },
         )
 
@@ -116,7 +116,7 @@ async def test_after_an_erasure_no_table_knows_the_person_and_others_are_untouch
         if name != "webhooks.inbox" and name != "webhooks.deliveries":
             assert others <= set(after[name]), name
     (bob,) = (user for user in two_customers.orders if user != two_customers.ann)
-    async with owners(two_customers.reach) as doors:
+    async with owners(two_customers.access) as doors:
         given = await doors.export(bob)
     assert len(given["webhooks"]["inbox"]) == 8
     assert len(given["esims"]["esims"]) == 2
@@ -126,19 +126,19 @@ async def test_an_erasure_may_be_broken_off_and_repeated(two_customers: TwoCusto
     order = two_customers.orders[two_customers.ann]
     iccids = [esim["iccid"] for esim in order["esims"]]
     # As far as a command came that was killed before its last call.
-    async with owners(two_customers.reach) as doors:
+    async with owners(two_customers.access) as doors:
         gone = await rpc_client.call(
             doors.orders.EraseCustomer,
             orders_pb2.EraseCustomerRequest(customer_id=str(two_customers.ann)),
-            token=two_customers.reach.key,
+            token=two_customers.access.key,
             timeout=PATIENCE,
         )
     assert (gone.orders, set(gone.iccids)) == (1, set(iccids))
-    async with rpc_client.channel(two_customers.reach.addresses["webhooks"]) as channel:
+    async with rpc_client.channel(two_customers.access.addresses["webhooks"]) as channel:
         answer = await rpc_client.call(
             WebhooksServiceStub(channel).EraseEvents,
             webhooks_pb2.EraseEventsRequest(iccids=iccids),
-            token=two_customers.reach.key,
+            token=two_customers.access.key,
             timeout=PATIENCE,
         )
     assert answer.events == 8
@@ -195,12 +195,12 @@ async def test_nothing_is_erased_while_an_order_is_worked_on(two_customers: TwoC
     with pytest.raises(CustomersError, match=f"nothing was erased: .*{order_id}"):
         await erased(two_customers, two_customers.ann)
     # Nor by who asks the service itself.
-    async with owners(two_customers.reach) as doors:
+    async with owners(two_customers.access) as doors:
         with pytest.raises(Failure, match=f"nothing was erased: .*{order_id}"):
             await rpc_client.call(
                 doors.orders.EraseCustomer,
                 orders_pb2.EraseCustomerRequest(customer_id=str(two_customers.ann)),
-                token=two_customers.reach.key,
+                token=two_customers.access.key,
                 timeout=PATIENCE,
             )
     assert await two_customers.rows() == before
@@ -212,7 +212,7 @@ async def test_an_order_that_opens_while_an_erasure_runs_stops_it_before_anythin
     order_id = two_customers.orders[two_customers.ann]["id"]
     admin = two_customers.databases.admin
     before = await two_customers.rows()
-    async with owners(two_customers.reach) as doors:
+    async with owners(two_customers.access) as doors:
         # The order opens in a transaction that began before the erasure asks for its rows.
         async with admin.transaction():
             await admin.execute(
@@ -245,11 +245,11 @@ async def waiting_for_a_lock(two_customers: TwoCustomers) -> bool:
 async def test_an_esim_of_an_order_that_came_meanwhile_stays(two_customers: TwoCustomers) -> None:
     """As the command asks once it knows the eSIMs: what is registered after that is not among them."""
     first, second = (e["iccid"] for e in two_customers.orders[two_customers.ann]["esims"])
-    async with owners(two_customers.reach) as doors:
+    async with owners(two_customers.access) as doors:
         answer = await rpc_client.call(
             doors.esims.EraseCustomer,
             esims_pb2.EraseCustomerRequest(customer_id=str(two_customers.ann), iccids=[first]),
-            token=two_customers.reach.key,
+            token=two_customers.access.key,
             timeout=PATIENCE,
         )
     assert answer.esims == 1
@@ -264,7 +264,7 @@ async def test_administrators_do_not_get_callbacks_as_they_came_nor_erase_any(
 ) -> None:
     admin = await two_customers.platform.auth.token("root@example.com", admin=True)
     iccids = [esim["iccid"] for esim in two_customers.orders[two_customers.ann]["esims"]]
-    async with rpc_client.channel(two_customers.reach.addresses["webhooks"]) as channel:
+    async with rpc_client.channel(two_customers.access.addresses["webhooks"]) as channel:
         stub = WebhooksServiceStub(channel)
         with pytest.raises(Failure) as erasing:
             await rpc_client.call(
@@ -277,5 +277,5 @@ async def test_administrators_do_not_get_callbacks_as_they_came_nor_erase_any(
             request = webhooks_pb2.ExportEventsRequest(iccids=iccids)
             await anext(rpc_client.stream(stub.ExportEvents, request, token=admin))
     assert {erasing.value.kind, exporting.value.kind} == {Kind.FORBIDDEN}
-    async with owners(two_customers.reach) as doors:
+    async with owners(two_customers.access) as doors:
         assert len((await doors.export(two_customers.ann))["webhooks"]["inbox"]) == 8

@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from cli import accounts
+from cli.auth import accounts
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.two_customers import TwoCustomers
 
@@ -36,9 +36,9 @@ def run(two_customers: TwoCustomers) -> Run:
             "SUPABASE_SERVICE_ROLE_KEY": platform.auth.service_role_key,
             "ESIMGO_TOKEN": await platform.auth.token("root@example.com", admin=True),
             "CATALOGUE_ADDRESS": platform.gateway_settings.catalogue_address,
-            "ORDERS_ADDRESS": two_customers.reach.addresses["orders"],
-            "ESIMS_ADDRESS": two_customers.reach.addresses["esims"],
-            "WEBHOOKS_ADMIN_ADDRESS": two_customers.reach.addresses["webhooks"],
+            "ORDERS_ADDRESS": two_customers.access.addresses["orders"],
+            "ESIMS_ADDRESS": two_customers.access.addresses["esims"],
+            "WEBHOOKS_ADMIN_ADDRESS": two_customers.access.addresses["webhooks"],
         }
 
         def done() -> "subprocess.CompletedProcess[str]":

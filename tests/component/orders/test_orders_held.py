@@ -8,7 +8,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from cli.orders import Operator
+from cli.operators.orders import Operator
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from services.orders.__main__ import serve
 from services.orders.order import MESSAGE_HELD

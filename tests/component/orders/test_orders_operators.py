@@ -6,7 +6,7 @@ import asyncpg
 import grpc
 import pytest
 
-from cli.orders import Operator, OrdersError
+from cli.operators.orders import Operator, OrdersError
 from protos.orders.v1 import orders_pb2
 from tests.component.orders.shop import Metadata, Shop, reaches, reason_of, request
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cli.settings import load
+from cli.config.settings import load
 from kit.values.env import Env
 
 

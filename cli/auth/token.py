@@ -1,0 +1,39 @@
+"""`esimgo token`: a session token for scripts."""
+
+import aiohttp
+
+from cli.auth import sessions
+from cli.auth.sessions import SessionError
+from cli.config import local_secrets
+from cli.config.environment import complete
+from cli.config.settings import LocalSettings
+
+
+async def token(settings: LocalSettings, email: str, password: str | None, *, admin: bool) -> str:
+    """An access token for the account; of the emulator without a password, else by signing in.
+
+    Raises SessionError with what to do.
+    """
+    values = complete(settings, local_secrets.load(settings.home), None)
+    url = values["SUPABASE_URL"].rstrip("/")
+    async with aiohttp.ClientSession() as http:
+        if password is not None:
+            if admin:
+                raise SessionError(
+                    "--admin and --password can't be combined: a real project determines the"
+                    ' role. Set app_metadata {"role": "admin"} for the account in the project'
+                    " once"
+                )
+            return await sessions.sign_in(http, url, values["SUPABASE_ANON_KEY"], email, password)
+        if settings.real_supabase:
+            raise SessionError(
+                f"{url} is a real Supabase project, which requires a password: add --password"
+                " (without a value, it prompts for one)"
+                + (
+                    '. To make an administrator, set the account\'s app_metadata to {"role":'
+                    ' "admin"} in the project and sign in without --admin'
+                    if admin
+                    else ""
+                )
+            )
+        return await sessions.mint(http, url, email, admin=admin)

@@ -1,0 +1,101 @@
+"""How operators' commands reach the platform: on this machine, or from within any of its containers."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cli.config import local_secrets
+from cli.config.processes import PROCESSES
+from cli.config.settings import ROOT, merged
+from kit.net.tls import TLS
+from kit.values.env import Env
+
+ADMIN_PORT = 50054
+AUTH_PORT = 4011
+
+
+class AccessError(Exception):
+    """The command lacks what it needs; the text says what to set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Addresses by the name of the process, and what opens their doors.
+
+    `emulator` is where this machine's own sessions come from; None with a Supabase project. `auth` is
+    the auth server: that project, or the emulator. Nothing is written anywhere, so that a container
+    with a read-only file system will do.
+    """
+
+    addresses: Mapping[str, str]
+    tls: TLS
+    emulator: str | None
+    auth: str
+    service_role_key: str | None = field(repr=False)
+
+    @classmethod
+    def read(cls, env: Env) -> "Access":
+        """Declares and reads only what these commands use: any process' own environment will do."""
+        addresses = {}
+        for process in PROCESSES:
+            if process.speaks == "grpc":
+                port = env.port(
+                    process.port,
+                    f"Port of {process.name} on this machine.",
+                    process.default_port,
+                )
+                addresses[process.name] = env.text(
+                    f"{process.name.upper()}_ADDRESS",
+                    f"Address of {process.name} for operators' commands. By default, the local"
+                    " one.",
+                    f"127.0.0.1:{port}",
+                )
+        port = env.port(
+            "WEBHOOKS_ADMIN_PORT", "Port of the webhooks' gRPC API for operators.", ADMIN_PORT
+        )
+        addresses["webhooks"] = env.text(
+            "WEBHOOKS_ADMIN_ADDRESS",
+            "Address (host:port) of the webhooks' gRPC API for operators. By default, the local"
+            " one.",
+            f"127.0.0.1:{port}",
+        )
+        home = ROOT / env.text("ESIMGO_HOME", "Folder of the local state.", ".local")
+        project = env.optional("SUPABASE_URL", "URL of a real Supabase project.")
+        auth = env.port("SANDBOX_AUTH_PORT", "Port of the auth emulator.", AUTH_PORT)
+        local = f"http://127.0.0.1:{auth}"
+        key = env.optional(
+            "SUPABASE_SERVICE_ROLE_KEY", "Service role key of the system.", secret=True
+        )
+        return cls(
+            addresses=addresses,
+            tls=TLS.read(env),
+            emulator=None if project else local,
+            auth=project or local,
+            service_role_key=key or _local_key(home),
+        )
+
+    @property
+    def key(self) -> str:
+        """The service role key; raises AccessError when there is none here."""
+        if self.service_role_key is None:
+            raise AccessError(
+                "there is no service role key: set SUPABASE_SERVICE_ROLE_KEY (or"
+                " SUPABASE_SERVICE_ROLE_KEY_FILE), or start the system on this machine first"
+            )
+        return self.service_role_key
+
+
+def load(environment: Mapping[str, str] = os.environ) -> Access:
+    """Raises kit.values.env.SettingsError naming all that is wrong, SecretsError for a damaged file."""
+    env = Env(merged(environment))
+    access = Access.read(env)
+    env.finish()
+    return access
+
+
+def _local_key(home: Path) -> str | None:
+    """That of the platform on this machine, once it was started; only read, never made."""
+    if not (home / local_secrets.FILE).is_file():
+        return None
+    return local_secrets.load(home).service_role_key

@@ -1,0 +1,176 @@
+"""The settings of `esimgo up` and its sisters: what is real, what is played here, and on which ports."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from cli.config.processes import PROCESSES
+from kit.net.tls import PLAIN, TLS
+from kit.telemetry.settings import read_metrics_port
+from kit.values.env import FILE_SUFFIX, Env
+
+ROOT = Path(__file__).parents[2]
+SUPABASE = ("SUPABASE_URL", "SUPABASE_ANON_KEY", "SUPABASE_SERVICE_ROLE_KEY")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSettings:
+    """How everything runs on this machine.
+
+    `values` are the environment over the file .env, empty ones left out. `ports` are by the name of
+    their variable, `metrics_ports` by that of the process: nothing else
+    depends on them. `database_url` is an administrator's, and None where PostgreSQL is ours.
+    """
+
+    values: Mapping[str, str] = field(repr=False)
+    home: Path
+    ports: Mapping[str, int]
+    sandbox_catalogue: Path | None
+    real_provider: bool
+    real_supabase: bool
+    database_url: str | None = field(repr=False)
+    webhook_secret: str | None = field(repr=False)
+    metrics_ports: Mapping[str, int] = field(default_factory=dict)
+    tls: TLS = PLAIN
+
+    @classmethod
+    def read(cls, env: Env, values: Mapping[str, str]) -> "LocalSettings":
+        """Declares and reads the variables; what doesn't fit together is reported to `env`."""
+        ports = {
+            process.port: _port(env, process.port, process.name, process.default_port)
+            for process in PROCESSES
+        }
+        ports["WEBHOOKS_ADMIN_PORT"] = _port(
+            env, "WEBHOOKS_ADMIN_PORT", "the webhooks' gRPC API for operators", 50054
+        )
+        ports["SANDBOX_PORT"] = _port(env, "SANDBOX_PORT", "the provider sandbox", 4010)
+        ports["SANDBOX_AUTH_PORT"] = _port(env, "SANDBOX_AUTH_PORT", "the auth emulator", 4011)
+        metrics = {
+            process.name: read_metrics_port(env, process.name, process.metrics_port)
+            for process in PROCESSES
+        }
+        taken: dict[int, str] = {}
+        for name, port in ports.items():
+            if (other := taken.setdefault(port, name)) != name:
+                env.problems.append(f"{name} and {other} are both {port}: change one of them")
+        home = Path(
+            env.text(
+                "ESIMGO_HOME",
+                "Folder, relative to the project's, of the state of everything that runs locally.",
+                ".local",
+            )
+        )
+        catalogue = env.optional(
+            "SANDBOX_CATALOGUE",
+            "File of bundles in the provider's format that the sandbox sells instead of the built-in ones.",
+        )
+        key = env.optional(
+            "ESIM_GO_API_KEY",
+            "API key of eSIM Go. If set, the real provider is called; otherwise the sandbox"
+            " is started.",
+            secret=True,
+        )
+        address = env.optional(
+            "ESIM_GO_BASE_URL", "Base URL of the provider's API, if it is not the usual one."
+        )
+        supabase = {
+            name: env.optional(name, help_, secret=name != "SUPABASE_URL")
+            for name, help_ in zip(
+                SUPABASE,
+                (
+                    "URL of a real Supabase project. By default the auth emulator is started.",
+                    "Anon (publishable) key of that project.",
+                    "Service role (secret) key of that project.",
+                ),
+                strict=True,
+            )
+        }
+        settings = cls(
+            values=values,
+            home=(ROOT / home).resolve(),
+            ports=ports,
+            sandbox_catalogue=Path(catalogue).resolve() if catalogue else None,
+            real_provider=key is not None,
+            real_supabase=all(supabase.values()),
+            database_url=env.optional(
+                "DATABASE_URL",
+                "URL of a PostgreSQL server with an administrator's login. By default a"
+                " bundled server is started.",
+                secret=True,
+            ),
+            webhook_secret=env.optional(
+                "ESIM_GO_WEBHOOK_SECRET",
+                "Key of the callbacks' signatures. Defaults to the API key.",
+                secret=True,
+            ),
+            # Where the system chose, nobody knows it but the process.
+            metrics_ports={name: port for name, port in metrics.items() if port},
+            tls=TLS.read(env),
+        )
+        if address and not key:
+            env.problems.append(
+                "eSIM Go API key not configured: ESIM_GO_BASE_URL is set, so set ESIM_GO_API_KEY"
+                " too (or neither, for the sandbox)"
+            )
+        if any(supabase.values()) and not settings.real_supabase:
+            missing = " and ".join(name for name in SUPABASE if not supabase[name])
+            env.problems.append(
+                f"a Supabase project requires {', '.join(SUPABASE)} together: set {missing} (or"
+                " none of them, to use the auth emulator)"
+            )
+        if settings.sandbox_catalogue and not settings.sandbox_catalogue.is_file():
+            env.problems.append(f"SANDBOX_CATALOGUE: there is no file {catalogue}")
+        return settings
+
+    def address(self, port: str) -> str:
+        """Where the process of that port variable listens on this machine."""
+        return f"127.0.0.1:{self.ports[port]}"
+
+    def own_ports(self) -> dict[str, int]:
+        """The ports that `up` needs: those of everything that isn't real."""
+        left_out = {
+            "SANDBOX_PORT": self.real_provider,
+            "SANDBOX_AUTH_PORT": self.real_supabase,
+        }
+        return {name: port for name, port in self.ports.items() if not left_out.get(name)}
+
+
+def merged(
+    environment: Mapping[str, str] = os.environ, file: Path = ROOT / ".env"
+) -> dict[str, str]:
+    """The environment over the file .env; a value that is empty in one counts as absent there."""
+    return {**_filled(dotenv_values(file)), **_filled(environment)}
+
+
+def load(environment: Mapping[str, str] = os.environ) -> LocalSettings:
+    """Reads the machine's settings; raises kit.values.env.SettingsError naming all that is wrong."""
+    values = merged(environment)
+    env = Env(values)
+    settings = LocalSettings.read(env, values)
+    env.finish()
+    return replace(settings, values=_without_files(values, env.from_files))
+
+
+def _without_files(values: dict[str, str], known: Mapping[str, str]) -> dict[str, str]:
+    """The same with every secret under its own name: what is started here is told no files."""
+    names = [name for name in values if name.endswith(FILE_SUFFIX)]
+    found = dict(known)
+    if any(name.removesuffix(FILE_SUFFIX) not in found for name in names):
+        for process in PROCESSES:
+            found |= process.read(values)[0].from_files
+    rest = {
+        n: v for n, v in values.items() if n not in names or n[: -len(FILE_SUFFIX)] not in found
+    }
+    return rest | found
+
+
+def _filled(values: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value and value.strip()}
+
+
+def _port(env: Env, name: str, whose: str, default: int) -> int:
+    # Not 0: peers and tokens name the address, so it must be known before and stay the same.
+    return int(env.number(name, f"Port of {whose} on this machine.", default, low=1, high=65535))

@@ -1,0 +1,72 @@
+"""`esimgo doctor`: looks at everything that a start needs, and says what is wrong."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import aiohttp
+
+from cli.config import local_secrets, variables
+from cli.config.environment import complete
+from cli.config.processes import PROCESSES
+from cli.config.settings import ROOT, LocalSettings, merged
+from cli.doctor import catalogue, machine, neighbours
+from cli.doctor.finding import Finding
+from cli.local import home, postgres
+from kit.values.env import Env
+
+[CATALOGUE] = [process for process in PROCESSES if process.name == "catalogue"]
+
+
+async def examine() -> AsyncIterator[Finding]:
+    """One finding after the other; without fit settings only those of the machine."""
+    yield machine.python()
+    yield machine.packages(ROOT / "requirements.lock")
+    for name in variables.in_use():
+        yield Finding(str(name), f"rename it to {name.nearest}, or remove it")
+    values = merged()
+    env = Env(values)
+    settings = LocalSettings.read(env, values)
+    if env.problems:
+        for problem in env.problems:
+            yield Finding(problem, "correct it in the environment or in .env")
+        return
+    try:
+        secrets = local_secrets.load(settings.home)
+        local = await asyncio.to_thread(postgres.find, settings.home)
+    except (OSError, RuntimeError, local_secrets.SecretsError) as error:
+        yield Finding(str(error), f"repair or move away the files in {settings.home}")
+        return
+    folder = str(local.socket_folder if local else settings.home)
+    async for finding in _parts(settings, local, complete(settings, secrets, folder)):
+        yield finding
+
+
+async def _parts(
+    settings: LocalSettings, local: postgres.LocalPostgres | None, values: dict[str, str]
+) -> AsyncIterator[Finding]:
+    for finding in machine.processes(values):
+        yield finding
+    yield machine.pages(values)
+    running = home.in_use(settings.home)
+    async with aiohttp.ClientSession() as http:
+        if not running:
+            for finding in machine.free_ports(settings):
+                yield finding
+        yield await neighbours.database(settings, local, running=running)
+        # What `up` plays itself is there to ask only while it runs.
+        if settings.real_supabase or running:
+            for finding in await neighbours.auth(http, values):
+                yield finding
+        if settings.real_provider or running:
+            for finding in await neighbours.provider(http, values):
+                yield finding
+        if redis_url := values.get("REDIS_URL"):
+            yield await neighbours.cache(redis_url)
+        if running:
+            for finding in await neighbours.processes(http, settings):
+                yield finding
+            address = settings.address(CATALOGUE.port)
+            for finding in await catalogue.last_sync(address, settings.tls, values):
+                yield finding
+        else:
+            yield Finding("nothing is running: start it with `make up`")

@@ -1,0 +1,228 @@
+"""What the doctor asks others: the database, the auth server, the provider, Redis, our own processes."""
+
+import asyncio
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+import redis.asyncio
+
+from cli.config.processes import PROCESSES
+from cli.config.settings import LocalSettings
+from cli.doctor.finding import Finding
+from cli.local import probes
+from cli.local.postgres import LocalPostgres
+from kit.cache import redis_settings
+from kit.db import errors as db_errors
+from kit.db import health as db_health
+from kit.logs import log
+from migrations import runner
+from providers.esim_go import health as provider_health
+from providers.esim_go.limits import retry_after
+
+# Seconds for one answer over any network.
+TIMEOUT = 10
+# Seconds that clocks may differ: a token that is newer than this process's time by more is refused.
+CLOCK_TOLERANCE = 10
+# Seconds. The provider's windows last one; a pause longer than this is no ordinary rate limit.
+LONG_PAUSE = 10.0
+REAL_PROVIDER = "https://api.esim-go.com/v2.5"
+
+
+async def database(
+    settings: LocalSettings, local: LocalPostgres | None, *, running: bool
+) -> Finding:
+    """Whether the database answers and is up to date; ours need not run."""
+    if settings.database_url is None:
+        if local is None:
+            return Finding("no database yet: the first `make up` creates it")
+        if not await local.answers():
+            text = f"the PostgreSQL in {local.data} is not running"
+            return Finding(text, "see its log lines in `make up`") if running else Finding(text)
+        url = f"postgresql://postgres@/postgres?host={local.socket_folder}"
+    else:
+        url = settings.database_url
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            missing = await runner.pending(url)
+            if not missing:
+                await runner.try_write(url)
+    except runner.UnreachableError as error:
+        return Finding(
+            log.redact(str(error), [url]),
+            "check host, login and password in DATABASE_URL, and that the server is running",
+        )
+    except Exception as error:  # noqa: BLE001 - whatever keeps us from the database is the finding
+        said = log.redact(f"{type(error).__name__}: {error}", [url])
+        if (reason := db_errors.reason_of(error)) is not None:
+            return Finding(
+                f"the database does not accept writes: {reason}: {said}",
+                "for the causes see docs/runbooks/alerts.md, DatabaseTakesNoWrites",
+            )
+        return Finding(
+            f"the database can't be read: {said}",
+            "check that the login in DATABASE_URL may read the schema migrations, and run `make migrate`",
+        )
+    if missing:
+        return Finding(f"the database lacks {', '.join(missing)}", "run `make migrate`")
+    return Finding("the database answers and is up to date")
+
+
+async def auth(http: aiohttp.ClientSession, values: Mapping[str, str]) -> list[Finding]:
+    """Whether the auth server answers, knows both keys, and agrees about the time."""
+    url = values["SUPABASE_URL"].rstrip("/")
+    found = []
+    date = None
+    for name, path in (
+        ("SUPABASE_ANON_KEY", "/auth/v1/settings"),
+        ("SUPABASE_SERVICE_ROLE_KEY", "/auth/v1/admin/users?page=1&per_page=1"),
+    ):
+        key = values[name]
+        headers = {"apikey": key, "Authorization": f"Bearer {key}"}
+        status, answered = await _get(http, url + path, headers)
+        date = answered.get("Date")
+        if status is None:
+            return [
+                Finding(
+                    f"no auth server answers at {url}",
+                    "check SUPABASE_URL and the network; for the emulator run `make up`",
+                )
+            ]
+        if status in (401, 403):
+            text = f"{url} refuses {name}"
+            found.append(Finding(text, f"copy {name} again from the project's API settings"))
+        elif status != 200:
+            text = f"{url}{path.split('?')[0]} answers HTTP {status}"
+            found.append(Finding(text, "check that SUPABASE_URL is the project's address"))
+    return [*(found or [Finding(f"the auth server {url} accepts our keys")]), clock(url, date)]
+
+
+async def provider(http: aiohttp.ClientSession, values: Mapping[str, str]) -> list[Finding]:
+    """Whether the provider answers and takes the key."""
+    url = values.get("ESIM_GO_BASE_URL", REAL_PROVIDER).rstrip("/")
+    # The cheapest question whose answer holds nothing personal.
+    status, headers = await _get(
+        http, f"{url}/organisation/groups", {"X-API-Key": values["ESIM_GO_API_KEY"]}
+    )
+    date = headers.get("Date")
+    if status is None:
+        text = f"the provider does not answer at {url}"
+        return [Finding(text, "check ESIM_GO_BASE_URL and the network")]
+    if status in (401, 403):
+        return [
+            Finding(
+                f"the provider refuses the key (HTTP {status})",
+                "copy the key from its portal to ESIM_GO_API_KEY; if the portal has an allow list"
+                " of IP addresses, add the one of this machine",
+            )
+        ]
+    pause = retry_after(headers, datetime.now(UTC), math.inf) or 0.0
+    if status == 429 and pause > LONG_PAUSE:
+        return [
+            Finding(
+                f"the provider accepts no calls from this IP address for {pause:.0f} s (HTTP 429,"
+                f" Retry-After: {headers.get('Retry-After')})",
+                "ask the provider for the reason; services retry every ESIM_GO_MAX_HOLD_SECONDS",
+            )
+        ]
+    if status not in (200, 429):
+        text = f"the provider answers HTTP {status} at {url}"
+        return [Finding(text, "check ESIM_GO_BASE_URL: it must end with the version, /v2.5")]
+    return [Finding(f"the provider {url} accepts our key"), clock(url, date)]
+
+
+async def cache(url: str) -> Finding:
+    """Whether the Redis of REDIS_URL answers."""
+    if not redis_settings.fits(url):
+        return Finding("REDIS_URL is not the URL of a Redis server", redis_settings.FORM)
+    client = redis.asyncio.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
+    try:
+        await client.ping()
+    except (redis.RedisError, OSError) as error:
+        return Finding(
+            f"Redis does not answer: {log.redact(str(error), [url])}",
+            "check REDIS_URL, or remove it: then each process caches in its own memory",
+        )
+    finally:
+        await client.aclose()
+    return Finding("Redis answers")
+
+
+async def processes(http: aiohttp.ClientSession, settings: LocalSettings) -> list[Finding]:
+    """Whether each of our processes answers; for when `esimgo up` runs."""
+    found = []
+    for process in PROCESSES:
+        address = settings.address(process.port)
+        if process.speaks == "grpc":
+            well = await probes.rpc(address, settings.tls)
+        else:
+            well = await probes.http(http, f"http://{address}/readyz")
+        if well:
+            found.append(Finding(f"{process.name} answers at {address}"))
+            if process.speaks == "grpc":
+                found += await _parts_as_seen_by(process.name, address, settings)
+        else:
+            text = f"{process.name} does not answer at {address}, or is not ready"
+            found.append(Finding(text, "see its log lines in `make up`"))
+    for name, port in settings.metrics_ports.items():
+        if not await probes.http(http, f"http://127.0.0.1:{port}/healthz"):
+            text = f"{name} serves no metrics on port {port}"
+            remedy = (
+                "stop the process that listens there, or choose another port with"
+                f" {name.upper()}_METRICS_PORT"
+            )
+            found.append(Finding(text, remedy))
+    return found
+
+
+PARTS = {
+    provider_health.NAME: (
+        "sends no calls to the provider, which failed repeatedly or requested a pause",
+        "see `provider circuit is open` or `provider calls are held` in its log; `./esimgo orders"
+        " stuck` shows until when; for the causes see docs/runbooks/alerts.md, ProviderAway and"
+        " ProviderHeld",
+    ),
+    db_health.NAME: (
+        "reports that its database does not accept writes",
+        "see `database does not accept writes` in its log; for the steps see docs/runbooks/alerts.md,"
+        " DatabaseTakesNoWrites",
+    ),
+}
+
+
+async def _parts_as_seen_by(name: str, address: str, settings: LocalSettings) -> list[Finding]:
+    """Report what a service can't use now although it answers itself."""
+    return [
+        Finding(f"{name} {wrong}", remedy)
+        for part, (wrong, remedy) in PARTS.items()
+        if not await probes.rpc(address, settings.tls, part)
+    ]
+
+
+def clock(url: str, date: str | None, now: datetime | None = None) -> Finding:
+    """This machine's clock against the Date header of somebody's answer."""
+    try:
+        theirs = parsedate_to_datetime(date or "")
+    except ValueError:
+        return Finding(f"{url} sends no Date header: the clock can't be compared")
+    apart = ((now or datetime.now(UTC)) - theirs.astimezone(UTC)).total_seconds()
+    if abs(apart) <= CLOCK_TOLERANCE:
+        return Finding(f"the clock agrees with {url}")
+    return Finding(
+        f"this machine's clock is {abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} {url}",
+        "set the clock (timedatectl set-ntp true): tokens are refused until then",
+    )
+
+
+async def _get(
+    http: aiohttp.ClientSession, url: str, headers: Mapping[str, str]
+) -> tuple[int | None, Mapping[str, str]]:
+    """Status and headers; no status when nobody answers."""
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+    try:
+        async with http.get(url, headers=headers, timeout=timeout) as answer:
+            return answer.status, answer.headers
+    except (aiohttp.ClientError, TimeoutError, ValueError):
+        return None, {}

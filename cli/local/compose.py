@@ -1,0 +1,166 @@
+"""`esimgo compose`: starts and stops the containers of deploy/compose.yaml."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+from dotenv import dotenv_values
+
+from cli.config.settings import ROOT
+from cli.config.variables import of_compose
+from cli.local import welcome
+from cli.local.console import OWN_NAME, Console
+
+DEPLOY = ROOT / "deploy"
+PLAYED = DEPLOY / "sandbox.env"
+OLD_NAME = "docker-compose"
+ACCOUNTS = ("ESIM_GO_API_KEY", "SUPABASE_URL", "DATABASE_URL", "REDIS_URL")
+# Seconds from started containers to plans on offer; the provider's own catalogue takes half a minute.
+PATIENCE = 180.0
+
+
+class ComposeError(Exception):
+    """The containers can't be looked after; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compose:
+    """One project of Compose; `values` are the environment over the env file and this machine's .env.
+
+    `ignored` names the accounts of .env, which containers do not get: they run what the env file says.
+    """
+
+    client: tuple[str, ...]
+    env_file: Path
+    values: Mapping[str, str] = field(repr=False)
+    ignored: tuple[str, ...] = ()
+
+    async def up(self, console: Console) -> None:
+        """Makes the secrets, builds, starts, and shows how to use what runs.
+
+        Raises ComposeError when something ends badly; it has told why itself.
+        """
+        began = time.monotonic()
+        if self.ignored:
+            console.say(
+                OWN_NAME,
+                f"warning: {', '.join(self.ignored)} in .env have no effect on containers, which"
+                f" use {self.env_file.name}; docs/operations.md describes how to configure real"
+                " accounts",
+            )
+        await self._run(str(DEPLOY / "make-secrets"))
+        await self.run("up", "--build", "--detach")
+        url = f"http://localhost:{self._port('GATEWAY_PORT', 4000)}/graphql"
+        async with aiohttp.ClientSession() as http:
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    plan = await welcome.first_plan(http, url, console)
+            except TimeoutError:
+                await self.run("ps")
+                raise ComposeError(
+                    f"no plans are on sale after {PATIENCE:g} s: find the unhealthy container"
+                    " above, and read its log with `docker logs`"
+                ) from None
+            console.say(OWN_NAME, f"ready in {time.monotonic() - began:.1f} s")
+            blocks = [self._addresses(url)]
+            if self.played:
+                auth = f"http://localhost:{self._port('SANDBOX_AUTH_PORT', 4011)}"
+                blocks.append(await welcome.tokens(http, auth))
+            else:
+                blocks.append("  TOKEN is the access token of a session of your Supabase project")
+            blocks.append(welcome.commands(url, plan))
+        console.show("\n" + "\n\n".join(blocks) + "\n")
+
+    async def run(self, *arguments: str) -> None:
+        """Any command of Compose, such as "ps"; raises ComposeError when it fails."""
+        files = ("--env-file", str(self.env_file), "--file", str(DEPLOY / "compose.yaml"))
+        await self._run(*self.client, *files, *arguments)
+
+    @property
+    def played(self) -> bool:
+        """Whether the stand-ins of the provider and of Supabase Auth are among the containers."""
+        return _played(self.values)
+
+    def _port(self, name: str, default: int) -> str:
+        return self.values.get(name) or str(default)
+
+    def _addresses(self, url: str) -> str:
+        webhooks = f"http://localhost:{self._port('WEBHOOKS_PORT', 4001)}/webhooks/esim-go"
+        lines = [f"  GraphQL            {url}", f"  callbacks          {webhooks}"]
+        if self.played:
+            door = f"http://localhost:{self._port('SANDBOX_PORT', 4010)}/_control"
+            auth = f"http://localhost:{self._port('SANDBOX_AUTH_PORT', 4011)}"
+            anon_key = (secrets_folder(self.values) / "SUPABASE_ANON_KEY").read_text().strip()
+            lines += [
+                f"  provider           the sandbox; its admin API: {door}",
+                f"  SUPABASE_URL       {auth} (the emulator)",
+                f"  SUPABASE_ANON_KEY  {anon_key}",
+            ]
+        else:
+            lines += [f"  {n:<17}  {self.values[n]}" for n in ("ESIM_GO_BASE_URL", "SUPABASE_URL")]
+        return "\n".join(lines)
+
+    async def _run(self, *command: str) -> None:
+        process = await asyncio.create_subprocess_exec(*command, env=dict(self.values))
+        if await process.wait() != 0:
+            raise ComposeError(
+                f"{Path(command[0]).name} ended with {process.returncode}: see above"
+            )
+
+
+def load(
+    env_file: Path,
+    environment: Mapping[str, str] = os.environ,
+    machine_file: Path = ROOT / ".env",
+) -> Compose:
+    """Find the client; raise ComposeError when there is none, or no such file.
+
+    The environment stands over the env file, and that over this machine's .env, from which `make up`
+    and `./esimgo token` take the ports.
+    """
+    if not env_file.is_file():
+        raise ComposeError(
+            f"there is no file {env_file}: copy deploy/real.env.example, or use deploy/sandbox.env"
+        )
+    chosen = _set(dotenv_values(env_file))
+    machine = _set(dotenv_values(machine_file))
+    taken = {name: value for name, value in machine.items() if name in of_compose()}
+    ignored = tuple(name for name in ACCOUNTS if name in machine)
+    values = {**taken, **chosen, **environment}
+    if _played(values) and (port := values.get("SANDBOX_AUTH_PORT")):
+        values["SUPABASE_PUBLIC_URL"] = f"http://localhost:{port}"
+    return Compose(client(), env_file, values, ignored)
+
+
+def _played(values: Mapping[str, str]) -> bool:
+    return "sandbox" in values.get("COMPOSE_PROFILES", "").split(",")
+
+
+def _set(values: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value}
+
+
+def client() -> tuple[str, ...]:
+    """Compose 2, or docker-compose 1.29 where only that is installed."""
+    docker = shutil.which("docker")
+    if docker is not None:
+        asked = subprocess.run([docker, "compose", "version"], capture_output=True, check=False)  # noqa: S603 - found on the path, arguments of ours
+        if asked.returncode == 0:
+            return docker, "compose"
+    if old := shutil.which(OLD_NAME):
+        return (old,)
+    raise ComposeError(
+        "Docker Compose is not installed: install Docker Engine with its Compose plugin, or Debian's"
+        f" docker.io and {OLD_NAME}"
+    )
+
+
+def secrets_folder(values: Mapping[str, str]) -> Path:
+    """Where deploy/make-secrets keeps them."""
+    return Path(values.get("ESIMGO_SECRETS") or DEPLOY / "secrets")

@@ -1,0 +1,134 @@
+"""What `esimgo up` shows when everything is ready: addresses, tokens and commands to try."""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+
+from cli.auth import sessions
+from cli.config.settings import LocalSettings
+from cli.local.console import OWN_NAME, Console
+from cli.local.programs import callback_url
+from kit.net import bounded_body
+
+CUSTOMER = "customer@example.com"
+ADMIN = "admin@example.com"
+FEATURED = "{ featuredPlans { id name price } }"
+# Seconds between two looks at the catalogue while the first reading of it runs.
+LOOK_EVERY = 0.25
+# Seconds after which one says that the catalogue is still empty; the sandbox's takes one or two.
+PATIENCE = 15.0
+# Bytes of the gateway's answer.
+MOST = 1024 * 1024
+JSON = '-H "Content-Type: application/json"'
+
+
+async def show(
+    settings: LocalSettings,
+    values: Mapping[str, str],
+    http: aiohttp.ClientSession,
+    console: Console,
+    began: float,
+) -> None:
+    """Waits until there are plans to buy, and then says so; `began` is of time.monotonic."""
+    url = f"http://localhost:{settings.ports['GATEWAY_PORT']}/graphql"
+    plan = await first_plan(http, url, console)
+    console.say(OWN_NAME, f"ready in {time.monotonic() - began:.1f} s")
+    if settings.real_supabase:
+        lines = (
+            "  To get a token; it prompts for the password:\nTOKEN=$(./esimgo token --email"
+            " YOU@YOUR.DOMAIN --password)"
+        )
+    else:
+        lines = await tokens(http, values["SUPABASE_URL"])
+    blocks = (_addresses(settings, values, url), lines, commands(url, plan))
+    console.show("\n" + "\n\n".join(blocks) + "\n")
+
+
+async def tokens(http: aiohttp.ClientSession, auth: str) -> str:
+    """A customer's and an administrator's, of the emulator at `auth`, as lines that a shell takes."""
+    try:
+        customer = await sessions.mint(http, auth, CUSTOMER, admin=False)
+        admin = await sessions.mint(http, auth, ADMIN, admin=True)
+    except sessions.SessionError as error:
+        return f"  No tokens available: {error}"
+    return (
+        f"  Tokens of {CUSTOMER} and {ADMIN}, valid for an hour; get new ones with ./esimgo token"
+        f" --email ... [--admin]\nTOKEN={customer}\nADMIN_TOKEN={admin}"
+    )
+
+
+def _addresses(settings: LocalSettings, values: Mapping[str, str], url: str) -> str:
+    grpc = ", ".join(
+        f"{name} {settings.address(f'{name.upper()}_PORT')}"
+        for name in ("catalogue", "orders", "esims")
+    )
+    metrics = ", ".join(f"{name} :{port}/metrics" for name, port in settings.metrics_ports.items())
+    played = "" if settings.real_provider else " (the sandbox; its admin API: /_control)"
+    emulated = "" if settings.real_supabase else " (the emulator)"
+    database = "yours" if settings.database_url else f"PostgreSQL in {settings.home}"
+    return "\n".join(
+        (
+            f"  GraphQL            {url}",
+            f"  gRPC               {grpc}",
+            f"  callbacks          {callback_url(settings)}",
+            f"  metrics            {metrics or 'none'}",
+            f"  provider           {values['ESIM_GO_BASE_URL']}{played}"
+            if "ESIM_GO_BASE_URL" in values
+            else "  provider           eSIM Go",
+            f"  SUPABASE_URL       {values['SUPABASE_URL']}{emulated}",
+            f"  SUPABASE_ANON_KEY  {values['SUPABASE_ANON_KEY']}",
+            f"  database           {database}",
+        )
+    )
+
+
+def commands(url: str, plan_id: str) -> str:
+    """What to type to see plans, buy that one, and see one's eSIMs."""
+    signed_in = f'curl {url} {JSON} -H "Authorization: Bearer $TOKEN"'
+    purchase = (
+        f'mutation {{ purchaseESIM(planId: \\"{plan_id}\\", input: {{quantity: 1}})'
+        " { success error order { id status esims { iccid activationCode } } } }"
+    )
+    return "\n".join(
+        (
+            "  List plans, buy one, and list your eSIMs:",
+            f'curl {url} {JSON} -d \'{{"query":"{{ featuredPlans {{ name price }} }}"}}\'',
+            f'{signed_in} -d \'{{"query":"{purchase}"}}\'',
+            f'{signed_in} -d \'{{"query":"{{ myESIMs {{ id status }} }}"}}\'',
+        )
+    )
+
+
+async def first_plan(http: aiohttp.ClientSession, url: str, console: Console) -> str:
+    """The cheapest featured plan, as soon as there is one."""
+    told = time.monotonic()
+    while True:
+        plans, said = await _featured(http, url)
+        if plans:
+            return str(min(plans, key=lambda plan: float(plan["price"]))["id"])
+        if time.monotonic() - told > PATIENCE:
+            console.say(OWN_NAME, f"still waiting for the first plans of the catalogue{said}")
+            told = time.monotonic()
+        await asyncio.sleep(LOOK_EVERY)
+
+
+async def _featured(http: aiohttp.ClientSession, url: str) -> tuple[list[dict[str, Any]], str]:
+    try:
+        timeout = aiohttp.ClientTimeout(total=5)
+        async with http.post(
+            url,
+            json={"query": FEATURED},
+            headers=bounded_body.ACCEPT_ENCODING,
+            timeout=timeout,
+            auto_decompress=False,
+        ) as answer:
+            content = json.loads(await bounded_body.read(answer, MOST))
+        plans = (content.get("data") or {}).get("featuredPlans") or []
+        errors = content.get("errors") or []
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        return [], f" ({type(error).__name__})"
+    return plans, f" ({errors[0].get('message')})" if errors else ""

@@ -1,0 +1,132 @@
+"""The `esimgo catalogue` commands."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.config.access import Access
+from cli.operators.output import JSON
+from cli.run import refuse, run_operator
+
+if TYPE_CHECKING:
+    from cli.operators.plans import Plans
+
+TOKEN = click.option(
+    "--token",
+    envvar="ESIMGO_TOKEN",
+    help="Access token of an administrator, whose id is then logged. Default: the service role"
+    " key.",
+)
+PLAN = click.argument("plan", metavar="PLAN")
+
+
+@click.group()
+def catalogue() -> None:
+    """Refresh the provider's catalogue, and control which plans are on sale.
+
+    PLAN is a plan's id or its bundle name, such as esim_1GB_7D_FR_V2.
+
+    """
+
+
+@catalogue.command()
+def sync() -> None:
+    """Refresh the provider's catalogue now, and show the progress."""
+    from cli.operators import catalogue as reading
+
+    async def run(access: Access) -> None:
+        async for line in reading.sync(access):
+            click.echo(line)
+
+    try:
+        run_operator(run)
+    except reading.SyncError as error:
+        refuse(error)
+
+
+@catalogue.command("list")
+@click.option("--country", help="Only plans that cover this country (ISO code or English name).")
+@click.option("--region", help='Only plans that cover a country of this region, such as "Europe".')
+@click.option(
+    "--text",
+    help="Only plans whose name, description, region or countries contain all of these words.",
+)
+@click.option("--all", "everything", is_flag=True, help="Include hidden and withdrawn plans.")
+@click.option("--hidden", is_flag=True, help="Only plans hidden by an administrator.")
+@click.option("--featured", is_flag=True, help="Only the featured plans, in their order.")
+@click.option(
+    "--most",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Maximum number of plans to list.",
+)
+@TOKEN
+@JSON
+def list_plans(most: int, token: str | None, as_json: bool, **wanted: Any) -> None:
+    """List plans by name; by default those on sale."""
+    from cli.operators.plans import Wanted
+
+    if wanted["featured"] and sum(map(bool, wanted.values())) > 1:
+        raise click.UsageError("--featured can't be combined with conditions")
+    _operate(token, as_json, lambda plans: plans.list_plans(Wanted(**wanted), most))
+
+
+@catalogue.command()
+@TOKEN
+@JSON
+@PLAN
+def show(token: str | None, as_json: bool, plan: str) -> None:
+    """Show one plan."""
+    _operate(token, as_json, lambda plans: plans.show(plan))
+
+
+@catalogue.command()
+@TOKEN
+@JSON
+@PLAN
+def hide(token: str | None, as_json: bool, plan: str) -> None:
+    """Take a plan off sale, even if the provider offers it."""
+    _operate(token, as_json, lambda plans: plans.set_hidden(plan, hidden=True))
+
+
+@catalogue.command()
+@TOKEN
+@JSON
+@PLAN
+def unhide(token: str | None, as_json: bool, plan: str) -> None:
+    """Put a hidden plan back on sale."""
+    _operate(token, as_json, lambda plans: plans.set_hidden(plan, hidden=False))
+
+
+@catalogue.command()
+@TOKEN
+@JSON
+@click.option(
+    "--automatic",
+    is_flag=True,
+    help="Select the featured plans automatically: the plan with the lowest price per day of each"
+    " region.",
+)
+@click.argument("plans", metavar="[PLAN]...", nargs=-1)
+def feature(token: str | None, as_json: bool, automatic: bool, plans: tuple[str, ...]) -> None:
+    """Replace the featured plans by these, in this order; at most 50."""
+    if automatic == bool(plans):
+        raise click.UsageError("give the plans to feature, or --automatic")
+    _operate(token, as_json, lambda operator: operator.feature(plans))
+
+
+def _operate(
+    token: str | None, as_json: bool, work: "Callable[[Plans], Awaitable[list[str]]]"
+) -> None:
+    from cli.operators.plans import PlansError, plans
+
+    async def main(access: Access) -> None:
+        async with plans(access, token, as_json=as_json) as operator:
+            click.echo("\n".join(await work(operator)))
+
+    try:
+        run_operator(main)
+    except PlansError as error:
+        refuse(error)

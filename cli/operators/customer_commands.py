@@ -1,0 +1,83 @@
+"""The `esimgo customers` commands."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import click
+
+from cli.config.access import Access
+from cli.operators.output import JSON
+from cli.run import refuse, run_operator
+
+if TYPE_CHECKING:
+    from cli.operators.customers import Owners
+
+USER = click.option(
+    "--user", type=click.UUID, required=True, help="Id of the account in Supabase Auth."
+)
+
+
+@click.group()
+def customers() -> None:
+    """Find a customer, and export or erase the data stored about one."""
+
+
+@customers.command()
+@JSON
+@click.argument("email")
+def find(email: str, as_json: bool) -> None:
+    """Find the account with an e-mail address: its id, and its number of orders and eSIMs."""
+    from cli.operators import customers as door
+
+    async def main(access: Access) -> None:
+        click.echo("\n".join(await door.find(access, email, as_json=as_json)))
+
+    try:
+        run_operator(main)
+    except door.CustomersError as error:
+        refuse(error)
+
+
+@customers.command()
+@USER
+def export(user: UUID) -> None:
+    """Print all data stored about a customer as JSON, including secrets such as activation codes."""
+
+    async def work(owners: "Owners") -> None:
+        click.echo(json.dumps(await owners.export(user), indent=2, ensure_ascii=False))
+
+    _operate(work)
+
+
+@customers.command()
+@USER
+@click.option("--yes", is_flag=True, help="Skip the confirmation, for scripts.")
+def erase(user: UUID, yes: bool) -> None:
+    """Permanently erase the personal data of a customer; orders stay for accounting, without an owner.
+
+    Afterwards the customer can no longer access the eSIMs. Export the data first, and delete or ban
+    the account in Supabase Auth beforehand, so that no new data is created.
+
+    """
+    if not yes:
+        click.confirm(f"Permanently erase the data of customer {user}?", abort=True, err=True)
+
+    async def work(owners: "Owners") -> None:
+        click.echo(await owners.erase(user))
+
+    _operate(work)
+
+
+def _operate(work: "Callable[[Owners], Awaitable[None]]") -> None:
+    from cli.operators.customers import CustomersError, owners
+
+    async def main(access: Access) -> None:
+        async with owners(access) as found:
+            await work(found)
+
+    try:
+        run_operator(main)
+    except CustomersError as error:
+        refuse(error)

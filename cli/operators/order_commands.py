@@ -1,0 +1,189 @@
+"""The `esimgo orders` commands."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.config.access import Access
+from cli.operators.output import JSON
+from cli.run import refuse, run_operator
+
+if TYPE_CHECKING:
+    from cli.operators.orders import Operator
+
+STATUSES = ("processing", "completed", "failed", "cancelled", "refunded")
+TOKEN = click.option(
+    "--token",
+    envvar="ESIMGO_TOKEN",
+    help="Access token of an administrator. Default: one issued by the local emulator.",
+)
+
+
+@click.group()
+def orders() -> None:
+    """List, cancel and settle the orders of all customers."""
+
+
+@orders.command("list")
+@TOKEN
+@JSON
+@click.option("--customer", type=click.UUID, help="Only orders of the account with this id.")
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice(STATUSES, case_sensitive=False),
+    help="Repeatable.",
+)
+@click.option("--since", type=click.DateTime(), help="Only orders created at or after this time.")
+@click.option(
+    "--most",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Maximum number of orders to list.",
+)
+def list_orders(token: str | None, as_json: bool, most: int, **wanted: Any) -> None:
+    """List orders of all customers, newest first."""
+    from cli.operators.orders import Wanted
+
+    async def work(operator: "Operator") -> None:
+        click.echo("\n".join(await operator.list_orders(Wanted(**wanted), most)))
+
+    _operate(token, work, as_json=as_json)
+
+
+@orders.command()
+@TOKEN
+@JSON
+@click.option(
+    "--unused-only", is_flag=True, help="Cancel only the unused part of a partly used order."
+)
+@click.option("--yes", is_flag=True, help="Skip the confirmation, for scripts.")
+@click.argument("order_id")
+def cancel(token: str | None, as_json: bool, unused_only: bool, yes: bool, order_id: str) -> None:
+    """Cancel an unused order, and refund it if the provider allows.
+
+    Its bundles are permanently revoked from the eSIMs. An order that has been used is refused and not
+    changed.
+
+    """
+    if not yes:
+        click.confirm(f"Permanently cancel order {order_id}?", abort=True, err=True)
+
+    async def work(operator: "Operator") -> None:
+        click.echo("\n".join(await operator.cancel(order_id, unused_only=unused_only)))
+
+    _operate(token, work, as_json=as_json)
+
+
+@orders.command()
+@TOKEN
+@click.option(
+    "--older-than",
+    default=900,
+    show_default=True,
+    type=click.IntRange(1, 7 * 86_400),
+    help="Seconds that an order may be processing before it is listed.",
+)
+@JSON
+def stuck(token: str | None, older_than: int, as_json: bool) -> None:
+    """List orders in review, and those that have been processing for too long."""
+
+    async def work(operator: "Operator") -> None:
+        click.echo("\n".join(await operator.stuck(older_than)))
+
+    _operate(token, work, as_json=as_json)
+
+
+@orders.command()
+@TOKEN
+@JSON
+@click.argument("order_id")
+def show(token: str | None, as_json: bool, order_id: str) -> None:
+    """Show an order with its attempts and steps, and the provider's orders that may belong to it."""
+
+    async def work(operator: "Operator") -> None:
+        click.echo("\n".join(await operator.show(order_id)))
+
+    _operate(token, work, as_json=as_json)
+
+
+@orders.command()
+@TOKEN
+@click.option("--note", default="", help="Reason, recorded in the history of the order.")
+@click.argument("order_id")
+def resume(token: str | None, note: str, order_id: str) -> None:
+    """Process an order again now, by the usual rules."""
+
+    async def work(operator: "Operator") -> None:
+        click.echo(await operator.resume(order_id, note))
+
+    _operate(token, work)
+
+
+@orders.command()
+@TOKEN
+@click.option(
+    "--placed-as",
+    default="",
+    metavar="REFERENCE",
+    help="The order was placed; REFERENCE is the provider's order.",
+)
+@click.option("--not-bought", is_flag=True, help="The order was not placed; nothing was charged.")
+@click.option(
+    "--paid-back", is_flag=True, help="The provider cancelled the order and returned the money."
+)
+@click.option("--note", required=True, help="What was found, and how.")
+@click.argument("order_id")
+def resolve(
+    token: str | None,
+    placed_as: str,
+    not_bought: bool,
+    paid_back: bool,
+    note: str,
+    order_id: str,
+) -> None:
+    """Settle an order in review: give exactly one of --placed-as, --not-bought and --paid-back."""
+    if (bool(placed_as), not_bought, paid_back).count(True) != 1:
+        raise click.UsageError("give exactly one of --placed-as, --not-bought and --paid-back")
+
+    async def work(operator: "Operator") -> None:
+        settled = await operator.resolve(
+            order_id, note, placed_as=placed_as, not_bought=not_bought, paid_back=paid_back
+        )
+        click.echo(settled)
+
+    _operate(token, work)
+
+
+@orders.command()
+@TOKEN
+@JSON
+def unexplained(token: str | None, as_json: bool) -> None:
+    """List the provider's orders that match no order here."""
+
+    async def work(operator: "Operator") -> None:
+        click.echo("\n".join(await operator.unexplained()))
+
+    _operate(token, work, as_json=as_json)
+
+
+def _operate(
+    token: str | None,
+    work: "Callable[[Operator], Awaitable[None]]",
+    *,
+    as_json: bool = False,
+) -> None:
+    from cli.auth.sessions import SessionError
+    from cli.operators.orders import OrdersError, operator
+
+    async def main(access: Access) -> None:
+        async with operator(access, token, as_json=as_json) as door:
+            await work(door)
+
+    try:
+        run_operator(main)
+    except (OrdersError, SessionError) as error:
+        refuse(error)

@@ -1,0 +1,84 @@
+"""What the doctor concludes from what it sees."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from cli.doctor.catalogue import findings
+from cli.doctor.finding import Finding
+from cli.doctor.machine import packages, processes
+from cli.doctor.neighbours import clock
+from protos.catalogue.v1 import catalogue_pb2 as pb
+
+NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("seconds", [-9, 0, 9])
+def test_clocks_that_nearly_agree_are_well(seconds: int) -> None:
+    date = format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)
+    assert clock("https://them", date, NOW).remedy is None
+
+
+@pytest.mark.parametrize(("seconds", "word"), [(-90, "90 s ahead of"), (90, "90 s behind")])
+def test_a_wrong_clock_is_told_with_its_direction(seconds: int, word: str) -> None:
+    date = format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)
+    finding = clock("https://them", date, NOW)
+    assert word in finding.text
+    assert finding.remedy is not None
+
+
+@pytest.mark.parametrize("date", [None, "yesterday"])
+def test_an_answer_without_a_time_is_nobody_s_fault(date: str | None) -> None:
+    assert clock("https://them", date, NOW).remedy is None
+
+
+def test_packages_as_the_lock_has_them_are_well(tmp_path: Path) -> None:
+    lock = tmp_path / "requirements.lock"
+    lock.write_text(
+        f"aiohttp=={metadata.version('aiohttp')} \\\n    --hash=sha256:00\n    # via esimgo\n"
+        "pywin32==312 ; sys_platform == 'win32' \\\n    --hash=sha256:00\n"
+    )
+    assert packages(lock).remedy is None
+
+
+def test_an_older_and_a_missing_package_are_named(tmp_path: Path) -> None:
+    lock = tmp_path / "requirements.lock"
+    lock.write_text("aiohttp==0.1 \\\n    --hash=sha256:00\nno-such-package==1.0 \\\n")
+    finding = packages(lock)
+    assert "aiohttp" in finding.text
+    assert "no-such-package none, not 1.0" in finding.text
+    assert "make" in str(finding.remedy)
+
+
+def test_a_missing_key_is_told_for_each_process_that_needs_it() -> None:
+    texts = [str(finding) for finding in processes({})]
+    assert any("orders: eSIM Go API key not configured: set ESIM_GO_API_KEY" in t for t in texts)
+    assert any("-> set ESIM_GO_API_KEY in the environment or in .env" in t for t in texts)
+    assert not any(t.startswith("WRONG  gateway: eSIM Go API key") for t in texts)
+
+
+def test_a_finding_shows_its_remedy_on_a_line_of_its_own() -> None:
+    assert str(Finding("all is well")) == "OK     all is well"
+    assert str(Finding("no key", "set it")) == "WRONG  no key\n       -> set it"
+
+
+def test_the_last_sync_is_reported_with_the_records_that_it_skipped() -> None:
+    fine = pb.SyncStatus(plan_count=8)
+    assert [f.remedy for f in findings(pb.GetSyncStatusResponse(last=fine))] == [None]
+    assert findings(pb.GetSyncStatusResponse())[0].remedy is None
+
+    odd = [f"bundle esim_{letter} has no price" for letter in "abcde"]
+    skipped = pb.SyncStatus(plan_count=8, skipped=5, withheld=4, problems=odd)
+    [finding] = findings(pb.GetSyncStatusResponse(last=skipped))
+    assert "5 records of the provider's catalogue can't be used, so 4 plans" in finding.text
+    assert "esim_a" in finding.text
+    assert finding.text.endswith("esim_c has no price and 2 more")
+    assert finding.remedy is not None
+
+    failed = pb.SyncStatus(error="The provider is away.")
+    [finding] = findings(pb.GetSyncStatusResponse(last=failed))
+    assert "The provider is away." in finding.text
+    assert finding.remedy is not None

@@ -1,0 +1,47 @@
+"""What containers get of this machine's .env: its ports and settings, never its accounts."""
+
+from pathlib import Path
+
+import pytest
+
+from cli.local import compose
+
+SANDBOX = compose.PLAYED
+
+
+@pytest.fixture(autouse=True)
+def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine with Compose installed, as far as finding it goes."""
+    old = tmp_path / compose.OLD_NAME
+    old.write_text("#!/bin/sh\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+def test_the_ports_of_this_machine_s_file_are_published(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("GATEWAY_PORT=4100\nSANDBOX_AUTH_PORT=4111\nGATEWAY_CORS_ORIGINS=*\n")
+    found = compose.load(SANDBOX, {"SANDBOX_AUTH_PORT": "4112"}, file)
+    assert found.values["GATEWAY_PORT"] == "4100"
+    assert found.values["SANDBOX_AUTH_PORT"] == "4112"  # the environment stands over all files
+    assert found.values["GATEWAY_CORS_ORIGINS"] == "*"
+    assert found.values["SUPABASE_PUBLIC_URL"] == "http://localhost:4112"  # where browsers sign in
+    assert found.ignored == ()
+
+
+def test_accounts_of_this_machine_s_file_stay_out_of_played_containers(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text(
+        "ESIM_GO_API_KEY=real\nSUPABASE_URL=https://real.supabase.co\n"
+        "ESIM_GO_BASE_URL=https://real.example\nDATABASE_URL=postgresql://x\n"
+    )
+    found = compose.load(SANDBOX, {}, file)
+    assert found.ignored == ("ESIM_GO_API_KEY", "SUPABASE_URL", "DATABASE_URL")
+    assert found.values["SUPABASE_URL"] == "http://auth:4011"
+    assert found.values["ESIM_GO_BASE_URL"] == "http://sandbox:4010/v2.5"
+    assert "ESIM_GO_API_KEY" not in found.values
+    assert "DATABASE_URL" not in found.values
+
+
+def test_both_ways_of_development_set_the_same_stage(tmp_path: Path) -> None:
+    assert compose.load(SANDBOX, {}, tmp_path / "none").values["APP_ENV"] == "development"

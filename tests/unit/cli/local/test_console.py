@@ -1,0 +1,48 @@
+"""How lines of several processes look."""
+
+import io
+
+from cli.local.console import Console
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_lines_start_in_one_column_and_have_no_colours_in_a_file() -> None:
+    stream = io.StringIO()
+    console = Console(stream, {})
+    console.say("up", "ready")
+    console.say("catalogue", "synced")
+    console.say("catalogue", "")
+    assert stream.getvalue() == "up        | ready\ncatalogue | synced\n"
+
+
+def test_each_name_has_its_colour_on_a_terminal() -> None:
+    stream = Terminal()
+    console = Console(stream, {})
+    for name in ("orders", "esims", "orders"):
+        console.say(name, "x")
+    first, second, third = stream.getvalue().splitlines()
+    assert first == third
+    assert first.split("m", 1)[0] != second.split("m", 1)[0]
+
+
+def test_no_color_is_obeyed() -> None:
+    stream = Terminal()
+    Console(stream, {"NO_COLOR": "1"}).say("orders", "x")
+    assert stream.getvalue() == "orders    | x\n"
+
+
+class Gone(io.StringIO):
+    """A pipe whose reader has ended."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+def test_a_reader_that_went_away_stops_nobody() -> None:
+    Console(Gone(), {}).say("orders", "x")

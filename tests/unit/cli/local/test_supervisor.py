@@ -1,0 +1,211 @@
+"""How programs are kept: real small processes, started, killed and stopped."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+
+import pytest
+
+from cli.config.settings import ROOT
+from cli.local.supervisor import Keeper, Program, Supervisor, UnfitError, pass_on, run_once
+from tests.fixtures.patience import PATIENCE
+
+# Says that it is up, and then waits for a signal.
+WAITS = "import signal; print('here', flush=True); signal.pause()"
+IGNORES_SIGTERM = (
+    "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('here', flush=True)\n"
+    "while True: signal.pause()"
+)
+
+
+class Heard:
+    """Collects what is said, and lets a test wait for a line."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str]] = []
+        self._more = asyncio.Condition()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def say(self, name: str, text: str) -> None:
+        self.lines.append((name, text))
+        task = asyncio.ensure_future(self._tell())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _tell(self) -> None:
+        async with self._more:
+            self._more.notify_all()
+
+    async def until(self, name: str, text: str, times: int = 1) -> None:
+        """Waits until a line that contains the text was said so many times."""
+        async with self._more:
+            await self._more.wait_for(
+                lambda: sum(n == name and text in line for n, line in self.lines) >= times
+            )
+
+
+@pytest.fixture
+async def heard() -> Heard:
+    return Heard()
+
+
+async def ready() -> bool:
+    return True
+
+
+def program(name: str, code: str) -> Program:
+    return Program(name, (sys.executable, "-c", code), dict(os.environ), ready)
+
+
+async def test_a_killed_program_is_started_again_and_one_is_told(heard: Heard) -> None:
+    keeper = Keeper(program("orders", WAITS), heard.say, first_delay=0.01)
+    keeper.start()
+    await heard.until("orders", "here")
+    first = keeper.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    await heard.until("orders", "here", times=2)
+    assert keeper.pid not in (None, first)
+    assert ("up", "orders ended by signal 9; restarting it in 0.01 s") in heard.lines
+    await heard.until("up", "orders is running again")
+    await keeper.stop()
+
+
+async def test_the_pause_doubles_while_a_program_keeps_ending(heard: Heard) -> None:
+    keeper = Keeper(program("esims", "raise SystemExit(3)"), heard.say, first_delay=0.01)
+    keeper.start()
+    await heard.until("up", "esims ended with status 3; restarting it in 0.04 s")
+    await keeper.stop()
+    assert [text for name, text in heard.lines if name == "up" and "restarting" in text][:3] == [
+        f"esims ended with status 3; restarting it in {pause} s"
+        for pause in ("0.01", "0.02", "0.04")
+    ]
+
+
+async def test_wrong_settings_at_the_first_start_end_everything(heard: Heard) -> None:
+    async def never() -> bool:
+        return False
+
+    unfit = Program(
+        "gateway",
+        (sys.executable, "-c", "print('set SUPABASE_URL'); raise SystemExit(2)"),
+        dict(os.environ),
+        never,
+    )
+    supervisor = Supervisor(heard.say)
+    supervisor.start(unfit)
+    with pytest.raises(UnfitError, match="gateway"):
+        await supervisor.ended()
+    await supervisor.stop()
+    assert ("gateway", "set SUPABASE_URL") in heard.lines
+
+
+async def test_all_are_stopped_the_last_started_first(heard: Heard) -> None:
+    # The signal is blocked and taken by sigwait: a handler could run just before pause(), which then
+    # waits for a second signal that never comes.
+    code = (
+        "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})\n"
+        "print('here', flush=True); signal.sigwait({signal.SIGTERM}); print('bye')"
+    )
+    supervisor = Supervisor(heard.say)
+    for name in ("database", "service", "gateway"):
+        supervisor.start(program(name, code))
+        await heard.until(name, "here")
+    await supervisor.stop()
+    assert [name for name, text in heard.lines if text == "bye"] == [
+        "gateway",
+        "service",
+        "database",
+    ]
+
+
+async def test_a_program_that_does_not_stop_is_killed(heard: Heard) -> None:
+    keeper = Keeper(program("stubborn", IGNORES_SIGTERM), heard.say, grace=0.05)
+    keeper.start()
+    await heard.until("stubborn", "here")
+    await keeper.stop()
+    assert ("up", "stubborn did not stop within 0.05 s: killed") in heard.lines
+    assert keeper.pid is None
+
+
+async def test_a_second_request_to_stop_cuts_the_grace_short(heard: Heard) -> None:
+    keeper = Keeper(program("stubborn", IGNORES_SIGTERM), heard.say, grace=3600)
+    keeper.start()
+    await heard.until("stubborn", "here")
+    stopping = asyncio.create_task(keeper.stop())
+    keeper.hurry()
+    await stopping
+    assert ("up", "stubborn was not awaited: killed") in heard.lines
+
+
+async def test_stopping_does_not_wait_for_the_pause_before_a_restart(heard: Heard) -> None:
+    keeper = Keeper(program("esims", "raise SystemExit(3)"), heard.say, first_delay=3600)
+    keeper.start()
+    await heard.until("up", "restarting it")
+    await keeper.stop()
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux",
+    reason="needs Linux (only its kernel signals children when their parent ends)",
+)
+async def test_programs_end_when_their_keeper_is_killed() -> None:
+    code = (
+        "import asyncio, os, sys\n"
+        "from cli.local.supervisor import Program, spawn\n"
+        "async def main():\n"
+        "    async def ready(): return True\n"
+        "    command = (sys.executable, '-c', 'import signal; print(flush=True); signal.pause()')\n"
+        "    process = await spawn(Program('child', command, dict(os.environ), ready))\n"
+        "    await process.stdout.readline()\n"
+        "    print(process.pid, flush=True)\n"
+        "    await asyncio.Event().wait()\n"
+        "asyncio.run(main())\n"
+    )
+    parent = subprocess.Popen(  # noqa: ASYNC220 - nothing else runs in this test's loop
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT, text=True
+    )
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    watch = os.pidfd_open(child)
+    try:
+        parent.kill()
+        parent.wait()
+        gone = asyncio.Event()
+        # A pidfd is readable once its process has ended.
+        asyncio.get_running_loop().add_reader(watch, gone.set)
+        await asyncio.wait_for(gone.wait(), PATIENCE)
+        asyncio.get_running_loop().remove_reader(watch)
+    finally:
+        os.close(watch)
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+
+
+async def test_a_program_that_ends_by_itself_gives_its_status_and_its_lines(heard: Heard) -> None:
+    status = await run_once(program("migrate", "print('applied'); raise SystemExit(1)"), heard.say)
+    assert status == 1
+    assert heard.lines == [("migrate", "applied")]
+
+
+async def test_a_run_that_is_cancelled_ends_its_program(heard: Heard) -> None:
+    running = asyncio.create_task(run_once(program("migrate", WAITS), heard.say))
+    await heard.until("migrate", "here")
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_lines_are_passed_on_whole_and_overlong_ones_in_parts(heard: Heard) -> None:
+    stream = asyncio.StreamReader()
+    stream.feed_data(b"one\ntw")
+    stream.feed_data(b"o\n" + b"x" * 200_000 + b"\nlast")
+    stream.feed_eof()
+    await pass_on(stream, "any", heard.say)
+    texts = [text for _, text in heard.lines]
+    assert texts[:2] == ["one", "two"]
+    assert "".join(texts[2:-1]) + texts[-1] == "x" * 200_000 + "last"
+    assert texts[-1] == "last"
