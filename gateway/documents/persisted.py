@@ -107,7 +107,7 @@ class PersistedQueries:
         await self._cache.close()
 
 
-class Turns:
+class DocumentQueue:
     """Lets one task after another go on, with time for all others between two of them."""
 
     def __init__(self) -> None:
@@ -134,7 +134,7 @@ class KnownDocuments:
         self._persisted = persisted
         self._prepare = prepare
         self._bounds = bounds
-        self._turns = Turns()
+        self._queue = DocumentQueue()
 
     async def prepared(self, operation: Operation, work: Work) -> Prepared:
         """Return the operation, parsed; everything that is executed, however it was sent, is bounded here.
@@ -169,7 +169,7 @@ class KnownDocuments:
         if (text, name) not in self._prepare:
             work.document(text)
             if len(text) > LONG:
-                await self._turns.wait()
+                await self._queue.wait()
 
     async def keep(self, operation: Operation, client: str | None) -> None:
         """Store the text of an operation that was found valid, where its client names it by a hash."""

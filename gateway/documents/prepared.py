@@ -8,11 +8,11 @@ from graphql import DocumentNode, GraphQLError, GraphQLSchema, OperationDefiniti
 from strawberry.types.graphql import OperationType
 
 from gateway.documents import parsing as documents
-from gateway.documents.remembered import Remembered, remembered
+from gateway.documents.bounded_cache import BoundedCache, bounded_cache
 from gateway.documents.validation import Validation
 
-# Operations that are cached, of texts of at most `remembered.LONGEST` characters. Clients send few different
-# ones; at 2,000 tokens each this is some 100 MB at the very worst.
+# Cached operations. Clients send few different ones. At 2,000 tokens each, which is the most that a text of
+# `bounded_cache.LONGEST` characters has, they take some 100 MB.
 CACHED = 100
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ class Prepared:
         return cast(T, self._derived[compute])
 
 
-Prepare = Remembered[[str, str | None], Prepared]
+Prepare = BoundedCache[[str, str | None], Prepared]
 
 
 def preparation(schema: GraphQLSchema, max_depth: int, validate: Validation) -> Prepare:
@@ -62,7 +62,7 @@ def preparation(schema: GraphQLSchema, max_depth: int, validate: Validation) -> 
     It raises GraphQLError for a text that can't be parsed or is too complex, and for a name of no operation.
     """
 
-    @remembered(CACHED)
+    @bounded_cache(CACHED)
     def prepare(text: str, name: str | None) -> Prepared:
         document = documents.read(text, max_depth)
         operation = documents.check_operation(document, name)

@@ -11,12 +11,12 @@ from graphql import GraphQLOutputType, get_named_type
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.base import StrawberryObjectDefinition
 
-from gateway.execution.readings import Column, attribute
+from gateway.execution.columns import Column, attribute
 from gateway.upstream.context import Info
 
 Shown = TypeVar("Shown", bound="View")
 # Under this name the schema's fields carry how they are read.
-READING = "esimgo.reading"
+DECLARATION = "esimgo.declaration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,12 @@ def views(kind: type[Shown], protos: Sequence[Any]) -> list[Shown]:
 def _columns(kind: Any) -> dict[str, Column]:
     """By a field's name in Python, how it is read from messages."""
     definition: StrawberryObjectDefinition = kind.__strawberry_definition__
-    readings = ((field.python_name, field.metadata.get(READING)) for field in definition.fields)
-    return {name: reading.column for name, reading in readings if type(reading) is Read}
+    declarations = (
+        (field.python_name, field.metadata.get(DECLARATION)) for field in definition.fields
+    )
+    return {
+        name: declaration.column for name, declaration in declarations if type(declaration) is Read
+    }
 
 
 def class_of(type_: GraphQLOutputType) -> Any:
@@ -125,7 +129,9 @@ def class_of(type_: GraphQLOutputType) -> Any:
 
 def read(source: str | Column, *, description: str, name: str | None = None) -> Any:
     """A field whose value is at hand in the message."""
-    return strawberry.field(name=name, description=description, metadata={READING: Read(source)})
+    return strawberry.field(
+        name=name, description=description, metadata={DECLARATION: Read(source)}
+    )
 
 
 def listed(attribute: str, kind: type[View], *, description: str) -> Any:
@@ -140,7 +146,7 @@ def listed(attribute: str, kind: type[View], *, description: str) -> Any:
         resolve,
         graphql_type=list[kind],  # type: ignore[valid-type] # known when the schema is built
         description=description,
-        metadata={READING: Listed(attribute)},
+        metadata={DECLARATION: Listed(attribute)},
     )
 
 
@@ -157,11 +163,11 @@ def loaded(
     `kind` is the field's type, which may be null. So it is when nothing was loaded, and when `hidden`
     says so of the message and what was loaded. Those of a list count as objects of the answer.
     """
-    reading = Loaded(loader, attrgetter(key) if isinstance(key, str) else key, hidden)
+    declaration = Loaded(loader, attrgetter(key) if isinstance(key, str) else key, hidden)
 
     async def resolve(self: Any, info: Info) -> Any:
-        found = await info.context.loaders.of(loader).load(reading.key(self.proto))
-        (shown,) = reading.shown((self.proto,), (found,))
+        found = await info.context.loaders.of(loader).load(declaration.key(self.proto))
+        (shown,) = declaration.shown((self.proto,), (found,))
         if shown is None:
             return None
         view = class_of(info._raw_info.return_type)
@@ -171,5 +177,5 @@ def loaded(
         return views(view, shown)
 
     return strawberry.field(
-        resolve, graphql_type=kind, description=description, metadata={READING: reading}
+        resolve, graphql_type=kind, description=description, metadata={DECLARATION: declaration}
     )

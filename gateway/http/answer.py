@@ -8,7 +8,7 @@ import orjson
 from aiohttp import web
 
 from gateway.documents import limits
-from gateway.documents.remembered import remembered
+from gateway.documents.bounded_cache import bounded_cache
 from kit.http.refusals import refused
 
 JSON = "application/json"
@@ -109,7 +109,7 @@ def _quality(liked: Mapping[str, float], kind: str) -> float:
     return next((liked[one] for one in ranges if one in liked), 0.0)
 
 
-@remembered(REMEMBERED, LONGEST)
+@bounded_cache(REMEMBERED, LONGEST)
 def _liked(accept: str) -> Mapping[str, float]:
     liked: dict[str, float] = {}
     for part in accept.split(","):

@@ -72,8 +72,8 @@ async def opened(settings: Settings) -> AsyncIterator[Gateway]:
             cache = ResponseCache(
                 settings.response_cache_seconds, most_bytes=settings.response_cache_bytes
             )
-            following = revision.follow(peers, cache.drop)
-            parts.callback(background.start(following, "follow the catalogue's revision").cancel)
+            watching = revision.watch(peers, cache.drop)
+            parts.callback(background.start(watching, "watch the catalogue's revision").cancel)
         verifier = settings.sessions.verifier(http)
         yield _build(settings, peers, verifier, persisted, limits, cache)
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
+from gateway.http.connection_limits import ConnectionLimits
 from gateway.http.execution import Result
-from gateway.http.places import Places
 from gateway.settings import Settings
 from kit.auth.sessions import Session
 
@@ -20,7 +20,7 @@ class EventStreams:
     """Serves streams until they are all ended; one object a process."""
 
     def __init__(self, settings: Settings) -> None:
-        self._places = Places(
+        self._connection_limits = ConnectionLimits(
             "event streams",
             "streams",
             settings.sockets.most,
@@ -47,9 +47,9 @@ class EventStreams:
                 text="The gateway is shutting down; try again", headers={"Retry-After": "1"}
             )
         with ExitStack() as held:
-            held.enter_context(self._places.of(address))
+            held.enter_context(self._connection_limits.of(address))
             if session.user_id is not None:
-                held.enter_context(self._places.of_user(str(session.user_id)))
+                held.enter_context(self._connection_limits.of_user(str(session.user_id)))
             return await self._serve(request, session, results)
 
     async def _serve(

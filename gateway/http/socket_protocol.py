@@ -11,8 +11,8 @@ from aiohttp import WSMessage, WSMsgType, web
 
 from gateway import errors
 from gateway.documents import request as requests
+from gateway.http.connection_limits import ConnectionLimits
 from gateway.http.execution import Execution
-from gateway.http.places import Places
 from gateway.http.rate_limits import Bucket, Memory, RateLimits
 from kit.auth.sessions import ANONYMOUS, Session
 from kit.errors import Failure, Kind
@@ -59,7 +59,7 @@ class Connection:
         request: web.Request,
         execution: Execution,
         limits: RateLimits,
-        places: Places,
+        connection_limits: ConnectionLimits,
         request_id: str,
         *,
         max_message: int,
@@ -71,7 +71,7 @@ class Connection:
         self._request = request
         self._execution = execution
         self._limits = limits
-        self._places = places
+        self._connection_limits = connection_limits
         self._messages = Memory(Clock())
         self._message_rate = message_rate
         self._request_id = request_id
@@ -178,7 +178,7 @@ class Connection:
                 " connection_init",
             )
         try:
-            self._held.enter_context(self._places.of_user(str(session.user_id)))
+            self._held.enter_context(self._connection_limits.of_user(str(session.user_id)))
         except Failure as failure:
             raise _Refused(TRY_LATER, failure.message) from failure
         self._session = session

@@ -5,9 +5,9 @@ import logging
 
 from aiohttp import web
 
+from gateway.http.connection_limits import ConnectionLimits
 from gateway.http.cors import Pages
 from gateway.http.execution import Execution
-from gateway.http.places import Places
 from gateway.http.rate_limits import RateLimits
 from gateway.http.socket_protocol import GOING_AWAY, PROTOCOL, Connection
 from gateway.settings import Settings
@@ -36,7 +36,7 @@ class Sockets:
         self._pages = pages
         self._execution = execution
         self._limits = limits
-        self._places = Places(
+        self._connection_limits = ConnectionLimits(
             "WebSockets",
             "sockets",
             settings.sockets.most,
@@ -61,7 +61,7 @@ class Sockets:
                 text="Pages of this origin may not connect; the operator can allow it in"
                 " GATEWAY_CORS_ORIGINS"
             )
-        with self._places.of(self._limits.client(request)):
+        with self._connection_limits.of(self._limits.client(request)):
             return await self._serve(request, request_id)
 
     async def _serve(self, request: web.Request, request_id: str) -> web.WebSocketResponse:
@@ -91,7 +91,7 @@ class Sockets:
             request,
             self._execution,
             self._limits,
-            self._places,
+            self._connection_limits,
             request_id,
             max_message=self._settings.max_body,
             message_rate=self._settings.sockets.message_rate,

@@ -4,7 +4,7 @@ from enum import Enum
 
 import strawberry
 
-from gateway.execution.readings import Column, exactly, filled, member
+from gateway.execution.columns import Column, enum, nonempty, output
 from gateway.execution.views import View, listed, read
 from kit.values import money
 from protos.orders.v1 import orders_pb2
@@ -61,16 +61,16 @@ class CancellableBundle(View):
 )
 class OrderCancellation(View):
     extent: CancellationExtent = read(
-        member("extent", CancellationExtent, orders_pb2.CancellationExtent, "CANCELLATION_EXTENT_"),
+        enum("extent", CancellationExtent, orders_pb2.CancellationExtent, "CANCELLATION_EXTENT_"),
         description="The part of the order that can be cancelled.",
     )
     code: str | None = read(
-        filled("code"),
+        nonempty("code"),
         description="Machine-readable reason why the whole order can't be cancelled, such as"
         " ORDER_IN_USE; null if it can.",
     )
     reason: str | None = read(
-        filled("message"),
+        nonempty("message"),
         description="Human-readable reason why the whole order can't be cancelled; null if it can.",
     )
     bundles: list[CancellableBundle] = listed(
@@ -79,12 +79,12 @@ class OrderCancellation(View):
         description="The bundles that would be revoked from their eSIMs.",
     )
     refund_total: float = read(
-        exactly(lambda found: money.nearest_float(found.refund_total)),
+        output(lambda found: money.nearest_float(found.refund_total)),
         description="Amount that would be refunded to the balance, as far as the provider reports"
         " it in advance. Refunds to the inventory are not included.",
     )
     refund_total_exact: str = read(
-        exactly(lambda found: money.text(found.refund_total)),
+        output(lambda found: money.text(found.refund_total)),
         description='The exact refund as a decimal string, such as "4.56".',
     )
     currency: str = read(

@@ -8,7 +8,15 @@ from typing import Annotated, Self
 
 import strawberry
 
-from gateway.execution.readings import each, exactly, filled, member, moment, present, recorded
+from gateway.execution.columns import (
+    computed,
+    enum,
+    nonempty,
+    optional,
+    optional_time,
+    output,
+    timestamp,
+)
 from gateway.execution.views import View, loaded, read, views
 from gateway.schema import qr
 from gateway.schema.orders import Order
@@ -123,26 +131,26 @@ class ESIMBundle(View):
     name: str = read("name", description="Name of the bundle, equal to the `name` of its plan.")
     description: str = read("description", description="Human-readable description.")
     state: BundleState = read(
-        member("state", BundleState, esims_pb2.BundleState, "BUNDLE_STATE_"),
+        enum("state", BundleState, esims_pb2.BundleState, "BUNDLE_STATE_"),
         description="Lifecycle status.",
     )
     data_used: float | None = read(
-        present("data_used_mb"),
+        optional("data_used_mb"),
         description="Data used, in MB, base 10; null if unlimited or unknown.",
     )
     data_remaining: float | None = read(
-        present("data_remaining_mb"),
+        optional("data_remaining_mb"),
         description="Data left, in MB, base 10; null if unlimited or unknown.",
     )
     is_unlimited: bool = read("unlimited", description="True if data is unlimited.")
     start_date: datetime | None = read(
-        moment("start_date"), description="When the bundle was first used; null before that."
+        optional_time("start_date"), description="When the bundle was first used; null before that."
     )
     end_date: datetime | None = read(
-        moment("end_date"), description="When the bundle expires; null before first use."
+        optional_time("end_date"), description="When the bundle expires; null before first use."
     )
     as_of: datetime | None = read(
-        moment("as_of"), description="When these values were fetched from the provider."
+        optional_time("as_of"), description="When these values were fetched from the provider."
     )
     plan: DataPlan | None = loaded(
         "plans_by_name",
@@ -161,16 +169,16 @@ class ESIMBundle(View):
 )
 class ESIMUsage(View):
     total_used: float | None = read(
-        present("total_used_mb"),
+        optional("total_used_mb"),
         description="Data used, in MB, base 10; null if unlimited or unknown for any of the bundles.",
     )
     total_remaining: float | None = read(
-        present("total_remaining_mb"),
+        optional("total_remaining_mb"),
         description="Data left, in MB, base 10; null if unlimited or unknown for any of the bundles.",
     )
     active_bundles: int = read("active_bundles", description="Number of active bundles.")
     as_of: datetime | None = read(
-        moment("as_of"),
+        optional_time("as_of"),
         description="When the oldest of these values was fetched from the provider.",
     )
     proto: strawberry.Private[esims_pb2.ESIMUsage]
@@ -184,56 +192,56 @@ class ESIM(View):
         "customer_ref", description="Free-text reference set by the customer; often empty."
     )
     status: ESIMStatus = read(
-        member("status", ESIMStatus, esims_pb2.ESIMStatus, "ESIM_STATUS_"),
+        enum("status", ESIMStatus, esims_pb2.ESIMStatus, "ESIM_STATUS_"),
         description="Lifecycle status.",
     )
     matching_id: str | None = read(
-        filled("matching_id"),
+        nonempty("matching_id"),
         description="Matching ID, one of the two parts of the activation code. A secret. Null"
         " until the provider returns it, and after the eSIM was deleted.",
     )
     smdp_address: str | None = read(
-        filled("smdp_address"),
+        nonempty("smdp_address"),
         description="SM-DP+ host that the eSIM is installed from. Null until the provider returns"
         " it, and after the eSIM was deleted.",
     )
     assigned_date: datetime | None = read(
-        moment("assigned_date"), description="When the first bundle was assigned."
+        optional_time("assigned_date"), description="When the first bundle was assigned."
     )
     last_action: str | None = read(
-        filled("last_action"),
+        nonempty("last_action"),
         description='Most recent action on the eSIM as the provider reports it, such as "Suspended".',
     )
     action_date: datetime | None = read(
-        moment("action_date"), description="When `lastAction` happened."
+        optional_time("action_date"), description="When `lastAction` happened."
     )
     created_at: datetime = read(
-        recorded("created_at"), description="When the eSIM was created in this system."
+        timestamp("created_at"), description="When the eSIM was created in this system."
     )
-    updated_at: datetime = read(recorded("updated_at"), description="When the eSIM last changed.")
+    updated_at: datetime = read(timestamp("updated_at"), description="When the eSIM last changed.")
     as_of: datetime | None = read(
-        moment("as_of"), description="When the eSIM was last refreshed from the provider."
+        optional_time("as_of"), description="When the eSIM was last refreshed from the provider."
     )
     deletion_date: datetime | None = read(
-        moment("deletion_date"),
+        optional_time("deletion_date"),
         description="When the provider will delete the eSIM because it is unused; assigning a new"
         " bundle before then prevents it. Null if no deletion is announced.",
     )
     last_country: str | None = read(
-        filled("last_country"),
+        nonempty("last_country"),
         description="ISO code of the country in which the eSIM was last seen; null until it is first"
         " seen.",
     )
     profile_status: ProfileStatus | None = read(
-        each(lambda esim: ProfileStatus.__members__.get(esim.profile_status.upper())),
+        computed(lambda esim: ProfileStatus.__members__.get(esim.profile_status.upper())),
         description="Installation status of the profile; null until the provider reports one.",
     )
     installed_date: datetime | None = read(
-        moment("installed_date"),
+        optional_time("installed_date"),
         description="When the eSIM was first installed on a device; null until the provider reports it.",
     )
     activation_code: str | None = read(
-        exactly(activation_code),
+        output(activation_code),
         description="Activation code, which phones accept instead of the QR code:"
         " LPA:1$<host>$<matching id>. A secret. Null until both parts are known, and"
         " after the eSIM was deleted.",
@@ -244,12 +252,12 @@ class ESIM(View):
         " this server. A secret. Null whenever `activationCode` is null.",
     )
     apple_install_url: str | None = read(
-        exactly(partial(_install_url, APPLE)),
+        output(partial(_install_url, APPLE)),
         description="Link that installs the eSIM when opened on an iPhone (iOS 17.4 or newer). A secret."
         " Null whenever `activationCode` is null.",
     )
     android_install_url: str | None = read(
-        exactly(partial(_install_url, ANDROID)),
+        output(partial(_install_url, ANDROID)),
         description="Link that installs the eSIM when opened on an Android phone. A secret. Null whenever"
         " `activationCode` is null.",
     )

@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.errors import naming
 from gateway.execution.auth import auth_field
-from gateway.execution.readings import exactly, filled, member, recorded
+from gateway.execution.columns import enum, nonempty, output, timestamp
 from gateway.execution.views import View, loaded, read, views
 from gateway.schema.cancellation import OrderCancellation
 from gateway.schema.plans import DataPlan
@@ -48,12 +48,12 @@ class OrderStatus(Enum):
     )
 
 
-STATUS = member("status", OrderStatus, orders_pb2.OrderStatus, "ORDER_STATUS_")
+STATUS = enum("status", OrderStatus, orders_pb2.OrderStatus, "ORDER_STATUS_")
 
 
 @strawberry.type(description="A step in the history of an order, as shown to the customer.")
 class TimelineEntry(View):
-    at: datetime = read(recorded("at"), description="When the step happened.")
+    at: datetime = read(timestamp("at"), description="When the step happened.")
     status: OrderStatus = read(STATUS, description="Status of the order after this step.")
     message: str = read("message", description="Human-readable description of the step.")
     proto: strawberry.Private[orders_pb2.TimelineEntry]
@@ -68,26 +68,26 @@ def _esims_of(order: orders_pb2.Order) -> tuple[str, str]:
 class Order(View):
     id: strawberry.ID = read("id", description="A UUID.")
     reference: str | None = read(
-        filled("reference"),
+        nonempty("reference"),
         description="The provider's order reference; null until the provider has answered.",
     )
     status: OrderStatus = read(STATUS, description="Order status.")
     status_reason: str | None = read(
-        filled("status_reason"),
+        nonempty("status_reason"),
         description="Human-readable explanation of the status; null if there is none.",
     )
     quantity: int = read("quantity", description="Number of eSIMs bought.")
     unit_price: float = read(
-        exactly(lambda order: money.nearest_float(order.unit_price)),
+        output(lambda order: money.nearest_float(order.unit_price)),
         description="Price of one item at the time of purchase.",
     )
     total_price: float = read(
-        exactly(lambda order: money.nearest_float(order.total_price)),
+        output(lambda order: money.nearest_float(order.total_price)),
         description="Amount charged. Until the provider has answered, unit price times quantity."
         " Use `totalPriceExact` for calculations, because a Float is not exact.",
     )
     total_price_exact: str = read(
-        exactly(lambda order: money.text(order.total_price)),
+        output(lambda order: money.text(order.total_price)),
         description='The exact total as a decimal string, such as "4.56".',
     )
     currency: str = read(
@@ -101,7 +101,7 @@ class Order(View):
         description="True if the service polls the bundles of this order until they are active.",
     )
     customer_id: strawberry.ID | None = read(
-        exactly(lambda order: None if order.customer_id in NOBODY else order.customer_id),
+        output(lambda order: None if order.customer_id in NOBODY else order.customer_id),
         description="Id of the account that placed the order; null after that customer's data was erased.",
     )
     needs_review: bool = read(
@@ -109,8 +109,8 @@ class Order(View):
         description="True if an operator has to settle the order. Visible to administrators only;"
         " always false for customers.",
     )
-    created_at: datetime = read(recorded("created_at"), description="When the order was created.")
-    updated_at: datetime = read(recorded("updated_at"), description="When the order last changed.")
+    created_at: datetime = read(timestamp("created_at"), description="When the order was created.")
+    updated_at: datetime = read(timestamp("updated_at"), description="When the order last changed.")
     reassigned: bool = read(
         "reassigned",
         description="True if the plan was delivered on a new eSIM because it was incompatible with the"

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 import strawberry
 
 from gateway.execution.auth import public_field
-from gateway.execution.slices import in_slices
+from gateway.execution.time_slices import in_slices
 from gateway.execution.views import views
 from gateway.schema.plans import Country, DataPlan
 from gateway.upstream.context import Info

@@ -5,7 +5,7 @@ from typing import Self
 
 import strawberry
 
-from gateway.execution.readings import each, exactly, filled, recorded, texts
+from gateway.execution.columns import computed, nonempty, output, strings, timestamp
 from gateway.execution.views import View, listed, read
 from gateway.upstream.context import Info
 from kit.values import money
@@ -24,11 +24,11 @@ class Country(View):
         "region", description='The provider\'s region of the country, such as "Europe".'
     )
     iso3: str | None = read(
-        filled("iso3"),
+        nonempty("iso3"),
         description='ISO 3166-1 alpha-3 code, such as "FRA"; null for a territory that has none.',
     )
     flag: str | None = read(
-        filled("flag"),
+        nonempty("flag"),
         description="Flag emoji; null for a territory that has none. A part of a country has the"
         " flag of that country.",
     )
@@ -41,7 +41,7 @@ class Allowance(View):
     service: str = read("service", description="STANDARD or ROAMING.")
     description: str = read("description", description="Human-readable description.")
     amount: float | None = read(
-        exactly(lambda allowance: None if allowance.unlimited else float(allowance.amount)),
+        output(lambda allowance: None if allowance.unlimited else float(allowance.amount)),
         description="Amount, in `unit`; null if unlimited.",
     )
     unit: str = read("unit", description="MB, MINS or SMS.")
@@ -83,18 +83,18 @@ class DataPlan(View):
         "duration_days", description="Duration in days, counted from the start of the plan."
     )
     price: float = read(
-        exactly(lambda plan: money.nearest_float(plan.price)),
+        output(lambda plan: money.nearest_float(plan.price)),
         description="Price of one item. Use `priceExact` for calculations, because a Float is not exact.",
     )
     price_exact: str = read(
-        exactly(lambda plan: money.text(plan.price)),
+        output(lambda plan: money.text(plan.price)),
         description='The exact price as a decimal string, such as "2.28"; up to three decimal places.',
     )
     currency: str = read(
         "price.currency_code", description='ISO 4217 currency code, such as "USD".'
     )
     data_mb: float | None = read(
-        exactly(lambda plan: float(plan.data_mb) if plan.HasField("data_mb") else None),
+        output(lambda plan: float(plan.data_mb) if plan.HasField("data_mb") else None),
         name="dataMB",
         description="Data in MB, base 10; null if unlimited.",
     )
@@ -103,30 +103,30 @@ class DataPlan(View):
         "bundle_group", description='The provider\'s bundle group, such as "Standard Fixed".'
     )
     features: list[str] = read(
-        texts("features"), description='Short labels for a product card, such as "4G/5G".'
+        strings("features"), description='Short labels for a product card, such as "4G/5G".'
     )
     available_quantity: int = read(
         "available_quantity",
         description="Maximum quantity of one order now; 0 if the plan is not on sale.",
     )
-    speeds: list[str] = read(texts("speeds"), description='Radio technologies, such as "4G".')
+    speeds: list[str] = read(strings("speeds"), description='Radio technologies, such as "4G".')
     starts_on_assignment: bool = read(
         "autostart",
         description="True if the duration starts at delivery; false if it starts at first use.",
     )
     profile_name: str | None = read(
-        filled("profile_name"),
+        nonempty("profile_name"),
         description="Name of the eSIM profile that the plan requires. An eSIM accepts only plans"
         " with the profile it was delivered with. Null if the provider reports none.",
     )
     updated_at: datetime = read(
-        recorded("updated_at"), description="When any field of the plan last changed."
+        timestamp("updated_at"), description="When any field of the plan last changed."
     )
     countries: list[Country] = listed(
         "countries", Country, description="The countries that the plan covers."
     )
     fair_use: FairUse | None = read(
-        each(lambda plan: FairUse.of(plan.fair_use) if plan.HasField("fair_use") else None),
+        computed(lambda plan: FairUse.of(plan.fair_use) if plan.HasField("fair_use") else None),
         description="Fair use policy; null for a limited plan, or if the plan's group defines none.",
     )
     allowances: list[Allowance] = listed(

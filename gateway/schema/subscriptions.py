@@ -71,8 +71,8 @@ class Subscription:
         self, info: Info, esim_id: ESIMIdArgument
     ) -> AsyncGenerator[ESIMStatusUpdate, None]:
         request = esims_pb2.WatchESIMsRequest(esim_ids=[esim_id])
-        watch = info.context.peers.esims.WatchESIMs
-        async for seen in info.context.follow(watch, request, _esims):
+        method = info.context.peers.esims.WatchESIMs
+        async for seen in info.context.watch(method, request, _esims):
             for one in seen:
                 yield ESIMStatusUpdate.of(one)
 
@@ -84,8 +84,8 @@ class Subscription:
     )
     async def my_esims_updated(self, info: Info) -> AsyncGenerator[list[ESIM], None]:
         request = esims_pb2.WatchESIMsRequest(customer_id=info.context.own_id())
-        watch = info.context.peers.esims.WatchESIMs
-        async for seen in info.context.follow(watch, request, _esims):
+        method = info.context.peers.esims.WatchESIMs
+        async for seen in info.context.watch(method, request, _esims):
             info.context.spend(len(seen))
             yield [ESIM.of(one.esim) for one in seen]
 
@@ -98,8 +98,8 @@ class Subscription:
         self, info: Info, order_id: OrderIdArgument
     ) -> AsyncGenerator[Order, None]:
         request = orders_pb2.WatchOrderRequest(order_id=order_id)
-        watch = info.context.peers.orders.WatchOrder
-        async for orders in info.context.follow(watch, request, _order):
+        method = info.context.peers.orders.WatchOrder
+        async for orders in info.context.watch(method, request, _order):
             for order in orders:
                 yield Order.of(order)
 

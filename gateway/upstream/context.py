@@ -9,9 +9,9 @@ import strawberry
 
 from gateway.documents.prepared import Prepared
 from gateway.documents.work import Work
-from gateway.upstream.follow import follow
 from gateway.upstream.loaders import Loaders
 from gateway.upstream.peers import Peers
+from gateway.upstream.watch import watch
 from kit.auth.sessions import Role, Session
 from kit.errors import Failure, Kind
 from kit.rpc import client as rpc_client
@@ -115,7 +115,7 @@ class Context:
         finally:
             self.loaders = Loaders(self)
 
-    async def follow(
+    async def watch(
         self,
         method: Callable[..., Any],
         request: Any,
@@ -126,7 +126,7 @@ class Context:
         What was loaded for one event is old at the next, so each begins with nothing.
         """
         token = self.session.token or None
-        steps = follow(lambda: rpc_client.stream(method, request, token=token), items)
+        steps = watch(lambda: rpc_client.stream(method, request, token=token), items)
         async with aclosing(steps):
             async for step in steps:
                 self.loaders = Loaders(self)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from gateway.upstream.together import Together
+from gateway.upstream.shared_calls import SharedCalls
 from kit.rpc import client as rpc_client
 from protos.catalogue.v1.catalogue_pb2_grpc import CatalogueServiceStub
 from protos.esims.v1.esims_pb2_grpc import ESIMsServiceStub
@@ -32,7 +32,7 @@ class Peers:
         self.catalogue: CatalogueServiceAsyncStub = CatalogueServiceStub(catalogue)
         self.orders: OrdersServiceAsyncStub = OrdersServiceStub(orders)
         self.esims: ESIMsServiceAsyncStub = ESIMsServiceStub(esims)
-        self.reads = Together()
+        self.reads = SharedCalls()
         self._channels = {"catalogue": catalogue, "orders": orders, "esims": esims}
 
     async def health(self) -> Mapping[str, str]:

@@ -17,7 +17,7 @@ FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 5.0
 
 
-async def follow(peers: Peers, changed: Callable[[], None]) -> None:
+async def watch(peers: Peers, changed: Callable[[], None]) -> None:
     """Calls `changed` whenever the number is another than before, until it is cancelled.
 
     While the catalogue is away nothing is heard; what changed meanwhile is told once it is back.

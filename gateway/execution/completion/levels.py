@@ -5,7 +5,7 @@ from typing import Any
 
 from gateway.execution.completion.leaves import Surprise
 from gateway.execution.completion.plan import ObjectPlan, Row, Run
-from gateway.execution.slices import Turn
+from gateway.execution.time_slices import TimeSlice
 from gateway.upstream.context import Context
 from gateway.upstream.loaders import Loaders
 
@@ -22,9 +22,9 @@ async def rest(
     Raises Surprise, and whatever a loader does.
     """
     if len(sources) > AT_ONCE:
-        turn = Turn()
+        time_slice = TimeSlice()
         for start in range(AT_ONCE, len(sources), AT_ONCE):
-            await turn.share()
+            await time_slice.pause()
             rows += plan.rows(sources[start : start + AT_ONCE], run)
     while run.waiting:
         await _load(run, context.loaders)
@@ -43,8 +43,8 @@ async def _load(run: Run, loaders: Loaders) -> None:
     waiting, run.waiting = run.waiting, []
     asked = [
         (
-            loaders.of(field.reading.loader),
-            list(map(field.reading.key, sources)),
+            loaders.of(field.declaration.loader),
+            list(map(field.declaration.key, sources)),
             field,
             sources,
             rows,
@@ -54,8 +54,8 @@ async def _load(run: Run, loaders: Loaders) -> None:
     ]
     for loader, keys, *_ in asked:
         loader.ask(keys)
-    for loader, keys, (name, reading, plan, listed), sources, rows in asked:
-        values = reading.shown(sources, await loader.many(keys))
+    for loader, keys, (name, declaration, plan, listed), sources, rows in asked:
+        values = declaration.shown(sources, await loader.many(keys))
         there = [value for value in values if value is not None]
         if listed:
             run.count(sum(map(len, there)))

@@ -18,8 +18,8 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
 from gateway.execution.completion.leaves import SAME, Surprise, completer
-from gateway.execution.slices import Slices
-from gateway.execution.views import READING, Listed, Loaded, Read, View, Views, class_of
+from gateway.execution.time_slices import SlicedViews
+from gateway.execution.views import DECLARATION, Listed, Loaded, Read, View, Views, class_of
 
 # A field's nodes, as graphql-core collects them for one name in the answer.
 Details = list[Any]
@@ -54,7 +54,7 @@ class LoadedField(NamedTuple):
     """A field that waits for a loader: for one message, or for a list of them."""
 
     name: str
-    reading: Loaded
+    declaration: Loaded
     plan: "ObjectPlan"
     listed: bool
 
@@ -93,13 +93,13 @@ class ObjectPlan:
         declared = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
         if not isinstance(declared, StrawberryField):
             raise Unfit
-        match declared.metadata.get(READING):
-            case Read() as reading:
-                return self._read(reading, field.type, details, collect)
+        match declared.metadata.get(DECLARATION):
+            case Read() as declaration:
+                return self._read(declaration, field.type, details, collect)
             case Listed(attribute=attribute):
                 return _listed(attribute, field.type, details, collect)
-            case Loaded() as reading:
-                self.loaded.append(_loaded(name, reading, field.type, details, collect))
+            case Loaded() as declaration:
+                self.loaded.append(_loaded(name, declaration, field.type, details, collect))
                 return _always(None)  # until it is loaded
             case _ if declared.is_basic_field and not self._viewed:
                 get = attrgetter(declared.python_name)
@@ -108,12 +108,12 @@ class ObjectPlan:
         raise Unfit
 
     def _read(
-        self, reading: Read, type_: GraphQLOutputType, details: Details, collect: Collect
+        self, declaration: Read, type_: GraphQLOutputType, details: Details, collect: Collect
     ) -> Complete:
-        if isinstance(reading.source, str) and _same(self._message, reading.source, type_):
-            get = attrgetter(reading.source)
+        if isinstance(declaration.source, str) and _same(self._message, declaration.source, type_):
+            get = attrgetter(declaration.source)
             return lambda messages, run: map(get, messages)
-        column = reading.column
+        column = declaration.column
         if column.answers is not None:
             answers = column.answers
             return lambda messages, run: answers(messages)
@@ -122,7 +122,7 @@ class ObjectPlan:
 
     def sources(self, values: Any) -> Sequence[Any]:
         """Of what a resolver gave as a list of these objects; raises Surprise for anything else."""
-        if type(values) is Views or type(values) is Slices:
+        if type(values) is Views or type(values) is SlicedViews:
             if values.kind is not self.kind:
                 raise Surprise
             protos: Sequence[Any] = values.protos
@@ -171,14 +171,14 @@ def _listed(
 
 
 def _loaded(
-    name: str, reading: Loaded, type_: GraphQLOutputType, details: Details, collect: Collect
+    name: str, declaration: Loaded, type_: GraphQLOutputType, details: Details, collect: Collect
 ) -> LoadedField:
     if isinstance(type_, GraphQLObjectType):
-        return LoadedField(name, reading, ObjectPlan(type_, details, collect), False)
+        return LoadedField(name, declaration, ObjectPlan(type_, details, collect), False)
     plan = list_plan(type_, details, collect)
     if plan is None or isinstance(type_, GraphQLNonNull):  # what can't be read is null
         raise Unfit
-    return LoadedField(name, reading, plan, True)
+    return LoadedField(name, declaration, plan, True)
 
 
 def completion(type_: GraphQLOutputType, details: Details, collect: Collect) -> Complete:

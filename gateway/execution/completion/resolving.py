@@ -8,7 +8,7 @@ from graphql import GraphQLField, GraphQLSchema
 from strawberry.schema.schema_converter import GraphQLCoreConverter, get_arguments
 from strawberry.types.field import StrawberryField
 
-from gateway.documents.remembered import characters
+from gateway.documents.bounded_cache import characters
 from gateway.execution.auth import SessionRequired
 from gateway.execution.null_defaults import Defaults, defaults_of, filled
 

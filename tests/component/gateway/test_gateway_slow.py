@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.__main__ import serve
-from gateway.upstream.follow import follow
+from gateway.upstream.watch import watch
 from kit.errors import Failure, Kind
 from kit.http.settings import HTTPSettings
 from protos.esims.v1 import esims_pb2
@@ -35,7 +35,7 @@ async def test_who_takes_slowly_gets_the_latest_of_each_thing() -> None:
         sent.set()
         await asyncio.Event().wait()
 
-    async with aclosing(follow(stream, numbers)) as steps:
+    async with aclosing(watch(stream, numbers)) as steps:
         seen = [await anext(steps)]
         await sent.wait()
         while 1 not in seen[-1]:
@@ -55,7 +55,7 @@ async def test_what_cannot_be_had_is_not_asked_for_again() -> None:
         yield {}
 
     with pytest.raises(Failure, match="NOT_THERE"):
-        await anext(follow(stream, numbers))
+        await anext(watch(stream, numbers))
     assert calls == 1
 
 

@@ -32,7 +32,7 @@ def test_every_operation_has_an_example() -> None:
 
 
 def test_every_code_is_explained() -> None:
-    source = (ROOT / "gateway" / "persisted.py").read_text()
+    source = (ROOT / "gateway" / "documents" / "persisted.py").read_text()
     named = re.findall(r'"((?:DOCUMENT|PERSISTED_QUERY)_[A-Z_]+)"', source)
     assert len(named) == 5
     assert [code for code in (*CODES.values(), *named) if f"`{code}`" not in PAGE] == []

@@ -2,14 +2,14 @@
 
 import asyncio
 
-from gateway.documents.persisted import STEPS, Turns
+from gateway.documents.persisted import STEPS, DocumentQueue
 
 
 async def test_others_run_between_two_turns() -> None:
-    turns, done = Turns(), []
+    queue, done = DocumentQueue(), []
 
     async def long(number: int) -> None:
-        await turns.wait()
+        await queue.wait()
         done.append(f"long {number}")
 
     async def short() -> None:
@@ -23,8 +23,8 @@ async def test_others_run_between_two_turns() -> None:
 
 
 async def test_who_leaves_gives_the_turn_on() -> None:
-    turns = Turns()
-    waiting = [asyncio.create_task(turns.wait()) for _ in range(3)]
+    queue = DocumentQueue()
+    waiting = [asyncio.create_task(queue.wait()) for _ in range(3)]
     await asyncio.sleep(0)
     for task in waiting[:2]:
         task.cancel()

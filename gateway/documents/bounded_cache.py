@@ -18,7 +18,7 @@ LONGEST = 16_384
 AVERAGE = 1_024
 
 
-class Remembered(Generic[Given, Result]):
+class BoundedCache(Generic[Given, Result]):
     """A function whose last results are cached; a call with longer texts is computed each time."""
 
     def __init__(self, function: Callable[Given, Result], entries: int, longest: int) -> None:
@@ -57,13 +57,13 @@ class Remembered(Generic[Given, Result]):
         return result
 
 
-def remembered(
+def bounded_cache(
     entries: int, longest: int = LONGEST
-) -> Callable[[Callable[Given, Result]], Remembered[Given, Result]]:
+) -> Callable[[Callable[Given, Result]], BoundedCache[Given, Result]]:
     """Cache so many results of the decorated function, and AVERAGE characters for each."""
 
-    def decorate(function: Callable[Given, Result]) -> Remembered[Given, Result]:
-        return Remembered(function, entries, longest)
+    def decorate(function: Callable[Given, Result]) -> BoundedCache[Given, Result]:
+        return BoundedCache(function, entries, longest)
 
     return decorate
 

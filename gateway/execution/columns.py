@@ -33,23 +33,23 @@ def attribute(path: str) -> Column:
     return Column(lambda messages: list(map(get, messages)))
 
 
-def each(function: Callable[[Any], Any]) -> Column:
+def computed(function: Callable[[Any], Any]) -> Column:
     """Calls a function for each message."""
     return Column(lambda messages: list(map(function, messages)))
 
 
-def exactly(function: Callable[[Any], Any]) -> Column:
+def output(function: Callable[[Any], Any]) -> Column:
     """Likewise, where what it gives is already what is answered."""
     return _both(lambda messages: list(map(function, messages)))
 
 
-def texts(name: str) -> Column:
+def strings(name: str) -> Column:
     """Reads a repeated field of texts."""
     get = attrgetter(name)
     return _both(lambda messages: [found[:] for found in map(get, messages)])
 
 
-def present(name: str) -> Column:
+def optional(name: str) -> Column:
     """Reads an optional field; None when it is absent."""
     get = attrgetter(name)
     return Column(
@@ -57,33 +57,35 @@ def present(name: str) -> Column:
     )
 
 
-def filled(name: str) -> Column:
+def nonempty(name: str) -> Column:
     """Reads a text; None when it is empty."""
     get = attrgetter(name)
     return _both(lambda messages: [found or None for found in map(get, messages)])
 
 
-def moment(name: str) -> Column:
+def optional_time(name: str) -> Column:
     """Reads a time; None when it is absent."""
     get = attrgetter(name)
     return Column(
         lambda messages: [
             timestamps.from_proto(get(one)) if one.HasField(name) else None for one in messages
         ],
-        lambda messages: [written(get(one)) if one.HasField(name) else None for one in messages],
+        lambda messages: [
+            format_time(get(one)) if one.HasField(name) else None for one in messages
+        ],
     )
 
 
-def recorded(name: str) -> Column:
+def timestamp(name: str) -> Column:
     """Reads a time that is always there."""
     get = attrgetter(name)
     return Column(
         lambda messages: list(map(timestamps.from_proto, map(get, messages))),
-        lambda messages: list(map(written, map(get, messages))),
+        lambda messages: list(map(format_time, map(get, messages))),
     )
 
 
-def written(stamp: Any) -> str:
+def format_time(stamp: Any) -> str:
     """A time as the schema's DateTime is answered; raises ValueError or OverflowError for no time."""
     nanos = stamp.nanos
     if not 0 <= nanos < NANOS:
@@ -92,7 +94,7 @@ def written(stamp: Any) -> str:
     return moment.isoformat(timespec="microseconds") + "Z"
 
 
-def member(name: str, shown: type[Enum], numbers: Any, prefix: str) -> Column:
+def enum(name: str, shown: type[Enum], numbers: Any, prefix: str) -> Column:
     """Reads an enum as the schema's of the same names; the messages' begin with `prefix`.
 
     The reading raises KeyError for a number that the schema has no name for.

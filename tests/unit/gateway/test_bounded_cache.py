@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.documents.remembered import LONGEST, characters, remembered
+from gateway.documents.bounded_cache import LONGEST, bounded_cache, characters
 from gateway.execution.completion import resolving
 from gateway.http import answer
 from gateway.schema.assembly import Schema, build
@@ -29,7 +29,7 @@ def methods(made: Schema) -> list[resolving.Method]:
 def test_short_calls_are_computed_once_and_long_ones_each_time() -> None:
     calls: list[tuple[str, str | None]] = []
 
-    @remembered(2, longest=5)
+    @bounded_cache(2, longest=5)
     def function(text: str, name: str | None) -> int:
         calls.append((text, name))
         return len(text)
@@ -44,7 +44,7 @@ def test_short_calls_are_computed_once_and_long_ones_each_time() -> None:
 def test_the_characters_of_all_calls_together_are_bounded() -> None:
     calls: list[str] = []
 
-    @remembered(10)
+    @bounded_cache(10)
     def function(text: str) -> int:
         calls.append(text)
         return len(text)

@@ -11,7 +11,7 @@ from kit.http.refusals import refused
 RETRY_AFTER = 1.0
 
 
-class Places:
+class ConnectionLimits:
     """Counts what is open of one kind; `kind` names it in messages, such as `WebSockets`."""
 
     def __init__(self, kind: str, bound: str, most: int, per_address: int, per_user: int) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.upstream.together import Together
+from gateway.upstream.shared_calls import SharedCalls
 from kit.errors import Failure, Kind
 from protos.catalogue.v1 import catalogue_pb2
 
@@ -45,7 +45,7 @@ async def begun(service: Service, *calls: Any) -> list[asyncio.Task[Any]]:
 
 
 async def test_equal_reads_under_way_are_one_call_without_a_token(service: Service) -> None:
-    reads = Together()
+    reads = SharedCalls()
     tasks = await begun(service, *(reads.call(service.ask, ASKED(), timeout=5) for _ in range(3)))
     service.may.set()
     assert [answer is ANSWER for answer in await asyncio.gather(*tasks)] == [True] * 3
@@ -53,7 +53,7 @@ async def test_equal_reads_under_way_are_one_call_without_a_token(service: Servi
 
 
 async def test_an_answer_is_not_kept(service: Service) -> None:
-    reads = Together()
+    reads = SharedCalls()
     service.may.set()
     await reads.call(service.ask, ASKED(), timeout=5)
     await reads.call(service.ask, ASKED(), timeout=5)
@@ -61,7 +61,7 @@ async def test_an_answer_is_not_kept(service: Service) -> None:
 
 
 async def test_a_read_from_before_a_change_is_not_heard_after_it(service: Service) -> None:
-    reads = Together()
+    reads = SharedCalls()
     (before,) = await begun(service, reads.call(service.ask, ASKED(), timeout=5))
     reads.forget()
     after, beside = (
@@ -73,7 +73,7 @@ async def test_a_read_from_before_a_change_is_not_heard_after_it(service: Servic
 
 
 async def test_other_requests_are_other_calls(service: Service) -> None:
-    reads = Together()
+    reads = SharedCalls()
     service.may.set()
     await asyncio.gather(
         reads.call(service.ask, catalogue_pb2.GetPlanRequest(id="a"), timeout=5),
@@ -83,7 +83,7 @@ async def test_other_requests_are_other_calls(service: Service) -> None:
 
 
 async def test_who_goes_away_leaves_the_others_their_answer(service: Service) -> None:
-    reads = Together()
+    reads = SharedCalls()
     first, second = await begun(
         service, *(reads.call(service.ask, ASKED(), timeout=5) for _ in range(2))
     )
@@ -96,7 +96,7 @@ async def test_who_goes_away_leaves_the_others_their_answer(service: Service) ->
 
 
 async def test_all_hear_of_a_failure(service: Service) -> None:
-    reads = Together()
+    reads = SharedCalls()
     service.answers = [Failure(Kind.UNAVAILABLE, "AWAY", "Not now")]
     tasks = await begun(service, *(reads.call(service.ask, ASKED(), timeout=5) for _ in range(2)))
     service.may.set()
@@ -105,7 +105,7 @@ async def test_all_hear_of_a_failure(service: Service) -> None:
 
 
 async def test_the_first_ones_deadline_is_not_the_others(service: Service) -> None:
-    reads = Together()
+    reads = SharedCalls()
     service.answers = [Failure(Kind.DEADLINE, "DEADLINE", "Too late")]
     first, second = await begun(
         service, *(reads.call(service.ask, ASKED(), timeout=5) for _ in range(2))

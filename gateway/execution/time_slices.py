@@ -14,7 +14,7 @@ Shown = TypeVar("Shown", bound=View)
 SLICE = 0.005
 
 
-class Slices:
+class SlicedViews:
     """An asynchronous iterable of views that lets others run between its slices."""
 
     def __init__(self, kind: type[View], protos: Sequence[Any]) -> None:
@@ -22,19 +22,19 @@ class Slices:
         self.protos = protos
 
     async def __aiter__(self) -> AsyncIterator[View]:
-        turn = Turn()
+        time_slice = TimeSlice()
         for proto in self.protos:
             yield self.kind.of(proto)
-            await turn.share()
+            await time_slice.pause()
 
 
-class Turn:
+class TimeSlice:
     """A time of work, measured from when others last had theirs."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
 
-    async def share(self) -> None:
+    async def pause(self) -> None:
         """Lets others run when this one had its time."""
         if time.monotonic() - self._began > SLICE:
             await asyncio.sleep(0)
@@ -47,4 +47,4 @@ def in_slices(kind: type[Shown], protos: Sequence[Any]) -> list[Shown]:
     To graphql-core it is an asynchronous iterable, whose items it completes one after the other; to
     the schema it is a list.
     """
-    return cast("list[Shown]", Slices(kind, protos))
+    return cast("list[Shown]", SlicedViews(kind, protos))

@@ -10,7 +10,7 @@ from kit.rpc import client as rpc_client
 Response = TypeVar("Response")
 
 
-class Together:
+class SharedCalls:
     """Calls under way whose answers depend on the request alone; one object a process.
 
     They are made without any session's token, so that nobody hears what is another's.

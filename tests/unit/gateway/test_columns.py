@@ -7,7 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.execution.readings import written
+from gateway.execution.columns import format_time
 from kit.values import timestamps
 
 
@@ -21,12 +21,12 @@ def test_a_time_is_written_as_its_moment_is(seconds: int, nanos: int) -> None:
         moment: datetime = timestamps.from_proto(stamp)
     except ValueError:
         with pytest.raises((ValueError, OverflowError)):
-            written(stamp)
+            format_time(stamp)
     else:
-        assert written(stamp) == timestamps.to_text(moment)
+        assert format_time(stamp) == timestamps.to_text(moment)
 
 
 @pytest.mark.parametrize("nanos", [-1, 10**9])
 def test_what_is_no_part_of_a_second_is_refused(nanos: int) -> None:
     with pytest.raises(ValueError, match="not a valid number of nanoseconds"):
-        written(Timestamp(nanos=nanos))
+        format_time(Timestamp(nanos=nanos))

@@ -49,7 +49,7 @@ class _Inbox(Generic[Item]):
         return None if waiting is None else [*waiting.values()]
 
 
-async def follow(
+async def watch(
     open_stream: Callable[[], AsyncGenerator[Message, None]],
     items: Callable[[Message], Iterable[tuple[str, Item]]],
 ) -> AsyncGenerator[list[Item], None]:

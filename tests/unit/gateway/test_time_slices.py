@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterable
 from typing import Any, Self, cast
 
-from gateway.execution.slices import SLICE, in_slices
+from gateway.execution.time_slices import SLICE, in_slices
 from gateway.execution.views import View
 
 
