@@ -77,9 +77,9 @@ class Loop:
             try:
                 busy = await self._work()
             except Failure as failure:
-                episodes.met(f"{self.name}: waiting", "%s: waiting: %s", self.name, failure)
+                episodes.record(f"{self.name}: waiting", "%s: waiting: %s", self.name, failure)
             except Exception as error:  # noqa: BLE001 - logged, and the next round may go well
-                episodes.met(
+                episodes.record(
                     f"{self.name}: failed",
                     "%s: failed, will be tried again",
                     self.name,

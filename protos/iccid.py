@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 FORM = re.compile(r"[0-9]{18,22}", re.ASCII)
 # Longer text is not an ICCID, not even one with a separator after each digit.
-MOST_CHARACTERS = 64
+MAX_CHARACTERS = 64
 # Spaces of any kind, dashes of any kind, and invisible format characters that come with a copied text.
 SEPARATORS = frozenset({"Zs", "Pd", "Cf"})
 OTHER_SEPARATORS = frozenset("\t\r\n\N{MINUS SIGN}")
@@ -36,7 +36,7 @@ def normalize(text: str) -> str:
     Removes spaces and dashes, and the `F` that fills the last half byte where a SIM stores an odd
     number of digits. Digits of other scripts become ASCII digits.
     """
-    if len(text) > MOST_CHARACTERS:
+    if len(text) > MAX_CHARACTERS:
         return ""
     digits = "".join(map(_plain, text)).rstrip("F")
     return digits if FORM.fullmatch(digits) else ""

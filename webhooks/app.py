@@ -93,7 +93,7 @@ class Callbacks:
         The signature alone decides who sent a callback. From a known sender every body is stored, also one
         that is not understood.
         """
-        request_id.begin(request.headers.get("X-Request-Id", ""))
+        request_id.adopt_or_create(request.headers.get("X-Request-Id", ""))
         received = await self._read(request)
         if isinstance(received, web.Response):
             return received
@@ -111,15 +111,15 @@ class Callbacks:
         understood = understand(body.best)
         # Unknown types are arbitrary text of the sender.
         known = understood.type if understood.owner is not None else UNKNOWN
-        tracing.tell("esimgo.callback.type", known)
+        tracing.set_attribute("esimgo.callback.type", known)
         return await self._store(
-            store.Callback(body.best, headers, signed, understood, tracing.here())
+            store.Callback(body.best, headers, signed, understood, tracing.current_context())
         )
 
     async def _read(self, request: web.Request) -> bytes | web.Response:
         """Return the body, or the refusal of a request whose sender or body is not accepted."""
         if not self._is_allowed(request):
-            episodes.met(
+            episodes.record(
                 "callbacks are refused: IP address",
                 "a callback from an IP address that is not allowed was refused",
             )
@@ -146,7 +146,7 @@ class Callbacks:
         if signed or (not claimed and self._settings.allow_unsigned):
             return signed
         reason = "bad signature" if claimed else "unsigned"
-        episodes.met(f"callbacks are refused: {reason}", "a callback was refused: %s", reason)
+        episodes.record(f"callbacks are refused: {reason}", "a callback was refused: %s", reason)
         return self._refusal(401, reason, "Invalid webhook signature")
 
     async def _store(self, callback: store.Callback) -> web.Response:
@@ -154,7 +154,7 @@ class Callbacks:
         try:
             stored, new = await self._intake.store(callback)
         except (Failure, TimeoutError) as error:
-            episodes.met(
+            episodes.record(
                 "callbacks are not stored",
                 "a callback was not stored, and its sender received 503: %s",
                 error,
@@ -166,12 +166,12 @@ class Callbacks:
             )
             return self._refusal(503, "not stored", message)
         self._metrics.received(understood.type, "stored" if new else "repeat")
-        tracing.tell("esimgo.event.id", str(stored))
+        tracing.set_attribute("esimgo.event.id", str(stored))
         logger.info("%s %s%s", understood.type, stored, "" if new else ", a repeat")
         if new and understood.owner is not None:
             self._stored(understood.owner)
         elif new:
-            episodes.met(
+            episodes.record(
                 "callbacks are stored and not delivered",
                 "%s is stored and not delivered, as it has no owner: %s",
                 stored,

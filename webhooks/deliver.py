@@ -93,7 +93,7 @@ class DeliveryWorker:
             "esimgo.callbacks": len(due),
         }
         # The callbacks of a batch belong to many traces: the batch has its own trace, linked to theirs.
-        with tracing.begun(
+        with tracing.root_span(
             f"deliver to {self._owner}",
             attributes,
             links=[one.trace for one in due],

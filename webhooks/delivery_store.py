@@ -84,7 +84,7 @@ async def claim(
             r["received_at"],
             r["body"],
             r["attempts"],
-            tracing.read(r["trace_parent"]),
+            tracing.from_traceparent(r["trace_parent"]),
             r["repeated"],
             foreign,
         )

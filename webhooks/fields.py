@@ -63,7 +63,7 @@ def digits_or_text(value: Any, most: int = LONGEST_TEXT) -> str:
     if (
         isinstance(value, int)
         and not isinstance(value, bool)
-        and 0 <= value <= quantities.MOST_BYTES
+        and 0 <= value <= quantities.MAX_BYTES
     ):
         return str(value)
     return word(value, most)

@@ -67,7 +67,7 @@ class Intake:
                 await self._commit(batch)
             except Exception as error:  # noqa: BLE001 - logged, and tried one by one
                 # One callback that the database rejects must not fail the others.
-                episodes.met(
+                episodes.record(
                     "callbacks are stored one at a time",
                     "%s callbacks are stored one at a time",
                     len(batch),
@@ -81,7 +81,7 @@ class Intake:
         first, *others = [waiting.callback.trace for waiting in batch]
         attributes = {"esimgo.callbacks": len(batch)}
         try:
-            with tracing.part("store callbacks", attributes, of=first, links=others):
+            with tracing.child_span("store callbacks", attributes, of=first, links=others):
                 async with self._database.system() as connection:
                     callbacks = [waiting.callback for waiting in batch]
                     stored = await store.store(connection, callbacks, self._window)
@@ -96,7 +96,7 @@ class Intake:
         try:
             await self._commit([waiting])
         except Exception as error:  # noqa: BLE001 - logged, and its sender gets 503
-            episodes.met(
+            episodes.record(
                 "callbacks can't be stored",
                 "a callback could not be stored",
                 level=logging.ERROR,

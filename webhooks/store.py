@@ -97,7 +97,7 @@ async def store(
             [c.understood.owner for c in new.values()],
             [c.understood.iccid for c in new.values()],
             [c.understood.problem for c in new.values()],
-            [tracing.written(c.trace) for c in new.values()],
+            [tracing.to_traceparent(c.trace) for c in new.values()],
             [c.understood.content_digest for c in new.values()],
         )
         ids |= {row["digest"]: row["id"] for row in stored}

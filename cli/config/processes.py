@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kit.process.run import Surroundings
+from kit.process.run import ProcessSettings
 from kit.values.env import Env, Variable
 
 
@@ -27,7 +27,7 @@ class Process:
     def read(self, values: Mapping[str, str]) -> tuple[Env, Any]:
         """The settings as the process itself would read them, and what it asked for and missed."""
         env = Env(values)
-        Surroundings.read(env, self.name, self.metrics_port)
+        ProcessSettings.read(env, self.name, self.metrics_port)
         # By name, so that a command loads only the processes that it is about.
         return env, importlib.import_module(f"{self.module}.settings").Settings.read(env)
 

@@ -24,7 +24,7 @@ from gateway.upstream.context import Context
 from gateway.upstream.peers import Peers
 from kit.auth.sessions import ANONYMOUS, Role, Session, Verifier
 from kit.errors import Failure, Kind
-from kit.telemetry.tracing import Spanned
+from kit.telemetry.tracing import SpanScope
 
 EVERY_KIND = frozenset(OperationType)
 
@@ -143,7 +143,7 @@ class Execution:
         except Exception as error:  # noqa: BLE001 - the last edge: nothing else may reach the client
             yield self._result({"errors": [errors.masked(error, request_id)]}, over=True)
 
-    def _shown(self, result: object, request_id: str, span: Spanned) -> Result:
+    def _shown(self, result: object, request_id: str, span: SpanScope) -> Result:
         if not isinstance(result, ExecutionResult):
             raise TypeError("incremental delivery is not enabled")
         found = result.errors or []

@@ -26,9 +26,9 @@ class Edge:
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Give the request an id, and answer it even where its handler fails."""
-        request[REQUEST_ID] = request_id.begin(request.headers.get("X-Request-Id", ""))
+        request[REQUEST_ID] = request_id.adopt_or_create(request.headers.get("X-Request-Id", ""))
         if tracing.recording():
-            tracing.tell("esimgo.request.id", redact(request[REQUEST_ID]))
+            tracing.set_attribute("esimgo.request.id", redact(request[REQUEST_ID]))
         response = await self._answer(request, handler)
         if self.stopping:
             response.force_close()  # else a busy client's connection keeps the process up

@@ -8,26 +8,26 @@ from opentelemetry.util.types import AttributeValue
 from gateway.documents.prepared import Prepared
 from kit.errors import Failure
 from kit.telemetry import tracing
-from kit.telemetry.tracing import FAULTS, UNSEEN, Spanned
+from kit.telemetry.tracing import FAULTS, NO_SPAN, SpanScope
 
 # Fields that a span names; more of them are counted.
 MOST_FIELDS = 20
 
 
-def around(prepared: Prepared) -> Spanned:
+def around(prepared: Prepared) -> SpanScope:
     """Return the span around the execution of one operation, named by its first root field."""
-    if tracing.unseen():
-        return UNSEEN
+    if tracing.untraced():
+        return NO_SPAN
     kind, fields = prepared.kind.value, prepared.once(_fields)
     told: dict[str, AttributeValue] = {
         "graphql.operation.type": kind,
         "esimgo.graphql.fields": fields[:MOST_FIELDS],
         "esimgo.graphql.field_count": len(fields),
     }
-    return tracing.onward(f"{kind} {fields[0]}" if fields else kind, told)
+    return tracing.child_or_linked_span(f"{kind} {fields[0]}" if fields else kind, told)
 
 
-def failed(span: Spanned, errors: Iterable[GraphQLError]) -> None:
+def failed(span: SpanScope, errors: Iterable[GraphQLError]) -> None:
     """Says why an operation, or a part of it, has no result; what its client may mend is no fault."""
     for error in errors if span.recorded else ():
         cause = error.original_error

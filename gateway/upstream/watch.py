@@ -93,7 +93,7 @@ async def _read(
         except Failure as failure:
             if not _passing(failure) or (not inbox.begun and loop.time() >= give_up):
                 raise
-            episodes.met(
+            episodes.record(
                 f"streams ended and are reopened: {failure.reason}",
                 "a stream ended and is reopened: %s",
                 failure.reason,

@@ -29,7 +29,7 @@ _RETRY_SECONDS = 1.0
 _BURST = 10
 _PER_SECOND = 1.0
 # Unknown key ids that are remembered.
-_MOST_MISSING = 1_000
+_MAX_MISSING = 1_000
 # RFC 7518 allows no smaller RSA key for RS256.
 _MIN_RSA_BITS = 2048
 
@@ -122,7 +122,7 @@ class KeySet:
             )
         self._missing[key_id] = self._clock()
         self._missing.move_to_end(key_id)
-        while len(self._missing) > _MOST_MISSING:
+        while len(self._missing) > _MAX_MISSING:
             self._missing.popitem(last=False)
         return None
 

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 # By a method's name, the fields of its request that say what it is about. Free text stays out of them.
 Acts = Mapping[str, Sequence[str]]
 PLAIN = re.compile(r"[\w.:-]{1,100}")
-MOST_SHOWN = 50
+MAX_SHOWN = 50
 
 
 @contextmanager
@@ -72,6 +72,6 @@ def _text(value: Any) -> str:
     if isinstance(value, str):
         # The request is not checked yet: whatever it holds stays one short word of the line.
         return value if PLAIN.fullmatch(value) else json.dumps(value[:100])
-    shown = [_text(one) for one in value[:MOST_SHOWN]]
-    more = f",... {len(value)} in all" if len(value) > MOST_SHOWN else ""
+    shown = [_text(one) for one in value[:MAX_SHOWN]]
+    more = f",... {len(value)} in all" if len(value) > MAX_SHOWN else ""
     return f"[{','.join(shown)}{more}]"

@@ -43,7 +43,7 @@ class _Flight:
         """Takes note of a failure that no caller hears, as all have gone away."""
         error = None if task.cancelled() else task.exception()
         if self.waiting == 0 and error is not None and not isinstance(error, Failure):
-            episodes.met(
+            episodes.record(
                 "cache: loading fails", "cache: loading failed", level=logging.ERROR, error=error
             )
 
@@ -166,7 +166,7 @@ class Cache:
 
     async def _load(self, flight: "_Flight", recipe: "_Recipe[T]", kept: "_Kept[T] | None") -> T:
         kind, _ = recipe.place
-        with tracing.part(f"load {kind}", {"esimgo.cache.kind": kind}):
+        with tracing.child_span(f"load {kind}", {"esimgo.cache.kind": kind}):
             return await self._loaded(flight, recipe, kept)
 
     async def _loaded(self, flight: "_Flight", recipe: "_Recipe[T]", kept: "_Kept[T] | None") -> T:
@@ -181,7 +181,7 @@ class Cache:
             if self._seconds() >= kept.fresh_until + recipe.stale:
                 raise
             self._count(kind, "stale")
-            episodes.met(
+            episodes.record(
                 f"cache: stale values of {kind} are served",
                 "cache: the stale value of %s is served, because loading failed: %s",
                 kind,
@@ -212,7 +212,7 @@ class Cache:
             return _Kept(parse(entry["value"]), entry["fresh_until"] / 1000)
         except Exception as error:  # noqa: BLE001 - what another version wrote may be anything
             name = type(error).__name__
-            episodes.met(
+            episodes.record(
                 "cache: entries can't be decoded", "cache: an entry can't be decoded: %s", name
             )
             return None
@@ -223,7 +223,7 @@ class Cache:
 
     def _count(self, kind: str, outcome: Literal["hit", "miss", "stale", "error"]) -> None:
         self._requests(kind, outcome).inc()
-        tracing.note(f"cache {outcome}", {"esimgo.cache.kind": kind})
+        tracing.add_event(f"cache {outcome}", {"esimgo.cache.kind": kind})
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ class RedisStore:
 
         async def traced() -> Any:
             attributes = {"db.system.name": "redis", "db.operation.name": operation}
-            with tracing.part(operation, attributes, SpanKind.CLIENT):
+            with tracing.child_span(operation, attributes, SpanKind.CLIENT):
                 return await command()
 
         return await self._absence.attempt(traced)

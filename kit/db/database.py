@@ -18,7 +18,7 @@ from kit.db import errors as db_errors
 from kit.db import startup_errors
 from kit.db.health import Writes
 from kit.db.metrics import Metrics
-from kit.db.tracing import seen
+from kit.db.tracing import traced
 from kit.errors import Failure, Kind, StartError, Stopped
 from kit.logs.episodes import Episodes
 
@@ -45,7 +45,7 @@ ROW_REFUSED = (
 # Seconds. A statement over it is a bug or an overloaded server; nobody waits so long for an answer.
 STATEMENT_TIMEOUT = 20
 # Prepared statements kept on a connection; no process has nearly as many.
-STATEMENTS_KEPT = 100
+MAX_PREPARED_STATEMENTS = 100
 # Seconds between attempts while the server is awaited at start.
 RETRY_EVERY = 1.0
 
@@ -146,7 +146,7 @@ class Database:
             server_settings={"application_name": f"esimgo-{owner}"},
             init=_init_connection,
             connection_class=TracedConnection,
-            statement_cache_size=0 if pooled else STATEMENTS_KEPT,
+            statement_cache_size=0 if pooled else MAX_PREPARED_STATEMENTS,
         )
         try:
             applied = await pool.fetchval(MIGRATION_APPLIED, needs)
@@ -200,7 +200,7 @@ class Database:
         self._metrics.failed(error, reason)
         self.writes.failed(reason)
         what = reason.replace("_", " ").lower()
-        episodes.met(what, f"{what}: %s", str(error) or type(error).__name__)
+        episodes.record(what, f"{what}: %s", str(error) or type(error).__name__)
         raise db_errors.failure_of(reason) from error
 
     async def try_write(self) -> None:
@@ -240,11 +240,11 @@ BASE: Any = asyncpg.Connection  # its hints are overloads, which no wrapping kee
 class TracedConnection(BASE):  # type: ignore[misc]  # hence of any type
     """A connection whose statements show in traces."""
 
-    execute = seen(BASE.execute)
-    executemany = seen(BASE.executemany)
-    fetch = seen(BASE.fetch)
-    fetchrow = seen(BASE.fetchrow)
-    fetchval = seen(BASE.fetchval)
+    execute = traced(BASE.execute)
+    executemany = traced(BASE.executemany)
+    fetch = traced(BASE.fetch)
+    fetchrow = traced(BASE.fetchrow)
+    fetchval = traced(BASE.fetchval)
 
 
 class _TakenBackError(Exception):

@@ -86,9 +86,9 @@ class Writes:
         self._metrics.writable(reason is None)
         key = "database does not accept writes"
         if reason is None:
-            self._episodes.over(key, "database accepts writes again")
+            self._episodes.resolve(key, "database accepts writes again")
         else:
-            self._episodes.met(key, "%s: %s", key, reason, lasting=True)
+            self._episodes.record(key, "%s: %s", key, reason, lasting=True)
 
     async def watch(self, health: Health | None = None) -> None:
         """Try a write if it is time, and show the result in the health of a gRPC server."""

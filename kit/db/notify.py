@@ -20,14 +20,14 @@ episodes = Episodes(logger)
 # Seconds between attempts to connect again: at once at first, and never so rare that a server which
 # is back goes unnoticed.
 FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 5.0
+MAX_PAUSE = 5.0
 # Seconds between signs of life asked of the server, and how long it may take over one: a line that
 # was cut silently would otherwise never tell of anything again.
 PROBE_EVERY = 30.0
 PROBE_TIMEOUT = 5.0
 
 
-class Ear:
+class Listener:
     """One listener's news: which ids changed since it last asked, each once however often it did."""
 
     def __init__(self) -> None:
@@ -43,18 +43,18 @@ class Ear:
         self._changed, self._anything = {}, False
         return None if anything else changed
 
-    def hear(self, changed: str) -> None:
+    def mark_changed(self, changed: str) -> None:
         """Notes that this changed."""
         self._changed[changed] = None
         self._news.set()
 
-    def hear_anything(self) -> None:
+    def mark_all_changed(self) -> None:
         """Notes that anything may have changed."""
         self._anything = True
         self._news.set()
 
 
-class Notices:
+class Notifications:
     """Listens on one channel of the database; a notice is ids, separated by a space.
 
     The first id is what changed; the others are of what it belongs to. Who listens for any of them
@@ -65,34 +65,34 @@ class Notices:
     def __init__(self, url: str, channel: str) -> None:
         self._url = url
         self._channel = channel
-        self._ears: defaultdict[str, set[Ear]] = defaultdict(set)
+        self._listeners: defaultdict[str, set[Listener]] = defaultdict(set)
 
     @contextmanager
-    def listening(self, ids: Iterable[str]) -> Iterator[Ear]:
-        """An ear for these ids. What is read after this begins misses nothing."""
-        ear, wanted = Ear(), set(ids)
-        for id_ in wanted:
-            self._ears[id_].add(ear)
+    def subscribe(self, ids: Iterable[str]) -> Iterator[Listener]:
+        """An listener for these ids. What is read after this begins misses nothing."""
+        listener, watched = Listener(), set(ids)
+        for id_ in watched:
+            self._listeners[id_].add(listener)
         try:
-            yield ear
+            yield listener
         finally:
-            for id_ in wanted:
-                self._ears[id_].discard(ear)
-                if not self._ears[id_]:
-                    del self._ears[id_]
+            for id_ in watched:
+                self._listeners[id_].discard(listener)
+                if not self._listeners[id_]:
+                    del self._listeners[id_]
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, channel: str) -> AsyncIterator["Notices"]:
+    async def open(cls, url: str, channel: str) -> AsyncIterator["Notifications"]:
         """Listens in the background until the block ends, and connects again whenever it must.
 
         `url` must reach PostgreSQL itself or a pooler in session mode: a pooler that lends a
-        connection for each transaction loses notices.
+        connection for each transaction loses notifications.
         """
-        notices = cls(url, channel)
-        listening = background.start(notices._listen(), f"listen on {channel}")
+        notifications = cls(url, channel)
+        listening = background.start(notifications._listen(), f"listen on {channel}")
         try:
-            yield notices
+            yield notifications
         finally:
             listening.cancel()
             with suppress(asyncio.CancelledError):
@@ -100,7 +100,7 @@ class Notices:
 
     async def _listen(self) -> None:
         pause = FIRST_PAUSE
-        key = f"notices of {self._channel} are not heard"
+        key = f"notifications of {self._channel} are not heard"
         while True:
             try:
                 connection = await asyncpg.connect(
@@ -114,9 +114,9 @@ class Notices:
                 finally:
                     connection.terminate()
             except (*PASSING, asyncpg.PostgresError, TimeoutError) as error:
-                episodes.met(key, "LISTEN/NOTIFY connection lost, reconnecting: %s", error)
+                episodes.record(key, "LISTEN/NOTIFY connection lost, reconnecting: %s", error)
             except Exception as error:  # noqa: BLE001 - logged, and nobody else would see it
-                episodes.met(
+                episodes.record(
                     key,
                     "LISTEN/NOTIFY connection lost, reconnecting",
                     level=logging.ERROR,
@@ -124,15 +124,17 @@ class Notices:
                 )
             # Not all replicas at the same moment.
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, MAX_PAUSE)
 
     async def _alive(self, connection: Any) -> AsyncIterator[None]:
         """Steps for as long as the server gives signs of life; raises when it doesn't."""
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
         await connection.add_listener(self._channel, self._notice)
-        for ear in {ear for ears in self._ears.values() for ear in ears}:
-            ear.hear_anything()
+        for listener in {
+            listener for listeners in self._listeners.values() for listener in listeners
+        }:
+            listener.mark_all_changed()
         while not lost.is_set():
             yield
             with suppress(TimeoutError):
@@ -143,5 +145,5 @@ class Notices:
 
     def _notice(self, _connection: object, _process: int, _channel: str, payload: object) -> None:
         ids = str(payload).split()
-        for ear in {ear for id_ in ids for ear in self._ears.get(id_, ())}:
-            ear.hear(ids[0])
+        for listener in {listener for id_ in ids for listener in self._listeners.get(id_, ())}:
+            listener.mark_changed(ids[0])

@@ -10,16 +10,16 @@ from opentelemetry.trace import SpanKind
 from opentelemetry.util.types import AttributeValue
 
 from kit.telemetry import tracing
-from kit.telemetry.tracing import Spanned
+from kit.telemetry.tracing import SpanScope
 
 C = TypeVar("C")
 P = ParamSpec("P")
 T = TypeVar("T")
 
 # Characters. The longest statements have some 2,000; what is cut off says little more.
-LONGEST_TEXT = 2_000
+MAX_TEXT_LENGTH = 2_000
 # Texts. Every statement is a constant of the code, and there are some 200.
-MOST_TEXTS = 500
+MAX_TEXTS = 500
 # They come with every transaction and take no time of their own; a commit does, at the disk.
 SILENT = re.compile(
     r"\s*(begin|savepoint|release|select set_config\(|select pg_advisory_unlock)", re.I
@@ -38,7 +38,7 @@ class Statement:
     attributes: dict[str, AttributeValue]
 
 
-def seen(
+def traced(
     method: Callable[Concatenate[C, str, P], Awaitable[T]],
 ) -> Callable[Concatenate[C, str, P], Awaitable[T]]:
     """A connection's method that runs a statement, with a span within whatever is traced then."""
@@ -52,7 +52,7 @@ def seen(
     return run
 
 
-async def _within(span: Spanned, running: Awaitable[T]) -> T:
+async def _within(span: SpanScope, running: Awaitable[T]) -> T:
     with span:
         try:
             return await running
@@ -64,16 +64,16 @@ async def _within(span: Spanned, running: Awaitable[T]) -> T:
             raise
 
 
-def _span(query: str) -> Spanned:
+def _span(query: str) -> SpanScope:
     if not tracing.recording():
-        return tracing.UNSEEN
+        return tracing.NO_SPAN
     told = describe(query)
     if told is None:
-        return tracing.UNSEEN
-    return tracing.part(told.name, told.attributes, SpanKind.CLIENT)
+        return tracing.NO_SPAN
+    return tracing.child_span(told.name, told.attributes, SpanKind.CLIENT)
 
 
-@lru_cache(maxsize=MOST_TEXTS)
+@lru_cache(maxsize=MAX_TEXTS)
 def describe(query: str) -> Statement | None:
     """What is told of a statement; None for one that is not worth a span."""
     if SILENT.match(query):
@@ -87,7 +87,7 @@ def describe(query: str) -> Statement | None:
             "db.system.name": "postgresql",
             "db.operation.name": operation,
             "db.query.summary": name,
-            "db.query.text": text[:LONGEST_TEXT],
+            "db.query.text": text[:MAX_TEXT_LENGTH],
         },
     )
 

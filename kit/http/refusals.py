@@ -16,7 +16,7 @@ def refused(bound: str) -> None:
         "Connections, requests and messages of clients that were refused, by the bound",
         ("bound",),
     ).labels(bound).inc()
-    episodes.met(
+    episodes.record(
         f"clients are refused by the limit {bound}",
         "a client was refused by the limit %s; docs/security.md names its setting",
         bound,

@@ -6,9 +6,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from kit.telemetry import tracing
-from kit.telemetry.tracing import Spanned
+from kit.telemetry.tracing import SpanScope
 
-SPAN = web.RequestKey("span", Spanned)
+SPAN = web.RequestKey("span", SpanScope)
 # Of the methods, those that the traced paths know: others are of a stranger's making.
 METHODS = frozenset({"GET", "POST", "OPTIONS"})
 STATUS = "http.response.status_code"
@@ -23,7 +23,7 @@ def trace_requests(app: web.Application, paths: Collection[str], *, trusted: boo
 
     @web.middleware
     async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not (tracing.on() or trusted):
+        if not (tracing.enabled() or trusted):
             return await handler(request)
         if request.path not in paths or request.method not in METHODS:
             return await handler(request)
@@ -52,9 +52,9 @@ def trace_requests(app: web.Application, paths: Collection[str], *, trusted: boo
 
 def _begun(
     method: str, path: str, scheme: str, headers: Mapping[str, str], *, trusted: bool
-) -> Spanned:
+) -> SpanScope:
     """The span of a request with these headers, for a traced path."""
-    theirs = tracing.read(
+    theirs = tracing.from_traceparent(
         headers.get("traceparent"),
         headers.get("tracestate") if trusted else None,  # a stranger's text otherwise
     )
@@ -65,10 +65,10 @@ def _begun(
         "url.scheme": scheme,
     }
     parent, link = (theirs, None) if trusted else (None, theirs)
-    return tracing.served(f"{method} {path}", told, parent=parent, link=link)
+    return tracing.server_span(f"{method} {path}", told, parent=parent, link=link)
 
 
-def _answered(span: Spanned, status: int) -> None:
+def _answered(span: SpanScope, status: int) -> None:
     """Record the status of the response."""
     span.set(STATUS, status)
     if status >= 500:

@@ -12,7 +12,7 @@ from kit.values.clock import Clock
 # Seconds without another occurrence after which an episode has ended.
 QUIET = 30.0
 # Episodes that are counted apart at once; keys that callers choose must not fill the memory or the log.
-MOST = 100
+MAX_EPISODES = 100
 OTHERS = "other conditions"
 
 
@@ -41,7 +41,7 @@ class Episodes:
         self._open: dict[str, _Episode] = {}
         self._loop: AbstractEventLoop | None = None
 
-    def met(
+    def record(
         self,
         key: str,
         message: str,
@@ -53,12 +53,12 @@ class Episodes:
         """Note an occurrence; the message is logged for the first of an episode.
 
         With an `error` its traceback is logged too, and each type of error is a condition of its own.
-        The episode ends after QUIET seconds without another occurrence; a `lasting` one only by `over`.
+        The episode ends after QUIET seconds without another occurrence; a `lasting` one only by `resolve`.
         """
         self._follow_loop()
         if error is not None:
             key = f"{key} ({type(error).__name__})"
-        if key not in self._open and len(self._open) >= MOST:
+        if key not in self._open and len(self._open) >= MAX_EPISODES:
             key = OTHERS
         now = self._now()
         episode = self._open.get(key)
@@ -72,7 +72,7 @@ class Episodes:
         if episode.timer is None and not lasting:
             self._watch(key, episode, self._quiet)
 
-    def over(self, key: str, message: str = "") -> None:
+    def resolve(self, key: str, message: str = "") -> None:
         """The condition has ended: logs that, or the message, with the count if it had begun."""
         if key in self._open:
             self._end(key, message or f"{key}: over", self._now())

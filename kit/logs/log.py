@@ -96,7 +96,7 @@ def shorten_rubbish(record: logging.LogRecord) -> bool:
     """
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, HttpProcessingError | web.RequestPayloadError):
-        episodes.met(
+        episodes.record(
             "requests are refused as invalid HTTP",
             "a request was refused as invalid HTTP: %s",
             type(error).__name__,

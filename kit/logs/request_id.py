@@ -18,14 +18,14 @@ def current() -> str:
     return _current.get()
 
 
-def begin(given: str) -> str:
+def adopt_or_create(given: str) -> str:
     """Takes the sender's id over, or makes one up, for the rest of this task."""
     found = given if GIVEN.fullmatch(given) else os.urandom(MADE_UP).hex()
     _current.set(found)
     return found
 
 
-def take(given: str) -> str:
+def adopt(given: str) -> str:
     """Takes the sender's id over if it is fit; gives the present one."""
     _current.set(given if GIVEN.fullmatch(given) else "")
     return current()

@@ -10,7 +10,7 @@ STEP = 64 * 1024
 # Bytes of decompressed data after which other tasks of the event loop run.
 YIELD_AFTER = 512 * 1024
 # Compressed streams in one body, one behind the other: beginning one costs far more than its bytes.
-MOST_MEMBERS = 100
+MAX_MEMBERS = 100
 # Window bits for zlib: a gzip stream, a zlib stream, and a deflate stream without a header.
 GZIP, ZLIB, RAW = 31, 15, -15
 # RFC 9110: "deflate" is the zlib format, and some servers send it without zlib's header.
@@ -72,8 +72,8 @@ class _Decoder:
         inflate = self._inflate
         if inflate is None or inflate.eof:
             self._members += 1
-            if self._members > MOST_MEMBERS:
-                raise UnreadableBodyError(f"more than {MOST_MEMBERS} compressed streams")
+            if self._members > MAX_MEMBERS:
+                raise UnreadableBodyError(f"more than {MAX_MEMBERS} compressed streams")
             self._inflate = inflate = zlib.decompressobj(self._bits(data[0]))
         part = inflate.decompress(data, STEP)
         self._take(part)

@@ -10,7 +10,7 @@ Networks: TypeAlias = tuple[IPv4Network | IPv6Network, ...]
 ONE_CUSTOMER = 64
 # Characters of the X-Forwarded-For headers of a request whose address is remembered; a client may send
 # a hundred headers of 24 kB.
-LONGEST = 1_024
+MAX_LENGTH = 1_024
 
 
 def of(peer: str | None, forwarded: tuple[str, ...], trusted: Networks) -> str:
@@ -19,7 +19,7 @@ def of(peer: str | None, forwarded: tuple[str, ...], trusted: Networks) -> str:
     `forwarded` are the X-Forwarded-For headers. Each proxy appends the address of its client, so they
     are believed from the end, for as long as a trusted proxy wrote them.
     """
-    find = _find if sum(map(len, forwarded)) > LONGEST else _known
+    find = _find if sum(map(len, forwarded)) > MAX_LENGTH else _known
     return find(peer, forwarded, trusted)
 
 

@@ -46,11 +46,11 @@ class OptionalDependency:
         except self._errors as error:
             # Other errors may quote an address with its password.
             cause = str(error) if isinstance(error, Failure) else type(error).__name__
-            self._episodes.met(
+            self._episodes.record(
                 self._away, f"{self._away} (%s); {self._instead}", cause, lasting=True
             )
             self._until = self._clock.now() + PAUSE
             return None
         self._until = None
-        self._episodes.over(self._away, self._back)
+        self._episodes.resolve(self._away, self._back)
         return result

@@ -110,7 +110,7 @@ class TLS:
             return None
         problems = certificates.pair_problems(self.certificate, self.key)
         if problem := problems[0] or problems[1]:  # in the middle of being replaced
-            episodes.met(
+            episodes.record(
                 "a certificate can't be used",
                 "the certificate can't be used; continuing with the previous one: %s",
                 problem,
@@ -119,7 +119,7 @@ class TLS:
         try:
             return self._certificates()
         except OSError as error:
-            episodes.met(
+            episodes.record(
                 "a CA certificate can't be read",
                 "the CA certificate can't be read; continuing with the previous one: %s",
                 error,

@@ -34,7 +34,7 @@ def is_development(env: Env) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ProcessSettings:
     """What every process reads beside its own settings.
 
     `debugging` takes both LOG_LEVEL=debug and APP_ENV=development: it costs speed, and shows what an
@@ -47,7 +47,7 @@ class Surroundings:
     telemetry: TelemetrySettings
 
     @classmethod
-    def read(cls, env: Env, name: str, metrics_port: int) -> "Surroundings":
+    def read(cls, env: Env, name: str, metrics_port: int) -> "ProcessSettings":
         """For the process `name`; `metrics_port` is its default."""
         level = env.choice(
             "LOG_LEVEL", LOG_LEVEL_HELP, "info", ("debug", "info", "warning", "error")
@@ -81,7 +81,7 @@ def run(
     starting, such as a taken port; the line before it says why.
     """
     env = Env(os.environ)
-    surroundings = Surroundings.read(env, name, metrics_port)
+    surroundings = ProcessSettings.read(env, name, metrics_port)
     settings = read(env)
     try:
         env.finish()

@@ -14,7 +14,7 @@ from kit.background import Loop
 from kit.cache.cache import Cache
 from kit.db.database import Database
 from kit.db.health import SHOWN_EVERY
-from kit.db.notify import Notices
+from kit.db.notify import Notifications
 from kit.process.settings import ServiceSettings
 from kit.rpc import client as rpc_client
 from kit.rpc import server
@@ -37,10 +37,10 @@ class Opened:
     health: Health = field(default_factory=Health)
     loops: list[Loop] = field(default_factory=list)
 
-    async def notices(self, channel: str) -> Notices:
-        """Listen to a channel of PostgreSQL's notices."""
+    async def notifications(self, channel: str) -> Notifications:
+        """Listen to a channel of PostgreSQL's notifications."""
         return await self.closing.enter_async_context(
-            Notices.open(self.settings.notices_url, channel)
+            Notifications.open(self.settings.listen_url, channel)
         )
 
     def peer(self, address: str) -> grpc.aio.Channel:

@@ -85,15 +85,15 @@ class ServiceSettings:
     limits: Limits = DEFAULTS
 
     @property
-    def notices_url(self) -> str:
-        """PostgreSQL for whoever listens to its notices."""
+    def listen_url(self) -> str:
+        """PostgreSQL for whoever listens to its notifications."""
         return self.listen_database_url or self.database_url
 
     @classmethod
     def read(cls, env: Env, name: str, port: int, *, listens: bool) -> "ServiceSettings":
         """Reads them for the service `name`, whose variables start with its upper-case name.
 
-        `listens` is for a service that hears PostgreSQL's notices.
+        `listens` is for a service that hears PostgreSQL's notifications.
         """
         upper = name.upper()
         pooled = read_pooled(env)

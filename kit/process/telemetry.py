@@ -67,7 +67,7 @@ class Telemetry:
         if settings.endpoint is not None:
             tracers = TracerProvider(sampler(settings), resource, shutdown_on_exit=False)
             tracers.add_span_processor(BatchSpanProcessor(Collector(settings.endpoint)))
-            tracing.begin(tracers)
+            tracing.use_provider(tracers)
         return cls(settings, tracers)
 
     @asynccontextmanager

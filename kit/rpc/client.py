@@ -16,12 +16,12 @@ from kit.rpc import tracing as rpc_tracing
 from kit.rpc.errors import from_error
 from kit.rpc.metrics import ClientMetrics
 from kit.rpc.server import MAX_ANSWER, MAX_REQUEST, metadata_options
-from kit.telemetry.tracing import Spanned
+from kit.telemetry.tracing import SpanScope
 
 Response = TypeVar("Response")
 
 # Connections to one replica: enough for the streams of a gateway with all of its sockets.
-MOST_CONNECTIONS = 100
+MAX_CONNECTIONS = 100
 CHANNEL_OPTIONS = (
     *metadata_options(),
     ("grpc.max_send_message_length", MAX_REQUEST),
@@ -45,11 +45,11 @@ CHANNEL_OPTIONS = (
     # default of 30 s, replicas replaced one soon after the other are all gone before it is asked again.
     ("grpc.dns_min_time_between_resolutions_ms", 1_000),
     # A server takes some hundred calls on a connection: for more, another one is opened.
-    ("grpc.max_connections_per_subchannel_cap", MOST_CONNECTIONS),
+    ("grpc.max_connections_per_subchannel_cap", MAX_CONNECTIONS),
     (
         "grpc.service_config",
         '{"loadBalancingConfig": [{"round_robin": {}}],'
-        f' "connectionScaling": {{"maxConnectionsPerSubchannel": {MOST_CONNECTIONS}}}}}',
+        f' "connectionScaling": {{"maxConnectionsPerSubchannel": {MAX_CONNECTIONS}}}}}',
     ),
 )
 # Seconds kept back at each hop, so that the caller hears of a late peer before its own deadline.
@@ -78,7 +78,7 @@ async def call(
     seconds = timeout if left is None else min(timeout, max(0.0, left - HOP))
     began = time.perf_counter()
     failure = None
-    with rpc_tracing.called(method) as span:
+    with rpc_tracing.client_span(method) as span:
         try:
             answer = await method(request, timeout=seconds, metadata=_metadata(token, span))
         except grpc.aio.AioRpcError as error:
@@ -92,7 +92,7 @@ async def call(
             _metrics().called(method, failure, time.perf_counter() - began)
 
 
-def _metadata(token: str | None, span: Spanned) -> grpc.aio.Metadata:
+def _metadata(token: str | None, span: SpanScope) -> grpc.aio.Metadata:
     """The session, and the request and the trace that the call belongs to."""
     session = (("authorization", f"Bearer {token}"),) if token else ()
     asked = ((request_id.HEADER, given),) if (given := request_id.current()) else ()
@@ -114,7 +114,7 @@ async def stream(
     Raises Failure, as the peer gave it, or as gRPC did when the peer went away.
     """
     # Never entered, as a generator's callers change; it ends with the first message.
-    span = rpc_tracing.called(method)
+    span = rpc_tracing.client_span(method)
     answers = method(request, metadata=_metadata(token, span))
     try:
         async for message in answers:

@@ -25,7 +25,7 @@ from kit.rpc.bounds import Bounds, Taken
 from kit.rpc.errors import CODES, abort
 from kit.rpc.limits import DEFAULTS, Limits
 from kit.rpc.metrics import ServerMetrics
-from kit.telemetry.tracing import Spanned
+from kit.telemetry.tracing import SpanScope
 
 # Seconds. For callers that set no deadline of their own; nothing here takes nearly so long.
 DEFAULT_DEADLINE = 30.0
@@ -168,9 +168,9 @@ class Guard(grpc.aio.ServerInterceptor):
         method: str,
         context: grpc.aio.ServicerContext[Any, Any],
         deadline: float | None = DEFAULT_DEADLINE,
-    ) -> AsyncIterator[tuple[Spanned, Taken]]:
+    ) -> AsyncIterator[tuple[SpanScope, Taken]]:
         """Around one call: session before, translated failures after, and all of it in a span."""
-        with rpc_tracing.served(method, context.invocation_metadata()) as span:
+        with rpc_tracing.server_span(method, context.invocation_metadata()) as span:
             async with self._answered(method, context, deadline, span) as taken:
                 yield span, taken
 
@@ -180,7 +180,7 @@ class Guard(grpc.aio.ServerInterceptor):
         method: str,
         context: grpc.aio.ServicerContext[Any, Any],
         deadline: float | None,
-        span: Spanned,
+        span: SpanScope,
     ) -> AsyncIterator[Taken]:
         started = time.monotonic()
         header = rpc_call.header(context, "authorization")
@@ -225,7 +225,7 @@ class Guard(grpc.aio.ServerInterceptor):
         method: str,
         failure: Failure,
         context: grpc.aio.ServicerContext[Any, Any],
-        span: Spanned,
+        span: SpanScope,
     ) -> NoReturn:
         self._metrics.failed(method, failure)
         span.fail(failure)
@@ -236,7 +236,7 @@ class Guard(grpc.aio.ServerInterceptor):
     async def _admit(
         self, method: str, context: grpc.aio.ServicerContext[Any, Any], header: str | None
     ) -> Session:
-        request_id.take(rpc_call.header(context, request_id.HEADER) or "")
+        request_id.adopt(rpc_call.header(context, request_id.HEADER) or "")
         caller = await self._verifier.session(header)
         rule = self._access[method]
         if caller.role in ALLOWED[rule]:
@@ -266,7 +266,7 @@ async def _send(
     handler: Any,
     request: Any,
     context: grpc.aio.ServicerContext[Any, Any],
-    span: Spanned,
+    span: SpanScope,
     taken: Taken,
 ) -> None:
     async with aclosing(handler.unary_stream(request, context)) as messages:

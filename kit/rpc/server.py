@@ -41,7 +41,7 @@ def metadata_options(most: int = METADATA_SIZE) -> tuple[tuple[str, int], ...]:
 
 # Calls that no handler has seen yet. Above some 2,000 gRPC would drop anybody's, with CANCELLED, and a few
 # dozen connections have more.
-SOME_PENDING, MOST_PENDING = 10_000, 12_000
+SOME_PENDING, MAX_PENDING = 10_000, 12_000
 
 
 def server_options(limits: Limits, connection_age: float) -> tuple[tuple[str, int], ...]:
@@ -51,7 +51,7 @@ def server_options(limits: Limits, connection_age: float) -> tuple[tuple[str, in
         ("grpc.max_allowed_incoming_connections", limits.connections),
         ("grpc.max_concurrent_streams", limits.streams),
         ("grpc.server.max_pending_requests", SOME_PENDING),
-        ("grpc.server.max_pending_requests_hard_limit", MOST_PENDING),
+        ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING),
         ("grpc.max_send_message_length", MAX_ANSWER),
         ("grpc.max_receive_message_length", limits.request_bytes),
         # Else it grows with what a caller sends, and with it what is stored of requests that nobody reads.

@@ -12,22 +12,22 @@ from opentelemetry.trace import SpanKind
 
 from kit.rpc.metrics import name_of
 from kit.telemetry import tracing
-from kit.telemetry.tracing import Spanned
+from kit.telemetry.tracing import SpanScope
 
 STATUS = "rpc.response.status_code"
 
 
-def served(method: str, metadata: Iterable[tuple[str, str | bytes]] | None) -> Spanned:
+def server_span(method: str, metadata: Iterable[tuple[str, str | bytes]] | None) -> SpanScope:
     """A call that is answered here; of the caller's trace, as only the platform's own call."""
     told = {key: value for key, value in metadata or () if key in ("traceparent", "tracestate")}
-    parent = tracing.read(_text(told.get("traceparent")), _text(told.get("tracestate")))
-    return tracing.served(method[1:], _attributes(method[1:]), parent=parent)
+    parent = tracing.from_traceparent(_text(told.get("traceparent")), _text(told.get("tracestate")))
+    return tracing.server_span(method[1:], _attributes(method[1:]), parent=parent)
 
 
-def called(method: Any) -> Spanned:
+def client_span(method: Any) -> SpanScope:
     """A call of a stub's method to a peer."""
     name = name_of(method)[1:]
-    return tracing.onward(name, _attributes(name), SpanKind.CLIENT)
+    return tracing.child_or_linked_span(name, _attributes(name), SpanKind.CLIENT)
 
 
 @cache  # methods that exist: a few dozen

@@ -118,7 +118,7 @@ class UnreadResponses:
     def _end(self, connection: str) -> bool:
         if not self._cut(connection):
             return False
-        episodes.met(
+        episodes.record(
             "callers do not read their responses",
             "closed the connection of %s, which did not read its responses (%d bytes)",
             connection,

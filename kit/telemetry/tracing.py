@@ -1,7 +1,7 @@
 """Spans, through OpenTelemetry's API alone: without an SDK they cost next to nothing.
 
-Spans begin where work enters a process (`served`) or begins by itself (`begun`). Everything below
-(`part`) is seen only within one that is recorded, so that no span stands alone.
+Spans begin where work enters a process (`server_span`) or begins by itself (`root_span`). Everything below
+(`child_span`) is seen only within one that is recorded, so that no span stands alone.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ _tracer = trace.get_tracer("esimgo")
 _providers: list[TracerProvider] = []
 
 
-class Spanned:
+class SpanScope:
     """A block within a span; what it raises is the span's failure, by type and reason only.
 
     Exceptions' messages are for callers and logs, which redact: they don't go into spans.
@@ -121,19 +121,19 @@ class Spanned:
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """What tells a peer to go on with this trace, as HTTP headers or gRPC metadata."""
-        return carried(self.context)
+        return propagation_headers(self.context)
 
 
-UNSEEN = Spanned(INVALID_SPAN, live=False)
+NO_SPAN = SpanScope(INVALID_SPAN, live=False)
 
 
-def served(
+def server_span(
     name: str,
     attributes: Mapping[str, AttributeValue],
     *,
     parent: SpanContext | None = None,
     link: SpanContext | None = None,
-) -> Spanned:
+) -> SpanScope:
     """A request that this process answers, as a part of the caller's trace if `parent` is given."""
     above = NOWHERE
     if parent is not None:
@@ -141,39 +141,39 @@ def served(
     return _start(name, SpanKind.SERVER, attributes, above, _links([link]))
 
 
-def begun(
+def root_span(
     name: str,
     attributes: Mapping[str, AttributeValue] | None = None,
     *,
     links: Iterable[SpanContext | None] = (),
     kind: SpanKind = SpanKind.INTERNAL,
-) -> Spanned:
+) -> SpanScope:
     """Work that nobody waits for: a trace of its own, linked to what it goes back to."""
     return _start(name, kind, attributes, NOWHERE, _links(links))
 
 
-def part(
+def child_span(
     name: str,
     attributes: Mapping[str, AttributeValue] | None = None,
     kind: SpanKind = SpanKind.INTERNAL,
     *,
     of: SpanContext | None = None,
     links: Iterable[SpanContext | None] = (),
-) -> Spanned:
+) -> SpanScope:
     """A step of the work that is being traced now; of `of`, if given, however long ago that ended."""
     if of is not None:
         above = trace.set_span_in_context(NonRecordingSpan(of), NOWHERE)
         return _start(name, kind, attributes, above, _links(links))
     if not recording():
-        return UNSEEN
+        return NO_SPAN
     return _start(name, kind, attributes, None, _links(links))
 
 
-def onward(
+def child_or_linked_span(
     name: str,
     attributes: Mapping[str, AttributeValue] | None = None,
     kind: SpanKind = SpanKind.INTERNAL,
-) -> Spanned:
+) -> SpanScope:
     """A step that may come long after the span it was started in, as a subscription's events do.
 
     That is a trace of its own then, linked to it: no trace goes on for days.
@@ -182,31 +182,31 @@ def onward(
     if now.is_recording():
         return _start(name, kind, attributes, None, None)
     if isinstance(now, NonRecordingSpan):  # not sampled, and so not at a peer's either
-        return Spanned(now, live=False)
-    return begun(name, attributes, links=[now.get_span_context()], kind=kind)
+        return SpanScope(now, live=False)
+    return root_span(name, attributes, links=[now.get_span_context()], kind=kind)
 
 
-def tell(name: str, value: AttributeValue) -> None:
+def set_attribute(name: str, value: AttributeValue) -> None:
     """An attribute of the span that is being recorded now, if there is one."""
     now = trace.get_current_span()
     if now.is_recording():
         now.set_attribute(name, value)
 
 
-def note(name: str, attributes: Mapping[str, AttributeValue] | None = None) -> None:
+def add_event(name: str, attributes: Mapping[str, AttributeValue] | None = None) -> None:
     """An event of the span that is being recorded now, if there is one."""
     now = trace.get_current_span()
     if now.is_recording():
         now.add_event(name, attributes)
 
 
-def begin(provider: TracerProvider) -> None:
+def use_provider(provider: TracerProvider) -> None:
     """Has this process make spans from now on; it is OpenTelemetry's only provider, for good."""
     trace.set_tracer_provider(provider)
     _providers.append(provider)
 
 
-def on() -> bool:
+def enabled() -> bool:
     """Whether this process makes spans at all, recorded or not."""
     return bool(_providers)
 
@@ -216,18 +216,18 @@ def recording() -> bool:
     return trace.get_current_span().is_recording()
 
 
-def unseen() -> bool:
+def untraced() -> bool:
     """Whether nothing of this work is traced: neither now, nor the span that it began in."""
     return isinstance(trace.get_current_span(), NonRecordingSpan)
 
 
-def here() -> SpanContext | None:
+def current_context() -> SpanContext | None:
     """What later work goes on from, sampled or not; None where nothing is traced."""
     found = trace.get_current_span().get_span_context()
     return found if found.is_valid else None
 
 
-def written(found: SpanContext | None) -> str | None:
+def to_traceparent(found: SpanContext | None) -> str | None:
     """As W3C's traceparent, which fits into a row; None for what nobody has recorded."""
     return _traceparent(found) if found is not None and found.trace_flags.sampled else None
 
@@ -236,7 +236,7 @@ def _traceparent(found: SpanContext) -> str:
     return f"00-{found.trace_id:032x}-{found.span_id:016x}-{found.trace_flags:02x}"
 
 
-def read(traceparent: str | None, tracestate: str | None = None) -> SpanContext | None:
+def from_traceparent(traceparent: str | None, tracestate: str | None = None) -> SpanContext | None:
     """From W3C's traceparent; None for anything else."""
     match = TRACEPARENT.fullmatch(traceparent or "")
     if match is None or (traceparent or "").startswith("ff"):
@@ -249,7 +249,7 @@ def read(traceparent: str | None, tracestate: str | None = None) -> SpanContext 
     return found if found.is_valid else None
 
 
-def carried(found: SpanContext) -> tuple[tuple[str, str], ...]:
+def propagation_headers(found: SpanContext) -> tuple[tuple[str, str], ...]:
     """The headers that hold it; none when there is no trace."""
     if not found.is_valid:
         return ()
@@ -265,10 +265,10 @@ def _start(
     attributes: Mapping[str, AttributeValue] | None,
     above: Context | None,
     links: list[Link] | None,
-) -> Spanned:
+) -> SpanScope:
     span = _tracer.start_span(name, above, kind, attributes, links)
     # Without an SDK there is nothing to see; what isn't sampled still tells peers so.
-    return Spanned(span, kind, live=True) if span.get_span_context().is_valid else UNSEEN
+    return SpanScope(span, kind, live=True) if span.get_span_context().is_valid else NO_SPAN
 
 
 def _links(to: Iterable[SpanContext | None]) -> list[Link] | None:

@@ -46,7 +46,7 @@ class Checks:
         """0 means the usual size."""
         return self.between("page_size", value or usual, 1, most)
 
-    def words(self, field: str, text: str, most: int) -> str:
+    def free_text(self, field: str, text: str, most: int) -> str:
         """Free text of a person: trimmed, and then at most `most` characters (Unicode code points)."""
         text = text.strip()
         if len(text) > most:

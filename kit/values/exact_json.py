@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 # Digits of a whole number that Python converts to int at most; longer ones cost quadratic time.
-MOST_DIGITS = 4300
+MAX_DIGITS = 4300
 # Stands for a number whose exponent no Decimal can hold: it is beyond every limit that is checked.
 LARGEST = Decimal("1E+999999999999999999")
 
@@ -65,7 +65,7 @@ def _fraction(digits: str) -> Decimal:
 
 
 def _whole(digits: str) -> int | Decimal:
-    return int(digits) if len(digits) <= MOST_DIGITS else Decimal(digits)
+    return int(digits) if len(digits) <= MAX_DIGITS else Decimal(digits)
 
 
 def _null(_name: str) -> None:

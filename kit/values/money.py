@@ -14,7 +14,7 @@ NINE_PLACES = Decimal("0.000000001")
 DOUBLE_ERROR = 1e-13
 SINGLE_ERROR = 1e-6
 # Beyond it neighboring doubles are further apart than amounts of money are.
-MOST_NOISY = Decimal(10) ** 12
+MAX_NOISY = Decimal(10) ** 12
 
 
 def to_proto(amount: Decimal, currency: str) -> money_pb2.Money:
@@ -60,7 +60,7 @@ def without_float_noise(amount: Decimal) -> Decimal:
     3.1500000000000004, which is 1.05 * 3 in binary floating point, becomes 3.15.
     """
     exponent = amount.as_tuple().exponent  # a letter for NaN and the infinities
-    if not isinstance(exponent, int) or exponent >= -3 or abs(amount) >= MOST_NOISY:
+    if not isinstance(exponent, int) or exponent >= -3 or abs(amount) >= MAX_NOISY:
         return amount
     rounded = amount.quantize(MILLS)
     number = float(amount)
@@ -78,7 +78,7 @@ def from_float(value: float) -> Decimal:
     """
     # The shortest decimal that reads back as this float: what the client wrote or computed.
     amount = Decimal(repr(value))
-    if not amount.is_finite() or abs(amount) >= MOST_NOISY:
+    if not amount.is_finite() or abs(amount) >= MAX_NOISY:
         raise ValueError("not an amount of money")
     amount = without_float_noise(amount)
     rounded = amount.quantize(NINE_PLACES)

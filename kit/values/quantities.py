@@ -4,7 +4,7 @@ import re
 from decimal import ROUND_HALF_UP, Decimal
 
 # What a bigint column holds; more is no data plan.
-MOST_BYTES = 2**63 - 1
+MAX_BYTES = 2**63 - 1
 UNITS = {
     "": 1,
     **dict.fromkeys(("b", "byte", "bytes"), 1),
@@ -34,12 +34,12 @@ def in_bytes(value: object, unit: object = None) -> int | None:
     # Compared before any arithmetic: a number may have any count of digits, or be no number at all.
     if isinstance(value, Decimal) and not value.is_finite():
         return None
-    if not 0 <= value <= MOST_BYTES:
+    if not 0 <= value <= MAX_BYTES:
         return None
     if factor == 1 and value != int(value):
         return None
     count = int((Decimal(value) * factor).to_integral_value(ROUND_HALF_UP))
-    return count if count <= MOST_BYTES else None
+    return count if count <= MAX_BYTES else None
 
 
 def _factor(unit: object) -> int | None:

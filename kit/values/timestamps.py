@@ -15,7 +15,7 @@ FINER_THAN_MICROSECONDS = re.compile(r"(\.\d{6})\d+")
 # RFC 3339 allows a leap second, which Python has no form for.
 LEAP_SECOND = re.compile(r"(:[0-5]\d):60(?!\d)")
 # The longest form, with nine digits and an offset, has 35 characters.
-LONGEST = 64
+MAX_LENGTH = 64
 # No eSIM is older: an earlier time is a program's zero (the year 1, 1970), not a date.
 EARLIEST = datetime(2010, 1, 1, tzinfo=UTC)
 # No plan lasts longer: a later time (the year 9999) stands for "never", or is a mistake.
@@ -72,7 +72,7 @@ def from_provider(value: object) -> datetime | None:
 
     None for none, and for one that is unreadable or not `believable`.
     """
-    if isinstance(value, str) and len(value) <= LONGEST:
+    if isinstance(value, str) and len(value) <= MAX_LENGTH:
         try:
             return believable(from_iso(value))
         except ValueError:

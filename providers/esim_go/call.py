@@ -8,7 +8,7 @@ from opentelemetry.util.types import AttributeValue
 
 from kit.errors import Failure
 from kit.telemetry import tracing
-from kit.telemetry.tracing import Spanned
+from kit.telemetry.tracing import SpanScope
 from providers.esim_go.errors import breakdown
 from providers.esim_go.paths import template
 
@@ -37,7 +37,7 @@ class Call:
         pairs = self.params.items() if isinstance(self.params, Mapping) else self.params
         return f"{self.path}?{sorted(pairs)}"
 
-    def span(self, attempt: int, server: str) -> Spanned:
+    def span(self, attempt: int, server: str) -> SpanScope:
         """Around one attempt, its wait for tokens included; no path, as that names eSIMs and orders."""
         told: dict[str, AttributeValue] = {
             "http.request.method": self.method,
@@ -45,7 +45,7 @@ class Call:
             "server.address": server,
             "http.request.resend_count": attempt - 1,
         }
-        return tracing.part(self.endpoint, told, SpanKind.CLIENT)
+        return tracing.child_span(self.endpoint, told, SpanKind.CLIENT)
 
     def breakdown(self, reason: str, *, sent: bool = True) -> Failure:
         return breakdown(self.endpoint, reason, write=self.write, sent=sent)

@@ -22,7 +22,7 @@ from providers.esim_go.limits import retry_after
 from providers.esim_go.metrics import Metrics
 from providers.esim_go.pacing import Pacing
 from providers.esim_go.paths import segment
-from providers.esim_go.queue import Priority, Turn
+from providers.esim_go.queue import Permit, Priority
 from providers.esim_go.settings import KEY_MISSING, ProviderSettings, fits_header
 from providers.esim_go.shared_tokens import SharedTokens
 
@@ -189,7 +189,7 @@ class Provider:
                 self._metrics.failed(call.endpoint, failure.reason)
                 if failure.reason == "PROVIDER_CIRCUIT_OPEN":
                     raise  # the circuit's one line says it for all calls
-                episodes.met(
+                episodes.record(
                     f"provider call failed: {call.endpoint} {failure.reason}",
                     "provider call failed: %s path=%s status=%s reason=%s after=%dms attempt=%d",
                     call.endpoint,
@@ -201,7 +201,7 @@ class Provider:
                 )
                 raise
 
-    async def _exchange(self, call: "Call", turn: Turn, seconds: float) -> Any:
+    async def _exchange(self, call: "Call", turn: Permit, seconds: float) -> Any:
         """One request and its answer; aiohttp's and the status's words become ours."""
         url = URL(self._settings.base_url.rstrip("/") + call.path, encoded=True)
         headers = {"X-API-Key": self._settings.api_key, "Accept": "application/json"}
@@ -228,7 +228,7 @@ class Provider:
         except aiohttp.ClientError as error:
             raise call.breakdown("PROVIDER_UNREACHABLE") from error
         except bounded_body.UnreadableBodyError as error:
-            episodes.met(
+            episodes.record(
                 "a provider response can't be parsed", "a provider response can't be parsed: %s: %s",
                 call.endpoint, error,
             )  # fmt: skip
@@ -254,12 +254,12 @@ class Provider:
     def _circuit_changed(self, state: State) -> None:
         self._metrics.circuit(state)
         if state == "open":
-            episodes.met("provider circuit is open", "provider circuit is open", lasting=True)
+            episodes.record("provider circuit is open", "provider circuit is open", lasting=True)
         elif state == "closed":
-            episodes.over("provider circuit is open", "provider circuit is closed")
+            episodes.resolve("provider circuit is open", "provider circuit is closed")
 
 
-def _judge(failure: Failure, turn: Turn, seconds: float) -> bool | None:
+def _judge(failure: Failure, turn: Permit, seconds: float) -> bool | None:
     """What a failure says about the provider's health: fine, broken, or nothing (None)."""
     if turn.status is None and failure.reason != "PROVIDER_UNREACHABLE" and seconds < PATIENCE:
         return None

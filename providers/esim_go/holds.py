@@ -132,7 +132,7 @@ class HoldReport:
         self._until[endpoint] = self._clock.now() + pause
         self._metrics.held(endpoint, pause)
         until = self._clock.wall() + timedelta(seconds=pause)
-        self._episodes.met(
+        self._episodes.record(
             _key(endpoint),
             "provider calls are held: %s until %s, as requested by the provider's responses; then"
             " calls are retried one at a time",
@@ -145,7 +145,7 @@ class HoldReport:
         if self._until.pop(endpoint, None) is None:
             return
         self._metrics.held(endpoint, 0.0)
-        self._episodes.over(_key(endpoint), f"provider calls go through again: {endpoint}")
+        self._episodes.resolve(_key(endpoint), f"provider calls go through again: {endpoint}")
         for callback in self._callbacks:
             callback()
 

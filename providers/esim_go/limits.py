@@ -9,11 +9,11 @@ from typing import Self
 from kit.values import timestamps
 
 # The provider's windows last a second: a reset further away is a clock that can't be compared.
-LONGEST_WINDOW = 60.0
+MAX_WINDOW = 60.0
 # The Date header counts whole seconds; only a difference beyond that is a wrong clock.
 CLOCK_NOISE = 2.0
 # A pause of a day, or of a nonsensical header, is believed for so long; then one call tries.
-LONGEST_PAUSE = 60.0
+MAX_PAUSE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class RateWindow:
 
 
 def retry_after(
-    headers: Mapping[str, str], now: datetime, longest: float = LONGEST_PAUSE
+    headers: Mapping[str, str], now: datetime, longest: float = MAX_PAUSE
 ) -> float | None:
     """Seconds to wait by `Retry-After` (seconds, or a date as HTTP also allows); None if absent.
 
@@ -63,7 +63,7 @@ def _resets_in(headers: Mapping[str, str], now: datetime) -> float | None:
     except ValueError:
         return None
     seconds = (reset - _their_now(headers, now)).total_seconds()
-    return seconds if abs(seconds) <= LONGEST_WINDOW else None
+    return seconds if abs(seconds) <= MAX_WINDOW else None
 
 
 def _their_now(headers: Mapping[str, str], now: datetime) -> datetime:

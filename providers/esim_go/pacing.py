@@ -10,8 +10,8 @@ from typing import Protocol
 from kit.auth.caller import account
 from kit.values.clock import Clock
 from providers.esim_go.holds import ALL, PROBE_AFTER, Hold, HoldReport, PathHolds
-from providers.esim_go.limits import LONGEST_PAUSE, RateWindow, retry_after
-from providers.esim_go.queue import FirstShares, Priority, Queue, Turn, Waiter, too_late
+from providers.esim_go.limits import MAX_PAUSE, RateWindow, retry_after
+from providers.esim_go.queue import FirstShares, Permit, Priority, Queue, Waiter, too_late
 
 # The provider's guide: 10 tokens per second unless agreed otherwise. Holds until headers say more.
 DEFAULT_LIMIT = 10
@@ -51,13 +51,13 @@ class Pacing:
         shared: Budget | None = None,
         *,
         report: HoldReport | None = None,
-        longest_hold: float = LONGEST_PAUSE,
+        longest_hold: float = MAX_PAUSE,
     ) -> None:
         self._clock = clock
         self._on_tokens = on_tokens
         self._shared = shared
         # Granted by this process and waiting for tokens of the shared budget.
-        self._taking: dict[Priority, Turn] = {}
+        self._taking: dict[Priority, Permit] = {}
         self._limit = DEFAULT_LIMIT
         self._remaining = DEFAULT_LIMIT
         self._resets_at = 0.0
@@ -66,8 +66,8 @@ class Pacing:
         # address are sending too, and full again some ten windows later.
         self._burst = math.inf
         self._costs: dict[str, int] = {}
-        self._sent: set[Turn] = set()
-        self._queue = Queue[Turn]()
+        self._sent: set[Permit] = set()
+        self._queue = Queue[Permit]()
         self._shares = FirstShares(clock)
         self._longest_hold = longest_hold
         self._report = report
@@ -96,7 +96,7 @@ class Pacing:
     @asynccontextmanager
     async def turn(
         self, endpoint: str, path: str, priority: Priority, deadline: float
-    ) -> AsyncIterator[Turn]:
+    ) -> AsyncIterator[Permit]:
         """Waits for a turn until `deadline` (by the clock's `now`), and settles it afterwards.
 
         Raises Failure EXHAUSTED when no turn comes in time, at once if that is already sure.
@@ -104,7 +104,7 @@ class Pacing:
         self._refuse_late(endpoint, path, deadline)
         cost = self._costs.get(endpoint, UNKNOWN_COST)
         priority = self._shares.priority(priority, account(), cost, self._limit)
-        waiter = Waiter[Turn](endpoint, priority, deadline, asyncio.Future())
+        waiter = Waiter[Permit](endpoint, priority, deadline, asyncio.Future())
         try:
             turn = await self._wait(waiter, (endpoint, path))
             if self._shared is not None:
@@ -123,7 +123,7 @@ class Pacing:
         if now + held >= deadline and 0 < held < math.inf:
             raise too_late(held)
 
-    async def _take(self, shared: Budget, turn: Turn, deadline: float) -> None:
+    async def _take(self, shared: Budget, turn: Permit, deadline: float) -> None:
         try:
             await shared.take(turn.cost, self._limit, turn.priority, deadline)
             turn.since = self._clock.now()
@@ -132,7 +132,7 @@ class Pacing:
             del self._taking[turn.priority]
             self._advance()
 
-    async def _wait(self, waiter: Waiter[Turn], place: tuple[str, str]) -> Turn:
+    async def _wait(self, waiter: Waiter[Permit], place: tuple[str, str]) -> Permit:
         timers: list[TimerHandle] = []
 
         def wait(seconds: float, then: Callable[[], None]) -> None:
@@ -182,7 +182,7 @@ class Pacing:
                     self._hold_all(pause)  # the provider's window lasts so long
                 self._timer = self._clock.call_later(pause, self._advance)
                 return
-            turn = Turn(
+            turn = Permit(
                 waiter.endpoint,
                 cost,
                 self._clock.now(),
@@ -197,7 +197,7 @@ class Pacing:
             waiter.turn.set_result(turn)
             self._queue.pop()
 
-    def _give_back(self, turn: Turn) -> None:
+    def _give_back(self, turn: Permit) -> None:
         self._sent.discard(turn)
         if self._taking.get(turn.priority) is turn:
             del self._taking[turn.priority]
@@ -222,7 +222,7 @@ class Pacing:
             return 0
         return self._resets_at - now
 
-    def _settle(self, turn: Turn, path: str) -> None:
+    def _settle(self, turn: Permit, path: str) -> None:
         self._sent.discard(turn)
         now = self._clock.now()
         headers = turn.headers or {}
@@ -272,7 +272,7 @@ class Pacing:
             if waiter.deadline <= self._hold.until:
                 waiter.turn.set_exception(too_late(self._hold.until - now))
 
-    def _answered(self, turn: Turn, path: str) -> None:
+    def _answered(self, turn: Permit, path: str) -> None:
         """Any answer but 429 shows that calls go through; 503 asks to leave this one thing alone."""
         if turn.probes and self._hold.long:
             self._hold = Hold()

@@ -13,7 +13,7 @@ from kit.values.clock import Clock
 
 T = TypeVar("T")
 # Accounts that are remembered; those that were quiet for a moment are forgotten first.
-MOST_ACCOUNTS = 1_000
+MAX_ACCOUNTS = 1_000
 
 
 class Priority(IntEnum):
@@ -25,7 +25,7 @@ class Priority(IntEnum):
 
 
 @dataclass(eq=False, slots=True)
-class Turn:
+class Permit:
     """One request that may be sent now; tell it what the provider answered."""
 
     endpoint: str
@@ -67,7 +67,7 @@ class Queue(Generic[T]):
     def push(self, waiter: Waiter[T], account: str) -> None:
         key = (waiter.priority, account)
         turn = max(self._round[waiter.priority], self._last.get(key, -1) + 1)
-        if len(self._last) >= MOST_ACCOUNTS:
+        if len(self._last) >= MAX_ACCOUNTS:
             self._last = {k: n for k, n in self._last.items() if n >= self._round[k[0]]}
         self._last[key] = turn
         heapq.heappush(self._heap, (waiter.priority, turn, next(self._count), waiter))
@@ -99,7 +99,7 @@ class FirstShares:
         if wanted is not Priority.WRITE or not account:
             return wanted
         now, share = self._clock.now(), limit / 2
-        if len(self._used) >= MOST_ACCOUNTS:
+        if len(self._used) >= MAX_ACCOUNTS:
             self._used = {a: u for a, u in self._used.items() if u[0] > (now - u[1]) * share}
         used, at = self._used.get(account, (0.0, now))
         used = max(0.0, used - (now - at) * share)

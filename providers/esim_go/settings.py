@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from kit.values.env import Env
-from providers.esim_go.limits import LONGEST_PAUSE
+from providers.esim_go.limits import MAX_PAUSE
 
 KEY_MISSING = "eSIM Go API key not configured"
 
@@ -18,7 +18,7 @@ class ProviderSettings:
     timeout: float = 15.0  # the slowest answers seen are orders of several eSIMs, a few seconds
     attempts: int = 3  # of a read: more only adds load to a provider in trouble
     answer_bytes: int = 16 * 1024 * 1024  # five times the whole catalogue of 5,221 bundles
-    longest_hold: float = LONGEST_PAUSE
+    longest_hold: float = MAX_PAUSE
     circuit_threshold: int = 5  # two reads that failed for good, or five single calls
     circuit_seconds: float = 30.0  # short beside an outage, long beside a restart
 
@@ -55,7 +55,7 @@ class ProviderSettings:
             "ESIM_GO_MAX_HOLD_SECONDS",
             "Maximum pause that eSIM Go may request (through Retry-After, or the end of a rate"
             " limit window), in seconds. After that, calls are retried one at a time.",
-            LONGEST_PAUSE,
+            MAX_PAUSE,
             low=1,
             high=86400,
         )

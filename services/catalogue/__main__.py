@@ -37,7 +37,7 @@ async def serve(
         )
         snapshots = Snapshots(parts.database, stop)
         parts.loops.extend([snapshots.loop, sync.loop()])
-        live = Live(parts.database, await parts.notices(CHANNEL))
+        live = Live(parts.database, await parts.notifications(CHANNEL))
         servicer = CatalogueServicer(parts.database, sync, live, snapshots)
         catalogue = Service(
             catalogue_pb2.DESCRIPTOR.services_by_name["CatalogueService"],

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 from kit.db.database import Database
-from kit.db.notify import Notices
+from kit.db.notify import Notifications
 from services.catalogue import store
 
 # What the trigger on the table notifies on, and of what.
@@ -14,18 +14,18 @@ REVISION = "revision"
 class Live:
     """Follows the catalogue in the database, whichever process changes it."""
 
-    def __init__(self, database: Database, notices: Notices) -> None:
+    def __init__(self, database: Database, notifications: Notifications) -> None:
         self._database = database
-        self._notices = notices
+        self._notifications = notifications
 
     async def watch(self) -> AsyncIterator[int]:
         """The revision now, and whenever it may have grown, with no end.
 
         Raises Failure UNAVAILABLE when the database is away.
         """
-        with self._notices.listening([REVISION]) as ear:
+        with self._notifications.subscribe([REVISION]) as listener:
             while True:
                 async with self._database.system() as connection:
                     revision = await store.revision(connection)
                 yield revision
-                await ear.changes()
+                await listener.changes()

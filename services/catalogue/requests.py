@@ -83,7 +83,7 @@ def plan(request: pb.GetPlanRequest) -> UUID | None:
     found = checks.uuid("id", request.id) if which == "id" else None
     if which is None:
         checks.fail("plan", "must contain an id or a name")
-    elif which == "name" and not checks.words("name", request.name, MOST_BUNDLE_NAME):
+    elif which == "name" and not checks.free_text("name", request.name, MOST_BUNDLE_NAME):
         checks.fail("name", "must not be blank")
     checks.done()
     return found
@@ -218,7 +218,7 @@ def _has(given: pb.PlanFilter, field: str) -> bool:
 
 
 def _name(checks: Checks, field: str, text: str, most: int = MOST_NAME) -> str:
-    found = checks.words(f"filter.{field}", text, most)
+    found = checks.free_text(f"filter.{field}", text, most)
     if not found:
         checks.fail(f"filter.{field}", "must not be blank; omit it to match every plan")
     return found

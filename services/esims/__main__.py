@@ -35,7 +35,7 @@ async def serve(
         parts = wired(
             opened,
             connect_provider(opened, settings.provider),
-            await opened.notices(CHANNEL),
+            await opened.notifications(CHANNEL),
             clock or Clock(),
             fresh_for=settings.fresh_for,
             read_wait=settings.read_wait,

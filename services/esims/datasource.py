@@ -115,7 +115,7 @@ class ESIMsDataSource:
         )
         listing = read_bundles(answer)
         if listing.skipped:
-            episodes.met(
+            episodes.record(
                 "assignments of eSIMs are skipped",
                 "%d assignments of an eSIM are skipped: the provider returned them in an"
                 " unknown format",

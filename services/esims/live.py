@@ -11,7 +11,7 @@ from uuid import UUID
 from kit import background
 from kit.auth.sessions import Session
 from kit.db.database import Database
-from kit.db.notify import Notices
+from kit.db.notify import Notifications
 from kit.errors import Failure, Kind
 from kit.logs.episodes import Episodes
 from kit.values.clock import Clock
@@ -56,10 +56,10 @@ class Live:
     """Watches eSIMs in the database, whichever process changes them."""
 
     def __init__(
-        self, database: Database, notices: Notices, fetcher: Fetcher, clock: Clock
+        self, database: Database, notifications: Notifications, fetcher: Fetcher, clock: Clock
     ) -> None:
         self._database = database
-        self._notices = notices
+        self._notifications = notifications
         self._fetcher = fetcher
         self._clock = clock
 
@@ -70,7 +70,7 @@ class Live:
         database is.
         """
         ids = [*watched.esim_ids] if watched.esim_ids else [watched.customer_id]
-        with self._notices.listening(str(id_) for id_ in ids) as listener:
+        with self._notifications.subscribe(str(id_) for id_ in ids) as listener:
             seen = await self._all(session, watched)
             yield seen
             if watched.esim_ids:
@@ -98,7 +98,7 @@ class Live:
                 async with self._database.session(session) as connection:
                     esims = await store.get_many(connection, ids)
             except Failure as failure:
-                episodes.met(
+                episodes.record(
                     "polling for installs is retried later",
                     "polling for an install is retried later: %s",
                     failure.reason,

@@ -82,7 +82,7 @@ def reference(request: pb.UpdateESIMReferenceRequest) -> tuple[UUID, str]:
     """The eSIM and its reference; raises Failure INVALID."""
     checks = Checks()
     checked = checks.uuid("esim_id", request.esim_id)
-    text = checks.words("reference", request.reference, MOST_REFERENCE)
+    text = checks.free_text("reference", request.reference, MOST_REFERENCE)
     checks.done()
     return checked, text
 
@@ -140,15 +140,17 @@ def delivery(
         customer_id=checks.uuid("customer_id", request.customer_id),
         order_reference=_name(checks, "order_reference", request.order_reference),
         bundle_name=_name(checks, "bundle_name", request.bundle_name),
-        customer_ref=checks.words("customer_ref", request.customer_ref, MOST_REFERENCE),
+        customer_ref=checks.free_text("customer_ref", request.customer_ref, MOST_REFERENCE),
         auto_activate=request.auto_activate,
     )
     checks.between("esims", len(request.esims), 1, MOST_DELIVERED)
     esims = [
         (
             iccid.check(checks, f"esims[{i}].iccid", esim.iccid),
-            checks.words(f"esims[{i}].matching_id", esim.matching_id, MOST_CHARACTERS),
-            bare_host(checks.words(f"esims[{i}].smdp_address", esim.smdp_address, MOST_CHARACTERS)),
+            checks.free_text(f"esims[{i}].matching_id", esim.matching_id, MOST_CHARACTERS),
+            bare_host(
+                checks.free_text(f"esims[{i}].smdp_address", esim.smdp_address, MOST_CHARACTERS)
+            ),
         )
         for i, esim in enumerate(request.esims)
     ]

@@ -84,7 +84,7 @@ class Suspension:
         try:
             details = await self._source.get_esim(esim.iccid, priority=Priority.WRITE)
         except Failure as unknown:
-            episodes.met(
+            episodes.record(
                 "suspensions are not confirmed",
                 "suspension of an eSIM is not confirmed: %s",
                 unknown.reason,

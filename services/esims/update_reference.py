@@ -86,7 +86,7 @@ class References:
             due = await reference_store.claim(connection, self._clock.wall(), LEASE, AT_ONCE)
         if not due:
             return 0
-        with tracing.begun("send references", {"esimgo.esims": len(due)}):
+        with tracing.root_span("send references", {"esimgo.esims": len(due)}):
             again = await asyncio.gather(*map(self._send, due))
             settled = [(p.esim_id, p.reference, at) for p, at in zip(due, again, strict=True)]
             async with self._database.system() as connection:

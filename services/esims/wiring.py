@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from kit.background import Loop
-from kit.db.notify import Notices
+from kit.db.notify import Notifications
 from kit.process.service import Opened
 from kit.values.clock import Clock
 from providers.esim_go.client import Provider
@@ -27,7 +27,7 @@ EVERY = 1.0
 def wired(
     opened: Opened,
     provider: Provider,
-    notices: Notices,
+    notifications: Notifications,
     clock: Clock,
     *,
     fresh_for: timedelta,
@@ -65,5 +65,5 @@ def wired(
         references=references,
         refresh=Refresh(database, source, fetcher, clock),
         events=Events(database, clock, source.forget, wake, locations.look_up),
-        live=Live(database, notices, fetcher, clock),
+        live=Live(database, notifications, fetcher, clock),
     )

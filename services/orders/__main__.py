@@ -25,8 +25,8 @@ async def serve(
     """Serve until `stop` is set; `started` gets the port once calls are answered."""
     async with service.opened(settings.service, stop, owner="orders", needs=NEEDS) as opened:
         provider = connect_provider(opened, settings.provider)
-        notices = await opened.notices(CHANNEL)
-        servicer, recovery = wired(opened, settings, provider, notices)
+        notifications = await opened.notifications(CHANNEL)
+        servicer, recovery = wired(opened, settings, provider, notifications)
         orders = Service(
             orders_pb2.DESCRIPTOR.services_by_name["OrdersService"],
             partial(orders_pb2_grpc.add_OrdersServiceServicer_to_server, servicer),

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from kit.auth.sessions import Session
 from kit.db.database import Database
-from kit.db.notify import Notices
+from kit.db.notify import Notifications
 from kit.errors import Failure, Kind
 from services.orders import store
 from services.orders.order import Order
@@ -17,16 +17,16 @@ CHANNEL = "esimgo_orders"
 class Live:
     """Watches orders in the database, whichever process works on them."""
 
-    def __init__(self, database: Database, notices: Notices) -> None:
+    def __init__(self, database: Database, notifications: Notifications) -> None:
         self._database = database
-        self._notices = notices
+        self._notifications = notifications
 
     async def watch(self, session: Session, order_id: UUID) -> AsyncIterator[Order]:
         """Yield the order now and after every change, without end.
 
         Raises Failure NOT_FOUND for one that the session may not see, and UNAVAILABLE when the database is.
         """
-        with self._notices.listening([str(order_id)]) as listener:
+        with self._notifications.subscribe([str(order_id)]) as listener:
             while True:
                 async with self._database.session(session) as connection:
                     found = await store.get(connection, [order_id])

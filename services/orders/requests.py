@@ -64,7 +64,7 @@ def _buy(checks: Checks, request: orders_pb2.CreateOrderRequest, customer_id: UU
         customer_id=customer_id,
         plan_id=checks.uuid("plan_id", request.plan_id),
         quantity=checks.between("quantity", request.quantity, 1, MOST_QUANTITY),
-        customer_reference=checks.words(
+        customer_reference=checks.free_text(
             "customer_reference", request.customer_reference, MOST_REFERENCE
         ),
         auto_activate=request.auto_activate,
@@ -191,7 +191,7 @@ def resume(request: orders_pb2.ResumeOrderRequest) -> tuple[UUID, str]:
     """The order and the operator's note; raises Failure INVALID."""
     checks = Checks()
     order = checks.uuid("order_id", request.order_id)
-    note = checks.words("note", request.note, MOST_NOTE)
+    note = checks.free_text("note", request.note, MOST_NOTE)
     checks.done()
     return order, note
 
@@ -200,7 +200,7 @@ def resolve(request: orders_pb2.ResolveOrderRequest) -> tuple[UUID, Resolution, 
     """The order, its resolution, the provider's reference and the operator's note; raises Failure INVALID."""
     checks = Checks()
     order = checks.uuid("order_id", request.order_id)
-    note = checks.words("note", request.note, MOST_NOTE)
+    note = checks.free_text("note", request.note, MOST_NOTE)
     if not note:
         checks.fail("note", "must describe what was found, and how")
     which = request.WhichOneof("resolution")
@@ -208,6 +208,6 @@ def resolve(request: orders_pb2.ResolveOrderRequest) -> tuple[UUID, Resolution, 
         checks.fail(
             "resolution", "must be one of: placed_as with a reference, not_bought, paid_back"
         )
-    reference = checks.words("placed_as", request.placed_as, MOST_PROVIDER_REFERENCE)
+    reference = checks.free_text("placed_as", request.placed_as, MOST_PROVIDER_REFERENCE)
     checks.done()
     return order, Resolution(which or ""), reference, note

@@ -70,7 +70,7 @@ async def claim(
         target is not None and not target.fits,
         request.max_price,
         request.max_total,
-        tracing.written(tracing.here()),
+        tracing.to_traceparent(tracing.current_context()),
         quote.confirmed_at,
     )
     return read_row(row) if row else None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from kit.db.notify import Notices
+from kit.db.notify import Notifications
 from kit.process.service import Opened
 from providers.esim_go.client import Provider
 from services.orders.cancellation.cancel import Cancellation
@@ -87,7 +87,7 @@ def recovery(of: Shared, cancellation: Cancellation) -> Recovery:
 
 
 def wired(
-    opened: Opened, settings: Settings, provider: Provider, notices: Notices
+    opened: Opened, settings: Settings, provider: Provider, notifications: Notifications
 ) -> tuple[OrdersServicer, Recovery]:
     """Make the servicer and what works on orders, and add their background work to the service's."""
     database, of = opened.database, shared(opened, settings, provider)
@@ -115,7 +115,7 @@ def wired(
         cancellation,
         Previews(examination),
         working,
-        Live(database, notices),
+        Live(database, notifications),
         Review(database, of.datasource, working, of.charges, tolerance=of.tolerance),
         wait=settings.purchase_wait,
     )

@@ -69,7 +69,7 @@ class Work:
             failure=failure,
             actor=self.actor,
         )
-        tracing.note(event, {"esimgo.order.status": self.order.status.value})
+        tracing.add_event(event, {"esimgo.order.status": self.order.status.value})
         if status is not None:
             self.metrics.changed(status, datetime.now(UTC) - self.order.created_at)
 

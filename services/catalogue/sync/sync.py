@@ -155,7 +155,7 @@ class Sync:
         signs = background.start(self._give_signs(run, progress), "report progress")
         try:
             # Linked to an administrator's call, if one requested it.
-            with tracing.begun("read the catalogue", links=[tracing.here()]):
+            with tracing.root_span("read the catalogue", links=[tracing.current_context()]):
                 await self._read_and_write(run, progress)
         except Failure as failure:
             await self._record_failure(run, _words(failure))

@@ -83,7 +83,7 @@ class Events:
             raise
         except Exception as error:  # noqa: BLE001 - logged, and each is tried alone
             # One poison event must not block the rest.
-            episodes.met(
+            episodes.record(
                 "events are applied one at a time",
                 "%s events could not be applied as a batch",
                 len(events),

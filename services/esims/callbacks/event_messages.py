@@ -173,4 +173,4 @@ def _name(checks: Checks, path: str, text: str) -> str:
 
 
 def _word(checks: Checks, path: str, text: str) -> str:
-    return checks.words(path, text, MOST_WORD)
+    return checks.free_text(path, text, MOST_WORD)

@@ -144,7 +144,7 @@ class Fetcher:
         """Query the provider about one eSIM, and leave its answer to be recorded."""
         answered = False
         try:
-            with tracing.part("read eSIM", {"esimgo.esim.id": str(esim.id)}):
+            with tracing.child_span("read eSIM", {"esimgo.esim.id": str(esim.id)}):
                 queried_at, fetch.sent = self._clock.wall(), True
                 listing, details = await asyncio.gather(
                     _or_none(self._source.get_bundles(esim.iccid, priority=priority)),
@@ -171,7 +171,7 @@ class Fetcher:
     async def _record_until_done(self, fetches: Sequence[asyncio.Task[None]]) -> None:
         """Record the answers every few seconds until all fetches have ended."""
         # A span of its own: the fetches may outlast the request that started them.
-        with tracing.part("read eSIMs", {"esimgo.esims": len(fetches)}):
+        with tracing.child_span("read eSIMs", {"esimgo.esims": len(fetches)}):
             pending = set(fetches)
             while pending:
                 _, pending = await asyncio.wait(pending, timeout=RECORD_EVERY)

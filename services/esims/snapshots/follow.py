@@ -39,7 +39,7 @@ class Watch:
             due = await follow_store.claim_follows(connection, self._clock.wall(), LEASE, AT_ONCE)
         if not due:
             return 0
-        with tracing.begun("look at eSIMs", {"esimgo.esims": len(due)}):
+        with tracing.root_span("look at eSIMs", {"esimgo.esims": len(due)}):
             await self._read(due)
         return len(due)
 

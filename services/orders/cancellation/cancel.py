@@ -96,7 +96,7 @@ class Cancellation:
                 try:
                     await self._carry_out(work, revocation)
                 except Failure as failure:
-                    episodes.met(
+                    episodes.record(
                         "bundles of orders are not revoked yet",
                         "a bundle of order %s not revoked yet: %s",
                         work.order.id,
@@ -115,7 +115,7 @@ class Cancellation:
                 work.order, gone if partly else _own(work.order, planned)
             )
         except Failure as failure:
-            episodes.met(
+            episodes.record(
                 "cancelled orders are not reported to esims yet",
                 "cancelled order %s not reported to esims yet: %s",
                 work.order.id,

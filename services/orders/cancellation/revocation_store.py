@@ -36,7 +36,7 @@ async def request(
 
     Each revocation comes with True if its refund is requested to the balance.
     """
-    trace_parent = tracing.written(tracing.here())
+    trace_parent = tracing.to_traceparent(tracing.current_context())
     if await connection.fetchval(REQUEST, order.id, unused_only, trace_parent) is None:
         return False
     await connection.executemany(

@@ -91,7 +91,7 @@ class Audit:
         until: datetime = taken["now"] - self._settling - self._tolerance
         if until <= since:
             return
-        with tracing.begun("compare with the provider"):
+        with tracing.root_span("compare with the provider"):
             await self._compare(since, until)
         left = await self._datasource.get_balance()
         async with self._database.system() as connection:

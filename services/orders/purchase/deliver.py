@@ -120,7 +120,7 @@ class Delivery:
             if failure.kind in (Kind.CONFLICT, Kind.INVALID, Kind.REFUSED):
                 await send_to_review(work, f"eSIMs not registered: {failure}")
                 return None
-            episodes.met(
+            episodes.record(
                 "eSIMs of orders are not registered yet",
                 "eSIMs of order %s not registered yet: %s",
                 work.order.id,

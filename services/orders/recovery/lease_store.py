@@ -74,4 +74,4 @@ limit $2
 async def overdue(connection: Connection, limit: int) -> list[tuple[UUID, SpanContext | None]]:
     """Return orders to resume, the longest waiting first, with the trace in which each began."""
     rows = await connection.fetch(OVERDUE, GRACE, limit)
-    return [(row["id"], tracing.read(row["trace_parent"])) for row in rows]
+    return [(row["id"], tracing.from_traceparent(row["trace_parent"])) for row in rows]

@@ -16,7 +16,7 @@ from kit.db.database import Database
 from kit.errors import Failure
 from kit.logs.episodes import Episodes
 from kit.telemetry import tracing
-from kit.telemetry.tracing import Spanned
+from kit.telemetry.tracing import SpanScope
 from services.orders import store
 from services.orders.cancellation.cancel import Cancellation
 from services.orders.metrics import Metrics
@@ -100,13 +100,13 @@ class Recovery:
         running = self._running.get(order_id)
         if running is not None:
             return running
-        caller = tracing.here()
+        caller = tracing.current_context()
 
-        def span() -> Spanned:
+        def span() -> SpanScope:
             attributes = {"esimgo.order.id": str(order_id)}
             if caller is not None:
-                return tracing.part("work on order", attributes, of=caller)
-            return tracing.begun("work on order", attributes, links=[began])
+                return tracing.child_span("work on order", attributes, of=caller)
+            return tracing.root_span("work on order", attributes, links=[began])
 
         # An empty context: the caller's deadline and session must not apply to this work.
         task = asyncio.create_task(self._run(order_id, span), context=Context())
@@ -149,7 +149,7 @@ class Recovery:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    async def _run(self, order_id: UUID, span: Callable[[], Spanned]) -> None:
+    async def _run(self, order_id: UUID, span: Callable[[], SpanScope]) -> None:
         while True:
             try:
                 with span():
@@ -158,7 +158,7 @@ class Recovery:
                 logger.warning("order %s was taken over by another run", order_id)
                 return
             except Failure as failure:  # the database is unavailable
-                episodes.met(
+                episodes.record(
                     "order processing is interrupted",
                     "processing of order %s was interrupted and is retried later: %s",
                     order_id,
@@ -182,7 +182,7 @@ class Recovery:
         if order is None:
             return None
         act_for(order.customer_id)
-        tracing.tell("esimgo.order.recovery_point", order.recovery_point.value)
+        tracing.set_attribute("esimgo.order.recovery_point", order.recovery_point.value)
         cancelling = order.status is OrderStatus.COMPLETED
         actor = "cancellation" if cancelling else "purchase"
         work = Work(self._database, order, run, self._lease, actor, self._metrics)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from kit.auth.sessions import Verifier
-from kit.db.notify import Notices
+from kit.db.notify import Notifications
 from kit.rpc import client as rpc_client
 from kit.rpc.server import Running, Service, start
 from protos.esims.v1 import esims_pb2 as pb
@@ -40,7 +40,7 @@ async def serve(parts: Parts, auth: Auth) -> Running:
             events=Events(
                 parts.database, parts.clock, parts.source.forget, lambda: None, lambda esims: None
             ),
-            live=Live(parts.database, Notices("", ""), parts.fetcher, parts.clock),
+            live=Live(parts.database, Notifications("", ""), parts.fetcher, parts.clock),
         )
     )
     return await start(

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from kit.db.notify import Notices
+from kit.db.notify import Notifications
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
 
@@ -14,10 +14,10 @@ LISTENERS = "select pid from pg_stat_activity where application_name = $1"
 
 
 @pytest.fixture
-async def notices(databases: Databases) -> AsyncIterator[Notices]:
-    async with Notices.open(databases.url("orders"), CHANNEL) as made:
-        with made.listening(["x"]) as ear:
-            await ear.changes()  # that it listens now is told as "anything"
+async def notifications(databases: Databases) -> AsyncIterator[Notifications]:
+    async with Notifications.open(databases.url("orders"), CHANNEL) as made:
+        with made.subscribe(["x"]) as listener:
+            await listener.changes()  # that it listens now is told as "anything"
         yield made
 
 
@@ -28,12 +28,12 @@ async def notify(databases: Databases, *payloads: str) -> None:
 
 
 async def test_who_listens_for_any_id_of_a_notice_hears_its_first(
-    databases: Databases, notices: Notices
+    databases: Databases, notifications: Notifications
 ) -> None:
     with (
-        notices.listening(["a"]) as of_a,
-        notices.listening(["b"]) as of_b,
-        notices.listening(["z"]) as of_z,
+        notifications.subscribe(["a"]) as of_a,
+        notifications.subscribe(["b"]) as of_b,
+        notifications.subscribe(["z"]) as of_z,
     ):
         await notify(databases, "a z", "b z", "b z", "c y")
         assert await of_a.changes() == ["a"]
@@ -41,31 +41,33 @@ async def test_who_listens_for_any_id_of_a_notice_hears_its_first(
         assert await of_z.changes() == ["a", "b"]
 
 
-async def test_what_was_heard_is_not_heard_again(databases: Databases, notices: Notices) -> None:
-    with notices.listening(["a"]) as ear:
+async def test_what_was_heard_is_not_heard_again(
+    databases: Databases, notifications: Notifications
+) -> None:
+    with notifications.subscribe(["a"]) as listener:
         await notify(databases, "a")
-        assert await ear.changes() == ["a"]
-        again = asyncio.create_task(ear.changes())
+        assert await listener.changes() == ["a"]
+        again = asyncio.create_task(listener.changes())
         await notify(databases, "b")
         await notify(databases, "a")
         assert await again == ["a"]
 
 
 async def test_after_a_lost_connection_anything_may_have_changed(
-    databases: Databases, notices: Notices
+    databases: Databases, notifications: Notifications
 ) -> None:
-    with notices.listening(["a"]) as ear:
+    with notifications.subscribe(["a"]) as listener:
         pid = await databases.admin.fetchval(LISTENERS, f"{CHANNEL} listener")
         await databases.admin.execute("select pg_terminate_backend($1)", pid)
-        assert await ear.changes() is None
+        assert await listener.changes() is None
         await notify(databases, "a")
-        assert await ear.changes() == ["a"]
+        assert await listener.changes() == ["a"]
 
 
 async def test_listening_takes_one_connection_and_gives_it_back(databases: Databases) -> None:
     name = f"{CHANNEL} listener"
-    async with Notices.open(databases.url("orders"), CHANNEL) as notices:
-        with notices.listening(["a"]) as one, notices.listening(["b"]) as other:
+    async with Notifications.open(databases.url("orders"), CHANNEL) as notifications:
+        with notifications.subscribe(["a"]) as one, notifications.subscribe(["b"]) as other:
             assert (await one.changes(), await other.changes()) == (None, None)
             assert len(await databases.admin.fetch(LISTENERS, name)) == 1
     async with asyncio.timeout(PATIENCE):
@@ -76,9 +78,9 @@ async def test_listening_takes_one_connection_and_gives_it_back(databases: Datab
 async def test_a_server_that_is_away_is_awaited(databases: Databases) -> None:
     url = databases.url("orders")
     nowhere = url.replace(f"/{databases.name}?", f"/{databases.name}_later?")
-    async with Notices.open(nowhere, CHANNEL) as notices:
-        with notices.listening(["a"]) as ear:
-            hearing = asyncio.create_task(ear.changes())
+    async with Notifications.open(nowhere, CHANNEL) as notifications:
+        with notifications.subscribe(["a"]) as listener:
+            hearing = asyncio.create_task(listener.changes())
             await databases.admin.execute(f"create database {databases.name}_later")
             try:
                 async with asyncio.timeout(PATIENCE):

@@ -276,7 +276,7 @@ async def test_a_connection_ends_when_it_is_old_and_its_caller_goes_on(
 async def test_a_call_carries_the_id_of_the_request_that_it_is_made_for(
     stub: Any, probe: Probe, auth: Auth, sent: str, there: str
 ) -> None:
-    request_id.take(sent)
+    request_id.adopt(sent)
     await rpc_client.call(
         stub.ValidateOrder, orders_pb2.ValidateOrderRequest(), token=None, timeout=PATIENCE
     )

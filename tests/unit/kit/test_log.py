@@ -22,7 +22,7 @@ def formatted(formatter: logging.Formatter, *told: Any, request: str = "") -> st
     """What a line looks like within a span and, if given, a request."""
 
     def inside() -> str:
-        request_id.take(request)
+        request_id.adopt(request)
         with trace.use_span(trace.NonRecordingSpan(TRACE)):
             record = logging.LogRecord("x", logging.INFO, "x", 1, "told %s", told, None)
             return formatter.format(record)

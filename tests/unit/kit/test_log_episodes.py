@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from kit.logs.episodes import MOST, QUIET, Episodes
+from kit.logs.episodes import MAX_EPISODES, QUIET, Episodes
 from tests.unit.kit.stepped_clock import SteppedClock
 
 log = logging.getLogger(__name__)
@@ -20,10 +20,10 @@ async def test_a_flood_is_two_lines_with_a_count(
     episodes: Episodes, clock: SteppedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(1000):
-        episodes.met("tokens are short", "no token for call %d", number)
+        episodes.record("tokens are short", "no token for call %d", number)
     assert caplog.messages == ["no token for call 0"]
     await clock.advance(10)
-    episodes.met("tokens are short", "no token for call %d", 1000)
+    episodes.record("tokens are short", "no token for call %d", 1000)
     await clock.advance(QUIET - 1)
     assert len(caplog.messages) == 1
     await clock.advance(1)
@@ -34,21 +34,21 @@ async def test_a_flood_is_two_lines_with_a_count(
 async def test_what_was_met_once_is_one_line(
     episodes: Episodes, clock: SteppedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    episodes.met("a fault", "it failed")
+    episodes.record("a fault", "it failed")
     await clock.advance(QUIET)
     assert caplog.messages == ["it failed"]
-    episodes.met("a fault", "it failed again")
+    episodes.record("a fault", "it failed again")
     assert caplog.messages == ["it failed", "it failed again"]
 
 
 async def test_a_recovery_ends_it_at_once_and_is_logged_once(
     episodes: Episodes, clock: SteppedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    episodes.over("Redis is away")
-    episodes.met("Redis is away", "Redis is away (%s)", "refused", lasting=True)
+    episodes.resolve("Redis is away")
+    episodes.record("Redis is away", "Redis is away (%s)", "refused", lasting=True)
     await clock.advance(100 * QUIET)
-    episodes.over("Redis is away", "Redis is back")
-    episodes.over("Redis is away", "Redis is back")
+    episodes.resolve("Redis is away", "Redis is back")
+    episodes.resolve("Redis is away", "Redis is back")
     assert caplog.messages == ["Redis is away (refused)", "Redis is back (1 times in 3000 s)"]
 
 
@@ -56,13 +56,13 @@ async def test_conditions_are_counted_apart_and_their_number_is_bounded(
     episodes: Episodes, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(2):
-        for number in range(10 * MOST):
-            episodes.met(f"key {number}", "condition %d", number)
-    assert len(caplog.messages) == MOST + 1
+        for number in range(10 * MAX_EPISODES):
+            episodes.record(f"key {number}", "condition %d", number)
+    assert len(caplog.messages) == MAX_EPISODES + 1
 
 
 async def test_the_first_line_has_the_traceback(
     episodes: Episodes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    episodes.met("a fault", "it failed", level=logging.ERROR, error=ValueError("why"))
+    episodes.record("a fault", "it failed", level=logging.ERROR, error=ValueError("why"))
     assert "ValueError: why" in caplog.text

@@ -58,7 +58,7 @@ REFUSED = [
 def test_text_as_people_write_it_is_accepted(text: str) -> None:
     assert is_plain(text)
     checks = Checks()
-    assert checks.words("reference", f" {text} ", 100) == text.strip()
+    assert checks.free_text("reference", f" {text} ", 100) == text.strip()
     checks.done()
 
 
@@ -66,7 +66,7 @@ def test_text_as_people_write_it_is_accepted(text: str) -> None:
 def test_what_breaks_lines_or_turns_text_around_is_refused(text: str) -> None:
     assert not is_plain(text)
     checks = Checks()
-    checks.words("reference", f"a{text}b", 100)
+    checks.free_text("reference", f"a{text}b", 100)
     with pytest.raises(Failure) as caught:
         checks.done()
     assert caught.value.fields["reference"].startswith("must ")
@@ -91,7 +91,7 @@ def test_accepted_text_can_be_stored_and_stays_in_its_line(text: str) -> None:
 def test_the_length_is_that_of_the_trimmed_text_in_code_points() -> None:
     for text, fits in (("👍" * 100, True), ("👍" * 101, False), ("  " + "é" * 100 + "  ", True)):
         checks = Checks()
-        checks.words("reference", text, 100)
+        checks.free_text("reference", text, 100)
         assert (not checks.problems) is fits
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.values.quantities import MOST_BYTES, in_bytes, is_data_unit
+from kit.values.quantities import MAX_BYTES, in_bytes, is_data_unit
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from kit.values.quantities import MOST_BYTES, in_bytes, is_data_unit
         (1, "terabytes", 10**12),
         # A float's noise is less than a byte.
         (Decimal("1.000000000000001"), "MB", 10**6),
-        (MOST_BYTES, None, MOST_BYTES),
+        (MAX_BYTES, None, MAX_BYTES),
     ],
 )
 def test_an_amount_of_data_is_exact(value: object, unit: object, count: int) -> None:
@@ -44,8 +44,8 @@ def test_an_amount_of_data_is_exact(value: object, unit: object, count: int) -> 
         (-1, None),
         (Decimal("-0.1"), "MB"),
         (Decimal("0.5"), None),
-        (MOST_BYTES + 1, None),
-        (MOST_BYTES, "kB"),
+        (MAX_BYTES + 1, None),
+        (MAX_BYTES, "kB"),
         (10**400, None),
         (Decimal("1e999999"), None),
         (Decimal("NaN"), None),
@@ -71,5 +71,5 @@ def test_any_other_amount_is_unknown(value: object, unit: object) -> None:
 )
 def test_no_amount_is_an_error(value: object, unit: object) -> None:
     count = in_bytes(value, unit)
-    assert count is None or 0 <= count <= MOST_BYTES
+    assert count is None or 0 <= count <= MAX_BYTES
     assert count is None or is_data_unit(unit)

@@ -15,14 +15,14 @@ THEIRS = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 def test_a_step_outside_of_any_trace_is_no_span(spans: Spans) -> None:
-    with tracing.part("step"):
-        tracing.note("event")
+    with tracing.child_span("step"):
+        tracing.add_event("event")
     assert spans.ended == []
 
 
 def test_a_step_is_below_what_is_traced_around_it(spans: Spans) -> None:
-    with tracing.begun("work"), tracing.part("step"):
-        tracing.tell("esimgo.answer", 42)
+    with tracing.root_span("work"), tracing.child_span("step"):
+        tracing.set_attribute("esimgo.answer", 42)
     step = spans.named("step")
     assert spans.below(spans.named("work")) == [step]
     assert step.attributes == {"esimgo.answer": 42}
@@ -30,9 +30,9 @@ def test_a_step_is_below_what_is_traced_around_it(spans: Spans) -> None:
 
 def test_a_failure_shows_as_its_reason_and_never_as_its_words(spans: Spans) -> None:
     failure = Failure(Kind.UNAVAILABLE, "PROVIDER_TIMEOUT", "nobody answered about secret-1")
-    with pytest.raises(Failure), tracing.begun("work"):
+    with pytest.raises(Failure), tracing.root_span("work"):
         raise failure
-    with pytest.raises(ValueError, match="secret-2"), tracing.begun("fault"):
+    with pytest.raises(ValueError, match="secret-2"), tracing.root_span("fault"):
         raise ValueError("secret-2")
     work, fault = spans.named("work"), spans.named("fault")
     assert work.status.status_code is StatusCode.ERROR
@@ -49,8 +49,8 @@ def test_a_refusal_is_an_error_of_who_called_and_none_of_the_server(spans: Spans
     client = SpanKind.CLIENT
     with (
         pytest.raises(Failure),
-        tracing.served("server", {}),
-        tracing.onward("client", kind=client),
+        tracing.server_span("server", {}),
+        tracing.child_or_linked_span("client", kind=client),
     ):
         raise refusal
     assert spans.named("client").status.status_code is StatusCode.ERROR
@@ -64,7 +64,7 @@ async def test_what_was_cancelled_says_so_and_is_no_error(spans: Spans) -> None:
     begun = asyncio.Event()
 
     async def work() -> None:
-        with tracing.begun("work"):
+        with tracing.root_span("work"):
             begun.set()
             await asyncio.Event().wait()
 
@@ -80,11 +80,11 @@ async def test_what_was_cancelled_says_so_and_is_no_error(spans: Spans) -> None:
 def test_steps_after_a_spans_end_are_not_recorded_and_calls_are_traces_of_their_own(
     spans: Spans,
 ) -> None:
-    with tracing.begun("stream") as stream:
+    with tracing.root_span("stream") as stream:
         stream.end()
-        with tracing.part("step"):
+        with tracing.child_span("step"):
             pass
-        with tracing.onward("call") as call:
+        with tracing.child_or_linked_span("call") as call:
             assert call.context.trace_id != stream.context.trace_id
     made = spans.named("call")
     assert made.parent is None
@@ -93,10 +93,10 @@ def test_steps_after_a_spans_end_are_not_recorded_and_calls_are_traces_of_their_
 
 
 def test_what_is_not_sampled_stays_so_at_peers(spans: Spans) -> None:
-    unsampled = tracing.read(THEIRS[:-1] + "0")
-    with tracing.served("server", {}, parent=unsampled):
+    unsampled = tracing.from_traceparent(THEIRS[:-1] + "0")
+    with tracing.server_span("server", {}, parent=unsampled):
         assert not tracing.recording()
-        with tracing.onward("call") as call:
+        with tracing.child_or_linked_span("call") as call:
             ((name, value),) = call.metadata()
     assert name == "traceparent"
     assert value.startswith(THEIRS[:36])
@@ -105,10 +105,13 @@ def test_what_is_not_sampled_stays_so_at_peers(spans: Spans) -> None:
 
 
 def test_a_call_takes_the_trace_along(spans: Spans) -> None:
-    parent = tracing.read(THEIRS, "vendor=1")
-    with tracing.served("server", {}, parent=parent), tracing.onward("call") as call:
+    parent = tracing.from_traceparent(THEIRS, "vendor=1")
+    with (
+        tracing.server_span("server", {}, parent=parent),
+        tracing.child_or_linked_span("call") as call,
+    ):
         told = dict(call.metadata())
-    sent = tracing.read(told["traceparent"])
+    sent = tracing.from_traceparent(told["traceparent"])
     assert sent is not None
     assert sent.span_id == spans.named("call").context.span_id
     assert told["traceparent"].startswith(THEIRS[:36])
@@ -129,14 +132,16 @@ def test_a_call_takes_the_trace_along(spans: Spans) -> None:
     ],
 )
 def test_anything_but_a_traceparent_is_none(text: str | None) -> None:
-    assert tracing.read(text) is None
+    assert tracing.from_traceparent(text) is None
 
 
 def test_a_row_keeps_what_was_recorded_and_nothing_else() -> None:
-    theirs = tracing.read(THEIRS)
-    assert tracing.written(theirs) == THEIRS
-    assert tracing.written(None) is None
-    assert tracing.written(SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(0))) is None
+    theirs = tracing.from_traceparent(THEIRS)
+    assert tracing.to_traceparent(theirs) == THEIRS
+    assert tracing.to_traceparent(None) is None
+    assert (
+        tracing.to_traceparent(SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(0))) is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -170,10 +175,10 @@ async def test_the_cache_tells_hits_and_misses_and_who_loads(spans: Spans) -> No
     cache = Cache.open(None, namespace="test")
 
     async def load() -> str:
-        tracing.note("loading")
+        tracing.add_event("loading")
         return "value"
 
-    with tracing.begun("work"):
+    with tracing.root_span("work"):
         for _ in range(2):
             assert await cache.get_or_load("plans", "key", 60, load) == "value"
     await cache.close()

@@ -1,6 +1,6 @@
 """Accounts that wait for the provider's tokens get them in turn."""
 
-from providers.esim_go.queue import MOST_ACCOUNTS, FirstShares, Priority
+from providers.esim_go.queue import MAX_ACCOUNTS, FirstShares, Priority
 from tests.unit.kit.stepped_clock import SteppedClock
 from tests.unit.providers.paced_shop import Request, Shop
 
@@ -63,7 +63,7 @@ async def test_a_share_of_the_first_priority_comes_back_with_time() -> None:
 async def test_accounts_that_rest_are_forgotten() -> None:
     clock = SteppedClock()
     shares = FirstShares(clock)
-    for number in range(MOST_ACCOUNTS):
+    for number in range(MAX_ACCOUNTS):
         shares.priority(Priority.WRITE, str(number), 2, 10)
     await clock.advance(10)
     shares.priority(Priority.WRITE, "another", 2, 10)
