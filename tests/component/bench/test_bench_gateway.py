@@ -1,5 +1,3 @@
-"""The gateway's bench: its servers answer alike, another answer is noticed, errors are counted."""
-
 import json
 import shutil
 from collections.abc import AsyncIterator
@@ -32,7 +30,7 @@ QUESTION = Question("plans", json.dumps({"query": "{ plans }"}))
 
 @asynccontextmanager
 async def bare(folder: Path, answer: object) -> AsyncIterator[tuple[aiohttp.ClientSession, Server]]:
-    """A server that answers the question so."""
+    """Serve this one response to every request."""
     (folder / QUESTION.name).write_text(json.dumps(answer))
     async with aiohttp.ClientSession() as http:
         starter = Starter({}, {}, None, http, lambda _name, _line: None)
@@ -78,7 +76,7 @@ async def test_the_load_counts_what_it_did(
 
 
 def ran(server: str, requests: int, cpu: float) -> Run:
-    """A second of load on a server."""
+    """Load a server for one second."""
     return Run(requests, 1.0, p50=1.0, p99=2.0, errors=0, cpu={server: cpu, "load": 0.1}, core=cpu)
 
 
@@ -94,4 +92,4 @@ def test_a_run_without_an_answer_spoils_no_table() -> None:
     runs = {OURS: [ran(OURS, 0, 0.5)], APOLLO: [ran(APOLLO, 100, 0.5), ran(APOLLO, 0, 0.5)]}
     ours, apollo = gateway_report.table(64, runs).splitlines()
     assert ours.split()[-2:] == ["0.00", "nan"]
-    assert apollo.split()[5] == "10.000"  # milliseconds of the processor, of both runs
+    assert apollo.split()[5] == "10.000"  # milliseconds of CPU time, of both runs

@@ -1,4 +1,4 @@
-"""A running catalogue service with a sandbox behind it, each test with its own database and catalogue."""
+"""A running catalogue service with a sandbox behind it; each test has its own database and catalogue."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -28,7 +28,7 @@ from tests.fixtures.postgres import Databases
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """The service as its callers see it, and the doors behind it."""
+    """The service as its callers see it, with the ports and the database behind it."""
 
     stub: "catalogue_pb2_grpc.CatalogueServiceAsyncStub"  # only the type checker's file has it
     auth: Auth
@@ -38,13 +38,12 @@ class Shop:
     port: int
 
     async def call(self, method: str, request: Any, token: str | None = None) -> Any:
-        """Calls as a peer does; raises the Failure that the service answers."""
         return await rpc_client.call(
             getattr(self.stub, method), request, token=token, timeout=PATIENCE
         )
 
     async def plans(self, **conditions: Any) -> list[pb.DataPlan]:
-        """All plans of a filter, on one page."""
+        """Return all plans that match a filter, on one page."""
         request = pb.ListPlansRequest(filter=pb.PlanFilter(**conditions), page_size=10_000)
         return list((await self.call("ListPlans", request)).plans)
 
@@ -53,7 +52,7 @@ class Shop:
         return answer.plan
 
     async def sync(self) -> pb.SyncStatus:
-        """Reads the catalogue now, or joins whoever reads it; gives the result."""
+        """Sync the catalogue, or join the sync in progress, and return the result."""
         messages = [message async for message in self.follow()]
         assert [message.done for message in messages] == [False] * (len(messages) - 1) + [True]
         return messages[-1].status
@@ -65,21 +64,20 @@ class Shop:
         return answer
 
     async def hide(self, name: str, *, hidden: bool = True) -> pb.DataPlan:
-        """Takes a plan off sale as an administrator, or puts it back."""
+        """Take a plan off sale as an administrator, or put it back."""
         request = pb.SetPlanHiddenRequest(plan_id=str(plan_id(name)), hidden=hidden)
         token = await self.auth.token("admin@example.com", admin=True)
         answer: pb.SetPlanHiddenResponse = await self.call("SetPlanHidden", request, token)
         return answer.plan
 
     async def follow(self) -> AsyncIterator[pb.SyncCatalogueResponse]:
-        """Reads the catalogue, or follows whoever reads it."""
+        """Stream the progress of a new sync, or of the one in progress."""
         metadata = (("authorization", f"Bearer {self.auth.service_role_key}"),)
         request = pb.SyncCatalogueRequest()
         async for message in self.stub.SyncCatalogue(request, metadata=metadata, timeout=PATIENCE):
             yield message
 
     async def tell_sandbox(self, door: str, /, **body: Any) -> Any:
-        """Uses the sandbox's admin API."""
         async with self.auth.http.post(f"{self.control_url}/{door}", json=body) as answer:
             assert answer.status == 200, await answer.text()
             return await answer.json()
@@ -92,9 +90,9 @@ OpenShop = Callable[..., AbstractAsyncContextManager[Shop]]
 def open_shop(
     databases: Databases, auth: Auth, serving: Serving, tmp_path: Path, http: aiohttp.ClientSession
 ) -> OpenShop:
-    """Opens a shop that sells `bundles`: a list, a file, or by default the sandbox's own.
+    """Open a shop that sells `bundles`: a list, a file, or by default the sandbox's catalogue.
 
-    It has read them once unless `read` is False; `switches` are the sandbox's, `changes` the service's.
+    It has synced once unless `read` is False. `switches` configure the sandbox, `changes` the service.
     """
 
     @asynccontextmanager
@@ -115,7 +113,7 @@ def open_shop(
                 sandbox.settings.Settings(
                     port=0,
                     catalogue=bundles,
-                    # What is tested here is not the waiting for tokens.
+                    # Waiting for rate-limit tokens is not under test here.
                     switches=Switches(**({"tokens_per_second": 0} | (switches or {}))),
                 )
             )
@@ -160,7 +158,6 @@ COUNTRIES = {
 def bundle(
     name: str, price: float, *isos: str, days: int = 30, data: int = 1000, **fields: Any
 ) -> dict[str, Any]:
-    """A bundle in the provider's shape."""
     places = [{"iso": iso, "name": COUNTRIES[iso][0], "region": COUNTRIES[iso][1]} for iso in isos]
     allowance = {
         "type": "DATA",

@@ -1,4 +1,4 @@
-"""Who may do what: over gRPC for every method, and in the database whatever the code above does."""
+"""Access rules of the catalogue: every gRPC method for every role, and the database's own row security."""
 
 import json
 from collections.abc import AsyncIterator
@@ -96,7 +96,7 @@ async def test_administrators_and_services_may_do_all(open_shop: OpenShop) -> No
 async def as_user(
     databases: Databases, claims: dict[str, Any], role: str = "catalogue_user"
 ) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    """What a session with these claims may do in the database, past all our code."""
+    """Run the block with the claims of this session, directly in the database."""
     connection = await asyncpg.connect(databases.url("catalogue"))
     try:
         await connection.execute(f"set role {role}")

@@ -1,4 +1,4 @@
-"""Records of the provider that can't be used: they are reported, and stop none of the others."""
+"""Unusable provider records are reported and do not affect the others."""
 
 import json
 import logging
@@ -10,12 +10,12 @@ from tests.component.catalogue.conftest import EIGHT, NAMES, OpenShop, Shop, bun
 from tests.component.catalogue.test_catalogue_sync import on_sale
 
 A, *OTHERS = EIGHT
-# Stands for a number of 5,000 digits, which Python writes no more than it reads.
+# Replaced by a number of 5,000 digits, which Python's JSON encoder refuses to write.
 HUGE = "a number of 5,000 digits"
 
 
 async def answer(shop: Shop, records: list[Any], /, **more: Any) -> None:
-    """Makes the provider answer its next page with these records, written to the letter."""
+    """Make the provider answer its next page with exactly these records."""
     body = json.dumps({"bundles": records, **more}).replace(f'"{HUGE}"', "9" * 5000)
     plain = "text/plain"
     await shop.tell_sandbox(
@@ -52,7 +52,6 @@ async def test_a_plan_without_a_trustworthy_price_is_withheld_and_all_others_are
         assert (await shop.plan("esim_a")).available_quantity == 0
         assert all(plan.price.units > 100 for plan in await shop.plans())
 
-        # As soon as the record can be read again the plan is back.
         assert (await shop.sync()).skipped == 0
         assert await on_sale(shop) == NAMES
 

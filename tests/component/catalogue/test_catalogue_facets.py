@@ -1,4 +1,4 @@
-"""Facets over gRPC: against a plain loop over all plans, each without its own condition."""
+"""Facets over gRPC, compared with a plain loop over all plans."""
 
 import random
 from collections import Counter
@@ -29,7 +29,7 @@ async def facets(shop: Shop, **conditions: Any) -> pb.GetPlanFacetsResponse:
 
 
 def shown(answer: pb.GetPlanFacetsResponse) -> dict[str, Any]:
-    """The answer as the loop below gives it; lists in the order that they came in."""
+    """Convert the answer to the shape of `looped`; lists keep their order."""
     prices = (answer.lowest_price, answer.highest_price)
     return {
         "total": answer.total_size,
@@ -47,7 +47,7 @@ def shown(answer: pb.GetPlanFacetsResponse) -> dict[str, Any]:
 
 
 def looped(rows: list[Row], conditions: dict[str, Any]) -> dict[str, Any]:
-    """What facets mean, said as plainly as can be."""
+    """Compute the facets with a plain loop."""
 
     def without(*own: str) -> list[Row]:
         others = {name: value for name, value in conditions.items() if name not in own}
@@ -92,7 +92,7 @@ async def test_facets_of_random_filters_are_what_a_plain_loop_counts(open_shop: 
             answer = shown(await facets(shop, **conditions))
             assert answer == looped(rows, conditions), conditions
             met += len(answer["countries"]) > 1
-        assert met > 40  # or the filters were too narrow to tell anything
+        assert met > 40  # the filters must match something
 
 
 async def test_each_facet_leaves_its_own_condition_out(open_shop: OpenShop) -> None:

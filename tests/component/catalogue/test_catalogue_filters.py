@@ -1,4 +1,4 @@
-"""Lists over gRPC: filters against a plain loop, orders, pages, and filters that make no sense."""
+"""Plan lists over gRPC: filters compared with a plain loop, sort orders, pages, and invalid filters."""
 
 import json
 import random
@@ -32,7 +32,7 @@ def parsed(path: Path) -> list[dict[str, Any]]:
 
 
 async def read_file(shop: Shop, path: Path | None) -> list[dict[str, Any]]:
-    """The bundles that the sandbox sells, from the file or, page by page, from itself."""
+    """Read the bundles that the sandbox sells, from the file or page by page over HTTP."""
     if path is not None:
         return parsed(path)
     url, key = shop.settings.provider.base_url, shop.settings.provider.api_key
@@ -65,7 +65,7 @@ def in_loop(
     max_duration_days: int | None = None,
     single_country: bool | None = None,
 ) -> set[str]:
-    """What the filter means, said as plainly as can be."""
+    """Apply the filter with a plain loop."""
     found = set()
     for row in rows:
         places = row["countries"]
@@ -104,12 +104,12 @@ def in_loop(
 
 
 def plain(text: str) -> str:
-    """Without case and accents: some descriptions say Reunion for Réunion."""
+    """Strip case and accents: some descriptions say Reunion for Réunion."""
     return unicodedata.normalize("NFD", text.lower()).encode("ascii", "ignore").decode()
 
 
 def random_filter(chance: random.Random, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Conditions taken from rows, so that many of them are met; each present now and then."""
+    """Build a filter from values of real rows, so that many filters match something."""
     some = chance.choice(rows)
     place = chance.choice(some["countries"])
     low, high = sorted(Decimal(row["price"]) for row in (some, chance.choice(rows)))
@@ -165,7 +165,7 @@ async def test_200_random_filters_give_what_a_plain_loop_gives(
             assert {plan.name for plan in plans} == in_loop(rows, **conditions), conditions
             assert len({plan.id for plan in plans}) == len(plans)
             met += bool(plans)
-        assert met > 100  # or the filters were too narrow to tell anything
+        assert met > 100  # the filters must match something
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ async def test_page_sizes_have_bounds(open_shop: OpenShop, size: int) -> None:
 async def test_an_order_of_a_newer_client_is_refused(open_shop: OpenShop) -> None:
     async with open_shop(SMALL) as shop:
         request = pb.ListPlansRequest()
-        request.order_by = 99  # type: ignore[assignment]  # what a client of a newer proto may send
+        request.order_by = 99  # type: ignore[assignment]
         with pytest.raises(Failure) as caught:
             await shop.call("ListPlans", request)
         assert set(caught.value.fields) == {"order_by"}

@@ -1,4 +1,4 @@
-"""What lists read of a catalogue twenty times as large as the provider's: nothing, or rows of one index."""
+"""Rows that plan lists read in a catalogue twenty times the provider's size: none, or those of one index."""
 
 import asyncio
 import sys
@@ -21,7 +21,7 @@ from tests.fixtures.scans import scans
 
 ROWS = 100_000
 SIZE = 20
-# Filling takes half a minute where nothing else runs.
+# Filling takes half a minute on an idle machine.
 pytestmark = pytest.mark.timeout(1200)
 
 CHEAP, FAIR = Decimal(8), Decimal(25)
@@ -55,8 +55,8 @@ FROM_MEMORY = [
         words=("30", "d"),
     ),
 ]
-# Instructions of Python: fifteen for each row between a stored prefix and a limit, of which a filter has
-# three at most, and a hundred for each row of the page. One for each plan would be four times as many.
+# Python instructions: 15 for each row between a stored prefix and a limit (three such rows at most),
+# and 100 for each row of the page. Reading every plan would cost four times as much.
 STEPS = 3 * 15 * STEP + 100 * SIZE
 KEYS: dict[PlanOrder, tuple[str, list[Any]]] = {
     PlanOrder.NAME: ("name", ["esim_5GB"]),
@@ -69,7 +69,7 @@ KEYS: dict[PlanOrder, tuple[str, list[Any]]] = {
 
 @pytest.fixture
 async def full(databases: Databases) -> AsyncIterator[Any]:
-    """A connection as an anonymous session, to full and analysed tables."""
+    """An anonymous session's connection to full, analyzed tables."""
     await fill(databases.admin, ROWS)
     connection = await asyncpg.connect(databases.url("catalogue"))
     await connection.execute("set role catalogue_user")
@@ -100,7 +100,9 @@ async def lists_from_memory_read_nothing_and_take_no_more_steps(full: Any) -> No
         assert snapshot.count(wanted) > 0, wanted
         for order, (_, key) in KEYS.items():
             for at in (None, key):
-                snapshot.page(wanted, order, size=SIZE, after=at)  # new words are looked for once
+                snapshot.page(
+                    wanted, order, size=SIZE, after=at
+                )  # the first search indexes the text
                 await list_plans.list_plans(
                     full,
                     wanted,
@@ -117,7 +119,7 @@ async def lists_from_memory_read_nothing_and_take_no_more_steps(full: Any) -> No
 
 
 def steps(work: Callable[[], Any]) -> int:
-    """How many of Python's instructions some work takes, whatever the machine."""
+    """Count the Python instructions that a call executes, independent of the machine's speed."""
     count = 0
 
     def trace(frame: Any, event: str, _: Any) -> Any:
@@ -136,7 +138,6 @@ def steps(work: Callable[[], Any]) -> int:
 
 
 async def lists_of_all_plans_are_read_from_an_index(full: Any) -> None:
-    """While memory is older than the plans, a page without a filter still reads its own rows only."""
     asked: list[Any] = []
     full.add_query_logger(asked.append)
     for order, (name, key) in KEYS.items():
@@ -144,7 +145,7 @@ async def lists_of_all_plans_are_read_from_an_index(full: Any) -> None:
             await list_plans.list_plans(
                 full, PlanFilter(), order, snapshot=None, size=SIZE, after=after
             )
-            await asyncio.sleep(0)  # the query is logged in the next turn of the event loop
+            await asyncio.sleep(0)
             read = await scans(full, asked[-1].query, *asked[-1].args)
             [(index, rows)] = read.items()
             assert index in (f"data_plans_by_{name}", "data_plans_name_key"), (order, after)

@@ -1,4 +1,4 @@
-"""Lists by every filter and order against the same rules over values, page by page."""
+"""Lists by every filter and order compared with the rules in Python, page by page."""
 
 import itertools
 import json
@@ -18,7 +18,7 @@ from tests.fixtures.many_plans import fill
 from tests.fixtures.postgres import Databases, Server
 
 ROWS, SIZE = 1_000, 5
-# Plans of a page that holds every list whole.
+# A page size that holds every list whole.
 ALL = 10_000
 SORTED: dict[PlanOrder, tuple[Callable[[Plan], Any], bool]] = {
     PlanOrder.NAME: (lambda plan: plan.bundle.name, False),
@@ -82,7 +82,7 @@ async def test_every_page_of_every_list_is_what_the_rules_say(databases: Databas
         assert snapshot.count(wanted) == len(matching)
         for order, (key, descending) in SORTED.items():
             expected = [plan.id for plan in sorted(matching, key=key, reverse=descending)]
-            # Of long lists the first pages do.
+            # For long lists the first pages are enough.
             pages = 4 if number else 2 + ROWS // SIZE
             for source in (None, snapshot):
                 whole = await listed(connection, source, wanted, order, ALL, 1)
@@ -94,7 +94,7 @@ async def test_every_page_of_every_list_is_what_the_rules_say(databases: Databas
 
 
 async def taken(connection: Any) -> Snapshot:
-    """All plans on sale, in memory."""
+    """Return all plans on sale, in memory."""
     draft = SnapshotBuilder()
     draft.add(await store.plans_for_snapshot(connection, "", ROWS))
     return Snapshot(draft, 0)
@@ -108,7 +108,7 @@ async def listed(
     size: int,
     pages: int,
 ) -> list[Any]:
-    """From memory where there is a stock, else from the database."""
+    """List from memory if a snapshot is given, otherwise from the database."""
     found: list[Any] = []
     after = None
     for _ in range(pages):

@@ -1,4 +1,4 @@
-"""Whoever keeps the catalogue's answers hears when they are no longer true."""
+"""Watchers of the catalogue are notified when cached answers become stale."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -40,4 +40,4 @@ async def test_the_revision_is_told_at_once_and_after_a_change(
         before = await next_of(revisions)
         await change(shop)
         while await next_of(revisions) <= before:
-            pass  # a notice of the first reading that came late
+            pass  # a late notice of the first sync

@@ -1,4 +1,4 @@
-"""One reading of the catalogue at a time: followers, replicas, callers that leave, processes that end."""
+"""Only one sync runs at a time, across followers, replicas, cancelled callers and stopped processes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from tests.fixtures.postgres import Databases
 
 @asynccontextmanager
 async def held_before_writing(databases: Databases) -> AsyncIterator[None]:
-    """Whoever reads the catalogue meanwhile has to wait with what it read."""
+    """Block writes, so that a sync must wait with what it has read."""
     async with databases.admin.transaction():
         await databases.admin.execute("lock table catalogue.data_plans in exclusive mode")
         yield

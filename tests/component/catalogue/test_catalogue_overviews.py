@@ -1,4 +1,4 @@
-"""The front page and overviews: featured plans by choice and by rule, regions, countries."""
+"""Featured plans, regions and countries."""
 
 from decimal import Decimal
 
@@ -27,7 +27,6 @@ async def choose(shop: Shop, *names: str) -> pb.SetFeaturedPlansResponse:
 
 async def test_the_rule_features_the_cheapest_a_day_of_each_region(open_shop: OpenShop) -> None:
     async with open_shop(FOUR) as shop:
-        # Europe has two plans; Asia and Global one each.
         assert await featured(shop) == ["esim_a", "esim_c", "esim_d"]
         assert await featured(shop, 1) == ["esim_a"]
 

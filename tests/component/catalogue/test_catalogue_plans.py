@@ -1,5 +1,3 @@
-"""Single plans, batches, hiding, and the sample plans."""
-
 import asyncio
 import json
 from decimal import Decimal
@@ -105,7 +103,7 @@ async def test_a_hidden_plan_is_off_sale_until_it_is_put_back(open_shop: OpenSho
     async with open_shop(FOUR) as shop:
         hidden = await shop.hide("esim_a")
         assert (hidden.hidden, hidden.available_quantity) == (True, 0)
-        await shop.sync()  # the provider still sells it, which changes nothing here
+        await shop.sync()  # the provider still sells it, which must not matter here
         assert "esim_a" not in [plan.name for plan in await shop.plans()]
         assert (await shop.plan("esim_a")).hidden
         back = await shop.hide("esim_a", hidden=False)

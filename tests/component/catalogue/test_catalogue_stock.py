@@ -1,4 +1,4 @@
-"""What is answered from memory: never what is no longer true, and what the database says of facets too."""
+"""Answers from the in-memory snapshot are never stale and agree with the database, facets included."""
 
 import asyncio
 import random
@@ -25,7 +25,7 @@ from tests.fixtures.postgres import Databases
 
 
 class Books:
-    """A stocktaking beside the service's own, and what a request would find."""
+    """A snapshot keeper beside the service's own."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -43,7 +43,7 @@ class Books:
             return await self.snapshots.current(connection)
 
     async def taken(self) -> Snapshot:
-        """The stock, as soon as it is true."""
+        """Return the snapshot as soon as it is current."""
         async with asyncio.timeout(PATIENCE):
             while (snapshot := (await self.current()).snapshot) is None:
                 await asyncio.sleep(0.01)
@@ -89,7 +89,7 @@ async def test_stock_is_taken_again_when_the_database_was_away(databases: Databa
     await fill(databases.admin, 50)
     async with books(databases) as kept:
         assert len(await kept.taken()) == 50
-        # What is cut while plans are read: the reader waits for this lock, and loses its connection.
+        # The connection to cut: the reader waits for this lock in the middle of a load.
         holder = await asyncpg.connect(databases.admin_url)
         held = holder.transaction()
         await held.start()
@@ -106,7 +106,7 @@ async def test_stock_is_taken_again_when_the_database_was_away(databases: Databa
 
 
 async def _until_waiting(databases: Databases, then: str) -> None:
-    """As soon as a session of the service waits for a lock, does this to it."""
+    """Cancel or terminate the service's session as soon as it waits for a lock."""
     async with asyncio.timeout(PATIENCE):
         while not await databases.admin.fetch(
             f"select {then} from pg_stat_activity"  # noqa: S608 - constants
@@ -180,4 +180,4 @@ async def test_lists_and_facets_from_memory_are_what_the_database_gives(
                 ]
                 assert not next_pages or next_pages[0] == next_pages[1], (wanted, order)
             met += bool(snapshot.count(wanted))
-        assert met > 20  # or the filters were too narrow to tell anything
+        assert met > 20  # the filters must match something

@@ -1,4 +1,4 @@
-"""Reading the provider's catalogue: what changes, what must not, and who may run it at once."""
+"""Syncing the provider's catalogue: what changes, what must not, and one sync at a time."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.component.catalogue.conftest import EIGHT, NAMES, OpenShop, Shop
 
-# Three bundles a page, whatever is asked for: pages are a thousand long otherwise.
+# Three bundles a page regardless of the requested size; pages hold a thousand otherwise.
 SHORT_PAGES = {"catalogue_page_most": 3}
 
 
@@ -45,7 +45,7 @@ async def test_a_withdrawn_plan_stays_readable_and_comes_back(open_shop: OpenSho
         gone = await shop.plan("esim_a")
         assert (gone.withdrawn, gone.available_quantity) == (True, 0)
         assert await on_sale(shop) == NAMES[1:]
-        assert (await shop.sync()).withdrawn == 0  # once is enough
+        assert (await shop.sync()).withdrawn == 0  # counted only once
 
         await shop.tell_sandbox("catalogue/add", **EIGHT[0])
         status = await shop.sync()
@@ -129,7 +129,7 @@ async def test_the_service_answers_while_the_provider_is_away(open_shop: OpenSho
     async with open_shop(EIGHT, read=False, fault=away) as shop:
         assert (await shop.sync()).error != ""
         assert await on_sale(shop) == []
-        assert await shop.plans(country="Xanadu") == []  # nobody knows yet what there is
+        assert await shop.plans(country="Xanadu") == []  # no catalogue has been read yet
         async with grpc.aio.insecure_channel(f"127.0.0.1:{shop.port}") as channel:
             health: Any = health_pb2_grpc.HealthStub(channel)
             answer = await health.Check(health_pb2.HealthCheckRequest())
@@ -139,7 +139,7 @@ async def test_the_service_answers_while_the_provider_is_away(open_shop: OpenSho
         async with shop.auth.http.delete(f"{shop.control_url}/faults") as removed:
             assert removed.status == 200
         while (await shop.sync()).error:
-            pass  # joined a sync that the service had begun before
+            pass  # joined a sync that the service had already started
         assert await on_sale(shop) == NAMES
 
 
@@ -151,7 +151,7 @@ async def test_a_failed_reading_is_logged_and_tried_again(
     async with open_shop(EIGHT, read=False, fault=refused) as shop:
         while (
             "catalogue refreshed: 8 plans" not in caplog.text
-        ):  # by itself, after the pause it tells
+        ):  # after the retry pause, without a request
             await asyncio.sleep(0.05)
         first = await shop.databases.admin.fetchval(
             "select error from catalogue.sync_runs order by started_at"

@@ -1,4 +1,4 @@
-"""Plans that fit an eSIM, plans by name, and filters as people write them, from both engines."""
+"""Plans that fit an eSIM, plans by name, and filters as people write them, from memory and from SQL."""
 
 import asyncio
 from decimal import Decimal
@@ -27,7 +27,7 @@ PROFILES = [
 
 
 async def fitting(shop: Shop, *names: str, first: int = 10) -> dict[str, list[str]]:
-    """The names of the plans that fit an eSIM which came with each plan."""
+    """Return the names of the plans that fit an eSIM, for each plan it may have come with."""
     ids = {str(plan_id(name)): name for name in names}
     request = pb.BatchListTopUpPlansRequest(plan_ids=list(ids), page_size=first)
     answer = await shop.call("BatchListTopUpPlans", request)
@@ -44,7 +44,7 @@ async def test_plans_of_the_same_profile_fit_nearest_and_cheapest_first(
             "esim_d": ["esim_d", "esim_f"],
         }
         assert await fitting(shop, "esim_a", first=1) == {"esim_a": ["esim_a"]}
-        # Without a profile only the very same plan is sure to fit.
+        # Without a profile only the same plan is known to fit.
         assert await fitting(shop, "esim_e") == {"esim_e": ["esim_e"]}
         await shop.hide("esim_a")
         await shop.hide("esim_e")

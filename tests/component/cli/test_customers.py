@@ -1,4 +1,4 @@
-"""One customer's data across every owner: all given out, the person taken out, others untouched."""
+"""Export and erasure of one customer's data across every service; other customers stay untouched."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ async def erased(two_customers: TwoCustomers, user: UUID) -> str:
 
 
 def secrets_of(order: Any) -> list[str]:
-    """What only its owner may have."""
+    """The values that only the owner may see."""
     return [esim["activationCode"].rsplit("$", 1)[1] for esim in order["esims"]]
 
 
@@ -99,7 +99,7 @@ async def test_after_an_erasure_no_table_knows_the_person_and_others_are_untouch
     assert not any(left.values()), left
     iccids = [esim["iccid"] for esim in order["esims"]]
     assert not [body for body in after["bodies"] if any(iccid in body for iccid in iccids)]
-    # What was sold and paid stays for the books, as nobody's.
+    # Records of sales and payments stay, without the customer's id.
     kept = await two_customers.databases.admin.fetchrow(
         "select customer_id, status, total_price, provider_reference from orders.esim_orders where id = $1",
         UUID(order["id"]),
@@ -109,7 +109,6 @@ async def test_after_an_erasure_no_table_knows_the_person_and_others_are_untouch
     assert kept["status"] == "COMPLETED"
     assert kept["provider_reference"]
     assert kept["total_price"] > 0
-    # Not a character of anybody else's rows is another.
     hers = [order["id"], *iccids, *(esim["id"] for esim in order["esims"])]
     for name, rows in before.items():
         others = {row for row in rows if not any(text in row for text in [*mine, *hers])}
@@ -165,7 +164,7 @@ async def test_what_the_provider_tells_later_brings_nothing_of_the_person_back(
     )
     assert len(rows) == 2
     assert {tuple(row) for row in rows} == {("", "", "", "", "", None)}
-    # The name is taken back from the provider too.
+    # The reference is cleared at the provider too.
     async with asyncio.timeout(PATIENCE):
         while await two_customers.databases.admin.fetchval(
             "select count(*) from esims.esims where reference_due_at is not null"
@@ -232,7 +231,6 @@ async def test_an_order_that_opens_while_an_erasure_runs_stops_it_before_anythin
 
 
 async def waiting_for_a_lock(two_customers: TwoCustomers) -> bool:
-    # Within a transaction the view would stay as it was first seen.
     await two_customers.databases.admin.execute("select pg_stat_clear_snapshot()")
     return bool(
         await two_customers.databases.admin.fetchval(
@@ -243,7 +241,6 @@ async def waiting_for_a_lock(two_customers: TwoCustomers) -> bool:
 
 
 async def test_an_esim_of_an_order_that_came_meanwhile_stays(two_customers: TwoCustomers) -> None:
-    """As the command asks once it knows the eSIMs: what is registered after that is not among them."""
     first, second = (e["iccid"] for e in two_customers.orders[two_customers.ann]["esims"])
     async with owners(two_customers.access) as doors:
         answer = await rpc_client.call(

@@ -1,4 +1,4 @@
-"""An operator's commands against the whole platform, as a shell runs them."""
+"""Operator commands, run by a shell against the whole platform."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ Run = Callable[..., Awaitable["subprocess.CompletedProcess[str]"]]
 
 @pytest.fixture
 def run(two_customers: TwoCustomers) -> Run:
-    """Runs a command in a container's environment, with an administrator's session."""
+    """Run a command in a container's environment with an administrator's session."""
 
     async def command(*words: str) -> "subprocess.CompletedProcess[str]":
         platform = two_customers.platform
@@ -64,7 +64,7 @@ async def printed(run: Run, *words: str) -> str:
 
 
 async def read(run: Run, *words: str) -> Any:
-    """The one JSON document that a command prints."""
+    """Parse the single JSON document that a command prints."""
     return json.loads(await printed(run, *words, "--json"))
 
 
@@ -73,7 +73,7 @@ async def test_an_operator_finds_a_customer_by_email_and_refunds_their_order(
 ) -> None:
     ann = str(two_customers.ann)
     order = two_customers.orders[two_customers.ann]
-    # People type addresses as they like.
+    # E-mail addresses are matched without case.
     (found,) = await read(run, "customers", "find", " Ann@Example.com")
     assert found.pop("created_at").startswith("20")
     assert found == {"id": ann, "email": "ann@example.com", "orders": 1, "esims": 2}
@@ -97,13 +97,12 @@ async def test_an_operator_finds_a_customer_by_email_and_refunds_their_order(
     assert await read(run, "orders", "list", "--since", "2999-01-01") == []
     assert await printed(run, "orders", "list", "--status", "refunded") == "no such order\n"
 
-    # This one is in use: it is refused, and stays.
+    # The used eSIM is refused, and stays.
     refused = await run("orders", "cancel", order["id"], "--yes")
     assert refused.returncode == 1
     assert (await read(run, "orders", "show", order["id"]))["order"]["order"][
         "status"
     ] == "COMPLETED"
-    # Another is not.
     unused = await two_customers.platform.buy(two_customers.clients[two_customers.ann])
     cancelled = await read(run, "orders", "cancel", unused["id"], "--yes")
     assert cancelled["order"]["status"] in ("REFUNDED", "CANCELLED")

@@ -1,4 +1,4 @@
-"""Processes that can't start: the last line says why, names the setting, and holds no secret."""
+"""Processes that fail to start: the last line names the reason and the setting, and contains no secret."""
 
 import asyncio
 import os
@@ -49,7 +49,7 @@ async def output(module: str, values: Mapping[str, str]) -> tuple[int | None, li
 
 @pytest.fixture
 def values(databases: Databases) -> dict[str, str]:
-    """Settings of every process, with ports that the system chooses."""
+    """Settings of every process, with ports chosen by the system."""
     urls = {f"{o.upper()}_DATABASE_URL": databases.url(o) for o in ("catalogue", "webhooks")}
     ports = ("CATALOGUE_PORT", "WEBHOOKS_PORT", "WEBHOOKS_ADMIN_PORT", "GATEWAY_PORT")
     metrics = {f"{o.upper()}_METRICS_PORT": "off" for o in OWNERS.values()}

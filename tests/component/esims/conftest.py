@@ -29,7 +29,7 @@ BUNDLE = "esim_1GB_7D_GB_V2"
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What the provider sold: the order's reference and its eSIMs."""
+    """One order as the provider delivered it."""
 
     order_id: UUID
     reference: str
@@ -38,7 +38,7 @@ class Delivered:
 
 
 async def buy(provider: PlayedProvider, bundle: str = BUNDLE, quantity: int = 1) -> Delivered:
-    """Orders at the sandbox, as the orders service does."""
+    """Order at the sandbox, as the orders service does."""
     order = {
         "type": "transaction",
         "assign": True,
@@ -54,14 +54,13 @@ async def buy(provider: PlayedProvider, bundle: str = BUNDLE, quantity: int = 1)
 
 
 def at_provider(provider: PlayedProvider, iccid: str) -> Esim:
-    """The eSIM as the sandbox has it."""
     esim = provider.world.esims.get(iccid)
     assert esim is not None
     return esim
 
 
 def registration(delivered: Delivered, customer: UUID, **fields: Any) -> pb.RegisterESIMsRequest:
-    """What the orders service sends for it."""
+    """Build the request that the orders service sends for a delivery."""
     return pb.RegisterESIMsRequest(
         **{
             "order_id": str(delivered.order_id),
@@ -102,11 +101,11 @@ class Service:
         token: str | None = None,
         timeout: float = PATIENCE,
     ) -> Answer:
-        """Calls as the first customer, or with another token; raises Failure."""
+        """Call a method as the first customer, or with another token; raises Failure."""
         return await rpc_client.call(method, request, token=token or self.token, timeout=timeout)
 
     async def register(self, delivered: Delivered, **fields: Any) -> list[pb.ESIM]:
-        """As the orders service does, for the first customer."""
+        """Register a delivery for the first customer, as the orders service does."""
         request = registration(delivered, self.customer, **fields)
         answer = await self.ask(self.stub.RegisterESIMs, request, self.auth.service_role_key)
         return list(answer.esims)
@@ -114,11 +113,9 @@ class Service:
     async def deliver(
         self, quantity: int = 1, bundle: str = BUNDLE, **fields: Any
     ) -> list[pb.ESIM]:
-        """Buys at the provider and registers."""
         return await self.register(await buy(self.provider, bundle, quantity), **fields)
 
     async def get(self, esim: pb.ESIM) -> pb.ESIM:
-        """As the first customer sees it."""
         answer: pb.GetESIMResponse = await self.ask(
             self.stub.GetESIM, pb.GetESIMRequest(esim_id=esim.id)
         )
@@ -135,10 +132,10 @@ class Service:
         return usage
 
     async def usage_from_now(self, esim: pb.ESIM) -> pb.ESIMUsage:
-        """The use as the provider tells it to a question that is put after this call.
+        """Return the usage as the provider reports it after this call began.
 
-        A reading of before, begun for somebody who follows the eSIM, may still be on its way: who asks
-        then waits for that one, and it may end up in the database behind any number of seconds of `age`.
+        A refresh that a subscriber triggered earlier may still be in flight and be joined instead, and its
+        result may be stored with any age. So this repeats until `as_of` is recent.
         """
         now = datetime.now(UTC)
         while True:
@@ -148,9 +145,9 @@ class Service:
                 return usage
 
     async def age(self, seconds: int) -> None:
-        """Makes what is kept so much older, as if the time had passed.
+        """Make stored data this much older, as if the time had passed.
 
-        Where nothing of the service's own reads meanwhile: see `usage_from_now`.
+        Only valid while the service refreshes nothing in the background; otherwise use `usage_from_now`.
         """
         for column, table in (
             ("bundles_read_at", "esims"),
@@ -163,7 +160,7 @@ class Service:
             )
 
     async def device(self, esim: pb.ESIM, act: str, **body: Any) -> None:
-        """Has the phone, or the provider's staff, do something."""
+        """Simulate an action of the device or of the provider's staff."""
         await self.provider.control("POST", f"/esims/{esim.iccid}/{act}", body)
 
 
@@ -179,7 +176,6 @@ def settings(databases: Databases, auth: Auth, provider: PlayedProvider) -> Sett
             drain_seconds=0,
         ),
         provider=ProviderSettings(provider.url, provider.api_key, timeout=PATIENCE),
-        # More than any answer of the sandbox takes, as tests run on busy machines.
         read_wait=PATIENCE,
     )
 

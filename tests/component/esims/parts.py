@@ -1,4 +1,4 @@
-"""The service's parts without its server, for what a caller can't see: background work, statements."""
+"""The parts of the esims service without its server, for tests of background work and SQL statements."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -39,7 +39,7 @@ class SteppedClock(Clock):
 
 @dataclass
 class Parts:
-    """What `serve` wires, one of each, with every SQL statement noted."""
+    """One of each part that `serve` wires; every SQL statement is recorded."""
 
     provider: PlayedProvider
     databases: Databases
@@ -53,7 +53,7 @@ class Parts:
     statements: list[str] = field(default_factory=list)
 
     async def deliver(self, quantity: int = 1, **fields: Any) -> list[ESIM]:
-        """Buys at the sandbox and registers."""
+        """Buy at the sandbox and register the delivery."""
         delivered = await buy(self.provider, quantity=quantity)
         delivery = Delivery(
             **{
@@ -78,7 +78,7 @@ class Parts:
         )
 
     async def asked(self, part: str, status: int | None = None) -> int:
-        """How many requests the provider got whose path holds `part`, or answered so."""
+        """Count the requests at the provider whose path contains `part`, or that had this status."""
         log = (await self.provider.control("GET", "/requests"))["requests"]
         return sum(
             part in request["path"] and status in (None, request["status"]) for request in log
@@ -87,7 +87,7 @@ class Parts:
 
 @asynccontextmanager
 async def wired(databases: Databases, provider: PlayedProvider) -> AsyncIterator[Parts]:
-    """The parts; callers wait for a refresh as long as it takes."""
+    """Wire the parts; callers wait for a refresh without a limit."""
     async with AsyncExitStack() as stack:
         statements: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Who sees what: two customers, an administrator and nobody against every method."""
+"""Access rules: two customers, an administrator and anonymous callers against every method."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from services.esims.access import ACCESS
 from tests.component.esims.conftest import Service, at_provider, buy, registration
 from tests.fixtures.patience import PATIENCE
 
-# A method of one eSIM, and its request.
+# Methods for one eSIM, with a request each.
 OF_ONE: dict[str, Callable[[str], Any]] = {
     "GetESIM": lambda i: pb.GetESIMRequest(esim_id=i),
     "GetBundleStatus": lambda i: pb.GetBundleStatusRequest(esim_id=i, bundle_name="any"),
@@ -28,7 +28,7 @@ OF_ONE: dict[str, Callable[[str], Any]] = {
     "RefreshESIM": lambda i: pb.RefreshESIMRequest(esim_id=i),
     "CheckCompatibility": lambda i: pb.CheckCompatibilityRequest(esim_id=i, bundle_name="any"),
 }
-# A method of many, its request, and the field of its answer.
+# Methods for many eSIMs: the request, and the field of the answer.
 OF_MANY: dict[str, tuple[Callable[[pb.ESIM], Any], str]] = {
     "ListESIMs": (lambda e: pb.ListESIMsRequest(), "esims"),
     "BatchGetESIMs": (lambda e: pb.BatchGetESIMsRequest(esim_ids=[e.id]), "esims"),
@@ -54,7 +54,7 @@ OF_SERVICES: dict[str, Callable[[pb.ESIM], Any]] = {
 
 
 def test_every_method_is_covered_here() -> None:
-    # See the tests of following eSIMs, and below.
+    # Tested below, and with the subscriptions.
     streams = {"WatchESIMs", "ExportCustomer"}
     assert set(OF_ONE) | set(OF_MANY) | set(OF_SERVICES) | streams == set(ACCESS)
 

@@ -1,4 +1,4 @@
-"""What the service does by itself: following bundles, sending references, finishing late readings."""
+"""Background work: refreshing bundles, sending references, and finishing late provider calls."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -85,9 +85,9 @@ async def test_the_end_of_a_bundle_is_looked_at_after_it(parts: Parts) -> None:
     await parts.fetcher.refresh_all([esim])
     assert await parts.status(esim.id) == "ACTIVE"
     assert await parts.watch.look() == 0
-    parts.clock.ahead += timedelta(days=7, minutes=1)  # what the bundle lasts
+    parts.clock.ahead += timedelta(days=7, minutes=1)  # the bundle's duration
     assert await parts.watch.look() == 1
-    # By the provider's clock it isn't over: the known end counts.
+    # By the provider's clock it isn't expired yet: the stored end decides.
     assert await parts.status(esim.id) == "EXPIRED"
     parts.clock.ahead += timedelta(days=400)
     assert await parts.watch.look() == 0
@@ -105,7 +105,7 @@ async def test_a_look_lost_in_a_crash_is_made_when_its_lease_ends(parts: Parts) 
     await parts.provider.control("POST", "/faults", fault)
     look = asyncio.create_task(parts.watch.look())
     while await parts.databases.admin.fetchval("select max(follow_count) from esims.esims") == 0:
-        await asyncio.sleep(0)  # until it is taken on
+        await asyncio.sleep(0)  # until the refresh has started
     look.cancel()
     await asyncio.gather(look, return_exceptions=True)
     await parts.fetcher.close()
@@ -127,12 +127,12 @@ async def test_a_look_asked_for_during_another_is_still_made(parts: Parts) -> No
 
 
 async def asked_but_not_answered(parts: Parts, esim: ESIM) -> None:
-    """Begins a reading whose answers, of before what follows, come a second later."""
+    """Start a refresh whose provider responses, taken before what follows, arrive a second later."""
     fault = {"path": "/esims/*", "effect": "done", "delay_seconds": 1, "count": 2}
     await parts.provider.control("POST", "/faults", fault)
     await parts.fetcher.refresh([esim], time_left=0)
     while (await parts.provider.control("GET", "/faults"))["faults"]:
-        await asyncio.sleep(0)  # until both questions have come
+        await asyncio.sleep(0)  # until both requests have arrived
 
 
 async def test_a_look_sees_what_happened_while_a_reading_was_on_its_way(parts: Parts) -> None:
@@ -153,7 +153,7 @@ async def test_a_forced_reading_sees_what_happened_while_another_was_on_its_way(
     await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
     await parts.fetcher.refresh([esim], force=True)
     assert await parts.status(esim.id) == "ACTIVE"
-    # The older answer changes nothing when it comes.
+    # The older response changes nothing when it arrives.
     while await parts.asked("/bundles") < 2:
         await asyncio.sleep(0)
     await parts.fetcher.refresh_all([esim])
@@ -230,7 +230,7 @@ async def test_a_caller_out_of_time_leaves_a_reading_that_is_finished_once(
     for esim in esims:
         await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
     await parts.fetcher.refresh(esims, time_left=0)
-    # Those who have time wait for the same reading.
+    # Callers without a deadline wait for the same refresh.
     await asyncio.gather(*(parts.fetcher.refresh(esims) for _ in range(5)))
     assert [await parts.status(esim.id) for esim in esims] == ["ACTIVE", "ACTIVE"]
     assert await parts.asked("/bundles") == 2
@@ -241,7 +241,7 @@ async def test_a_caller_who_goes_away_does_not_end_the_reading_of_others(parts: 
     await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
     first = asyncio.create_task(parts.fetcher.refresh([esim]))
     second = asyncio.create_task(parts.fetcher.refresh([esim]))
-    await asyncio.sleep(0)  # both have begun
+    await asyncio.sleep(0)  # both have started
     first.cancel()
     await second
     assert await parts.status(esim.id) == "ACTIVE"
@@ -249,7 +249,7 @@ async def test_a_caller_who_goes_away_does_not_end_the_reading_of_others(parts: 
 
 
 async def test_a_long_list_is_read_within_the_rate_limit_and_each_esim_once(parts: Parts) -> None:
-    # Of more than five in one order the provider tells later.
+    # The provider delivers orders of more than five eSIMs later.
     esims = [esim for _ in range(6) for esim in await parts.deliver(quantity=5)]
     await parts.provider.control("POST", "/switches", {"tokens_per_second": 20})
     await parts.fetcher.refresh(esims, time_left=0.001)

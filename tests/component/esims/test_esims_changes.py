@@ -1,4 +1,4 @@
-"""Suspending, restoring, references and cancelling over gRPC, also when the provider misbehaves."""
+"""Suspending, restoring, references and cancellation over gRPC, with provider faults too."""
 
 import pytest
 
@@ -153,14 +153,14 @@ async def test_a_bad_reference_is_named(service: Service, reference: str) -> Non
 
 async def test_a_cancelled_order_cancels_its_esims_and_may_be_repeated(service: Service) -> None:
     first, second = await service.deliver(quantity=2)
-    await service.bundles(first)  # the other's bundle is not known yet
+    await service.bundles(first)  # the other eSIM's bundle is not known yet
     request = pb.CancelOrderBundlesRequest(order_id=first.order_id)
     key = service.auth.service_role_key
     for _ in range(2):
         answer = await service.ask(service.stub.CancelOrderBundles, request, key)
         assert {esim.id for esim in answer.esims} == {first.id, second.id}
         assert {esim.status for esim in answer.esims} == {pb.ESIM_STATUS_CANCELLED}
-    # What the provider was slow to notice does not bring them back.
+    # A stale provider response must not restore them.
     await service.age(300)
     states = {bundle.state for bundle in await service.bundles(first, second)}
     assert states == {pb.BUNDLE_STATE_CANCELLED}

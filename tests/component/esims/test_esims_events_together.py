@@ -1,4 +1,4 @@
-"""Events of one call: few statements for all of them, and one that fails harms only itself."""
+"""Batches of events: few SQL statements for all of them, and one failing event does not affect the rest."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -29,7 +29,7 @@ async def parts(databases: Databases, provider: PlayedProvider) -> AsyncIterator
 
 
 async def apply(parts: Parts, *told: tuple[ESIM, Change]) -> list[Outcome]:
-    """The outcomes of one call, in its order."""
+    """Return the outcomes of one call in order."""
     now = parts.clock.wall()
     events = [
         Event(uuid4(), now + timedelta(seconds=number), esim.iccid, change)
@@ -88,6 +88,6 @@ async def test_an_event_finds_what_the_one_before_it_did(parts: Parts) -> None:
         (esim, BundleExpired(BUNDLE)),
         (esim, BundleExpired(BUNDLE)),
     )
-    # Which assignment began, only the provider knows; that it is over is clear.
+    # Only the provider knows which assignment began, but the end is certain.
     assert outcomes == [Outcome.READ_QUEUED, Outcome.APPLIED, Outcome.UNCHANGED]
     assert await parts.status(esim.id) == "EXPIRED"

@@ -1,4 +1,4 @@
-"""Impossible times: none is stored, those of older versions break nothing, one bad eSIM blocks no other."""
+"""Impossible times: none is stored, old stored ones break nothing, one bad eSIM blocks no other."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ MIGRATION = "026_forget_impossible_times"
 
 
 async def poison(databases: Databases, iccid: str, time: str) -> None:
-    """What an older version stored for a callback of such a time."""
+    """Write what an older version stored for a callback with such a time."""
     admin = databases.admin
     esim = await admin.fetchval("select id from esims.esims where iccid = $1", iccid)
     for table, column, names in (
@@ -65,7 +65,6 @@ async def test_a_stored_time_that_cannot_be_breaks_no_answer_and_no_refresh(
     await service.age(400)
     bundles = {b.esim_id: b for b in await service.bundles(poisoned, sound)}
     assert [b.data_remaining_mb for b in bundles.values()] == [900, 900]
-    # The refresh put the true times in place of the impossible ones.
     assert bundles[poisoned.id].HasField("end_date")
     await apply(service, poisoned, profile_changed=events_pb2.ProfileChanged(profile_status="X"))
     assert (await service.get(poisoned)).profile_status == "X"
@@ -93,7 +92,7 @@ async def test_no_event_stores_a_time_that_cannot_be(service: Service, seconds: 
     row = await service.databases.admin.fetchrow("select * from esims.esims")
     assert row is not None
     for name in TIMES_OF_ESIM:
-        assert row[name] is None or row[name] > before, name  # when it was received
+        assert row[name] is None or row[name] > before, name  # the time of reception
     kept = await service.databases.admin.fetchrow("select * from esims.esim_bundles")
     assert kept is not None
     assert (kept["started_at"], kept["ends_at"], kept["remaining_bytes"]) == (None, None, 5)

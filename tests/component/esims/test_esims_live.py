@@ -1,4 +1,4 @@
-"""Following eSIMs: the present state first, every change that can be seen, and nobody else's."""
+"""Subscriptions to eSIMs: the current state, then every visible change, of the caller's own eSIMs only."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ class Watching:
             return list((await anext(self._messages)).esims)
 
     async def until(self, status: "pb.ESIMStatus.ValueType") -> pb.WatchedESIM:
-        """Messages about one eSIM until it has that status."""
+        """Receive messages about one eSIM until it has that status."""
         while True:
             (seen,) = await self.next()
             if seen.esim.status == status:
@@ -48,7 +48,7 @@ async def rename(service: Service, esim: pb.ESIM, reference: str) -> None:
 
 
 async def all_heard(service: Service, esim: pb.ESIM) -> None:
-    """Returns when no notice of a change before this can come late; changes that eSIM."""
+    """Change the eSIM and wait for it, after which no earlier notice can still arrive."""
     async with watching(service, esim) as stream:
         await stream.next()
         await rename(service, esim, "heard")
@@ -85,7 +85,7 @@ async def test_use_is_told_to_its_end(service: Service) -> None:
             await service.device(esim, "use-data", megabytes=used, country="GB")
             await service.usage_from_now(esim)
             seen = await stream.until(status)
-        # Nothing can be used any more, and how much it was is still told.
+        # The expired bundle still shows how much was used.
         assert (seen.data_used_mb, seen.data_remaining_mb) == (1000, 0)
         assert seen.updated_at.ToDatetime() >= seen.esim.updated_at.ToDatetime()
 
@@ -128,7 +128,9 @@ async def test_all_of_a_customer_are_told_and_new_ones_too(service: Service) -> 
         assert await stream.next() == []
         esims = await service.deliver(2)
         told: set[str] = set()
-        while told != {esim.id for esim in esims}:  # together or one by one, as the notices arrive
+        while told != {
+            esim.id for esim in esims
+        }:  # in one message or several, as the notices arrive
             told |= {seen.esim.id for seen in await stream.next()}
     async with watching(service, token=service.stranger) as stream:
         assert await stream.next() == []
@@ -143,7 +145,7 @@ async def test_what_nobody_can_see_is_not_told(service: Service) -> None:
     async with watching(service, one) as stream:
         await stream.next()
         await service.age(400)
-        await service.bundles(one)  # read anew, and found the same
+        await service.bundles(one)  # refreshed without a change
         await service.ask(service.stub.SuspendESIM, pb.SuspendESIMRequest(esim_id=other.id))
         await rename(service, one, "trip")
         (seen,) = await stream.next()

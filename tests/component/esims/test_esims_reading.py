@@ -1,4 +1,4 @@
-"""Reading eSIMs over gRPC: what the provider says shows in time, and what is kept shows its age."""
+"""Reading eSIMs over gRPC: provider data appears in time, and cached data shows its age."""
 
 import pytest
 
@@ -34,7 +34,7 @@ async def test_used_data_shows_when_the_reading_is_300_s_old(service: Service) -
     (esim,) = await service.deliver()
     await service.bundles(esim)
     await service.device(esim, "use-data", bytes=123_456_789)
-    # Well below 300 s, so that the time that this test takes doesn't matter.
+    # Well below 300 s, so that the duration of this test doesn't matter.
     await service.age(150)
     assert (await service.usage(esim)).total_used_mb == 0
     await service.age(150)

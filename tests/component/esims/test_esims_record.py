@@ -1,4 +1,4 @@
-"""Answers and reports in any order, late and repeated: the newest answer decides, the rest only adds up."""
+"""Provider snapshots and callbacks in any order, late and repeated: the newest snapshot decides."""
 
 import itertools
 from collections.abc import AsyncIterator, Callable
@@ -56,7 +56,7 @@ def told(esim: ESIM, state: str, remaining: int | None = GB, number: int = 0) ->
 async def take_in(
     parts: Parts, esim: ESIM, *assignments: Assignment, after: int = 1, **fields: object
 ) -> ESIM:
-    """Records a full list that was asked for so many seconds after the eSIM came."""
+    """Record a full snapshot that was requested this many seconds after the eSIM was registered."""
     asked_at = esim.created_at + timedelta(seconds=after)
     reading = replace(
         Snapshot(esim.id, asked_at, assignments, listed=True),
@@ -113,7 +113,7 @@ async def test_what_a_list_lacks_is_gone_unless_part_of_it_could_not_be_read(
 
 
 async def report(parts: Parts, esim: ESIM, change: Change, after: int) -> Outcome:
-    """Applies a callback that was received so many seconds after the eSIM came."""
+    """Apply a callback that was received this many seconds after the eSIM was registered."""
     event = Event(uuid4(), esim.created_at + timedelta(seconds=after), esim.iccid, change)
     applying = Events(parts.database, parts.clock, parts.source.forget, lambda: None)
     return (await applying.apply([event]))[event.id].outcome
@@ -138,7 +138,7 @@ async def test_a_newer_answer_corrects_a_wrong_report_in_both_directions(
     before = told(esim, "active", GB // 2)
     await take_in(parts, esim, before, after=1)
     assert await report(parts, esim, wrong(esim), after=3) is Outcome.APPLIED
-    # This one was asked for before the report came: it can't contradict it.
+    # This snapshot was requested before the callback arrived, so it can't contradict it.
     reported = await kept_bundles(parts, esim)
     await take_in(parts, esim, before, after=2)
     assert [b.assignment for b in await kept_bundles(parts, esim)] == [
@@ -315,7 +315,7 @@ async def test_the_number_is_the_one_that_the_provider_shows(parts: Parts) -> No
         return Details(esim.iccid, None, "Installed", "", "", "", msisdn=msisdn)
 
     assert await report(parts, esim, NumberChanged("447700900123"), after=1) is Outcome.APPLIED
-    # The provider's answers may lag behind its callbacks for a moment.
+    # The provider's API may lag behind its callbacks for a moment.
     assert (await take_in(parts, esim, after=2, details=details(""))).msisdn == "447700900123"
     assert (await take_in(parts, esim, after=8, details=details(None))).msisdn == "447700900123"
     assert (await take_in(parts, esim, after=9, details=details(""))).msisdn == ""

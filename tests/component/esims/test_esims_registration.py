@@ -1,4 +1,4 @@
-"""Registering deliveries over gRPC: repeatable, all or nothing, and clear about bad input."""
+"""Registering deliveries over gRPC: idempotent, all or nothing, with clear errors for bad input."""
 
 import asyncio
 from uuid import uuid4
@@ -70,7 +70,6 @@ async def test_an_esim_without_its_matching_id_is_processing_until_the_provider_
 
 async def test_a_later_delivery_completes_an_earlier_one(service: Service) -> None:
     delivered = await buy(service.provider)
-    # Without an answer of the provider's nothing else completes it.
     await service.provider.control("POST", "/faults", {"status": 500, "count": 0})
     await service.register(delivered, esims=[pb.DeliveredESIM(iccid=delivered.esims[0]["iccid"])])
     (esim,) = await service.register(delivered)
@@ -109,7 +108,7 @@ async def test_after_a_delivery_the_service_does_the_rest_by_itself(service: Ser
     iccid = delivered.esims[0]["iccid"]
     await service.provider.control("POST", f"/esims/{iccid}/use-data", {"megabytes": 1})
     await service.register(delivered, auto_activate=True, customer_ref="Rome")
-    # Nobody asks for the eSIM; both happen in the background of the service.
+    # No client reads the eSIM; both happen in the background.
     while (
         await service.databases.admin.fetchval("select status from esims.esims") != "ACTIVE"
         or at_provider(service.provider, iccid).customer_ref != "Rome"

@@ -1,4 +1,4 @@
-"""The service as a whole: bounded waiting, restarts, and a refusal to start without a key."""
+"""The service process: bounded waiting, restarts, and a refusal to start without an API key."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ async def test_a_call_does_not_wait_for_a_provider_that_is_slow(
 ) -> None:
     customer, token = await auth.user_id("ada@example.com"), await auth.token("ada@example.com")
     delivered = await buy(provider)
-    # Longer than any test may run: only what doesn't wait for it can pass.
+    # Longer than any test runs: only a call that doesn't wait for it can pass.
     fault = {"path": "/esims/*", "delay_seconds": 600, "count": 0}
     await provider.control("POST", "/faults", fault)
     async with serving(serve, replace(settings, read_wait=0.1)) as port:
@@ -50,7 +50,7 @@ async def test_a_call_does_not_wait_for_a_provider_that_is_slow(
         )
         assert got.esim.status == pb.ESIM_STATUS_ASSIGNED
         await channel.close()
-    # Leaving the block stopped the service in the middle of its readings.
+    # Leaving the block stopped the service during its refreshes.
     await provider.control("DELETE", "/faults")
 
 
@@ -81,7 +81,7 @@ async def test_a_provider_that_is_away_is_told_where_only_it_can_answer(
 ) -> None:
     customer, token = await auth.user_id("ada@example.com"), await auth.token("ada@example.com")
     delivered = await buy(provider)
-    # A port that nothing listens on.
+    # A port without a listener.
     away = replace(settings, provider=replace(settings.provider, base_url="http://127.0.0.1:9"))
     async with serving(serve, away) as port:
         channel = rpc_client.channel(f"127.0.0.1:{port}")

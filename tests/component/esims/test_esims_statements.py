@@ -1,4 +1,4 @@
-"""The SQL of one call for many eSIMs: how many statements, and whether the lists use their indexes."""
+"""The SQL of one call for many eSIMs: how many statements, and whether lists use their indexes."""
 
 import json
 
@@ -63,7 +63,7 @@ async def test_the_statements_of_a_call_do_not_grow_with_its_esims(
 ) -> None:
     customer = await auth.user_id("ada@example.com")
     async with wired(databases, provider) as parts:
-        # Of more than five in one order the provider tells later.
+        # The provider delivers orders of more than five eSIMs later.
         esims = [
             esim
             for _ in range(10)
@@ -88,7 +88,7 @@ async def test_the_statements_of_a_call_do_not_grow_with_its_esims(
             counts.append(sum("esims.esim" in statement for statement in parts.statements))
         await channel.close()
         await running.stop(drain=0, grace=1)
-    # Find; lock, upsert, absent, ended, bundles, save; find and list what came of it.
+    # Find; lock, upsert, absent, ended, bundles, save; find and list the result.
     assert counts == [11, 11]
 
 

@@ -1,4 +1,4 @@
-"""Attacks that order much work: each is refused for its reason, and does its work without the bound."""
+"""Expensive requests: each is refused for its reason, and would do its work without the bound."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -45,7 +45,7 @@ async def run(gateway: Gateway, serving: Serving, attack: Attack, defence: Any) 
 async def test_an_attack_meets_its_bound(
     gateway: Gateway, serving: Serving, attack: Attack, reasons: set[str]
 ) -> None:
-    # One request uses up what is worked off in seconds, however slow the machine is.
+    # One request uses up several seconds of the refill rate, however slow the machine is.
     defence = DefenceSettings(work=WorkSettings(address_rate=50))
     assert await run(gateway, serving, attack, defence) == reasons
 

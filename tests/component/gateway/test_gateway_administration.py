@@ -1,4 +1,4 @@
-"""What administrators do in GraphQL, what the services receive, and who is refused."""
+"""Administrator operations in GraphQL: what the services receive, and who is refused."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Who may ask the gateway: pages of other origins, the hasty, the curious; and for how long."""
+"""CSRF, CORS, rate limits, introspection and time limits of the gateway."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -28,7 +28,7 @@ Defended = Callable[..., AbstractAsyncContextManager[Client]]
 
 @pytest.fixture
 def defended(gateway: Gateway, serving: Serving) -> Defended:
-    """Another gateway before the same stand-ins, with other settings of its defence."""
+    """Run another gateway with other defence settings in front of the same stand-ins."""
 
     @asynccontextmanager
     async def started(**changed: Any) -> AsyncIterator[Client]:
@@ -61,7 +61,7 @@ async def get(client: Client, headers: dict[str, str]) -> Answered:
         ({"Content-Type": "text/plain", **FOREIGN}, 403, 403),
         ({"Content-Type": "rubbish", **FOREIGN}, 403, 403),
         ({"Content-Type": "application/x-www-form-urlencoded", **FOREIGN}, 403, 403),
-        # A page can't send these without asking first.
+        # A page can't send these without a preflight.
         ({"Content-Type": "application/json", **FOREIGN}, 200, 200),
         ({"Apollo-Require-Preflight": "true", **FOREIGN}, 200, 200),
         ({"X-Apollo-Operation-Name": "Plans", **FOREIGN}, 200, 200),
@@ -147,7 +147,7 @@ async def test_names_are_suggested_only_where_the_schema_may_be_read(
             assert "Did you mean" not in str(await socket.receive())
 
 
-# One at once, and the next after a hundred seconds, however slow the machine is.
+# One request at once and the next after 100 s, however slow the machine is.
 SELDOM = 0.01
 
 
@@ -161,7 +161,7 @@ async def test_the_hasty_are_told_when_to_come_again(defended: Defended, ann: Cl
         wait = answer.error["extensions"]["retryAfter"]
         assert 0 < wait <= 100
         assert wait <= int(answer.headers["Retry-After"]) <= wait + 1
-        # Other people aren't concerned.
+        # Other users aren't affected.
         assert (await replace(client, token=None).ask(QUERY)).data
 
 
@@ -185,7 +185,7 @@ async def test_sockets_and_streams_are_counted_operation_by_operation(
             error = await socket.error()
             assert error["extensions"]["code"] == "RATE_LIMITED"
             assert 0 < error["extensions"]["retryAfter"] <= 100
-            # The connection goes on.
+            # The connection stays open.
             await socket.send(type="ping")
             assert await socket.receive() == {"type": "pong"}
         bob = client.signed_in(await auth.token("bob@example.com"))
@@ -196,7 +196,7 @@ async def test_connections_and_bad_tokens_count_for_their_address(defended: Defe
     async with defended(address_rate=SELDOM) as client:
         assert (await client.signed_in("rubbish").ask(QUERY)).status == 401
         assert (await client.signed_in("rubbish").ask(QUERY)).status == 429
-        # Whoever asks whether it lives is not counted.
+        # Health checks are not counted.
         for _ in range(5):
             async with client.http.get(f"{client.url}/healthz") as answer:
                 assert answer.status == 200
@@ -227,7 +227,7 @@ async def test_a_services_time_is_what_is_left_of_the_operations(
 
     async def slow(request: Any) -> esims_pb2.SuspendESIMResponse:
         left.append(rpc_guard.time_left() or 0)
-        await asyncio.sleep(0.5)  # time must pass
+        await asyncio.sleep(0.5)  # real time must pass
         return esims_pb2.SuspendESIMResponse(esim=esim())
 
     gateway.esims.answers["SuspendESIM"] = slow
@@ -268,7 +268,7 @@ async def test_each_event_of_a_subscription_has_the_time_of_an_operation(
         async with connected(client.signed_in(str(ann.token))) as socket:
             await socket.subscribe("subscription { myESIMsUpdated { id order { id } } }")
             assert await socket.data() == {"myESIMsUpdated": []}
-            await asyncio.sleep(5.1)  # the time of the first event is over
+            await asyncio.sleep(5.1)  # the first event's deadline has passed
             told = esims_pb2.WatchedESIM(esim=esims_pb2.ESIM(id="1", order_id="2"))
             told.esim.status = esims_pb2.ESIM_STATUS_ACTIVE
             await changes.tell(esims_pb2.WatchESIMsResponse(esims=[told]))

@@ -1,4 +1,4 @@
-"""Documents that the gateway refuses: not valid, ambiguous, or made to be costly."""
+"""Documents that the gateway refuses: invalid, ambiguous, or expensive by construction."""
 
 import pytest
 from graphql import build_client_schema, get_introspection_query
@@ -55,7 +55,7 @@ async def test_the_named_operation_of_several_is_executed(client: Client) -> Non
         "{ " + "id " * MAX_TOKENS + "}",
         "{ dataPlans { " + "id " * 600 + "} }",
         "{ " + " ".join(f"a{n}: regions {{ name }}" for n in range(21)) + "}",
-        # Each fragment spreads the next one ten times: written out, more fields than atoms exist.
+        # Each fragment spreads the next one ten times, which expands to more fields than there are atoms.
         "{ ...F0 } "
         + " ".join(f"fragment F{n} on Query {{ {f'...F{n + 1} ' * 10} }}" for n in range(60))
         + " fragment F60 on Query { __typename }",

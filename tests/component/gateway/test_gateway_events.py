@@ -1,4 +1,4 @@
-"""Operations over server-sent events: their form, their end, and what is refused before."""
+"""Operations over server-sent events: format, completion, and early refusals."""
 
 import asyncio
 import json
@@ -25,12 +25,12 @@ FOLLOW = "subscription($id: ID!) { orderUpdated(orderId: $id) { id status } }"
 
 @dataclass(slots=True)
 class Events:
-    """An answer that goes on."""
+    """An open event stream."""
 
     answer: aiohttp.ClientResponse
 
     async def next(self) -> tuple[str, Any]:
-        """The next event and its data, comments left out; ("", None) when the stream ended."""
+        """Return the next event and its data without comments; ("", None) at the end of the stream."""
         name, data = "", None
         async with asyncio.timeout(PATIENCE):
             while line := (await self.answer.content.readline()).decode():
@@ -148,7 +148,7 @@ async def test_a_stream_ends_with_its_session_and_without_complete(
     client = gateway.client.signed_in(session["access_token"])
     async with asked(client, FOLLOW, id=ORDER_ID) as events:
         while (told := await events.next())[0] == "next":
-            pass  # once, unless two seconds were too short for it
+            pass  # once, unless two seconds were not enough for it
         assert told == ("", None)
         assert time.time() >= session["expires_at"]
     await changes.until_open(0)
@@ -163,7 +163,7 @@ async def test_a_stop_ends_streams_at_once(
         events = await answering.__aenter__()
         assert (await events.next())[0] == "next"
         stopped_at = loop.time()
-    assert loop.time() - stopped_at < 20  # the requests' grace is 35 s
+    assert loop.time() - stopped_at < 20  # the grace period for requests is 35 s
     assert await events.next() == ("", None)
     await answering.__aexit__(None, None, None)
 
@@ -179,7 +179,7 @@ JSON, EVENTS = "application/json", "text/event-stream"
 GRAPHQL = "application/graphql-response+json"
 URQL = f"{GRAPHQL}, application/graphql+json, {JSON}, {EVENTS}, multipart/mixed"
 PREFERENCES = [
-    # Accept, the media type of a query's answer, that of a subscription's answer
+    # Accept header, media type of a query's response, media type of a subscription's response
     (f"{JSON}, {EVENTS};q=0.5", JSON, EVENTS),
     (f"{EVENTS}, {JSON}", JSON, EVENTS),
     (URQL, GRAPHQL, EVENTS),

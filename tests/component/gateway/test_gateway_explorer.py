@@ -1,4 +1,4 @@
-"""The explorer: for whom it is, under which policy, and what a browser without network makes of it."""
+"""The explorer: who may open it, its content security policy, and that it works without internet access."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ SOURCE = Path(explorer_page.__file__).parent / "explorer" / "source"
 SIGN_IN = "document.querySelector('.sign-in')"
 RESULT = "document.querySelector('.result-window').textContent"
 EDITOR = "document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror"
-# The editor is there before what answers its keys.
+# The editor appears before its key handlers are ready.
 READY = f"""{EDITOR}.state.keyMaps.some((keys) => 'Ctrl-Enter' in keys)
     && document.querySelector('.result-window .CodeMirror')"""
 
@@ -116,7 +116,7 @@ async def test_a_query_runs_in_a_browser_without_network(
         "document.querySelector('.graphiql-doc-explorer-content').textContent.includes('Subscription')"
     )
 
-    # The first time makes the account, the second finds it.
+    # The first sign-in creates the account, the second finds it.
     await pressed(browser, "Sign in as a local customer")
     await browser.until(f"{SIGN_IN}.textContent.includes('Signed in as')")
     await pressed(browser, "Sign out")
@@ -130,7 +130,7 @@ async def test_a_query_runs_in_a_browser_without_network(
 
     own = (gateway.client.url, gateway.settings.sessions.supabase_url, "data:")
     assert [url for url in browser.asked if not url.startswith(own)] == []
-    # Nothing that the policy forbids, no request that failed, no error.
+    # No policy violation, no failed request, no error.
     assert browser.told == []
 
 
@@ -174,7 +174,7 @@ async def test_a_wrong_password_is_told_beside_the_form(gateway: Gateway, browse
 
 
 async def pressed(browser: Browser, label: str) -> None:
-    """Clicks the button with exactly that label, beside the sign-in."""
+    """Click the button with exactly that label, other than the sign-in button."""
     await browser.until(f"[...{SIGN_IN}.querySelectorAll('button')].length")
     await browser.run(
         f"[...{SIGN_IN}.querySelectorAll('button')]"
@@ -183,7 +183,7 @@ async def pressed(browser: Browser, label: str) -> None:
 
 
 async def written(browser: Browser, query: str) -> None:
-    """Puts a query in place of the one before, and runs it."""
+    """Replace the query and run it."""
     await browser.until(READY)
     await browser.run(f"{EDITOR}.focus(), {EDITOR}.execCommand('selectAll')")
     await browser.write(query)

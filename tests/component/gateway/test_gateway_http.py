@@ -1,4 +1,4 @@
-"""The gateway's HTTP door: what it refuses and how, health, CORS, and masked errors."""
+"""The gateway's HTTP endpoint: refusals, health, CORS, and masked errors."""
 
 import asyncio
 import json
@@ -202,7 +202,7 @@ async def test_a_value_that_does_not_fit_the_schema_is_masked_and_logged(
     gateway: Gateway, caplog: pytest.LogCaptureFixture
 ) -> None:
     far = catalogue_pb2.DataPlan(id="1")
-    far.updated_at.seconds = 10**15  # no year that Python knows
+    far.updated_at.seconds = 10**15  # outside Python's range of years
     gateway.catalogue.answers["GetPlan"] = catalogue_pb2.GetPlanResponse(plan=far)
     with caplog.at_level(logging.ERROR, "gateway"):
         answer = await gateway.client.ask(
@@ -251,7 +251,7 @@ async def test_readiness_names_who_is_away(gateway: Gateway) -> None:
     async with asyncio.timeout(PATIENCE):
         while (
             answer := await get(client, "/readyz")
-        ).status == 200:  # one check is shared for a moment
+        ).status == 200:  # checks are shared for a moment
             await asyncio.sleep(0.05)
     assert answer.status == 503
     assert answer.body["services"] == {
@@ -295,7 +295,7 @@ async def test_a_stopping_gateway_answers_what_it_has_begun(gateway: Gateway) ->
     asked = asyncio.create_task(client.ask("{ regions { name } }"))
     await begun.wait()
     stop.set()
-    # New connections are refused while the request in flight is waited for.
+    # New connections are refused while the request in flight completes.
     with pytest.raises(OSError, match="Connect call failed"):
         while True:
             _, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -1,4 +1,4 @@
-"""Every limit of the gateway on both sides: what is at it passes, what is one above it is refused."""
+"""Every limit of the gateway on both sides: the maximum passes, one more is refused."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ from tests.fixtures.gateway import Answered, Client, Gateway
 from tests.fixtures.neighbours import Auth, Serving
 from tests.fixtures.sockets import connected
 
-DEPTH = 12  # the fixture's
+DEPTH = 12  # as in the fixture
 EVENTS = {"Accept": "text/event-stream"}
 
 
@@ -32,13 +32,12 @@ def codes(answer: Answered) -> set[str]:
 
 
 def deep(depth: int) -> str:
-    """An eSIM's order's eSIMs, and so on."""
     ways = ["myESIMs(first: 1)", *["order", "esims"] * depth][: depth - 1]
     return "{ " + " { ".join(ways) + " { id " + "}" * depth
 
 
 def fields(count: int) -> str:
-    """The same 49 fields in one fragment, used as often as it takes, and some more."""
+    """Select the same 49 fields through one fragment as often as needed, plus the remainder."""
     times, more = divmod(count - 1, 49)
     fragment = "fragment F on DataPlan { " + "id " * 49 + "}"
     return f'{{ dataPlan(id: "1") {{ {"...F " * times} {"name " * more} }} }} {fragment}'
@@ -49,18 +48,18 @@ def tokens(count: int) -> str:
 
 
 def directives(count: int) -> str:
-    """Two at a place, as more are not of use."""
+    """Put two directives at each place, as more are refused separately."""
     pair = "@include(if: true) @skip(if: false)"
     names = [f"a{n}: __typename {pair}" for n in range(count // 2)]
     return "{ x: regions { " + " ".join(names) + (" @include(if: true)" * (count % 2)) + " } }"
 
 
 def selections(count: int) -> str:
-    """Fragments that hold hardly a field, and double with each level."""
+    """Fragments with few fields that double the selection with each level."""
     doubling = " ".join(
         f"fragment F{n} on DataPlan {{ ...F{n + 1} ...F{n + 1} }}" for n in range(8)
     )
-    inside = 1 + 2**9 - 1  # the plan, and the spreads
+    inside = 1 + 2**9 - 1  # the plan and the spreads
     more = "...{}" * (count - inside)
     return f'{{ dataPlan(id: "1") {{ ...F0 {more} }} }} {doubling} fragment F8 on DataPlan {{ }}'
 
@@ -234,7 +233,7 @@ async def test_an_answer_has_so_many_bytes(gateway: Gateway, ann: Client, servin
         answers["ListFeaturedPlans"] = catalogue_pb2.ListFeaturedPlansResponse(plans=plans)
         body = json.dumps({"query": query})
         async with client.http.post(f"{client.url}/graphql", json=json.loads(body)) as answer:
-            plans[0].name += "x" * (most - len(await answer.read()))  # now exactly as many
+            plans[0].name += "x" * (most - len(await answer.read()))  # exactly at the limit now
         answers["ListFeaturedPlans"] = catalogue_pb2.ListFeaturedPlansResponse(plans=plans)
         assert len((await client.ask(query)).data["featuredPlans"]) == 64
         plans[0].name += "x"

@@ -1,4 +1,4 @@
-"""Customers who follow their things before the real services: each step, to whoever may see it."""
+"""Subscriptions of customers on the real services: every step, only to those who may see it."""
 
 import json
 from dataclasses import replace
@@ -29,7 +29,7 @@ async def suspend(customer: Client, esim_id: str) -> None:
 
 
 async def begin(platform: Platform, customer: Client, quantity: int) -> str:
-    """Buys while the provider is slow, and gives the id of the order that is PROCESSING."""
+    """Buy while the provider is slow and return the id of the PROCESSING order."""
     plans = await customer.ask('{ dataPlans(filter: {text: "esim_1GB_7D_GB_V2"}) { id name } }')
     (plan,) = [p for p in plans.data["dataPlans"] if p["name"] == BUNDLE]
     bought = await customer.ask(
@@ -88,7 +88,7 @@ async def test_two_gateways_tell_of_one_change_and_strangers_of_none(
             await suspend(ann, esim_id)
             for socket in (here, there):
                 await socket.until("esimStatusUpdated", status="SUSPENDED")
-            # Had Bob been told of it, that would come before this answer.
+            # An event for Bob would arrive before this answer.
             await bobs.subscribe("{ __typename }")
             assert await bobs.data() == {"__typename": "Query"}
 
@@ -105,8 +105,8 @@ async def test_use_is_seen_by_who_follows_it(platform: Platform, databases: Data
         await platform.provider.control("POST", f"/esims/{iccid}/install")
         body = {"megabytes": 250, "country": "GB"}
         await platform.provider.control("POST", f"/esims/{iccid}/use-data", body)
-        # As if the last look were six minutes old; then somebody looks, such as her other device, and
-        # again, where one of before was still on its way.
+        # As if the last refresh were six minutes old. Another device of hers then reads the eSIM, twice
+        # if an earlier refresh was still in flight.
         now, read_at = datetime.now(UTC), datetime.min.replace(tzinfo=UTC)
         while read_at < now:
             await databases.admin.execute(

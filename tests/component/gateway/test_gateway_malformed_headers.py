@@ -1,4 +1,4 @@
-"""Header values that make no sense: refused or passed over, and never a fault of the gateway."""
+"""Senseless header values are refused or ignored, and never cause an internal error."""
 
 import asyncio
 import logging

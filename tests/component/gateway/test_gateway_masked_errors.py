@@ -1,4 +1,4 @@
-"""Every field of the schema, asked by everybody with everybody's ids: nobody sees another's things."""
+"""Every field of the schema, requested by every role with other customers' ids, reveals nothing of theirs."""
 
 import json
 from typing import Any
@@ -17,10 +17,10 @@ from gateway.schema.assembly import build
 from tests.fixtures.gateway import Client
 from tests.fixtures.platform import Platform
 
-# Deep enough to come from any root field to an eSIM and from there to its order and its bundles.
+# Deep enough to reach from any root field an eSIM, and from there its order and bundles.
 DEPTH = 4
-# What a customer may send though it is not theirs; without these arguments a field isn't asked.
-# More rows of everything would cost more than one operation may.
+# Arguments that a customer may send with foreign ids; fields without them are skipped. More rows would
+# exceed the limit of one operation.
 VALUES = {"reference": '"mine now"', "region": "null", "first": "10"}
 
 
@@ -29,7 +29,7 @@ def schema() -> GraphQLSchema:
 
 
 def selection(kind: GraphQLObjectType, depth: int) -> str:
-    """Every field of a type down to `depth`, those with required arguments left out."""
+    """Select every field of a type down to `depth`, except those with required arguments."""
     parts = []
     for name, field in kind.fields.items():
         inner = get_named_type(field.type)
@@ -41,7 +41,7 @@ def selection(kind: GraphQLObjectType, depth: int) -> str:
 
 
 def call(name: str, field: GraphQLField, ids: dict[str, str]) -> str:
-    """One root field with the given ids and everything that can be asked below it."""
+    """One root field with the given ids and a full selection."""
     given = {a: VALUES.get(a) or f'"{ids[a]}"' for a in field.args if a in ids or a in VALUES}
     arguments = ", ".join(f"{name}: {value}" for name, value in given.items())
     kind = get_named_type(field.type)
@@ -61,14 +61,14 @@ def operations(ids: dict[str, str]) -> list[str]:
         assert root is not None
         for name, field in root.fields.items():
             if name.startswith("_") or name == "purchaseESIM":
-                continue  # the one makes something of one's own; federation has its own tests
+                continue  # creates the caller's own things, or federation, which has its own tests
             own = ids | {"id": ids["esimId"] if name == "esimDetails" else ids["orderId"]}
             found.append(f"{keyword} {{ {call(name, field, own)} }}")
     return found
 
 
 async def asked(client: Client, operation: str) -> Any:
-    """The answer; of a subscription the first event, which is the present state."""
+    """Return the response; for a subscription its first event, which is the current state."""
     if not operation.startswith("subscription"):
         return (await client.ask(operation)).body
     headers = {"Accept": "text/event-stream"}
@@ -77,7 +77,7 @@ async def asked(client: Client, operation: str) -> Any:
     url = f"{client.url}/graphql"
     async with client.http.post(url, json={"query": operation}, headers=headers) as answer:
         event = b""
-        while not event.endswith(b"\n\n"):  # a line may be longer than the client's buffer
+        while not event.endswith(b"\n\n"):  # a line may exceed the client's buffer
             more = await answer.content.readany()
             assert more, "the stream ended before its first event"
             event += more
@@ -97,10 +97,10 @@ async def test_nobody_sees_anything_of_another_through_any_field(platform: Platf
     hers = details.data["orderDetails"]
     secrets = {hers["reference"]}
     secrets |= {e[key] for e in hers["esims"] for key in ("id", "iccid", "matchingId")}
-    secrets -= set(ids.values())  # what one sends may be said back
+    secrets -= set(ids.values())  # a response may echo what the caller sent
     assert len(secrets) == 6
 
-    # The test can fail: her own session finds all of it.
+    # Proof that the test can fail: the owner's session finds all of it.
     for keyword in ("query", "subscription"):
         seen = json.dumps([await asked(ann, o) for o in operations(ids) if o.startswith(keyword)])
         assert [secret for secret in secrets if secret not in seen] == [], keyword
@@ -111,7 +111,6 @@ async def test_nobody_sees_anything_of_another_through_any_field(platform: Platf
             assert [secret for secret in secrets if secret in body] == [], operation
             assert "INTERNAL" not in body, operation
 
-    # And nothing of hers was changed by those who could not see it.
     after = await ann.ask(
         "query($id: ID!) { orderDetails(id: $id) { status esims { status customerRef } } }",
         id=order["id"],

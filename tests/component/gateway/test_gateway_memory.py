@@ -1,4 +1,4 @@
-"""What requests leave behind in the gateway's memory, in bytes that Python has allocated."""
+"""Memory that requests leave behind in the gateway, in bytes allocated by Python."""
 
 import gc
 import json
@@ -13,10 +13,10 @@ from protos.catalogue.v1 import catalogue_pb2
 from tests.fixtures.cached_gateway import CachedGateway
 
 SEARCH = "query($t: String) { dataPlans(first: 3, filter: {text: $t}) { id name } }"
-# Characters of the texts. One that is no Latin makes Python store four bytes for each.
+# Characters of the texts. A character outside Latin-1 makes Python store four bytes for each.
 LARGE = 50_000
 TIMES = 30
-# Bytes. A connection holds its last request and the answer to it; all requests have 1.5 MB and more.
+# Bytes. A connection retains its last request and response; all requests together have over 1.5 MB.
 MOST = 1_000_000
 
 
@@ -45,7 +45,7 @@ def cached_settings() -> dict[str, Any]:
 
 @contextmanager
 def growth(most: int) -> Iterator[None]:
-    """Expect the block to leave at most so many bytes allocated."""
+    """Expect the block to leave at most this many bytes allocated."""
     gc.collect()
     tracemalloc.start()
     try:
@@ -69,7 +69,7 @@ async def test_large_texts_are_not_kept(
         for number in range(1, TIMES + 1):
             _, body = await cached.post(request_(number))
             assert b"TOO_LARGE" not in body
-        cached.cache.drop()  # which has its own bound
+        cached.cache.drop()  # the cache has its own bound
 
 
 def padded(number: int) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def padded(number: int) -> dict[str, Any]:
 
 
 def spelled(number: int) -> dict[str, Any]:
-    """One operation with the same values in other spellings."""
+    """One operation with the same values, spelled differently."""
     query = 'query Q($n: Float, $t: String = "a") { dataPlans(filter: {maxPrice: $n, text: $t}) { id } }'
     given: list[dict[str, Any]] = [{"n": 5}, {"n": 5.0}, {"n": 5, "t": "a"}]
     return {
@@ -113,7 +113,7 @@ async def test_other_values_and_operations_have_answers_of_their_own(cached: Cac
             response, _ = await cached.post(json.dumps(asked).encode())
             assert response.headers["Age"] == "0"
     assert len(cached.cache) == 2 * len(given)
-    # What is refused is not kept, however JSON writes it.
+    # Refused variables are not cached, however JSON spells them.
     for odd in ("1e400", '"5"', "[5]", "true"):
         body = json.dumps({"query": two, "operationName": "A", "variables": {"n": "odd"}})
         _, answer = await cached.post(body.replace('"odd"', odd).encode())

@@ -1,4 +1,4 @@
-"""Documents that a client names: automatic persisted queries, and trusted documents."""
+"""Automatic persisted queries and trusted documents."""
 
 import hashlib
 import json
@@ -47,7 +47,7 @@ def shop(gateway: Gateway) -> Gateway:
 
 @pytest.fixture
 def another(shop: Gateway, serving: Serving) -> Another:
-    """A second gateway before the same stand-ins, with other settings."""
+    """Run a second gateway with other settings in front of the same stand-ins."""
 
     @asynccontextmanager
     async def started(**changed: Any) -> AsyncIterator[Client]:
@@ -62,7 +62,7 @@ async def test_a_hash_is_answered_once_its_text_was_sent(shop: Gateway) -> None:
     missing = await shop.client.send(named(hash_), GRAPHQL)
     assert missing.status == 400
     assert refusals(missing) == ("PersistedQueryNotFound", "PERSISTED_QUERY_NOT_FOUND")
-    # Clients that don't know GraphQL's own media type take any status but 200 for a broken line.
+    # Clients that don't know GraphQL's media type treat any status but 200 as a network error.
     assert (await shop.client.send(named(hash_), OLD)).status == 200
     sent = await shop.client.send(named(hash_, query=QUERY, variables={"n": 3}))
     again = await shop.client.send(named(hash_, variables={"n": 4}))
@@ -122,14 +122,13 @@ async def test_a_client_keeps_so_many_documents_and_pushes_out_only_its_own(
         texts = [f"{{ featuredPlans {{ name }} }} # {n}" for n in range(5)]
         for text in texts[:2]:
             assert (await client.send(named(sha256(text), query=text))).status == 200
-        for text in (texts[0], *texts[2:], "{ __typename }"):  # the first one is known already
+        for text in (texts[0], *texts[2:], "{ __typename }"):  # the first one is stored already
             payload = named(sha256(text), query=text)
             if over == "socket":
                 async with connected(customer) as socket:
                     await socket.send(id="1", type="subscribe", payload=payload)
                     assert (await socket.receive())["type"] == "next"
                 continue
-            # The gateway closes the connection after a stream.
             stream = {"Accept": "text/event-stream", "Connection": "close"}
             accept = stream if over == "events" else {}
             headers = accept | {"Authorization": f"Bearer {customer.token}"}
@@ -167,7 +166,7 @@ async def test_processes_that_share_a_redis_share_the_documents(another: Another
     async with another(redis_url=url) as one, another(redis_url=url) as two:
         await one.send(named(sha256(QUERY), query=QUERY))
         assert (await two.send(named(sha256(QUERY)))).data == {"featuredPlans": []}
-        # Whoever writes the Redis can't put another text in its place.
+        # Write access to Redis is not enough to replace a document.
         (name,) = redis.keys()
         redis.set(name, redis.get(name).replace(b"Featured", b"Mutilated"))
         assert (await two.send(named(sha256(QUERY)))).code == "PERSISTED_QUERY_NOT_FOUND"
@@ -196,7 +195,7 @@ async def test_only_trusted_documents_are_executed(another: Another) -> None:
             answer = await client.send(unfit)
             assert answer.code == "DOCUMENT_NOT_TRUSTED", unfit
             assert "data" not in answer.body
-        # It was refused, and so not kept either.
+        # It was refused, so it is not stored either.
         kept = await client.send(named(sha256("{ __typename }")))
         assert kept.code == "PERSISTED_QUERY_NOT_FOUND"
 

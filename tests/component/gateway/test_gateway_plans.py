@@ -327,7 +327,7 @@ async def test_public_fields_answer_signed_in_callers_too(gateway: Gateway, auth
     client = gateway.client.signed_in(await auth.token("ann@example.com"))
     answer = await client.ask("{ featuredPlans { name price } }")
     assert answer.data == {"featuredPlans": []}
-    # As everybody, whose equal reads are one call.
+    # As anonymous clients, whose equal reads share one call.
     assert gateway.catalogue.callers == [""]
 
 

@@ -1,4 +1,4 @@
-"""What a purchase may say besides a plan, as the orders service is told it and as it answers."""
+"""Optional inputs of a purchase: what the orders service receives, and how its answers appear."""
 
 from decimal import Decimal
 from uuid import uuid4
@@ -132,7 +132,7 @@ async def test_what_could_be_cancelled_is_asked_once_for_all_orders_and_only_whe
     await ann.ask("{ myOrders(first: 3) { id } }")
     asked = [type(r).__name__ for r in gateway.orders.requests]
     assert "BatchGetCancellationsRequest" not in asked
-    for _ in range(2):  # the second time by the compiled plan
+    for _ in range(2):  # the second time runs the compiled plan
         gateway.orders.requests.clear()
         answer = await ann.ask(f"{{ myOrders(first: 3) {{ id {CANCELLATION} }} }}")
         shown = [found["cancellation"] for found in answer.data["myOrders"]]

@@ -1,4 +1,4 @@
-"""Repeated requests: answered from the response cache without the handler, in the same bytes."""
+"""Repeated requests: answered from the response cache without the handler, with the same bytes."""
 
 import json
 from typing import Any
@@ -14,12 +14,12 @@ __all__ = ["server"]  # a fixture
 
 QUERY = "{ featuredPlans { id name } }"
 BODY = json.dumps({"query": QUERY}).encode()
-# What two responses to the same request may differ in.
+# Headers that may differ between two responses to the same request.
 OWN = frozenset({"date", "age", "x-request-id"})
 
 
 async def ask(cached: CachedGateway, method: str, headers: dict[str, str]) -> tuple[Any, ...]:
-    """Return status, headers and body, without what is a response's own."""
+    """Return status, headers and body without the headers that belong to one response."""
     asked = cached.get(QUERY, **headers) if method == "GET" else cached.post(BODY, **headers)
     response, body = await asked
     shown = [(name, value) for name, value in response.headers.items() if name.lower() not in OWN]
@@ -43,7 +43,7 @@ async def test_a_repeated_request_gets_the_same_response_without_the_handler(
     first, *repeated = [await ask(cached, method, headers) for _ in range(4)]
     assert first[0] == 200
     assert repeated == [first] * 3
-    assert cached.handled == 2  # the first made the response, and the second had it from the cache
+    assert cached.handled == 2  # the second response came from the cache
 
 
 async def test_a_client_that_has_the_answer_gets_304_by_either_way(cached: CachedGateway) -> None:
@@ -132,17 +132,15 @@ async def test_a_repeated_request_has_a_span(cached: CachedGateway, spans: Spans
         "http.response.status_code": 200,
         "esimgo.request.id": "mine",
     }
-    assert span.parent is None  # the client may not decide what is recorded
+    assert span.parent is None  # clients must not decide what is recorded
     assert [f"{link.context.span_id:016x}" for link in span.links] == ["00f067aa0ba902b7"]
     assert cached.handled == 2
 
 
 class TestRatesInRedis:
-    """Redis counts each request once, whichever way it is answered."""
-
     @pytest.fixture
     def rate(self) -> float:
-        """Operations a second of one address: more than a test sends."""
+        """More operations a second than a test sends."""
         return 1_000
 
     @pytest.fixture
@@ -160,7 +158,7 @@ class TestRatesInRedis:
         assert int(server.redis.info("commandstats")["cmdstat_eval"]["calls"]) == 4
         assert cached.handled == 2
 
-    # One at once, and the next after ten minutes.
+    # One request at once and the next after ten minutes.
     @pytest.mark.parametrize("rate", [1 / 600])
     async def test_one_request_too_many_is_refused(self, cached: CachedGateway) -> None:
         answers = [await cached.post(BODY) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""Public answers kept by the gateway: whose they are, how HTTP speaks of them, and when they go."""
+"""The gateway's cache of public answers: scope, HTTP headers, and invalidation."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ WINDOW = "{ featuredPlans(first: 5) { id name price } }"
 
 @pytest.fixture
 async def keeping(platform: Platform, serving: Serving) -> AsyncIterator[tuple[Client, Client]]:
-    """Two gateways that keep public answers, before the same services."""
+    """Two gateways with a response cache in front of the same services."""
     settings = replace(platform.gateway_settings, response_cache_seconds=60)
     async with AsyncExitStack() as parts:
         clients = []
@@ -52,7 +52,6 @@ async def get(client: Client, query: str, **headers: str) -> aiohttp.ClientRespo
 
 
 async def hide(platform: Platform, plan_id: str) -> None:
-    """Takes a plan off sale, as an administrator does."""
     request = catalogue_pb2.SetPlanHiddenRequest(plan_id=plan_id, hidden=True)
     token = await platform.auth.token("admin@example.com", admin=True)
     async with rpc_client.channel(platform.gateway_settings.catalogue_address) as channel:
@@ -61,7 +60,7 @@ async def hide(platform: Platform, plan_id: str) -> None:
 
 
 async def shown(client: Client) -> list[str]:
-    """The plans of the window, which is kept from then on."""
+    """Return the plans of the window, which caches them."""
     answer = await (await post(client, WINDOW)).json()
     return [plan["id"] for plan in answer["data"]["featuredPlans"]]
 
@@ -92,7 +91,7 @@ async def test_who_has_the_answer_already_is_told_so(keeping: tuple[Client, Clie
         json={"query": WINDOW},
         headers={"If-None-Match": first.headers["ETag"]},
     )
-    assert posted.status == 200  # what 304 answers is a GET
+    assert posted.status == 200  # 304 is defined for GET only
 
 
 async def test_a_personal_answer_is_never_kept(
@@ -202,7 +201,7 @@ async def test_the_same_bytes_again_get_a_new_request_id(keeping: tuple[Client, 
 async def test_the_same_bytes_again_count_for_the_rate(
     platform: Platform, serving: Serving
 ) -> None:
-    # One at once, and the next after a hundred seconds, however slow the machine is.
+    # One request at once and the next after 100 s, however slow the machine is.
     defence = replace(platform.gateway_settings.defence, address_rate=0.01)
     settings = replace(platform.gateway_settings, response_cache_seconds=60, defence=defence)
     async with serving(gateway.__main__.serve, settings) as port:

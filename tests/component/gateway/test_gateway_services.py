@@ -1,4 +1,4 @@
-"""What customers do through the gateway before the real services, and its statements in PostgreSQL."""
+"""Customer operations through the gateway on the real services, and the SQL statements they cause."""
 
 import base64
 import io
@@ -174,12 +174,12 @@ async def test_a_question_that_makes_no_sense_gets_words(platform: Platform) -> 
         assert answer.code in ("BAD_USER_INPUT", "NOT_FOUND"), query
 
 
-# Each connection names its prepared statements anew.
+# Names of prepared statements differ between connections.
 PREPARED = re.compile(r"__asyncpg_\w+__")
 
 
 class StatementLog:
-    """What PostgreSQL was asked in one test's database, from the server's own log."""
+    """The statements of one test's database, from the log of PostgreSQL."""
 
     def __init__(self, file: Path, database: str) -> None:
         self._file = file
@@ -187,7 +187,7 @@ class StatementLog:
         self._read = file.stat().st_size
 
     def of_customers(self) -> list[str]:
-        """Statements in transactions of customers' sessions since the last time; not the background's."""
+        """Return the statements of customer sessions since the last call, without background work."""
         with self._file.open("rb") as log:
             log.seek(self._read)
             news = log.read()
@@ -240,7 +240,7 @@ async def test_statements_do_not_grow_with_the_number_of_esims(
             esim["plan"] and esim["order"] and len(esim["bundles"]) == 1 and esim["usage"]
             for esim in answer.data["myESIMs"]
         )
-        # What a slow machine still finished of the look before can only add to one.
+        # Work left over from the previous read can only add statements to one of them.
         counts[number] = min(looks, key=Counter.total)
     assert counts[2].total() > 4
     assert counts[50] == counts[2]

@@ -1,4 +1,4 @@
-"""Who gets what through the gateway: guarded fields, entities, lists of one's own."""
+"""Sessions at the gateway: guarded fields, entities, and lists limited to the caller's own rows."""
 
 import pytest
 

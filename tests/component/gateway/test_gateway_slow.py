@@ -1,4 +1,4 @@
-"""Clients that read slowly or not at all: what waits for them is bounded, and the latest wins."""
+"""Slow or stuck readers: their backlog is bounded, and only the latest state is queued."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
@@ -63,7 +63,6 @@ async def test_a_peer_that_never_reads_is_dropped_and_holds_nothing_up(
     gateway: Gateway, ann: Client, serving: Serving
 ) -> None:
     def told(number: int) -> esims_pb2.WatchESIMsResponse:
-        # 500 eSIMs with long references: some 100 KB an event.
         esims = [
             esims_pb2.WatchedESIM(esim=esim(str(n), customer_ref=f"{number:06}" + "x" * 150))
             for n in range(500)
@@ -89,10 +88,10 @@ async def test_a_peer_that_never_reads_is_dropped_and_holds_nothing_up(
         await changes.until_open(1)
         async with asyncio.timeout(PATIENCE):
             number = 0
-            while changes.open:  # until the gateway has dropped it
+            while changes.open:  # until the gateway has dropped the client
                 number += 1
                 await changes.tell(told(number))
                 await asyncio.sleep(0.01)
-        # Kernel buffers hold some MB; without a bound this would never have come to an end.
+        # Kernel buffers hold some MB; without a bound this would never end.
         assert number < 5_000
         writer.transport.abort()

@@ -1,4 +1,4 @@
-"""What a WebSocket may carry and how many there may be: at each limit it passes, one above is refused."""
+"""WebSocket limits: the maximum passes, one more is refused."""
 
 import asyncio
 import json
@@ -179,7 +179,7 @@ async def test_every_message_and_control_frame_counts_against_a_rate(
             await send(socket.socket)
         await socket.send(type="ping", payload={"last": True})
         while (await socket.receive()) != {"type": "pong"}:
-            pass  # all were taken
+            pass  # all were accepted
         for _ in range(most):
             await send(socket.socket)
         code, reason = await socket.closed()

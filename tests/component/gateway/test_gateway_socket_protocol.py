@@ -1,4 +1,4 @@
-"""The WebSockets' protocol: who gets in, what is understood, and what closes a connection."""
+"""The WebSocket protocol: authentication, messages, and what closes a connection."""
 
 import json
 import time
@@ -14,7 +14,7 @@ from tests.fixtures.gateway_customer import ORDER_ID, order
 from tests.fixtures.neighbours import Auth
 from tests.fixtures.sockets import connected, opened
 
-# Seconds. The event loop waits by another clock than the one that sessions expire by.
+# Seconds. The event loop's clock differs from the one that expires sessions.
 CLOCKS_DIFFER = 0.1
 FOLLOW = "subscription($id: ID!) { orderUpdated(orderId: $id) { id status } }"
 
@@ -74,7 +74,7 @@ async def test_a_connection_ends_with_its_session(gateway: Gateway, auth: Auth) 
     client = gateway.client.signed_in(session["access_token"])
     async with connected(client) as socket:
         await socket.subscribe(FOLLOW, id=ORDER_ID)
-        # After the first event, unless two seconds were too short for it; and no earlier than then.
+        # After the first event, unless two seconds were not enough for it; never earlier.
         assert await socket.closed() == (
             4403,
             "The session has expired; connect with a new token",

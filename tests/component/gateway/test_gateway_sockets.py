@@ -1,4 +1,4 @@
-"""Operations over the gateway's WebSockets: events, refusals, how many, and how connections end."""
+"""Operations over WebSockets: events, refusals, limits, and closing."""
 
 import asyncio
 from dataclasses import replace
@@ -48,7 +48,6 @@ async def test_an_order_is_followed_until_the_client_completes(
         assert await socket.data() == {"orderUpdated": {"id": ORDER_ID, "status": "COMPLETED"}}
         await socket.send(id=id_, type="complete")
         await changes.until_open(0)
-        # The id is free again.
         await socket.send(
             id=id_, type="subscribe", payload={"query": FOLLOW, "variables": {"id": ORDER_ID}}
         )
@@ -108,7 +107,7 @@ async def test_a_service_that_restarts_ends_no_subscription(ann: Client, changes
         away = Failure(Kind.UNAVAILABLE, "STREAM_ENDED", "This service is shutting down")
         await changes.tell(away)
         await changes.until_open(0)
-        # The service comes back and tells the same, which is no news, and then something else.
+        # The restarted service repeats the known state, which causes no event, and then reports a new one.
         await changes.until_open(1)
         await changes.tell(told())
         assert (await socket.data())["orderUpdated"]["status"] == "COMPLETED"
@@ -261,7 +260,7 @@ async def test_a_stop_closes_connections_with_1001_and_does_not_wait_for_them(
         assert (await socket.receive_json())["type"] == "next"
         closed = asyncio.create_task(socket.receive())
         stopped_at = loop.time()
-    assert loop.time() - stopped_at < 20  # the requests' grace is 35 s
+    assert loop.time() - stopped_at < 20  # the grace period for requests is 35 s
     message = await closed
     assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1001)
     assert message.extra == "The gateway is shutting down; reconnect"

@@ -1,4 +1,4 @@
-"""Plans of bundles and plans for topping up, as the gateway shows them: one call for each level."""
+"""Plans of bundles and plans for top-ups through the gateway: one call for each level."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def ids(count: int) -> list[str]:
 def top_ups(
     request: catalogue_pb2.BatchListTopUpPlansRequest,
 ) -> catalogue_pb2.BatchListTopUpPlansResponse:
-    """For each plan two that are told apart by its last digit."""
+    """Return two plans for each requested plan, told apart by the last digit."""
     answer = catalogue_pb2.BatchListTopUpPlansResponse()
     for plan_id in request.plan_ids:
         found = [plan(int(plan_id[-1]) * 10 + number) for number in range(request.page_size)]

@@ -1,4 +1,4 @@
-"""Explicit null for what has a default, numbers that are far too long, and the one format of times."""
+"""Explicit null for arguments with a default, numbers with too many digits, and the time format."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from protos.orders.v1 import orders_pb2
 from tests.fixtures.gateway import Answered, Client, Gateway
 from tests.fixtures.gateway_customer import ESIM_ID, ORDER_ID, PLAN, esim, order
 
-# Every argument and input field of the schema whose default isn't null, and an operation that uses it.
+# Every argument and input field whose default isn't null, with an operation that uses it.
 PLAN_ID = json.dumps(PLAN.id)
 WITH_DEFAULTS = [
     ("mutation(%s) { purchaseESIM(planId: PLAN, input: {quantity: %s}) { code } }", "Int"),
@@ -57,7 +57,7 @@ def answer_all(gateway: Gateway) -> None:
 
 
 def asked(gateway: Gateway) -> list[Any]:
-    """What reached the services since the last time."""
+    """Return the requests that reached the services since the last call."""
     found = []
     for name in ANSWERS:
         found += getattr(gateway, name).requests
@@ -81,7 +81,7 @@ async def test_null_means_the_default(
         await ann.ask(as_variable, value=None),
         await ann.ask(as_variable),
     ]
-    # Twice, as the second time takes the short way past graphql-core's executor.
+    # Twice: the second time runs the compiled plan.
     answers.append(await ann.ask(as_variable, value=None))
     assert [answer.data for answer in answers] == [answers[0].data] * len(answers)
     reached = asked(gateway)
@@ -116,7 +116,7 @@ async def test_null_costs_as_much_as_the_default(gateway: Gateway, ann: Client) 
 
 
 async def post(client: Client, body: str) -> Answered:
-    """Send a body as it is, as Python can't write a number of so many digits."""
+    """Send raw bytes, as Python refuses to write a number with so many digits."""
     headers = {"Authorization": f"Bearer {client.token}", "Content-Type": "application/json"}
     async with client.http.post(f"{client.url}/graphql", data=body, headers=headers) as answer:
         return Answered(answer.status, answer.headers, await answer.json(content_type=None))

@@ -1,4 +1,4 @@
-"""Work that one request may order, at each bound and one above, however the request comes."""
+"""The work limit of one request: each bound and one above it, on every transport."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -24,7 +24,7 @@ from tests.fixtures.sockets import connected
 ENTITIES = "query($r: [_Any!]!) { _entities(representations: $r) { __typename } }"
 PLANS = "query($f: DataPlanFilter) { dataPlans(filter: $f, first: 1) { id } }"
 LONG = "{ __typename }".ljust(DOCUMENT + 1)
-# What needs some thousands of comparisons, and some tens of thousands.
+# Values that need some thousands, and some tens of thousands of comparisons.
 FEW_EQUAL, MANY_EQUAL = (f'{{ dataPlan(id: "1") {{ {"id " * n} }} }}' for n in (60, 240))
 
 Bounded = Callable[..., AbstractAsyncContextManager[Client]]
@@ -32,7 +32,7 @@ Bounded = Callable[..., AbstractAsyncContextManager[Client]]
 
 @pytest.fixture
 def bounded(gateway: Gateway, serving: Serving) -> Bounded:
-    """Another gateway before the same stand-ins, with other bounds."""
+    """Run another gateway with other work limits in front of the same stand-ins."""
 
     @asynccontextmanager
     async def started(
@@ -244,12 +244,12 @@ async def test_how_often_an_operation_buys_is_a_setting(
         assert (await client.ask(f"mutation {{ {TWENTY} }}")).data
     assert gateway.orders.calls["CreateOrder"] == 20
     assert (await ann.ask(f"mutation {{ a: {BUY} }}")).data
-    # The same name twice is executed once.
+    # A name that is selected twice is executed once.
     assert (await ann.ask(f"mutation {{ a: {BUY} a: {BUY} }}")).data
     assert gateway.orders.calls["CreateOrder"] == 22
 
 
-# One unit a second: what is taken at once is over for longer than any test runs.
+# One unit a second: the burst takes longer to refill than any test runs.
 SLOW = 1.0
 
 

@@ -1,4 +1,4 @@
-"""What clients may occupy of an HTTP server: at each bound it serves, and beyond it refuses in words."""
+"""Resource limits of an HTTP server: at each limit it serves, and beyond it refuses with a message."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ from kit.http.settings import MAX_HEAD, HTTPSettings
 from tests.fixtures.http_served import BYTES, GET, LARGE, Serve, until
 from tests.fixtures.patience import PATIENCE
 
-# Its replacement works for the tests of all modules or none.
+# Its patch of aiohttp affects the whole process.
 pytestmark = pytest.mark.filterwarnings("ignore:Overriding the .event_loop_policy. fixture")
 TRUSTED = (ip_network("127.0.0.0/8"),)
 SHORT = HTTPSettings(header_seconds=0.2, body_seconds=0.2, idle_seconds=0.3, send_seconds=0.4)
@@ -43,7 +43,7 @@ async def test_a_head_that_does_not_arrive_in_time_is_refused(
     serve: Serve, caplog: pytest.LogCaptureFixture, sent: bytes
 ) -> None:
     caplog.set_level(logging.INFO)
-    # Long enough for what is sent to be read first, and no idle time that could be over before it.
+    # Long enough for the request to be read first.
     async with serve(replace(SHORT, header_seconds=1.0, idle_seconds=PATIENCE)) as served:
         wire = await served.connect()
         wire.writer.write(sent)
@@ -81,7 +81,7 @@ async def test_a_slow_body_and_one_that_no_handler_reads_end(serve: Serve) -> No
     async with serve(SHORT) as served:
         served.release.set()
         wire = await served.connect()
-        # aiohttp reads what is left of a body for a while before it closes.
+        # aiohttp drains the rest of a body before it closes.
         assert (await wire.ask(b"POST /held HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\na"))[
             0
         ] == 200
@@ -110,12 +110,10 @@ async def test_pipelined_requests_are_all_answered_and_few_are_held(serve: Serve
     async with serve(HTTPSettings()) as served:
         wire = await served.connect()
         post = b"POST /small HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" + b"a" * 100_000
-        # Fewer than aiohttp would hold.
         wire.writer.write(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n" + post * 20)
         await until(lambda: served.begun == 1)
         (connection,) = served.guard._open
         await until(lambda: connection._buffer_paused)  # type: ignore[attr-defined] # aiohttp's own
-        # Those that were in one read.
         assert len(connection._messages) < 10  # type: ignore[attr-defined] # aiohttp's own
         served.release.set()
         assert (await wire.answer())[0] == 200
@@ -152,7 +150,9 @@ async def test_behind_a_trusted_proxy_an_address_has_so_many_requests_at_a_time(
     held = b"GET /held HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: %s\r\n\r\n"
     settings = HTTPSettings(max_connections_per_address=2, trusted_proxies=TRUSTED)
     async with serve(settings) as served:
-        wires = [await served.connect() for _ in range(5)]  # the proxy's connections aren't counted
+        wires = [
+            await served.connect() for _ in range(5)
+        ]  # connections of the proxy aren't counted
         wires[0].writer.write(held % b"203.0.113.7")
         wires[1].writer.write(held % b"203.0.113.7")
         await until(lambda: served.begun == 2)
@@ -176,7 +176,7 @@ async def test_a_local_proxy_that_is_not_configured_does_not_count_as_one_client
         for _ in range(5):
             wires.append(await served.connect())
             assert (await wires[-1].ask(forwarded))[0] == 200
-    # All of those together may have half of the connections, or one client could seem to be a proxy.
+    # All proxies together may hold half of the connections, or one client could seem to be a proxy.
     settings = HTTPSettings(max_connections=6, max_connections_per_address=5)
     async with serve(settings) as served:
         wires = [await served.connect() for _ in range(4)]
@@ -184,7 +184,7 @@ async def test_a_local_proxy_that_is_not_configured_does_not_count_as_one_client
         assert statuses[:3] == [200, 200, 200]
         assert statuses[3] in (429, 503)
         assert (await (await served.connect()).ask(GET + b"\r\n"))[0] == 200
-    # Where proxies are configured, an address that is none of them is a client.
+    # Where proxies are configured, an address outside of them is a client.
     elsewhere = (ip_network("192.0.2.0/24"),)
     settings = HTTPSettings(max_connections_per_address=2, trusted_proxies=elsewhere)
     async with serve(settings) as served:

@@ -29,7 +29,7 @@ GRAPHQL = "application/graphql-response+json"
 
 
 class Cached:
-    """A client of the HTTP cache; every answer is read whole."""
+    """A client of the HTTP cache; every response is read whole."""
 
     def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
         self.url = f"{url}/graphql"
@@ -56,13 +56,13 @@ def _hash(query: str) -> str:
 
 
 def state(answer: aiohttp.ClientResponse) -> str | None:
-    """Return what the cache did: HIT, MISS, BYPASS, EXPIRED or REVALIDATED; None for a POST."""
+    """Return the cache status: HIT, MISS, BYPASS, EXPIRED or REVALIDATED; None for a POST."""
     return answer.headers.get("X-Cache")
 
 
 @asynccontextmanager
 async def in_front(platform: Platform, serving: Serving, seconds: float) -> AsyncIterator[Cached]:
-    """Run a gateway whose public answers are good for so long, and an HTTP cache in front of it."""
+    """Run a gateway whose public answers stay fresh this long, with an HTTP cache in front."""
     settings = replace(
         platform.gateway_settings,
         response_cache_seconds=seconds,
@@ -85,7 +85,7 @@ async def cached(platform: Platform, serving: Serving) -> AsyncIterator[Cached]:
 def test_nginx_takes_the_configuration_of_each_deployment(deployment: str, tmp_path: Path) -> None:
     (tmp_path / "nginx.conf").write_text(CONFIGURATION.read_text())
     where = (CONFIGURATION.parent / deployment / "gateway.conf").read_text()
-    # No name server knows the Service here.
+    # There is no DNS for the Service here.
     (tmp_path / "gateway.conf").write_text(where.replace("server gateway:", "server 127.0.0.1:"))
     checked = subprocess.run(
         [nginx(), "-t", "-q", "-e", "stderr", "-p", f"{tmp_path}/", "-c", tmp_path / "nginx.conf"],
@@ -123,7 +123,7 @@ async def test_a_repeated_get_is_a_hit_with_an_id_of_its_own_and_its_true_date(
         assert answer.headers["Cache-Control"] == "public, max-age=3600"
         assert answer.headers["ETag"] == first.headers["ETag"]
         assert answer.headers["Date"] == first.headers["Date"]
-        # It would stay what it was when nginx stored the answer.
+        # nginx would repeat the id it stored with the response.
         assert "Age" not in answer.headers
         for name in ("X-Request-Id", "X-Cache"):
             assert len(answer.headers.getall(name)) == 1
@@ -171,7 +171,6 @@ async def test_nothing_with_a_session_is_stored_or_answered_from_the_cache(
         answer = await cached.get(own, **headers)
         assert state(answer) == "BYPASS"
         assert len((await answer.json())["data"]["myESIMs"]) == count
-    # A session's public answer neither fills the cache nor comes from it.
     assert state(await cached.get(PLANS, **ann)) == "BYPASS"
     assert state(await cached.get(PLANS)) == "MISS"
     assert state(await cached.get(PLANS)) == "HIT"

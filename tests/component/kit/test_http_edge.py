@@ -1,4 +1,4 @@
-"""The edge of every HTTP endpoint: tokens of up to 16 kB, and errors that are JSON without `Server`."""
+"""The edge of every HTTP endpoint: tokens of up to 16 kB, and JSON errors without a `Server` header."""
 
 import asyncio
 import json
@@ -26,14 +26,14 @@ from tests.fixtures.platform import Platform
 from tests.fixtures.postgres import Databases
 from tests.fixtures.sockets import connected, opened
 
-# Bytes, up to the longest that is accepted.
+# Bytes, up to the maximum.
 SIZES = [7_900, 8_000, 8_192, 8_200, 12_000, 16_000, MAX_TOKEN_BYTES]
 TOO_LONG = [MAX_TOKEN_BYTES + 4, 17_000]
 FOLLOW = "subscription($id: ID!) { orderUpdated(orderId: $id) { id } }"
 
 
 async def padded(auth: Auth, length: int) -> str:
-    """A valid token of that many bytes, or up to three fewer, by what its user wrote of themselves."""
+    """Return a valid token of that many bytes or up to three fewer, padded by the user's metadata."""
     email = "ann@example.com"
     admin = {"apikey": auth.service_role_key, "Authorization": f"Bearer {auth.service_role_key}"}
     user_id = await auth.user_id(email)
@@ -71,7 +71,7 @@ async def test_a_long_token_is_a_session_over_every_transport(
     gateway.orders.answers["WatchOrder"] = steps
     ann = gateway.client.signed_in(await padded(auth, size))
     one = "query($id: ID!) { orderDetails(id: $id) { id } }"
-    # More often than once, as gRPC refuses metadata above its soft limit at random.
+    # More than once, as gRPC refuses metadata above its soft limit at random.
     for _ in range(10):
         assert (await ann.ask(one, id=ORDER_ID)).data == {"orderDetails": {"id": ORDER_ID}}
     async with connected(ann) as socket:
@@ -118,7 +118,7 @@ async def test_services_take_long_tokens_and_refuse_longer_ones_with_a_reason(
                 assert (raised.value.kind, raised.value.reason) == (kind, reason), size
 
 
-# What is no HTTP, or not for any handler, and the status that it gets.
+# Malformed HTTP and requests without a handler, with the status of the answer.
 BROKEN = [
     (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 30_000 + b"\r\n\r\n", 431),
     (b"GET /" + b"a" * 30_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 431),
@@ -139,7 +139,7 @@ BROKEN = [
 
 
 async def sent(url: str, request: bytes) -> tuple[int, dict[str, str], bytes]:
-    """What comes back for bytes that no HTTP client would send."""
+    """Send raw bytes and return the response."""
     host, port = url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(request)
@@ -152,7 +152,7 @@ async def sent(url: str, request: bytes) -> tuple[int, dict[str, str], bytes]:
 
 
 async def check_edge(url: str) -> list[tuple[int, object]]:
-    """Every broken request gets JSON with a code and without `Server`; gives what was answered."""
+    """Expect JSON with a code and no `Server` header for every broken request; return the answers."""
     answered = []
     for request, status in BROKEN:
         got, headers, body = await sent(url, request)
@@ -179,9 +179,9 @@ async def test_every_error_of_the_webhooks_edge_is_json(
 ) -> None:
     async with serving(webhooks.__main__.serve, platform.webhooks(databases)) as port:
         for _, body in await check_edge(f"http://127.0.0.1:{port}"):
-            assert body["received"] is False  # type: ignore[index] # likewise
-            assert body["error"]  # type: ignore[index] # likewise
-            assert body["code"]  # type: ignore[index] # likewise
+            assert body["received"] is False  # type: ignore[index] # JSON
+            assert body["error"]  # type: ignore[index] # JSON
+            assert body["code"]  # type: ignore[index] # JSON
 
 
 async def test_webhooks_and_gateway_have_the_same_bounds_on_their_clients(
@@ -203,7 +203,7 @@ async def test_webhooks_and_gateway_have_the_same_bounds_on_their_clients(
             for request in (b"GET ", b"POST " + path + slow_body + b"Connection: close\r\n\r\na"):
                 async with asyncio.timeout(PATIENCE):
                     while (answer := await sent(url, request))[0] == 503:
-                        await asyncio.sleep(0.01)  # the connection before it is about to end
+                        await asyncio.sleep(0.01)  # the previous connection is about to close
                 status, headers, body = answer
                 assert (status, headers["content-type"][:16]) == (408, "application/json"), body
                 assert b"did not arrive in time" in body
@@ -220,5 +220,5 @@ async def test_every_error_of_the_metrics_edge_is_json(http: aiohttp.ClientSessi
                 except aiohttp.ClientConnectionError:
                     await asyncio.sleep(0.01)
         for _, body in await check_edge(f"http://127.0.0.1:{port}"):
-            assert body["error"]  # type: ignore[index] # likewise
-            assert body["code"]  # type: ignore[index] # likewise
+            assert body["error"]  # type: ignore[index] # JSON
+            assert body["code"]  # type: ignore[index] # JSON

@@ -1,4 +1,4 @@
-"""Database sessions: nothing is visible by default, and claims end with their transaction."""
+"""Database sessions: no row is visible by default, and claims end with their transaction."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -46,7 +46,7 @@ async def test_a_session_is_who_its_claims_say(database: Database) -> None:
 async def test_what_a_user_wrote_into_their_token_does_not_reach_the_database(
     database: Database,
 ) -> None:
-    """jsonb refuses a NUL, and every query of such a user would fail."""
+    """jsonb refuses a NUL, so every query of such a user would fail."""
     claims = {"sub": str(uuid4()), "user_metadata": {"name": "\0", "role": "admin"}}
     async with database.session(Session(Role.CUSTOMER, None, claims, "t", None)) as connection:
         assert await connection.fetchval("select auth.jwt() ? 'user_metadata'") is False

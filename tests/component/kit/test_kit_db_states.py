@@ -1,4 +1,4 @@
-"""A database that only reads, is full, or is slow: known kinds, shown in health, and over by themselves."""
+"""A read-only, full or slow database: known error kinds, visible in health, with automatic recovery."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ END = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'o
 
 @dataclass
 class Subject:
-    """One owner's database, and means to disturb it."""
+    """One service's database, and ways to disturb it."""
 
     database: Database
     databases: Databases
@@ -31,7 +31,7 @@ class Subject:
         await self.databases.admin.execute(statement)
 
     async def read_only(self, *, on: bool) -> None:
-        """As after a failover to a standby: connections are cut, and new ones only read."""
+        """As after a failover to a standby: connections are cut, and new ones are read-only."""
         name = self.databases.name
         value = "on" if on else "off"
         await self.admin(
@@ -120,7 +120,7 @@ async def test_a_fault_of_a_statement_is_none(subject: Subject, code: str) -> No
     ("statement", "timeout"),
     [
         ("set local statement_timeout = 20; select pg_sleep(60)", None),
-        ("select pg_sleep(60)", 0.05),  # the driver's own patience
+        ("select pg_sleep(60)", 0.05),  # the driver's timeout
     ],
 )
 async def test_a_statement_that_takes_too_long_is_unavailable(
@@ -227,7 +227,7 @@ async def test_a_start_waits_while_there_are_no_connections_left(
 
 
 async def until(writes: db_health.Writes, reason: str | None) -> bool:
-    """Wait until trials find that."""
+    """Wait until the write checks report that."""
     async with asyncio.timeout(PATIENCE):
         while await writes.check() != reason:
             await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""The health check of a container, as the process that the container runs."""
+"""The health check of a container, run as a process."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 
 
 async def check(address: str, tls: TLS = PLAIN) -> int:
-    """The exit status of a check of that address, by a process with those certificates."""
+    """Return the exit status of a health check with those certificates."""
     files = {
         "GRPC_TLS_CA_FILE": tls.authority,
         "GRPC_TLS_CERT_FILE": tls.certificate,
@@ -79,7 +79,7 @@ async def test_a_service_with_mutual_tls_is_asked_with_the_process_own_certifica
     await server.start()
     await healthy.set("", health_pb2.HealthCheckResponse.SERVING)
     assert await check(f"grpc://127.0.0.1:{port}?name=orders", tls) == 0
-    # The certificate is for the name alone, and who shows none is not let in.
+    # The certificate is for the name only, and a client without a certificate is refused.
     assert await check(f"grpc://127.0.0.1:{port}", tls) == 1
     assert await check(f"grpc://127.0.0.1:{port}?name=orders") == 1
     assert await check(f"grpc://127.0.0.1:{port}?name=orders", replace(tls, key=None)) == 2

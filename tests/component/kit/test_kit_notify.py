@@ -1,4 +1,4 @@
-"""Notices of PostgreSQL: who hears what, each once, and what is heard after a lost connection."""
+"""Notifications of PostgreSQL: who receives what, once each, and what follows a lost connection."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The gRPC server that every service gets: sessions, deadlines, errors, health, reflection, draining."""
+"""The gRPC server of every service: sessions, deadlines, errors, health, reflection, draining."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -31,7 +31,7 @@ Behaviour = Callable[[], Awaitable[None]]
 
 
 class Probe(orders_pb2_grpc.OrdersServiceServicer):
-    """Answers with what a test asks for."""
+    """A servicer whose behavior the test sets."""
 
     def __init__(self) -> None:
         self.behaviour: Behaviour = self.nothing
@@ -184,7 +184,7 @@ async def test_the_callers_deadline_is_known_inside(stub: Any, probe: Probe, aut
         stub.GetOrder, orders_pb2.GetOrderRequest(), token=auth.service_role_key, timeout=20
     )
     assert probe.left is not None
-    # gRPC rounds a deadline up a little; without one it would be DEFAULT_DEADLINE.
+    # gRPC rounds a deadline up slightly; without one it would be DEFAULT_DEADLINE.
     assert 0 < probe.left < 20.5
 
 

@@ -1,4 +1,4 @@
-"""What a gRPC server does not take on, from callers that behave as no library would."""
+"""Resource limits of a gRPC server against misbehaving callers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -34,7 +34,7 @@ ASK = orders_pb2.GetOrderRequest(order_id="1").SerializeToString()
 
 
 class Probe(orders_pb2_grpc.OrdersServiceServicer):
-    """Answers with so many bytes, as soon as the test lets it."""
+    """A servicer that answers with this many bytes when the test allows it."""
 
     def __init__(self) -> None:
         self.size = 1
@@ -98,7 +98,7 @@ async def caller(running: rpc.Running, *, window: int = 65_535) -> AsyncIterator
 
 @asynccontextmanager
 async def polite(running: rpc.Running) -> AsyncIterator[Callable[..., Any]]:
-    """Calls as the platform's own processes make them."""
+    """Call as the platform's processes do."""
     async with rpc_client.channel(f"127.0.0.1:{running.port}") as channel:
         stub = orders_pb2_grpc.OrdersServiceStub(channel)
 
@@ -136,7 +136,7 @@ async def test_answers_that_nobody_reads_take_no_more_than_their_bytes(
             callers = (one, two, three)
             for each in callers:
                 await ask(each, 40)
-            # Each has two answers, a quarter of all bytes; the other calls are refused at once.
+            # Each has two responses, a quarter of the byte limit; other calls are refused at once.
             await until(lambda: all(c.answers["RESOURCE_EXHAUSTED"] == 38 for c in callers))
             assert 6 * LARGE < unread.total < 7 * LARGE
             assert len((await call()).order.id) == LARGE
@@ -369,7 +369,7 @@ async def test_a_call_that_the_peer_drops_is_told_from_one_that_we_give_up(
         given_up.cancel()
         with pytest.raises(asyncio.CancelledError):
             await given_up
-        await running.server.stop(0)  # cancels what runs
+        await running.server.stop(0)  # cancels running calls
         with pytest.raises(Failure) as caught:
             await dropped
     assert caught.value.kind is Kind.UNAVAILABLE

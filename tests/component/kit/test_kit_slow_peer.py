@@ -1,4 +1,4 @@
-"""Channels to peers that take their time."""
+"""Channels to slow peers."""
 
 import asyncio
 from typing import Any
@@ -9,7 +9,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from kit.rpc import client as rpc_client
 from tests.fixtures.patience import PATIENCE
 
-# Seconds. As long as a machine that is busy with other things keeps a new connection waiting.
+# Seconds that a busy machine delays a new connection.
 BUSY = 0.5
 
 

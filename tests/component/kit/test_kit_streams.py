@@ -1,4 +1,4 @@
-"""Streams of a gRPC server: their session's end, the server's stop, and what is left behind."""
+"""Streams of a gRPC server: session expiry, server stop, and cleanup."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ ACCESS = {method.name: Access.SIGNED_IN for method in DESCRIPTOR.methods}
 
 
 class Teller(orders_pb2_grpc.OrdersServiceServicer):
-    """Tells one message, and then nothing until the test lets it."""
+    """A servicer that sends one message and then waits for the test."""
 
     def __init__(self) -> None:
         self.go_on = asyncio.Event()
@@ -42,7 +42,7 @@ class Teller(orders_pb2_grpc.OrdersServiceServicer):
 
 
 class Clock:
-    """The verifier's; it goes on only when the test says so."""
+    """The verifier's clock, moved by the test."""
 
     def __init__(self) -> None:
         self.now = time.time()
@@ -132,7 +132,7 @@ async def test_a_stop_ends_streams_at_once_however_long_calls_may_take(
         await anext(messages)
     assert (caught.value.kind, caught.value.reason) == (Kind.UNAVAILABLE, "STREAM_ENDED")
     await teller.ended.wait()
-    async with asyncio.timeout(30):  # less than the grace
+    async with asyncio.timeout(30):  # less than the grace period
         await stopping
 
 

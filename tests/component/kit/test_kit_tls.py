@@ -1,4 +1,4 @@
-"""TLS between processes: who is let in, who isn't, and a certificate that is renewed while it runs."""
+"""TLS between processes: who may connect, who may not, and certificate renewal at run time."""
 
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -32,7 +32,7 @@ def stranger(tmp_path: Path) -> Authority:
 
 @asynccontextmanager
 async def serving(tls: TLS) -> AsyncIterator[int]:
-    """A service's own server, with nothing behind it but its health."""
+    """Serve a service with health checks only."""
     async with aiohttp.ClientSession() as http:
         verifier = Verifier(
             supabase_url="http://127.0.0.1:9", service_role_key="k" * 32, jwt_secret=None, http=http
@@ -50,11 +50,11 @@ async def serving(tls: TLS) -> AsyncIterator[int]:
 
 
 async def health(port: int, tls: TLS) -> str:
-    """SERVING, or the code with which the call failed."""
+    """Return SERVING, or the code with which the call failed."""
     async with rpc_client.channel(f"127.0.0.1:{port}", tls) as channel:
         stub: Callable[..., object] = health_pb2_grpc.HealthStub(channel)  # type: ignore[assignment]  # its published types lack the calls
         try:
-            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=20)  # type: ignore[attr-defined]  # likewise
+            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=20)  # type: ignore[attr-defined]  # its published types lack the calls
         except grpc.aio.AioRpcError as error:
             return error.code().name
         return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
@@ -101,7 +101,7 @@ async def test_a_renewed_certificate_is_shown_without_a_restart(
     caller = authority.issue("gateway")
     async with serving(authority.issue("esims")) as port:
         assert await health(port, caller) == "SERVING"
-        stranger.issue("esims")  # into the same files
+        stranger.issue("esims")  # replaces the files
         assert await health(port, caller) == "UNAVAILABLE"
         authority.issue("esims")
         assert await health(port, caller) == "SERVING"

@@ -18,13 +18,12 @@ from tests.fixtures.pooler import pooler
 from tests.fixtures.postgres import Databases
 from tests.fixtures.sockets import connected
 
-# Fewer connections than the processes open, so that they surely take turns on them.
+# Fewer connections than the processes open, so that they must share.
 LENT = 2
 
 
 @pytest.fixture
 async def databases(databases: Databases) -> AsyncIterator[Databases]:
-    """The same database, through a pooler."""
     async with pooler(databases, lent=LENT) as server:
         yield replace(databases, pooler=server)
 

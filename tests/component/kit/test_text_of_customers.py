@@ -1,4 +1,4 @@
-"""Customers' own words in any script, from the gateway to the database, the provider and back."""
+"""Text of customers in any script, from the gateway to the database, the provider and back."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What traces show: a purchase, a callback, a subscription, an order left midway; and nothing secret."""
+"""Traces of a purchase, a callback, a subscription and a recovered order; none contains a secret."""
 
 import json
 from collections import Counter
@@ -32,7 +32,7 @@ async def plan(client: Client) -> str:
 
 
 def tree(spans: Spans, span: ReadableSpan) -> Any:
-    """Its name and its children's trees, statements and repetitions left out."""
+    """Return the span's name and its children's trees, without statements and repetitions."""
     below = {
         key: value
         for child in spans.below(span)
@@ -43,12 +43,12 @@ def tree(spans: Spans, span: ReadableSpan) -> Any:
 
 
 def statements(spans: Spans, span: ReadableSpan) -> Counter[str]:
-    """How often each statement stands right below it."""
+    """Count each statement directly below the span."""
     return Counter(c.name for c in spans.below(span) if "db.system.name" in (c.attributes or {}))
 
 
 def told(spans: Spans) -> str:
-    """Everything that a collector gets."""
+    """Return everything that a collector receives, as text."""
     return "\n".join(span.to_json() for span in spans.ended)
 
 
@@ -91,7 +91,7 @@ async def test_a_purchase_is_one_trace_from_the_operation_to_the_provider(
     made = statements(spans, work)
     assert made["INSERT orders.order_attempts"] == 1
     assert made["INSERT orders.order_esims"] == 1
-    assert made["COMMIT"] >= 4  # each step on its own
+    assert made["COMMIT"] >= 4  # each step in its own transaction
     (registered,) = [s for s in spans.below(work) if s.name == f"{ESIMS}RegisterESIMs"]
     (server,) = spans.below(registered)
     assert statements(spans, server)["INSERT esims.esims"] == 1
@@ -166,7 +166,6 @@ async def test_a_callback_is_a_trace_and_its_delivery_another_linked_to_it(
     ]
     (server,) = spans.below(call)
     assert statements(spans, server)["UPDATE esims.esims"] >= 1
-    # What became of it, and that foreign events of the same eSIM are due.
     assert statements(spans, delivery)["UPDATE webhooks.deliveries"] == 2
 
 

@@ -1,4 +1,4 @@
-"""A backup of the whole database, read back on another server, where customers go on as before."""
+"""A backup of the whole database, restored on another server on which customers continue."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ where schemaname in ('catalogue', 'orders', 'esims', 'webhooks', 'migrations') o
 
 @pytest.fixture
 def elsewhere() -> Iterator[tuple[Server, Path]]:
-    """A new server that nothing was ever made on, and the folder of its programs."""
+    """A new, empty server and the folder of its programs."""
     folder = Path(tempfile.mkdtemp(prefix="esimgo-pg-"))
     server = start(folder / "data")
     try:
@@ -47,7 +47,7 @@ def run(
     *,
     variables: tuple[str, str] = ("PGUSER", "PGDATABASE"),
 ) -> "subprocess.CompletedProcess[str]":
-    """deploy/backup or deploy/restore with the login and the database in those variables only."""
+    """Run deploy/backup or deploy/restore with login and database in environment variables only."""
     return subprocess.run(
         (str(ROOT / "deploy" / name), str(file)),
         capture_output=True,
@@ -110,7 +110,7 @@ async def test_a_restored_database_serves_who_bought_before(
         assert len((await platform.buy(bob))["esims"]) == 1
     await admin.close()
 
-    # A database that is in use is left alone.
+    # The script refuses a database that is in use.
     again = await asyncio.to_thread(run, "restore", file, other, programs, "esimgo")
     assert again.returncode != 0
     assert "this database is in use" in again.stderr
@@ -119,7 +119,6 @@ async def test_a_restored_database_serves_who_bought_before(
 async def test_arguments_name_the_login_and_the_database_as_well(
     databases: Databases, elsewhere: tuple[Server, Path], tmp_path: Path
 ) -> None:
-    """Instead of libpq's variables, LOGIN and DATABASE, which may hold a space."""
     other, programs = elsewhere
     file = tmp_path / "esimgo.backup"
     arguments = ("LOGIN", "DATABASE")
@@ -141,7 +140,7 @@ async def test_arguments_name_the_login_and_the_database_as_well(
 async def test_a_login_from_whom_rows_are_hidden_makes_no_backup(
     databases: Databases, elsewhere: tuple[Server, Path], tmp_path: Path
 ) -> None:
-    """Forced row security holds for the tables' owner too; an exempt reader sees all."""
+    """Forced row security applies to the tables' owner too; only an exempt login reads all rows."""
     _, programs = elsewhere
     file = tmp_path / "esimgo.backup"
     await databases.admin.execute("""

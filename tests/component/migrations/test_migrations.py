@@ -1,4 +1,4 @@
-"""Migrations: run once, in order, from anywhere, and on Supabase's database as well."""
+"""Migrations run once and in order, from any folder, and on a Supabase database as well."""
 
 import asyncio
 import uuid
@@ -14,7 +14,6 @@ from tests.fixtures.postgres import Databases, Server
 
 @pytest.fixture
 async def empty(postgres: Server) -> AsyncIterator[str]:
-    """The superuser's address of an empty database."""
     name = f"empty_{uuid.uuid4().hex[:12]}"
     root = await asyncpg.connect(postgres.url("postgres"))
     await root.execute(f"create database {name}")

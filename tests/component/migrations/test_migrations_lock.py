@@ -1,4 +1,4 @@
-"""One run of the migrations at a time: who is waited for, for how long, and through which poolers."""
+"""Only one migration run at a time: which runs wait, for how long, and through which poolers."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 
 
 async def locks(databases: Databases) -> int:
-    """How many sessions hold an advisory lock in the test's database."""
+    """Count the sessions that hold an advisory lock in the test's database."""
     return int(
         await databases.admin.fetchval(
             "select count(*) from pg_locks where locktype = 'advisory' and database ="
@@ -43,7 +43,6 @@ async def test_a_pooler_in_transaction_mode_is_refused_and_no_lock_stays_behind(
 ) -> None:
     async with pooler(databases, lent=lent, more=more) as server:
         busy = [await asyncpg.connect(server.url(databases.name)) for _ in range(lent)]
-        # So many sessions are there already.
         await asyncio.gather(*(one.execute("select pg_sleep(0.05)") for one in busy))
         with pytest.raises(lock.PoolerError, match="connection pooler in transaction mode"):
             await runner.migrate(server.url(databases.name))
@@ -69,7 +68,7 @@ async def test_a_pooler_in_session_mode_is_as_good_as_the_server(
 
 @pytest.fixture
 async def holder(databases: Databases) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    """A session that an earlier run left behind with the lock."""
+    """A session of an earlier run that still holds the lock."""
     connection = await asyncpg.connect(
         databases.admin_url, server_settings={"application_name": "left behind"}
     )
@@ -103,7 +102,7 @@ async def test_a_run_goes_on_as_soon_as_the_lock_is_free(
     async with asyncio.timeout(PATIENCE):
         while not caplog.messages:
             await asyncio.sleep(0.01)
-        # As the text of a run that gave up says.
+        # As the message of the run that gave up says.
         await databases.admin.execute("select pg_terminate_backend($1)", holder.get_server_pid())
         assert await waiting == []
 

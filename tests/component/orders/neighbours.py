@@ -1,4 +1,4 @@
-"""The real catalogue and esims services beside the orders service, with the sandbox's plans read."""
+"""The real catalogue and esims services beside the orders service, with the sandbox's catalogue synced."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +19,7 @@ from tests.component.orders.shop import Metadata, Shop, request
 
 
 def environment(shop: Shop) -> dict[str, str]:
-    """The variables of all three services, as their processes read them."""
+    """The environment variables of all three services."""
     sessions = shop.settings.service.sessions
     values = {
         "SUPABASE_URL": sessions.supabase_url,
@@ -28,7 +28,7 @@ def environment(shop: Shop) -> dict[str, str]:
         "ESIM_GO_API_KEY": shop.settings.provider.api_key,
         "CATALOGUE_ADDRESS": shop.settings.catalogue_address,
         "ESIMS_ADDRESS": shop.settings.esims_address,
-        "ORDERS_PEER_SECONDS": "60",  # a slow machine is no failure
+        "ORDERS_PEER_SECONDS": "60",  # a slow machine is not a failure
         "ORDERS_PURCHASE_WAIT": "25",
         "DRAIN_SECONDS": "0",
     }
@@ -40,8 +40,6 @@ def environment(shop: Shop) -> dict[str, str]:
 
 @dataclass
 class Platform:
-    """The three services, each to be called."""
-
     shop: Shop
     catalogue: "catalogue_pb2_grpc.CatalogueServiceAsyncStub"
     orders: "orders_pb2_grpc.OrdersServiceAsyncStub"
@@ -64,9 +62,8 @@ class Platform:
 
 @asynccontextmanager
 async def platform(shop: Shop, **changes: Any) -> AsyncIterator[Platform]:
-    """All three, once the catalogue is read."""
+    """Run all three, with the catalogue synced."""
     catalogue_settings = services.catalogue.settings.Settings.read(Env(environment(shop)))
-    # Its answer is waited for, however busy the machine is.
     patient = environment(shop) | {"ESIMS_READ_WAIT": "30"}
     esims_settings = services.esims.settings.Settings.read(Env(patient))
     async with (

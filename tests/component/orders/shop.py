@@ -1,4 +1,4 @@
-"""The orders service between a real sandbox, a real PostgreSQL, and stand-ins for its two peers."""
+"""The orders service with the real sandbox, a real PostgreSQL, and stand-ins for its two peers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -37,14 +37,14 @@ PLANS = UUID("00000000-0000-0000-0000-00000000cafe")
 
 
 class CatalogueStandIn(catalogue_pb2_grpc.CatalogueServiceServicer):
-    """Plans of the sandbox's catalogue by id; `withdrawn` ones are not on sale."""
+    """Plans of the sandbox's catalogue by id; those in `withdrawn` are not on sale."""
 
     def __init__(self, running: sandbox.server.Running) -> None:
         self.bundles = {str(uuid5(PLANS, b.name)): b for b in running.world.catalogue.all()}
         self.withdrawn: set[str] = set()
         self.tokens: list[str] = []
         self.confirmed_at = datetime.now(UTC)
-        self.stored_price: Decimal | None = None  # where it isn't the sandbox's any more
+        self.stored_price: Decimal | None = None  # overrides the sandbox's price
 
     async def GetPlan(self, request: Any, context: Any) -> catalogue_pb2.GetPlanResponse:
         self.tokens += [str(v) for k, v in context.invocation_metadata() if k == "authorization"]
@@ -67,7 +67,7 @@ class CatalogueStandIn(catalogue_pb2_grpc.CatalogueServiceServicer):
 
 
 class ESIMsStandIn(esims_pb2_grpc.ESIMsServiceServicer):
-    """Keeps what it was told, once it is let to, or answers with `failure`."""
+    """Records the registrations and cancellations, or answers with `failure`."""
 
     def __init__(self) -> None:
         self.registered: dict[str, esims_pb2.RegisterESIMsRequest] = {}
@@ -101,7 +101,7 @@ class ESIMsStandIn(esims_pb2_grpc.ESIMsServiceServicer):
 
 
 class Patient(grpc.aio.UnaryUnaryClientInterceptor):
-    """Gives calls that set no deadline a generous one: the service's own is for faster machines."""
+    """Sets a generous deadline for calls without one: the service's default is for faster machines."""
 
     async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
         if details.timeout is None:
@@ -111,7 +111,7 @@ class Patient(grpc.aio.UnaryUnaryClientInterceptor):
 
 @dataclass
 class Shop:
-    """Everything around one orders service, and the settings to start it with."""
+    """One orders service with everything around it, and the settings to start it."""
 
     sandbox: sandbox.server.Running
     catalogue: CatalogueStandIn
@@ -124,12 +124,11 @@ class Shop:
 
     @property
     def plan_id(self) -> str:
-        """A plan that starts at first use."""
         return next(i for i, b in self.catalogue.bundles.items() if not b.autostart)
 
     @asynccontextmanager
     async def open(self, **changes: Any) -> AsyncIterator["orders_pb2_grpc.OrdersServiceAsyncStub"]:
-        """The running service, with some settings changed."""
+        """Run the service with some settings changed."""
         async with (
             self.serving(serve, replace(self.settings, **changes)) as port,
             grpc.aio.insecure_channel(f"localhost:{port}", interceptors=[Patient()]) as channel,
@@ -137,7 +136,6 @@ class Shop:
             yield orders_pb2_grpc.OrdersServiceStub(channel)
 
     async def session(self, email: str, *, admin: bool = False) -> Metadata:
-        """Call metadata of a signed-in user."""
         return (("authorization", f"Bearer {await self.auth.token(email, admin=admin)}"),)
 
     @property
@@ -145,7 +143,7 @@ class Shop:
         return (("authorization", f"Bearer {self.auth.service_role_key}"),)
 
     async def control(self, path: str, /, **body: Any) -> Any:
-        """A POST at the sandbox's admin API."""
+        """POST to the sandbox's admin API."""
         async with self.http.post(f"{self.sandbox.control_url}/{path}", json=body) as answer:
             assert answer.status < 300, await answer.text()
             return await answer.json()
@@ -155,7 +153,6 @@ class Shop:
 
     @property
     def charges(self) -> int:
-        """How many orders the provider took money for."""
         return sum(entry.kind == "order" for entry in self.sandbox.world.ledger)
 
     async def row(self, order_id: str) -> Any:
@@ -174,11 +171,11 @@ async def shop(
     """A shop whose orders service isn't started yet."""
     switches = Switches(tokens_per_second=0, async_seconds=0)
     running = await sandbox.server.start(SandboxSettings(port=0, switches=switches))
-    # Else another test's server may be given the same port, and half of the calls.
+    # Otherwise another test's server may share the port and take half of the calls.
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     catalogue, esims = (
         CatalogueStandIn(running),  # type: ignore[abstract] # the other methods answer UNIMPLEMENTED
-        ESIMsStandIn(),  # type: ignore[abstract] # likewise
+        ESIMsStandIn(),  # type: ignore[abstract] # the same
     )
     catalogue_pb2_grpc.add_CatalogueServiceServicer_to_server(catalogue, server)
     esims_pb2_grpc.add_ESIMsServiceServicer_to_server(esims, server)
@@ -196,11 +193,11 @@ async def shop(
         provider=ProviderSettings(running.url, "sandbox-api-key", timeout=PATIENCE),
         catalogue_address=peers,
         esims_address=peers,
-        peer_wait=PATIENCE,  # a slow machine is no failure
+        peer_wait=PATIENCE,  # a slow machine is not a failure
         purchase_wait=PATIENCE,
         settling=0.5,
         price_ttl=3600.0,  # faults at POST /orders are meant for purchases
-        price_holds=PATIENCE,  # likewise, however slow the machine is
+        price_holds=PATIENCE,  # the same, however slow the machine is
         recovery_every=0.1,
     )
     yield Shop(running, catalogue, esims, databases, auth, http, settings, serving)
@@ -209,25 +206,23 @@ async def shop(
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Waits for what another process writes to the database, which nothing here can await."""
+    """Wait for another process's database write, which nothing here can await."""
     async with asyncio.timeout(PATIENCE):
         while not await condition():
             await asyncio.sleep(0.05)
 
 
 def reason_of(error: grpc.aio.AioRpcError) -> str:
-    """The machine-readable reason of a failed call."""
     return from_error(error).reason
 
 
 def request(shop: Shop, **changes: Any) -> orders_pb2.CreateOrderRequest:
-    """One of the first plan."""
     fields: dict[str, Any] = {"plan_id": shop.plan_id, "quantity": 1, "idempotency_key": "key-1"}
     return orders_pb2.CreateOrderRequest(**(fields | changes))
 
 
 async def outcomes(shop: Shop) -> list[str]:
-    """Of all attempts to buy, the oldest first."""
+    """Return the outcomes of all purchase attempts, oldest first."""
     rows = await shop.databases.admin.fetch(
         "select outcome from orders.order_attempts order by started_at"
     )
@@ -235,8 +230,6 @@ async def outcomes(shop: Shop) -> list[str]:
 
 
 async def reaches(shop: Shop, order_id: str, status: str) -> None:
-    """Waits until the order has the status."""
-
     async def reached() -> bool:
         return await shop.stored_status(order_id) == status
 
@@ -244,7 +237,7 @@ async def reaches(shop: Shop, order_id: str, status: str) -> None:
 
 
 async def is_explained(shop: Shop, order_id: str, words: str) -> None:
-    """Waits until the order's reason holds the words."""
+    """Wait until the order's status reason contains the text."""
 
     async def explained() -> bool:
         return words in (await shop.row(order_id))["status_reason"]

@@ -1,4 +1,4 @@
-"""Who may read which orders: two customers, nobody, administrators and services, against every call."""
+"""Access rules of orders: customers, anonymous callers, administrators and services, against every call."""
 
 from collections.abc import Callable
 from typing import Any
@@ -41,7 +41,7 @@ OPERATORS_CALLS: list[tuple[str, Make]] = [
         lambda _: orders_pb2.ListUnexplainedProviderOrdersRequest(),
     ),
 ]
-# Not even administrators: a person's whole data is for operators at the machines.
+# Not even administrators: exporting a person's data is reserved for operators at the machines.
 SERVICES_CALLS: list[tuple[str, Make]] = [
     (
         "CreateOrderForCustomer",
@@ -144,7 +144,7 @@ async def test_pages_hold_every_order_once_newest_first(shop: Shop) -> None:
     buyer = await shop.session("one@example.com")
     async with shop.open() as orders:
         made = [(await buy(shop, orders, buyer)).id for _ in range(5)]
-        # Two of one moment: the id decides between them.
+        # Both were created at the same moment: the id decides.
         await shop.databases.admin.execute(
             "update orders.esim_orders set created_at = '2026-01-01' where id = any($1::text[]::uuid[])",
             made[:2],
@@ -249,7 +249,7 @@ async def test_a_users_role_writes_nothing_and_reads_no_operators_columns(
 )
 async def test_a_finished_order_never_changes_back(shop: Shop, status: str, change: str) -> None:
     admin = shop.databases.admin
-    # An order of its own making can't begin finished either.
+    # A new order can't be inserted as finished either.
     await admin.execute("set session_replication_role = replica")
     order_id = await admin.fetchval(
         "insert into orders.esim_orders (customer_id, plan_id, bundle_name, quantity, unit_price,"

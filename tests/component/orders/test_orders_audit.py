@@ -1,4 +1,4 @@
-"""Orders of the provider that no order here explains are reported, and never adopted."""
+"""Provider orders that match no order here are reported, and never adopted."""
 
 import pytest
 

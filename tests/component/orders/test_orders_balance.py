@@ -1,4 +1,4 @@
-"""The balance at the provider: whatever reported it last is what every process shows."""
+"""The provider balance: every process shows the latest report."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from tests.component.orders.shop import Shop, request, until
 
 
 def told(balance: str, ago: timedelta = timedelta()) -> events_pb2.ApplyEventsRequest:
-    """A callback about a low balance that was received so long ago."""
+    """A callback about a low balance that was received this long ago."""
     event = events_pb2.ProviderEvent(
         event_id=str(uuid.uuid4()),
         received_at=timestamps.to_proto(datetime.now(UTC) - ago),

@@ -17,7 +17,7 @@ COMPLETED = orders_pb2.ORDER_STATUS_COMPLETED
 
 
 async def anonymous(shop: Shop) -> Metadata:
-    """Metadata of a session that Supabase gives without an e-mail address."""
+    """Metadata of an anonymous Supabase session, which has no e-mail address."""
     async with shop.http.post(
         f"{shop.auth.url}/auth/v1/signup", json={"data": {}}, headers={"apikey": shop.auth.anon_key}
     ) as answer:

@@ -1,4 +1,4 @@
-"""What could be cancelled of an order, and refunded, can be asked without changing anything."""
+"""Cancellation previews: what could be cancelled and refunded, without changing anything."""
 
 from decimal import Decimal
 from typing import Any
@@ -33,7 +33,7 @@ async def preview(orders: Any, who: Metadata, order: orders_pb2.Order) -> Any:
 
 
 async def use_one(shop: Shop, order: orders_pb2.Order) -> None:
-    """Somebody uses the first eSIM of an order."""
+    """Use data of the first eSIM of an order."""
     iccid = next(
         a.iccid for a in shop.sandbox.world.assignments if a.reference.startswith(order.reference)
     )
@@ -54,7 +54,6 @@ async def test_an_unused_order_says_what_cancelling_gives_back_and_then_does_so(
         assert [bundle.refund for bundle in found.bundles] == [BALANCE] * 3
         refund = money.from_proto(found.refund_total)
         assert refund == money.from_proto(order.total_price)
-        # Nothing was changed, nor recorded.
         assert shop.sandbox.world.account.balance == balance
         assert "revoked" not in states(shop, order)
         assert (await shop.row(order.id))["cancel_requested_at"] is None

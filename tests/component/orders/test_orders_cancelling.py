@@ -1,4 +1,4 @@
-"""Cancelling orders: what the provider takes back, what it refuses, and runs that break midway."""
+"""Cancelling orders: what the provider takes back, what it refuses, and interrupted cancellations."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -26,7 +26,7 @@ def cancel(orders: Any, order: orders_pb2.Order, buyer: Metadata) -> Any:
 
 
 def states(shop: Shop, order: orders_pb2.Order) -> list[str]:
-    """Of the order's bundles at the provider."""
+    """The states of the order's bundles at the provider."""
     return [
         a.state for a in shop.sandbox.world.assignments if a.reference.startswith(order.reference)
     ]
@@ -175,7 +175,7 @@ async def test_a_cancellation_goes_on_after_a_restart(shop: Shop) -> None:
         assert "being cancelled" in answer.message
         await until(revoked)
     shop.esims.failure = None
-    # One of the two as if the process had died between the revoke and its record.
+    # As if the process had died between the revocation of one of the two and its record.
     await shop.databases.admin.execute(
         "update orders.order_revocations set state = 'STARTED', refund = null"
         " where iccid = (select min(iccid) from orders.order_revocations)"

@@ -34,7 +34,7 @@ async def test_every_payment_belongs_to_one_order_and_every_order_to_one_payment
     async with shop.open(settling=1.0) as one, shop.open(settling=1.0) as two:
         calls = []
         for buyer in buyers:
-            # A client that retries, on whichever replica it reaches.
+            # A client that retries, on any replica.
             calls += [s.CreateOrder(request(shop), metadata=buyer) for s in (one, two)]
         answers = await asyncio.gather(*calls)
         assert len({answer.order.id for answer in answers}) == BUYERS

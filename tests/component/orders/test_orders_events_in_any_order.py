@@ -1,4 +1,4 @@
-"""Every event in any order, by the real service: nothing finished changes, nothing is paid twice."""
+"""Every event in any order against the real service: finished orders don't change, none is paid twice."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -29,7 +29,7 @@ WHICH = st.integers(0, 5)
 
 
 class Events(RuleBasedStateMachine):
-    """Buyers, the provider's faults, the portal and operators, each at any moment."""
+    """Buyers, provider faults, the provider's portal and operators, each at any moment."""
 
     shop: Shop
     orders: Any
@@ -44,11 +44,11 @@ class Events(RuleBasedStateMachine):
         self.ended: dict[str, str] = {}
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        # Longer than what it waits for, which says better what did not come.
+        # Longer than its inner waits, whose errors say what did not happen.
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(2 * PATIENCE)
 
     async def call(self, method: Any, message: Any, who: Metadata) -> Any:
-        """The answer; None for a refusal, which is an answer too."""
+        """Return the answer; None for a refusal, which is an answer too."""
         with suppress(grpc.aio.AioRpcError):
             return await method(message, metadata=who)
 
@@ -78,7 +78,7 @@ class Events(RuleBasedStateMachine):
                 json={"type": "transaction", "assign": True, "order": [line]},
                 headers={"X-API-Key": self.shop.settings.provider.api_key},
             ) as answer:
-                await answer.read()  # a fault that waits may strike it
+                await answer.read()  # a fault that delays may strike it
 
         self.run(work())
 
@@ -122,7 +122,7 @@ class Events(RuleBasedStateMachine):
             assert set(references) <= {o.reference for o in self.shop.sandbox.world.orders}
             for row in rows:
                 assert row["placed"] == (row["provider_reference"] is not None)
-                # Whoever has nothing left to do has no turn, and nobody else is ever without one.
+                # An order without open work has no lease, and one with open work always has one.
                 cancelling = row["status"] == "COMPLETED" and row["cancel_requested_at"] is not None
                 working = row["status"] == "PROCESSING" or cancelling
                 assert (row["next_run_at"] is not None) == working
@@ -138,7 +138,7 @@ class Events(RuleBasedStateMachine):
         self.run(work())
 
     def teardown(self) -> None:
-        """Nothing is worked on for ever."""
+        """No order stays in progress for ever."""
 
         async def rest() -> bool:
             left = await self.shop.databases.admin.fetchval(
@@ -169,7 +169,7 @@ async def test_whatever_happens_in_whatever_order(shop: Shop) -> None:
                 max_examples=10,
                 stateful_step_count=12,
                 database=None,
-                phases=[Phase.generate],  # a failure is shown as it came: each run costs seconds
+                phases=[Phase.generate],  # without shrinking: each run costs seconds
                 suppress_health_check=list(HealthCheck),
             ),
         )

@@ -1,4 +1,4 @@
-"""Purchases whose outcome is unclear, callers that go away, and services that die midway."""
+"""Purchases with an unclear outcome, disconnecting callers, and services that die midway."""
 
 import asyncio
 from typing import Any
@@ -78,7 +78,7 @@ async def test_more_orders_than_attempts_are_left_to_a_person(shop: Shop) -> Non
         "assign": True,
         "order": [{"type": "bundle", "quantity": 1, "item": bundle}],
     }
-    # Somebody buys the same by other means of the organisation.
+    # An equal purchase is made outside of the platform with the same account.
     headers = {"X-API-Key": "sandbox-api-key"}
     async with shop.http.post(f"{shop.sandbox.url}/orders", json=body, headers=headers) as bought:
         assert bought.status == 200
@@ -145,9 +145,7 @@ async def test_a_short_deadline_answers_processing_and_the_order_completes(shop:
             except grpc.aio.AioRpcError as error:
                 if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
                     raise
-                seconds *= (
-                    2  # too short for this machine to answer at all: the key makes it one order
-                )
+                seconds *= 2  # too short to receive any answer: the key makes it one order
         assert answer.order.status == PROCESSING
         shop.esims.may_answer.set()
         await reaches(shop, answer.order.id, "COMPLETED")
@@ -161,7 +159,7 @@ async def test_a_stopping_service_waits_for_the_purchase_on_its_way(shop: Shop) 
             request(shop), metadata=await shop.session("b@example.com")
         )
         assert answer.order.status == PROCESSING
-        # Long after the stop has begun, which the end of this block is.
+        # Long after the stop began, at the end of this block.
         asyncio.get_running_loop().call_later(1, shop.esims.may_answer.set)
     assert await shop.stored_status(answer.order.id) == "COMPLETED"
     assert shop.charges == 1

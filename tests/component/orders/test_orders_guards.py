@@ -1,4 +1,4 @@
-"""What keeps a buyer from buying twice, or for more than was meant."""
+"""Guards that keep a buyer from buying twice, or for more than intended."""
 
 import asyncio
 from decimal import Decimal
@@ -51,7 +51,7 @@ async def test_clicks_at_once_are_one_order_when_the_client_asked_for_that(shop:
             *(o.CreateOrder(wanted, metadata=buyer) for o in [one, two] * 5)
         )
         assert len({answer.order.id for answer in answers}) == 1
-        # Of another quantity, of another customer, later, or without the wish: another order.
+        # Another quantity, another customer, a later time, or an explicit request: another order.
         other = request(shop, idempotency_key="", prevent_duplicates=True, quantity=2)
         await one.CreateOrder(other, metadata=buyer)
         await one.CreateOrder(wanted, metadata=await shop.session("c@example.com"))

@@ -1,4 +1,4 @@
-"""The provider asks for a pause of a day: what customers and operators see, and how it goes on."""
+"""The provider asks for a pause of a day: what customers and operators see, and how purchases continue."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,12 +16,12 @@ from tests.component.orders.shop import Shop, is_explained, outcomes, reaches, r
 
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 DAY = {"Retry-After": "86400"}
-# Seconds; a short one beside a day, and long enough to count as a pause.
+# Seconds; short compared to a day, and long enough to count as a pause.
 HOLD = 2.5
 
 
 def believing(shop: Shop, seconds: float) -> Any:
-    """The provider's settings, with pauses believed for so long and no patience in the queue."""
+    """Provider settings that believe pauses up to this length and queue no call."""
     return replace(shop.settings.provider, longest_hold=seconds, timeout=4)
 
 
@@ -29,7 +29,7 @@ def believing(shop: Shop, seconds: float) -> Any:
 async def test_purchases_go_on_by_themselves_although_the_provider_named_a_day(
     shop: Shop, status: int
 ) -> None:
-    """503 leaves it open whether it was bought: the first purchase is settled before it goes on."""
+    """503 leaves the outcome open: the first purchase is settled before it continues."""
     await shop.fault(method="POST", path="/orders", status=status, headers=DAY)
     buyers = [await shop.session(f"b{i}@example.com") for i in range(3)]
     async with shop.open(
@@ -41,7 +41,7 @@ async def test_purchases_go_on_by_themselves_although_the_provider_named_a_day(
         for order in listed.orders:
             await reaches(shop, order.id, "COMPLETED")
     assert shop.charges == len(listed.orders) == 3
-    # Those that waited for the pause to end made no attempt meanwhile.
+    # Orders that waited for the pause to end made no attempt meanwhile.
     first = "NOT_SENT" if status == 429 else "ABSENT"
     assert sorted(await outcomes(shop)) == sorted([first, *["PLACED"] * 3])
 

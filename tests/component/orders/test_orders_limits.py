@@ -1,4 +1,4 @@
-"""Spending limits: per customer and for the whole shop, by orders and by money, decided without races."""
+"""Spending limits per customer and for the whole shop, by count and amount, enforced without races."""
 
 import asyncio
 from dataclasses import replace
@@ -43,14 +43,14 @@ async def test_so_many_orders_and_no_more(shop: Shop, scope: str, window: str) -
         assert failure.details == {"limit": name}
         assert 0 < (failure.retry_after or 0) <= seconds
         assert await orders_recorded(shop) == shop.charges == 2
-        # A repeated request answers its order, however much was bought since.
+        # A repeated request returns its order, however much was bought since.
         again = await buying(shop, orders, ann, "1")
         assert (again.order.id, again.repeated_request) == (first.order.id, True)
         if scope == "customer":
             await buying(shop, orders, bob, "1")
         else:
             assert (await refusal(buying(shop, orders, bob, "1"))).reason == failure.reason
-        # What is older than the window doesn't count, and the refusal named the moment.
+        # Purchases older than the window don't count, and the refusal named that moment.
         await shop.databases.admin.execute(
             "update orders.esim_orders set created_at = created_at - $1::float8 * interval '1 second'",
             float(failure.retry_after or 0),
@@ -67,7 +67,7 @@ async def test_so_much_money_and_no_more(shop: Shop) -> None:
         assert failure.reason == "PURCHASE_LIMIT_CUSTOMER_DAY_AMOUNT"
         assert failure.retry_after is not None
         await buying(shop, orders, buyer, "3")  # exactly the limit
-        # What alone is above the limit never fits.
+        # A purchase that alone exceeds the limit never fits.
         alone = await refusal(buying(shop, orders, buyer, "4", quantity=4))
         assert alone.reason == "PURCHASE_LIMIT_CUSTOMER_DAY_AMOUNT"
         assert alone.retry_after is None
@@ -156,7 +156,7 @@ async def test_a_limit_of_none_closes_the_shop(shop: Shop) -> None:
 
 async def test_money_counts_at_the_price_that_was_charged(shop: Shop) -> None:
     buyer = await shop.session("ann@example.com")
-    shop.catalogue.stored_price = Decimal("0.01")  # the provider takes more
+    shop.catalogue.stored_price = Decimal("0.01")  # the provider charges more
     async with shop.open(
         purchase_limits=parse(f"customer_day_amount={price(shop)}"),
     ) as orders:
@@ -166,7 +166,6 @@ async def test_money_counts_at_the_price_that_was_charged(shop: Shop) -> None:
 
 
 async def test_only_so_many_purchases_of_one_customer_are_in_work_at_once(shop: Shop) -> None:
-    """However many requests come at once, and whatever becomes of the provider meanwhile."""
     ann, bob = await shop.session("ann@example.com"), await shop.session("bob@example.com")
     day = {"Retry-After": "86400"}
     await shop.fault(method="POST", path="/orders", status=429, headers=day, count=0)
@@ -188,7 +187,6 @@ async def test_only_so_many_purchases_of_one_customer_are_in_work_at_once(shop: 
             order=request(shop, idempotency_key="paid"),
         )
         await orders.CreateOrderForCustomer(bought, metadata=shop.service_key)
-        # A repeated request answers its order.
         key = str(next(n for n, o in enumerate(outcomes) if o is made[0]))
         assert (await buying(shop, orders, ann, key)).order.id == made[0].order.id
     async with shop.http.delete(f"{shop.sandbox.control_url}/faults") as answer:

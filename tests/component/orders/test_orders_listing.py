@@ -1,4 +1,4 @@
-"""Lists of orders for operators: each filter reads its index no further than a page, and counting stops."""
+"""Order lists for operators: each filter reads no more of its index than a page, and counting stops early."""
 
 import json
 from collections.abc import AsyncIterator
@@ -40,8 +40,8 @@ CUSTOMER = {"sub": str(RARE)}
 
 @pytest.fixture
 async def full(databases: Databases) -> AsyncIterator[Any]:
-    """A connection of the orders service as a user's session, to a full and analysed table."""
-    # The triggers hold an order's first row to be a claim; these are years of finished ones.
+    """A user session's connection to a full, analyzed table."""
+    # The triggers require an order's first row to be a claim; these rows are years of finished ones.
     await databases.admin.execute("set session_replication_role = replica")
     await databases.admin.execute(FILL, ROWS, RARE, COMMON, NOW)
     await databases.admin.execute("vacuum analyze orders.esim_orders")
@@ -96,7 +96,7 @@ async def test_counting_stops_at_its_limit(full: Any) -> None:
     assert await list_orders.count_orders(full, one_day) == 24 * 60
     later = OrderFilter(since=one_day.since, after=(NOW - timedelta(hours=3), UUID(int=0)))
     assert await list_orders.count_orders(full, later) == 24 * 60
-    # Row security: to a customer there are no other orders to count.
+    # Row security: a customer has no other orders to count.
     await claims(full, CUSTOMER)
     assert await list_orders.count_orders(full, OrderFilter()) == 3
     assert await list_orders.count_orders(full, OrderFilter(statuses=(OrderStatus.COMPLETED,))) == 2

@@ -1,4 +1,4 @@
-"""Following an order: its present state, every change that can be seen, and nobody else's."""
+"""Subscriptions to an order: the current state, every visible change, and only the caller's own orders."""
 
 import asyncio
 from typing import Any
@@ -51,7 +51,7 @@ async def test_leases_and_next_looks_are_not_told(shop: Shop) -> None:
             for key in ("one", "other")
         ]
         change = "update orders.esim_orders set {} where id = $1::text::uuid"
-        # When this is heard, no notice of the purchases comes late.
+        # After this message no notice of the purchases can still arrive.
         stream = orders.WatchOrder(orders_pb2.WatchOrderRequest(order_id=other.id), metadata=buyer)
         await until(stream, orders_pb2.ORDER_STATUS_COMPLETED)
         await shop.databases.admin.execute(change.format("status_reason = 'heard'"), other.id)
@@ -63,7 +63,7 @@ async def test_leases_and_next_looks_are_not_told(shop: Shop) -> None:
         await until(stream, orders_pb2.ORDER_STATUS_COMPLETED)
         for what in ("leased_until = now()", "next_run_at = null", "status_reason = 'told'"):
             await shop.databases.admin.execute(change.format(what), bought.id)
-        # In the order of the changes: had one of the others been told, it would come first.
+        # Changes arrive in order: a message about another order would come first.
         async with asyncio.timeout(PATIENCE):
             assert (await anext(aiter(stream))).order.status_reason == "told"
         stream.cancel()

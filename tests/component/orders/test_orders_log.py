@@ -1,4 +1,4 @@
-"""What the log tells of orders: a readable line for each step, and for each act of an administrator."""
+"""Log lines of orders: one readable line for each step, and for each act of an administrator."""
 
 import logging
 import re
@@ -52,7 +52,6 @@ async def test_each_step_of_a_purchase_and_its_refund_is_a_line(
             "select reason from orders.order_events where order_id = $1::text::uuid order by id",
             order.id,
         )
-    # As many lines as recorded steps, one for one and in their order.
     logged = [
         re.fullmatch(rf"order {UUID}: (.+), now \S+.*, by .+", line) for line in bought + told
     ]
@@ -87,7 +86,7 @@ async def test_a_refusal_says_why_and_a_refused_act_too(
                 f"ResumeOrder by administrator {admin}: order_id={shown}: refused, "
             )
             caplog.clear()
-        # What customers do is told by the steps of their orders alone.
+        # Acts of customers are logged by the steps of their orders alone.
         with pytest.raises(grpc.aio.AioRpcError):
             await orders.CancelOrder(
                 orders_pb2.CancelOrderRequest(order_id=order.id), metadata=buyer

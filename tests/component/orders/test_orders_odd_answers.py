@@ -1,4 +1,4 @@
-"""Answers of the provider with values that no column holds, or that name nothing: none costs money twice."""
+"""Provider responses with values that no column holds, or without a match: none costs money twice."""
 
 from decimal import Decimal
 from typing import Any
@@ -20,7 +20,7 @@ ICCID = "8943108169900000017"
 
 
 def placed(shop: Shop, **changes: Any) -> dict[str, Any]:
-    """An answer to POST /orders for one of the first plan."""
+    """A response to POST /orders for one of the first plan."""
     bundle = shop.catalogue.bundles[shop.plan_id]
     esim = {"iccid": ICCID, "matchingId": "M-1", "smdpAddress": "rsp.example"}
     line = {"type": "bundle", "item": bundle.name, "quantity": 1, "esims": [esim]}
@@ -76,7 +76,7 @@ async def test_a_charge_in_another_currency_is_an_incident(
 async def test_a_top_up_that_the_list_shows_without_its_esim_is_not_bought_again(
     shop: Shop, named: Any
 ) -> None:
-    """The answer is lost, and the list's ICCID is a number that lost digits, or none."""
+    """The answer is lost, and the list's ICCID is a number that lost digits, or missing."""
     buyer = await shop.session("b@example.com")
     fitting, _ = names(shop)
     async with platform(shop, purchase_wait=0.1, settling=0.5) as services:
@@ -114,7 +114,7 @@ async def test_an_odd_assignment_of_another_order_hides_no_cancellation(shop: Sh
         body["bundles"].append({"name": "another", "assignments": [odd]})
         await shop.fault(method="GET", path="/esims/*/bundles", status=200, body=body, count=0)
         assert (await preview(orders, buyer, order)).extent == WHOLE
-        # One that may be this order's could be in use.
+        # The provider order that may belong to this one could be in use.
         odd["assignmentReference"] = f"{order.reference}-7"
         await shop.http.delete(f"{shop.sandbox.control_url}/faults")
         await shop.fault(method="GET", path="/esims/*/bundles", status=200, body=body, count=0)

@@ -14,9 +14,9 @@ REVIEW = "NEEDS_REVIEW"
 
 
 async def in_review(shop: Shop, orders: Any) -> tuple[orders_pb2.Order, list[str]]:
-    """One lost purchase and one like it made in the portal: who owns which can't be told.
+    """One lost purchase and an equal one made in the portal, so that ownership is undecidable.
 
-    Gives the order, and the provider's two references.
+    Returns the order and the provider's two references.
     """
     name = shop.catalogue.bundles[shop.plan_id].name
     async with shop.http.post(

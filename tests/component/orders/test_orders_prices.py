@@ -1,4 +1,4 @@
-"""A price is confirmed by the provider before anything is bought, and a charge above it is an incident."""
+"""Price confirmation before a purchase; a charge above the confirmed price is an incident."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -20,20 +20,20 @@ NEW = Decimal("9.99")
 
 @pytest.fixture
 async def buyer(shop: Shop) -> Metadata:
-    """A customer of a shop whose catalogue shows OLD, as the provider does for now."""
+    """A customer of a shop whose catalogue shows OLD, as the provider does until `reprice`."""
     shop.catalogue.stored_price = OLD
     await reprice(shop, OLD)
     return await shop.session("b@example.com")
 
 
 async def reprice(shop: Shop, price: Decimal) -> None:
-    """The provider changes the price of the plan; the catalogue here doesn't know it yet."""
+    """Change the plan's price at the provider; the catalogue doesn't know it yet."""
     name = shop.catalogue.bundles[shop.plan_id].name
     await shop.control("catalogue/price", name=name, price=float(price))
 
 
 async def charged(shop: Shop, order: orders_pb2.Order) -> Decimal:
-    """What the provider took for an order."""
+    """Return what the provider charged for an order."""
     (entry,) = [e for e in shop.sandbox.world.ledger if e.reference == order.reference]
     return -Decimal(entry.amount)
 
@@ -62,7 +62,7 @@ async def test_a_limit_holds_against_the_provider_and_not_against_the_catalogue(
         wanted = request(shop, quantity=quantity, **limits)
         assert await refused(orders.CreateOrder(wanted, metadata=buyer)) == "PRICE_CHANGED"
         assert await orders_recorded(shop) == shop.charges == 0
-        # The refused request can be sent again under its key, with a limit that allows the price.
+        # The refused request can be repeated with its key and a limit that allows the price.
         enough = request(shop, quantity=quantity, max_price=usd("9.99"))
         order = (await orders.CreateOrder(enough, metadata=buyer)).order
     assert order.status == COMPLETED
@@ -134,7 +134,7 @@ async def test_with_a_limit_nothing_is_bought_at_a_price_that_nobody_confirms(
 async def test_before_a_later_attempt_the_limit_is_checked_again(
     shop: Shop, buyer: Metadata
 ) -> None:
-    # The claim's confirmation passes, the purchase is turned away, and the price rises meanwhile.
+    # The confirmation passes, the purchase is refused, and the price rises in between.
     await shop.fault(
         method="POST", path="/orders", skip=1, status=429, headers={"Retry-After": "1"}
     )
@@ -252,7 +252,7 @@ async def test_without_a_limit_an_old_price_may_have_moved_by_the_tolerance(
         else:
             assert await refused(call) == "PRICE_CHANGED"
             assert await orders_recorded(shop) == shop.charges == 0
-            # A limit says that the buyer knows of the price.
+            # A limit shows that the buyer knows the price.
             known = request(shop, max_price=usd(price))
             assert (await orders.CreateOrder(known, metadata=buyer)).order.status == COMPLETED
 
@@ -263,7 +263,7 @@ async def test_without_a_limit_the_provider_confirms_a_price_once_for_all_buyers
     shop.catalogue.confirmed_at = datetime.now(UTC) - timedelta(hours=1)
     async with shop.open(price_ttl=300.0) as orders:
         await orders.CreateOrder(request(shop), metadata=buyer)
-        await reprice(shop, NEW)  # nobody asks again so soon: the charge shows it
+        await reprice(shop, NEW)  # no confirmation is due yet: the charge reveals it
         order = (await orders.CreateOrder(request(shop, idempotency_key="2"), metadata=buyer)).order
     assert "charged 9.99 USD instead of 1.37 USD" in order.status_reason
 
@@ -287,7 +287,7 @@ async def test_an_answer_that_confirms_no_price_holds_for_one_purchase_only(
     await shop.fault(method="POST", path="/orders", status=200, body=answer)
     async with shop.open(price_ttl=300.0) as orders:
         call = orders.CreateOrder(request(shop), metadata=buyer)
-        if answer["valid"]:  # the catalogue's price serves
+        if answer["valid"]:  # the catalogue's price is used
             assert money.from_proto((await call).order.total_price) == OLD
         else:
             assert await refused(call) == "NOT_SOLD_NOW"

@@ -1,4 +1,4 @@
-"""The circuit before the provider shows in a service's health, beside the service's own."""
+"""The circuit breaker of the provider in a service's health, beside the service's own status."""
 
 import asyncio
 from typing import Any
@@ -29,7 +29,7 @@ async def test_an_open_circuit_shows_while_the_service_itself_is_well(shop: Shop
             try:
                 return await state("provider") == wanted
             except grpc.aio.AioRpcError:
-                return False  # not shown yet
+                return False  # not visible yet
 
         await until(lambda: shown(SERVING))
         await shop.fault(method="*", path="/*", status=500, count=0)

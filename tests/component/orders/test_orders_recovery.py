@@ -1,4 +1,4 @@
-"""Orders that a service left in the middle, taken up again from wherever they were."""
+"""Orders that a service left in any intermediate state are recovered."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -22,13 +22,13 @@ PROCESSING = orders_pb2.ORDER_STATUS_PROCESSING
 
 
 async def left_at(shop: Shop, *statements: str) -> str:
-    """A finished order put back as a process that died would have left it."""
+    """Put a finished order back into the state that a dying process would have left."""
     async with shop.open() as orders:
         answer = await orders.CreateOrder(
             request(shop), metadata=await shop.session("b@example.com")
         )
     admin = shop.databases.admin
-    # Without triggers and, for these statements only, the rules that they keep.
+    # Without triggers and the constraints that they enforce, for these statements only.
     await admin.execute("set session_replication_role = replica")
     for statement in statements:
         await admin.execute(statement)
@@ -55,9 +55,9 @@ AT_CLAIMED = "update orders.esim_orders set recovery_point = 'CLAIMED'"
 @pytest.mark.parametrize(
     ("statements", "charges"),
     [
-        # Never asked: bought now, beside the purchase that made the row of this test.
+        # Never requested: bought now, beside the purchase that created this row.
         ([NO_ESIMS, NO_ATTEMPTS, NO_ANSWER, AT_CLAIMED], 2),
-        # Asked, and the answer was never recorded: it is found.
+        # Requested, but the answer was never recorded: it is found.
         ([NO_ESIMS, OPEN_ATTEMPTS, NO_ANSWER], 1),
         ([NO_ESIMS, AT_PLACED], 1),
         ([AT_PLACED], 1),
@@ -81,7 +81,7 @@ async def test_a_claim_that_nobody_waits_for_any_more_is_not_bought(shop: Shop) 
     )
     async with shop.open():
         await reaches(shop, order_id, "FAILED")
-    assert shop.charges == 1  # of the purchase that made the row
+    assert shop.charges == 1  # of the purchase that created the row
 
 
 async def test_asking_again_does_not_hurry_an_order_that_waits(shop: Shop) -> None:
@@ -98,7 +98,7 @@ async def test_a_provider_that_takes_nothing_fails_the_order_after_some_attempts
     shop: Shop,
 ) -> None:
     order_id = await left_at(shop, NO_ESIMS, NO_ATTEMPTS, NO_ANSWER, AT_CLAIMED)
-    # The first four of five, without their pauses.
+    # The first four of five attempts, without their pauses.
     await shop.databases.admin.execute(
         "insert into orders.order_attempts (order_id, bundle_name, quantity, outcome, ended_at)"
         " select id, bundle_name, quantity, 'NOT_SENT', now()"
@@ -108,7 +108,7 @@ async def test_a_provider_that_takes_nothing_fails_the_order_after_some_attempts
     async with shop.open():
         await reaches(shop, order_id, "FAILED")
     assert "not been charged" in (await shop.row(order_id))["status_reason"]
-    assert shop.charges == 1  # of the purchase that made the row
+    assert shop.charges == 1  # of the purchase that created the row
 
 
 async def test_esims_that_never_come_are_left_to_a_person(shop: Shop) -> None:
@@ -166,7 +166,7 @@ async def test_two_services_on_one_database_buy_once_and_both_wait_for_it(shop: 
 
 
 async def test_a_run_that_ends_leaves_its_turn_to_what_was_asked_for_meanwhile(shop: Shop) -> None:
-    """As when an operator resumes an order in the moment in which it goes into review."""
+    """As when an operator resumes an order at the moment in which it goes into review."""
     order_id = UUID(await left_at(shop, NO_ESIMS, AT_PLACED))
     run, lease = uuid4(), timedelta(minutes=2)
     database = await Database.open(
@@ -208,7 +208,7 @@ async def test_a_run_that_ends_leaves_its_turn_to_what_was_asked_for_meanwhile(s
 
 
 async def turn(shop: Shop) -> tuple[Any, Any]:
-    """Who works on the only order, and when somebody is to."""
+    """Return the lease owner and the due time of the only order."""
     row = await shop.databases.admin.fetchrow(
         "select lease_owner, next_run_at from orders.esim_orders"
     )

@@ -1,4 +1,4 @@
-"""Old steps, attempts and notes are taken out; orders stay, and all that is still worked on."""
+"""Old steps, attempts and notes are deleted; orders stay, and so does everything in progress."""
 
 import asyncio
 from typing import Any
@@ -21,7 +21,6 @@ select (select count(*) from orders.order_events where order_id = $1) as steps,
 
 
 async def bought(shop: Shop, orders: Any, session: Metadata, key: str) -> UUID:
-    """A COMPLETED order."""
     answer = await orders.CreateOrder(request(shop, idempotency_key=key), metadata=session)
     await reaches(shop, answer.order.id, "COMPLETED")
     return UUID(answer.order.id)

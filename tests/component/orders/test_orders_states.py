@@ -1,4 +1,4 @@
-"""Every event of an order in any order: legal steps work, and no statement makes an illegal one."""
+"""Every order event in any order: legal transitions work, and no statement makes an illegal one."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
@@ -40,7 +40,7 @@ REFUSED = (asyncpg.CheckViolationError, asyncpg.UniqueViolationError)
 
 
 class Row(RuleBasedStateMachine):
-    """One order's row beside a model of it, which knows the rules by itself."""
+    """One order's row beside an independent model of it."""
 
     run: Callable[[Coroutine[Any, Any, Any]], Any]
     connection: Any
@@ -59,7 +59,7 @@ class Row(RuleBasedStateMachine):
         self.attempts: dict[UUID, str] = {}
 
     def write(self, statement: str, *values: Any, legal: bool) -> Any:
-        """Carries the statement out, or sees it refused, as the model says."""
+        """Execute the statement and expect the outcome that the model predicts."""
         if legal:
             return self.run(self.connection.fetchval(statement, *values))
         with pytest.raises(REFUSED):
@@ -89,7 +89,7 @@ class Row(RuleBasedStateMachine):
 
     @rule()
     def place(self) -> None:
-        """A reference comes once, and never to an order that failed."""
+        """A reference is set once, and never on a failed order."""
         reference = f"reference-{next(self.references)}"
         legal = self.reference == "" and self.status != "FAILED"
         self.write(
@@ -103,7 +103,7 @@ class Row(RuleBasedStateMachine):
 
     @rule()
     def attempt(self) -> None:
-        """No second attempt while one bought or may have bought."""
+        """No second attempt after one bought or may have bought."""
         legal = not any(outcome in MAY_HAVE_BOUGHT for outcome in self.attempts.values())
         made = self.write(
             "insert into orders.order_attempts (order_id, bundle_name, quantity)"
@@ -117,7 +117,7 @@ class Row(RuleBasedStateMachine):
     @precondition(lambda self: self.attempts)
     @rule(data=st.data(), outcome=st.sampled_from(OUTCOMES))
     def end(self, data: st.DataObject, outcome: str) -> None:
-        # In the order they were made: their ids come out differently each time that it is played.
+        # In order of creation: the ids differ between replays.
         which = data.draw(st.sampled_from(list(self.attempts)))
         was = self.attempts[which]
         others = [o for i, o in self.attempts.items() if i != which]

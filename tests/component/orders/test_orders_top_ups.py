@@ -1,4 +1,4 @@
-"""Plans bought for an eSIM that the customer has already, between the real services."""
+"""Plans bought for an existing eSIM of the customer, between the real services."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ async def owned(services: Platform, buyer: Metadata, name: str) -> esims_pb2.ESI
 
 
 def on_esim(shop: Shop, iccid: str) -> list[str]:
-    """The references of what the provider put on the eSIM."""
+    """Return the references of the orders that the provider put on the eSIM."""
     found = shop.sandbox.world.assignments
     return [a.reference.rpartition("-")[0] for a in found if a.iccid == iccid]
 
@@ -43,7 +43,7 @@ async def test_a_plan_goes_onto_the_customers_own_esim(shop: Shop) -> None:
         assert order.status == COMPLETED
         assert (order.esim_id, order.reassigned) == (esim.id, False)
         assert order.reference in on_esim(shop, esim.iccid)
-        assert await services.esims_of(order, buyer) == []  # it keeps the order that it came with
+        assert await services.esims_of(order, buyer) == []  # the eSIM stays with its original order
         bundles = await services.esims.BatchListBundles(
             esims_pb2.BatchListBundlesRequest(esim_ids=[esim.id]), metadata=buyer
         )

@@ -1,4 +1,4 @@
-"""What traces show of orders that a crash or a lost answer left midway."""
+"""Traces of orders that a crash or a lost answer left in progress."""
 
 from opentelemetry.trace import StatusCode
 

@@ -50,7 +50,7 @@ async def test_a_plan_of_the_catalogue_becomes_an_esim_of_its_buyer(shop: Shop) 
 
 @asynccontextmanager
 async def process(shop: Shop) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
-    """The orders service as a process of its own that answers before a purchase ends, and its port."""
+    """Run the orders service as a process that answers before a purchase ends; yields it and its port."""
     running = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -80,7 +80,7 @@ async def test_a_purchase_whose_process_was_killed_is_found_and_paid_once(shop: 
     async def paid() -> bool:
         return shop.charges == 1
 
-    # Longer than the test: the provider carries it out, and its answer never comes.
+    # Longer than the test: the provider executes the order, and its answer never arrives.
     await shop.fault(method="POST", path="/orders", delay_seconds=3600, effect="done")
     async with (
         process(shop) as (running, port),
@@ -98,7 +98,7 @@ async def test_a_purchase_whose_process_was_killed_is_found_and_paid_once(shop: 
         await running.wait()
     [attempt] = await shop.databases.admin.fetch("select outcome from orders.order_attempts")
     assert attempt["outcome"] == "OPEN"
-    # What the end of its lease would do, without the wait.
+    # As the expiry of its lease would do, without the wait.
     await shop.databases.admin.execute(
         "update orders.esim_orders set leased_until = now(), next_run_at = now()"
     )

@@ -1,4 +1,4 @@
-"""The orders service while its database does not accept writes: codes and words, health, and a way back."""
+"""The orders service while its database does not accept writes: error codes, health, and recovery."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ async def test_a_purchase_without_writes_is_refused_with_a_reason_and_later_work
             try:
                 return await state("database") == wanted
             except grpc.aio.AioRpcError:
-                return False  # not shown yet
+                return False  # not visible yet
 
         await until(lambda: shown(SERVING))
         first = await orders.CreateOrder(request(shop), metadata=buyer)
@@ -63,7 +63,7 @@ async def test_a_purchase_without_writes_is_refused_with_a_reason_and_later_work
         assert failure.reason == "DATABASE_READ_ONLY"
         assert "nothing was changed; try again" in failure.message
         await until(lambda: shown(NOT_SERVING))
-        assert await state("") == SERVING  # what is stored is shown
+        assert await state("") == SERVING  # stored orders are still shown
         await shop.databases.admin.execute(READ_ONLY.replace("= on", "= off"))
         await until(lambda: shown(SERVING))
         made = await orders.CreateOrder(second, metadata=buyer)

@@ -1,4 +1,4 @@
-"""The provider's tokens counted in PostgreSQL: shared between processes, purchases first."""
+"""The provider's rate-limit tokens counted in PostgreSQL: shared between processes, purchases first."""
 
 import asyncio
 import logging
@@ -21,9 +21,9 @@ from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
 
 LIMIT = 10
-# Milliseconds. No machine is so slow that it passes during a test.
+# Milliseconds; longer than any test runs.
 HOUR = 3_600_000
-# Milliseconds. A test waits for its end.
+# Milliseconds; a test waits for its end.
 MOMENT = 40
 NEEDS = "035_count_provider_tokens"
 
@@ -46,7 +46,6 @@ def shared(database: Database, window: int = HOUR) -> SharedTokens:
 
 
 def within(milliseconds: int) -> float:
-    """A deadline."""
     return asyncio.get_running_loop().time() + milliseconds / 1000
 
 
@@ -68,7 +67,7 @@ async def test_there_are_tokens_again_when_the_window_has_passed(
     opened: dict[str, Database],
 ) -> None:
     tokens = shared(opened["orders"], MOMENT)
-    for _ in range(40):  # more buckets than there are slots
+    for _ in range(40):  # more buckets than slots
         await tokens.take(LIMIT, LIMIT, Priority.WRITE, within(HOUR))
 
 
@@ -123,13 +122,13 @@ async def test_a_reservation_is_used_once(opened: dict[str, Database]) -> None:
 async def test_a_purchase_overtakes_reads_that_wait_in_its_own_process(
     databases: Databases, opened: dict[str, Database], http: aiohttp.ClientSession
 ) -> None:
-    """Reads that got their turn, and wait for tokens of the shared budget, hold no purchase up."""
+    """Reads that hold a slot and wait for tokens of the shared budget do not delay a purchase."""
     sandbox = await start(Settings(port=0, switches=Switches(tokens_per_second=100)))
     bundle = {"type": "bundle", "item": "esim_1GB_7D_GB_V2", "quantity": 1}
     order = {"type": "validate", "assign": True, "order": [bundle]}
     settings = ProviderSettings(sandbox.url, Settings().api_key, timeout=3 * HOUR)
     provider = Provider(http, settings, shared=shared(opened["orders"]))
-    # What an endpoint costs is learnt from its first answer, and how many tokens there are from any.
+    # The first response reveals an endpoint's cost, and any response the number of tokens.
     await provider.send("POST", "/orders", json=order)
     reads = [asyncio.create_task(provider.get("/organisation")) for _ in range(80)]
     try:
@@ -148,7 +147,7 @@ async def test_a_purchase_overtakes_reads_that_wait_in_its_own_process(
 async def test_a_flood_of_one_accounts_purchases_refuses_nobody_elses_suspension(
     databases: Databases, opened: dict[str, Database], http: aiohttp.ClientSession
 ) -> None:
-    """The orders service buys for one account without a pause; another's eSIM is at the esims service."""
+    """The orders service buys for one account continuously; the other account suspends its eSIM."""
     sandbox = await start(Settings(port=0, switches=Switches(tokens_per_second=10)))
     settings = ProviderSettings(sandbox.url, Settings().api_key, timeout=PATIENCE)
     orders = Provider(http, settings, shared=shared(opened["orders"], 1_050))
@@ -182,7 +181,6 @@ async def test_a_flood_of_one_accounts_purchases_refuses_nobody_elses_suspension
 
 
 async def taken(databases: Databases) -> int:
-    """How many tokens are counted."""
     found = await databases.admin.fetchval("select coalesce(sum(taken), 0) from provider.tokens")
     return int(found)
 

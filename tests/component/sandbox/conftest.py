@@ -1,4 +1,4 @@
-"""A sandbox that answers on a free port, and a client for both of its doors."""
+"""A sandbox on a free port, and a client for both of its APIs."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -17,8 +17,6 @@ KEY = Settings().api_key
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer, read to its end."""
-
     status: int
     headers: Any
     raw: bytes
@@ -27,13 +25,13 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Speaks to a sandbox as a customer of the provider, and through its admin API."""
+    """Calls a sandbox as a customer of the provider, and through its admin API."""
 
     running: Running
     http: aiohttp.ClientSession
 
     async def call(self, method: str, path: str, body: Any = None, **more: Any) -> Reply:
-        """A request to the provider's paths, with the good key unless `key` says otherwise."""
+        """Call the provider API, with the valid key unless `key` says otherwise."""
         headers = {"X-API-Key": more.pop("key", KEY), **more.pop("headers", {})}
         if body is not None:
             more["json"] = body
@@ -46,13 +44,13 @@ class Client:
             )
 
     async def get(self, path: str, **more: Any) -> Any:
-        """The JSON of a GET that must go well."""
+        """Return the JSON of a GET that must succeed."""
         reply = await self.call("GET", path, **more)
         assert reply.status == 200, reply.raw
         return reply.json
 
     async def control(self, path: str, body: Any = None, method: str = "") -> Any:
-        """What the admin API answers; GET without a body, POST with one."""
+        """Call the admin API; GET without a body, POST with one."""
         url = f"{self.running.control_url}/{path}"
         verb = method or ("GET" if body is None else "POST")
         async with self.http.request(verb, url, json=body) as answer:
@@ -61,14 +59,14 @@ class Client:
             return shown
 
     async def refused(self, path: str, body: Any, status: int = 400) -> str:
-        """The words with which the admin API refuses."""
+        """Return the message with which the admin API refuses."""
         url = f"{self.running.control_url}/{path}"
         async with self.http.post(url, json=body) as answer:
             assert answer.status == status
             return str((await answer.json())["message"])
 
     async def buy(self, quantity: int = 1, *, assign: bool = True, **line: Any) -> Any:
-        """Places an order of one line and gives the answer."""
+        """Place an order of one line and return the response."""
         item = {"type": "bundle", "quantity": quantity, "item": BUNDLE, **line}
         body = {"type": "transaction", "assign": assign, "order": [item]}
         reply = await self.call("POST", "/orders", body)
@@ -76,7 +74,7 @@ class Client:
         return reply.json
 
     async def esim(self, **line: Any) -> str:
-        """The ICCID of a new eSIM."""
+        """Return the ICCID of a new eSIM."""
         return str((await self.buy(**line))["order"][0]["iccids"][0])
 
 
@@ -85,7 +83,7 @@ Play = Callable[..., Awaitable[Client]]
 
 @pytest.fixture
 async def play() -> AsyncIterator[Play]:
-    """Starts sandboxes with switches and settings of the test's choice."""
+    """Start sandboxes with switches and settings of the test's choice."""
     started: list[Running] = []
     async with aiohttp.ClientSession() as http:
 
@@ -102,5 +100,5 @@ async def play() -> AsyncIterator[Play]:
 
 @pytest.fixture
 async def client(play: Play) -> Client:
-    """A sandbox with every switch at its default but the rate limit, which is off."""
+    """A sandbox with default switches, except that the rate limit is off."""
     return await play()

@@ -1,4 +1,4 @@
-"""Callbacks reach a receiver, signed, and what became of each is on record."""
+"""Callbacks arrive at a receiver, signed, and the outcome of each is recorded."""
 
 import base64
 import hmac
@@ -13,7 +13,7 @@ from tests.component.sandbox.conftest import KEY, Client, Play
 
 
 class Receiver:
-    """Takes callbacks; answers what the test sets."""
+    """Records callbacks and answers with the configured status."""
 
     def __init__(self) -> None:
         self.url = ""

@@ -1,4 +1,4 @@
-"""Faults on request strike before or after an order took effect."""
+"""Requested faults strike before or after an order takes effect."""
 
 import asyncio
 
@@ -42,7 +42,7 @@ async def test_a_dropped_connection(client: Client, effect: str, bought: int) ->
 async def test_a_delay_is_before_or_after_the_effect(
     client: Client, effect: str, bought: int
 ) -> None:
-    # Far longer than the test: it looks while the request is held up, and then goes away.
+    # Far longer than the test, which checks while the request is held and then disconnects.
     await client.control("faults", {"path": "/orders", "delay_seconds": 60, "effect": effect})
     waiting = asyncio.create_task(client.call("POST", "/orders", ORDER))
     while (await client.control("faults"))["faults"]:
@@ -56,7 +56,7 @@ async def test_a_delay_is_before_or_after_the_effect(
 
 async def test_a_delayed_order_takes_effect_though_its_buyer_has_gone(client: Client) -> None:
     await client.control("faults", {"path": "/orders", "delay_seconds": 0.2})
-    # A body of its own packet, and a connection that is closed while the request is held up.
+    # A body in a separate packet, and a connection that is closed while the request is held.
     async with aiohttp.ClientSession() as hasty:
         waiting = asyncio.create_task(
             hasty.post(

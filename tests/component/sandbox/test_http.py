@@ -40,7 +40,7 @@ async def test_every_answer_carries_the_rate_limit(play: Play) -> None:
 
 async def test_spent_tokens_are_429_with_retry_after(play: Play) -> None:
     client = await play(tokens_per_second=10, token_costs={"listGroups": 10})
-    # A window lasts a second, so this ends once two requests meet in one.
+    # A window lasts a second; this ends once two requests meet in one.
     while (reply := await client.call("GET", "/organisation/groups")).status == 200:
         pass
     assert (reply.status, reply.json) == (429, {"message": "Rate limit exceeded"})

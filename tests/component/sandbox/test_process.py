@@ -1,4 +1,4 @@
-"""The sandbox as a process: its one line, its options, its end, and what a kill leaves behind."""
+"""The sandbox as a process: its single output line, options, exit, and state after a kill."""
 
 import asyncio
 import re
@@ -23,7 +23,7 @@ Spawn = Callable[..., Awaitable[tuple[Process, str]]]
 
 @pytest.fixture
 async def spawn() -> AsyncIterator[Spawn]:
-    """Starts `python -m sandbox` on a free port; gives the process and its base address."""
+    """Start `python -m sandbox` on a free port; yields the process and its base address."""
     started: list[Process] = []
 
     async def begin(*options: str) -> tuple[Process, str]:

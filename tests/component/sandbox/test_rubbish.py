@@ -1,4 +1,4 @@
-"""Bytes that are no HTTP, to both stand-ins: refused, with one short line in the log."""
+"""Malformed HTTP sent to both stand-ins is refused with one short log line."""
 
 import asyncio
 import re
@@ -37,7 +37,7 @@ async def test_rubbish_is_refused_and_told_in_a_line_each(
             reader, writer = await asyncio.open_connection("127.0.0.1", int(found[1]))
             writer.write(rubbish.replace(b"%s", path))
             assert b" 400 " in await reader.readline(), rubbish[:40]
-            await reader.read()  # closed by the server, and so after its line in the log
+            await reader.read()  # closed by the server, and so after its log line
             writer.close()
     finally:
         process.terminate()

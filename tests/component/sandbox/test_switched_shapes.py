@@ -1,4 +1,4 @@
-"""Shapes that the provider's documents leave open, as the switches choose them."""
+"""Response shapes that the provider's documentation leaves open, as the switches choose them."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""A running auth emulator with a clock that the test moves, and clients for it."""
+"""A running auth emulator with a clock moved by the test, and clients for it."""
 
 import time
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from tests.component.sandbox_auth.supabase_client import open_client
 
 @dataclass
 class Clock:
-    """The machine's time, and what the test adds to it in seconds."""
+    """The machine's time plus an offset in seconds."""
 
     ahead: float = 0.0
 
@@ -47,14 +47,13 @@ async def auth(settings: AuthSettings, clock: Clock) -> AsyncIterator[Running]:
 
 @pytest.fixture
 async def client(auth: Running, settings: AuthSettings) -> AsyncIterator[AsyncClient]:
-    """A customer's client."""
     async with open_client(auth.url, settings.anon_key) as opened:
         yield opened
 
 
 @pytest.fixture
 async def elsewhere(auth: Running, settings: AuthSettings) -> AsyncIterator[AsyncClient]:
-    """The same customer at another device."""
+    """The same customer on another device."""
     async with open_client(auth.url, settings.anon_key) as opened:
         yield opened
 
@@ -67,6 +66,5 @@ async def admin(auth: Running, settings: AuthSettings) -> AsyncIterator[AsyncCli
 
 @pytest.fixture
 async def http(auth: Running, settings: AuthSettings) -> AsyncIterator[aiohttp.ClientSession]:
-    """Plain HTTP with the anon key."""
     async with aiohttp.ClientSession(auth.url, headers={"apikey": settings.anon_key}) as session:
         yield session

@@ -1,4 +1,4 @@
-"""The real supabase Python client, in the few calls that the tests are made of."""
+"""Helpers around the real supabase Python client."""
 
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -15,7 +15,7 @@ PASSWORD = "correct horse"
 
 @asynccontextmanager
 async def open_client(url: str, key: str) -> AsyncIterator[AsyncClient]:
-    """A client of its own, that refreshes only when told to."""
+    """A separate client that refreshes only on request."""
     client = await acreate_client(url, key, AsyncClientOptions(auto_refresh_token=False))
     try:
         yield client
@@ -42,7 +42,7 @@ async def refresh(client: AsyncClient, refresh_token: str | None = None) -> Sess
 
 
 async def claims(client: AsyncClient) -> dict[str, Any]:
-    """The claims of the client's token, as the client itself verifies them."""
+    """Return the claims of the client's token, as the client verifies them."""
     answer = await client.auth.get_claims()
     assert answer is not None
     assert answer["headers"]["alg"] == "ES256"
@@ -50,7 +50,7 @@ async def claims(client: AsyncClient) -> dict[str, Any]:
 
 
 async def refusal_code(call: Awaitable[object]) -> str | None:
-    """The code with which the call is refused; fails when it isn't."""
+    """Return the code with which the call is refused; fails if it isn't."""
     with pytest.raises(AuthApiError) as caught:
         await call
     return caught.value.code

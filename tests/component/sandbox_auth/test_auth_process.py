@@ -1,4 +1,4 @@
-"""The emulator as a process of its own: its one line, its end, and what a kill leaves."""
+"""The emulator as its own process: its single output line, exit, and state after a kill."""
 
 import asyncio
 import os

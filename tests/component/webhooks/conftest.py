@@ -1,4 +1,4 @@
-"""The webhook process alone, and with the esims service that it hands events to."""
+"""The webhook process alone, and with the esims service as receiver of its events."""
 
 import asyncio
 import hashlib
@@ -32,7 +32,6 @@ NOBODY_LISTENS = "127.0.0.1:1"
 
 
 def sign(body: bytes, key: str = KEY) -> dict[str, str]:
-    """The headers of a signed callback."""
     digest = hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
     return {"Content-Type": "application/json", "X-Signature-SHA256": digest}
 
@@ -67,31 +66,30 @@ def settings(databases: Databases, auth: Auth) -> Settings:
 
 @dataclass(slots=True)
 class Post:
-    """The webhook process, and what is behind it."""
+    """A client of the webhook process, with its database."""
 
     url: str
     http: aiohttp.ClientSession
     databases: Databases
 
     async def send(self, body: Any) -> str:
-        """Posts a signed callback and gives the id of its event."""
+        """Post a signed callback and return the id of its event."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         async with self.http.post(self.url, data=raw, headers=sign(raw)) as answer:
             assert answer.status == 200, await answer.text()
             return str((await answer.json())["id"])
 
     async def delivery(self, event_id: str) -> Any:
-        """Its row of deliveries."""
         return await self.databases.admin.fetchrow(
             "select * from webhooks.deliveries where event_id = $1", event_id
         )
 
     async def settled(self, event_id: str, state: str = "DELIVERED") -> Any:
-        """The row, as soon as it is in that state."""
+        """Wait until the delivery has that state and return its row."""
         return await self.until(event_id, lambda row: row["state"] == state)
 
     async def until(self, event_id: str, holds: Callable[[Any], bool]) -> Any:
-        """The row, as soon as that holds for it."""
+        """Wait until the condition holds for the delivery and return its row."""
         row = None
         try:
             async with asyncio.timeout(PATIENCE):
@@ -102,13 +100,13 @@ class Post:
         return row
 
     async def deliver(self, body: Any) -> Any:
-        """Sends, and waits until its owner has it."""
+        """Send a callback and wait until its service has the event."""
         return await self.settled(await self.send(body))
 
 
 @dataclass(slots=True)
 class Platform:
-    """The webhook process before the esims service, with a customer's eSIM."""
+    """The webhook process and the esims service, with a customer's eSIM."""
 
     post: Post
     provider: PlayedProvider
@@ -118,7 +116,7 @@ class Platform:
     admin_port: int = 0
 
     async def esim(self, bundle: str = BUNDLE) -> esims_pb2.ESIM:
-        """Bought at the provider and registered, its bundles not read yet."""
+        """Buy at the provider and register; the bundles have not been read."""
         delivered = await buy(self.provider, bundle, 1)
         customer = await self.auth.user_id("ada@example.com")
         answer = await rpc_client.call(
@@ -131,13 +129,11 @@ class Platform:
         return esim
 
     async def row(self, esim: esims_pb2.ESIM) -> Any:
-        """The eSIM as the service keeps it."""
         return await self.databases.admin.fetchrow(
             "select * from esims.esims where iccid = $1", esim.iccid
         )
 
     async def bundles(self, esim: esims_pb2.ESIM) -> list[Any]:
-        """Its bundles as the service keeps them."""
         return list(
             await self.databases.admin.fetch(
                 "select b.* from esims.esim_bundles b join esims.esims e on e.id = b.esim_id"
@@ -147,7 +143,7 @@ class Platform:
         )
 
     async def read(self, esim: esims_pb2.ESIM) -> None:
-        """Has the service read the eSIM's bundles from the provider."""
+        """Make the service refresh the eSIM's bundles."""
         await rpc_client.call(
             self.stub.BatchListBundles,
             esims_pb2.BatchListBundlesRequest(esim_ids=[esim.id]),

@@ -35,7 +35,7 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-# What the event of body `c` must have left in the eSIM's row (e), its bundle's (b), or the balance (o).
+# The expected values of callback `c` in the eSIM's row (e), its bundle's (b), or the balance (o).
 EFFECTS: dict[str, Callable[[Row, Row, Row, Body], bool]] = {
     "auto-topup": lambda e, b, o, c: balance(o, c),
     "topup": lambda e, b, o, c: balance(o, c),
@@ -46,7 +46,7 @@ EFFECTS: dict[str, Callable[[Row, Row, Row, Body], bool]] = {
     "esim-deleted": lambda e, b, o, c: e["status"] == "CANCELLED",
     "esim-deletion-scheduled": lambda e, b, o, c: e["deletion_announced_at"] == moment(c["date"]),
     "first-attachment": lambda e, b, o, c: e["status"] == "ACTIVE",
-    # Begun, and over since: the end that the example names has passed.
+    # Started and already expired: the end named in the example has passed.
     "first-use": lambda e, b, o, c: (
         (b["state"], b["started_at"]) == ("expired", moment(c["bundle"]["startTime"]))
     ),
@@ -74,7 +74,7 @@ async def test_every_example_has_its_effect(
     await customer.ask("query($id: ID!) { esimDetails(id: $id) { bundles { id } } }", id=esim_id)
     for kind, body in callbacks.items():
         content = json.loads(body)
-        # Each on an eSIM of its own making: as it was bought, with the ICCID and the bundle of the file.
+        # Each on its own eSIM: as bought, with the ICCID and the bundle of the file.
         await admin.execute(
             """update esims.esims set iccid = $2, status = 'ASSIGNED', provider_state = 'active',
                  state_read_at = null, bundles_read_at = now(), follow_at = null, activated_at = null,
@@ -111,11 +111,11 @@ async def test_the_five_documented_events_posted_as_documented_have_their_effect
     details = await customer.ask(
         "query($id: ID!) { orderDetails(id: $id) { reference } }", id=order["id"]
     )
-    # A refresh would replace what these events say: the provider knows nothing of it.
+    # A refresh would overwrite these values: the provider doesn't know of the event.
     await platform.provider.control(
         "POST", "/faults", {"path": "/esims/*", "status": 500, "count": 0}
     )
-    # One after the other they take the eSIM from its code to its end.
+    # Together they take the eSIM from its activation code to its end.
     await door.document(
         {
             "REFERENCE": details.data["orderDetails"]["reference"],
@@ -153,7 +153,7 @@ async def test_a_completed_order_creates_the_esims_of_an_order_that_waits_for_th
         {"iccid": f"894450000000000000{n}", "qr_code": f"LPA:1$smdp.example$CODE-{n}"}
         for n in range(6)
     ]
-    # References and ICCIDs as some programs write them.
+    # References and ICCIDs in unusual spellings.
     written = [e | {"iccid": f"{e['iccid'][:9]} {e['iccid'][9:]}F"} for e in esims]
     data = {"order_reference": f" {reference.upper()} ", "esims": written}
     await door.post(json.dumps({"event": "order.completed", "data": data}).encode())

@@ -1,4 +1,4 @@
-"""What the sandbox's own callbacks make of an eSIM, as its customer sees it live through two gateways."""
+"""The sandbox's callbacks change an eSIM, and its customer sees it live through two gateways."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,24 +20,23 @@ from tests.fixtures.sockets import Socket, connected
 
 STATUS = """subscription($id: ID!) { esimStatusUpdated(esimId: $id) {
     status profileStatus dataUsed dataRemaining deletionDate } }"""
-# The provider's documents don't say of which type Profile Status Change is: so the sandbox sends it
-# where it is told a type, and the platform takes it in by what it holds.
+# The provider's documents don't name the type of Profile Status Change, so the sandbox sends whichever
+# type the test sets, and the platform recognizes the callback by its content.
 WITH_PROFILES = {"profile_status_type": "ProfileStatusChange"}
 
 
 @dataclass(slots=True)
 class Follower:
-    """Who follows one eSIM over a socket; `now` is what was told last."""
+    """A subscriber to one eSIM; `now` is the latest event."""
 
     socket: Socket
     now: Any
 
     async def hears(self) -> None:
-        """Waits for the next that is told."""
         self.now = (await self.socket.data())["esimStatusUpdated"]
 
     async def sees(self, **wanted: Any) -> Any:
-        """What is told, once it is as wanted: that may be already."""
+        """Wait until the latest event has these values; it may have them already."""
         while any(self.now[key] != value for key, value in wanted.items()):
             await self.hears()
         return self.now
@@ -45,7 +44,7 @@ class Follower:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A customer with two eSIMs, who follows the first one at two gateways."""
+    """A customer with two eSIMs who follows the first one through two gateways."""
 
     customer: Client
     urls: list[str]
@@ -56,13 +55,12 @@ class Stage:
     provider_control: str
 
     async def both_see(self, **wanted: Any) -> Any:
-        """Waits until both gateways have told of it; gives what the last one told."""
+        """Wait until both gateways have sent it; returns the last event."""
         for follower in self.followers:
             seen = await follower.sees(**wanted)
         return seen
 
     async def details(self) -> Any:
-        """The eSIM as a query shows it."""
         answer = await self.customer.ask(
             "query($id: ID!) { esimDetails(id: $id) {"
             " iccid status profileStatus installedDate deletionDate bundles { id name state }"
@@ -72,13 +70,13 @@ class Stage:
         return answer.data["esimDetails"]
 
     async def later(self, *, seconds: int) -> datetime:
-        """Moves the time on, and gives what it is then."""
+        """Advance the clock and return the new time."""
         moved = await self.control("POST", "/clock/advance", {"seconds": seconds})
         return datetime.fromisoformat(moved["now"])
 
 
 def read_at(esim: Any) -> datetime:
-    """Since when what is shown of an eSIM's use may be known; one that was never read was long ago."""
+    """Return since when the shown usage may be known; long ago for an eSIM that was never refreshed."""
     usage = esim["usage"]
     return datetime.fromisoformat(usage["asOf"]) if usage else datetime.min.replace(tzinfo=UTC)
 
@@ -131,7 +129,7 @@ async def test_attachment_use_and_its_end_are_seen_live_at_two_gateways(stage: S
 
 
 def use(esim: Any, **bundle: Any) -> dict[str, Any]:
-    """A Utilisation callback of version V3 about the eSIM's only bundle."""
+    """A V3 Utilisation callback about the eSIM's only bundle."""
     (known,) = esim["bundles"]
     shown = {"id": known["id"], "name": known["name"], "initialQuantity": 10**9, **bundle}
     return {"alertType": "Utilisation", "iccid": esim["iccid"], "bundle": shown}
@@ -179,7 +177,7 @@ async def test_a_report_of_minutes_or_in_no_known_unit_leaves_the_data_as_it_is(
     for unit in ("minutes", "SMS", "furlongs", 7):
         body = use(about, remainingQuantity=0, unlimited=False, unit=unit)
         await stage.control("POST", "/callbacks/send", body)
-    # A later callback shows that those before it had their effect.
+    # A later callback shows that the earlier ones took effect.
     await stage.control("POST", f"{act}/use-data", {"megabytes": 300, "country": "GB"})
     heard = []
     for follower in stage.followers:
@@ -236,7 +234,7 @@ async def test_an_install_without_a_callback_is_seen_by_the_next_reading(stage: 
     await stage.control("POST", f"/esims/{stage.esim['iccid']}/install", {})
     since = await stage.later(seconds=301)
     while read_at(details := await stage.details()) < since:
-        pass  # who follows it had asked before
+        pass  # its subscriber had refreshed it before
     assert details["profileStatus"] == "INSTALLED"
     assert details["installedDate"] is not None
     await stage.both_see(profileStatus="INSTALLED")
@@ -261,7 +259,7 @@ async def test_a_list_shows_what_its_own_reading_told(stage: Stage) -> None:
         esims = (await stage.customer.ask(query)).data["myESIMs"]
         (used,) = [esim for esim in esims if esim["id"] == stage.esim["id"]]
         if read_at(used) >= since:
-            break  # else who follows it had asked before
+            break  # otherwise its subscriber had refreshed it before
     assert (used["status"], used["profileStatus"]) == ("EXPIRED", "INSTALLED")
     assert used["bundles"] == [{"state": "EXPIRED"}]
 
@@ -283,7 +281,7 @@ async def test_graphql_ws_clients_at_two_gateways_see_each_step_of_two_lives(
         assert {**one, "updatedAt": ""} == {**other, "updatedAt": ""}
         for details in step["details"]:
             assert details["status"] == one["status"]
-            # Of a deleted one the provider says Deactivated as soon as it is asked, by no callback.
+            # The provider reports a deleted eSIM as Deactivated on request, without a callback.
             assert details["profileStatus"] in (one["profileStatus"], "DEACTIVATED")
     told = [step["told"][0] for step in steps]
     assert [now["status"] for now in told] == [
@@ -291,7 +289,7 @@ async def test_graphql_ws_clients_at_two_gateways_see_each_step_of_two_lives(
         *("ACTIVE", "EXPIRED", "EXPIRED", "CANCELLED"),
     ]
     assert [now["dataUsed"] for now in told[1:6]] == [0, 10, 500, 800, 1000]
-    # The country comes by a callback of its own, before those of the steps after the attachment.
+    # The country has its own callback, before those of the steps after the attachment.
     assert [steps[n]["details"][0]["lastCountry"] for n in (0, 5)] == [None, "GB"]
     dates = [step["details"][0]["deletionDate"] for step in steps]
     assert [date is not None for date in dates[6:]] == [False, False, True, True]

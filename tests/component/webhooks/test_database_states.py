@@ -1,4 +1,4 @@
-"""Callbacks while the database does not accept writes: refused with words, and taken again by themselves."""
+"""Callbacks while the database does not accept writes: refused with a message, accepted after recovery."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""How events get to their owners: through absences, failures and the end of processes."""
+"""Delivery of events to their services through outages, failures and process ends."""
 
 import asyncio
 import json
@@ -50,7 +50,7 @@ async def test_events_wait_for_an_owner_that_is_away_and_count_no_attempt(
     async with serving(serve, here) as port:
         post = Post(f"http://127.0.0.1:{port}/webhooks/esim-go", http, databases)
         waiting = [await post.send(attached(esim.iccid) | {"n": str(n)}) for n in range(5)]
-        await asyncio.sleep(1)  # several rounds find nobody
+        await asyncio.sleep(1)  # several rounds without a listener
         for event in waiting:
             row = await post.delivery(event)
             assert (row["state"], row["attempts"]) == ("PENDING", 0)
@@ -62,7 +62,7 @@ async def test_events_wait_for_an_owner_that_is_away_and_count_no_attempt(
 
 async def test_an_owner_that_is_away_holds_up_no_other(platform: Platform) -> None:
     esim = await platform.esim()
-    low = await platform.post.send(LOW)  # nobody listens where orders should be
+    low = await platform.post.send(LOW)  # no process listens at the address of orders
     await platform.post.deliver(attached(esim.iccid))
     assert (await platform.post.delivery(low))["state"] == "PENDING"
 
@@ -84,7 +84,7 @@ async def test_an_esim_that_is_registered_late_gets_its_event(platform: Platform
 
 async def test_what_a_dead_process_took_on_is_due_again(platform: Platform) -> None:
     esim = await platform.esim()
-    # As the claim of another replica leaves it that died during its call.
+    # As the lease of a replica that died during its call.
     taken = await platform.databases.admin.fetchrow(
         """with stored as (
              insert into webhooks.inbox (digest, body, headers, event_type, signed)

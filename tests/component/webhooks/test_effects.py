@@ -1,4 +1,4 @@
-"""What each callback does to an eSIM: posted, delivered, and its effect in the owner's tables."""
+"""The effect of each callback on an eSIM: posted, delivered, and written by its service."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -76,7 +76,7 @@ async def test_utilisation_v2_of_an_unread_esim_has_the_provider_asked(platform:
     while not (await platform.bundles(esim)):
         await platform.row(esim)
     (bundle,) = await platform.bundles(esim)
-    assert bundle["remaining_bytes"] == 1_000_000_000  # as the provider says
+    assert bundle["remaining_bytes"] == 1_000_000_000  # as the provider reports
 
 
 async def test_a_deletion_is_announced_with_its_date_and_then_carried_out(
@@ -145,7 +145,7 @@ async def test_a_bundle_announced_by_name_becomes_the_providers_assignment(
     await platform.post.deliver({"event": "bundle.activated", "data": data | {"end_date": END}})
     bundles = await platform.bundles(esim)
     assert [b["state"] for b in bundles] == ["active"]
-    # The provider knows of it too: else its answer would take the announcement back.
+    # The provider knows of it too; otherwise its response would revert the announcement.
     await platform.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
     await platform.read(esim)
     (bundle,) = await platform.bundles(esim)

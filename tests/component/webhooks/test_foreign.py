@@ -1,4 +1,4 @@
-"""Callbacks about eSIMs that were not sold here: a known outcome that alerts nobody, and never lost."""
+"""Callbacks about eSIMs that were not sold here: a known outcome without an alert, and never lost."""
 
 import re
 from dataclasses import replace
@@ -48,7 +48,7 @@ async def test_an_esim_that_becomes_known_gets_what_was_foreign(platform: Platfo
     await admin.execute("update esims.esims set iccid = $1", STRANGE)
     event = await platform.post.send(attached(esim.iccid))
     foreign = await platform.post.settled(event, "KEPT")
-    # Tries of what is foreign count no attempt.
+    # Retries of a foreign event count no attempt.
     tried = await platform.post.until(
         event, lambda row: row["next_attempt_at"] > foreign["next_attempt_at"]
     )

@@ -1,4 +1,4 @@
-"""Whatever is posted: no 5xx, nothing that wasn't signed is stored, nothing that was is lost."""
+"""Whatever is posted: no 5xx, unsigned bodies are not stored, signed ones are not lost."""
 
 import asyncio
 import base64
@@ -40,7 +40,7 @@ def hex_of(body: bytes) -> str:
 
 
 def forged(body: bytes) -> "st.SearchStrategy[str | None]":
-    """Headers that are no signature of the body."""
+    """Headers without a valid signature of the body."""
     right = hex_of(body)
     flipped = ("1" if right[0] == "0" else "0") + right[1:]
     return st.sampled_from(
@@ -79,7 +79,7 @@ async def test_no_body_and_no_header_breaks_it_and_no_forgery_is_stored(
             assert await post(body, encoded, "application/json; charset=utf-8") == 200
             stored.add(body)
 
-        # Hypothesis calls plain functions: it works in a thread, and the requests run here.
+        # Hypothesis calls plain functions: it runs in a thread, and the requests run here.
         @examples(max_examples=60, suppress_health_check=list(HealthCheck))
         @given(body=BODIES, in_base64=st.booleans(), data=st.data())
         def fuzz(body: bytes, in_base64: bool, data: Any) -> None:

@@ -101,7 +101,7 @@ async def test_unsigned_ones_are_taken_only_when_allowed(
         {"Content-Type": "no media type at all"},
         {"Content-Encoding": "identity"},
         {"Content-Encoding": "utf-8"},
-        {"Content-Encoding": "gzip"},  # although it is not
+        {"Content-Encoding": "gzip"},  # although the body is not compressed
         {"Content-Encoding": "br"},
     ],
 )
@@ -115,7 +115,7 @@ async def test_a_signed_callback_is_stored_whatever_its_headers_say(
     allow_unsigned: bool,
 ) -> None:
     async with serving(serve, replace(settings, allow_unsigned=allow_unsigned)) as port:
-        url = f"http://127.0.0.1:{port}/webhooks/esim-go/"  # a trailing slash is no other address
+        url = f"http://127.0.0.1:{port}/webhooks/esim-go/"  # the trailing slash makes no difference
         async with http.post(url, data=BODY, headers=sign(BODY) | headers) as answer:
             assert answer.status == 200
     (row,) = await stored(databases)
@@ -187,7 +187,7 @@ async def test_json_in_any_charset_is_understood(
     told = {"alertType": "CountryChange", "iccid": "8943108169900000016"}
     country = {"code": "CW", "name": "Curaçao"}
     body = json.dumps(told | {"country": country}, ensure_ascii=False).encode(charset)
-    # The charset that a sender names may be a wrong one.
+    # The charset that a sender names may be wrong.
     headers = sign(body) | {"Content-Type": "application/json; charset=utf-8"}
     async with http.post(url, data=body, headers=headers) as answer:
         assert answer.status == 200

@@ -1,4 +1,4 @@
-"""Callbacks that come at the same time share a transaction, and each gets its own answer."""
+"""Callbacks that arrive together share a transaction, and each gets its own answer."""
 
 import asyncio
 
@@ -35,7 +35,7 @@ async def test_many_at_once_are_each_stored_once_with_a_delivery(databases: Data
         "select id from webhooks.inbox join webhooks.deliveries on event_id = id order by sequence"
     )
     assert [row["id"] for row in ids] == [stored for stored, _ in answers]
-    # All were there before the first transaction began, and each takes as many as it may.
+    # All arrived before the first transaction began; each transaction takes its maximum.
     transactions = await databases.admin.fetchval(
         "select count(distinct received_at) from webhooks.inbox"
     )

@@ -1,4 +1,4 @@
-"""A dead letter as Prometheus sees it, from its making to its replay, in a webhook process of its own."""
+"""The metrics of a dead letter, from its creation to its replay, in a separate webhook process."""
 
 import asyncio
 import os
@@ -27,12 +27,12 @@ from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
 from webhooks.upkeep import MEASURE_EVERY
 
-# Seconds. The gauges are measured so seldom; the rest only ends a test that hangs.
+# Seconds between measurements of the gauges.
 SEEN_WITHIN = MEASURE_EVERY + PATIENCE
 
 
 async def samples(http: aiohttp.ClientSession, url: str) -> dict[tuple[str, str], float]:
-    """What /metrics shows, by name and the only label that matters here."""
+    """Return the samples of /metrics by name and the only label that matters here."""
     async with http.get(url) as answer:
         assert answer.status == 200
         text = await answer.text()
@@ -46,7 +46,7 @@ async def samples(http: aiohttp.ClientSession, url: str) -> dict[tuple[str, str]
 
 @asynccontextmanager
 async def process(platform: Platform, esims_address: str, ports: list[int]) -> AsyncIterator[None]:
-    """`python -m webhooks` with ports for callbacks, operators and metrics."""
+    """Run `python -m webhooks` with ports for callbacks, operators and metrics."""
     names = ("WEBHOOKS_PORT", "WEBHOOKS_ADMIN_PORT", "WEBHOOKS_METRICS_PORT")
     running = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "webhooks"),
@@ -70,7 +70,7 @@ async def process(platform: Platform, esims_address: str, ports: list[int]) -> A
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    """Asks until it holds; what can't be reached yet is asked again."""
+    """Scrape until the condition holds; an unreachable process is tried again."""
     async with asyncio.timeout(SEEN_WITHIN):
         while True:
             try:
@@ -120,7 +120,7 @@ async def make_and_mend(
         post = Post(f"http://127.0.0.1:{ports[0]}/webhooks/esim-go", http, platform.databases)
         event = await post.send({"alertType": "FirstAttachment", "iccid": esim.iccid})
         await post.settled(event, "DEAD")
-        # The process counts after the commit that the row shows.
+        # The counter is incremented after the commit that the row shows.
         await until(one_died)
         await until(lambda: dead_events(1))
 
@@ -134,5 +134,5 @@ async def make_and_mend(
             )
         await post.settled(event)
         await until(lambda: dead_events(0))
-        # A counter tells of what was, also when it is mended.
+        # A counter keeps counting what was repaired since.
         assert await one_died()

@@ -1,4 +1,4 @@
-"""A dead letter from its making to its replay, and everything else that operators can do."""
+"""A dead letter from its creation to its replay, and the other operator commands."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ def attached(iccid: str) -> dict[str, str]:
 
 
 async def esimgo(platform: Platform, folder: Path, *arguments: str) -> str:
-    """What the command line prints, as an operator runs it."""
+    """Run the command line as an operator and return its output."""
 
     def run() -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
@@ -59,7 +59,7 @@ async def esimgo(platform: Platform, folder: Path, *arguments: str) -> str:
 async def test_commands_need_no_more_than_a_container_has(
     platform: Platform, tmp_path: Path
 ) -> None:
-    """The environment of the webhook process in a cluster: secrets in files, nothing to write to."""
+    """The environment of the webhook process in a cluster: secrets in files, no writable home."""
     key = tmp_path / "key"
     key.write_text(platform.auth.service_role_key)
 
@@ -93,7 +93,7 @@ async def test_commands_need_no_more_than_a_container_has(
 
 
 async def measured(platform: Platform) -> dict[tuple[str, str], float]:
-    """The gauges as upkeep sets them, by metric and state."""
+    """The gauges after upkeep, by metric and state."""
     stop = asyncio.Event()
     with metrics.separate_registry() as registry:
         database = await Database.open(
@@ -204,7 +204,7 @@ async def test_a_type_that_nobody_knew_is_replayed_once_somebody_does(platform: 
     admin = await platform.auth.token("root@example.com", admin=True)
     esim = await platform.esim()
     event = await platform.post.send(attached(esim.iccid))
-    # As a version left it that did not know the type.
+    # As an older version left it that did not know the type.
     await platform.post.settled(event)
     await platform.databases.admin.execute(
         "update webhooks.deliveries set owner = null, state = 'KEPT'"

@@ -1,4 +1,4 @@
-"""Events in any order, and more than once, leave an eSIM as they do in their own order."""
+"""Events in any order, and repeated, leave an eSIM as they do in their own order."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ def at(minutes: int) -> Timestamp:
 
 
 def life(iccid: str, assignment_id: str) -> list[pb.ProviderEvent]:
-    """What is told of one eSIM from its code to its deletion, each with its own time of coming in."""
+    """All events of one eSIM from its activation code to its deletion, each with its time of reception."""
 
     def use(remaining: int, known: str) -> pb.BundleUse:
         return pb.BundleUse(
@@ -61,7 +61,7 @@ def life(iccid: str, assignment_id: str) -> list[pb.ProviderEvent]:
         pb.ProviderEvent(
             event_id=f"00000000-0000-4000-8000-{number:012}",
             iccid=iccid,
-            # After the provider was read, which else would be asked about each of them again.
+            # After a refresh, as otherwise each event would request one.
             received_at=timestamps.to_proto(now + timedelta(seconds=number)),
             **change,
         )
@@ -80,7 +80,7 @@ async def state_after(platform: Platform, seed: int | None) -> tuple[Any, Any]:
     esim = await platform.esim()
     await platform.read(esim)
     (known,) = await platform.bundles(esim)
-    # Nobody told the provider of this life: what it says would be the end of it.
+    # The provider does not know of this life: a refresh would end it.
     silent = {"path": "/esims/*", "status": 403, "count": 0}
     await platform.provider.control("POST", "/faults", silent)
     events = life(esim.iccid, known["assignment_id"])

@@ -1,4 +1,4 @@
-"""Callbacks without a time that come again after the dedupe window: old news must not become the newest."""
+"""Undated callbacks repeated after the dedupe window: old news must not count as the newest."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ CODE = "LPA:1$first.example$FIRST"
 
 
 async def later(platform: Platform) -> None:
-    """As if all that was received until now had been received a day ago."""
+    """Age everything that was received so far by a day."""
     await platform.databases.admin.execute(
         "update webhooks.inbox set received_at = received_at - interval '1 day'"
     )
@@ -72,10 +72,9 @@ async def test_news_without_a_time_counts_once(
     await later(platform)
     assert (await platform.post.deliver(new(esim.iccid)))["outcome"] == "APPLIED"
     await later(platform)
-    if rewritten:  # the same content, in other bytes
+    if rewritten:  # the same content in other bytes
         first = json.dumps(dict(reversed(json.loads(first).items())), indent=2).encode()
     again = await platform.post.deliver(first)
-    # What it would change is left to the provider.
     assert again["outcome"] == "READ_QUEUED"
     assert (await platform.row(esim))[column] == expected
 
@@ -122,7 +121,7 @@ async def test_a_use_that_was_reported_before_does_not_expire_a_bundle_again(
         },
     }
     assert (await platform.post.deliver(used_up))["outcome"] == "APPLIED"
-    # As a refresh of the provider's figures corrects it.
+    # As a refresh corrects it.
     await platform.databases.admin.execute(
         "update esims.esim_bundles set state = 'active', remaining_bytes = 500000000"
     )
@@ -183,7 +182,7 @@ async def test_a_number_that_is_enabled_again_is_the_one_that_the_provider_shows
     for kind in ("MSISDNEnabled", "MSISDNDisabled"):
         await platform.post.deliver(number(esim.iccid, kind))
         await later(platform)
-    # As if the second had come a minute ago: the provider's answers may lag behind callbacks for a moment.
+    # As if the second had arrived a minute ago: the API may lag behind callbacks for a moment.
     await platform.databases.admin.execute(
         "update esims.esims set msisdn_at = msisdn_at - interval '1 minute'"
     )

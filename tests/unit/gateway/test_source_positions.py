@@ -42,7 +42,7 @@ def test_errors_of_one_document_scan_it_once() -> None:
 def test_graphql_core_asks_the_index(nodes: int) -> None:
     """It looks the function up in its module for each error; another release may not."""
     (operation,) = parse("{ a b }").definitions
-    selected = operation.selection_set.selections  # type: ignore[attr-defined] # likewise
+    selected = operation.selection_set.selections  # type: ignore[attr-defined] # it is an operation
     asked = []
     with patch.object(
         graphql.language.location, "get_locations", side_effect=lambda places: asked.append(places)

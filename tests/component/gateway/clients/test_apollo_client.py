@@ -1,4 +1,4 @@
-"""Apollo Client as an application's page: all kinds of operations, persisted and trusted documents."""
+"""Apollo Client as a web page uses it: every kind of operation, persisted and trusted documents."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ async def steps(
 ) -> AsyncIterator[orders_pb2.WatchOrderResponse]:
     for status in (orders_pb2.ORDER_STATUS_PROCESSING, orders_pb2.ORDER_STATUS_COMPLETED):
         yield orders_pb2.WatchOrderResponse(order=order(status=status))
-    await asyncio.Event().wait()  # until nobody follows any more
+    await asyncio.Event().wait()  # until the client unsubscribes
 
 
 async def test_apollo_client_gets_on_with_the_gateway(

@@ -1,4 +1,4 @@
-"""The gateway as a subgraph of Apollo's federation gateway, beside a subgraph of another team."""
+"""The gateway as a subgraph of Apollo's federation gateway, beside another subgraph."""
 
 import json
 
@@ -29,7 +29,7 @@ async def test_apollos_gateway_composes_the_schema_and_asks_across_entities(
         "plan": {"id": PLAN.id, "name": PLAN.name},
     }
     assert seen["inward"] == {"data": {"pinned": [pinned, pinned]}}
-    # An entity is no way around the session.
+    # Entity resolution must not bypass the session.
     assert set(seen["anonymous"]["codes"]) == {"UNAUTHENTICATED"}
     assert seen["plan"] == {"data": {"advertised": {"name": PLAN.name}}}
     assert gateway.esims.calls["BatchGetESIMs"] == 1

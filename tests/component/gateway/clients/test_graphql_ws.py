@@ -1,4 +1,4 @@
-"""The graphql-ws client follows an eSIM before the real services, over the end of its session."""
+"""The graphql-ws client follows an eSIM on the real services, past the expiry of its session."""
 
 import json
 

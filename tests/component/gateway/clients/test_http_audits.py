@@ -1,4 +1,4 @@
-"""GraphQL over HTTP as the audits of the package graphql-http judge it."""
+"""GraphQL over HTTP, judged by the audits of the graphql-http package."""
 
 import json
 import sys

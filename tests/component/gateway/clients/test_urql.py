@@ -1,4 +1,4 @@
-"""urql, which accepts server-sent events and JSON at equal quality, as an application's page."""
+"""urql as a web page uses it; it accepts server-sent events and JSON with equal quality."""
 
 import asyncio
 import json
@@ -48,6 +48,5 @@ async def test_urql_gets_single_answers_and_events_only_for_subscriptions(
         ("POST", 400, GRAPHQL),
         ("POST", 200, GRAPHQL),
     ]
-    # The client really accepts both at the same quality.
     assert all("text/event-stream" in accept for *_, accept in single)
     assert followed[:3] == ["POST", 200, EVENTS]
