@@ -1,4 +1,4 @@
-"""Fixtures that all tests may use, and how long Hypothesis's examples may take."""
+"""Plugins and settings of all tests."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web_app
 from hypothesis import HealthCheck, settings
 
-# As long as they like: a slow machine proves nothing.
+# No deadlines: a slow machine proves nothing.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
 
@@ -33,9 +33,9 @@ pytest_plugins = [
 
 @pytest.fixture(autouse=True)
 def nothing_stays() -> Iterator[None]:
-    """Forgets the servers that aiohttp remembers for the whole process.
+    """Clear aiohttp's process-wide cache of middlewares, which references every server.
 
-    Hundreds of them stay otherwise, and collecting garbage among them halts a late test for seconds.
+    Otherwise hundreds of servers stay in memory, and garbage collection halts a late test for seconds.
     """
     yield
     web_app._cached_build_middleware.cache_clear()

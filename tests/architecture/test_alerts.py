@@ -1,4 +1,4 @@
-"""The alerts: valid, firing when they should, about metrics that exist, each with words on what to do."""
+"""The alerts are valid, fire when they should, use existing metrics, and have a runbook."""
 
 import re
 import shutil
@@ -35,13 +35,13 @@ def alerts() -> list[dict[str, Any]]:
 
 
 def anchors(page: Path) -> set[str]:
-    """As GitHub makes them of headings."""
+    """Return the anchors that GitHub makes of the headings."""
     found = HEADING.findall(page.read_text())
     return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in found}
 
 
 def metrics(expression: str) -> set[str]:
-    """The families that an expression reads."""
+    """Return the metric families of an expression."""
     names = METRIC.findall(LABELS.sub("", expression))
     return {re.sub(r"_(bucket|count|sum)$", "", n) if n not in DOCUMENTED else n for n in names}
 

@@ -1,4 +1,4 @@
-"""What deploy/compose.yaml tells the processes is what they read, and each sees only its own secrets."""
+"""deploy/compose.yaml sets only variables that the processes read, and each process sees only its secrets."""
 
 import re
 from pathlib import Path
@@ -14,9 +14,9 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())[
     "services"
 ]
-# What the image's health command reads, and no process does.
+# Read by the image's health command instead of a process.
 OF_THE_IMAGE = {"HEALTHCHECK"}
-# The same in every container, or in need of a file that has to be mounted first.
+# The same in every container, or needs a mounted file.
 OF_THE_CONTAINER = re.compile(
     r"_PORT$|^GRPC_TLS_|^TRUSTED_DOCUMENTS|^(DATABASE_POOLER|DRAIN_SECONDS)$"
     r"|^GRPC_MAX_CONNECTION_AGE_SECONDS$"

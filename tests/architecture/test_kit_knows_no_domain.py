@@ -1,4 +1,4 @@
-"""kit serves every process alike: no file, name or parameter in it is about what the platform sells."""
+"""kit is free of the domain: no file, name or parameter in it refers to what the platform sells."""
 
 import ast
 import re
@@ -20,7 +20,7 @@ def domain_words(name: str) -> set[str]:
 
 
 def names(tree: ast.Module) -> set[str]:
-    """What the file itself defines; what it imports is other people's naming."""
+    """Return the names that the file defines itself, without imported ones."""
     found: set[str] = set()
     for node in ast.walk(tree):
         match node:
@@ -37,7 +37,6 @@ def names(tree: ast.Module) -> set[str]:
 def test_no_name_in_kit_is_about_the_domain(path: Path) -> None:
     used = {path.stem, *names(ast.parse(path.read_text()))}
     guilty = {name: domain_words(name) for name in used if domain_words(name)}
-    # What is so named: {the words that are not kit's to know}.
     assert guilty == {}
 
 

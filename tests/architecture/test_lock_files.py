@@ -1,4 +1,4 @@
-"""The three lock files agree, and the image's has what runs and no more."""
+"""The three lock files agree, and the image's holds only run-time packages."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ PINNED = re.compile(r"^(?P<name>[a-z0-9-]+)(?:\[[^]]*\])?==(?P<version>\S+)", re
 
 
 def pinned(name: str) -> dict[str, str]:
-    """Versions by package."""
+    """Return versions by package."""
     return {m["name"]: m["version"] for m in PINNED.finditer((ROOT / name).read_text())}
 
 

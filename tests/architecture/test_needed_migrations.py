@@ -18,7 +18,6 @@ OWNERS = sorted(
 
 
 def newest(owner: str, root: Path = files.ROOT) -> str:
-    """The name of the owner's newest migration."""
     own = {path.stem for path in (root / owner).glob("*.sql")}
     return [migration.name for migration in files.find(root) if migration.name in own][-1]
 

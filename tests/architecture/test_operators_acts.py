@@ -1,4 +1,4 @@
-"""Every call that changes something, or gives a person's data out, is logged when an operator makes it."""
+"""Every call that changes something or exports personal data is logged when an operator makes it."""
 
 import pytest
 from google.protobuf.descriptor import FieldDescriptor, ServiceDescriptor
@@ -20,7 +20,7 @@ SERVICES = [
     (webhooks_pb2.DESCRIPTOR.services_by_name["WebhooksService"], WEBHOOKS),
 ]
 READS = ("List", "Get", "BatchList", "BatchGet", "Watch", "Validate", "Check")
-# Calls of the platform to itself, and purchases, whose steps are lines of their own.
+# Calls between the platform's services, and purchases, whose steps are logged separately.
 OTHERS = {
     "RegisterESIMs",
     "CancelOrderBundles",
@@ -28,7 +28,7 @@ OTHERS = {
     "CreateOrder",
     "CreateOrderForCustomer",
 }
-# What people write may hold anything about anybody.
+# Free text may contain personal data.
 FREE_TEXT = {"note", "reference", "customer_reference"}
 
 

@@ -11,7 +11,7 @@ from cli.__main__ import esimgo
 
 ROOT = Path(__file__).parents[2]
 
-# Each word or phrase with the standard term. A word that is right in some sentences has no place here.
+# Each word or phrase with the standard term. Words that are right in some sentences don't belong here.
 REPLACEMENTS = {
     r"nought": "zero",
     r"anew": "again",
@@ -34,7 +34,7 @@ FILES = [
 
 
 def helps(command: click.Command, path: str) -> Iterator[tuple[str, str]]:
-    """The help page of a command and of all commands below it."""
+    """Yield the help page of a command and of all commands below it."""
     with click.Context(command, info_name=path) as context:
         yield path, command.get_help(context)
     if isinstance(command, click.Group):
@@ -46,7 +46,7 @@ PAGES = dict(helps(esimgo, "esimgo"))
 
 
 def wrong(text: str) -> list[str]:
-    """The words of the text that must be replaced; comment signs and line ends separate no phrase."""
+    """Return the words of the text that must be replaced, also across line ends and comment signs."""
     return WRONG.findall(re.sub(r"\s*\n[ \t]*(?://|#)?[ \t]*", " ", text))
 
 

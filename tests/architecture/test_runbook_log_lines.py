@@ -13,19 +13,19 @@ PROGRAMS = ("gateway", "kit", "providers", "services", "webhooks", "cli")
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 CODE_BLOCK = re.compile(r"```.*?```", re.DOTALL)
 QUOTED = re.compile(r'`([^`]+)`|log line says "([^"]+)"')
-# Commands, settings, metrics and JSON: what has a space and is no line of a log.
+# Commands, settings, metrics and JSON: they contain a space but are no log lines.
 OTHER = re.compile(r"\./|[A-Z_]+=|(make|select|kubectl|docker|curl|resolve|resume) |esimgo[._]|\{")
-# Parts of what a command prints.
+# Parts of a command's output.
 PRINTED = {"next check", "failure INSUFFICIENT_BALANCE"}
-# A runbook writes ... or N for what differs from line to line, and the code a placeholder.
+# Runbooks write ... or N for variable parts, and the code a placeholder.
 VARIES = re.compile(r"\.\.\.|\bN\b")
 PLACEHOLDER = re.compile(r"%[-+ #0-9.]*[a-zA-Z]|\0")
-# A template that is nearly nothing but placeholders would match anything.
+# A template of little else than placeholders would match anything.
 LEAST_LETTERS = 8
 
 
 def quoted(text: str) -> list[str]:
-    """The phrases of a runbook that stand for log lines or for errors in them."""
+    """Return the phrases of a runbook that stand for log lines or for errors in them."""
     found = (m[1] or m[2] for m in QUOTED.finditer(CODE_BLOCK.sub("", text)))
     phrases = [" ".join(phrase.split()) for phrase in found]
     return [p for p in phrases if " " in p and p not in PRINTED and not OTHER.match(p)]
@@ -33,7 +33,7 @@ def quoted(text: str) -> list[str]:
 
 @cache
 def templates() -> list[str]:
-    """What the code logs, and the texts with values in them that it may log as an error."""
+    """Return what the code logs, and the formatted texts that it may log as an error."""
     found = []
     for program in PROGRAMS:
         for path in (ROOT / program).rglob("*.py"):

@@ -1,4 +1,4 @@
-"""Every test that docs/security.md names as a proof is there."""
+"""Every test that docs/security.md names as evidence exists."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What newcomers read first is true: CONTRIBUTING.md, CHANGELOG.md, docs/glossary.md and the metadata."""
+"""CONTRIBUTING.md, CHANGELOG.md, docs/glossary.md and the package metadata are true."""
 
 import re
 import tomllib

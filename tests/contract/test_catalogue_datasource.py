@@ -1,4 +1,4 @@
-"""The catalogue's datasource against every example response, and against the running sandbox."""
+"""The catalogue's datasource on every example response, and on the running sandbox."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -23,14 +23,12 @@ from tests.fixtures.examples import Examples, each_set
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A datasource, and the sandbox behind it."""
-
     source: CatalogueDataSource
     sandbox: sandbox.server.Running
     http: aiohttp.ClientSession
 
     async def answer_with(self, path: str, body: Any, *, count: int = 1, status: int = 200) -> None:
-        """Makes the sandbox answer a path with a body."""
+        """Make the sandbox answer a path with a body."""
         fault = {"path": path, "status": status, "body": body, "count": count}
         url, data = f"{self.sandbox.control_url}/faults", exact_json.dumps(fault)
         async with self.http.post(url, data=data) as answer:
@@ -143,7 +141,7 @@ async def test_an_organisation_without_currency_is_a_bad_answer(
 
 
 async def whole(neighbour: Neighbour) -> list[Bundle]:
-    """The sandbox's catalogue, read without the datasource."""
+    """Read the sandbox's catalogue without the datasource."""
     rows = []
     for page in (1, 2, 3):
         async with neighbour.http.get(

@@ -1,4 +1,4 @@
-"""The eSIMs datasource against the example responses and against the running sandbox."""
+"""The eSIMs datasource on the example responses and on the running sandbox."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -108,7 +108,7 @@ async def test_every_method_works_against_the_sandbox(
     assert row.iccid == iccid
     (assignment,) = (await source.get_bundles(iccid)).assignments
     assert (assignment.name, assignment.state) == (BUNDLE, AssignmentState.QUEUED)
-    # Only the list tells the description.
+    # Only the list has the description.
     undescribed = replace(assignment, description="")
     assert await source.get_bundle_status(iccid, BUNDLE) == [undescribed]
     assert await source.check_compatibility(iccid, BUNDLE)

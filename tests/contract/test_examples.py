@@ -1,4 +1,4 @@
-"""The example bodies fit the contract they come with, and the sandbox's own document."""
+"""The example bodies conform to their contract, and to the sandbox's OpenAPI document."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -29,15 +29,14 @@ def contract(request: pytest.FixtureRequest, examples: Examples) -> Document:
 
 
 def problems(contract: Document, schema: Document, body: object, where: str) -> Iterator[str]:
-    """What of a body doesn't fit its schema."""
-    # References in the schema are looked up in the contract's components.
+    """Return the violations of a body against its schema."""
     validator = OAS30Validator({**schema, "components": contract["components"]})
     for error in validator.iter_errors(body):
         yield f"{where} {error.json_path}: {error.message}"
 
 
 def resolved(contract: Document, node: Document) -> Document:
-    """The node itself, or what its reference names."""
+    """Return the node, or the target of its reference."""
     while "$ref" in node:
         found: Any = contract
         for part in node["$ref"].removeprefix("#/").split("/"):
@@ -47,7 +46,7 @@ def resolved(contract: Document, node: Document) -> Document:
 
 
 def misfits(contract: Document, row: dict[str, Any], body: object) -> Iterator[str]:
-    """What of one exchange doesn't fit: its query, its request or its response."""
+    """Return the violations of one exchange: its query, its request or its response."""
     where = row["file"]
     operation = contract["paths"][row["path"]][row["method"].lower()]
     parameters = [resolved(contract, item) for item in operation.get("parameters", [])]

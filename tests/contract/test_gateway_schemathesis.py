@@ -1,4 +1,4 @@
-"""schemathesis asks the whole gateway whatever the schema allows, and hypothesis what it doesn't: no 5xx.
+"""Fuzzing of the whole gateway: valid requests by schemathesis, invalid ones by hypothesis; no 5xx.
 
 `make fuzz-gateway` runs it with more examples.
 """
@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.platform import Platform
 
-# Of each operation. Enough to reach every kind of argument, and the file stays within a minute.
+# Examples of each operation: enough to reach every kind of argument within a minute.
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "6"))
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
 SETTINGS = settings(
@@ -29,9 +29,9 @@ SETTINGS = settings(
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-# Words that only our own machinery says: a driver's, a library's, a stack's.
+# Phrases of our internals: a driver's, a library's, a stack trace's.
 INSIDE = ("Traceback", 'File "/', "asyncpg", "grpc", "redis", "psycopg", "strawberry", "0x7f")
-# A token that comes with a request: a customer's, nobody's, or one that doesn't hold.
+# The token of a request: a customer's, none, or an invalid one.
 TOKENS = st.sampled_from(["ann", "ann", "ann", "none", "rubbish"])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
@@ -68,7 +68,7 @@ BODIES = st.fixed_dictionaries(
 
 
 class Asked:
-    """Everything that was asked, by how it ended."""
+    """All requests, by outcome."""
 
     def __init__(self, platform: Platform, token: str) -> None:
         self.url = f"{platform.client.url}/graphql"
@@ -79,7 +79,7 @@ class Asked:
         return {"Authorization": self._tokens[who]} if who in self._tokens else {}
 
     def check(self, status: int, text: str) -> None:
-        """Fails unless it is an answer that a client can make something of."""
+        """Fail unless a client can understand the response."""
         assert status in (200, 400, 401), text
         assert not [word for word in INSIDE if word in text], text
         body = json.loads(text)
@@ -94,7 +94,7 @@ def string(value: str) -> StringValueNode:
 
 
 async def ids(platform: Platform) -> tuple[str, list[str]]:
-    """A customer's token, and ids that mean something to them, or to somebody else."""
+    """A customer's token, and ids of the customer's and of another's things."""
     ann, bob = [await platform.customer(f"{name}@example.com") for name in ("ann", "bob")]
     found = []
     for customer in (ann, bob):
@@ -119,7 +119,7 @@ async def asked(platform: Platform) -> Asked:
 
 
 async def aside(run: Callable[[], None]) -> None:
-    """In a thread, as hypothesis and schemathesis are synchronous; the gateway runs in this one."""
+    """Run in a thread, as hypothesis and schemathesis are synchronous and the gateway runs in this one."""
     await asyncio.to_thread(run)
 
 
@@ -127,7 +127,7 @@ async def test_whatever_the_schema_allows_is_answered(asked: Asked) -> None:
     def run() -> None:
         schema = schemathesis.graphql.from_url(asked.url)
         found: list[Any] = [result.ok() for result in schema.get_all_operations()]  # type: ignore[union-attr]  # an error has no ok() and fails here, as it should
-        # Every query and every mutation; it knows no subscriptions.
+        # Every query and mutation; schemathesis knows no subscriptions.
         assert {operation.label for operation in found} >= {"Query.plans", "Mutation.cancelOrder"}
         for operation in found:
             ask(operation)
@@ -144,7 +144,7 @@ async def test_whatever_the_schema_allows_is_answered(asked: Asked) -> None:
 
     await aside(run)
     sys.stdout.write(f"schemathesis asked: {dict(asked.outcomes)}\n")
-    # It didn't only knock at closed doors.
+    # Some requests must get past the session check.
     assert asked.outcomes["answered"] > EXAMPLES
 
 
@@ -153,7 +153,7 @@ async def test_whatever_is_sent_is_answered_or_refused(asked: Asked) -> None:
     @settings(SETTINGS, max_examples=EXAMPLES * 20)
     @given(body=BODIES, who=TOKENS)
     def run(body: Any, who: str) -> None:
-        text = json.dumps(body)  # half characters as escapes
+        text = json.dumps(body)  # lone surrogates as escapes
         headers = {"Content-Type": "application/json", **asked.headers(who)}
         answer = requests.post(asked.url, data=text, headers=headers, timeout=PATIENCE)
         asked.check(answer.status_code, answer.text)

@@ -99,8 +99,6 @@ def test_a_revoke_names_its_refund(examples: Examples) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A datasource over a running sandbox."""
-
     source: OrdersDataSource
     running: sandbox.server.Running
     bundle: str

@@ -1,4 +1,4 @@
-"""The provider client keeps to the rate limit of the sandbox, which answers as the provider does."""
+"""The provider client respects the sandbox's rate limit, which works as the provider's."""
 
 import asyncio
 from collections import Counter
@@ -11,7 +11,7 @@ from providers.esim_go.client import Priority, Provider, ProviderSettings
 from sandbox.server import Running, start
 from sandbox.settings import Settings
 
-# Long enough for everything to be sent on the slowest machine; the calls end as soon as they can.
+# Long enough to send everything on the slowest machine; the calls end as soon as they can.
 PATIENT = 100.0
 
 
@@ -58,7 +58,7 @@ async def test_processes_that_share_an_address_get_everything_done(
 
 async def test_a_refusal_is_waited_out(http: aiohttp.ClientSession, sandbox: Running) -> None:
     provider = client(http, sandbox)
-    for _ in range(10):  # somebody else at the same address, who does not look at the limit
+    for _ in range(10):  # another client at the same address that ignores the limit
         async with http.get(f"{sandbox.url}/organisation", headers={"X-API-Key": "wrong"}):
             pass
     await provider.get("/organisation")

@@ -1,4 +1,4 @@
-"""The sandbox's own OpenAPI document says everything that the provider's contract says."""
+"""The sandbox's OpenAPI document contains everything of the provider's contract."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -20,7 +20,7 @@ def ours() -> Document:
 
 @pytest.fixture(scope="module", params=SETS, ids=lambda examples: examples.id)
 def theirs(request: pytest.FixtureRequest) -> Document:
-    """The contract that the examples come with."""
+    """The contract of the examples."""
     read: Document = request.param.contract()
     return read
 
@@ -44,7 +44,7 @@ def resolved(doc: Document, node: Document) -> Document:
 
 
 class Comparison:
-    """Walks through both documents and notes where ours lacks or contradicts something of theirs."""
+    """Walks through both documents and collects where ours lacks or contradicts theirs."""
 
     def __init__(self, ours: Document, theirs: Document) -> None:
         self.ours, self.theirs = ours, theirs

@@ -1,4 +1,4 @@
-"""schemathesis holds a running sandbox to the provider's contract and to the sandbox's own document."""
+"""schemathesis checks a running sandbox against the provider's contract and its own document."""
 
 import asyncio
 import threading
@@ -33,7 +33,7 @@ from tests.fixtures.examples import OWN, SETS
 from tests.fixtures.patience import PATIENCE
 
 HEADERS = {"X-API-Key": Settings().api_key}
-# Enough to reach every branch of these small schemas, and the whole file stays within seconds.
+# Enough to reach every branch of these small schemas within seconds.
 EXAMPLES = 8
 CHECKS = [
     not_a_server_error,
@@ -48,20 +48,18 @@ SETTINGS = settings(
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-# Most requests name things that exist; the rest are strangers.
+# Most requests name existing things, the rest unknown ones.
 AIMS = st.sampled_from([True, True, False])
 BUNDLE = "esim_1GB_7D_GB_V2"
 
 
 @dataclass(frozen=True)
 class Target:
-    """A running sandbox."""
-
     url: str
     control_url: str
 
     def stocked(self) -> dict[str, Any]:
-        """Buys an eSIM and inventory; gives the names that make requests find them."""
+        """Buy an eSIM and inventory; returns names that requests can use."""
         self._control("/balance", {"set": 500})
         self._control("/clock/advance", {"days": 1})  # so that the card can be charged again
         self._order(5, assign=False)
@@ -105,7 +103,7 @@ class Target:
 
 
 def aimed(value: Any, known: dict[str, Any]) -> Any:
-    """The generated value with known names in it; None takes a member out."""
+    """Replace values of the generated request with known names; None removes a member."""
     if isinstance(value, list):
         return [aimed(item, known) for item in value]
     if not isinstance(value, dict):
@@ -116,7 +114,7 @@ def aimed(value: Any, known: dict[str, Any]) -> Any:
 
 @pytest.fixture(scope="module")
 def target() -> Iterator[Target]:
-    """A sandbox in a thread of its own, as schemathesis is synchronous."""
+    """A sandbox in a separate thread, as schemathesis is synchronous."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -135,7 +133,7 @@ def target() -> Iterator[Target]:
 
 SOURCES: dict[str, Callable[[], dict[str, Any]]] = {
     "sandbox": lambda: document("http://127.0.0.1/v2.5"),
-    # The project's own contract says nothing more: test_sandbox_document.py holds the document to it.
+    # The contract says nothing more: test_sandbox_document.py compares the two documents.
     **{examples.id: examples.contract for examples in SETS if examples is not OWN},
 }
 
@@ -144,7 +142,7 @@ SOURCES: dict[str, Callable[[], dict[str, Any]]] = {
 def operations(request: pytest.FixtureRequest) -> dict[str, Any]:
     doc = SOURCES[request.param]()
     del doc["paths"][CALLBACK_PATH]
-    # Query parameters that nobody knows are passed over by the provider, so they are no bad input.
+    # The provider ignores unknown query parameters, so they are not bad input.
     config = SchemathesisConfig.from_dict({"generation": {"allow-extra-parameters": False}})
     schema = schemathesis.openapi.from_dict(doc, config=config)
     found: list[Any] = [result.ok() for result in schema.get_all_operations()]  # type: ignore[union-attr]  # an error has no ok() and fails here, as it should

@@ -1,4 +1,4 @@
-"""A customer's whole way over HTTP alone, signed in with the real Supabase client, on any stack."""
+"""A customer's journey over HTTP, signed in with the real Supabase client, on any deployment."""
 
 import asyncio
 import base64
@@ -20,7 +20,7 @@ Ask = Callable[..., Awaitable[dict[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Where a platform with both stand-ins answers; `auth` and `sandbox` without a path."""
+    """The addresses of a platform with both emulators; `auth` and `sandbox` without a path."""
 
     graphql: str
     auth: str
@@ -35,7 +35,7 @@ order { id status } plan { id name }
 bundles { id name state dataUsed dataRemaining startDate endDate }
 usage { totalUsed totalRemaining activeBundles }
 """
-# What a busy machine may answer, whatever is asked; it does no harm to ask anything here again.
+# Errors that a busy machine may return for any request; all requests here can be repeated.
 TRY_AGAIN = {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
 ORDER = f"""
 id reference status quantity totalPrice createdAt updatedAt dataPlan {{ id name price }}
@@ -44,7 +44,7 @@ esims {{ {ESIM} }}
 
 
 async def signed_in(stack: Stack, http: aiohttp.ClientSession) -> Ask:
-    """Signs up, signs in, and gives a way to ask the gateway with that session."""
+    """Sign up and sign in; returns a function that queries the gateway with that session."""
     supabase = await acreate_client(stack.auth, stack.anon_key)
     credentials: Any = {"email": "traveller@example.com", "password": "correct horse battery"}
     await supabase.auth.sign_up(credentials)
@@ -70,7 +70,7 @@ async def signed_in(stack: Stack, http: aiohttp.ClientSession) -> Ask:
 
 
 async def completed(ask: Ask, order: Any) -> Any:
-    """The order when it is COMPLETED, which on a busy machine is after its purchase was answered."""
+    """Poll until the order is COMPLETED, which a busy machine reaches after the purchase returned."""
     look = f"query ($id: ID!) {{ orderDetails(id: $id) {{ {ORDER} }} }}"
     async with asyncio.timeout(PATIENCE):
         while order["status"] == "PROCESSING":
@@ -80,7 +80,7 @@ async def completed(ask: Ask, order: Any) -> Any:
 
 
 def read_qr(data_uri: str) -> str:
-    """What a phone's camera reads in the picture."""
+    """Decode the QR code as a phone's camera does."""
     head, _, picture = data_uri.partition(",")
     assert head == "data:image/png;base64"
     (code,) = zxingcpp.read_barcodes(Image.open(io.BytesIO(base64.b64decode(picture))))
@@ -88,13 +88,12 @@ def read_qr(data_uri: str) -> str:
 
 
 async def travel(stack: Stack, http: aiohttp.ClientSession) -> None:
-    """Does every documented operation once, from browsing to cancelling; fails where one is wrong.
+    """Perform every documented operation once, from browsing to cancelling.
 
-    The esims service must read the provider at every look (ESIMS_FRESH_SECONDS=0).
+    The esims service must call the provider for every read (ESIMS_FRESH_SECONDS=0).
     """
     ask = await signed_in(stack, http)
 
-    # Browse.
     featured = (await ask("{ featuredPlans { id name price currency } }"))["featuredPlans"]
     assert featured
     wanted = {"region": "Europe", "duration": 30, "maxPrice": 100}
@@ -111,7 +110,6 @@ async def travel(stack: Stack, http: aiohttp.ClientSession) -> None:
     one = await ask("query ($id: ID!) { dataPlan(id: $id) { name price } }", id=plan["id"])
     assert one["dataPlan"] == {"name": plan["name"], "price": plan["price"]}
 
-    # Buy.
     bought = (
         await ask(
             "mutation ($plan: ID!, $input: PurchaseInput) {"
@@ -130,7 +128,6 @@ async def travel(stack: Stack, http: aiohttp.ClientSession) -> None:
     assert order["totalPrice"] == pytest.approx(2 * plan["price"])
     assert len(order["esims"]) == 2
 
-    # My orders, and one of them.
     mine = await ask(
         "query ($f: OrderFilter) { myOrders(filter: $f) { id status } }",
         f={"status": "COMPLETED", "fromDate": "2020-01-01T00:00:00Z"},
@@ -146,7 +143,6 @@ async def travel(stack: Stack, http: aiohttp.ClientSession) -> None:
         assert esim["activationCode"] == lpa
         assert read_qr(esim["qrCode"]) == lpa
 
-    # Use data, and see it.
     used, unused = details["esims"]
     door = f"{stack.sandbox}/_control/esims/{used['iccid']}"
     for act, body in (("install", {}), ("attach", {}), ("use-data", {"megabytes": 250})):
@@ -161,7 +157,6 @@ async def travel(stack: Stack, http: aiohttp.ClientSession) -> None:
     assert (bundle["state"], bundle["dataUsed"]) == ("ACTIVE", 250)
     assert bundle["startDate"] < bundle["endDate"]
 
-    # Suspend, restore, name.
     for operation, status in (("suspendESIM", "SUSPENDED"), ("restoreESIM", "ACTIVE")):
         changed = await ask(
             f"mutation ($id: ID!) {{ change: {operation}(esimId: $id)"

@@ -1,4 +1,4 @@
-"""The platform in containers: the same way as on one machine, and confined as deploy/compose.yaml says."""
+"""The platform in containers: the same journey as on one machine, and the confinement of compose.yaml."""
 
 import asyncio
 from typing import Any
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(900)
 
 PROCESSES = ("catalogue", "esims", "orders", "webhooks", "gateway")
 STAND_INS = ("sandbox", "auth")
-# Bytes. What the image may have at most over its base; twice of it would be a mistake of ours.
+# Maximum bytes of the image on top of its base image; twice as much would be a mistake.
 MOST_ADDED = 150_000_000
 
 
@@ -74,7 +74,7 @@ def test_only_two_doors_and_the_stand_ins_are_open_and_only_to_this_machine(
 
 
 def test_no_environment_or_command_line_or_log_holds_a_secret(containers: Containers) -> None:
-    # The sandbox's key is no secret: it is in the documentation.
+    # The sandbox's key is documented, so it is no secret.
     files = [f for f in containers.secrets.iterdir() if f.name != "ESIM_GO_API_KEY"]
     secrets = [text for file in files if (text := file.read_text().strip())]
     assert len(secrets) > 10
@@ -126,7 +126,7 @@ def test_operators_run_the_command_line_in_a_container(containers: Containers) -
 async def test_the_cache_answers_repeated_requests_of_public_data(
     containers: Containers, http: aiohttp.ClientSession
 ) -> None:
-    # A service that is named is started whatever its profile is.
+    # A named service is started whatever its profile is.
     up = containers.compose("up", "--detach", "--no-deps", "cache")
     assert up.returncode == 0, up.stderr
     try:
@@ -155,8 +155,8 @@ async def test_each_killed_container_comes_back_and_buying_goes_on(
     for name in ("redis", "postgres", *PROCESSES):
         container = containers.one(name)
         before = container.attrs["RestartCount"]
-        # From outside of it: a first process can't be killed from within, and the engine takes a kill
-        # that it was asked for as the wish that the container stay away.
+        # From the outside: a first process can't be killed from within, and Docker would treat its own kill
+        # command as a request to keep the container stopped.
         containers.engine.containers.run(
             containers.environment["ESIMGO_IMAGE"],
             ["-c", f"import os; os.kill({container.attrs['State']['Pid']}, 9)"],
@@ -174,7 +174,7 @@ async def test_each_killed_container_comes_back_and_buying_goes_on(
 
 
 async def buy(containers: Containers, http: aiohttp.ClientSession) -> bool:
-    """Whether the cheapest plan on offer could be bought, from looking to the activation code."""
+    """Return True if the cheapest plan could be bought, from browsing to the activation code."""
     headers = {"Authorization": f"Bearer {containers.value('TOKEN')}"}
 
     async def ask(query: str) -> dict[str, Any]:
@@ -199,13 +199,12 @@ async def buy(containers: Containers, http: aiohttp.ClientSession) -> bool:
 
 
 def run(containers: Containers, service: str, code: str) -> tuple[int, str]:
-    """Exit status and output of Python code inside of a container."""
+    """Run Python code inside a container; returns exit status and output."""
     answer = containers.one(service).exec_run(["python", "-c", code])
     return answer.exit_code, answer.output.decode()
 
 
 def refreshed(container: Any) -> dict[str, Any]:
-    """What the engine knows of it now."""
     container.reload()
     attrs: dict[str, Any] = container.attrs
     return attrs

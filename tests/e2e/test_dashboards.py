@@ -1,4 +1,4 @@
-"""The dashboards' queries and the rules, asked of a real Prometheus that reads five real processes."""
+"""The queries of dashboards and rules, evaluated by a real Prometheus that scrapes five real processes."""
 
 import asyncio
 import json
@@ -27,14 +27,14 @@ pytestmark = [
         reason="needs Prometheus (Debian: apt-get install prometheus)",
     ),
 ]
-# Seconds between two looks of Prometheus, and the most that one may take.
+# Seconds between scrapes, and the timeout of a scrape.
 LOOK_EVERY = 3
-# What Grafana fills in; the whole run is younger than this.
+# Grafana's variables; the whole run is shorter than this.
 VARIABLES = {"$__rate_interval": "10m", "$__range": "10m"}
 
 
 def queries() -> Iterator[tuple[str, str]]:
-    """Each panel's title and expression."""
+    """Return each panel's title and expression."""
     for dashboard in DASHBOARDS:
         for panel in json.loads(dashboard.read_text())["panels"]:
             for target in panel.get("targets", ()):
@@ -46,7 +46,7 @@ def queries() -> Iterator[tuple[str, str]]:
 
 @asynccontextmanager
 async def prometheus(up: Up, folder: Path) -> AsyncIterator[str]:
-    """One with our configuration, but this machine's addresses and a quicker pace; gives its API."""
+    """Run Prometheus with our configuration, local addresses and shorter intervals; yields its API."""
     config = yaml.safe_load((OBSERVABILITY / "prometheus.yml").read_text())
     pace = f"{LOOK_EVERY}s"
     config["global"] = {"scrape_interval": pace, "evaluation_interval": pace}
@@ -77,7 +77,7 @@ async def asked(http: aiohttp.ClientSession, url: str, **parameters: str) -> Any
 
 
 async def empty(http: aiohttp.ClientSession, api: str) -> list[tuple[str, str]]:
-    """The panels' queries that give no number."""
+    """Return the panels' queries without a result."""
     found = []
     for title, expression in queries():
         series = (await asked(http, f"{api}/query", query=expression))["result"]
@@ -96,7 +96,7 @@ async def test_every_panel_shows_something_and_every_rule_is_evaluated(
         async with prometheus(up, tmp_path) as api:
             shop = BusyShop(up, http)
             await shop.trade()
-            # A rate needs something that happens after the first time that it was read.
+            # A rate needs a change after the first scrape.
             loop = asyncio.get_running_loop()
             ends = loop.time() + 2 * PATIENCE
             while (missing := await empty(http, api)) and loop.time() < ends:

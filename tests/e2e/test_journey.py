@@ -1,4 +1,4 @@
-"""A customer's whole way on one machine, as `make up` starts it."""
+"""A customer's journey on one machine, as `make up` starts it."""
 
 import aiohttp
 
@@ -9,7 +9,7 @@ from tests.fixtures.one_machine import Starting
 async def test_every_documented_operation_from_browsing_to_cancelling(
     starting: Starting, one_machine: dict[str, str], http: aiohttp.ClientSession
 ) -> None:
-    one_machine["ESIMS_FRESH_SECONDS"] = "0"  # every look at an eSIM reads the provider
+    one_machine["ESIMS_FRESH_SECONDS"] = "0"  # every read of an eSIM calls the provider
     async with starting() as up:
         await up.until("myESIMs")
         here = {name: f"http://127.0.0.1:{port}" for name, port in up.environment.items()}

@@ -1,4 +1,4 @@
-"""docs/metrics.md against five real processes: every metric of it exists and moves, and no other is there."""
+"""docs/metrics.md against five real processes: every documented metric exists and moves, no other exists."""
 
 import asyncio
 import re
@@ -16,11 +16,11 @@ from tests.fixtures.scraping import PROCESSES, Scrape, scrape
 ROOT = Path(__file__).parents[2]
 
 ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| ([\w, ]*)\| ([\w, ]+) \|", re.MULTILINE)
-# What a process has said about itself once and for all.
+# Metrics that never change.
 STEADY = {
     *("target_info", "db_client_connection_max", "esimgo_provider_balance_threshold"),
-    # Nothing is wrong meanwhile: callers read their answers, the database takes writes, and the
-    # provider asks for no pause.
+    # Metrics of conditions that don't occur here: slow readers, a database that refuses writes, and a
+    # provider that asks for a pause.
     *("esimgo_rpc_connections_closed_total", "esimgo_rpc_unread_bytes"),
     *("esimgo_db_writable", "esimgo_provider_held_seconds"),
 }
@@ -29,22 +29,20 @@ ASKED = 5
 
 
 def posts(seen: Scrape) -> float:
-    """How many the gateway has answered well."""
+    """Return how many requests the gateway answered successfully."""
     name = "http_server_request_duration_seconds_count"
     return seen.value("gateway", name, http_request_method="POST", http_response_status_code="200")
 
 
 @dataclass(frozen=True, slots=True)
 class Documented:
-    """A row of the page."""
-
     kind: str
     labels: set[str]
     where: set[str]
 
 
 def documented() -> dict[str, Documented]:
-    """The page's rows by the name of their metric."""
+    """Return the page's rows by metric name."""
     found = {}
     for name, kind, labels, where in ROW.findall((ROOT / "docs" / "metrics.md").read_text()):
         assert name not in found, f"{name} is documented twice"
@@ -65,11 +63,11 @@ async def test_every_documented_metric_exists_and_moves_and_no_other_is_there(
         shop = BusyShop(up, http)
         await shop.trade()
         after = await scrape(up, http)
-        # In the same bytes again and again, so that nothing is parsed: it's counted as any other.
+        # Repeated bytes are not parsed again, but counted as any other request.
         nobody = Client(f"http://127.0.0.1:{up.environment['GATEWAY_PORT']}", http)
         for _ in range(ASKED):
             assert (await nobody.ask("{ featuredPlans { id } }")).status == 200
-        # A request is counted after its answer was sent.
+        # A request is counted after its response was sent.
         async with asyncio.timeout(PATIENCE):
             while posts(await scrape(up, http, ["gateway"])) < posts(after) + ASKED:
                 await asyncio.sleep(0.1)
@@ -79,7 +77,7 @@ async def test_every_documented_metric_exists_and_moves_and_no_other_is_there(
     assert {name: after.kinds[name] for name in page} == {n: row.kind for n, row in page.items()}
     assert {n: after.where[n] - row.where for n, row in page.items()} == {n: set() for n in page}
     assert {n: after.labels.get(n, set()) for n in page} == {n: r.labels for n, r in page.items()}
-    # What goes up and comes down again is caught on its way.
+    # Gauges that rise and fall are observed on the way.
     moments = [*shop.moments, after]
     still = {n for n in page if not any(seen.changed(n, before) for seen in moments)}
     assert still <= STEADY

@@ -1,4 +1,4 @@
-"""An upgrade runs the migrations first: the newest release must keep serving on the schema of this code."""
+"""During an upgrade the migrations run first: the newest release must work on this code's schema."""
 
 import subprocess
 import tarfile

@@ -30,7 +30,7 @@ MESSAGE = "document.querySelector('#message').textContent"
 
 @asynccontextmanager
 async def served(shop: Path, up: Up, http: aiohttp.ClientSession) -> AsyncIterator[str]:
-    """The page as its own README serves it, on a free port; gives its address."""
+    """Serve the page as its README does, on a free port; yields its address."""
     [port] = free_ports(1)
     anon_key = next(line.split()[1] for line in up.lines if "SUPABASE_ANON_KEY" in line)
     environment = up.environment | {

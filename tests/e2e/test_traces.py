@@ -1,4 +1,4 @@
-"""Separate processes, one trace: what `esimgo up` sends to a collector."""
+"""One trace through separate processes: what `esimgo up` sends to a collector."""
 
 import asyncio
 import hashlib
@@ -19,7 +19,7 @@ BUY = """mutation($id: ID!) { purchaseESIM(planId: $id, input: {quantity: 1}) {
 
 
 def orphans(together: list[Received]) -> list[str]:
-    """Spans of a trace whose parent did not arrive."""
+    """Return spans of a trace whose parent did not arrive."""
     known = {one.span.span_id for one in together} | {b""}
     return [one.span.name for one in together if one.span.parent_span_id not in known]
 
@@ -27,7 +27,7 @@ def orphans(together: list[Received]) -> list[str]:
 async def joins(
     collector: Collector, find: Callable[[], list[Received]], processes: set[str]
 ) -> list[Received]:
-    """The trace of the first such span, as soon as all these processes sent their parts of it."""
+    """Wait until all these processes have sent their spans of the first such trace; returns it."""
 
     def joined() -> list[Received]:
         together = collector.of_trace(find()[0].span.trace_id) if find() else []
@@ -77,7 +77,7 @@ async def test_the_spans_of_five_processes_join_at_a_collector(
 
 
 def delivered(collector: Collector, kind: str) -> list[Received]:
-    """Deliveries that are linked to the trace of a callback of that type."""
+    """Return the deliveries that are linked to the trace of a callback of that type."""
     taken = {
         one.span.trace_id
         for one in collector.named("webhooks", "POST /webhooks/esim-go")

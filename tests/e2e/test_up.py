@@ -1,4 +1,4 @@
-"""One command from nothing to a bought eSIM, and what happens when its processes die."""
+"""One command from nothing to a bought eSIM, and recovery from killed processes."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ import pytest
 from tests.fixtures.one_machine import Starting, Up
 from tests.fixtures.patience import PATIENCE
 
-# Seconds. Three starts of nine processes each, on a machine that runs other tests too.
+# Seconds for three starts of nine processes each on a busy machine.
 
 MEMBERS = {
     "postgres": "bin/postgres",
@@ -28,7 +28,7 @@ MEMBERS = {
 
 
 async def typed(command: str, up: Up) -> Any:
-    """What a shell answers to a command as it was printed."""
+    """Run a printed command in a shell and return its output."""
     if shutil.which("curl") is None:
         pytest.skip("needs curl (Debian: apt-get install curl)")
     shell = await asyncio.create_subprocess_exec(
@@ -64,7 +64,7 @@ async def test_a_newcomer_buys_and_finds_it_again_after_a_restart(starting: Star
         *_, mine = up.commands()
         assert [e["id"] for e in (await typed(mine, up))["myESIMs"]] == [e["id"] for e in before]
         family = up.family()
-        # Two at once are one request, as timeout(1) makes them: to us, and to make, which passes on.
+        # Two at once count as one request, as timeout(1) sends them: to us, and to make, which passes it on.
         up.process.send_signal(signal.SIGTERM)
         assert await up.stop(signal.SIGINT) == 0
         assert not [line for line in up.lines if "was not awaited" in line]
@@ -82,7 +82,7 @@ async def test_each_killed_process_comes_back_and_no_other_is_touched(starting: 
             await up.until(rf"up +\| {name} ended by signal 9; restarting it", after=told)
             await up.until(rf"up +\| {name} is running again", after=told)
             assert {n: up.member(c).pid for n, c in MEMBERS.items() if n != name} == others
-            # Whoever called it finds it again within a second or so, without a start of their own.
+            # Its clients find it again within about a second, without a restart of their own.
             while not await typed(featured, up):
                 await asyncio.sleep(0.2)
         assert (await typed(buy, up))["purchaseESIM"]["success"]

@@ -1,4 +1,4 @@
-"""`esimgo up` when provider, project and database are somebody's own: nothing of them is played here."""
+"""`esimgo up` with an external provider, auth project and database: nothing of them is emulated."""
 
 import asyncio
 import re
@@ -18,7 +18,7 @@ EMAIL, PASSWORD = "owner@example.com", "correct horse battery"
 def real_machine(
     one_machine: dict[str, str], auth: Auth, provider: PlayedProvider, databases: Databases
 ) -> dict[str, str]:
-    """The machine with the credentials of three neighbours that it didn't start."""
+    """A machine with the credentials of three services that it didn't start."""
     one_machine |= {
         "ESIM_GO_API_KEY": provider.api_key,
         "ESIM_GO_BASE_URL": provider.url,
@@ -31,7 +31,7 @@ def real_machine(
 
 
 async def command(machine: dict[str, str], *arguments: str) -> tuple[int, str]:
-    """Exit status and output of an `esimgo` command."""
+    """Run an `esimgo` command; returns exit status and output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "cli", *arguments),
         stdin=asyncio.subprocess.DEVNULL,
@@ -97,7 +97,7 @@ async def test_the_doctor_names_a_refused_key_a_missing_migration_and_a_dead_red
     real_machine |= {
         "ESIM_GO_API_KEY": "another-key",
         "SUPABASE_SERVICE_ROLE_KEY": "another-secret",
-        # Port 1 is nobody's.
+        # Port 1 has no listener.
         "REDIS_URL": "redis://:hidden-password@127.0.0.1:1/0",
     }
     status, report = await command(real_machine, "doctor")

@@ -1,4 +1,4 @@
-"""Who reaches whom, by the rules that a cluster's network keeps: NetworkPolicies, evaluated."""
+"""An evaluation of NetworkPolicies: which pod may connect to which."""
 
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Party:
-    """A pod, with its own labels and its namespace's; or, with an address, something outside."""
+    """A pod with its labels and its namespace's, or an address outside the cluster."""
 
     name: str
     labels: dict[str, str] = field(default_factory=dict)
@@ -20,9 +20,9 @@ class Party:
 def reaches(
     policies: list[dict[str, Any]], caller: Party, callee: Party, port: int, protocol: str = "TCP"
 ) -> bool:
-    """Whether a connection is let out by the caller's policies and in by the callee's.
+    """True if the caller's policies allow the connection out and the callee's allow it in.
 
-    Policies add up: one that chooses a pod closes its direction, and any rule of any opens it again.
+    Policies are additive: any policy that selects a pod closes its direction, and any rule opens it again.
     """
     return _open(policies, "egress", caller, callee, callee, port, protocol) and _open(
         policies, "ingress", callee, caller, callee, port, protocol

@@ -13,13 +13,13 @@ Manifest = dict[str, Any]
 
 K8S = Path(__file__).parents[3] / "deploy" / "k8s"
 OVERLAYS = ("production", "production-cache", "production-mtls", "single-node")
-# The first whose kustomize knows `patches` with a target and merges generated ConfigMaps as we do.
+# The first version whose kustomize supports `patches` with a target and merges generated ConfigMaps.
 NEEDED = "needs kubectl 1.25 or newer"
 
 
 @lru_cache
 def render(folder: str) -> list[Manifest]:
-    """All objects of the kustomization in `folder`, seen from deploy/k8s; skips without kubectl."""
+    """Return all objects of the kustomization in `folder` below deploy/k8s; skips without kubectl."""
     kubectl = shutil.which("kubectl")
     if kubectl is None:
         pytest.skip(NEEDED)
@@ -33,12 +33,11 @@ def render(folder: str) -> list[Manifest]:
 
 
 def of_kind(manifests: list[Manifest], kind: str) -> list[Manifest]:
-    """Those of one kind, in the order in which they came."""
     return [manifest for manifest in manifests if manifest["kind"] == kind]
 
 
 def pods(manifests: list[Manifest]) -> dict[str, Manifest]:
-    """The pod template of everything that runs, by its name."""
+    """Return the pod template of every workload by name."""
     return {
         manifest["metadata"]["name"]: manifest["spec"]["template"]
         for manifest in manifests

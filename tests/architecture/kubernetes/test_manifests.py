@@ -1,4 +1,4 @@
-"""What every overlay holds: valid objects, nothing privileged, and settings that the processes know."""
+"""Every overlay has valid objects, nothing privileged, and only settings that the processes know."""
 
 import importlib
 import re
@@ -16,7 +16,7 @@ PROCESSES = {
     "gateway": "gateway.settings",
     "webhooks": "webhooks.settings",
 }
-# The newest that has been out for a while, and the oldest with the `sleep` before a stop switched on.
+# A current stable version, and the oldest that enables `sleep` before a stop by default.
 VERSIONS = ("1.30", "1.34")
 # Those that speak gRPC alone.
 SERVICES = ("catalogue", "orders", "esims")

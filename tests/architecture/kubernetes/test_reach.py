@@ -1,4 +1,4 @@
-"""Who may call whom in the cluster: the rendered policies against a table, and every other pair refused."""
+"""The rendered network policies against a table of allowed connections; every other pair is refused."""
 
 import pytest
 
@@ -52,7 +52,7 @@ ALLOWED_IN = {
         *((name, "names", 53) for name in ("postgres", "redis")),
     },
 }
-# What a variant of production opens besides.
+# Connections that a variant of production allows in addition.
 ADDED_IN = {
     "cache": {
         ("ingress", "cache", 8080),
@@ -60,7 +60,7 @@ ADDED_IN = {
         ("cache", "names", 53),
     }
 }
-# 50054 is the operators' door of webhooks: it is reached by `kubectl port-forward`, not by the network.
+# 50054 is the admin API of webhooks, reached through `kubectl port-forward` instead of the network.
 PORTS = (53, 80, 443, 4000, 4001, 4317, 8080, 5432, 6379, 6543, 9400, 9401, 9451, 9452, 9453)
 GRPC_PORTS = (50051, 50052, 50053, 50054)
 
@@ -91,7 +91,7 @@ def test_only_the_listed_callers_reach_each_port(overlay: str) -> None:
         for caller in parties
         for callee in parties
         for port in (*PORTS, *GRPC_PORTS)
-        # What others do among themselves is no matter of ours; nor are a pod's own loopback calls.
+        # Connections among third parties, and a pod's own loopback, are out of scope.
         if caller is not callee and not {caller.name, callee.name} <= elsewhere
         if reaches(policies, caller, callee, port, "UDP" if port == 53 else "TCP")
     }
@@ -102,7 +102,7 @@ def test_only_the_listed_callers_reach_each_port(overlay: str) -> None:
 
 
 def test_without_the_policies_everybody_reaches_everybody() -> None:
-    """The evaluation itself: a cluster without policies keeps nobody out."""
+    """A control for the evaluation: without policies everything is allowed."""
     assert reaches([], NEIGHBOUR, INTRUDER, 50052)
 
 
