@@ -7,8 +7,8 @@ import pytest
 
 from migrations import files
 
-# Folders of migrations that belong to no process; where the provider's tokens can't be counted yet, each
-# process paces itself and tries again some seconds later.
+# Migrations that no process requires. Without the table of provider tokens each process paces itself and
+# tries again some seconds later.
 NO_OWNER = {"provider", "roles", "seeds"}
 OWNERS = sorted(
     path.name

@@ -1,5 +1,3 @@
-"""The summary of skipped tests."""
-
 import pytest
 
 from tests.fixtures.skipped import summary

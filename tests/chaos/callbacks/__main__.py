@@ -1,4 +1,4 @@
-"""`python -m tests.chaos.callbacks`: a run of chaos, a table of what was seen, an exit status."""
+"""`python -m tests.chaos.callbacks`: one chaos run, with a table of results and an exit status."""
 
 import asyncio
 import sys
@@ -17,7 +17,7 @@ from tests.chaos.callbacks.run import Outcome, Plan, Run, open_stage
 @click.option("--rate", envvar="RATE", default=100.0, help="Callbacks a second, if it can.")
 @click.option("--broken", envvar="BROKEN", is_flag=True, help="Acknowledge before the commit.")
 def main(events: int, kills: int, seed: int, delay_ms: float, rate: float, broken: bool) -> None:
-    """Sends callbacks while processes are killed, and checks that nothing was lost by it."""
+    """Send callbacks while processes are killed, and check that none is lost."""
     plan = Plan(events=events, kills=kills, seed=seed, delay=delay_ms, rate=rate)
     sys.exit(asyncio.run(_run(plan, hasty=broken)))
 

@@ -10,19 +10,19 @@ from typing import Any
 from tests.chaos.callbacks.subjects import Awaited, Cast, OnESIM, Role, Subject
 
 COUNTRIES = (("FR", "France"), ("DE", "Germany"), ("ES", "Spain"), ("IT", "Italy"))
-# Of a hundred callbacks so many are about the balance, so many are nothing known, and so many are about
-# eSIMs and orders that were not sold here.
+# Of a hundred callbacks, how many are about the balance, of an unknown type, and about eSIMs and orders
+# that were not sold here.
 BALANCE_SHARE, STRANGE_SHARE, FOREIGN_SHARE = 2, 1, 1
-# A range of ICCIDs that the sandbox gives nobody.
+# A range of ICCIDs that the sandbox never assigns.
 FOREIGN_ICCID = "89990000{:011d}"
-# What programs write where they have no date.
+# Values that programs write for a missing date.
 ZERO_TIME, NEVER, FUTURE = "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2099-01-01T00:00:00Z"
-# One in so many names its ICCID as a JSON number, as one page of the provider's guide does.
+# One in this many has its ICCID as a JSON number, as one page of the provider's guide does.
 AS_NUMBER = 6
-# Of a number that was kept as a float so many digits are right.
+# Significant digits of an ICCID that passed through a float.
 EXACT_DIGITS = 17
-# So long before the set-up the story begins. What devices do with profiles comes after it: the
-# provider, asked at the set-up, would else know better.
+# How long before the set-up the story begins. Events of device profiles come after it, as the provider,
+# queried at the set-up, would otherwise know better.
 BEFORE = timedelta(hours=12)
 
 
@@ -30,8 +30,7 @@ BEFORE = timedelta(hours=12)
 class Callback:
     """One body to post; `after` is the body that must have been acknowledged before.
 
-    Only news without a time and without an order of their own have one: the provider's word of
-    where an eSIM is now can't be told from its word of yesterday.
+    Only undated state reports have one: an undated report of an eSIM's state can't be told from an older one.
     """
 
     body: bytes
@@ -47,9 +46,9 @@ class Story:
     began: datetime
 
     def write(self, count: int) -> list[Callback]:
-        """Exactly so many different callbacks, in the order in which things happened.
+        """Return exactly this many different callbacks in the order in which the events happened.
 
-        Raises ValueError when that is less than every subject's own story.
+        Raises ValueError if that is less than the sum of all subjects' stories.
         """
         told = [callback for subject in self.cast.esims for callback in self._of_esim(subject)]
         told += [callback for order in self.cast.orders for callback in self._of_order(order)]
@@ -65,7 +64,7 @@ class Story:
         while len(told) < count:
             subject = self.chance.choice(users)
             bundle = self.chance.choice(subject.bundles)
-            # Never the last word: each story holds the least that is left.
+            # Never the last report, as each story contains its minimum.
             left = self.chance.randrange(bundle.initial // 2, bundle.initial)
             body = self._usage(subject, "Utilisation", bundle, left)
             if body not in used:
@@ -76,7 +75,7 @@ class Story:
     def _of_esim(self, subject: Subject) -> Iterator[Callback]:
         iccid, (first, second) = subject.iccid, subject.bundles
         if subject.role is Role.AMBIGUOUS:
-            # V2 without times: which of the two is meant, only the provider can tell.
+            # V2 without times: only the provider knows which of the two is meant.
             told = {"name": first.name, "initialQuantity": first.initial}
             told |= {"remainingQuantity": first.initial - 400_000_000}
             yield Callback(_json({"iccid": iccid, "alertType": "Utilisation", "bundle": told}))
@@ -128,7 +127,7 @@ class Story:
             yield Callback(_json({"event": event, "data": {"iccid": iccid, **data}}))
 
     def _odd(self, subject: Subject) -> Iterator[Callback]:
-        """Dates that can't be, and quantities in other units than bytes."""
+        """Impossible dates, and quantities in other units than bytes."""
         iccid, (first, second) = subject.iccid, subject.bundles
         minutes: dict[str, Any] = {"id": first.assignment, "name": first.name, "unit": "minutes"}
         minutes |= {"initialQuantity": 100, "remainingQuantity": 0, "unlimited": False}
@@ -142,7 +141,7 @@ class Story:
         yield Callback(self._of(iccid, {"alertType": "SMSFailed", "timestamp": FUTURE}))
         announced = {"date": NEVER, "event": "esim.deletion_scheduled", "iccid": iccid}
         yield Callback(_json(announced))
-        # The future is not believed: it was assigned when it came, and so after the other one.
+        # A date in the future is not believed: the time of reception counts, which is after the other one.
         for code, date in (("PAST", self._time(minutes=5)), ("FUTURE", FUTURE)):
             data = {"iccid": iccid, "qr_code": f"LPA:1$rsp.example.com${code}"}
             event = {"event": "esim.assigned", "data": data | {"assigned_date": date}}
@@ -155,7 +154,7 @@ class Story:
         yield Callback(self._of(iccid, {"alertType": "SMSFailed", "timestamp": at}))
 
     def foreign(self, number: int) -> bytes:
-        """About what was bought with the same account, and not here."""
+        """Callbacks about purchases of the same account outside this platform."""
         iccid = FOREIGN_ICCID.format(number + 1)
         data = {"order_reference": f"foreign-{number}", "esims": [{"iccid": iccid}]}
         return (
@@ -228,7 +227,7 @@ class Story:
 
     def _of(self, iccid: str, told: dict[str, Any]) -> bytes:
         text = _json({"iccid": iccid, **told})
-        # A number that ends in noughts may have lost digits, and is kept instead of believed.
+        # A number that ends in zeros may have lost digits, and is stored instead of believed.
         exact = iccid[EXACT_DIGITS:].strip("0")
         if self.chance.randrange(AS_NUMBER) == 0 and exact:
             return text.replace(b'"%s"' % iccid.encode(), iccid.encode(), 1)
@@ -246,19 +245,19 @@ class Story:
 
 
 def foreign_count(count: int) -> int:
-    """How many of so many callbacks are about what was not sold here."""
+    """Return how many of so many callbacks are about purchases outside this platform."""
     return count * FOREIGN_SHARE // 100 + 4
 
 
 def disturbed(
     callbacks: Sequence[Callback], chance: random.Random, repeats: float
 ) -> list[Callback]:
-    """In any order, and a share of them again at any later moment."""
+    """Shuffle the callbacks, and repeat a share of them at any later moment."""
     shuffled = list(callbacks)
     chance.shuffle(shuffled)
     placed: list[tuple[float, Callback]] = [(float(n), c) for n, c in enumerate(shuffled)]
     for place, callback in chance.sample(placed, round(len(placed) * repeats)):
-        # A copy of its own kind: posted again after it was acknowledged.
+        # A separate kind of repeat: posted again after it was acknowledged.
         copy = Callback(callback.body, callback.body)
         placed.append((chance.uniform(place, len(shuffled)), copy))
     placed.sort(key=lambda item: item[0])

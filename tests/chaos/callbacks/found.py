@@ -1,4 +1,4 @@
-"""What a run ended in, read from the tables by a superuser."""
+"""The final state of a run, read from the tables by a superuser."""
 
 import hashlib
 import json
@@ -14,23 +14,23 @@ from tests.chaos.callbacks.sender import Sent
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-# What every run makes anew: when something was written, by whom, and for which event.
+# Columns that differ between runs: when a row was written, by whom, and for which event.
 PASSING = (
     *("created_at", "updated_at", "read_at", "state_read_at", "bundles_read_at", "action_date"),
     *("follow_at", "follow_count", "reference_due_at", "last_country_at", "msisdn_at"),
     "profile_status_at",
     *("assigned_date", "last_action", "absent_since", "activated_at", "event_id", "received_at"),
-    # Times of reception where a callback holds a date that can't be; the oracle compares the others.
+    # Times of reception, used where a callback has an impossible date; the oracle compares the others.
     *("deletion_announced_at", "message_failed_at", "code_assigned_at"),
     *("registered_at", "placed_at", "next_run_at", "lease_owner", "leased_until"),
-    # An eSIM that a callback delivered gets another id in each run; its ICCID is the same.
+    # An eSIM delivered by a callback gets a different id in each run; its ICCID is the same.
     *("id", "esim_id"),
 )
 TABLES = (
     *("esims.esims", "esims.esim_bundles"),
     *("orders.esim_orders", "orders.order_esims", "orders.balance_events"),
 )
-# What no column of a time may hold, whatever was sent.
+# Values that no time column may hold, whatever was sent.
 IMPOSSIBLE = """
 select count(*) from (
     select to_jsonb(e)::text as row from esims.esims e
@@ -47,7 +47,7 @@ INBOX = "select digest, event_type, times_received from webhooks.inbox"
 
 
 async def inbox_faults(admin: Connection, account: Mapping[bytes, Sent]) -> Counter[str]:
-    """What was acknowledged and isn't in the inbox, or is there in another number than was sent."""
+    """Return acknowledged callbacks that are missing in the inbox or stored in the wrong number."""
     faults: Counter[str] = Counter()
     rows: dict[bytes, list[int]] = {}
     for row in await admin.fetch(INBOX):
@@ -65,7 +65,7 @@ async def inbox_faults(admin: Connection, account: Mapping[bytes, Sent]) -> Coun
 
 
 async def read(admin: Connection) -> End:
-    """The end of the run, in the terms of the oracle."""
+    """Return the final state in the terms of the oracle."""
     end = End()
     for row in await admin.fetch(
         "select id, iccid, status, provider_state, last_country, profile_status, msisdn,"
@@ -101,7 +101,7 @@ async def read(admin: Connection) -> End:
 
 
 def differences(expected: End, found: End) -> list[str]:
-    """Every effect that is missing or wrong, as a line for a person."""
+    """Return a readable line for every effect that is missing or wrong."""
     wrong = []
     for iccid, esim in expected.esims.items():
         now = found.esims.get(iccid)
@@ -131,14 +131,14 @@ def _compare(name: str, expected: ESIMEnd | BundleEnd, now: ESIMEnd | BundleEnd)
         value, is_now = getattr(expected, key), getattr(now, key)
         if value == RECEIVED and is_now is not None and datetime.now(UTC) - is_now < A_RUN:
             continue
-        # What no callback told of may be anything, as the code that the eSIM was delivered with.
+        # Values without a callback are unspecified, such as the activation code of the delivery.
         if value not in (None, "") and is_now != value:
             wrong.append(f"{key} of {name} is {is_now}, not {value}")
     return wrong
 
 
 async def snapshot(admin: Connection) -> Counter[str]:
-    """Every row of the owners' tables without what every run makes anew, to compare two runs."""
+    """Return every row of the services' tables without run-specific columns, to compare two runs."""
     rows: Counter[str] = Counter()
     for table in TABLES:
         query = f"select to_jsonb(t) - $1::text[] as row from {table} t"  # noqa: S608 - our own names

@@ -1,6 +1,6 @@
-"""The webhook process as it must not be: it acknowledges a callback before the commit.
+"""A broken webhook process that acknowledges a callback before the commit.
 
-Run in place of `webhooks` to show that the harness finds what is lost by that.
+It runs in place of `webhooks` to show that the harness detects the loss.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from webhooks import app
 from webhooks.__main__ import serve
 from webhooks.settings import Settings
 
-# Seconds between the answer and the commit: whatever was acknowledged so shortly before a kill is lost.
+# Seconds between the response and the commit: what is acknowledged within that time before a kill is lost.
 HASTE = 2.0
 _storing: set["asyncio.Task[web.Response]"] = set()
 _receive = app.Callbacks.receive

@@ -1,4 +1,4 @@
-"""A process that is started again at once whenever it dies, on the same port."""
+"""A process that is restarted immediately whenever it dies, on the same port."""
 
 import asyncio
 import signal
@@ -8,20 +8,20 @@ from contextlib import suppress
 
 from cli.local.supervisor import Program, pass_on, spawn
 
-# Lines of each process that are kept to explain a failure.
+# Lines of each process stored to explain a failure.
 KEPT_LINES = 400
 # Seconds until a process must answer; a start takes two on an idle machine.
 PATIENCE = 90.0
-# Seconds between two questions whether it answers.
+# Seconds between two health checks.
 PROBE_EVERY = 0.05
-# Seconds that a process has to stop by itself.
+# Seconds that a process has to stop gracefully.
 GRACE = 10.0
 
 
 class Kept:
-    """One process, from its making to `stop`; `say` hears its lines.
+    """One supervised process until `stop`; `say` receives its lines.
 
-    `status` is that of its last end, and `ends` counts those that nobody asked for.
+    `status` is the latest exit status, and `ends` counts the unexpected exits.
     """
 
     def __init__(self, program: Program, say: Callable[[str], None] = lambda line: None) -> None:
@@ -38,7 +38,7 @@ class Kept:
         self._task = asyncio.create_task(self._keep(), name=program.name)
 
     async def answers(self) -> None:
-        """Returns when it answers; raises RuntimeError with its last lines when it doesn't come."""
+        """Return when it answers; raises RuntimeError with its last lines if it doesn't start."""
         try:
             async with asyncio.timeout(PATIENCE):
                 await self.ready.wait()
@@ -47,7 +47,7 @@ class Kept:
             raise RuntimeError(f"{self.program.name} does not answer:\n{last}") from error
 
     def kill(self) -> bool:
-        """Ends it by SIGKILL; False when it isn't running in this moment."""
+        """Kill it with SIGKILL; False if it isn't running at the moment."""
         if self._process is None or self._process.returncode is not None:
             return False
         self.ready.clear()
@@ -56,27 +56,27 @@ class Kept:
         return True
 
     async def hold(self, number: signal.Signals | None = None) -> None:
-        """Stops it, by the program's own signal or that one, and leaves it stopped until `let_go`."""
+        """Stop it with the program's usual signal or the given one, until `let_go`."""
         self._free.clear()
         self._end(number)
         while self._process is not None:
             await asyncio.sleep(PROBE_EVERY)
 
     async def let_go(self) -> None:
-        """Starts it again after `hold`."""
+        """Start it again after `hold`."""
         self._free.set()
         await self.answers()
 
     def freeze(self) -> None:
-        """Leaves it running without doing anything, until `thaw`: as a process that hangs."""
+        """Suspend it until `thaw`, as a process that hangs."""
         self._end(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Lets it go on after `freeze`."""
+        """Resume it after `freeze`."""
         self._end(signal.SIGCONT)
 
     async def stop(self, grace: float = GRACE) -> None:
-        """Asks it to stop, and kills it when it doesn't within `grace` seconds."""
+        """Stop it gracefully, and kill it after `grace` seconds."""
         self._stopping = True
         self._free.set()
         self._end()

@@ -11,7 +11,7 @@ import asyncpg
 from tests.chaos.callbacks.stage import Stage
 
 VICTIMS = ("webhooks", "esims", "orders")
-# Seconds between two kills at least: a process must live to be killed at work.
+# Minimum seconds between two kills: a process must be at work when it is killed.
 APART = 0.4
 END_CONNECTIONS = """
 select count(pg_terminate_backend(pid)) from pg_stat_activity
@@ -21,7 +21,7 @@ where usename = $1 and pid <> pg_backend_pid()
 
 @dataclass(slots=True)
 class Killer:
-    """Strikes when so many callbacks were sent; `kills` counts by victim."""
+    """Kills at chosen numbers of sent callbacks; `kills` counts by victim."""
 
     stage: Stage
     database: str
@@ -32,12 +32,12 @@ class Killer:
     _more: asyncio.Event = field(default_factory=asyncio.Event)
 
     def progress(self, sent: int) -> None:
-        """So many callbacks were sent by now."""
+        """Report how many callbacks were sent."""
         self._sent = sent
         self._more.set()
 
     async def run(self) -> None:
-        """Ends after the last kill; every victim in turn, in an order of chance."""
+        """Kill every victim in turn, in random order, and return after the last."""
         admin = await asyncpg.connect(self.stage.url("postgres"))
         try:
             turns: list[str] = []
@@ -47,7 +47,7 @@ class Killer:
                     await self._more.wait()
                 if not turns:
                     kinds = [*VICTIMS, *(f"connections of {name}" for name in VICTIMS)]
-                    # The door is where an acknowledged callback can be lost: it comes twice.
+                    # The webhook process is where an acknowledged callback can be lost: it comes twice.
                     turns = [*self.chance.sample(kinds, len(kinds)), "webhooks"]
                 await self._strike(admin, turns.pop())
                 await asyncio.sleep(APART)
@@ -65,10 +65,10 @@ class Killer:
             if done:
                 self.kills[victim] += 1
                 return
-            await asyncio.sleep(0.05)  # it is just coming back from the kill before
+            await asyncio.sleep(0.05)  # it is restarting after the previous kill
 
 
 def moments(events: int, kills: int, chance: random.Random) -> list[int]:
-    """When to strike, in callbacks sent: spread over the run, each somewhere in its share."""
+    """Choose when to kill, in callbacks sent: one random moment in each equal part of the run."""
     share = events / (kills + 1)
     return [max(1, int(share * (n + chance.random()))) for n in range(kills)]

@@ -1,4 +1,4 @@
-"""What a run must end in, worked out from the bodies alone by rules of its own, without our code."""
+"""The required final state of a run, derived from the bodies alone by independent rules."""
 
 import json
 from collections.abc import Iterable
@@ -8,17 +8,15 @@ from typing import Any
 
 from tests.chaos.callbacks.subjects import Cast, Role, Subject
 
-# How far a bundle can be; whatever comes late never brings it back.
+# Progress of a bundle; a late callback never reverts it.
 STEPS = ("queued", "active", "depleted", "expired")
-# In place of a time: whenever the callback came in.
+# Stands for the time of reception.
 RECEIVED = datetime.max.replace(tzinfo=UTC)
 BALANCE_KINDS = ("Topup", "AutoTopup", "eSIMGoTopup", "LowBalance", "InsufficientBalance")
 
 
 @dataclass(slots=True)
 class BundleEnd:
-    """A bundle at the end of the run."""
-
     state: str
     remaining: int
     started: datetime | None = None
@@ -30,7 +28,7 @@ class BundleEnd:
 
 @dataclass(slots=True)
 class ESIMEnd:
-    """An eSIM at the end of the run; `status` as customers see it."""
+    """The final state of an eSIM; `status` as customers see it."""
 
     status: str = "ASSIGNED"
     deleted: bool = False
@@ -46,7 +44,7 @@ class ESIMEnd:
 
 @dataclass(slots=True)
 class End:
-    """Everything that can be told from outside."""
+    """The observable final state."""
 
     esims: dict[str, ESIMEnd] = field(default_factory=dict)
     completed: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -54,7 +52,7 @@ class End:
 
 
 def expected(cast: Cast, bodies: Iterable[bytes]) -> End:
-    """The end of a run that took in these bodies, given in the order in which things happened."""
+    """Return the final state after these bodies, given in the order in which the events happened."""
     end = End()
     subjects = {subject.iccid: subject for subject in cast.esims}
     for subject in cast.esims:
@@ -116,13 +114,13 @@ def _tell(esim: ESIMEnd, subject: Subject, kind: str | None, told: dict[str, Any
 
 def _use(esim: ESIMEnd, subject: Subject, told: dict[str, Any]) -> None:
     if subject.role is Role.ODD:
-        # Minutes say nothing of data, and there was no year 1 and won't be a year 9999.
+        # Minutes are not data, and the years 1 and 9999 are no event times.
         if told["unit"] == "MB":
             esim.bundles[told["id"]].reach("active")
             esim.bundles[told["id"]].remaining = told["remainingQuantity"] * 10**6
         return
     if subject.role is Role.AMBIGUOUS:
-        # Only the provider can tell which: it served the whole from the bundle that came first.
+        # Only the provider knows which: it uses up the oldest bundle first.
         assignment = min(esim.bundles, key=int)
         esim.bundles[assignment].reach("active")
         esim.bundles[assignment].remaining = told["remainingQuantity"]
@@ -143,7 +141,7 @@ def _settle(esim: ESIMEnd, subject: Subject) -> None:
     states = [bundle.state for bundle in esim.bundles.values()]
     if esim.deleted:
         esim.status = "CANCELLED"
-        esim.announced = None  # nothing is announced any more
+        esim.announced = None
     elif states and not any(state in ("queued", "active") for state in states):
         esim.status = "EXPIRED"
     elif subject.role is Role.SUSPENDED:
@@ -157,6 +155,6 @@ def _time(text: str) -> datetime:
 
 
 def _believed(text: str) -> datetime:
-    """The year 1, 2099 and 9999 are no times of anything that has happened."""
+    """Return the date unless it is in the year 1, 2099 or 9999, which no event has."""
     at = _time(text)
     return at if 2020 < at.year < 2099 else RECEIVED

@@ -1,4 +1,4 @@
-"""One run of chaos: the same callbacks to two equal platforms, one left in peace and one broken."""
+"""One chaos run: the same callbacks for two equal platforms, one undisturbed and one with kills."""
 
 import asyncio
 import random
@@ -23,12 +23,12 @@ from tests.chaos.callbacks.stage import Stage
 from tests.chaos.callbacks.subjects import Cast, gather_cast, register_late
 
 HASTY = "tests.chaos.callbacks.hasty_webhooks"
-# One eSIM for so many callbacks, and one awaited order for so many.
+# Callbacks per eSIM, and per awaited order.
 EVENTS_PER_ESIM, EVENTS_PER_ORDER = 30, 500
-# A share of the callbacks that is sent again.
+# The share of callbacks that is repeated.
 REPEATS = 0.2
 SETTINGS = {
-    # A run may take longer than the usual window, and a repeat within it is to be counted.
+    # A run may exceed the default window, and repeats within it must be counted.
     "WEBHOOKS_DEDUPE_SECONDS": "43200",
     "WEBHOOKS_FOREIGN_SECONDS": "2",
     "ESIMS_READ_WAIT": "30",
@@ -37,22 +37,21 @@ SETTINGS = {
     "ORDERS_MAX_UNFINISHED": "10000",
 }
 UNTOUCHED = "untouched"
-# Seconds without any progress after which what has had no effect counts as lost: the delivery's
-# pauses after failures are shorter, and so are the rounds in which the provider is read, and half the age
-# of what waits for its eSIM to be registered.
+# Seconds without progress after which a missing effect counts as lost. Longer than the delivery's pauses
+# after failures, the refresh rounds, and half the maximum age of an event that waits for its eSIM.
 STALLED = 240.0
 # Seconds that a commit may be late.
 LATE = 5.0
-# Seconds between two looks at the tables.
+# Seconds between two reads of the tables.
 LOOK_EVERY = 0.25
-# So many faults of a kind are shown one by one.
+# Faults of a kind that are listed individually.
 MOST_SHOWN = 8
 PENDING = "select count(*) from webhooks.deliveries where state = 'PENDING'"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is asked for; `delay` in milliseconds, `rate` in callbacks a second."""
+    """The parameters of a run; `delay` in milliseconds, `rate` in callbacks a second."""
 
     events: int
     kills: int
@@ -63,9 +62,9 @@ class Plan:
 
 @dataclass(slots=True)
 class Outcome:
-    """What was seen; `faults` must be empty, and `details` show some of them one by one.
+    """The results; `faults` must be empty, and `details` describe some of them.
 
-    `seconds` until the last callback was acknowledged, and `drained` more until all had its effect.
+    `seconds` until the last callback was acknowledged, and `drained` more until all took effect.
     """
 
     faults: list[str] = field(default_factory=list)
@@ -79,7 +78,7 @@ class Outcome:
 
 
 async def open_stage(seed: int, *, durable: bool) -> Stage:
-    """A stage whose provider has money for any run, and no rate limit."""
+    """Open a stage whose provider has enough balance, and no rate limit."""
     rich = SandboxSettings(
         port=0, seed=seed, balance=Decimal(10**9), switches=Switches(tokens_per_second=0)
     )
@@ -88,7 +87,7 @@ async def open_stage(seed: int, *, durable: bool) -> Stage:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A stage with a cast on it, in a database that no run has touched."""
+    """A stage and a cast in a new database."""
 
     stage: Stage
     plan: Plan
@@ -97,7 +96,7 @@ class Run:
 
     @classmethod
     async def prepare(cls, stage: Stage, plan: Plan) -> "Run":
-        """Buys and registers what the callbacks are about, and writes them."""
+        """Buy and register what the callbacks are about, and write them."""
         await stage.make_database(UNTOUCHED)
         await stage.run(("catalogue", "esims", "orders"), UNTOUCHED, settings=SETTINGS)
         esims, orders = plan.events // EVENTS_PER_ESIM, 2 + plan.events // EVENTS_PER_ORDER
@@ -109,7 +108,7 @@ class Run:
         )
 
     async def calm(self) -> Outcome:
-        """Each callback once, in order, and nobody is killed."""
+        """Send each callback once, in order, without kills."""
         await self._start("calm")
         try:
             return await self._check("calm", self.callbacks, killer=None)
@@ -117,7 +116,7 @@ class Run:
             await self.stage.halt()
 
     async def broken(self, calm: Outcome, seed: int, *, hasty: bool = False) -> Outcome:
-        """Shuffled, repeated, and with everything killed now and then; compared with the calm run.
+        """Send them shuffled and repeated while everything is killed repeatedly; compare with the calm run.
 
         `hasty` runs a webhook process that acknowledges before the commit.
         """
@@ -170,7 +169,7 @@ class Run:
         try:
             lost = await _inbox_faults(admin, post)
             outcome.faults += [f"{count} callbacks {fault}" for fault, count in lost.items()]
-            # What was lost has no effect, however long one waits; the others have theirs soon.
+            # A lost callback never takes effect, however long one waits; the others do soon.
             wrong = await _settled(admin, wanted, patience=LATE if lost else STALLED)
             outcome.drained = clock() - begun - outcome.seconds
             if wrong:
@@ -191,8 +190,7 @@ class Run:
 
 
 async def _inbox_faults(admin: found.Connection, post: Post) -> Counter[str]:
-    """What is wrong with the inbox, also a moment later: an answer that nobody waited for any more
-    may have been preceded by a commit that still runs."""
+    """Return the faults of the inbox, read twice: a commit may still run after its client disconnected."""
     for _ in range(round(LATE / LOOK_EVERY)):
         if not (faults := await found.inbox_faults(admin, post.account)):
             break
@@ -201,9 +199,9 @@ async def _inbox_faults(admin: found.Connection, post: Post) -> Counter[str]:
 
 
 async def _settled(admin: found.Connection, wanted: oracle.End, *, patience: float) -> list[str]:
-    """What is wrong when nothing more happens; waits while callbacks are handed over.
+    """Wait until nothing changes any more and return the faults.
 
-    A few effects come later than that, by a reading of the provider.
+    A few effects come later, with a refresh from the provider.
     """
     clock = asyncio.get_running_loop().time
     least, since = None, clock()

@@ -12,16 +12,16 @@ import aiohttp
 
 from tests.chaos.callbacks.events import Callback
 
-# Seconds until an answer is given up: the provider's own patience isn't known.
+# Seconds until a request is given up; the provider's timeout isn't known.
 TIMEOUT = aiohttp.ClientTimeout(total=10)
-# Seconds between two attempts, at random: a killed process is back within two or three, and whoever
-# asks more often takes the machine from it.
+# Random seconds between two attempts: a killed process restarts in two or three, and faster retries would
+# take the CPU from it.
 PAUSES = (0.2, 0.8)
 
 
 @dataclass(slots=True)
 class Sent:
-    """What became of one body: how often it was posted, and how often that was answered 2xx."""
+    """How often one body was posted, and how often that was answered 2xx."""
 
     attempts: int = 0
     acknowledged: int = 0
@@ -30,10 +30,10 @@ class Sent:
 
 @dataclass(slots=True)
 class Post:
-    """The address, the key, and the account of everything that was posted to it.
+    """The webhook address, the key, and statistics of everything posted to it.
 
-    `latencies` are the seconds of each acknowledged post; `statuses` count the other answers. `heard`
-    is told what each post was answered with, and after how many seconds.
+    `latencies` are the seconds of each acknowledged post; `statuses` count the other responses. `heard`
+    is called with each response and its duration in seconds.
     """
 
     url: str
@@ -45,7 +45,7 @@ class Post:
     heard: Callable[[str, float], None] = lambda what, seconds: None
 
     async def once(self, body: bytes) -> bool:
-        """Whether one post of this body was answered 2xx."""
+        """Post the body once; True if the response was 2xx."""
         sent = self.account.setdefault(body, Sent())
         signature = hmac.digest(self.key.encode(), body, hashlib.sha256)
         headers = {
@@ -75,7 +75,7 @@ class Post:
         return True
 
     async def until_acknowledged(self, body: bytes, chance: random.Random) -> None:
-        """Posts it again and again; the copies that were lost may have been stored."""
+        """Post it until it is acknowledged; attempts without a response may have been stored."""
         while not await self.once(body):
             await asyncio.sleep(chance.uniform(*PAUSES))
 
@@ -91,9 +91,9 @@ async def send(
     seed: int,
     progress: Callable[[int], None] = lambda sent: None,
 ) -> None:
-    """Starts `rate` callbacks a second in this order, and returns when all are acknowledged.
+    """Start `rate` callbacks a second in this order, and return when all are acknowledged.
 
-    One that names a predecessor is held until that was acknowledged.
+    A callback with a predecessor waits until that was acknowledged.
     """
     chance = random.Random(seed)
     clock = asyncio.get_running_loop().time

@@ -1,4 +1,4 @@
-"""A Unix socket in front of PostgreSQL's own that holds every byte back for a while."""
+"""A Unix socket in front of PostgreSQL's that delays every byte."""
 
 import asyncio
 import shutil
@@ -8,15 +8,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 SOCKET = ".s.PGSQL.5432"
-# Bytes read at once; what matters is that a statement fits.
+# Bytes of one read; large enough for a statement.
 CHUNK = 64 * 1024
 
 
 @asynccontextmanager
 async def delayed(server: Path, milliseconds: float) -> AsyncIterator[Path]:
-    """A folder with a socket behind which every round trip takes so much longer.
+    """Yield a folder with a socket through which every round trip takes this much longer.
 
-    All of it is added on the way to the server, so that a commit is late and its answer isn't.
+    The delay is on the way to the server, so that a commit is late and its response isn't.
     """
     folder = Path(tempfile.mkdtemp(prefix="esimgo-d-"))
     relays: set[asyncio.Task[None]] = set()
@@ -36,7 +36,7 @@ async def delayed(server: Path, milliseconds: float) -> AsyncIterator[Path]:
             asyncio.create_task(_pass_on(up_reader, writer, 0)),
         ]
         try:
-            # When one side is gone, so is the connection: a killed client must not linger.
+            # When one side closes, the other must too: a killed client must not linger.
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for way in ways:
@@ -58,7 +58,7 @@ async def delayed(server: Path, milliseconds: float) -> AsyncIterator[Path]:
 async def _pass_on(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seconds: float
 ) -> None:
-    """Keeps the order and the distances of what comes, and delays all of it alike."""
+    """Delay all data by the same time, in order."""
     clock = asyncio.get_running_loop().time
     held: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 

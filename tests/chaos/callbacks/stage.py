@@ -1,4 +1,4 @@
-"""Where a run takes place: PostgreSQL, the sandboxes, and the platform's processes on any database."""
+"""The environment of a run: PostgreSQL, the sandboxes, and the platform's processes on any database."""
 
 import asyncio
 import os
@@ -33,7 +33,7 @@ ANON_KEY = "chaos-anon-key"
 class Stage:
     """Everything with its own folder and ports.
 
-    The sandboxes live in this process, as nobody kills them; the platform's are real processes.
+    The sandboxes run in this process, as they are never killed; the platform's processes are real ones.
     """
 
     def __init__(self, local: postgres.LocalPostgres, stack: AsyncExitStack) -> None:
@@ -47,12 +47,12 @@ class Stage:
 
     @classmethod
     async def open(cls, provider: SandboxSettings, *, durable: bool) -> "Stage":
-        """PostgreSQL and the sandboxes run then.
+        """Start PostgreSQL and the sandboxes.
 
-        Without `durable` the server doesn't wait for its disk, which only a power cut would show.
+        Without `durable` the server doesn't sync to disk, which only a power failure would reveal.
         """
         async with AsyncExitStack() as stack:
-            # Short, as a socket's path must be.
+            # Short, because it is part of a socket's path.
             folder = Path(tempfile.mkdtemp(prefix="esimgo-c-"))
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             local = await asyncio.to_thread(postgres.prepare, folder / "state")
@@ -64,7 +64,7 @@ class Stage:
             await server.answers()
             stage = cls(local, stack.pop_all())
         try:
-            connector = aiohttp.TCPConnector(limit=0)  # a dead peer must not hold up the others
+            connector = aiohttp.TCPConnector(limit=0)  # a dead peer must not block the others
             stage.http = await stage._stack.enter_async_context(
                 aiohttp.ClientSession(connector=connector)
             )
@@ -80,21 +80,19 @@ class Stage:
         return stage
 
     async def close(self) -> None:
-        """Stops everything and removes the folder."""
         await self.halt()
         await self._stack.aclose()
 
     def url(self, database: str, login: str = "postgres", folder: Path | None = None) -> str:
-        """A database's address; `folder` is that of another socket than the server's own."""
+        """Return a database's address; `folder` is that of another socket than the server's own."""
         return f"postgresql://{login}@/{database}?host={folder or self.socket_folder}"
 
     @property
     def socket_folder(self) -> Path:
-        """Where PostgreSQL listens."""
         return self._local.socket_folder
 
     async def make_database(self, name: str, template: str | None = None) -> None:
-        """A migrated database, or a copy of one that nobody uses now."""
+        """Create a migrated database, or copy one that has no connections."""
         connection = await asyncpg.connect(self.url("postgres"))
         try:
             suffix = f" template {template}" if template else ""
@@ -113,10 +111,9 @@ class Stage:
         socket_folder: Path | None = None,
         instead: Mapping[str, str] | None = None,
     ) -> None:
-        """Starts these processes on that database and returns when all answer.
+        """Start these processes on that database and return when all answer.
 
-        `settings` are variables beside those that join the processes; `instead` names for a
-        process another module to run.
+        `settings` are additional variables; `instead` maps a process to another module to run.
         """
         values = self._values(database, socket_folder) | dict(settings)
         for process in PROCESSES:
@@ -127,16 +124,14 @@ class Stage:
             await kept.answers()
 
     async def halt(self) -> None:
-        """Stops the platform's processes."""
         await asyncio.gather(*(kept.stop() for kept in self.processes.values()))
         self.processes.clear()
 
     def address(self, name: str) -> str:
-        """Host and port of a process."""
         return f"127.0.0.1:{self.ports[name]}"
 
     async def control(self, path: str, body: Any) -> Any:
-        """Tells the sandbox's admin API something; raises RuntimeError when it refuses."""
+        """Call the sandbox's admin API; raises RuntimeError when it refuses."""
         async with self.http.post(f"{self.sandbox.control_url}{path}", json=body) as answer:
             if answer.status >= 400:
                 raise RuntimeError(f"{path}: {await answer.text()}")
@@ -151,7 +146,7 @@ class Stage:
             "ESIM_GO_BASE_URL": self.sandbox.url,
             "DRAIN_SECONDS": "0",
             "LOG_LEVEL": "warning",
-            "WEBHOOKS_ADMIN_PORT": "0",  # no operator comes by
+            "WEBHOOKS_ADMIN_PORT": "0",  # no operator connects
         }
         for process in PROCESSES:
             values[process.port] = str(self.ports[process.name])

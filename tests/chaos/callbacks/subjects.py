@@ -1,4 +1,4 @@
-"""The eSIMs and orders that callbacks will tell of: bought at the sandbox, known to the platform."""
+"""The eSIMs and orders of a run's callbacks, bought at the sandbox and known to the platform."""
 
 import asyncio
 import uuid
@@ -17,10 +17,10 @@ from tests.chaos.callbacks.stage import SERVICE_ROLE_KEY, Stage
 
 FIRST = "esim_1GB_7D_GB_V2"
 SECOND = "esim_3GB_30D_GB_V2"
-# What one order of the platform holds at most, and so what is registered at once.
+# The maximum eSIMs of one order of the platform, and so of one registration.
 PER_ORDER = 10
 AS_SERVICE = (("authorization", f"Bearer {SERVICE_ROLE_KEY}"),)
-# On each eSIM.
+# Bundles on each eSIM.
 BUNDLES = 2
 # eSIMs of the order that is registered late.
 LATE = 3
@@ -41,7 +41,7 @@ class Role(StrEnum):
     ODD = "odd"
 
 
-# In turns; all kinds among the first eight, so that a small run has each.
+# Assigned in turn; all kinds are among the first eight, so that a small run has each.
 ROLES = (*Role, Role.TRAVELLER, Role.TRAVELLER, Role.TRAVELLER)
 
 
@@ -58,9 +58,9 @@ class OnESIM:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One eSIM at the start of the run; its bundles are unused and of different names.
+    """One eSIM at the start of the run, with unused bundles of different names.
 
-    Only an ambiguous one has two of a name, and was used at the provider: what that shows is true.
+    Only an ambiguous one has two of a name and was used at the provider, whose answer is right.
     """
 
     iccid: str
@@ -70,7 +70,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """An order that the provider has taken and delivers only by a callback."""
+    """An order that the provider has accepted and delivers only by a callback."""
 
     order_id: str
     reference: str
@@ -79,9 +79,9 @@ class Awaited:
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """All that the run is about.
+    """All subjects of the run.
 
-    `late` is a delivery that the platform registers only when all callbacks about its eSIMs have come.
+    `late` is a delivery that the platform registers only after all callbacks about its eSIMs.
     """
 
     esims: tuple[Subject, ...]
@@ -94,9 +94,9 @@ class Cast:
 
 
 async def gather_cast(stage: Stage, database: str, esims: int, orders: int) -> Cast:
-    """Buys and registers; afterwards the provider is silent about all but ambiguous eSIMs.
+    """Buy and register; afterwards the provider answers only for ambiguous eSIMs.
 
-    So nothing but a callback can bring the platform what a callback tells.
+    So only a callback can change what the platform knows.
     """
     awaited = await _await_orders(stage, database, orders)
     await stage.control("/switches", {"async_above": 1_000_000})
@@ -119,7 +119,7 @@ async def gather_cast(stage: Stage, database: str, esims: int, orders: int) -> C
 
 
 async def register_late(stage: Stage, cast: Cast) -> None:
-    """Registers the late delivery; again and again, as the service may have been killed just now."""
+    """Register the late delivery, with retries, as the service may have just been killed."""
     async with grpc.aio.insecure_channel(stage.address("esims")) as channel:
         stub = esims_pb2_grpc.ESIMsServiceStub(channel)
         async with asyncio.timeout(PATIENCE):
@@ -133,13 +133,13 @@ async def register_late(stage: Stage, cast: Cast) -> None:
 
 
 async def _silence(stage: Stage, iccid: str) -> None:
-    """The provider answers nothing about this eSIM any more."""
+    """Make the provider refuse all requests about this eSIM."""
     silence = {"method": "GET", "path": f"/esims/{iccid}*", "status": 403, "count": 0}
     await stage.control("/faults", silence)
 
 
 async def _await_orders(stage: Stage, database: str, orders: int) -> list[Awaited]:
-    """Orders through the orders service while the provider works on every order for ever."""
+    """Order through the orders service while the provider processes every order for ever."""
     await stage.control("/switches", {"async_above": 0, "async_seconds": 10_000_000})
     session = {"email": "chaos@example.com"}
     async with stage.http.post(f"{stage.auth.url}/_control/auth/session", json=session) as answer:
@@ -175,7 +175,7 @@ async def _await_orders(stage: Stage, database: str, orders: int) -> list[Awaite
         Awaited(
             str(row["id"]),
             row["provider_reference"],
-            # Of a range that the sandbox doesn't give out.
+            # From a range that the sandbox doesn't assign.
             tuple(f"89440000{n:05d}{k:06d}" for k in range(row["quantity"])),
         )
         for n, row in enumerate(rows)
@@ -183,7 +183,7 @@ async def _await_orders(stage: Stage, database: str, orders: int) -> list[Awaite
 
 
 async def _plan(catalogue: Any) -> str:
-    """The id of the first bundle's plan, as soon as the catalogue has read it."""
+    """Return the id of the first bundle's plan, as soon as the catalogue has it."""
     async with asyncio.timeout(PATIENCE):
         while True:
             try:
@@ -195,7 +195,7 @@ async def _plan(catalogue: Any) -> str:
 
 
 async def _register(stage: Stage, wanted: Sequence[Role]) -> dict[str, Role]:
-    """One order's eSIMs with a bundle each, then a second bundle on each."""
+    """Register one order's eSIMs with a bundle each, then a second bundle on each."""
     request = await _delivery(stage, len(wanted))
     roles = {esim.iccid: role for esim, role in zip(request.esims, wanted, strict=True)}
     for name, ambiguous in ((SECOND, False), (FIRST, True)):
@@ -205,7 +205,7 @@ async def _register(stage: Stage, wanted: Sequence[Role]) -> dict[str, Role]:
     async with grpc.aio.insecure_channel(stage.address("esims")) as channel:
         stub = esims_pb2_grpc.ESIMsServiceStub(channel)
         kept = (await stub.RegisterESIMs(request, metadata=AS_SERVICE)).esims
-        # What could not be read in time stays unread until somebody looks again.
+        # What could not be refreshed in time stays unread until the next request.
         look = esims_pb2.BatchListBundlesRequest(esim_ids=[esim.id for esim in kept])
         async with asyncio.timeout(PATIENCE):
             while len(
@@ -221,7 +221,7 @@ async def _register(stage: Stage, wanted: Sequence[Role]) -> dict[str, Role]:
 
 
 async def _delivery(stage: Stage, quantity: int) -> esims_pb2.RegisterESIMsRequest:
-    """An order of so many new eSIMs, as the orders service would register it."""
+    """Order new eSIMs and build the registration that the orders service would send."""
     order = await _buy(stage, {"quantity": quantity, "item": FIRST})
     return esims_pb2.RegisterESIMsRequest(
         order_id=str(uuid.uuid4()),
@@ -241,7 +241,7 @@ async def _delivery(stage: Stage, quantity: int) -> esims_pb2.RegisterESIMsReque
 
 
 async def _read_subjects(stage: Stage, database: str, roles: dict[str, Role]) -> list[Subject]:
-    """As the platform knows them, once it knows both bundles of each."""
+    """Return the subjects as the platform knows them, once it knows both bundles of each."""
     admin = await asyncpg.connect(stage.url(database))
     try:
         async with asyncio.timeout(PATIENCE):

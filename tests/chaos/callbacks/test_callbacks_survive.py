@@ -1,4 +1,4 @@
-"""A small run of the chaos of callbacks, and the proof that it finds a fault that is there."""
+"""A small chaos run of callbacks, and the proof that it detects a built-in fault."""
 
 from tests.chaos.callbacks.run import Outcome, Plan, Run, open_stage
 

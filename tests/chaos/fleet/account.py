@@ -1,19 +1,19 @@
-"""What clients heard, when, and how long it took."""
+"""The responses that clients received, with their times and durations."""
 
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-# What is no failure.
+# Outcomes that are no failure.
 GOOD = frozenset({"answered", "200", "event"})
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One request and its end: `kind` of request, `what` came of it, `at` which time, in seconds.
+    """One request and its outcome: `kind` of request, `what` it resulted in, `at` which time.
 
-    `seconds` is how long it took; times are of the monotonic clock.
+    `seconds` is the duration; times are of the monotonic clock.
     """
 
     kind: str
@@ -23,27 +23,24 @@ class Heard:
 
     @property
     def good(self) -> bool:
-        """Whether the client got what it asked for."""
         return self.what in GOOD
 
 
 @dataclass(slots=True)
 class Account:
-    """Everything that was heard, in order."""
+    """All outcomes in order."""
 
     heard: list[Heard] = field(default_factory=list)
 
     def add(self, kind: str, what: str, seconds: float) -> None:
-        """Something was heard just now."""
         self.heard.append(Heard(kind, what, time.monotonic(), seconds))
 
     def between(self, begin: float, end: float = float("inf")) -> Sequence[Heard]:
-        """What was heard in that time."""
         return [one for one in self.heard if begin <= one.at < end]
 
 
 def table(heard: Sequence[Heard]) -> list[str]:
-    """Lines: for each kind how much was good, how long that took, and what else was heard."""
+    """Return lines: for each kind the successes, their durations, and the other outcomes."""
     lines = [f"{'':<18}{'good':>7}{'p50 ms':>9}{'p99 ms':>9}  otherwise"]
     for kind in dict.fromkeys(one.kind for one in heard):
         mine = [one for one in heard if one.kind == kind]

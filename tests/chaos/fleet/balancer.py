@@ -1,4 +1,4 @@
-"""HAProxy before the processes that speak HTTP, told as little of them as a cloud's balancer is."""
+"""HAProxy in front of the HTTP processes, configured as little as a cloud's load balancer."""
 
 import shutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -8,10 +8,10 @@ from cli.local.supervisor import Program
 
 MISSING = "HAProxy is missing: apt-get install haproxy, then try again"
 NEEDED = "needs HAProxy (Debian: apt-get install haproxy)"
-# `check` asks /healthz, as the probes of deploy/k8s do and for their reason: with /readyz one service
-# that stops would take every gateway away. A process that answered badly twice gets nothing new, and
-# keeps what it has, as it may only be stopping. Only what never reached a process is
-# sent to another one: HAProxy can't know whether a POST was carried out.
+# `check` requests /healthz, as the probes of deploy/k8s do: with /readyz one stopping service would remove
+# every gateway. A process with two failed checks gets no new connections and keeps the open ones, as it may
+# only be stopping. Only requests that never reached a process are retried elsewhere: HAProxy can't know
+# whether a POST was executed.
 CONFIGURATION = """
 global
     maxconn 2000
@@ -33,12 +33,11 @@ defaults
 
 
 def found() -> bool:
-    """Whether this machine has HAProxy."""
     return _path() is not None
 
 
 def write(file: Path, doors: Mapping[str, tuple[int, Sequence[str]]]) -> None:
-    """The configuration: for each door its port on 127.0.0.1, and where its processes may be."""
+    """Write the configuration: for each endpoint its port on 127.0.0.1 and its possible servers."""
     parts = [CONFIGURATION]
     for name, (port, hosts) in doors.items():
         servers = [f"    server {name}-{n} {host}:{port}" for n, host in enumerate(hosts)]
@@ -49,7 +48,7 @@ def write(file: Path, doors: Mapping[str, tuple[int, Sequence[str]]]) -> None:
 def program(
     file: Path, environment: Mapping[str, str], ready: Callable[[], Awaitable[bool]]
 ) -> Program:
-    """It runs with that configuration; raises RuntimeError where there is none."""
+    """Run HAProxy with that configuration; raises RuntimeError where it isn't installed."""
     path = _path()
     if path is None:
         raise RuntimeError(MISSING)
@@ -62,5 +61,5 @@ def program(
 
 
 def _path() -> str | None:
-    # Debian keeps it where only root's PATH looks.
+    # Debian installs it where only root's PATH looks.
     return shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")

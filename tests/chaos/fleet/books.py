@@ -1,4 +1,4 @@
-"""The books after a run under load: money, callbacks, and what followers saw."""
+"""The checks after a run under load: money, callbacks, and what subscribers saw."""
 
 import asyncio
 import time
@@ -11,18 +11,18 @@ from tests.chaos.purchase import books
 from tests.chaos.purchase.audit import Finding, audit
 from tests.chaos.purchase.machine import Machine
 
-# Seconds until the last order must have ended and the last callback been handed over: the longest
-# pause of the delivery's, and twice the time of an order that was left in the middle.
+# Seconds until the last order must have ended and the last callback been delivered: the longest pause of
+# the delivery, and twice the time of an interrupted order.
 TAIL = 120.0
-# Seconds between two looks while one waits for that.
+# Seconds between two checks meanwhile.
 LOOK_EVERY = 0.5
-# What `found` also counts: the sandbox posts callbacks of its own, which this load never sent.
+# `found` also counts callbacks of the sandbox that this load never sent.
 OF_OTHERS = "stored and never sent"
 WIDTH = 64
 
 
 async def close_books(load: Load) -> list[Finding]:
-    """Waits for the tail, and holds everything that the load did against the tables and the ledger."""
+    """Wait for pending work, then compare everything that the load did with the tables and the ledger."""
     machine = load.fleet.machine
     states = await _settled(machine)
     orders = await books.recorded(machine)
@@ -54,7 +54,7 @@ async def close_books(load: Load) -> list[Finding]:
 
 
 def lines(findings: Sequence[Finding]) -> list[str]:
-    """A table of the rules, with a few examples of what broke one."""
+    """Return a table of the rules, with a few examples of violations."""
     told = [f"{'rule':<{WIDTH}} {'looked at':>9} {'broken':>7}"]
     for finding in findings:
         told.append(f"{finding.rule:<{WIDTH}} {finding.looked_at:>9} {len(finding.broken):>7}")
@@ -63,7 +63,7 @@ def lines(findings: Sequence[Finding]) -> list[str]:
 
 
 async def _settled(machine: Machine) -> Counter[str]:
-    """The deliveries by state, when nothing is on its way or the patience has ended."""
+    """Return the deliveries by state, once none is pending or the time is up."""
     ends = time.monotonic() + TAIL
     while True:
         async with machine.database() as connection:
@@ -78,7 +78,7 @@ async def _settled(machine: Machine) -> Counter[str]:
 
 
 async def _followed(load: Load, of_customer: Sequence[frozenset[str]]) -> list[str]:
-    """The followers who haven't seen all within the patience."""
+    """Return the subscribers that haven't seen everything in time."""
     each = len(load.followers) // CUSTOMERS
     ends = time.monotonic() + TAIL
     while True:

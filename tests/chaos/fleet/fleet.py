@@ -1,4 +1,4 @@
-"""Several of each process on one machine, each at an address of its own as in a cluster."""
+"""Several replicas of each process on one machine, each with its own address as in a cluster."""
 
 import asyncio
 import os
@@ -32,21 +32,21 @@ PORTS = (
     *(f"{process.name.upper()}_METRICS_PORT" for process in PROCESSES),
     *("WEBHOOKS_ADMIN_PORT", "SANDBOX_PORT", "SANDBOX_AUTH_PORT", "REDIS_PORT", "COLLECTOR_PORT"),
 )
-# Addresses of each process. A new replica gets that which was not used for the longest time, as a
-# cluster gives a new one: callers must learn it.
+# Addresses of each process. A new replica gets the least recently used one, as in a cluster, so that callers
+# must learn it.
 SLOTS = 6
-# Seconds that a process may take to end by itself: longer than the longest of its own graces.
+# Seconds that a process may take to stop: longer than the longest of its grace periods.
 LONGEST_STOP = 60.0
-# Seconds of a stopping process in which its callers learn of it; the balancer needs one at most.
+# Seconds in which callers learn that a process is stopping; the balancer needs one at most.
 DRAIN = 2
-# What the provider has for any run, so that nobody is short of money or waits for its rate limit.
+# Enough balance and rate limit for any run.
 RICH = ("--balance", "10000000", "--set", "tokens_per_second=500")
 BY_NAME = {process.name: process for process in PROCESSES}
 
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """One of several processes of a kind; `host` is its own address, `metrics` where it is scraped."""
+    """One replica of a process; `host` is its own address, `metrics` where it is scraped."""
 
     process: Process
     host: str
@@ -55,13 +55,12 @@ class Replica:
 
     @property
     def name(self) -> str:
-        """For people."""
         return f"{self.process.name} at {self.host}"
 
 
 @dataclass(slots=True)
 class Fleet:
-    """Everything that runs; `around` holds postgres, redis, auth, sandbox and balancer."""
+    """All running replicas; `around` holds postgres, redis, auth, sandbox and balancer."""
 
     machine: Machine
     around: dict[str, Kept]
@@ -72,7 +71,7 @@ class Fleet:
     _begun: dict[str, int] = field(default_factory=dict)
 
     async def add(self, name: str) -> Replica:
-        """Starts one more, and returns when it answers and can be found."""
+        """Start a replica and return when it answers and is in DNS."""
         process = BY_NAME[name]
         host = self._free_host(process)
         values = dict(self._values)
@@ -93,7 +92,7 @@ class Fleet:
         return replica
 
     async def remove(self, replica: Replica) -> None:
-        """Asks it to stop, while its name forgets it, and returns when it has ended."""
+        """Stop a replica after removing it from DNS, and return when it has ended."""
         self._names.addresses[replica.process.name].remove(replica.host)
         self.machine.lines.say("fleet", f"{replica.name} is to stop")
         await replica.kept.stop(LONGEST_STOP)
@@ -101,15 +100,14 @@ class Fleet:
         self.replicas[replica.process.name].remove(replica)
 
     def address(self, name: str) -> str:
-        """Where the balancer takes requests for the gateways or the webhooks."""
+        """Return the balancer's address for the gateways or the webhooks."""
         return f"127.0.0.1:{self._values[BY_NAME[name].port]}"
 
     def port(self, name: str) -> str:
-        """At which each replica of a process listens, on its own address."""
+        """Return the port of a process, the same for each replica."""
         return self._values[BY_NAME[name].port]
 
     async def stop(self) -> None:
-        """Ends all replicas."""
         every = [replica for found in self.replicas.values() for replica in found]
         for replica in every:
             replica.kept.thaw()
@@ -134,7 +132,7 @@ class Fleet:
 
 
 def hosts(process: Process) -> list[str]:
-    """Where the replicas of a process may be: loopback addresses, which Linux has without asking."""
+    """Return loopback addresses for the replicas of a process; Linux has all of 127.0.0.0/8."""
     kind = PROCESSES.index(process) + 1
     return [f"127.0.{kind}.{slot + 1}" for slot in range(SLOTS)]
 
@@ -147,14 +145,13 @@ async def running(
     traced: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> AsyncIterator[Fleet]:
-    """So many of each process with those variables set, behind a balancer, a name server and Redis.
+    """Run this many replicas of each process, behind a balancer, a name server and Redis.
 
-    Stops and removes all at the end of the block. If `traced`, spans are sent to the collector's port,
-    where whoever wants them has to listen. `say` hears of what takes a while. Raises
-    RuntimeError where there is no HAProxy.
+    Stops and removes everything at the end of the block. If `traced`, spans are sent to the collector's port,
+    where the caller may listen. `say` receives progress. Raises RuntimeError without HAProxy.
     """
     async with AsyncExitStack() as stack:
-        # Not in pytest's own folder, which PostgreSQL's user may not enter.
+        # Not in pytest's folder, which PostgreSQL's user may not enter.
         folder = Path(tempfile.mkdtemp(prefix="esimgo-f-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         lines = Lines(folder / "lines.log")
@@ -195,7 +192,7 @@ def _settings(
 ) -> LocalSettings:
     ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     values = {
-        # Nobody's own settings: only what any program needs.
+        # Only what any program needs, without the developer's settings.
         **surroundings(os.environ),
         **{name: str(port) for name, port in ports.items()},
         **{
@@ -206,14 +203,14 @@ def _settings(
         "REDIS_URL": f"redis://127.0.0.1:{ports['REDIS_PORT']}/0",
         "ESIMGO_HOME": str(folder / "state"),
         "DRAIN_SECONDS": str(DRAIN),
-        # One address and a few users play a whole world, and are still counted in Redis.
+        # One address and a few users simulate many, and are still counted in Redis.
         "GATEWAY_ADDRESS_RATE": "100000",
         "GATEWAY_USER_RATE": "100000",
         "GATEWAY_ADDRESS_WORK": "0",
         "GATEWAY_USER_WORK": "0",
-        # As in a deployment; on one machine it is less, for who plays with the sandbox.
+        # As in a deployment; the default on one machine is smaller.
         "ESIMS_FRESH_SECONDS": "300",
-        # Public queries are to reach the services.
+        # Public queries must reach the services.
         "GATEWAY_RESPONSE_CACHE_SECONDS": "0",
         **settings,
     }
@@ -232,11 +229,11 @@ def _around(
     database: postgres.LocalPostgres,
     http: aiohttp.ClientSession,
 ) -> list[Program]:
-    """What stands around the platform."""
+    """Run the services around the platform."""
     environment = surroundings(local.values)
     server = database.program(environment)
-    # Ten connections of each replica, one more replica of a kind while it is rolled, and those that
-    # listen: more than the hundred of one machine.
+    # Ten connections of each replica, one more replica of a kind during a roll, and the listeners: more than
+    # PostgreSQL's default of a hundred.
     server = replace(server, command=(*server.command, "-c", "max_connections=200"))
     redis_port = values["REDIS_PORT"]
     redis = Program(

@@ -1,4 +1,4 @@
-"""Clients that follow their eSIMs over a WebSocket, and come back when they are sent away."""
+"""Subscribers to eSIMs over a WebSocket that reconnect when they are disconnected."""
 
 import asyncio
 import time
@@ -12,19 +12,19 @@ from tests.chaos.fleet.account import Account
 
 PROTOCOL = "graphql-transport-ws"
 FOLLOW = "subscription { myESIMsUpdated { id iccid status } }"
-# Close codes that say "come back": going away, and a service that restarts.
+# Close codes that ask for a reconnect: going away, and service restart.
 COME_BACK = frozenset({1001, 1012})
-# Seconds before coming back: at once where that was asked for, else as polite clients wait.
+# Seconds before reconnecting: at once where that was asked for, otherwise as polite clients do.
 PAUSE = 0.5
-# Seconds between a client's own pings: nobody else finds out that a quiet connection leads nowhere.
+# Seconds between a client's pings: nothing else detects that a quiet connection is dead.
 HEARTBEAT = 4.0
-# Seconds until a new connection's first event is given up.
+# Seconds to wait for a new connection's first event.
 PATIENCE = 20.0
 
 
 @dataclass(slots=True)
 class Follower:
-    """One client; `iccids` are all that it ever saw, `closes` the codes that it was closed with."""
+    """One subscriber; `iccids` are all that it ever saw, `closes` the close codes it received."""
 
     http: aiohttp.ClientSession
     url: str
@@ -38,11 +38,9 @@ class Follower:
     _task: "asyncio.Task[None] | None" = None
 
     def start(self) -> None:
-        """Follows until `stop`."""
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Leaves."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -62,7 +60,7 @@ class Follower:
                 await asyncio.sleep(PAUSE)
 
     async def _connection(self) -> int | None:
-        """One connection to its end; gives the code that it was closed with."""
+        """Run one connection to its end and return its close code."""
         async with self.http.ws_connect(
             self.url, protocols=[PROTOCOL], heartbeat=HEARTBEAT
         ) as socket:

@@ -1,4 +1,4 @@
-"""Customers, and the provider's callbacks: a steady load through the balancer, and what it heard."""
+"""A steady load of customers and provider callbacks through the balancer, with the outcomes."""
 
 import asyncio
 import json
@@ -28,16 +28,16 @@ PERSONAL = (
     "{ myOrders(first: 10) { id status totalPrice dataPlan { name } esims { iccid } } }",
 )
 CUSTOMERS, PLANS = 6, 6
-# Purchases under way at once; more than a run has customers' patience for.
+# Maximum concurrent purchases.
 AT_ONCE = 200
 QUANTITIES = (1, 1, 1, 2, 3)
-# Follows of each customer.
+# Subscriptions of each customer.
 FOLLOWERS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How many of each a second; modest, as the machine also runs all that answers."""
+    """Requests a second by kind; modest, as the machine also runs the platform."""
 
     public: float = 6
     personal: float = 6
@@ -47,7 +47,7 @@ class Rates:
 
 @dataclass(slots=True)
 class Load:
-    """A steady load from `start` to `end`; `account` holds what came of every request."""
+    """A steady load from `start` to `end`; `account` holds the outcome of every request."""
 
     fleet: Fleet
     rates: Rates
@@ -65,7 +65,7 @@ class Load:
 
     @classmethod
     async def prepare(cls, fleet: Fleet, rates: Rates, seed: int) -> "Load":
-        """Customers with an eSIM each, in peace."""
+        """Create customers with an eSIM each, before the load."""
         machine, account = fleet.machine, Account()
         tokens = [await machine.token(f"customer-{n}@example.com") for n in range(CUSTOMERS)]
         buyers = Buyers(machine, tokens, AT_ONCE)
@@ -87,7 +87,7 @@ class Load:
         return cls(fleet, rates, account, buyers, tokens, plans, iccids, followers, post, chance)
 
     async def start(self) -> None:
-        """Returns when every follower has heard something; the rest goes on."""
+        """Start the load and return when every subscriber has received an event."""
         for follower in self.followers:
             follower.start()
         await asyncio.gather(*(follower.heard.wait() for follower in self.followers))
@@ -100,7 +100,7 @@ class Load:
             self._steady.append(asyncio.create_task(self._repeat(rate, once)))
 
     async def end(self, patience: float) -> None:
-        """Begins nothing more, and gives what runs so many seconds to end."""
+        """Start no more requests, and give running ones so many seconds to end."""
         for task in self._steady:
             task.cancel()
         if self._going:
@@ -110,14 +110,13 @@ class Load:
                 self.account.add("at the end", f"still going after {patience:g} s", patience)
 
     async def stop_following(self) -> None:
-        """Closes every subscription."""
         await asyncio.gather(*(follower.stop() for follower in self.followers))
 
     async def _repeat(self, rate: float, once: Callable[[], Awaitable[None]]) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
-            # Whatever the answers take: who waits for one doesn't keep the next customer away.
+            # New requests start at the same rate, however slow responses are.
             due += self.chance.expovariate(rate)
             await asyncio.sleep(max(0.0, due - loop.time()))
             task = asyncio.ensure_future(once())
@@ -163,7 +162,7 @@ class Load:
                 timeout=aiohttp.ClientTimeout(total=ANSWER_PATIENCE),
             ) as answer:
                 what = str(answer.status)
-                with suppress(ValueError):  # the balancer's own words are none of ours
+                with suppress(ValueError):  # the balancer's error page is not JSON
                     body = await answer.json(content_type=None)
                     errors = body.get("errors")
                     what = errors[0]["extensions"]["code"] if errors else "answered"

@@ -1,4 +1,4 @@
-"""A name server for one machine: names with several addresses, as a headless service has them."""
+"""A name server for one machine: names with several addresses, as of a headless Service."""
 
 import asyncio
 import ipaddress
@@ -7,20 +7,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-# The types and the class of RFC 1035 that callers ask for.
+# The record types and the class of RFC 1035 that callers query.
 A, INTERNET = 1, 1
-# Bytes of a message before its first question.
+# Bytes of the header before the first question.
 HEADER = 12
-# An answer of our own authority to a question that wanted recursion, and the same without the name.
+# An authoritative response to a recursive question, and the same for an unknown name.
 FOUND, UNKNOWN = 0x8580, 0x8583
-# Points to the name in the question, which always begins after the header.
+# A pointer to the name in the question, which always follows the header.
 SAME_NAME = 0xC000 | HEADER
-# Seconds that an answer may be kept: none, as for a headless service's names in many clusters.
+# Time to live in seconds: zero, as for a headless Service in many clusters.
 KEPT = 0
 
 
 class Names(asyncio.DatagramProtocol):
-    """The addresses of each name; `authority` is where it answers."""
+    """The addresses of each name; `authority` is the server's own address."""
 
     def __init__(self) -> None:
         self.addresses: dict[str, list[str]] = {}
@@ -28,7 +28,7 @@ class Names(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def target(self, name: str, port: int) -> str:
-        """What a gRPC client is told, so that it asks here for every replica of that name."""
+        """Return a gRPC target that resolves the name here."""
         return f"dns://{self.authority}/{name}:{port}"
 
     def connection_made(self, transport: Any) -> None:
@@ -41,7 +41,7 @@ class Names(asyncio.DatagramProtocol):
         self._transport.sendto(self.answer(data), sender)
 
     def answer(self, message: bytes) -> bytes:
-        """The answer to a message with one question."""
+        """Answer a message with one question."""
         name, end = _name(message)
         kind, _ = struct.unpack_from(">HH", message, end)
         found = self.addresses.get(name)
@@ -57,7 +57,7 @@ class Names(asyncio.DatagramProtocol):
 
 
 def _name(message: bytes) -> tuple[str, int]:
-    """The name asked for, and where its type begins."""
+    """Return the name in the question, and where its type begins."""
     labels, at = [], HEADER
     while length := message[at]:
         labels.append(message[at + 1 : at + 1 + length].decode())
@@ -67,7 +67,7 @@ def _name(message: bytes) -> tuple[str, int]:
 
 @asynccontextmanager
 async def serving() -> AsyncIterator[Names]:
-    """A name server at a port of its own."""
+    """Run a name server on its own port."""
     transport, names = await asyncio.get_running_loop().create_datagram_endpoint(
         Names, local_addr=("127.0.0.1", 0)
     )

@@ -1,4 +1,4 @@
-"""`make outages`: each neighbour away for a while, the figures, and exit status 0 if all held."""
+"""`make outages`: each dependency fails for a while; prints figures, exit status 0 if all rules held."""
 
 import asyncio
 import shutil
@@ -16,7 +16,7 @@ from tests.chaos.outages.run import SETTINGS, run
 @click.option("--seconds", envvar="SECONDS", default=60.0, help="How long each is away.")
 @click.option("--seed", envvar="SEED", default=1, help="Decides what is asked for.")
 def main(seconds: float, seed: int) -> None:
-    """Takes Redis, PostgreSQL, the provider and the collector away while customers go on."""
+    """Take Redis, PostgreSQL, the provider and the collector away under load."""
     if not balancer.found():
         raise click.ClickException(balancer.MISSING)
     sys.exit(asyncio.run(_run(seconds, seed)))

@@ -1,4 +1,4 @@
-"""What the platform stands on goes away for a while, one after the other, under load."""
+"""The platform's dependencies fail one after the other under load."""
 
 import asyncio
 import time
@@ -21,43 +21,43 @@ from tests.chaos.rolling.run import PATIENCE, Say
 from tests.fixtures.collector import Collector
 
 SETTINGS = rolling.SETTINGS | {
-    # The provider's pauses are tried again within a run.
+    # Short enough for the pauses to end within a run.
     "ESIM_GO_MAX_HOLD_SECONDS": "5",
 }
-# Seconds of load before anything goes away.
+# Seconds of load before the first outage.
 CALM = 3.0
-# Seconds after the return in which nothing may fail, for the platform to count as recovered.
+# Seconds without a failure after which the platform counts as recovered.
 WELL = 5.0
-# Seconds after which it must have recovered: circuits and connections are tried again every few.
+# Seconds within which it must recover: circuits and connections are retried every few.
 RECOVERED_WITHIN = 30.0
-# Seconds in which spans must come again: a channel that was refused for a minute tries again at
-# growing intervals, of two minutes at most.
+# Seconds within which spans must arrive again: a channel refused for a minute retries at growing
+# intervals, of two minutes at most.
 SPANS_WITHIN = 150.0
-# Seconds in which health, metrics and doctor must show a state: trials of writes are 15 s apart.
+# Seconds within which health, metrics and doctor must show a state: write checks are 15 s apart.
 SHOWN_WITHIN = 30.0
-# Seconds between two looks.
+# Seconds between two checks.
 LOOK_EVERY = 0.5
 AWAY = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED"})
-# What may be heard while each is away. Without Redis every process goes on with its own memory, and
-# nobody waits for a collector. The webhooks answer 503, so that the provider posts again.
+# Allowed outcomes by outage. Without Redis every process uses its own memory, and the collector is
+# optional. The webhooks answer 503, so that the provider posts again.
 ALLOWED = {
     "redis": frozenset[str](),
     "collector": frozenset[str](),
     "postgres": AWAY | {"503"},
     "sandbox": AWAY,
 }
-# What may be heard in a state of the database, and of the provider: codes that say that it passes.
+# Allowed outcomes by state of the database and of the provider: temporary error codes.
 ALLOWED_IN_STATES = {
     "database": AWAY | {"503"},
     "provider": AWAY | {"RATE_LIMITED"},
 }
-# Who may not notice that the provider is away: what is stored is shown, and callbacks are stored.
+# Kinds that must not notice an outage of the provider: stored data is shown, callbacks are stored.
 UNTOUCHED_BY_PROVIDER = frozenset({"public query", "personal query", "callback", "subscription"})
 
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """Who was away, what was heard meanwhile, and how long after the return something failed last."""
+    """One outage, the outcomes during it, and how long after its end the last request failed."""
 
     victim: str
     during: Sequence[Heard]
@@ -66,7 +66,6 @@ class Outage:
 
     @property
     def faults(self) -> list[str]:
-        """What must not be."""
         bad = Counter((one.kind, one.what) for one in self.during if not one.good)
         strange = [
             f"without {self.victim}, {kind}: {count} {what}"
@@ -93,14 +92,11 @@ class Outage:
 
 @dataclass(slots=True)
 class Report:
-    """What was seen."""
-
     outages: list[Outage] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
     @property
     def holds(self) -> bool:
-        """Whether every rule held."""
         return not any(finding.broken for finding in self.findings)
 
     def __str__(self) -> str:
@@ -112,7 +108,7 @@ class Report:
 
 @dataclass(slots=True)
 class Collecting:
-    """A collector of traces that can go away, and come back to the same port."""
+    """A collector of traces that can stop and start again on the same port."""
 
     port: int
     kept: Collector = field(default_factory=Collector)
@@ -120,7 +116,6 @@ class Collecting:
     _before: int = 0
 
     async def begin(self) -> None:
-        """Takes spans in."""
         self._server = grpc.aio.server()
         trace_service_pb2_grpc.add_TraceServiceServicer_to_server(self.kept, self._server)  # type: ignore[no-untyped-call]  # generated so
         self._server.add_insecure_port(f"127.0.0.1:{self.port}")
@@ -128,7 +123,7 @@ class Collecting:
         await self._server.start()
 
     async def again(self) -> bool:
-        """Whether spans come since it began; waits for the first of them."""
+        """Wait for a span since the restart; False if none arrives."""
         with suppress(TimeoutError):
             async with asyncio.timeout(SPANS_WITHIN):
                 while len(self.kept.received) == self._before:
@@ -136,7 +131,6 @@ class Collecting:
         return len(self.kept.received) > self._before
 
     async def end(self) -> None:
-        """Nobody listens any more."""
         if self._server is not None:
             await self._server.stop(None)
 
@@ -150,9 +144,9 @@ async def run(
     within: float = RECOVERED_WITHIN,
     only: Callable[[str], bool] = lambda state: True,
 ) -> Report:
-    """Takes each away for so many seconds, on a fleet that sends its traces.
+    """Run every outage for that many seconds, on a fleet that sends traces.
 
-    It must be well again `within` seconds. `only` chooses among the states that are tried after that.
+    It must have recovered `within` seconds. `only` selects among the states that are tried after that.
     """
     report = Report()
     async with AsyncExitStack() as stack:

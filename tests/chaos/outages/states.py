@@ -1,6 +1,4 @@
-"""States in which a neighbour answers, and not as it should: a database that only reads, is full or is
-slow, and a provider that asks for a pause of a day, sends a bomb, or says nothing.
-"""
+"""Dependencies that answer badly: a read-only, full or slow database; a provider that hangs or misbehaves."""
 
 import asyncio
 import os
@@ -27,16 +25,16 @@ TABLES = """
 select format('%I.%I', schemaname, tablename) as name from pg_tables
 where schemaname in ('catalogue', 'orders', 'esims', 'webhooks') order by 1
 """
-# What every purchase, callback and trial writes, in the order in which they are locked.
+# Tables that every purchase, callback and write check writes, in locking order.
 HOT = (
     *(f"{owner}.write_trials" for owner in OWNERS),
     "webhooks.inbox",
     "esims.esims",
     "orders.esim_orders",
 )
-# Megabytes of the disk that is filled; the tables of a run have a few.
+# Megabytes of the disk that is filled; the tables of a run need a few.
 DISK_MB = 256
-# What every statement may take in a slow database.
+# The statement timeout in a slow database.
 STATEMENT_TIMEOUT = "300ms"
 # A pause of a day.
 DAY = {"Retry-After": "86400"}
@@ -44,9 +42,9 @@ DAY = {"Retry-After": "86400"}
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One state: how it begins and ends, what customers may hear meanwhile, and what must be shown.
+    """One state: how it begins and ends, the allowed outcomes, and what must be visible.
 
-    `shown` gives what is not shown as it should be.
+    `shown` returns what is not visible as it should be.
     """
 
     name: str
@@ -57,7 +55,7 @@ class State:
 
 @asynccontextmanager
 async def every(opened: Fleet, say: Callable[[str], None]) -> AsyncIterator[list[State]]:
-    """All states that this machine can be brought into."""
+    """Return all states that can be produced on this machine."""
     admin = await asyncpg.connect(opened.machine.database_url)
     await admin.execute("set default_transaction_read_only = off; set statement_timeout = 0")
     try:
@@ -130,7 +128,7 @@ async def _command(*words: str) -> bool:
 
 
 async def _disk(admin: "asyncpg.Connection[asyncpg.Record]") -> Path | None:
-    """A small disk with a tablespace on it, to which the tables are moved; None if it can't be had."""
+    """A small disk with a tablespace that holds the tables; None if it can't be mounted."""
     folder = tempfile.mkdtemp(prefix="esimgo-disk-")
     if not await _command("mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "none", folder):
         shutil.rmtree(folder)
@@ -141,7 +139,7 @@ async def _disk(admin: "asyncpg.Connection[asyncpg.Record]") -> Path | None:
 
 
 def _hand_over(folder: str, data: str) -> str:
-    """A folder in it; both belong to whom PostgreSQL's own data belongs."""
+    """Create a folder on it with the owner of PostgreSQL's data."""
     owner, place = Path(data).stat(), Path(folder) / "tables"
     place.mkdir()
     for path in (folder, place):
@@ -169,7 +167,7 @@ class _Database:
         await self._set("reset default_transaction_read_only")
 
     async def slow(self) -> None:
-        """Somebody holds the tables, and statements have little time."""
+        """Lock the tables, with a short statement timeout."""
         while self._locks is None:
             transaction = self._admin.transaction()
             await transaction.start()
@@ -177,7 +175,7 @@ class _Database:
                 for table in HOT:
                     await self._admin.execute(f"lock table {table} in access exclusive mode")
                 self._locks = transaction
-            except asyncpg.DeadlockDetectedError:  # with the work that goes on
+            except asyncpg.DeadlockDetectedError:  # with the running load
                 await transaction.rollback()
         await self._alone(f"alter system set statement_timeout = '{STATEMENT_TIMEOUT}'")
 
@@ -187,7 +185,7 @@ class _Database:
         self._locks = None
 
     async def _alone(self, statement: str) -> None:
-        """On another connection, as this one's transaction holds the locks."""
+        """Execute on another connection, as this one's transaction holds the locks."""
         async with self._opened.machine.database() as other:
             await other.execute("set statement_timeout = 0")
             await other.execute(statement)
@@ -203,7 +201,7 @@ class _Database:
                     break
 
     async def full(self) -> None:
-        """The tables are on a disk on which somebody else takes all room."""
+        """Fill the disk that holds the tables."""
         assert self._disk is not None
         await self.move("small")
         await asyncio.to_thread(_fill, self._disk / "somebody-elses")
@@ -247,7 +245,7 @@ class _Provider:
         await self._opened.machine.control("DELETE", "/faults")
 
     def shown(self, said: str | None) -> Callable[[], Awaitable[list[str]]]:
-        """`said` is the doctor's of the provider itself; None where only services find out."""
+        """`said` is the doctor's line about the provider itself; None if only services detect it."""
 
         async def missing() -> list[str]:
             opened = self._opened
@@ -267,7 +265,7 @@ class _Provider:
 
 
 async def _unseen(opened: Fleet, part: str, metric: str, name: str) -> list[str]:
-    """What a service's health, by which the doctor judges it, and its metrics don't show."""
+    """Return what a service's health, which the doctor reads, and its metrics fail to show."""
     found = []
     for replica in opened.replicas[name]:
         if await probes.rpc(_address(opened, replica), part=part):

@@ -9,7 +9,7 @@ from tests.fixtures.patience import PATIENCE
 pytestmark = pytest.mark.skipif(not balancer.found(), reason=balancer.NEEDED)
 
 
-# The others take long to be found out; the whole run has them.
+# The others take long to be detected; the whole run has them.
 SMALL = ("a database that only reads", "a provider that asks for a pause of a day")
 
 
@@ -17,6 +17,6 @@ async def test_what_fails_without_a_neighbour_fails_with_its_code_and_is_well_ag
     None
 ):
     async with fleet.running(SETTINGS, each=1, traced=True) as opened:
-        # How soon it is well again is a matter of seconds, which the whole run measures.
+        # The time of recovery is measured by the whole run only.
         report = await run(opened, seconds=3, within=PATIENCE, only=SMALL.__contains__)
     assert report.holds, str(report)

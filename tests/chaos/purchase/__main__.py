@@ -1,4 +1,4 @@
-"""`make chaos-purchase`: one long run, its table, and exit status 0 only if every rule held."""
+"""`make chaos-purchase`: one long run with its table; exit status 0 only if every rule held."""
 
 import asyncio
 import shutil
@@ -19,7 +19,7 @@ from tests.chaos.purchase.run import shop
     "--broken", envvar="BROKEN", is_flag=True, help="The orders service buys again when in doubt."
 )
 def main(orders: int, kills: int, seed: int, broken: bool) -> None:
-    """Buys while everything breaks, and compares the provider's ledger with our tables."""
+    """Buy while everything fails, and compare the provider's ledger with our tables."""
     sys.exit(asyncio.run(_run(orders, kills, seed, broken)))
 
 

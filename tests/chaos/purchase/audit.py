@@ -1,4 +1,4 @@
-"""Compares the books one by one; values in, findings out."""
+"""Compares both sides' records of purchases."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,13 +9,13 @@ from decimal import Decimal
 from tests.chaos.purchase.books import Charge, Recorded
 from tests.chaos.purchase.buyers import Heard
 
-# What customers are shown of an order that an operator has to settle.
+# The status shown to customers of an order that an operator must settle.
 SHOWN = {"NEEDS_REVIEW": "PROCESSING"}
-# What a purchase with a limit may be refused for before it is recorded, when the provider confirms its
-# price: the price, or the provider's own refusal, which is one of the faults. Any other is ours.
+# Allowed refusals of a purchase with a limit before it is recorded, when the provider confirms its price:
+# the price itself, or a fault of the provider. Any other refusal is our fault.
 REFUSALS = frozenset({"PRICE_CHANGED", "NOT_SOLD_NOW"})
-# How long before its first attempt an order's price may have been confirmed (Settings.price_holds), and
-# a second for the clocks.
+# Maximum age of the price confirmation at an order's first attempt (Settings.price_holds), and a second
+# for clock differences.
 CONFIRMED_BEFORE = timedelta(seconds=4)
 # The default of ORDERS_PRICE_TOLERANCE_PERCENT.
 TOLERANCE = Decimal("0.02")
@@ -25,7 +25,7 @@ Seen = Mapping[str, tuple[str, frozenset[str]]]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule, how many things were held against it, and those that broke it, in words."""
+    """A rule, how many things it was applied to, and descriptions of the violations."""
 
     rule: str
     looked_at: int
@@ -39,9 +39,9 @@ def audit(
     seen: Seen,
     lowest: Lowest,
 ) -> list[Finding]:
-    """All rules; `heard` is by idempotency key, `seen` by order id.
+    """Apply all rules; `heard` is by idempotency key, `seen` by order id.
 
-    `lowest` gives the lowest price of a bundle that may have held between two moments.
+    `lowest` returns the lowest price of a bundle that may have held between two moments.
     """
     completed = [o for o in orders if o.status == "COMPLETED"]
     failed = [o for o in orders if o.status == "FAILED"]
@@ -123,7 +123,7 @@ def _prices(charges: Sequence[Charge], orders: Sequence[Recorded]) -> tuple[int,
 
 
 def _limits(orders: Sequence[Recorded], lowest: Lowest) -> tuple[int, list[str]]:
-    """The provider takes no limit: a price that rises after it was confirmed is charged all the same."""
+    """The provider has no price limit: a price that rises after its confirmation is charged all the same."""
     limited = [o for o in orders if o.reference and o.max_price is not None]
     broken = []
     for order in limited:
@@ -174,7 +174,7 @@ def _shared(orders: Iterable[Recorded]) -> tuple[int, list[str]]:
     owners: defaultdict[str, set[str]] = defaultdict(set)
     for order in orders:
         if order.target:
-            continue  # it adds a bundle to an eSIM that came with another
+            continue  # it adds a bundle to an eSIM of another order
         for iccid in (*order.delivered, *order.registered):
             owners[iccid].add(order.id)
     broken = [
@@ -197,9 +197,9 @@ def _keys(orders: Sequence[Recorded], heard: Mapping[str, Heard]) -> tuple[int, 
 
 
 def _answered(told: Heard, recorded: set[str]) -> bool:
-    """True if the buyer was answered with the one order of the key.
+    """True if the buyer received the one order of the key.
 
-    Of two requests with one key at once, one may be refused and the other recorded.
+    Of two concurrent requests with one key, one may be refused and the other recorded.
     """
     if told.refused in REFUSALS:
         return len(recorded) <= 1 and told.order_ids <= recorded
@@ -210,7 +210,7 @@ def _shown(orders: Sequence[Recorded], heard: Mapping[str, Heard], seen: Seen) -
     broken = []
     for order in orders:
         status = SHOWN.get(order.status, order.status)
-        # A top-up shows the eSIM that it is for, whatever becomes of it.
+        # A top-up always shows the eSIM that it is for.
         iccids = frozenset({order.target} if order.target else order.registered)
         if seen.get(order.id) != (status, iccids):
             shown, its = seen.get(order.id, ("nothing", frozenset()))

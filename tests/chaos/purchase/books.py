@@ -1,4 +1,4 @@
-"""Both sides' books after a run: what the sandbox charged, and what our tables and customers say."""
+"""Both sides' records after a run: the sandbox's charges, our tables, and what customers see."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +26,7 @@ from orders.esim_orders o order by o.created_at
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """Money that the provider took, and what it gave for it."""
+    """A charge of the provider, and what it delivered for it."""
 
     reference: str
     amount: Decimal
@@ -39,7 +39,7 @@ class Charge:
 class Recorded:
     """An order in our tables; `delivered` is from the orders service, `registered` from esims.
 
-    `target` is the ICCID of the customer's own eSIM that is topped up.
+    `target` is the ICCID of the customer's eSIM in a top-up.
     """
 
     id: str
@@ -55,20 +55,20 @@ class Recorded:
     open_attempts: int
     target: str | None = None
     failure: str = ""
-    unit: Decimal | None = None  # the price that it expected, for one
+    unit: Decimal | None = None  # the expected price of one
     max_price: Decimal | None = None
     charged_above: Decimal | None = None
-    placed_at: datetime | None = None  # when the attempt that bought it began
+    placed_at: datetime | None = None  # start of the attempt that bought it
 
     @property
     def outcome(self) -> str:
-        """Its status with what belongs to it, for a table."""
+        """Return the status with its details, for a table."""
         kind = ", top-up" if self.target else ""
         return f"{self.status}{kind}{f', {self.failure}' if self.failure else ''}"
 
 
 async def charges(machine: Machine) -> list[Charge]:
-    """Every charge of the sandbox's ledger."""
+    """Return every charge of the sandbox's ledger."""
     orders = {
         order["orderReference"]: order
         for order in (await machine.control("GET", "/orders"))["orders"]
@@ -92,7 +92,7 @@ async def charges(machine: Machine) -> list[Charge]:
 
 
 async def recorded(machine: Machine) -> list[Recorded]:
-    """Every order of our tables."""
+    """Return every order of our tables."""
     async with machine.database() as connection:
         rows = await connection.fetch(ORDERS)
     return [
@@ -104,7 +104,7 @@ async def recorded(machine: Machine) -> list[Recorded]:
 
 
 async def processing(machine: Machine) -> int:
-    """How many orders are still being worked on."""
+    """Return how many orders are in progress."""
     async with machine.database() as connection:
         count: int = await connection.fetchval(
             "select count(*) from orders.esim_orders where status = 'PROCESSING'"

@@ -1,6 +1,6 @@
-"""The orders service with a fault built in: it buys again when it didn't hear the answer.
+"""The orders service with a built-in fault: it buys again after a lost response.
 
-Only for the harness, which has to find the double charges; the service itself has no such option.
+Only for the harness, which must detect the double charges; the service itself has no such option.
 """
 
 from typing import Any
@@ -11,12 +11,12 @@ from services.orders.__main__ import serve
 from services.orders.datasource import OrdersDataSource
 from services.orders.settings import Settings
 
-# What hurried code does: try three times, whatever the outcome of the first was.
+# A naive retry: three attempts, whatever the outcome of the first was.
 TRIES = 3
 
 
 def break_it() -> None:
-    """Makes every purchase of this process one that is repeated on an unclear outcome."""
+    """Make this process repeat every purchase with an unclear outcome."""
     buy_once = OrdersDataSource.create_order
 
     async def buy_and_buy_again(self: OrdersDataSource, *wanted: Any, **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Buyers who behave as a sensible client does: they ask again with the same key until they know."""
+"""Buyers that retry with the same key until they know the outcome, as sensible clients do."""
 
 import asyncio
 from collections import Counter
@@ -20,24 +20,24 @@ MINE = """query($to: DateTime) { myOrders(first: 500, filter: {toDate: $to}) {
   id status createdAt esims { iccid } } }"""
 FIRST = "{ myESIMs(first: 1) { id } }"
 PAGE = 500
-# Seconds. The gateway itself gives up sooner and says so.
+# Seconds. The gateway itself gives up sooner with an error.
 ANSWER_PATIENCE = 40
-# Seconds between two attempts, and between two looks at an order that is PROCESSING.
+# Seconds between two attempts, and between two polls of a PROCESSING order.
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
 PROCESSING = "PROCESSING"
-# What no good request is answered: the harness itself would be wrong, or the gateway.
+# Responses to no valid request: the harness itself would be wrong, or the gateway.
 FAULTS_OF_OURS = frozenset(
     {"BAD_USER_INPUT", "BAD_REQUEST", "UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "TOO_COMPLEX"}
 )
 
 
 class NoAnswerError(Exception):
-    """Nothing that could be understood came back: sending it again is all that one can do."""
+    """No intelligible response was received; the only option is to retry."""
 
 
 @dataclass(slots=True)
 class Heard:
-    """What a buyer heard of a wish: the ids of its orders (one, if all is well) and the last status."""
+    """A buyer's results: the ids of its orders (one, if all is well) and the last status."""
 
     order_ids: set[str] = field(default_factory=set)
     status: str = ""
@@ -46,20 +46,20 @@ class Heard:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts over all buyers; `heard` is told of each call what came of it, after how many seconds."""
+    """Counts over all buyers; `heard` is called with each outcome and its duration in seconds."""
 
     answered: int = 0
     calls: Counter[str] = field(default_factory=Counter)
     heard: Callable[[str, float], None] = lambda what, seconds: None
 
     def count(self, what: str, began: float) -> None:
-        """A call that began then, in seconds of the event loop, came to this."""
+        """Count a call that began at that time of the event loop."""
         self.calls[what] += 1
         self.heard(what, asyncio.get_running_loop().time() - began)
 
 
 class Buyers:
-    """The customers of a run; at most `at_once` of their purchases are being asked for."""
+    """The customers of a run; at most `at_once` of their purchases are in flight."""
 
     def __init__(self, machine: Machine, tokens: Sequence[str], at_once: int) -> None:
         self._machine = machine
@@ -70,7 +70,7 @@ class Buyers:
         self.progress = asyncio.Condition()
 
     async def plans(self, count: int) -> list[Plan]:
-        """So many plans on sale, from the cheapest on; waits until the catalogue has them."""
+        """Return that many plans on sale, cheapest first; waits until the catalogue has them."""
         while True:
             try:
                 found = (await self._ask(None, PLANS))["dataPlans"]
@@ -86,12 +86,12 @@ class Buyers:
             await asyncio.sleep(FIRST_PAUSE)
 
     async def first_esim(self, customer: int) -> str:
-        """The id of the eSIM of a customer who has one."""
+        """Return the id of the eSIM of a customer who has one."""
         (esim,) = (await self._ask(customer, FIRST))["myESIMs"]
         return str(esim["id"])
 
     async def buy(self, wish: Wish) -> None:
-        """Asks until an order is known, and looks at it until it has ended."""
+        """Request until an order is known, and poll it until it has ended."""
         heard = self.heard[wish.key] = Heard()
         async with self._places:
             if wish.manner is Manner.IMPATIENT:
@@ -115,7 +115,7 @@ class Buyers:
             heard.status = shown["orderDetails"]["status"]
 
     async def seen(self, customer: int) -> dict[str, tuple[str, frozenset[str]]]:
-        """Status and ICCIDs of every order, as that customer sees them."""
+        """Return status and ICCIDs of every order, as that customer sees them."""
         found: dict[str, tuple[str, frozenset[str]]] = {}
         until: str | None = None
         while True:
@@ -124,7 +124,7 @@ class Buyers:
             except NoAnswerError:
                 await asyncio.sleep(FIRST_PAUSE)
                 continue
-            if any(order["esims"] is None for order in page):  # the esims service is just away
+            if any(order["esims"] is None for order in page):  # the esims service is down
                 await asyncio.sleep(FIRST_PAUSE)
                 continue
             for order in page:
@@ -168,7 +168,7 @@ class Buyers:
         heard.status = result["order"]["status"]
 
     async def _ask(self, customer: int | None, query: str, **variables: Any) -> Any:
-        """The data of an answer; raises NoAnswerError for everything that may be asked again."""
+        """Return the data of a response; raises NoAnswerError for everything that may be retried."""
         headers = {}
         began = asyncio.get_running_loop().time()
         if customer is not None:

@@ -1,4 +1,4 @@
-"""Which calls to the provider go wrong, and how: decided by a seed before the first order is sent."""
+"""Faults of calls to the provider, chosen by a seed before the first order is sent."""
 
 import random
 from collections import Counter
@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.chaos.purchase.machine import Machine
 
-# Seconds that the platform waits for the provider in these runs. "Late" is after that, "slow" within.
+# Seconds of the platform's provider timeout in these runs. "Late" is after that, "slow" within.
 TIMEOUT = 3.0
 SLOW = 1.0
 LATE = TIMEOUT + 0.5
@@ -34,29 +34,29 @@ READING: Mapping[str, Mapping[str, Any]] = {
     "reading 429": {"status": 429, "headers": {"Retry-After": "1"}},
     "reading slow": {"delay_seconds": SLOW},
 }
-# Of the calls that buy, and of those that read: enough for many at once, and too few for the circuit
-# breaker to make one long outage of all.
+# Shares of the calls that buy, and of those that read: enough for many concurrent faults, and too few to
+# keep the circuit breaker open.
 SHARE_OF_BUYING = 0.3
 SHARE_OF_READING = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A fault: the request of that kind which it strikes comes after `skip` others."""
+    """A fault that strikes the request of that kind after `skip` others."""
 
     kind: str
     fault: Mapping[str, Any]
 
 
 def plan(orders: int, chance: random.Random) -> list[Planned]:
-    """The faults of a run with so many orders, every kind as often as any other."""
+    """Return the faults of a run with that many orders, every kind equally often."""
     found = []
     for kinds, method, path, share in (
         (BUYING, "POST", "/orders", SHARE_OF_BUYING),
         (READING, "GET", "*", SHARE_OF_READING),
     ):
         count = max(len(kinds), round(orders * share))
-        # A request that one fault strikes is not counted down by those after it: so close together.
+        # Later faults don't count a request that an earlier one strikes, hence the short distances.
         places = sorted(chance.choices(range(max(1, orders - count)), k=count))
         names = [name for name, _ in zip(_rounds(kinds, chance), range(count), strict=False)]
         found += [
@@ -67,7 +67,7 @@ def plan(orders: int, chance: random.Random) -> list[Planned]:
 
 
 def _rounds(kinds: Iterable[str], chance: random.Random) -> Iterable[str]:
-    """All kinds in a random order, again and again."""
+    """Yield all kinds in a random order, repeatedly."""
     while True:
         yield from chance.sample(list(kinds), k=len(list(kinds)))
 
@@ -85,7 +85,7 @@ class Weather:
             self._set[shown["id"]] = item.kind
 
     async def end(self) -> Counter[str]:
-        """Takes the remaining faults away; gives how often each kind has struck."""
+        """Remove the remaining faults; returns how often each kind has struck."""
         left = {item["id"] for item in (await self._machine.control("GET", "/faults"))["faults"]}
         await self._machine.control("DELETE", "/faults")
         struck = Counter(kind for id_, kind in self._set.items() if id_ not in left)

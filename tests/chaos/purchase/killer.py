@@ -1,4 +1,4 @@
-"""Kills processes and database connections while orders are on their way."""
+"""Kills processes and database connections while orders are in progress."""
 
 import asyncio
 import random
@@ -9,13 +9,13 @@ from tests.chaos.purchase.buyers import Buyers
 from tests.chaos.purchase.machine import MORTALS, Machine
 
 DATABASE = "database connections"
-# Seconds that a killed process stays away, at the most: a restart by a supervisor.
+# Maximum seconds until a killed process restarts, as by a supervisor.
 LONGEST_ABSENCE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """Strikes when so many purchases have been answered."""
+    """A kill after that many purchases were answered."""
 
     after: int
     victim: str
@@ -23,11 +23,11 @@ class Kill:
 
 
 def plan(kills: int, orders: int, chance: random.Random) -> list[Kill]:
-    """So many kills over a run, each victim as often as any other."""
+    """Return that many kills over a run, each victim equally often."""
     victims: list[str] = []
     while len(victims) < kills:
         victims += chance.sample((*MORTALS, DATABASE), k=len(MORTALS) + 1)
-    # None in the last tenth, so that each finds orders on their way.
+    # None in the last tenth, so that each finds orders in progress.
     places = sorted(chance.randrange(max(1, orders * 9 // 10)) for _ in range(kills))
     return [
         Kill(after, victim, chance.uniform(0, LONGEST_ABSENCE))
@@ -38,9 +38,9 @@ def plan(kills: int, orders: int, chance: random.Random) -> list[Kill]:
 async def kill_all(
     planned: list[Kill], machine: Machine, buyers: Buyers, begun: int
 ) -> Counter[str]:
-    """Carries the plan out, one after the other, and leaves everything running.
+    """Execute the plan in order, and leave everything running; returns the kills by victim.
 
-    `begun` is how many purchases were answered before this run. Gives the kills by victim.
+    `begun` is how many purchases were answered before this run.
     """
     done: Counter[str] = Counter()
     for item in planned:

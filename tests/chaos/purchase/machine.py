@@ -1,4 +1,4 @@
-"""The whole platform on this machine as real processes, made for killing some of them."""
+"""The whole platform on this machine as real processes that can be killed."""
 
 import asyncio
 import json
@@ -35,21 +35,21 @@ PORTS = (
     "SANDBOX_PORT",
     "SANDBOX_AUTH_PORT",
 )
-# Those that may be killed; the others are the world around them, or take no part in a purchase.
+# Processes that may be killed; the others are external, or take no part in a purchase.
 MORTALS = ("esims", "orders", "gateway")
-# Seconds for a process to answer after its start, on a machine with other work.
+# Seconds until a process must answer after its start, on a busy machine.
 START_PATIENCE = 90
-# Seconds between two questions whether a process is ready.
+# Seconds between two health checks.
 LOOK_EVERY = 0.1
-# A program's own words for what it did not foresee.
+# Log lines of unexpected errors.
 ALARMS = (" failed, fault ", "exception was never retrieved", " CRITICAL ")
-# Not the platform's own: what stands around it.
+# Processes outside of the platform.
 SURROUNDINGS = ("sandbox", "auth", "postgres")
 
 
 @dataclass(slots=True)
 class Lines:
-    """What the processes say: kept in a file, and what sounds like a fault counted."""
+    """The output of the processes: stored in a file, with apparent faults counted."""
 
     path: Path
     alarms: list[str] = field(default_factory=list)
@@ -62,11 +62,11 @@ class Lines:
 
 
 class Mortal:
-    """A process that is killed on purpose, and started again when its killer says so."""
+    """A process that is killed on purpose, and restarted by its killer."""
 
     def __init__(self, program: Program, say: Say) -> None:
         self.program = program
-        self.own_ends = 0  # how often it ended without having been killed
+        self.own_ends = 0  # exits without a kill
         self._say = say
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -78,7 +78,7 @@ class Mortal:
         )
 
     async def ready(self) -> None:
-        """Waits until it answers; raises TimeoutError when it doesn't in good time."""
+        """Wait until it answers; raises TimeoutError when it takes too long."""
         async with asyncio.timeout(START_PATIENCE):
             while not await self.program.ready():
                 if self._process is not None and self._process.returncode is not None:
@@ -88,7 +88,7 @@ class Mortal:
                 await asyncio.sleep(LOOK_EVERY)
 
     async def kill(self) -> None:
-        """kill -9, and nobody is told."""
+        """Kill it with SIGKILL."""
         if self._process is None or self._reading is None:
             raise RuntimeError(f"{self.program.name} was never started")
         if self._process.returncode is not None:
@@ -100,12 +100,12 @@ class Mortal:
         self._say("machine", f"{self.program.name} killed")
 
     async def stop(self) -> None:
-        """Asks it to stop as a deployment does, and kills it when it takes too long."""
+        """Stop it as a deployment does, and kill it when it takes too long."""
         if self._process is None or self._process.returncode is not None:
             return
         self._process.terminate()
         try:
-            async with asyncio.timeout(5):  # seconds: whatever still runs is of no interest now
+            async with asyncio.timeout(5):  # seconds; a process that still runs is of no interest
                 await self._process.wait()
         except TimeoutError:
             await self.kill()
@@ -113,7 +113,7 @@ class Mortal:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where everything is; `database_url` is the superuser's, `addresses` are those of the processes."""
+    """Where everything runs; `database_url` is the superuser's, `addresses` are those of the processes."""
 
     http: aiohttp.ClientSession
     gateway_url: str
@@ -127,11 +127,11 @@ class Machine:
     addresses: Mapping[str, str] = field(default_factory=dict)
 
     async def token(self, email: str) -> str:
-        """A session of a customer, who is made when there is none of that name."""
+        """Return a session token of a customer, who is created if missing."""
         return await sessions.mint(self.http, self.auth_url, email, admin=False)
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
-        """Asks the sandbox's admin API; fractions come as Decimal."""
+        """Call the sandbox's admin API; fractions are parsed as Decimal."""
         url = f"{self.sandbox_url}/_control{path}"
         async with self.http.request(method, url, json=body) as answer:
             text = await answer.text()
@@ -141,7 +141,7 @@ class Machine:
 
     @asynccontextmanager
     async def database(self) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-        """A superuser's connection, for looking and for cutting others off."""
+        """Open a superuser's connection."""
         connection = await asyncpg.connect(self.database_url)
         try:
             yield connection
@@ -149,7 +149,7 @@ class Machine:
             await connection.close()
 
     async def cut_database(self) -> int:
-        """Terminates every connection of the platform's processes; gives how many there were."""
+        """Terminate every connection of the platform's processes; returns how many there were."""
         async with self.database() as connection:
             cut: int = await connection.fetchval(
                 """select count(pg_terminate_backend(pid)) from pg_stat_activity
@@ -168,15 +168,14 @@ async def running(
     postgres_options: Sequence[str] = (),
     say: Callable[[str], None] = lambda text: None,
 ) -> AsyncIterator[Machine]:
-    """Starts all with those variables set, and stops and removes all at the end of the block.
+    """Start everything with those variables set, and stop and remove it at the end of the block.
 
     `modules` names another module to run for a process, with arguments if any. `code` is the folder of
-    another version of the platform, whose processes run then; everything around them is ours. `say`
-    hears of what takes a while.
+    another version of the platform to run; everything around it is this version. `say` receives progress.
     """
     async with AsyncExitStack() as stack:
         folder = Path(
-            # Not in pytest's own folder, which PostgreSQL's user may not enter.
+            # Not in pytest's folder, which PostgreSQL's user may not enter.
             stack.enter_context(
                 tempfile.TemporaryDirectory(prefix="esimgo-chaos-", ignore_cleanup_errors=True)
             )
@@ -235,9 +234,9 @@ async def running(
 
 def _settings(folder: Path, settings: Mapping[str, str]) -> LocalSettings:
     values = {
-        # Nobody's own settings: only what any program needs.
+        # Only what any program needs, without the developer's settings.
         **surroundings(os.environ),
-        # One address and a few users play a whole world.
+        # One address and a few users simulate many.
         "GATEWAY_ADDRESS_RATE": "0",
         "GATEWAY_USER_RATE": "0",
         "GATEWAY_ADDRESS_WORK": "0",
@@ -257,7 +256,7 @@ def _free_ports() -> dict[str, str]:
 
 
 def elsewhere(folder: Path) -> tuple[str, ...]:
-    """What stands before a command that is to run in another folder."""
+    """Return the command prefix that runs a command in another folder."""
     env = shutil.which("env")
     if env is None:
         raise RuntimeError("there is no program `env`")

@@ -1,4 +1,4 @@
-"""Prices that the provider moves while everybody buys, and a record of when it did."""
+"""Price changes at the provider during purchases, and a record of them."""
 
 import asyncio
 import random
@@ -11,9 +11,9 @@ from decimal import Decimal
 from tests.chaos.purchase.machine import Machine
 from tests.chaos.purchase.wishes import Plan
 
-# What a price is multiplied by; half of the time it is the one that the catalogue shows.
+# Multipliers of a price; half of the time it is the one in the catalogue.
 FACTORS = tuple(map(Decimal, ("1", "1", "1", "0.9", "1.5", "3")))
-# Seconds between two moves of a price, at the most.
+# Maximum seconds between two price changes.
 LONGEST_REST = 0.5
 
 
@@ -28,14 +28,14 @@ class Move:
 
 @dataclass(slots=True)
 class Market:
-    """Moves the prices of plans at the sandbox, and remembers every move."""
+    """Changes the prices of plans at the sandbox, and records every change."""
 
     machine: Machine
     moves: dict[str, list[Move]] = field(default_factory=dict)
 
     @asynccontextmanager
     async def moving(self, plans: Sequence[Plan], chance: random.Random) -> AsyncIterator[None]:
-        """Moves prices during the block, and sets them back at its end."""
+        """Change prices during the block, and reset them at its end."""
         for plan in plans:
             await self._set(plan, plan.price)
         task = asyncio.create_task(self._move(plans, chance))
@@ -61,15 +61,15 @@ class Market:
         self.moves.setdefault(plan.name, []).append(Move(price, after, datetime.now(UTC)))
 
     def lowest(self, name: str, since: datetime, until: datetime) -> Decimal | None:
-        """The lowest price that may have held at some moment of the time; None if none is known."""
+        """Return the lowest price that may have held at some moment of the interval; None if unknown."""
         return lowest(self.moves.get(name, ()), since, until)
 
 
 def lowest(moves: Sequence[Move], since: datetime, until: datetime) -> Decimal | None:
-    """The lowest price that may have held between the two moments; None if none is known."""
+    """Return the lowest price that may have held between the two moments; None if unknown."""
     if not moves:
         return None
-    # The first move sets the price that held before it.
+    # The first change records the price that held before it.
     starts = [since, *(move.after for move in moves[1:])]
     ends = [*(move.before for move in moves[1:]), until + timedelta(days=1)]
     held = [

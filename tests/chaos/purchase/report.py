@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from tests.chaos.purchase.audit import Finding
 
 WIDTH = 64
-# Examples of what broke a rule; more help nobody.
+# Maximum examples of violations of a rule.
 EXAMPLES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What happened in all runs of a shop, and whether the rules held."""
+    """The results of all runs of a shop, and whether the rules held."""
 
     seconds: float
     tail_seconds: float
@@ -25,16 +25,15 @@ class Report:
 
     @property
     def holds(self) -> bool:
-        """Whether every rule held."""
         return not any(finding.broken for finding in self.findings)
 
     def looked_at(self, rule: str) -> int:
-        """How many things were held against the rule that has these words in it."""
+        """Return how many things the rule with this text was applied to."""
         (finding,) = [f for f in self.findings if rule in f.rule]
         return finding.looked_at
 
     def broken(self, rule: str) -> Sequence[str]:
-        """What broke the rule that has these words in it."""
+        """Return the violations of the rule with this text."""
         (finding,) = [f for f in self.findings if rule in f.rule]
         return finding.broken
 

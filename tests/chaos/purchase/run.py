@@ -1,4 +1,4 @@
-"""One run: buyers, faults and kills at the same time, then the tail, then the audit."""
+"""One run: concurrent buyers, faults and kills, then the remaining work, then the audit."""
 
 import asyncio
 import random
@@ -22,21 +22,21 @@ Say = Callable[[str], None]
 PLANS = 6
 CUSTOMERS = 8
 AT_ONCE = 16
-# Seconds that purchases may take until they all are answered: a start, and so much for each.
+# Seconds until all purchases must be answered: a base, and an amount for each.
 BOUND, BOUND_OF_ORDER, BOUND_OF_KILL = 120, 2, 10
 # Seconds until the last order must have ended: twice unclear, each time taken over and settled.
 TAIL = 120
-# Seconds between two looks while one waits for the tail.
+# Seconds between two checks meanwhile.
 LOOK_EVERY = 0.25
-# Seconds that buyers get to hear of the end of an order that has ended in the tables.
+# Seconds until buyers must see the end of an order that has ended in the tables.
 LAST_LOOK = 60
 SETTINGS = {
     "LOG_LEVEL": "info",
-    # A few customers stand for many.
+    # A few customers simulate many.
     "ORDERS_MAX_UNFINISHED": "100000",
     "ESIM_GO_TIMEOUT": str(faults.TIMEOUT),
-    # The sandbox lists an order at once; what takes effect late does so half a second after the
-    # platform gave up. The rest is for a machine that does other work.
+    # The sandbox lists an order at once; late effects come half a second after the platform gave up. The rest
+    # is for a busy machine.
     "ORDERS_SETTLING_SECONDS": "5",
     # One machine has one clock.
     "ORDERS_CLOCK_TOLERANCE_SECONDS": "1",
@@ -45,15 +45,14 @@ SETTINGS = {
     "ORDERS_PURCHASE_WAIT": "3",
 }
 BROKEN = {"orders": "tests.chaos.purchase.broken_orders"}
-# Enough that no run is short of money, and that nobody waits for the provider's rate limit: what
-# waits is not what is tested here.
+# Enough balance for any run, and no rate limit, which is not under test here.
 BALANCE = 10_000_000
 TOKENS_PER_SECOND = 500
 
 
 @dataclass(slots=True)
 class Shop:
-    """A running platform with customers; runs may follow one another on it."""
+    """A running platform with customers, for several runs in succession."""
 
     machine: Machine
     buyers: Buyers
@@ -68,9 +67,9 @@ class Shop:
     buying: "list[asyncio.Task[None]]" = field(default_factory=list)
 
     async def run(self, orders: int, kills: int, seed: int) -> None:
-        """Buys while everything breaks, until each buyer has an order or the bound has passed.
+        """Buy under faults until each buyer has an order or the time is up.
 
-        Orders that are PROCESSING then go on; the faults end.
+        PROCESSING orders then continue without faults.
         """
         chance = random.Random(seed)
         wanted = wishes.make(orders, self.plans, self.owned, chance, f"seed-{seed}")
@@ -99,7 +98,7 @@ class Shop:
         self.faults += await weather.end()
 
     async def close_books(self) -> Report:
-        """Waits for the tail, and compares the books of everything that this shop ever did."""
+        """Wait for the remaining work, and audit everything that this shop ever did."""
         asked = time.monotonic()
         self.say(f"all asked for after {asked - self.began:.0f} s; waiting for the tail")
         await self._tail()
@@ -115,7 +114,7 @@ class Shop:
         )
 
     async def _tail(self) -> None:
-        """Waits, within bounds, until no order is on its way, and ends the buyers."""
+        """Wait, within bounds, until no order is in progress, then end the buyers."""
         ends = time.monotonic() + TAIL
         while await books.processing(self.machine) and time.monotonic() < ends:
             await asyncio.sleep(LOOK_EVERY)
@@ -149,13 +148,13 @@ class Shop:
 
     async def _tell(self, answered: int, orders: int) -> None:
         while True:
-            await asyncio.sleep(20)  # seconds between two words to whoever waits
+            await asyncio.sleep(20)  # seconds between two progress messages
             self.say(f"{self.buyers.tally.answered - answered} of {orders} answered")
 
 
 @asynccontextmanager
 async def shop(*, broken: bool = False, say: Say = lambda text: None) -> AsyncIterator[Shop]:
-    """A platform with plans and customers; `broken` runs the orders service with a fault built in."""
+    """A platform with plans and customers; `broken` runs the orders service with a built-in fault."""
     async with machines.running(SETTINGS, modules=BROKEN if broken else None, say=say) as machine:
         await machine.control("POST", "/switches", {"tokens_per_second": TOKENS_PER_SECOND})
         await machine.control("POST", "/balance", {"set": BALANCE})

@@ -1,4 +1,4 @@
-"""The audit finds each way in which the books can differ."""
+"""The audit detects each way in which the records can differ."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -32,12 +32,12 @@ FAILED = replace(
 
 
 def steady(bundle: str, since: datetime, until: datetime) -> Decimal | None:
-    """The price that held all the time."""
+    """A constant price."""
     return Decimal("1.10")
 
 
 def broken(charges: Sequence[Charge], orders: Sequence[Recorded]) -> list[str]:
-    """The rules that don't hold, when the buyers heard and see what is recorded."""
+    """Return the broken rules, when the buyers heard and see what is recorded."""
     heard = {o.key or "": Heard({o.id}, o.status) for o in orders}
     seen = {o.id: (o.status, frozenset(o.registered)) for o in orders}
     return [f.rule for f in audit(charges, orders, heard, seen, steady) if f.broken]
@@ -149,7 +149,7 @@ def test_a_limit_that_a_known_price_exceeded_is_found() -> None:
     assert broken([CHARGE], [above]) == [
         "no limit was exceeded by a price that held before the attempt"
     ]
-    # The price rose after it was confirmed: an incident, and no fault of ours.
+    # The price rose after its confirmation: an incident, but not our fault.
     rose = replace(above, unit=Decimal("0.90"), charged_above=Decimal("0.40"))
     heard, seen = {}, {rose.id: (rose.status, frozenset(rose.registered))}
     heard["key-1"] = Heard({rose.id}, rose.status)

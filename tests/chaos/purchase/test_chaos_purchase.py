@@ -1,4 +1,4 @@
-"""The small runs of `make chaos-purchase`, and the proof that it finds what it looks for."""
+"""The small runs of `make chaos-purchase`, and the proof that they detect built-in faults."""
 
 from tests.chaos.purchase.run import shop
 

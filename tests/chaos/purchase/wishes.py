@@ -1,4 +1,4 @@
-"""What the buyers of a run want, decided by its seed."""
+"""The purchases that the buyers of a run want, chosen by its seed."""
 
 import random
 from collections.abc import Sequence
@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import Enum
 
-# Few eSIMs get many top-ups: equal ones at the same time are what can be mixed up.
+# Few eSIMs get many top-ups: concurrent equal ones can be mixed up.
 SHARE_OF_TOP_UPS = 0.15
-# Limits of price, in multiples of what the catalogue shows: prices move below, between and above them.
+# Price limits in multiples of the catalogue's price: prices move below, between and above them.
 SHARE_WITH_LIMIT = 0.4
 LIMITS = (Decimal(1), Decimal("1.2"), Decimal(2))
 
@@ -16,7 +16,7 @@ LIMITS = (Decimal(1), Decimal("1.2"), Decimal(2))
 class Manner(Enum):
     """How a buyer behaves.
 
-    PATIENT waits for the answer. IMPATIENT hangs up at once and asks again with the same key.
+    PATIENT waits for the response. IMPATIENT disconnects at once and retries with the same key.
     DOUBLE sends the same request twice at the same time.
     """
 
@@ -27,8 +27,6 @@ class Manner(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A plan on sale, as the gateway shows it."""
-
     id: str
     name: str
     price: Decimal
@@ -44,9 +42,9 @@ class Owned:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """One purchase: whatever a buyer does to get it, it is to be one order.
+    """One purchase, which must become one order whatever the buyer does.
 
-    With `esim_id` it is a top-up of that eSIM of the customer's.
+    With `esim_id` it is a top-up of that eSIM.
     """
 
     key: str
@@ -60,7 +58,7 @@ class Wish:
 
 
 def first(plans: Sequence[Plan], customers: int) -> list[Wish]:
-    """One eSIM for each customer, to be topped up later."""
+    """Return one eSIM purchase for each customer, to be topped up later."""
     return [
         Wish(f"first-{number}", number, plans[number % len(plans)], 1, Manner.PATIENT)
         for number in range(customers)
@@ -70,7 +68,7 @@ def first(plans: Sequence[Plan], customers: int) -> list[Wish]:
 def make(
     orders: int, plans: Sequence[Plan], owned: Sequence[Owned], chance: random.Random, name: str
 ) -> list[Wish]:
-    """So many wishes; `owned` is an eSIM of each customer, `name` begins the idempotency keys."""
+    """Return that many purchases; `owned` is an eSIM of each customer, `name` begins the idempotency keys."""
     return [_one(f"{name}-{number}", plans, owned, chance) for number in range(orders)]
 
 
@@ -80,7 +78,7 @@ def _one(key: str, plans: Sequence[Plan], owned: Sequence[Owned], chance: random
         key=key,
         customer=customer,
         plan=chance.choice(plans),
-        # Mostly few, as in a shop; ten is the most, and more than five are delivered later.
+        # Mostly few, as in a shop; ten is the maximum, and more than five are delivered later.
         quantity=chance.choice((1, 1, 1, 2, 3, 4, 5, 6, 8, 10)),
         manner=chance.choices(list(Manner), weights=(90, 5, 5))[0],
         hangs_up_after=chance.uniform(0.01, 0.2),

@@ -1,4 +1,4 @@
-"""`make rolling-restart`: everything replaced under load, its figures, and exit status 0 if all held."""
+"""`make rolling-restart`: everything replaced under load; prints figures, exit status 0 if all rules held."""
 
 import asyncio
 import shutil
@@ -15,7 +15,7 @@ from tests.chaos.rolling.run import SETTINGS, Plan, run
 @click.command()
 @click.option("--seed", envvar="SEED", default=1, help="Decides what is asked for.")
 def main(seed: int) -> None:
-    """Replaces, adds, kills and freezes replicas while customers and the provider go on."""
+    """Replace, add, kill and freeze replicas under the load of customers and callbacks."""
     if not balancer.found():
         raise click.ClickException(balancer.MISSING)
     sys.exit(asyncio.run(_run(Plan(seed=seed))))

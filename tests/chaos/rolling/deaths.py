@@ -1,4 +1,4 @@
-"""A replica that dies without a word, or hangs: who notices, and when nobody hears of it any more."""
+"""A replica that is killed, or hangs: who notices, and when requests stop failing."""
 
 import asyncio
 import signal
@@ -9,20 +9,19 @@ from dataclasses import dataclass
 from tests.chaos.fleet.account import Account
 from tests.chaos.fleet.fleet import Fleet
 
-# Seconds that a dead replica is watched: longer than the slowest of those who notice.
+# Seconds of observation: longer than the slowest detection.
 WATCHED = 15.0
-# Seconds in which everybody finds a replica again, and hears of what it had left undone.
+# Seconds until everything must have recovered, including interrupted work.
 RETURN = 3.0
-# Seconds after which an answer counts as one that hung: a frozen gateway gives it when it goes on.
+# Seconds after which a response counts as one that hung: a frozen gateway sends it when it resumes.
 LATE = 5.0
-# Seconds after which no request may fail because of it any more: a call that hangs is noticed by the
-# pings of its connection, every three seconds with four for the answer.
+# Seconds after which no request may fail because of it: a hanging call is detected by the pings of its
+# connection, every three seconds with a timeout of four.
 OUT_WITHIN = 10.0
 HUNG = f"answered after more than {LATE:g} s"
-# What a client may hear meanwhile: the platform's word for what is away and what takes too long, and
-# the balancer's.
+# Errors that clients may receive meanwhile, of the platform and of the balancer.
 ALLOWED = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "502", "503", "504", HUNG})
-# How a follower hears of a gateway that died, and how a request that was being answered.
+# The outcome of a subscription at a killed gateway, and of a request that was in flight.
 BROKEN_OFF = frozenset(
     {"closed 1006", "closed None", "ServerDisconnectedError", "TimeoutError", "no answer"}
 )
@@ -30,7 +29,7 @@ BROKEN_OFF = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """What was struck and how; what clients heard; `out` seconds later the last bad request began."""
+    """The victim and the method, the outcomes, and the seconds until the last failing request began."""
 
     victim: str
     manner: str
@@ -40,7 +39,6 @@ class Death:
 
     @property
     def faults(self) -> list[str]:
-        """What must not be."""
         strange = [
             f"{self.victim}: {what}" for what in self.bad if what not in ALLOWED | BROKEN_OFF
         ]
@@ -56,9 +54,9 @@ class Death:
 
 
 async def strike(fleet: Fleet, account: Account, victim: str, manner: str) -> Death:
-    """Strikes the first replica of `victim`, watches, and brings it back.
+    """Strike the first replica of `victim`, observe, and restore it.
 
-    It is left in its name, as the worst of name servers would.
+    Its address stays in DNS, as with the slowest of name servers.
     """
     replica = fleet.replicas[victim][0]
     began = time.monotonic()

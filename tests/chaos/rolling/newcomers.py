@@ -1,4 +1,4 @@
-"""One more replica of each service, while nothing else changes: when its callers find it."""
+"""An additional replica of each service: how soon its callers find it."""
 
 import asyncio
 import time
@@ -11,18 +11,17 @@ from tests.chaos.fleet.fleet import Fleet, Replica
 
 SERVICES = ("catalogue", "esims", "orders")
 CALLS = "rpc_server_call_duration_seconds"
-# Seconds between two readings of the metrics.
+# Seconds between two scrapes.
 LOOK_EVERY = 0.5
 # Seconds over which the shares are counted: some dozens of calls at the load's rates.
 COUNTED = 8.0
-# gRPC spreads connections' ages by a tenth, and a caller that has just looked the name up waits some
-# seconds before it does so again.
+# gRPC varies the age of connections by a tenth, and waits some seconds between two DNS queries.
 LATEST = 1.5
 
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """A replica that was added; its first call came after so many seconds, and then it had a share."""
+    """An added replica: the seconds until its first call, and its share of calls after that."""
 
     name: str
     first_call: float | None
@@ -32,7 +31,6 @@ class Newcomer:
 
     @property
     def faults(self) -> list[str]:
-        """What must not be."""
         if self.first_call is None or self.first_call > LATEST * self.connection_age:
             return [f"{self.name}: not found within {LATEST:g} connection ages"]
         return [f"{self.name}: a share of {self.share:.0%}"] if self.share < self.fair / 2 else []
@@ -45,7 +43,7 @@ class Newcomer:
 
 
 async def add_everywhere(fleet: Fleet, connection_age: float) -> list[Newcomer]:
-    """Adds a replica of each service, and takes it away again when its share is known."""
+    """Add a replica of each service, and remove it again when its share is known."""
     added = await asyncio.gather(*(fleet.add(name) for name in SERVICES))
     found = await asyncio.gather(*(_watch(fleet, one, connection_age) for one in added))
     await asyncio.gather(*(fleet.remove(replica) for replica in added))
@@ -69,7 +67,7 @@ async def _watch(fleet: Fleet, replica: Replica, connection_age: float) -> Newco
 
 
 async def _calls(fleet: Fleet, replicas: Sequence[Replica]) -> float:
-    """How many calls they have answered."""
+    """Return how many calls they have answered."""
     total = 0.0
     for replica in replicas:
         async with fleet.machine.http.get(replica.metrics) as answer:

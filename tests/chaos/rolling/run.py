@@ -1,4 +1,4 @@
-"""One run under load: everything rolled, replicas added, killed and frozen; then the books."""
+"""One run under load: everything replaced, replicas added, killed and frozen; then the audit."""
 
 import asyncio
 import time
@@ -18,11 +18,11 @@ from tests.chaos.rolling.newcomers import Newcomer
 
 Say = Callable[[str], None]
 
-# Seconds after which a caller's connection ends: minutes in a deployment, for which nobody waits here.
+# Maximum age of a caller's connection in seconds; minutes in a deployment.
 CONNECTION_AGE = 15.0
 SETTINGS = {
     "LOG_LEVEL": "info",
-    # A few customers stand for many.
+    # A few customers simulate many.
     "ORDERS_MAX_UNFINISHED": "100000",
     "GRPC_MAX_CONNECTION_AGE_SECONDS": str(CONNECTION_AGE),
     # As in the chaos of purchases: what a killed process leaves is settled within the run.
@@ -33,11 +33,11 @@ SETTINGS = {
     "ORDERS_RECOVERY_SECONDS": "0.5",
     "ORDERS_PURCHASE_WAIT": "3",
 }
-# Seconds of load before anything is done to it, and between two replacements.
+# Seconds of load before the first action, and between two replacements.
 CALM, BETWEEN = 3.0, 1.0
-# Seconds that requests on their way get at the end of the load, of a slow machine too.
+# Seconds that requests in flight get at the end of the load, also on a slow machine.
 PATIENCE = 120.0
-# Everybody who is called by others, and by the balancer, in both manners.
+# All processes that have callers, services and the balancer's, in both modes.
 DEATHS = (
     ("orders", "kill -9"),
     ("catalogue", "frozen"),
@@ -51,7 +51,7 @@ DEATHS = (
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is done: which replicas are replaced, whether some are added, who dies."""
+    """What to do: which replicas to replace, whether to add some, which to kill."""
 
     replaced: Sequence[str] = tuple(p.name for p in PROCESSES for _ in range(2))
     newcomers: bool = True
@@ -62,8 +62,6 @@ class Plan:
 
 @dataclass(slots=True)
 class Report:
-    """What was seen."""
-
     rolls: list[str] = field(default_factory=list)
     statuses: list[str] = field(default_factory=list)
     rolling: Sequence[Heard] = ()
@@ -75,7 +73,6 @@ class Report:
 
     @property
     def holds(self) -> bool:
-        """Whether every rule held."""
         return not any(finding.broken for finding in self.findings)
 
     def __str__(self) -> str:
@@ -96,7 +93,7 @@ class Report:
 
 
 async def run(opened: Fleet, plan: Plan, say: Say = lambda text: None) -> Report:
-    """Carries the plan out on a fleet of two of each."""
+    """Execute the plan on a fleet of two of each."""
     report = Report()
     load = await Load.prepare(opened, plan.rates, plan.seed)
     await load.start()
@@ -112,13 +109,13 @@ async def run(opened: Fleet, plan: Plan, say: Say = lambda text: None) -> Report
         report.newcomers = await newcomers.add_everywhere(opened, CONNECTION_AGE)
         for newcomer in report.newcomers:
             say(str(newcomer))
-    # Until here nothing broke, and so no request may have failed; replicas were taken away, too.
+    # So far nothing was killed, so no request may have failed although replicas were removed.
     peaceful = time.monotonic()
     for victim, manner in plan.deaths:
         report.deaths.append(await deaths.strike(opened, load.account, victim, manner))
         say(str(report.deaths[-1]))
     await load.end(PATIENCE)
-    # A request that hung when something died may be heard of late; it began later than `peaceful`.
+    # A request that hung in a kill may end late; it began later than `peaceful`.
     before = [one for one in load.account.heard if one.at - one.seconds < peaceful]
     report.rolling = [one for one in before if one.at < rolled]
     say("the load has ended; comparing the books")
@@ -135,7 +132,7 @@ async def run(opened: Fleet, plan: Plan, say: Say = lambda text: None) -> Report
 
 
 async def _roll(opened: Fleet, name: str, statuses: list[str]) -> str:
-    """Starts a new one and stops the oldest; gives a line about it."""
+    """Start a new replica and stop the oldest; returns a line about it."""
     begun = time.monotonic()
     fresh = await opened.add(name)
     ready = time.monotonic()

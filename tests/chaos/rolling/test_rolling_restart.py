@@ -10,9 +10,9 @@ pytestmark = pytest.mark.skipif(not balancer.found(), reason=balancer.NEEDED)
 
 async def test_replacing_replicas_loses_nothing() -> None:
     plan = Plan(
-        # Both of one service within seconds: whoever remembers addresses for longer has none left.
+        # Both replicas of one service within seconds, so that cached addresses are all gone.
         replaced=("catalogue", "catalogue", "orders", "webhooks", "gateway"),
-        # How soon others notice is a matter of seconds, which the whole run measures.
+        # The time of detection is measured by the whole run only.
         newcomers=False,
         deaths=[],
     )

@@ -1,4 +1,4 @@
-"""What counts as harm to a polite client and to the processes."""
+"""When an attack counts as harmful to well-behaved clients and to the processes."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ MB = 2**20
 
 
 def seen(**changes: Any) -> Seen:
-    """An attack of which nothing was felt, but for the changes."""
+    """An attack without any effect, except for the given changes."""
     calm = [(0.01, "")] * 100
     polite = {"before": calm, "during": calm, "after": calm} | changes.pop("polite", {})
     memory = {"idle": {"gateway": 90 * MB}, "peak": {"gateway": 280 * MB}} | changes

@@ -1,5 +1,3 @@
-"""Sets of positions as bits, against sets."""
-
 import random
 
 import pytest

@@ -1,4 +1,4 @@
-"""The provider's bundles as values: what is essential, what may be absent, what is never believed."""
+"""Parsing the provider's bundles: required fields, optional fields, and implausible values."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -67,7 +67,7 @@ def test_the_amount_of_an_unlimited_bundle_is_never_believed() -> None:
 def test_an_amount_of_minus_one_is_unlimited_where_nothing_else_is_said(amount: Any) -> None:
     bundle = read_bundle({**LEAST, "dataAmount": amount})
     assert (bundle.unlimited, bundle.data_mb) == (True, None)
-    # Odd values of `unlimited` say nothing; false says that it is limited, by an unknown amount.
+    # Odd values of `unlimited` are ignored; false means limited by an unknown amount.
     assert read_bundle({**LEAST, "dataAmount": amount, "unlimited": "yes"}).unlimited
     allowance = {"type": "DATA", "amount": amount, "unit": "MB"}
     assert read_bundle({**LEAST, "allowances": [allowance]}).unlimited

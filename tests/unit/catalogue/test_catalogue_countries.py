@@ -1,5 +1,3 @@
-"""Countries as people and the provider write them."""
-
 import pytest
 
 from services.catalogue.countries import code_of, country_key, flag, iso3
@@ -41,7 +39,7 @@ PLAN = {"name": "esim_x", "price": 2, "duration": 30}
         ("Guinea Bissau", "gw"),
         ("Kosovo", "xk"),
         ("XKX", "xk"),
-        # Official names, in either order.
+        # Official names, in either word order.
         ("Korea, Republic of", "kr"),
         ("Korea (Democratic People's Republic of)", "kp"),
         ("Moldova, Republic of", "md"),
@@ -67,13 +65,13 @@ PLAN = {"name": "esim_x", "price": 2, "duration": 30}
         ("Sint Maarten (Dutch part)", "sx"),
         ("\u200bFrance\ufeff", "fr"),
         ("\u200eUK", "gb"),
-        # What the part behind a comma changes is not guessed.
+        # Ambiguous suffixes behind a comma are not guessed.
         ("Ireland, Northern", "ireland, northern"),
         ("Korea, North", "korea, north"),
         ("Republic of", "republic of"),
         ("of", "of"),
         (", of", ", of"),
-        # Places of the provider's own are found by what it calls them.
+        # The provider's own places are found by its names for them.
         ("CYP", "cyp"),
         ("Northern Cyprus", "northern cyprus"),
         ("US-HI", "us-hi"),

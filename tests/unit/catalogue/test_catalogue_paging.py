@@ -1,5 +1,3 @@
-"""Sort keys of pages, also those that a client made up."""
-
 from decimal import Decimal
 
 import pytest

@@ -1,5 +1,3 @@
-"""Rules over plans: ids, regions, keys for searching, features."""
-
 from dataclasses import replace
 from decimal import Decimal
 from uuid import UUID
@@ -37,7 +35,7 @@ PLAIN = Bundle(
 
 
 def test_the_id_of_a_name_never_changes() -> None:
-    # Orders and caches hold such ids: another value here breaks them.
+    # Orders and caches contain such ids: another value here breaks them.
     assert plan_id("esim_1GB_7D_FR_V2") == UUID("06de16ca-30d2-5b8c-9662-c574f1087f20")
     assert plan_id("esim_1gb_7d_fr_v2") != plan_id("esim_1GB_7D_FR_V2")
 
@@ -47,7 +45,7 @@ def test_the_id_of_a_name_never_changes() -> None:
     [
         ((FRANCE,), "Europe"),
         ((FRANCE, GERMANY, JAPAN), "Europe"),
-        ((FRANCE, JAPAN), "Global"),  # half is not more than half
+        ((FRANCE, JAPAN), "Global"),  # half is not a majority
         ((), "Global"),
         ((Country("Nowhere", "XX", ""),), "Global"),
     ],

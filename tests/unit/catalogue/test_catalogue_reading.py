@@ -1,4 +1,4 @@
-"""Readings of the catalogue: one bad record stops no other, and only garbage is refused as a whole."""
+"""One bad record of the provider does not affect the others; only garbage is refused as a whole."""
 
 from decimal import Decimal
 from typing import Any

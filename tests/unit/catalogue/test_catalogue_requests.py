@@ -1,5 +1,3 @@
-"""A list's request as a filter: what is taken and what is refused, field by field."""
-
 from decimal import Decimal
 from typing import Any
 

@@ -1,5 +1,3 @@
-"""The featured rule and filters over values."""
-
 from dataclasses import replace
 from decimal import Decimal
 

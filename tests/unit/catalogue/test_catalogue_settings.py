@@ -1,5 +1,3 @@
-"""The service's environment: what is required, what has a default, what is refused."""
-
 import pytest
 
 from kit.values.env import Env, SettingsError

@@ -1,4 +1,4 @@
-"""Plans in words: titles, fair use and features."""
+"""Titles, fair-use notes and features of plans."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ UNLIMITED = replace(PLAIN, unlimited=True, data_mb=None, groups=("Standard Unlim
             replace(UNLIMITED, countries=(FRANCE, GERMANY, SPAIN), duration_days=30),
             "Europe, unlimited, 30 days",
         ),
-        # Two countries are no region: it would promise more than they are.
+        # Two countries are not named as a region, which would promise more.
         (replace(PLAIN, countries=(FRANCE, GERMANY)), "France and Germany, 1 GB, 7 days"),
         (replace(PLAIN, countries=(FRANCE, JAPAN, SPAIN, JAPAN)), "Global, 1 GB, 7 days"),
         (replace(PLAIN, countries=()), "1 GB, 7 days"),

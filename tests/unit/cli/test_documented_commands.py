@@ -20,7 +20,7 @@ SOURCES = [
 ]
 BLOCK = re.compile(r"^ *```.*?\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
-# Anywhere in code by its path or as a module; by its bare name only where code begins.
+# By its path or as a module anywhere in code; by its bare name only at the start of code.
 NAMED = re.compile(
     r"(?:\./esimgo|python -m cli|compose run(?: -\S+)* cli|^(?:[A-Z_]+=\S+ )*esimgo) +(\S.*)",
     re.MULTILINE,
@@ -28,19 +28,19 @@ NAMED = re.compile(
 TARGET = re.compile(
     r"(?:^|[;&|] *)(?:[A-Z_]+=\S+ )*make(?: [A-Z_]+=\S+)* ([a-z][a-z0-9-]*)", re.MULTILINE
 )
-# What a reader replaces: ID, ORDER_ID, $USER, <id>, ...
+# Placeholders: ID, ORDER_ID, $USER, <id>, ...
 PLACEHOLDER = re.compile(r"[A-Z][A-Z_]*|.*[$<{…].*|.*\.\.\..*")
 
 
 def code_of(page: Path) -> Iterator[str]:
     text = page.read_text()
-    # A command may go on in the next line.
+    # A command may continue on the next line.
     yield from (block.replace("\\\n", " ") for block in BLOCK.findall(text))
     yield from INLINE.findall(BLOCK.sub("", text))
 
 
 def messages_of(source: Path) -> Iterator[str]:
-    """The texts of a program: those in backticks, and lines that begin with the command."""
+    """Return the program's texts in backticks, and lines that begin with the command."""
     for node in ast.walk(ast.parse(source.read_text())):
         if isinstance(node, ast.JoinedStr):
             parts = [p.value if isinstance(p, ast.Constant) else "{}" for p in node.values]
@@ -54,17 +54,17 @@ def messages_of(source: Path) -> Iterator[str]:
 
 
 def words_of(text: str) -> list[str]:
-    """The words of one command, up to whatever ends it in a shell."""
+    """Return the words of one command, up to its end in a shell."""
     lexer = shlex.shlex(text, posix=True, punctuation_chars="();<>|&")
     lexer.whitespace_split, lexer.commenters = True, "#"
     words: list[str] = []
     while (word := lexer.get_token()) is not None and not set(word) <= set("();<>|&"):
-        words.append(word.strip("[]"))  # as documents mark what may be left out
+        words.append(word.strip("[]"))  # documents mark optional words so
     return words
 
 
 def check(text: str) -> None:
-    """Raises click.UsageError for a command line that click would not take."""
+    """Raise click.UsageError for a command line that click would not accept."""
     words = words_of(text)
     context = click.Context(esimgo, info_name="esimgo")
     command: click.Command = esimgo
@@ -85,7 +85,7 @@ def check(text: str) -> None:
     for parameter in command.params:
         value = given.get(parameter.name or "")
         if value is None or value == ():
-            # Prose names a command without its arguments; examples give all that they need.
+            # Prose names a command without its arguments; examples have all of them.
             if (
                 parameter.required
                 and isinstance(parameter, click.Option)

@@ -1,4 +1,4 @@
-"""What an event does to an eSIM, by cases that leave room for doubt."""
+"""The effect of events on an eSIM in ambiguous cases."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -111,7 +111,7 @@ UNLIMITED = bundle("1", AssignmentState.ACTIVE, started=NOW, unlimited=True)
 
 def test_nothing_left_of_an_unlimited_bundle_means_throttled() -> None:
     for report in (used(0, NOW), used(0, NOW, "1"), used(0, NOW, "1", unlimited=True)):
-        # It is in use, which is known: no news.
+        # It is in use, which is known already.
         assert after(replace(report, ends_at=None), UNLIMITED) == Effect(ESIM_)
     began = after(used(0, NOW, "1"), bundle("1", unlimited=True))
     assert reported(began) == ("1", AssignmentState.ACTIVE, None)
@@ -160,7 +160,7 @@ def test_the_use_of_a_bundle_that_was_taken_off_has_the_provider_asked() -> None
 
 def test_an_ended_bundle_takes_what_was_left_and_nothing_else() -> None:
     ended = bundle("1", AssignmentState.EXPIRED, started=NOW, left=9)
-    # The statement that writes it keeps the state of what has ended.
+    # The SQL statement preserves the state of ended bundles.
     assert reported(after(used(5, NOW, "1"), ended))[2] == 5
 
 

@@ -1,5 +1,3 @@
-"""Which answers about an eSIM's location count."""
-
 from dataclasses import replace
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Words about a profile, in whatever order they come: the newest counts, and doubt goes to the provider."""
+"""Profile reports in any order: the newest counts, and ambiguity is resolved by the provider."""
 
 import itertools
 from dataclasses import replace

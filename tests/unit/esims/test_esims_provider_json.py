@@ -1,4 +1,4 @@
-"""The provider's JSON about eSIMs: odd shapes are read, and what lacks the essential is refused."""
+"""The provider's JSON about eSIMs: odd shapes are parsed, and bodies without required fields are refused."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

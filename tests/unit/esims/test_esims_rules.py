@@ -1,5 +1,3 @@
-"""The rules of statuses and bundle states, as tables."""
-
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -288,7 +286,7 @@ def test_who_is_followed(fields: dict[str, object], followed: bool) -> None:
 
 
 def look(count: int, after: timedelta) -> datetime | None:
-    """The next look at an unused eSIM to activate that was read just now."""
+    """Return the time of the next refresh of an unused eSIM that was refreshed just now."""
     now = NOW + after
     followed = esim(auto_activate=True, state_read_at=now, bundles_read_at=now)
     return next_look(followed, Due(esim(auto_activate=True), count, now + LEASE), now)

@@ -1,4 +1,4 @@
-"""Reads that are asked for one by one and made together."""
+"""Reads that are requested one by one are made in one call."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from gateway.upstream.batches import MAX_BATCH, Loader
 
 
 class Source:
-    """Answers with each key's length, and notes what it was asked for."""
+    """Answers with each key's length, and records the requested keys."""
 
     def __init__(self) -> None:
         self.asked: list[list[str]] = []

@@ -1,4 +1,4 @@
-"""Caches of what clients send: a call with long texts is computed and leaves nothing behind."""
+"""Caches keyed by client input: a call with long texts is computed and leaves nothing behind."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def test_the_characters_of_all_calls_together_are_bounded() -> None:
         calls.append(text)
         return len(text)
 
-    texts = [f"{n}{'x' * 4_000}" for n in range(4)]  # twice 4,000 have room, and a third has none
+    texts = [f"{n}{'x' * 4_000}" for n in range(4)]  # two texts of 4,000 fit, a third does not
     for text in texts:
         function(text)
     assert len(function) == 2

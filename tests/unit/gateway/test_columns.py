@@ -1,4 +1,4 @@
-"""What is read from messages is what their values would be answered as."""
+"""Values read from messages equal the completed values of the response."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Queries of one field are executed without graphql-core from the second time on, for whoever asks."""
+"""Queries of one field run without graphql-core from the second time on, for every caller."""
 
 import gc
 import weakref
@@ -40,13 +40,13 @@ SCHEMA.execution_context_class = Counting
 ORDER = """query One($id: ID!) {
   orderDetails(id: $id) { id esims { iccid activationCode } dataPlan { name } }
 }"""
-# With this seed a played eSIM is in a state that the schema has no name for.
+# With this seed an eSIM has a status that is missing in the schema.
 UNKNOWN_STATE = 13
 VARIABLES = {"id": "6f1cf7f4-3b3c-4d43-9a3c-222222222222"}
 
 
 def asking(seed: int, wild: float = 0.0) -> Called:
-    """A customer's context before played services."""
+    """Return a customer's context with stand-in services."""
     played = context(seed, wild)
     return Called(played.session, played.peers, None, 60.0)
 

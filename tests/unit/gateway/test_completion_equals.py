@@ -26,7 +26,7 @@ CORE = COMPILED._schema
 
 
 def stock() -> Schema:
-    """The same schema as Strawberry and graphql-core alone have it."""
+    """The same schema without our extensions of Strawberry and graphql-core."""
     schema = build(max_depth=30)
     schema.execution_context_class = StrawberryGraphQLCoreExecutionContext
     assert schema._schema.query_type is not None
@@ -40,14 +40,14 @@ EXECUTE: dict[int, Callable[..., Awaitable[Any]]] = {
     id(COMPILED): COMPILED.execute,
     id(STOCK): partial(strawberry.Schema.execute, STOCK),
 }
-# Made up for each fault, and told to the client.
+# Generated for each fault and shown to the client.
 FAULT = re.compile(rb"\b[0-9a-f]{12}\b")
 
 
 async def body(
     schema: Schema, document: str, variables: dict[str, Any], seed: int, wild: float
 ) -> bytes:
-    """The answer as it goes out; errors of one path stand together, whoever came first."""
+    """Return the response body with errors sorted by path, as their order is not defined."""
     result = await EXECUTE[id(schema)](
         document,
         variable_values=variables,
@@ -76,7 +76,7 @@ def test_any_document_is_answered_as_by_the_stock_executor(
     document = Documents(CORE, random.Random(seed)).write(keyword, root)
     variables = {"maybe": maybe, "id": "6f1cf7f4-3b3c-4d43-9a3c-222222222222", "size": 2}
     expected: dict[bool, bytes] = {}
-    # Again: from what was compiled for the first time, and without graphql-core where that can be.
+    # Again: from the compiled plan, and without graphql-core where possible.
     for turn in (maybe, not maybe, maybe, not maybe):
         variables["maybe"] = turn
         if turn not in expected:

@@ -1,4 +1,4 @@
-"""What is asked for most is completed by plans alone: no field below the top is resolved by itself."""
+"""The most frequent operations run by plans alone: no field below the top is resolved individually."""
 
 from collections import Counter
 from typing import Any
@@ -14,8 +14,6 @@ RESOLVED: Counter[str] = Counter()
 
 
 class Counting(Completing):
-    """Counts the fields that graphql-core resolves."""
-
     def execute_field(self, parent_type: Any, *others: Any) -> Any:
         RESOLVED[parent_type.name] += 1
         return super().execute_field(parent_type, *others)

@@ -1,4 +1,4 @@
-"""Which pages may call: the words of GATEWAY_CORS_ORIGINS, and what is logged of a refused page."""
+"""CORS: the values of GATEWAY_CORS_ORIGINS, and what is logged about a refused page."""
 
 import logging
 

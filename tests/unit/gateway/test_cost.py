@@ -1,4 +1,4 @@
-"""What operations cost: lists multiply, nested calls weigh more, and variables count like literals."""
+"""The cost of operations: lists multiply, nested calls weigh more, and variables count like literals."""
 
 import re
 from pathlib import Path
@@ -50,7 +50,7 @@ def of(query: str, **variables: Any) -> int:
         ("{ dataPlans(first: null) { id } }", CALL + 6_000),
         ("{ featuredPlans { id } }", CALL + 10),
         ("{ a: regions { name } b: regions { name } }", 2 * (CALL + 10)),
-        # What it counts in the service is more than what it brings.
+        # A count of all rows costs the service more than the page.
         ("{ dataPlanFacets { total } }", CALL + COUNTING + 1),
         (
             "{ dataPlanFacets { countries { country { iso } } regions { name } priceRange { lowest } } }",
@@ -59,7 +59,7 @@ def of(query: str, **variables: Any) -> int:
         # The same field twice is executed once.
         ("{ regions { name } regions { planCount } }", CALL + 10),
         ("{ ...F ...F } fragment F on Query { regions { name } }", CALL + 10),
-        # A connection is an object, its edges and their nodes, and where the page stands.
+        # A connection is an object with its edges, their nodes, and page info.
         ("{ plans(first: 5) { totalCount } }", CALL + 1),
         ("{ plans(first: 5) { edges { node { id } } } }", CALL + 1 + 5 * 2),
         ("{ plans { edges { cursor } pageInfo { endCursor } } }", CALL + 1 + 20 + 1),
@@ -75,7 +75,7 @@ def of(query: str, **variables: Any) -> int:
             ' id: "2"}]) { ... on ESIM { id } ... on DataPlan { countries { iso } } } }',
             CALL + 2 * (1 + 3),
         ),
-        # A value under several names is longer to answer; different values are what a row has.
+        # A value under several names makes the response longer; different values are part of the row.
         ("{ dataPlans(first: 20) { id name price currency } }", CALL + 20),
         ("{ dataPlans(first: 20) { id a: id b: id } }", CALL + 20 * 3),
         (
@@ -91,11 +91,11 @@ def of(query: str, **variables: Any) -> int:
         (f"{{ dataPlans(first: 20) {{ {'a' * 640}: id }} }}", CALL + 20 * (1 + 10)),
         (f"{{ dataPlans(first: 20) {{ {'a' * 64}: countries {{ iso }} }} }}", CALL + 20 * (2 + 3)),
         ("{ myESIMs(first: 5) { qrCode a: qrCode } }", CALL + 5 * (1 + 201)),
-        # Taking bundles off eSIMs is several calls of the provider.
+        # Cancelling bundles of eSIMs takes several calls of the provider.
         ('mutation { cancelOrder(orderId: "x") { success } }', CALL + CHANGE + EXAMINATION + 1),
-        # What may be left out counts as if it were there.
+        # Optional parts count as if they were present.
         ("query($no: Boolean!) { regions @skip(if: $no) { name } }", CALL + 10),
-        # No list is longer, whatever is asked for.
+        # No list is longer than its maximum, whatever is requested.
         ("{ dataPlans(first: 2147483647) { id } }", CALL + 10_000),
         ("{ dataPlans(first: -5) { id } }", CALL),
     ],
@@ -109,7 +109,7 @@ def test_a_variable_counts_like_a_literal() -> None:
     assert of(query, n=3) == CALL + 3
     assert of(query) == CALL + 7
     assert of(query, n=None) == CALL + 6_000
-    # Execution refuses it; until then it is no size.
+    # Execution refuses it; until then it is not a size.
     assert of(query, n="many") == CALL + 6_000
     assert of("query($n: Int! = 7) { plans(first: $n) { edges { cursor } } }", n=3) == CALL + 1 + 3
     entities = "query($r: [_Any!]!) { _entities(representations: $r) { __typename } }"
@@ -123,7 +123,7 @@ def test_what_is_kept_for_a_text_is_the_same_as_what_is_calculated() -> None:
         for n in (1, 50, None):
             kept = known.of({"n": n, "id": str(n)}).cost
             assert kept == of(query, n=n, id="x")
-    assert len(known._known) == 3  # the id is no size
+    assert len(known._known) == 3  # the id is not a size
 
 
 def test_the_costs_that_are_kept_are_bounded() -> None:

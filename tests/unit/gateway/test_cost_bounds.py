@@ -1,4 +1,4 @@
-"""No answer holds more objects than its operation was said to cost, as long as its lists are as taken."""
+"""No response contains more objects than the estimated cost, if its lists are as long as estimated."""
 
 import asyncio
 import random
@@ -19,17 +19,17 @@ from tests.fixtures.random_documents import Documents
 
 SCHEMA = build(max_depth=30)
 CORE = SCHEMA._schema
-# Lists that are played longer than they are taken to be: an answer with less of them is one, too.
+# Stand-in lists that are longer than estimated; a response with fewer rows is valid too.
 SHORTER = {name.partition(".")[2]: length for name, length in ASSUMED.items() if length < ROWS}
 
 
 def objects(value: Any, name: str = "") -> int:
-    """How many there are in a value of the answer."""
+    """Count the objects in a value of the response."""
     if isinstance(value, list):
         return sum(map(objects, value[: SHORTER.get(name, ROWS)]))
     if not isinstance(value, dict):
         return 0
-    # The random documents' aliases are names with a digit.
+    # Aliases of the random documents are names with a digit.
     return 1 + sum(objects(inner, key.rstrip("12")) for key, inner in value.items())
 
 
@@ -50,7 +50,7 @@ def test_an_answer_has_no_more_objects_than_its_operation_costs(seed: int, keywo
     root = CORE.query_type if keyword == "query" else CORE.mutation_type
     assert root is not None
     written = Documents(CORE, random.Random(seed)).write(keyword, root)
-    # The played services give that many rows, whatever they are asked for.
+    # The stand-ins return that many rows for any request.
     document = re.sub(r"first: \d+", f"first: {ROWS}", written)
     variables = {"maybe": True, "id": "6f1cf7f4-3b3c-4d43-9a3c-222222222222", "size": ROWS}
     try:

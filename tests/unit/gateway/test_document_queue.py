@@ -1,4 +1,4 @@
-"""Long documents are read one after another, and others have their time between them."""
+"""Long documents are parsed one after another, and other requests run in between."""
 
 import asyncio
 

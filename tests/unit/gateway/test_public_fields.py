@@ -1,4 +1,4 @@
-"""Which documents are public: none that touches a single field of somebody's own."""
+"""Only documents without any user-specific field count as public."""
 
 import pytest
 from graphql import (
@@ -48,7 +48,7 @@ PRIVATE = [
 
 
 def normal(text: str) -> bytes | None:
-    """Return the normal form; None for a document that isn't public, or that can't be read."""
+    """Return the normal form; None for a document that isn't public or can't be parsed."""
     try:
         prepared = MADE.prepare(text, "A" if text.startswith("query A ") else None)
     except GraphQLError:
@@ -116,12 +116,12 @@ def test_a_private_field_among_public_ones_is_always_found(
     text = f"{{ {' '.join(public)} }}" + (
         f" fragment F on Query {{ {hidden} }}" if in_fragment else ""
     )
-    parse(text)  # it is a document at all
+    parse(text)  # it is a valid document
     assert normal(text) is None
 
 
 def test_every_field_of_the_schema_is_either_guarded_or_leads_to_public_objects() -> None:
-    """A new field has to be put to one side or the other."""
+    """A new field must be assigned to one of the two."""
     query = SCHEMA.query_type
     assert query is not None
     for name, field in query.fields.items():

@@ -1,5 +1,3 @@
-"""The QR picture of an activation code, read back by another library."""
-
 import base64
 import io
 

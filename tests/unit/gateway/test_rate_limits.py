@@ -1,4 +1,4 @@
-"""How often one may ask: a token bucket for each user and address, in memory or in a real Redis."""
+"""Rate limits: a token bucket for each user and address, in memory or in a real Redis."""
 
 import asyncio
 import logging
@@ -22,16 +22,16 @@ from tests.unit.kit.test_cache_redis import Server, server
 
 __all__ = ["server"]
 
-# Two a second, and as many at once as come in the seconds of a burst.
+# Two a second, with a burst of several seconds.
 SETTINGS = DefenceSettings(user_rate=2, address_rate=2, trusted_proxies=(ip_network("10.0.0.0/8"),))
 AT_ONCE = int(2 * BURST)
-# Seconds. Longer than a Redis takes on any machine; one that has gone is noticed at once.
+# Seconds. Longer than Redis takes on any machine; a stopped one is detected at once.
 PATIENCE = 30
 REQUEST = make_mocked_request("POST", "/graphql")
 
 
 class HandClock(Clock):
-    """Stands until a test moves it."""
+    """A clock moved by the test."""
 
     def __init__(self) -> None:
         self.seconds = 1_000.0
@@ -53,7 +53,7 @@ async def limits(clock: HandClock) -> AsyncIterator[RateLimits]:
 
 
 def of(address: str) -> web.Request:
-    """A request that a proxy passed on."""
+    """A request forwarded by a proxy."""
     return REQUEST.clone(remote="10.0.0.1", headers={"X-Forwarded-For": address})
 
 
@@ -64,7 +64,7 @@ def user(number: int) -> Session:
 async def refused(
     limits: RateLimits, request: web.Request, session: Session | None = None
 ) -> float:
-    """The seconds to wait."""
+    """Return the seconds to wait."""
     with pytest.raises(Failure) as refusal:
         await limits.take(request, session)
     assert refusal.value.kind is Kind.EXHAUSTED
@@ -156,7 +156,7 @@ async def test_processes_that_share_a_redis_count_together(server: Server) -> No
         *(limits.take(of("203.0.113.7"), user(1)) for limits in [one, two] * AT_ONCE),
         return_exceptions=True,
     )
-    # The machine may take a while, in which a few more are due.
+    # On a slow machine a few more are refilled meanwhile.
     passed = outcomes.count(None)
     assert AT_ONCE <= passed < 2 * AT_ONCE
     waits = [o.retry_after for o in outcomes if isinstance(o, Failure)]

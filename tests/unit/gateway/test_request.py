@@ -1,4 +1,4 @@
-"""Bodies that come again: read once, each in its own right, and refused as often as they come."""
+"""Repeated request bodies are parsed once, per headers, and refused every time if invalid."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ MAX_BODY = 100_000
 
 
 async def read(body: bytes) -> requests.Operation:
-    """As the gateway reads a POST with that body."""
+    """Read the body as the gateway does for a POST."""
     content = StreamReader(Mock(BaseProtocol), limit=MAX_BODY)
     content.feed_data(body)
     content.feed_eof()

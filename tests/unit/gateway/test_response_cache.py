@@ -1,5 +1,3 @@
-"""What is kept of public answers: for how long, how much, and what is dropped."""
-
 import asyncio
 import tracemalloc
 
@@ -10,7 +8,7 @@ from gateway.http.response_cache import OVERHEAD, Cached, Making, ResponseCache,
 from tests.unit.kit.stepped_clock import SteppedClock
 
 SECONDS = 60.0
-# Of a body, and of eight entries with such bodies and keys of one letter.
+# A body, and the size of eight entries with such bodies and keys of one letter.
 BODY = 125
 ROOM = 8 * (OVERHEAD + 1 + BODY)
 
@@ -62,7 +60,9 @@ async def test_what_was_read_before_a_change_is_not_kept_after_it(cache: Respons
     assert isinstance(making, Making)
     with making:
         cache.drop()
-        assert making.store(b"old", cost=1).body == b"old"  # its own caller asked before the change
+        assert (
+            making.store(b"old", cost=1).body == b"old"
+        )  # its own request began before the change
     assert cache.find("a") is None
 
 
@@ -140,7 +140,7 @@ async def test_when_the_first_fails_the_others_go_on_by_themselves(cache: Respon
 
 
 async def test_small_answers_count_with_their_keys(cache: ResponseCache) -> None:
-    """Whatever people type has an answer; most are empty lists."""
+    """Free text produces many answers; most are empty lists."""
     for number in range(1_000):
         await keep(cache, f"a text that nobody else types {number}", b"[]")
     assert len(cache) < 10
@@ -177,6 +177,6 @@ async def test_answers_that_expire_go_without_another_request(
     assert len(cache) == 1
     await clock.advance(SECONDS)
     assert (len(cache), cache.size) == (0, 0)
-    assert not clock.due  # nothing looks at an empty cache
+    assert not clock.due  # no timer runs for an empty cache
     await keep(cache, "c")
     assert len(clock.due) == 1

@@ -1,4 +1,4 @@
-"""The schema: documented names, descriptions, and @auth exactly where a session is needed."""
+"""The schema: documented names, descriptions, and @auth exactly where a session is required."""
 
 import re
 

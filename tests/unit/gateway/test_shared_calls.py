@@ -1,4 +1,4 @@
-"""Equal reads that are under way at once are one call, and nothing of it is anybody's own."""
+"""Equal concurrent reads share one call, which carries nothing of a single caller."""
 
 import asyncio
 from typing import Any
@@ -14,7 +14,7 @@ ANSWER = catalogue_pb2.ListRegionsResponse()
 
 
 class Service:
-    """Answers when it is let, with what it was told to."""
+    """Answers with the configured result when the test allows it."""
 
     def __init__(self) -> None:
         self.calls: list[Any] = []

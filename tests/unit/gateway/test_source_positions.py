@@ -1,4 +1,4 @@
-"""Places of errors: the same as graphql-core finds by scanning, found without scanning for each."""
+"""Positions of errors equal those of graphql-core, without scanning the document for each."""
 
 from unittest.mock import patch
 
@@ -40,7 +40,7 @@ def test_errors_of_one_document_scan_it_once() -> None:
 
 @pytest.mark.parametrize("nodes", [1, 2])
 def test_graphql_core_asks_the_index(nodes: int) -> None:
-    """It looks the function up in its module for each error; another release may not."""
+    """graphql-core looks the function up in its module for each error; another release may not."""
     (operation,) = parse("{ a b }").definitions
     selected = operation.selection_set.selections  # type: ignore[attr-defined] # it is an operation
     asked = []

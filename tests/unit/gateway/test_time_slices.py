@@ -1,4 +1,4 @@
-"""Long lists leave the loop to others between their slices."""
+"""Long lists yield to the event loop between slices."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ from gateway.execution.views import View
 
 
 class Slow(View):
-    """Takes longer to show than a slice lasts."""
+    """Takes longer to format than a slice lasts."""
 
     @classmethod
     def of(cls, proto: Any) -> Self:

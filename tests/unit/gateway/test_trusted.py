@@ -1,4 +1,4 @@
-"""The manifest of trusted documents: how it is written from a client's files, and how it is read."""
+"""The manifest of trusted documents: generating it from a client's files, and reading it."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The work of operations: taken before it is done, settled by what it was, and refused beyond a share."""
+"""The work budget of operations: reserved before execution, settled after it, refused beyond the limit."""
 
 from collections.abc import Callable
 from types import MappingProxyType
@@ -25,7 +25,7 @@ BOB = Session(Role.CUSTOMER, UUID(int=2), MappingProxyType({}), "", None)
 
 
 def measured(cost: int, objects: int = 0) -> Measured:
-    """An operation all of whose cost beyond 10 is for its rows."""
+    """An operation whose cost beyond 10 is for its rows."""
     return Measured(cost, introspects=False, rows=cost - 10 if objects else 0, objects=objects)
 
 
@@ -35,7 +35,7 @@ def clock() -> HandClock:
 
 
 class Shares:
-    """Callers by address and user, before one gateway."""
+    """Callers by address and user in front of one gateway."""
 
     def __init__(self, clock: HandClock, **rates: Any) -> None:
         work = WorkSettings(**{"user_rate": RATE, "address_rate": RATE, **rates})
@@ -47,7 +47,7 @@ class Shares:
 
 
 def wait(work: Work, cost: int = 1) -> float:
-    """The seconds until the caller may order again."""
+    """Return the seconds until the caller may send the next operation."""
     with pytest.raises(Failure) as refusal:
         work.begin(measured(cost))
     failure = refusal.value
@@ -87,7 +87,7 @@ def test_many_at_once_are_refused_before_any_has_ended(clock: HandClock) -> None
 
 def test_what_was_not_needed_comes_back(clock: HandClock) -> None:
     shares = Shares(clock, address_rate=RESERVED)
-    for _ in range(100):  # short lists that were expected to be long
+    for _ in range(100):  # short lists that were estimated to be long
         work = shares.of("192.0.2.1")
         work.begin(measured(50_000, objects=6_000))
         work.end(10)

@@ -1,5 +1,3 @@
-"""Fixtures of the kit's tests."""
-
 from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
@@ -49,6 +47,6 @@ async def played() -> AsyncIterator[PlayedProvider]:
 
 @pytest.fixture
 def no_back_off() -> Iterator[None]:
-    """Repeats as often as in production, but without the pauses between."""
+    """Retry as often as in production, but without delays."""
     with stamina.set_testing(True, attempts=100, cap=True):
         yield

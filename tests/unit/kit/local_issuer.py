@@ -1,4 +1,4 @@
-"""An issuer of tokens for tests: its keys, its JWKS over real HTTP, and a clock to turn."""
+"""An issuer of tokens for tests: its keys, its JWKS over real HTTP, and a clock."""
 
 import asyncio
 import base64
@@ -26,7 +26,7 @@ START = 1_790_000_000.0
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
-# Made once: an RSA key takes a second or so.
+# Created once, as an RSA key takes about a second.
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 OTHER_EC_KEY = ec.generate_private_key(ec.SECP256R1())
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -43,14 +43,14 @@ class Clock:
 
 
 class Issuer:
-    """Serves `keys` as a JWKS, counts the fetches, and misbehaves when told to."""
+    """Serves `keys` as a JWKS, counts the fetches, and misbehaves on request."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.keys: dict[str, PrivateKey] = {"ec": EC_KEY, "rsa": RSA_KEY}
         self.status = 200
         self.body: str | None = None
-        self.padding = 0  # bytes of blanks behind the key set, which is compressed then
+        self.padding = 0  # bytes of padding behind the key set, which is then compressed
         self.fetches = 0
         self.asked = asyncio.Event()
         self.may_answer = asyncio.Event()
@@ -75,7 +75,7 @@ class Issuer:
         return web.Response(status=self.status, text=text, content_type="application/json")
 
     def claims(self, **changed: Any) -> dict[str, Any]:
-        """Claims that are in order, but for what is changed; None leaves one out."""
+        """Return valid claims with some changed; None removes one."""
         claims: dict[str, Any] = {
             "iss": f"{self.url}/auth/v1",
             "sub": str(USER_ID),
@@ -92,19 +92,17 @@ class Issuer:
         return {name: value for name, value in claims.items() if value is not None}
 
     def token(self, key_id: str = "ec", **changed: Any) -> str:
-        """A token in order, signed with one of `keys`."""
+        """Return a valid token, signed with one of `keys`."""
         key = self.keys[key_id]
         algorithm = "RS256" if isinstance(key, rsa.RSAPrivateKey) else "ES256"
         return jwt.encode(self.claims(**changed), key, algorithm, headers={"kid": key_id})
 
     def secret_token(self, secret: str = SECRET, **changed: Any) -> str:
-        """A token signed with a shared secret."""
         return jwt.encode(self.claims(**changed), secret, "HS256")
 
 
 @asynccontextmanager
 async def local_issuer() -> AsyncIterator[Issuer]:
-    """An issuer that listens at a free port."""
     issuer = Issuer(Clock())
     await issuer.server.start_server()
     try:
@@ -115,7 +113,7 @@ async def local_issuer() -> AsyncIterator[Issuer]:
 
 
 def make_verifier(issuer: Issuer, http: aiohttp.ClientSession, **changed: Any) -> Verifier:
-    """A verifier that believes the issuer and shares its clock."""
+    """A verifier that trusts the issuer and shares its clock."""
     settings: dict[str, Any] = {
         "supabase_url": issuer.url,
         "service_role_key": SERVICE_ROLE_KEY,
@@ -126,14 +124,14 @@ def make_verifier(issuer: Issuer, http: aiohttp.ClientSession, **changed: Any) -
 
 
 async def refusal(verifier: Verifier, header: str) -> Failure:
-    """How the header is refused."""
+    """Return the failure with which the header is refused."""
     with pytest.raises(Failure) as caught:
         await verifier.session(header)
     return caught.value
 
 
 async def assert_refused(verifier: Verifier, token: str, reason: str) -> Failure:
-    """The refusal of the token, with what any has."""
+    """Expect a refusal of the token with the common message."""
     failure = await refusal(verifier, f"Bearer {token}")
     assert failure.kind is Kind.UNAUTHENTICATED
     assert failure.reason == reason
@@ -142,7 +140,6 @@ async def assert_refused(verifier: Verifier, token: str, reason: str) -> Failure
 
 
 def to_jwk(key_id: str, key: PrivateKey) -> dict[str, Any]:
-    """The public half as the auth server shows it."""
     public = key.public_key()
     if isinstance(public, rsa.RSAPublicKey):
         text, algorithm = jwt.algorithms.RSAAlgorithm.to_jwk(public), "RS256"
@@ -154,7 +151,7 @@ def to_jwk(key_id: str, key: PrivateKey) -> dict[str, Any]:
 def hand_made(
     header: dict[str, Any], claims: Any, sign: Callable[[bytes], bytes] = lambda _: b""
 ) -> str:
-    """A token put together without a library's scruples."""
+    """Build a token without a library's checks."""
     signed = ".".join(_encode(json.dumps(part).encode()) for part in (header, claims))
     return f"{signed}.{_encode(sign(signed.encode()))}"
 

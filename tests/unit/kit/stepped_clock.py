@@ -30,7 +30,7 @@ class SteppedClock(Clock):
         return timer
 
     def fire_next(self, end: float = math.inf) -> bool:
-        """Moves to the next timer up to `end`, if there is one, and calls back; no task runs yet."""
+        """Advance to the next timer up to `end`, if there is one, and run its callback; no task runs yet."""
         self.due = [entry for entry in self.due if not entry[0].cancelled()]
         entry = min(self.due, key=lambda entry: entry[0].when(), default=None)
         if entry is None or entry[0].when() > end:
@@ -41,7 +41,7 @@ class SteppedClock(Clock):
         return True
 
     async def advance(self, seconds: float) -> None:
-        """Moves on, calling back what falls due on the way, and lets all tasks run until they wait."""
+        """Advance, run due callbacks on the way, and let all tasks run until they wait."""
         end = self.now() + seconds
         while self.fire_next(end):
             await settle()
@@ -50,6 +50,6 @@ class SteppedClock(Clock):
 
 
 async def settle() -> None:
-    """Lets every task run until it waits for something outside; nothing here needs more rounds."""
+    """Let every task run until it waits for something external; more rounds are not needed here."""
     for _ in range(20):
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Addresses and ports in settings: what can't be used is reported by its name, without the password."""
+"""Unusable addresses and ports in settings are reported by name, without the password."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which claims of a token in order make which session, and which are refused."""
+"""Which claims of a valid token result in which session, and which are refused."""
 
 import hashlib
 import hmac

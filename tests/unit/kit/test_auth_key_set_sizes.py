@@ -1,5 +1,3 @@
-"""A key set is read within its limit, compressed or not."""
-
 import pytest
 
 from kit.auth.sessions import Verifier

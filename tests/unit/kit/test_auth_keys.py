@@ -1,4 +1,4 @@
-"""How signing keys are fetched, kept, rotated and done without while the auth server is down."""
+"""Signing keys: fetching, caching, rotation, and outages of the auth server."""
 
 import asyncio
 import json
@@ -64,7 +64,7 @@ async def test_many_callers_at_once_cause_one_fetch(verifier: Verifier, issuer: 
         for number in range(20)
     ]
     await issuer.asked.wait()
-    callers[0].cancel()  # the one that started the fetch goes away
+    callers[0].cancel()  # the caller that started the fetch disconnects
     issuer.may_answer.set()
     assert await asyncio.gather(*callers[1:]) == [True] * 19
     assert callers[0].cancelled()
@@ -120,7 +120,7 @@ async def test_made_up_key_ids_cause_a_bounded_number_of_fetches(
     for number in range(200):
         made_up = hand_made({"alg": "ES256", "kid": str(number)}, issuer.claims())
         outcomes.append(await failure_kind(verifier, made_up))
-    # What was not looked up is not known to be wrong.
+    # A key that was not looked up may be valid.
     assert outcomes == [Kind.UNAUTHENTICATED] * 10 + [Kind.UNAVAILABLE] * 190
     assert issuer.fetches == 1 + 10
     # Known keys and, a second later, new ones are not affected.
@@ -189,7 +189,7 @@ async def test_the_tokens_in_use_are_remembered(
     assert await verifier.session(often) is first
     await verifier.session(new)
     assert await verifier.session(often) is first
-    # Forgotten for the new one: verified again, with an equal result.
+    # Evicted for the new one: verified again, with an equal result.
     after = await verifier.session(once)
     assert after == before
     assert after is not before
@@ -236,7 +236,7 @@ async def test_known_keys_count_while_the_auth_server_is_gone(
         issuer.clock.now += 1
         assert await accepted(verifier, token)
     assert await accepted(verifier, unknown)
-    # Nobody can say whether this key is a new one: that is no reason to sign the user out.
+    # It is unknown whether this key is new, which is no reason to sign the user out.
     assert await failure_kind(verifier, of_new_key) is Kind.UNAVAILABLE
 
 

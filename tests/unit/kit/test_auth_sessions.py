@@ -1,4 +1,4 @@
-"""Which Authorization header becomes which session, and which are refused."""
+"""Which Authorization header results in which session, and which are refused."""
 
 import hashlib
 import hmac
@@ -189,7 +189,7 @@ async def test_no_text_ever_holds_the_token(
     for token in [issuer.token(exp=1), issuer.token(aud="x"), good + "x", "x" * 9000]:
         failure = await refusal(verifier, f"Bearer {token}")
         texts += [str(failure), repr(failure)]
-    issuer.clock.now += 3600  # the keys are due again
+    issuer.clock.now += 3600  # the keys have expired
     issuer.status = 503
     await verifier.session(f"Bearer {issuer.token()}")
     texts.append(caplog.text)

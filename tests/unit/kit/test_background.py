@@ -1,4 +1,4 @@
-"""Background tasks: whatever ends one unexpectedly is in the log when it happens."""
+"""Background tasks: an unexpected end is logged at once."""
 
 import asyncio
 import logging

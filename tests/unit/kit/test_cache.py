@@ -1,4 +1,4 @@
-"""The cache in memory: one load for all who ask, old values while loading fails, and its bounds."""
+"""The in-memory cache: one load for all callers, stale values while loading fails, and bounds."""
 
 import asyncio
 import gc
@@ -15,7 +15,7 @@ from tests.unit.kit.stepped_clock import SteppedClock, settle
 
 
 class Source:
-    """Something to load: counts the loads, and waits for the test where asked to."""
+    """A value to load: counts the loads, and waits for the test on request."""
 
     def __init__(self) -> None:
         self.loads = 0
@@ -47,7 +47,7 @@ async def cache(clock: SteppedClock) -> AsyncIterator[Cache]:
 
 
 def counted(kind: str) -> dict[str, float]:
-    """How the requests for one kind of value ended, as the metric counts them."""
+    """Return the outcomes of requests for one kind of value, as the metric counts them."""
     requests = metrics.counter("esimgo_cache_requests", "")
     return {
         sample.labels["outcome"]: sample.value
@@ -62,7 +62,7 @@ Get = Callable[[], Awaitable[object]]
 
 @pytest.fixture
 def get(cache: Cache, source: Source) -> Get:
-    """Asks for the value, kept for 100 s and for another 50 s while loading fails."""
+    """Get the value with a TTL of 100 s, and 50 s more while loading fails."""
     return lambda: cache.get_or_load("plans", "all", 100, source.load, stale=50)
 
 
@@ -299,7 +299,7 @@ async def test_a_failure_that_no_caller_waits_for_is_a_fault_only_where_it_is_un
     source.gate.set()
     await settle()
     del callers, caller
-    failure.with_traceback(None)  # whose frames hold the task
+    failure.with_traceback(None)  # whose frames reference the task
     gc.collect()  # asyncio complains when the task is freed
     assert complaints == []
     assert len(caplog.records) == logged

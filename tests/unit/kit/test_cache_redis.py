@@ -1,4 +1,4 @@
-"""The cache in a real Redis: shared between processes, secrets left out, its absence endured."""
+"""The cache in a real Redis: shared between processes, without secrets, and optional."""
 
 import logging
 import subprocess
@@ -16,7 +16,7 @@ from tests.unit.kit.stepped_clock import SteppedClock
 
 
 class Server:
-    """A Redis that can go away and come back with its data at the same address."""
+    """A Redis that can stop and restart with its data at the same address."""
 
     def __init__(self, folder: Path) -> None:
         (port,) = free_ports(1)

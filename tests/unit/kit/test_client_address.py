@@ -1,4 +1,4 @@
-"""Whose address a request has: X-Forwarded-For counts as far as trusted proxies wrote it."""
+"""The client address of a request: X-Forwarded-For counts as far as trusted proxies wrote it."""
 
 from ipaddress import ip_network
 
@@ -15,16 +15,16 @@ PROXIES = tuple(map(ip_network, ("10.0.0.0/8", "2001:db8:aaaa::/48")))
     ("peer", "forwarded", "address"),
     [
         ("203.0.113.7", [], "203.0.113.7"),
-        # Anybody can send the header.
+        # Any client can send the header.
         ("203.0.113.7", ["198.51.100.1"], "203.0.113.7"),
         ("10.0.0.1", [], "10.0.0.1"),
         ("10.0.0.1", ["203.0.113.7"], "203.0.113.7"),
         ("10.0.0.1", ["198.51.100.1, 203.0.113.7"], "203.0.113.7"),
-        # The proxies' own addresses are passed over from the end.
+        # The proxies' own addresses are skipped from the end.
         ("10.0.0.1", ["198.51.100.1, 203.0.113.7, 10.9.9.9"], "203.0.113.7"),
         ("10.0.0.1", ["198.51.100.1", "203.0.113.7,10.9.9.9"], "203.0.113.7"),
         ("2001:db8:aaaa::1", ["203.0.113.7"], "203.0.113.7"),
-        # Rubbish ends it: what stands before it was not written by a proxy of ours.
+        # A malformed entry ends it: what precedes it was not written by a trusted proxy.
         ("10.0.0.1", ["203.0.113.7, rubbish"], "10.0.0.1"),
         ("10.0.0.1", [""], "10.0.0.1"),
         ("10.0.0.1", ["203.0.113.7:51234"], "203.0.113.7"),

@@ -1,4 +1,4 @@
-"""Why a database can't be opened yet, by what the server or the system said."""
+"""Why a database can't be opened yet, by the error of the server or the system."""
 
 import asyncpg
 import pytest

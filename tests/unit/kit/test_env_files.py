@@ -1,4 +1,4 @@
-"""Secrets in files: what NAME_FILE means to whoever reads NAME."""
+"""Secrets in files: NAME_FILE instead of NAME."""
 
 from pathlib import Path
 

@@ -1,5 +1,3 @@
-"""JSON keeps every digit in both directions."""
-
 import json
 from decimal import Decimal
 

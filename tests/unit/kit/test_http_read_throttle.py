@@ -1,4 +1,4 @@
-"""The bytes of a WebSocket are parsed in slices, at a pace, and in their order."""
+"""The bytes of a WebSocket are parsed in slices, at a limited rate, and in order."""
 
 import heapq
 from collections.abc import Callable
@@ -21,7 +21,7 @@ class Handle:
 
 
 class Steps:
-    """An event loop whose time passes when a test says so."""
+    """An event loop whose time the test advances."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -38,7 +38,7 @@ class Steps:
         return Handle(partial(self._due.remove, due))
 
     def step(self) -> bool:
-        """Run what is due next; False if nothing is."""
+        """Run the next due callback; False if there is none."""
         if not self._due:
             return False
         self.now, _, callback = heapq.heappop(self._due)
@@ -47,7 +47,7 @@ class Steps:
 
 
 class Line:
-    """A connection that notes if it reads."""
+    """A connection that records whether it reads."""
 
     def __init__(self) -> None:
         self.reads = True
@@ -83,7 +83,7 @@ def test_what_is_long_is_parsed_in_slices_and_then_slowly(steps: Steps) -> None:
     one.received(sent[:100_000])
     assert len(parsed) == 1
     assert not line.reads
-    one.received(sent[100_000:])  # what the transport had read already
+    one.received(sent[100_000:])  # the transport had read these already
     while steps.step():
         assert len(parsed[-1]) <= SLICE
         assert sum(map(len, parsed)) <= BURST + steps.now * RATE + 1

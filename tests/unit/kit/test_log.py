@@ -1,4 +1,4 @@
-"""What may stand in a log line, and how long a stranger can make one."""
+"""The content of a log line, and how long a client can make one."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ TRACE = trace.SpanContext(0x1234567890ABCDEF1234567890ABCDEF, 0x1234567890ABCDEF
 
 
 def formatted(formatter: logging.Formatter, *told: Any, request: str = "") -> str:
-    """What a line looks like within a span and, if given, a request."""
+    """Return the formatted line within a span and, if given, a request."""
 
     def inside() -> str:
         request_id.adopt(request)
@@ -112,7 +112,7 @@ def test_secrets_are_cut_out_of_lines_and_tracebacks(
     [
         (b"GET /" + b"\xff" * 5_000 + b" HTTP/1.1\r\n\r\n", b"400"),
         (b"GET / HTTP/9.9\r\n\r\n", b"400"),
-        # Nobody reads this body but the server, to be rid of it.
+        # Only the server reads this body, to discard it.
         (
             b"GET / HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
             b"404",

@@ -1,4 +1,4 @@
-"""One log line when a condition begins and one when it ends, however often it is met."""
+"""One log line when a condition begins and one when it ends, however often it occurs."""
 
 import logging
 

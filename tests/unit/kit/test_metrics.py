@@ -1,5 +1,3 @@
-"""Metrics of a process: created once, and listed once they have values."""
-
 from prometheus_client import generate_latest
 
 from kit.telemetry import metrics

@@ -1,5 +1,3 @@
-"""Money between the protos, the numbers that clients get, and the floats that clients send."""
-
 import math
 import struct
 from decimal import Decimal

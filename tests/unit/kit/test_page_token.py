@@ -1,4 +1,4 @@
-"""Page tokens: good for the list and the request that they came from, and for no other."""
+"""Page tokens are valid only for the list and the request that they came from."""
 
 import base64
 import json
@@ -16,7 +16,7 @@ from protos.webhooks.v1 import webhooks_pb2
 
 KEY = ["2026-01-01T00:00:00+00:00", "6f1cf7f4-3b3c-4d43-9a3c-222222222222"]
 FILES = (catalogue_pb2, esims_pb2, orders_pb2, webhooks_pb2)
-# Every request of a list that is read page by page.
+# Every request of a paginated list.
 LISTS = [
     getattr(file, name)
     for file in FILES

@@ -1,4 +1,4 @@
-"""Text of people in any script is accepted; what breaks lines or turns text around is not."""
+"""Text in any script is accepted, except for characters that break lines or reverse the direction of text."""
 
 import sys
 import unicodedata

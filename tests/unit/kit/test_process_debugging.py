@@ -1,5 +1,3 @@
-"""The debug mode of a process: it takes both variables."""
-
 import subprocess
 import sys
 

@@ -1,5 +1,3 @@
-"""Amounts of data: exact in every unit of data, and unknown in any other."""
-
 from decimal import Decimal
 
 import pytest
@@ -22,7 +20,7 @@ from kit.values.quantities import MAX_BYTES, in_bytes, is_data_unit
         ("1.5", "GB", 1_500_000_000),
         (" 12 ", "B", 12),
         (1, "terabytes", 10**12),
-        # A float's noise is less than a byte.
+        # A float's rounding error is less than a byte.
         (Decimal("1.000000000000001"), "MB", 10**6),
         (MAX_BYTES, None, MAX_BYTES),
     ],

@@ -1,4 +1,4 @@
-"""An address of Redis that can't work is a setting's error, and not a process's that is running."""
+"""An unusable Redis address is an error at start-up, not at run time."""
 
 import pytest
 

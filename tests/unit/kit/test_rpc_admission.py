@@ -1,4 +1,4 @@
-"""Which calls are taken on, whose turn it is, and how much may wait to be read."""
+"""Admission of calls: which are accepted, in which order, and how many bytes may wait to be read."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,8 +11,6 @@ from kit.rpc.unread_responses import OVERHEAD, SMALL, STALLED, UnreadResponses
 
 
 class Clock:
-    """Goes on only when the test says so."""
-
     def __init__(self) -> None:
         self.now = 0.0
 
@@ -21,7 +19,7 @@ class Clock:
 
 
 async def started(work: Callable[[], Awaitable[object]]) -> "asyncio.Task[object]":
-    """A task that has come as far as it could."""
+    """Start a task and let it run as far as it can."""
 
     async def run() -> object:
         return await work()
@@ -128,12 +126,12 @@ async def test_of_connections_with_one_call_each_only_one_that_has_waited_gives_
 async def test_large_answers_are_made_one_at_a_time_and_with_a_pause() -> None:
     clock = Clock()
     turns = Turns(8, clock)
-    first = await turns.take("greedy")  # nothing is known of it
+    first = await turns.take("greedy")  # the caller is unknown
     second = await started(lambda: turns.take("greedy"))
     clock.now = 0.02
     turns.leave(first, LARGE + 1)
     await asyncio.sleep(0)
-    assert not second.done()  # as long again as the first one took
+    assert not second.done()  # it has taken as long as the first one
     turn = await second
     assert isinstance(turn, Turn)
     assert turn.large
@@ -174,8 +172,8 @@ async def test_a_call_that_is_given_up_while_it_waits_leaves_its_place_to_the_ne
     at_work = await turns.take("a")
     waiting = [await started(lambda: turns.take("a")) for _ in range(3)]
     waiting[0].cancel()
-    turns.leave(at_work, 0)  # before the cancelled one hears of it
-    waiting[1].cancel()  # it has got the place already
+    turns.leave(at_work, 0)  # before the cancelled one resumes
+    waiting[1].cancel()  # it has been admitted already
     assert await waiting[2]
 
 
@@ -183,8 +181,6 @@ MOST = 8 * SMALL
 
 
 class Wire:
-    """Connections that can be closed."""
-
     def __init__(self) -> None:
         self.closed: list[str] = []
 

@@ -1,5 +1,3 @@
-"""What of a failure travels to callers."""
-
 from kit.errors import Failure, Kind
 from kit.rpc.errors import to_status
 

@@ -1,4 +1,4 @@
-"""What a peer's library answers by itself, as failures that callers know."""
+"""Errors that a peer's gRPC library creates itself, as failures known to callers."""
 
 import grpc
 import pytest

@@ -1,4 +1,4 @@
-"""A check that many request at once is made once, and again after a moment."""
+"""A check that many callers request at once runs once, and again after a moment."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ async def test_many_callers_share_one_check() -> None:
     probe = SharedProbe(check, seconds=3_600)
     callers = [asyncio.create_task(probe.result()) for _ in range(100)]
     await asyncio.sleep(0)
-    callers[0].cancel()  # one that goes away leaves the others their result
+    callers[0].cancel()  # a caller that disconnects does not affect the others
     await asyncio.sleep(0)
     release.set()
     assert await asyncio.gather(*callers[1:]) == [1] * 99

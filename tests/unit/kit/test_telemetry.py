@@ -1,4 +1,4 @@
-"""The SDK as a process sets it up: metrics over HTTP, and a collector that may be away or hang."""
+"""The telemetry of a process: metrics over HTTP, and a collector that may be unavailable or hang."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ from tests.fixtures.free_ports import free_ports
 
 # Seconds that the SDK alone would wait for a collector when a process ends.
 SDKS_PATIENCE = 30
-# It makes two spans, says so, and waits for its end.
+# Creates two spans, reports so, and waits for its end.
 PROGRAM = """
 import asyncio
 from opentelemetry import trace
@@ -40,7 +40,6 @@ run("tried", 0, lambda env: None, lambda settings: [], serve)
 
 @asynccontextmanager
 async def running(**environment: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The program, started and serving."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", PROGRAM),
         env=dict(os.environ) | environment,
@@ -59,7 +58,7 @@ async def running(**environment: str) -> AsyncIterator[asyncio.subprocess.Proces
 
 
 async def ended(process: asyncio.subprocess.Process) -> tuple[float, str]:
-    """Asks it to stop; the seconds until it has, and what it logged."""
+    """Stop it; returns the seconds until it has ended, and its log."""
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
     _, logged = await process.communicate()
@@ -165,7 +164,7 @@ async def test_a_collector_that_is_away_costs_one_line() -> None:
 
 @pytest.mark.slow
 async def test_a_collector_that_hangs_holds_up_the_end_for_seconds_only() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as deaf:  # it takes connections, and says nothing
+    with socket.create_server(("127.0.0.1", 0)) as deaf:  # it accepts connections and never answers
         endpoint = f"http://127.0.0.1:{deaf.getsockname()[1]}"
         async with running(
             OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, TRIED_METRICS_PORT="off"

@@ -1,4 +1,4 @@
-"""Which times of the provider are believed, and in which forms they are read."""
+"""Which times of the provider are plausible, and the formats in which they are parsed."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -40,7 +40,7 @@ def test_a_believable_time_is_read_in_each_of_its_forms(written: object, at: dat
 @pytest.mark.parametrize(
     "written",
     [
-        # A program's zero, and "never".
+        # Zero values of programs, and "never".
         "0001-01-01T00:00:00Z",
         "1970-01-01T00:00:00Z",
         "2009-12-31T23:59:59Z",
@@ -51,7 +51,6 @@ def test_a_believable_time_is_read_in_each_of_its_forms(written: object, at: dat
         # Outside the years 1 to 9999 once they are in UTC.
         "0001-01-01T00:00:00+14:00",
         "9999-12-31T23:59:59-14:00",
-        # No times.
         "",
         "   ",
         "soon",

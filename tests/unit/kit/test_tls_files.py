@@ -1,4 +1,4 @@
-"""Files of certificates that can't be used: what is wrong is said before anything listens."""
+"""Unusable certificate files are reported before the process listens."""
 
 import shutil
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Spans: which are made, what ends them, what goes on to peers, and what they never say."""
+"""Spans: which are created, when they end, what propagates to peers, and what they must not contain."""
 
 import asyncio
 

@@ -1,5 +1,3 @@
-"""PURCHASE_LIMITS as text, and the settings of who may buy."""
-
 from decimal import Decimal
 
 import pytest

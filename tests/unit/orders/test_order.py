@@ -1,5 +1,3 @@
-"""The rules of orders that need nothing but values."""
-
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

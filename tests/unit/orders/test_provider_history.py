@@ -1,4 +1,4 @@
-"""The provider's list of orders: one row that can't be read hides none of the others."""
+"""An unreadable row of the provider's list of orders hides none of the others."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,5 +1,3 @@
-"""The provider's JSON about orders, as published and as it may be."""
-
 from decimal import Decimal
 from typing import Any
 

@@ -1,5 +1,3 @@
-"""Matching of unclear purchases to the provider's orders."""
-
 import random
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -143,7 +141,7 @@ def test_whatever_happened_no_reference_is_given_twice_and_none_without_a_cause(
 def check_nothing_is_bought_twice(
     attempts: list[Attempt], bought: list[Candidate], decisions: Mapping[UUID, Decision]
 ) -> None:
-    """When an attempt is called absent, every order is somebody's: none is left to be paid unused."""
+    """If an attempt counts as absent, every provider order has an owner: none is left paid and unused."""
     if not any(d.outcome is Outcome.ABSENT for d in decisions.values()):
         return
     given = {d.reference for d in decisions.values()}
@@ -184,7 +182,7 @@ def test_of_two_candidates_one_made_long_after_the_attempt_is_somebody_elses() -
 
 
 def test_an_unusual_candidate_is_never_proof_that_nothing_was_bought() -> None:
-    # Our address may have changed since: it is taken, not dropped, or the order would be bought again.
+    # Our public address may have changed since: the order is adopted, or it would be bought again.
     moved = Candidate("r", at(2), "203.0.113.7")
     assert narrowed([attempt(0, 5)], [moved], own=OURS) == [(Outcome.PLACED, "r")]
     two = [moved, Candidate("s", at(3), "198.51.100.9")]

@@ -1,5 +1,3 @@
-"""ICCIDs as people, programs and SIM cards write them."""
-
 from decimal import Decimal
 from typing import Any
 

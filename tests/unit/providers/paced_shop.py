@@ -1,4 +1,4 @@
-"""A pacing under test, with requests that a test lets go and answers one by one."""
+"""The pacing under test, with requests that a test starts and answers one by one."""
 
 import asyncio
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ Headers = Mapping[str, str]
 
 
 class Held(Metrics):
-    """Remembers the gauge of held calls, beside passing it on."""
+    """Records the gauge of held calls, and passes it on."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class Held(Metrics):
 
 
 class Request:
-    """One request that waits for its turn and then for the test to answer it."""
+    """One request that waits for its slot and then for the test to answer it."""
 
     def __init__(self) -> None:
         self.has_gone = False
@@ -39,7 +39,7 @@ class Request:
 
 
 class Shop:
-    """A pacing under test, its clock, what was sent in which order, and the tokens it reported."""
+    """The pacing under test, its clock, the order of sent requests, and the reported tokens."""
 
     def __init__(self, clock: SteppedClock) -> None:
         self.clock = clock
@@ -80,7 +80,7 @@ class Shop:
         await settle()
 
     async def learn(self, remaining: int, resets_in: float = 1.0) -> None:
-        """One request whose answer tells the window."""
+        """Send one request whose response reveals the window."""
         await self.answer(await self.ask(), self.window(remaining, resets_in))
 
     def window(self, remaining: int, resets_in: float = 1.0, cost: int = 1) -> Headers:

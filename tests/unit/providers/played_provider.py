@@ -1,4 +1,4 @@
-"""A neighbour over real HTTP that gives the answers a test has laid out, in order."""
+"""A real HTTP server that gives prepared responses in order."""
 
 import asyncio
 import json
@@ -16,13 +16,13 @@ KEY = "key-that-nobody-may-see"
 
 @dataclass
 class Answer:
-    """What to say; `drop` breaks the connection instead, `hang` says nothing until the end."""
+    """A response; `drop` breaks the connection instead, `hang` sends nothing until the end."""
 
     body: object = field(default_factory=dict)
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     text: str | None = None
-    raw: bytes | None = None  # sent as it is, whatever the headers say of its encoding
+    raw: bytes | None = None  # sent as is, whatever the headers say of its encoding
     drop: bool = False
     hang: bool = False
 
@@ -37,7 +37,7 @@ class Received:
 
 
 class PlayedProvider:
-    """Gives the laid-out answers and repeats the last one; remembers what it was asked."""
+    """Gives the prepared responses and repeats the last one; records the requests."""
 
     def __init__(self) -> None:
         self.answers: list[Answer] = [Answer()]
@@ -90,5 +90,5 @@ class PlayedProvider:
             await runner.cleanup()
 
     def client(self, http: aiohttp.ClientSession, **settings: float) -> Provider:
-        """A client of it; `settings` as in ProviderSettings."""
+        """Return a client of this server; `settings` as in ProviderSettings."""
         return Provider(http, ProviderSettings(self.url, KEY, **settings))  # type: ignore[arg-type]  # numbers

@@ -1,4 +1,4 @@
-"""Answers of the provider that are too large, or compressed in ways that cost more than they bring."""
+"""Provider responses that are too large, or compressed at an excessive ratio."""
 
 import asyncio
 import gzip
@@ -149,7 +149,7 @@ async def test_a_compressed_error_keeps_its_message(
 async def test_a_whole_catalogue_in_one_answer_leaves_room(
     http: aiohttp.ClientSession, played: PlayedProvider
 ) -> None:
-    """As many bundles as the provider's catalogue had in November 2025, in 611 bytes each."""
+    """As many bundles as the provider's catalogue had in November 2025, of 611 bytes each."""
     row = {"name": "esim_1GB_7D_RAS_V2", "price": 1.385, "unlimited": False, "groups": ["Standard"]}
     places = [{"name": "Australia", "region": "Oceania", "iso": "AU"}] * 9
     bundles = [{**row, "countries": places, "speed": ["4G", "5G"]}] * 5_221

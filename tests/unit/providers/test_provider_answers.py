@@ -1,4 +1,4 @@
-"""What the provider's answers become: exact values, or failures that say what may be done."""
+"""Provider responses become exact values, or failures that say whether a retry is safe."""
 
 import logging
 from decimal import Decimal

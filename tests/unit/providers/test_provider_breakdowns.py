@@ -1,4 +1,4 @@
-"""Broken connections, silence and outages: reads are repeated, writes are sent once and no more."""
+"""Broken connections, timeouts and outages: reads are retried, writes are sent only once."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ ICCID = "8943108169900000016"
 
 
 def circuit_of(client: Provider) -> str:
-    """Its state as plain text: it changes between two looks, which a Literal's narrowing denies."""
+    """Return the state as plain text, which mypy doesn't narrow: it changes between two calls."""
     return client.circuit
 
 
@@ -80,7 +80,7 @@ async def test_a_write_on_a_kept_connection_that_breaks_is_unclear_and_not_repea
     http: aiohttp.ClientSession, played: PlayedProvider, method: str
 ) -> None:
     client = played.client(http)
-    await client.get("/orders")  # leaves a connection that aiohttp keeps and uses again
+    await client.get("/orders")  # leaves a connection in aiohttp's pool
     played.will(Answer(drop=True), Answer())
     with pytest.raises(Failure) as raised:
         await client.send(method, "/esims")
@@ -111,7 +111,7 @@ async def test_a_read_without_an_answer_is_unavailable(
 async def test_a_write_that_nobody_could_receive_is_surely_not_done(
     http: aiohttp.ClientSession,
 ) -> None:
-    with socket.socket() as bound:  # taken, so that nobody else listens there either
+    with socket.socket() as bound:  # bound, so that no other process listens there
         bound.bind(("127.0.0.1", 0))
         settings = ProviderSettings(f"http://127.0.0.1:{bound.getsockname()[1]}/v2.5", KEY)
         with pytest.raises(Failure) as raised:
@@ -172,7 +172,7 @@ async def test_a_caller_in_a_hurry_does_not_open_the_circuit(
     assert circuit_of(client) == "closed"
 
 
-# The pause of the circuit is over before it begins: the call after the failure is the one that tries.
+# The circuit's pause is zero, so the call after the failure is the trial.
 OVER_AT_ONCE = -1
 
 
@@ -219,7 +219,7 @@ async def test_a_failure_is_logged_with_context_and_without_secrets(
     line = next(r.getMessage() for r in caplog.records if r.name == "providers.esim_go.client")
     for part in ("GET /esims/{}/qr", "894310…0016", "status=403", "attempt=1"):
         assert part in line
-    # The neighbour's own access log is not ours.
+    # Without the access log of the test's own server.
     everything = "".join(r.getMessage() for r in caplog.records if r.name != "aiohttp.access")
     everything += repr(raised.value) + repr(ProviderSettings(played.url, KEY))
     for secret in (KEY, ICCID, "SECRET"):

@@ -1,4 +1,4 @@
-"""However many calls fail, the log says it once for each endpoint and reason."""
+"""However many calls fail, there is one log line for each endpoint and reason."""
 
 import asyncio
 import logging
@@ -13,8 +13,8 @@ CALLS = 200
 
 
 async def flood(played: PlayedProvider, http: aiohttp.ClientSession, *paths: str) -> set[str]:
-    """The reasons why many calls of one client failed."""
-    # Less than the pause that is asked for, and more than any answer takes.
+    """Return the reasons why many calls of one client failed."""
+    # Less than the requested pause, and more than any response takes.
     client = played.client(http, timeout=20)
     outcomes = await asyncio.gather(
         *(client.get(path, retry=False) for _ in range(CALLS) for path in paths),

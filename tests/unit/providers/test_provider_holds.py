@@ -1,4 +1,4 @@
-"""Pauses that the provider asks for: how long they are believed, and how calls begin again."""
+"""Pauses requested by the provider: their maximum length, and how calls resume."""
 
 import asyncio
 import logging
@@ -33,13 +33,13 @@ async def test_after_a_minute_one_call_at_a_time_tries_whether_a_long_pause_is_o
     assert not first.sent()
     await shop.clock.advance(0.2)
     assert [first.sent(), second.sent(), third.sent()] == [True, False, False]
-    # It is refused again: another minute, and another one tries.
+    # It is refused again: after another minute one call is tried.
     await shop.answer(first, {"Retry-After": text}, status=429)
     await shop.clock.advance(59.9)
     assert not second.sent()
     await shop.clock.advance(0.2)
     assert [second.sent(), third.sent()] == [True, False]
-    # An answer: calls go through again, as many as there are tokens.
+    # A response: calls resume, as many as there are tokens.
     await shop.answer(second, shop.window(remaining=9))
     assert third.sent()
 

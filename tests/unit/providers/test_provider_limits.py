@@ -1,4 +1,4 @@
-"""What the provider's answers tell of its limits: the window's end, counts, and when to come again."""
+"""The provider's rate-limit headers: the window's end, counts, and when to retry."""
 
 from datetime import timedelta
 from email.utils import format_datetime
@@ -16,7 +16,7 @@ from tests.unit.kit.stepped_clock import START
         ("2026-03-01T13:00:00.25+01:00", 0.25),
         ("2026-03-01T12:00:00.123456789Z", 0.123456),
         ("2026-03-01T12:00:01", 1.0),
-        ("2026-03-01T11:59:59Z", -1.0),  # over already
+        ("2026-03-01T11:59:59Z", -1.0),  # in the past
         ("2026-03-02T12:00:00Z", None),  # no window lasts a day
         ("1772366400", None),
         ("", None),

@@ -1,5 +1,3 @@
-"""Metrics of the provider client and of the cache."""
-
 import aiohttp
 import pytest
 

@@ -1,4 +1,4 @@
-"""The waiting line before the rate limit, on a clock that moves only when told to."""
+"""The queue in front of the provider's rate limit, on a clock that the test moves."""
 
 import pytest
 
@@ -26,7 +26,7 @@ async def test_of_a_new_window_half_is_spent_until_an_answer_tells_what_is_left(
         await shop.ask()
     assert len(shop.order) == 1 + 5
     await shop.answer(shop.requests[1], shop.window(remaining=9))
-    assert len(shop.order) == 1 + 10  # nine left, of which four were on their way
+    assert len(shop.order) == 1 + 10  # nine left, of which four were in flight
 
 
 async def test_an_empty_window_is_waited_for(shop: Shop) -> None:

@@ -1,4 +1,4 @@
-"""Values in paths can't lead elsewhere, and templates hold none of them; settings refuse bad keys."""
+"""Values in paths can't change the endpoint, templates contain none of them, and bad keys are refused."""
 
 import aiohttp
 import pytest

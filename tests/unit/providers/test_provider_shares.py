@@ -1,4 +1,4 @@
-"""Accounts that wait for the provider's tokens get them in turn."""
+"""Accounts that wait for the provider's tokens take turns."""
 
 from providers.esim_go.queue import MAX_ACCOUNTS, FirstShares, Priority
 from tests.unit.kit.stepped_clock import SteppedClock
@@ -6,7 +6,7 @@ from tests.unit.providers.paced_shop import Request, Shop
 
 
 async def until_sent(shop: Shop, request: Request, windows: int) -> bool:
-    """Whether it is sent within so many windows of a second, whose requests are all answered."""
+    """True if it is sent within that many windows of a second, whose requests are all answered."""
     for _ in range(windows):
         await shop.clock.advance(1.1)
         for sent in shop.order:
@@ -53,10 +53,10 @@ async def test_a_share_of_the_first_priority_comes_back_with_time() -> None:
     assert priorities(1, "bob") == [Priority.WRITE]
     await clock.advance(1.0)
     assert priorities(3, "ann") == [Priority.WRITE] * 2 + [Priority.READ]
-    # What no account does, and what has a lower priority, is left as it is.
+    # Requests without an account, and those of lower priority, keep their order.
     assert priorities(50, "") == [Priority.WRITE] * 50
     assert shares.priority(Priority.SYNC, "ann", 50, 10) is Priority.SYNC
-    # One dear request goes first all the same.
+    # A single expensive request is still sent first.
     assert shares.priority(Priority.WRITE, "eve", 50, 10) is Priority.WRITE
 
 

@@ -1,4 +1,4 @@
-"""A world with a clock that only the test moves."""
+"""A sandbox world with a clock that only the test moves."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ CATALOGUE = own_catalogue()
 
 @dataclass
 class Bench:
-    """A world and the ways in which tests move it."""
+    """A world with helpers for tests."""
 
     world: World
     moved: timedelta = field(default_factory=timedelta)
@@ -32,12 +32,12 @@ class Bench:
         return timers.settle(self.world)
 
     def later(self, **step: float) -> datetime:
-        """Moves the clock and lets everything due happen."""
+        """Advance the clock and run everything due."""
         self.world.clock.advance(timedelta(**step))
         return self.now
 
     def order(self, *lines: dict[str, Any], assign: bool = True) -> Order:
-        """Places an order of the contract's form."""
+        """Place an order in the form of the contract."""
         body = {"type": "transaction", "assign": assign, "order": list(lines)}
         read = ordering.read_lines(self.world, body)
         return ordering.place(
@@ -45,26 +45,25 @@ class Bench:
         )
 
     def esim(self, bundle: str = BUNDLE) -> Esim:
-        """Buys one eSIM with that bundle."""
+        """Buy one eSIM with that bundle and return its ICCID."""
         order = self.order({"type": "bundle", "quantity": 1, "item": bundle})
         return self.world.esims[order.lines[0].iccids[0]]
 
     def assignment(self, esim: Esim, place: int = -1) -> Assignment:
-        """One of the eSIM's assignments, the newest unless said otherwise."""
+        """Return one of the eSIM's assignments, by default the newest."""
         return self.world.assignments[esim.assignments[place]]
 
     def told(self, esim: Esim | None = None) -> list[str]:
-        """Types of the callbacks so far, of one eSIM or of all."""
+        """Return the types of the callbacks so far, of one eSIM or of all."""
         return [item.type for item in self.callbacks(esim)]
 
     def callbacks(self, esim: Esim | None = None) -> list[Delivery]:
-        """The callbacks so far."""
         return [item for item in self.world.deliveries if esim is None or item.iccid == esim.iccid]
 
 
 @pytest.fixture
 def make_bench() -> Callable[..., Bench]:
-    """Makes benches with switches and a balance of the test's choice."""
+    """Create benches with switches and a balance of the test's choice."""
 
     def make(balance: int = 1000, seed: int = 1, **switches: Any) -> Bench:
         settings = Settings(balance=Decimal(balance), seed=seed, switches=Switches(**switches))
@@ -75,5 +74,4 @@ def make_bench() -> Callable[..., Bench]:
 
 @pytest.fixture
 def bench(make_bench: Callable[..., Bench]) -> Bench:
-    """A bench with every switch at its default."""
     return make_bench()

@@ -1,5 +1,3 @@
-"""What callbacks say, in which order, and how they are signed."""
-
 import json
 from collections.abc import Callable
 

@@ -1,5 +1,3 @@
-"""The own catalogue and catalogues from files: names, prices, filters, changes."""
-
 import json
 import re
 from collections import Counter
@@ -28,7 +26,7 @@ def catalogue() -> Catalogue:
 def test_it_is_about_two_thousand_bundles_and_always_the_same() -> None:
     assert 1900 <= len(CATALOGUE) <= 2200
     assert len({bundle.name for bundle in CATALOGUE}) == len(CATALOGUE)
-    own_catalogue.cache_clear()  # made anew
+    own_catalogue.cache_clear()  # without the cache
     assert own_catalogue() == CATALOGUE
 
 
@@ -169,7 +167,7 @@ def test_bundles_by_the_thousand_are_shown_as_they_were_read(
 
 
 def test_a_catalogue_of_the_provider_is_shown_as_it_was_read() -> None:
-    for file in CATALOGUES:  # where the provider's own lies beside the project
+    for file in CATALOGUES:  # where the provider's own is beside the project
         shapes = exact_json.loads(file.read_text())
         assert len(shapes) > 5000
         assert [bundle.shown(-1) for bundle in read_catalogue(file)] == shapes

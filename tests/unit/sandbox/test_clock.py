@@ -1,5 +1,3 @@
-"""The virtual clock, and how instants are read and written."""
-
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,8 +8,6 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 class Wall:
-    """A machine's time that the test sets."""
-
     def __init__(self) -> None:
         self.now = NOON
 

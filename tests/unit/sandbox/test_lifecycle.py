@@ -1,11 +1,9 @@
-"""Bundles process, queue, start, deplete, expire and lapse; eSIMs end after long silence."""
-
 from collections.abc import Callable
 
 from sandbox.state import device
 from tests.unit.sandbox.conftest import BUNDLE, START, Bench
 
-DAY_BUNDLE = "esim_1GB_1D_GB_V3"  # starts by itself
+DAY_BUNDLE = "esim_1GB_1D_GB_V3"  # starts automatically
 VOICE_BUNDLE = "esim_5GB_30D_GB_V3"
 UNLIMITED = "esim_UL_7D_GB_V2"
 EUROPE = "esim_1GB_7D_REUP_V2"

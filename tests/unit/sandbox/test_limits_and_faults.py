@@ -1,5 +1,3 @@
-"""The fixed window of tokens, and which requests a fault strikes."""
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

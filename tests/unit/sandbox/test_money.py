@@ -1,4 +1,4 @@
-"""Orders, refunds and top-ups move the balance exactly, and every movement is in the ledger."""
+"""Orders, refunds and top-ups change the balance exactly, and every change is in the ledger."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The rules of an order: which eSIMs take which bundles, and when large orders are done."""
+"""Which eSIMs accept which bundles, and when large orders are done."""
 
 from collections.abc import Callable
 from typing import Any

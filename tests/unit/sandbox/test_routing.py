@@ -1,5 +1,3 @@
-"""Which operation a method and a path mean, and which methods a path allows."""
-
 import re
 
 import pytest

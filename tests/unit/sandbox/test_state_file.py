@@ -1,4 +1,4 @@
-"""The state file gives back exactly what was committed, and refuses what it can't be used for."""
+"""The state file restores exactly what was committed, and an unusable one is refused."""
 
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta

@@ -1,5 +1,3 @@
-"""Switches take only what they can mean, and the README lists them all."""
-
 import pytest
 
 from sandbox.switch_table import README, with_table

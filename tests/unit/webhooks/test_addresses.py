@@ -1,4 +1,4 @@
-"""Who sent a callback, also behind proxies, and whether they may."""
+"""The sender of a callback, also behind proxies, and whether it is allowed."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What each callback is understood as: every type, both versions, and everything that is none."""
+"""How each callback is parsed: every type, both versions, and everything invalid."""
 
 import json
 from datetime import UTC, datetime
@@ -67,7 +67,6 @@ def dollars(amount: str) -> Any:
 
 
 def change(event: Event | None) -> object:
-    """The message of the change alone."""
     assert event is not None
     which = event.WhichOneof("change")
     assert which is not None
@@ -257,7 +256,6 @@ def test_what_is_no_iccid_is_none(iccid: bytes) -> None:
         [],
         {"name": "b"},
         V2 | {"name": ""},
-        # Quantities that are none.
         V2 | {"remainingQuantity": -1},
         V2 | {"remainingQuantity": None},
         V2 | {"remainingQuantity": 0.5},
@@ -267,7 +265,6 @@ def test_what_is_no_iccid_is_none(iccid: bytes) -> None:
         V2 | {"remainingQuantity": "-0"},
         V2 | {"remainingQuantity": True},
         V2 | {"remainingQuantity": 3_000_000_001},
-        # Units of something else, or of nobody knows what.
         V3 | {"remainingQuantity": 0, "unit": "minutes"},
         V3 | {"remainingQuantity": 0, "unit": "MINS"},
         V3 | {"remainingQuantity": 0, "unit": "SMS"},

@@ -1,4 +1,4 @@
-"""What is real and what is played, and what each process is told of it."""
+"""Which services `esimgo up` emulates, and the variables that each process gets."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Variables that are set and have no effect: which are reported, and with what nearest name."""
+"""Variables without effect are reported, with the nearest known name."""
 
 from pathlib import Path
 

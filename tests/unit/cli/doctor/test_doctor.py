@@ -1,5 +1,3 @@
-"""What the doctor concludes from what it sees."""
-
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from importlib import metadata

@@ -1,4 +1,4 @@
-"""What containers get of this machine's .env: its ports and settings, never its accounts."""
+"""Containers get ports and settings from this machine's .env, but never its accounts."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ SANDBOX = compose.PLAYED
 
 @pytest.fixture(autouse=True)
 def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A machine with Compose installed, as far as finding it goes."""
+    """A machine on which Compose is found."""
     old = tmp_path / compose.OLD_NAME
     old.write_text("#!/bin/sh\n")
     old.chmod(0o755)
@@ -23,7 +23,7 @@ def test_the_ports_of_this_machine_s_file_are_published(tmp_path: Path) -> None:
     file.write_text("GATEWAY_PORT=4100\nSANDBOX_AUTH_PORT=4111\nGATEWAY_CORS_ORIGINS=*\n")
     found = compose.load(SANDBOX, {"SANDBOX_AUTH_PORT": "4112"}, file)
     assert found.values["GATEWAY_PORT"] == "4100"
-    assert found.values["SANDBOX_AUTH_PORT"] == "4112"  # the environment stands over all files
+    assert found.values["SANDBOX_AUTH_PORT"] == "4112"  # the environment overrides all files
     assert found.values["GATEWAY_CORS_ORIGINS"] == "*"
     assert found.values["SUPABASE_PUBLIC_URL"] == "http://localhost:4112"  # where browsers sign in
     assert found.ignored == ()

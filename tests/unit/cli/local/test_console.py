@@ -1,12 +1,10 @@
-"""How lines of several processes look."""
-
 import io
 
 from cli.local.console import Console
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -38,7 +36,7 @@ def test_no_color_is_obeyed() -> None:
 
 
 class Gone(io.StringIO):
-    """A pipe whose reader has ended."""
+    """A pipe whose reader has closed."""
 
     def write(self, text: str) -> int:
         raise BrokenPipeError

@@ -1,5 +1,3 @@
-"""The state folder: what is said when it can't be used."""
-
 from pathlib import Path
 
 import pytest

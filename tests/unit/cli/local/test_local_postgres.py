@@ -1,5 +1,3 @@
-"""Where the local PostgreSQL is reached."""
-
 import tempfile
 from pathlib import Path
 

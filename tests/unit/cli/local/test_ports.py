@@ -1,5 +1,3 @@
-"""How a taken port is found and told."""
-
 import os
 import socket
 
@@ -18,7 +16,7 @@ def test_a_taken_port_is_told_with_its_variable_and_its_holder() -> None:
 def test_a_port_is_free_as_soon_as_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        # A connection that ends leaves the port in TIME_WAIT, which must not count.
+        # A closed connection leaves the port in TIME_WAIT, which must not count.
         with socket.create_connection(("127.0.0.1", port)):
             server.accept()[0].close()
     assert ports.taken({"GATEWAY_PORT": port}) == {}

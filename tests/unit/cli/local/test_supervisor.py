@@ -1,4 +1,4 @@
-"""How programs are kept: real small processes, started, killed and stopped."""
+"""The supervisor with real small processes that are started, killed and stopped."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from cli.config.settings import ROOT
 from cli.local.supervisor import Keeper, Program, Supervisor, UnfitError, pass_on, run_once
 from tests.fixtures.patience import PATIENCE
 
-# Says that it is up, and then waits for a signal.
+# Reports that it is up and then waits for a signal.
 WAITS = "import signal; print('here', flush=True); signal.pause()"
 IGNORES_SIGTERM = (
     "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('here', flush=True)\n"
@@ -22,7 +22,7 @@ IGNORES_SIGTERM = (
 
 
 class Heard:
-    """Collects what is said, and lets a test wait for a line."""
+    """Collects output and lets a test wait for a line."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, str]] = []
@@ -40,7 +40,7 @@ class Heard:
             self._more.notify_all()
 
     async def until(self, name: str, text: str, times: int = 1) -> None:
-        """Waits until a line that contains the text was said so many times."""
+        """Wait until a line with this text was written that many times."""
         async with self._more:
             await self._more.wait_for(
                 lambda: sum(n == name and text in line for n, line in self.lines) >= times
@@ -104,8 +104,8 @@ async def test_wrong_settings_at_the_first_start_end_everything(heard: Heard) ->
 
 
 async def test_all_are_stopped_the_last_started_first(heard: Heard) -> None:
-    # The signal is blocked and taken by sigwait: a handler could run just before pause(), which then
-    # waits for a second signal that never comes.
+    # The signal is blocked and received by sigwait: a handler could run just before pause(), which would
+    # then wait for a second signal that never comes.
     code = (
         "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})\n"
         "print('here', flush=True); signal.sigwait({signal.SIGTERM}); print('bye')"
