@@ -132,8 +132,8 @@ class Callbacks:
                 408, "too slow", "The callback did not arrive in time; send it again"
             )
         except web.HTTPRequestEntityTooLarge:
-            most = self._settings.max_body
-            return self._refusal(413, "too large", f"A callback may have at most {most} bytes")
+            max_bytes = self._settings.max_body
+            return self._refusal(413, "too large", f"A callback may have at most {max_bytes} bytes")
 
     def _is_signed(self, request: web.Request, body: content.Content) -> bool | web.Response:
         """Return whether the body is signed, or the refusal of one whose signature is wrong or missing."""

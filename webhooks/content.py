@@ -36,8 +36,8 @@ def digest(content: Any) -> bytes | None:
     return hashlib.sha256(text.encode()).digest()
 
 
-def decode(received: bytes, encoding: str, most: int) -> Content:
-    """Undo a Content-Encoding of gzip or deflate, to at most `most` bytes; gzip also without the header.
+def decode(received: bytes, encoding: str, max_bytes: int) -> Content:
+    """Undo a Content-Encoding of gzip or deflate, to at most `max_bytes` bytes; gzip also without the header.
 
     Other encodings, broken data and larger contents have no plain form.
     """
@@ -49,15 +49,15 @@ def decode(received: bytes, encoding: str, most: int) -> Content:
     for name in reversed(names):
         if plain is None or name not in ("gzip", "x-gzip", "deflate"):
             return Content(received, None)
-        inflated = _inflate(plain, WITH_HEADER, most)
-        plain = _inflate(plain, WITHOUT_HEADER, most) if inflated is None else inflated
+        inflated = _inflate(plain, WITH_HEADER, max_bytes)
+        plain = _inflate(plain, WITHOUT_HEADER, max_bytes) if inflated is None else inflated
     return Content(received, plain)
 
 
-def _inflate(data: bytes, window: int, most: int) -> bytes | None:
+def _inflate(data: bytes, window: int, max_bytes: int) -> bytes | None:
     machine = zlib.decompressobj(window)
     try:
-        plain = machine.decompress(data, most)
+        plain = machine.decompress(data, max_bytes)
     except zlib.error:
         return None
     return plain if machine.eof else None

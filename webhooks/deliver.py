@@ -31,12 +31,12 @@ LEASE = TIMEOUT + 3
 # process stores wakes the worker at once.
 POLL = 0.5
 # Seconds between calls of an owner that is unavailable.
-FIRST_BACKOFF, LONGEST_BACKOFF = 0.2, 10.0
+FIRST_BACKOFF, MAX_BACKOFF = 0.2, 10.0
 # Seconds between attempts of one event: 1, 2, 4, ... up to ten minutes.
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0
+FIRST_PAUSE, MAX_PAUSE = 1.0, 600.0
 # Seconds between attempts of a foreign event: half its age, up to an hour. So an eSIM that is registered
 # soon gets its events soon, and months of foreign events cost next to nothing.
-LONGEST_FOREIGN_PAUSE = 3_600.0
+MAX_FOREIGN_PAUSE = 3_600.0
 # A private generator: one that is seeded globally would synchronize the retries of all replicas.
 CHANCE = random.Random()  # noqa: S311 - no secret
 
@@ -79,12 +79,12 @@ class DeliveryWorker:
 
     async def _deliver_due(self) -> bool:
         # While an owner is unavailable, a single event probes it.
-        most = 1 if self._failures else BATCH
+        limit = 1 if self._failures else BATCH
         async with self._database.system() as connection:
-            due = await delivery_store.claim(connection, self._owner, most, LEASE)
-            if len(due) < most and not self._failures:
+            due = await delivery_store.claim(connection, self._owner, limit, LEASE)
+            if len(due) < limit and not self._failures:
                 due += await delivery_store.claim(
-                    connection, self._owner, most - len(due), LEASE, foreign=True
+                    connection, self._owner, limit - len(due), LEASE, foreign=True
                 )
         if not due:
             return False
@@ -177,13 +177,13 @@ class DeliveryWorker:
                 # The provider account is also used elsewhere, or the order is still being registered.
                 if not due.foreign:
                     logger.info("event %s is foreign: %s", due.id, error)
-                pause = min(max(age / 2, FIRST_PAUSE), LONGEST_FOREIGN_PAUSE)
+                pause = min(max(age / 2, FIRST_PAUSE), MAX_FOREIGN_PAUSE)
                 return Settled(due.id, State.FOREIGN, attempts, outcome.name, error, pause)
         if due.foreign:
             attempts = 1
         if attempts >= self._most_attempts:
             return Settled(due.id, State.DEAD, attempts, outcome.name, error)
-        pause = min(FIRST_PAUSE * 2.0 ** min(attempts - 1, 20), LONGEST_PAUSE)
+        pause = min(FIRST_PAUSE * 2.0 ** min(attempts - 1, 20), MAX_PAUSE)
         return Settled(due.id, State.PENDING, attempts, outcome.name, error, _jittered(pause))
 
     async def _back_off(self, failure: Failure) -> None:
@@ -191,7 +191,7 @@ class DeliveryWorker:
         if self._failures == 1:
             logger.warning("events for %s wait, as it is unavailable: %s", self._owner, failure)
         self._metrics.absent(self._owner)
-        pause = min(FIRST_BACKOFF * 2.0 ** min(self._failures - 1, 20), LONGEST_BACKOFF)
+        pause = min(FIRST_BACKOFF * 2.0 ** min(self._failures - 1, 20), MAX_BACKOFF)
         await background.sleep(_jittered(pause), self._stop)
 
 

@@ -74,10 +74,10 @@ CLAIM_FOREIGN = CLAIM_PENDING.replace("state = 'PENDING'", IS_FOREIGN)
 
 
 async def claim(
-    connection: Connection, owner: Owner, most: int, lease: float, *, foreign: bool = False
+    connection: Connection, owner: Owner, limit: int, lease: float, *, foreign: bool = False
 ) -> list[Due]:
     """Claim due events in the order of their arrival; they are due again after `lease` seconds."""
-    rows = await connection.fetch(CLAIM_FOREIGN if foreign else CLAIM_PENDING, owner, most, lease)
+    rows = await connection.fetch(CLAIM_FOREIGN if foreign else CLAIM_PENDING, owner, limit, lease)
     return [
         Due(
             r["id"],
@@ -160,7 +160,7 @@ delete from webhooks.inbox where id in (
 """
 
 
-async def prune(connection: Connection, state: State, days: int, most: int) -> int:
-    """Delete up to `most` events that were settled in that state so many days ago, and return how many."""
-    status: str = await connection.execute(PRUNE, days, most, state)
+async def prune(connection: Connection, state: State, days: int, limit: int) -> int:
+    """Delete up to `limit` events that were settled in that state so many days ago, and return how many."""
+    status: str = await connection.execute(PRUNE, days, limit, state)
     return int(status.rpartition(" ")[2])

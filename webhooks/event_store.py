@@ -61,14 +61,14 @@ order by i.received_at desc, i.id desc limit $9
 """  # noqa: S608 - constants only
 
 
-def _arguments(wanted: Filter) -> list[Any]:
+def _arguments(criteria: Filter) -> list[Any]:
     return [
-        list(wanted.states),
-        list(wanted.types),
-        wanted.iccid,
-        wanted.since,
-        wanted.until,
-        list(wanted.ids),
+        list(criteria.states),
+        list(criteria.types),
+        criteria.iccid,
+        criteria.since,
+        criteria.until,
+        list(criteria.ids),
     ]
 
 
@@ -80,11 +80,11 @@ def _event(row: Any) -> Event:
 
 
 async def list_events(
-    connection: Connection, wanted: Filter, after: tuple[datetime, UUID] | None, most: int
+    connection: Connection, criteria: Filter, after: tuple[datetime, UUID] | None, limit: int
 ) -> list[Event]:
     """Return events that follow the time and id `after`, newest first."""
     received_at, last_id = after or (None, None)
-    rows = await connection.fetch(LIST, *_arguments(wanted), received_at, last_id, most)
+    rows = await connection.fetch(LIST, *_arguments(criteria), received_at, last_id, limit)
     return [_event(row) for row in rows]
 
 
@@ -111,9 +111,9 @@ where i.id = d.event_id and d.owner is not null and {WHERE}
 """  # noqa: S608 - constants only
 
 
-async def replay(connection: Connection, wanted: Filter) -> int:
+async def replay(connection: Connection, criteria: Filter) -> int:
     """Have events delivered again from the beginning; return how many."""
-    status: str = await connection.execute(REPLAY, *_arguments(wanted))
+    status: str = await connection.execute(REPLAY, *_arguments(criteria))
     return int(status.rpartition(" ")[2])
 
 
@@ -124,10 +124,10 @@ where d.owner is null and {WHERE} and i.id > $7 order by i.id limit $8
 
 
 async def list_unowned(
-    connection: Connection, wanted: Filter, after: UUID, most: int
+    connection: Connection, criteria: Filter, after: UUID, limit: int
 ) -> list[tuple[UUID, bytes]]:
     """Return events without an owner, with their bodies, in the order of their ids."""
-    rows = await connection.fetch(UNOWNED, *_arguments(wanted), after, most)
+    rows = await connection.fetch(UNOWNED, *_arguments(criteria), after, limit)
     return [(row["id"], row["body"]) for row in rows]
 
 

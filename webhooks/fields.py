@@ -13,11 +13,11 @@ from protos.common.v1 import money_pb2
 Body = Mapping[str, Any]
 
 # Names, ids and references have some 40 characters, activation codes some 80.
-LONGEST_TEXT = 200
+MAX_TEXT = 200
 # What the owner's columns hold of a country, a profile status and a phone number.
-LONGEST_WORD = 100
+MAX_WORD = 100
 # What the owners' columns hold; more money is no balance.
-MOST_MONEY = Decimal(10) ** 12
+MAX_MONEY = Decimal(10) ** 12
 
 
 class NotUnderstood(Exception):  # noqa: N818 - not a fault of this process
@@ -43,22 +43,22 @@ def object_(body: Body, name: str) -> Body:
     return value
 
 
-def text(body: Body, name: str, most: int = LONGEST_TEXT) -> str:
+def text(body: Body, name: str, limit: int = MAX_TEXT) -> str:
     """Return the text of that name, which must not be empty; raises NotUnderstood."""
-    value = word(body.get(name), most)
+    value = word(body.get(name), limit)
     if not value:
         raise NotUnderstood(f"no {name}")
     return value
 
 
-def word(value: Any, most: int = LONGEST_TEXT) -> str:
+def word(value: Any, limit: int = MAX_TEXT) -> str:
     """Return text as it is; a value that is no text, is too long or is not printable counts as empty."""
-    if isinstance(value, str) and len(value) <= most and plain_text.is_plain(value):
+    if isinstance(value, str) and len(value) <= limit and plain_text.is_plain(value):
         return value.strip()
     return ""
 
 
-def digits_or_text(value: Any, most: int = LONGEST_TEXT) -> str:
+def digits_or_text(value: Any, limit: int = MAX_TEXT) -> str:
     """Return text, or a whole number as text."""
     if (
         isinstance(value, int)
@@ -66,7 +66,7 @@ def digits_or_text(value: Any, most: int = LONGEST_TEXT) -> str:
         and 0 <= value <= quantities.MAX_BYTES
     ):
         return str(value)
-    return word(value, most)
+    return word(value, limit)
 
 
 def time(body: Body, name: str) -> Timestamp | None:
@@ -80,7 +80,7 @@ def amount(body: Body, name: str) -> money_pb2.Money:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise NotUnderstood(f"no {name}")
     # Compared before any arithmetic, which overflows for an exponent beyond that of Decimal's context.
-    if not -MOST_MONEY <= value <= MOST_MONEY:
+    if not -MAX_MONEY <= value <= MAX_MONEY:
         raise NotUnderstood(f"{name} is out of range")
     exact = round(money.without_float_noise(Decimal(value)), 9)
     return money.to_proto(exact, currency="")  # callbacks name no currency

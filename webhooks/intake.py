@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 
 # Callbacks in one transaction: more gain nothing measurable, and make the first ones wait.
-MOST = 64
+BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Intake:
 
     async def _store_waiting(self) -> None:
         while self._waiting:
-            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
             try:
                 await self._commit(batch)
             except Exception as error:  # noqa: BLE001 - logged, and tried one by one

@@ -13,19 +13,19 @@ from webhooks.event_store import Event, Filter
 from webhooks.messages import STATES
 
 # Rows of one page.
-USUAL_PAGE = 50
-MOST_PAGE = 500
-MOST_BATCH = 1_000
+DEFAULT_PAGE = 50
+MAX_PAGE = 500
+MAX_BATCH = 1_000
 STATES_BACK = {number: state for state, number in STATES.items()}
 
 
 def listing(request: pb.ListEventsRequest) -> tuple[Filter, tuple[datetime, UUID] | None, int]:
     """The filter, the end of the page before, and the size of the page; raises Failure INVALID."""
     checks = Checks()
-    size = checks.page_size(request.page_size, USUAL_PAGE, MOST_PAGE)
-    wanted = _filter(checks, request.filter)
+    size = checks.page_size(request.page_size, DEFAULT_PAGE, MAX_PAGE)
+    criteria = _filter(checks, request.filter)
     checks.done()
-    return wanted, page_token.read_position(request, request.page_token), size
+    return criteria, page_token.read_position(request, request.page_token), size
 
 
 def event_id(text: str) -> UUID:
@@ -39,13 +39,15 @@ def event_id(text: str) -> UUID:
 def replay(request: pb.ReplayEventsRequest) -> Filter:
     """Which events to replay; raises Failure INVALID."""
     checks = Checks()
-    wanted = _filter(checks, request.filter)
+    criteria = _filter(checks, request.filter)
     if request.event_ids:
-        wanted = replace(wanted, ids=checks.uuids("event_ids", list(request.event_ids), MOST_BATCH))
-    if wanted.matches_all:
+        criteria = replace(
+            criteria, ids=checks.uuids("event_ids", list(request.event_ids), MAX_BATCH)
+        )
+    if criteria.matches_all:
         checks.fail("filter", "must select events; to replay all of them, give a start time")
     checks.done()
-    return wanted
+    return criteria
 
 
 def next_page(request: pb.ListEventsRequest, last: Event) -> str:
@@ -56,8 +58,8 @@ def next_page(request: pb.ListEventsRequest, last: Event) -> str:
 def iccids(given: Sequence[str]) -> list[str]:
     """Raises Failure INVALID."""
     checks = Checks()
-    if not 1 <= len(given) <= MOST_BATCH:
-        checks.fail("iccids", f"must contain 1 to {MOST_BATCH} ICCIDs, not {len(given)}")
+    if not 1 <= len(given) <= MAX_BATCH:
+        checks.fail("iccids", f"must contain 1 to {MAX_BATCH} ICCIDs, not {len(given)}")
     checked = [iccid.check(checks, f"iccids[{index}]", text) for index, text in enumerate(given)]
     checks.done()
     return checked

@@ -32,9 +32,9 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
     async def ListEvents(
         self, request: pb.ListEventsRequest, context: Context
     ) -> pb.ListEventsResponse:
-        wanted, after, size = requests.listing(request)
+        criteria, after, size = requests.listing(request)
         async with self._database.system() as connection:
-            found = await event_store.list_events(connection, wanted, after, size + 1)
+            found = await event_store.list_events(connection, criteria, after, size + 1)
         page = found[:size]
         return pb.ListEventsResponse(
             events=map(event_to_proto, page),
@@ -54,11 +54,11 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
     async def ReplayEvents(
         self, request: pb.ReplayEventsRequest, context: Context
     ) -> pb.ReplayEventsResponse:
-        wanted = requests.replay(request)
+        criteria = requests.replay(request)
         async with self._database.system() as connection:
-            replayed = await event_store.replay(connection, wanted)
+            replayed = await event_store.replay(connection, criteria)
         # After the replay, so that an event that gets an owner here is not replayed twice.
-        adopted, not_understood = await self._adopt(wanted)
+        adopted, not_understood = await self._adopt(criteria)
         for wake in self._wakes:
             wake()
         return pb.ReplayEventsResponse(replayed=replayed + adopted, not_understood=not_understood)
@@ -91,12 +91,12 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
         erased = await customer_store.erase(self._database, requests.iccids(request.iccids))
         return pb.EraseEventsResponse(events=erased)
 
-    async def _adopt(self, wanted: Filter) -> tuple[int, int]:
+    async def _adopt(self, criteria: Filter) -> tuple[int, int]:
         """Read events without an owner again. Return how many have one now, and how many still have none."""
         last, found, left = UUID(int=0), 0, 0
         while True:
             async with self._database.system() as connection:
-                rows = await event_store.list_unowned(connection, wanted, last, STEP)
+                rows = await event_store.list_unowned(connection, criteria, last, STEP)
                 read = [(event_id, understand(body)) for event_id, body in rows]
                 adopted = [(i, u.owner, u.iccid) for i, u in read if u.owner is not None]
                 await event_store.adopt(connection, adopted)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 HEADER = "X-Signature-SHA256"
 # HMAC-SHA256 in hex has 64 characters, in base64 44.
-LONGEST = 64
+HEX_LENGTH = 64
 
 
 def is_valid(body: bytes, signature: str | None, keys: Iterable[str]) -> bool:
@@ -27,10 +27,10 @@ def is_valid(body: bytes, signature: str | None, keys: Iterable[str]) -> bool:
 
 def _decode(signature: str) -> bytes:
     text = signature.strip()
-    if not text or len(text) > LONGEST or not text.isascii():
+    if not text or len(text) > HEX_LENGTH or not text.isascii():
         return b""
     try:
-        if len(text) == LONGEST:
+        if len(text) == HEX_LENGTH:
             return bytes.fromhex(text)
         return base64.b64decode(text, validate=True)
     except (ValueError, binascii.Error):

@@ -14,8 +14,8 @@ from webhooks.content import digest
 from webhooks.fields import Body, NotUnderstood
 
 # The provider's words and the platform's are far shorter; a longer one is not a known type.
-LONGEST_TYPE = 80
-MOST_ESIMS = 100
+MAX_TYPE = 80
+MAX_ESIMS = 100
 PROFILE = "ProfileStatusChange"
 
 ESIMEvent = esims_pb.ProviderEvent
@@ -64,7 +64,7 @@ def _json(body: bytes) -> Any:
 
 def _kind(content: Body) -> str:
     word = content.get("alertType") or content.get("event")
-    if isinstance(word, str) and 0 < len(word) <= LONGEST_TYPE and plain_text.is_plain(word):
+    if isinstance(word, str) and 0 < len(word) <= MAX_TYPE and plain_text.is_plain(word):
         return word
     return PROFILE if "profileStatus" in content and word is None else UNKNOWN
 
@@ -117,8 +117,8 @@ def _activated(kind: str, body: Body) -> ESIMEvent:
 
 def _country(kind: str, body: Body) -> ESIMEvent:
     country = fields.object_(body, "country")
-    code = fields.word(country.get("code"), fields.LONGEST_WORD)
-    name = fields.word(country.get("name"), fields.LONGEST_WORD)
+    code = fields.word(country.get("code"), fields.MAX_WORD)
+    name = fields.word(country.get("name"), fields.MAX_WORD)
     if not code and not name:
         raise NotUnderstood("no country")
     return ESIMEvent(country_seen=esims_pb.CountrySeen(code=code, name=name))
@@ -134,7 +134,7 @@ def _deleted(kind: str, body: Body) -> ESIMEvent:
 
 
 def _number(kind: str, body: Body) -> ESIMEvent:
-    number = fields.digits_or_text(body.get("msisdn"), fields.LONGEST_WORD)
+    number = fields.digits_or_text(body.get("msisdn"), fields.MAX_WORD)
     if kind == "MSISDNDisabled":
         return ESIMEvent(number_disabled=esims_pb.NumberDisabled(msisdn=number))
     if not number:
@@ -150,7 +150,7 @@ def _profile(kind: str, body: Body) -> ESIMEvent:
     # The name of its time isn't published either.
     times = (fields.time(body, name) for name in ("timestamp", "date", "time", "dateTime"))
     changed = esims_pb.ProfileChanged(
-        profile_status=fields.text(body, "profileStatus", fields.LONGEST_WORD),
+        profile_status=fields.text(body, "profileStatus", fields.MAX_WORD),
         date=next((at for at in times if at is not None), None),
     )
     return ESIMEvent(profile_changed=changed)
@@ -178,7 +178,7 @@ def _bundle_expired(kind: str, body: Body) -> ESIMEvent:
 
 def _order_completed(kind: str, body: Body) -> OrderEvent:
     rows = body.get("esims")
-    if not isinstance(rows, list) or len(rows) > MOST_ESIMS:
+    if not isinstance(rows, list) or len(rows) > MAX_ESIMS:
         raise NotUnderstood("no list of eSIMs")
     delivered = orders_pb.OrderDelivered(reference=fields.text(body, "order_reference"))
     for row in rows:

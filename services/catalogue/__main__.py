@@ -18,7 +18,7 @@ from services.catalogue.snapshot.refresh import Snapshots
 from services.catalogue.sync.sync import Sync
 
 NEEDS = "038_list_plans_without_places"
-# Seconds that calls in progress get at the end; none here takes longer.
+# Seconds that calls in progress get when the process stops; none takes longer.
 GRACE = 10.0
 
 
@@ -48,7 +48,7 @@ async def serve(
         async with parts.serving(catalogue, "CATALOGUE", grace=GRACE) as port:
             started(port)
             await stop.wait()
-            await sync.cancel()  # its followers hear the end of it before the server goes
+            await sync.cancel()  # before the server stops, so that its followers get the result
 
 
 if __name__ == "__main__":

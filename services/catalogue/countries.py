@@ -1,4 +1,4 @@
-"""Countries as people and providers write them: ISO codes, CLDR's English names, and everyday names."""
+"""Recognizes countries by ISO code, by CLDR's English name and by common name."""
 
 import re
 import unicodedata
@@ -9,15 +9,15 @@ from babel.core import get_global
 
 from services.catalogue.plan import fold
 
-# Codes that the provider gives to places of its own, and that mean something else in ISO 3166-1:
-# "CYP" is Northern Cyprus there. Lists are filtered by the codes that they show.
+# Codes that the provider uses for something else than ISO 3166-1 does: "CYP" is its Northern Cyprus.
+# Filters must match the codes that lists show.
 PROVIDER_CODES = frozenset({"CYP"})
-# Withdrawn alpha-3 codes that CLDR maps to the country of today, beside its present code.
+# Withdrawn alpha-3 codes, which CLDR maps to today's countries beside their present codes.
 WITHDRAWN = frozenset({"BUR", "DDR", "FXX", "TMP", "YMD", "ZAR"})
-# CLDR's groupings and placeholders, which are no countries.
+# CLDR's groups and placeholders, which are not countries.
 NO_COUNTRIES = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
-# Everyday names that CLDR's list of English names lacks.
-EVERYDAY = {
+# Common names that CLDR's list of English names lacks.
+COMMON_NAMES = {
     "AG": ("antigua",),
     "BA": ("bosnia",),
     "GB": (
@@ -64,7 +64,7 @@ EVERYDAY = {
     "VN": ("viet nam",),
     "XK": ("xkx",),
 }
-# Words that official names put before "of", or after a comma or in brackets behind the usual name.
+# Words that official names put before "of", or after the common name with a comma or in parentheses.
 OFFICIAL = frozenset(
     {
         "arab",
@@ -85,8 +85,8 @@ INDICATOR = ord("🇦") - ord("A")
 def code_of(iso: str, name: str) -> str:
     """Return the ISO 3166-1 alpha-2 code of a country that the provider lists.
 
-    A code that ISO doesn't have is corrected by the name ("PO", Poland is PL), then as an alias
-    ("UK" is GB). What stays is a place of the provider's own, such as "US-HI".
+    A code that ISO doesn't have is corrected by the name ("PO" with the name Poland is PL), or else as an
+    alias ("UK" is GB). The provider's own codes, such as "US-HI", stay.
     """
     code = iso.upper()
     if code in _names():
@@ -96,10 +96,10 @@ def code_of(iso: str, name: str) -> str:
 
 
 def country_key(text: str) -> str:
-    """Return what plans are found by for a country as a person writes it.
+    """Return the filter key of a country as a person writes it.
 
-    That is the folded ISO 3166-1 alpha-2 code for a code (alpha-2, alpha-3, numeric, or an alias
-    such as "UK") and for a known name; for anything else, the folded text.
+    It is the folded ISO 3166-1 alpha-2 code for a known name or code (alpha-2, alpha-3, numeric, or an
+    alias such as "UK"); for anything else, the folded text.
     """
     text = "".join(sign for sign in text if unicodedata.category(sign) != "Cf")
     code = text.replace(".", "").strip().upper()
@@ -122,7 +122,7 @@ def iso3(code: str) -> str:
 
 
 def flag(code: str) -> str:
-    """Return the flag as an emoji, or empty. A part of a country ("US-HI") has that country's."""
+    """Return the flag as an emoji, that of the country for its part ("US-HI"), or empty."""
     country = code.partition("-")[0]
     if country not in _names():
         return ""
@@ -131,7 +131,7 @@ def flag(code: str) -> str:
 
 @cache
 def _names() -> dict[str, str]:
-    """English names by alpha-2 code."""
+    """Return English names by alpha-2 code."""
     names = Locale("en").territories
     return {
         code: name
@@ -142,14 +142,14 @@ def _names() -> dict[str, str]:
 
 @cache
 def _by_name() -> dict[str, str]:
-    """Alpha-2 codes by simplified name."""
-    found = {_simple(name): code for code, names in EVERYDAY.items() for name in names}
+    """Return alpha-2 codes by simplified name."""
+    found = {_simple(name): code for code, names in COMMON_NAMES.items() for name in names}
     return found | {_simple(name): code for code, name in _names().items()}
 
 
 @cache
 def _alpha3() -> dict[str, str]:
-    """Alpha-3 by alpha-2 code; those from X on are for private use, not ISO's."""
+    """Return alpha-3 by alpha-2 codes, without those for private use."""
     return {
         codes[0]: alias
         for alias, codes in get_global("territory_aliases").items()
@@ -159,13 +159,13 @@ def _alpha3() -> dict[str, str]:
 
 
 def _alias(code: str) -> str | None:
-    """Return the one country of today that CLDR knows a code as."""
+    """Return the country that a code is CLDR's alias of; None if there are several."""
     codes = get_global("territory_aliases").get(code, ())
     return codes[0] if len(codes) == 1 and codes[0] in _names() else None
 
 
 def _named(text: str) -> str | None:
-    """Return the alpha-2 code of a name, also an official one: "Moldova, Republic of"."""
+    """Return the alpha-2 code of a common or official name, such as "Moldova, Republic of"."""
     usual, rest = re.fullmatch(r"([^,(]*)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr] # matches all
     title, _, short = _simple(text).partition(" of ")
     names = [_simple(text)]
@@ -177,7 +177,7 @@ def _named(text: str) -> str | None:
 
 
 def _simple(text: str) -> str:
-    """Return a name without what people write one way or the other: "St. Kitts & Nevis"."""
+    """Normalize spelling variants, as in "St. Kitts & Nevis"."""
     plain = re.sub(r"[-,()]", " ", fold(text).replace("&", " and ").replace(".", ""))
     words = [word for word in plain.replace("'", "").split() if word != "the"]
     return " ".join("st" if word == "saint" else word for word in words)

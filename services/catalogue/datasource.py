@@ -1,4 +1,4 @@
-"""The provider's catalogue: its pages in both published shapes, read whole, and kept for an hour."""
+"""Reads the provider's catalogue: all of its pages, in both published shapes."""
 
 import re
 from collections.abc import Callable
@@ -16,26 +16,25 @@ from services.catalogue.search import cheapest_by_region, matches
 # Bundles per page. Integrators of the live service use 1000; one was refused above 50.
 PAGE_SIZE = 1000
 SAFE_PAGE_SIZE = 50
-# Pages. At the smallest page ten times what the provider sells; past it something is wrong.
-MOST_PAGES = 1000
-# Seconds. Customers' calls go before a reading of the catalogue, which may wait its turn.
+# At the smallest page size, ten times what the provider sells.
+MAX_PAGES = 1000
+# Seconds. Long, as customers' calls take precedence over a sync.
 PAGE_TIMEOUT = 60.0
-# Seconds that the catalogue is kept, as documented, and for how long an old one is better than
-# none while the provider is down.
+# Seconds that the catalogue is cached, and that a stale copy is used while the provider is down.
 TTL = 3600.0
 STALE = 86_400.0
 CURRENCY = re.compile(r"[A-Z]{3}")
-# Bundles. More than any provider sells; a count beyond it is a mistake and no count.
-MOST_BUNDLES = 1_000_000
+# A larger number of bundles is ignored as a mistake.
+MAX_BUNDLES = 1_000_000
 
 Progress = Callable[[int, int], None]
 
 
 class CatalogueDataSource:
-    """Reads the provider's catalogue; nothing here writes.
+    """The provider's catalogue endpoints.
 
-    Every method raises Failure: UNAVAILABLE or EXHAUSTED while the provider can't answer, REFUSED
-    when it won't, UNAVAILABLE with PROVIDER_BAD_ANSWER when the answer lacks something essential.
+    Every method raises Failure: UNAVAILABLE or EXHAUSTED while the provider can't answer, REFUSED if it
+    refuses the call, UNAVAILABLE (PROVIDER_BAD_ANSWER) if the answer lacks something essential.
     """
 
     def __init__(self, provider: Provider, cache: Cache) -> None:
@@ -43,7 +42,7 @@ class CatalogueDataSource:
         self._cache = cache
 
     async def get_all_plans(self) -> list[Bundle]:
-        """Every usable bundle on sale, at most an hour old; older while the provider is down.
+        """Return every usable bundle on sale, from a copy of at most an hour; older if the provider is down.
 
         Source: GET /catalogue, all pages.
         """
@@ -51,25 +50,25 @@ class CatalogueDataSource:
         return read_records(rows).bundles
 
     async def get_plans_by_region(self, region: str) -> list[Bundle]:
-        """Bundles that cover at least one country of the region; case doesn't matter."""
+        """Return bundles that cover a country of the region; case doesn't matter."""
         return await self.search_plans(PlanFilter(region=fold(region)))
 
     async def get_plans_by_country(self, country: str) -> list[Bundle]:
-        """Bundles that cover the country, by ISO code, alias or English name; case doesn't matter."""
+        """Return bundles that cover the country, by ISO code, alias or English name in any case."""
         return await self.search_plans(PlanFilter(country=country_key(country)))
 
-    async def search_plans(self, wanted: PlanFilter) -> list[Bundle]:
-        """Bundles for which all conditions hold; prices are in the organisation's currency."""
-        return [bundle for bundle in await self.get_all_plans() if matches(bundle, wanted)]
+    async def search_plans(self, criteria: PlanFilter) -> list[Bundle]:
+        """Return bundles that match the filter; prices are in the organisation's currency."""
+        return [bundle for bundle in await self.get_all_plans() if matches(bundle, criteria)]
 
-    async def get_featured_plans(self, most: int) -> list[Bundle]:
-        """The cheapest bundle per day of each region; the provider itself features none."""
-        return cheapest_by_region(await self.get_all_plans(), most)
+    async def get_featured_plans(self, limit: int) -> list[Bundle]:
+        """Return the bundle with the lowest price per day of each region, as the provider features none."""
+        return cheapest_by_region(await self.get_all_plans(), limit)
 
     async def get_currency(self) -> str:
-        """ISO 4217 code of every price. Source: GET /organisation.
+        """Return the ISO 4217 code of all prices. Source: GET /organisation.
 
-        That answer also holds the API key and people's data: nothing else of it is kept.
+        That answer also holds the API key and personal data, so nothing else of it is used.
         """
         answer = await self._provider.get("/organisation", priority=Priority.SYNC)
         given = answer.get("currency") if isinstance(answer, dict) else None
@@ -79,31 +78,30 @@ class CatalogueDataSource:
         return currency
 
     async def read_catalogue(self, progress: Progress) -> Records:
-        """Every record of the catalogue now, past the cache; all pages or a Failure.
+        """Read every record of the catalogue, past the cache.
 
-        `progress` gets, after each page, how many were read and how many there are (0: unknown).
+        After each page, `progress` gets how many were read and how many there are (0: unknown).
         """
         rows, missing = await self._read_pages(progress)
-        reading = read_records(rows)
+        records = read_records(rows)
         if missing > 0:
             text = f"{missing} bundles announced by the provider are missing from its pages"
-            reading.unusable.append(Unusable("", text))
-        return reading
+            records.unusable.append(Unusable("", text))
+        return records
 
     async def _read_rows(self) -> list[Any]:
         rows, _ = await self._read_pages(lambda read, expected: None)
         return rows
 
     async def _read_pages(self, progress: Progress) -> tuple[list[Any], int]:
-        """All records, and how many more were announced than there are on the pages.
+        """Return all records, and how many more were announced than the pages contain.
 
-        Reads until a page is empty, brings nothing new, or is the last by count or by length.
-
-        Lengths are compared with the page before, since sizes are capped without a word.
+        The last page is the one that has no new records, has the last number, or is shorter than the page
+        before: the requested size says nothing, as the provider may cap it silently.
         """
         rows: dict[str, list[Any]] = {}
         size, before, listed, announced = PAGE_SIZE, 0, 0, 0
-        for page in range(1, MOST_PAGES + 1):
+        for page in range(1, MAX_PAGES + 1):
             try:
                 answer = await self._page(page, size)
             except Failure as failure:
@@ -116,7 +114,7 @@ class CatalogueDataSource:
             listed, announced = listed + len(bundles), max(announced, expected)
             for bundle in bundles:
                 same = rows.setdefault(bundle_name(bundle) or repr(bundle), [])
-                if len(same) < 2 and bundle not in same:  # two show that they contradict
+                if len(same) < 2 and bundle not in same:  # two are enough to contradict each other
                     same.append(bundle)
             progress(len(rows), expected)
             if len(rows) == known or page == pages or len(bundles) < before:
@@ -134,7 +132,7 @@ class CatalogueDataSource:
 
 
 def _page_of(answer: Any) -> tuple[list[Any], int, int]:
-    """The bundles of a page, and how many pages and bundles there are where the answer says it."""
+    """Return a page's bundles, and the announced numbers of pages and bundles (0: unknown)."""
     if isinstance(answer, list):
         return answer, 0, 0
     if isinstance(answer, dict) and isinstance(answer.get("bundles"), list):
@@ -144,6 +142,6 @@ def _page_of(answer: Any) -> tuple[list[Any], int, int]:
 
 
 def _count(value: Any) -> int:
-    """A number of pages or bundles; 0 when it is unknown or can't be one."""
+    """Return a number of pages or bundles, or 0 for an implausible value."""
     plausible = isinstance(value, int) and not isinstance(value, bool)
-    return value if plausible and 0 < value <= MOST_BUNDLES else 0
+    return value if plausible and 0 < value <= MAX_BUNDLES else 0

@@ -1,4 +1,4 @@
-"""For a shop's filter bar: how many plans each further choice would give."""
+"""Facets of a shop's filter bar: how many plans each further choice would leave."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,9 +11,9 @@ from services.catalogue.plan import PlanFilter
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The plans on sale of one filter, counted by what else they could be filtered by.
+    """The number of plans on sale that match a filter, by the values of every other filter.
 
-    `countries` and `regions` are by key: what a filter finds them by. A country has several.
+    `countries` and `regions` are counted by filter key; a country has several keys.
     """
 
     total: int
@@ -27,7 +27,7 @@ class Tally:
     groups: Mapping[str, int]
 
 
-# Found once and counted six times; materialized, as the conditions would else be looked at each time.
+# Materialized, so that the filter is evaluated once, not once per facet.
 TALLY = """
 with found as materialized (
     select country_keys, region_keys, groups, duration_days, unlimited, price, currency
@@ -55,9 +55,9 @@ from found, lateral (select distinct unnest(groups)) as named (value) group by v
 """
 
 
-async def tally(connection: Connection, wanted: PlanFilter) -> Tally:
-    """Counts in one statement; what it takes grows with the plans that match."""
-    where = filter_sql.where(wanted)
+async def tally(connection: Connection, criteria: PlanFilter) -> Tally:
+    """Count in one statement, whose duration grows with the number of plans that match."""
+    where = filter_sql.where(criteria)
     rows = await connection.fetch(TALLY.format(where.sql), *where.values)
     counted: dict[str, dict[str, int]] = {
         facet: {} for facet in ("country", "region", "duration", "unlimited", "group")
@@ -81,7 +81,7 @@ async def tally(connection: Connection, wanted: PlanFilter) -> Tally:
 
 @dataclass(frozen=True, slots=True)
 class Facets:
-    """What is shown for each facet: the tally of a filter without the condition of the facet itself."""
+    """The tally shown for each facet: that of the filter without the facet's own condition."""
 
     whole: Tally
     countries: Tally
@@ -92,14 +92,14 @@ class Facets:
     groups: Tally
 
 
-def filters(wanted: PlanFilter) -> list[PlanFilter]:
-    """The filters whose tallies `Facets` takes, in its order; equal ones where nothing is chosen."""
+def filters(criteria: PlanFilter) -> list[PlanFilter]:
+    """Return the filters whose tallies are the fields of `Facets`, in their order."""
     return [
-        wanted,
-        replace(wanted, country=None, countries=()),
-        replace(wanted, region=None),
-        replace(wanted, duration_days=None, min_days=None, max_days=None),
-        replace(wanted, min_price=None, max_price=None),
-        replace(wanted, unlimited=None),
-        replace(wanted, bundle_group=None),
+        criteria,
+        replace(criteria, country=None, countries=()),
+        replace(criteria, region=None),
+        replace(criteria, duration_days=None, min_days=None, max_days=None),
+        replace(criteria, min_price=None, max_price=None),
+        replace(criteria, unlimited=None),
+        replace(criteria, bundle_group=None),
     ]

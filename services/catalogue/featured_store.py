@@ -1,4 +1,4 @@
-"""The plans of a shop's front page: an administrator's choice, else the cheapest of each region."""
+"""SQL of featured plans: an administrator's choice, else the cheapest plan of each region."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -16,7 +16,7 @@ where plan.offered
 order by chosen.position
 limit $1
 """  # noqa: S608 - constants
-# `cheapest_by_region` in search.py is the same rule over values.
+# The same rule as `cheapest_by_region` in search.py.
 BY_RULE = f"""
 select {COLUMNS}
 from (
@@ -31,9 +31,9 @@ limit $1
 """  # noqa: S608 - constants
 
 
-async def featured(connection: Connection, most: int) -> list[Plan]:
-    """At most `most` plans on sale; the rule chooses while no chosen plan is on sale."""
-    rows = await connection.fetch(CHOSEN, most) or await connection.fetch(BY_RULE, most)
+async def featured(connection: Connection, limit: int) -> list[Plan]:
+    """Return up to `limit` chosen plans; by the rule, if no chosen plan is on sale."""
+    rows = await connection.fetch(CHOSEN, limit) or await connection.fetch(BY_RULE, limit)
     return [to_plan(row) for row in rows]
 
 
@@ -47,9 +47,9 @@ select plan_id, position from unnest($1::uuid[]) with ordinality as given (plan_
 
 
 async def choose_featured(connection: Connection, ids: Sequence[UUID]) -> list[Plan]:
-    """Replaces the choice; none returns to the rule.
+    """Replace the choice and return its plans; without ids, the rule applies again.
 
-    Raises Failure NOT_FOUND (PLAN_NOT_FOUND) that names the unknown ids.
+    Raises Failure NOT_FOUND (PLAN_NOT_FOUND), which names the unknown ids.
     """
     plans = {plan.id: plan for plan in await plans_by_ids(connection, ids)}
     if unknown := [str(plan) for plan in ids if plan not in plans]:

@@ -6,7 +6,7 @@ from services.catalogue.plan import PlanFilter
 
 
 class Where:
-    """SQL conditions, and the values of their parameters."""
+    """SQL conditions with the values of their parameters."""
 
     def __init__(self) -> None:
         self.conditions: list[str] = []
@@ -14,7 +14,6 @@ class Where:
 
     @property
     def sql(self) -> str:
-        """All conditions together."""
         return " and ".join(self.conditions) or "true"
 
     def place(self, value: Any) -> str:
@@ -28,25 +27,25 @@ class Where:
             self.conditions.append(condition.format(self.place(value)))
 
 
-def where(wanted: PlanFilter) -> Where:
+def where(criteria: PlanFilter) -> Where:
     """Return the conditions of a filter on catalogue.data_plans."""
     found = Where()
-    if not wanted.include_unavailable:
+    if not criteria.include_unavailable:
         found.conditions.append("offered")
-    elif wanted.min_price is not None or wanted.max_price is not None:
-        found.add("currency = {}", wanted.currency)  # withdrawn ones may have another
-    found.add("unlimited = {}", wanted.unlimited)
-    found.add("country_keys @> array[{}::text]", wanted.country)
-    found.add("country_keys @> {}::text[]", list(wanted.countries) or None)
-    found.add("region_keys @> array[{}::text]", wanted.region)
-    found.add("groups @> array[{}::text]", wanted.bundle_group)
-    found.add("duration_days = {}", wanted.duration_days)
-    found.add("duration_days >= {}", wanted.min_days)
-    found.add("duration_days <= {}", wanted.max_days)
-    found.add("(jsonb_array_length(countries) = 1) = {}", wanted.single_country)
-    found.add("price >= {}", wanted.min_price)
-    found.add("price <= {}", wanted.max_price)
-    found.add("data_rank >= {}", wanted.min_data_mb)
-    for word in wanted.words:
+    elif criteria.min_price is not None or criteria.max_price is not None:
+        found.add("currency = {}", criteria.currency)  # withdrawn plans may have another
+    found.add("unlimited = {}", criteria.unlimited)
+    found.add("country_keys @> array[{}::text]", criteria.country)
+    found.add("country_keys @> {}::text[]", list(criteria.countries) or None)
+    found.add("region_keys @> array[{}::text]", criteria.region)
+    found.add("groups @> array[{}::text]", criteria.bundle_group)
+    found.add("duration_days = {}", criteria.duration_days)
+    found.add("duration_days >= {}", criteria.min_days)
+    found.add("duration_days <= {}", criteria.max_days)
+    found.add("(jsonb_array_length(countries) = 1) = {}", criteria.single_country)
+    found.add("price >= {}", criteria.min_price)
+    found.add("price <= {}", criteria.max_price)
+    found.add("data_rank >= {}", criteria.min_data_mb)
+    for word in criteria.words:
         found.add("strpos(search_text, {}) > 0", word)
     return found

@@ -12,7 +12,7 @@ from services.catalogue.sorting import SORTINGS, sorted_by
 
 async def list_plans(
     connection: Connection,
-    wanted: PlanFilter,
+    criteria: PlanFilter,
     order: PlanOrder,
     *,
     snapshot: Snapshot | None,
@@ -26,9 +26,9 @@ async def list_plans(
     Raises Failure INVALID when `after` is no key of this order.
     """
     key = None if after is None else read_key(order, after)
-    if snapshot is not None and not wanted.include_unavailable:
-        return snapshot.page(wanted, order, size=size, after=key, every_key=every_key)
-    where = filter_sql.where(wanted)
+    if snapshot is not None and not criteria.include_unavailable:
+        return snapshot.page(criteria, order, size=size, after=key, every_key=every_key)
+    where = filter_sql.where(criteria)
     columns = SORTINGS[order].columns
     if key is not None:
         sign = "<" if SORTINGS[order].descending else ">"
@@ -48,9 +48,9 @@ async def list_plans(
     )
 
 
-async def count_plans(connection: Connection, wanted: PlanFilter) -> int:
+async def count_plans(connection: Connection, criteria: PlanFilter) -> int:
     """Return how many plans match; the time it takes grows with the catalogue."""
-    where = filter_sql.where(wanted)
+    where = filter_sql.where(criteria)
     total: int = await connection.fetchval(
         f"select count(*) from catalogue.data_plans where {where.sql}",  # noqa: S608 - constants
         *where.values,

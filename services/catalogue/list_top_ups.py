@@ -18,7 +18,7 @@ limit $3
 
 
 async def top_ups(
-    connection: Connection, plan: Plan, snapshot: Snapshot | None, most: int
+    connection: Connection, plan: Plan, snapshot: Snapshot | None, limit: int
 ) -> list[tuple[UUID, datetime]]:
     """Return the plans on sale for an eSIM that came with `plan`, each with when it last changed.
 
@@ -30,6 +30,6 @@ async def top_ups(
         return [(plan.id, plan.updated_at)] if plan.available_quantity else []
     keys = [fold(country.iso) for country in plan.bundle.countries]
     if snapshot is not None:
-        return snapshot.top_ups(profile, keys, most)
-    rows: Sequence[Any] = await connection.fetch(NEAREST, profile, keys, most)
+        return snapshot.top_ups(profile, keys, limit)
+    rows: Sequence[Any] = await connection.fetch(NEAREST, profile, keys, limit)
     return [(row["id"], row["updated_at"]) for row in rows]

@@ -1,4 +1,4 @@
-"""What callers who keep listening hear: the number of what is on offer, and the next one after a change."""
+"""Change stream of the catalogue: its revision now, and after each change."""
 
 from collections.abc import AsyncIterator
 
@@ -6,22 +6,22 @@ from kit.db.database import Database
 from kit.db.notify import Notifications
 from services.catalogue import store
 
-# What the trigger on the table notifies on, and of what.
+# The channel and the payload that the trigger on the table notifies.
 CHANNEL = "esimgo_catalogue"
 REVISION = "revision"
 
 
 class Live:
-    """Follows the catalogue in the database, whichever process changes it."""
+    """Watches the catalogue in the database, whichever process changes it."""
 
     def __init__(self, database: Database, notifications: Notifications) -> None:
         self._database = database
         self._notifications = notifications
 
     async def watch(self) -> AsyncIterator[int]:
-        """The revision now, and whenever it may have grown, with no end.
+        """Yield the revision now, and again whenever it may have grown, without end.
 
-        Raises Failure UNAVAILABLE when the database is away.
+        Raises Failure UNAVAILABLE when the database is.
         """
         with self._notifications.subscribe([REVISION]) as listener:
             while True:

@@ -1,4 +1,4 @@
-"""Plans between values and protos."""
+"""Translates the values of the catalogue service into its protos."""
 
 from kit.values import money, timestamps
 from protos.catalogue.v1 import catalogue_pb2 as pb
@@ -20,7 +20,6 @@ ORDERS = {
 
 
 def plan_message(plan: Plan) -> pb.DataPlan:
-    """A plan with everything that is derived from it."""
     bundle = plan.bundle
     return pb.DataPlan(
         id=str(plan.id),
@@ -92,8 +91,8 @@ def country_summary(row: CountryRow) -> pb.CountrySummary:
 def facets_message(
     facets: Facets, countries: pb.ListCountriesResponse, regions: pb.ListRegionsResponse
 ) -> pb.GetPlanFacetsResponse:
-    """The tallies under the names that all countries and regions on sale have."""
-    # What is filtered by is folded, so that names which differ in case or accents only are one.
+    """Return the tallies by the names of all countries and regions on sale, instead of their keys."""
+    # Names that differ only in case or accents have one key, and are listed once.
     by_iso = {fold(row.country.iso): row.country for row in reversed(countries.countries)}
     by_name = {fold(row.name): row.name for row in reversed(regions.regions)}
     durations = {int(days): count for days, count in facets.durations.durations.items()}
@@ -127,7 +126,6 @@ def facets_message(
 
 
 def progress_message(run: Run) -> pb.SyncCatalogueResponse:
-    """Progress; with the result once it is there."""
     done = run.finished_at is not None
     return pb.SyncCatalogueResponse(
         read=run.read, expected=run.expected, done=done, status=run_message(run) if done else None
@@ -135,7 +133,6 @@ def progress_message(run: Run) -> pb.SyncCatalogueResponse:
 
 
 def run_message(run: Run | None) -> pb.SyncStatus | None:
-    """None stays None: protobuf constructors take it as absent."""
     if run is None:
         return None
     return pb.SyncStatus(

@@ -6,10 +6,7 @@ from kit.telemetry import metrics
 
 
 class Metrics:
-    """What a replica knows of the provider's catalogue.
-
-    Gauges are created by their first value, as 0 would read as an empty or fresh catalogue.
-    """
+    """Metrics of syncs. Gauges are created by their first value: 0 would mean an empty or fresh catalogue."""
 
     def __init__(self) -> None:
         self._syncs = metrics.counter(
@@ -20,7 +17,7 @@ class Metrics:
         self._read_at = 0.0
 
     def read(self, plans: int) -> None:
-        """A reading here succeeded."""
+        """Count a successful sync of this process."""
         self._syncs.labels("read").inc()
         metrics.gauge(
             "esimgo_catalogue_plans", "Plans that the last reading here found on sale"
@@ -28,7 +25,7 @@ class Metrics:
         self.last_read(0)
 
     def skipped(self, records: int) -> None:
-        """Set how many records the last reading of any replica could not use."""
+        """Set how many records the last sync of any replica could not use."""
         metrics.gauge(
             "esimgo_catalogue_skipped",
             "Records that the last reading of the provider's catalogue could not use",
@@ -38,7 +35,7 @@ class Metrics:
         self._syncs.labels("failed").inc()
 
     def last_read(self, seconds_ago: float | None) -> None:
-        """When any replica last succeeded, as the database knows; None before the first time."""
+        """Set the age of the last success of any replica; None before the first one."""
         if seconds_ago is None:
             return
         self._read_at = time.monotonic() - seconds_ago

@@ -14,9 +14,9 @@ from services.catalogue.sorting import SORTINGS
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Plans of one page by id, with when each last changed (`updated_at`).
+    """The ids of a page's plans, each with the time of its last change.
 
-    `keys` are their sort keys, or only the last one's; `more` says whether others follow.
+    `keys` are the sort keys of all of them, or only of the last one. `more` is true if others follow.
     """
 
     versions: list[tuple[UUID, datetime]]
@@ -25,15 +25,15 @@ class Page:
 
 
 def key_length(order: PlanOrder) -> int:
-    """How many parts a sort key has."""
+    """Return how many parts a sort key has."""
     return len(SORTINGS[order].columns)
 
 
 def read_key(order: PlanOrder, given: Sequence[str]) -> list[Any]:
-    """The values of a sort key. Raises Failure INVALID when it is none of this order."""
+    """Parse a sort key; raises Failure INVALID if it is not one of this order."""
     *first, name = given
     try:
-        # PostgreSQL takes no NUL, and no name has one.
+        # PostgreSQL accepts no NUL, and no name has one.
         return [*(SORTINGS[order].read(text) for text in first), name.replace("\x00", "")]
     except (ValueError, InvalidOperation):
         raise invalid(

@@ -1,4 +1,4 @@
-"""Plans as values: what the provider offers as a bundle, and what the platform adds to sell it."""
+"""Plans: the provider's bundles, and what the platform adds to sell them."""
 
 import unicodedata
 from collections import Counter
@@ -8,12 +8,12 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID, uuid5
 
-# Fixed for ever: plan ids are derived from it in every database and cache.
+# Must never change: the ids of all plans are derived from it.
 PLAN_NAMESPACE = UUID("e644e97d-888d-458b-b9f0-54876435ac65")
-# A plan that no region has the most of.
+# The region of a plan without a region that most of its countries are in.
 GLOBAL = "Global"
-# The most that one order may hold. The provider tells no stock, so any plan on sale has this many.
-MOST_PER_ORDER = 10
+# Bundles in one order. The provider reports no stock, so any plan on sale has this many.
+MAX_PER_ORDER = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Country:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What a bundle holds of one type (DATA, VOICE, SMS); `amount` says nothing when unlimited."""
+    """What a bundle includes of one type (DATA, VOICE, SMS); `amount` is meaningless if `unlimited`."""
 
     type: str
     service: str
@@ -39,9 +39,9 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What the provider says of one bundle; the price is in its organisation's currency.
+    """A bundle as the provider reports it, priced in the organisation's currency.
 
-    `data_mb` is base 10, and None when unlimited or when the provider names no amount.
+    `data_mb` is base 10; None if unlimited or unknown.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Bundle:
 
     @property
     def region(self) -> str:
-        """The region of more than half of its countries, else "Global"."""
+        """The region that more than half of its countries are in, else "Global"."""
         counted = Counter(country.region for country in self.countries)
         for region, count in counted.most_common(1):
             if region and 2 * count > len(self.countries):
@@ -68,12 +68,11 @@ class Bundle:
 
     @property
     def single_country(self) -> bool:
-        """Whether it covers exactly one country."""
         return len(self.countries) == 1
 
     @property
     def bundle_group(self) -> str:
-        """The first group, or empty."""
+        """The first group; empty if there is none."""
         return self.groups[0] if self.groups else ""
 
 
@@ -90,16 +89,16 @@ class Plan:
 
     @property
     def available_quantity(self) -> int:
-        """How many one order may hold now."""
-        return 0 if self.withdrawn or self.hidden else MOST_PER_ORDER
+        """How many can be ordered at once now."""
+        return 0 if self.withdrawn or self.hidden else MAX_PER_ORDER
 
 
 @dataclass(frozen=True, slots=True)
 class PlanFilter:
-    """Conditions that all must hold; None and empty hold for every plan.
+    """Conditions that must all be met; None and empty match every plan.
 
-    `words`, `region`, `country` and `countries` are folded; no word has a blank in it. A plan covers
-    all of `countries`. Prices are in `currency`, which only they need.
+    `words`, `region`, `country` and `countries` are folded, and words contain no spaces. A plan must
+    cover all of `countries`. `currency` is that of the prices.
     """
 
     region: str | None = None
@@ -130,32 +129,32 @@ class PlanOrder(StrEnum):
 
 
 def plan_id(bundle_name: str) -> UUID:
-    """The id of the plan for a bundle name: the same everywhere and for ever."""
+    """Return the id of the plan for a bundle name, the same in every installation."""
     return uuid5(PLAN_NAMESPACE, bundle_name)
 
 
 def fold(text: str) -> str:
-    """Text for comparing: without case, accents, outer spaces and typographic apostrophes.
+    """Normalize text for comparisons: without case, accents, outer spaces and typographic apostrophes.
 
-    "Côte d’Ivoire" and "cote d'ivoire" are one country to whoever types it.
+    "Côte d’Ivoire" becomes "cote d'ivoire".
     """
     plain = unicodedata.normalize("NFKD", text.replace("’", "'").strip().casefold())
     return "".join(sign for sign in plain if not unicodedata.combining(sign))
 
 
 def region_keys(bundle: Bundle) -> list[str]:
-    """What a filter by region finds the bundle by: its countries' regions, and "Global" if it is."""
+    """Return the keys that a filter by region matches: its countries' regions, and "Global" if it is."""
     regions = {country.region for country in bundle.countries} | {bundle.region}
     return sorted({fold(region) for region in regions if region})
 
 
 def country_keys(bundle: Bundle) -> list[str]:
-    """What a filter by country finds the bundle by: ISO codes and names."""
+    """Return the keys that a filter by country matches: ISO codes and names."""
     keys = {fold(key) for country in bundle.countries for key in (country.iso, country.name)}
     return sorted(keys)
 
 
 def search_text(bundle: Bundle) -> str:
-    """What a filter by text looks into; a line break keeps words from spanning two fields."""
+    """Return the text that a filter by words searches; line breaks separate the fields."""
     names = (country.name for country in bundle.countries)
     return fold("\n".join((bundle.name, bundle.description, bundle.region, *names)))

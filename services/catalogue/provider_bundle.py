@@ -1,4 +1,4 @@
-"""One bundle of the provider's JSON as a value: strict in what a sale needs, lenient in the rest."""
+"""Reads one bundle of the provider's JSON: strict about what a sale needs, lenient about the rest."""
 
 import unicodedata
 from decimal import Decimal
@@ -9,24 +9,24 @@ from kit.values import money, plain_text
 from services.catalogue.countries import code_of
 from services.catalogue.plan import Allowance, Bundle, Country
 
-# A century: whatever is longer is a mistake, and would not fit where days are kept.
-MOST_DAYS = 36_500
+# A century: a longer duration is a mistake, and would not fit its column.
+MAX_DAYS = 36_500
 # Whole units. No bundle costs nearly as much in any currency.
-MOST_PRICE = 10**12
-# Decimal places that money has between services.
-MOST_PLACES = 9
+MAX_PRICE = 10**12
+# Decimal places of money in messages.
+MAX_PLACES = 9
 # Far above the largest bundle in MB, and within 64 bits.
-MOST_AMOUNT = 10**15
-# Characters of a bundle's name, which addresses and other services take; the longest known has 24.
-MOST_NAME = 200
-# Characters of any other text. Indexes refuse what is much longer, and no page shows it.
-MOST_TEXT = 500
+MAX_AMOUNT = 10**15
+# Characters of a bundle's name, which becomes a part of URLs; the longest known has 24.
+MAX_NAME = 200
+# Characters of any other text: indexes refuse much longer ones.
+MAX_TEXT = 500
 # Countries of one bundle. There are some 250 in the world.
-MOST_COUNTRIES = 500
+MAX_COUNTRIES = 500
 
 
 def bad_answer(what: str) -> Failure:
-    """The failure for an answer that lacks something essential; `what` in our own words."""
+    """Return the failure for an answer that lacks something essential."""
     return Failure(
         Kind.UNAVAILABLE,
         "PROVIDER_BAD_ANSWER",
@@ -36,11 +36,10 @@ def bad_answer(what: str) -> Failure:
 
 
 def read_bundle(row: Any) -> Bundle:
-    """A bundle of GET /catalogue (`groups`) or of GET /catalogue/bundle/{name} (`group`).
+    """Read a bundle of GET /catalogue (`groups`) or GET /catalogue/bundle/{name} (`group`).
 
-    Essential are name, price, duration, the amount of data and each country's name and ISO code;
-    unknown keys are ignored. `dataAmount` says nothing when the bundle is unlimited. Raises Failure
-    UNAVAILABLE (PROVIDER_BAD_ANSWER), whose `details` have the problem, otherwise.
+    Required are the name, price, duration, amount of data (unless unlimited), and each country's name and
+    ISO code. Raises Failure UNAVAILABLE (PROVIDER_BAD_ANSWER) with the problem in its `details`.
     """
     if not isinstance(row, dict):
         raise bad_answer("a bundle is not an object")
@@ -67,15 +66,15 @@ def read_bundle(row: Any) -> Bundle:
 
 
 def bundle_name(row: Any) -> str | None:
-    """The name that a bundle of the provider is identified by; None when it can't be one."""
-    name = _text(row.get("name"), MOST_NAME) if isinstance(row, dict) else ""
-    # U+FFFD stands for a letter that could not be read: the name is another one.
+    """Return the name that identifies a bundle; None if there is no valid one."""
+    name = _text(row.get("name"), MAX_NAME) if isinstance(row, dict) else ""
+    # U+FFFD replaces a letter that could not be decoded, so the real name is unknown.
     odd = any(unicodedata.category(sign) in ("Cc", "Zl", "Zp") or sign == "\ufffd" for sign in name)
     return None if odd or not name else name
 
 
 def readable_price(row: Any) -> Decimal | None:
-    """The price of a bundle that can't be used for another reason; None when it can't be trusted."""
+    """Return the price of a bundle that is unusable for another reason; None if the price is too."""
     try:
         return _price(row.get("price"), "") if isinstance(row, dict) else None
     except Failure:
@@ -83,10 +82,10 @@ def readable_price(row: Any) -> Decimal | None:
 
 
 def _countries(value: Any, bundle: str) -> tuple[Country, ...]:
-    """Each country once; no value is no country, anything but a list of objects a mistake."""
+    """Return each country once. A missing value means no countries; anything but a list is an error."""
     if value is None:
         return ()
-    if not isinstance(value, list) or len(value) > MOST_COUNTRIES:
+    if not isinstance(value, list) or len(value) > MAX_COUNTRIES:
         raise bad_answer(f"the countries of bundle {bundle} are not a list of countries")
     countries: dict[str, Country] = {}
     for item in value:
@@ -125,7 +124,7 @@ def _is_minus_one(value: Any) -> bool:
 
 
 def _data_mb(amount: Any, allowance: Allowance | None, bundle: str) -> int | None:
-    """`dataAmount`, or the allowance that is to take its place."""
+    """Return `dataAmount`, or the data allowance that the provider replaces it with."""
     if (found := _amount(amount)) is not None:
         return found
     if allowance is not None and allowance.unit == "MB" and allowance.amount:
@@ -137,7 +136,7 @@ def _data_mb(amount: Any, allowance: Allowance | None, bundle: str) -> int | Non
 
 def _duration(value: Any, bundle: str) -> int:
     days = _amount(value)
-    if days is None or not 1 <= days <= MOST_DAYS:
+    if days is None or not 1 <= days <= MAX_DAYS:
         raise bad_answer(f"bundle {bundle} has no duration in whole days")
     return days
 
@@ -145,25 +144,25 @@ def _duration(value: Any, bundle: str) -> int:
 def _price(value: Any, bundle: str) -> Decimal:
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
         price = money.without_float_noise(Decimal(value))
-        exponent = price.as_tuple().exponent  # a letter for NaN and infinities
-        if isinstance(exponent, int) and -exponent <= MOST_PLACES and 0 <= price < MOST_PRICE:
+        exponent = price.as_tuple().exponent  # a letter for NaN and infinity
+        if isinstance(exponent, int) and -exponent <= MAX_PLACES and 0 <= price < MAX_PRICE:
             return price
     raise bad_answer(f"bundle {bundle} has no price that can be charged")
 
 
 def _amount(value: Any) -> int | None:
-    """A whole number from 0; -1 and whatever else stands for "unlimited" is None."""
+    """Return a whole number from 0; None for -1, which means unlimited, and anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
         return None
-    # In this order: only a number of bounded size is worth converting.
-    if not Decimal(value).is_finite() or not 0 <= value <= MOST_AMOUNT or value % 1 != 0:
+    # In this order, as converting a huge number takes long.
+    if not Decimal(value).is_finite() or not 0 <= value <= MAX_AMOUNT or value % 1 != 0:
         return None
     return int(value)
 
 
-def _text(value: Any, most: int = MOST_TEXT) -> str:
-    """Trimmed text that PostgreSQL can hold, or empty for anything else and for text that is too long."""
-    if not isinstance(value, str) or len(value) > most:
+def _text(value: Any, limit: int = MAX_TEXT) -> str:
+    """Return trimmed text that PostgreSQL can store; empty for anything else and for too long text."""
+    if not isinstance(value, str) or len(value) > limit:
         return ""
     return plain_text.storable(value).strip()
 

@@ -15,10 +15,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """A record that can't be read as a plan.
+    """A record that can't be used as a plan.
 
-    `name` is empty when the record names no bundle. `price` is what it costs now, or None when its
-    price can't be trusted. `refused` marks one that only the database refused.
+    `name` is empty if the record names no bundle, and `price` is None if its price can't be trusted.
+    `refused` marks one that only the database refused.
     """
 
     name: str
@@ -29,21 +29,21 @@ class Unusable:
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """All records of the catalogue. One that can't be used stops none of the others."""
+    """All records of the catalogue: the usable bundles, and the others."""
 
     bundles: list[Bundle]
     unusable: list[Unusable]
 
     @property
     def complete(self) -> bool:
-        """False when a bundle may be missing only because its record names no bundle."""
+        """False if a bundle may be missing only because its record has no readable name."""
         return all(record.name for record in self.unusable)
 
 
 def read_records(rows: Iterable[Any]) -> Records:
-    """Read every record separately; a bundle that is listed several times counts once.
+    """Read every record separately, and a bundle that is listed several times once.
 
-    Raises Failure UNAVAILABLE (PROVIDER_BAD_ANSWER) when there are records, and none can be used.
+    Raises Failure UNAVAILABLE (PROVIDER_BAD_ANSWER) if none of the records can be used.
     """
     bundles: dict[str, Bundle] = {}
     broken: dict[str, Unusable] = {}

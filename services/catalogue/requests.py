@@ -15,44 +15,44 @@ from services.catalogue import messages, paging
 from services.catalogue.countries import country_key
 from services.catalogue.plan import PlanFilter, PlanOrder, fold
 
-# Plans of one page. The largest page holds twice the provider's whole catalogue: some 10 MB.
-USUAL_PAGE = 100
-MOST_PAGE = 10_000
-MOST_BATCH = 1_000
-USUAL_FEATURED = 10
-MOST_FEATURED = 50
-USUAL_TOP_UPS = 10
-MOST_TOP_UPS = 100
+# Plans in one page. The largest page has room for twice the provider's whole catalogue: some 10 MB.
+DEFAULT_PAGE = 100
+MAX_PAGE = 10_000
+MAX_BATCH = 1_000
+DEFAULT_FEATURED = 10
+MAX_FEATURED = 50
+DEFAULT_TOP_UPS = 10
+MAX_TOP_UPS = 100
 # Characters; the longest of the provider's bundle names has 24.
-MOST_BUNDLE_NAME = 200
-# Characters. The longest country name has 50; a search for more than that is not a search.
-MOST_NAME = 100
-MOST_TEXT = 200
-# Countries of one filter; each is one more set to compare.
-MOST_COUNTRIES = 50
+MAX_BUNDLE_NAME = 200
+# Characters; the longest country name has 50.
+MAX_NAME = 100
+MAX_TEXT = 200
+# Countries in one filter.
+MAX_COUNTRIES = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A request for a list: its filter, order, page size and the sort key where the last page ended."""
+    """A checked request for a page of plans; `after` is the sort key where the previous page ended."""
 
-    wanted: PlanFilter
+    criteria: PlanFilter
     order: PlanOrder
     size: int
     after: list[str] | None
 
 
 def listing(request: pb.ListPlansRequest, caller: Session) -> Listing:
-    """The list to return; raises Failure INVALID, or FORBIDDEN for plans that are not on sale."""
+    """Check a request for a page; raises Failure INVALID, or FORBIDDEN for plans that are not on sale."""
     checks = Checks()
-    wanted = plan_filter(checks, request.filter)
-    size = checks.page_size(request.page_size, USUAL_PAGE, MOST_PAGE)
+    criteria = plan_filter(checks, request.filter)
+    size = checks.page_size(request.page_size, DEFAULT_PAGE, MAX_PAGE)
     order = messages.ORDERS.get(request.order_by)
     if order is None:
         checks.fail("order_by", "must be a value of PlanOrder")
     checks.done()
     assert order is not None  # or checks.done() had raised
-    if wanted.include_unavailable and caller.role not in (Role.ADMIN, Role.SERVICE):
+    if criteria.include_unavailable and caller.role not in (Role.ADMIN, Role.SERVICE):
         raise Failure(
             Kind.FORBIDDEN,
             "FORBIDDEN",
@@ -60,7 +60,7 @@ def listing(request: pb.ListPlansRequest, caller: Session) -> Listing:
         )
     length = paging.key_length(order)
     after = page_token.read(_list_of(request), request.page_token, length)
-    return Listing(wanted, order, size, after)
+    return Listing(criteria, order, size, after)
 
 
 def next_page(request: pb.ListPlansRequest, key: list[str]) -> str:
@@ -77,13 +77,13 @@ def _list_of(request: pb.ListPlansRequest) -> pb.ListPlansRequest:
 
 
 def plan(request: pb.GetPlanRequest) -> UUID | None:
-    """The plan's id, or None where it is named; raises Failure INVALID."""
+    """Return the plan's id, or None if the request names it; raises Failure INVALID."""
     checks = Checks()
     which = request.WhichOneof("plan")
     found = checks.uuid("id", request.id) if which == "id" else None
     if which is None:
         checks.fail("plan", "must contain an id or a name")
-    elif which == "name" and not checks.free_text("name", request.name, MOST_BUNDLE_NAME):
+    elif which == "name" and not checks.free_text("name", request.name, MAX_BUNDLE_NAME):
         checks.fail("name", "must not be blank")
     checks.done()
     return found
@@ -98,65 +98,65 @@ def plan_id(text: str) -> UUID:
 
 
 def batch(request: pb.BatchGetPlansRequest) -> tuple[list[UUID], list[str]]:
-    """The ids and names of the plans; raises Failure INVALID."""
+    """Return the ids and names of the plans; raises Failure INVALID."""
     checks = Checks()
     names = list(request.names)
-    if len(names) > MOST_BATCH or "" in names:
-        checks.fail("names", f"must contain at most {MOST_BATCH} names, none of them empty")
-    ids = [] if names and not request.ids else checks.uuids("ids", [*request.ids], MOST_BATCH)
+    if len(names) > MAX_BATCH or "" in names:
+        checks.fail("names", f"must contain at most {MAX_BATCH} names, none of them empty")
+    ids = [] if names and not request.ids else checks.uuids("ids", [*request.ids], MAX_BATCH)
     checks.done()
     return ids, names
 
 
 def top_ups(request: pb.BatchListTopUpPlansRequest) -> tuple[list[UUID], int]:
-    """The plans, and how many top-ups to list for each; raises Failure INVALID."""
+    """Return the plans, and the number of top-ups to list for each; raises Failure INVALID."""
     checks = Checks()
-    ids = checks.uuids("plan_ids", list(request.plan_ids), MOST_BATCH)
-    size = checks.page_size(request.page_size, USUAL_TOP_UPS, MOST_TOP_UPS)
+    ids = checks.uuids("plan_ids", list(request.plan_ids), MAX_BATCH)
+    size = checks.page_size(request.page_size, DEFAULT_TOP_UPS, MAX_TOP_UPS)
     checks.done()
     return ids, size
 
 
 def featured(request: pb.ListFeaturedPlansRequest) -> int:
-    """How many plans to list; raises Failure INVALID."""
+    """Return how many plans to list; raises Failure INVALID."""
     checks = Checks()
-    size = checks.page_size(request.page_size, USUAL_FEATURED, MOST_FEATURED)
+    size = checks.page_size(request.page_size, DEFAULT_FEATURED, MAX_FEATURED)
     checks.done()
     return size
 
 
 def region(request: pb.ListCountriesRequest) -> str | None:
-    """The region's key, None for all; raises Failure INVALID."""
+    """Return the region's key, None for all; raises Failure INVALID."""
     checks = Checks()
     given = pb.PlanFilter(region=request.region if request.HasField("region") else None)
-    wanted = plan_filter(checks, given)
+    criteria = plan_filter(checks, given)
     checks.done()
-    return wanted.region
+    return criteria.region
 
 
 def facets(request: pb.GetPlanFacetsRequest) -> PlanFilter:
-    """The filter to count; raises Failure INVALID."""
+    """Return the filter whose plans to count; raises Failure INVALID."""
     checks = Checks()
-    wanted = plan_filter(checks, request.filter)
-    if wanted.include_unavailable:
+    criteria = plan_filter(checks, request.filter)
+    if criteria.include_unavailable:
         checks.fail("filter.include_unavailable", "must be false: only plans on sale are counted")
     checks.done()
-    return wanted
+    return criteria
 
 
 def choice(request: pb.SetFeaturedPlansRequest) -> list[UUID]:
-    """The plans to feature, none to return to the rule; raises Failure INVALID."""
+    """Return the plans to feature, none to apply the rule again; raises Failure INVALID."""
     checks = Checks()
     given = list(request.plan_ids)
-    ids = checks.uuids("plan_ids", given, MOST_FEATURED) if given else []
-    if len(ids) < len(given) <= MOST_FEATURED:
+    ids = checks.uuids("plan_ids", given, MAX_FEATURED) if given else []
+    if len(ids) < len(given) <= MAX_FEATURED:
         checks.fail("plan_ids", "must not contain a plan twice")
     checks.done()
     return ids
 
 
 def plan_filter(checks: Checks, given: pb.PlanFilter) -> PlanFilter:
-    """Return the filter; problems are noted in `checks`, not raised."""
+    """Return the filter, and add problems to `checks`."""
 
     def named(field: str, convert: Callable[[str], str] = str) -> str | None:
         return convert(_name(checks, field, getattr(given, field))) if _has(given, field) else None
@@ -173,15 +173,15 @@ def plan_filter(checks: Checks, given: pb.PlanFilter) -> PlanFilter:
     high = _price(checks, "max_price", given.max_price) if given.HasField("max_price") else None
     if low is not None and high is not None and low > high:
         checks.fail("filter.max_price", f"must not be lower than the minimum price, which is {low}")
-    least, most = positive("min_duration_days"), positive("max_duration_days")
-    if least is not None and most is not None and least > most:
+    min_days, max_days = positive("min_duration_days"), positive("max_duration_days")
+    if min_days is not None and max_days is not None and min_days > max_days:
         checks.fail(
-            "filter.max_duration_days", f"must not be lower than the minimum, which is {least}"
+            "filter.max_duration_days", f"must not be lower than the minimum, which is {min_days}"
         )
     currencies = {price.currency_code for price in (given.min_price, given.max_price)} - {""}
     if len(currencies) > 1:
         checks.fail("filter.max_price", "must be in the same currency as min_price")
-    text = _name(checks, "text", given.text, MOST_TEXT) if given.HasField("text") else ""
+    text = _name(checks, "text", given.text, MAX_TEXT) if given.HasField("text") else ""
     return PlanFilter(
         region=named("region", fold),
         country=named("country", country_key),
@@ -195,20 +195,20 @@ def plan_filter(checks: Checks, given: pb.PlanFilter) -> PlanFilter:
         min_data_mb=positive("min_data_mb"),
         include_unavailable=given.include_unavailable,
         countries=_countries(checks, given.countries),
-        min_days=least,
-        max_days=most,
+        min_days=min_days,
+        max_days=max_days,
         single_country=given.single_country if given.HasField("single_country") else None,
     )
 
 
-def check_currency(wanted: PlanFilter, catalogue: str | None) -> None:
-    """Raises Failure INVALID when prices of the filter are in another currency than the catalogue."""
-    if wanted.currency and catalogue and wanted.currency != catalogue:
+def check_currency(criteria: PlanFilter, catalogue: str | None) -> None:
+    """Raise Failure INVALID if the filter's prices are not in the catalogue's currency."""
+    if criteria.currency and catalogue and criteria.currency != catalogue:
         checks = Checks()
-        field = "min_price" if wanted.min_price is not None else "max_price"
+        field = "min_price" if criteria.min_price is not None else "max_price"
         checks.fail(
             f"filter.{field}",
-            f"must be in {catalogue}, the catalogue's currency, not {wanted.currency}",
+            f"must be in {catalogue}, the catalogue's currency, not {criteria.currency}",
         )
         checks.done()
 
@@ -217,17 +217,17 @@ def _has(given: pb.PlanFilter, field: str) -> bool:
     return given.HasField(field)  # type: ignore[arg-type]  # its type names each field
 
 
-def _name(checks: Checks, field: str, text: str, most: int = MOST_NAME) -> str:
-    found = checks.free_text(f"filter.{field}", text, most)
+def _name(checks: Checks, field: str, text: str, limit: int = MAX_NAME) -> str:
+    found = checks.free_text(f"filter.{field}", text, limit)
     if not found:
         checks.fail(f"filter.{field}", "must not be blank; omit it to match every plan")
     return found
 
 
 def _countries(checks: Checks, given: Sequence[str]) -> tuple[str, ...]:
-    """The keys of the countries, each once and sorted: equal filters are counted once."""
-    if len(given) > MOST_COUNTRIES:
-        text = f"must contain at most {MOST_COUNTRIES} countries, not {len(given)}"
+    """Return the countries' keys, each once and sorted, so that equal filters share a cache entry."""
+    if len(given) > MAX_COUNTRIES:
+        text = f"must contain at most {MAX_COUNTRIES} countries, not {len(given)}"
         checks.fail("filter.countries", text)
         return ()
     names = [_name(checks, f"countries[{i}]", country) for i, country in enumerate(given)]

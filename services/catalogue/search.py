@@ -1,4 +1,4 @@
-"""Which bundles match a filter, and which are featured when nobody chose; the store's SQL says the same."""
+"""Matches bundles with filters, and chooses featured ones, in memory by the same rules as the SQL."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -6,42 +6,42 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from services.catalogue.plan import Bundle, PlanFilter, country_keys, region_keys, search_text
 
-# Prices per day are compared to so many places: enough for 0.001 over a year.
+# Precision of prices per day: enough for 0.001 over a year.
 PER_DAY = Decimal("0.000001")
 
 
-def matches(bundle: Bundle, wanted: PlanFilter) -> bool:
-    """Whether all conditions hold; the caller sees to it that prices are in the same currency."""
+def matches(bundle: Bundle, criteria: PlanFilter) -> bool:
+    """Return whether the bundle meets all conditions; the caller checks the currency of prices."""
     return (
-        (wanted.region is None or wanted.region in region_keys(bundle))
-        and (wanted.country is None or wanted.country in country_keys(bundle))
-        and set(wanted.countries) <= set(country_keys(bundle))
-        and wanted.single_country in (None, bundle.single_country)
-        and wanted.duration_days in (None, bundle.duration_days)
-        and (wanted.min_days is None or bundle.duration_days >= wanted.min_days)
-        and (wanted.max_days is None or bundle.duration_days <= wanted.max_days)
-        and (wanted.min_price is None or bundle.price >= wanted.min_price)
-        and (wanted.max_price is None or bundle.price <= wanted.max_price)
-        and wanted.unlimited in (None, bundle.unlimited)
-        and (wanted.bundle_group is None or wanted.bundle_group in bundle.groups)
-        and (not wanted.words or all(word in search_text(bundle) for word in wanted.words))
+        (criteria.region is None or criteria.region in region_keys(bundle))
+        and (criteria.country is None or criteria.country in country_keys(bundle))
+        and set(criteria.countries) <= set(country_keys(bundle))
+        and criteria.single_country in (None, bundle.single_country)
+        and criteria.duration_days in (None, bundle.duration_days)
+        and (criteria.min_days is None or bundle.duration_days >= criteria.min_days)
+        and (criteria.max_days is None or bundle.duration_days <= criteria.max_days)
+        and (criteria.min_price is None or bundle.price >= criteria.min_price)
+        and (criteria.max_price is None or bundle.price <= criteria.max_price)
+        and criteria.unlimited in (None, bundle.unlimited)
+        and (criteria.bundle_group is None or criteria.bundle_group in bundle.groups)
+        and (not criteria.words or all(word in search_text(bundle) for word in criteria.words))
         and (
-            wanted.min_data_mb is None
+            criteria.min_data_mb is None
             or bundle.unlimited
-            or (bundle.data_mb or 0) >= wanted.min_data_mb
+            or (bundle.data_mb or 0) >= criteria.min_data_mb
         )
     )
 
 
 def price_per_day(bundle: Bundle) -> Decimal:
-    """Rounded to six places, half away from zero, as PostgreSQL rounds numerics."""
+    """Return the price per day, rounded half away from zero, as PostgreSQL rounds."""
     return (bundle.price / bundle.duration_days).quantize(PER_DAY, ROUND_HALF_UP)
 
 
-def cheapest_by_region(bundles: Iterable[Bundle], most: int) -> list[Bundle]:
-    """The bundle with the lowest price per day of each region (ties by name).
+def cheapest_by_region(bundles: Iterable[Bundle], limit: int) -> list[Bundle]:
+    """Return the bundle with the lowest price per day (then by name) of each region, up to `limit`.
 
-    Regions come in the order of their number of bundles, then by name; `most` of them.
+    The regions with most bundles come first, then by name.
     """
     counts: Counter[str] = Counter()
     best: dict[str, Bundle] = {}
@@ -49,4 +49,4 @@ def cheapest_by_region(bundles: Iterable[Bundle], most: int) -> list[Bundle]:
         best.setdefault(bundle.region, bundle)
         counts[bundle.region] += 1
     regions = sorted(best, key=lambda region: (-counts[region], region))
-    return [best[region] for region in regions[:most]]
+    return [best[region] for region in regions[:limit]]

@@ -1,4 +1,4 @@
-"""The gRPC methods of the catalogue service: check the request, read or change plans, answer."""
+"""The gRPC methods of the catalogue service."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -25,7 +25,7 @@ Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
-    """Reads run in the caller's session, which may be anonymous; row security guards changes."""
+    """Reads and changes plans in the caller's session, which may be anonymous."""
 
     def __init__(self, database: Database, sync: Sync, live: Live, snapshots: Snapshots) -> None:
         self._database = database
@@ -38,29 +38,29 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
         self, request: pb.ListPlansRequest, context: Context
     ) -> pb.ListPlansResponse:
         caller = rpc_guard.session()
-        asked = requests.listing(request, caller)
-        wanted = asked.wanted
+        listing = requests.listing(request, caller)
+        criteria = listing.criteria
         async with self._database.session(caller) as connection:
             current = await self._snapshots.current(connection)
-            if wanted.min_price is not None or wanted.max_price is not None:
+            if criteria.min_price is not None or criteria.max_price is not None:
                 currency = await list_plans.currency_of_prices(connection, current.snapshot)
-                requests.check_currency(wanted, currency)
-                wanted = replace(wanted, currency=currency)
+                requests.check_currency(criteria, currency)
+                criteria = replace(criteria, currency=currency)
             page = await list_plans.list_plans(
                 connection,
-                wanted,
-                asked.order,
+                criteria,
+                listing.order,
                 snapshot=current.snapshot,
-                size=asked.size,
-                after=asked.after,
+                size=listing.size,
+                after=listing.after,
                 every_key=request.with_row_tokens,
             )
-            if not page.versions and asked.after is None:
-                await check_places.require_known(connection, wanted)
+            if not page.versions and listing.after is None:
+                await check_places.require_known(connection, criteria)
             plans = await self._cache.messages(connection, page.versions)
             total = 0
             if not request.without_total:
-                total = await self._cache.total(connection, current, wanted)
+                total = await self._cache.total(connection, current, criteria)
         return pb.ListPlansResponse(
             plans=plans,
             next_page_token=requests.next_page(request, page.keys[-1]) if page.more else "",
@@ -143,16 +143,16 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
     async def GetPlanFacets(
         self, request: pb.GetPlanFacetsRequest, context: Context
     ) -> pb.GetPlanFacetsResponse:
-        wanted = requests.facets(request)
+        criteria = requests.facets(request)
         async with self._database.session(rpc_guard.session()) as connection:
             current = await self._snapshots.current(connection)
-            if wanted.currency is not None:
+            if criteria.currency is not None:
                 currency = await list_plans.currency_of_prices(connection, current.snapshot)
-                requests.check_currency(wanted, currency)
-                wanted = replace(wanted, currency=None)
-            facets = Facets(*await self._cache.tallies(connection, current, filters(wanted)))
+                requests.check_currency(criteria, currency)
+                criteria = replace(criteria, currency=None)
+            facets = Facets(*await self._cache.tallies(connection, current, filters(criteria)))
             if not facets.whole.total:
-                await check_places.require_known(connection, wanted)
+                await check_places.require_known(connection, criteria)
             countries = await self._cache.overview(connection, "countries", _countries)
             regions = await self._cache.overview(connection, "regions", _regions)
         return messages.facets_message(facets, countries, regions)
@@ -202,7 +202,7 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
 
 
 async def _featured(connection: Connection) -> list[pb.DataPlan]:
-    plans = await featured_store.featured(connection, requests.MOST_FEATURED)
+    plans = await featured_store.featured(connection, requests.MAX_FEATURED)
     return [messages.plan_message(plan) for plan in plans]
 
 

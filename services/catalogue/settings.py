@@ -1,4 +1,4 @@
-"""What the catalogue service is started with."""
+"""The settings of the catalogue service."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -7,14 +7,14 @@ from kit.process.settings import ServiceSettings
 from kit.values.env import Env
 from providers.esim_go.client import ProviderSettings
 
-# The provider asks for its catalogue to be cached; prices change rarely.
+# The provider asks its clients to cache the catalogue; prices change rarely.
 HOUR = 3600.0
 DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`sync_seconds` is the time between two readings of the provider's catalogue."""
+    """All settings of the process; `sync_seconds` is the interval between two syncs."""
 
     service: ServiceSettings
     provider: ProviderSettings
@@ -23,7 +23,7 @@ class Settings:
 
     @classmethod
     def read(cls, env: Env) -> Self:
-        """Declares and reads the variables; what is missing or unfit is reported to `env`."""
+        """Declare and read the variables; problems are reported to `env`."""
         return cls(
             service=ServiceSettings.read(env, "catalogue", 50051, listens=True),
             provider=ProviderSettings.read(env),

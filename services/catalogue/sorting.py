@@ -1,4 +1,4 @@
-"""How lists are sorted: the columns of each order, and reading a sort key back from text."""
+"""The sort orders of lists: their columns, and how the text of a sort key is parsed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from typing import Any
 
 from services.catalogue.plan import PlanOrder
 
-# Of a page token's sort key, which a client may have made up.
-MOST_PRICE = 10**12
-LONGEST_PRICE = 40  # characters
+# Bounds of a price in a page token, which a client may have forged.
+MAX_PRICE = 10**12
+MAX_PRICE_LENGTH = 40  # characters
 
 
 @dataclass(frozen=True, slots=True)
 class Sorting:
-    """`columns` sort, the name last; `read` turns the first one's text back to its value."""
+    """The columns of an order, the name last; `read` parses the text of the first one."""
 
     columns: tuple[str, ...]
     descending: bool = False
@@ -23,15 +23,15 @@ class Sorting:
 
 def _price(text: str) -> Decimal:
     price = Decimal(text)
-    # Also not 1e999999999, which is finite and has as many digits when it is written out.
-    if not (price.is_finite() and 0 <= price < MOST_PRICE and len(text) <= LONGEST_PRICE):
+    # 1e999999999 is finite too, and has as many digits when it is written out.
+    if not (price.is_finite() and 0 <= price < MAX_PRICE and len(text) <= MAX_PRICE_LENGTH):
         raise ValueError("not a price")
     return price
 
 
-def _whole(most: int) -> Callable[[str], int]:
+def _whole(limit: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not 0 <= int(text) <= most:
+        if not 0 <= int(text) <= limit:
             raise ValueError("out of range")
         return int(text)
 

@@ -1,4 +1,4 @@
-"""The plans in PostgreSQL: reading them, and what an administrator sets."""
+"""SQL of plans: reading them, and what an administrator sets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from uuid import UUID
 from kit.db.database import Connection
 from services.catalogue.plan import Allowance, Bundle, Country, Plan
 
-# The columns that hold a Bundle, by the names of its fields, with their types: the only list of them.
+# The columns that store a Bundle, named as its fields, with their types.
 BUNDLE_COLUMNS = {
     "name": "text",
     "description": "text",
@@ -29,7 +29,7 @@ COLUMNS = ", ".join(("id", *BUNDLE_COLUMNS, "currency", "withdrawn", "hidden", "
 
 @dataclass(frozen=True, slots=True)
 class RegionRow:
-    """A region with the plans on sale that cover some of it."""
+    """A region, with the count and lowest price of the plans on sale there."""
 
     name: str
     plan_count: int
@@ -39,7 +39,7 @@ class RegionRow:
 
 @dataclass(frozen=True, slots=True)
 class CountryRow:
-    """A country with the plans on sale that cover it."""
+    """A country, with the count and lowest price of the plans on sale that cover it."""
 
     country: Country
     plan_count: int
@@ -51,7 +51,7 @@ BY_IDS = f"select {COLUMNS} from catalogue.data_plans where id = any($1::uuid[])
 
 
 async def plans_by_ids(connection: Connection, ids: Sequence[UUID]) -> list[Plan]:
-    """Those that exist, withdrawn and hidden ones included."""
+    """Return those that exist, withdrawn and hidden ones included."""
     return [to_plan(row) for row in await connection.fetch(BY_IDS, ids)]
 
 
@@ -67,7 +67,7 @@ BY_NAME = f"select {COLUMNS} from catalogue.data_plans where name = $1"  # noqa:
 
 
 async def plan_by_name(connection: Connection, name: str) -> Plan | None:
-    """By the provider's bundle name."""
+    """Return the plan of the provider's bundle name."""
     row = await connection.fetchrow(BY_NAME, name)
     return None if row is None else to_plan(row)
 
@@ -80,7 +80,7 @@ where id = $1
 
 
 async def set_hidden(connection: Connection, plan: UUID, *, hidden: bool) -> bool:
-    """False when there is no such plan for this session to change."""
+    """Hide or show a plan; False if there is no such plan for this session to change."""
     return str(await connection.execute(SET_HIDDEN, plan, hidden)) == "UPDATE 1"
 
 
@@ -100,7 +100,7 @@ order by place.region collate "C"
 
 
 async def regions(connection: Connection) -> list[RegionRow]:
-    """Regions that a list of plans on sale can be filtered by, "Global" included."""
+    """Return the regions that a list of plans on sale can be filtered by, "Global" included."""
     return [
         RegionRow(row["region"], row["plan_count"], row["lowest_price"], row["currency"])
         for row in await connection.fetch(REGIONS)
@@ -118,7 +118,7 @@ order by (country ->> 'name') collate "C", (country ->> 'iso') collate "C"
 
 
 async def countries(connection: Connection) -> list[CountryRow]:
-    """Countries that plans on sale cover."""
+    """Return the countries that plans on sale cover."""
     return [
         CountryRow(
             Country(row["name"], row["iso"], row["region"]),
@@ -130,7 +130,7 @@ async def countries(connection: Connection) -> list[CountryRow]:
     ]
 
 
-FOR_STOCK = """
+FOR_SNAPSHOT = """
 select id, updated_at, name, price, currency, duration_days, data_rank, unlimited, groups,
        region_keys, country_keys, search_text, profile_name,
        jsonb_array_length(countries) = 1 as single_country
@@ -140,22 +140,22 @@ order by name limit $2
 """
 
 
-async def plans_for_snapshot(connection: Connection, after: str, most: int) -> list[Any]:
-    """Rows of what is on sale, by name, after a name; all that lists need to know of them."""
-    return list(await connection.fetch(FOR_STOCK, after, most))
+async def plans_for_snapshot(connection: Connection, after: str, limit: int) -> list[Any]:
+    """Return rows of plans on sale after a name, in the order of names, with the columns of a snapshot."""
+    return list(await connection.fetch(FOR_SNAPSHOT, after, limit))
 
 
 REVISION = "select number from catalogue.revision"
 
 
 async def revision(connection: Connection) -> int:
-    """Grows with every change of plans or of the featured ones; equal numbers mean equal plans."""
+    """Return a number that grows with every change of plans or of the featured ones."""
     number: int = await connection.fetchval(REVISION)
     return number
 
 
 def to_plan(row: Any) -> Plan:
-    """A row of COLUMNS as a value."""
+    """Build a plan from a row with COLUMNS."""
     return Plan(
         id=row["id"],
         bundle=Bundle(

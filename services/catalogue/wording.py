@@ -1,4 +1,4 @@
-"""Plans in words: the title, the fair use policy and the features that a shop shows."""
+"""Texts of plans for a shop: the title, the fair use policy and the features."""
 
 import re
 from dataclasses import dataclass
@@ -6,29 +6,29 @@ from decimal import Decimal
 
 from services.catalogue.plan import Allowance, Bundle
 
-# Groups of unlimited plans end in these words.
+# The end of the group names of unlimited plans.
 UNLIMITED_GROUP = re.compile(r"\bunlimited (lite|essential|plus)$", re.IGNORECASE)
-# Countries whose names a title can hold; the region stands for more.
-MOST_NAMED = 2
+# A title with more countries names their region instead.
+MAX_NAMED = 2
 MB_PER_GB = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class FairUse:
-    """Full speed for an amount of data in every 24 hours of the duration, a lower one after it."""
+    """A fair use policy: full speed for an amount of data in every 24 hours, a lower speed after it."""
 
     daily_mb: int
     throttle_kbps: int
 
     @property
     def text(self) -> str:
-        """In words, for a list of features."""
+        """The policy as a text for the list of features."""
         kbps = Decimal(self.throttle_kbps)
         speed = f"{kbps} kbps" if kbps < 1000 else f"{_decimal(kbps / 1000)} Mbps"
         return f"Throttled to {speed} after {self.daily_mb // MB_PER_GB}GB a day"
 
 
-# The provider's documentation states them for these groups.
+# As the provider documents them for its groups.
 FAIR_USE = {
     "lite": FairUse(1000, 512),
     "essential": FairUse(1000, 1250),
@@ -37,7 +37,7 @@ FAIR_USE = {
 
 
 def fair_use(bundle: Bundle) -> FairUse | None:
-    """Return the fair use policy of an unlimited plan; None unless its groups state just one."""
+    """Return the fair use policy of an unlimited plan; None unless its groups imply exactly one."""
     if not bundle.unlimited:
         return None
     stated = {
@@ -55,13 +55,13 @@ def title(bundle: Bundle) -> str:
 
 
 def _place(bundle: Bundle) -> str:
-    """Return the names of one or two countries, else the region; empty when none is known."""
+    """Return the names of one or two countries, else the region; empty if none is known."""
     names = [country.name for country in bundle.countries]
-    return " and ".join(names) if len(names) <= MOST_NAMED else bundle.region
+    return " and ".join(names) if len(names) <= MAX_NAMED else bundle.region
 
 
 def _amount(bundle: Bundle) -> str:
-    """Return the amount of data, or what a plan without data holds."""
+    """Return the amount of data; for a plan without data, what it includes instead."""
     if bundle.unlimited:
         return "unlimited"
     if bundle.data_mb:
@@ -72,12 +72,12 @@ def _amount(bundle: Bundle) -> str:
 
 
 def _decimal(number: Decimal) -> str:
-    """Return a number without an exponent and without zeros at its end."""
+    """Format a number without an exponent and trailing zeros."""
     return f"{number.normalize():f}"
 
 
 def features(bundle: Bundle) -> list[str]:
-    """Short texts for a shop's card; only what the provider's documentation supports."""
+    """Return short feature texts; they claim only what the provider's documentation supports."""
     found = []
     if bundle.speeds:
         found.append(max(bundle.speeds))  # "2G" to "5G" sort by generation

@@ -238,7 +238,7 @@ SELECT_ENDED = """
 """
 
 
-async def list_ended(connection: Connection, now: datetime, most: int) -> list[UUID]:
+async def list_ended(connection: Connection, now: datetime, limit: int) -> list[UUID]:
     """Return eSIMs with bundles that are still open although their known end has passed."""
-    rows = await connection.fetch(SELECT_ENDED, now, most)
+    rows = await connection.fetch(SELECT_ENDED, now, limit)
     return [row["esim_id"] for row in rows]

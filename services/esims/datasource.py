@@ -36,9 +36,9 @@ INSTALL_TTL = 86_400.0
 # The largest page of eSIMs that the provider allows.
 PAGE_SIZE = 100
 # A million eSIMs; a longer list is one that never ends.
-MOST_PAGES = 10_000
+MAX_PAGES = 10_000
 # The most that the provider lists of one eSIM.
-MOST_ASSIGNMENTS = 200
+MAX_ASSIGNMENTS = 200
 
 
 class ESIMsDataSource:
@@ -64,7 +64,7 @@ class ESIMsDataSource:
         if filter_by is not None and matching is not None:
             params |= {"filterBy": filter_by, "filter": matching}
         found: dict[str, ListedESIM] = {}
-        for page in range(1, MOST_PAGES + 1):
+        for page in range(1, MAX_PAGES + 1):
             answer = await self._provider.get("/esims", {**params, "page": str(page)})
             rows, pages = read_list(answer)
             new = {row.iccid: row for row in rows if row.iccid not in found}
@@ -109,7 +109,7 @@ class ESIMsDataSource:
         """
         answer = await self._provider.get(
             f"/esims/{segment(iccid)}/bundles",
-            {"includeUsed": "true", "limit": str(MOST_ASSIGNMENTS)},
+            {"includeUsed": "true", "limit": str(MAX_ASSIGNMENTS)},
             timeout=timeout,
             priority=priority,
         )

@@ -21,7 +21,7 @@ class Page:
     `fresh` refreshes stale ones first, `bundles` adds their bundles, `total` counts the eSIMs of all pages.
     """
 
-    wanted: Filter
+    criteria: Filter
     after: tuple[datetime, UUID] | None
     size: int
     fresh: bool
@@ -49,19 +49,19 @@ async def list_page(
 
     A refresh takes `time_left` seconds at most. Raises Failure FORBIDDEN if a customer names a customer.
     """
-    wanted = page.wanted
+    criteria = page.criteria
     if session.role is Role.CUSTOMER:
-        if wanted.customer_id is not None:
+        if criteria.customer_id is not None:
             raise Failure(
                 Kind.FORBIDDEN,
                 "FORBIDDEN",
                 "Not allowed: only administrators may set filter.customer_id; omit it to list"
                 " your own eSIMs",
             )
-        wanted = replace(wanted, customer_id=session.user_id)
+        criteria = replace(criteria, customer_id=session.user_id)
     async with database.session(session) as connection:
-        found = await store.list_page(connection, wanted, page.after, page.size + 1)
-        total = await store.count(connection, wanted) if page.total else 0
+        found = await store.list_page(connection, criteria, page.after, page.size + 1)
+        total = await store.count(connection, criteria) if page.total else 0
     esims, more = found[: page.size], len(found) > page.size
     if page.fresh:
         await fetcher.refresh(esims, time_left=time_left)

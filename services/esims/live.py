@@ -29,7 +29,7 @@ episodes = Episodes(logger)
 # The channel that the triggers on the tables notify.
 CHANNEL = "esimgo_esims"
 # As many as one page of a list: a customer with more eSIMs lists the rest in pages.
-MOST_AT_FIRST = 500
+MAX_INITIAL = 500
 # A customer who watches an eSIM that isn't installed is mostly about to install it, and not every install
 # has a callback: the service polls after 5, 10, 20, .. seconds, up to the usual age of stored values.
 FIRST_POLL = timedelta(seconds=5)
@@ -123,7 +123,7 @@ class Live:
             return seen
         only = Filter(customer_id=watched.customer_id)
         async with self._database.session(session) as connection:
-            esims = await store.list_page(connection, only, None, MOST_AT_FIRST)
+            esims = await store.list_page(connection, only, None, MAX_INITIAL)
             bundles = await bundle_store.list_of_esims(connection, [esim.id for esim in esims])
         return _together(esims, bundles)
 

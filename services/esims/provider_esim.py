@@ -11,9 +11,9 @@ from protos import iccid
 from services.esims.esim import ProviderState, bare_host
 
 # The width of the columns; the provider's words have some ten characters.
-MOST_WORD = 100
+MAX_WORD = 100
 # Characters of any text of the provider's, which a column and its index hold too. Install links are longest.
-MOST_TEXT = 1000
+MAX_TEXT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class HistoryEntry:
 def read_details(answer: Any) -> Details:
     """GET /esims/{iccid}. A profile that is Deactivated makes the eSIM so, whatever `state` says."""
     body = object_(answer)
-    profile_status = text(body.get("profileStatus"))[:MOST_WORD]
+    profile_status = text(body.get("profileStatus"))[:MAX_WORD]
     state = _state(body.get("state"))
     if profile_status.lower() == ProviderState.DEACTIVATED:
         state = ProviderState.DEACTIVATED
@@ -85,7 +85,7 @@ def read_details(answer: Any) -> Details:
         apple_install_url=text(body.get("appleInstallUrl")),
         android_install_url=text(body.get("androidInstallUrl")),
         first_installed=timestamps.from_provider(body.get("firstInstalledDateTime")),
-        msisdn=text(body["msisdn"])[:MOST_WORD] if body.get("msisdn") is not None else None,
+        msisdn=text(body["msisdn"])[:MAX_WORD] if body.get("msisdn") is not None else None,
     )
 
 
@@ -153,7 +153,7 @@ def text(value: Any) -> str:
     Empty for anything else, and for text that is far longer than the provider's.
     """
     if isinstance(value, str):
-        return plain_text.storable(value).strip() if len(value) <= MOST_TEXT else ""
+        return plain_text.storable(value).strip() if len(value) <= MAX_TEXT else ""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 

@@ -30,10 +30,10 @@ CLAIM = """
 
 
 async def claim(
-    connection: Connection, now: datetime, lease: timedelta, most: int
+    connection: Connection, now: datetime, lease: timedelta, limit: int
 ) -> list[Pending]:
     """Claim references that are due; after a crash they are due again when the lease ends."""
-    rows = await connection.fetch(CLAIM, now, lease, most)
+    rows = await connection.fetch(CLAIM, now, lease, limit)
     return [
         Pending(row["id"], row["iccid"], row["customer_ref"], row["reference_tries"])
         for row in rows

@@ -17,17 +17,17 @@ from services.esims.messages import STATUSES
 from services.esims.store import Delivery, Filter
 
 # Rows of one page.
-USUAL_PAGE = 50
-MOST_PAGE = 500
-MOST_BATCH = 1_000
-MOST_ICCIDS = 1_000
+DEFAULT_PAGE = 50
+MAX_PAGE = 500
+MAX_BATCH = 1_000
+MAX_ICCIDS = 1_000
 # Names, references and matching ids of the provider have some 40 characters.
-MOST_CHARACTERS = 200
-MOST_REFERENCE = 100
+MAX_CHARACTERS = 200
+MAX_REFERENCE = 100
 # One answer of the provider's holds no more eSIMs of one order.
-MOST_DELIVERED = 100
+MAX_DELIVERED = 100
 # Each is looked up whenever any of them changes; who has more watches all of a customer.
-MOST_WATCHED = 100
+MAX_WATCHED = 100
 STATUSES_BACK = {number: status for status, number in STATUSES.items()}
 
 
@@ -42,7 +42,7 @@ def esim_id(text: str) -> UUID:
 def ids(field: str, texts: Sequence[str]) -> list[UUID]:
     """Raises Failure INVALID."""
     checks = Checks()
-    checked = checks.uuids(field, list(texts), MOST_BATCH)
+    checked = checks.uuids(field, list(texts), MAX_BATCH)
     checks.done()
     return checked
 
@@ -50,11 +50,11 @@ def ids(field: str, texts: Sequence[str]) -> list[UUID]:
 def page(request: pb.ListESIMsRequest) -> Page:
     """The page to list; raises Failure INVALID."""
     checks = Checks()
-    size = checks.page_size(request.page_size, USUAL_PAGE, MOST_PAGE)
-    wanted = _filter(checks, request.filter)
+    size = checks.page_size(request.page_size, DEFAULT_PAGE, MAX_PAGE)
+    criteria = _filter(checks, request.filter)
     checks.done()
     return Page(
-        wanted,
+        criteria,
         page_token.read_position(_list_of(request), request.page_token),
         size,
         request.fresh,
@@ -82,7 +82,7 @@ def reference(request: pb.UpdateESIMReferenceRequest) -> tuple[UUID, str]:
     """The eSIM and its reference; raises Failure INVALID."""
     checks = Checks()
     checked = checks.uuid("esim_id", request.esim_id)
-    text = checks.free_text("reference", request.reference, MOST_REFERENCE)
+    text = checks.free_text("reference", request.reference, MAX_REFERENCE)
     checks.done()
     return checked, text
 
@@ -99,8 +99,8 @@ def erasure(request: pb.EraseCustomerRequest) -> tuple[UUID, list[str]]:
     """The customer, and the ICCIDs to erase or none for all; raises Failure INVALID."""
     checks = Checks()
     customer = checks.uuid("customer_id", request.customer_id)
-    if len(request.iccids) > MOST_ICCIDS:
-        checks.fail("iccids", f"must contain at most {MOST_ICCIDS}, not {len(request.iccids)}")
+    if len(request.iccids) > MAX_ICCIDS:
+        checks.fail("iccids", f"must contain at most {MAX_ICCIDS}, not {len(request.iccids)}")
     iccids = [iccid.check(checks, f"iccids[{i}]", text) for i, text in enumerate(request.iccids)]
     checks.done()
     return customer, iccids
@@ -110,7 +110,7 @@ def watched(request: pb.WatchESIMsRequest, session: Session) -> Watched:
     """Raises Failure: INVALID for what can't be watched, FORBIDDEN for another customer's."""
     checks = Checks()
     esim_ids = (
-        checks.uuids("esim_ids", list(request.esim_ids), MOST_WATCHED) if request.esim_ids else []
+        checks.uuids("esim_ids", list(request.esim_ids), MAX_WATCHED) if request.esim_ids else []
     )
     customer_id = session.user_id if session.role is Role.CUSTOMER else None
     if request.HasField("customer_id"):
@@ -140,16 +140,16 @@ def delivery(
         customer_id=checks.uuid("customer_id", request.customer_id),
         order_reference=_name(checks, "order_reference", request.order_reference),
         bundle_name=_name(checks, "bundle_name", request.bundle_name),
-        customer_ref=checks.free_text("customer_ref", request.customer_ref, MOST_REFERENCE),
+        customer_ref=checks.free_text("customer_ref", request.customer_ref, MAX_REFERENCE),
         auto_activate=request.auto_activate,
     )
-    checks.between("esims", len(request.esims), 1, MOST_DELIVERED)
+    checks.between("esims", len(request.esims), 1, MAX_DELIVERED)
     esims = [
         (
             iccid.check(checks, f"esims[{i}].iccid", esim.iccid),
-            checks.free_text(f"esims[{i}].matching_id", esim.matching_id, MOST_CHARACTERS),
+            checks.free_text(f"esims[{i}].matching_id", esim.matching_id, MAX_CHARACTERS),
             bare_host(
-                checks.free_text(f"esims[{i}].smdp_address", esim.smdp_address, MOST_CHARACTERS)
+                checks.free_text(f"esims[{i}].smdp_address", esim.smdp_address, MAX_CHARACTERS)
             ),
         )
         for i, esim in enumerate(request.esims)
@@ -201,8 +201,8 @@ def bundle_name(text: str) -> str:
 
 def _name(checks: Checks, field: str, text: str) -> str:
     """A name of the provider's, as it is: whatever it may hold, a paid order must not fail by it."""
-    if not text or len(text) > MOST_CHARACTERS or not plain_text.is_plain(text):
+    if not text or len(text) > MAX_CHARACTERS or not plain_text.is_plain(text):
         checks.fail(
-            field, f"must have 1 to {MOST_CHARACTERS} characters, none of them a control character"
+            field, f"must have 1 to {MAX_CHARACTERS} characters, none of them a control character"
         )
     return text

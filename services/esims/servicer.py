@@ -224,8 +224,8 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
         self, request: pb.WatchESIMsRequest, context: Context
     ) -> AsyncIterator[pb.WatchESIMsResponse]:
         session = rpc_guard.session()
-        wanted = requests.watched(request, session)
-        async for seen in self._parts.live.watch(session, wanted):
+        ids = requests.watched(request, session)
+        async for seen in self._parts.live.watch(session, ids):
             yield pb.WatchESIMsResponse(esims=map(messages.seen_to_proto, seen))
 
     async def ExportCustomer(
@@ -238,8 +238,8 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
     async def EraseCustomer(
         self, request: pb.EraseCustomerRequest, context: Context
     ) -> pb.EraseCustomerResponse:
-        customer_id, wanted = requests.erasure(request)
-        iccids = await customer_store.erase(self._database, customer_id, wanted)
+        customer_id, ids = requests.erasure(request)
+        iccids = await customer_store.erase(self._database, customer_id, ids)
         # The cache holds where they were, and what installs them.
         await asyncio.gather(*map(self._source.forget, iccids))
         return pb.EraseCustomerResponse(esims=len(iccids))
@@ -259,6 +259,6 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
         seen = await self._many("esim_ids", ids)
         await self._parts.fetcher.refresh(seen, time_left=rpc_guard.time_left())
         async with self._database.session(rpc_guard.session()) as connection:
-            wanted = [esim.id for esim in seen]
-            esims = await store.get_many(connection, wanted)
-            return esims, await bundle_store.list_of_esims(connection, wanted)
+            seen_ids = [esim.id for esim in seen]
+            esims = await store.get_many(connection, seen_ids)
+            return esims, await bundle_store.list_of_esims(connection, seen_ids)

@@ -92,38 +92,38 @@ SELECT_PAGE = f"""
 """  # noqa: S608 - constants only
 SELECT_PAGE_OF_CUSTOMER = SELECT_PAGE.replace("where", "where customer_id = $6 and")
 # Counting reads index entries one by one: past this many, the exact number is worth less than its cost.
-MOST_COUNTED = 10_000
+MAX_COUNTED = 10_000
 COUNT = f"""
     select count(*)::int from (
         select from esims.esims
         where ($1::text[] is null or status = any($1))
           and ($2::text is null or iccid = $2)
-        limit {MOST_COUNTED}
+        limit {MAX_COUNTED}
     ) as counted
 """  # noqa: S608 - constants only
 COUNT_OF_CUSTOMER = COUNT.replace("where", "where customer_id = $3 and")
 
 
 async def list_page(
-    connection: Connection, wanted: Filter, after: tuple[datetime, UUID] | None, size: int
+    connection: Connection, criteria: Filter, after: tuple[datetime, UUID] | None, size: int
 ) -> list[ESIM]:
     """Return up to `size` eSIMs, newest first, that follow the creation time and id `after`."""
     created_at, last_id = after or (None, None)
-    arguments = [wanted.statuses, wanted.iccid, created_at, last_id, size]
-    if wanted.customer_id is None:
+    arguments = [criteria.statuses, criteria.iccid, created_at, last_id, size]
+    if criteria.customer_id is None:
         rows = await connection.fetch(SELECT_PAGE, *arguments)
     else:
-        rows = await connection.fetch(SELECT_PAGE_OF_CUSTOMER, *arguments, wanted.customer_id)
+        rows = await connection.fetch(SELECT_PAGE_OF_CUSTOMER, *arguments, criteria.customer_id)
     return [read_row(row) for row in rows]
 
 
-async def count(connection: Connection, wanted: Filter) -> int:
-    """Return how many eSIMs match the filter; counting stops at MOST_COUNTED."""
-    if wanted.customer_id is None:
-        found = await connection.fetchval(COUNT, wanted.statuses, wanted.iccid)
+async def count(connection: Connection, criteria: Filter) -> int:
+    """Return how many eSIMs match the filter; counting stops at MAX_COUNTED."""
+    if criteria.customer_id is None:
+        found = await connection.fetchval(COUNT, criteria.statuses, criteria.iccid)
     else:
         found = await connection.fetchval(
-            COUNT_OF_CUSTOMER, wanted.statuses, wanted.iccid, wanted.customer_id
+            COUNT_OF_CUSTOMER, criteria.statuses, criteria.iccid, criteria.customer_id
         )
     return int(found)
 

@@ -63,23 +63,23 @@ class Suspension:
             raise _not_suspendable(esim.status)
         return await self._set(esim, ProviderState.ACTIVE)
 
-    async def _set(self, esim: ESIM, wanted: ProviderState) -> ESIM:
+    async def _set(self, esim: ESIM, target: ProviderState) -> ESIM:
         # Scheduled before the call: if this process dies in between, background work confirms the state.
         async with self._database.system() as connection:
             due = self._clock.wall() + CONFIRM_AFTER
             await follow_store.follow_soon(connection, [esim.id], due)
         try:
-            if wanted is ProviderState.SUSPENDED:
+            if target is ProviderState.SUSPENDED:
                 await self._source.suspend_esim(esim.iccid)
             else:
                 await self._source.restore_esim(esim.iccid)
         except Failure as failure:
             if failure.kind not in (Kind.REFUSED, Kind.NOT_FOUND, Kind.UNCLEAR):
                 raise
-            return await self._settle(esim, wanted, failure)
-        return await self._save(esim, wanted)
+            return await self._settle(esim, target, failure)
+        return await self._save(esim, target)
 
-    async def _settle(self, esim: ESIM, wanted: ProviderState, failure: Failure) -> ESIM:
+    async def _settle(self, esim: ESIM, target: ProviderState, failure: Failure) -> ESIM:
         """Settle a refused or unclear call by the state that the provider reports now."""
         try:
             details = await self._source.get_esim(esim.iccid, priority=Priority.WRITE)
@@ -89,15 +89,15 @@ class Suspension:
                 "suspension of an eSIM is not confirmed: %s",
                 unknown.reason,
             )
-            raise _unconfirmed(wanted) from unknown
+            raise _unconfirmed(target) from unknown
         if details.state is None:
-            raise _unconfirmed(wanted) from failure
+            raise _unconfirmed(target) from failure
         saved = await self._save(esim, details.state, details)
-        if details.state is wanted:
+        if details.state is target:
             return saved
         if failure.kind is Kind.UNCLEAR:
-            raise _unconfirmed(wanted) from failure
-        if details.state is ProviderState.DEACTIVATED or wanted is ProviderState.SUSPENDED:
+            raise _unconfirmed(target) from failure
+        if details.state is ProviderState.DEACTIVATED or target is ProviderState.SUSPENDED:
             raise _not_suspendable(saved.status) from failure
         raise Failure(
             Kind.REFUSED,
@@ -135,8 +135,8 @@ def _not_suspendable(status: ESIMStatus) -> Failure:
     )
 
 
-def _unconfirmed(wanted: ProviderState) -> Failure:
-    word = "suspended" if wanted is ProviderState.SUSPENDED else "restored"
+def _unconfirmed(target: ProviderState) -> Failure:
+    word = "suspended" if target is ProviderState.SUSPENDED else "restored"
     return Failure(
         Kind.UNAVAILABLE,
         "SUSPENSION_UNCONFIRMED",

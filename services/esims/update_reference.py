@@ -25,7 +25,7 @@ LEASE = timedelta(seconds=60)
 AT_ONCE = 10
 # 1, 2, 4, .. minutes: the last of ten tries comes about a day after the first was made.
 FIRST_PAUSE = timedelta(minutes=1)
-MOST_TRIES = 10
+MAX_TRIES = 10
 
 
 class References:
@@ -99,7 +99,7 @@ class References:
         try:
             await self._source.update_esim(pending.iccid, pending.reference, priority=Priority.SYNC)
         except Failure as failure:
-            if failure.kind in (Kind.REFUSED, Kind.NOT_FOUND) or pending.tries >= MOST_TRIES:
+            if failure.kind in (Kind.REFUSED, Kind.NOT_FOUND) or pending.tries >= MAX_TRIES:
                 logger.warning(
                     "the reference of eSIM %s was not sent to the provider, and is given up: %s",
                     pending.esim_id,
@@ -110,7 +110,7 @@ class References:
         except Exception:
             # One that fails in an unexpected way must not keep the others from being settled.
             logger.exception("the reference of eSIM %s could not be sent", pending.esim_id)
-            return None if pending.tries >= MOST_TRIES else self._clock.wall() + pause
+            return None if pending.tries >= MAX_TRIES else self._clock.wall() + pause
         return None
 
 

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 # Whose the rows of erased customers are; no session has it.
 NOBODY = UUID(int=0)
 # So many open orders are named when an erasure is refused.
-MOST_NAMED = 20
+MAX_NAMED = 20
 
 # Whole rows, so that a column that is added later is exported too.
 TABLES = {
@@ -119,9 +119,9 @@ async def erase(database: Database, customer_id: UUID) -> Erased:
 
 
 def _open(orders: Sequence[str]) -> Failure:
-    named = ", ".join(orders[:MOST_NAMED])
-    if len(orders) > MOST_NAMED:
-        named += f" and {len(orders) - MOST_NAMED} more"
+    named = ", ".join(orders[:MAX_NAMED])
+    if len(orders) > MAX_NAMED:
+        named += f" and {len(orders) - MAX_NAMED} more"
     return Failure(
         Kind.REFUSED,
         "ORDERS_OPEN",

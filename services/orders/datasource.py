@@ -28,9 +28,9 @@ ASSIGNMENTS_TTL = 300.0
 # Rows per page; what the provider allows is not documented, and a smaller answer ends nothing.
 PAGE_SIZE = 100
 # A history with more pages than this since one attempt is a provider that repeats itself.
-MOST_PAGES = 500
+MAX_PAGES = 500
 # The most that the provider lists of one eSIM.
-MOST_ASSIGNMENTS = 200
+MAX_ASSIGNMENTS = 200
 
 
 class OrdersDataSource:
@@ -177,7 +177,7 @@ class OrdersDataSource:
         if until is not None:
             params.append(("createdAt", f"lte:{_iso(until)}"))
         history = History()
-        for page in range(1, MOST_PAGES + 1):
+        for page in range(1, MAX_PAGES + 1):
             answer = await self._provider.get(
                 "/orders", [*params, ("page", str(page))], priority=priority
             )
@@ -215,7 +215,7 @@ class OrdersDataSource:
         """Return every assignment on an eSIM, used-up ones too."""
         answer = await self._provider.get(
             f"/esims/{segment(iccid)}/bundles",
-            {"includeUsed": "true", "limit": str(MOST_ASSIGNMENTS)},
+            {"includeUsed": "true", "limit": str(MAX_ASSIGNMENTS)},
         )
         return read_bundles(answer)
 

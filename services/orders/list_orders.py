@@ -11,7 +11,7 @@ from services.orders.order import Order, OrderStatus
 from services.orders.store import COLUMNS, read_row
 
 # Counting reads index entries one by one: past this many, the exact number is worth less than its cost.
-MOST_COUNTED = 10_000
+MAX_COUNTED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +28,21 @@ class OrderFilter:
 class Statement:
     """The SQL of a filter, with only the conditions in use, so that an index serves them."""
 
-    def __init__(self, wanted: OrderFilter, limit: int) -> None:
+    def __init__(self, criteria: OrderFilter, limit: int) -> None:
         self.values: list[Any] = []
-        self._wanted = wanted
+        self._wanted = criteria
         self._limit = self._place(limit)
         self._conditions = [
             f"{condition} {self._place(value)}"
             for condition, value in (
-                ("o.customer_id =", wanted.customer_id),
-                ("o.created_at >=", wanted.since),
-                ("o.created_at <", wanted.until),
+                ("o.customer_id =", criteria.customer_id),
+                ("o.created_at >=", criteria.since),
+                ("o.created_at <", criteria.until),
             )
             if value is not None
         ]
-        if wanted.after is not None:
-            created_at, order_id = map(self._place, wanted.after)
+        if criteria.after is not None:
+            created_at, order_id = map(self._place, criteria.after)
             self._conditions.append(f"(o.created_at, o.id) < ({created_at}, {order_id})")
 
     def page(self) -> str:
@@ -82,16 +82,16 @@ class Statement:
         return f"${len(self.values)}"
 
 
-async def list_orders(connection: Connection, wanted: OrderFilter, limit: int) -> list[Order]:
+async def list_orders(connection: Connection, criteria: OrderFilter, limit: int) -> list[Order]:
     """Return at most `limit` orders, newest first."""
-    statement = Statement(wanted, limit)
+    statement = Statement(criteria, limit)
     sql = statement.page()
     return [read_row(row) for row in await connection.fetch(sql, *statement.values)]
 
 
-async def count_orders(connection: Connection, wanted: OrderFilter) -> int:
-    """Return how many orders match on all pages together; counting stops at MOST_COUNTED."""
-    everywhere = replace(wanted, after=None)
-    statement = Statement(everywhere, MOST_COUNTED)
+async def count_orders(connection: Connection, criteria: OrderFilter) -> int:
+    """Return how many orders match on all pages together; counting stops at MAX_COUNTED."""
+    everywhere = replace(criteria, after=None)
+    statement = Statement(everywhere, MAX_COUNTED)
     sql = statement.count()
     return int(await connection.fetchval(sql, *statement.values))

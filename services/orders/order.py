@@ -9,9 +9,9 @@ from uuid import UUID
 from protos import iccid
 
 # The contract with clients: what one order may hold.
-MOST_QUANTITY = 10
-MOST_REFERENCE = 100
-MOST_KEY = 200
+MAX_QUANTITY = 10
+MAX_REFERENCE = 100
+MAX_KEY = 200
 
 
 class OrderStatus(StrEnum):

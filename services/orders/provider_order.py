@@ -13,13 +13,13 @@ from protos import iccid
 from services.orders.order import DeliveredESIM
 
 # Above any order's price, and far below what a number in a message can hold.
-MOST_MONEY = Decimal(10) ** 12
+MAX_MONEY = Decimal(10) ** 12
 # Places that a message has room for; the provider's prices have three at most.
-MOST_PLACES = 9
+MAX_PLACES = 9
 # Characters of any text of the provider's, which a column and its index hold too.
-MOST_TEXT = 1000
+MAX_TEXT = 1000
 # Far above any order's, and what a column holds.
-MOST_BUNDLES = 10**6
+MAX_BUNDLES = 10**6
 CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -183,13 +183,13 @@ def text(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
     found = str(value)
-    return plain_text.storable(found).strip() if len(found) <= MOST_TEXT else ""
+    return plain_text.storable(found).strip() if len(found) <= MAX_TEXT else ""
 
 
 def _count(value: Any) -> int | None:
     """A number of bundles; None for anything else."""
     whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if whole and 0 <= value <= MOST_BUNDLES else None
+    return value if whole and 0 <= value <= MAX_BUNDLES else None
 
 
 def amount(value: Any) -> Decimal | None:
@@ -207,7 +207,7 @@ def balance(value: Any) -> Decimal | None:
     """An amount of money of either sign, without float noise; None for anything else."""
     number = amount(value)
     # Compared before any arithmetic: the exponent may be beyond that of Decimal's context.
-    if number is None or not -MOST_MONEY < number < MOST_MONEY:
+    if number is None or not -MAX_MONEY < number < MAX_MONEY:
         return None
     return money.without_float_noise(number)
 
@@ -215,7 +215,7 @@ def balance(value: Any) -> Decimal | None:
 def price(value: Any) -> Decimal | None:
     """An amount of money as it can be stored and shown; None for anything else."""
     number = balance(value)
-    if number is None or number < 0 or number != round(number, MOST_PLACES):
+    if number is None or number < 0 or number != round(number, MAX_PLACES):
         return None
     return number
 

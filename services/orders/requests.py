@@ -12,23 +12,23 @@ from protos.orders.v1 import orders_pb2
 from services.orders.list_orders import OrderFilter
 from services.orders.messages import SHOWN_STATUS, statuses_of
 from services.orders.operators.review import Resolution
-from services.orders.order import MOST_KEY, MOST_QUANTITY, MOST_REFERENCE, Order, OrderRequest
-from services.orders.provider_order import MOST_MONEY
+from services.orders.order import MAX_KEY, MAX_QUANTITY, MAX_REFERENCE, Order, OrderRequest
+from services.orders.provider_order import MAX_MONEY
 
 # Rows. A page is one screen of an app; the most is what an export may ask for at once.
-USUAL_PAGE = 50
-MOST_PAGE = 500
-MOST_BATCH = 1000
+DEFAULT_PAGE = 50
+MAX_PAGE = 500
+MAX_BATCH = 1000
 # Each takes several calls of the provider.
-MOST_CANCELLATIONS = 20
+MAX_CANCELLATIONS = 20
 # Seconds. Longer than a purchase takes that only waits for a slow provider, ten minutes by its guide.
-USUAL_AGE = 900
+DEFAULT_AGE = 900
 # Seconds; a week.
-MOST_AGE = 7 * 86_400
+MAX_AGE = 7 * 86_400
 # Characters.
-MOST_NOTE = 500
+MAX_NOTE = 500
 # Characters; the provider's references are UUIDs.
-MOST_PROVIDER_REFERENCE = 100
+MAX_PROVIDER_REFERENCE = 100
 
 
 def buy(request: orders_pb2.CreateOrderRequest, customer_id: UUID) -> OrderRequest:
@@ -47,8 +47,8 @@ def buy_for(request: orders_pb2.CreateOrderForCustomerRequest) -> OrderRequest:
 
 def _buy(checks: Checks, request: orders_pb2.CreateOrderRequest, customer_id: UUID) -> OrderRequest:
     key = request.idempotency_key
-    if len(key) > MOST_KEY:
-        checks.fail("idempotency_key", f"must have at most {MOST_KEY} characters, not {len(key)}")
+    if len(key) > MAX_KEY:
+        checks.fail("idempotency_key", f"must have at most {MAX_KEY} characters, not {len(key)}")
     elif not all("!" <= character <= "~" for character in key):
         checks.fail("idempotency_key", "must consist of visible ASCII characters without spaces")
     if key and request.prevent_duplicates:
@@ -63,9 +63,9 @@ def _buy(checks: Checks, request: orders_pb2.CreateOrderRequest, customer_id: UU
     checked = OrderRequest(
         customer_id=customer_id,
         plan_id=checks.uuid("plan_id", request.plan_id),
-        quantity=checks.between("quantity", request.quantity, 1, MOST_QUANTITY),
+        quantity=checks.between("quantity", request.quantity, 1, MAX_QUANTITY),
         customer_reference=checks.free_text(
-            "customer_reference", request.customer_reference, MOST_REFERENCE
+            "customer_reference", request.customer_reference, MAX_REFERENCE
         ),
         auto_activate=request.auto_activate,
         idempotency_key=key or None,
@@ -83,7 +83,7 @@ def _limit(checks: Checks, request: orders_pb2.CreateOrderRequest, field: str) -
     if not request.HasField(field):  # type: ignore[arg-type] # only called with its names
         return None
     limit = money.from_proto(getattr(request, field))
-    if not 0 <= limit < MOST_MONEY:
+    if not 0 <= limit < MAX_MONEY:
         checks.fail(field, "must be an amount of money, 0 or more")
     return limit
 
@@ -92,7 +92,7 @@ def validate(request: orders_pb2.ValidateOrderRequest) -> tuple[UUID, int]:
     """Plan and quantity; raises Failure INVALID."""
     checks = Checks()
     plan_id = checks.uuid("plan_id", request.plan_id)
-    quantity = checks.between("quantity", request.quantity, 1, MOST_QUANTITY)
+    quantity = checks.between("quantity", request.quantity, 1, MAX_QUANTITY)
     checks.done()
     return plan_id, quantity
 
@@ -114,10 +114,10 @@ def _id(field: str, text: str) -> UUID:
     return checked
 
 
-def order_ids(texts: list[str], most: int = MOST_BATCH) -> list[UUID]:
+def order_ids(texts: list[str], limit: int = MAX_BATCH) -> list[UUID]:
     """Raises Failure INVALID."""
     checks = Checks()
-    checked = checks.uuids("order_ids", texts, most)
+    checked = checks.uuids("order_ids", texts, limit)
     checks.done()
     return checked
 
@@ -145,16 +145,16 @@ def listing(request: orders_pb2.ListOrdersRequest, session: Session) -> tuple[Or
                 "Not allowed: only administrators and services may name a customer",
             )
         customer = checks.uuid("filter.customer_id", asked.customer_id)
-    size = checks.page_size(request.page_size, USUAL_PAGE, MOST_PAGE)
+    size = checks.page_size(request.page_size, DEFAULT_PAGE, MAX_PAGE)
     checks.done()
-    wanted = OrderFilter(
+    criteria = OrderFilter(
         statuses_of(asked.statuses),
         since,
         until,
         customer,
         page_token.read_position(_list_of(request), request.page_token),
     )
-    return wanted, size
+    return criteria, size
 
 
 def next_page(request: orders_pb2.ListOrdersRequest, last: Order) -> str:
@@ -173,8 +173,10 @@ def _list_of(request: orders_pb2.ListOrdersRequest) -> orders_pb2.ListOrdersRequ
 def stuck(request: orders_pb2.ListStuckOrdersRequest) -> tuple[timedelta, int]:
     """The least age of the orders, and how many to list; raises Failure INVALID."""
     checks = Checks()
-    age = checks.between("older_than_seconds", request.older_than_seconds or USUAL_AGE, 1, MOST_AGE)
-    size = checks.page_size(request.page_size, USUAL_PAGE, MOST_PAGE)
+    age = checks.between(
+        "older_than_seconds", request.older_than_seconds or DEFAULT_AGE, 1, MAX_AGE
+    )
+    size = checks.page_size(request.page_size, DEFAULT_PAGE, MAX_PAGE)
     checks.done()
     return timedelta(seconds=age), size
 
@@ -182,7 +184,7 @@ def stuck(request: orders_pb2.ListStuckOrdersRequest) -> tuple[timedelta, int]:
 def page_size(size: int) -> int:
     """Raises Failure INVALID."""
     checks = Checks()
-    checked = checks.page_size(size, USUAL_PAGE, MOST_PAGE)
+    checked = checks.page_size(size, DEFAULT_PAGE, MAX_PAGE)
     checks.done()
     return checked
 
@@ -191,7 +193,7 @@ def resume(request: orders_pb2.ResumeOrderRequest) -> tuple[UUID, str]:
     """The order and the operator's note; raises Failure INVALID."""
     checks = Checks()
     order = checks.uuid("order_id", request.order_id)
-    note = checks.free_text("note", request.note, MOST_NOTE)
+    note = checks.free_text("note", request.note, MAX_NOTE)
     checks.done()
     return order, note
 
@@ -200,7 +202,7 @@ def resolve(request: orders_pb2.ResolveOrderRequest) -> tuple[UUID, Resolution, 
     """The order, its resolution, the provider's reference and the operator's note; raises Failure INVALID."""
     checks = Checks()
     order = checks.uuid("order_id", request.order_id)
-    note = checks.free_text("note", request.note, MOST_NOTE)
+    note = checks.free_text("note", request.note, MAX_NOTE)
     if not note:
         checks.fail("note", "must describe what was found, and how")
     which = request.WhichOneof("resolution")
@@ -208,6 +210,6 @@ def resolve(request: orders_pb2.ResolveOrderRequest) -> tuple[UUID, Resolution, 
         checks.fail(
             "resolution", "must be one of: placed_as with a reference, not_bought, paid_back"
         )
-    reference = checks.free_text("placed_as", request.placed_as, MOST_PROVIDER_REFERENCE)
+    reference = checks.free_text("placed_as", request.placed_as, MAX_PROVIDER_REFERENCE)
     checks.done()
     return order, Resolution(which or ""), reference, note

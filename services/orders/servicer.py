@@ -136,11 +136,13 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         self, request: orders_pb2.ListOrdersRequest, context: Context
     ) -> orders_pb2.ListOrdersResponse:
         session = rpc_guard.session()
-        wanted, size = requests.listing(request, session)
+        criteria, size = requests.listing(request, session)
         async with self._database.session(session) as connection:
             # One more than requested, to know if there is a next page.
-            orders = await list_orders.list_orders(connection, wanted, size + 1)
-            total = await list_orders.count_orders(connection, wanted) if request.with_total else 0
+            orders = await list_orders.list_orders(connection, criteria, size + 1)
+            total = (
+                await list_orders.count_orders(connection, criteria) if request.with_total else 0
+            )
         page = orders[:size]
         return orders_pb2.ListOrdersResponse(
             orders=[messages.order_to_proto(order, session) for order in page],
@@ -181,7 +183,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
     async def BatchGetCancellations(
         self, request: orders_pb2.BatchGetCancellationsRequest, context: Context
     ) -> orders_pb2.BatchGetCancellationsResponse:
-        ids = requests.order_ids(list(request.order_ids), requests.MOST_CANCELLATIONS)
+        ids = requests.order_ids(list(request.order_ids), requests.MAX_CANCELLATIONS)
         async with self._database.session(rpc_guard.session()) as connection:
             orders = await store.get(connection, ids)
             esims = await delivery_store.of_orders(connection, [order.id for order in orders])

@@ -1,4 +1,4 @@
-"""The plans on sale in one order, and the set of positions that meet each condition."""
+"""The plans on sale in one sort order, with a bit set of positions for each filter value."""
 
 from array import array
 from bisect import bisect_left, bisect_right
@@ -10,13 +10,13 @@ from typing import Any
 from services.catalogue.plan import PlanFilter
 from services.catalogue.snapshot.bits import Prefixes, bits_of, downwards, upwards
 
-# Words whose plans are kept for each order: 12.5 kB each with 100,000 plans.
-MOST_WORDS = 300
+# Search words whose results are cached for each order: 12.5 kB each with 100,000 plans.
+MAX_WORDS = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What plans are sorted by, each in a row of its own; the rows are in the order of names."""
+    """The values that plans are sorted by; a plan is a row number, in the order of names."""
 
     names: list[str] = field(default_factory=list)
     prices: list[Decimal] = field(default_factory=list)
@@ -24,16 +24,16 @@ class Columns:
     data_ranks: list[int] = field(default_factory=list)
 
     def rows_by(self, column: Sequence[Any]) -> Sequence[int]:
-        """The rows in the order of a column, and of names where it is equal."""
+        """Return the rows sorted by a column, then by name."""
         return array("I", sorted(range(len(column)), key=column.__getitem__))
 
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """The rows of each value that plans are filtered by.
+    """The rows of each filter value.
 
-    Text is found in `heads`, which are the folded names, and in `tokens`, which stand between blanks
-    in what else is searched: no word of a filter has a blank in it.
+    A word is searched in `heads`, the folded names, and in `tokens`, the remaining text split at spaces:
+    no word of a filter contains a space.
     """
 
     countries: dict[str, list[int]] = field(default_factory=dict)
@@ -48,10 +48,7 @@ class Traits:
 
 
 class Ordered:
-    """`rows` are the columns' rows in this order, which the columns `by` sort.
-
-    A set of positions takes an eighth of a byte for each plan, and so does looking at it.
-    """
+    """`rows` are sorted by the columns `by`; a position is an index into `rows`."""
 
     def __init__(
         self, columns: Columns, traits: Traits, rows: Sequence[int], by: Sequence[Sequence[Any]]
@@ -62,7 +59,7 @@ class Ordered:
         at = array("I", bytes(4 * len(rows)))
         for position, row in enumerate(rows):
             at[row] = position
-        shared: dict[int, int] = {}  # a country's code and its name have equal sets
+        shared: dict[int, int] = {}  # a country's code and name have equal sets, stored once
 
         def sets(rows_of: Mapping[Any, Sequence[int]]) -> dict[Any, int]:
             made = {
@@ -88,40 +85,40 @@ class Ordered:
         self._data_ranks = [columns.data_ranks[row] for row in by_data]
         self._least_data = Prefixes(array("I", [at[row] for row in by_data]))
 
-    def matching(self, wanted: PlanFilter) -> int:
-        """The set of the plans that meet every condition."""
+    def matching(self, criteria: PlanFilter) -> int:
+        """Return the set of plans that meet every condition."""
         found = self._all
-        if wanted.country is not None:
-            found &= self.countries.get(wanted.country, 0)
-        found &= self.covering(wanted.countries)
-        if wanted.single_country is not None:
-            found &= self._single_country.get(wanted.single_country, 0)
-        if wanted.min_days is not None or wanted.max_days is not None:
-            found &= self._lasting(wanted.min_days or 0, wanted.max_days)
-        if wanted.region is not None:
-            found &= self.regions.get(wanted.region, 0)
-        if wanted.bundle_group is not None:
-            found &= self.groups.get(wanted.bundle_group, 0)
-        if wanted.duration_days is not None:
-            found &= self.durations.get(wanted.duration_days, 0)
-        if wanted.unlimited is not None:
-            found &= self.unlimited.get(wanted.unlimited, 0)
-        if wanted.max_price is not None:
-            found &= self._cheapest.first(bisect_right(self._prices, wanted.max_price))
-        if wanted.min_price is not None:
-            found &= ~self._cheapest.first(bisect_left(self._prices, wanted.min_price))
-        if wanted.min_data_mb is not None:
-            found &= ~self._least_data.first(bisect_left(self._data_ranks, wanted.min_data_mb))
-        for word in wanted.words:
+        if criteria.country is not None:
+            found &= self.countries.get(criteria.country, 0)
+        found &= self.covering(criteria.countries)
+        if criteria.single_country is not None:
+            found &= self._single_country.get(criteria.single_country, 0)
+        if criteria.min_days is not None or criteria.max_days is not None:
+            found &= self._lasting(criteria.min_days or 0, criteria.max_days)
+        if criteria.region is not None:
+            found &= self.regions.get(criteria.region, 0)
+        if criteria.bundle_group is not None:
+            found &= self.groups.get(criteria.bundle_group, 0)
+        if criteria.duration_days is not None:
+            found &= self.durations.get(criteria.duration_days, 0)
+        if criteria.unlimited is not None:
+            found &= self.unlimited.get(criteria.unlimited, 0)
+        if criteria.max_price is not None:
+            found &= self._cheapest.first(bisect_right(self._prices, criteria.max_price))
+        if criteria.min_price is not None:
+            found &= ~self._cheapest.first(bisect_left(self._prices, criteria.min_price))
+        if criteria.min_data_mb is not None:
+            found &= ~self._least_data.first(bisect_left(self._data_ranks, criteria.min_data_mb))
+        for word in criteria.words:
             found &= self._having(word)
         return found
 
     def of_profile(self, profile: str) -> int:
-        """The set of the plans that an eSIM with this profile takes."""
+        """Return the set of plans that fit an eSIM with this profile."""
         return self._profiles.get(profile, 0)
 
     def covering(self, countries: Iterable[str]) -> int:
-        """The set of the plans that cover all of these countries, by their keys."""
+        """Return the set of plans that cover all of these countries, by their keys."""
         found = self._all
         for country in countries:
             found &= self.countries.get(country, 0)
@@ -130,7 +127,7 @@ class Ordered:
     def following(
         self, found: int, key: Sequence[Any] | None, *, descending: bool
     ) -> Iterator[int]:
-        """The rows of a set after a sort key, in this order or from its end; all of them without one."""
+        """Yield the rows of a set after a sort key, or all without one, in this order or reversed."""
         positions = range(len(self.rows))
         if descending:
             end = (
@@ -140,11 +137,11 @@ class Ordered:
         start = 0 if key is None else bisect_right(positions, tuple(key), key=self._key)
         return (self.rows[position] for position in upwards(found, start))
 
-    def _lasting(self, least: int, most: int | None) -> int:
-        """The set of the plans that last so many days; there are some ten durations."""
+    def _lasting(self, min_days: int, max_days: int | None) -> int:
+        """Return the set of plans with a duration in that range; there are some ten durations."""
         found = 0
         for days, bits in self.durations.items():
-            if days >= least and (most is None or days <= most):
+            if days >= min_days and (max_days is None or days <= max_days):
                 found |= bits
         return found
 
@@ -153,16 +150,16 @@ class Ordered:
         return tuple(column[row] for column in self._by)
 
     def _having(self, word: str) -> int:
-        """The set of the plans whose text has the word; all names are looked at for a new one."""
+        """Return the set of plans whose text contains the word; a new word is searched in all names."""
         found = self._words.get(word)
         if found is None:
-            # As digits, of which the first is the highest.
+            # As binary digits, the highest first.
             named = "".join(["1" if word in head else "0" for head in reversed(self._heads)])
             found = int(named or "0", 2)
             for token, bits in self._tokens.items():
                 if word in token:
                     found |= bits
-            if len(self._words) == MOST_WORDS:
+            if len(self._words) == MAX_WORDS:
                 self._words.clear()
             self._words[word] = found
         return found

@@ -1,4 +1,4 @@
-"""Holds a snapshot of all plans on sale in memory, and reports for each request if it is current."""
+"""Keeps a snapshot of all plans on sale in memory, and checks for each request if it is current."""
 
 import asyncio
 import logging
@@ -13,13 +13,13 @@ from services.catalogue.snapshot.snapshot import Snapshot, SnapshotBuilder
 
 logger = logging.getLogger(__name__)
 
-# Plans read at once: some 10 ms in which other calls wait.
+# Plans read at once: this blocks the event loop for some 10 ms.
 BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """The catalogue's revision now, and the snapshot of exactly this revision if it is in memory."""
+    """The catalogue's revision now, and its snapshot if it is in memory."""
 
     revision: int
     snapshot: Snapshot | None
@@ -31,9 +31,9 @@ class Snapshots:
     def __init__(self, database: Database, stop: asyncio.Event) -> None:
         self._database = database
         self._snapshot: Snapshot | None = None
-        # While it fails, lists come from the database, which is always current.
+        # While loading fails, lists come from the database.
         self.loop = Loop("load the snapshot of plans", self._load, stop, every=None)
-        self._looks = metrics.counter(
+        self._lookups = metrics.counter(
             "esimgo_catalogue_looks",
             "Lists of plans and facets, by where they are looked up",
             ("source",),
@@ -43,9 +43,9 @@ class Snapshots:
         """Return the current revision and its snapshot; an outdated snapshot is reloaded."""
         revision = await store.revision(connection)
         if self._snapshot is not None and self._snapshot.revision == revision:
-            self._looks.labels("memory").inc()
+            self._lookups.labels("memory").inc()
             return Current(revision, self._snapshot)
-        self._looks.labels("database").inc()
+        self._lookups.labels("database").inc()
         self.loop.wake()
         return Current(revision, None)
 
@@ -53,7 +53,7 @@ class Snapshots:
         began = time.monotonic()
         builder, after = SnapshotBuilder(), ""
         async with self._database.system() as connection:
-            # Read before the plans: if plans change while they are read, this revision is outdated at once.
+            # Before the plans: if they change while they are read, this revision is outdated at once.
             revision = await store.revision(connection)
             if self._snapshot is not None and self._snapshot.revision == revision:
                 return

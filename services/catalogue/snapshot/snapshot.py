@@ -1,4 +1,4 @@
-"""All plans on sale at one revision, indexed in memory: serves any filter in any order without a scan."""
+"""All plans on sale at one revision, indexed in memory for every filter and order."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -22,7 +22,7 @@ class SnapshotBuilder:
         self.columns = Columns()
         self.traits = Traits()
         self.currency: str | None = None
-        self._equal: dict[Any, Any] = {}  # few prices and times are different
+        self._equal: dict[Any, Any] = {}  # many plans have equal prices and times, stored once
 
     def add(self, rows: Iterable[Any]) -> None:
         """Add plans on sale; all of them arrive in the order of their names."""
@@ -53,14 +53,14 @@ class SnapshotBuilder:
 
 
 class Snapshot:
-    """Serves lists and facets. `currency` is that of all prices; None without plans."""
+    """Answers lists and facets. `currency` is that of all prices; None without plans."""
 
-    def __init__(self, draft: SnapshotBuilder, revision: int) -> None:
-        columns, traits = draft.columns, draft.traits
+    def __init__(self, builder: SnapshotBuilder, revision: int) -> None:
+        columns, traits = builder.columns, builder.traits
         names = columns.names
         self.revision = revision
-        self.currency = draft.currency
-        self._versions = draft.versions
+        self.currency = builder.currency
+        self._versions = builder.versions
         self._columns: Mapping[str, Sequence[Any]] = {
             "name": names,
             "price": columns.prices,
@@ -78,18 +78,18 @@ class Snapshot:
 
     def page(
         self,
-        wanted: PlanFilter,
+        criteria: PlanFilter,
         order: PlanOrder,
         *,
         size: int,
         after: Sequence[Any] | None,
         every_key: bool = False,
     ) -> Page:
-        """Return one page after the values of a sort key; with `every_key`, with the key of each plan."""
+        """Return one page after a sort key; with `every_key`, each plan's own key is in it."""
         sorting = SORTINGS[order]
         ordered = self._orders[sorting.columns]
         following = ordered.following(
-            ordered.matching(wanted), after, descending=sorting.descending
+            ordered.matching(criteria), after, descending=sorting.descending
         )
         rows = list(islice(following, size + 1))
         found = rows[:size]
@@ -102,7 +102,7 @@ class Snapshot:
         )
 
     def top_ups(
-        self, profile: str, countries: Sequence[str], most: int
+        self, profile: str, countries: Sequence[str], limit: int
     ) -> list[tuple[UUID, datetime]]:
         """Return the cheapest plans of a profile, those that cover all of these countries first."""
         ordered = self._by_price
@@ -112,16 +112,16 @@ class Snapshot:
             ordered.following(near, None, descending=False),
             ordered.following(found & ~near, None, descending=False),
         )
-        return [self._versions[row] for row in islice(rows, most)]
+        return [self._versions[row] for row in islice(rows, limit)]
 
-    def count(self, wanted: PlanFilter) -> int:
+    def count(self, criteria: PlanFilter) -> int:
         """Return how many plans match."""
-        return self._by_price.matching(wanted).bit_count()
+        return self._by_price.matching(criteria).bit_count()
 
-    def tally(self, wanted: PlanFilter) -> Tally:
+    def tally(self, criteria: PlanFilter) -> Tally:
         """Count the plans that match by each facet."""
         ordered = self._by_price
-        found = ordered.matching(wanted)
+        found = ordered.matching(criteria)
 
         def counted(sets: Mapping[Any, int]) -> dict[str, int]:
             counts = {value: (found & bits).bit_count() for value, bits in sets.items()}

@@ -14,7 +14,7 @@ DEAD_AFTER = 20
 # Days. A quarter of a year of hourly results is enough to see when something began.
 RETENTION_DAYS = 90
 # Problems that are reported of one run: enough to see what they have in common.
-MOST_PROBLEMS = 10
+MAX_PROBLEMS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ async def finish(connection: Connection, run: UUID, read: int, change: Change) -
 
 def problems(change: Change) -> list[str]:
     """Describe the first records that could not be used, and how many more there are."""
-    texts = [record.problem for record in change.unusable[:MOST_PROBLEMS]]
+    texts = [record.problem for record in change.unusable[:MAX_PROBLEMS]]
     more = len(change.unusable) - len(texts)
     return [*texts, f"and {more} more"] if more else texts
 

@@ -20,28 +20,27 @@ from services.catalogue.sync.write import Change
 
 logger = logging.getLogger(__name__)
 
-# Seconds between heartbeats of a run; far below the time after which a run counts as dead.
-SIGN_EVERY = 1.0
-# Seconds between polls of a run that a caller follows; a poll is one row by its key.
-LOOK_EVERY = 0.25
-# Seconds before a failed sync is retried: soon at first, as a restarting provider is back soon, then twice
-# as long each time.
+# Seconds; far below DEAD_AFTER.
+HEARTBEAT_EVERY = 1.0
+# Seconds between polls of a run that a caller follows.
+POLL_EVERY = 0.25
+# Seconds before a failed sync is retried, doubled each time.
 FIRST_RETRY = 5.0
 LAST_RETRY = 300.0
 STOPPED = "The service stopped before the refresh was finished."
 
 
 class _Progress:
-    """Progress of a sync; `news` is set after each page."""
+    """Progress of a sync; `updated` is set after each page."""
 
     def __init__(self) -> None:
         self.read = 0
         self.expected = 0
-        self.news = asyncio.Event()
+        self.updated = asyncio.Event()
 
     def after_page(self, read: int, expected: int) -> None:
         self.read, self.expected = read, expected
-        self.news.set()
+        self.updated.set()
 
 
 class Sync:
@@ -75,7 +74,7 @@ class Sync:
     async def start(self) -> UUID:
         """Begin a sync, or join the one in progress; return the run to follow.
 
-        It goes on when the caller is gone. Raises Failure UNAVAILABLE while the service stops.
+        It continues if the caller disconnects. Raises Failure UNAVAILABLE while the service stops.
         """
         while not self._stop.is_set():
             async with self._database.system() as connection:
@@ -93,11 +92,11 @@ class Sync:
         raise Failure(Kind.UNAVAILABLE, "STOPPING", "The service is shutting down; try again soon")
 
     async def follow(self, run: UUID) -> AsyncIterator[Run]:
-        """Yield the run's progress as it changes, and at last its result."""
-        told: Run | None = None
-        while told is None or told.finished_at is None:
-            if told is not None:
-                await asyncio.sleep(LOOK_EVERY)
+        """Yield the run's progress as it changes, and finally its result."""
+        last: Run | None = None
+        while last is None or last.finished_at is None:
+            if last is not None:
+                await asyncio.sleep(POLL_EVERY)
             async with self._database.system() as connection:
                 await run_store.end_dead(connection)
                 now = await run_store.by_id(connection, run)
@@ -105,9 +104,9 @@ class Sync:
                 raise Failure(
                     Kind.NOT_FOUND, "RUN_NOT_FOUND", "This catalogue refresh no longer exists"
                 )
-            if now != told:
+            if now != last:
                 yield now
-            told = now
+            last = now
 
     async def cancel(self) -> None:
         """Cancel the sync of this process, which then changes nothing."""
@@ -133,7 +132,7 @@ class Sync:
             async for run in self.follow(await self.start()):
                 error = run.error
         except Failure as failure:
-            return _words(failure)
+            return _message(failure)
         except Exception:
             logger.exception("catalogue refresh failed unexpectedly")
             return "Internal error, logged above."
@@ -152,13 +151,13 @@ class Sync:
 
     async def _run(self, run: UUID) -> None:
         progress = _Progress()
-        signs = background.start(self._give_signs(run, progress), "report progress")
+        heartbeats = background.start(self._send_heartbeats(run, progress), "report progress")
         try:
             # Linked to an administrator's call, if one requested it.
             with tracing.root_span("read the catalogue", links=[tracing.current_context()]):
                 await self._read_and_write(run, progress)
         except Failure as failure:
-            await self._record_failure(run, _words(failure))
+            await self._record_failure(run, _message(failure))
         except asyncio.CancelledError:
             await self._record_failure(run, STOPPED)
             raise
@@ -166,29 +165,29 @@ class Sync:
             logger.exception("catalogue refresh failed unexpectedly")
             await self._record_failure(run, "Internal error; see the log of the catalogue service.")
         finally:
-            signs.cancel()
+            heartbeats.cancel()
 
-    async def _give_signs(self, run: UUID, progress: _Progress) -> None:
+    async def _send_heartbeats(self, run: UUID, progress: _Progress) -> None:
         """Record the progress after each page, and in between as a heartbeat."""
         while True:
-            progress.news.clear()
+            progress.updated.clear()
             with suppress(Failure):  # the database may be back by the next heartbeat
                 async with self._database.system() as connection:
                     await run_store.record_progress(
                         connection, run, progress.read, progress.expected
                     )
             with suppress(TimeoutError):
-                await asyncio.wait_for(progress.news.wait(), SIGN_EVERY)
+                await asyncio.wait_for(progress.updated.wait(), HEARTBEAT_EVERY)
 
     async def _read_and_write(self, run: UUID, progress: _Progress) -> None:
         """Read everything before writing anything: a failed page changes nothing."""
         currency = await self._source.get_currency()
-        reading = await self._source.read_catalogue(progress.after_page)
+        records = await self._source.read_catalogue(progress.after_page)
         async with self._database.system() as connection:
             before = await write.count_on_sale(connection)
-            change = await write.write(connection, reading, currency)
-            await self._refuse_loss(connection, reading, before)
-            if not await run_store.finish(connection, run, len(reading.bundles), change):
+            change = await write.write(connection, records, currency)
+            await self._refuse_loss(connection, records, before)
+            if not await run_store.finish(connection, run, len(records.bundles), change):
                 # The exception rolls the writes back.
                 raise Failure(
                     Kind.CONFLICT,
@@ -196,16 +195,16 @@ class Sync:
                     "The refresh took too long, so another process took over",
                 )
             await run_store.forget_old(connection)
-        self._metrics.read(len(reading.bundles))
+        self._metrics.read(len(records.bundles))
         self._metrics.skipped(len(change.unusable))
-        _log(reading, change)
+        _log(records, change)
 
-    async def _refuse_loss(self, connection: Connection, reading: Records, before: int) -> None:
+    async def _refuse_loss(self, connection: Connection, records: Records, before: int) -> None:
         """Refuse a result that lost most of the catalogue, which is more likely a fault than true."""
         after = await write.count_on_sale(connection)
-        if self._allow_shrink or (reading.bundles and 2 * after >= before):
+        if self._allow_shrink or (records.bundles and 2 * after >= before):
             return
-        unusable = f"; {len(reading.unusable)} records can't be used" if reading.unusable else ""
+        unusable = f"; {len(records.unusable)} records can't be used" if records.unusable else ""
         raise Failure(
             Kind.REFUSED,
             "CATALOGUE_SHRANK",
@@ -224,11 +223,11 @@ class Sync:
             logger.warning("the failed catalogue refresh could not be recorded: %s", error)
 
 
-def _log(reading: Records, change: Change) -> None:
+def _log(records: Records, change: Change) -> None:
     """Log one line about the sync, and one about all records that could not be used."""
     logger.info(
         "catalogue refreshed: %d plans, of them %d new and %d changed; %d withdrawn",
-        len(reading.bundles),
+        len(records.bundles),
         change.added,
         change.changed,
         change.withdrawn,
@@ -243,8 +242,8 @@ def _log(reading: Records, change: Change) -> None:
         )
 
 
-def _words(failure: Failure) -> str:
-    """Return a sentence for the log and the status, with the provider's answer if there is one."""
+def _message(failure: Failure) -> str:
+    """Return an error message for the log and the status, with the provider's answer if there is one."""
     text = failure.message.rstrip(".")
     if status := failure.details.get("provider_status"):
         text += f" ({failure.details['endpoint']} answered {status})"

@@ -10,11 +10,11 @@ from services.catalogue.plan import Bundle, country_keys, plan_id, region_keys, 
 from services.catalogue.provider_records import Records, Unusable
 from services.catalogue.store import BUNDLE_COLUMNS
 
-# Rows of one statement: some 1 MB of JSON, which takes little time to build.
+# Rows of one statement: some 1 MB of JSON.
 BATCH = 1000
 
 # If the database refuses more rows than this, the fault is not in the rows.
-MOST_REFUSED = 100
+MAX_REFUSED = 100
 
 
 @dataclass(slots=True)
@@ -31,21 +31,21 @@ class Change:
     unusable: list[Unusable] = field(default_factory=list)
 
 
-async def write(connection: Connection, reading: Records, currency: str) -> Change:
+async def write(connection: Connection, records: Records, currency: str) -> Change:
     """Write the usable bundles, and withdraw plans that are gone or have no trustworthy price.
 
-    A plan whose record can't be used stays as it was while that record names its price. While a
-    record names no bundle, no plan is withdrawn for being absent: it may be that record's.
+    A plan whose record is unusable stays unchanged if that record has its price. While a record has no
+    readable name, no plan is withdrawn for being absent, as the record may be its own.
     """
-    change = Change(unusable=list(reading.unusable))
-    for start in range(0, len(reading.bundles), BATCH):
-        await _upsert(connection, reading.bundles[start : start + BATCH], currency, change)
+    change = Change(unusable=list(records.unusable))
+    for start in range(0, len(records.bundles), BATCH):
+        await _upsert(connection, records.bundles[start : start + BATCH], currency, change)
     named = [record for record in change.unusable if record.name]
     ids = [plan_id(record.name) for record in named]
     prices = [record.price for record in named]
     change.withheld = _rows(await connection.execute(WITHHOLD, ids, prices, currency))
-    if reading.complete:
-        ids += [plan_id(bundle.name) for bundle in reading.bundles]
+    if records.complete:
+        ids += [plan_id(bundle.name) for bundle in records.bundles]
         change.withdrawn = _rows(await connection.execute(WITHDRAW, ids))
     return change
 
@@ -59,7 +59,7 @@ GIVEN = {
     "country_keys": "text[]",
     "search_text": "text",
 }
-# An id is made of a name, so that neither of the two ever changes.
+# The id is derived from the name, so neither ever changes.
 CHANGING = (*(column for column in GIVEN if column not in ("id", "name")), "currency")
 
 UPSERT = f"""
@@ -81,7 +81,7 @@ async def _upsert(
 ) -> None:
     """Write bundles that are new, changed, or on sale again; others stay untouched.
 
-    When the database refuses a batch, each half is written on its own, down to the refused rows.
+    If the database refuses a batch, its halves are written separately, down to the refused rows.
     """
     rows = json.dumps([_row(bundle) for bundle in bundles])
     try:
@@ -89,7 +89,7 @@ async def _upsert(
             written = await connection.fetch(UPSERT, rows, currency)
     except ROW_REFUSED as error:
         refused = sum(record.refused for record in change.unusable)
-        if refused >= MOST_REFUSED:
+        if refused >= MAX_REFUSED:
             raise
         if len(bundles) > 1:
             half = len(bundles) // 2
@@ -136,7 +136,7 @@ def _row(bundle: Bundle) -> dict[str, Any]:
     """Return a bundle as UPSERT takes it."""
     return asdict(bundle) | {
         "id": str(plan_id(bundle.name)),
-        "price": str(bundle.price),  # as text, so that no float comes in between
+        "price": str(bundle.price),  # as text, to stay exact
         "region": bundle.region,
         "region_keys": region_keys(bundle),
         "country_keys": country_keys(bundle),

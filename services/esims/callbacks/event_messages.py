@@ -17,10 +17,10 @@ from services.esims.callbacks.apply import Outcome, Result
 from services.esims.callbacks.events import Change, Event
 from services.esims.esim import DELETED_AFTER, bare_host
 
-MOST_EVENTS = 100
+MAX_EVENTS = 100
 # The width of text columns; the provider's texts have some 40 characters.
-MOST_CHARACTERS = 200
-MOST_WORD = 100
+MAX_CHARACTERS = 200
+MAX_WORD = 100
 ACTIVATION_CODE = re.compile(r"LPA:1\$(?P<host>[^$\s]+)\$(?P<matching_id>[^$\s]+)", re.ASCII)
 
 OUTCOMES = {
@@ -34,8 +34,8 @@ OUTCOMES = {
 
 def events_from_proto(request: pb.ApplyEventsRequest) -> list[Event]:
     """Return the events of a request; raises Failure INVALID, which names every bad field."""
-    if not 1 <= len(request.events) <= MOST_EVENTS:
-        raise invalid({"events": f"must contain 1 to {MOST_EVENTS}, not {len(request.events)}"})
+    if not 1 <= len(request.events) <= MAX_EVENTS:
+        raise invalid({"events": f"must contain 1 to {MAX_EVENTS}, not {len(request.events)}"})
     checks = Checks()
     found = [
         event
@@ -131,8 +131,8 @@ def _bundle_use(checks: Checks, path: str, use: pb.BundleUse) -> events.BundleUs
     remaining = use.remaining_bytes if use.HasField("remaining_bytes") else None
     if (initial or 0) < 0 or (remaining or 0) < 0:
         checks.fail(path, "must not contain negative quantities")
-    if len(use.assignment_id) > MOST_CHARACTERS:
-        checks.fail(path, f"must have an id of at most {MOST_CHARACTERS} characters")
+    if len(use.assignment_id) > MAX_CHARACTERS:
+        checks.fail(path, f"must have an id of at most {MAX_CHARACTERS} characters")
     return events.BundleUse(
         assignment_id=use.assignment_id or None,
         name=_name(checks, path, use.name),
@@ -141,15 +141,15 @@ def _bundle_use(checks: Checks, path: str, use: pb.BundleUse) -> events.BundleUs
         started_at=timestamps.believable(_time(use, "start_date")),
         ends_at=timestamps.believable(_time(use, "end_date")),
         unlimited=use.unlimited if use.HasField("unlimited") else None,
-        description=use.description[:MOST_CHARACTERS],
-        reference=use.reference[:MOST_CHARACTERS],
+        description=use.description[:MAX_CHARACTERS],
+        reference=use.reference[:MAX_CHARACTERS],
     )
 
 
 def _code(assigned: pb.CodeAssigned, at: datetime | None) -> Change:
     """Read an activation code; the provider has to be queried for one that can't be read."""
     code = ACTIVATION_CODE.fullmatch(assigned.activation_code.strip())
-    if code is None or len(code[0]) > MOST_CHARACTERS:
+    if code is None or len(code[0]) > MAX_CHARACTERS:
         return events.Unclear()
     return events.CodeAssigned(
         smdp_address=bare_host(code["host"]),
@@ -167,10 +167,10 @@ def _time(message: Message, name: str) -> datetime | None:
 
 
 def _name(checks: Checks, path: str, text: str) -> str:
-    if not text or len(text) > MOST_CHARACTERS or not plain_text.is_plain(text):
-        checks.fail(path, f"must contain a bundle name of 1 to {MOST_CHARACTERS} characters")
+    if not text or len(text) > MAX_CHARACTERS or not plain_text.is_plain(text):
+        checks.fail(path, f"must contain a bundle name of 1 to {MAX_CHARACTERS} characters")
     return text
 
 
 def _word(checks: Checks, path: str, text: str) -> str:
-    return checks.free_text(path, text, MOST_WORD)
+    return checks.free_text(path, text, MAX_WORD)

@@ -30,7 +30,7 @@ T = TypeVar("T")
 FEW = 5
 # Concurrent fetches of a long list. The rest waits here: in the queue for the provider's rate limit it
 # would run out of time and delay every other call.
-MOST_AT_ONCE = 8
+MAX_CONCURRENT = 8
 # Seconds after which a long list that is fetched in the background records the answers so far.
 RECORD_EVERY = 10.0
 
@@ -67,7 +67,7 @@ class Fetcher:
         self._in_flight: dict[UUID, Fetch] = {}
         self._unrecorded: list[tuple[Fetch, Snapshot]] = []
         self._recording = asyncio.Lock()
-        self._slots = asyncio.Semaphore(MOST_AT_ONCE)
+        self._slots = asyncio.Semaphore(MAX_CONCURRENT)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._looks = metrics.counter(
             "esimgo_esims_looks",

@@ -20,7 +20,7 @@ AT_ONCE = 5
 FIRST_PAUSE = timedelta(seconds=5)
 # A bundle that waits for its journey is polled four times a day: 10,000 of them cost one request a
 # second.
-LONGEST_PAUSE = timedelta(hours=6)
+MAX_PAUSE = timedelta(hours=6)
 # Most journeys begin within a quarter of buying; afterwards only customers' requests refresh the status.
 FOLLOWED_FOR = timedelta(days=90)
 
@@ -65,6 +65,6 @@ def next_look(esim: ESIM, due: Due, now: datetime) -> datetime | None:
     answered = esim.as_of is not None and esim.as_of >= due.until - LEASE
     if answered and not needs_following(esim):
         return None
-    pause = min(FIRST_PAUSE * 2 ** min(due.count - 1, 20), LONGEST_PAUSE)
+    pause = min(FIRST_PAUSE * 2 ** min(due.count - 1, 20), MAX_PAUSE)
     at = now + pause
     return at if at - esim.created_at < FOLLOWED_FOR else None

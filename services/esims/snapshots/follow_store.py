@@ -31,10 +31,10 @@ CLAIM_FOLLOWS = f"""
 
 
 async def claim_follows(
-    connection: Connection, now: datetime, lease: timedelta, most: int
+    connection: Connection, now: datetime, lease: timedelta, limit: int
 ) -> list[Due]:
     """Claim eSIMs whose next poll is due; after a crash they are due again when the lease ends."""
-    rows = await connection.fetch(CLAIM_FOLLOWS, now, lease, most)
+    rows = await connection.fetch(CLAIM_FOLLOWS, now, lease, limit)
     return [Due(store.read_row(row), row["follow_count"], row["follow_at"]) for row in rows]
 
 

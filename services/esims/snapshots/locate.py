@@ -14,13 +14,13 @@ from kit.values.clock import Clock
 from services.esims import store
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM
-from services.esims.provider_esim import MOST_WORD, Location
+from services.esims.provider_esim import MAX_WORD, Location
 from services.esims.snapshots import record
 
 logger = logging.getLogger(__name__)
 
 # Beyond this many eSIMs, new ones are dropped: the provider reports a country again every day.
-MOST_WAITING = 1_000
+MAX_WAITING = 1_000
 
 
 class Locations:
@@ -36,7 +36,7 @@ class Locations:
     def look_up(self, esims: Sequence[ESIM]) -> None:
         """Have the locations of these eSIMs read soon."""
         for esim in esims:
-            if len(self._waiting) < MOST_WAITING:
+            if len(self._waiting) < MAX_WAITING:
                 self._waiting.setdefault(esim.id, esim)
         if self._waiting and (self._work is None or self._work.done()):
             self._work = asyncio.create_task(self._read_waiting())
@@ -76,7 +76,7 @@ def located(esim: ESIM, location: Location, now: datetime) -> ESIM | None:
     A time in the future is not believed: no later callback would count.
     """
     seen_at, known_at = timestamps.happened(location.last_seen, now), esim.last_country_at
-    country = location.country[:MOST_WORD]
+    country = location.country[:MAX_WORD]
     if not country or seen_at is None or (known_at is not None and seen_at <= known_at):
         return None
     return replace(esim, last_country=country, last_country_at=seen_at)

@@ -11,7 +11,7 @@ from kit.values import timestamps
 from services.esims import bundle_store, store
 from services.esims.bundle import Assignment, Bundle
 from services.esims.bundle_store import Report
-from services.esims.datasource import MOST_ASSIGNMENTS
+from services.esims.datasource import MAX_ASSIGNMENTS
 from services.esims.esim import ESIM, settled
 from services.esims.profile import CLOCKS_APART, after_snapshot
 from services.esims.provider_esim import Details
@@ -36,7 +36,7 @@ class Snapshot:
     @property
     def complete(self) -> bool:
         """True if an assignment that isn't among these is not on the eSIM."""
-        return self.listed and not self.skipped and len(self.assignments or ()) < MOST_ASSIGNMENTS
+        return self.listed and not self.skipped and len(self.assignments or ()) < MAX_ASSIGNMENTS
 
 
 async def record(

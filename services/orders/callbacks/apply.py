@@ -20,7 +20,7 @@ from services.orders.order import DeliveredESIM, OrderStatus, RecoveryPoint
 
 logger = logging.getLogger(__name__)
 
-MOST_EVENTS = 100
+MAX_EVENTS = 100
 ACTIVATION_CODE = re.compile(r"LPA:1\$(?P<host>[^$\s]+)\$(?P<matching_id>[^$\s]+)", re.ASCII)
 LOW = ("LowBalance", "InsufficientBalance")
 KINDS = ("Topup", "AutoTopup", "eSIMGoTopup", *LOW)
@@ -109,8 +109,8 @@ class Events:
 
 
 def _check(request: pb.ApplyEventsRequest) -> None:
-    if not 1 <= len(request.events) <= MOST_EVENTS:
-        raise invalid({"events": f"must contain 1 to {MOST_EVENTS}, not {len(request.events)}"})
+    if not 1 <= len(request.events) <= MAX_EVENTS:
+        raise invalid({"events": f"must contain 1 to {MAX_EVENTS}, not {len(request.events)}"})
     checks = Checks()
     for index, event in enumerate(request.events):
         path = f"events[{index}]"

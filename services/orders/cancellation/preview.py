@@ -13,7 +13,7 @@ from providers.esim_go.client import Priority
 from services.orders.cancellation.check import check_cancellable
 from services.orders.cancellation.examine import Choice, Examination
 from services.orders.order import DeliveredESIM, Order, OrderStatus, Refund
-from services.orders.provider_order import MOST_PLACES
+from services.orders.provider_order import MAX_PLACES
 
 logger = logging.getLogger(__name__)
 
@@ -39,11 +39,11 @@ class Offer:
     def refunded(self, order: Order) -> Decimal:
         """Return the refund to the balance, in the order's currency."""
         to_balance = sum(choice.refund is Refund.BALANCE for choice in self.choices)
-        return round(order.total_price * to_balance / order.quantity, MOST_PLACES)
+        return round(order.total_price * to_balance / order.quantity, MAX_PLACES)
 
 
 # Orders that are examined at a time: each takes two to thirty calls of the provider.
-MOST_AT_ONCE = 5
+MAX_CONCURRENT = 5
 LATE = Offer(
     Extent.UNKNOWN,
     "DEADLINE_EXCEEDED",
@@ -67,7 +67,7 @@ class Previews:
 
     def __init__(self, examination: Examination) -> None:
         self._examination = examination
-        self._slots = asyncio.Semaphore(MOST_AT_ONCE)
+        self._slots = asyncio.Semaphore(MAX_CONCURRENT)
 
     async def offers(
         self, orders: Mapping[UUID, tuple[Order, Sequence[DeliveredESIM]]], seconds: float

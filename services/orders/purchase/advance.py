@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 # How many times to retry a call that definitely did not reach the provider, and the first pause (seconds,
 # doubled each time): some 15 s in all, so that a restart of the provider fails no purchase.
-MOST_NOT_SENT = 5
+MAX_NOT_SENT = 5
 FIRST_BACK_OFF = 1.0
 # A claim older than this, as after an outage of the service, is abandoned: its buyer has long given up
 # waiting.
@@ -144,7 +144,7 @@ class Purchase:
             await attempt_store.end(connection, attempt, "NOT_SENT")
             work.metrics.attempted("NOT_SENT")
             tried = (await attempt_store.counts(connection, work.order.id))["NOT_SENT"]
-            if tried >= MOST_NOT_SENT:
+            if tried >= MAX_NOT_SENT:
                 await work.step(
                     "given up: the provider took no order",
                     status=OrderStatus.FAILED,

@@ -16,7 +16,7 @@ from services.orders.order import (
     Quote,
     Target,
 )
-from services.orders.provider_order import MOST_PLACES, Validation
+from services.orders.provider_order import MAX_PLACES, Validation
 from services.orders.purchase import refusals
 from services.orders.work import Pause, Work
 
@@ -179,7 +179,7 @@ def _comparable(answer: Validation, currency: str) -> Decimal | None:
 
 
 def _quote(total: Decimal, quantity: int, currency: str, confirmed_at: datetime) -> Quote:
-    return Quote(round(total / quantity, MOST_PLACES), total, currency, confirmed_at)
+    return Quote(round(total / quantity, MAX_PLACES), total, currency, confirmed_at)
 
 
 def _age(moment: datetime) -> timedelta:

@@ -19,10 +19,10 @@ logger = logging.getLogger(__name__)
 
 # An order is placed again once if the first attempt certainly bought nothing. A second attempt of unclear
 # outcome that bought nothing fails the order: more would only add load to a broken provider.
-MOST_UNCLEAR = 2
+MAX_UNCLEAR = 2
 # Bounds of the longest pause between two polls, in seconds: it is a tenth of the settling time. The first
 # polls come sooner, as an order that was placed is nearly always listed at once.
-SHORTEST, LONGEST = 0.2, 15.0
+MIN_POLL, MAX_POLL = 0.2, 15.0
 FIRST_PAUSE = 1.0
 
 
@@ -43,7 +43,7 @@ class Settlement:
         self._charges = charges
         self._settling = settling
         self._tolerance = tolerance
-        self._longest = min(LONGEST, max(SHORTEST, settling.total_seconds() / 10))
+        self._longest = min(MAX_POLL, max(MIN_POLL, settling.total_seconds() / 10))
 
     async def settle(self, work: Work) -> Pause | None:
         """Move an ATTEMPTED order to PLACED, back to CLAIMED, to FAILED, or into review."""
@@ -130,7 +130,7 @@ class Settlement:
             case Outcome.ABSENT:
                 await attempt_store.end(connection, attempt.id, "ABSENT")
                 counts = await attempt_store.counts(connection, work.order.id)
-                if counts["ABSENT"] >= MOST_UNCLEAR:
+                if counts["ABSENT"] >= MAX_UNCLEAR:
                     await work.step(
                         "given up: surely not bought",
                         status=OrderStatus.FAILED,

@@ -30,11 +30,11 @@ episodes = Episodes(logger)
 
 # Orders that the watch resumes at a time, besides those that buyers wait for: the provider's rate limit
 # allows no more.
-MOST_AT_ONCE = 20
+MAX_CONCURRENT = 20
 # Seconds until an order is tried again after an unexpected error, so that one bad row can't spin.
 AFTER_ERROR = 15.0
 # Seconds. A longer pause ends the run: the watch of any replica resumes the order afterwards.
-LONGEST_SLEEP = 5.0
+MAX_SLEEP = 5.0
 # Seconds between polls of an order that another process works on, for a caller that waits.
 FOLLOW_EVERY = 0.25
 
@@ -120,7 +120,7 @@ class Recovery:
 
     async def _resume(self) -> None:
         self._resumed &= self._running.keys()
-        free = MOST_AT_ONCE - len(self._resumed)
+        free = MAX_CONCURRENT - len(self._resumed)
         await self._bring_forward()
         if free > 0:
             async with self._database.system() as connection:
@@ -168,7 +168,7 @@ class Recovery:
             except Exception:
                 logger.exception("processing of order %s failed and is retried later", order_id)
                 return
-            if pause is None or pause.seconds > LONGEST_SLEEP:
+            if pause is None or pause.seconds > MAX_SLEEP:
                 return
             await background.sleep(pause.seconds, self._stop)
             if self._stop.is_set():

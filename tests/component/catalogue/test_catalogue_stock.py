@@ -15,7 +15,7 @@ from services.catalogue import facets
 from services.catalogue.__main__ import NEEDS
 from services.catalogue.list_plans import list_plans
 from services.catalogue.plan import PlanFilter, PlanOrder
-from services.catalogue.snapshot.ordered import MOST_WORDS
+from services.catalogue.snapshot.ordered import MAX_WORDS
 from services.catalogue.snapshot.refresh import Current, Snapshots
 from services.catalogue.snapshot.snapshot import Snapshot
 from tests.component.catalogue.conftest import FOUR, OpenShop
@@ -131,7 +131,7 @@ async def test_words_are_found_after_many_others_were(databases: Databases) -> N
         snapshot = await kept.taken()
         once = {word: snapshot.count(PlanFilter(words=(word,))) for word in ("esim", "30d", "1gb")}
         assert once["esim"] == 200 > once["30d"] > once["1gb"] > 0
-        for number in range(MOST_WORDS + 2):
+        for number in range(MAX_WORDS + 2):
             assert snapshot.count(PlanFilter(words=(f"nowhere{number}",))) == 0
         assert once == {word: snapshot.count(PlanFilter(words=(word,))) for word in once}
 

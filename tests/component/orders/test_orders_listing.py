@@ -11,7 +11,7 @@ import pytest
 
 from protos.orders.v1 import orders_pb2
 from services.orders import list_orders
-from services.orders.list_orders import MOST_COUNTED, OrderFilter
+from services.orders.list_orders import MAX_COUNTED, OrderFilter
 from services.orders.order import OrderStatus
 from tests.component.orders.shop import Shop, request
 from tests.fixtures.postgres import Databases
@@ -87,7 +87,7 @@ async def test_a_page_reads_its_index_and_little_more_than_it_shows(full: Any) -
 
 async def test_counting_stops_at_its_limit(full: Any) -> None:
     await claims(full, ADMIN)
-    assert await list_orders.count_orders(full, OrderFilter()) == MOST_COUNTED
+    assert await list_orders.count_orders(full, OrderFilter()) == MAX_COUNTED
     assert (
         await list_orders.count_orders(full, OrderFilter(statuses=(OrderStatus.CANCELLED,))) == 60
     )

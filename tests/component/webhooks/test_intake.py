@@ -4,7 +4,7 @@ import asyncio
 
 from kit.db.database import Database
 from tests.fixtures.postgres import Databases
-from webhooks.intake import MOST, Intake
+from webhooks.intake import BATCH, Intake
 from webhooks.store import Callback
 from webhooks.understand import understand
 
@@ -29,7 +29,7 @@ async def opened(databases: Databases) -> Database:
 async def test_many_at_once_are_each_stored_once_with_a_delivery(databases: Databases) -> None:
     database = await opened(databases)
     intake = Intake(database, window=600)
-    answers = await asyncio.gather(*(intake.store(callback(n)) for n in range(2 * MOST + 3)))
+    answers = await asyncio.gather(*(intake.store(callback(n)) for n in range(2 * BATCH + 3)))
     assert all(new for _, new in answers)
     ids = await databases.admin.fetch(
         "select id from webhooks.inbox join webhooks.deliveries on event_id = id order by sequence"

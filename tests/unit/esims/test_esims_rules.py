@@ -27,7 +27,7 @@ from services.esims.snapshots.follow import (
     FIRST_PAUSE,
     FOLLOWED_FOR,
     LEASE,
-    LONGEST_PAUSE,
+    MAX_PAUSE,
     next_look,
 )
 from services.esims.snapshots.follow_store import Due
@@ -295,7 +295,7 @@ def look(count: int, after: timedelta) -> datetime | None:
 def test_looks_become_rarer_up_to_a_bound_and_end() -> None:
     assert look(1, timedelta(seconds=1)) == NOW + timedelta(seconds=1) + FIRST_PAUSE
     assert look(3, timedelta(seconds=1)) == NOW + timedelta(seconds=1) + 4 * FIRST_PAUSE
-    assert look(1000, timedelta(days=1)) == NOW + timedelta(days=1) + LONGEST_PAUSE
+    assert look(1000, timedelta(days=1)) == NOW + timedelta(days=1) + MAX_PAUSE
     assert look(1000, FOLLOWED_FOR) is None
 
 
