@@ -85,7 +85,7 @@ async def test_lists_read_no_more_of_a_large_catalogue_than_of_a_small_one(full:
 
 async def lists_from_memory_read_nothing_and_take_no_more_steps(full: Any) -> None:
     draft, after = SnapshotBuilder(), ""
-    read = await scans(full, store.FOR_STOCK, "esim_5GB", BATCH)
+    read = await scans(full, store.FOR_SNAPSHOT, "esim_5GB", BATCH)
     assert read == {"data_plans_by_name": BATCH}
     while rows := await store.plans_for_snapshot(full, after, BATCH):
         draft.add(rows)
