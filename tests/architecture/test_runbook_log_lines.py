@@ -47,7 +47,7 @@ def templates() -> list[str]:
 def of(node: ast.AST) -> list[str]:
     match node:
         case ast.Call(
-            func=ast.Attribute(attr="log" | "met"), args=[_, ast.Constant(value=str(text)), *_]
+            func=ast.Attribute(attr="log" | "record"), args=[_, ast.Constant(value=str(text)), *_]
         ):
             return [text]
         case ast.Call(func=ast.Attribute(attr=level), args=[ast.Constant(value=str(text)), *_]):
