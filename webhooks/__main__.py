@@ -20,7 +20,7 @@ from webhooks.settings import Settings
 from webhooks.upkeep import Upkeep
 
 NEEDS = "029_recognize_repeats_and_foreign_callbacks"
-# Seconds for what runs when the process stops: a batch on its way, an operator's call.
+# Seconds that running deliveries and operators' calls get when the process stops.
 GRACE = 10.0
 
 
@@ -38,7 +38,7 @@ async def serve(
                 database,
                 owners,
                 metrics,
-                most_attempts=settings.most_attempts,
+                max_attempts=settings.max_attempts,
                 foreign_after=settings.foreign_seconds,
                 stop=stop,
             )
@@ -54,7 +54,7 @@ async def serve(
             ACTS,
         )
         callbacks = Callbacks(settings, database, metrics, lambda owner: workers[owner].loop.wake())
-        # Bodies are not decompressed: the bytes as they came are what is signed.
+        # Bodies are not decompressed, as the signature is over the received bytes.
         options = {"shutdown_timeout": GRACE, "auto_decompress": False}
         runner = Runner(callbacks.app(), refusal_body, settings.http, **options)
         async with (

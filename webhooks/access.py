@@ -1,4 +1,4 @@
-"""Who may call each method for operators, and which calls are logged."""
+"""Who may call each method of the webhooks service, and which calls of operators are logged."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Decides from which addresses callbacks are accepted; pure."""
+"""Decides from which addresses callbacks are accepted."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -40,5 +40,5 @@ def _address(text: str) -> Address | None:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None
-    # An IPv4 sender on a socket for both.
+    # A socket for both versions reports IPv4 senders as mapped addresses.
     return (address.version == 6 and address.ipv4_mapped) or address

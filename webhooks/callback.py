@@ -1,4 +1,4 @@
-"""What a callback means, as the event of the service that owns it."""
+"""The event of a callback, and the service that owns it."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -23,8 +23,8 @@ class Owner(StrEnum):
 class Understood:
     """A callback's type and event. Without an event it has no owner, and `problem` says why.
 
-    `type` is the provider's own word. `event` holds the change alone; delivery adds its id and times. It is
-    not printed, as it may hold an activation code. `content_digest` is None for a body that is not JSON.
+    `type` is the provider's name for it. `event` is the change alone; delivery adds its id and time. It is
+    not printed, as it may contain an activation code. `content_digest` is None for a body that is not JSON.
     """
 
     type: str

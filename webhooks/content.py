@@ -20,14 +20,14 @@ class Content:
 
     @property
     def best(self) -> bytes:
-        """What can be read, or else what arrived."""
+        """The plain body, or else the received one."""
         return self.received if self.plain is None else self.plain
 
 
 def digest(content: Any) -> bytes | None:
-    """Return the SHA-256 of JSON content, the same for any white space and order of keys.
+    """Return the SHA-256 of JSON content, whatever its white space and order of keys.
 
-    None for content that is nested too deeply to be written again.
+    None for content that is nested too deeply to be serialized.
     """
     try:
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)

@@ -10,7 +10,7 @@ from webhooks.event_store import Event
 
 logger = logging.getLogger(__name__)
 
-# Callbacks about orders name eSIMs only in their bodies; this many are searched at a time.
+# Bodies searched at a time: callbacks about orders name eSIMs only there.
 STEP = 10_000
 
 OF_ESIMS = "select event_id from webhooks.deliveries where iccid = any($1::text[])"

@@ -23,7 +23,7 @@ from webhooks.understand import understand
 
 logger = logging.getLogger(__name__)
 
-# Events in one call: few enough that an owner finishes them long before TIMEOUT.
+# Events in one call; an owner applies them long before TIMEOUT.
 BATCH = 50
 # Seconds after which another process may claim an event that this one claimed: longer than a call.
 LEASE = TIMEOUT + 3
@@ -34,8 +34,8 @@ POLL = 0.5
 FIRST_BACKOFF, MAX_BACKOFF = 0.2, 10.0
 # Seconds between attempts of one event: 1, 2, 4, ... up to ten minutes.
 FIRST_PAUSE, MAX_PAUSE = 1.0, 600.0
-# Seconds between attempts of a foreign event: half its age, up to an hour. So an eSIM that is registered
-# soon gets its events soon, and months of foreign events cost next to nothing.
+# Seconds between attempts of a foreign event: half its age, up to this. Young ones are retried soon, in case
+# their eSIM is being registered, and old ones cost next to nothing.
 MAX_FOREIGN_PAUSE = 3_600.0
 # A private generator: one that is seeded globally would synchronize the retries of all replicas.
 CHANCE = random.Random()  # noqa: S311 - no secret
@@ -51,7 +51,7 @@ class DeliveryWorker:
         owners: Owners,
         metrics: Metrics,
         *,
-        most_attempts: int,
+        max_attempts: int,
         foreign_after: float,
         stop: asyncio.Event,
     ) -> None:
@@ -59,11 +59,10 @@ class DeliveryWorker:
         self._database = database
         self._owners = owners
         self._metrics = metrics
-        self._most_attempts = most_attempts
+        self._most_attempts = max_attempts
         self._foreign_after = foreign_after
         self._stop = stop
         self._failures = 0
-        # Woken by events that this process stores.
         self.loop = Loop(f"deliver to {owner}", self._round, stop, every=POLL)
 
     async def _round(self) -> bool:

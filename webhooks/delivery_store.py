@@ -1,4 +1,4 @@
-"""SQL of deliveries: which are due, and the outcomes of attempts; nothing here commits."""
+"""SQL of deliveries: claiming due ones, and the outcomes of attempts; nothing here commits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,17 +23,14 @@ class State(StrEnum):
     FOREIGN = "FOREIGN"
 
 
-# The column has KEPT for foreign events, as older versions do, which may run beside this one.
+# The column has KEPT for foreign events too, as in older versions, which may run beside this one.
 IS_FOREIGN = "state = 'KEPT' and owner is not null"
 STATE = "case when d.state = 'KEPT' and d.owner is not null then 'FOREIGN' else d.state end"
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """An event that this process delivers now.
-
-    `repeated`: an earlier event with the same content was delivered, or is about to be.
-    """
+    """A claimed event; `repeated` if an earlier one with equal content is delivered or pending."""
 
     id: UUID
     received_at: datetime

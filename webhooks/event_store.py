@@ -146,7 +146,7 @@ async def adopt(connection: Connection, rows: Sequence[tuple[UUID, str, str | No
     )
 
 
-RESTING = f"""
+UNDELIVERED = f"""
 select {STATE} as state, count(*) as events
 from webhooks.deliveries d where d.state <> 'DELIVERED' group by 1
 """  # noqa: S608 - constants only
@@ -166,9 +166,9 @@ class Oldest:
     last_error: str = ""
 
 
-async def resting(connection: Connection) -> tuple[Oldest, dict[State, int]]:
-    """The oldest pending event, and how many events there are by state."""
-    rows = await connection.fetch(RESTING)
+async def undelivered(connection: Connection) -> tuple[Oldest, dict[State, int]]:
+    """Return the oldest pending event, and the number of undelivered events by state."""
+    rows = await connection.fetch(UNDELIVERED)
     row = await connection.fetchrow(OLDEST)
     oldest = (
         Oldest(row["age"], row["owner"], row["attempts"], row["last_error"]) if row else Oldest()

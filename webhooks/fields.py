@@ -1,4 +1,4 @@
-"""Reads single fields of a callback's JSON, each within what its owner's column holds."""
+"""Reads single fields of a callback's JSON, limited to what the owner's columns can store."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -12,11 +12,10 @@ from protos.common.v1 import money_pb2
 
 Body = Mapping[str, Any]
 
-# Names, ids and references have some 40 characters, activation codes some 80.
+# Characters; the longest texts are activation codes, of some 80.
 MAX_TEXT = 200
-# What the owner's columns hold of a country, a profile status and a phone number.
+# Characters of a country, a profile status or a phone number, as in the columns.
 MAX_WORD = 100
-# What the owners' columns hold; more money is no balance.
 MAX_MONEY = Decimal(10) ** 12
 
 
@@ -52,7 +51,7 @@ def text(body: Body, name: str, limit: int = MAX_TEXT) -> str:
 
 
 def word(value: Any, limit: int = MAX_TEXT) -> str:
-    """Return text as it is; a value that is no text, is too long or is not printable counts as empty."""
+    """Return trimmed text; empty for another type, or for text that is too long or not printable."""
     if isinstance(value, str) and len(value) <= limit and plain_text.is_plain(value):
         return value.strip()
     return ""
@@ -70,7 +69,7 @@ def digits_or_text(value: Any, limit: int = MAX_TEXT) -> str:
 
 
 def time(body: Body, name: str) -> Timestamp | None:
-    """Return the time of that name; None where it is absent or not believable."""
+    """Return the time of that name; None if it is missing or implausible."""
     return timestamps.to_proto(timestamps.from_provider(body.get(name)))
 
 
@@ -79,7 +78,7 @@ def amount(body: Body, name: str) -> money_pb2.Money:
     value = body.get(name)
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise NotUnderstood(f"no {name}")
-    # Compared before any arithmetic, which overflows for an exponent beyond that of Decimal's context.
+    # Before any arithmetic, which raises for a huge exponent.
     if not -MAX_MONEY <= value <= MAX_MONEY:
         raise NotUnderstood(f"{name} is out of range")
     exact = round(money.without_float_noise(Decimal(value)), 9)

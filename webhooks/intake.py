@@ -17,13 +17,13 @@ from webhooks.store import Callback
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 
-# Callbacks in one transaction: more gain nothing measurable, and make the first ones wait.
+# Callbacks in one transaction; larger batches gain nothing measurable.
 BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A callback whose sender waits for the answer, or has disconnected in the meantime."""
+    """A callback to store, and the future that its sender waits for unless it has disconnected."""
 
     callback: Callback
     answer: "asyncio.Future[tuple[UUID, bool]]"
@@ -38,9 +38,9 @@ class Waiting:
 
 
 class Intake:
-    """No artificial delay: callbacks that arrive during a commit form the next batch.
+    """Stores callbacks in batches without delay: those that arrive during a commit form the next batch.
 
-    `window` is in seconds: equal bodies within it are one event.
+    Equal bodies within `window` seconds are one event.
     """
 
     def __init__(self, database: Database, window: float) -> None:
@@ -50,10 +50,7 @@ class Intake:
         self._work: asyncio.Task[None] | None = None
 
     async def store(self, callback: Callback) -> tuple[UUID, bool]:
-        """Return the event's id and whether it is new, after the commit.
-
-        Raises Failure UNAVAILABLE when it could not be stored.
-        """
+        """Return the event's id and whether it is new, after the commit; raises Failure UNAVAILABLE."""
         answer: asyncio.Future[tuple[UUID, bool]] = asyncio.get_running_loop().create_future()
         self._waiting.append(Waiting(callback, answer))
         if self._work is None or self._work.done():

@@ -1,4 +1,4 @@
-"""Translates events and their deliveries into the protos for operators."""
+"""Translates events into their protos."""
 
 from kit.values import timestamps
 from protos.webhooks.v1 import webhooks_pb2 as pb

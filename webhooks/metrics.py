@@ -39,13 +39,13 @@ class Metrics:
             ("type",),
             buckets=metrics.WORK,
         )
-        self._resting = metrics.gauge(
+        self._undelivered = metrics.gauge(
             "esimgo_webhooks_events",
             "Events by state: PENDING, DEAD, KEPT, FOREIGN",
             ("state",),
         )
 
-        # An alert sees a counter rise only from a value that was there before.
+        # An alert notices an increase only if the counter was exported before it.
         for owner in Owner:
             self._dead.labels(owner)
             self._absences.labels(owner)
@@ -74,14 +74,14 @@ class Metrics:
     def absent(self, owner: Owner) -> None:
         self._absences.labels(owner).inc()
 
-    def measured(self, oldest: float, resting: dict[State, int]) -> None:
-        """Set the gauges of deliveries; `oldest` is in seconds."""
+    def measured(self, oldest: float, undelivered: dict[State, int]) -> None:
+        """Set the gauges of undelivered events; `oldest` is in seconds."""
         metrics.gauge(
             "esimgo_webhooks_oldest_pending_seconds",
             "Age of the oldest event not delivered yet",
         ).set(oldest)
         for state in (State.PENDING, State.DEAD, State.KEPT, State.FOREIGN):
-            self._resting.labels(state).set(resting.get(state, 0))
+            self._undelivered.labels(state).set(undelivered.get(state, 0))
 
 
 def _known(kind: str) -> str:

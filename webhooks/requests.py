@@ -20,7 +20,7 @@ STATES_BACK = {number: state for state, number in STATES.items()}
 
 
 def listing(request: pb.ListEventsRequest) -> tuple[Filter, tuple[datetime, UUID] | None, int]:
-    """The filter, the end of the page before, and the size of the page; raises Failure INVALID."""
+    """Return the filter, where the previous page ended, and the page size; raises Failure INVALID."""
     checks = Checks()
     size = checks.page_size(request.page_size, DEFAULT_PAGE, MAX_PAGE)
     criteria = _filter(checks, request.filter)
@@ -29,7 +29,7 @@ def listing(request: pb.ListEventsRequest) -> tuple[Filter, tuple[datetime, UUID
 
 
 def event_id(text: str) -> UUID:
-    """Raises Failure INVALID."""
+    """Check an id; raises Failure INVALID."""
     checks = Checks()
     checked = checks.uuid("event_id", text)
     checks.done()
@@ -37,7 +37,7 @@ def event_id(text: str) -> UUID:
 
 
 def replay(request: pb.ReplayEventsRequest) -> Filter:
-    """Which events to replay; raises Failure INVALID."""
+    """Return the filter of events to replay; raises Failure INVALID."""
     checks = Checks()
     criteria = _filter(checks, request.filter)
     if request.event_ids:
@@ -56,7 +56,7 @@ def next_page(request: pb.ListEventsRequest, last: Event) -> str:
 
 
 def iccids(given: Sequence[str]) -> list[str]:
-    """Raises Failure INVALID."""
+    """Check ICCIDs; raises Failure INVALID."""
     checks = Checks()
     if not 1 <= len(given) <= MAX_BATCH:
         checks.fail("iccids", f"must contain 1 to {MAX_BATCH} ICCIDs, not {len(given)}")

@@ -1,4 +1,4 @@
-"""The gRPC methods for operators: proto in, call, proto out."""
+"""The gRPC methods for operators."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, TypeAlias
@@ -18,12 +18,12 @@ from webhooks.understand import understand
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
-# Bodies that are read at a time when events without an owner are replayed.
+# Events without an owner that are read at a time.
 STEP = 200
 
 
 class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
-    """Checks requests and answers them; `wakes` are called when there are events to deliver."""
+    """Checks and answers requests; `wakes` are called when there are events to deliver."""
 
     def __init__(self, database: Database, wakes: Sequence[Callable[[], None]]) -> None:
         self._database = database
@@ -57,7 +57,7 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
         criteria = requests.replay(request)
         async with self._database.system() as connection:
             replayed = await event_store.replay(connection, criteria)
-        # After the replay, so that an event that gets an owner here is not replayed twice.
+        # After the replay, which would reset events that get their owner here.
         adopted, not_understood = await self._adopt(criteria)
         for wake in self._wakes:
             wake()
@@ -66,7 +66,7 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
     async def GetStats(self, request: pb.GetStatsRequest, context: Context) -> pb.GetStatsResponse:
         async with self._database.system() as connection:
             counts, stored, repeats = await event_store.counts(connection)
-            oldest, _ = await event_store.resting(connection)
+            oldest, _ = await event_store.undelivered(connection)
         return pb.GetStatsResponse(
             counts=[pb.Count(type=t, state=STATES[s], events=n) for t, s, n in counts],
             oldest_pending_seconds=oldest.age,
@@ -92,16 +92,16 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
         return pb.EraseEventsResponse(events=erased)
 
     async def _adopt(self, criteria: Filter) -> tuple[int, int]:
-        """Read events without an owner again. Return how many have one now, and how many still have none."""
-        last, found, left = UUID(int=0), 0, 0
+        """Interpret unowned events again; return how many got an owner, and how many still have none."""
+        last, adopted, unowned = UUID(int=0), 0, 0
         while True:
             async with self._database.system() as connection:
                 rows = await event_store.list_unowned(connection, criteria, last, STEP)
                 read = [(event_id, understand(body)) for event_id, body in rows]
-                adopted = [(i, u.owner, u.iccid) for i, u in read if u.owner is not None]
-                await event_store.adopt(connection, adopted)
-            found += len(adopted)
-            left += len(rows) - len(adopted)
+                owned = [(i, u.owner, u.iccid) for i, u in read if u.owner is not None]
+                await event_store.adopt(connection, owned)
+            adopted += len(owned)
+            unowned += len(rows) - len(owned)
             if len(rows) < STEP:
-                return found, left
+                return adopted, unowned
             last = rows[-1][0]

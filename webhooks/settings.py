@@ -13,7 +13,7 @@ from webhooks.addresses import Network
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings of the webhook process: where callbacks are received, and which are accepted."""
+    """All settings of the webhook process."""
 
     host: str
     port: int
@@ -29,7 +29,7 @@ class Settings:
     sessions: SessionSettings
     admin_host: str
     admin_port: int
-    most_attempts: int
+    max_attempts: int
     foreign_seconds: float
     retention_days: int
     tls: TLS = PLAIN
@@ -124,7 +124,7 @@ class Settings:
                 "Port of the gRPC API for operators; 0 lets the operating system choose.",
                 50054,
             ),
-            most_attempts=int(
+            max_attempts=int(
                 env.number(
                     "WEBHOOKS_MOST_ATTEMPTS",
                     "Number of delivery attempts that fail because of the event before it becomes"

@@ -1,4 +1,4 @@
-"""Verifies that a callback was signed with one of our keys; pure, in constant time."""
+"""Verifies the signatures of callbacks."""
 
 import base64
 import binascii
@@ -14,7 +14,7 @@ HEX_LENGTH = 64
 def is_valid(body: bytes, signature: str | None, keys: Iterable[str]) -> bool:
     """Verify the HMAC-SHA256 of the raw body, in hex or base64: the provider documents both.
 
-    Every key is tried, so that an old one stays valid during a rotation. Without a key nothing is valid.
+    Any of the keys may match, so that the old one stays valid during a rotation.
     """
     claimed = _decode(signature or "")
     valid = False

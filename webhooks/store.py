@@ -15,7 +15,7 @@ from webhooks.callback import Understood
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """One callback as it was received, and as it was understood."""
+    """One callback as it was received, with its meaning."""
 
     body: bytes
     headers: dict[str, str]
@@ -24,8 +24,7 @@ class Callback:
     trace: SpanContext | None = None  # of the request that brought it
 
 
-# Two equal bodies at the same moment wait for each other here, until the transaction ends. All replicas
-# lock in the same order.
+# Transactions with equal bodies wait for each other. All replicas lock in the same order.
 LOCK_DIGESTS = """
 select pg_advisory_xact_lock(l.key) from (
     select distinct hashtextextended(encode(n.digest, 'hex'), 0) as key
@@ -45,7 +44,7 @@ from (
 where i.id = r.id
 returning i.digest, i.id
 """
-# An event and its delivery are one statement: neither ever exists without the other.
+# One statement, so that no event exists without a delivery.
 INSERT = """
 with received as (
     select * from unnest($1::bytea[], $2::bytea[], $3::jsonb[], $4::text[], $5::boolean[],
@@ -103,6 +102,6 @@ async def store(
         ids |= {row["digest"]: row["id"] for row in stored}
     results = []
     for digest in digests:
-        # Of equal bodies in one batch the first is new, and the others repeat it.
+        # Of equal bodies in one batch, only the first is new.
         results.append((ids[digest], new.pop(digest, None) is not None))
     return results

@@ -1,4 +1,4 @@
-"""Reads callbacks of both versions and of both vocabularies; pure, and never an error."""
+"""Interprets callbacks: both versions of the provider's, and the documented platform events."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -13,7 +13,7 @@ from webhooks.callback import UNKNOWN, Understood
 from webhooks.content import digest
 from webhooks.fields import Body, NotUnderstood
 
-# The provider's words and the platform's are far shorter; a longer one is not a known type.
+# Characters; all known types are far shorter.
 MAX_TYPE = 80
 MAX_ESIMS = 100
 PROFILE = "ProfileStatusChange"
@@ -23,7 +23,7 @@ OrderEvent = orders_pb.ProviderEvent
 
 
 def understand(body: bytes) -> Understood:
-    """Return a callback's type and event; a body that is not understood has no event."""
+    """Return a callback's type and event; never raises: an unknown callback has no event."""
     try:
         content = _json(body)
     except ValueError:
@@ -52,10 +52,7 @@ def _understand(content: Any) -> Understood:
 
 
 def _json(body: bytes) -> Any:
-    """JSON in UTF-8, UTF-16 or UTF-32, with or without a byte order mark; else as Latin-1.
-
-    The charset of the Content-Type is ignored: only names of countries can differ from UTF-8.
-    """
+    """Parse JSON in UTF-8, UTF-16 or UTF-32, or else in Latin-1; the Content-Type is ignored."""
     try:
         return exact_json.loads(body)
     except UnicodeDecodeError:
@@ -70,14 +67,14 @@ def _kind(content: Body) -> str:
 
 
 def _data(content: Body) -> Body:
-    """The platform's events hold theirs in `data`, the provider's are flat."""
+    """Return the fields of a callback: platform events have them in `data`, others at the top level."""
     data = content.get("data")
     return data if isinstance(data, Mapping) and "event" in content else content
 
 
 def _esim_event(kind: str, body: Body, read: Callable[[str, Body], ESIMEvent]) -> ESIMEvent:
     digits, exact = fields.iccid(body.get("iccid"))
-    # An event that isn't clear has the service query the provider about this eSIM.
+    # An unclear event makes the esims service query the provider.
     event = ESIMEvent(unclear=esims_pb.Unclear())
     if exact:
         with suppress(NotUnderstood):
@@ -89,7 +86,7 @@ def _esim_event(kind: str, body: Body, read: Callable[[str, Body], ESIMEvent]) -
 def _use(kind: str, body: Body) -> ESIMEvent:
     bundle = fields.object_(body, "bundle")
     if not quantities.is_data_unit(unit := bundle.get("unit")):
-        # Minutes or messages of a bundle that may hold data as well, of which this says nothing.
+        # Minutes or messages: of the data in the same bundle this says nothing.
         raise NotUnderstood("no unit of data")
     limit = bundle.get("unlimited")
     unlimited = limit if isinstance(limit, bool) else None
@@ -147,7 +144,7 @@ def _message_failed(kind: str, body: Body) -> ESIMEvent:
 
 
 def _profile(kind: str, body: Body) -> ESIMEvent:
-    # The name of its time isn't published either.
+    # The provider has not published the name of the time either.
     times = (fields.time(body, name) for name in ("timestamp", "date", "time", "dateTime"))
     changed = esims_pb.ProfileChanged(
         profile_status=fields.text(body, "profileStatus", fields.MAX_WORD),

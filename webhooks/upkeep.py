@@ -1,4 +1,4 @@
-"""What is done now and then: measuring how far deliveries are, telling when they stall, pruning."""
+"""Background work: measures deliveries, reports dead letters and stalls, and deletes old callbacks."""
 
 import asyncio
 import logging
@@ -11,14 +11,14 @@ from webhooks.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
-# Seconds between measurements: two counts over indexes of what isn't delivered.
+# Seconds between measurements, which read only indexes of undelivered events.
 MEASURE_EVERY = 15.0
 # Seconds between prunings, and rows of one step, so that each is a short transaction.
 PRUNE_EVERY = 3_600.0
 PRUNE_STEP = 1_000
-# KEPT in the column are foreign events too, which would fill the disk. Dead ones wait for a person.
+# KEPT includes foreign events in the column. Dead letters are left for an operator.
 PRUNED = (State.DELIVERED, State.KEPT)
-# Seconds. Deliveries take well under one; so many are worth waking somebody.
+# Seconds. Deliveries usually take well under one.
 STALLED_AFTER = 300.0
 
 
@@ -35,27 +35,27 @@ class Upkeep:
         self._dead = 0
 
     def loops(self) -> list[Loop]:
-        """Return the loops that measure and prune; more than one replica of them does no harm."""
+        """Return the loops that measure and prune; every replica may run them."""
         return [
             Loop("measure deliveries", self.measure, self._stop, every=MEASURE_EVERY),
             Loop("delete old callbacks", self.prune, self._stop, every=PRUNE_EVERY),
         ]
 
     async def measure(self) -> None:
-        """Sets the gauges, and tells of dead letters and of a standstill."""
+        """Set the gauges, and log dead letters and stalls."""
         async with self._database.system() as connection:
-            oldest, resting = await event_store.resting(connection)
-        self._metrics.measured(oldest.age, resting)
+            oldest, undelivered = await event_store.undelivered(connection)
+        self._metrics.measured(oldest.age, undelivered)
         if oldest.age > STALLED_AFTER:
             logger.error(
                 "callbacks stall: the oldest of %s is not delivered after %.0f s: %s",
-                resting.get(State.PENDING, 0),
+                undelivered.get(State.PENDING, 0),
                 oldest.age,
                 f"{oldest.owner} answered {oldest.last_error}"
                 if oldest.attempts
                 else f"{oldest.owner} does not answer",
             )
-        dead = resting.get(State.DEAD, 0)
+        dead = undelivered.get(State.DEAD, 0)
         if dead > self._dead:
             logger.error(
                 "%s dead letters: list them with `esimgo webhooks list --state dead`", dead

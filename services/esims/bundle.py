@@ -34,8 +34,8 @@ class BundleState(StrEnum):
     CANCELLED = "CANCELLED"
 
 
-# Prefix of the id of a bundle that was announced without the provider's assignment id, until the bundles
-# are fetched; the bundle's name follows.
+# A bundle that a callback announced without an assignment id has this prefix and its name as id, until
+# the bundles are fetched.
 ANNOUNCED = "announced:"
 USABLE = frozenset({AssignmentState.PROCESSING, AssignmentState.QUEUED, AssignmentState.ACTIVE})
 SHOWN = {
@@ -53,7 +53,7 @@ SHOWN = {
 class Assignment:
     """One bundle put on one eSIM, as the provider reports it.
 
-    Bytes are base 10, 0 for those that are not of data, and None when unlimited or unknown.
+    Bytes are base 10; 0 if it includes no data, None if unlimited or unknown.
     `reference` is the provider's order or apply reference with `-<index>` appended.
     """
 
@@ -74,7 +74,7 @@ class Assignment:
 class Bundle:
     """A stored assignment; `read_at` is when the provider was queried about it.
 
-    `absent`: the provider's full list no longer holds it, so it was removed from the eSIM.
+    `absent` is true if the provider's full list no longer contains it: it was removed from the eSIM.
     """
 
     esim_id: UUID
@@ -126,7 +126,7 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Totals of the bundles on one eSIM that are in force or not yet used, or else of its last bundle.
+    """Totals of the usable bundles on one eSIM, or else of its last bundle.
 
     Bytes are None when unlimited or unknown; `as_of` is that of the oldest value.
     """
@@ -138,10 +138,10 @@ class Usage:
 
 
 def usage_of(bundles: Sequence[Bundle], *, as_of: datetime | None) -> Usage:
-    """Add up an eSIM's bundles, newest first; `as_of` is when they were last fetched, None: never."""
+    """Total an eSIM's bundles, newest first; `as_of` is when they were last fetched, or None."""
     counted = [bundle for bundle in bundles if bundle.usable]
     if not counted:
-        # Otherwise a bundle that was just used up would show as nothing used and nothing left.
+        # Otherwise a bundle that was just used up would be shown as no usage at all.
         counted = [b for b in bundles if b.state is BundleState.EXPIRED][:1]
     unread = not counted and as_of is None
     return Usage(
@@ -153,7 +153,7 @@ def usage_of(bundles: Sequence[Bundle], *, as_of: datetime | None) -> Usage:
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:
-    """Return the total; None if one of the counts is None."""
+    """Return the sum; None if one of the counts is None."""
     total = 0
     for count in counts:
         if count is None:

@@ -54,17 +54,17 @@ def _bundle(row: Any) -> Bundle:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report of an assignment; `at` is when the provider was queried, or its callback received."""
+    """A report of an assignment; `at` is when the provider was queried, or the callback was received."""
 
     esim_id: UUID
     assignment: Assignment
     at: datetime
 
 
-# The provider's answer to a query that began after everything else that is known is authoritative ($15),
-# in either direction. Callbacks, and answers that come late, are merged in any order: nothing that ended
-# reopens, and data left never grows. An answer older than the last list is dropped. What belongs to a
-# cancelled order is revoked, also when the provider was queried before that.
+# An answer ($15) to a query that is newer than all stored reports replaces them. Callbacks and late answers
+# are merged in any order: an ended bundle never reopens, and remaining data never grows. An answer older
+# than the last full list is dropped. Bundles of a cancelled order are revoked, also if the provider was
+# queried before the cancellation.
 UPSERT = """
     insert into esims.esim_bundles as b (
         esim_id, assignment_id, customer_id, name, description, assignment_reference, state,
@@ -110,7 +110,7 @@ UPSERT = """
             when $15 and excluded.read_at >= b.read_at
                 and excluded.state in ('processing', 'queued')
             then excluded.ends_at
-            -- Active after an end that it doesn't confirm: that end was reported wrongly.
+            -- Still active after its end: that end was reported wrongly.
             when $15 and excluded.read_at >= b.read_at and excluded.state = 'active'
                 and b.ends_at <= excluded.read_at
             then excluded.ends_at
@@ -127,7 +127,7 @@ ADOPT = """
     from (
         select distinct on (esim_id, name) esim_id, name, assignment_id
         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
-            as told(esim_id, assignment_id, name, state)
+            as reported(esim_id, assignment_id, name, state)
         order by esim_id, name, state = 'active' desc, assignment_id
     ) n
     where b.esim_id = n.esim_id and b.assignment_id = $5 || n.name
@@ -140,30 +140,30 @@ ADOPT = """
 
 
 async def upsert(connection: Connection, reports: Sequence[Report], *, queried: bool) -> None:
-    """Store what the provider answered (`queried`) or reported of assignments, in any order and repeatedly.
+    """Store assignments from the provider's answers (`queried`) or callbacks, in any order and repeatedly.
 
-    Each assignment once; eSIMs that are not there are left out.
+    Each assignment may be given once; unknown eSIMs are ignored.
     """
-    of = [t.assignment for t in reports]
-    ids, names = [t.esim_id for t in reports], [a.name for a in of]
+    rows = [report.assignment for report in reports]
+    ids, names = [report.esim_id for report in reports], [row.name for row in rows]
     await connection.execute(
-        ADOPT, ids, [a.id for a in of], names, [a.state for a in of], ANNOUNCED
+        ADOPT, ids, [row.id for row in rows], names, [row.state for row in rows], ANNOUNCED
     )
     await connection.execute(
         UPSERT,
         ids,
-        [a.id for a in of],
+        [row.id for row in rows],
         names,
-        [a.description for a in of],
-        [a.reference for a in of],
-        [a.state for a in of],
-        [a.initial_bytes for a in of],
-        [a.remaining_bytes for a in of],
-        [a.unlimited for a in of],
-        [a.assigned_at for a in of],
-        [a.started_at for a in of],
-        [a.ends_at for a in of],
-        [t.at for t in reports],
+        [row.description for row in rows],
+        [row.reference for row in rows],
+        [row.state for row in rows],
+        [row.initial_bytes for row in rows],
+        [row.remaining_bytes for row in rows],
+        [row.unlimited for row in rows],
+        [row.assigned_at for row in rows],
+        [row.started_at for row in rows],
+        [row.ends_at for row in rows],
+        [report.at for report in reports],
         list(AssignmentState),
         queried,
     )
@@ -171,15 +171,15 @@ async def upsert(connection: Connection, reports: Sequence[Report], *, queried: 
 
 MARK_ABSENT = """
     update esims.esim_bundles b
-    set absent_since = r.asked_at, updated_at = now()
-    from unnest($1::uuid[], $2::timestamptz[]) as r(esim_id, asked_at)
-    where b.esim_id = r.esim_id and b.read_at < r.asked_at and b.absent_since is null
+    set absent_since = r.queried_at, updated_at = now()
+    from unnest($1::uuid[], $2::timestamptz[]) as r(esim_id, queried_at)
+    where b.esim_id = r.esim_id and b.read_at < r.queried_at and b.absent_since is null
 """
 
 
-async def mark_absent(connection: Connection, asked_at: Mapping[UUID, datetime]) -> None:
-    """Mark bundles that a full list of the eSIM, stored by `upsert` before, did not hold."""
-    await connection.execute(MARK_ABSENT, list(asked_at), list(asked_at.values()))
+async def mark_absent(connection: Connection, queried_at: Mapping[UUID, datetime]) -> None:
+    """Mark bundles that a full list of the eSIM, which was stored by `upsert`, did not contain."""
+    await connection.execute(MARK_ABSENT, list(queried_at), list(queried_at.values()))
 
 
 REVOKE_OF_ORDER = """

@@ -1,4 +1,4 @@
-"""One customer's data: all of it in a file's rows, and the person taken out of it."""
+"""SQL to export and erase the data of one customer."""
 
 import hashlib
 import logging
@@ -9,8 +9,8 @@ from kit.db.database import Database
 
 logger = logging.getLogger(__name__)
 
-# Whose the rows of erased customers are; no session has it.
-NOBODY = UUID(int=0)
+# The owner of erased customers' rows; no session has this id.
+ERASED = UUID(int=0)
 
 # Whole rows, so that a column that is added later is exported too.
 TABLES = {
@@ -29,7 +29,7 @@ where customer_id = $1 and (cardinality($2::text[]) = 0 or iccid = any($2))
 order by id for update
 """
 ERASE_BUNDLES = "update esims.esim_bundles set customer_id = $2 where esim_id = any($1::uuid[])"
-# A trigger empties all that is the person's. The provider is sent the empty name in place of theirs.
+# A trigger clears the personal columns. The empty reference is then sent to the provider too.
 ERASE_ESIMS = """
 update esims.esims
 set customer_id = $2, updated_at = now(), reference_tries = 0,
@@ -49,16 +49,16 @@ async def export(database: Database, customer_id: UUID) -> list[tuple[str, str]]
 
 
 async def erase(database: Database, customer_id: UUID, iccids: Sequence[str]) -> list[str]:
-    """Take the person out of these of the customer's eSIMs, or out of all, in one transaction.
+    """Erase the customer's data from these eSIMs, or from all, in one transaction.
 
-    Returns the ICCIDs of those that were the customer's until now.
+    Returns the ICCIDs of the erased eSIMs; others than the customer's are ignored.
     """
     async with database.system() as connection:
         rows = await connection.fetch(LOCK, customer_id, list(iccids))
         owned = [row["id"] for row in rows]
-        await connection.execute(ERASE_BUNDLES, owned, NOBODY)
-        await connection.execute(ERASE_ESIMS, owned, NOBODY)
-    # Proves the erasure to somebody who has the id, without naming the customer to anybody else.
+        await connection.execute(ERASE_BUNDLES, owned, ERASED)
+        await connection.execute(ERASE_ESIMS, owned, ERASED)
+    # The hash proves the erasure to a person who has the id, without naming the customer to others.
     fingerprint = hashlib.sha256(str(customer_id).encode()).hexdigest()[:16]
     logger.info("customer %s: personal data of %s eSIMs erased", fingerprint, len(rows))
     return [row["iccid"] for row in rows]

@@ -1,4 +1,4 @@
-"""The provider's eSIM endpoints, as values."""
+"""Calls the provider's eSIM endpoints."""
 
 import logging
 
@@ -30,22 +30,22 @@ from services.esims.provider_esim import (
 
 episodes = Episodes(logging.getLogger(__name__))
 
-# Seconds: the documented ages. Bundles and states are stored in the database instead, for as long.
+# Seconds. Bundles and states are stored in the database instead.
 ESIM_TTL = 300.0
 INSTALL_TTL = 86_400.0
 # The largest page of eSIMs that the provider allows.
 PAGE_SIZE = 100
-# A million eSIMs; a longer list is one that never ends.
+# A million eSIMs; a longer list is an endless one.
 MAX_PAGES = 10_000
-# The most that the provider lists of one eSIM.
+# The provider lists no more of one eSIM.
 MAX_ASSIGNMENTS = 200
 
 
 class ESIMsDataSource:
     """The provider's eSIM endpoints.
 
-    Every method raises Failure: of providers.esim_go.client, or UNAVAILABLE PROVIDER_BAD_ANSWER for an answer
-    without what is essential. An ICCID that is not the organisation's is REFUSED (403).
+    Every method raises Failure: those of providers.esim_go.client, or UNAVAILABLE (PROVIDER_BAD_ANSWER) for
+    an answer without essential fields. An ICCID that is not the organisation's is REFUSED (403).
     """
 
     def __init__(self, provider: Provider, cache: Cache) -> None:
@@ -55,10 +55,10 @@ class ESIMsDataSource:
     async def get_esims(
         self, *, filter_by: str | None = None, matching: str | None = None
     ) -> list[ListedESIM]:
-        """The organisation's eSIMs, every page: GET /esims.
+        """Return the organisation's eSIMs, all pages: GET /esims.
 
-        `filter_by` is iccid, customerRef, lastAction, actionDate or assignedDate; `matching` is
-        a part of the value, or exact with `eq:`, and for times with `gte:` and so on.
+        `filter_by` is iccid, customerRef, lastAction, actionDate or assignedDate. `matching` is a part of
+        the value, an exact one with `eq:`, or a time with `gte:` and so on.
         """
         params = {"perPage": str(PAGE_SIZE), "orderBy": "iccid", "direction": "asc"}
         if filter_by is not None and matching is not None:
@@ -103,9 +103,9 @@ class ESIMsDataSource:
         timeout: float | None = None,
         priority: Priority = Priority.READ,
     ) -> Listing:
-        """The newest 200 assignments on an eSIM, used up ones too, revoked ones mostly not.
+        """Return the newest 200 assignments on an eSIM: GET /esims/{iccid}/bundles.
 
-        GET /esims/{iccid}/bundles; bytes, base 10. One that can't be read is skipped, and logged.
+        Used-up ones are included, revoked ones mostly not. Unreadable ones are skipped and logged.
         """
         answer = await self._provider.get(
             f"/esims/{segment(iccid)}/bundles",
@@ -145,9 +145,9 @@ class ESIMsDataSource:
         return found
 
     async def get_esim_usage(self, iccid: str) -> tuple[int | None, int | None]:
-        """Bytes used and left over all assignments, used up ones too; None when one is unlimited.
+        """Return the bytes used and left of all assignments, used-up ones too; None if one is unlimited.
 
-        Raises Failure when one of them can't be read.
+        Raises Failure if one of them can't be read.
         """
         listing = await self.get_bundles(iccid)
         if listing.skipped:
@@ -159,11 +159,11 @@ class ESIMsDataSource:
         return sum(assignment.initial_bytes or 0 for assignment in assignments) - left, left
 
     async def suspend_esim(self, iccid: str) -> None:
-        """Suspends: POST /esims/{iccid}/suspend. One that is suspended already is REFUSED (400)."""
+        """Suspend an eSIM: POST /esims/{iccid}/suspend; REFUSED (400) if it is suspended already."""
         await self._set_suspended(iccid, suspended=True)
 
     async def restore_esim(self, iccid: str) -> None:
-        """Lifts a suspension. REFUSED: 403 for one of policy, 400 where there is none."""
+        """Lift a suspension; REFUSED (403) for a policy suspension, and (400) if there is none."""
         await self._set_suspended(iccid, suspended=False)
 
     async def _set_suspended(self, iccid: str, *, suspended: bool) -> None:
@@ -177,9 +177,9 @@ class ESIMsDataSource:
         await self.forget(iccid)
 
     async def get_location(self, iccid: str) -> Location:
-        """Where it was last seen: GET /esims/{iccid}/location, at most 300 s old.
+        """Return where an eSIM was last seen, at most 300 s old: GET /esims/{iccid}/location.
 
-        Raises Failure NOT_FOUND (NEVER_ATTACHED), which is not cached: the first attachment shows at once.
+        Raises Failure NOT_FOUND (NEVER_ATTACHED), which is not cached.
         """
 
         async def load() -> Location:
@@ -198,7 +198,7 @@ class ESIMsDataSource:
         )
 
     async def get_history(self, iccid: str) -> list[HistoryEntry]:
-        """What happened to it, newest first: GET /esims/{iccid}/history, at most 300 s old."""
+        """Return an eSIM's history, newest first, at most 300 s old: GET /esims/{iccid}/history."""
 
         async def load() -> list[HistoryEntry]:
             return read_history(await self._provider.get(f"/esims/{segment(iccid)}/history"))
@@ -232,7 +232,7 @@ class ESIMsDataSource:
             ) from failure
 
     async def get_install_details(self, iccid: str) -> Details:
-        """Profile and install links: GET /esims/{iccid}?additionalFields=installUrl.
+        """Return profile and install links: GET /esims/{iccid}?additionalFields=installUrl.
 
         Cached for a day in this process's memory only, as they are secrets, and only once the provider
         has a matching id.

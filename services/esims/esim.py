@@ -12,7 +12,7 @@ from services.esims.bundle import Bundle
 SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
-# The provider's guide: an idle eSIM is deleted this long after the announcement.
+# According to the provider's guide, an idle eSIM is deleted this long after the announcement.
 DELETED_AFTER = timedelta(days=7)
 
 
@@ -28,7 +28,7 @@ class ESIMStatus(StrEnum):
 
 
 class ProviderState(StrEnum):
-    """The provider's own state of an eSIM, apart from its bundles and from the device."""
+    """The provider's state of an eSIM, independent of its bundles and of the device."""
 
     ACTIVE = "active"
     SUSPENDED = "suspended"

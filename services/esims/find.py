@@ -10,7 +10,7 @@ from services.esims.esim import ESIM
 
 
 async def one(database: Database, session: Session, esim_id: UUID) -> ESIM:
-    """Raises Failure NOT_FOUND (ESIM_NOT_FOUND)."""
+    """Return an eSIM that the session may see; raises Failure NOT_FOUND (ESIM_NOT_FOUND)."""
     async with database.session(session) as connection:
         esim = await store.get(connection, esim_id)
     if esim is None:

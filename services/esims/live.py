@@ -28,10 +28,10 @@ episodes = Episodes(logger)
 
 # The channel that the triggers on the tables notify.
 CHANNEL = "esimgo_esims"
-# As many as one page of a list: a customer with more eSIMs lists the rest in pages.
+# As many as in one page of a list: a customer with more eSIMs has to list the rest in pages.
 MAX_INITIAL = 500
-# A customer who watches an eSIM that isn't installed is mostly about to install it, and not every install
-# has a callback: the service polls after 5, 10, 20, .. seconds, up to the usual age of stored values.
+# A customer who watches an eSIM that isn't installed is probably installing it, and not every install causes
+# a callback. So the service polls, and doubles the pause up to the usual age of stored values.
 FIRST_POLL = timedelta(seconds=5)
 
 
@@ -77,7 +77,7 @@ class Live:
                 # Stale ones are refreshed in the background, and their changes arrive here.
                 await self._fetcher.refresh([one.esim for one in seen], time_left=0)
             polling = background.start(
-                self._poll_for_installs(session, watched.esim_ids), "look for installs"
+                self._poll_for_installs(session, watched.esim_ids), "poll for installs"
             )
             try:
                 while True:
@@ -108,7 +108,7 @@ class Live:
             waiting = [esim for esim in esims if awaits_install(esim)]
             if not waiting:
                 return
-            # Other watchers poll too: an eSIM that one of them has just refreshed is left out.
+            # Other watchers poll too: skip what one of them has just refreshed.
             now = self._clock.wall()
             self._fetcher.refresh_later(
                 [e for e in waiting if e.is_stale(now, pause / 2, state_too=True)]

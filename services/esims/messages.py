@@ -91,7 +91,7 @@ def usage_to_proto(esim_id: UUID, usage: Usage) -> pb.ESIMUsage:
 
 
 def usages_to_proto(esims: Sequence[ESIM], bundles: Sequence[Bundle]) -> list[pb.ESIMUsage]:
-    """One for each eSIM, in their order; `bundles` are those of all of them."""
+    """Return the usage of each eSIM, in their order; `bundles` are those of all of them."""
     of_esim: defaultdict[UUID, list[Bundle]] = defaultdict(list)
     for bundle in bundles:
         of_esim[bundle.esim_id].append(bundle)
@@ -111,7 +111,7 @@ def seen_to_proto(seen: Seen) -> pb.WatchedESIM:
 
 
 def _mb(count: int | None) -> float | None:
-    """Three places fit a double exactly enough to print the same; money never goes this way."""
+    """Convert to MB with three places, which a double keeps when it is printed."""
     return None if count is None else float(megabytes(count))
 
 

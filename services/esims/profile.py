@@ -1,32 +1,32 @@
-"""The profile of an eSIM on its device: which reported status counts, in whatever order reports arrive."""
+"""Rules for the profile status of an eSIM, whose reports may arrive in any order."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from services.esims.esim import ESIM, ESIMStatus
 
-# What a device does with a profile, in that order; any other status is final.
+# The steps of an installation, in order; any other status is final.
 STEPS = ("released", "downloaded", "installed")
 RELEASED, DOWNLOADED, INSTALLED = range(len(STEPS))
-# The provider's clock isn't ours, and its callbacks have whole seconds: within this time, the order of
-# a callback and an answer is uncertain.
+# Clocks differ, and callbacks have whole seconds: within this time, the order of a callback and an answer
+# is uncertain.
 CLOCKS_APART = timedelta(seconds=5)
 FINAL = frozenset({ESIMStatus.EXPIRED, ESIMStatus.CANCELLED})
 
 
 def after_callback(esim: ESIM, status: str, at: datetime) -> ESIM | None:
-    """Return the eSIM after a callback about `at`; None if only the provider can resolve it."""
+    """Return the eSIM after a callback about a status at `at`; None if the provider has to be queried."""
     if _step(status) == INSTALLED:
         esim = _installed(esim, at)
     known_at = esim.profile_status_at
     if (
         known_at is None
         or at > known_at
-        # Downloaded and Installed may have the same second.
+        # Downloaded and Installed may be reported for the same second.
         or (at == known_at and _step(status) > _step(esim.profile_status))
     ):
         return replace(esim, profile_status=status, profile_status_at=at)
-    # A download is followed by another status: a later one that is known supersedes it.
+    # A late Downloaded is certainly superseded; for any other status that is uncertain.
     doubtful = known_at <= at + CLOCKS_APART and _step(status) != DOWNLOADED
     return None if doubtful and status != esim.profile_status else esim
 
@@ -34,7 +34,7 @@ def after_callback(esim: ESIM, status: str, at: datetime) -> ESIM | None:
 def after_snapshot(
     esim: ESIM, status: str, first_installed: datetime | None, queried_at: datetime
 ) -> ESIM:
-    """Return the eSIM after the provider's answer to a query at `queried_at`; an empty status means none."""
+    """Return the eSIM after the provider's answer to a query at `queried_at`; the status may be empty."""
     if first_installed is not None:
         esim = _installed(esim, first_installed)
     known_at = esim.profile_status_at

@@ -15,16 +15,16 @@ NO_DATA = frozenset({"voice", "call", "calls", "sms", "text", "texts"})
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The assignments of an eSIM that could be read; `skipped` others were listed in a form unknown here."""
+    """The readable assignments of an eSIM; `skipped` others are in an unknown format."""
 
     assignments: list[Assignment]
     skipped: int = 0
 
 
 def read_bundles(answer: Any) -> Listing:
-    """GET /esims/{iccid}/bundles: the assignments of all bundles, each once.
+    """Read GET /esims/{iccid}/bundles: the assignments of all bundles, each once.
 
-    Raises Failure when there are some and none can be read.
+    Raises Failure if there are assignments and none can be read.
     """
     found: dict[str, Assignment] = {}
     skipped: list[Failure] = []
@@ -48,7 +48,7 @@ def read_bundles(answer: Any) -> Listing:
 
 
 def read_assignments(answer: Any, name: str) -> list[Assignment]:
-    """GET /esims/{iccid}/bundles/{name}; raises Failure for one that can't be read."""
+    """Read GET /esims/{iccid}/bundles/{name}; raises Failure for an unreadable assignment."""
     rows = map(object_, array(object_(answer), "assignments"))
     return [_assignment(row, name, "") for row in rows]
 

@@ -1,4 +1,4 @@
-"""Reads the provider's JSON about eSIMs: essential fields must be there, the rest may be missing."""
+"""Reads the provider's JSON about eSIMs; only essential fields are required."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,18 +10,15 @@ from kit.values import plain_text, timestamps
 from protos import iccid
 from services.esims.esim import ProviderState, bare_host
 
-# The width of the columns; the provider's words have some ten characters.
+# The width of the columns; the provider's values have some ten characters.
 MAX_WORD = 100
-# Characters of any text of the provider's, which a column and its index hold too. Install links are longest.
+# Characters of any text, limited by indexed columns. The longest are install links.
 MAX_TEXT = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """One eSIM as the provider reports it; PIN and PUK are left out on purpose.
-
-    Empty texts and a state of None stand for fields that the provider left out.
-    """
+    """One eSIM as the provider reports it, without PIN and PUK. Missing fields are empty, or None."""
 
     iccid: str
     state: ProviderState | None
@@ -32,7 +29,7 @@ class Details:
     apple_install_url: str = field(repr=False, default="")
     android_install_url: str = field(repr=False, default="")
     first_installed: datetime | None = None
-    msisdn: str | None = field(repr=False, default=None)  # empty: it has none
+    msisdn: str | None = field(repr=False, default=None)  # empty if it has no number
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,7 @@ class ListedESIM:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """The network that an eSIM was last seen in; `network_code` is a TADIG code."""
+    """The network where an eSIM was last seen; `network_code` is a TADIG code."""
 
     network_code: str
     network_name: str
@@ -60,7 +57,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One thing that happened to an eSIM."""
+    """An event in the history of an eSIM."""
 
     name: str
     bundle_name: str
@@ -69,7 +66,7 @@ class HistoryEntry:
 
 
 def read_details(answer: Any) -> Details:
-    """GET /esims/{iccid}. A profile that is Deactivated makes the eSIM so, whatever `state` says."""
+    """Read GET /esims/{iccid}; a deactivated profile means a deactivated eSIM, whatever `state` says."""
     body = object_(answer)
     profile_status = text(body.get("profileStatus"))[:MAX_WORD]
     state = _state(body.get("state"))
@@ -90,7 +87,7 @@ def read_details(answer: Any) -> Details:
 
 
 def read_list(answer: Any) -> tuple[list[ListedESIM], int | None]:
-    """A page of GET /esims, rows without an ICCID left out, and the number of pages, if reported."""
+    """Read a page of GET /esims, without rows that lack an ICCID, and the number of pages, if reported."""
     body = {"esims": answer} if isinstance(answer, list) else object_(answer)
     pages = body.get("pageCount")
     return [
@@ -107,7 +104,7 @@ def read_list(answer: Any) -> tuple[list[ListedESIM], int | None]:
 
 
 def read_location(answer: Any) -> Location | None:
-    """GET /esims/{iccid}/location; None for an eSIM that was never attached, whose fields are all empty."""
+    """Read GET /esims/{iccid}/location; None if all fields are empty, for an eSIM that was never attached."""
     body = object_(answer)
     location = Location(
         network_code=text(body.get("mobileNetworkCode")),
@@ -120,9 +117,9 @@ def read_location(answer: Any) -> Location | None:
 
 
 def read_history(answer: Any) -> list[HistoryEntry]:
-    """GET /esims/{iccid}/history, newest first: an array, or one object as the schema has it.
+    """Read GET /esims/{iccid}/history, newest first: an array, or one object as in the schema.
 
-    Entries without a name or a date are left out.
+    Entries without a name or a date are ignored.
     """
     listed = answer if isinstance(answer, list) else [answer]
     rows = [row for row in listed if isinstance(row, Mapping)] or list(map(object_, listed))
@@ -140,7 +137,7 @@ def read_history(answer: Any) -> list[HistoryEntry]:
 
 
 def read_compatible(answer: Any) -> bool:
-    """GET /esims/{iccid}/compatible/{bundle}."""
+    """Read GET /esims/{iccid}/compatible/{bundle}."""
     compatible = object_(answer).get("compatible")
     if not isinstance(compatible, bool):
         raise bad_answer("compatible")
@@ -148,9 +145,9 @@ def read_compatible(answer: Any) -> bool:
 
 
 def text(value: Any) -> str:
-    """Text as PostgreSQL can hold it; numbers as their digits (ICCIDs and ids come as numbers too).
+    """Return text that PostgreSQL can store, or the digits of a number, as ids may be numbers.
 
-    Empty for anything else, and for text that is far longer than the provider's.
+    Empty for anything else, and for too long text.
     """
     if isinstance(value, str):
         return plain_text.storable(value).strip() if len(value) <= MAX_TEXT else ""
@@ -158,7 +155,6 @@ def text(value: Any) -> str:
 
 
 def _state(value: Any) -> ProviderState | None:
-    """Guides write the states with capitals."""
     try:
         return ProviderState(text(value).lower())
     except ValueError:
@@ -173,7 +169,7 @@ def object_(value: Any) -> Mapping[str, Any]:
 
 
 def array(body: Mapping[str, Any], name: str) -> list[Any]:
-    """Return the list of that name, which may come as null; raises Failure for anything else."""
+    """Return the list of that name, empty for null; raises Failure for anything else."""
     value = body.get(name)
     if value is None and name in body:
         return []
@@ -195,14 +191,14 @@ def _iccid(row: Mapping[str, Any]) -> str:
 
 
 def _readable(rows: list[Any], key: str) -> list[Mapping[str, Any]]:
-    """The objects that have the key; raises Failure when there are rows, and none is one."""
+    """Return the objects that have the key; raises Failure if there are rows, but none has it."""
     if (found := [r for r in rows if isinstance(r, Mapping) and text(r.get(key))]) or not rows:
         return found
     raise bad_answer(key)
 
 
 def bad_answer(what: str) -> Failure:
-    """A failure for an answer without what is essential, or with it in another form."""
+    """Return the failure for an answer in which something essential is missing or malformed."""
     return Failure(
         Kind.UNAVAILABLE,
         "PROVIDER_BAD_ANSWER",

@@ -1,4 +1,4 @@
-"""SQL of references that still have to be sent to the provider; commits nothing."""
+"""SQL of references that have to be sent to the provider; nothing here commits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -13,7 +13,7 @@ from services.esims.store import Delivery
 
 
 class Registration:
-    """Records deliveries; `registered` is called when there is background work for them."""
+    """Records deliveries; `registered` is called to wake the background work for them."""
 
     def __init__(self, database: Database, clock: Clock, registered: Callable[[], None]) -> None:
         self._database = database

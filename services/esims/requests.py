@@ -24,23 +24,23 @@ MAX_ICCIDS = 1_000
 # Names, references and matching ids of the provider have some 40 characters.
 MAX_CHARACTERS = 200
 MAX_REFERENCE = 100
-# One answer of the provider's holds no more eSIMs of one order.
+# The provider returns no more eSIMs of one order at once.
 MAX_DELIVERED = 100
-# Each is looked up whenever any of them changes; who has more watches all of a customer.
+# With more eSIMs, a client has to watch all of a customer.
 MAX_WATCHED = 100
 STATUSES_BACK = {number: status for status, number in STATUSES.items()}
 
 
-def esim_id(text: str) -> UUID:
-    """Raises Failure INVALID."""
+def one_id(field: str, text: str) -> UUID:
+    """Check one id; raises Failure INVALID."""
     checks = Checks()
-    checked = checks.uuid("esim_id", text)
+    checked = checks.uuid(field, text)
     checks.done()
     return checked
 
 
 def ids(field: str, texts: Sequence[str]) -> list[UUID]:
-    """Raises Failure INVALID."""
+    """Check a batch of ids; raises Failure INVALID."""
     checks = Checks()
     checked = checks.uuids(field, list(texts), MAX_BATCH)
     checks.done()
@@ -48,7 +48,7 @@ def ids(field: str, texts: Sequence[str]) -> list[UUID]:
 
 
 def page(request: pb.ListESIMsRequest) -> Page:
-    """The page to list; raises Failure INVALID."""
+    """Check a request for a page; raises Failure INVALID."""
     checks = Checks()
     size = checks.page_size(request.page_size, DEFAULT_PAGE, MAX_PAGE)
     criteria = _filter(checks, request.filter)
@@ -79,7 +79,7 @@ def _list_of(request: pb.ListESIMsRequest) -> pb.ListESIMsRequest:
 
 
 def reference(request: pb.UpdateESIMReferenceRequest) -> tuple[UUID, str]:
-    """The eSIM and its reference; raises Failure INVALID."""
+    """Return the eSIM's id and its new reference; raises Failure INVALID."""
     checks = Checks()
     checked = checks.uuid("esim_id", request.esim_id)
     text = checks.free_text("reference", request.reference, MAX_REFERENCE)
@@ -87,16 +87,8 @@ def reference(request: pb.UpdateESIMReferenceRequest) -> tuple[UUID, str]:
     return checked, text
 
 
-def customer_id(text: str) -> UUID:
-    """Raises Failure INVALID."""
-    checks = Checks()
-    checked = checks.uuid("customer_id", text)
-    checks.done()
-    return checked
-
-
 def erasure(request: pb.EraseCustomerRequest) -> tuple[UUID, list[str]]:
-    """The customer, and the ICCIDs to erase or none for all; raises Failure INVALID."""
+    """Return the customer, and the ICCIDs to erase, none for all; raises Failure INVALID."""
     checks = Checks()
     customer = checks.uuid("customer_id", request.customer_id)
     if len(request.iccids) > MAX_ICCIDS:
@@ -107,7 +99,7 @@ def erasure(request: pb.EraseCustomerRequest) -> tuple[UUID, list[str]]:
 
 
 def watched(request: pb.WatchESIMsRequest, session: Session) -> Watched:
-    """Raises Failure: INVALID for what can't be watched, FORBIDDEN for another customer's."""
+    """Return the eSIMs to watch; raises Failure INVALID, or FORBIDDEN for another customer's."""
     checks = Checks()
     esim_ids = (
         checks.uuids("esim_ids", list(request.esim_ids), MAX_WATCHED) if request.esim_ids else []
@@ -132,7 +124,7 @@ def watched(request: pb.WatchESIMsRequest, session: Session) -> Watched:
 def delivery(
     request: pb.RegisterESIMsRequest,
 ) -> tuple[Delivery, list[tuple[str, str, str]]]:
-    """The delivery and its ICCIDs, matching ids and SM-DP+ addresses; raises Failure INVALID."""
+    """Return the delivery and its ICCIDs, matching ids and SM-DP+ addresses; raises Failure INVALID."""
     checks = Checks()
     checked = Delivery(
         order_id=checks.uuid("order_id", request.order_id),
@@ -161,7 +153,7 @@ def delivery(
 
 
 def cancelled(request: pb.CancelOrderBundlesRequest) -> Cancelled:
-    """Raises Failure INVALID."""
+    """Return the revoked part of an order; raises Failure INVALID."""
     checks = Checks()
     checked = Cancelled(
         order_id=checks.uuid("order_id", request.order_id),
@@ -175,7 +167,7 @@ def cancelled(request: pb.CancelOrderBundlesRequest) -> Cancelled:
 
 
 def _filter(checks: Checks, message: pb.ESIMFilter) -> Filter:
-    """Problems are left in `checks`."""
+    """Return the filter, and add problems to `checks`."""
     if unknown := [s for s in message.statuses if s not in STATUSES_BACK]:
         checks.fail("filter.statuses", f"contains an unknown status: {unknown[0]}")
     return Filter(
@@ -190,7 +182,7 @@ def _filter(checks: Checks, message: pb.ESIMFilter) -> Filter:
 
 
 def bundle_name(text: str) -> str:
-    """A bundle's name as it may stand in the provider's addresses; raises Failure."""
+    """Check a bundle name that becomes a part of the provider's URLs; raises Failure INVALID."""
     checks = Checks()
     found = _name(checks, "bundle_name", text)
     if set(found) & set("/\\"):
@@ -200,7 +192,7 @@ def bundle_name(text: str) -> str:
 
 
 def _name(checks: Checks, field: str, text: str) -> str:
-    """A name of the provider's, as it is: whatever it may hold, a paid order must not fail by it."""
+    """Check a name of the provider leniently: a paid order must not fail because of it."""
     if not text or len(text) > MAX_CHARACTERS or not plain_text.is_plain(text):
         checks.fail(
             field, f"must have 1 to {MAX_CHARACTERS} characters, none of them a control character"

@@ -1,4 +1,4 @@
-"""The gRPC methods of the eSIMs service: proto in, call, proto out."""
+"""The gRPC methods of the eSIMs service."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -35,14 +35,14 @@ from services.esims.register import Registration
 from services.esims.snapshots.fetch import Fetcher
 from services.esims.snapshots.query_bundle import bundle_status
 from services.esims.suspend import Suspension
-from services.esims.update_reference import References
+from services.esims.update_reference import ReferenceUpdates
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the methods call."""
+    """The parts that the methods call."""
 
     database: Database
     clock: Clock
@@ -50,14 +50,14 @@ class Parts:
     fetcher: Fetcher
     registration: Registration
     suspension: Suspension
-    references: References
+    references: ReferenceUpdates
     refresh: Refresh
     events: Events
     live: Live
 
 
 class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
-    """Checks requests, and answers with what the caller's session may see."""
+    """Checks requests, and returns only what the caller's session may see."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -120,7 +120,7 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
     async def BatchGetESIMs(
         self, request: pb.BatchGetESIMsRequest, context: Context
     ) -> pb.BatchGetESIMsResponse:
-        found = await self._many("esim_ids", request.esim_ids)
+        found = await self._many(request.esim_ids)
         return pb.BatchGetESIMsResponse(esims=messages.esims_to_proto(found))
 
     async def BatchListOrderESIMs(
@@ -180,7 +180,7 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
         self, request: pb.SuspendESIMRequest, context: Context
     ) -> pb.SuspendESIMResponse:
         esim = await self._parts.suspension.suspend(
-            rpc_guard.session(), requests.esim_id(request.esim_id), rpc_guard.time_left()
+            rpc_guard.session(), requests.one_id("esim_id", request.esim_id), rpc_guard.time_left()
         )
         return pb.SuspendESIMResponse(esim=messages.esim_to_proto(esim))
 
@@ -188,7 +188,7 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
         self, request: pb.RestoreESIMRequest, context: Context
     ) -> pb.RestoreESIMResponse:
         esim = await self._parts.suspension.restore(
-            rpc_guard.session(), requests.esim_id(request.esim_id)
+            rpc_guard.session(), requests.one_id("esim_id", request.esim_id)
         )
         return pb.RestoreESIMResponse(esim=messages.esim_to_proto(esim))
 
@@ -208,7 +208,7 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
         self, request: pb.RefreshESIMRequest, context: Context
     ) -> pb.RefreshESIMResponse:
         esim = await self._parts.refresh.refresh(
-            rpc_guard.session(), requests.esim_id(request.esim_id), rpc_guard.time_left()
+            rpc_guard.session(), requests.one_id("esim_id", request.esim_id), rpc_guard.time_left()
         )
         return pb.RefreshESIMResponse(esim=messages.esim_to_proto(esim))
 
@@ -231,7 +231,7 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
     async def ExportCustomer(
         self, request: pb.ExportCustomerRequest, context: Context
     ) -> AsyncIterator[pb.ExportCustomerResponse]:
-        customer_id = requests.customer_id(request.customer_id)
+        customer_id = requests.one_id("customer_id", request.customer_id)
         for table, row in await customer_store.export(self._database, customer_id):
             yield pb.ExportCustomerResponse(table=table, row_json=row)
 
@@ -240,23 +240,23 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
     ) -> pb.EraseCustomerResponse:
         customer_id, ids = requests.erasure(request)
         iccids = await customer_store.erase(self._database, customer_id, ids)
-        # The cache holds where they were, and what installs them.
+        # The cache has their locations and install details.
         await asyncio.gather(*map(self._source.forget, iccids))
         return pb.EraseCustomerResponse(esims=len(iccids))
 
     async def _found(self, esim_id: str) -> tuple[Session, ESIM]:
-        """The caller's session and an eSIM that it may see; raises Failure NOT_FOUND."""
+        """Return the caller's session and an eSIM that it may see; raises Failure NOT_FOUND."""
         session = rpc_guard.session()
-        return session, await find.one(self._database, session, requests.esim_id(esim_id))
+        return session, await find.one(self._database, session, requests.one_id("esim_id", esim_id))
 
-    async def _many(self, field: str, ids: Sequence[str]) -> list[ESIM]:
-        checked = requests.ids(field, ids)
+    async def _many(self, ids: Sequence[str]) -> list[ESIM]:
+        checked = requests.ids("esim_ids", ids)
         async with self._database.session(rpc_guard.session()) as connection:
             return await store.get_many(connection, checked)
 
     async def _fresh_bundles(self, ids: Sequence[str]) -> tuple[list[ESIM], list[Bundle]]:
-        """Return eSIMs that the caller may see and their bundles, refreshed where there is time for it."""
-        seen = await self._many("esim_ids", ids)
+        """Return the eSIMs that the caller may see and their bundles, refreshed if there is time."""
+        seen = await self._many(ids)
         await self._parts.fetcher.refresh(seen, time_left=rpc_guard.time_left())
         async with self._database.session(rpc_guard.session()) as connection:
             seen_ids = [esim.id for esim in seen]

@@ -29,7 +29,7 @@ class Filter:
     iccid: str | None = None
 
 
-# Times that the provider reported. An older version may have stored any of them.
+# Times that the provider reported; an older version stored implausible ones too.
 REPORTED_TIMES = (
     "assigned_date",
     "activated_at",
@@ -80,8 +80,8 @@ async def list_of_orders(connection: Connection, order_ids: Sequence[UUID]) -> l
     return [read_row(row) for row in await connection.fetch(SELECT_OF_ORDERS, order_ids)]
 
 
-# Two statements: with "is null or" on the customer, the server could not plan to use the index, and
-# with the policies alone it can't either, as they let an administrator's session see all.
+# A statement of its own for one customer: PostgreSQL does not use the customer's index for a condition with
+# "is null or", nor for the row security policies, which let administrators see all.
 SELECT_PAGE = f"""
     select {COLUMNS} from esims.esims
     where ($1::text[] is null or status = any($1))
@@ -238,7 +238,7 @@ INSERT_DELIVERED = f"""
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The part of a delivery that is equal for all eSIMs of the order."""
+    """The part of a delivery that all eSIMs of the order share."""
 
     order_id: UUID
     plan_id: UUID

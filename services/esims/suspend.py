@@ -23,12 +23,12 @@ logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 
 SUSPENDABLE = (ESIMStatus.ASSIGNED, ESIMStatus.ACTIVE, ESIMStatus.SUSPENDED)
-# Longer than any request with the fetch after it: by then it is settled, or its process has died.
+# Longer than a request and the fetch after it take, unless the process dies.
 CONFIRM_AFTER = timedelta(seconds=60)
 
 
 class Suspension:
-    """Sets an eSIM's state at the provider, and fetches it where the outcome is unclear."""
+    """Sets an eSIM's state at the provider, and fetches it if the outcome is unclear."""
 
     def __init__(
         self, database: Database, source: ESIMsDataSource, fetcher: Fetcher, clock: Clock
@@ -39,13 +39,13 @@ class Suspension:
         self._clock = clock
 
     async def suspend(self, session: Session, esim_id: UUID, time_left: float | None) -> ESIM:
-        """Return the eSIM, suspended now or before.
+        """Suspend an eSIM that may be suspended already, and return it.
 
         Raises Failure NOT_FOUND; REFUSED ESIM_NOT_SUSPENDABLE; UNAVAILABLE when the provider is, or when
         the outcome is unknown (SUSPENSION_UNCONFIRMED).
         """
         esim = await find.one(self._database, session, esim_id)
-        if esim.status not in SUSPENDABLE:  # as stored; a bundle may have been added since
+        if esim.status not in SUSPENDABLE:  # a bundle may have been added since
             await self._fetcher.refresh([esim], time_left=time_left)
             esim = await find.one(self._database, session, esim_id)
         if esim.status not in SUSPENDABLE:
@@ -53,7 +53,7 @@ class Suspension:
         return await self._set(esim, ProviderState.SUSPENDED)
 
     async def restore(self, session: Session, esim_id: UUID) -> ESIM:
-        """Return the eSIM without a suspension.
+        """Lift the suspension of an eSIM, if there is one, and return it.
 
         Raises Failure NOT_FOUND; REFUSED POLICY_SUSPENSION, or ESIM_NOT_SUSPENDABLE for a
         deactivated one; UNAVAILABLE as for `suspend`.

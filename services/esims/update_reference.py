@@ -19,17 +19,17 @@ from services.esims.reference_store import Pending
 
 logger = logging.getLogger(__name__)
 
-# Longer than any request takes; then another replica, or this one after a crash, may send the reference.
+# Longer than any request takes; after a crash the reference is due again then.
 LEASE = timedelta(seconds=60)
-# References of one round: each is a request, and customers' requests go first.
+# References of one round, with a request each.
 AT_ONCE = 10
 # 1, 2, 4, .. minutes: the last of ten tries comes about a day after the first was made.
 FIRST_PAUSE = timedelta(minutes=1)
 MAX_TRIES = 10
 
 
-class References:
-    """Updates references that customers change, and sends those that came with orders to the provider."""
+class ReferenceUpdates:
+    """Changes references for customers, and sends those that came with orders to the provider."""
 
     def __init__(self, database: Database, source: ESIMsDataSource, clock: Clock) -> None:
         self._database = database
@@ -87,8 +87,8 @@ class References:
         if not due:
             return 0
         with tracing.root_span("send references", {"esimgo.esims": len(due)}):
-            again = await asyncio.gather(*map(self._send, due))
-            settled = [(p.esim_id, p.reference, at) for p, at in zip(due, again, strict=True)]
+            retries = await asyncio.gather(*map(self._send, due))
+            settled = [(p.esim_id, p.reference, at) for p, at in zip(due, retries, strict=True)]
             async with self._database.system() as connection:
                 await reference_store.settle(connection, settled)
         return len(due)
@@ -108,7 +108,7 @@ class References:
                 return None
             return self._clock.wall() + pause
         except Exception:
-            # One that fails in an unexpected way must not keep the others from being settled.
+            # One that fails unexpectedly must not keep the others from being settled.
             logger.exception("the reference of eSIM %s could not be sent", pending.esim_id)
             return None if pending.tries >= MAX_TRIES else self._clock.wall() + pause
         return None

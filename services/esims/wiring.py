@@ -13,14 +13,14 @@ from services.esims.live import Live
 from services.esims.refresh import Refresh
 from services.esims.register import Registration
 from services.esims.servicer import Parts
-from services.esims.snapshots.expire import Endings
+from services.esims.snapshots.expire import BundleExpiry
 from services.esims.snapshots.fetch import Fetcher
-from services.esims.snapshots.follow import Watch
+from services.esims.snapshots.follow import Poller
 from services.esims.snapshots.locate import Locations
 from services.esims.suspend import Suspension
-from services.esims.update_reference import References
+from services.esims.update_reference import ReferenceUpdates
 
-# Seconds between rounds of a loop with nothing to do: one indexed query each.
+# Seconds between rounds of an idle loop, each with one indexed query.
 EVERY = 1.0
 
 
@@ -33,20 +33,20 @@ def wired(
     fresh_for: timedelta,
     read_wait: float,
 ) -> Parts:
-    """Make the parts, and add their background work to the service's."""
+    """Make the parts, and register their loops and what has to be closed."""
     database = opened.database
     source = ESIMsDataSource(provider, opened.cache)
     fetcher = Fetcher(database, source, fresh_for=fresh_for, wait=read_wait, clock=clock)
     opened.closing.push_async_callback(fetcher.close)
-    references = References(database, source, clock)
+    references = ReferenceUpdates(database, source, clock)
     locations = Locations(database, source, clock)
     opened.closing.push_async_callback(locations.close)
     loops = [
         Loop(name, work, opened.stop, every=EVERY)
         for name, work in (
-            ("read eSIMs that may have changed", Watch(database, fetcher, clock).look),
+            ("read eSIMs that may have changed", Poller(database, fetcher, clock).poll),
             ("send references to the provider", references.send_pending),
-            ("end bundles", Endings(database, clock).expire),
+            ("end bundles", BundleExpiry(database, clock).expire),
         )
     ]
     opened.loops.extend(loops)

@@ -33,7 +33,7 @@ class Settings:
     price_tolerance: Decimal = Decimal("0.02")
     buyers: Buyers = field(default_factory=Buyers)
     purchase_limits: Mapping[str, Decimal] = field(default_factory=dict)
-    most_unfinished: int = 5
+    max_unfinished: int = 5
     audit_every: float = 900.0
     history_days: int = 730
     low_balance: float = 100.0
@@ -125,7 +125,7 @@ class Settings:
             )
             / 100,
             # A purchase takes seconds: a person who buys has one or two in work.
-            most_unfinished=int(
+            max_unfinished=int(
                 env.number(
                     "ORDERS_MAX_UNFINISHED",
                     "Maximum number of unfinished purchases of one customer. Further ones are"

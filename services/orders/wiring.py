@@ -95,7 +95,7 @@ def wired(
     cancellation = Cancellation(database, of.datasource, examination, of.esims)
     working = recovery(of, cancellation)
     provider.holds.on_release(working.wake)
-    limits = PurchaseLimits(settings.purchase_limits, settings.most_unfinished, of.metrics)
+    limits = PurchaseLimits(settings.purchase_limits, settings.max_unfinished, of.metrics)
     audit = Audit(
         database,
         of.datasource,

@@ -1,4 +1,4 @@
-"""Applies callbacks about eSIMs: those of one call together, and in any order."""
+"""Applies the callbacks about eSIMs of one call in one transaction, whatever their order."""
 
 import asyncio
 import logging
@@ -26,10 +26,9 @@ from services.esims.snapshots.record import settle
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 
-# Concurrent eSIMs where events are applied one by one: most of the pool's ten connections, with some
-# left for customers.
+# Concurrent eSIMs while events are applied one by one: the pool has ten connections, also for customers.
 AT_ONCE = 6
-# The provider's answers may lag behind its callbacks for a moment, and would undo a true change.
+# The provider's answers may lag behind its callbacks, and would undo a change if it were queried at once.
 CONFIRM_AFTER = timedelta(seconds=30)
 
 
@@ -45,7 +44,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """An event's outcome; `detail` says why it FAILED. The country of `doubted` is uncertain."""
+    """An event's outcome; `detail` says why it FAILED. `doubted` is an eSIM of uncertain country."""
 
     outcome: Outcome
     detail: str = ""
@@ -53,8 +52,10 @@ class Result:
 
 
 class Events:
-    """Applies events. `forget` drops cached values of a changed ICCID, `read_soon` is called when the
-    provider has to be queried, and `locate` with eSIMs whose country is uncertain.
+    """Applies events.
+
+    `forget` drops the cached values of a changed ICCID, `read_soon` wakes the background work that queries
+    the provider, and `locate` gets the eSIMs whose country is uncertain.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class Events:
             results = await self._apply_together(events)
         except Failure:
             raise
-        except Exception as error:  # noqa: BLE001 - logged, and each is tried alone
+        except Exception as error:  # noqa: BLE001 - logged, and each event is retried alone
             # One poison event must not block the rest.
             episodes.record(
                 "events are applied one at a time",
@@ -114,7 +115,7 @@ class Events:
                         results[event.id] = Result(Outcome.FAILED, type(error).__name__)
 
         ended = await asyncio.gather(
-            *(in_order(mine) for mine in _of_each_esim(events).values()), return_exceptions=True
+            *(in_order(group) for group in _of_each_esim(events).values()), return_exceptions=True
         )
         for error in ended:
             if isinstance(error, BaseException):
@@ -122,7 +123,7 @@ class Events:
         return results
 
     async def _apply_together(self, events: Sequence[Event]) -> dict[UUID, Result]:
-        """Apply events in one transaction; its statements grow only with the most events of one eSIM."""
+        """Apply events in one transaction, one event of each eSIM at a time."""
         now = self._clock.wall()
         waiting = _of_each_esim(events)
         results = {event.id: Result(Outcome.UNKNOWN_ESIM) for event in events}
@@ -131,7 +132,7 @@ class Events:
             changed: set[str] = set()
             to_read: set[UUID] = set()
             to_confirm: set[UUID] = set()
-            # One event of each eSIM at a time: the next event of an eSIM builds on its effect.
+            # The next event of an eSIM builds on the effect of this one.
             for batch in zip_longest(*(waiting[iccid] for iccid in esims)):
                 reports: list[Report] = []
                 bundles = await _bundles(connection, esims.values())

@@ -1,4 +1,4 @@
-"""The effect of an event on an eSIM and its bundles: pure rules, whose result doesn't depend on the order."""
+"""Pure rules for the effect of an event on an eSIM; the final state doesn't depend on the events' order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -35,8 +35,8 @@ OPEN = IN_USE | {AssignmentState.PROCESSING, AssignmentState.QUEUED}
 class Effect:
     """The changes to write: the eSIM, and the assignment that the event reports.
 
-    `read`: the provider has to be queried, as the event is ambiguous. `locate`: it has to be queried for
-    the country.
+    With `read` or `locate`, the event is ambiguous, and the provider has to be queried about the eSIM or
+    its country.
     """
 
     esim: ESIM
@@ -46,10 +46,10 @@ class Effect:
 
 
 def effect_of(event: Event, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
-    """Return the effect of an event on an eSIM as it is now; an unchanged eSIM means no effect.
+    """Return the effect of an event on an eSIM as it is now.
 
-    An event without a time counts once for each content: a repetition may be an old callback that is sent
-    a second time. Its changes are not applied, and the provider is queried instead.
+    A repeated event may be an old callback that is sent a second time. Its changes are not applied, and the
+    provider is queried instead.
     """
     effect = _effect_of(event, esim, bundles)
     if not event.repeated or (effect.reported is None and effect.esim == esim):
@@ -61,7 +61,7 @@ def effect_of(event: Event, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
 def _effect_of(event: Event, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
     received = event.received_at
     if isinstance(event.change, OF_BUNDLES) and _older(received, esim.bundles_read_at):
-        # The provider was queried after this event was received; another query settles any difference.
+        # The provider was queried after this event was received: query it again instead.
         return Effect(esim, read=True)
     match event.change:
         case BundleUse() as use:
@@ -84,7 +84,7 @@ def _effect_of(event: Event, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
             if _older(received, esim.state_read_at):
                 return Effect(esim, read=True)
             state = ProviderState.DEACTIVATED
-            # With the time, so that the answer to an earlier query can't contradict it.
+            # With the time, so that the answer to an earlier query can't undo it.
             return Effect(replace(esim, provider_state=state, state_read_at=received))
         case NumberChanged(msisdn):
             if _older(received, esim.msisdn_at):
@@ -122,8 +122,8 @@ def _bundle_used(
     else:
         known = _same_start(use, of_name)
         if known is None:
-            # No known bundle of that start: if one bundle has not begun, the event is about that one, unless
-            # another bundle of the same name has not been fetched yet.
+            # No known bundle started then. If exactly one has not started, the event is probably about it:
+            # another bundle of the same name may not have been fetched yet.
             waiting = [b for b in of_name if not b.absent and b.assignment.started_at is None]
             known, sure = (waiting[0] if len(waiting) == 1 else None), False
     if known is not None and known.absent:
@@ -135,7 +135,7 @@ def _bundle_used(
     unlimited = use.unlimited if known_limit is None else known_limit
     used_up = use.remaining_bytes == 0 and not unlimited
     if use.unlimited not in (None, unlimited) or (used_up and unlimited is None):
-        # Zero bytes left of an unlimited bundle means throttled: whether it is unlimited must be certain.
+        # Zero bytes left mean used up, or throttled if the bundle is unlimited, so that has to be certain.
         return Effect(esim, read=True)
     reported = Assignment(
         id=base.id if base else use.assignment_id or f"{ANNOUNCED}{use.name}",
@@ -159,7 +159,7 @@ def _bundle_expired(name: str, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
     open_ = [a for a in of_name if a.state in OPEN]
     meant = [a for a in open_ if a.state in IN_USE] or open_
     if not of_name or len(meant) > 1 or (meant and len(of_name) > len(open_)):
-        # One of several bundles: the event may be about one that has ended already.
+        # The event may be about any of several bundles, also one that has ended already.
         return Effect(esim, read=True)
     if not meant:
         return Effect(esim)

@@ -1,4 +1,4 @@
-"""Translates events from their protos, and results into theirs."""
+"""Translates events from protos, and results to protos."""
 
 import re
 from collections.abc import Mapping
@@ -93,7 +93,7 @@ def _change(
             return events.CountrySeen(_word(checks, path, seen.code or seen.name))
         case "deletion_scheduled":
             announced = _time(message.deletion_scheduled, "announced_date")
-            # Up to the day of the deletion itself, in case the provider means that one.
+            # Later dates are accepted too, in case the provider means the day of the deletion itself.
             return events.DeletionScheduled(
                 timestamps.happened(announced, received_at + DELETED_AFTER)
             )
@@ -147,7 +147,7 @@ def _bundle_use(checks: Checks, path: str, use: pb.BundleUse) -> events.BundleUs
 
 
 def _code(assigned: pb.CodeAssigned, at: datetime | None) -> Change:
-    """Read an activation code; the provider has to be queried for one that can't be read."""
+    """Parse an activation code; the provider has to be queried about an invalid one."""
     code = ACTIVATION_CODE.fullmatch(assigned.activation_code.strip())
     if code is None or len(code[0]) > MAX_CHARACTERS:
         return events.Unclear()

@@ -1,4 +1,4 @@
-"""Events: reports of callbacks about eSIMs, as values."""
+"""Events: what callbacks report about eSIMs."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,9 +8,9 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class BundleUse:
-    """How much is left of a bundle in use; bytes are base 10.
+    """Remaining data of a bundle in use; bytes are base 10.
 
-    V2 callbacks report no `assignment_id` (name and start tell which it is) and no `unlimited`.
+    V2 callbacks have no `assignment_id`, so that the bundle is found by name and start, and no `unlimited`.
     """
 
     assignment_id: str | None
@@ -26,47 +26,47 @@ class BundleUse:
 
 @dataclass(frozen=True, slots=True)
 class Activated:
-    """First seen on a network."""
+    """The eSIM was seen on a network for the first time."""
 
     at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class CountrySeen:
-    """In a country; the callback carries no time of its own."""
+    """The eSIM is in a country; the callback has no time."""
 
     code: str
 
 
 @dataclass(frozen=True, slots=True)
 class DeletionScheduled:
-    """Announced to be deleted, seven days after `at`."""
+    """The eSIM will be deleted seven days after `at`."""
 
     at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """Deleted by the provider for good."""
+    """The provider deleted the eSIM."""
 
 
 @dataclass(frozen=True, slots=True)
 class NumberChanged:
-    """Its phone number; empty if it was removed."""
+    """The phone number was set; empty if it was removed."""
 
     msisdn: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class MessageFailed:
-    """A text message did not reach it."""
+    """A text message did not reach the eSIM."""
 
     at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileChanged:
-    """A new status of the profile on its device."""
+    """The profile on the device has a new status."""
 
     profile_status: str
     at: datetime | None
@@ -74,7 +74,7 @@ class ProfileChanged:
 
 @dataclass(frozen=True, slots=True)
 class CodeAssigned:
-    """The activation code that installs it."""
+    """The eSIM got a new activation code."""
 
     smdp_address: str
     matching_id: str = field(repr=False)

@@ -15,8 +15,8 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 100
 
 
-class Endings:
-    """Background work that every replica may do: all of them reach the same state."""
+class BundleExpiry:
+    """Expires bundles in the background; every replica may do it, with the same result."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -36,7 +36,7 @@ class Endings:
         except Failure:
             raise
         except Exception:
-            # Each in its own transaction: one that fails must not keep the others open.
+            # One that fails must not keep the others from expiring.
             logger.exception("the ended bundles of eSIM %s could not be expired", esim_id)
             return False
         return True

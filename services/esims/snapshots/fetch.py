@@ -25,13 +25,13 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# For up to this many eSIMs at once the state is fetched too, which is a second request for each. The
-# whole platform has ten tokens a second, so a long list gets its bundles only.
+# For up to this many eSIMs at once the state is fetched too, with a second request for each. For more,
+# only the bundles are, as the whole platform has ten requests a second.
 FEW = 5
-# Concurrent fetches of a long list. The rest waits here: in the queue for the provider's rate limit it
-# would run out of time and delay every other call.
+# Concurrent fetches of a long list. The rest waits here, as in the queue for the provider's rate limit it
+# would time out and delay every other call.
 MAX_CONCURRENT = 8
-# Seconds after which a long list that is fetched in the background records the answers so far.
+# Seconds between recording the answers so far, while a long list is fetched.
 RECORD_EVERY = 10.0
 
 
@@ -69,7 +69,7 @@ class Fetcher:
         self._recording = asyncio.Lock()
         self._slots = asyncio.Semaphore(MAX_CONCURRENT)
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._looks = metrics.counter(
+        self._lookups = metrics.counter(
             "esimgo_esims_looks",
             "eSIMs requested by callers, by what was stored of them",
             ("outcome",),
@@ -90,8 +90,8 @@ class Fetcher:
             for esim in esims
             if force or esim.is_stale(now, self._fresh_for, state_too=len(esims) <= FEW)
         ]
-        self._looks.labels("fresh").inc(len(esims) - len(due))
-        self._looks.labels("stale").inc(len(due))
+        self._lookups.labels("fresh").inc(len(esims) - len(due))
+        self._lookups.labels("stale").inc(len(due))
         if not due:
             return
         # A third of the caller's time is reserved for the database and the answer.
@@ -127,7 +127,7 @@ class Fetcher:
     def _join_or_start(
         self, esims: Sequence[ESIM], *, few: bool, priority: Priority, again: bool = False
     ) -> list[asyncio.Task[None]]:
-        """Return the tasks of the fetches in flight, new where there is none; `again`: none that was sent."""
+        """Return a task for each eSIM, joining fetches in flight; with `again`, only those not sent yet."""
         for esim in esims:
             fetch = self._in_flight.get(esim.id)
             if fetch is None or (again and fetch.sent):
@@ -164,7 +164,7 @@ class Fetcher:
                 )
                 self._unrecorded.append((fetch, snapshot))
         finally:
-            # With an answer it stays in flight until that is recorded, so that no caller queries again.
+            # Otherwise it stays in flight until its answer is recorded, so that no caller queries again.
             if not answered:
                 self._end(fetch, esim.id)
 

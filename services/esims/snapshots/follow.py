@@ -12,20 +12,19 @@ from services.esims.snapshots import follow_store
 from services.esims.snapshots.fetch import Fetcher
 from services.esims.snapshots.follow_store import Due
 
-# Longer than a fetch with its retries; then another replica, or this one after a crash, polls the eSIM.
+# Longer than a fetch with its retries; after a crash the eSIM is polled again then.
 LEASE = timedelta(seconds=60)
 # eSIMs of one round: two requests each, and the platform has ten a second for everything.
 AT_ONCE = 5
-# Bundles are mostly set up at once, so the first polls come soon: after 5, 10, 20, .. seconds.
+# The pause doubles with each poll, as most bundles are set up within seconds.
 FIRST_PAUSE = timedelta(seconds=5)
-# A bundle that waits for its journey is polled four times a day: 10,000 of them cost one request a
-# second.
+# Polling 10,000 unused bundles four times a day costs one request a second.
 MAX_PAUSE = timedelta(hours=6)
-# Most journeys begin within a quarter of buying; afterwards only customers' requests refresh the status.
+# Most trips begin within three months of buying; afterwards only customers' requests refresh the status.
 FOLLOWED_FOR = timedelta(days=90)
 
 
-class Watch:
+class Poller:
     """Polls eSIMs that are due; the due time is a column, so that it survives a restart."""
 
     def __init__(self, database: Database, fetcher: Fetcher, clock: Clock) -> None:
@@ -33,17 +32,17 @@ class Watch:
         self._fetcher = fetcher
         self._clock = clock
 
-    async def look(self) -> int:
+    async def poll(self) -> int:
         """Fetch the eSIMs that are due, schedule their next polls, and return how many were due."""
         async with self._database.system() as connection:
             due = await follow_store.claim_follows(connection, self._clock.wall(), LEASE, AT_ONCE)
         if not due:
             return 0
         with tracing.root_span("look at eSIMs", {"esimgo.esims": len(due)}):
-            await self._read(due)
+            await self._fetch(due)
         return len(due)
 
-    async def _read(self, due: list[Due]) -> None:
+    async def _fetch(self, due: list[Due]) -> None:
         await self._fetcher.refresh_all([item.esim for item in due])
         now = self._clock.wall()
         async with self._database.system() as connection:
@@ -53,15 +52,15 @@ class Watch:
             }
             await follow_store.schedule_follows(
                 connection,
-                [(item, next_look(after[item.esim.id], item, now)) for item in due],
+                [(item, next_poll(after[item.esim.id], item, now)) for item in due],
                 now,
             )
 
 
-def next_look(esim: ESIM, due: Due, now: datetime) -> datetime | None:
+def next_poll(esim: ESIM, due: Due, now: datetime) -> datetime | None:
     """Return the time of the next poll of an eSIM; None: not before a bundle on it ends."""
-    # A poll without an answer is repeated, also one that was only to confirm a suspension. The answer to
-    # an earlier query of another replica may miss the change that this poll is for.
+    # A poll without an answer is repeated. An answer to an earlier query, such as another replica's, does
+    # not count, as it may miss the change that this poll is for.
     answered = esim.as_of is not None and esim.as_of >= due.until - LEASE
     if answered and not needs_following(esim):
         return None

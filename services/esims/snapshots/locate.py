@@ -24,7 +24,7 @@ MAX_WAITING = 1_000
 
 
 class Locations:
-    """Reads locations in the background, one at a time."""
+    """Fetches locations in the background, one at a time."""
 
     def __init__(self, database: Database, source: ESIMsDataSource, clock: Clock) -> None:
         self._database = database
@@ -34,20 +34,20 @@ class Locations:
         self._work: asyncio.Task[None] | None = None
 
     def look_up(self, esims: Sequence[ESIM]) -> None:
-        """Have the locations of these eSIMs read soon."""
+        """Queue these eSIMs for a fetch of their locations."""
         for esim in esims:
             if len(self._waiting) < MAX_WAITING:
                 self._waiting.setdefault(esim.id, esim)
         if self._waiting and (self._work is None or self._work.done()):
-            self._work = asyncio.create_task(self._read_waiting())
+            self._work = asyncio.create_task(self._fetch_waiting())
 
     async def close(self) -> None:
-        """Stop reading."""
+        """Cancel the fetches."""
         if self._work is not None:
             self._work.cancel()
             await asyncio.gather(self._work, return_exceptions=True)
 
-    async def _read_waiting(self) -> None:
+    async def _fetch_waiting(self) -> None:
         while self._waiting:
             esim = self._waiting.pop(next(iter(self._waiting)))
             try:
@@ -71,9 +71,9 @@ class Locations:
 
 
 def located(esim: ESIM, location: Location, now: datetime) -> ESIM | None:
-    """The eSIM in the country where the provider saw it last; None if that is older than what is known.
+    """Return the eSIM with the country of its last location; None if a newer country is known.
 
-    A time in the future is not believed: no later callback would count.
+    A time in the future is ignored, as no later callback would count then.
     """
     seen_at, known_at = timestamps.happened(location.last_seen, now), esim.last_country_at
     country = location.country[:MAX_WORD]

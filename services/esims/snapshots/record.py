@@ -22,8 +22,8 @@ from services.esims.snapshots import follow_store
 class Snapshot:
     """The provider's answer about one eSIM to a query at `queried_at`; None for what was not queried.
 
-    `listed`: the assignments are all of the eSIM's, not only those of one bundle, except for `skipped`
-    ones that could not be read.
+    With `listed`, the assignments are all of the eSIM's, apart from `skipped` unreadable ones; without it,
+    those of one bundle.
     """
 
     esim_id: UUID
@@ -76,7 +76,7 @@ def _updated(esim: ESIM, snapshot: Snapshot) -> ESIM:
     if snapshot.listed and _is_news(esim.bundles_read_at, snapshot):
         esim = replace(esim, bundles_read_at=snapshot.queried_at)
     details = snapshot.details
-    # An answer to an older query than the last one may show the state before a suspension.
+    # The answer to an older query may show the state before a suspension.
     if details is None or not _is_news(esim.state_read_at, snapshot):
         return esim
     esim = replace(
@@ -89,7 +89,7 @@ def _updated(esim: ESIM, snapshot: Snapshot) -> ESIM:
     # A callback received just before may be ahead of the provider's answers.
     if details.msisdn not in (None, esim.msisdn) and _is_after(esim.msisdn_at, snapshot):
         esim = replace(esim, msisdn=details.msisdn, msisdn_at=snapshot.queried_at)
-    # A code that a callback announced is the customer's: only a newer announcement replaces it.
+    # Only a newer callback replaces a code that a callback announced.
     if esim.code_assigned_at is not None:
         return esim
     return replace(

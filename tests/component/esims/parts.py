@@ -18,9 +18,9 @@ from services.esims.esim import ESIM
 from services.esims.register import Registration
 from services.esims.settings import FRESH_FOR
 from services.esims.snapshots.fetch import Fetcher
-from services.esims.snapshots.follow import Watch
+from services.esims.snapshots.follow import Poller
 from services.esims.store import Delivery
-from services.esims.update_reference import References
+from services.esims.update_reference import ReferenceUpdates
 from tests.component.esims.conftest import BUNDLE, buy
 from tests.fixtures.neighbours import PlayedProvider
 from tests.fixtures.patience import PATIENCE
@@ -48,8 +48,8 @@ class Parts:
     clock: SteppedClock
     fetcher: Fetcher
     registration: Registration
-    references: References
-    watch: Watch
+    references: ReferenceUpdates
+    poller: Poller
     statements: list[str] = field(default_factory=list)
 
     async def deliver(self, quantity: int = 1, **fields: Any) -> list[ESIM]:
@@ -115,7 +115,7 @@ async def wired(databases: Databases, provider: PlayedProvider) -> AsyncIterator
             clock=clock,
             fetcher=fetcher,
             registration=Registration(database, clock, lambda: None),
-            references=References(database, source, clock),
-            watch=Watch(database, fetcher, clock),
+            references=ReferenceUpdates(database, source, clock),
+            poller=Poller(database, fetcher, clock),
             statements=statements,
         )

@@ -10,7 +10,7 @@ from services.esims import bundle_store, reference_store
 from services.esims.bundle import BundleState
 from services.esims.esim import ESIM
 from services.esims.snapshots import follow_store
-from services.esims.snapshots.expire import Endings
+from services.esims.snapshots.expire import BundleExpiry
 from services.esims.snapshots.follow import FIRST_PAUSE, FOLLOWED_FOR, LEASE
 from tests.component.esims.conftest import at_provider
 from tests.component.esims.parts import Parts, wired
@@ -26,20 +26,20 @@ async def parts(databases: Databases, provider: PlayedProvider) -> AsyncIterator
 
 async def test_an_esim_to_activate_is_followed_until_its_bundle_is_in_force(parts: Parts) -> None:
     (esim,) = await parts.deliver(auto_activate=True)
-    assert await parts.watch.look() == 1
-    assert await parts.watch.look() == 0  # not due again yet
+    assert await parts.poller.poll() == 1
+    assert await parts.poller.poll() == 0  # not due again yet
     assert await parts.status(esim.id) == "ASSIGNED"
     await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
     parts.clock.ahead += FIRST_PAUSE
-    assert await parts.watch.look() == 1
+    assert await parts.poller.poll() == 1
     assert await parts.status(esim.id) == "ACTIVE"
     parts.clock.ahead += timedelta(days=6)
-    assert await parts.watch.look() == 0
+    assert await parts.poller.poll() == 0
 
 
 async def test_a_bundle_ends_by_its_known_end_though_the_provider_is_away(parts: Parts) -> None:
     ended, lasting = await parts.deliver(2)
-    endings = Endings(parts.database, parts.clock)
+    endings = BundleExpiry(parts.database, parts.clock)
     await parts.provider.control("POST", f"/esims/{ended.iccid}/use-data", {"megabytes": 1})
     await parts.fetcher.refresh_all([ended, lasting])
     fault = {"path": "/esims/*", "status": 500, "count": 0}
@@ -73,7 +73,7 @@ async def test_one_esim_that_cannot_be_settled_keeps_no_other_from_ending(
         "create trigger fail before update on esims.esims for each row execute function fail()"
     )
     parts.clock.ahead += timedelta(days=7, minutes=1)
-    assert await Endings(parts.database, parts.clock).expire() == 1
+    assert await BundleExpiry(parts.database, parts.clock).expire() == 1
     assert await parts.status(sound.id) == "EXPIRED"
     assert await parts.status(broken.id) == "ACTIVE"
     assert any(str(broken.id) in message for message in caplog.messages)
@@ -84,46 +84,46 @@ async def test_the_end_of_a_bundle_is_looked_at_after_it(parts: Parts) -> None:
     await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
     await parts.fetcher.refresh_all([esim])
     assert await parts.status(esim.id) == "ACTIVE"
-    assert await parts.watch.look() == 0
+    assert await parts.poller.poll() == 0
     parts.clock.ahead += timedelta(days=7, minutes=1)  # the bundle's duration
-    assert await parts.watch.look() == 1
+    assert await parts.poller.poll() == 1
     # By the provider's clock it isn't expired yet: the stored end decides.
     assert await parts.status(esim.id) == "EXPIRED"
     parts.clock.ahead += timedelta(days=400)
-    assert await parts.watch.look() == 0
+    assert await parts.poller.poll() == 0
 
 
 async def test_an_esim_that_starts_at_first_use_is_not_followed(parts: Parts) -> None:
     await parts.deliver(auto_activate=False)
-    assert await parts.watch.look() == 0
+    assert await parts.poller.poll() == 0
 
 
-async def test_a_look_lost_in_a_crash_is_made_when_its_lease_ends(parts: Parts) -> None:
+async def test_a_poll_lost_in_a_crash_is_repeated_when_its_lease_ends(parts: Parts) -> None:
     (esim,) = await parts.deliver(auto_activate=True)
     await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
     fault = {"path": "/esims/*", "delay_seconds": 60, "count": 2}
     await parts.provider.control("POST", "/faults", fault)
-    look = asyncio.create_task(parts.watch.look())
+    polling = asyncio.create_task(parts.poller.poll())
     while await parts.databases.admin.fetchval("select max(follow_count) from esims.esims") == 0:
         await asyncio.sleep(0)  # until the refresh has started
-    look.cancel()
-    await asyncio.gather(look, return_exceptions=True)
+    polling.cancel()
+    await asyncio.gather(polling, return_exceptions=True)
     await parts.fetcher.close()
     await parts.provider.control("DELETE", "/faults")
-    assert await parts.watch.look() == 0
+    assert await parts.poller.poll() == 0
     parts.clock.ahead += LEASE
-    assert await parts.watch.look() == 1
+    assert await parts.poller.poll() == 1
     assert await parts.status(esim.id) == "ACTIVE"
 
 
-async def test_a_look_asked_for_during_another_is_still_made(parts: Parts) -> None:
+async def test_a_poll_scheduled_during_another_still_takes_place(parts: Parts) -> None:
     (esim,) = await parts.deliver(auto_activate=True)
     now = parts.clock.wall()
     async with parts.database.system() as connection:
         (due,) = await follow_store.claim_follows(connection, now, LEASE, 1)
         await follow_store.follow_soon(connection, [esim.id], now)
         await follow_store.schedule_follows(connection, [(due, None)], now)
-    assert await parts.watch.look() == 1
+    assert await parts.poller.poll() == 1
 
 
 async def asked_but_not_answered(parts: Parts, esim: ESIM) -> None:
@@ -141,7 +141,7 @@ async def test_a_look_sees_what_happened_while_a_reading_was_on_its_way(parts: P
     await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
     async with parts.database.system() as connection:
         await follow_store.follow_soon(connection, [esim.id], parts.clock.wall())
-    assert await parts.watch.look() == 1
+    assert await parts.poller.poll() == 1
     assert await parts.status(esim.id) == "ACTIVE"
 
 
@@ -160,22 +160,22 @@ async def test_a_forced_reading_sees_what_happened_while_another_was_on_its_way(
     assert await parts.status(esim.id) == "ACTIVE"
 
 
-async def test_two_replicas_share_the_looks(parts: Parts) -> None:
+async def test_two_replicas_share_the_polls(parts: Parts) -> None:
     await parts.deliver(quantity=4, auto_activate=True)
-    looks = await asyncio.gather(parts.watch.look(), parts.watch.look())
-    assert sum(looks) == 4
+    polls = await asyncio.gather(parts.poller.poll(), parts.poller.poll())
+    assert sum(polls) == 4
     assert await parts.asked("/bundles") == 4
 
 
-async def test_looks_without_an_answer_become_rarer_and_end(parts: Parts) -> None:
+async def test_polls_without_an_answer_become_rarer_and_end(parts: Parts) -> None:
     await parts.deliver(auto_activate=True)
     await parts.provider.control("POST", "/faults", {"path": "/esims/*", "status": 403, "count": 0})
-    looks = 0
+    polls = 0
     step = timedelta(hours=6)
     for _ in range(FOLLOWED_FOR // step + 2):
-        looks += await parts.watch.look()
+        polls += await parts.poller.poll()
         parts.clock.ahead += step
-    assert 300 < looks < 370
+    assert 300 < polls < 370
     assert await parts.databases.admin.fetchval("select follow_at from esims.esims") is None
 
 

@@ -58,7 +58,7 @@ def settings(databases: Databases, auth: Auth) -> Settings:
         sessions=SessionSettings(auth.url, auth.service_role_key, None),
         admin_host="127.0.0.1",
         admin_port=0,
-        most_attempts=3,
+        max_attempts=3,
         foreign_seconds=60,
         retention_days=90,
     )

@@ -46,7 +46,7 @@ async def test_events_wait_for_an_owner_that_is_away_and_count_no_attempt(
         platform = Platform(Post("", http, databases), provider, auth, stub, databases)
         esim = await platform.esim()
         await channel.close()
-    here = replace(settings, esims_address=f"127.0.0.1:{esims}", most_attempts=1)
+    here = replace(settings, esims_address=f"127.0.0.1:{esims}", max_attempts=1)
     async with serving(serve, here) as port:
         post = Post(f"http://127.0.0.1:{port}/webhooks/esim-go", http, databases)
         waiting = [await post.send(attached(esim.iccid) | {"n": str(n)}) for n in range(5)]

@@ -91,7 +91,7 @@ async def test_an_event_is_foreign_after_a_short_wait_whatever_the_attempts(
     ) as esims:
         here = replace(
             settings,
-            most_attempts=12,
+            max_attempts=12,
             foreign_seconds=seconds,
             esims_address=f"127.0.0.1:{esims}",
         )

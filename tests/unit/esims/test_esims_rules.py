@@ -28,7 +28,7 @@ from services.esims.snapshots.follow import (
     FOLLOWED_FOR,
     LEASE,
     MAX_PAUSE,
-    next_look,
+    next_poll,
 )
 from services.esims.snapshots.follow_store import Due
 
@@ -285,22 +285,22 @@ def test_who_is_followed(fields: dict[str, object], followed: bool) -> None:
     assert needs_following(esim(**fields)) is followed
 
 
-def look(count: int, after: timedelta) -> datetime | None:
+def next_poll_after(count: int, after: timedelta) -> datetime | None:
     """Return the time of the next refresh of an unused eSIM that was refreshed just now."""
     now = NOW + after
     followed = esim(auto_activate=True, state_read_at=now, bundles_read_at=now)
-    return next_look(followed, Due(esim(auto_activate=True), count, now + LEASE), now)
+    return next_poll(followed, Due(esim(auto_activate=True), count, now + LEASE), now)
 
 
 def test_looks_become_rarer_up_to_a_bound_and_end() -> None:
-    assert look(1, timedelta(seconds=1)) == NOW + timedelta(seconds=1) + FIRST_PAUSE
-    assert look(3, timedelta(seconds=1)) == NOW + timedelta(seconds=1) + 4 * FIRST_PAUSE
-    assert look(1000, timedelta(days=1)) == NOW + timedelta(days=1) + MAX_PAUSE
-    assert look(1000, FOLLOWED_FOR) is None
+    assert next_poll_after(1, timedelta(seconds=1)) == NOW + timedelta(seconds=1) + FIRST_PAUSE
+    assert next_poll_after(3, timedelta(seconds=1)) == NOW + timedelta(seconds=1) + 4 * FIRST_PAUSE
+    assert next_poll_after(1000, timedelta(days=1)) == NOW + timedelta(days=1) + MAX_PAUSE
+    assert next_poll_after(1000, FOLLOWED_FOR) is None
 
 
 @pytest.mark.parametrize("asked", [None, NOW - timedelta(microseconds=1)])
 def test_a_look_without_an_answer_to_its_own_question_is_made_again(asked: datetime | None) -> None:
     due = Due(esim(), 1, NOW + LEASE)
-    assert next_look(esim(state_read_at=asked), due, NOW) == NOW + FIRST_PAUSE
-    assert next_look(esim(state_read_at=NOW), due, NOW + timedelta(seconds=2)) is None
+    assert next_poll(esim(state_read_at=asked), due, NOW) == NOW + FIRST_PAUSE
+    assert next_poll(esim(state_read_at=NOW), due, NOW + timedelta(seconds=2)) is None
