@@ -1,4 +1,4 @@
-"""Runs the gateway."""
+"""Entry point of the gateway process."""
 
 import asyncio
 import gc
@@ -16,28 +16,32 @@ from kit.net import listening
 from kit.process.run import run
 
 logger = logging.getLogger(__name__)
+# Seconds that requests in flight get when the process stops. A purchase takes the longest.
+SHUTDOWN_TIMEOUT = 35.0
+# Allocations between two collections of the youngest generation. Requests in flight hold thousands of
+# objects; Python's default of 700 would scan them again and again without freeing any.
+GC_THRESHOLD = 5_000
+# Seconds in which the rest of a refused body is read and discarded, so that the client receives the response.
+LINGERING_TIME = 2.0
 
-# Seconds that requests in flight get when the process stops; a purchase waits longest.
-GRACE = 35.0
-# Objects between two garbage collections of the youngest. Requests in flight hold thousands, and collections
-# after every 700, as by default, find them all in use.
-YOUNG = 5_000
-# Seconds that the rest of a refused body is read and thrown away, so that its sender sees the answer.
-LINGER = 2.0
+
+async def main(settings: Settings, stop: asyncio.Event) -> None:
+    """Run the gateway in its own process until `stop` is set."""
+    await serve(settings, stop, partial(_tune_and_log, settings.host))
 
 
 async def serve(
     settings: Settings, stop: asyncio.Event, started: Callable[[int], None] = lambda port: None
 ) -> None:
-    """Serve until `stop`; `started` is called with the port as soon as requests are answered."""
-    async with app.opened(settings) as gateway, AsyncExitStack() as parts:
+    """Serve until `stop` is set; call `started` with the port once requests are accepted."""
+    async with app.open_gateway(settings) as gateway, AsyncExitStack() as parts:
         runner = Runner(
             gateway.app,
             answer.error_body,
             settings.http,
-            shutdown_timeout=GRACE,
-            lingering_time=LINGER,
-            auto_decompress=False,  # a few compressed bytes could hold a gigabyte
+            shutdown_timeout=SHUTDOWN_TIMEOUT,
+            lingering_time=LINGERING_TIME,
+            auto_decompress=False,  # a few compressed bytes could expand to a gigabyte
         )
         await runner.setup()
         parts.push_async_callback(runner.cleanup)
@@ -47,22 +51,17 @@ async def serve(
         await stop.wait()
         gateway.edge.stopping = True
         await asyncio.sleep(settings.drain_seconds)
-        await gateway.end_streams()
+        await gateway.close_streams()
 
 
-async def main(settings: Settings, stop: asyncio.Event) -> None:
-    """Serve as a process of its own."""
-    await serve(settings, stop, partial(ready, settings.host))
+def _tune_and_log(host: str, port: int) -> None:
+    """Take everything loaded so far out of garbage collection, and log that the gateway is ready.
 
-
-def ready(host: str, port: int) -> None:
-    """Exclude what lives as long as the process from garbage collection, make collections rarer, and log.
-
-    Schema, classes and libraries are 100,000 objects and more; traversing them delays every request.
+    The schema, classes and libraries are more than 100,000 objects. Scanning them would delay every request.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG)
+    gc.set_threshold(GC_THRESHOLD)
     logger.info("gateway ready on http://%s:%s/graphql", host, port)
 
 

@@ -1,4 +1,4 @@
-"""What one caller may ask of the gateway: costs, rates, time, and whether the schema can be read."""
+"""Limits of one caller: operation cost, rates and deadline, and whether introspection is allowed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,17 +9,17 @@ from kit.auth.sessions import Role
 from kit.net.client_address import Networks
 from kit.values.env import Env
 
-# Everybody's shop window: the provider's whole catalogue, with everything in it, costs 30,010.
+# The provider's whole catalogue, with all fields, costs 30,010.
 COST_ANONYMOUS = 50_000
 # A customer's 500 newest orders with their eSIMs, bundles and QR codes cost some 120,000.
 COST_CUSTOMER = 250_000
-# Administrators look at more at once; every one of them is known.
+# Administrators are trusted, and list the data of all customers.
 COST_ADMIN = 500_000
-# Operations a second. A page sends a handful when it opens; what follows changes goes over a socket.
+# Operations per second. A page sends a handful when it opens; subscriptions replace polling.
 USER_RATE = 20.0
-# Operations a second. A household, an office or a mobile carrier shares an address.
+# Operations per second. A household, an office or a mobile carrier shares an address.
 ADDRESS_RATE = 100.0
-# Seconds. A purchase may take the 30 that a change may, and its order is read after that.
+# Seconds. A purchase may take 30, and its order is read after that.
 OPERATION_SECONDS = 35.0
 
 
@@ -33,7 +33,7 @@ def _costs() -> Mapping[Role, int]:
 
 @dataclass(frozen=True, slots=True)
 class DefenceSettings:
-    """Rates are operations a second, and 0 is no limit."""
+    """Limits of one caller; rates are in operations per second, and 0 sets no limit."""
 
     costs: Mapping[Role, int] = field(default_factory=_costs)
     introspection: bool = False
@@ -47,7 +47,7 @@ class DefenceSettings:
     @classmethod
     def read(cls, env: Env, *, development: bool = False) -> "DefenceSettings":
         return cls(
-            costs={role: _cost(env, role, usual) for role, usual in _costs().items()},
+            costs={role: _cost(env, role, default) for role, default in _costs().items()},
             introspection=env.flag(
                 "GATEWAY_INTROSPECTION",
                 "Allow clients to introspect the schema, and suggest similar names for misspelled"
@@ -74,13 +74,13 @@ class DefenceSettings:
         )
 
 
-def _cost(env: Env, role: Role, usual: int) -> int:
+def _cost(env: Env, role: Role, default: int) -> int:
     return int(
         env.number(
             f"GATEWAY_MAX_COST_{role.upper()}",
             f"Maximum cost of an operation of {_WHO[role]}; docs/graphql.md describes how cost"
             " is calculated.",
-            usual,
+            default,
             low=1,
             high=1_000_000_000,
         )
@@ -94,12 +94,12 @@ _WHO = {
 }
 
 
-def _rate(env: Env, name: str, whose: str, usual: float) -> float:
+def _rate(env: Env, name: str, client: str, default: float) -> float:
     return env.number(
         name,
-        f"Average number of operations per second that {whose} may send, with bursts of ten"
+        f"Average number of operations per second that {client} may send, with bursts of ten"
         " seconds' worth. 0 sets no limit.",
-        usual,
+        default,
         low=0,
         high=1_000_000,
     )

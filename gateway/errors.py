@@ -1,4 +1,4 @@
-"""What clients hear of a failure: known kinds with a code, everything else masked under an id."""
+"""Errors as clients receive them: known failures with a code, unexpected ones masked under a fault id."""
 
 import logging
 import re
@@ -27,53 +27,53 @@ CODES = {
     Kind.DEADLINE: "DEADLINE_EXCEEDED",
     Kind.INTERNAL: "INTERNAL",
 }
-# A mutation answers these as data: the caller asked for something that can't be, and may mend it.
+# Mutations return these as data (`success: false`), because the caller can act on them.
 REFUSALS = frozenset({Kind.INVALID, Kind.FORBIDDEN, Kind.NOT_FOUND, Kind.CONFLICT, Kind.REFUSED})
-# The documented words, alone: what exactly is wrong stands in the extensions.
+# The documented message; `extensions.detail` contains the exact reason.
 NOT_AUTHENTICATED = "Not authenticated"
-# Where an argument is not named as the services' field is.
+# Arguments whose name differs from that of the services' field.
 ARGUMENTS = {
     "durationDays": "duration",
     "minDataMb": "minData",
     "pageSize": "first",
     "statuses": "status",
 }
-# What graphql-core adds to its words about a name that doesn't exist.
+# The hint that graphql-core appends to a message about an unknown name.
 SUGGESTION = re.compile(r" Did you mean [^?]*\?")
 WORD = re.compile(r"[a-z]+(?:_[a-z]+)+|[a-z]+")
 
 
 def describe(error: GraphQLError, request_id: str, *, suggestions: bool) -> dict[str, Any]:
-    """One entry of `errors`; whatever is not known to be fit for a client is logged and masked.
+    """Return one entry of `errors`; an unexpected error is logged and masked.
 
-    Without `suggestions`, what names exist is not said to whoever guesses.
+    Without `suggestions`, hints that reveal existing names are removed.
     """
-    shown: dict[str, Any] = {}
+    entry: dict[str, Any] = {}
     if error.locations:
-        shown["locations"] = [place.formatted for place in error.locations]
+        entry["locations"] = [place.formatted for place in error.locations]
     if error.path:
-        shown["path"] = error.path
-    shown |= _words(error, request_id)
+        entry["path"] = error.path
+    entry |= _message_and_extensions(error, request_id)
     if not suggestions:
-        shown["message"] = SUGGESTION.sub("", shown["message"])
-    return shown
+        entry["message"] = SUGGESTION.sub("", entry["message"])
+    return entry
 
 
-def not_now(found: Iterable[GraphQLError]) -> Failure | None:
-    """The refusal of a whole operation whose caller ordered too much before; None for other errors."""
+def rate_limit_failure(found: Iterable[GraphQLError]) -> Failure | None:
+    """Return the failure by which a rate limit refused the whole operation, if there is one."""
     causes = (error.original_error for error in found if not error.path)
     return next((c for c in causes if isinstance(c, Failure) and c.kind is Kind.EXHAUSTED), None)
 
 
-def left_out(number: int) -> dict[str, Any]:
-    """The last entry of `errors` where the answer has more than one may hold."""
+def omitted_errors(number: int) -> dict[str, Any]:
+    """Return the last entry of `errors`, which counts the errors above the limit."""
     return {
         "message": f"{number} more errors were omitted; fix the errors shown first, or request less",
         "extensions": {"code": "TOO_MANY_ERRORS", "omitted": number},
     }
 
 
-def _words(error: GraphQLError, request_id: str) -> dict[str, Any]:
+def _message_and_extensions(error: GraphQLError, request_id: str) -> dict[str, Any]:
     cause = error.original_error
     if isinstance(cause, Failure):
         return from_failure(cause, request_id)
@@ -82,8 +82,8 @@ def _words(error: GraphQLError, request_id: str) -> dict[str, Any]:
             "message": "The request is nested too deeply",
             "extensions": {"code": "TOO_COMPLEX"},
         }
-    # The client is at fault where nothing was executed, or where graphql-core names the place in the
-    # document; when a resolver's value doesn't fit its type, the first error has no place.
+    # It is a client error if nothing was executed, or if the original error has a location in the document.
+    # If a resolver's value doesn't match its type, the original error has none.
     if cause is None or (isinstance(cause, GraphQLError) and (cause.nodes or not error.path)):
         extensions = error.extensions or {"code": "BAD_USER_INPUT" if error.path else "BAD_REQUEST"}
         return {"message": error.message, "extensions": extensions}
@@ -91,32 +91,32 @@ def _words(error: GraphQLError, request_id: str) -> dict[str, Any]:
 
 
 def from_failure(failure: Failure, request_id: str) -> dict[str, Any]:
-    """Message and extensions: `code` is the kind, `reason` says exactly what it is."""
+    """Return message and extensions of a failure: `code` is its kind, `reason` the exact reason."""
     if failure.kind is Kind.INTERNAL and "fault_id" not in failure.details:
         return masked(failure, request_id)
     extensions: dict[str, Any] = {"code": CODES[failure.kind], "reason": failure.reason}
-    words = message(failure)
+    text = message(failure)
     if failure.kind is Kind.UNAUTHENTICATED:
-        extensions["detail"] = words.removeprefix(f"{NOT_AUTHENTICATED}: ")
-        words = NOT_AUTHENTICATED
+        extensions["detail"] = text.removeprefix(f"{NOT_AUTHENTICATED}: ")
+        text = NOT_AUTHENTICATED
     if failure.fields:
-        extensions["fields"] = {argument(path): text for path, text in failure.fields.items()}
+        extensions["fields"] = {argument(path): problem for path, problem in failure.fields.items()}
     if failure.retry_after is not None:
         extensions["retryAfter"] = failure.retry_after
     if "fault_id" in failure.details:
         extensions["faultId"] = failure.details["fault_id"]
-    return {"message": words, "extensions": extensions}
+    return {"message": text, "extensions": extensions}
 
 
 def message(failure: Failure) -> str:
-    """Its words, with fields named as the schema names them."""
+    """Return a failure's message, with fields named as in the schema."""
     if not failure.fields:
         return failure.message
     return "; ".join(f"{argument(path)}: {text}" for path, text in failure.fields.items())
 
 
 def argument(path: str) -> str:
-    """A path of a service's request, as a client knows it: `filter.max_price` is `filter.maxPrice`."""
+    """Convert a path in a service's request to the schema's: `filter.max_price` to `filter.maxPrice`."""
     return WORD.sub(lambda word: _argument(word[0]), path)
 
 
@@ -128,7 +128,7 @@ def _argument(name: str) -> str:
 
 @contextmanager
 def naming(**arguments: str) -> Iterator[None]:
-    """Names fields of a service's request as this one operation does, where its words are others."""
+    """Rename fields in the Failures of a block, for an operation whose arguments have other names."""
     try:
         yield
     except Failure as failure:
@@ -137,7 +137,7 @@ def naming(**arguments: str) -> Iterator[None]:
 
 
 def masked(error: BaseException, request_id: str) -> dict[str, Any]:
-    """Logs the unexpected under an id, which is all that the client gets."""
+    """Log an unexpected error under a fault id; the client receives only the id."""
     fault = uuid.uuid4().hex[:12]
     logger.error("request %s failed, fault %s", request_id, fault, exc_info=error)
     return {
@@ -147,7 +147,7 @@ def masked(error: BaseException, request_id: str) -> dict[str, Any]:
 
 
 def refusal(failure: Failure) -> tuple[str, str]:
-    """Words and code of a refusal, for a mutation's answer; raises the failure when it is no refusal."""
+    """Return message and code of a refusal for a mutation's result; raise any other failure."""
     if failure.kind not in REFUSALS:
         raise failure
     return message(failure), failure.reason

@@ -1,4 +1,4 @@
-"""The settings of the gateway."""
+"""Settings of the gateway."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +8,7 @@ from gateway.documents import trusted
 from gateway.documents.persisted import PER_CLIENT
 from gateway.documents.trusted import TrustedDocuments
 from gateway.http.cors import LOCALHOST, Origins
-from gateway.http.response_cache import MOST_BYTES
+from gateway.http.response_cache import MAX_BYTES
 from gateway.http.socket_settings import SocketSettings
 from kit.cache import redis_settings
 from kit.http.settings import HTTPSettings
@@ -17,7 +17,7 @@ from kit.process.run import is_development
 from kit.process.settings import SessionSettings
 from kit.values.env import Env
 
-# Short, as a browser that keeps an answer doesn't hear of a change of price.
+# Short, because a browser that cached a response doesn't notice a change of price.
 RESPONSE_CACHE_SECONDS = 60.0
 # Bytes. The whole catalogue, with everything in it, has 6 million.
 MAX_ANSWER = 16 * 2**20
@@ -27,7 +27,7 @@ REMOVED = {"GATEWAY_PROCESSES": "run more replicas of the gateway behind a load 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where clients come in, where the services are, and what a request may ask of them."""
+    """All settings of a gateway process."""
 
     host: str
     port: int
@@ -40,7 +40,7 @@ class Settings:
     max_depth: int
     drain_seconds: float
     max_answer: int = MAX_ANSWER
-    response_cache_bytes: int = MOST_BYTES
+    response_cache_bytes: int = MAX_BYTES
     persisted_queries: bool = True
     persisted_per_client: int = PER_CLIENT
     trusted_documents: TrustedDocuments = field(
@@ -114,7 +114,7 @@ def _response_cache_bytes(env: Env) -> int:
             "GATEWAY_RESPONSE_CACHE_BYTES",
             "Maximum size of the response cache, in bytes. When it is full, the least"
             " recently used response is evicted.",
-            MOST_BYTES,
+            MAX_BYTES,
             low=1_048_576,
             high=1_099_511_627_776,
         )

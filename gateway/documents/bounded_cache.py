@@ -1,7 +1,7 @@
-"""Caches of functions' results that are bounded in bytes, not in entries alone.
+"""A cache of a function's results that is bounded by the size of its keys, not only by their number.
 
-A client may send a text as large as a request. A cache of 2,000 such texts would hold 500 MB, and four
-times that where one character needs four bytes.
+Clients may send texts as long as a request. 2,000 of these would take 500 MB, or four times as much with
+characters that need four bytes.
 """
 
 from collections import OrderedDict
@@ -11,15 +11,15 @@ from typing import Any, Generic, ParamSpec, TypeVar
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
-# Characters of the texts of one call. A document at the limit of tokens has about as many.
+# Characters of the texts of one call. A document with the maximum number of tokens has about as many.
 LONGEST = 16_384
-# Characters of all texts, for each entry that there may be. A parsed document takes up to 250 bytes for
-# each of its characters, and documents of a shop's pages have some 1,000.
+# Characters of all texts, per possible entry. A parsed document takes up to 250 bytes per character, and the
+# documents of a typical shop have some 1,000 characters.
 AVERAGE = 1_024
 
 
 class BoundedCache(Generic[Given, Result]):
-    """A function whose last results are cached; a call with longer texts is computed each time."""
+    """A function with a least-recently-used cache; calls with longer texts are not cached."""
 
     def __init__(self, function: Callable[Given, Result], entries: int, longest: int) -> None:
         self._function = function
@@ -38,11 +38,10 @@ class BoundedCache(Generic[Given, Result]):
         return found
 
     def __contains__(self, given: tuple[Any, ...]) -> bool:
-        """True if a call with these arguments costs nothing."""
+        """True if the result of a call with these arguments is cached."""
         return given in self._known
 
     def __len__(self) -> int:
-        """How many results are cached."""
         return len(self._known)
 
     def _computed(self, key: tuple[Any, ...], *given: Given.args, **named: Given.kwargs) -> Result:
@@ -60,7 +59,7 @@ class BoundedCache(Generic[Given, Result]):
 def bounded_cache(
     entries: int, longest: int = LONGEST
 ) -> Callable[[Callable[Given, Result]], BoundedCache[Given, Result]]:
-    """Cache so many results of the decorated function, and AVERAGE characters for each."""
+    """Cache the results of the decorated function, up to `entries` results of AVERAGE characters each."""
 
     def decorate(function: Callable[Given, Result]) -> BoundedCache[Given, Result]:
         return BoundedCache(function, entries, longest)
@@ -69,7 +68,7 @@ def bounded_cache(
 
 
 def characters(value: object) -> int:
-    """Count the characters of a text, or of all texts in a tuple; a part that is no text is one."""
+    """Count the characters of a text, or of all texts in a tuple, where any other value counts as one."""
     if isinstance(value, str | bytes):
         return len(value)
     return sum(map(characters, value)) if isinstance(value, tuple) else 1

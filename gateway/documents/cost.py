@@ -1,4 +1,4 @@
-"""What an operation may cost, told before it runs: the objects that it may bring, and the work for them."""
+"""Estimates the cost of an operation before it runs, from the objects that it may return and their work."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -31,15 +31,15 @@ from graphql import (
 
 from gateway.documents.cost_units import (
     ALIASED,
-    ASSUMED,
-    BUYING,
+    ASSUMED_LENGTHS,
     CALL,
     CALLS,
     CHANGE,
-    ELSEWHERE,
+    DEFAULT_LENGTH,
     INTROSPECTION,
-    LONGEST,
+    MAX_LENGTH,
     NAME_LENGTH,
+    PURCHASES,
     SIZES,
     WORK,
 )
@@ -48,18 +48,17 @@ from gateway.documents.prepared import Prepared
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A cost, what it consists of, and what else decides over an operation before it runs."""
+    """The estimated cost of an operation, and other properties that decide whether it may run."""
 
     cost: int
-    # True if the operation reads the schema's description of itself.
     introspects: bool
-    # The part of the cost that is for the rows of the answer, and how many objects those are taken to hold.
+    # The part of the cost that depends on the rows of the response, and the assumed number of objects.
     rows: int = 0
     objects: int = 0
     purchases: int = 0
 
     def actual(self, objects: int) -> int:
-        """Return the cost of an answer that holds so many objects: lists are often shorter than expected."""
+        """Return the cost for the actual number of objects, because lists are often shorter than assumed."""
         if objects >= self.objects:
             return self.cost
         return self.cost - self.rows + self.rows * objects // self.objects
@@ -67,19 +66,18 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Of a selection: what comes once, and what comes again for every row that it is selected on."""
+    """Cost of a selection: what is paid once, and what is paid for every row."""
 
     once: int = 0
     each: int = 0
-    objects: int = 0  # beside the row itself, which is one
+    objects: int = 0  # in addition to the row itself
 
     def __add__(self, other: "_Part") -> "_Part":
         return _Part(self.once + other.once, self.each + other.each, self.objects + other.objects)
 
 
-# Costs of one operation that are cached, by its sizes. An operation with new sizes in every request fills the
-# cache, which is then emptied.
-CACHED_SIZES = 50
+# Cached costs of one operation, by its list sizes. When the cache is full, it is cleared.
+MAX_CACHED = 50
 
 
 class Cost:
@@ -87,8 +85,8 @@ class Cost:
 
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
-        # The variables that are sizes.
-        self._sizing: frozenset[str] = frozenset()
+        # The variables that are list sizes.
+        self._size_variables: frozenset[str] = frozenset()
         self._known: dict[tuple[tuple[str, int | None], ...], Measured] = {}
 
     def of(self, variables: Mapping[str, Any]) -> Measured:
@@ -98,25 +96,27 @@ class Cost:
             return known
         sum_ = _Sum(self._prepared.schema, self._prepared.document, variables)
         measured = sum_.operation(self._prepared.operation)
-        if len(self._known) >= CACHED_SIZES:
+        if len(self._known) >= MAX_CACHED:
             self._known.clear()
-        self._sizing = frozenset(sum_.sizing)
+        self._size_variables = frozenset(sum_.size_variables)
         self._known[self._sizes(variables)] = measured
         return measured
 
     def _sizes(self, variables: Mapping[str, Any]) -> tuple[tuple[str, int | None], ...]:
-        return tuple((key, size(variables[key])) for key in self._sizing if key in variables)
+        return tuple(
+            (key, size(variables[key])) for key in self._size_variables if key in variables
+        )
 
 
 def size(value: object) -> int | None:
-    """Return a variable's value as a size; None for what is no size, and for what execution refuses."""
+    """Return a variable's value as a list size; None for any other value."""
     if isinstance(value, list):
         return len(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 class _Sum:
-    """Adds up one operation; `sizing` are the variables that it met as sizes."""
+    """Adds up the cost of one operation; `size_variables` are the variables that it used as list sizes."""
 
     def __init__(
         self, schema: GraphQLSchema, document: DocumentNode, variables: Mapping[str, Any]
@@ -131,14 +131,14 @@ class _Sum:
         self._defaults: dict[str, ValueNode] = {}
         self._introspects = False
         self._purchases = 0
-        self.sizing: set[str] = set()
+        self.size_variables: set[str] = set()
 
     def operation(self, operation: OperationDefinitionNode) -> Measured:
         for definition in operation.variable_definitions or ():
             if definition.default_value is not None:
                 self._defaults[definition.variable.name.value] = definition.default_value
         root = self._schema.get_root_type(operation.operation)
-        assert root is not None  # validation refuses what the schema doesn't have
+        assert root is not None  # ensured by validation
         whole = self._selection(root, [operation.selection_set], None)
         return Measured(
             whole.once + whole.each,
@@ -175,15 +175,15 @@ class _Sum:
         selection: SelectionSetNode,
         fields: dict[str, list[FieldNode]],
     ) -> None:
-        """Fields by the name that they have in the answer, as execution puts them together.
+        """Collect fields by response name, as execution merges them.
 
-        What @skip or @include may leave out counts: an operation costs the same whoever asks.
+        Fields that @skip or @include may exclude count too.
         """
         for node in selection.selections:
             match node:
                 case FieldNode():
-                    shown = node.alias.value if node.alias else node.name.value
-                    fields.setdefault(shown, []).append(node)
+                    response_name = node.alias.value if node.alias else node.name.value
+                    fields.setdefault(response_name, []).append(node)
                 case InlineFragmentNode():
                     if node.type_condition is None or self._fits(
                         kind, node.type_condition.name.value
@@ -209,26 +209,26 @@ class _Sum:
             return _Part(INTROSPECTION)
         field = parent.fields[name]
         place = f"{parent.name}.{name}"
-        if place in BUYING:
+        if place in PURCHASES:
             self._purchases += 1
         call, work = _own(self._schema, parent, place)
         kind = get_named_type(field.type)
         if is_leaf_type(kind):
             return _Part(call, work)
-        asked = self._asked(field, nodes[0])
-        rows, below = 1, asked
+        requested = self._requested_size(field, nodes[0])
+        rows, below = 1, requested
         if is_list_type(get_nullable_type(field.type)):
-            rows, below = self._rows(place, asked if asked is not None else page), None
+            rows, below = self._rows(place, requested if requested is not None else page), None
         inner = self._selection(kind, [n.selection_set for n in nodes if n.selection_set], below)
         return _Part(call + inner.once, work + rows * (1 + inner.each), rows * (1 + inner.objects))
 
-    def _rows(self, place: str, asked: int | None) -> int:
-        if asked is None:
-            return ASSUMED.get(place, ELSEWHERE)
-        return max(0, min(asked, LONGEST))
+    def _rows(self, place: str, requested: int | None) -> int:
+        if requested is None:
+            return ASSUMED_LENGTHS.get(place, DEFAULT_LENGTH)
+        return max(0, min(requested, MAX_LENGTH))
 
-    def _asked(self, field: GraphQLField, node: FieldNode) -> int | None:
-        """The size that an argument says; that of a connection is its list's, one level below."""
+    def _requested_size(self, field: GraphQLField, node: FieldNode) -> int | None:
+        """Return the list size in a field's arguments; that of a connection applies one level below."""
         for name in SIZES:
             if name not in field.args:
                 continue
@@ -248,10 +248,10 @@ class _Sum:
                 return size(default)
             case VariableNode():
                 name = node.name.value
-                self.sizing.add(name)
+                self.size_variables.add(name)
                 if self._variables.get(name) is not None:
                     return size(self._variables[name])
-                if name in self._variables:  # null, which is read as the default
+                if name in self._variables:  # null means the default
                     return size(default)
                 if name in self._defaults:
                     return self._value(self._defaults[name], default)
@@ -260,13 +260,13 @@ class _Sum:
 
 
 def _repeated(fields: Collection[list[FieldNode]]) -> int:
-    """Count the values that a selection has once more, under another name."""
+    """Count the values that a selection repeats under another name."""
     names = [nodes[0].name.value for nodes in fields if nodes[0].selection_set is None]
     return len(names) - len(set(names))
 
 
 def _own(schema: GraphQLSchema, parent: GraphQLObjectType, place: str) -> tuple[int, int]:
-    """What a field costs beside its objects: once, and for each row."""
+    """Return the cost of a field without its objects: once, and for each row."""
     work = WORK.get(place, 0)
     if parent is schema.mutation_type:
         return CALL + CHANGE + work, 0

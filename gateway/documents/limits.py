@@ -1,4 +1,4 @@
-"""How much a document may ask: measured before validation, which itself can be made to work hard."""
+"""Size limits of documents, checked before validation, which large documents could make expensive."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,22 +16,22 @@ from graphql import (
     SelectionSetNode,
 )
 
-# Lexical tokens. The query that GraphQL tools send to learn the schema has about 250.
+# Lexical tokens. The introspection query of GraphQL tools has about 250.
 MAX_TOKENS = 2_000
-# Fields with every fragment written out where it is used. The query of the tools has about 250.
+# Fields, with fragments expanded. The introspection query has about 250.
 MAX_FIELDS = 500
-# Fields of an operation's top level, each of which is at least one call to a service.
+# Top-level fields of an operation, each of which is at least one call to a service.
 MAX_ROOT_FIELDS = 20
-# Fields under a name of the client's own, fragments written out. A page compares a few plans or regions.
+# Aliases, with fragments expanded.
 MAX_ALIASES = 50
-# In a document. Clients put @include or @skip on what a page may or may not show.
+# Directives of a document. Clients use @include and @skip for optional parts of a page.
 MAX_DIRECTIVES = 50
-# On one field, fragment or operation: there are two to choose from, and validation names each wrong one.
-MAX_DIRECTIVES_TOGETHER = 5
-# Fields, spreads and inline fragments with every fragment written out where it is used. Fragments that hold
-# nothing but each other have no fields, and double with each level.
+# Directives at one location: only @skip and @include exist, and validation reports each wrong one.
+MAX_DIRECTIVES_AT_ONE_LOCATION = 5
+# Fields, spreads and inline fragments, with fragments expanded. Fragments that contain only other fragments
+# have no fields, but double with each level.
 MAX_SELECTIONS = 1_000
-# Of all operations of a document. Apps have a handful, and objects for the rest.
+# Variables of all operations of a document.
 MAX_VARIABLES = 100
 # Operations and fragments of a document.
 MAX_DEFINITIONS = 100
@@ -39,15 +39,14 @@ MAX_DEFINITIONS = 100
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Of a selection with every fragment written out."""
+    """Size of a selection with fragments expanded."""
 
     fields: int = 0
     depth: int = 0
     aliases: int = 0
     selections: int = 0
 
-    def beside(self, other: "Size") -> "Size":
-        """Both in one selection."""
+    def plus(self, other: "Size") -> "Size":
         return Size(
             self.fields + other.fields,
             max(self.depth, other.depth),
@@ -57,7 +56,7 @@ class Size:
 
 
 def check(document: DocumentNode, max_depth: int) -> None:
-    """Raises GraphQLError for the first definition that goes over a limit."""
+    """Raise GraphQLError for the first limit that a document exceeds."""
     _check_definitions(document)
     _check_directives(document)
     measure = _Measure(document)
@@ -66,7 +65,7 @@ def check(document: DocumentNode, max_depth: int) -> None:
             continue
         size = measure.selection(operation.selection_set)
         top = measure.top_fields(operation.selection_set)
-        for reason, measured, limit, words in (
+        for reason, measured, limit, message in (
             (
                 "DEPTH",
                 size.depth,
@@ -99,17 +98,17 @@ def check(document: DocumentNode, max_depth: int) -> None:
             ),
         ):
             if measured > limit:
-                raise too_complex(f"The operation {words}", reason, measured, limit, operation)
+                raise too_complex(f"The operation {message}", reason, measured, limit, operation)
 
 
 def too_complex(
-    words: str, reason: str, measured: int, limit: int, node: Node | None = None
+    message: str, reason: str, measured: int, limit: int, node: Node | None = None
 ) -> GraphQLError:
-    """The error for what goes over a limit; `words` have a place for each of the two figures."""
-    # Fragments of fragments make numbers with more digits than anybody reads.
-    shown = str(measured) if measured < 10**9 else "more than one billion"
+    """Return the error for an exceeded limit; `message` has a place for value and limit."""
+    # Nested fragments can make the number astronomically large.
+    displayed = str(measured) if measured < 10**9 else "more than one billion"
     return GraphQLError(
-        f"{words.format(shown, limit)}. Request less, or split it into several requests",
+        f"{message.format(displayed, limit)}. Request less, or split it into several requests",
         node,
         extensions={
             "code": "TOO_COMPLEX",
@@ -121,29 +120,31 @@ def too_complex(
 
 
 def too_many_tokens() -> GraphQLError:
-    """The error for a document that the parser gave up."""
+    """Return the error for a document that the parser aborted."""
     return too_complex(
         "The document has more than {1} tokens", "TOKENS", MAX_TOKENS + 1, MAX_TOKENS
     )
 
 
 def check_characters(text: str, limit: int) -> None:
-    """Raises GraphQLError for a document that is too long to be read."""
+    """Raise GraphQLError for a document that is too long to parse."""
     if len(text) > limit:
-        words = "The document has {0} characters, which is above the limit of {1}"
-        raise too_complex(words, "CHARACTERS", len(text), limit)
+        message = "The document has {0} characters, which is above the limit of {1}"
+        raise too_complex(message, "CHARACTERS", len(text), limit)
 
 
 def check_values(variables: object, limit: int) -> int:
-    """Count the values of variables, at every level; raises GraphQLError when there are too many."""
+    """Count the values in variables at every level; raise GraphQLError for too many."""
     found, waiting = 0, [variables]
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict | list):
             found += len(value)
             if found > limit:
-                words = "The variables contain at least {0} values, which is above the limit of {1}"
-                raise too_complex(words, "VALUES", found, limit)
+                message = (
+                    "The variables contain at least {0} values, which is above the limit of {1}"
+                )
+                raise too_complex(message, "VALUES", found, limit)
             waiting.extend(value.values() if isinstance(value, dict) else value)
     return found
 
@@ -154,7 +155,7 @@ def _check_definitions(document: DocumentNode) -> None:
         for node in document.definitions
         if isinstance(node, OperationDefinitionNode)
     )
-    for reason, measured, limit, words in (
+    for reason, measured, limit, message in (
         (
             "DEFINITIONS",
             len(document.definitions),
@@ -169,27 +170,27 @@ def _check_definitions(document: DocumentNode) -> None:
         ),
     ):
         if measured > limit:
-            raise too_complex(f"The document {words}", reason, measured, limit)
+            raise too_complex(f"The document {message}", reason, measured, limit)
 
 
 def _check_directives(document: DocumentNode) -> None:
     total = 0
     for node in _directed(document.definitions):
         together = len(getattr(node, "directives", None) or ())
-        if together > MAX_DIRECTIVES_TOGETHER:
-            words = (
+        if together > MAX_DIRECTIVES_AT_ONE_LOCATION:
+            message = (
                 "The document has {0} directives at one location, which is above the limit of {1}"
             )
-            limit = MAX_DIRECTIVES_TOGETHER
-            raise too_complex(words, "DIRECTIVES_TOGETHER", together, limit, node)
+            limit = MAX_DIRECTIVES_AT_ONE_LOCATION
+            raise too_complex(message, "DIRECTIVES_TOGETHER", together, limit, node)
         total += together
     if total > MAX_DIRECTIVES:
-        words = "The document has {0} directives, which is above the limit of {1}"
-        raise too_complex(words, "DIRECTIVES", total, MAX_DIRECTIVES)
+        message = "The document has {0} directives, which is above the limit of {1}"
+        raise too_complex(message, "DIRECTIVES", total, MAX_DIRECTIVES)
 
 
 def _directed(nodes: tuple[DefinitionNode, ...]) -> Iterator[Node]:
-    """All that may carry a directive in a document to execute."""
+    """Yield all nodes of an executable document that can have directives."""
     waiting: list[Node] = list(nodes)
     while waiting:
         node = waiting.pop()
@@ -201,7 +202,7 @@ def _directed(nodes: tuple[DefinitionNode, ...]) -> Iterator[Node]:
 
 
 class _Measure:
-    """Measures each fragment once, so that fragments of fragments cost no more than their text."""
+    """Measures each fragment once, so that nested fragments don't take exponential time."""
 
     def __init__(self, document: DocumentNode) -> None:
         self._fragments = {
@@ -218,8 +219,7 @@ class _Measure:
             match node:
                 case FieldNode():
                     inner = self.selection(node.selection_set)
-                    # The schema's description of itself is deep by nature; a validation rule of
-                    # graphql-core keeps it from being made deeper.
+                    # Introspection is deeply nested; graphql-core has its own validation rule for it.
                     deep = 0 if node.name.value.startswith("__") else inner.depth
                     aliases = inner.aliases + (node.alias is not None)
                     below = Size(inner.fields + 1, deep + 1, aliases, inner.selections)
@@ -229,12 +229,12 @@ class _Measure:
                     below = self._fragment(node.name.value)
                 case _:
                     continue
-            total = total.beside(below).beside(Size(selections=1))
+            total = total.plus(below).plus(Size(selections=1))
         return total
 
     def _fragment(self, name: str) -> Size:
         if name not in self._sizes:
-            self._sizes[name] = Size()  # what a cycle finds; validation names the cycle
+            self._sizes[name] = Size()  # for cycles, which validation reports
             if name in self._fragments:
                 self._sizes[name] = self.selection(self._fragments[name].selection_set)
         return self._sizes[name]

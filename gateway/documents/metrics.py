@@ -12,26 +12,26 @@ from graphql import FieldNode
 from gateway.documents.prepared import Prepared
 from kit.telemetry import metrics
 
-# Codes and reasons are constants in the code, and some hundred.
+# Bounds the label values. The code has some hundred error codes and reasons.
 MAX_CODES = 250
 
 Errors = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """An operation as metrics name it: never by anything that a client chose."""
+class Labels:
+    """Metric labels of an operation; they never contain text from a client."""
 
     kind: str
     field: str
 
 
-# What never got as far as being executed.
-NOTHING = Asked("none", "none")
+# A request that was refused before execution.
+NOT_EXECUTED = Labels("none", "none")
 
 
 class Metrics:
-    """Counts operations, errors and open connections; one object a process."""
+    """Counts operations, errors and open connections; one instance per process."""
 
     def __init__(self) -> None:
         duration = metrics.histogram(
@@ -40,7 +40,7 @@ class Metrics:
             ("graphql_operation_type", "field", "code"),
             buckets=metrics.ANSWERS,
         )
-        self._series = cache(duration.labels)  # fields and codes: a few hundred
+        self._series = cache(duration.labels)
         self._errors = metrics.counter(
             "esimgo_graphql_errors",
             "Errors sent to clients, by code and reason",
@@ -57,83 +57,87 @@ class Metrics:
             "WebSockets and event streams that are open",
             ("transport",),
         )
-        kept = metrics.counter(
+        cache_results = metrics.counter(
             "esimgo_gateway_response_cache",
             "Operations by what the response cache did: hit, miss, or private when it mustn't keep them",
             ("result",),
         )
-        self._kept = {result: kept.labels(result) for result in ("hit", "miss", "private")}
+        self._cache_results = {
+            result: cache_results.labels(result) for result in ("hit", "miss", "private")
+        }
         self._codes: set[str] = set()
 
-    def told(self, errors: Errors) -> None:
-        """Errors on their way to a client, as it gets them."""
+    def count_errors(self, errors: Errors) -> None:
+        """Count errors as they are sent to a client."""
         for error in errors:
             code = self._code(error)
             reason = (error.get("extensions") or {}).get("reason", code)
-            self._errors.labels(code, self._known(str(reason))).inc()
+            self._errors.labels(code, self._bounded(str(reason))).inc()
 
     def answered(self, prepared: Prepared | None, errors: Errors, seconds: float) -> None:
-        """Count the answer to a query or a mutation; `prepared` is None if it was not executed."""
-        self._answered(NOTHING if prepared is None else prepared.once(_asked), errors, seconds)
+        """Count the response to a query or mutation; `prepared` is None if it was not executed."""
+        self._answered(
+            NOT_EXECUTED if prepared is None else prepared.once(_labels), errors, seconds
+        )
 
     @contextmanager
-    def following(self, prepared: Prepared) -> Iterator[Callable[[Errors, bool], None]]:
-        """Around the results of an operation of any kind; takes each one's errors, and if it is over."""
+    def results(self, prepared: Prepared) -> Iterator[Callable[[Errors, bool], None]]:
+        """Count the results of a streamed operation: call the function with each one's errors and `over`."""
         began = time.perf_counter()
-        followed: Asked | None = None
+        subscription: Labels | None = None
 
         def sent(errors: Errors, over: bool) -> None:
-            nonlocal followed
-            if followed is not None:
-                self.told(errors)
+            nonlocal subscription
+            if subscription is not None:
+                self.count_errors(errors)
             elif over:
-                self._answered(NOTHING, errors, time.perf_counter() - began)
+                self._answered(NOT_EXECUTED, errors, time.perf_counter() - began)
                 return
             else:
-                asked = prepared.once(_asked)
-                if asked.kind != "subscription":
-                    self._answered(asked, errors, time.perf_counter() - began)
+                labels = prepared.once(_labels)
+                if labels.kind != "subscription":
+                    self._answered(labels, errors, time.perf_counter() - began)
                     return
-                followed = asked
-                self._open.labels(asked.field).inc()
-            self._events.labels(followed.field).inc()
+                subscription = labels
+                self._open.labels(labels.field).inc()
+            self._events.labels(subscription.field).inc()
 
         try:
             yield sent
         finally:
-            if followed is not None:
-                self._open.labels(followed.field).dec()
+            if subscription is not None:
+                self._open.labels(subscription.field).dec()
 
-    def kept(self, result: str) -> None:
-        """What the response cache did for an operation: hit, miss or private."""
-        self._kept[result].inc()
+    def count_cache_result(self, result: str) -> None:
+        """Count what the response cache did for an operation: hit, miss or private."""
+        self._cache_results[result].inc()
 
     @contextmanager
     def connected(self, transport: str) -> Iterator[None]:
-        """Around a connection that stays open: websocket or sse."""
+        """Count a connection as open during the block; `transport` is websocket or sse."""
         self._connections.labels(transport).inc()
         try:
             yield
         finally:
             self._connections.labels(transport).dec()
 
-    def _answered(self, asked: Asked, errors: Errors, seconds: float) -> None:
+    def _answered(self, labels: Labels, errors: Errors, seconds: float) -> None:
         code = self._code(errors[0]) if errors else "OK"
-        self._series(asked.kind, asked.field, code).observe(seconds)
-        self.told(errors)
+        self._series(labels.kind, labels.field, code).observe(seconds)
+        self.count_errors(errors)
 
     def _code(self, error: Mapping[str, Any]) -> str:
-        return self._known(str((error.get("extensions") or {}).get("code", "NONE")))
+        return self._bounded(str((error.get("extensions") or {}).get("code", "NONE")))
 
-    def _known(self, code: str) -> str:
+    def _bounded(self, code: str) -> str:
         if code not in self._codes and len(self._codes) >= MAX_CODES:
             return "OTHER"
         self._codes.add(code)
         return code
 
 
-def _asked(prepared: Prepared) -> Asked:
-    """Only of documents that were found valid: their root fields are the schema's."""
+def _labels(prepared: Prepared) -> Labels:
+    """Return the labels of a valid operation, whose root fields exist in the schema."""
     first, *more = prepared.operation.selection_set.selections
     field = first.name.value if isinstance(first, FieldNode) and not more else "several"
-    return Asked(prepared.kind.value, field)
+    return Labels(prepared.kind.value, field)

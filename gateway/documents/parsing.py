@@ -1,4 +1,4 @@
-"""Documents as clients send them: parsed within limits, with one operation that is meant."""
+"""Parses documents within limits, and selects the operation to execute."""
 
 import re
 from typing import Any
@@ -17,13 +17,13 @@ from graphql import (
 
 from gateway.documents import limits
 
-# Digits of a number. Python converts no whole number of more than 4,300, and no type here needs twenty.
-MOST_DIGITS = 1_000
-MANY_DIGITS = re.compile(rf"[0-9]{{{MOST_DIGITS}}}")
+# Digits of a number. Python converts at most 4,300, and no type here needs more than twenty.
+MAX_DIGITS = 1_000
+MANY_DIGITS = re.compile(rf"[0-9]{{{MAX_DIGITS}}}")
 
 
 def read(query: str, max_depth: int) -> DocumentNode:
-    """Parse a document; raise GraphQLError for a text that isn't GraphQL or asks for too much."""
+    """Parse a document; raise GraphQLError for a syntax error or an exceeded limit."""
     try:
         document = parse(query, max_tokens=limits.MAX_TOKENS, no_location=False)
         if MANY_DIGITS.search(query):
@@ -41,7 +41,7 @@ def read(query: str, max_depth: int) -> DocumentNode:
 
 
 class _Numbers(Visitor):
-    """Raises GraphQLError for a number that is too long to be converted."""
+    """Raises GraphQLError for a number with too many digits."""
 
     def enter_int_value(self, node: IntValueNode, *_: Any) -> None:
         self._check(node)
@@ -50,9 +50,9 @@ class _Numbers(Visitor):
         self._check(node)
 
     def _check(self, node: IntValueNode | FloatValueNode) -> None:
-        if len(node.value) > MOST_DIGITS:
+        if len(node.value) > MAX_DIGITS:
             raise GraphQLError(
-                f"A number may have at most {MOST_DIGITS:,} digits, not {len(node.value):,}; send"
+                f"A number may have at most {MAX_DIGITS:,} digits, not {len(node.value):,}; send"
                 " a smaller number, or a string",
                 node,
                 extensions={"code": "BAD_REQUEST"},
@@ -60,7 +60,7 @@ class _Numbers(Visitor):
 
 
 def check_operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
-    """Return the operation of that name, or the only one; raise GraphQLError where there is none."""
+    """Return the operation of that name, or the only one; raise GraphQLError if there is none."""
     operations = [
         node for node in document.definitions if isinstance(node, OperationDefinitionNode)
     ]

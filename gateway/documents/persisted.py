@@ -1,4 +1,4 @@
-"""Documents that a client names instead of sending them: by Apollo's persisted queries, or trusted ones."""
+"""Documents that clients send by id or hash: automatic persisted queries and trusted documents."""
 
 import asyncio
 import hashlib
@@ -18,29 +18,27 @@ from kit.http.refusals import refused
 from kit.values.clock import Clock
 
 KIND = "document"
-# Seconds. Whoever still uses a document sends its text again after a day, once for all clients.
-KEPT_FOR = 86_400.0
-# Bytes. A text at the limit of tokens has about as many; anybody may have one kept, so none is larger.
+# Seconds. After a day, the next client that uses the document has to send its text again.
+RETENTION = 86_400.0
+# Bytes. A document with the maximum number of tokens has about as many.
 MAX_TEXT = 16_384
-# Texts in memory: 16 MB at the very worst. Clients send few different ones.
+# Texts in memory: 16 MB in the worst case. Clients send few different ones.
 MAX_TEXTS = 1_000
-# Characters. Reading and validating a longer document takes some 10 ms and more, up to 100.
+# Characters. Parsing and validating a longer document takes 10 to 100 ms.
 LONG = 512
-# Rounds of the event loop between two long documents: about as many as a short request takes.
+# Iterations of the event loop between two long documents: about as many as a short request takes.
 STEPS = 4
 SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-# Texts whose clients are known, those of the clients that sent one last.
+# Texts that are attributed to a client; those of the least recent client are forgotten first.
 MAX_KNOWN = 10_000
-# Texts of one client: an app has some dozens.
+# Texts of one client. An app has a few dozen.
 PER_CLIENT = 200
 
 
 class PersistedQueries:
-    """Texts by their own SHA-256, so that nobody can put one in the place of another.
+    """Stores texts under their own SHA-256, so that no client can replace one with another.
 
-    A client has `per_client` of them at most, so that it can't push out everybody's.
+    Each client may store `per_client` texts, so that none can evict the texts of all others.
     """
 
     def __init__(
@@ -48,12 +46,12 @@ class PersistedQueries:
     ) -> None:
         self._cache = Cache.open(redis_url, namespace="gateway", clock=clock, max_entries=MAX_TEXTS)
         self._per_client = per_client
-        # By client, the one that sent a new text last at the end; the texts' hashes in that order too.
+        # Hashes by client, both in the order of the last new text.
         self._sent: OrderedDict[str, OrderedDict[str, None]] = OrderedDict()
         self._known = 0
 
     async def find(self, sha256: str) -> str:
-        """Raises GraphQLError in the words by which clients know that they must send the text."""
+        """Return a text; raise the GraphQLError that makes clients send the text if it is unknown."""
 
         async def missing() -> str:
             raise _refused("PersistedQueryNotFound", "PERSISTED_QUERY_NOT_FOUND")
@@ -66,12 +64,12 @@ class PersistedQueries:
                 raise ValueError(sha256)
             return text
 
-        return await self._cache.get_or_load(KIND, sha256, KEPT_FOR, missing, parse=genuine)
+        return await self._cache.get_or_load(KIND, sha256, RETENTION, missing, parse=genuine)
 
-    async def keep(self, sha256: str, text: str, client: str | None) -> None:
-        """For a day at most; not when it is longer than MAX_TEXT.
+    async def store(self, sha256: str, text: str, client: str | None) -> None:
+        """Store a text, unless it is longer than MAX_TEXT, for RETENTION seconds.
 
-        `client` is who sent it; None for one of the many behind a proxy that is not configured.
+        `client` sent it; it is None for clients behind a proxy that is not configured.
         """
         if len(_bytes(text)) > MAX_TEXT:
             return
@@ -82,46 +80,46 @@ class PersistedQueries:
             new = True
             return text
 
-        await self._cache.get_or_load(KIND, sha256, KEPT_FOR, given)
+        await self._cache.get_or_load(KIND, sha256, RETENTION, given)
         if new and client is not None:
             for oldest in self._count(client, sha256):
                 await self._cache.drop(KIND, oldest)
 
     def _count(self, client: str, sha256: str) -> list[str]:
-        """Count a new text of a client; return those of its own that have to go for it."""
+        """Count a new text of a client; return the client's oldest texts above the limit."""
         sent = self._sent.setdefault(client, OrderedDict())
         self._sent.move_to_end(client)
         self._known += sha256 not in sent
         sent[sha256] = None
         sent.move_to_end(sha256)
-        gone = [sent.popitem(last=False)[0] for _ in range(len(sent) - self._per_client)]
-        if gone:
+        evicted = [sent.popitem(last=False)[0] for _ in range(len(sent) - self._per_client)]
+        if evicted:
             refused("persisted_queries")
-        self._known -= len(gone)
+        self._known -= len(evicted)
         while self._known > MAX_KNOWN and len(self._sent) > 1:
             _, forgotten = self._sent.popitem(last=False)
             self._known -= len(forgotten)
-        return gone
+        return evicted
 
     async def close(self) -> None:
         await self._cache.close()
 
 
 class DocumentQueue:
-    """Lets one task after another go on, with time for all others between two of them."""
+    """Lets one waiting task after another proceed, with time for all other tasks in between."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
 
     async def wait(self) -> None:
-        """Return when it is this task's turn; what it does until its next await is done in one piece."""
+        """Wait until this task may proceed."""
         async with self._lock:
             for _ in range(STEPS):
                 await asyncio.sleep(0)
 
 
 class KnownDocuments:
-    """Finds and prepares the document of an operation, within the caller's bounds."""
+    """Finds and prepares the document of an operation, within the caller's limits."""
 
     def __init__(
         self,
@@ -137,10 +135,10 @@ class KnownDocuments:
         self._queue = DocumentQueue()
 
     async def prepared(self, operation: Operation, work: Work) -> Prepared:
-        """Return the operation, parsed; everything that is executed, however it was sent, is bounded here.
+        """Return the prepared operation; every executed operation passes these checks.
 
-        Raises GraphQLError for a name that is unknown, a text that can't be parsed, is too complex or isn't
-        trusted, and variables that are too large; Failure EXHAUSTED for a caller who ordered too much work.
+        Raises GraphQLError for an unknown id or hash, a text that can't be parsed, is too complex or isn't
+        trusted, and for too many variables; Failure EXHAUSTED if the caller's work budget is used up.
         """
         work.values(limits.check_values(operation.variables, self._bounds.values))
         sent, sha256 = operation.query, operation.sha256
@@ -171,11 +169,11 @@ class KnownDocuments:
             if len(text) > LONG:
                 await self._queue.wait()
 
-    async def keep(self, operation: Operation, client: str | None) -> None:
-        """Store the text of an operation that was found valid, where its client names it by a hash."""
+    async def store(self, operation: Operation, client: str | None) -> None:
+        """Store the text of a valid operation whose client sent its hash."""
         sent, sha256 = operation.query, operation.sha256
         if sent is not None and sha256 is not None and self._persisted is not None:
-            await self._persisted.keep(sha256, sent, client)
+            await self._persisted.store(sha256, sent, client)
 
     async def _named(self, operation: Operation) -> str:
         name = operation.document_id or operation.sha256 or ""
@@ -193,12 +191,12 @@ class KnownDocuments:
 
 
 def digest(text: str) -> str:
-    """The SHA-256 of a text, as clients name it by."""
+    """Return the SHA-256 of a text in hexadecimal digits."""
     return hashlib.sha256(_bytes(text)).hexdigest()
 
 
 def _bytes(text: str) -> bytes:
-    # Parameters of a GET may hold half characters.
+    # The parameters of a GET may contain lone surrogates.
     return text.encode(errors="surrogatepass")
 
 
@@ -210,5 +208,5 @@ def _untrusted() -> GraphQLError:
     )
 
 
-def _refused(words: str, code: str) -> GraphQLError:
-    return GraphQLError(words, extensions={"code": code})
+def _refused(message: str, code: str) -> GraphQLError:
+    return GraphQLError(message, extensions={"code": code})

@@ -1,4 +1,4 @@
-"""Operations that are parsed once, and the one cache of them."""
+"""Prepared operations, parsed once, and their cache."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Prepared:
-    """One operation of a document, and everything that is the same for each of its requests."""
+    """One operation of a document, with everything that is the same for each request."""
 
     def __init__(
         self,
@@ -40,14 +40,14 @@ class Prepared:
 
     @cached_property
     def errors(self) -> list[GraphQLError]:
-        """The errors of validation; none for a valid document."""
+        """The validation errors; empty for a valid document."""
         try:
             return self.validate(self.document)
-        except Exception as error:  # noqa: BLE001 - whatever a document does to the rules
+        except Exception as error:  # noqa: BLE001 - a document may break a rule
             return [as_graphql(error)]
 
     def once(self, compute: Callable[["Prepared"], T]) -> T:
-        """Return `compute(self)`, which is called the first time only."""
+        """Return `compute(self)`, which is called only the first time."""
         if compute not in self._derived:
             self._derived[compute] = compute(self)
         return cast(T, self._derived[compute])
@@ -57,9 +57,9 @@ Prepare = BoundedCache[[str, str | None], Prepared]
 
 
 def preparation(schema: GraphQLSchema, max_depth: int, validate: Validation) -> Prepare:
-    """Return the function that prepares a text's operation of a name, and caches the last ones.
+    """Return the cached function that prepares an operation, from a text and the operation's name.
 
-    It raises GraphQLError for a text that can't be parsed or is too complex, and for a name of no operation.
+    It raises GraphQLError for a text that can't be parsed or is too complex, and for an unknown name.
     """
 
     @bounded_cache(CACHED)
@@ -72,7 +72,7 @@ def preparation(schema: GraphQLSchema, max_depth: int, validate: Validation) -> 
 
 
 def as_graphql(error: Exception) -> GraphQLError:
-    """Return any exception as graphql-core has errors."""
+    """Wrap an exception in a GraphQLError."""
     if isinstance(error, GraphQLError):
         return error
     return GraphQLError(str(error), original_error=error)

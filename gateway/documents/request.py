@@ -1,4 +1,4 @@
-"""A GraphQL request as HTTP carries it: read within limits, or refused with words that help."""
+"""Reads GraphQL requests from HTTP within limits, and refuses malformed ones with a helpful message."""
 
 import asyncio
 import json
@@ -11,26 +11,26 @@ from aiohttp import web
 
 from gateway.documents.work import FREE, Work
 
-# A JSON escape of half a character, as in \ud83d: whole ones come in pairs.
-HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
-# Longer whole numbers are valid JSON, but Python converts none of them.
+# A JSON escape of a surrogate, such as \ud83d. Only pairs of them are valid.
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+# Longer integers are valid JSON, but Python doesn't convert them.
 MANY_DIGITS = re.compile(rb"[0-9]{4301}")
-# Bytes of a body that are parsed without counting as work.
+# Bodies up to this many bytes are free; longer ones are charged to the work budget.
 FREE_BYTES = 4_096
 
 
 class TooLargeError(ValueError):
-    """A number of JSON that a float of 64 bits doesn't hold."""
+    """A JSON number that exceeds a 64-bit float."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a client wants to have executed: a text, or the name of a document that is known."""
+    """A request to execute an operation, given by its text or by the id or hash of a known document."""
 
     query: str | None
     variables: dict[str, Any] | None
     name: str | None
-    # The text's hash, as in Apollo's persisted queries: beside the text, or in its place.
+    # Hash of the text, in addition to it or instead of it (automatic persisted queries).
     sha256: str | None = None
     document_id: str | None = None
 
@@ -38,10 +38,10 @@ class Operation:
 async def read(
     request: web.Request, max_body: int, body_seconds: float, work: Work = FREE
 ) -> Operation:
-    """From a POST's JSON or a GET's parameters; raises web.HTTPException with words for the client.
+    """Read the JSON of a POST or the parameters of a GET; raise web.HTTPException for a malformed request.
 
-    `max_body`, in bytes, is what the application was made with; the body has to arrive within
-    `body_seconds`. Parsing a long body is taken from `work`, which raises Failure EXHAUSTED.
+    `max_body`, in bytes, is the application's limit. The body has to arrive within `body_seconds`. Parsing a
+    long body is charged to `work`, which raises Failure EXHAUSTED.
     """
     if request.method == "GET":
         return operation(_parameters(request))
@@ -55,7 +55,7 @@ async def read(
         raise web.HTTPUnsupportedMediaType(text="Send the request body without compression")
     try:
         if request.content.is_eof():
-            body = await request.read()  # it is all here, as most are: no clock is needed
+            body = await request.read()  # already complete, so no timeout is needed
         else:
             async with asyncio.timeout(body_seconds):
                 body = await request.read()
@@ -63,7 +63,7 @@ async def read(
         raise web.HTTPRequestTimeout(
             text="The request body did not arrive in time; try again"
         ) from error
-    except ConnectionError as error:  # the client went away; nobody hears this
+    except ConnectionError as error:  # the client disconnected
         raise web.HTTPBadRequest(
             text="The connection was closed before the request body was complete"
         ) from error
@@ -77,24 +77,24 @@ async def read(
 
 
 def _parameters(request: web.Request) -> dict[str, Any]:
-    asked: dict[str, Any] = dict(request.query)
+    fields: dict[str, Any] = dict(request.query)
     for name in ("variables", "extensions"):
-        if asked.get(name):
-            asked[name] = parse(asked[name].encode(errors="surrogatepass"), f"`{name}`")
+        if fields.get(name):
+            fields[name] = parse(fields[name].encode(errors="surrogatepass"), f"`{name}`")
         else:
-            asked.pop(name, None)
-    return asked
+            fields.pop(name, None)
+    return fields
 
 
 def parse(body: bytes, what: str) -> Any:
-    """JSON; raises web.HTTPBadRequest, saying that `what` is none."""
+    """Parse JSON; raise web.HTTPBadRequest, which names `what`, if it is invalid."""
     try:
-        # A byte order mark says nothing in UTF-8, but some editors and clients write one.
-        # NaN and Infinity are no JSON, though Python reads them.
+        # utf-8-sig, because some clients send a byte order mark. NaN and Infinity are not valid JSON, but
+        # Python accepts them by default.
         value = json.loads(
             body.decode("utf-8-sig"), parse_float=_number, parse_constant=_no_constant
         )
-        if HALF_CHARACTER.search(body):
+        if SURROGATE.search(body):
             json.dumps(value, ensure_ascii=False).encode()
     except TooLargeError:
         _refuse(
@@ -110,7 +110,7 @@ def parse(body: bytes, what: str) -> Any:
 
 def _number(text: str) -> float:
     number = float(text)
-    if not math.isfinite(number):  # 1e400 is JSON, but no number of ours
+    if not math.isfinite(number):  # such as 1e400, which is valid JSON
         raise TooLargeError(text)
     return number
 
@@ -119,27 +119,27 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def operation(asked: Any) -> Operation:
-    """What a request asks for, from its JSON; raises web.HTTPBadRequest with words for the client."""
-    if isinstance(asked, list):
+def operation(fields: Any) -> Operation:
+    """Build an Operation from a request's JSON; raise web.HTTPBadRequest if it is malformed."""
+    if isinstance(fields, list):
         _refuse("Batches are not supported; send one operation per request")
-    if not isinstance(asked, dict):
+    if not isinstance(fields, dict):
         _refuse(
             'The request body must be an object such as {"query": "{ featuredPlans { name } }"}'
         )
-    variables, name = asked.get("variables"), asked.get("operationName")
+    variables, name = fields.get("variables"), fields.get("operationName")
     if variables is not None and not isinstance(variables, dict):
         _refuse("`variables` must be an object")
     if name is not None and not isinstance(name, str):
         _refuse("`operationName` must be a string")
-    extensions = asked.get("extensions")
+    extensions = fields.get("extensions")
     if extensions is not None and not isinstance(extensions, dict):
         _refuse("`extensions` must be an object")
     sha256 = _persisted_query((extensions or {}).get("persistedQuery"))
-    document_id = asked.get("documentId")
+    document_id = fields.get("documentId")
     if document_id is not None and not (isinstance(document_id, str) and document_id):
         _refuse("`documentId` must be a string: the id of a trusted document")
-    query = asked.get("query")
+    query = fields.get("query")
     if query in (None, "") and (sha256 or document_id):
         query = None
     elif not isinstance(query, str) or not query.strip():
@@ -161,5 +161,5 @@ def _persisted_query(given: Any) -> str | None:
     return sha256
 
 
-def _refuse(words: str) -> NoReturn:
-    raise web.HTTPBadRequest(text=words)
+def _refuse(message: str) -> NoReturn:
+    raise web.HTTPBadRequest(text=message)

@@ -1,4 +1,4 @@
-"""Trusted documents: what the operator's own clients send, made known to the gateway before they do."""
+"""Trusted documents: the operations of the operator's own clients, registered with the gateway."""
 
 import json
 from collections.abc import Mapping
@@ -13,53 +13,53 @@ from gateway.documents.prepared import Prepared
 
 
 class ManifestError(Exception):
-    """The file is no manifest of documents; the text says what to do."""
+    """The file is not a valid manifest; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrustedDocuments:
-    """The texts by their ids; with `only`, nothing else may be executed."""
+    """Texts by their ids; with `only`, no other document may be executed."""
 
     by_id: Mapping[str, str]
     only: bool
     _texts: frozenset[str] = field(init=False, repr=False)
-    _normal: frozenset[str] = field(init=False, repr=False)
+    _normalized: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_texts", frozenset(self.by_id.values()))
         documents = (parse(text, no_location=True) for text in self.by_id.values())
-        object.__setattr__(self, "_normal", frozenset(map(_normal, documents)))
+        object.__setattr__(self, "_normalized", frozenset(map(_normalized, documents)))
 
     def named(self, id_: str) -> str | None:
-        """The text of an id; sha256:<hash> is another spelling of the id <hash>."""
+        """Return the text of an id; `sha256:<hash>` is the same id as `<hash>`."""
         return self.by_id.get(id_) or self.by_id.get(id_.removeprefix("sha256:"))
 
     def __contains__(self, text: str) -> bool:
-        """True for the text of a trusted document, character by character."""
+        """True if a text is equal to that of a trusted document."""
         return text in self._texts
 
     def allow(self, prepared: Prepared) -> bool:
         """True if the document may be executed.
 
-        It may differ from a trusted one in spaces, commas, comments and the order of definitions.
+        It may differ from a trusted document in spaces, commas, comments and the order of definitions.
         """
-        return not self.only or prepared.once(_normal_of) in self._normal
+        return not self.only or prepared.once(_normalized_of) in self._normalized
 
 
-def _normal_of(prepared: Prepared) -> str:
-    return _normal(prepared.document)
+def _normalized_of(prepared: Prepared) -> str:
+    return _normalized(prepared.document)
 
 
-def _normal(document: DocumentNode) -> str:
+def _normalized(document: DocumentNode) -> str:
     definitions = (print_ast(node) for node in document.definitions)
     return "\n".join(sorted(map(strip_ignored_characters, definitions)))
 
 
 def read(path: Path, *, only: bool) -> TrustedDocuments:
-    """The documents of a manifest; raises ManifestError.
+    """Read a manifest; raise ManifestError.
 
-    It is a JSON object of ids and texts, as Relay and graphql-codegen write it and our own command
-    does, or has a list of `operations` with `id` and `body`, as Apollo's tools write it.
+    It is a JSON object that maps ids to texts (Relay, graphql-codegen and `gateway.http.trust_documents`),
+    or an object with a list of `operations` that have `id` and `body` (Apollo).
     """
     try:
         found = json.loads(path.read_text())

@@ -7,7 +7,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from gateway.documents import limits
 
-# What graphql-core says when its budget is used up; with too many errors it says so.
+# graphql-core's message when its comparison budget is used up.
 ABORTED = "Validation aborted."
 
 
@@ -41,12 +41,14 @@ class Validation:
 
 
 def _too_many_comparisons(limit: int) -> GraphQLError:
-    words = "The document requires more than {1} comparisons of fields with the same response name"
-    return limits.too_complex(words, "COMPARISONS", limit + 1, limit)
+    message = (
+        "The document requires more than {1} comparisons of fields with the same response name"
+    )
+    return limits.too_complex(message, "COMPARISONS", limit + 1, limit)
 
 
 def _within(comparisons: int) -> type[OverlappingFieldsCanBeMergedRule]:
-    """graphql-core's rule with another budget than its half a million, which takes seconds."""
+    """Return graphql-core's rule with a smaller budget; its own of half a million takes seconds."""
 
     class Within(OverlappingFieldsCanBeMergedRule):
         def __init__(self, context: ValidationContext) -> None:

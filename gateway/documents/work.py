@@ -1,4 +1,4 @@
-"""The work that one operation orders: its body, its document and its cost, taken from its caller's share."""
+"""Work budgets: each operation's body, document and cost are charged to its user and address."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -8,42 +8,41 @@ from kit.errors import Failure, Kind
 
 # In units of cost, as gateway.documents.cost_units has them: 20 microseconds of a core.
 #
-# One character of a document that is not cached, and the maximum for a document: gateway.documents.limits
-# ends its parsing and validation after some 120 ms.
+# A character of a document that is not cached, and the maximum for a document, because the limits of
+# gateway.documents.limits bound parsing and validation to some 120 ms.
 CHARACTER = 2
-MOST_DOCUMENT = 6_000
-# A value of the variables; a few are free, as every operation has them.
+MAX_DOCUMENT = 6_000
+# A value in the variables; the first few are free.
 VALUE = 2
-FEW = 50
-# Bytes of a long body that are parsed in the time of a unit.
+FREE_VALUES = 50
+# Bytes of a long body that are parsed in the time of one unit.
 BYTES = 500
-# What an operation takes before it runs. In the end it has usually cost less than it may, as lists are
-# expected to be long; without any part taken before, one caller could start any number at once.
+# Maximum charge before an operation runs; the difference to the actual cost is settled at the end. Usually
+# that is less, but without any charge in advance one caller could start any number of operations at once.
 RESERVED = 10_000
-# What costs no more than this takes nothing before: as many as an address may have at once cost it less than
-# a second's worth.
+# Operations up to this cost are not charged in advance: a full burst costs less than a second's worth.
 CHEAP = 100
 
 
 class Counter(Protocol):
-    """Buckets in memory, as `gateway.http.rate_limits.Memory` keeps them."""
+    """The buckets of `gateway.http.rate_limits.Memory`."""
 
-    def excess(self, buckets: Sequence[Any], beside: float) -> float: ...
+    def excess(self, buckets: Sequence[Any], own: float) -> float: ...
 
     def add(self, buckets: Sequence[Any], units: float) -> None: ...
 
 
 class Share:
-    """The shares of one caller: those of its address, and of its user."""
+    """The budgets of one caller: those of its address and of its user."""
 
     def __init__(self, counter: Counter, buckets: Sequence[Any]) -> None:
         self._counter = counter
         self._buckets = buckets
 
-    def take(self, units: float, own: float) -> None:
-        """Raises Failure EXHAUSTED, with the seconds to wait, for a caller who ordered too much before.
+    def charge(self, units: float, own: float) -> None:
+        """Charge units; raise Failure EXHAUSTED, with the seconds to wait, if the budget is used up.
 
-        `own` is what this operation has taken already, which is no reason to refuse it.
+        `own` is what this operation was charged before, which doesn't count against it.
         """
         wait = self._counter.excess(self._buckets, own)
         if wait > 0:
@@ -60,40 +59,40 @@ class Share:
             self.add(units)
 
     def add(self, units: float) -> None:
-        """Count work that can't be refused any more, or, if negative, that was not needed."""
+        """Charge units without a check; a negative number gives units back."""
         self._counter.add(self._buckets, units)
 
 
 class Work:
-    """The work of one operation; without a share it is not limited."""
+    """The charges of one operation; without a share there is no limit."""
 
     def __init__(self, share: Share | None = None) -> None:
         self._share = share
         self._measured: Measured | None = None
         self._reserved = 0.0
-        self._taken = 0.0
+        self._charged = 0.0
 
     def body(self, size: int) -> None:
-        """Take what it costs to parse so many bytes; raises Failure EXHAUSTED."""
-        self._take(size / BYTES)
+        """Charge the parsing of a body of `size` bytes; raise Failure EXHAUSTED."""
+        self._charge(size / BYTES)
 
     def document(self, text: str) -> None:
-        """Take what it costs to read an unknown document; raises Failure EXHAUSTED."""
-        self._take(min(CHARACTER * len(text), MOST_DOCUMENT))
+        """Charge the parsing of a document that is not cached; raise Failure EXHAUSTED."""
+        self._charge(min(CHARACTER * len(text), MAX_DOCUMENT))
 
     def values(self, number: int) -> None:
-        """Take what it costs to convert so many values of variables; raises Failure EXHAUSTED."""
-        if number > FEW:
-            self._take(VALUE * number)
+        """Charge the conversion of so many values of variables; raise Failure EXHAUSTED."""
+        if number > FREE_VALUES:
+            self._charge(VALUE * number)
 
     def begin(self, measured: Measured) -> None:
-        """Take a part of what the operation may cost before it runs; raises Failure EXHAUSTED."""
+        """Charge a part of the estimated cost before the operation runs; raise Failure EXHAUSTED."""
         self._reserved = min(measured.cost, RESERVED) if measured.cost > CHEAP else 0
-        self._take(self._reserved)
+        self._charge(self._reserved)
         self._measured = measured
 
     def end(self, objects: int) -> None:
-        """Count what an answer of so many objects has cost: the operation's, or a further event's."""
+        """Settle the actual cost of a response, or of a further event, with so many objects."""
         if self._share is None:
             return
         if self._measured is None:
@@ -102,11 +101,11 @@ class Work:
         self._share.add(self._measured.actual(objects) - self._reserved)
         self._measured = None
 
-    def _take(self, units: float) -> None:
+    def _charge(self, units: float) -> None:
         if self._share is not None:
-            self._share.take(units, self._taken)
-            self._taken += units
+            self._share.charge(units, self._charged)
+            self._charged += units
 
 
-# Work that is not limited.
+# Charges nothing.
 FREE = Work()

@@ -1,32 +1,32 @@
-"""How much work one request, one user and one address may order; every figure can be raised by a setting."""
+"""Settings of the work that one request, one user and one address may cause."""
 
 from dataclasses import dataclass
 
 from kit.values.env import Env
 
-# Characters. Clients' documents have a few hundred to a few thousand.
+# Characters. Typical documents have a few hundred to a few thousand.
 DOCUMENT = 16_384
-# Characters of a document that the operator trusts, which may hold the fragments of a whole app.
+# Characters of a trusted document, which may contain the fragments of a whole app.
 TRUSTED_DOCUMENT = 65_536
-# Values in the variables of a request: items of lists and fields of objects, at every level. Each takes some
-# 50 microseconds where it has to be converted; a router's list of 600 representations has about as many.
+# Values in the variables of a request: items of lists and fields of objects, at every level. Converting one
+# takes some 50 microseconds. A federation router's list of 600 representations has about as many.
 VALUES = 2_000
-# Comparisons of fields with one name in the answer, which grow with the square of their number: some
-# 5 microseconds each. Documents of apps need a few hundred.
+# Comparisons of fields with the same response name, some 5 microseconds each. They grow with the square of
+# the number of fields; typical documents need a few hundred.
 COMPARISONS = 10_000
-# Errors in one answer. A client shows the first few.
+# Errors in one response. Clients show the first few.
 ERRORS = 50
-# Purchases in one operation. Shops buy a basket as one quantity, or in several requests with a key each.
+# Purchases in one operation. A shop sends one request, with its own idempotency key, per plan.
 PURCHASES = 1
-# Units of cost a second, of 20 microseconds each: two fifths of a core.
+# Units of cost per second, of 20 microseconds each: two fifths of a core.
 WORK = 20_000.0
-# What switches a bound off.
-MOST = 1_000_000_000
+# The maximum of every setting, which disables the limit in practice.
+MAX = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class WorkSettings:
-    """Rates are units of cost a second, and 0 is no limit."""
+    """Rates are in units of cost per second; 0 sets no limit."""
 
     document: int = DOCUMENT
     trusted_document: int = TRUSTED_DOCUMENT
@@ -90,22 +90,24 @@ class WorkSettings:
         )
 
 
-def _count(env: Env, name: str, what: str, usual: int, *, low: int) -> int:
+def _count(env: Env, name: str, what: str, default: int, *, low: int) -> int:
     return int(
-        env.number(name, f"{what} A request above the limit is refused.", usual, low=low, high=MOST)
+        env.number(
+            name, f"{what} A request above the limit is refused.", default, low=low, high=MAX
+        )
     )
 
 
-def _rate(env: Env, name: str, whose: str) -> float:
+def _rate(env: Env, name: str, client: str) -> float:
     return env.number(
         name,
-        f"Average units of cost per second that {whose} may request from each process; unknown"
+        f"Average units of cost per second that {client} may request from each process; unknown"
         " documents cost by their length. 0 sets no limit.",
         WORK,
         low=0,
-        high=MOST,
+        high=MAX,
     )
 
 
-# For tests and benches, which play many people from one address.
+# For tests and benchmarks, which send the load of many users from one address.
 UNLIMITED = WorkSettings(user_rate=0, address_rate=0)

@@ -1,4 +1,4 @@
-"""Whether a valid operation may run: what it costs for the caller's role, and whether it reads the schema."""
+"""Admits valid operations by their cost, their number of purchases and their use of introspection."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,19 +10,20 @@ from gateway.defence_settings import DefenceSettings
 from gateway.documents.cost import Cost, Measured
 from gateway.documents.prepared import Prepare, Prepared
 from gateway.execution.completion.variables import Coercion
+from gateway.upstream.context import Context
 from kit.errors import Failure
 
 
 class Admission:
-    """Decides over valid operations; one for each schema."""
+    """Decides whether valid operations may run; one instance per schema."""
 
     def __init__(self, defence: DefenceSettings) -> None:
         self._defence = defence
 
-    def check(self, prepared: Prepared, variables: Mapping[str, Any], asked: Any) -> None:
-        """Raises GraphQLError for what may not run, Failure EXHAUSTED for what may not run now.
+    def check(self, prepared: Prepared, variables: Mapping[str, Any], context: Context) -> None:
+        """Store the operation's cost in its context, and charge its caller.
 
-        `asked` is the operation's context; it receives the cost.
+        Raises GraphQLError if it must not run, Failure EXHAUSTED if the caller's work budget is used up.
         """
         measured = prepared.once(Cost).of(variables)
         if measured.introspects and not self._defence.introspection:
@@ -32,8 +33,8 @@ class Admission:
                 extensions={"code": "INTROSPECTION_DISABLED"},
             )
         self._check_purchases(measured)
-        limit = self._defence.costs[asked.paying]
-        asked.cost = measured.cost
+        limit = self._defence.costs[context.cost_role]
+        context.cost = measured.cost
         if measured.cost > limit:
             raise GraphQLError(
                 f"The operation has an estimated cost of {measured.cost}, which is above the limit"
@@ -46,7 +47,7 @@ class Admission:
                     "cost": measured.cost,
                 },
             )
-        asked.work.begin(measured)
+        context.work.begin(measured)
 
     def _check_purchases(self, measured: Measured) -> None:
         limit = self._defence.work.purchases
@@ -65,7 +66,7 @@ class Admission:
 
 
 class Admitted(SchemaExtension):
-    """Has Strawberry execute prepared operations that an Admission admits; one for each operation."""
+    """Makes Strawberry use prepared operations and check their admission; one instance per operation."""
 
     def __init__(self, prepare: Prepare, admission: Admission | None) -> None:
         super().__init__()
@@ -74,7 +75,7 @@ class Admitted(SchemaExtension):
 
     def on_parse(self) -> Iterator[None]:
         context = self.execution_context
-        # The public name is that of the first operation when the client gave none.
+        # The public property would return the first operation's name if the client sent none.
         self._prepared = context.context.prepared or self._prepare(
             context.query or "", context._provided_operation_name
         )

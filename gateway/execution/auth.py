@@ -1,4 +1,4 @@
-"""The @auth directive: what marks a field in the schema is what guards it."""
+"""The @auth directive, and the check behind it: every field that has the directive is guarded."""
 
 from collections.abc import Callable
 from enum import Enum
@@ -33,7 +33,7 @@ class AuthRole(Enum):
     description="The field requires a session: an access token in the Authorization header.",
 )
 class Auth:
-    """Shown in the SDL on every field that SessionRequired guards."""
+    """The directive in the SDL on every field that SessionRequired guards."""
 
     role: AuthRole | None = strawberry.directive_field(
         name="role",
@@ -42,20 +42,20 @@ class Auth:
 
 
 class SessionRequired(FieldExtension):
-    """Puts @auth on its field, and lets the field resolve only for callers with such a session."""
+    """Adds @auth to a field, and resolves the field only for callers with a suitable session."""
 
     def __init__(self, role: AuthRole | None = None) -> None:
         self._role = role
 
     def check(self, context: Context) -> None:
-        """Raises Failure UNAUTHENTICATED without a session, FORBIDDEN for one of another role."""
+        """Raise Failure UNAUTHENTICATED without a session, FORBIDDEN for one of another role."""
         if self._role is None:
             context.require_session()
         else:
             context.require_role(Role[self._role.name])
 
     def apply(self, field: StrawberryField) -> None:
-        # Called for each schema that is built, on the same field.
+        # Called again on the same field for each schema that is built.
         directive = Auth() if self._role is None else Auth(role=self._role)
         if directive not in field.directives:
             field.directives.append(directive)
@@ -65,12 +65,12 @@ class SessionRequired(FieldExtension):
     ) -> Any:
         self.check(info.context)
         resolved = next_(source, info, **kwargs)
-        # A subscription's is a generator, which is given on as it is.
+        # A subscription resolves to an asynchronous generator.
         return await resolved if isawaitable(resolved) else resolved
 
 
 def auth_field(*, description: str, name: str | None = None) -> Callable[[Resolver], Resolver]:
-    """Makes a method a query or mutation that needs a session."""
+    """Declare a query or mutation that requires a session."""
     made: Callable[[Resolver], Resolver] = strawberry.field(
         name=name, description=description, extensions=[SessionRequired()]
     )
@@ -78,7 +78,7 @@ def auth_field(*, description: str, name: str | None = None) -> Callable[[Resolv
 
 
 def admin_field(*, description: str, name: str | None = None) -> Callable[[Resolver], Resolver]:
-    """Makes a method a query or mutation for administrators."""
+    """Declare a query or mutation for administrators."""
     made: Callable[[Resolver], Resolver] = strawberry.field(
         name=name, description=description, extensions=[SessionRequired(AuthRole.ADMIN)]
     )
@@ -88,7 +88,7 @@ def admin_field(*, description: str, name: str | None = None) -> Callable[[Resol
 def auth_subscription(
     *, description: str, name: str | None = None
 ) -> Callable[[Resolver], Resolver]:
-    """Makes an asynchronous generator a subscription that needs a session."""
+    """Declare a subscription that requires a session."""
     made: Callable[[Resolver], Resolver] = strawberry.subscription(
         name=name, description=description, extensions=[SessionRequired()]
     )
@@ -96,13 +96,13 @@ def auth_subscription(
 
 
 def public_field(*, description: str, name: str | None = None) -> Callable[[Resolver], Resolver]:
-    """Makes a method a field for everybody, or one whose object is reached through a guarded one."""
+    """Declare a field without a guard."""
     made: Callable[[Resolver], Resolver] = strawberry.field(name=name, description=description)
     return made
 
 
 def guarded(field: GraphQLField) -> bool:
-    """Whether a field of the built schema needs a session."""
+    """True if a field of the built schema requires a session."""
     definition = field.extensions.get("strawberry-definition")
     return not isinstance(definition, StrawberryField) or any(
         isinstance(extension, SessionRequired) for extension in definition.extensions

@@ -1,4 +1,4 @@
-"""How fields are read from messages: of many messages at a time, which costs less than row by row."""
+"""Readers of protobuf fields. They read one field of many messages, which is cheaper than row by row."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Any
 
 from kit.values import timestamps
 
-# Of many messages, a value for each.
+# Returns one value for each message.
 ReadMany = Callable[[Sequence[Any]], list[Any]]
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC; a zone would cost a second object for each time
@@ -18,39 +18,39 @@ NANOS = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`values` are what resolvers would give; `answers`, where there are any, what is answered for them.
+    """Reads one field: `values` are the resolver's values, `outputs` the completed ones.
 
-    Answers need no look at each of them: whoever declares some says that they are of the field's type.
+    Outputs are not checked again; the declaration guarantees that they have the field's type.
     """
 
     values: ReadMany
-    answers: ReadMany | None = None
+    outputs: ReadMany | None = None
 
 
 def attribute(path: str) -> Column:
-    """Reads an attribute such as `id` or `price.currency_code`."""
+    """Read an attribute such as `id` or `price.currency_code`."""
     get = attrgetter(path)
     return Column(lambda messages: list(map(get, messages)))
 
 
 def computed(function: Callable[[Any], Any]) -> Column:
-    """Calls a function for each message."""
+    """Compute each value by a function of the message."""
     return Column(lambda messages: list(map(function, messages)))
 
 
 def output(function: Callable[[Any], Any]) -> Column:
-    """Likewise, where what it gives is already what is answered."""
-    return _both(lambda messages: list(map(function, messages)))
+    """Compute each value by a function whose results need no completion."""
+    return _output(lambda messages: list(map(function, messages)))
 
 
 def strings(name: str) -> Column:
-    """Reads a repeated field of texts."""
+    """Read a repeated string field."""
     get = attrgetter(name)
-    return _both(lambda messages: [found[:] for found in map(get, messages)])
+    return _output(lambda messages: [found[:] for found in map(get, messages)])
 
 
 def optional(name: str) -> Column:
-    """Reads an optional field; None when it is absent."""
+    """Read an optional field; None if it is not set."""
     get = attrgetter(name)
     return Column(
         lambda messages: [get(one) if one.HasField(name) else None for one in messages],
@@ -58,13 +58,13 @@ def optional(name: str) -> Column:
 
 
 def nonempty(name: str) -> Column:
-    """Reads a text; None when it is empty."""
+    """Read a string field; None if it is empty."""
     get = attrgetter(name)
-    return _both(lambda messages: [found or None for found in map(get, messages)])
+    return _output(lambda messages: [found or None for found in map(get, messages)])
 
 
 def optional_time(name: str) -> Column:
-    """Reads a time; None when it is absent."""
+    """Read a timestamp; None if it is not set."""
     get = attrgetter(name)
     return Column(
         lambda messages: [
@@ -77,7 +77,7 @@ def optional_time(name: str) -> Column:
 
 
 def timestamp(name: str) -> Column:
-    """Reads a time that is always there."""
+    """Read a timestamp that is always set."""
     get = attrgetter(name)
     return Column(
         lambda messages: list(map(timestamps.from_proto, map(get, messages))),
@@ -86,7 +86,7 @@ def timestamp(name: str) -> Column:
 
 
 def format_time(stamp: Any) -> str:
-    """A time as the schema's DateTime is answered; raises ValueError or OverflowError for no time."""
+    """Format a timestamp as a DateTime of the schema; raise ValueError or OverflowError if invalid."""
     nanos = stamp.nanos
     if not 0 <= nanos < NANOS:
         raise ValueError(f"{nanos} is not a valid number of nanoseconds")
@@ -94,15 +94,15 @@ def format_time(stamp: Any) -> str:
     return moment.isoformat(timespec="microseconds") + "Z"
 
 
-def enum(name: str, shown: type[Enum], numbers: Any, prefix: str) -> Column:
-    """Reads an enum as the schema's of the same names; the messages' begin with `prefix`.
+def enum(name: str, kind: type[Enum], numbers: Any, prefix: str) -> Column:
+    """Read an enum as the schema's enum `kind`; `prefix` is that of the names in the protobuf enum.
 
-    The reading raises KeyError for a number that the schema has no name for.
+    Reading raises KeyError for a number that the schema has no name for.
     """
     known = {
-        number: shown[member_name.removeprefix(prefix)]
+        number: kind[member_name.removeprefix(prefix)]
         for member_name, number in numbers.items()
-        if member_name.removeprefix(prefix) in shown.__members__
+        if member_name.removeprefix(prefix) in kind.__members__
     }
     names = {number: value.name for number, value in known.items()}
     get = attrgetter(name)
@@ -112,5 +112,5 @@ def enum(name: str, shown: type[Enum], numbers: Any, prefix: str) -> Column:
     )
 
 
-def _both(read: ReadMany) -> Column:
+def _output(read: ReadMany) -> Column:
     return Column(read, read)

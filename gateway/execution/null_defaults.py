@@ -1,4 +1,4 @@
-"""Explicit null for an optional argument or input field that has a default: it means the default."""
+"""Treats an explicit null for an argument or input field with a default as that default."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,15 +14,15 @@ from graphql import (
     Undefined,
 )
 
-# Of the arguments of one field, or the fields of one input: the default by the name in Python.
+# Defaults of one field's arguments, or of one input's fields, by their names in Python.
 Defaults = dict[str, Any]
 
 
 def accept_null(schema: GraphQLSchema) -> None:
     """Make every argument and input field with a default nullable, and read null as that default.
 
-    Clients that build one object for all calls send null for what they leave out. `Int! = 20` would
-    refuse that, and a resolver would have to repeat the default for `Int = 20`.
+    Some clients send null for values that they omit. `Int! = 20` would refuse that, and with `Int = 20`
+    each resolver would have to repeat the default.
     """
     for type_ in schema.type_map.values():
         if isinstance(type_, GraphQLInputObjectType):
@@ -33,13 +33,13 @@ def accept_null(schema: GraphQLSchema) -> None:
 
 
 def defaults_of(field: GraphQLField) -> Defaults:
-    """Return the defaults of a field's arguments by their names in Python, null defaults left out."""
+    """Return the defaults of a field's arguments, except null, by their names in Python."""
     found = {arg.out_name or name: _default(arg) for name, arg in field.args.items()}
     return {name: default for name, default in found.items() if default is not None}
 
 
 def filled(given: dict[str, Any], defaults: Defaults) -> dict[str, Any]:
-    """Return coerced arguments with the default in the place of each null."""
+    """Return coerced arguments with each null replaced by its default."""
     if None not in given.values():
         return given
     return {name: defaults.get(name) if value is None else value for name, value in given.items()}
@@ -66,7 +66,7 @@ def _accept_in_input(type_: GraphQLInputObjectType) -> None:
         def out_type(value: dict[str, Any]) -> Any:
             return into(filled(value, defaults))
 
-        # A function on the object, which graphql-core calls with the coerced fields alone.
+        # An attribute of the instance, so graphql-core calls it without `self`.
         type_.out_type = out_type  # type: ignore[method-assign] # as its constructor does
 
 

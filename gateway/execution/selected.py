@@ -1,4 +1,4 @@
-"""The names of the fields that an operation selects of what a resolver gives."""
+"""The names of the fields that an operation selects from a resolver's result."""
 
 from collections.abc import Iterable, Mapping
 
@@ -8,7 +8,7 @@ from gateway.upstream.context import Info
 
 
 def selected(info: Info, *path: str) -> set[str]:
-    """Those below that path of fields, also of fragments, and whatever a @skip or an @include may decide."""
+    """Return the fields selected below a path, including fragments and regardless of @skip and @include."""
     raw = info._raw_info
     nodes = list(raw.field_nodes)
     for name in path:

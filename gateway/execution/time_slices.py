@@ -1,4 +1,4 @@
-"""Long lists in slices, so that one large answer doesn't keep everybody else waiting."""
+"""Completes long lists in time slices, so that one large response doesn't block other requests."""
 
 import asyncio
 import time
@@ -7,15 +7,14 @@ from typing import Any, TypeVar, cast
 
 from gateway.execution.views import View
 
-Shown = TypeVar("Shown", bound=View)
+Kind = TypeVar("Kind", bound=View)
 
-# Seconds of work after which others get their turn. Completing all plans takes a second and more;
-# a slice with several lists at once must still be shorter than anybody notices.
+# Seconds of work after which other tasks run. Completing all plans takes more than a second.
 SLICE = 0.005
 
 
 class SlicedViews:
-    """An asynchronous iterable of views that lets others run between its slices."""
+    """Asynchronous iterable of views that lets other tasks run between time slices."""
 
     def __init__(self, kind: type[View], protos: Sequence[Any]) -> None:
         self.kind = kind
@@ -29,22 +28,21 @@ class SlicedViews:
 
 
 class TimeSlice:
-    """A time of work, measured from when others last had theirs."""
+    """Measures the time since other tasks last ran."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
 
     async def pause(self) -> None:
-        """Lets others run when this one had its time."""
+        """Let other tasks run if the time slice is used up."""
         if time.monotonic() - self._began > SLICE:
             await asyncio.sleep(0)
             self._began = time.monotonic()
 
 
-def in_slices(kind: type[Shown], protos: Sequence[Any]) -> list[Shown]:
-    """What a resolver returns for a long list of messages: each is shown, and completed, in its turn.
+def in_slices(kind: type[Kind], protos: Sequence[Any]) -> list[Kind]:
+    """Return views of a long list of messages from a resolver, to be completed in time slices.
 
-    To graphql-core it is an asynchronous iterable, whose items it completes one after the other; to
-    the schema it is a list.
+    graphql-core treats the result as an asynchronous iterable; the schema declares it as a list.
     """
-    return cast("list[Shown]", SlicedViews(kind, protos))
+    return cast("list[Kind]", SlicedViews(kind, protos))

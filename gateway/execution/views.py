@@ -1,4 +1,4 @@
-"""Objects of the schema that show a service's message: how each field is read is declared beside it."""
+"""Schema types that are views of a service's messages, and the declarations of how to read each field."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,40 +14,39 @@ from strawberry.types.base import StrawberryObjectDefinition
 from gateway.execution.columns import Column, attribute
 from gateway.upstream.context import Info
 
-Shown = TypeVar("Shown", bound="View")
-# Under this name the schema's fields carry how they are read.
+Kind = TypeVar("Kind", bound="View")
+# Metadata key of a field's declaration.
 DECLARATION = "esimgo.declaration"
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A value of the message: an attribute's path such as `price.currency_code`, or a column."""
+    """A value in the message: an attribute path such as `price.currency_code`, or a column."""
 
     source: str | Column
 
     @property
     def column(self) -> Column:
-        """As a column in any case."""
         return attribute(self.source) if isinstance(self.source, str) else self.source
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Messages within the message, each shown as an object of its own."""
+    """A repeated field of messages, each viewed as an object."""
 
     attribute: str
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Messages that a loader has for a key of the message, shown unless `hidden` says so of the two."""
+    """One or several messages from a loader; null if `hidden` returns true for them."""
 
     loader: str
     key: Callable[[Any], Any]
     hidden: Callable[[Any, Any], bool] | None
 
-    def shown(self, messages: Sequence[Any], found: Sequence[Any]) -> Sequence[Any]:
-        """What was loaded for each; None for what is to be null."""
+    def visible(self, messages: Sequence[Any], found: Sequence[Any]) -> Sequence[Any]:
+        """Return the loaded value for each message; None where the field is null."""
         hidden = self.hidden
         if hidden is None:
             return found
@@ -56,23 +55,22 @@ class Loaded:
 
 
 class View:
-    """Subclasses are schema types that declare `proto` and fields by the functions below.
+    """Base of schema types that declare `proto` and, with the functions below, their fields.
 
-    Attributes are read from the message when they are asked for, so that a request pays for the
-    fields that it selects. The compiled completion reads the same declarations without any view.
+    Attributes are read from the message on access, so that a request pays only for selected fields. Compiled
+    completion reads the same declarations without creating views.
     """
 
     proto: Any
 
     @classmethod
     def of(cls, proto: Any) -> Self:
-        """The object that shows this message."""
         view = cls.__new__(cls)
         view.proto = proto
         return view
 
     def __getattr__(self, name: str) -> Any:
-        # Asked only for what the object doesn't hold yet.
+        # Called only for attributes that are not in the object's `__dict__` yet.
         column = _columns(type(self)).get(name)  # type: ignore[arg-type] # classes can be hashed
         if column is None:
             raise AttributeError(f"{type(self).__name__} has no field {name}")
@@ -81,10 +79,10 @@ class View:
         return value
 
 
-class Views(Sequence[Shown]):
-    """A list of views, each made when it is reached."""
+class Views(Sequence[Kind]):
+    """A list of views that are created on access."""
 
-    def __init__(self, kind: type[Shown], protos: Sequence[Any]) -> None:
+    def __init__(self, kind: type[Kind], protos: Sequence[Any]) -> None:
         self.kind = kind
         self.protos = protos
 
@@ -92,26 +90,26 @@ class Views(Sequence[Shown]):
         return len(self.protos)
 
     @overload
-    def __getitem__(self, index: int) -> Shown: ...
+    def __getitem__(self, index: int) -> Kind: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Shown]: ...
-    def __getitem__(self, index: int | slice) -> Shown | Sequence[Shown]:
+    def __getitem__(self, index: slice) -> Sequence[Kind]: ...
+    def __getitem__(self, index: int | slice) -> Kind | Sequence[Kind]:
         if isinstance(index, slice):
             return Views(self.kind, self.protos[index])
         return self.kind.of(self.protos[index])
 
-    def __iter__(self) -> Iterator[Shown]:
+    def __iter__(self) -> Iterator[Kind]:
         return map(self.kind.of, self.protos)
 
 
-def views(kind: type[Shown], protos: Sequence[Any]) -> list[Shown]:
-    """What a resolver returns for messages; to the schema it is a list."""
-    return cast("list[Shown]", Views(kind, protos))
+def views(kind: type[Kind], protos: Sequence[Any]) -> list[Kind]:
+    """Return views of messages from a resolver; the schema declares them as a list."""
+    return cast("list[Kind]", Views(kind, protos))
 
 
 @cache
 def _columns(kind: Any) -> dict[str, Column]:
-    """By a field's name in Python, how it is read from messages."""
+    """Return the columns of a view by their fields' names in Python."""
     definition: StrawberryObjectDefinition = kind.__strawberry_definition__
     declarations = (
         (field.python_name, field.metadata.get(DECLARATION)) for field in definition.fields
@@ -122,20 +120,20 @@ def _columns(kind: Any) -> dict[str, Column]:
 
 
 def class_of(type_: GraphQLOutputType) -> Any:
-    """The class that a type of the schema was made from, also within a list; None where there is none."""
+    """Return the class behind a schema type, or behind the items of a list; None if there is none."""
     definition = get_named_type(type_).extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
     return getattr(definition, "origin", None)
 
 
 def read(source: str | Column, *, description: str, name: str | None = None) -> Any:
-    """A field whose value is at hand in the message."""
+    """Declare a field whose value is in the message."""
     return strawberry.field(
         name=name, description=description, metadata={DECLARATION: Read(source)}
     )
 
 
 def listed(attribute: str, kind: type[View], *, description: str) -> Any:
-    """A field that shows the messages of a repeated field, and counts them as objects of the answer."""
+    """Declare a field with the messages of a repeated field, which count as objects of the response."""
 
     def resolve(self: Any, info: Info) -> list[Any]:
         messages = getattr(self.proto, attribute)
@@ -144,7 +142,7 @@ def listed(attribute: str, kind: type[View], *, description: str) -> Any:
 
     return strawberry.field(
         resolve,
-        graphql_type=list[kind],  # type: ignore[valid-type] # known when the schema is built
+        graphql_type=list[kind],  # type: ignore[valid-type] # a runtime type
         description=description,
         metadata={DECLARATION: Listed(attribute)},
     )
@@ -158,16 +156,16 @@ def loaded(
     description: str,
     hidden: Callable[[Any, Any], bool] | None = None,
 ) -> Any:
-    """A field of what `loader`, one of Loaders, has for a key: a field of the message, or made of it.
+    """Declare a field that is loaded by the loader of that name, with `key` of the message.
 
-    `kind` is the field's type, which may be null. So it is when nothing was loaded, and when `hidden`
-    says so of the message and what was loaded. Those of a list count as objects of the answer.
+    `kind` is the field's type, which must be nullable: the field is null if nothing was loaded, or if
+    `hidden(message, loaded)` is true. The items of a list count as objects of the response.
     """
     declaration = Loaded(loader, attrgetter(key) if isinstance(key, str) else key, hidden)
 
     async def resolve(self: Any, info: Info) -> Any:
         found = await info.context.loaders.of(loader).load(declaration.key(self.proto))
-        (shown,) = declaration.shown((self.proto,), (found,))
+        (shown,) = declaration.visible((self.proto,), (found,))
         if shown is None:
             return None
         view = class_of(info._raw_info.return_type)

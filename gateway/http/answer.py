@@ -1,4 +1,4 @@
-"""Answers over HTTP: the media type that the client accepts, and the status that goes with it."""
+"""GraphQL responses over HTTP: content negotiation, status codes and the JSON body."""
 
 import json
 from collections.abc import Mapping
@@ -14,65 +14,62 @@ from kit.http.refusals import refused
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
 EVENTS = "text/event-stream"
-# Clients send a few dozen lists of what they accept.
-REMEMBERED = 256
-LONGEST = 1_024  # characters
+# Parsed Accept headers that are cached. Clients send a few dozen different ones.
+MAX_CACHED = 256
+MAX_ACCEPT = 1_024  # characters
 
 
 def media_type(request: web.Request) -> str:
-    """GraphQL's own type for clients that name it and like it no less than JSON; else JSON."""
-    liked = _accepted(request)
-    return GRAPHQL if liked.get(GRAPHQL, 0.0) >= max(liked.get(JSON, 0.0), 0.001) else JSON
+    """Return GraphQL's media type if the client names it and rates it no lower than JSON; otherwise JSON."""
+    ratings = _ratings(request)
+    return GRAPHQL if ratings.get(GRAPHQL, 0.0) >= max(ratings.get(JSON, 0.0), 0.001) else JSON
 
 
 def prefers_events(request: web.Request) -> bool:
-    """True if the client rates server-sent events strictly higher than a single answer."""
-    liked = _accepted(request)
-    single = max(_quality(liked, GRAPHQL), _quality(liked, JSON))
-    return liked.get(EVENTS, 0.0) > single
+    """True if the client rates server-sent events strictly higher than a single response."""
+    ratings = _ratings(request)
+    single = max(_quality(ratings, GRAPHQL), _quality(ratings, JSON))
+    return ratings.get(EVENTS, 0.0) > single
 
 
 def accepts_events(request: web.Request) -> bool:
-    """True if the client names server-sent events among what it accepts, as subscriptions need."""
-    return _accepted(request).get(EVENTS, 0.0) > 0
+    """True if the client accepts server-sent events by name, which subscriptions require."""
+    return _ratings(request).get(EVENTS, 0.0) > 0
 
 
-class Sized:
-    """A body of `data` and `errors` as JSON of at most `most` bytes, or the error that it has more.
-
-    `failed` is that error, where it is one.
-    """
+class BoundedBody:
+    """A response body as JSON. With more than `limit` bytes it is replaced by an error: `failed` is true."""
 
     __slots__ = ("errors", "failed", "text")
 
-    def __init__(self, body: dict[str, Any], most: int) -> None:
+    def __init__(self, body: dict[str, Any], limit: int) -> None:
         self.text = encoded(body)
-        self.failed = len(self.text) > most
+        self.failed = len(self.text) > limit
         self.errors = body.get("errors", ())
         if self.failed:
             refused("answer_bytes")
-            self.errors = [_too_large(len(self.text), most)]
+            self.errors = [_too_large(len(self.text), limit)]
             self.text = encoded({"errors": self.errors, "data": None})
 
 
-def _too_large(measured: int, most: int) -> dict[str, Any]:
-    words = "The response has {0} bytes, which is above the limit of {1}"
-    error = limits.too_complex(words, "ANSWER_BYTES", measured, most)
+def _too_large(measured: int, limit: int) -> dict[str, Any]:
+    message = "The response has {0} bytes, which is above the limit of {1}"
+    error = limits.too_complex(message, "ANSWER_BYTES", measured, limit)
     return {"message": error.message, "extensions": error.extensions}
 
 
 def respond(request: web.Request, body: dict[str, Any] | bytes, status: int) -> web.Response:
-    """A body of `data` and `errors`.
+    """Return a response with a body of `data` and `errors`.
 
-    A client that names application/json as what it accepts gets 200 for any well-formed request,
-    as GraphQL over HTTP has it for that type; everybody else gets 400 when nothing was executed.
+    `status` is 400 if nothing was executed. As GraphQL over HTTP requires, a client that names
+    application/json in Accept gets 200 instead.
     """
     kind = media_type(request)
-    if status == 400 and kind == JSON and JSON in _accepted(request):
+    if status == 400 and kind == JSON and JSON in _ratings(request):
         status = 200
     headers = {
         "Content-Type": f"{kind}; charset=utf-8",
-        # Answers hold activation codes; none may stay in a browser's or a proxy's cache.
+        # Responses contain activation codes, which no browser or proxy may cache.
         "Cache-Control": "no-store",
     }
     text = body if isinstance(body, bytes) else encoded(body)
@@ -80,43 +77,43 @@ def respond(request: web.Request, body: dict[str, Any] | bytes, status: int) -> 
 
 
 def encoded(body: dict[str, Any]) -> bytes:
-    """The body as JSON; what orjson doesn't take exactly is left to Python's own encoder."""
+    """Encode a body as JSON, with Python's encoder for values that orjson rejects."""
     try:
         return orjson.dumps(body)
-    except TypeError:  # whole numbers of more than 64 bits, half a character in an error's words
+    except TypeError:  # an integer of more than 64 bits, or a lone surrogate in an error message
         return json.dumps(body).encode()
 
 
-def error(request: web.Request, status: int, words: str, code: str) -> web.Response:
-    """An answer about the HTTP request itself, in the form in which the client reads errors."""
+def error(request: web.Request, status: int, message: str, code: str) -> web.Response:
+    """Return an error about the HTTP request itself, in the format of GraphQL errors."""
     return web.json_response(
-        error_body(words, code), status=status, content_type=media_type(request)
+        error_body(message, code), status=status, content_type=media_type(request)
     )
 
 
 def error_body(message: str, code: str) -> dict[str, Any]:
-    """The body of an answer about the HTTP request itself."""
+    """Return the body of an error about the HTTP request itself."""
     return {"errors": [{"message": message, "extensions": {"code": code}}]}
 
 
-def _accepted(request: web.Request) -> Mapping[str, float]:
-    return _liked(",".join(request.headers.getall("Accept", ())))
+def _ratings(request: web.Request) -> Mapping[str, float]:
+    return _parse_accept(",".join(request.headers.getall("Accept", ())))
 
 
-def _quality(liked: Mapping[str, float], kind: str) -> float:
-    """Return the quality of the most specific range that covers a media type, as RFC 9110 has it."""
+def _quality(ratings: Mapping[str, float], kind: str) -> float:
+    """Return the quality of the most specific range that covers a media type (RFC 9110)."""
     ranges = (kind, f"{kind.partition('/')[0]}/*", "*/*")
-    return next((liked[one] for one in ranges if one in liked), 0.0)
+    return next((ratings[one] for one in ranges if one in ratings), 0.0)
 
 
-@bounded_cache(REMEMBERED, LONGEST)
-def _liked(accept: str) -> Mapping[str, float]:
-    liked: dict[str, float] = {}
+@bounded_cache(MAX_CACHED, MAX_ACCEPT)
+def _parse_accept(accept: str) -> Mapping[str, float]:
+    ratings: dict[str, float] = {}
     for part in accept.split(","):
         kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
         quality = next((p[2:] for p in parameters if p.startswith("q=")), "1")
         try:
-            liked[kind] = float(quality)
+            ratings[kind] = float(quality)
         except ValueError:
-            liked[kind] = 1.0
-    return liked
+            ratings[kind] = 1.0
+    return ratings

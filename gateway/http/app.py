@@ -1,4 +1,4 @@
-"""The gateway's application: its parts, wired together, and its routes."""
+"""Builds the gateway's HTTP application: creates its parts, connects them, and adds the routes."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -34,7 +34,7 @@ from kit.rpc import client as rpc_client
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """The application, what ends its connections when the process stops, and its response cache."""
+    """The application, with the parts that the process stops and that tests inspect."""
 
     app: web.Application
     cache: ResponseCache | None
@@ -42,15 +42,15 @@ class Gateway:
     sockets: Sockets
     streams: EventStreams
 
-    async def end_streams(self) -> None:
-        """End what would never end by itself, and accept no more of it; other requests go on."""
+    async def close_streams(self) -> None:
+        """Close event streams and WebSockets, and accept no new ones; other requests continue."""
         await self.streams.close()
         await self.sockets.close()
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Gateway]:
-    """Open everything that a gateway needs, and close it after the block."""
+async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
+    """Open the connections that the gateway needs, build it, and close them after the block."""
     async with AsyncExitStack() as parts:
         http = await parts.enter_async_context(aiohttp.ClientSession())
         peers = Peers(
@@ -70,7 +70,7 @@ async def opened(settings: Settings) -> AsyncIterator[Gateway]:
         cache = None
         if settings.response_cache_seconds:
             cache = ResponseCache(
-                settings.response_cache_seconds, most_bytes=settings.response_cache_bytes
+                settings.response_cache_seconds, max_bytes=settings.response_cache_bytes
             )
             watching = revision.watch(peers, cache.drop)
             parts.callback(background.start(watching, "watch the catalogue's revision").cancel)

@@ -1,30 +1,38 @@
-"""How many WebSockets, or event streams, are open: of the process, of an address and of a user."""
+"""Limits of open WebSockets or event streams: per process, per network address and per user."""
 
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from gateway.http.socket_settings import SocketSettings
 from kit.errors import Failure, Kind
 from kit.http.refusals import refused
 
-# Seconds after which a client may try again; another one may have gone by then.
+# Seconds after which a refused client may try again.
 RETRY_AFTER = 1.0
 
 
 class ConnectionLimits:
-    """Counts what is open of one kind; `kind` names it in messages, such as `WebSockets`."""
+    """Counts open connections of one kind and refuses those above a limit.
 
-    def __init__(self, kind: str, bound: str, most: int, per_address: int, per_user: int) -> None:
+    `kind` names them in messages, such as `WebSockets`; `metric` in the count of refusals.
+    """
+
+    def __init__(self, kind: str, metric: str, settings: SocketSettings) -> None:
         self._kind = kind
-        self._bound = bound
-        self._most = {"process": most, "address": per_address, "user": per_user}
-        self._held: Counter[tuple[str, str]] = Counter()
+        self._metric = metric
+        self._max = {
+            "process": settings.max_open,
+            "address": settings.per_address,
+            "user": settings.per_user,
+        }
+        self._open: Counter[tuple[str, str]] = Counter()
 
     @contextmanager
-    def of(self, address: str | None) -> Iterator[None]:
-        """Hold a place of the process and of an address; raise Failure EXHAUSTED without one.
+    def open(self, address: str | None) -> Iterator[None]:
+        """Count a connection of the process and of an address; raise Failure if there are too many.
 
-        Without an address, as of a proxy's many clients, only those of the process count.
+        `address` is None for a proxy that stands for many clients: only the process counts then.
         """
         with self._one("process", ""):
             if address is None:
@@ -35,26 +43,26 @@ class ConnectionLimits:
 
     @contextmanager
     def of_user(self, user: str) -> Iterator[None]:
-        """Hold a place of a user; raise Failure EXHAUSTED without one."""
+        """Count a connection of a user; raise Failure EXHAUSTED if there are too many."""
         with self._one("user", user):
             yield
 
     @contextmanager
-    def _one(self, whose: str, key: str) -> Iterator[None]:
-        held, most = (whose, key), self._most[whose]
-        if self._held[held] >= most:
-            refused(f"{whose}_{self._bound}")
+    def _one(self, scope: str, key: str) -> Iterator[None]:
+        counter, limit = (scope, key), self._max[scope]
+        if self._open[counter] >= limit:
+            refused(f"{scope}_{self._metric}")
             holder = {"process": "This process", "address": "Your IP address"}
-            words = (
-                f"{holder.get(whose, 'This user')} already has {most} open {self._kind}; close"
+            message = (
+                f"{holder.get(scope, 'This user')} already has {limit} open {self._kind}; close"
                 " one, or try again later"
             )
-            kind = Kind.UNAVAILABLE if whose == "process" else Kind.EXHAUSTED
-            raise Failure(kind, "TOO_MANY_CONNECTIONS", words, retry_after=RETRY_AFTER)
-        self._held[held] += 1
+            kind = Kind.UNAVAILABLE if scope == "process" else Kind.EXHAUSTED
+            raise Failure(kind, "TOO_MANY_CONNECTIONS", message, retry_after=RETRY_AFTER)
+        self._open[counter] += 1
         try:
             yield
         finally:
-            self._held[held] -= 1
-            if not self._held[held]:
-                del self._held[held]
+            self._open[counter] -= 1
+            if not self._open[counter]:
+                del self._open[counter]

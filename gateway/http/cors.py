@@ -1,4 +1,4 @@
-"""CORS: which pages of other web origins may call the gateway, and the headers that tell browsers so."""
+"""CORS: which pages of other web origins may call the gateway, and the headers that say so."""
 
 import logging
 import re
@@ -10,34 +10,34 @@ from aiohttp import web
 logger = logging.getLogger(__name__)
 
 METHODS = "GET, POST"
-# Sent to origins that are not allowed too: a preflight's answer is the same for all of them.
-USUAL_HEADERS = (
+# Sent to refused origins too, so that a preflight's response doesn't depend on the origin.
+DEFAULT_HEADERS = (
     "Authorization, Content-Type, Idempotency-Key, X-Request-Id, GraphQL-Cost,"
     " Apollo-Require-Preflight, X-Apollo-Operation-Name"
 )
-# Seconds that browsers may cache a preflight's answer: a day.
+# Seconds that browsers may cache a preflight's response: one day.
 PREFLIGHT_SECONDS = "86400"
 # Response headers that a page may read.
 READABLE = "X-Request-Id, Retry-After, GraphQL-Cost"
-# A scheme, a host and perhaps a port, as browsers send it.
+# Scheme, host and optional port, as browsers send them.
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/,?#@]+", re.IGNORECASE)
 # A page served on the developer's own machine, on any port.
 LOOPBACK = re.compile(
     r"https?://(([a-z0-9-]+\.)*localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE
 )
-# Browsers leave these out of an origin.
-USUAL_PORTS = {"http": "80", "https": "443"}
-# The word that stands for all of them in GATEWAY_CORS_ORIGINS.
+# Browsers omit these from an origin.
+DEFAULT_PORTS = {"http": "80", "https": "443"}
+# Stands for all loopback origins in GATEWAY_CORS_ORIGINS.
 LOCALHOST = "localhost"
-# Refused origins that are logged; any client can make up more of them.
-MOST_LOGGED = 20
-# Characters of a refused origin that a log line shows.
-MOST_SHOWN = 100
+# Refused origins that are logged. Bounded, because any client can invent origins.
+MAX_LOGGED = 20
+# Characters of a refused origin in a log line.
+MAX_LOGGED_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """The web origins whose pages may call: named ones, all on this machine, or every one."""
+    """Web origins whose pages may call the gateway: named ones, those on this machine, or all."""
 
     named: frozenset[str] = frozenset()
     loopback: bool = False
@@ -45,37 +45,39 @@ class Origins:
 
     @classmethod
     def parse(cls, text: str) -> "Origins":
-        """Read a comma-separated list of origins, `localhost` and `*`; raise ValueError for other words."""
-        words = [word for part in text.split(",") if (word := part.strip().rstrip("/"))]
-        named = [word for word in words if word not in ("*", LOCALHOST)]
-        sent = {word: _as_sent(word) for word in named}
-        if odd := [word for word in named if sent[word] is None]:
+        """Parse a comma-separated list of origins, `localhost` and `*`; raise ValueError for others."""
+        entries = [entry for part in text.split(",") if (entry := part.strip().rstrip("/"))]
+        named = [entry for entry in entries if entry not in ("*", LOCALHOST)]
+        sent = {entry: _as_sent(entry) for entry in named}
+        if invalid := [entry for entry in named if sent[entry] is None]:
             raise ValueError(
-                f"{', '.join(odd)} is not a web origin: use the scheme and host of the page's"
+                f"{', '.join(invalid)} is not a web origin: use the scheme and host of the page's"
                 " address, such as https://shop.example"
             )
-        return cls(frozenset(filter(None, sent.values())), LOCALHOST in words, every="*" in words)
+        return cls(
+            frozenset(filter(None, sent.values())), LOCALHOST in entries, every="*" in entries
+        )
 
     def allow(self, origin: str) -> bool:
-        """True if pages of this origin may call."""
+        """True if pages of this origin may call the gateway."""
         if self.every or origin.lower() in self.named:
             return True
         return self.loopback and LOOPBACK.fullmatch(origin) is not None
 
     def __str__(self) -> str:
-        words = ["*"] * self.every + [LOCALHOST] * self.loopback + sorted(self.named)
-        return ", ".join(words) or "none"
+        entries = ["*"] * self.every + [LOCALHOST] * self.loopback + sorted(self.named)
+        return ", ".join(entries) or "none"
 
 
 @dataclass(slots=True)
 class Pages:
-    """Decides for each request, and logs each refused origin once."""
+    """Checks the origin of requests, and logs each refused origin once."""
 
     origins: Origins
     _logged: set[str] = field(default_factory=set)
 
     def allowed(self, request: web.Request) -> bool:
-        """True if no page sent it, or one of an allowed origin or of the gateway's own."""
+        """True if the request comes from no page, from the gateway's own page, or from an allowed origin."""
         origin = request.headers.get("Origin")
         if origin is None or own(origin, request.host) or self.origins.allow(origin):
             return True
@@ -83,11 +85,11 @@ class Pages:
         return False
 
     def mark(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Add the headers that let the page which sent the request read the response."""
+        """Add the headers that let the sending page read the response."""
         origin = request.headers.get("Origin")
         allowed = self.allowed(request)
         if self.origins == Origins():
-            return  # then responses don't depend on the origin, and caches may share them
+            return  # no origin is allowed, so caches may share responses between origins
         _vary(response, "Origin")
         if origin is None or not allowed:
             return
@@ -95,40 +97,40 @@ class Pages:
         response.headers["Access-Control-Expose-Headers"] = READABLE
 
     async def preflight(self, request: web.Request) -> web.Response:
-        """Answer the OPTIONS request that a browser sends before the page's own."""
+        """Answer a browser's preflight (OPTIONS) request."""
         response = web.Response(
             status=204,
             headers={
                 "Access-Control-Allow-Methods": METHODS,
-                "Access-Control-Allow-Headers": USUAL_HEADERS,
+                "Access-Control-Allow-Headers": DEFAULT_HEADERS,
                 "Access-Control-Max-Age": PREFLIGHT_SECONDS,
             },
         )
         origin = request.headers.get("Origin")
         requested = request.headers.get("Access-Control-Request-Headers")
         if origin and requested and self.origins.allow(origin):
-            # Tracing and analytics libraries add headers of their own to every call of a page.
+            # Tracing and analytics libraries add their own headers to every request of a page.
             response.headers["Access-Control-Allow-Headers"] = requested
             _vary(response, "Access-Control-Request-Headers")
         return response
 
     def _log(self, origin: str) -> None:
-        if origin in self._logged or len(self._logged) >= MOST_LOGGED:
+        if origin in self._logged or len(self._logged) >= MAX_LOGGED:
             return
         self._logged.add(origin)
         logger.warning(
             "refused a request from the origin %r: if the page is yours, add the origin to"
             " GATEWAY_CORS_ORIGINS (allowed now: %s); this origin is not logged again%s",
-            origin[:MOST_SHOWN],
+            origin[:MAX_LOGGED_LENGTH],
             self.origins,
-            ", nor are any further ones" if len(self._logged) == MOST_LOGGED else "",
+            ", nor are any further ones" if len(self._logged) == MAX_LOGGED else "",
         )
 
 
 def _as_sent(origin: str) -> str | None:
-    """Return an origin as browsers send it: in ASCII, in lower case, and without its scheme's own port.
+    """Return an origin as browsers send it: ASCII, lower case, without the scheme's default port.
 
-    None for a text that no browser sends, such as one with a wildcard.
+    Returns None for a text that no browser sends, such as one with a wildcard.
     """
     if not ORIGIN.fullmatch(origin) or "*" in origin:
         return None
@@ -141,7 +143,7 @@ def _as_sent(origin: str) -> str | None:
             host = host.encode("idna").decode()
     except ValueError:
         return None
-    port = "" if port == USUAL_PORTS.get(parts.scheme) else port
+    port = "" if port == DEFAULT_PORTS.get(parts.scheme) else port
     return f"{parts.scheme}://{host}{':' if port else ''}{port}"
 
 

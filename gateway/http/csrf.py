@@ -1,10 +1,10 @@
-"""CSRF: refuses requests that a page of another origin can send without a CORS preflight."""
+"""CSRF protection: refuses requests that another origin's page can send without a CORS preflight."""
 
 from aiohttp import web
 
 from gateway.http.cors import Pages
 
-# A browser sends a preflight before it lets a page of another origin send one of these.
+# Browsers send a preflight before a cross-origin request with one of these headers.
 PREFLIGHTED = ("Authorization", "Apollo-Require-Preflight", "X-Apollo-Operation-Name")
 HOW = (
     "Send the header Content-Type: application/json or Apollo-Require-Preflight, and have the"
@@ -15,7 +15,7 @@ HOW = (
 def check(request: web.Request, pages: Pages, *, plain_get: bool) -> None:
     """Raise web.HTTPForbidden for a GET that a page of another origin may have sent.
 
-    A POST needs no more than its Content-Type, which is one that takes a preflight.
+    A POST needs no check: its Content-Type, application/json, always requires a preflight.
     """
     if request.method != "GET" or _was_preflighted(request):
         return
@@ -36,5 +36,5 @@ def _was_preflighted(request: web.Request) -> bool:
         "application/x-www-form-urlencoded",
         "multipart/form-data",
         "text/plain",
-        "application/octet-stream",  # what aiohttp takes for a header that makes no sense
+        "application/octet-stream",  # what aiohttp returns for a malformed header
     )

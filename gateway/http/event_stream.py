@@ -1,4 +1,4 @@
-"""Results as server-sent events: one operation for each request, as GraphQL over SSE has it."""
+"""GraphQL over SSE in distinct connections mode: one operation per request, its results as events."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -12,21 +12,15 @@ from gateway.http.execution import Result
 from gateway.settings import Settings
 from kit.auth.sessions import Session
 
-# Seconds between comments that keep proxies from closing a quiet stream, and that find clients gone.
+# Seconds between comments, which keep proxies from closing an idle stream and detect lost clients.
 KEEP_ALIVE = 15.0
 
 
 class EventStreams:
-    """Serves streams until they are all ended; one object a process."""
+    """Serves event streams and closes them at shutdown; one instance per process."""
 
     def __init__(self, settings: Settings) -> None:
-        self._connection_limits = ConnectionLimits(
-            "event streams",
-            "streams",
-            settings.sockets.most,
-            settings.sockets.per_address,
-            settings.sockets.per_user,
-        )
+        self._connection_limits = ConnectionLimits("event streams", "streams", settings.sockets)
         self._open: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -37,19 +31,21 @@ class EventStreams:
         address: str | None,
         results: AsyncGenerator[Result, None],
     ) -> web.StreamResponse:
-        """Sends the results until the last, the session's end, or the client's.
+        """Send results until the last one, until the session expires, or until the client disconnects.
 
-        Without the event `complete` the client should ask again, with a new token where need be. Raises
-        Failure for one stream too many of the `address`, the user or the process.
+        A client that received no `complete` event should send the request again, with a new token if its
+        token has expired. Raises Failure if the address, the user or the process has too many streams.
         """
         if self._closing:
             raise web.HTTPServiceUnavailable(
                 text="The gateway is shutting down; try again", headers={"Retry-After": "1"}
             )
-        with ExitStack() as held:
-            held.enter_context(self._connection_limits.of(address))
+        with ExitStack() as open_connections:
+            open_connections.enter_context(self._connection_limits.open(address))
             if session.user_id is not None:
-                held.enter_context(self._connection_limits.of_user(str(session.user_id)))
+                open_connections.enter_context(
+                    self._connection_limits.of_user(str(session.user_id))
+                )
             return await self._serve(request, session, results)
 
     async def _serve(
@@ -59,7 +55,7 @@ class EventStreams:
             headers={
                 "Content-Type": "text/event-stream; charset=utf-8",
                 "Cache-Control": "no-store",
-                "X-Accel-Buffering": "no",  # else nginx keeps events back until it has many
+                "X-Accel-Buffering": "no",  # otherwise nginx buffers events
             }
         )
         await response.prepare(request)
@@ -67,9 +63,13 @@ class EventStreams:
         self._open.add(sending)
         try:
             while not sending.done():
-                wait = KEEP_ALIVE if (left := _left(session)) is None else min(KEEP_ALIVE, left)
+                wait = (
+                    KEEP_ALIVE
+                    if (remaining := _remaining(session)) is None
+                    else min(KEEP_ALIVE, remaining)
+                )
                 await asyncio.wait({sending}, timeout=wait)
-                if _left(session) == 0:
+                if _remaining(session) == 0:
                     await response.write(b": the session has expired\n\n")
                     break
                 if not sending.done():
@@ -77,7 +77,7 @@ class EventStreams:
             if sending.done() and not sending.cancelled():
                 sending.result()
         except ConnectionError:
-            pass  # the client went away
+            pass  # the client disconnected
         finally:
             self._open.discard(sending)
             sending.cancel()
@@ -86,7 +86,7 @@ class EventStreams:
         return response
 
     async def close(self) -> None:
-        """Ends all, so that clients ask another replica; takes no more."""
+        """End all streams, so that clients reconnect to another replica, and accept no new ones."""
         self._closing = True
         for sending in self._open:
             sending.cancel()
@@ -100,8 +100,8 @@ class EventStreams:
         await response.write(b"event: complete\ndata:\n\n")
 
 
-def _left(session: Session) -> float | None:
-    """Seconds; None for nobody's session, which doesn't end."""
+def _remaining(session: Session) -> float | None:
+    """Return the seconds until the session expires; None for an anonymous one, which does not."""
     if session.expires_at is None:
         return None
     return max(0.0, (session.expires_at - datetime.now(UTC)).total_seconds())

@@ -1,4 +1,4 @@
-"""Operations whose results come one after another, and the sessions of who sends them."""
+"""Executes operations whose results are streamed, and verifies the sessions of their callers."""
 
 import time
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
@@ -31,10 +31,7 @@ EVERY_KIND = frozenset(OperationType)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`text` is JSON for the client; `over` says that the operation ends with it, without data.
-
-    `errors` are those in the text.
-    """
+    """One result as JSON text, with its errors. `over` is true if it has no data and ends the operation."""
 
     text: bytes
     over: bool
@@ -42,7 +39,7 @@ class Result:
 
 
 class Execution:
-    """Runs operations against the schema; each has a context of its own, and so has each event."""
+    """Runs operations against the schema, each with its own context."""
 
     def __init__(
         self,
@@ -62,7 +59,7 @@ class Execution:
         self._max_answer = settings.max_answer
 
     async def session(self, authorization: str | None) -> Session:
-        """Raises Failure for a token that doesn't hold, and for one that is no user's."""
+        """Return the caller's session; raise Failure for an invalid token and for the service role key."""
         session = await self._verifier.session(authorization)
         if session.role is Role.SERVICE:
             raise Failure(
@@ -76,27 +73,29 @@ class Execution:
     def context(
         self, session: Session, idempotency_key: str | None = None, work: Work | None = None
     ) -> Context:
-        """What an operation of this session is executed with."""
+        """Return the context for one operation of a session."""
         seconds = self._defence.operation_seconds
         return Context(session, self._peers, idempotency_key, seconds, work=work)
 
     def public_context(self, session: Session, work: Work) -> Context:
-        """The same for what everybody may see: nobody's session, and the caller's limit of costs."""
+        """Return a context for public data: an anonymous session, but the cost limit of the caller."""
         seconds = self._defence.operation_seconds
         return Context(ANONYMOUS, self._peers, None, seconds, session.role, work)
 
     async def store(self, operation: Operation, prepared: Prepared, caller: str | None) -> None:
-        """Store the text that a client names by its hash, if it is valid."""
+        """Store a valid document whose hash the client sent along (automatic persisted queries)."""
         if operation.query is not None and operation.sha256 is not None and not prepared.errors:
-            await self._known.keep(operation, caller)
+            await self._known.store(operation, caller)
 
     def describe(self, found: Sequence[GraphQLError], request_id: str) -> list[dict[str, Any]]:
-        """Return `errors`, in words that this gateway's clients may read; the first ones of many."""
+        """Return the `errors` of a response, at most as many as the settings allow."""
         most, suggestions = self._defence.work.errors, self._defence.introspection
-        shown = [
+        current = [
             errors.describe(error, request_id, suggestions=suggestions) for error in found[:most]
         ]
-        return shown if len(found) <= most else [*shown, errors.left_out(len(found) - most)]
+        return (
+            current if len(found) <= most else [*current, errors.omitted_errors(len(found) - most)]
+        )
 
     async def results(
         self,
@@ -107,7 +106,7 @@ class Execution:
         allowed: Collection[OperationType] = EVERY_KIND,
         caller: str | None = None,
     ) -> AsyncGenerator[Result, None]:
-        """One result of a query or a mutation; of a subscription one for each event."""
+        """Yield the one result of a query or mutation, or a result for each event of a subscription."""
         began = time.perf_counter()
         try:
             prepared = await self._known.prepared(operation, work)
@@ -115,7 +114,7 @@ class Execution:
             context.prepared = prepared
             await self.store(operation, prepared, caller)
             with ExitStack() as beginning:
-                # Until the first result: events may come for days.
+                # The span ends with the first result: a subscription may run for days.
                 span = beginning.enter_context(operation_spans.around(prepared))
                 stream = await self._schema.stream(
                     prepared.text,
@@ -124,33 +123,33 @@ class Execution:
                     operation_name=operation.name,
                     allowed_operation_types=allowed,
                 )
-                with self._metrics.following(prepared) as sent:
+                with self._metrics.results(prepared) as sent:
                     async with aclosing(stream):
                         async for result in stream:
                             context.answered()
-                            shown = self._shown(result, request_id, span)
+                            current = self._to_result(result, request_id, span)
                             beginning.close()
-                            sent(shown.errors, shown.over)
-                            yield shown
-                            if shown.over:
+                            sent(current.errors, current.over)
+                            yield current
+                            if current.over:
                                 return
-        except GraphQLError as error:  # how a document is refused before it is executed
+        except GraphQLError as error:  # the document was refused before execution
             refused = self._result({"errors": self.describe([error], request_id)}, over=True)
             self._metrics.answered(None, refused.errors, time.perf_counter() - began)
             yield refused
         except Failure as failure:
             yield self._result({"errors": [errors.from_failure(failure, request_id)]}, over=True)
-        except Exception as error:  # noqa: BLE001 - the last edge: nothing else may reach the client
+        except Exception as error:  # noqa: BLE001 - any other error is masked
             yield self._result({"errors": [errors.masked(error, request_id)]}, over=True)
 
-    def _shown(self, result: object, request_id: str, span: SpanScope) -> Result:
+    def _to_result(self, result: object, request_id: str, span: SpanScope) -> Result:
         if not isinstance(result, ExecutionResult):
             raise TypeError("incremental delivery is not enabled")
         found = result.errors or []
         operation_spans.failed(span, found)
         if any(isinstance(error.original_error, InvalidOperationTypeError) for error in found):
-            words = {"message": "Send mutations by POST", "extensions": {"code": "BAD_REQUEST"}}
-            return self._result({"errors": [words]}, over=True)
+            refused = {"message": "Send mutations by POST", "extensions": {"code": "BAD_REQUEST"}}
+            return self._result({"errors": [refused]}, over=True)
         body: dict[str, Any] = {}
         if found:
             body["errors"] = self.describe(found, request_id)
@@ -159,5 +158,5 @@ class Execution:
         return self._result(body, over=result.data is None)
 
     def _result(self, body: dict[str, Any], *, over: bool) -> Result:
-        sized = answer.Sized(body, self._max_answer)
-        return Result(sized.text, over or sized.failed, sized.errors)
+        bounded = answer.BoundedBody(body, self._max_answer)
+        return Result(bounded.text, over or bounded.failed, bounded.errors)

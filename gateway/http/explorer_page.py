@@ -1,4 +1,4 @@
-"""GraphiQL for people with a browser: its page under a strict policy, and its assets from here alone."""
+"""Serves GraphiQL to browsers, with a strict content security policy and local assets only."""
 
 import gzip
 import html
@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 ASSETS = Path(__file__).parent / "explorer" / "assets"
-# Seconds, a year: a file's name holds the hash of its content, so it never changes.
-KEPT = 31_536_000
-# What a GET of an operation has; a browser that only visits the address sends none of them.
+# Seconds: one year. A file's name contains the hash of its content, so it never changes.
+MAX_AGE = 31_536_000
+# Query parameters of a GET that executes an operation; a browser that visits /graphql sends none.
 OPERATION = ("query", "extensions", "documentId")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 PAGE = """<!doctype html>
@@ -34,9 +34,9 @@ PAGE = """<!doctype html>
 
 
 class Explorer:
-    """The page and its assets, read once; `path` is where GraphQL is.
+    """The page and its assets, read once; `path` is the GraphQL endpoint.
 
-    With `anon_key` people can sign in at `supabase_url`; the emulator's local customer with one click.
+    With `anon_key`, users can sign in at `supabase_url`; on a local stack with one click.
     """
 
     def __init__(self, path: str, supabase_url: str, anon_key: str | None) -> None:
@@ -47,11 +47,10 @@ class Explorer:
         self._zipped = {name: gzip.compress(text, mtime=0) for name, text in self._files.items()}
 
     def routes(self) -> list[web.RouteDef]:
-        """Where its assets are."""
         return [web.get(f"{self._path}/assets/{{name}}", self.asset)]
 
     def wanted(self, request: web.Request) -> bool:
-        """Whether somebody visits the address with a browser, and asks nothing yet."""
+        """True if a browser visits the endpoint without an operation."""
         return (
             request.method == "GET"
             and "text/html" in request.headers.get("Accept", "")
@@ -59,7 +58,7 @@ class Explorer:
         )
 
     def page(self) -> web.Response:
-        """The page, with a nonce of its own."""
+        """Return the page with a fresh nonce."""
         nonce = secrets.token_urlsafe(16)
         text = PAGE.format(
             assets=f"{self._path}/assets",
@@ -84,7 +83,7 @@ class Explorer:
         return response
 
     async def asset(self, request: web.Request) -> web.Response:
-        """A script, a style sheet, or the licences of what is in them."""
+        """Return a script, a style sheet, or the licenses of the bundled packages."""
         name = request.match_info["name"]
         if name not in self._files:
             raise web.HTTPNotFound
@@ -97,7 +96,7 @@ class Explorer:
             response.headers["Content-Encoding"] = "gzip"
         hashed = name != "LICENSES.txt"
         response.headers["Cache-Control"] = (
-            f"public, max-age={KEPT}, immutable" if hashed else "no-cache"
+            f"public, max-age={MAX_AGE}, immutable" if hashed else "no-cache"
         )
         response.headers["Vary"] = "Accept-Encoding"
         response.headers["X-Content-Type-Options"] = "nosniff"
@@ -113,9 +112,9 @@ class Explorer:
             (
                 "default-src 'none'",
                 "script-src 'self'",
-                # The nonce is for the one sheet that its menus add while they are open.
+                # The nonce is for a style sheet that GraphiQL's menus add while they are open.
                 f"style-src 'self' 'nonce-{nonce}'",
-                # Its fonts lie in the style sheet.
+                # The style sheet contains its fonts.
                 "font-src data:",
                 "img-src 'self' data:",
                 f"connect-src 'self'{sign_in}",

@@ -1,8 +1,7 @@
-"""The handler of GraphQL requests: queries and mutations as JSON, subscriptions as events or a WebSocket."""
+"""Handles requests to /graphql: JSON responses, event streams, and the upgrade to a WebSocket."""
 
 import math
 import time
-from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,7 +24,7 @@ from gateway.http.event_stream import EventStreams
 from gateway.http.execution import Execution
 from gateway.http.explorer_page import Explorer
 from gateway.http.middleware import REQUEST_ID
-from gateway.http.public_answers import Made, PublicAnswers
+from gateway.http.public_answers import Executed, PublicAnswers
 from gateway.http.rate_limits import RateLimits
 from gateway.http.sockets import Sockets
 from gateway.schema.assembly import Schema
@@ -34,17 +33,19 @@ from gateway.upstream.context import Context
 from kit.auth.sessions import ANONYMOUS, Session
 from kit.errors import Failure, Kind
 
-# Header of a request that asks what its operation may cost, and of the response that says so.
+# A request with this header gets a response with it, which contains the cost and the limit.
 COST = "GraphQL-Cost"
-# Compared by `is` first, which sets of an enumeration's members don't.
-QUERIES = (OperationType.QUERY,)
-ALLOWED = {"GET": QUERIES, "POST": (*QUERIES, OperationType.MUTATION)}
+# Tuples, because `in` compares identities there and calls the enum's Python-level `__hash__` in a set.
+ALLOWED = {
+    "GET": (OperationType.QUERY,),
+    "POST": (OperationType.QUERY, OperationType.MUTATION),
+}
 STATUSES = {Kind.UNAUTHENTICATED: 401, Kind.EXHAUSTED: 429, Kind.UNAVAILABLE: 503}
 
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """Handles requests for /graphql; one object a process."""
+    """The request handler of /graphql; one instance per process."""
 
     settings: Settings
     schema: Schema
@@ -59,7 +60,7 @@ class Handler:
     explorer: Explorer | None
 
     async def graphql(self, request: web.Request) -> web.StreamResponse:
-        """Execute one operation; mutations only over POST, as a GET may be sent by any page."""
+        """Execute one operation. Mutations require POST, because any web page can send a GET."""
         if self.explorer is not None and self.explorer.wanted(request):
             return self.explorer.page()
         try:
@@ -78,7 +79,7 @@ class Handler:
         try:
             return await self.execution.session(request.headers.get("Authorization"))
         except Failure:
-            await self.limits.take(request)  # attempts to guess tokens count too
+            await self.limits.take(request)  # so that tokens can't be guessed at full speed
             raise
 
     async def _operation(self, request: web.Request, session: Session) -> web.StreamResponse:
@@ -127,14 +128,14 @@ class Handler:
             key = self.public.key(request, prepared, operation.variables, session)
         if self.public is None or key is None:
             idempotency_key = request.headers.get("Idempotency-Key")
-            made = await run(self.execution.context(session, idempotency_key, work))
+            executed = await run(self.execution.context(session, idempotency_key, work))
         else:
             public = partial(run, self.execution.public_context(session, work))
-            made = await self.public.answer(request, key, session, public)
-        if COST in request.headers and made.cost is not None:
+            executed = await self.public.answer(request, key, session, public)
+        if COST in request.headers and executed.cost is not None:
             limit = self.settings.defence.costs[session.role]
-            made.response.headers[COST] = f"{made.cost}; limit={limit}"
-        return made.response
+            executed.response.headers[COST] = f"{executed.cost}; limit={limit}"
+        return executed.response
 
     async def _run(
         self,
@@ -143,11 +144,12 @@ class Handler:
         variables: dict[str, Any] | None,
         began: float,
         context: Context,
-    ) -> Made:
-        allowed: Collection[OperationType] = ALLOWED[request.method]
+    ) -> Executed:
         try:
             with operation_spans.around(prepared) as span:
-                result = await self.schema.run(prepared, variables, context, allowed)
+                result = await self.schema.run(
+                    prepared, variables, context, ALLOWED[request.method]
+                )
                 operation_spans.failed(span, result.errors or ())
             context.answered()
         except InvalidOperationTypeError as error:
@@ -159,14 +161,14 @@ class Handler:
             raise web.HTTPMethodNotAllowed(
                 "GET", ["POST"], text="Send mutations by POST"
             ) from error
-        if (failure := errors.not_now(result.errors or ())) is not None:
-            return Made(self._refused(request, failure), None, whole=False)
+        if (failure := errors.rate_limit_failure(result.errors or ())) is not None:
+            return Executed(self._refused(request, failure), None, whole=False)
         response = self._executed(request, prepared, result, began)
-        return Made(response, context.cost, whole=not result.errors)
+        return Executed(response, context.cost, whole=not result.errors)
 
     def _refused(self, request: web.Request, failure: Failure) -> web.Response:
         body = {"errors": [errors.from_failure(failure, request[REQUEST_ID])]}
-        self.metrics.told(body["errors"])
+        self.metrics.count_errors(body["errors"])
         response = answer.respond(request, body, STATUSES.get(failure.kind, 500))
         if failure.kind is Kind.UNAUTHENTICATED:
             response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
@@ -185,11 +187,11 @@ class Handler:
         body: dict[str, Any] = {}
         if found:
             body["errors"] = self.execution.describe(found, request[REQUEST_ID])
-        # Without data, and with no error of a field: nothing was executed.
+        # If there is neither data nor an error with a path, nothing was executed.
         executed = result.data is not None or any(error.path for error in found)
         if executed:
             body["data"] = result.data
-        sized = answer.Sized(body, self.settings.max_answer)
+        bounded = answer.BoundedBody(body, self.settings.max_answer)
         took = time.perf_counter() - began
-        self.metrics.answered(prepared if executed else None, sized.errors, took)
-        return answer.respond(request, sized.text, 200 if executed else 400)
+        self.metrics.answered(prepared if executed else None, bounded.errors, took)
+        return answer.respond(request, bounded.text, 200 if executed else 400)

@@ -1,4 +1,4 @@
-"""The middleware around every request: its id, errors as JSON, and the headers of each response."""
+"""The outermost middleware: request ids, JSON errors, and the headers that every response has."""
 
 from http import HTTPStatus
 
@@ -17,7 +17,7 @@ REQUEST_ID = web.RequestKey("request_id", str)
 
 
 class Edge:
-    """Gives each request an id and puts every error into JSON; `stopping` closes connections."""
+    """Assigns request ids and formats errors as JSON. With `stopping`, responses close their connection."""
 
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
@@ -25,13 +25,13 @@ class Edge:
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Give the request an id, and answer it even where its handler fails."""
+        """Assign a request id, run the handler, and turn its exceptions into responses."""
         request[REQUEST_ID] = request_id.adopt_or_create(request.headers.get("X-Request-Id", ""))
         if tracing.recording():
             tracing.set_attribute("esimgo.request.id", redact(request[REQUEST_ID]))
         response = await self._answer(request, handler)
         if self.stopping:
-            response.force_close()  # else a busy client's connection keeps the process up
+            response.force_close()  # otherwise a busy keep-alive connection would delay the exit
         return response
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -43,22 +43,22 @@ class Edge:
             )
         except web.HTTPException as refusal:
             status = HTTPStatus(refusal.status)
-            words = refusal.text or status.phrase
-            refused = answer.error(request, status, words, status.name)
+            message = refusal.text or status.phrase
+            refused = answer.error(request, status, message, status.name)
             for name in ("Allow", "Retry-After"):
                 if name in refusal.headers:
                     refused.headers[name] = refusal.headers[name]
             return refused
         except ConnectionError:
-            raise  # the client went away: no answer reaches it, and nothing is wrong here
-        except Exception as error:  # noqa: BLE001 - the last edge: nothing else may reach the client
+            raise  # the client disconnected
+        except Exception as error:  # noqa: BLE001 - any other error is masked
             return web.json_response(
                 {"errors": [errors.masked(error, request[REQUEST_ID])]}, status=500
             )
 
     async def mark(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Before headers are sent: name the request, and say which pages may read the response."""
+        """Set the request id and CORS headers before the headers of a response are sent."""
         response.headers.setdefault("X-Request-Id", request.get(REQUEST_ID, ""))
-        # Which server runs here, and in which version, helps only attackers.
+        # The server's name and version help only attackers.
         response.headers.pop("Server", None)
         self._pages.mark(request, response)

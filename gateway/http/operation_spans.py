@@ -1,4 +1,4 @@
-"""Spans of GraphQL operations: their kind and root fields, and nothing else that a client wrote."""
+"""Trace spans of GraphQL operations. They contain the kind and root fields, and no other client input."""
 
 from collections.abc import Iterable
 
@@ -10,8 +10,8 @@ from kit.errors import Failure
 from kit.telemetry import tracing
 from kit.telemetry.tracing import FAULTS, NO_SPAN, SpanScope
 
-# Fields that a span names; more of them are counted.
-MOST_FIELDS = 20
+# Fields that a span names; the rest is only counted.
+MAX_FIELDS = 20
 
 
 def around(prepared: Prepared) -> SpanScope:
@@ -19,16 +19,16 @@ def around(prepared: Prepared) -> SpanScope:
     if tracing.untraced():
         return NO_SPAN
     kind, fields = prepared.kind.value, prepared.once(_fields)
-    told: dict[str, AttributeValue] = {
+    attributes: dict[str, AttributeValue] = {
         "graphql.operation.type": kind,
-        "esimgo.graphql.fields": fields[:MOST_FIELDS],
+        "esimgo.graphql.fields": fields[:MAX_FIELDS],
         "esimgo.graphql.field_count": len(fields),
     }
-    return tracing.child_or_linked_span(f"{kind} {fields[0]}" if fields else kind, told)
+    return tracing.child_or_linked_span(f"{kind} {fields[0]}" if fields else kind, attributes)
 
 
 def failed(span: SpanScope, errors: Iterable[GraphQLError]) -> None:
-    """Says why an operation, or a part of it, has no result; what its client may mend is no fault."""
+    """Record the errors of an operation; errors that the client can fix don't mark the span as failed."""
     for error in errors if span.recorded else ():
         cause = error.original_error
         if isinstance(cause, Failure):
@@ -42,7 +42,7 @@ def failed(span: SpanScope, errors: Iterable[GraphQLError]) -> None:
 
 
 def _fields(prepared: Prepared) -> tuple[str, ...]:
-    """Return those of the operation's root fields that the schema has."""
+    """Return the operation's root fields that exist in the schema."""
     root = prepared.schema.get_root_type(prepared.operation.operation)
     chosen = prepared.operation.selection_set.selections
     names = [field.name.value for field in chosen if isinstance(field, FieldNode)]

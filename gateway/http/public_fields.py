@@ -1,4 +1,4 @@
-"""Which documents ask for nothing but what everybody may see: the shop's window."""
+"""Decides which documents select public data only, so that their responses may be shared."""
 
 from hashlib import blake2b
 
@@ -20,8 +20,8 @@ from graphql import (
 from gateway.documents.prepared import Prepared
 from gateway.execution.auth import guarded
 
-# The objects that hold nobody's own. A field that leads to any other is not public, whatever it is
-# marked with, so that a new type has to be put here before an answer with it is ever kept.
+# Types without customer data. A field of any other type is private, even without @auth: a new type must be
+# added here before a response that contains it is cached.
 PUBLIC_TYPES = frozenset(
     {
         "Allowance",
@@ -44,10 +44,10 @@ PUBLIC_TYPES = frozenset(
 TYPENAME = "__typename"
 
 
-def normal(prepared: Prepared) -> bytes | None:
-    """Return a digest of the document, valid or not; None when it asks for anything that isn't public.
+def public_digest(prepared: Prepared) -> bytes | None:
+    """Return a digest of the document, valid or not; None if it selects anything that isn't public.
 
-    Documents that differ in white space and comments only have the same digest.
+    Documents that differ only in white space and comments have the same digest.
     """
     fragments = {
         node.name.value: node
@@ -98,7 +98,7 @@ def _one_public(
     if selection.name.value == TYPENAME:
         return True
     field = parent.fields.get(selection.name.value)
-    # "_entities" and "_service" are for routers; "__schema" and "__type" are no fields of a type.
+    # "_entities" and "_service" are for routers; "__schema" and "__type" are not in `parent.fields`.
     if field is None or selection.name.value.startswith("_") or guarded(field):
         return False
     named: GraphQLNamedType = get_named_type(field.type)

@@ -1,4 +1,4 @@
-"""How often each user and each address may ask: counted in memory, or in Redis for all processes."""
+"""Token-bucket rate limits per user and per network address, in memory or shared through Redis."""
 
 import logging
 from collections import OrderedDict
@@ -19,18 +19,17 @@ from kit.values.clock import Clock
 
 log = logging.getLogger(__name__)
 
-# Seconds. What somebody may send at once is what they may send in so long: a page that opens asks
-# for much, and then its reader reads.
+# Seconds' worth of operations that may come in one burst: a page sends many when it opens, and then few.
 BURST = 10.0
-# Seconds' worth of work that may be ordered at once.
-AT_ONCE = 1.0
-# Users and addresses that are remembered, those that asked last: some 20 MB. Who is forgotten begins
-# anew, as does everybody after ten quiet seconds.
-REMEMBERED = 100_000
-# Seconds. A Redis slower than this would slow every request down.
+# Seconds' worth of work that one burst may request.
+WORK_BURST = 1.0
+# Buckets in memory, some 20 MB; the least recently used is evicted. A bucket that was unused for ten seconds
+# is empty anyway.
+MAX_BUCKETS = 100_000
+# Seconds. Waiting longer for Redis would slow down every request.
 TIMEOUT = 0.25
-# A bucket is the moment, in milliseconds, at which it would be empty again. By Redis's own clock.
-# Takes one from every bucket and gives 0; or takes none, and gives the milliseconds to wait.
+# A bucket is stored as the time, in milliseconds of Redis's clock, at which it will be empty. The script adds
+# one operation to every bucket and returns 0, or adds none and returns the milliseconds to wait.
 TAKE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
@@ -41,7 +40,7 @@ for i = 1, #KEYS do
     wait = math.max(wait, empty - now - burst)
     fresh[i] = empty
 end
--- Sums of steps are off by less than a hundredth, which is nobody's turn.
+-- Rounding errors of the sums are below 0.01 ms.
 if wait > 0.01 then return tostring(wait) end
 for i = 1, #KEYS do
     local left = math.ceil(fresh[i] - now)
@@ -50,21 +49,24 @@ end
 return '0'
 """
 
+# Seconds. Rounding errors of the sums are smaller.
+ROUNDING = 1e-6
+
 
 class Bucket:
-    """One caller's: so many operations a second on average, BURST seconds' worth at once."""
+    """A caller's bucket: `rate` operations per second on average, `burst` seconds' worth at once."""
 
     __slots__ = ("burst", "key", "step")
 
     def __init__(self, key: str, rate: float, burst: float = BURST) -> None:
         self.key = key
-        # Seconds that one operation adds, and that may be added in advance: enough for one always.
+        # `step` is the seconds that one operation adds. A burst always has room for one operation.
         self.step = 1 / rate
         self.burst = max(burst, self.step)
 
 
 class RateLimits:
-    """Counts operations; one object a process. Redis being away refuses nobody."""
+    """Counts operations; one instance per process. While Redis is unavailable, memory is used."""
 
     def __init__(
         self,
@@ -76,7 +78,7 @@ class RateLimits:
         self._settings = settings
         self._clock = clock or Clock()
         self._memory = Memory(self._clock)
-        # Counted by each process for itself, as each has its own core to lose.
+        # Work is limited per process, because each process has its own core.
         self._work = Memory(self._clock)
         self._redis = (
             Redis.from_url(
@@ -96,12 +98,12 @@ class RateLimits:
             errors=(RedisError, OSError, TimeoutError),
             clock=self._clock,
         )
-        self._told = False
+        self._warned = False
 
     async def take(self, request: web.Request, session: Session | None = None) -> None:
-        """Counts an operation of the request's address and, where there is one, of the user.
+        """Count an operation of the request's address and of the session's user, if there is one.
 
-        Raises Failure EXHAUSTED, with the seconds to wait, and counts nothing then.
+        Raises Failure EXHAUSTED with the seconds to wait, without counting, if the rate is exceeded.
         """
         buckets = []
         if self._settings.address_rate:
@@ -120,24 +122,24 @@ class RateLimits:
             )
 
     def client(self, request: web.Request) -> str | None:
-        """Return the address that a request counts for; None for a proxy's that stands for many."""
+        """Return the client address of a request; None for a proxy that stands for many clients."""
         forwarded = tuple(request.headers.getall("X-Forwarded-For", ()))
         trusted = self._settings.trusted_proxies
         return client_address.counted(request.remote, forwarded, trusted)
 
     def work(self, request: web.Request, session: Session) -> Work:
-        """Return what an operation of this request may still order here."""
+        """Return the work budget of one operation of this request."""
         rates, buckets = self._settings.work, []
         if rates.address_rate:
             forwarded = tuple(request.headers.getall("X-Forwarded-For", ()))
             address = self._address(request.remote, forwarded)
-            buckets.append(Bucket(f"address:{address}", rates.address_rate, AT_ONCE))
+            buckets.append(Bucket(f"address:{address}", rates.address_rate, WORK_BURST))
         if rates.user_rate and session.user_id is not None:
-            buckets.append(Bucket(f"user:{session.user_id}", rates.user_rate, AT_ONCE))
+            buckets.append(Bucket(f"user:{session.user_id}", rates.user_rate, WORK_BURST))
         return Work(Share(self._work, buckets) if buckets else None)
 
     def caller(self, request: web.Request, session: Session) -> str | None:
-        """Name the user of a session, or else the address that its request counts for."""
+        """Return a key for the session's user or, without one, for the client address."""
         if session.user_id is not None:
             return f"user:{session.user_id}"
         address = self.client(request)
@@ -151,8 +153,8 @@ class RateLimits:
         return Bucket(f"address:{self._address(peer, forwarded)}", self._settings.address_rate)
 
     def _address(self, peer: str | None, forwarded: tuple[str, ...]) -> str:
-        if forwarded and not self._settings.trusted_proxies and not self._told:
-            self._told = True
+        if forwarded and not self._settings.trusted_proxies and not self._warned:
+            self._warned = True
             log.warning(
                 "rate limits: requests carry X-Forwarded-For, but GATEWAY_TRUSTED_PROXIES is not"
                 " set: all clients behind one proxy share its rate limit"
@@ -174,7 +176,7 @@ class RateLimits:
 
 
 class Memory:
-    """The same in this process: buckets by key, the one that was used last at the end."""
+    """The buckets of this process, by key, least recently used first."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -184,30 +186,28 @@ class Memory:
         return len(self._empty)
 
     def take(self, buckets: Sequence[Bucket]) -> float:
-        """Seconds to wait; 0 when one was taken from each."""
+        """Add one operation to every bucket and return 0, or add none and return the seconds to wait."""
         now, wait, fresh = self._clock.now(), 0.0, []
         for bucket in buckets:
             empty = max(now, self._empty.get(bucket.key, now)) + bucket.step
             wait = max(wait, empty - now - bucket.burst)
             fresh.append(empty)
-        # Sums of steps are off by less than a microsecond, which is nobody's turn.
-        if wait > 1e-6:
+        if wait > ROUNDING:
             return wait
         for bucket, empty in zip(buckets, fresh, strict=True):
             self._set(bucket, empty)
         return 0.0
 
-    def excess(self, buckets: Sequence[Bucket], beside: float) -> float:
-        """Seconds until each holds no more than its burst, `beside` so many units; 0 when that is so now."""
+    def excess(self, buckets: Sequence[Bucket], own: float) -> float:
+        """Return the seconds until every bucket, without `own` units, is within its burst; 0 if it is now."""
         now, wait = self._clock.now(), 0.0
         for bucket in buckets:
-            held = self._empty.get(bucket.key, now) - now - bucket.step * beside
+            held = self._empty.get(bucket.key, now) - now - bucket.step * own
             wait = max(wait, held - bucket.burst)
-        # Sums of steps are off by less than a microsecond.
-        return wait if wait > 1e-6 else 0.0
+        return wait if wait > ROUNDING else 0.0
 
     def add(self, buckets: Sequence[Bucket], units: float) -> None:
-        """Add to each, beyond its burst too; a negative number takes out what was too much."""
+        """Add units to every bucket, even beyond its burst; a negative number gives units back."""
         now = self._clock.now()
         for bucket in buckets:
             empty = max(now, self._empty.get(bucket.key, now)) + bucket.step * units
@@ -216,5 +216,5 @@ class Memory:
     def _set(self, bucket: Bucket, empty: float) -> None:
         self._empty[bucket.key] = empty
         self._empty.move_to_end(bucket.key)
-        if len(self._empty) > REMEMBERED:
+        if len(self._empty) > MAX_BUCKETS:
             self._empty.popitem(last=False)

@@ -10,22 +10,22 @@ from gateway.http.rate_limits import RateLimits
 from kit.auth.sessions import ANONYMOUS
 from kit.errors import Failure
 
-# Requests that are remembered, and bytes of a body at most: 16 MB at the very worst.
-REMEMBERED = 1_000
-LARGEST = 16_384
-# A request with one of these needs the handler: for a session, the cost, another encoding or a WebSocket.
+# Remembered requests, and the maximum bytes of a body: 16 MB in the worst case.
+MAX_REQUESTS = 1_000
+MAX_BODY = 16_384
+# Headers that need the handler: a session, the cost, an encoded body, an upgrade to a WebSocket.
 NEEDS_HANDLER = ("Authorization", "GraphQL-Cost", "Content-Encoding", "Upgrade")
 
-# The method, the path with its query, the body, and the headers that decide about the answer.
-Sent = tuple[str, str, bytes, str, str]
+# Method, path with query, body, Accept and Content-Type.
+Fingerprint = tuple[str, str, bytes, str, str]
 
 
 class RepeatedRequests:
-    """Remembers which cached answer each request got.
+    """Remembers which cached response each request received.
 
-    The handler has found such a request well formed and allowed, and has answered it from the cache. What
-    may differ the next time is checked here: the page's origin, the rate limit, and whether the answer is
-    still cached.
+    The handler has already validated such a request and answered it from the cache. Only what may differ
+    the next time is checked here: the page's origin, the rate limit, and whether the response is still
+    cached.
     """
 
     def __init__(
@@ -41,28 +41,28 @@ class RepeatedRequests:
         self._limits = limits
         self._pages = pages
         self._plain_get = plain_get
-        self._largest = min(LARGEST, max_body)
-        self._known: dict[Sent, Key] = {}
+        self._max_body = min(MAX_BODY, max_body)
+        self._known: dict[Fingerprint, Key] = {}
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer a repeated request, or remember the one that the handler answers from the cache."""
-        sent = await self._sent(request)
-        if sent is None:
+        """Answer a repeated request; remember a request that the handler answered from the cache."""
+        fingerprint = await self._fingerprint(request)
+        if fingerprint is None:
             return await handler(request)
-        key = self._known.get(sent)
+        key = self._known.get(fingerprint)
         cached = self._answers.affordable(key, ANONYMOUS.role) if key is not None else None
         if key is not None and cached is not None and await self._admitted(request):
             return self._answers.hit(request, key, cached)
         response = await handler(request)
         if CACHE_HIT in request and key is None:
-            if len(self._known) >= REMEMBERED:
+            if len(self._known) >= MAX_REQUESTS:
                 del self._known[next(iter(self._known))]
-            self._known[sent] = request[CACHE_HIT]
+            self._known[fingerprint] = request[CACHE_HIT]
         return response
 
     async def _admitted(self, request: web.Request) -> bool:
-        """Count the request; False for one that the handler refuses, which is not counted."""
+        """Count the request; return False, uncounted, if the handler has to refuse it."""
         try:
             csrf.check(request, self._pages, plain_get=self._plain_get)
             await self._limits.take(request, ANONYMOUS)
@@ -70,17 +70,17 @@ class RepeatedRequests:
             return False
         return True
 
-    async def _sent(self, request: web.Request) -> Sent | None:
-        """Return what identifies the request; None for one that always needs the handler."""
+    async def _fingerprint(self, request: web.Request) -> Fingerprint | None:
+        """Return what identifies the request; None if it needs the handler in any case."""
         headers = request.headers
         if any(name in headers for name in NEEDS_HANDLER):
             return None
         body = b""
         if request.method == "POST":
             length = request.content_length
-            if length is None or length > self._largest:
+            if length is None or length > self._max_body:
                 return None
-            if not request.content.is_eof():  # the body is still arriving, perhaps slowly
+            if not request.content.is_eof():  # still arriving; the handler has the timeout
                 return None
             body = await request.read()
         elif request.method != "GET":

@@ -1,4 +1,4 @@
-"""One connection that speaks graphql-transport-ws, as its public description has it."""
+"""One WebSocket connection that speaks the graphql-transport-ws protocol."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from kit.values.clock import Clock
 logger = logging.getLogger(__name__)
 
 PROTOCOL = "graphql-transport-ws"
-# Why a connection is closed, as the protocol numbers it.
+# Close codes of WebSockets and of the protocol.
 GOING_AWAY = 1001
 TOO_OFTEN = 1008
 TOO_BIG = 1009
@@ -34,16 +34,16 @@ FORBIDDEN = 4403
 INIT_TIMEOUT = 4408
 DUPLICATE_ID = 4409
 SECOND_INIT = 4429
-# Operations at a time on one connection: a page follows a few things, a person with many eSIMs some
-# dozens, for whom myESIMsUpdated is the better way.
-MOST_OPERATIONS = 50
-# Characters; clients number their operations or give them UUIDs.
-LONGEST_ID = 128
-# What a frame that closes a connection has room for, in bytes.
-LONGEST_REASON = 123
+# Concurrent operations on one connection. A page needs a few; a customer with dozens of eSIMs should use
+# myESIMsUpdated instead of one subscription per eSIM.
+MAX_OPERATIONS = 50
+# Characters. Clients use numbers or UUIDs as operation ids.
+MAX_ID = 128
+# Bytes that a close frame has for its reason.
+MAX_REASON = 123
 
 
-class _Refused(Exception):  # noqa: N818 - the peer's fault, and the end of its connection
+class _Refused(Exception):  # noqa: N818 - a protocol violation by the client
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
         self.code = code
@@ -51,7 +51,7 @@ class _Refused(Exception):  # noqa: N818 - the peer's fault, and the end of its 
 
 
 class Connection:
-    """One client; its session is that of connection_init, or else of the request's header."""
+    """One client. Its session comes from connection_init or, without a token there, from the header."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Connection:
         message_rate: float,
         init_timeout: float,
     ) -> None:
-        """`message_rate` is of messages and control frames a second; 0 sets no limit."""
+        """`message_rate` counts messages and control frames per second; 0 sets no limit."""
         self._socket = socket
         self._request = request
         self._execution = execution
@@ -82,14 +82,14 @@ class Connection:
         self._operations: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
-        """Until either side closes it, or the session expires."""
+        """Serve the connection until either side closes it or the session expires."""
         limit = asyncio.timeout(self._init_timeout)
-        with ExitStack() as self._held:
+        with ExitStack() as self._counted:
             try:
                 async with limit:
                     async for message in self._socket:
-                        await self._take(message, limit)
-                        await asyncio.sleep(0)  # many that came together must not hold up others
+                        await self._handle(message, limit)
+                        await asyncio.sleep(0)  # a burst of messages must not block other clients
             except TimeoutError:
                 if self._session is None:
                     await self.close(INIT_TIMEOUT, "Connection initialisation timeout")
@@ -98,7 +98,7 @@ class Connection:
             except _Refused as refusal:
                 await self.close(refusal.code, refusal.reason)
             except ConnectionError:
-                pass  # the client went away while it was sent something
+                pass  # the client disconnected
             except Exception:
                 logger.exception("request %s: a connection failed", self._request_id)
                 await self.close(FAULT, "Internal error; reconnect")
@@ -106,11 +106,11 @@ class Connection:
                 await self._end_operations()
 
     async def close(self, code: int, reason: str) -> None:
-        """Closes it from this side; a peer that reads nothing is dropped by the server."""
+        """Close the connection; aiohttp drops a client that doesn't answer the close frame in time."""
         await self._end_operations()
-        await self._socket.close(code=code, message=reason.encode()[:LONGEST_REASON])
+        await self._socket.close(code=code, message=reason.encode()[:MAX_REASON])
 
-    async def _take(self, received: WSMessage, limit: asyncio.Timeout) -> None:
+    async def _handle(self, received: WSMessage, limit: asyncio.Timeout) -> None:
         self._count()
         if received.type is WSMsgType.PING:
             await self._socket.pong(received.data)
@@ -119,14 +119,14 @@ class Connection:
             return
         if received.type is not WSMsgType.TEXT:
             raise _Refused(INVALID, "Send text messages, not binary ones")
-        sent = received.data.encode()
-        self._pay(len(sent))
+        encoded = received.data.encode()
+        self._charge(len(encoded))
         try:
-            message = requests.parse(sent, "The message")
+            message = requests.parse(encoded, "The message")
         except web.HTTPBadRequest as error:
             raise _Refused(INVALID, str(error.text)) from error
-        # Only connection_init, which holds a token, may be longer where the limit of bodies is low.
-        if len(sent) > self._max_message and not _is_init(message):
+        # Only connection_init may be longer than a low body limit, because it contains a token.
+        if len(encoded) > self._max_message and not _is_init(message):
             raise _Refused(TOO_BIG, f"A message may have at most {self._max_message} bytes")
         match message:
             case {"type": "connection_init"}:
@@ -144,17 +144,17 @@ class Connection:
                 raise _Refused(INVALID, "Not a valid graphql-transport-ws message")
 
     def _count(self) -> None:
-        """Count a message or a control frame, whatever it is; refuse the connection of too many."""
+        """Count a message or control frame; close the connection if there were too many."""
         if not self._message_rate:
             return
         if self._messages.take([Bucket("messages", self._message_rate)]) > 0:
             refused("socket_messages")
-            words = (
+            message = (
                 f"More than {self._message_rate:g} messages per second; reconnect and send fewer"
             )
-            raise _Refused(TOO_OFTEN, words)
+            raise _Refused(TOO_OFTEN, message)
 
-    def _pay(self, size: int) -> None:
+    def _charge(self, size: int) -> None:
         if size <= requests.FREE_BYTES:
             return
         try:
@@ -178,7 +178,7 @@ class Connection:
                 " connection_init",
             )
         try:
-            self._held.enter_context(self._connection_limits.of_user(str(session.user_id)))
+            self._counted.enter_context(self._connection_limits.of_user(str(session.user_id)))
         except Failure as failure:
             raise _Refused(TRY_LATER, failure.message) from failure
         self._session = session
@@ -200,29 +200,29 @@ class Connection:
     async def _subscribe(self, id_: str, payload: dict[str, Any]) -> None:
         if self._session is None:
             raise _Refused(UNAUTHORIZED, "Unauthorized: send connection_init first")
-        if not 0 < len(id_) <= LONGEST_ID:
-            raise _Refused(INVALID, f"An operation id must have 1 to {LONGEST_ID} characters")
+        if not 0 < len(id_) <= MAX_ID:
+            raise _Refused(INVALID, f"An operation id must have 1 to {MAX_ID} characters")
         if id_ in self._operations:
             raise _Refused(DUPLICATE_ID, f"Subscriber for {id_} already exists")
         try:
             operation = requests.operation(payload)
         except web.HTTPBadRequest as error:
             raise _Refused(INVALID, str(error.text)) from error
-        refused = await self._excess(self._session)
+        refused = await self._admit(self._session)
         if refused is not None:
             await self._send({"id": id_, "type": "error", "payload": [refused]})
             return
         running = asyncio.create_task(self._execute(id_, operation, self._session))
         self._operations[id_] = running
 
-    async def _excess(self, session: Session) -> dict[str, Any] | None:
-        """The error for one operation too many; None where it may run, and was counted."""
-        if len(self._operations) >= MOST_OPERATIONS:
-            words = (
-                f"A connection may carry at most {MOST_OPERATIONS} operations at a time; complete"
+    async def _admit(self, session: Session) -> dict[str, Any] | None:
+        """Count a new operation; return an error if there are too many, otherwise None."""
+        if len(self._operations) >= MAX_OPERATIONS:
+            message = (
+                f"A connection may carry at most {MAX_OPERATIONS} operations at a time; complete"
                 " some first"
             )
-            return {"message": words, "extensions": {"code": "TOO_MANY_OPERATIONS"}}
+            return {"message": message, "extensions": {"code": "TOO_MANY_OPERATIONS"}}
         try:
             await self._limits.take(self._request, session)
         except Failure as failure:
@@ -242,7 +242,7 @@ class Connection:
                 await self._write(
                     f'{{"id":{json.dumps(id_)},"type":"next","payload":{result.text.decode()}}}'
                 )
-        # Before the last message: the id is free as soon as the client hears it.
+        # Removed before the last message: the client may reuse the id as soon as it receives it.
         if self._operations.get(id_) is asyncio.current_task():
             del self._operations[id_]
         await self._send(end)
@@ -251,8 +251,8 @@ class Connection:
         await self._write(json.dumps(message))
 
     async def _write(self, text: str) -> None:
-        """Waits while the peer reads slowly, so that no more than one message waits for it."""
-        with suppress(ConnectionError):  # it went away, which the loop that reads notices too
+        """Send a message, waiting while the client reads slowly, so that messages don't pile up."""
+        with suppress(ConnectionError):  # disconnected, which the reading loop notices too
             await self._socket.send_str(text)
 
     async def _end_operations(self) -> None:

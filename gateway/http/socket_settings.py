@@ -1,28 +1,28 @@
-"""The settings of WebSockets and event streams."""
+"""Settings of WebSockets and event streams."""
 
 from dataclasses import dataclass
 
 from kit.values.env import Env
 
-# Each takes some 20 KiB (measured) before anything is followed on it, and the events of so many keep
+# A connection takes some 20 KiB (measured) before it carries any subscription, and the events of 5,000 keep
 # a process busy.
-MOST = 5_000
-# An office or a mobile carrier shares an address, and many of its people follow nothing.
+MAX_OPEN = 5_000
+# An office or a mobile carrier shares an address, but few of its users subscribe.
 PER_ADDRESS = 50
-# Open tabs and devices.
+# Open tabs and devices of one user.
 PER_USER = 20
-# Messages and control frames a second, of one connection. Clients ping every ten seconds or so, and begin
-# some dozens of operations when a page opens.
+# Messages and control frames per second of one connection. Clients ping about every ten seconds, and start
+# a few dozen operations when a page opens.
 MESSAGE_RATE = 10.0
-# Seconds. Clients send connection_init at once; a poor line takes some.
+# Seconds. Clients send connection_init immediately; a slow network takes a few.
 INIT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class SocketSettings:
-    """How many connections may stay open, and what a client may send on a WebSocket."""
+    """Limits of open connections, and of what a client may send on a WebSocket."""
 
-    most: int = MOST
+    max_open: int = MAX_OPEN
     per_address: int = PER_ADDRESS
     per_user: int = PER_USER
     message_rate: float = MESSAGE_RATE
@@ -31,12 +31,12 @@ class SocketSettings:
     @classmethod
     def read(cls, env: Env) -> "SocketSettings":
         return cls(
-            most=int(
+            max_open=int(
                 env.number(
                     "GATEWAY_MAX_SOCKETS",
                     "Maximum number of open WebSockets of one process, and the same number of"
                     " event streams.",
-                    MOST,
+                    MAX_OPEN,
                     low=0,
                     high=100_000,
                 )

@@ -1,4 +1,4 @@
-"""The WebSocket connections of a process: who may open one, how many, and how all are closed."""
+"""The WebSocket connections of a process: admission, limits and shutdown."""
 
 import asyncio
 import logging
@@ -15,19 +15,19 @@ from kit.http.connection import MAX_HEADER
 
 logger = logging.getLogger(__name__)
 
-# Seconds between pings of the WebSocket's own, which keep proxies from closing a quiet connection and
-# find peers that are gone; most proxies wait 60.
+# Seconds between pings, which keep proxies from closing an idle connection (most wait 60) and detect lost
+# clients.
 HEARTBEAT = 25.0
-# Seconds that a peer may take over its half of closing.
+# Seconds that a client may take to answer a close frame.
 CLOSE_TIMEOUT = 2.0
-# Bytes of connection_init, with an access token of the longest size in it.
-MOST_INIT = MAX_HEADER
-# Closes a connection that offers no protocol of ours.
+# Bytes of connection_init, which may contain an access token as long as a header.
+MAX_INIT = MAX_HEADER
+# Close code for a client that doesn't offer the protocol.
 UNKNOWN_PROTOCOL = 4406
 
 
 class Sockets:
-    """Serves connections until they are all closed; one object a process."""
+    """Serves WebSocket connections and closes them at shutdown; one instance per process."""
 
     def __init__(
         self, settings: Settings, execution: Execution, limits: RateLimits, pages: Pages
@@ -36,32 +36,26 @@ class Sockets:
         self._pages = pages
         self._execution = execution
         self._limits = limits
-        self._connection_limits = ConnectionLimits(
-            "WebSockets",
-            "sockets",
-            settings.sockets.most,
-            settings.sockets.per_address,
-            settings.sockets.per_user,
-        )
+        self._connection_limits = ConnectionLimits("WebSockets", "sockets", settings.sockets)
         self._open: set[Connection] = set()
         self._closing = False
 
     async def serve(self, request: web.Request, request_id: str) -> web.WebSocketResponse:
-        """One connection, from the upgrade to its end; raises web.HTTPException before that.
+        """Serve one connection, from the upgrade to its end.
 
-        Raises Failure for one too many.
+        Raises web.HTTPException for a request that can't be upgraded, Failure for one connection too many.
         """
         if self._closing:
             raise web.HTTPServiceUnavailable(
                 text="The gateway is shutting down; reconnect", headers={"Retry-After": "1"}
             )
-        # Browsers open sockets to other origins without a preflight.
+        # Browsers open WebSockets to other origins without a preflight.
         if not self._pages.allowed(request):
             raise web.HTTPForbidden(
                 text="Pages of this origin may not connect; the operator can allow it in"
                 " GATEWAY_CORS_ORIGINS"
             )
-        with self._connection_limits.of(self._limits.client(request)):
+        with self._connection_limits.open(self._limits.client(request)):
             return await self._serve(request, request_id)
 
     async def _serve(self, request: web.Request, request_id: str) -> web.WebSocketResponse:
@@ -69,15 +63,15 @@ class Sockets:
             protocols=(PROTOCOL,),
             heartbeat=HEARTBEAT,
             timeout=CLOSE_TIMEOUT,
-            max_msg_size=max(self._settings.max_body, MOST_INIT),
-            compress=False,  # a few hundred bytes each, against a compressor's memory for every peer
-            autoping=False,  # pings count against a rate
+            max_msg_size=max(self._settings.max_body, MAX_INIT),
+            compress=False,  # messages are small, and each compressor takes memory
+            autoping=False,  # so that pings count against the message rate
         )
         try:
-            fit = socket.can_prepare(request).ok
-        except UnicodeEncodeError:  # aiohttp quotes a header, whose bytes are no text
-            fit = False
-        if not fit:
+            valid = socket.can_prepare(request).ok
+        except UnicodeEncodeError:  # aiohttp quotes a header that isn't valid text
+            valid = False
+        if not valid:
             raise web.HTTPBadRequest(text="Not a valid WebSocket handshake (RFC 6455)")
         await socket.prepare(request)
         if socket.ws_protocol != PROTOCOL:
@@ -105,7 +99,7 @@ class Sockets:
         return socket
 
     async def close(self) -> None:
-        """Closes all with 1001, so that clients connect to another replica; takes no more."""
+        """Close all with 1001, so that clients reconnect to another replica, and accept no new ones."""
         self._closing = True
-        words = "The gateway is shutting down; reconnect"
-        await asyncio.gather(*(one.close(GOING_AWAY, words) for one in self._open))
+        reason = "The gateway is shutting down; reconnect"
+        await asyncio.gather(*(one.close(GOING_AWAY, reason) for one in self._open))

@@ -1,4 +1,4 @@
-"""Writes the manifest of trusted documents from the .graphql files of a client."""
+"""Command that writes the manifest of trusted documents from a client's .graphql files."""
 
 import argparse
 import json
@@ -33,15 +33,14 @@ SUFFIXES = (".graphql", ".gql")
 
 
 class DocumentsError(Exception):
-    """The documents are no fit ones; the text says which and why."""
+    """The documents can't be trusted; the message names the document and the reason."""
 
 
 def manifest(files: Iterable[Path], *, add_typename: bool = False) -> dict[str, str]:
-    """One document for each operation, with the fragments that it needs, by the document's SHA-256.
+    """Return one document for each operation, with the fragments that it uses, by its SHA-256.
 
-    Fragments may stand in another file than the operations that use them. `add_typename` adds
-    `__typename` to every selection but an operation's own, as Apollo Client does before it sends.
-    Raises DocumentsError.
+    Fragments may be in other files than the operations that use them. `add_typename` adds `__typename` to
+    every selection except an operation's own, as Apollo Client does. Raises DocumentsError.
     """
     operations: dict[str, OperationDefinitionNode] = {}
     fragments: dict[str, FragmentDefinitionNode] = {}
@@ -80,7 +79,7 @@ def _text(
     add_typename: bool,
 ) -> str:
     needed: dict[str, FragmentDefinitionNode] = {}
-    _need(operation, fragments, needed)
+    _collect_fragments(operation, fragments, needed)
     document = DocumentNode(definitions=(operation, *(needed[name] for name in sorted(needed))))
     if add_typename:
         document = visit(document, _AddTypename())
@@ -95,7 +94,7 @@ def _text(
     return text
 
 
-def _need(
+def _collect_fragments(
     node: OperationDefinitionNode | FragmentDefinitionNode,
     fragments: dict[str, FragmentDefinitionNode],
     needed: dict[str, FragmentDefinitionNode],
@@ -108,9 +107,9 @@ def _need(
 
     visit(node, Spreads())
     for name in spreads:
-        if name in fragments and name not in needed:  # an unknown one is named by validation
+        if name in fragments and name not in needed:  # validation reports unknown ones
             needed[name] = fragments[name]
-            _need(fragments[name], fragments, needed)
+            _collect_fragments(fragments[name], fragments, needed)
 
 
 class _AddTypename(Visitor):
@@ -127,7 +126,7 @@ class _AddTypename(Visitor):
 
 
 def main(arguments: list[str]) -> int:
-    """Gives the exit status: 1 when the documents aren't fit ones."""
+    """Run the command; return the exit status, 1 for invalid documents."""
     parser = argparse.ArgumentParser(
         prog="python -m gateway.http.trust_documents", description=__doc__
     )

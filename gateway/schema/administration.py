@@ -1,4 +1,4 @@
-"""What administrators may do: list everybody's orders, hide plans, and choose the featured ones."""
+"""Operations for administrators: list all orders, hide plans, and set the featured plans."""
 
 from datetime import datetime
 from typing import Annotated
@@ -9,7 +9,7 @@ from gateway.errors import refusal
 from gateway.execution.auth import admin_field
 from gateway.execution.views import views
 from gateway.schema.connections import (
-    USUAL,
+    DEFAULT_SIZE,
     AfterArgument,
     FirstArgument,
     OrderConnection,
@@ -98,15 +98,15 @@ class AdministrationQueries:
     async def all_orders(
         self,
         info: Info,
-        first: FirstArgument = USUAL,
+        first: FirstArgument = DEFAULT_SIZE,
         after: AfterArgument = None,
         filter: FilterArgument = None,  # noqa: A002 - as in orders
     ) -> OrderConnection | None:
-        wanted = filter or AllOrdersFilter()
-        asked = matching(
-            wanted.status, wanted.from_date, wanted.to_date, customer_id=wanted.customer_id
+        given = filter or AllOrdersFilter()
+        request = matching(
+            given.status, given.from_date, given.to_date, customer_id=given.customer_id
         )
-        return await order_page(info, asked, first, after)
+        return await order_page(info, request, first, after)
 
 
 @strawberry.type
@@ -124,8 +124,8 @@ class AdministrationMutations:
         try:
             answer = await info.context.change(info.context.peers.catalogue.SetPlanHidden, request)
         except Failure as failure:
-            words, code = refusal(failure)
-            return SetPlanHiddenResult(success=False, plan=None, error=words, code=code)
+            message, code = refusal(failure)
+            return SetPlanHiddenResult(success=False, plan=None, error=message, code=code)
         return SetPlanHiddenResult(
             success=True, plan=DataPlan.of(answer.plan), error=None, code=None
         )
@@ -142,8 +142,8 @@ class AdministrationMutations:
                 info.context.peers.catalogue.SetFeaturedPlans, request
             )
         except Failure as failure:
-            words, code = refusal(failure)
-            return SetFeaturedPlansResult(success=False, plans=[], error=words, code=code)
+            message, code = refusal(failure)
+            return SetFeaturedPlansResult(success=False, plans=[], error=message, code=code)
         info.context.spend(len(answer.plans))
         return SetFeaturedPlansResult(
             success=True, plans=views(DataPlan, answer.plans), error=None, code=None

@@ -1,4 +1,4 @@
-"""The schema: every noun's queries, mutations and subscriptions in one Apollo Federation 2 subgraph."""
+"""Builds the schema: the queries, mutations and subscriptions of all types in one Federation 2 subgraph."""
 
 from collections.abc import Iterable
 from inspect import isawaitable
@@ -19,8 +19,8 @@ from gateway.documents.validation import Validation
 from gateway.documents.work_settings import WorkSettings
 from gateway.execution.admission import Admission, Admitted
 from gateway.execution.completion.executor import Completing
-from gateway.execution.completion.resolving import remember_arguments
-from gateway.execution.completion.selections import Ways
+from gateway.execution.completion.resolving import cache_arguments
+from gateway.execution.completion.selections import SelectionVariants
 from gateway.execution.completion.variables import Coercion
 from gateway.execution.null_defaults import accept_null
 from gateway.schema.accounts import AccountQueries
@@ -58,14 +58,15 @@ class Mutation(OrderMutations, ESIMMutations, AdministrationMutations):
 
 
 class Schema(strawberry.federation.Schema):
-    """Strawberry's, with a short way to the executor, and two things that it leaves to chance.
+    """Strawberry's schema, which executes prepared queries and mutations without its extensions.
 
-    Those are representations and logging. `extensions` serve its long way, which subscriptions take.
+    It also reports an invalid federation representation at that one's index, and leaves the logging of errors
+    to `gateway.errors`. Subscriptions run through Strawberry, with the extension Admitted.
     """
 
     prepare: Prepare
     admission: Admission | None
-    # The most that one answer holds.
+    # Maximum number of errors in one response.
     errors: int
 
     async def execute(
@@ -81,7 +82,7 @@ class Schema(strawberry.federation.Schema):
         """Prepare and execute one query or mutation, as `run` does."""
         try:
             prepared = self.prepare(query or "", operation_name)
-        except Exception as error:  # noqa: BLE001 - whatever a text may do to the parser
+        except Exception as error:  # noqa: BLE001 - a text may break the parser
             return ExecutionResult(None, [as_graphql(error)])
         return await self.run(prepared, variable_values, context_value, allowed_operation_types)
 
@@ -92,7 +93,7 @@ class Schema(strawberry.federation.Schema):
         context: Any,
         allowed: Iterable[OperationType] | None = None,
     ) -> ExecutionResult:
-        """Execute one query or mutation; raise InvalidOperationTypeError for a kind that isn't allowed."""
+        """Execute one query or mutation; raise InvalidOperationTypeError if its kind isn't allowed."""
         if allowed is not None and prepared.kind not in allowed:
             raise InvalidOperationTypeError(prepared.kind)
         if prepared.errors:
@@ -106,7 +107,7 @@ class Schema(strawberry.federation.Schema):
             values = coercion.coerced(given)
             if values is None:
                 return ExecutionResult(None, coercion.errors(given))
-            direct = prepared.once(Ways).of(values.coerced).direct
+            direct = prepared.once(SelectionVariants).of(values.coerced).direct
             done = None if direct is None else await direct.execute(context, values)
             if isinstance(done, dict):
                 return ExecutionResult(done, None)
@@ -121,14 +122,14 @@ class Schema(strawberry.federation.Schema):
                 is_awaitable=cast(Any, optimized_is_awaitable),
             )
             executed = await result if isawaitable(result) else result
-        except Exception as error:  # noqa: BLE001 - as Strawberry has it; errors are masked where they are worded
+        except Exception as error:  # noqa: BLE001 - gateway.errors masks unexpected errors
             return ExecutionResult(None, [as_graphql(error)])
         return ExecutionResult(executed.data, executed.errors)
 
     def entities_resolver(
         self, info: strawberry.Info, representations: list[FederationAny]
     ) -> list[FederationAny]:
-        """Look up each representation; one that names no entity of ours is an error at its own index."""
+        """Resolve each representation; an invalid one is an error at its own index."""
         info.context.spend(len(representations))
         found, wrong = [], 0
         for index, given in enumerate(representations):
@@ -144,18 +145,18 @@ class Schema(strawberry.federation.Schema):
         try:
             known = _representation(index, given)
         except Failure as failure:
-            return failure  # graphql-core puts an exception in a list in the place of its item
+            return failure  # graphql-core reports an exception in a list as the error of that item
         (entity,) = super().entities_resolver(info, [known])
         return entity
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
-        """Nothing: what is worth a line is logged where errors are put into words for the client."""
+        """Do nothing, because `gateway.errors` logs unexpected errors."""
 
 
 def _representation(index: int, given: Any) -> Any:
-    """Return its type and key alone; raises Failure INVALID for what names no entity of ours."""
+    """Return type and key of a representation; raise Failure INVALID if it identifies no entity."""
     checks, path = Checks(), f"representations[{index}]"
     if not isinstance(given, dict):
         checks.fail(path, "must be an object with `__typename` and `id`")
@@ -169,9 +170,9 @@ def _representation(index: int, given: Any) -> Any:
 
 
 def build(max_depth: int, defence: DefenceSettings | None = None) -> Schema:
-    """The schema; `max_depth` bounds how deep an operation's fields may be nested.
+    """Build the schema; `max_depth` limits the nesting of an operation's fields.
 
-    With `defence`, operations are executed for a `Context` as far as its role may ask for them.
+    With `defence`, operations are admitted by their cost, purchases and use of introspection.
     """
     schema = Schema(
         query=Query,
@@ -186,7 +187,7 @@ def build(max_depth: int, defence: DefenceSettings | None = None) -> Schema:
     schema.admission = Admission(defence) if defence else None
     validation = Validation(
         core,
-        errors=bounds.errors - 1,  # graphql-core adds one that says that there are more
+        errors=bounds.errors - 1,  # graphql-core adds one that says that it stopped
         comparisons=bounds.comparisons,
         suggestions=defence is None or defence.introspection,
     )
@@ -194,5 +195,5 @@ def build(max_depth: int, defence: DefenceSettings | None = None) -> Schema:
     schema.errors = bounds.errors
     index_positions()
     accept_null(schema._schema)
-    remember_arguments(schema._schema, schema)
+    cache_arguments(schema._schema, schema)
     return schema

@@ -1,4 +1,4 @@
-"""What could be cancelled of an order, and what would be refunded, in the schema."""
+"""Schema types for the cancellation of orders and its refunds."""
 
 from enum import Enum
 
@@ -23,7 +23,7 @@ class RefundResult(Enum):
 
     @classmethod
     def of(cls, refund: "orders_pb2.RefundResult.ValueType") -> "RefundResult | None":
-        """None where the refund is not known."""
+        """Convert a refund; None if it is unknown."""
         name = orders_pb2.RefundResult.Name(refund).removeprefix("REFUND_RESULT_")
         return cls[name] if refund else None
 

@@ -1,4 +1,4 @@
-"""Plans, orders and eSIMs page by page, as Relay's connections."""
+"""Relay connections of plans, orders and eSIMs."""
 
 from collections.abc import Awaitable
 from typing import Annotated, Any, Protocol, TypeVar
@@ -18,13 +18,12 @@ from protos.catalogue.v1 import catalogue_pb2
 from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2
 
-# What a screen shows; whoever scrolls asks for the next page.
-USUAL = 20
-MOST = 100
+DEFAULT_SIZE = 20
+MAX_SIZE = 100
 
 
 class Page(Protocol):
-    """What the services' answers have in common."""
+    """The paging fields that all list responses of the services have."""
 
     @property
     def next_page_token(self) -> str: ...
@@ -36,7 +35,7 @@ class Page(Protocol):
 Answer = TypeVar("Answer", bound=Page)
 
 
-# Shareable, as other subgraphs have connections too.
+# Shareable, because other subgraphs may define PageInfo too.
 @strawberry.federation.type(shareable=True, description="Position of a page in a connection.")
 class PageInfo:
     has_next_page: bool = strawberry.field(
@@ -98,7 +97,7 @@ class ESIMConnection:
 
 
 FirstArgument = Annotated[
-    int, strawberry.argument(description=f"Maximum number of items to return, 1 to {MOST}.")
+    int, strawberry.argument(description=f"Maximum number of items to return, 1 to {MAX_SIZE}.")
 ]
 AfterArgument = Annotated[
     str | None,
@@ -118,7 +117,7 @@ class ConnectionQueries:
     async def plans(
         self,
         info: Info,
-        first: FirstArgument = USUAL,
+        first: FirstArgument = DEFAULT_SIZE,
         after: AfterArgument = None,
         filter: plan_queries.FilterArgument = None,  # noqa: A002 - as in dataPlans
         order_by: plan_queries.OrderArgument = DataPlanOrder.NAME,
@@ -132,7 +131,7 @@ class ConnectionQueries:
             without_total="totalCount" not in selected(info),
         )
         catalogue = info.context.peers.catalogue
-        page = await _page(info.context.ask_catalogue(catalogue.ListPlans, request))
+        page = await _page(info.context.read_catalogue(catalogue.ListPlans, request))
         info.context.spend(len(page.plans))
         return DataPlanConnection(
             edges=[
@@ -147,7 +146,7 @@ class ConnectionQueries:
     async def orders(
         self,
         info: Info,
-        first: FirstArgument = USUAL,
+        first: FirstArgument = DEFAULT_SIZE,
         after: AfterArgument = None,
         filter: orders.FilterArgument = None,  # noqa: A002 - as in myOrders
     ) -> OrderConnection:
@@ -155,7 +154,7 @@ class ConnectionQueries:
 
     @auth_field(description="The caller's own eSIMs, newest first, as a paginated connection.")
     async def esims(
-        self, info: Info, first: FirstArgument = USUAL, after: AfterArgument = None
+        self, info: Info, first: FirstArgument = DEFAULT_SIZE, after: AfterArgument = None
     ) -> ESIMConnection:
         bundled = with_bundles(selected(info, "edges", "node"))
         request = esims_pb2.ListESIMsRequest(
@@ -168,7 +167,7 @@ class ConnectionQueries:
             with_total="totalCount" in selected(info),
         )
         page = await _page(info.context.call(info.context.peers.esims.ListESIMs, request))
-        info.context.loaders.came_with(page)
+        info.context.loaders.add_from_list(page)
         info.context.spend(len(page.esims))
         return ESIMConnection(
             edges=[
@@ -181,11 +180,11 @@ class ConnectionQueries:
 
 
 async def order_page(
-    info: Info, wanted: orders_pb2.OrderFilter, first: int, after: str | None
+    info: Info, filter_: orders_pb2.OrderFilter, first: int, after: str | None
 ) -> OrderConnection:
-    """One page of the orders that match; raises Failure INVALID for its size or its cursor."""
+    """Return one page of the matching orders; raise Failure INVALID for a wrong size or cursor."""
     request = orders_pb2.ListOrdersRequest(
-        filter=wanted,
+        filter=filter_,
         page_size=_size(first),
         page_token=after or "",
         with_row_tokens=True,
@@ -204,8 +203,8 @@ async def order_page(
 
 
 def _size(first: int) -> int:
-    if not 1 <= first <= MOST:
-        raise invalid({"first": f"must be an integer from 1 to {MOST}, not {first}"})
+    if not 1 <= first <= MAX_SIZE:
+        raise invalid({"first": f"must be an integer from 1 to {MAX_SIZE}, not {first}"})
     return first
 
 
@@ -215,8 +214,8 @@ async def _page(answer: Awaitable[Answer]) -> Answer:
     except Failure as failure:
         if failure.reason != "INVALID_PAGE_TOKEN":
             raise
-        words = "must be a cursor returned by this connection for the same filter and order"
-        raise invalid({"after": words}, reason="INVALID_CURSOR") from failure
+        message = "must be a cursor returned by this connection for the same filter and order"
+        raise invalid({"after": message}, reason="INVALID_CURSOR") from failure
 
 
 def _info(page: Page, after: str | None) -> PageInfo:

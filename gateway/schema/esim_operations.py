@@ -1,4 +1,4 @@
-"""Queries for a customer's own eSIMs, and what the customer may change about them."""
+"""Queries for a customer's own eSIMs, and mutations that change them."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Protocol
@@ -14,12 +14,12 @@ from gateway.upstream.context import Info
 from kit.errors import Failure, invalid
 from protos.esims.v1 import esims_pb2
 
-# The most that the service gives at once; the documented list has no paging.
-MOST = 500
+# The service's maximum page size; this list has no paging.
+MAX_ESIMS = 500
 FirstArgument = Annotated[
     int,
     strawberry.argument(
-        description=f"Maximum number of eSIMs to return, newest first, 1 to {MOST}."
+        description=f"Maximum number of eSIMs to return, newest first, 1 to {MAX_ESIMS}."
     ),
 ]
 ESIMIdArgument = Annotated[strawberry.ID, strawberry.argument(description="The eSIM's id.")]
@@ -34,13 +34,13 @@ class ESIMQueries:
 
     @auth_field(
         name="myESIMs",
-        description=f"The caller's own eSIMs, newest first; at most {MOST}. eSIMs older than 300 s"
+        description=f"The caller's own eSIMs, newest first; at most {MAX_ESIMS}. eSIMs older than 300 s"
         " are refreshed from the provider first; if it doesn't answer in time, the"
         " stored values are returned.",
     )
-    async def my_esims(self, info: Info, first: FirstArgument = MOST) -> list[ESIM]:
-        if not 1 <= first <= MOST:
-            raise invalid({"first": f"must be an integer from 1 to {MOST}, not {first}"})
+    async def my_esims(self, info: Info, first: FirstArgument = MAX_ESIMS) -> list[ESIM]:
+        if not 1 <= first <= MAX_ESIMS:
+            raise invalid({"first": f"must be an integer from 1 to {MAX_ESIMS}, not {first}"})
         request = esims_pb2.ListESIMsRequest(
             filter=esims_pb2.ESIMFilter(customer_id=info.context.own_id()),
             page_size=first,
@@ -48,7 +48,7 @@ class ESIMQueries:
             with_bundles=with_bundles(selected(info)),
         )
         answer = await info.context.call(info.context.peers.esims.ListESIMs, request)
-        info.context.loaders.came_with(answer)
+        info.context.loaders.add_from_list(answer)
         info.context.spend(len(answer.esims))
         return views(ESIM, answer.esims)
 
@@ -119,6 +119,6 @@ async def _change(
     try:
         answer = await info.context.change(method, request)
     except Failure as failure:
-        words, code = refusal(failure)
-        return ESIMResult(success=False, esim=None, error=words, code=code)
+        message, code = refusal(failure)
+        return ESIMResult(success=False, esim=None, error=message, code=code)
     return ESIMResult(success=True, esim=ESIM.of(answer.esim), error=None, code=None)

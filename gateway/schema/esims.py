@@ -1,4 +1,4 @@
-"""eSIMs in the schema: what installs them, their bundles, and what is left on them."""
+"""Schema types of eSIMs: their installation, bundles and usage."""
 
 import asyncio
 from datetime import datetime
@@ -25,30 +25,30 @@ from gateway.upstream.context import Info
 from kit.errors import invalid
 from protos.esims.v1 import esims_pb2
 
-# The pages of the phones' makers; the provider's guide to installing builds the same links.
+# Apple's and Google's pages for installing an eSIM by link.
 APPLE = "https://esimsetup.apple.com/esim_qrcode_provisioning"
 ANDROID = "https://esimsetup.android.com/esim_qrcode_provisioning"
 
-# The most plans that the catalogue gives for one eSIM.
-MOST_TOP_UPS = 100
-# States of a profile in which an eSIM takes no bundle any more.
-UNFIT = frozenset({"UNAVAILABLE", "DEACTIVATED"})
+# The catalogue's maximum number of plans for one eSIM.
+MAX_TOP_UPS = 100
+# Profile states in which an eSIM accepts no more bundles.
+UNUSABLE = frozenset({"UNAVAILABLE", "DEACTIVATED"})
 
 TopUpsArgument = Annotated[
-    int, strawberry.argument(description=f"Maximum number of plans to return, 1 to {MOST_TOP_UPS}.")
+    int, strawberry.argument(description=f"Maximum number of plans to return, 1 to {MAX_TOP_UPS}.")
 ]
 
-# Fields that a list of eSIMs brings along in the same call.
+# Fields that a list of eSIMs can include in the same call.
 WITH_BUNDLES = frozenset({"bundles", "usage"})
 
 
 def with_bundles(fields: set[str]) -> bool:
-    """Whether a list, of whose eSIMs these fields are selected, is to bring their bundles and use."""
+    """True if the selected fields of eSIMs need bundles or usage."""
     return not fields.isdisjoint(WITH_BUNDLES)
 
 
 def activation_code(esim: esims_pb2.ESIM) -> str | None:
-    """None until both of its parts are known; a secret."""
+    """Return the activation code, a secret; None until both of its parts are known."""
     if not (esim.smdp_address and esim.matching_id):
         return None
     return f"LPA:1${esim.smdp_address}${esim.matching_id}"
@@ -61,17 +61,17 @@ def _install_url(page: str, esim: esims_pb2.ESIM) -> str | None:
 
 async def _qr_code(self: "ESIM") -> str | None:
     code = activation_code(self.proto)
-    # Some milliseconds each: many of them would hold up every other request.
+    # In a thread, because rendering takes some milliseconds per code.
     return None if code is None else await asyncio.to_thread(qr.data_uri, code)
 
 
 async def _top_up_plans(
     self: "ESIM", info: Info, first: TopUpsArgument = 10
 ) -> list[DataPlan] | None:
-    if not 1 <= first <= MOST_TOP_UPS:
-        raise invalid({"first": f"must be an integer from 1 to {MOST_TOP_UPS}, not {first}"})
+    if not 1 <= first <= MAX_TOP_UPS:
+        raise invalid({"first": f"must be an integer from 1 to {MAX_TOP_UPS}, not {first}"})
     esim = self.proto
-    if esim.profile_status.upper() in UNFIT or esim.status == esims_pb2.ESIM_STATUS_CANCELLED:
+    if esim.profile_status.upper() in UNUSABLE or esim.status == esims_pb2.ESIM_STATUS_CANCELLED:
         return []
     plans = await info.context.loaders.top_ups.load((esim.plan_id, first))
     info.context.spend(len(plans))
@@ -284,7 +284,7 @@ class ESIM(View):
         "bundles",
         "id",
         list[ESIMBundle] | None,
-        # The provider was never heard of it, and every eSIM comes with a bundle.
+        # Not refreshed yet: every eSIM is delivered with a bundle, so an empty list would be wrong.
         hidden=lambda esim, bundles: not bundles and not esim.HasField("as_of"),
         description="Bundles of this eSIM, most recent assignment first. Values older than 300 s"
         " are refreshed from the provider first; if it doesn't answer in time, the"
@@ -295,7 +295,7 @@ class ESIM(View):
         "usage",
         "id",
         ESIMUsage | None,
-        # Sums over nothing that was ever read would look like an unused eSIM.
+        # Not refreshed yet: zero usage would be wrong.
         hidden=lambda esim, usage: not usage.HasField("as_of"),
         description="Data used and left. Values older than 300 s are refreshed from the provider"
         " first; if it doesn't answer in time, the stored values are returned, with"

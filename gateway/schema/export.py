@@ -1,4 +1,4 @@
-"""Writes the schema as SDL to schema.graphql, or with --check says whether the file is up to date."""
+"""Command that writes the schema to schema.graphql or, with --check, verifies that the file is current."""
 
 import sys
 from pathlib import Path
@@ -6,17 +6,17 @@ from pathlib import Path
 from gateway.schema.assembly import build
 
 FILE = Path(__file__).parents[2] / "schema.graphql"
-# Any will do: the limit is not part of the SDL.
+# Arbitrary: the limit is not part of the SDL.
 DEPTH = 12
 
 
 def sdl() -> str:
-    """The whole schema as Apollo Federation reads it."""
+    """Return the schema in SDL, with the directives of Apollo Federation."""
     return build(DEPTH).as_str() + "\n"
 
 
 def main(arguments: list[str]) -> int:
-    """Gives the exit status: 1 when a check finds the file out of date."""
+    """Run the command; return the exit status, 1 if the file is out of date."""
     if arguments == ["--check"]:
         if FILE.read_text() == sdl():
             return 0

@@ -1,4 +1,4 @@
-"""Orders in the schema, and the queries for a customer's own."""
+"""Schema types of orders, and the queries for a customer's own orders."""
 
 from datetime import UTC, datetime
 from enum import Enum
@@ -21,14 +21,13 @@ from protos.orders.v1 import orders_pb2
 if TYPE_CHECKING:
     from gateway.schema.esims import ESIM
 
-# The two types name each other.
+# Lazy, because the two types refer to each other.
 LazyESIM = Annotated["ESIM", strawberry.lazy("gateway.schema.esims")]
 
-# The most that the service gives at once. The documented list has no paging: whoever has more orders
-# narrows them with the filter.
-MOST = 500
-# Whose an order is once its customer was erased.
-NOBODY = frozenset({"", "00000000-0000-0000-0000-000000000000"})
+# The service's maximum page size. This list has no paging; clients narrow it with the filter.
+MAX_ORDERS = 500
+# The customer id of an order whose customer was erased.
+ERASED = frozenset({"", "00000000-0000-0000-0000-000000000000"})
 
 
 @strawberry.enum(description="Status of an order.")
@@ -60,7 +59,7 @@ class TimelineEntry(View):
 
 
 def _esims_of(order: orders_pb2.Order) -> tuple[str, str]:
-    """What `Loaders.esims_of_order` takes: the order, and the eSIM that it was bought for."""
+    """Return the key of `Loaders.esims_of_order`."""
     return order.id, "" if order.reassigned else order.esim_id
 
 
@@ -101,7 +100,7 @@ class Order(View):
         description="True if the service polls the bundles of this order until they are active.",
     )
     customer_id: strawberry.ID | None = read(
-        output(lambda order: None if order.customer_id in NOBODY else order.customer_id),
+        output(lambda order: None if order.customer_id in ERASED else order.customer_id),
         description="Id of the account that placed the order; null after that customer's data was erased.",
     )
     needs_review: bool = read(
@@ -176,7 +175,7 @@ FilterArgument = Annotated[
 FirstArgument = Annotated[
     int,
     strawberry.argument(
-        description=f"Maximum number of orders to return, newest first, 1 to {MOST}."
+        description=f"Maximum number of orders to return, newest first, 1 to {MAX_ORDERS}."
     ),
 ]
 OrderIdArgument = Annotated[strawberry.ID, strawberry.argument(description="The order's id.")]
@@ -187,17 +186,17 @@ class OrderQueries:
     """Mixed into Query."""
 
     @auth_field(
-        description=f"The caller's own orders, newest first; at most {MOST}. Use `filter.toDate`"
+        description=f"The caller's own orders, newest first; at most {MAX_ORDERS}. Use `filter.toDate`"
         " to reach older ones."
     )
     async def my_orders(
         self,
         info: Info,
         filter: FilterArgument = None,  # noqa: A002 - the documented argument's name
-        first: FirstArgument = MOST,
+        first: FirstArgument = MAX_ORDERS,
     ) -> list[Order]:
-        if not 1 <= first <= MOST:
-            raise invalid({"first": f"must be an integer from 1 to {MOST}, not {first}"})
+        if not 1 <= first <= MAX_ORDERS:
+            raise invalid({"first": f"must be an integer from 1 to {MAX_ORDERS}, not {first}"})
         request = orders_pb2.ListOrdersRequest(filter=own(info.context, filter), page_size=first)
         answer = await info.context.call(info.context.peers.orders.ListOrders, request)
         info.context.spend(len(answer.orders))
@@ -206,17 +205,17 @@ class OrderQueries:
     @auth_field(
         description="One order. Fails with NOT_FOUND if the id is unknown or belongs to another customer."
     )
-    async def order_details(self, info: Info, id: OrderIdArgument) -> Order | None:  # noqa: A002 - likewise
+    async def order_details(self, info: Info, id: OrderIdArgument) -> Order | None:  # noqa: A002 - documented
         request = orders_pb2.GetOrderRequest(order_id=id)
         with naming(order_id="id"):
             answer = await info.context.call(info.context.peers.orders.GetOrder, request)
         return Order.of(answer.order)
 
 
-def own(context: Context, wanted: OrderFilter | None) -> orders_pb2.OrderFilter:
-    """The caller's own orders that match; raises Failure INVALID."""
-    wanted = wanted or OrderFilter()
-    return matching(wanted.status, wanted.from_date, wanted.to_date, customer_id=context.own_id())
+def own(context: Context, given: OrderFilter | None) -> orders_pb2.OrderFilter:
+    """Return the service's filter for the caller's own matching orders; raise Failure INVALID."""
+    given = given or OrderFilter()
+    return matching(given.status, given.from_date, given.to_date, customer_id=context.own_id())
 
 
 def matching(
@@ -226,7 +225,7 @@ def matching(
     *,
     customer_id: str | None,
 ) -> orders_pb2.OrderFilter:
-    """The service's filter; raises Failure INVALID."""
+    """Return the service's filter; raise Failure INVALID for an invalid time."""
     return orders_pb2.OrderFilter(
         statuses=_statuses(status),
         from_date=_moment("filter.from_date", from_date),

@@ -1,4 +1,4 @@
-"""What a shop's filter bar shows: how many plans each further choice would give."""
+"""Facets: how many plans each further filter value would yield."""
 
 from typing import Self
 
@@ -127,7 +127,7 @@ class FacetQueries:
         filter: FilterArgument = None,  # noqa: A002 - as in dataPlans
     ) -> DataPlanFacets:
         request = catalogue_pb2.GetPlanFacetsRequest(filter=filter.to_proto() if filter else None)
-        answer = await info.context.ask_catalogue(
+        answer = await info.context.read_catalogue(
             info.context.peers.catalogue.GetPlanFacets, request
         )
         info.context.spend(

@@ -1,4 +1,4 @@
-"""Queries about plans; public, as a shop's window is."""
+"""Public queries for plans, countries and regions."""
 
 import math
 from enum import Enum
@@ -16,9 +16,9 @@ from kit.values import money
 from protos.catalogue.v1 import catalogue_pb2
 from protos.common.v1 import money_pb2
 
-# The most that the catalogue gives in one page; the provider's whole catalogue fits.
-PAGE = 10_000
-# What an int64 holds; also far above any price or amount of data.
+# The catalogue's maximum page size; the provider's whole catalogue fits.
+MAX_PLANS = 10_000
+# The maximum of an int64, far above any price or amount of data.
 MAX_NUMBER = 2**63 - 1
 # Relative error of a product of floats, such as 1.1 * 3 * 1000.
 WHOLE_ERROR = 1e-12
@@ -76,7 +76,7 @@ class DataPlanFilter:
     )
 
     def to_proto(self) -> catalogue_pb2.PlanFilter:
-        """Raises Failure(INVALID) for a number that no plan could have."""
+        """Convert the filter; raise Failure INVALID for an impossible number."""
         return catalogue_pb2.PlanFilter(
             region=self.region,
             country=self.country,
@@ -177,17 +177,19 @@ class PlanQueries:
         first: FirstArgument = None,
         order_by: OrderArgument = DataPlanOrder.NAME,
     ) -> list[DataPlan]:
-        if first is not None and not 1 <= first <= PAGE:
-            raise invalid({"first": f"must be an integer from 1 to {PAGE}, not {first}"})
+        if first is not None and not 1 <= first <= MAX_PLANS:
+            raise invalid({"first": f"must be an integer from 1 to {MAX_PLANS}, not {first}"})
         request = catalogue_pb2.ListPlansRequest(
             filter=filter.to_proto() if filter else None,
             order_by=catalogue_pb2.PlanOrder.Value(f"PLAN_ORDER_{order_by.name}"),
-            page_size=first or PAGE,
+            page_size=first or MAX_PLANS,
             without_total=True,
         )
         plans: list[catalogue_pb2.DataPlan] = []
         while True:
-            page = await info.context.ask_catalogue(info.context.peers.catalogue.ListPlans, request)
+            page = await info.context.read_catalogue(
+                info.context.peers.catalogue.ListPlans, request
+            )
             info.context.spend(len(page.plans))
             plans.extend(page.plans)
             request.page_token = page.next_page_token
@@ -202,7 +204,7 @@ class PlanQueries:
         if not 1 <= first <= 50:
             raise invalid({"first": f"must be an integer from 1 to 50, not {first}"})
         request = catalogue_pb2.ListFeaturedPlansRequest(page_size=first)
-        answer = await info.context.ask_catalogue(
+        answer = await info.context.read_catalogue(
             info.context.peers.catalogue.ListFeaturedPlans, request
         )
         info.context.spend(len(answer.plans))
@@ -212,22 +214,24 @@ class PlanQueries:
         description="One plan, including a plan that is no longer on sale. Fails with NOT_FOUND"
         " if the id is unknown."
     )
-    async def data_plan(self, info: Info, id: PlanIdArgument) -> DataPlan | None:  # noqa: A002 - likewise
+    async def data_plan(self, info: Info, id: PlanIdArgument) -> DataPlan | None:  # noqa: A002 - documented
         request = catalogue_pb2.GetPlanRequest(id=id)
-        answer = await info.context.ask_catalogue(info.context.peers.catalogue.GetPlan, request)
+        answer = await info.context.read_catalogue(info.context.peers.catalogue.GetPlan, request)
         return DataPlan.of(answer.plan)
 
     @public_field(description="All regions with plans on sale, sorted by name.")
     async def regions(self, info: Info) -> list[RegionSummary]:
         request = catalogue_pb2.ListRegionsRequest()
-        answer = await info.context.ask_catalogue(info.context.peers.catalogue.ListRegions, request)
+        answer = await info.context.read_catalogue(
+            info.context.peers.catalogue.ListRegions, request
+        )
         info.context.spend(len(answer.regions))
         return [RegionSummary.of(region) for region in answer.regions]
 
     @public_field(description="All countries with plans on sale, sorted by name.")
     async def countries(self, info: Info, region: RegionArgument = None) -> list[CountrySummary]:
         request = catalogue_pb2.ListCountriesRequest(region=region)
-        answer = await info.context.ask_catalogue(
+        answer = await info.context.read_catalogue(
             info.context.peers.catalogue.ListCountries, request
         )
         info.context.spend(len(answer.countries))
@@ -235,7 +239,7 @@ class PlanQueries:
 
 
 def limit(field: str, value: float | None) -> money_pb2.Money | None:
-    """Return a client's price limit as money, without float noise; raises Failure INVALID."""
+    """Convert a price limit from a float to money, without float noise; raise Failure INVALID."""
     if value is None:
         return None
     try:

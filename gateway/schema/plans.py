@@ -1,4 +1,4 @@
-"""Plans in the schema: what can be bought."""
+"""Schema types of plans."""
 
 from datetime import datetime
 from typing import Self

@@ -1,4 +1,4 @@
-"""Buying and cancelling."""
+"""Mutations that buy plans and cancel orders."""
 
 from typing import Annotated, Self
 
@@ -14,8 +14,8 @@ from gateway.upstream.context import Info
 from kit.errors import Failure, invalid
 from protos.orders.v1 import orders_pb2
 
-# Nobody heard from the orders service, which may have begun before it fell silent.
-UNHEARD = frozenset({"DEADLINE_EXCEEDED", "SERVICE_UNAVAILABLE"})
+# The orders service did not answer, but may have recorded the order.
+NO_ANSWER = frozenset({"DEADLINE_EXCEEDED", "SERVICE_UNAVAILABLE"})
 
 
 @strawberry.input(description="Options of a purchase.")
@@ -92,12 +92,12 @@ class PurchaseESIMResult:
 
     @classmethod
     def of(cls, order: orders_pb2.Order) -> Self:
-        shown = Order.of(order)
-        if shown.status is not OrderStatus.FAILED:
-            return cls(success=True, order=shown, error=None, code=None)
-        words = shown.status_reason or "The order failed; nothing was charged"
+        view = Order.of(order)
+        if view.status is not OrderStatus.FAILED:
+            return cls(success=True, order=view, error=None, code=None)
+        message = view.status_reason or "The order failed; nothing was charged"
         code = order.failure_reason or "ORDER_FAILED"
-        return cls(success=False, order=shown, error=words, code=code)
+        return cls(success=False, order=view, error=message, code=code)
 
 
 @strawberry.type(description="A bundle that was revoked from an eSIM.")
@@ -164,29 +164,29 @@ class OrderMutations:
         plan_id: PlanIdArgument,
         input: PurchaseArgument = None,  # noqa: A002 - the documented argument's name
     ) -> PurchaseESIMResult | None:
-        wanted = input or PurchaseInput()
+        options = input or PurchaseInput()
         try:
             request = orders_pb2.CreateOrderRequest(
                 plan_id=plan_id,
-                quantity=wanted.quantity,
-                customer_reference=wanted.customer_reference or "",
-                auto_activate=wanted.auto_activate,
-                idempotency_key=_key(info, wanted),
-                prevent_duplicates=wanted.prevent_duplicates,
-                max_price=limit("input.max_price", wanted.max_price),
-                max_total=limit("input.max_total", wanted.max_total),
-                esim_id=wanted.esim_id or "",
-                allow_reassign=wanted.allow_reassign,
+                quantity=options.quantity,
+                customer_reference=options.customer_reference or "",
+                auto_activate=options.auto_activate,
+                idempotency_key=_key(info, options),
+                prevent_duplicates=options.prevent_duplicates,
+                max_price=limit("input.max_price", options.max_price),
+                max_total=limit("input.max_total", options.max_total),
+                esim_id=options.esim_id or "",
+                allow_reassign=options.allow_reassign,
             )
             answer = await info.context.change(info.context.peers.orders.CreateOrder, request)
         except Failure as failure:
-            if failure.reason in UNHEARD:
-                raise _unheard(failure) from failure
-            words, code = refusal(failure)
+            if failure.reason in NO_ANSWER:
+                raise _no_answer(failure) from failure
+            message, code = refusal(failure)
             return PurchaseESIMResult(
                 success=False,
                 order=None,
-                error=words,
+                error=message,
                 code=code,
                 retry_after=failure.retry_after,
             )
@@ -205,9 +205,9 @@ class OrderMutations:
         try:
             answer = await info.context.change(info.context.peers.orders.CancelOrder, request)
         except Failure as failure:
-            words, code = refusal(failure)
+            message, code = refusal(failure)
             return CancelOrderResult(
-                success=False, order=None, error=words, code=code, message=None, revoked=[]
+                success=False, order=None, error=message, code=code, message=None, revoked=[]
             )
         return CancelOrderResult(
             success=True,
@@ -219,20 +219,20 @@ class OrderMutations:
         )
 
 
-def _key(info: Info, wanted: PurchaseInput) -> str:
-    """The input's key, else the header's, else none.
+def _key(info: Info, options: PurchaseInput) -> str:
+    """Return the idempotency key of the input, or else of the header, or an empty string.
 
-    Raises Failure for an empty one, whose sender believes to be safe, and when the header might
-    serve two purchases.
+    Raises Failure INVALID for an empty key, whose sender believes the request is safe to repeat, and for a
+    header in an operation with several fields, where it could apply to two purchases.
     """
     header = info.context.idempotency_key
-    if wanted.idempotency_key == "":
+    if options.idempotency_key == "":
         raise invalid(
             {"input.idempotencyKey": "must not be empty; omit it to buy without an idempotency key"}
         )
-    if wanted.idempotency_key is not None or header is None:
-        return wanted.idempotency_key or ""
-    if not header or not header.isascii():  # other bytes come as characters that no message takes
+    if options.idempotency_key is not None or header is None:
+        return options.idempotency_key or ""
+    if not header or not header.isascii():  # protobuf strings accept no lone surrogates
         raise invalid({"Idempotency-Key": "must consist of visible ASCII characters"})
     selections = info.operation.selection_set.selections
     if len(selections) != 1 or not isinstance(selections[0], FieldNode):
@@ -246,7 +246,7 @@ def _key(info: Info, wanted: PurchaseInput) -> str:
     return header
 
 
-def _unheard(failure: Failure) -> Failure:
+def _no_answer(failure: Failure) -> Failure:
     return Failure(
         failure.kind,
         failure.reason,

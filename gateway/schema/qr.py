@@ -1,14 +1,13 @@
-"""Activation codes as QR pictures, made here: they never leave the platform for a picture service."""
+"""Renders activation codes as QR codes, so that no external service sees them."""
 
 import segno
 
-# Pixels of one module and modules of quiet zone (the standard's four): some 350 pixels a side, which
-# a phone reads from any screen.
+# Pixels per module, and modules of quiet zone (four in the standard): about 350 pixels per side.
 SCALE = 8
 BORDER = 4
 
 
 def data_uri(activation_code: str) -> str:
-    """A PNG in a data URI; level M of error correction bears a smudge or a bad screen."""
+    """Return a PNG in a data URI, with error correction level M."""
     code = segno.make_qr(activation_code, error="m")
     return str(code.png_data_uri(scale=SCALE, border=BORDER))

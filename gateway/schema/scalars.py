@@ -1,4 +1,4 @@
-"""The schema's own scalars: times in one format."""
+"""Custom scalars of the schema: DateTime."""
 
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from kit.values import timestamps
 
 _PARSE = DateTimeDefinition.parse_value
 
-# Times in every answer and event. Whatever Strawberry reads as a time is accepted as an argument.
+# Output has one fixed format; input is whatever Strawberry's own DateTime accepts.
 DATE_TIME: ScalarDefinition = strawberry.scalar(
     name="DateTime",
     description="An RFC 3339 timestamp in UTC with `Z` and always six fractional digits, such as"

@@ -1,4 +1,4 @@
-"""What clients can follow: each first as it is now, and then again whenever it changes."""
+"""Subscriptions. Each sends the current state first, and then every change."""
 
 from collections.abc import AsyncGenerator, Iterator
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Self
 import strawberry
 
 from gateway.execution.auth import auth_subscription
-from gateway.schema.esim_operations import MOST, ESIMIdArgument
+from gateway.schema.esim_operations import MAX_ESIMS, ESIMIdArgument
 from gateway.schema.esims import ESIM, ESIMStatus, ProfileStatus
 from gateway.schema.orders import Order, OrderIdArgument
 from gateway.upstream.context import Info
@@ -43,16 +43,18 @@ class ESIMStatusUpdate:
     )
 
     @classmethod
-    def of(cls, seen: esims_pb2.WatchedESIM) -> Self:
-        esim = ESIM.of(seen.esim)
+    def of(cls, watched: esims_pb2.WatchedESIM) -> Self:
+        esim = ESIM.of(watched.esim)
         return cls(
             esim_id=esim.id,
             status=esim.status,
             profile_status=esim.profile_status,
-            data_used=seen.data_used_mb if seen.HasField("data_used_mb") else None,
-            data_remaining=(seen.data_remaining_mb if seen.HasField("data_remaining_mb") else None),
+            data_used=watched.data_used_mb if watched.HasField("data_used_mb") else None,
+            data_remaining=(
+                watched.data_remaining_mb if watched.HasField("data_remaining_mb") else None
+            ),
             deletion_date=esim.deletion_date,
-            updated_at=timestamps.from_proto(seen.updated_at),
+            updated_at=timestamps.from_proto(watched.updated_at),
         )
 
 
@@ -72,22 +74,22 @@ class Subscription:
     ) -> AsyncGenerator[ESIMStatusUpdate, None]:
         request = esims_pb2.WatchESIMsRequest(esim_ids=[esim_id])
         method = info.context.peers.esims.WatchESIMs
-        async for seen in info.context.watch(method, request, _esims):
-            for one in seen:
+        async for changed in info.context.watch(method, request, _esims):
+            for one in changed:
                 yield ESIMStatusUpdate.of(one)
 
     @auth_subscription(
         name="myESIMsUpdated",
         description="The caller's own eSIMs. The first event contains all of them, at most the"
-        f" newest {MOST}; each later event contains those that changed, including new"
+        f" newest {MAX_ESIMS}; each later event contains those that changed, including new"
         " ones.",
     )
     async def my_esims_updated(self, info: Info) -> AsyncGenerator[list[ESIM], None]:
         request = esims_pb2.WatchESIMsRequest(customer_id=info.context.own_id())
         method = info.context.peers.esims.WatchESIMs
-        async for seen in info.context.watch(method, request, _esims):
-            info.context.spend(len(seen))
-            yield [ESIM.of(one.esim) for one in seen]
+        async for changed in info.context.watch(method, request, _esims):
+            info.context.spend(len(changed))
+            yield [ESIM.of(one.esim) for one in changed]
 
     @auth_subscription(
         description="One order, until the client ends the subscription: even a completed order"
@@ -107,7 +109,7 @@ class Subscription:
 def _esims(
     message: esims_pb2.WatchESIMsResponse,
 ) -> Iterator[tuple[str, esims_pb2.WatchedESIM]]:
-    return ((seen.esim.id, seen) for seen in message.esims)
+    return ((watched.esim.id, watched) for watched in message.esims)
 
 
 def _order(message: orders_pb2.WatchOrderResponse) -> Iterator[tuple[str, orders_pb2.Order]]:

@@ -1,4 +1,4 @@
-"""Reads that are asked for one by one and made together: one call for all that a level asks for."""
+"""Data loaders: reads requested one by one are combined into one call per level of a query."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
@@ -7,43 +7,43 @@ from typing import Any, Generic, TypeVar
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
-# What the services take in one call.
+# The maximum number of keys that the services accept in one call.
 MAX_BATCH = 1_000
 
 
 class Batch(Generic[Key, Value]):
-    """Keys of one call, which begins when all that run now had their turn to add theirs."""
+    """The keys of one call, which begins after all running resolvers could add theirs."""
 
     def __init__(self, read: Callable[[list[Key]], Awaitable[Sequence[Value]]]) -> None:
         self.keys: list[Key] = []
         self.open = True
         self.found = asyncio.ensure_future(self._read(read))
-        self.found.add_done_callback(_heard)
+        self.found.add_done_callback(_retrieve_exception)
 
     async def _read(
         self, read: Callable[[list[Key]], Awaitable[Sequence[Value]]]
     ) -> Mapping[Key, Value]:
-        await asyncio.sleep(0)  # resolvers that were started together ask in their own first steps
+        await asyncio.sleep(0)  # resolvers that start together request keys in their first step
         self.open = False
         return dict(zip(self.keys, await read(self.keys), strict=True))
 
 
 class Loader(Generic[Key, Value]):
-    """Reads each key once, and remembers what came of it, a failure too; for one request."""
+    """Reads each key once for one request, and caches the value or the failure."""
 
     def __init__(self, read: Callable[[list[Key]], Awaitable[Sequence[Value]]]) -> None:
-        """`read` gives a value for each key, in the order of the keys."""
+        """`read` returns one value for each key, in the order of the keys."""
         self._read = read
         self._known: dict[Key, Value] = {}
         self._batches: dict[Key, Batch[Key, Value]] = {}
         self._last: Batch[Key, Value] | None = None
 
-    def know(self, values: Mapping[Key, Value]) -> None:
-        """These were read otherwise, and need no call."""
+    def add(self, values: Mapping[Key, Value]) -> None:
+        """Add values that were read by another call."""
         self._known.update(values)
 
-    def ask(self, keys: Sequence[Key]) -> None:
-        """Has these read with the next call, so that `many` needn't wait long."""
+    def prefetch(self, keys: Sequence[Key]) -> None:
+        """Add keys to the next call, without waiting for it."""
         for key in keys:
             if key in self._known or key in self._batches:
                 continue
@@ -54,21 +54,21 @@ class Loader(Generic[Key, Value]):
             self._batches[key] = batch
 
     async def many(self, keys: Sequence[Key]) -> list[Value]:
-        """What is there for each key, in their order; raises what its call raised."""
+        """Return the value of each key, in order; raise the failure of a call."""
         try:
             return [self._known[key] for key in keys]
         except KeyError:
-            self.ask(keys)
+            self.prefetch(keys)
         for batch in {self._batches[key] for key in keys if key not in self._known}:
-            # Whoever goes away leaves the others their answer.
+            # Shielded: a cancelled caller must not cancel the call for the others.
             self._known.update(await asyncio.shield(batch.found))
         return [self._known[key] for key in keys]
 
     async def load(self, key: Key) -> Value:
-        """What is there for one key; raises what its call raised."""
+        """Return the value of one key; raise the failure of its call."""
         return (await self.many((key,)))[0]
 
 
-def _heard(ended: "asyncio.Future[Any]") -> None:
+def _retrieve_exception(ended: "asyncio.Future[Any]") -> None:
     if not ended.cancelled():
-        ended.exception()  # also when everybody has gone away
+        ended.exception()  # otherwise asyncio logs it if all callers were cancelled

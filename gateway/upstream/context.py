@@ -1,4 +1,4 @@
-"""What one GraphQL request knows: who asks, how to call the services, and what was loaded already."""
+"""Context of one operation: its session, deadline, loaders, cost, and its calls to the services."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
@@ -20,19 +20,19 @@ Response = TypeVar("Response")
 Message = TypeVar("Message")
 Item = TypeVar("Item")
 
-# Seconds. Reads take milliseconds; a slow provider behind one gets the services' own bound first.
+# Seconds. Reads take milliseconds; the services' own timeouts for the provider are shorter.
 READ_TIMEOUT = 10.0
-# Seconds. A purchase or a change waits for the provider, and is not lost when this passes.
+# Seconds. A purchase or a change waits for the provider, and continues if this deadline passes.
 WRITE_TIMEOUT = 30.0
-# Objects in one answer: five times the provider's whole catalogue with its countries. It keeps one
-# request with many aliases from holding the process for everybody else.
+# Objects in one response: five times the provider's whole catalogue with its countries. Without a limit, one
+# request with many aliases could block the process.
 MAX_OBJECTS = 100_000
-# The catalogue could not be asked, or could not answer.
+# The catalogue could not be reached, or did not answer.
 NOT_ANSWERED = frozenset({Kind.UNAVAILABLE, Kind.DEADLINE, Kind.EXHAUSTED})
 
 
 class Context:
-    """Made anew for each operation, so that nothing of one caller is ever shown to another."""
+    """Created for each operation, so that no data of one caller can reach another."""
 
     def __init__(
         self,
@@ -40,23 +40,23 @@ class Context:
         peers: Peers,
         idempotency_key: str | None,
         seconds: float,
-        paying: Role | None = None,
+        cost_role: Role | None = None,
         work: Work | None = None,
     ) -> None:
-        """`seconds` are for all calls of the operation together, or of one event of it.
+        """`seconds` is the deadline of the operation, or of one event, including all calls.
 
-        `paying` is whose limit of costs holds, where it isn't the session's own. `work` is what the operation
-        may order; without it there is no limit.
+        `cost_role` is the role whose cost limit applies, by default the session's. `work` is the work budget;
+        without it there is no limit.
         """
         self.session = session
-        self.paying = paying or session.role
+        self.cost_role = cost_role or session.role
         self.peers = peers
         self.idempotency_key = idempotency_key
         self.loaders = Loaders(self)
         self.work = work or Work()
-        # The operation; None before it is known.
+        # The operation, once it is prepared.
         self.prepared: Prepared | None = None
-        # What the operation may cost; None before it was admitted.
+        # The operation's cost, once it is admitted.
         self.cost: int | None = None
         self._objects = 0
         self._seconds = seconds
@@ -68,48 +68,48 @@ class Context:
         request: Any,
         timeout: float = READ_TIMEOUT,
     ) -> Response:
-        """Calls a service with the caller's own token; raises Failure.
+        """Call a service with the caller's token; raise Failure.
 
-        The service gets what is left of the operation's time, and no more than `timeout` seconds.
+        The call's deadline is the operation's, and at most `timeout` seconds from now.
         """
-        seconds = self._time_for(timeout)
+        seconds = self._remaining(timeout)
         token = self.session.token or None
         return await rpc_client.call(method, request, token=token, timeout=seconds)
 
-    def _time_for(self, timeout: float) -> float:
-        left = self._until - asyncio.get_running_loop().time()
-        if left <= 0:
+    def _remaining(self, timeout: float) -> float:
+        remaining = self._until - asyncio.get_running_loop().time()
+        if remaining <= 0:
             raise Failure(
                 Kind.DEADLINE,
                 "OPERATION_TIME_OVER",
                 f"The operation exceeded its deadline of {self._seconds:g} s before this field was"
                 " resolved. Request fewer fields or smaller pages",
             )
-        return min(timeout, left)
+        return min(timeout, remaining)
 
-    async def ask_catalogue(
+    async def read_catalogue(
         self, method: Callable[..., Awaitable[Response]], request: Any
     ) -> Response:
-        """A read of the catalogue; one that can't answer now gets the documented words.
+        """Read from the catalogue; if it is unavailable, raise Failure with the documented message.
 
-        Everybody reads the same there, so equal reads of many callers are one call. Administrators
-        read for themselves: what they just changed must be in the answer.
+        The data is public, so equal reads of several callers share one call. An administrator's reads don't
+        share: they must see the administrator's latest changes.
         """
         try:
             if self.session.role is Role.ADMIN:
                 return await self.call(method, request)
-            seconds = self._time_for(READ_TIMEOUT)
+            seconds = self._remaining(READ_TIMEOUT)
             return await self.peers.reads.call(method, request, timeout=seconds)
         except Failure as failure:
             if failure.kind not in NOT_ANSWERED:
                 raise
-            words = "Failed to fetch data plans"
+            message = "Failed to fetch data plans"
             raise Failure(
-                failure.kind, failure.reason, words, retry_after=failure.retry_after
+                failure.kind, failure.reason, message, retry_after=failure.retry_after
             ) from failure
 
     async def change(self, method: Callable[..., Awaitable[Response]], request: Any) -> Response:
-        """A call that changes something: what was loaded before it is forgotten."""
+        """Make a call that changes something, and discard everything that was loaded before."""
         try:
             return await self.call(method, request, WRITE_TIMEOUT)
         finally:
@@ -121,9 +121,9 @@ class Context:
         request: Any,
         items: Callable[[Message], Iterable[tuple[str, Item]]],
     ) -> AsyncGenerator[list[Item], None]:
-        """A service's stream, as `follow.follow` gives it, each step an event of its own.
+        """Yield the changes of a service's stream, as `gateway.upstream.watch` does.
 
-        What was loaded for one event is old at the next, so each begins with nothing.
+        Each is an event of a subscription, with fresh loaders, a new deadline and its own object count.
         """
         token = self.session.token or None
         steps = watch(lambda: rpc_client.stream(method, request, token=token), items)
@@ -135,7 +135,7 @@ class Context:
                 yield step
 
     def require_session(self) -> Session:
-        """Raises Failure(UNAUTHENTICATED) for a caller without a session."""
+        """Return the session; raise Failure UNAUTHENTICATED for an anonymous caller."""
         if self.session.role is Role.ANONYMOUS:
             raise Failure(
                 Kind.UNAUTHENTICATED,
@@ -145,7 +145,7 @@ class Context:
         return self.session
 
     def require_role(self, role: Role) -> Session:
-        """Raises Failure UNAUTHENTICATED without a session, FORBIDDEN for one of another role."""
+        """Return the session; raise Failure UNAUTHENTICATED without one, FORBIDDEN for another role."""
         session = self.require_session()
         if session.role is not role:
             raise Failure(
@@ -157,21 +157,21 @@ class Context:
         return session
 
     def own_id(self) -> str | None:
-        """For lists of the caller's own: an administrator's session would reach everybody's."""
+        """Return the customer id to filter own rows by, which only an administrator's session needs."""
         session = self.session
         return str(session.user_id) if session.role is Role.ADMIN else None
 
     def answered(self) -> None:
-        """Count what the answer, or an event of it, has cost."""
+        """Charge the work budget for a response, or for one event."""
         self.work.end(self._objects)
 
     @property
     def room(self) -> int:
-        """How many more objects the answer may hold."""
+        """How many more objects the response may contain."""
         return MAX_OBJECTS - self._objects
 
     def spend(self, objects: int) -> None:
-        """Counts objects of the answer; raises Failure(INVALID) when they are too many."""
+        """Count objects of the response; raise Failure INVALID if there are too many."""
         self._objects += objects
         if self._objects > MAX_OBJECTS:
             raise Failure(

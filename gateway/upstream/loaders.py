@@ -14,28 +14,25 @@ from protos.orders.v1 import orders_pb2
 
 Value = TypeVar("Value")
 
-# The most orders that the service examines in one call.
-MOST_CANCELLATIONS = 20
+# The maximum number of orders that the service previews in one call.
+MAX_CANCELLATIONS = 20
 
 
 class Caller(Protocol):
-    """What loaders need of the request that they serve: a context."""
+    """The part of a context that loaders use."""
 
     @property
     def peers(self) -> Peers: ...
 
     async def call(self, method: Callable[..., Awaitable[Value]], request: Any, /) -> Value: ...
 
-    async def ask_catalogue(
+    async def read_catalogue(
         self, method: Callable[..., Awaitable[Value]], request: Any, /
     ) -> Value: ...
 
 
 class Loaders:
-    """The loaders of one request; an id that the services leave out loads as None or as an empty list.
-
-    Each is made when it is first asked for: most requests need none or one.
-    """
+    """The loaders of one request, created on first use. An unknown id loads as None or as an empty list."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
@@ -50,7 +47,7 @@ class Loaders:
 
     @cached_property
     def top_ups(self) -> Loader[tuple[str, int], list[catalogue_pb2.DataPlan]]:
-        """By the id of the plan that an eSIM came with, and how many plans are wanted at most."""
+        """Keys: the id of the plan that an eSIM was delivered with, and the maximum number of plans."""
         return Loader(self._top_ups)
 
     @cached_property
@@ -71,7 +68,7 @@ class Loaders:
 
     @cached_property
     def esims_of_order(self) -> Loader[tuple[str, str], list[esims_pb2.ESIM]]:
-        """By an order's id, and that of the eSIM it was bought for: the one, or those that it brought."""
+        """Keys: an order's id, and the id of the eSIM to top up, or an empty string."""
         return Loader(self._esims_of_order)
 
     @cached_property
@@ -83,35 +80,35 @@ class Loaders:
         return Loader(self._usage)
 
     def of(self, name: str) -> Loader[Any, Any]:
-        """The one of that name."""
+        """Return the loader of that name."""
         loader: Loader[Any, Any] = getattr(self, name)
         return loader
 
-    def came_with(self, page: esims_pb2.ListESIMsResponse) -> None:
-        """Bundles and use that came with eSIMs need no call, if these were asked for and did come."""
+    def add_from_list(self, page: esims_pb2.ListESIMsResponse) -> None:
+        """Add the bundles and usage that a list of eSIMs contains, if they were requested."""
         if not page.usages:
             return
         ids = [esim.id for esim in page.esims]
         found = _grouped(ids, page.bundles, "esim_id")
-        self.bundles.know(dict(zip(ids, found, strict=True)))
-        self.usage.know({usage.esim_id: usage for usage in page.usages})
+        self.bundles.add(dict(zip(ids, found, strict=True)))
+        self.usage.add({usage.esim_id: usage for usage in page.usages})
 
     async def _plans(self, ids: list[str]) -> list[catalogue_pb2.DataPlan | None]:
         request = catalogue_pb2.BatchGetPlansRequest(ids=ids)
-        answer = await self._caller.ask_catalogue(
+        answer = await self._caller.read_catalogue(
             self._caller.peers.catalogue.BatchGetPlans, request
         )
         return _in_order(ids, {plan.id: plan for plan in answer.plans})
 
     async def _plans_by_name(self, names: list[str]) -> list[catalogue_pb2.DataPlan | None]:
         request = catalogue_pb2.BatchGetPlansRequest(names=names)
-        answer = await self._caller.ask_catalogue(
+        answer = await self._caller.read_catalogue(
             self._caller.peers.catalogue.BatchGetPlans, request
         )
         return _in_order(names, {plan.name: plan for plan in answer.plans})
 
     async def _top_ups(self, keys: list[tuple[str, int]]) -> list[list[catalogue_pb2.DataPlan]]:
-        """One call for each number of plans, of which an operation has one or two."""
+        """Make one call for each maximum number of plans."""
         sizes = sorted({size for _, size in keys})
         answers = await asyncio.gather(
             *(self._top_ups_of([plan for plan, its in keys if its == size], size) for size in sizes)
@@ -123,7 +120,7 @@ class Loaders:
         self, plans: list[str], size: int
     ) -> dict[str, list[catalogue_pb2.DataPlan]]:
         request = catalogue_pb2.BatchListTopUpPlansRequest(plan_ids=plans, page_size=size)
-        answer = await self._caller.ask_catalogue(
+        answer = await self._caller.read_catalogue(
             self._caller.peers.catalogue.BatchListTopUpPlans, request
         )
         return {found.plan_id: list(found.plans) for found in answer.top_ups}
@@ -140,7 +137,7 @@ class Loaders:
         return [found.get(id_, []) for id_ in ids]
 
     async def _cancellations(self, ids: list[str]) -> list[orders_pb2.OrderCancellation | None]:
-        parts = [ids[i : i + MOST_CANCELLATIONS] for i in range(0, len(ids), MOST_CANCELLATIONS)]
+        parts = [ids[i : i + MAX_CANCELLATIONS] for i in range(0, len(ids), MAX_CANCELLATIONS)]
         answers = await asyncio.gather(
             *(
                 self._caller.call(
@@ -161,19 +158,21 @@ class Loaders:
     async def _esims_of_order(self, keys: list[tuple[str, str]]) -> list[list[esims_pb2.ESIM]]:
         orders = [order for order, esim in keys if not esim]
         if len(orders) == len(keys):
-            return await self._brought(orders)
+            return await self._delivered(orders)
         esims = [esim for _, esim in keys if esim]
-        brought, named = map(iter, await asyncio.gather(self._brought(orders), self._named(esims)))
-        return [next(named if esim else brought) for _, esim in keys]
+        delivered, topped_up = map(
+            iter, await asyncio.gather(self._delivered(orders), self._topped_up(esims))
+        )
+        return [next(topped_up if esim else delivered) for _, esim in keys]
 
-    async def _brought(self, ids: list[str]) -> list[list[esims_pb2.ESIM]]:
+    async def _delivered(self, ids: list[str]) -> list[list[esims_pb2.ESIM]]:
         if not ids:
             return []
         request = esims_pb2.BatchListOrderESIMsRequest(order_ids=ids)
         answer = await self._caller.call(self._caller.peers.esims.BatchListOrderESIMs, request)
         return _grouped(ids, answer.esims, "order_id")
 
-    async def _named(self, ids: list[str]) -> list[list[esims_pb2.ESIM]]:
+    async def _topped_up(self, ids: list[str]) -> list[list[esims_pb2.ESIM]]:
         return [[] if esim is None else [esim] for esim in await self.esims.many(ids)]
 
     async def _bundles(self, ids: list[str]) -> list[list[esims_pb2.ESIMBundle]]:

@@ -1,4 +1,4 @@
-"""The three services as the gateway calls them."""
+"""gRPC stubs of the three services."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,19 +12,19 @@ from protos.catalogue.v1.catalogue_pb2_grpc import CatalogueServiceStub
 from protos.esims.v1.esims_pb2_grpc import ESIMsServiceStub
 from protos.orders.v1.orders_pb2_grpc import OrdersServiceStub
 
-if TYPE_CHECKING:  # the asynchronous stubs exist in the type hints alone
+if TYPE_CHECKING:  # the asynchronous stubs exist only as type hints
     from protos.catalogue.v1.catalogue_pb2_grpc import CatalogueServiceAsyncStub
     from protos.esims.v1.esims_pb2_grpc import ESIMsServiceAsyncStub
     from protos.orders.v1.orders_pb2_grpc import OrdersServiceAsyncStub
 
-# Seconds. A service that lives answers its health in milliseconds, and probes wait a second or two.
+# Seconds. A healthy service answers in milliseconds, and probes wait a second or two.
 HEALTH_TIMEOUT = 1.0
-# The part of a service's health that says whether its database takes writes.
+# The health check of whether a service's database accepts writes.
 DATABASE = "database"
 
 
 class Peers:
-    """The stubs of all three, over channels that live as long as the process."""
+    """The stubs of all services, over channels that live as long as the process."""
 
     def __init__(
         self, *, catalogue: grpc.aio.Channel, orders: grpc.aio.Channel, esims: grpc.aio.Channel
@@ -36,15 +36,15 @@ class Peers:
         self._channels = {"catalogue": catalogue, "orders": orders, "esims": esims}
 
     async def health(self) -> Mapping[str, str]:
-        """The state of each service by its name: SERVING, NOT_SERVING or UNREACHABLE.
+        """Return the state of each service by its name.
 
-        DATABASE_TAKES_NO_WRITES for one that can only read.
+        That is SERVING, NOT_SERVING, UNREACHABLE, or DATABASE_TAKES_NO_WRITES if it can only read.
         """
         states = await asyncio.gather(*map(_health, self._channels.values()))
         return dict(zip(self._channels, states, strict=True))
 
     async def close(self) -> None:
-        """Ends the channels; calls that still run are cancelled."""
+        """Close the channels and cancel calls in flight."""
         for channel in self._channels.values():
             await channel.close()
 

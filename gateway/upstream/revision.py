@@ -1,4 +1,4 @@
-"""Follows the number of what is on offer, and says when it changed."""
+"""Watches the catalogue's revision, so that caches are cleared when it changes."""
 
 import asyncio
 import logging
@@ -12,18 +12,18 @@ from protos.catalogue.v1 import catalogue_pb2
 
 logger = logging.getLogger(__name__)
 
-# Seconds between two attempts to listen: soon, as a change that isn't heard shows itself only by time.
+# Seconds between attempts to reconnect. Short, because cached responses stay stale meanwhile.
 FIRST_PAUSE = 0.2
-LONGEST_PAUSE = 5.0
+MAX_PAUSE = 5.0
 
 
 async def watch(peers: Peers, changed: Callable[[], None]) -> None:
-    """Calls `changed` whenever the number is another than before, until it is cancelled.
+    """Call `changed` whenever the revision changes, until cancelled.
 
-    While the catalogue is away nothing is heard; what changed meanwhile is told once it is back.
+    A change while the catalogue is unreachable is noticed after reconnecting.
     """
     last: int | None = None
-    told = False
+    warned = False
     pause = FIRST_PAUSE
     while True:
         stream = rpc_client.stream(
@@ -37,10 +37,10 @@ async def watch(peers: Peers, changed: Callable[[], None]) -> None:
                     peers.reads.forget()
                     changed()
         except Failure as failure:
-            # The catalogue is older than this call, or has a fault of its own: it won't pass by itself.
-            if failure.kind is Kind.INTERNAL and not told:
+            # The catalogue has a fault, or is too old for this call: a retry alone won't help.
+            if failure.kind is Kind.INTERNAL and not warned:
                 logger.warning("changes of the catalogue are not received: %s", failure)
-                told = True
-        # Not all gateways at the same moment.
+                warned = True
+        # With jitter, so that gateways don't reconnect all at once.
         await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret
-        pause = min(2 * pause, LONGEST_PAUSE)
+        pause = min(2 * pause, MAX_PAUSE)

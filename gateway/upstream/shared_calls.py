@@ -1,4 +1,4 @@
-"""Reads that many ask at once: those that are equal are one call, and all hear its answer."""
+"""Coalesces equal concurrent reads into one call."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,36 +11,36 @@ Response = TypeVar("Response")
 
 
 class SharedCalls:
-    """Calls under way whose answers depend on the request alone; one object a process.
+    """Calls in flight whose responses depend on the request alone; one instance per process.
 
-    They are made without any session's token, so that nobody hears what is another's.
+    They carry no token, so that no response can contain a customer's data.
     """
 
     def __init__(self) -> None:
-        self._under_way: dict[tuple[Any, bytes], asyncio.Task[Any]] = {}
+        self._in_flight: dict[tuple[Any, bytes], asyncio.Task[Any]] = {}
 
     def forget(self) -> None:
-        """What is under way now is answered to those who asked; whoever asks from now on asks anew.
+        """Let later callers start new calls, because the data has changed.
 
-        For the moment in which what is read changes: an answer from before must not be had after.
+        Calls in flight still answer the callers that wait for them.
         """
-        self._under_way.clear()
+        self._in_flight.clear()
 
     async def call(
         self, method: Callable[..., Awaitable[Response]], request: Any, *, timeout: float
     ) -> Response:
-        """As `rpc_client.call`; the answer is shared, so nobody may change it. Raises Failure."""
+        """Call as `rpc_client.call` does. Callers share the response, so they must not modify it."""
         key = (method, request.SerializeToString(deterministic=True))
-        task = self._under_way.get(key)
+        task = self._in_flight.get(key)
         if task is None:
             return await self._begin(key, method, request, timeout)
         try:
-            # A client that goes away leaves the others their answer.
+            # Shielded: a cancelled caller must not cancel the call for the others.
             response: Response = await asyncio.shield(task)
         except Failure as failure:
             if failure.kind is not Kind.DEADLINE:
                 raise
-            # It began earlier, and may have had less time than is left here.
+            # The shared call began earlier, and may have had a shorter deadline than this caller.
             return await rpc_client.call(method, request, token=None, timeout=timeout)
         return response
 
@@ -54,13 +54,13 @@ class SharedCalls:
         task: asyncio.Task[Response] = asyncio.ensure_future(
             rpc_client.call(method, request, token=None, timeout=timeout)
         )
-        self._under_way[key] = task
+        self._in_flight[key] = task
 
-        def over(ended: asyncio.Task[Response]) -> None:
-            if self._under_way.get(key) is ended:
-                del self._under_way[key]
+        def done(ended: asyncio.Task[Response]) -> None:
+            if self._in_flight.get(key) is ended:
+                del self._in_flight[key]
             if not ended.cancelled():
-                ended.exception()  # heard, also when everybody has gone away
+                ended.exception()  # otherwise asyncio logs it if all callers were cancelled
 
-        task.add_done_callback(over)
+        task.add_done_callback(done)
         return await asyncio.shield(task)

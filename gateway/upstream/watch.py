@@ -1,4 +1,4 @@
-"""A service's stream as one subscription hears it: the latest of everything, across restarts."""
+"""Watches a service's stream for one subscription, and reconnects when the stream ends."""
 
 import asyncio
 import logging
@@ -16,35 +16,35 @@ episodes = Episodes(logger)
 Message = TypeVar("Message")
 Item = TypeVar("Item")
 
-# Seconds between attempts to reach the service again; one that restarts is back within a few.
+# Seconds between attempts to reconnect; a restart takes a few.
 FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 5.0
-# Seconds that a new subscription waits for a service that is away, as a query would.
-PATIENCE = 10.0
-# What passes by itself. A fault of the service's own has an id, and would only be made again.
-PASSING = frozenset({Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.DEADLINE})
+MAX_PAUSE = 5.0
+# Seconds that a new subscription waits for an unavailable service, as a query would.
+CONNECT_TIMEOUT = 10.0
+# Failures worth a retry. An internal error of the service, which has a fault id, would only recur.
+TRANSIENT = frozenset({Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.DEADLINE})
 
 
 class _Inbox(Generic[Item]):
-    """What was heard and not yet taken: of each thing the latest only, so it never grows."""
+    """Items received and not yet consumed, the latest version of each only, so that it stays bounded."""
 
     def __init__(self) -> None:
-        self.news = asyncio.Event()
-        self.begun = False
+        self.ready = asyncio.Event()
+        self.received_any = False
         self._known: dict[str, Item] = {}
         self._waiting: dict[str, Item] | None = None
 
     def put(self, items: Iterable[tuple[str, Item]]) -> None:
-        """Takes in what changed since it was last heard; the very first time even nothing is news."""
+        """Add the items that changed; the first message counts even if it contains none."""
         changed = {key: item for key, item in items if self._known.get(key) != item}
-        if changed or not self.begun:
-            self.begun = True
+        if changed or not self.received_any:
+            self.received_any = True
             self._known |= changed
             self._waiting = (self._waiting or {}) | changed
-            self.news.set()
+            self.ready.set()
 
     def take(self) -> list[Item] | None:
-        """What waits; None when nothing does."""
+        """Return and remove the waiting items; None if nothing was added since."""
         waiting, self._waiting = self._waiting, None
         return None if waiting is None else [*waiting.values()]
 
@@ -53,21 +53,21 @@ async def watch(
     open_stream: Callable[[], AsyncGenerator[Message, None]],
     items: Callable[[Message], Iterable[tuple[str, Item]]],
 ) -> AsyncGenerator[list[Item], None]:
-    """What is, and then what changed since the last time; `items` names the things in a message.
+    """Yield all items first, and then those that changed; `items` returns the items of a message by key.
 
-    Whoever takes slowly gets the latest of each thing, without the steps between. A service that
-    goes away is called again, and then only what changed meanwhile is told. Raises Failure where
-    calling again is no use, and where the service can't be reached at the beginning.
+    A slow consumer gets the latest version of each item, without the intermediate ones. When the stream ends,
+    the service is called again, and only items that changed meanwhile are yielded. Raises Failure if a retry
+    is useless, or if the service can't be reached at the beginning.
     """
     inbox: _Inbox[Item] = _Inbox()
     reading = asyncio.create_task(_read(open_stream, items, inbox))
-    reading.add_done_callback(lambda _: inbox.news.set())
+    reading.add_done_callback(lambda _: inbox.ready.set())
     try:
         while True:
-            await inbox.news.wait()
-            inbox.news.clear()
-            while (ready := inbox.take()) is not None:
-                yield ready
+            await inbox.ready.wait()
+            inbox.ready.clear()
+            while (changed := inbox.take()) is not None:
+                yield changed
             if reading.done():
                 reading.result()
                 return
@@ -82,7 +82,7 @@ async def _read(
     inbox: _Inbox[Item],
 ) -> None:
     loop = asyncio.get_running_loop()
-    give_up = loop.time() + PATIENCE
+    give_up = loop.time() + CONNECT_TIMEOUT
     pause = FIRST_PAUSE
     while True:
         called = loop.time()
@@ -91,7 +91,7 @@ async def _read(
                 async for message in messages:
                     inbox.put(items(message))
         except Failure as failure:
-            if not _passing(failure) or (not inbox.begun and loop.time() >= give_up):
+            if not _transient(failure) or (not inbox.received_any and loop.time() >= give_up):
                 raise
             episodes.record(
                 f"streams ended and are reopened: {failure.reason}",
@@ -99,13 +99,13 @@ async def _read(
                 failure.reason,
                 level=logging.INFO,
             )
-        if loop.time() - called > LONGEST_PAUSE:
+        if loop.time() - called > MAX_PAUSE:
             pause = FIRST_PAUSE
-        # Not all at the same moment: a service that comes back has many streams to open.
+        # With jitter, so that a restarted service doesn't receive all streams at once.
         await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret
-        pause = min(2 * pause, LONGEST_PAUSE)
+        pause = min(2 * pause, MAX_PAUSE)
 
 
-def _passing(failure: Failure) -> bool:
+def _transient(failure: Failure) -> bool:
     broken = failure.kind is Kind.INTERNAL and "fault_id" not in failure.details
-    return broken or failure.kind in PASSING
+    return broken or failure.kind in TRANSIENT

@@ -1,7 +1,8 @@
-"""graphql-core's executor, which completes values by compiled plans where nothing is in the way."""
+"""graphql-core's executor, with compiled plans that complete objects and lists where possible."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from graphql import GraphQLList, GraphQLObjectType, GraphQLResolveInfo, OperationType
@@ -9,23 +10,22 @@ from graphql.pyutils import Path
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.execution.completion.direct import Direct
-from gateway.execution.completion.levels import AT_ONCE, rest, spend
+from gateway.execution.completion.levels import CHUNK, complete_rest, spend
 from gateway.execution.completion.plan import Details, ObjectPlan, Row, Run
-from gateway.execution.completion.selections import Ways
+from gateway.execution.completion.selections import SelectionVariants
 
 
 class Completing(StrawberryGraphQLCoreExecutionContext):
-    """Resolves as graphql-core does, and completes what resolvers gave by plans.
+    """Resolves fields as graphql-core does, and completes the resolvers' results with compiled plans.
 
-    A plan makes no errors: at the first thing that isn't as usual it is dropped, and graphql-core
-    completes the value from its beginning. That may be done twice, as completing only reads: from
-    messages, and from loaders, which remember.
+    A plan reports no errors: at the first unusual value it gives up, and graphql-core completes the whole
+    result again. Completing twice is harmless, because it only reads messages and loaders, which cache.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        ways = self.context_value.prepared.once(Ways)
-        self._selections = ways.of(self.variable_values.coerced)
+        variants = self.context_value.prepared.once(SelectionVariants)
+        self._selections = variants.of(self.variable_values.coerced)
         self._relevant_sub_fields = self._selections.subfields
 
     def execute_collected_root_fields(
@@ -37,15 +37,15 @@ class Completing(StrawberryGraphQLCoreExecutionContext):
         new_defer_usages: Sequence[Any],
     ) -> Any:
         top = self._selections.top(grouped_field_set)
-        if self.operation.operation is OperationType.QUERY and not self._selections.looked_at:
-            self._selections.looked_at = True
+        if self.operation.operation is OperationType.QUERY and not self._selections.examined:
+            self._selections.examined = True
             self._selections.direct = self._direct(root_type, top)
         return super().execute_collected_root_fields(
             root_type, root_value, top, serially, new_defer_usages
         )
 
     def _direct(self, root_type: GraphQLObjectType, top: dict[str, Details]) -> Direct | None:
-        """The way by which the next requests are executed, if there is one without this executor."""
+        """Return how to execute the next requests without this executor, if that is possible."""
         if len(top) != 1:
             return None
         ((name, details),) = top.items()
@@ -58,7 +58,7 @@ class Completing(StrawberryGraphQLCoreExecutionContext):
             name,
             field,
             details,
-            # Nothing of this request may stay.
+            # Nothing of this request may be retained.
             info._replace(
                 root_value=None,
                 variable_values={},
@@ -78,11 +78,10 @@ class Completing(StrawberryGraphQLCoreExecutionContext):
         result: Any,
         position_context: Any,
     ) -> Any:
-        stock = super().complete_list_value
-
-        def fall_back() -> Any:
-            return stock(return_type, field_details_list, info, path, result, position_context)
-
+        fall_back = partial(
+            super().complete_list_value,
+            *(return_type, field_details_list, info, path, result, position_context),
+        )
         plan = self._selections.plan(return_type, field_details_list, self._collect)
         if plan is None:
             return fall_back()
@@ -97,11 +96,10 @@ class Completing(StrawberryGraphQLCoreExecutionContext):
         result: Any,
         position_context: Any,
     ) -> Any:
-        stock = super().complete_object_value
-
-        def fall_back() -> Any:
-            return stock(return_type, field_details_list, info, path, result, position_context)
-
+        fall_back = partial(
+            super().complete_object_value,
+            *(return_type, field_details_list, info, path, result, position_context),
+        )
         plan = self._selections.plan(return_type, field_details_list, self._collect)
         if plan is None:
             return fall_back()
@@ -120,10 +118,10 @@ class Completing(StrawberryGraphQLCoreExecutionContext):
     ) -> Any:
         run = Run(self.context_value.room)
         completed = None
-        with suppress(Exception):  # whatever it is, graphql-core meets it too, and words it
+        with suppress(Exception):  # graphql-core runs into the same exception, and reports it
             found = sources()
-            rows = plan.rows(found[:AT_ONCE], run)
-            if len(found) > AT_ONCE or run.waiting:
+            rows = plan.rows(found[:CHUNK], run)
+            if len(found) > CHUNK or run.waiting:
                 completed = self._complete_later(plan, found, rows, run, answer, fall_back)
             else:
                 spend(run, self.context_value)
@@ -139,8 +137,8 @@ class Completing(StrawberryGraphQLCoreExecutionContext):
         answer: Callable[[list[Row]], Any],
         fall_back: Callable[[], Any],
     ) -> Any:
-        with suppress(Exception):  # likewise
-            await rest(plan, found, rows, run, self.context_value)
+        with suppress(Exception):  # as in _complete
+            await complete_rest(plan, found, rows, run, self.context_value)
             return answer(rows)
         stock = fall_back()
         return await stock if self.is_awaitable(stock) else stock

@@ -1,4 +1,4 @@
-"""Scalars and enums as graphql-core completes them, without its way through every type."""
+"""Completes scalars and enums, with the same results as graphql-core but many values at a time."""
 
 from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
@@ -16,52 +16,52 @@ from graphql import (
 )
 from strawberry.schema.schema_converter import CustomGraphQLEnumType
 
-# What the specification lets an Int hold.
+# The range of an Int in the GraphQL specification.
 MIN_INT, MAX_INT = -(2**31), 2**31 - 1
-# Fields of messages whose every value is already what the type's completion would make of it.
-SAME: dict[Any, frozenset[int]] = {
+# Protobuf field types whose values are already valid output of a GraphQL type.
+VALID_OUTPUT: dict[Any, frozenset[int]] = {
     GraphQLString: frozenset({FieldDescriptor.TYPE_STRING}),
     GraphQLID: frozenset({FieldDescriptor.TYPE_STRING}),
     GraphQLBoolean: frozenset({FieldDescriptor.TYPE_BOOL}),
     GraphQLInt: frozenset({FieldDescriptor.TYPE_INT32}),
 }
-# What values are whose completion is themselves, but for numbers that don't fit.
-EXPECTED: dict[Any, type] = {
+# Python types whose values are already valid output, except for numbers out of range.
+OUTPUT_TYPES: dict[Any, type] = {
     GraphQLString: str,
     GraphQLID: str,
     GraphQLBoolean: bool,
     GraphQLInt: int,
     GraphQLFloat: float,
 }
-FITS: dict[Any, Callable[[Any], bool]] = {
+IN_RANGE: dict[Any, Callable[[Any], bool]] = {
     GraphQLInt: lambda value: MIN_INT <= value <= MAX_INT,
     GraphQLFloat: isfinite,
 }
 Values = Sequence[Any]
 
 
-class Surprise(Exception):  # noqa: N818 - no error: the stock executor takes over, and decides
-    """A value that the compiled completion leaves to graphql-core."""
+class Surprise(Exception):  # noqa: N818 - no error: graphql-core takes over
+    """A value that compiled completion can't handle, so that graphql-core completes it."""
 
 
 def completer(kind: GraphQLLeafType, *, nullable: bool) -> Callable[[Values], Iterable[Any]]:
-    """The function that completes values of a type; it may raise anything for what isn't usual."""
+    """Return a function that completes values of a type; it may raise anything for an unusual value."""
     if isinstance(kind, CustomGraphQLEnumType):
         return _member_names(kind, nullable=nullable)
-    if kind in EXPECTED:
-        return _expected(kind, nullable=nullable)
+    if kind in OUTPUT_TYPES:
+        return _unchanged(kind, nullable=nullable)
     return _coerced(kind, nullable=nullable)
 
 
-def _expected(kind: GraphQLLeafType, *, nullable: bool) -> Callable[[Values], Iterable[Any]]:
-    types = {EXPECTED[kind], type(None)} if nullable else {EXPECTED[kind]}
-    fits = FITS.get(kind)
+def _unchanged(kind: GraphQLLeafType, *, nullable: bool) -> Callable[[Values], Iterable[Any]]:
+    types = {OUTPUT_TYPES[kind], type(None)} if nullable else {OUTPUT_TYPES[kind]}
+    in_range = IN_RANGE.get(kind)
 
     def complete(values: Values) -> Values:
         if not types.issuperset(map(type, values)):
             raise Surprise
-        # Neither None nor a nought needs a look.
-        if fits is not None and not all(map(fits, filter(None, values))):
+        # None and 0 are always in range.
+        if in_range is not None and not all(map(in_range, filter(None, values))):
             raise Surprise
         return values
 

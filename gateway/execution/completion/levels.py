@@ -1,4 +1,4 @@
-"""Values completed by plans: some rows at a time, and level by level where loaders are waited for."""
+"""Completes values by plans: chunk by chunk, and level by level where fields wait for loaders."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,39 +9,38 @@ from gateway.execution.time_slices import TimeSlice
 from gateway.upstream.context import Context
 from gateway.upstream.loaders import Loaders
 
-# Objects that are completed before anybody else gets a turn: plans with all their countries take
-# some 5 microseconds each.
-AT_ONCE = 100
+# Objects that are completed before other tasks may run; a plan with its countries takes some 5 microseconds.
+CHUNK = 100
 
 
-async def rest(
+async def complete_rest(
     plan: ObjectPlan, sources: Sequence[Any], rows: list[Row], run: Run, context: Context
 ) -> None:
-    """Completes what follows the first AT_ONCE, and what was left to loaders.
+    """Complete the rows after the first CHUNK, and the fields that wait for loaders.
 
-    Raises Surprise, and whatever a loader does.
+    Raises Surprise, and any exception of a loader.
     """
-    if len(sources) > AT_ONCE:
+    if len(sources) > CHUNK:
         time_slice = TimeSlice()
-        for start in range(AT_ONCE, len(sources), AT_ONCE):
+        for start in range(CHUNK, len(sources), CHUNK):
             await time_slice.pause()
-            rows += plan.rows(sources[start : start + AT_ONCE], run)
+            rows += plan.rows(sources[start : start + CHUNK], run)
     while run.waiting:
         await _load(run, context.loaders)
     spend(run, context)
 
 
 def spend(run: Run, context: Context) -> None:
-    """Counts the objects of what is complete; raises Surprise when other fields used the room up."""
+    """Count the completed objects; raise Surprise if other fields used up the room meanwhile."""
     if run.objects > context.room:
         raise Surprise
     context.spend(run.objects)
 
 
 async def _load(run: Run, loaders: Loaders) -> None:
-    """Fills what waits for loaders: one round for all fields of a level."""
+    """Fill the fields that wait for loaders, one level at a time."""
     waiting, run.waiting = run.waiting, []
-    asked = [
+    requests = [
         (
             loaders.of(field.declaration.loader),
             list(map(field.declaration.key, sources)),
@@ -52,13 +51,13 @@ async def _load(run: Run, loaders: Loaders) -> None:
         for plan, sources, rows in waiting
         for field in plan.loaded
     ]
-    for loader, keys, *_ in asked:
-        loader.ask(keys)
-    for loader, keys, (name, declaration, plan, listed), sources, rows in asked:
-        values = declaration.shown(sources, await loader.many(keys))
-        there = [value for value in values if value is not None]
+    for loader, keys, *_ in requests:
+        loader.prefetch(keys)
+    for loader, keys, (name, declaration, plan, listed), sources, rows in requests:
+        values = declaration.visible(sources, await loader.many(keys))
+        present = [value for value in values if value is not None]
         if listed:
-            run.count(sum(map(len, there)))
-        completed = iter(plan.lists(there, run) if listed else plan.rows(there, run))
+            run.count(sum(map(len, present)))
+        completed = iter(plan.lists(present, run) if listed else plan.rows(present, run))
         for row, value in zip(rows, values, strict=True):
             row[name] = None if value is None else next(completed)

@@ -1,4 +1,4 @@
-"""Selections compiled once: what to take from messages or objects, and under which names to answer it."""
+"""Compiles a selection into a plan that builds response rows directly from messages or objects."""
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, islice, repeat
@@ -17,22 +17,22 @@ from graphql import (
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
-from gateway.execution.completion.leaves import SAME, Surprise, completer
+from gateway.execution.completion.leaves import VALID_OUTPUT, Surprise, completer
 from gateway.execution.time_slices import SlicedViews
 from gateway.execution.views import DECLARATION, Listed, Loaded, Read, View, Views, class_of
 
-# A field's nodes, as graphql-core collects them for one name in the answer.
+# The nodes that graphql-core collects for one response name.
 Details = list[Any]
 Collect = Callable[[GraphQLObjectType, Details], dict[str, Details]]
 Row = dict[str, Any]
 
 
-class Unfit(Exception):  # noqa: N818 - no error: the stock executor completes these
-    """A selection with something that can't be completed ahead of its time, such as a resolver."""
+class Unfit(Exception):  # noqa: N818 - no error: graphql-core completes these
+    """A selection that can't be compiled, for example because it contains a resolver."""
 
 
 class Run:
-    """The completion of one field's value: what its objects still wait for, and how many it may have."""
+    """State of one completion: the rows that wait for loaders, and the number of objects so far."""
 
     def __init__(self, room: int) -> None:
         self.room = room
@@ -40,18 +40,18 @@ class Run:
         self.waiting: list[tuple[ObjectPlan, Sequence[Any], list[Row]]] = []
 
     def count(self, objects: int) -> None:
-        """Raises Surprise when the answer would hold too many objects; graphql-core finds where."""
+        """Count objects; raise Surprise for too many, so that graphql-core reports where."""
         self.objects += objects
         if self.objects > self.room:
             raise Surprise
 
 
-# Of values of one field, one for each row, what is answered for each.
+# Completes the values of one field, one for each row.
 Complete = Callable[[Sequence[Any], Run], Iterable[Any]]
 
 
 class LoadedField(NamedTuple):
-    """A field that waits for a loader: for one message, or for a list of them."""
+    """A field that waits for a loader; `listed` if that returns lists of messages."""
 
     name: str
     declaration: Loaded
@@ -60,17 +60,14 @@ class LoadedField(NamedTuple):
 
 
 class ObjectPlan:
-    """How the objects of one type become what one selection asks of them.
+    """Completes the objects of one type for one selection.
 
-    They are completed from their sources: the messages of views, and the objects of other types. It
-    is done a field at a time, over the objects of all lists of a level: Python's loops then run in C.
+    The sources are the messages behind views, or the objects of other types. Completion proceeds field by
+    field over all objects of a level, so that the loops over rows run in C.
     """
 
     def __init__(self, kind: GraphQLObjectType, details: Details, collect: Collect) -> None:
-        """Raises Unfit for a selection that needs the stock executor.
-
-        `collect` is a request's own, and is not kept.
-        """
+        """Compile the selection; raise Unfit if it needs graphql-core. `collect` is not retained."""
         self.kind: Any = class_of(kind)
         if self.kind is None:
             raise Unfit
@@ -100,7 +97,7 @@ class ObjectPlan:
                 return _listed(attribute, field.type, details, collect)
             case Loaded() as declaration:
                 self.loaded.append(_loaded(name, declaration, field.type, details, collect))
-                return _always(None)  # until it is loaded
+                return _always(None)  # replaced once it is loaded
             case _ if declared.is_basic_field and not self._viewed:
                 get = attrgetter(declared.python_name)
                 complete = completion(field.type, details, collect)
@@ -110,18 +107,20 @@ class ObjectPlan:
     def _read(
         self, declaration: Read, type_: GraphQLOutputType, details: Details, collect: Collect
     ) -> Complete:
-        if isinstance(declaration.source, str) and _same(self._message, declaration.source, type_):
+        if isinstance(declaration.source, str) and _is_valid_output(
+            self._message, declaration.source, type_
+        ):
             get = attrgetter(declaration.source)
             return lambda messages, run: map(get, messages)
         column = declaration.column
-        if column.answers is not None:
-            answers = column.answers
-            return lambda messages, run: answers(messages)
+        if column.outputs is not None:
+            outputs = column.outputs
+            return lambda messages, run: outputs(messages)
         complete = completion(type_, details, collect)
         return lambda messages, run: complete(column.values(messages), run)
 
     def sources(self, values: Any) -> Sequence[Any]:
-        """Of what a resolver gave as a list of these objects; raises Surprise for anything else."""
+        """Return the sources of a list from a resolver; raise Surprise for any other value."""
         if type(values) is Views or type(values) is SlicedViews:
             if values.kind is not self.kind:
                 raise Surprise
@@ -132,24 +131,24 @@ class ObjectPlan:
         return [self.source(value) for value in values]
 
     def source(self, value: Any) -> Any:
-        """Of one object; raises Surprise for what is none of these."""
+        """Return the source of one object; raise Surprise for any other value."""
         if type(value) is not self.kind:
             raise Surprise
         return value.proto if self._viewed else value
 
     def rows(self, sources: Sequence[Any], run: Run) -> list[Row]:
-        """What is answered for each; fields of loaders are left empty, and noted in `run`."""
+        """Complete each source; fields that need loaders stay None, and are recorded in `run`."""
         if not sources:
             return []
         columns = [complete(sources, run) for complete in self._columns.values()]
         names = self._columns.keys()
-        rows = [dict(zip(names, values)) for values in zip(*columns, strict=True)]  # noqa: B905 - as many by construction, and called for every country of every plan
+        rows = [dict(zip(names, values)) for values in zip(*columns, strict=True)]  # noqa: B905 - equal by construction, and called for every country of every plan
         if self.loaded:
             run.waiting.append((self, sources, rows))
         return rows
 
     def lists(self, lists: Sequence[Sequence[Any]], run: Run) -> list[list[Row]]:
-        """What is answered for each of several lists of sources."""
+        """Complete several lists of sources at once."""
         rows = iter(self.rows(list(chain.from_iterable(lists)), run))
         return [list(islice(rows, len(one))) for one in lists]
 
@@ -176,31 +175,31 @@ def _loaded(
     if isinstance(type_, GraphQLObjectType):
         return LoadedField(name, declaration, ObjectPlan(type_, details, collect), False)
     plan = list_plan(type_, details, collect)
-    if plan is None or isinstance(type_, GraphQLNonNull):  # what can't be read is null
+    if plan is None or isinstance(type_, GraphQLNonNull):  # a loaded field must be nullable
         raise Unfit
     return LoadedField(name, declaration, plan, True)
 
 
 def completion(type_: GraphQLOutputType, details: Details, collect: Collect) -> Complete:
-    """Completes values of a type; raises Unfit for a selection that needs the stock executor."""
+    """Return the completion of a type's values; raise Unfit for a selection that needs graphql-core."""
     nullable = not isinstance(type_, GraphQLNonNull)
-    some = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
-    if is_leaf_type(some):
-        leaf = completer(some, nullable=nullable)
+    inner = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
+    if is_leaf_type(inner):
+        leaf = completer(inner, nullable=nullable)
         return lambda values, run: leaf(values)
-    complete = _of_some(some, details, collect)
+    complete = _of_non_null(inner, details, collect)
     if not nullable:
-        return complete  # which takes None for a surprise
+        return complete  # raises Surprise for None
 
     def complete_some(values: Sequence[Any], run: Run) -> Iterable[Any]:
-        there = [value for value in values if value is not None]
-        completed = iter(complete(there, run))
+        present = [value for value in values if value is not None]
+        completed = iter(complete(present, run))
         return [None if value is None else next(completed) for value in values]
 
     return complete_some
 
 
-def _of_some(type_: GraphQLOutputType, details: Details, collect: Collect) -> Complete:
+def _of_non_null(type_: GraphQLOutputType, details: Details, collect: Collect) -> Complete:
     if isinstance(type_, GraphQLObjectType):
         plan = ObjectPlan(type_, details, collect)
         return lambda values, run: plan.rows([plan.source(value) for value in values], run)
@@ -221,7 +220,7 @@ def _of_some(type_: GraphQLOutputType, details: Details, collect: Collect) -> Co
 
 
 def list_plan(type_: GraphQLOutputType, details: Details, collect: Collect) -> ObjectPlan | None:
-    """The plan of the objects in a list that has no nulls; None for another type."""
+    """Return the plan for a list of non-null objects; None for any other type."""
     if isinstance(type_, GraphQLNonNull):
         type_ = type_.of_type
     if not (isinstance(type_, GraphQLList) and isinstance(type_.of_type, GraphQLNonNull)):
@@ -235,17 +234,17 @@ def _always(value: Any) -> Complete:
 
 
 def _message(kind: type[View]) -> Descriptor:
-    # As declared: `proto: strawberry.Private[Message]`.
+    # Views declare `proto: strawberry.Private[Message]`.
     message: Descriptor = get_args(kind.__annotations__["proto"])[0].DESCRIPTOR
     return message
 
 
-def _same(message: Descriptor | None, path: str, type_: GraphQLOutputType) -> bool:
-    """Whether completing the field of a message would change nothing, whatever its value."""
+def _is_valid_output(message: Descriptor | None, path: str, type_: GraphQLOutputType) -> bool:
+    """True if every value of a message's field is already valid output of the type."""
     *outer, last = path.split(".")
     for step in outer:
         message = message.fields_by_name[step].message_type if message else None
     if message is None or not isinstance(type_, GraphQLNonNull):
         return False
     field = message.fields_by_name[last]
-    return not field.is_repeated and field.type in SAME.get(type_.of_type, frozenset())
+    return not field.is_repeated and field.type in VALID_OUTPUT.get(type_.of_type, frozenset())

@@ -1,41 +1,37 @@
-"""What an operation selects: collected, and compiled, once for each way in which its directives turn out."""
+"""Collected and compiled selections of an operation, for each combination of @skip and @include values."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from graphql import (
-    GraphQLList,
-    GraphQLObjectType,
-    GraphQLOutputType,
-)
+from graphql import GraphQLList, GraphQLObjectType, GraphQLOutputType
 
 from gateway.documents.prepared import Prepared
 from gateway.execution.completion.plan import Collect, Details, ObjectPlan, Unfit, list_plan
-from gateway.execution.completion.variables import deciding
+from gateway.execution.completion.variables import directive_variables
 
-if TYPE_CHECKING:  # which is made from plans that are kept here
+if TYPE_CHECKING:  # a circular import
     from gateway.execution.completion.direct import Direct
 
-# Ways that are kept for one document: two for each variable of a @skip or an @include. Clients use
-# one or two; what goes beyond is collected anew for each request.
-MOST_WAYS = 16
+# Cached variants of one document. A variable of @skip or @include doubles their number; clients use one or
+# two. Further variants are collected again for each request.
+MAX_VARIANTS = 16
 
 
 class Selections:
-    """Of one operation, its directives decided."""
+    """The selections of one operation for fixed values of its directives."""
 
     def __init__(self) -> None:
-        # graphql-core's own memory of what a type's fields are under a list of nodes. It tells lists
-        # apart by identity, so that the top one has to be kept as well.
+        # graphql-core's cache of a type's fields for a list of nodes. Its keys are the lists' identities, so
+        # the list of the top level has to be retained as well.
         self.subfields: dict[Any, Any] = {}
         self._top: dict[str, Details] | None = None
         self._plans: dict[tuple[GraphQLOutputType, int], ObjectPlan | None] = {}
-        # How the next requests are executed; None before graphql-core `looked_at` it, or where it is needed.
+        # How to execute the next requests without graphql-core, if the `examined` operation allows it.
         self.direct: Direct | None = None
-        self.looked_at = False
+        self.examined = False
 
     def top(self, collected: dict[str, Details]) -> dict[str, Details]:
-        """The fields of the top level: those that were collected first."""
+        """Return the fields of the top level that were collected first."""
         if self._top is None:
             self._top = collected
         return self._top
@@ -43,7 +39,7 @@ class Selections:
     def plan(
         self, type_: GraphQLOutputType, details: Details, collect: Collect
     ) -> ObjectPlan | None:
-        """For an object, or for the objects of a list; None where the stock executor is needed."""
+        """Return the plan of an object or of a list's objects; None if graphql-core is needed."""
         key = (type_, id(details))
         try:
             return self._plans[key]
@@ -61,19 +57,19 @@ def _compiled(type_: GraphQLOutputType, details: Details, collect: Collect) -> O
         return None
 
 
-class Ways:
-    """The selections of one operation, by the values of the variables that its directives name."""
+class SelectionVariants:
+    """The selections of one operation by the values of the variables in its directives."""
 
     def __init__(self, prepared: Prepared) -> None:
-        self._variables = deciding(prepared.document.definitions)
+        self._variables = directive_variables(prepared.document.definitions)
         self._known: dict[tuple[Any, ...], Selections] = {}
 
     def of(self, variables: Mapping[str, Any]) -> Selections:
-        """The selections for a request's variables."""
-        way = tuple(variables.get(name) for name in self._variables)
-        known = self._known.get(way)
-        if known is None:
-            known = Selections()
-            if len(self._known) < MOST_WAYS:
-                self._known[way] = known
-        return known
+        """Return the selections for a request's variables."""
+        key = tuple(variables.get(name) for name in self._variables)
+        selections = self._known.get(key)
+        if selections is None:
+            selections = Selections()
+            if len(self._known) < MAX_VARIANTS:
+                self._known[key] = selections
+        return selections

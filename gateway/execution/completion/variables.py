@@ -1,23 +1,16 @@
-"""Variables of operations: which a part of a document names, and their values for a request."""
+"""Variables of operations: their coercion, and the names that a part of a document uses."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from graphql import (
-    DirectiveNode,
-    GraphQLError,
-    Node,
-    VariableNode,
-    Visitor,
-    visit,
-)
+from graphql import DirectiveNode, GraphQLError, Node, VariableNode, Visitor, visit
 from graphql.execution.values import VariableValues, get_variable_values
 
 from gateway.documents.prepared import Prepared
 
 
 class Coercion:
-    """Coerces the variables of one operation, which need not be valid."""
+    """Coerces the variables of one operation."""
 
     def __init__(self, prepared: Prepared) -> None:
         self._schema = prepared.schema
@@ -25,14 +18,14 @@ class Coercion:
         self._definitions = prepared.operation.variable_definitions or ()
 
     def coerced(self, given: Mapping[str, Any]) -> VariableValues | None:
-        """Return their values for a request; None for values that graphql-core refuses."""
+        """Return the coerced variables; None if graphql-core rejects them."""
         values = get_variable_values(
             self._schema, self._definitions, dict(given), max_errors=1, hide_suggestions=True
         )
         return values if isinstance(values, VariableValues) else None
 
     def errors(self, given: Mapping[str, Any]) -> list[GraphQLError]:
-        """Return why `coerced` gives None for these values."""
+        """Return why graphql-core rejects the variables."""
         values = get_variable_values(
             self._schema,
             self._definitions,
@@ -44,7 +37,7 @@ class Coercion:
 
 
 def variables_of(nodes: Iterable[Node]) -> list[str]:
-    """Those named anywhere below, sorted."""
+    """Return the names of all variables in the nodes, sorted."""
     names: set[str] = set()
 
     class Variables(Visitor):
@@ -56,8 +49,8 @@ def variables_of(nodes: Iterable[Node]) -> list[str]:
     return sorted(names)
 
 
-def deciding(nodes: Iterable[Node]) -> list[str]:
-    """Those that any directive names, sorted."""
+def directive_variables(nodes: Iterable[Node]) -> list[str]:
+    """Return the names of all variables in directives of the nodes, sorted."""
     directives: list[Node] = []
 
     class Directives(Visitor):

@@ -104,7 +104,7 @@ def selections(count: int) -> str:
         ),
         (
             "DIRECTIVES_TOGETHER",
-            limits.MAX_DIRECTIVES_TOGETHER,
+            limits.MAX_DIRECTIVES_AT_ONE_LOCATION,
             lambda count: "{ __typename " + "@nothing " * count + "}",
         ),
     ],

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.__main__ import serve
 from gateway.http.rate_limits import BURST
-from gateway.http.socket_protocol import LONGEST_ID, MOST_OPERATIONS
+from gateway.http.socket_protocol import MAX_ID, MAX_OPERATIONS
 from gateway.http.socket_settings import SocketSettings
 from protos.esims.v1 import esims_pb2
 from tests.fixtures.changes import Changes
@@ -38,10 +38,10 @@ async def test_a_message_on_a_socket_has_so_many_bytes(gateway: Gateway, ann: Cl
 async def test_an_operation_on_a_socket_has_an_id_of_so_many_characters(ann: Client) -> None:
     payload: Any = {"query": "{ __typename }"}
     async with connected(ann) as socket:
-        await socket.send(id="x" * LONGEST_ID, type="subscribe", payload=payload)
+        await socket.send(id="x" * MAX_ID, type="subscribe", payload=payload)
         assert (await socket.receive())["type"] == "next"
         assert (await socket.receive())["type"] == "complete"
-        await socket.send(id="x" * (LONGEST_ID + 1), type="subscribe", payload=payload)
+        await socket.send(id="x" * (MAX_ID + 1), type="subscribe", payload=payload)
         assert (await socket.closed())[0] == 4400
 
 
@@ -49,14 +49,14 @@ async def test_a_socket_carries_so_many_operations(gateway: Gateway, ann: Client
     changes = Changes(esims_pb2.WatchESIMsResponse())
     gateway.esims.answers["WatchESIMs"] = changes
     async with connected(ann) as socket:
-        for _ in range(MOST_OPERATIONS):
+        for _ in range(MAX_OPERATIONS):
             await socket.subscribe("subscription { myESIMsUpdated { id } }")
-        await changes.until_open(MOST_OPERATIONS)
+        await changes.until_open(MAX_OPERATIONS)
         last = await socket.subscribe("{ __typename }")
         while (message := await socket.receive())["id"] != last:
             assert message["type"] == "next"
         assert message["payload"][0]["extensions"] == {"code": "TOO_MANY_OPERATIONS"}
-        assert str(MOST_OPERATIONS) in message["payload"][0]["message"]
+        assert str(MAX_OPERATIONS) in message["payload"][0]["message"]
 
 
 async def test_a_process_has_so_many_sockets_and_so_many_streams(
@@ -65,7 +65,7 @@ async def test_a_process_has_so_many_sockets_and_so_many_streams(
     changes = Changes(esims_pb2.WatchESIMsResponse())
     gateway.esims.answers["WatchESIMs"] = changes
     async with AsyncExitStack() as open_:
-        settings = replace(gateway.settings, sockets=SocketSettings(most=2))
+        settings = replace(gateway.settings, sockets=SocketSettings(max_open=2))
         port = await open_.enter_async_context(serving(serve, settings))
         client = replace(ann, url=f"http://127.0.0.1:{port}")
         for _ in range(2):

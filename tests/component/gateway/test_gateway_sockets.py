@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from gateway.__main__ import serve
-from gateway.http.socket_protocol import MOST_OPERATIONS
+from gateway.http.socket_protocol import MAX_OPERATIONS
 from gateway.http.socket_settings import SocketSettings
 from kit.auth.sessions import Verifier
 from kit.errors import Failure, Kind
@@ -206,21 +206,21 @@ SUBSCRIBE = {"id": "1", "type": "subscribe", "payload": {"query": FOLLOW, "varia
 
 async def test_a_connection_carries_only_so_many_operations(ann: Client, changes: Changes) -> None:
     async with connected(ann) as socket:
-        for _ in range(MOST_OPERATIONS):
+        for _ in range(MAX_OPERATIONS):
             await socket.subscribe(FOLLOW, id=ORDER_ID)
-        for _ in range(MOST_OPERATIONS):
+        for _ in range(MAX_OPERATIONS):
             await socket.data()
         await socket.subscribe(FOLLOW, id=ORDER_ID)
         assert (await socket.error())["extensions"]["code"] == "TOO_MANY_OPERATIONS"
         await socket.send(id="1", type="complete")
-        await changes.until_open(MOST_OPERATIONS - 1)
+        await changes.until_open(MAX_OPERATIONS - 1)
         await socket.subscribe(FOLLOW, id=ORDER_ID)
         await socket.data()
     await changes.until_open(0)
 
 
 async def test_connections_are_bounded(gateway: Gateway, ann: Client, serving: Serving) -> None:
-    settings = replace(gateway.settings, sockets=SocketSettings(most=1))
+    settings = replace(gateway.settings, sockets=SocketSettings(max_open=1))
     async with serving(serve, settings) as port:
         client = replace(ann, url=f"http://127.0.0.1:{port}")
         async with opened(client) as socket:
@@ -235,7 +235,7 @@ async def test_connections_are_bounded(gateway: Gateway, ann: Client, serving: S
 async def test_connections_without_a_beginning_are_closed_and_make_room(
     gateway: Gateway, ann: Client, serving: Serving
 ) -> None:
-    settings = replace(gateway.settings, sockets=SocketSettings(most=1, init_seconds=0.1))
+    settings = replace(gateway.settings, sockets=SocketSettings(max_open=1, init_seconds=0.1))
     async with serving(serve, settings) as port:
         client = replace(ann, url=f"http://127.0.0.1:{port}")
         for _ in range(2):

@@ -50,7 +50,7 @@ async def test_a_key_is_read_once(source: Source, loader: Loader[str, int]) -> N
 
 
 async def test_what_is_known_is_not_read(source: Source, loader: Loader[str, int]) -> None:
-    loader.know({"a": 7})
+    loader.add({"a": 7})
     assert await loader.many(["a", "a"]) == [7, 7]
     assert source.asked == []
 

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from gateway.http.cors import MOST_LOGGED, MOST_SHOWN, Origins, Pages
+from gateway.http.cors import MAX_LOGGED, MAX_LOGGED_LENGTH, Origins, Pages
 from gateway.settings import Settings
 from kit.values.env import Env
 
@@ -133,10 +133,10 @@ def test_a_refused_origin_is_logged_once_with_the_setting_that_allows_it(
 def test_made_up_origins_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
     pages = Pages(Origins())
     with caplog.at_level(logging.WARNING):
-        for number in range(MOST_LOGGED + 30):
+        for number in range(MAX_LOGGED + 30):
             assert not pages.allowed(asked_from(f"https://{number}.example"))
         assert not pages.allowed(asked_from("http://[\x1b" + "x" * 1000))
-    assert len(caplog.messages) == MOST_LOGGED
+    assert len(caplog.messages) == MAX_LOGGED
     assert "nor are any further ones" in caplog.messages[-1]
 
 
@@ -144,7 +144,7 @@ def test_a_long_or_odd_origin_is_shown_short_and_escaped(caplog: pytest.LogCaptu
     with caplog.at_level(logging.WARNING):
         assert not Pages(Origins()).allowed(asked_from("http://[\x1b" + "x" * 1000))
     assert "\\x1b" in caplog.messages[0]
-    assert len(caplog.messages[0]) < MOST_SHOWN + 250
+    assert len(caplog.messages[0]) < MAX_LOGGED_LENGTH + 250
 
 
 async def test_a_preflight_grants_an_allowed_page_whatever_headers_its_libraries_add() -> None:

@@ -20,7 +20,7 @@ from graphql import (
 from gateway.defence_settings import COST_ANONYMOUS, COST_CUSTOMER
 from gateway.documents import cost, cost_units, limits
 from gateway.documents.cost import Cost, Measured
-from gateway.documents.cost_units import CALL, CHANGE, COUNTING, EXAMINATION, INTROSPECTION
+from gateway.documents.cost_units import CALL, CANCELLATION_PREVIEW, CHANGE, COUNTING, INTROSPECTION
 from gateway.schema.assembly import build
 
 MADE = build(max_depth=12)
@@ -92,7 +92,10 @@ def of(query: str, **variables: Any) -> int:
         (f"{{ dataPlans(first: 20) {{ {'a' * 64}: countries {{ iso }} }} }}", CALL + 20 * (2 + 3)),
         ("{ myESIMs(first: 5) { qrCode a: qrCode } }", CALL + 5 * (1 + 201)),
         # Cancelling bundles of eSIMs takes several calls of the provider.
-        ('mutation { cancelOrder(orderId: "x") { success } }', CALL + CHANGE + EXAMINATION + 1),
+        (
+            'mutation { cancelOrder(orderId: "x") { success } }',
+            CALL + CHANGE + CANCELLATION_PREVIEW + 1,
+        ),
         # Optional parts count as if they were present.
         ("query($no: Boolean!) { regions @skip(if: $no) { name } }", CALL + 10),
         # No list is longer than its maximum, whatever is requested.
@@ -129,9 +132,9 @@ def test_what_is_kept_for_a_text_is_the_same_as_what_is_calculated() -> None:
 def test_the_costs_that_are_kept_are_bounded() -> None:
     query = "query($n: Int) { dataPlans(first: $n) { id } }"
     known = Cost(MADE.prepare(query, None))
-    for n in range(cost.CACHED_SIZES + 10):
+    for n in range(cost.MAX_CACHED + 10):
         assert known.of({"n": n}).cost == CALL + n
-    assert len(known._known) <= cost.CACHED_SIZES
+    assert len(known._known) <= cost.MAX_CACHED
 
 
 def test_the_named_operation_counts() -> None:
@@ -168,13 +171,13 @@ def test_every_list_of_the_schema_has_a_size() -> None:
             if is_list_type(get_nullable_type(field.type)) and of_objects and not sized:
                 lists.add(f"{kind.name}.{name}")
     pages = {name for name in lists if name.endswith(".edges")}
-    assert lists - pages == set(cost_units.ASSUMED), (
-        "name it in gateway.documents.cost_units.ASSUMED, with its reason"
+    assert lists - pages == set(cost_units.ASSUMED_LENGTHS), (
+        "name it in gateway.documents.cost_units.ASSUMED_LENGTHS, with its reason"
     )
 
 
 def test_every_field_that_is_weighed_exists() -> None:
-    for place in {*cost_units.WORK, *cost_units.ASSUMED, *cost_units.BUYING}:
+    for place in {*cost_units.WORK, *cost_units.ASSUMED_LENGTHS, *cost_units.PURCHASES}:
         kind, _, name = place.partition(".")
         owner = SCHEMA.get_type(kind)
         assert is_object_type(owner), place

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from strawberry.types.graphql import OperationType
 
 from gateway.documents.cost import Cost
-from gateway.documents.cost_units import ASSUMED
+from gateway.documents.cost_units import ASSUMED_LENGTHS
 from gateway.schema.assembly import build
 from tests.fixtures.played_services import ROWS, context
 from tests.fixtures.random_documents import Documents
@@ -20,7 +20,9 @@ from tests.fixtures.random_documents import Documents
 SCHEMA = build(max_depth=30)
 CORE = SCHEMA._schema
 # Stand-in lists that are longer than estimated; a response with fewer rows is valid too.
-SHORTER = {name.partition(".")[2]: length for name, length in ASSUMED.items() if length < ROWS}
+SHORTER = {
+    name.partition(".")[2]: length for name, length in ASSUMED_LENGTHS.items() if length < ROWS
+}
 
 
 def objects(value: Any, name: str = "") -> int:

@@ -47,20 +47,20 @@ PRIVATE = [
 ]
 
 
-def normal(text: str) -> bytes | None:
-    """Return the normal form; None for a document that isn't public or can't be parsed."""
+def digest(text: str) -> bytes | None:
+    """Return the digest of a document; None for a document that isn't public or can't be parsed."""
     try:
         prepared = MADE.prepare(text, "A" if text.startswith("query A ") else None)
     except GraphQLError:
         return None
-    return public_fields.normal(prepared)
+    return public_fields.public_digest(prepared)
 
 
 @pytest.mark.parametrize("field", PUBLIC)
 def test_the_shops_window_is_public(field: str) -> None:
     text = field.replace("%s", " ".join(PLAN))
-    assert normal(f"{{ {text} }}") is not None
-    assert normal(f"query Window {{ ...All }} fragment All on Query {{ {text} }}") is not None
+    assert digest(f"{{ {text} }}") is not None
+    assert digest(f"query Window {{ ...All }} fragment All on Query {{ {text} }}") is not None
 
 
 @pytest.mark.parametrize("field", PRIVATE)
@@ -72,7 +72,7 @@ def test_one_field_of_somebodys_own_makes_the_whole_document_private(field: str)
         f"{{ ... {{ ...Hidden }} }} fragment Hidden on Query {{ {field} }}",
         f"query A {{ regions {{ name }} }} query B {{ {field} }}",
     ):
-        assert normal(text) is None, text
+        assert digest(text) is None, text
 
 
 @pytest.mark.parametrize(
@@ -88,14 +88,14 @@ def test_one_field_of_somebodys_own_makes_the_whole_document_private(field: str)
     ],
 )
 def test_what_is_no_public_query_is_not_public(text: str) -> None:
-    assert normal(text) is None
+    assert digest(text) is None
 
 
 def test_white_space_and_comments_make_no_difference_and_names_do() -> None:
-    one = normal("{ regions { name } } # all")
-    assert one == normal("{\n  regions\n  { name },\n}")
-    assert one != normal("{ regions { n: name } }")
-    assert one != normal("{ regions { name planCount } }")
+    one = digest("{ regions { name } } # all")
+    assert one == digest("{\n  regions\n  { name },\n}")
+    assert one != digest("{ regions { n: name } }")
+    assert one != digest("{ regions { name planCount } }")
 
 
 @given(
@@ -117,7 +117,7 @@ def test_a_private_field_among_public_ones_is_always_found(
         f" fragment F on Query {{ {hidden} }}" if in_fragment else ""
     )
     parse(text)  # it is a valid document
-    assert normal(text) is None
+    assert digest(text) is None
 
 
 def test_every_field_of_the_schema_is_either_guarded_or_leads_to_public_objects() -> None:

@@ -24,7 +24,7 @@ __all__ = ["server"]
 
 # Two a second, with a burst of several seconds.
 SETTINGS = DefenceSettings(user_rate=2, address_rate=2, trusted_proxies=(ip_network("10.0.0.0/8"),))
-AT_ONCE = int(2 * BURST)
+WORK_BURST = int(2 * BURST)
 # Seconds. Longer than Redis takes on any machine; a stopped one is detected at once.
 PATIENCE = 30
 REQUEST = make_mocked_request("POST", "/graphql")
@@ -75,7 +75,7 @@ async def refused(
 async def test_at_the_limit_one_passes_and_one_above_is_refused(
     limits: RateLimits, clock: HandClock
 ) -> None:
-    for _ in range(AT_ONCE):
+    for _ in range(WORK_BURST):
         await limits.take(of("203.0.113.7"))
     assert await refused(limits, of("203.0.113.7")) == 0.5
     await limits.take(of("203.0.113.8"))
@@ -87,31 +87,31 @@ async def test_at_the_limit_one_passes_and_one_above_is_refused(
 
 
 async def test_who_keeps_to_the_rate_is_never_refused(limits: RateLimits, clock: HandClock) -> None:
-    for _ in range(10 * AT_ONCE):
+    for _ in range(10 * WORK_BURST):
         await limits.take(of("203.0.113.7"))
         clock.seconds += 0.5
 
 
 async def test_a_user_is_counted_wherever_they_are(limits: RateLimits) -> None:
-    for n in range(AT_ONCE):
+    for n in range(WORK_BURST):
         await limits.take(of(f"203.0.113.{n}"), user(1))
     await refused(limits, of("203.0.113.99"), user(1))
     await limits.take(of("203.0.113.99"), user(2))
 
 
 async def test_an_address_is_counted_whoever_asks_from_it(limits: RateLimits) -> None:
-    for n in range(AT_ONCE):
+    for n in range(WORK_BURST):
         await limits.take(of("2001:db8:1:2::1"), user(n))
     await refused(limits, of("2001:db8:1:2:ffff::2"), user(999))
     await limits.take(of("2001:db8:1:3::1"), user(999))
 
 
 async def test_what_is_refused_is_not_counted(limits: RateLimits, clock: HandClock) -> None:
-    for n in range(AT_ONCE):
+    for n in range(WORK_BURST):
         await limits.take(of(f"203.0.113.{n}"), user(1))
     for _ in range(100):
         await refused(limits, of("203.0.113.99"), user(1))
-    for _ in range(AT_ONCE):
+    for _ in range(WORK_BURST):
         await limits.take(of("203.0.113.99"))
     clock.seconds += 0.5
     await limits.take(of("203.0.113.1"), user(1))
@@ -131,11 +131,11 @@ async def test_0_is_no_limit(clock: HandClock) -> None:
 
 def test_what_is_remembered_is_bounded_and_the_newest_of_it(clock: HandClock) -> None:
     memory = Memory(clock)
-    for n in range(rate_limits.REMEMBERED + 100):
-        for _ in range(2 if n == rate_limits.REMEMBERED else 1):
+    for n in range(rate_limits.MAX_BUCKETS + 100):
+        for _ in range(2 if n == rate_limits.MAX_BUCKETS else 1):
             assert memory.take([Bucket(str(n), 0.1)]) in (0, 10)
-    assert len(memory) == rate_limits.REMEMBERED
-    assert memory.take([Bucket(str(rate_limits.REMEMBERED), 0.1)]) == 10
+    assert len(memory) == rate_limits.MAX_BUCKETS
+    assert memory.take([Bucket(str(rate_limits.MAX_BUCKETS), 0.1)]) == 10
     assert memory.take([Bucket("0", 0.1)]) == 0
 
 
@@ -153,14 +153,14 @@ async def test_a_proxy_that_nobody_named_is_told_of_once(
 async def test_processes_that_share_a_redis_count_together(server: Server) -> None:
     one, two = [RateLimits(SETTINGS, server.url, timeout=PATIENCE) for _ in range(2)]
     outcomes = await asyncio.gather(
-        *(limits.take(of("203.0.113.7"), user(1)) for limits in [one, two] * AT_ONCE),
+        *(limits.take(of("203.0.113.7"), user(1)) for limits in [one, two] * WORK_BURST),
         return_exceptions=True,
     )
     # On a slow machine a few more are refilled meanwhile.
     passed = outcomes.count(None)
-    assert AT_ONCE <= passed < 2 * AT_ONCE
+    assert WORK_BURST <= passed < 2 * WORK_BURST
     waits = [o.retry_after for o in outcomes if isinstance(o, Failure)]
-    assert len(waits) == 2 * AT_ONCE - passed
+    assert len(waits) == 2 * WORK_BURST - passed
     assert all(0 < (wait or 0) <= 0.5 for wait in waits)
     await two.take(of("203.0.113.8"), user(2))
     await one.close()
@@ -174,7 +174,7 @@ async def test_without_its_redis_each_process_counts_for_itself_and_nobody_is_sh
     await limits.take(of("203.0.113.7"))
     server.stop()
     with caplog.at_level(logging.WARNING):
-        for _ in range(AT_ONCE):
+        for _ in range(WORK_BURST):
             await limits.take(of("203.0.113.7"))
         assert await refused(limits, of("203.0.113.7")) == 0.5
     assert [r.message for r in caplog.records if "Redis is unavailable" in r.message] != []

@@ -4,7 +4,7 @@ import tracemalloc
 import orjson
 import pytest
 
-from gateway.http.response_cache import OVERHEAD, Cached, Making, ResponseCache, compact
+from gateway.http.response_cache import OVERHEAD, Cached, Reservation, ResponseCache, compact
 from tests.unit.kit.stepped_clock import SteppedClock
 
 SECONDS = 60.0
@@ -20,14 +20,14 @@ def clock() -> SteppedClock:
 
 @pytest.fixture
 def cache(clock: SteppedClock) -> ResponseCache:
-    return ResponseCache(SECONDS, most_bytes=ROOM, clock=clock)
+    return ResponseCache(SECONDS, max_bytes=ROOM, clock=clock)
 
 
 async def keep(cache: ResponseCache, key: str, body: bytes = b"{}") -> None:
-    making = await cache.found_or_mine(key)
-    assert isinstance(making, Making)
-    with making:
-        making.store(body, cost=7)
+    reservation = await cache.get_or_reserve(key)
+    assert isinstance(reservation, Reservation)
+    with reservation:
+        reservation.store(body, cost=7)
 
 
 async def test_an_answer_is_found_until_it_is_old(
@@ -56,12 +56,12 @@ async def test_a_change_forgets_all(cache: ResponseCache) -> None:
 
 
 async def test_what_was_read_before_a_change_is_not_kept_after_it(cache: ResponseCache) -> None:
-    making = await cache.found_or_mine("a")
-    assert isinstance(making, Making)
-    with making:
+    reservation = await cache.get_or_reserve("a")
+    assert isinstance(reservation, Reservation)
+    with reservation:
         cache.drop()
         assert (
-            making.store(b"old", cost=1).body == b"old"
+            reservation.store(b"old", cost=1).body == b"old"
         )  # its own request began before the change
     assert cache.find("a") is None
 
@@ -97,7 +97,7 @@ async def test_of_many_at_once_one_makes_it_and_the_others_get_it(cache: Respons
 
     async def ask() -> bytes:
         nonlocal made
-        found = await cache.found_or_mine("a")
+        found = await cache.get_or_reserve("a")
         if isinstance(found, Cached):
             return found.body
         with found:
@@ -117,16 +117,16 @@ async def test_when_the_first_fails_the_others_go_on_by_themselves(cache: Respon
     begun, ready = asyncio.Event(), asyncio.Event()
 
     async def fail() -> None:
-        making = await cache.found_or_mine("a")
-        assert isinstance(making, Making)
-        with making:
+        reservation = await cache.get_or_reserve("a")
+        assert isinstance(reservation, Reservation)
+        with reservation:
             begun.set()
             await ready.wait()
             raise OSError
 
     async def ask() -> bytes:
-        found = await cache.found_or_mine("a")
-        assert isinstance(found, Making)
+        found = await cache.get_or_reserve("a")
+        assert isinstance(found, Reservation)
         with found:
             return found.store(b"{}", cost=1).body
 
@@ -155,11 +155,11 @@ async def test_the_size_covers_the_memory_that_entries_take(characters: int) -> 
     try:
         before, _ = tracemalloc.get_traced_memory()
         for number in bodies:
-            making = await cache.found_or_mine(("document", compact(orjson.dumps([number]))))
-            assert isinstance(making, Making)
-            with making:
-                making.store(orjson.dumps("x" * characters), cost=7)
-            del making
+            reservation = await cache.get_or_reserve(("document", compact(orjson.dumps([number]))))
+            assert isinstance(reservation, Reservation)
+            with reservation:
+                reservation.store(orjson.dumps("x" * characters), cost=7)
+            del reservation
         after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

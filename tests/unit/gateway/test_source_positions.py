@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.documents import source_positions
-from gateway.documents.source_positions import MOST_LOCATIONS, get_locations, index_positions
+from gateway.documents.source_positions import MAX_LOCATIONS, get_locations, index_positions
 
 
 @given(st.text("ab\r\n ", max_size=30), st.lists(st.integers(0, 30), min_size=1, max_size=5))
@@ -34,8 +34,8 @@ def test_errors_of_one_document_scan_it_once() -> None:
             assert GraphQLError("wrong", nodes[1]).locations == [SourceLocation(1_001, 5)]
             assert len(GraphQLError("wrong", list(nodes)).locations or ()) == 2
     assert pattern.finditer.call_count == 1
-    many = GraphQLError("wrong", [*nodes] * MOST_LOCATIONS)
-    assert len(many.locations or ()) == MOST_LOCATIONS
+    many = GraphQLError("wrong", [*nodes] * MAX_LOCATIONS)
+    assert len(many.locations or ()) == MAX_LOCATIONS
 
 
 @pytest.mark.parametrize("nodes", [1, 2])

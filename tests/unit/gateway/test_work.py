@@ -11,15 +11,23 @@ from aiohttp.test_utils import make_mocked_request
 
 from gateway.defence_settings import DefenceSettings
 from gateway.documents.cost import Measured
-from gateway.documents.work import BYTES, CHARACTER, FEW, MOST_DOCUMENT, RESERVED, VALUE, Work
+from gateway.documents.work import (
+    BYTES,
+    CHARACTER,
+    FREE_VALUES,
+    MAX_DOCUMENT,
+    RESERVED,
+    VALUE,
+    Work,
+)
 from gateway.documents.work_settings import WorkSettings
-from gateway.http.rate_limits import AT_ONCE, RateLimits
+from gateway.http.rate_limits import WORK_BURST, RateLimits
 from kit.auth.sessions import ANONYMOUS, Role, Session
 from kit.errors import Failure, Kind
 from tests.unit.gateway.test_rate_limits import HandClock
 
 RATE = 1_000.0
-BURST = RATE * AT_ONCE
+BURST = RATE * WORK_BURST
 ALICE = Session(Role.CUSTOMER, UUID(int=1), MappingProxyType({}), "", None)
 BOB = Session(Role.CUSTOMER, UUID(int=2), MappingProxyType({}), "", None)
 
@@ -73,14 +81,14 @@ def test_a_large_operation_takes_a_part_before_and_what_it_was_after(clock: Hand
         work = shares.of(address)
         work.begin(measured(50_000, objects=50_000))
         work.end(objects)
-    assert wait(shares.of("192.0.2.1")) == 50_000 / RESERVED - AT_ONCE
+    assert wait(shares.of("192.0.2.1")) == 50_000 / RESERVED - WORK_BURST
     shares.of("192.0.2.2").begin(measured(1))
     shares.of("192.0.2.3").begin(measured(1))
 
 
 def test_many_at_once_are_refused_before_any_has_ended(clock: HandClock) -> None:
     shares = Shares(clock, address_rate=RESERVED)
-    for _ in range(int(AT_ONCE) + 1):
+    for _ in range(int(WORK_BURST) + 1):
         shares.of("192.0.2.1").begin(measured(50_000, objects=50_000))
     assert wait(shares.of("192.0.2.1")) == 1.0
 
@@ -107,7 +115,7 @@ def test_a_user_has_a_share_at_every_address(clock: HandClock) -> None:
     ("take", "units"),
     [
         (lambda work: work.document("x" * 100), 100 * CHARACTER),
-        (lambda work: work.document("x" * 16_384), MOST_DOCUMENT),
+        (lambda work: work.document("x" * 16_384), MAX_DOCUMENT),
         (lambda work: work.values(2_000), 2_000 * VALUE),
         (lambda work: work.body(262_144), 262_144 / BYTES),
     ],
@@ -125,7 +133,7 @@ def test_a_few_values_are_free(clock: HandClock) -> None:
     shares = Shares(clock)
     shares.of("192.0.2.1").begin(measured(int(BURST)))
     for _ in range(100):
-        shares.of("192.0.2.1").values(FEW)
+        shares.of("192.0.2.1").values(FREE_VALUES)
     shares.of("192.0.2.1").begin(measured(1))
 
 
