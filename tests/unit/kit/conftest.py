@@ -1,26 +1,16 @@
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-import stamina
 
 from kit.auth.sessions import Verifier
 from tests.unit.kit.local_issuer import SECRET, Issuer, local_issuer, make_verifier
 from tests.unit.kit.stepped_clock import SteppedClock
-from tests.unit.providers.paced_shop import Shop
-from tests.unit.providers.played_provider import PlayedProvider
 
 
 @pytest.fixture
 def clock() -> SteppedClock:
     return SteppedClock()
-
-
-@pytest.fixture
-async def shop(clock: SteppedClock) -> AsyncIterator[Shop]:
-    shop = Shop(clock)
-    yield shop
-    await shop.close()
 
 
 @pytest.fixture
@@ -37,16 +27,3 @@ def verifier(issuer: Issuer, http: aiohttp.ClientSession) -> Verifier:
 @pytest.fixture
 def secret_verifier(issuer: Issuer, http: aiohttp.ClientSession) -> Verifier:
     return make_verifier(issuer, http, jwt_secret=SECRET)
-
-
-@pytest.fixture
-async def played() -> AsyncIterator[PlayedProvider]:
-    async with PlayedProvider().running() as provider:
-        yield provider
-
-
-@pytest.fixture
-def no_back_off() -> Iterator[None]:
-    """Retry as often as in production, but without delays."""
-    with stamina.set_testing(True, attempts=100, cap=True):
-        yield
