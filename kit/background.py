@@ -1,4 +1,4 @@
-"""Background work of a process: single tasks, and loops that repeat their work until the process stops."""
+"""Background work of a process: single tasks, and loops that run until the process stops."""
 
 import asyncio
 import logging
@@ -19,10 +19,9 @@ T = TypeVar("T")
 
 
 def start(work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
-    """Start a task. The caller keeps a reference to it, and ends it by cancelling it.
+    """Start a task. The caller keeps a reference to it, and cancels it to end it.
 
-    Whatever else ends it with an exception is an error in the log, with `name`, also when another task
-    retrieves the exception or none ever does.
+    Any other exception that ends the task is logged with `name`, even if nothing awaits the task.
     """
     task = asyncio.create_task(work, name=name)
     task.add_done_callback(_log_failure)
@@ -45,11 +44,11 @@ async def sleep(seconds: float, stop: asyncio.Event) -> None:
 
 
 class Loop:
-    """A piece of work that is repeated until `stop` is set; `name` is what the log calls it.
+    """Work that is repeated until `stop` is set. `name` identifies it in the log.
 
-    A round that returns a true value is followed by the next one at once. After any other, the next
-    one begins when `every` seconds have passed or `wake` is called; without `every`, only then. A
-    round that fails is logged, and tried again after the same time, whether or not `wake` is called.
+    If a round returns a true value, the next round starts immediately. Otherwise it starts after `every`
+    seconds or when `wake` is called; without `every`, only when `wake` is called. A failed round is
+    logged and retried after the same interval, regardless of `wake`.
     """
 
     def __init__(
@@ -67,18 +66,18 @@ class Loop:
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
-        """Begin the next round now, or right after the one that runs."""
+        """Start the next round now, or as soon as the current one ends."""
         self._woken.set()
 
     async def run(self) -> None:
-        """Run rounds until the stop. The round that runs then is finished."""
+        """Run rounds until `stop` is set. The current round is finished first."""
         while not self._stop.is_set():
             self._woken.clear()
             try:
                 busy = await self._work()
             except Failure as failure:
                 episodes.record(f"{self.name}: waiting", "%s: waiting: %s", self.name, failure)
-            except Exception as error:  # noqa: BLE001 - logged, and the next round may go well
+            except Exception as error:  # noqa: BLE001 - logged and retried
                 episodes.record(
                     f"{self.name}: failed",
                     "%s: failed, will be tried again",
@@ -103,10 +102,10 @@ class Loop:
 
 @asynccontextmanager
 async def running(*loops: Loop, grace: float) -> AsyncIterator[None]:
-    """Run loops while this is open. At the end each may finish its round for `grace` seconds.
+    """Run loops within the block, then give each `grace` seconds to finish its current round.
 
-    What is cut off then, or when this ends by an exception, is cancelled: work is written so that
-    another process can take it over.
+    Rounds that take longer are cancelled, as are all if the block raises: another process can take
+    over their work.
     """
     tasks = [start(loop.run(), loop.name) for loop in loops]
     try:

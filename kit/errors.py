@@ -1,4 +1,4 @@
-"""The one error type: a kind that callers tell apart, words for people, a reason for programs."""
+"""The application's one error type: a kind, a stable reason for programs, and a message for people."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,36 +6,36 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What a caller may do about a failure; each exists because some caller acts on it."""
+    """The kind of a failure, by what its caller can do about it."""
 
-    INVALID = "invalid"  # mend the request
+    INVALID = "invalid"  # correct the request
     UNAUTHENTICATED = "unauthenticated"  # sign in
     FORBIDDEN = "forbidden"  # another session is needed
     NOT_FOUND = "not_found"
-    CONFLICT = "conflict"  # the same key or row is in another use
-    REFUSED = "refused"  # a rule of the business or of the provider says no
+    CONFLICT = "conflict"  # the key or row is already in use
+    REFUSED = "refused"  # a business rule or the provider does not allow it
     EXHAUSTED = "exhausted"  # too many requests; try later
-    UNAVAILABLE = "unavailable"  # a part is down; try again
-    UNCLEAR = "unclear"  # a write may or may not have happened; look before repeating
-    DEADLINE = "deadline"  # no time was left
-    INTERNAL = "internal"  # a fault of ours; `message` carries only an id
+    UNAVAILABLE = "unavailable"  # a dependency is down; try again
+    UNCLEAR = "unclear"  # a write may or may not have happened; check before repeating it
+    DEADLINE = "deadline"  # the deadline has passed
+    INTERNAL = "internal"  # a bug; `message` contains only the id under which it is logged
 
 
 class StartError(Exception):
-    """A process can't start; the text names the setting that it is about, and says what to do."""
+    """A process can't start. The text names the setting at fault and says what to do."""
 
 
-class Stopped(Exception):  # noqa: N818 - no error: the process was asked to stop while it started
-    """Ends a start that was waiting for something."""
+class Stopped(Exception):  # noqa: N818 - not an error: a signal stopped the process during its start
+    """Ends a start that was waiting for a dependency."""
 
 
 @dataclass(eq=False)
-class Failure(Exception):  # noqa: N818 - a refusal is no fault of the program, and the name says so
-    """A failure that may be shown to the caller as it is.
+class Failure(Exception):  # noqa: N818 - a refusal is not a program error
+    """A failure that is safe to show to the caller.
 
-    `message` says what is wrong and what to do, without secrets or a stranger's text.
+    `message` says what is wrong and what to do, without secrets or text from outside.
     `reason` is UPPER_SNAKE_CASE and stable: clients branch on it.
-    `fields` maps the path of each bad input field to its own words.
+    `fields` maps the path of each invalid input field to its message.
     `retry_after` is in seconds.
     `details` are facts for programs (no secrets), as text.
     """
@@ -52,6 +52,6 @@ class Failure(Exception):  # noqa: N818 - a refusal is no fault of the program, 
 
 
 def invalid(fields: Mapping[str, str], reason: str = "INVALID_ARGUMENT") -> Failure:
-    """A failure for bad input; its message is made of the fields' own words."""
-    words = "; ".join(f"{path}: {text}" for path, text in fields.items())
-    return Failure(Kind.INVALID, reason, words, fields=fields)
+    """Return the failure for invalid input, whose message joins the messages of the fields."""
+    message = "; ".join(f"{path}: {text}" for path, text in fields.items())
+    return Failure(Kind.INVALID, reason, message, fields=fields)

@@ -1,16 +1,16 @@
-"""The account on whose behalf the current task works."""
+"""The account on whose behalf the current task runs."""
 
 from contextvars import ContextVar
 
-# Empty for background work that belongs to no account.
+# Empty for background work without an account.
 _account: ContextVar[str] = ContextVar("account", default="")
 
 
 def act_for(account: object) -> None:
-    """Set the account that the current task, and the tasks it starts, work for from now on."""
+    """Set the account of the current task and of the tasks that it starts."""
     _account.set(str(account))
 
 
 def account() -> str:
-    """Return the account that the current task works for; empty if it belongs to none."""
+    """Return the account of the current task; empty if there is none."""
     return _account.get()

@@ -1,4 +1,4 @@
-"""The auth server's public signing keys, fetched over HTTP and kept."""
+"""The auth server's public signing keys, fetched over HTTP and cached."""
 
 import asyncio
 import json
@@ -18,41 +18,40 @@ from kit.net import bounded_body
 
 logger = logging.getLogger(__name__)
 
-# A key set has a few keys of some 300 bytes; an answer bigger than this is something else.
+# A key set has a few keys of about 300 bytes each.
 _MAX_BYTES = 64 * 1024
-# The caller is waiting with a deadline of its own; a healthy auth server answers in milliseconds.
+# Callers wait for it with their own deadline; a healthy auth server responds in milliseconds.
 _FETCH_SECONDS = 3.0
-# While the auth server is down it is asked again at most this often, so recovery shows at once.
+# Minimum interval between requests while the auth server is down.
 _RETRY_SECONDS = 1.0
-# Fetches for key ids that aren't known: so many at once, and then one a second. Made-up ids must not turn
-# into load on the auth server.
+# Token bucket for fetches caused by unknown key ids: made-up ids must not load the auth server.
 _BURST = 10
 _PER_SECOND = 1.0
-# Unknown key ids that are remembered.
+# Maximum number of unknown key ids that are cached.
 _MAX_MISSING = 1_000
 # RFC 7518 allows no smaller RSA key for RS256.
 _MIN_RSA_BITS = 2048
 
-# The members of a JWK that make the public key; private ones are never read.
+# The members of a JWK that form the public key; private ones are never read.
 _PUBLIC_MEMBERS = {"ES256": ("kty", "crv", "x", "y"), "RS256": ("kty", "n", "e")}
 
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A key to verify with, and the one algorithm that it may be used for."""
+    """A verification key, and the only algorithm that it may be used with."""
 
     key_id: str
     algorithm: str
-    material: tuple[str, ...]  # equal material means the same key, also after another fetch
+    material: tuple[str, ...]  # identifies the key across fetches
     key: EllipticCurvePublicKey | RSAPublicKey = field(compare=False, repr=False)
 
 
 class KeySet:
-    """The keys at one JWKS address; one fetch at a time, for all callers.
+    """The keys at one JWKS URL. All callers share one fetch at a time.
 
-    Keys older than `ttl` seconds are fetched again before use; while the auth server is down the
-    last ones known are used. A key id that isn't among them causes a fetch at once, as keys rotate at any
-    time. One that the auth server doesn't know either causes no other fetch for `cooldown` seconds.
+    Keys older than `ttl` seconds are fetched again before use; while the auth server is down, the last
+    known keys are used. An unknown key id triggers a fetch immediately, because keys may rotate at any
+    time. If the auth server does not have that key, the id triggers no other fetch for `cooldown` seconds.
     """
 
     def __init__(
@@ -71,25 +70,25 @@ class KeySet:
         self._clock = clock
         self._keys: Mapping[str, PublicKey] | None = None
         self._fetched_at = 0.0
-        self._asked_at: float | None = None
+        self._requested_at: float | None = None
         self._failing = False
         self._flight: asyncio.Task[None] | None = None
-        # How many fetches were begun, and which of them was read last.
+        # The number of fetches started, and the number of the last one that succeeded.
         self._flights = 0
-        self._read = 0
-        # When each key id was last missing from a fresh answer, the oldest first.
+        self._last_success = 0
+        # When each key id was last missing from a fresh key set, oldest first.
         self._missing: OrderedDict[str, float] = OrderedDict()
         self._budget = float(_BURST)
         self._budget_at = clock()
 
     async def find(self, key_id: str) -> PublicKey | None:
-        """The key of that id; None when the auth server knows none.
+        """Return the key with that id, or None if the auth server has no such key.
 
-        Raises Failure(UNAVAILABLE) when that can't be said: the auth server doesn't answer, or too many
-        unknown key ids were looked up just now.
+        Raises Failure(UNAVAILABLE) if this can't be determined, because the auth server does not respond
+        or too many unknown key ids were looked up recently.
         """
         if self._keys is None or not self._younger_than(self._fetched_at, self._ttl):
-            # During an outage nobody waits for the next attempt: the known keys are as good as any.
+            # During an outage callers don't wait for the next attempt: they use the known keys.
             await self._refresh(wait=self._keys is None or not self._failing)
         if (key := self._known(key_id)) is not None:
             return key
@@ -99,20 +98,20 @@ class KeySet:
         return await self._look_up(key_id)
 
     async def _look_up(self, key_id: str) -> PublicKey | None:
-        """Fetch again for a key id that isn't known."""
+        """Fetch the key set again for an unknown key id."""
         before = self._flights
         if self._flight is not None:
-            # It may have been answered before the key was published: it counts only if it has the key.
+            # Its response may predate the key's publication, so a missing key proves nothing.
             await self._refresh(wait=True)
             if (key := self._known(key_id)) is not None:
                 return key
         if self._flight is not None or not self._may_fetch():
-            await self._refresh(wait=True)  # the one that another caller began meanwhile
+            await self._refresh(wait=True)  # joins the fetch that another caller started meanwhile
         else:
-            await self._refresh(wait=True, at_once=True)
+            await self._refresh(wait=True, immediately=True)
         if (key := self._known(key_id)) is not None:
             return key
-        if self._read <= before:
+        if self._last_success <= before:
             raise Failure(
                 Kind.UNAVAILABLE,
                 "AUTH_UNAVAILABLE",
@@ -127,7 +126,7 @@ class KeySet:
         return None
 
     def _may_fetch(self) -> bool:
-        """Take one fetch out of the budget for unknown key ids; False when it is used up."""
+        """Take one token for a fetch caused by an unknown key id; False if there is none."""
         now = self._clock()
         passed = max(0.0, now - self._budget_at)
         self._budget = min(float(_BURST), self._budget + passed * _PER_SECOND)
@@ -141,27 +140,27 @@ class KeySet:
         return self._keys.get(key_id) if self._keys is not None else None
 
     def _younger_than(self, moment: float, seconds: float) -> bool:
-        # A clock that was set back makes the age negative: that counts as old.
+        # A negative age (the clock was set back) counts as old.
         return 0 <= self._clock() - moment < seconds
 
-    async def _refresh(self, *, wait: bool, at_once: bool = False) -> None:
-        """Join the fetch in flight, or begin one; not within the pause after the last one."""
+    async def _refresh(self, *, wait: bool, immediately: bool = False) -> None:
+        """Join the fetch in flight, or start one unless the last one was too recent."""
         if self._flight is None:
-            pause = 0.0 if at_once and not self._failing else _RETRY_SECONDS
-            if self._asked_at is not None and self._younger_than(self._asked_at, pause):
+            pause = 0.0 if immediately and not self._failing else _RETRY_SECONDS
+            if self._requested_at is not None and self._younger_than(self._requested_at, pause):
                 return
-            self._asked_at = self._clock()
+            self._requested_at = self._clock()
             self._flights += 1
             self._flight = asyncio.create_task(self._fetch(), name="fetch signing keys")
         if wait:
-            # A caller that goes away must not take the others' answer with it.
+            # A cancelled caller must not cancel the fetch for the others.
             await asyncio.shield(self._flight)
 
     async def _fetch(self) -> None:
         try:
             self._keys = parse_keys(await self._download())
             self._fetched_at = self._clock()
-            self._read = self._flights  # one at a time: the last one begun is this one
+            self._last_success = self._flights  # fetches never overlap
             self._failing = False
         except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
             self._failing = True
@@ -183,14 +182,14 @@ class KeySet:
 
 
 def parse_keys(body: bytes) -> dict[str, PublicKey]:
-    """The usable keys of a JWKS document by key id; raises ValueError when it is no such document.
+    """Return the usable keys of a JWKS document by key id; raises ValueError if it isn't one.
 
-    Keys of other kinds (shared secrets, encryption keys, other curves) are left out.
+    Other kinds of keys (shared secrets, encryption keys, other curves) are skipped.
     """
     document = json.loads(body)
     entries = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(entries, list):
-        raise ValueError("not a key set")  # noqa: TRY004 - bad data, no argument's wrong type
+        raise ValueError("not a key set")  # noqa: TRY004 - bad data, not a wrong argument type
     keys: dict[str, PublicKey] = {}
     for entry in entries:
         key = _parse_key(entry) if isinstance(entry, dict) else None

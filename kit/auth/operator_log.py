@@ -1,4 +1,4 @@
-"""What administrators and operators do, in the log: one line at info for each act, with its outcome."""
+"""Audit log of administrators and operators: one line at level info per action, with its outcome."""
 
 import json
 import logging
@@ -15,17 +15,17 @@ from kit.errors import Failure
 
 logger = logging.getLogger(__name__)
 
-# By a method's name, the fields of its request that say what it is about. Free text stays out of them.
+# For each logged method, the request fields to log. Free text is never among them.
 Acts = Mapping[str, Sequence[str]]
 PLAIN = re.compile(r"[\w.:-]{1,100}")
-MAX_SHOWN = 50
+MAX_ITEMS = 50
 
 
 @contextmanager
 def logged(acts: Acts, method: str, session: Session, request: Any) -> Iterator[None]:
-    """Logs the call when it ends, if the method is an act and its caller no customer.
+    """Log the call when it ends, if its method is in `acts` and its caller is not a customer.
 
-    `method` is its path as gRPC has it.
+    `method` is the gRPC path.
     """
     name = method.rpartition("/")[2]
     fields = acts.get(name)
@@ -55,7 +55,7 @@ def logged(acts: Acts, method: str, session: Session, request: Any) -> Iterator[
 
 
 def _given(request: Any, fields: Sequence[str]) -> list[str]:
-    """Those that the request holds; a flag that is no part of a choice is always shown."""
+    """Return the fields to log: of a oneof, only the one that is set."""
     return [
         name
         for name in fields
@@ -70,8 +70,8 @@ def _text(value: Any) -> str:
     if isinstance(value, Message):
         return f"{{{text_format.MessageToString(value, as_one_line=True)[:200]}}}"
     if isinstance(value, str):
-        # The request is not checked yet: whatever it holds stays one short word of the line.
+        # The request isn't validated yet, so odd values are quoted and cut.
         return value if PLAIN.fullmatch(value) else json.dumps(value[:100])
-    shown = [_text(one) for one in value[:MAX_SHOWN]]
-    more = f",... {len(value)} in all" if len(value) > MAX_SHOWN else ""
+    shown = [_text(one) for one in value[:MAX_ITEMS]]
+    more = f",... {len(value)} in all" if len(value) > MAX_ITEMS else ""
     return f"[{','.join(shown)}{more}]"

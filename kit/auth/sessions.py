@@ -1,4 +1,4 @@
-"""Sessions: who a caller is, decided from the Authorization header by every process for itself."""
+"""Sessions: who a caller is. Every process verifies the Authorization header itself."""
 
 import hashlib
 import hmac
@@ -19,7 +19,7 @@ from kit.auth.jwks import KeySet, PublicKey
 
 
 class Role(StrEnum):
-    """What a session may be allowed; SERVICE is a process of the platform itself."""
+    """Role of a session; SERVICE is one of the platform's own processes."""
 
     ANONYMOUS = "anonymous"
     CUSTOMER = "customer"
@@ -31,32 +31,32 @@ class Role(StrEnum):
 class Session:
     """A caller whose token was verified, or ANONYMOUS.
 
-    `user_id` is None for ANONYMOUS and SERVICE, `expires_at` (UTC) too. `claims` are the token's,
-    for the database's row security. `token` is a secret: pass it on to peers, never log it.
+    `user_id` and `expires_at` (UTC) are None for ANONYMOUS and SERVICE. `claims` are the token's claims,
+    which the database's row security evaluates. `token` is a secret: pass it to peers, never log it.
     """
 
     role: Role
     user_id: UUID | None
-    # Not shown: claims hold the user's e-mail address. Not hashed: a mapping can't be.
+    # Left out of repr() because claims contain the user's e-mail address; a mapping can't be hashed.
     claims: Mapping[str, Any] = field(repr=False, hash=False)
     token: str = field(repr=False)
     expires_at: datetime | None
 
     @property
     def is_anonymous(self) -> bool:
-        """True for a user whom Supabase signed in anonymously, without an e-mail or another identity."""
+        """True for a user of Supabase's anonymous sign-in, which has no e-mail address or identity."""
         return self.claims.get("is_anonymous") not in (None, False)
 
 
 ANONYMOUS = Session(Role.ANONYMOUS, None, MappingProxyType({}), "", None)
 
-# RFC 7518 wants an HS256 secret as long as its hash; Supabase's own are longer.
+# RFC 7518 requires an HS256 secret to be at least as long as the hash.
 _MIN_SECRET_BYTES = 32
-# Half the 600 s that the auth server lets its answer live: how long a dropped key may still count.
+# How long a revoked key may still be accepted: half the auth server's own cache time of 600 s.
 _JWKS_TTL_SECONDS = 300.0
-# For how long a key id that the auth server doesn't know is refused without another fetch.
+# How long an unknown key id is refused without another fetch.
 _COOLDOWN_SECONDS = 2.0
-# At some 4 KiB a session this is at most 16 MiB, and covers that many users active at once.
+# About 16 MiB, at 4 KiB per session.
 _CACHE_SIZE = 4096
 
 
@@ -68,11 +68,11 @@ class _Verified:
 
 
 class Verifier:
-    """Turns Authorization headers into sessions; one per process.
+    """Turns Authorization headers into sessions. One instance per process.
 
-    `jwt_secret` allows HS256, for Supabase projects that still sign with a shared secret. `issuer` is
-    the tokens' `iss`, by default Supabase Auth at `supabase_url`, where the keys are in any case.
-    `clock` gives seconds since 1970. Raises ValueError for settings that would leave a door open.
+    `jwt_secret` enables HS256, for Supabase projects that still sign with a shared secret. `issuer` is
+    the expected `iss` claim, by default Supabase Auth at `supabase_url`; keys always come from there.
+    `clock` returns seconds since 1970. Raises ValueError for insecure settings.
     """
 
     def __init__(
@@ -110,11 +110,11 @@ class Verifier:
         self._cache_size = cache_size
 
     async def session(self, authorization: str | None) -> Session:
-        """The session of an Authorization header; ANONYMOUS without one.
+        """Return the session of an Authorization header; ANONYMOUS without one.
 
         Raises Failure: UNAUTHENTICATED with reason TOKEN_MALFORMED, TOKEN_EXPIRED,
-        TOKEN_NOT_YET_VALID or TOKEN_INVALID; UNAVAILABLE with reason AUTH_UNAVAILABLE when the auth
-        server is needed and doesn't answer.
+        TOKEN_NOT_YET_VALID or TOKEN_INVALID; UNAVAILABLE with reason AUTH_UNAVAILABLE if the auth
+        server is needed and does not respond.
         """
         if not authorization:
             return ANONYMOUS
@@ -124,7 +124,7 @@ class Verifier:
         digest = hashlib.sha256(token.encode()).digest()
         known = self._cache.get(digest)
         if known is not None:
-            if await self._still_holds(known):
+            if await self._is_still_valid(known):
                 self._cache.move_to_end(digest)
                 return known.session
             self._cache.pop(digest, None)
@@ -135,26 +135,26 @@ class Verifier:
         return verified.session
 
     def seconds_left(self, session: Session) -> float | None:
-        """How long a call that this session began may go on; None: for ever.
+        """Return how long a call of this session may continue, or None without a limit.
 
-        With the leeway that a new call has, so that whoever ends at the expiry itself ends first.
+        Includes the leeway, so that a client that ends its call at the expiry itself ends first.
         """
         if session.expires_at is None:
             return None
         left = session.expires_at.timestamp() + tokens.LEEWAY_SECONDS - self._clock()
         return max(0.0, left)
 
-    async def _still_holds(self, known: _Verified) -> bool:
+    async def _is_still_valid(self, known: _Verified) -> bool:
         if self._clock() >= known.expires:
-            return False  # verifying again words the refusal, and knows the leeway
-        # A key that the auth server dropped takes its tokens along, however long they would live.
+            return False  # verification accounts for the leeway and raises the right error
+        # Revoking a key also revokes the tokens signed with it.
         return known.key is None or await self._keys.find(known.key.key_id) == known.key
 
     async def _verify(self, token: str) -> _Verified:
         header = tokens.read_header(token)
         key = None
         if header.algorithm == "HS256":
-            # Only ever the secret: a public key is no secret, so it must not be tried as one.
+            # Never verify HS256 with a public key, which anyone could use as the secret.
             if self._secret is None:
                 tokens.refuse("TOKEN_INVALID", "tokens signed with HS256 are not accepted here")
             claims = tokens.verify_signature(token, self._secret, "HS256")

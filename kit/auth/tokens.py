@@ -1,4 +1,4 @@
-"""Verification of Supabase access tokens: signature and claims, without I/O and without a clock."""
+"""Verification of the signature and claims of Supabase access tokens, without I/O or a clock."""
 
 import json
 from collections.abc import Mapping
@@ -13,17 +13,17 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from kit.errors import Failure, Kind
 
-# A real token has 1 to 2 KiB and grows with user_metadata and app_metadata. Every part that carries one has
-# room for this many: HTTP headers, gRPC metadata, and connection_init.
+# A typical token has 1 to 2 KiB and grows with user_metadata and app_metadata. HTTP headers, gRPC metadata
+# and connection_init all have room for this many bytes.
 MAX_TOKEN_BYTES = 16 * 1024
-# How far the clocks of the auth server and of this process may be apart, in seconds.
+# Tolerated difference between the clocks of the auth server and this process, in seconds.
 LEEWAY_SECONDS = 10
-# A date beyond this (the year 9999) is not a date that Python can hold.
+# The last second of the year 9999, the last one that a datetime can represent.
 _LAST_SECOND = 253_402_300_799
-# Of every session that Supabase Auth issues, unless it is configured otherwise.
+# Supabase Auth's default audience.
 AUDIENCE = "authenticated"
 
-# Allows these three only: whatever else a header names ("none" above all) has no implementation.
+# Only these algorithms exist for this verifier; "none" in particular does not.
 _JWS = jwt.PyJWS(
     algorithms=["ES256", "RS256", "HS256"], options={"enforce_minimum_key_length": True}
 )
@@ -33,7 +33,7 @@ SigningKey = EllipticCurvePublicKey | RSAPublicKey | bytes
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What an unverified token says of its signature: enough to choose a key, no more."""
+    """The header of an unverified token; use it only to choose the key."""
 
     algorithm: str
     key_id: str | None
@@ -41,7 +41,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who a verified token speaks for."""
+    """The user of a verified token."""
 
     user_id: UUID
     is_admin: bool
@@ -54,7 +54,7 @@ def refuse(reason: str, because: str) -> NoReturn:
 
 
 def bearer(authorization: str) -> str:
-    """The token of an `Authorization` header; raises Failure when it has none or a huge one."""
+    """Return the token of an `Authorization` header; raises Failure if it is missing or too long."""
     scheme, _, token = authorization.strip().partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token or not token.isascii() or " " in token:
@@ -70,7 +70,7 @@ def bearer(authorization: str) -> str:
 
 
 def read_header(token: str) -> Header:
-    """The header of a token that isn't verified yet; raises Failure when it isn't a JWT."""
+    """Return the header of a token before verification; raises Failure if it isn't a JWT."""
     try:
         header = _JWS.get_unverified_header(token)
     except jwt.PyJWTError:
@@ -82,9 +82,9 @@ def read_header(token: str) -> Header:
 
 
 def verify_signature(token: str, key: SigningKey, algorithm: str) -> dict[str, Any]:
-    """The claims of a token that `key` signed with `algorithm`, the one pinned to that key.
+    """Return the claims of a token if `key` signed it with `algorithm`; otherwise raises Failure.
 
-    Raises Failure otherwise. The claims themselves are unchecked: see `check_claims`.
+    The claims themselves are not checked here: see `check_claims`.
     """
     try:
         payload = _JWS.decode_complete(token, key, algorithms=[algorithm])["payload"]
@@ -101,15 +101,15 @@ def verify_signature(token: str, key: SigningKey, algorithm: str) -> dict[str, A
 def check_claims(
     claims: Mapping[str, Any], *, issuer: str, now: float, audience: str = AUDIENCE
 ) -> User:
-    """The user of verified claims; raises Failure when they don't hold.
+    """Return the user of a token with these claims; raises Failure if a claim is invalid.
 
-    `now` is in seconds since 1970. Claims as Supabase's guide to its access tokens lists them.
+    `now` is in seconds since 1970.
     """
     if claims.get("iss") != issuer:
         refuse("TOKEN_INVALID", "the token was issued by another issuer")
-    # RFC 7519: one audience, or a list of all that the token is for.
-    meant = claims.get("aud")
-    if audience not in (meant if isinstance(meant, list) else [meant]):
+    # RFC 7519: a single audience or a list.
+    audiences = claims.get("aud")
+    if audience not in (audiences if isinstance(audiences, list) else [audiences]):
         refuse("TOKEN_INVALID", "the token is intended for another audience")
     expires = _seconds(claims, "exp")
     if now >= expires + LEEWAY_SECONDS:
@@ -124,7 +124,7 @@ def check_claims(
 
 def _seconds(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
-    # bool is an int to Python; JSON as Python reads it knows NaN and Infinity.
+    # In Python, bool is an int, and JSON may contain NaN and Infinity.
     if isinstance(value, bool) or not isinstance(value, int | float):
         refuse("TOKEN_INVALID", f"the token's '{name}' is not a timestamp")
     if not 0 <= value <= _LAST_SECOND:  # false for NaN too
@@ -140,13 +140,13 @@ def _user_id(claims: Mapping[str, Any]) -> UUID:
         except ValueError:
             pass
         else:
-            # UUID() also reads braces and urn:uuid:; the database and the policies don't.
+            # UUID() also accepts braces and urn:uuid:; PostgreSQL's policies don't.
             if str(user_id) == subject.lower():
                 return user_id
     refuse("TOKEN_INVALID", "the token's 'sub' is not a user id")
 
 
 def _is_admin(claims: Mapping[str, Any]) -> bool:
-    # Only app_metadata: a user writes user_metadata for themselves. Row security reads the same.
-    granted = claims.get("app_metadata")
-    return isinstance(granted, dict) and granted.get("role") == "admin"
+    # Only app_metadata, as in the row security policies: users can change user_metadata themselves.
+    app_metadata = claims.get("app_metadata")
+    return isinstance(app_metadata, dict) and app_metadata.get("role") == "admin"

@@ -1,8 +1,4 @@
-"""A cache of values that can be loaded again: single flight, stale values while a load fails.
-
-In memory, or in Redis when an address is given. What the services keep, and for how long:
-the catalogue 3600 s, orders and eSIMs 300 s, install details and QR codes 86400 s (as secrets).
-"""
+"""A cache in memory or Redis with one load at a time per key, and stale values while loads fail."""
 
 import asyncio
 import logging
@@ -23,24 +19,22 @@ episodes = Episodes(log)
 
 T = TypeVar("T")
 
-# Values loaded together don't expire together: each lives up to a tenth shorter than its TTL,
-# never longer.
+# Shortens each TTL by up to a tenth, so that values loaded together don't expire together.
 JITTER = 0.1
-# Failures that another try later may not meet; an answer of the owner (a refusal, not found) is
-# news, and an old value would hide it.
-PASSING = (Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.UNCLEAR)
+# Failures that are hidden by a stale value. Any other failure (not found, refused) is itself the answer.
+TRANSIENT = (Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.UNCLEAR)
 
 
 @dataclass(eq=False, slots=True)
 class _Flight:
-    """One load on its way; callers wait for the task."""
+    """A load in flight, whose task the callers await."""
 
     task: "asyncio.Task[Any]" = field(init=False)
     dropped: bool = False
     waiting: int = 0
 
     def ended(self, task: "asyncio.Task[Any]") -> None:
-        """Takes note of a failure that no caller hears, as all have gone away."""
+        """Log an unexpected error if no caller is left to receive it."""
         error = None if task.cancelled() else task.exception()
         if self.waiting == 0 and error is not None and not isinstance(error, Failure):
             episodes.record(
@@ -53,10 +47,10 @@ def _as_is(value: Any) -> Any:
 
 
 class Cache:
-    """A cache in memory or in Redis, of values that JSON can hold.
+    """A cache of JSON values, in memory or in Redis.
 
-    Values may be shared between callers that waited for one load: treat them as read-only.
-    Redis being away is a miss, not an error.
+    Callers that waited for one load share its value, so treat values as read-only.
+    While Redis is unavailable, every lookup is a miss.
     """
 
     def __init__(self, redis: RedisStore | None, clock: Clock, max_entries: int) -> None:
@@ -78,16 +72,16 @@ class Cache:
         clock: Clock | None = None,
         max_entries: int = MAX_ENTRIES,
     ) -> "Cache":
-        """Return a cache with its own namespace; raises ValueError for an address that isn't Redis's.
+        """Return a cache with its own namespace; raises ValueError if `redis_url` is invalid.
 
-        Connects at the first use. `max_entries` bounds what is held in memory.
+        Connects at the first use. `max_entries` limits the entries in memory.
         """
         clock = clock or Clock()
         redis = RedisStore(redis_url, namespace, clock) if redis_url else None
         return cls(redis, clock, max_entries)
 
     async def close(self) -> None:
-        """Gives up loads on their way, then closes the connections."""
+        """Cancel the loads in flight, then close the connections."""
         tasks = [flight.task for flight in self._flights.values()]
         for task in tasks:
             task.cancel()
@@ -108,24 +102,24 @@ class Cache:
         parse: Callable[[Any], T] = _as_is,
         secret: bool = False,
     ) -> T:
-        """The kept value, or else what `load` gives; one load at a time for all who ask.
+        """Return the cached value, or the result of `load`. Concurrent callers share one load.
 
-        `key` names all that the value depends on, the customer too where customers see different
-        ones. `ttl` and `stale` are in seconds; for `stale` seconds after its expiry the old value is
-        given when `load` raises a Failure that may pass (UNAVAILABLE, EXHAUSTED, UNCLEAR).
-        `dump` turns the value into what JSON can say (Decimals too), `parse` back. A `secret`
-        stays in this process's memory even when there is a Redis: whoever reads the Redis must
-        not be able to install a customer's eSIM.
-        A caller that goes away doesn't end the load for others, and one whose own `load` fails
-        doesn't fail others before they have tried theirs.
+        `key` must include everything that the value depends on, such as the customer. `ttl` and `stale`
+        are in seconds: for `stale` seconds after expiry, the old value is returned if `load` raises a
+        transient Failure (UNAVAILABLE, EXHAUSTED, UNCLEAR). `dump` converts the value to JSON types
+        (including Decimal), `parse` converts it back. A `secret` value is never stored in Redis, where
+        other readers could use it to install a customer's eSIM.
+        A cancelled caller does not cancel the load, and a caller whose shared load fails tries its own.
         """
         store = self._memory if secret or self._redis is None else self._redis
         place = (kind, key)
-        # Nothing fresh is there while a load is on its way.
-        kept = None if place in self._flights else self._read(await store.get(_name(place)), parse)
-        if kept is not None and self._seconds() < kept.fresh_until:
+        # While a load is in flight there is no fresh value.
+        cached = (
+            None if place in self._flights else self._read(await store.get(_name(place)), parse)
+        )
+        if cached is not None and self._seconds() < cached.fresh_until:
             self._count(kind, "hit")
-            return kept.value
+            return cached.value
         self._count(kind, "miss")
         followed = False
         while True:
@@ -134,11 +128,11 @@ class Cache:
             if flight is None:
                 flight = self._flights[place] = _Flight()
                 recipe = _Recipe(place, store, ttl, stale, load, dump)
-                flight.task = asyncio.create_task(self._load(flight, recipe, kept))
+                flight.task = asyncio.create_task(self._load(flight, recipe, cached))
                 flight.task.add_done_callback(flight.ended)
             flight.waiting += 1
             try:
-                # The load is a task of its own: a caller that is cancelled leaves it running.
+                # Cancelling the caller leaves the load running.
                 value: T = await asyncio.shield(flight.task)
             except asyncio.CancelledError:
                 flight.waiting -= 1
@@ -146,15 +140,14 @@ class Cache:
             except Exception:
                 if mine or followed:
                     raise
-                followed = True  # that load may have been in more of a hurry than ours
+                followed = True  # that load may have had a shorter deadline
             else:
                 return value
 
     async def drop(self, kind: str, key: str) -> None:
-        """Forgets a value, so that the next call loads it; a load on its way isn't kept.
+        """Delete a value, and don't store the result of a load in flight.
 
-        Other processes' memories, and their loads on the way, are beyond reach: there the value
-        lives for its TTL at most.
+        Other processes may still serve the value from their memory or a load in flight, until its TTL.
         """
         place = (kind, key)
         flight = self._flights.pop(place, None)
@@ -164,21 +157,23 @@ class Cache:
             if store is not None:
                 await store.delete(_name(place))
 
-    async def _load(self, flight: "_Flight", recipe: "_Recipe[T]", kept: "_Kept[T] | None") -> T:
+    async def _load(self, flight: "_Flight", recipe: "_Recipe[T]", cached: "_Entry[T] | None") -> T:
         kind, _ = recipe.place
         with tracing.child_span(f"load {kind}", {"esimgo.cache.kind": kind}):
-            return await self._loaded(flight, recipe, kept)
+            return await self._load_or_stale(flight, recipe, cached)
 
-    async def _loaded(self, flight: "_Flight", recipe: "_Recipe[T]", kept: "_Kept[T] | None") -> T:
+    async def _load_or_stale(
+        self, flight: "_Flight", recipe: "_Recipe[T]", cached: "_Entry[T] | None"
+    ) -> T:
         kind, _ = recipe.place
         try:
             value = await recipe.load()
         except Exception as error:
             self._count(kind, "error")
-            passing = isinstance(error, Failure) and error.kind in PASSING
-            if not passing or kept is None or flight.dropped:
+            transient = isinstance(error, Failure) and error.kind in TRANSIENT
+            if not transient or cached is None or flight.dropped:
                 raise
-            if self._seconds() >= kept.fresh_until + recipe.stale:
+            if self._seconds() >= cached.fresh_until + recipe.stale:
                 raise
             self._count(kind, "stale")
             episodes.record(
@@ -187,30 +182,29 @@ class Cache:
                 kind,
                 error,
             )
-            return kept.value
+            return cached.value
         else:
             if recipe.ttl > 0 and not flight.dropped:
-                await self._keep(flight, recipe, value)
+                await self._store(flight, recipe, value)
             return value
         finally:
             if self._flights.get(recipe.place) is flight:
                 del self._flights[recipe.place]
 
-    async def _keep(self, flight: "_Flight", recipe: "_Recipe[T]", value: T) -> None:
-        # Chance spreads load here; nothing depends on its being unguessable.
-        seconds = recipe.ttl * (1 - random.uniform(0, JITTER))  # noqa: S311 - no secret
+    async def _store(self, flight: "_Flight", recipe: "_Recipe[T]", value: T) -> None:
+        seconds = recipe.ttl * (1 - random.uniform(0, JITTER))  # noqa: S311 - not a secret
         fresh_until = self._seconds() + seconds
         entry = {"fresh_until": round(fresh_until * 1000), "value": recipe.dump(value)}
         await recipe.store.set(_name(recipe.place), entry, ttl=seconds + recipe.stale)
-        if flight.dropped:  # while it was being written
+        if flight.dropped:  # during the write
             await recipe.store.delete(_name(recipe.place))
 
-    def _read(self, entry: Any, parse: Callable[[Any], T]) -> "_Kept[T] | None":
+    def _read(self, entry: Any, parse: Callable[[Any], T]) -> "_Entry[T] | None":
         if entry is None:
             return None
         try:
-            return _Kept(parse(entry["value"]), entry["fresh_until"] / 1000)
-        except Exception as error:  # noqa: BLE001 - what another version wrote may be anything
+            return _Entry(parse(entry["value"]), entry["fresh_until"] / 1000)
+        except Exception as error:  # noqa: BLE001 - another version may have written anything
             name = type(error).__name__
             episodes.record(
                 "cache: entries can't be decoded", "cache: an entry can't be decoded: %s", name
@@ -218,7 +212,7 @@ class Cache:
             return None
 
     def _seconds(self) -> float:
-        """Wall time, as entries in Redis are shared between machines."""
+        """Return wall-clock time, because machines share the entries in Redis."""
         return self._clock.wall().timestamp()
 
     def _count(self, kind: str, outcome: Literal["hit", "miss", "stale", "error"]) -> None:
@@ -228,10 +222,10 @@ class Cache:
 
 @dataclass(frozen=True, slots=True)
 class _Recipe(Generic[T]):
-    """How one value is loaded and kept."""
+    """How one value is loaded and stored."""
 
     place: tuple[str, str]
-    store: Any  # aiocache's in memory, which has no types, or a RedisStore
+    store: Any  # aiocache's untyped memory cache or a RedisStore
     ttl: float
     stale: float
     load: Callable[[], Awaitable[T]]
@@ -239,8 +233,8 @@ class _Recipe(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept(Generic[T]):
-    """A value from the store, perhaps expired; `fresh_until` is in seconds of wall time."""
+class _Entry(Generic[T]):
+    """A cached value, fresh or stale. `fresh_until` is in seconds of wall-clock time."""
 
     value: T
     fresh_until: float

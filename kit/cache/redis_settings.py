@@ -1,4 +1,4 @@
-"""Where Redis is, if anywhere; read from the environment."""
+"""The address of Redis, from the environment."""
 
 from redis.asyncio import ConnectionPool
 
@@ -8,7 +8,7 @@ FORM = "REDIS_URL must be a URL such as redis://host:6379/0 (rediss:// for TLS)"
 
 
 def read(env: Env) -> str | None:
-    """The address, in which nothing is left for Redis's client to refuse; None without Redis."""
+    """Return the address if it is set. Adds a problem to `env` if the client would reject it."""
     url = env.optional(
         "REDIS_URL",
         "Redis server of a cache shared by all processes. By default, each process caches in"
@@ -21,12 +21,10 @@ def read(env: Env) -> str | None:
 
 
 def fits(url: str) -> bool:
-    """Whether it is an address that names a host, with options that there are."""
+    """True if the URL has a host, and options that the client accepts."""
     try:
         pool = ConnectionPool.from_url(url)
-        pool.connection_class(
-            **pool.connection_kwargs
-        )  # the object alone: it connects when it is used
+        pool.connection_class(**pool.connection_kwargs)  # does not connect yet
     except (TypeError, ValueError):
         return False
     return "host" in pool.connection_kwargs

@@ -1,4 +1,4 @@
-"""Back ends of the cache, by aiocache: this process's memory, bounded, or a Redis that may be away."""
+"""Back ends of the cache, based on aiocache: bounded memory, and a Redis that may be unavailable."""
 
 import logging
 from collections import OrderedDict
@@ -20,35 +20,35 @@ from kit.values.clock import Clock
 
 log = logging.getLogger(__name__)
 
-# An eSIM's or order's JSON is about 2 kB: some 20 MB when full.
+# About 20 MB when full: the JSON of an eSIM or order has about 2 kB.
 MAX_ENTRIES = 10_000
-# Seconds. A Redis slower than this is no help: the provider itself mostly answers sooner.
+# Seconds. The provider itself usually responds faster than this.
 REDIS_TIMEOUT = 1.0
 
 
-class ExactJSON(BaseSerializer):  # type: ignore[misc]  # hence of any type
-    """Stores entries as JSON, so that nothing read back is ever run as code."""
+class ExactJSON(BaseSerializer):  # type: ignore[misc]  # its base is untyped
+    """Stores entries as JSON, so that reading them never executes code."""
 
-    DEFAULT_ENCODING = None  # what another program wrote may not be UTF-8
+    DEFAULT_ENCODING = None  # entries of other programs may not be UTF-8
 
     def dumps(self, value: Any) -> str:
-        """Write an entry; Decimals keep their digits."""
+        """Encode an entry; Decimals keep their digits."""
         return exact_json.dumps(value)
 
     def loads(self, value: str | bytes | None) -> Any:
-        """Read an entry; what is no JSON counts as missing."""
+        """Decode an entry; return None if it isn't JSON."""
         try:
             return None if value is None else exact_json.loads(value)
         except ValueError:
             return None
 
 
-class LeastRecentlyUsed(BasePlugin):  # type: ignore[misc]  # hence of any type
-    """Deletes the entries of a cache that were used least recently, beyond `most`."""
+class LeastRecentlyUsed(BasePlugin):  # type: ignore[misc]  # its base is untyped
+    """Evicts the least recently used entries of a cache beyond `max_entries`."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        # Least recently used first; may name entries that have expired meanwhile.
+    def __init__(self, max_entries: int) -> None:
+        self._max_entries = max_entries
+        # Least recently used first; may contain expired entries.
         self._used: OrderedDict[str, None] = OrderedDict()
 
     async def post_get(self, _cache: Any, key: str, *, ret: Any, **_options: Any) -> None:
@@ -58,7 +58,7 @@ class LeastRecentlyUsed(BasePlugin):  # type: ignore[misc]  # hence of any type
     async def post_set(self, cache: Any, key: str, *_entry: Any, **_options: Any) -> None:
         self._used[key] = None
         self._used.move_to_end(key)
-        while len(self._used) > self._most:
+        while len(self._used) > self._max_entries:
             await cache.delete(next(iter(self._used)))
 
     async def post_delete(self, _cache: Any, key: str, **_options: Any) -> None:
@@ -66,16 +66,16 @@ class LeastRecentlyUsed(BasePlugin):  # type: ignore[misc]  # hence of any type
 
 
 def memory(max_entries: int) -> SimpleMemoryCache:
-    """Return a cache in memory."""
+    """Return a memory cache that evicts the least recently used entries."""
     return SimpleMemoryCache(
         serializer=ExactJSON(),
         plugins=[LeastRecentlyUsed(max_entries)],
-        timeout=None,  # each would cost a task
+        timeout=None,  # a timeout would cost a task per call
     )
 
 
 class RedisStore:
-    """A cache in Redis that never raises: while Redis is away nothing is found and nothing is stored."""
+    """A cache in Redis that never raises: while Redis is unavailable, it finds and stores nothing."""
 
     def __init__(self, url: str, namespace: str, clock: Clock) -> None:
         try:
@@ -96,7 +96,7 @@ class RedisStore:
             namespace=namespace,
             serializer=ExactJSON(),
         )
-        self._absence = OptionalDependency(
+        self._access = OptionalDependency(
             log,
             "cache: Redis is unavailable",
             "continuing without it",
@@ -104,11 +104,11 @@ class RedisStore:
             errors=(RedisError, OSError, TimeoutError),
             clock=clock,
         )
-        # Deletions that Redis missed; without them it would give the old values when it is back.
-        self._owed: set[str] = set()
+        # Deletions to repeat when Redis is available again, before it serves the old values.
+        self._pending_deletions: set[str] = set()
 
     async def get(self, name: str) -> Any:
-        if name in self._owed:
+        if name in self._pending_deletions:
             await self.delete(name)
             return None
         return await self._run("GET", lambda: self._redis.get(name))
@@ -117,24 +117,24 @@ class RedisStore:
         """Store an entry for `ttl` seconds, more than 0."""
         done = await self._run("SET", lambda: self._redis.set(name, entry, ttl=float(ttl)))
         if done is not None:
-            self._owed.discard(name)
+            self._pending_deletions.discard(name)
 
     async def delete(self, name: str) -> None:
         done = await self._run("DEL", lambda: self._redis.delete(name))
         if done is not None:
-            self._owed.discard(name)
-        elif len(self._owed) < MAX_ENTRIES:
-            self._owed.add(name)
+            self._pending_deletions.discard(name)
+        elif len(self._pending_deletions) < MAX_ENTRIES:
+            self._pending_deletions.add(name)
 
     async def close(self) -> None:
         await self._redis.client.aclose()
 
     async def _run(self, operation: str, command: Callable[[], Awaitable[Any]]) -> Any:
-        """Return the result of a command; None if Redis is away."""
+        """Return the result of a command; None if Redis is unavailable."""
 
         async def traced() -> Any:
             attributes = {"db.system.name": "redis", "db.operation.name": operation}
             with tracing.child_span(operation, attributes, SpanKind.CLIENT):
                 return await command()
 
-        return await self._absence.attempt(traced)
+        return await self._access.attempt(traced)

@@ -1,4 +1,4 @@
-"""Connections to one owner's tables: each is opened for a session, and sees only what that may see."""
+"""Transactions on one owner's tables, each limited to the rows that its session may see."""
 
 import asyncio
 import json
@@ -25,62 +25,61 @@ from kit.logs.episodes import Episodes
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 
-# Generic in its types only; other modules write it in annotations that are evaluated.
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # generic for the type checker only
     Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
 else:
     Connection = PoolConnectionProxy
-# States that pass by themselves while a process waits for its database.
-PASSING = (
+# States of the database that a starting process waits out.
+TRANSIENT = (
     *db_errors.LOST,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
 )
-# A value that a column, a constraint or an index refuses: the fault of one row, not of the statement.
+# A column, constraint or index refuses a value: one row is at fault, not the statement.
 ROW_REFUSED = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.ProgramLimitExceededError,
 )
-# Seconds. A statement over it is a bug or an overloaded server; nobody waits so long for an answer.
+# Seconds. A slower statement is a bug or means an overloaded server.
 STATEMENT_TIMEOUT = 20
-# Prepared statements kept on a connection; no process has nearly as many.
+# Prepared statements per connection; no process has nearly as many.
 MAX_PREPARED_STATEMENTS = 100
-# Seconds between attempts while the server is awaited at start.
+# Seconds between attempts to connect at start.
 RETRY_EVERY = 1.0
 
-# What policies read. A token's other claims may hold what its user wrote, even what jsonb refuses.
+# The claims that policies read. Others may contain user input that jsonb refuses.
 CLAIMS = ("sub", "role", "app_metadata")
 
-# One statement does both, so a session costs one round trip. Both end with the transaction.
+# One statement, and so one round trip. Both settings end with the transaction.
 BEGIN_SESSION = "select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)"
-# What runs when the transaction of this context has committed; None outside of one.
+# Callbacks to run after the current transaction commits; None outside of one.
 _after_commit: ContextVar[list[Callable[[], None]] | None] = ContextVar(
     "after_commit", default=None
 )
 END_IF_IDLE = "set local idle_in_transaction_session_timeout = '1s'"
 TRY_WRITE = "insert into {}.write_trials (filler) values ($1)"
-TRIAL = "." * 6_000  # of a page's 8,192 bytes, so that each needs a page of its own
+TRIAL = "." * 6_000  # each row needs its own page of 8,192 bytes
 MIGRATION_APPLIED = "select exists (select from migrations.applied where name = $1)"
 
 
 def after_commit(act: Callable[[], None]) -> None:
-    """Runs `act` once the transaction that is open here has committed; never when it is rolled back.
+    """Run `act` after the current transaction commits, but not if it is rolled back.
 
-    Without an open transaction it runs at once.
+    Without a transaction, `act` runs immediately.
     """
-    waiting = _after_commit.get()
-    if waiting is None:
+    pending = _after_commit.get()
+    if pending is None:
         act()
     else:
-        waiting.append(act)
+        pending.append(act)
 
 
 class Database:
-    """A pool for one owner (catalogue, orders, ...), whose login may only take two roles.
+    """A connection pool of one owner (catalogue, orders, ...), whose login can only assume two roles.
 
-    `<owner>_user` sees what row security lets the session's claims see; `<owner>_system` sees all
-    rows of the owner. The login itself has no rights on any table.
+    `<owner>_user` sees the rows that row security permits for the session's claims, `<owner>_system`
+    all rows of the owner. The login itself has no rights on any table.
     """
 
     def __init__(
@@ -103,14 +102,13 @@ class Database:
         size: int = 10,
         pooled: bool = False,
     ) -> "Database":
-        """Waits, with a log line, until the server answers and the migration `needs` is applied.
+        """Wait until the server responds and the migration `needs` is applied.
 
-        `pooled` says that the address is a pooler's which lends a connection for each transaction, so
-        that no statement is kept prepared on one. Raises Stopped when `stop` is set before that,
-        and StartError for an address that can't be one.
+        With `pooled`, `url` is that of a pooler in transaction mode, so statements are not prepared.
+        Raises Stopped if `stop` is set meanwhile, and StartError for an invalid URL.
         """
         where = urlsplit(url)
-        told = ""
+        logged = ""
         while not stop.is_set():
             try:
                 return await cls._try_open(url, owner, needs, size, pooled=pooled)
@@ -119,7 +117,7 @@ class Database:
                     f"{owner.upper()}_DATABASE_URL can't be used: {type(error).__name__}"
                 ) from error
             except (
-                *PASSING,
+                *TRANSIENT,
                 asyncpg.InvalidAuthorizationSpecificationError,
                 asyncpg.InvalidCatalogNameError,
                 startup_errors.MigrationMissingError,
@@ -127,9 +125,9 @@ class Database:
                 asyncpg.InsufficientPrivilegeError,
             ) as error:
                 reason = startup_errors.why_not(owner, where.hostname or where.query, error)
-            if reason != told:  # once for each cause, not every second
+            if reason != logged:
                 logger.warning("waiting: %s", reason)
-                told = reason
+                logged = reason
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), RETRY_EVERY)
         raise Stopped
@@ -160,30 +158,30 @@ class Database:
 
     @asynccontextmanager
     async def session(self, session: Session) -> AsyncIterator[Connection]:
-        """A transaction that sees what the session may see; the service role key is a system one."""
+        """Open a transaction that sees the session's rows; the service role key sees all rows."""
         role = "system" if session.role is Role.SERVICE else "user"
         async with self._transaction(role, session.claims) as connection:
             yield connection
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[Connection]:
-        """A transaction for work that no customer asked for: sync, recovery, delivery."""
+        """Open a transaction that sees all rows, for work without a caller: sync, recovery, delivery."""
         async with self._transaction("system", {}) as connection:
             yield connection
 
     @asynccontextmanager
     async def _transaction(self, role: str, claims: Mapping[str, Any]) -> AsyncIterator[Connection]:
-        asked = time.perf_counter()
+        requested = time.perf_counter()
         outer, acts = _after_commit.get(), list[Callable[[], None]]()
         try:
             async with self._pool.acquire() as connection:
-                self._metrics.waited(time.perf_counter() - asked)
+                self._metrics.waited(time.perf_counter() - requested)
                 async with connection.transaction():
-                    seen = json.dumps({name: claims[name] for name in CLAIMS if name in claims})
-                    await connection.fetchrow(BEGIN_SESSION, f"{self._owner}_{role}", seen)
+                    visible = json.dumps({name: claims[name] for name in CLAIMS if name in claims})
+                    await connection.fetchrow(BEGIN_SESSION, f"{self._owner}_{role}", visible)
                     _after_commit.set(acts)
                     yield connection
-                # Committed; a connection that is lost from here on changes nothing about it.
+                # Committed, even if the connection is lost from here on.
                 for act in acts:
                     act()
         except Exception as error:
@@ -193,7 +191,7 @@ class Database:
             _after_commit.set(outer)
 
     def _raise_known(self, error: Exception) -> None:
-        """Raise Failure UNAVAILABLE for a state of the database that is no fault of the statement."""
+        """Raise Failure UNAVAILABLE if the state of the database caused the error."""
         reason = db_errors.reason_of(error)
         if reason is None:
             return
@@ -204,18 +202,17 @@ class Database:
         raise db_errors.failure_of(reason) from error
 
     async def try_write(self) -> None:
-        """Write a row of this owner's and take it back; raises what keeps rows from being written."""
-        with suppress(_TakenBackError):
+        """Insert a row and roll back; raises the error if the database does not accept writes."""
+        with suppress(_RollbackError):
             async with self.system() as connection:
                 await connection.execute(TRY_WRITE.format(self._owner), TRIAL)
-                raise _TakenBackError
+                raise _RollbackError
 
     async def call(self, statement: str, *arguments: Any) -> Any:
-        """The value of one statement that the login itself may make, in no session.
+        """Run one statement as the login itself, without a session, and return its value.
 
-        It is committed at once, so no lock that it takes is held by a process that hangs. A pooler
-        lends one connection for both steps of a statement only within a transaction: there the
-        server ends one that stays open.
+        It commits immediately, so a process that hangs never holds its locks. A pooler in transaction mode
+        needs a transaction around the statement, which the server ends if it stays open.
         """
         try:
             if not self._pooled:
@@ -225,20 +222,20 @@ class Database:
                 return await connection.fetchval(statement, *arguments)
         except Exception as error:
             self._raise_known(error)
-            if isinstance(error, asyncpg.PostgresError):  # not granted, or not migrated yet
+            if isinstance(error, asyncpg.PostgresError):  # no permission, or not migrated yet
                 raise Failure(Kind.UNAVAILABLE, "STATEMENT_REFUSED", str(error)) from error
             raise
 
     async def close(self) -> None:
-        """Waits for running transactions, then closes every connection."""
+        """Wait for running transactions, then close every connection."""
         await self._pool.close()
 
 
-BASE: Any = asyncpg.Connection  # its hints are overloads, which no wrapping keeps
+BASE: Any = asyncpg.Connection  # `traced` can't preserve its overloads
 
 
-class TracedConnection(BASE):  # type: ignore[misc]  # hence of any type
-    """A connection whose statements show in traces."""
+class TracedConnection(BASE):  # type: ignore[misc]  # its base is Any
+    """A connection that traces its statements."""
 
     execute = traced(BASE.execute)
     executemany = traced(BASE.executemany)
@@ -247,8 +244,8 @@ class TracedConnection(BASE):  # type: ignore[misc]  # hence of any type
     fetchval = traced(BASE.fetchval)
 
 
-class _TakenBackError(Exception):
-    """Rolls a trial back."""
+class _RollbackError(Exception):
+    """Rolls back the transaction of a write trial."""
 
 
 async def _init_connection(connection: Any) -> None:

@@ -1,4 +1,4 @@
-"""PostgreSQL's errors that are no fault of a statement: which they are, and what callers are shown."""
+"""Errors caused by the state of the database rather than by a statement, as failures for callers."""
 
 import asyncpg
 
@@ -12,8 +12,7 @@ LOST = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.InterfaceError,
-    # Its own state machine trips over a connection that is cut while it is handed on.
-    asyncpg.InternalClientError,
+    asyncpg.InternalClientError,  # raised if a connection drops during its release
 )
 UNAVAILABLE = "DATABASE_UNAVAILABLE"
 READ_ONLY = "DATABASE_READ_ONLY"
@@ -22,7 +21,7 @@ OVERLOADED = "DATABASE_OVERLOADED"
 SLOW = "DATABASE_SLOW"
 CONFLICT = "DATABASE_CONFLICT"
 
-# By SQLSTATE, and by its class of two characters for what is not named.
+# By SQLSTATE, or else by its class, the first two characters.
 REASONS = {
     "08": UNAVAILABLE,  # connection exceptions
     "25006": READ_ONLY,  # a standby, or default_transaction_read_only
@@ -31,8 +30,8 @@ REASONS = {
     "40": CONFLICT,  # serialization failures, deadlocks, conflicts with recovery
     "53100": FULL,
     "53": OVERLOADED,  # out of memory, too many connections, a configured limit
-    "55P03": SLOW,  # lock_timeout, or a lock that isn't waited for
-    "57014": SLOW,  # statement_timeout, or an operator canceled it
+    "55P03": SLOW,  # lock_timeout, or NOWAIT
+    "57014": SLOW,  # statement_timeout, or canceled by an operator
     "57": UNAVAILABLE,  # shutdowns, starts, dropped databases
     "58": UNAVAILABLE,  # the operating system's errors
 }
@@ -42,7 +41,7 @@ MESSAGES = {
     " a few minutes",
     FULL: "The database is out of disk space, so nothing was changed; try again in a few minutes",
     OVERLOADED: "The database is out of memory or connections; try again soon",
-    # It may have been done: a commit whose answer came too late.
+    # The commit may have succeeded before the timeout.
     SLOW: "The database did not answer in time, so the change may or may not have been made; check,"
     " then try again",
     CONFLICT: "A concurrent change conflicted with this one, so nothing was changed; try again",
@@ -50,8 +49,8 @@ MESSAGES = {
 
 
 def reason_of(error: BaseException) -> str | None:
-    """The reason of a passing state of the database; None for every other error."""
-    if isinstance(error, TimeoutError):  # of the driver, and an OSError by its type
+    """Return the reason if the state of the database caused the error; None otherwise."""
+    if isinstance(error, TimeoutError):  # raised by asyncpg; also an OSError
         return SLOW
     if isinstance(error, asyncpg.PostgresError):
         code = getattr(error, "sqlstate", None) or ""
@@ -60,5 +59,5 @@ def reason_of(error: BaseException) -> str | None:
 
 
 def failure_of(reason: str) -> Failure:
-    """What callers are shown of it."""
+    """Return the failure for a reason of `reason_of`."""
     return Failure(Kind.UNAVAILABLE, reason, MESSAGES[reason])

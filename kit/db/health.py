@@ -1,4 +1,4 @@
-"""Whether a database takes writes: tried every few seconds, and learned from writes that failed."""
+"""Health check of a database: whether it accepts writes, from regular trials and failed writes."""
 
 import asyncio
 import logging
@@ -12,30 +12,30 @@ from kit.values.clock import Clock
 
 log = logging.getLogger(__name__)
 
-# The name to ask gRPC's health service for. The server's own name stays SERVING: what is stored can be
-# read, and restarting the server would not help.
+# The service name in gRPC health checks. The server itself stays SERVING, because reads still work and a
+# restart would not help.
 NAME = "database"
-# Seconds between trials while all is well, and while it isn't. One writes 6 kB, and takes it back.
+# Seconds between trials while the database is healthy and unhealthy. Each inserts 6 kB and rolls back.
 EVERY = 15.0
-EVERY_UNWELL = 2.0
+EVERY_UNHEALTHY = 2.0
 # Seconds between two rounds of `watch`.
-SHOWN_EVERY = 1.0
-# Seconds that a trial may take; and that its result serves who asks.
+WATCH_EVERY = 1.0
+# Timeout of a trial in seconds, and how long its result is shared.
 TIMEOUT = 5.0
 FRESH = 2.0
-# Seconds that a failed write counts although trials work: the trial's table may have room by luck.
+# Seconds that a failed write outweighs successful trials, whose table may happen to have free space.
 REMEMBERED = 15.0
 
 
 class Trial(Protocol):
-    """The database, as far as its health goes."""
+    """The part of a database that health checks use."""
 
     async def try_write(self) -> None:
-        """Raise what a write raises."""
+        """Raise an exception if the database does not accept writes."""
 
 
 class Writes:
-    """The reason why nothing can be stored now, or None."""
+    """Tracks whether the database accepts writes, and why not."""
 
     def __init__(self, trial: Trial, metrics: Metrics, clock: Clock | None = None) -> None:
         self._trial = trial
@@ -48,18 +48,18 @@ class Writes:
         self._failed: tuple[str, float] | None = None
 
     def failed(self, reason: str) -> None:
-        """Work failed for this reason; only what is true of every write counts."""
+        """Record why a statement failed. Only reasons that affect every write count."""
         if reason in (db_errors.READ_ONLY, db_errors.FULL):
             self._failed = (reason, self._clock.now())
             self._note(reason)
 
     @property
     def reason(self) -> str | None:
-        """As it was last found out."""
+        """Why writes failed at the last check; None if they succeeded."""
         return self._reason
 
     async def check(self) -> str | None:
-        """The reason, tried now unless a trial was just made; for many callers at once too."""
+        """Return the current reason. Concurrent and closely spaced calls share one trial."""
         async with self._lock:
             now = self._clock.now()
             if self._tried_at is None or now - self._tried_at >= FRESH:
@@ -72,13 +72,13 @@ class Writes:
         try:
             async with asyncio.timeout(TIMEOUT):
                 await self._trial.try_write()
-        except Exception as error:  # noqa: BLE001 - whatever keeps a row from being written
+        except Exception as error:  # noqa: BLE001 - anything that prevents a write
             reason = getattr(error, "reason", None) or db_errors.reason_of(error)
             if reason is None:
                 log.debug("the health check of the database failed: %s", error)
         if reason is None and self._failed is not None:
-            why, at = self._failed
-            reason = why if self._clock.now() - at < REMEMBERED else None
+            failure, at = self._failed
+            reason = failure if self._clock.now() - at < REMEMBERED else None
         self._note(reason)
 
     def _note(self, reason: str | None) -> None:
@@ -91,9 +91,9 @@ class Writes:
             self._episodes.record(key, "%s: %s", key, reason, lasting=True)
 
     async def watch(self, health: Health | None = None) -> None:
-        """Try a write if it is time, and show the result in the health of a gRPC server."""
-        every = EVERY if self._reason is None else EVERY_UNWELL
+        """Try a write if one is due, and report the result to a gRPC server's health service."""
+        every = EVERY if self._reason is None else EVERY_UNHEALTHY
         if self._tried_at is None or self._clock.now() - self._tried_at >= every:
             await self.check()
         if health is not None:
-            health.set(NAME, serving=self._reason is None)  # work that failed may have changed it
+            health.set(NAME, serving=self._reason is None)  # `failed` may have changed it

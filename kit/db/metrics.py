@@ -1,11 +1,11 @@
-"""How the pool of database connections is used, by OpenTelemetry's conventions."""
+"""Metrics of a pool of database connections, named by OpenTelemetry's conventions."""
 
 from typing import Protocol
 
 from kit.telemetry import metrics
 
-# Seconds. A connection that is there takes microseconds; a second means that the pool is too small.
 POOL = "db_client_connection_pool_name"
+# Seconds. A free connection takes microseconds; a second means that the pool is too small.
 WAITS = (0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 20.0)
 
 
@@ -18,7 +18,7 @@ class Pool(Protocol):
 
 
 class Metrics:
-    """Metrics of one pool; a pool of the same name that is opened later takes its place."""
+    """Metrics of one pool; a later pool of the same name replaces it."""
 
     def __init__(self, pool: Pool, name: str) -> None:
         self._name = name
@@ -29,8 +29,8 @@ class Metrics:
         )
         count.labels(name, "idle").set_function(pool.get_idle_size)
         count.labels(name, "used").set_function(lambda: pool.get_size() - pool.get_idle_size())
-        most = metrics.gauge("db_client_connection_max", "Connections at most", (POOL,))
-        most.labels(name).set_function(pool.get_max_size)
+        limit = metrics.gauge("db_client_connection_max", "Connections at most", (POOL,))
+        limit.labels(name).set_function(pool.get_max_size)
         self._wait = metrics.histogram(
             "db_client_connection_wait_time_seconds",
             "Time until a connection was there",

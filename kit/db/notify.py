@@ -1,4 +1,4 @@
-"""What PostgreSQL notifies of, told to all who listen in this process over one connection."""
+"""Listener for PostgreSQL notifications: one connection per process serves all subscribers."""
 
 import asyncio
 import logging
@@ -11,55 +11,51 @@ from typing import Any
 import asyncpg
 
 from kit import background
-from kit.db.database import PASSING, STATEMENT_TIMEOUT
+from kit.db.database import STATEMENT_TIMEOUT, TRANSIENT
 from kit.logs.episodes import Episodes
 
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 
-# Seconds between attempts to connect again: at once at first, and never so rare that a server which
-# is back goes unnoticed.
+# Seconds between attempts to reconnect.
 FIRST_PAUSE = 0.1
 MAX_PAUSE = 5.0
-# Seconds between signs of life asked of the server, and how long it may take over one: a line that
-# was cut silently would otherwise never tell of anything again.
+# Interval and timeout of the probes that detect a silently dropped connection, in seconds.
 PROBE_EVERY = 30.0
 PROBE_TIMEOUT = 5.0
 
 
 class Listener:
-    """One listener's news: which ids changed since it last asked, each once however often it did."""
+    """Collects the ids that changed since the last call of `changes`, each once."""
 
     def __init__(self) -> None:
         self._changed: dict[str, None] = {}
-        self._anything = False
-        self._news = asyncio.Event()
+        self._all_changed = False
+        self._pending = asyncio.Event()
 
     async def changes(self) -> list[str] | None:
-        """Waits for news and gives the ids that changed; None: anything may have."""
-        await self._news.wait()
-        self._news.clear()
-        changed, anything = list(self._changed), self._anything
-        self._changed, self._anything = {}, False
-        return None if anything else changed
+        """Wait for changes and return their ids; None means that anything may have changed."""
+        await self._pending.wait()
+        self._pending.clear()
+        changed, all_changed = list(self._changed), self._all_changed
+        self._changed, self._all_changed = {}, False
+        return None if all_changed else changed
 
     def mark_changed(self, changed: str) -> None:
-        """Notes that this changed."""
         self._changed[changed] = None
-        self._news.set()
+        self._pending.set()
 
     def mark_all_changed(self) -> None:
-        """Notes that anything may have changed."""
-        self._anything = True
-        self._news.set()
+        self._all_changed = True
+        self._pending.set()
 
 
 class Notifications:
-    """Listens on one channel of the database; a notice is ids, separated by a space.
+    """Listens on one channel of the database. A payload consists of ids, separated by spaces.
 
-    The first id is what changed; the others are of what it belongs to. Who listens for any of them
-    hears the first. After a lost connection every listener hears that anything may have changed, as
-    PostgreSQL keeps no notice for those who are away.
+    The first id is that of the changed object, the others of objects that contain it. Listeners for any
+    of them receive the first id. After a reconnect, every listener learns that anything may have
+    changed, because PostgreSQL does not store notifications for absent clients.
     """
 
     def __init__(self, url: str, channel: str) -> None:
@@ -69,7 +65,7 @@ class Notifications:
 
     @contextmanager
     def subscribe(self, ids: Iterable[str]) -> Iterator[Listener]:
-        """An listener for these ids. What is read after this begins misses nothing."""
+        """Listen for changes of these ids. Reads within the block miss no change."""
         listener, watched = Listener(), set(ids)
         for id_ in watched:
             self._listeners[id_].add(listener)
@@ -84,10 +80,10 @@ class Notifications:
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str, channel: str) -> AsyncIterator["Notifications"]:
-        """Listens in the background until the block ends, and connects again whenever it must.
+        """Listen in the background until the block ends, and reconnect after each lost connection.
 
-        `url` must reach PostgreSQL itself or a pooler in session mode: a pooler that lends a
-        connection for each transaction loses notifications.
+        `url` must be that of PostgreSQL itself or of a pooler in session mode: a pooler in transaction
+        mode loses notifications.
         """
         notifications = cls(url, channel)
         listening = background.start(notifications._listen(), f"listen on {channel}")
@@ -100,7 +96,7 @@ class Notifications:
 
     async def _listen(self) -> None:
         pause = FIRST_PAUSE
-        key = f"notifications of {self._channel} are not heard"
+        key = f"notifications of {self._channel} are not received"
         while True:
             try:
                 connection = await asyncpg.connect(
@@ -109,25 +105,25 @@ class Notifications:
                     server_settings={"application_name": f"{self._channel} listener"},
                 )
                 try:
-                    async for _ in self._alive(connection):
+                    async for _ in self._probes(connection):
                         pause = FIRST_PAUSE
                 finally:
                     connection.terminate()
-            except (*PASSING, asyncpg.PostgresError, TimeoutError) as error:
+            except (*TRANSIENT, asyncpg.PostgresError, TimeoutError) as error:
                 episodes.record(key, "LISTEN/NOTIFY connection lost, reconnecting: %s", error)
-            except Exception as error:  # noqa: BLE001 - logged, and nobody else would see it
+            except Exception as error:  # noqa: BLE001 - logged, and the loop reconnects
                 episodes.record(
                     key,
                     "LISTEN/NOTIFY connection lost, reconnecting",
                     level=logging.ERROR,
                     error=error,
                 )
-            # Not all replicas at the same moment.
-            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret
+            # Jitter, so that replicas don't reconnect simultaneously.
+            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - not a secret
             pause = min(2 * pause, MAX_PAUSE)
 
-    async def _alive(self, connection: Any) -> AsyncIterator[None]:
-        """Steps for as long as the server gives signs of life; raises when it doesn't."""
+    async def _probes(self, connection: Any) -> AsyncIterator[None]:
+        """Listen to the channel, and yield after each successful probe; raises if the connection fails."""
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
         await connection.add_listener(self._channel, self._notice)

@@ -1,20 +1,20 @@
-"""Why a database can't be opened yet, in words that name the setting and say what to do."""
+"""Messages for databases that can't be opened yet: each names the setting and says what to do."""
 
 import asyncpg
 
-# What no attempt can change: the address itself is wrong.
+# Permanent errors: the URL itself is invalid.
 UNFIT = (asyncpg.ClientConfigurationError, ValueError, OverflowError)
 
 
 class MigrationMissingError(Exception):
-    """The schema is older than this program needs."""
+    """The schema is older than this program requires."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"migration {name} is not applied")
 
 
 def why_not(owner: str, place: str, error: BaseException) -> str:
-    """What to do about an error; `place` is the server's host."""
+    """Return the message for an error; `place` is the server's host."""
     variable = f"{owner.upper()}_DATABASE_URL"
     match error:
         case (

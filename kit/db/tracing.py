@@ -1,4 +1,4 @@
-"""Spans of SQL statements, by OpenTelemetry's conventions: their text, and never a value."""
+"""Spans of SQL statements by OpenTelemetry's conventions, with the text but never the arguments."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -16,23 +16,23 @@ C = TypeVar("C")
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Characters. The longest statements have some 2,000; what is cut off says little more.
+# Characters, about the length of the longest statements.
 MAX_TEXT_LENGTH = 2_000
-# Texts. Every statement is a constant of the code, and there are some 200.
+# Every statement is a constant in the code, and there are about 200.
 MAX_TEXTS = 500
-# They come with every transaction and take no time of their own; a commit does, at the disk.
+# Part of every transaction and always fast, unlike a commit, which waits for the disk.
 SILENT = re.compile(
     r"\s*(begin|savepoint|release|select set_config\(|select pg_advisory_unlock)", re.I
 )
 COMMENT = re.compile(r"--[^\n]*")
-# What a statement changes says more than what it reads, wherever it stands in it.
+# Where a statement changes a table, its summary names that table rather than those it reads.
 CHANGED = re.compile(r"\b(?:(insert)\s+into|(update)|(delete)\s+from)\s+(?:only\s+)?(\w+\.\w+)")
 READ = re.compile(r"\b(?:from|join)\s+(\w+\.\w+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What a span says of a statement; `name` is its summary, such as `UPDATE orders.esim_orders`."""
+    """A statement in spans. `name` is a summary, such as `UPDATE orders.esim_orders`."""
 
     name: str
     attributes: dict[str, AttributeValue]
@@ -41,23 +41,23 @@ class Statement:
 def traced(
     method: Callable[Concatenate[C, str, P], Awaitable[T]],
 ) -> Callable[Concatenate[C, str, P], Awaitable[T]]:
-    """A connection's method that runs a statement, with a span within whatever is traced then."""
+    """Wrap a connection's method that runs a statement in a child span."""
 
     def run(connection: C, query: str, /, *args: P.args, **options: P.kwargs) -> Awaitable[T]:
         span = _span(query)
         if not span.recorded:
             return method(connection, query, *args, **options)
-        return _within(span, method(connection, query, *args, **options))
+        return _run_in(span, method(connection, query, *args, **options))
 
     return run
 
 
-async def _within(span: SpanScope, running: Awaitable[T]) -> T:
+async def _run_in(span: SpanScope, running: Awaitable[T]) -> T:
     with span:
         try:
             return await running
         except Exception as error:
-            # PostgreSQL's own, five characters; its words may quote values.
+            # Only the SQLSTATE: the message may quote values.
             code: Any = getattr(error, "sqlstate", None)
             if isinstance(code, str):
                 span.set("db.response.status_code", code)
@@ -67,15 +67,15 @@ async def _within(span: SpanScope, running: Awaitable[T]) -> T:
 def _span(query: str) -> SpanScope:
     if not tracing.recording():
         return tracing.NO_SPAN
-    told = describe(query)
-    if told is None:
+    statement = describe(query)
+    if statement is None:
         return tracing.NO_SPAN
-    return tracing.child_span(told.name, told.attributes, SpanKind.CLIENT)
+    return tracing.child_span(statement.name, statement.attributes, SpanKind.CLIENT)
 
 
 @lru_cache(maxsize=MAX_TEXTS)
 def describe(query: str) -> Statement | None:
-    """What is told of a statement; None for one that is not worth a span."""
+    """Return the name and attributes of a statement's span; None if it gets no span."""
     if SILENT.match(query):
         return None
     text = " ".join(COMMENT.sub("", query).split())
@@ -93,7 +93,7 @@ def describe(query: str) -> Statement | None:
 
 
 def _summary(text: str) -> tuple[str, str]:
-    """The operation, and the table that it is about where one is named with its schema."""
+    """Return the operation, and the schema-qualified table if there is one."""
     if changed := CHANGED.search(text.lower()):
         operation, target = (part for part in changed.groups() if part is not None)
         return operation.upper(), target

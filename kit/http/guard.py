@@ -1,4 +1,4 @@
-"""Bounds on what the clients of an HTTP server occupy: counts of connections, and bytes that wait."""
+"""Limits on what the clients of an HTTP server occupy: connections, and bytes buffered for them."""
 
 import asyncio
 import logging
@@ -15,78 +15,78 @@ from kit.net import client_address
 
 logger = logging.getLogger(__name__)
 
-# Open files beside the clients' connections: to peers, to Redis, of the log and of libraries.
+# Open files other than client connections: connections to peers and Redis, logs, libraries.
 OTHER_FILES = 200
-# Seconds between two looks at all connections, at most.
-LOOK_EVERY = 1.0
+# Maximum interval between checks of all connections, in seconds.
+CHECK_EVERY = 1.0
 
 
-class Guarded(Protocol):
-    """What a Guard needs of a connection."""
+class GuardedConnection(Protocol):
+    """The part of a connection that a Guard uses."""
 
-    # Whose it is; None for a proxy's that stands for many clients.
+    # The client's address; None for a proxy that serves many clients.
     client: str | None
-    # If it is one of its address's connections.
+    # Whether the connection counts toward the limit of its address.
     counted: bool
-    # Bytes that wait for its client, as they were last counted.
+    # Bytes buffered for the client when last counted.
     unsent: int
 
     def waiting_bytes(self) -> int: ...
 
-    def look(self, now: float) -> None: ...
+    def enforce_timeouts(self, now: float) -> None: ...
 
     def drop(self) -> None: ...
 
 
 class Guard:
-    """Keeps the connections of one server within its bounds."""
+    """Keeps the connections of one server within its limits."""
 
     def __init__(self, settings: HTTPSettings) -> None:
         self.settings = settings
-        self._most = within_open_files(settings.max_connections)
-        self._open: set[Guarded] = set()
-        # Of proxies that nobody named. Together they may have half, as anybody nearby can seem to be one.
-        self._forwarding: set[Guarded] = set()
-        # Of each address: its connections, or its requests where they come through a trusted proxy.
+        self._max_connections = within_open_files(settings.max_connections)
+        self._open: set[GuardedConnection] = set()
+        # Connections of unconfigured proxies: limited to half, because any local client can pose as one.
+        self._forwarding: set[GuardedConnection] = set()
+        # For each address, its connections, or its requests through a trusted proxy.
         self._held: Counter[str] = Counter()
         self._unsent: Counter[str | None] = Counter()
-        self._sum = 0
+        self._total_unsent = 0
 
-    def opened(self, connection: Guarded, peer: str | None) -> Failure | None:
-        """Take a new connection in; the failure if it is one too many."""
+    def opened(self, connection: GuardedConnection, peer: str | None) -> Failure | None:
+        """Register a new connection; return a failure if it exceeds a limit."""
         trusted = self.settings.trusted_proxies
         connection.client = client_address.of(peer, (), trusted)
         connection.counted = not client_address.trusts(peer, trusted)
-        if len(self._open) >= self._most:
+        if len(self._open) >= self._max_connections:
             return self._refuse(
                 "connections", "This server has reached its maximum number of connections"
             )
         if connection.counted:
-            if (failure := self._one_more(connection.client)) is not None:
+            if (failure := self._refuse_above_limit(connection.client)) is not None:
                 connection.counted = False
                 return failure
             self._held[connection.client] += 1
         self._open.add(connection)
         return None
 
-    def closed(self, connection: Guarded) -> None:
-        """Forget a connection that has ended, or was refused."""
+    def closed(self, connection: GuardedConnection) -> None:
+        """Unregister a connection that has ended or was refused."""
         self._open.discard(connection)
         self._forwarding.discard(connection)
-        self.sent(connection)
+        self.clear_unsent(connection)
         self._uncount(connection)
 
     @contextmanager
     def request(
-        self, connection: Guarded, peer: str | None, forwarded: tuple[str, ...]
+        self, connection: GuardedConnection, peer: str | None, forwarded: tuple[str, ...]
     ) -> Iterator[Failure | None]:
-        """Around a request, which counts for the address that a proxy forwards it for.
+        """Count a request within the block toward the client that a proxy forwards it for.
 
-        Gives the failure for one too many, which must not be answered otherwise.
+        Yields a failure if the request exceeds a limit; the caller must respond with it.
         """
         client = client_address.counted(peer, forwarded, self.settings.trusted_proxies)
         if client is None and connection not in self._forwarding:
-            if len(self._forwarding) >= self._most // 2:
+            if len(self._forwarding) >= self._max_connections // 2:
                 yield self._refuse(
                     "unnamed_proxies",
                     "Clients behind unconfigured proxies hold half of all connections",
@@ -94,14 +94,14 @@ class Guard:
                 return
             self._forwarding.add(connection)
         if client != connection.client:
-            self.sent(connection)  # what waits from here on is this client's
+            self.clear_unsent(connection)  # from here on, buffered bytes are this client's
             if client is None:
                 self._uncount(connection)
             connection.client = client
         if client is None or not client_address.trusts(peer, self.settings.trusted_proxies):
             yield None
             return
-        if (failure := self._one_more(client)) is not None:
+        if (failure := self._refuse_above_limit(client)) is not None:
             yield failure
             return
         self._held[client] += 1
@@ -110,50 +110,50 @@ class Guard:
         finally:
             self._release(client)
 
-    def waits(self, connection: Guarded) -> None:
-        """Count the bytes that wait for a client, and drop connections when they are too many."""
-        self.sent(connection)
+    def count_unsent(self, connection: GuardedConnection) -> None:
+        """Update the bytes buffered for a client, and drop connections while the total is too high."""
+        self.clear_unsent(connection)
         connection.unsent = connection.waiting_bytes()
         self._unsent[connection.client] += connection.unsent
-        self._sum += connection.unsent
-        while self._sum > self.settings.max_unsent:
-            most, _ = max(self._unsent.items(), key=lambda item: item[1])
+        self._total_unsent += connection.unsent
+        while self._total_unsent > self.settings.max_unsent:
+            heaviest, _ = max(self._unsent.items(), key=lambda item: item[1])
             largest = max(
-                (one for one in self._open if one.client == most), key=lambda one: one.unsent
+                (one for one in self._open if one.client == heaviest), key=lambda one: one.unsent
             )
-            self.sent(largest)
+            self.clear_unsent(largest)
             refused("unsent_bytes")
             largest.drop()
 
-    def sent(self, connection: Guarded) -> None:
-        """Nothing waits for this client any more."""
+    def clear_unsent(self, connection: GuardedConnection) -> None:
+        """Stop counting the bytes buffered for a client."""
         if not connection.unsent:
             return
-        self._sum -= connection.unsent
+        self._total_unsent -= connection.unsent
         self._unsent[connection.client] -= connection.unsent
         if not self._unsent[connection.client]:
             del self._unsent[connection.client]
         connection.unsent = 0
 
     async def watch(self) -> None:
-        """Look at all connections again and again, until it is cancelled."""
+        """Check all connections periodically until cancelled."""
         settings, now = self.settings, asyncio.get_running_loop().time
-        every = min(LOOK_EVERY, settings.header_seconds / 4, settings.send_seconds / 4)
+        every = min(CHECK_EVERY, settings.header_seconds / 4, settings.send_seconds / 4)
         while True:
             await asyncio.sleep(every)
             for connection in [*self._open]:
                 try:
-                    connection.look(now())
-                except Exception:  # one connection must not end the watch over all others
+                    connection.enforce_timeouts(now())
+                except Exception:  # one connection must not stop the checks of the others
                     logger.exception("a connection could not be inspected and is closed")
                     connection.drop()
 
-    def _one_more(self, address: str) -> Failure | None:
+    def _refuse_above_limit(self, address: str) -> Failure | None:
         if self._held[address] < self.settings.max_connections_per_address:
             return None
         return self._refuse("address_connections", "Your IP address holds too many connections")
 
-    def _uncount(self, connection: Guarded) -> None:
+    def _uncount(self, connection: GuardedConnection) -> None:
         if connection.counted and connection.client is not None:
             connection.counted = False
             self._release(connection.client)
@@ -163,27 +163,27 @@ class Guard:
         if not self._held[address]:
             del self._held[address]
 
-    def _refuse(self, bound: str, words: str) -> Failure:
+    def _refuse(self, bound: str, cause: str) -> Failure:
         refused(bound)
-        words = f"{words}; close some connections, or try again later"
-        return Failure(Kind.EXHAUSTED, "TOO_MANY_CONNECTIONS", words, retry_after=1)
+        message = f"{cause}; close some connections, or try again later"
+        return Failure(Kind.EXHAUSTED, "TOO_MANY_CONNECTIONS", message, retry_after=1)
 
 
 def within_open_files(connections: int) -> int:
-    """Return how many connections the system lets this process have, raising its own limit if it may."""
+    """Return how many connections fit within the limit of open files, which is raised if possible."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + OTHER_FILES
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    needed = connections + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
         soft = allowed
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
+    if soft == resource.RLIM_INFINITY or soft >= needed:
         return connections
-    most = max(1, soft - OTHER_FILES)
+    available = max(1, soft - OTHER_FILES)
     logger.warning(
         "limited to %d connections, because the limit of open files is %d; raise that limit"
         " for more",
-        most,
+        available,
         soft,
     )
-    return most
+    return available

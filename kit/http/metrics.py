@@ -1,4 +1,4 @@
-"""How long HTTP requests take that come in, by OpenTelemetry's conventions."""
+"""Duration of incoming HTTP requests, by OpenTelemetry's conventions."""
 
 import time
 from functools import cache
@@ -8,14 +8,14 @@ from aiohttp.typedefs import Handler, Middleware
 
 from kit.telemetry import metrics
 
-# Others are of a stranger's making, and would each be a time series.
+# A client may send any other method, which must not create a time series.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def measured() -> Middleware:
-    """Return the outermost middleware of an application, which measures all its requests.
+    """Return a middleware, to be installed first, that measures all requests of an application.
 
-    What stays open by design (sockets, events) is left out.
+    WebSockets and event streams, which stay open by design, are not measured.
     """
     duration = metrics.histogram(
         "http_server_request_duration_seconds",
@@ -36,7 +36,7 @@ def measured() -> Middleware:
             status = answer.status
             raise
         except ConnectionError:
-            status = 499  # the client went away; what nginx calls it
+            status = 499  # the client disconnected, as in nginx
             raise
         else:
             return response
@@ -56,6 +56,6 @@ def _stays_open(response: web.StreamResponse) -> bool:
 
 
 def _route(request: web.Request) -> str:
-    """As it was added to the application; empty for a path that leads nowhere."""
+    """Return the route as it was registered; empty for an unknown path."""
     resource = request.match_info.route.resource
     return "" if resource is None else resource.canonical

@@ -1,4 +1,4 @@
-"""What HTTP servers refuse to clients that exceed a bound: counted, and logged once for each episode."""
+"""Metric and log lines for clients that exceed a limit of an HTTP server."""
 
 import logging
 
@@ -10,7 +10,7 @@ episodes = Episodes(logger)
 
 
 def refused(bound: str) -> None:
-    """Count a refusal; `bound` is a constant of the code, listed in docs/security.md."""
+    """Count and log a refusal. `bound` is one of the limits listed in docs/security.md."""
     metrics.counter(
         "esimgo_http_refused",
         "Connections, requests and messages of clients that were refused, by the bound",

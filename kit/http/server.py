@@ -1,4 +1,4 @@
-"""HTTP servers whose every error is JSON without a `Server` header, and whose clients have bounds."""
+"""HTTP servers that limit their clients and return every error as JSON without a `Server` header."""
 
 import asyncio
 import logging
@@ -17,24 +17,24 @@ from kit.net import listening
 
 logger = logging.getLogger(__name__)
 
-# Copied from aiohttp's own refusals.
+# Headers to copy from aiohttp's error responses.
 HEADERS = ("Allow", "Retry-After")
 
 
 def plain_body(message: str, code: str) -> dict[str, Any]:
-    """The body of an error where clients expect no other form."""
+    """Build the default body of an error."""
     return {"error": message, "code": code}
 
 
 class Server(web.Server):
-    """Makes such connections, and puts what aiohttp raises around an application's handlers into JSON."""
+    """Creates the connections, and converts aiohttp's own HTTP errors to JSON."""
 
     def __init__(self, like: web.Server, body: ErrorBody, guard: Guard) -> None:
-        self._answer = like.request_handler
+        self._handler = like.request_handler
         self._body = body
         self._guard = guard
         super().__init__(
-            self._answered,
+            self._handle,
             request_factory=like.request_factory,
             handler_cancellation=like.handler_cancellation,
             **like._kwargs,
@@ -43,18 +43,18 @@ class Server(web.Server):
     def __call__(self) -> web.RequestHandler:
         return Connection(self._body, self._guard, self, loop=self._loop, **self._kwargs)
 
-    async def _answered(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = request.protocol
         assert isinstance(connection, Connection)
         forwarded = tuple(request.headers.getall("X-Forwarded-For", ()))
         try:
             if not request.headers.get("Expect", "").isascii():
-                raise web.HTTPExpectationFailed  # aiohttp's own would quote what is no text
+                raise web.HTTPExpectationFailed  # aiohttp's own would quote the header
             if not (forwarded or self._guard.settings.trusted_proxies):
-                return await self._answer(request)  # the client's own connection counts already
+                return await self._handler(request)  # counted by its connection
             with self._guard.request(connection, request.remote, forwarded) as failure:
                 if failure is None:
-                    return await self._answer(request)
+                    return await self._handler(request)
             status = HTTPStatus.TOO_MANY_REQUESTS
             response = ErrorResponse(status, self._body(failure.message, failure.reason))
             response.headers["Retry-After"] = f"{failure.retry_after or 1:g}"
@@ -70,7 +70,7 @@ class Server(web.Server):
 
 
 class Runner(web.AppRunner):
-    """Runs an application behind such a server; options are aiohttp's."""
+    """Runs an application behind such a server; `options` are aiohttp's."""
 
     def __init__(
         self,
@@ -80,8 +80,8 @@ class Runner(web.AppRunner):
         **options: Any,
     ) -> None:
         settings = settings or HTTPSettings()
-        usual = {"max_field_size": MAX_HEADER, "keepalive_timeout": settings.idle_seconds}
-        super().__init__(app, **{**usual, **options})
+        defaults = {"max_field_size": MAX_HEADER, "keepalive_timeout": settings.idle_seconds}
+        super().__init__(app, **{**defaults, **options})
         self._body = body
         self.guard = Guard(settings)
         self._watch: asyncio.Task[None] | None = None
@@ -99,9 +99,9 @@ class Runner(web.AppRunner):
 
 @asynccontextmanager
 async def serving(runner: Runner, host: str, port: int, variables: str) -> AsyncIterator[int]:
-    """Serve while this is open, and give the port. Raises StartError if the port can't be opened.
+    """Serve within the block, and yield the port. Raises StartError if the port can't be opened.
 
-    `variables` is what the names of the variables of host and port begin with.
+    `variables` is the common prefix of the settings for host and port.
     """
     await runner.setup()
     try:
@@ -115,5 +115,5 @@ async def serving(runner: Runner, host: str, port: int, variables: str) -> Async
 
 
 async def _without_server(_request: web.Request, response: web.StreamResponse) -> None:
-    """Which server runs here, and in which version, helps only attackers."""
+    """Remove the server's name and version, which only help attackers."""
     response.headers.pop("Server", None)

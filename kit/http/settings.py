@@ -1,4 +1,4 @@
-"""How much of an HTTP server its clients may occupy: connections, time, and bytes that wait for them."""
+"""Limits for the clients of an HTTP server: connections, times, and buffered bytes."""
 
 from dataclasses import dataclass
 
@@ -6,30 +6,28 @@ from kit.net.client_address import Networks
 from kit.values.env import Env
 
 MAX_CONNECTIONS = 8_000
-# A browser opens six. An office or a mobile carrier shares an address.
+# A browser opens six, and many users of an office or a mobile carrier share an address.
 MAX_CONNECTIONS_PER_ADDRESS = 150
-# Seconds. A poor line takes one or two for a head or a body.
+# Seconds. A poor connection takes one or two.
 HEADER_SECONDS = 10.0
 BODY_SECONDS = 10.0
-# Bytes of a request's line and headers together: an access token of the longest size, and what else
-# clients send.
+# Bytes of the request line and headers together, including the longest access token.
 MAX_HEAD = 48 * 1024
-# Bytes a second of one WebSocket. What clients send there is short; answers don't count.
+# Bytes per second that a client sends on one WebSocket.
 WEBSOCKET_RATE = 16 * 1024.0
-# Seconds. Longer than the 60 for which most proxies keep a connection, so that they close it first.
+# Seconds. Longer than the 60 of most proxies, so that the proxy closes the connection first.
 IDLE_SECONDS = 75.0
-# Seconds in which a client has to read STEP more bytes. A phone that changes networks reads again within
-# a few.
+# Seconds in which a client must read STEP bytes. A phone that changes networks needs a few.
 SEND_SECONDS = 10.0
-# Bytes that the client of an answer must read in `send_seconds`, or all that is left of it.
+# Bytes of a response that a client must read in `send_seconds`, unless less is left.
 STEP = 64 * 1024
-# Bytes of all answers that wait for their clients: ten of the largest that may be.
+# Bytes buffered for all clients: ten of the largest responses.
 MAX_UNSENT = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class HTTPSettings:
-    """The bounds of one process. Connections of `trusted_proxies` are counted by their clients."""
+    """Limits of one process. Connections of `trusted_proxies` count toward their clients."""
 
     max_connections: int = MAX_CONNECTIONS
     max_connections_per_address: int = MAX_CONNECTIONS_PER_ADDRESS
@@ -42,7 +40,7 @@ class HTTPSettings:
     max_unsent: int = MAX_UNSENT
     trusted_proxies: Networks = ()
 
-    # Long, as it declares every variable with its help.
+    # Over 60 lines because it declares every variable with its help.
     @classmethod
     def read(cls, env: Env, trusted_proxies: Networks) -> "HTTPSettings":
         return cls(
@@ -126,5 +124,5 @@ class HTTPSettings:
         )
 
 
-def _seconds(env: Env, name: str, help_text: str, usual: float) -> float:
-    return env.number(name, help_text, usual, low=0.1, high=86_400)
+def _seconds(env: Env, name: str, help_text: str, default: float) -> float:
+    return env.number(name, help_text, default, low=0.1, high=86_400)

@@ -1,4 +1,4 @@
-"""Spans of HTTP requests that come in, by OpenTelemetry's conventions."""
+"""Spans of incoming HTTP requests, by OpenTelemetry's conventions."""
 
 from collections.abc import Collection, Mapping
 
@@ -9,16 +9,16 @@ from kit.telemetry import tracing
 from kit.telemetry.tracing import SpanScope
 
 SPAN = web.RequestKey("span", SpanScope)
-# Of the methods, those that the traced paths know: others are of a stranger's making.
+# The methods that the traced paths accept.
 METHODS = frozenset({"GET", "POST", "OPTIONS"})
 STATUS = "http.response.status_code"
 
 
 def trace_requests(app: web.Application, paths: Collection[str], *, trusted: bool = False) -> None:
-    """Gives requests for these paths a span: probes and rubbish make none.
+    """Create a span for each request to one of these paths.
 
-    Only with `trusted` is a caller's traceparent the span's parent: who sets that decides what is
-    recorded, and whose trace it shows in. Otherwise it is linked.
+    With `trusted`, the span continues the caller's trace. Otherwise it only links to it, because the
+    parent decides whether the span is recorded.
     """
 
     @web.middleware
@@ -28,48 +28,46 @@ def trace_requests(app: web.Application, paths: Collection[str], *, trusted: boo
         if request.path not in paths or request.method not in METHODS:
             return await handler(request)
         method, path, headers = request.method, request.path, request.headers
-        with _begun(method, path, request.scheme, headers, trusted=trusted) as span:
+        with _server_span(method, path, request.scheme, headers, trusted=trusted) as span:
             request[SPAN] = span
             try:
                 response = await handler(request)
             except web.HTTPException as refusal:
-                _answered(span, refusal.status)
+                _record_status(span, refusal.status)
                 span.end()
                 raise
-            _answered(span, response.status)
+            _record_status(span, response.status)
             return response
 
     async def opened(request: web.Request, response: web.StreamResponse) -> None:
-        """Headers go out: of a socket or a stream, whose end may be days away."""
+        """End the span when the headers are sent, because sockets and streams may last for days."""
         span = request.get(SPAN)
         if span is not None:
-            _answered(span, response.status)
+            _record_status(span, response.status)
             span.end()
 
     app.middlewares.insert(0, around)
     app.on_response_prepare.append(opened)
 
 
-def _begun(
+def _server_span(
     method: str, path: str, scheme: str, headers: Mapping[str, str], *, trusted: bool
 ) -> SpanScope:
-    """The span of a request with these headers, for a traced path."""
-    theirs = tracing.from_traceparent(
+    remote = tracing.from_traceparent(
         headers.get("traceparent"),
-        headers.get("tracestate") if trusted else None,  # a stranger's text otherwise
+        headers.get("tracestate") if trusted else None,  # could be any text
     )
-    told = {
+    attributes = {
         "http.request.method": method,
         "http.route": path,
         "url.path": path,
         "url.scheme": scheme,
     }
-    parent, link = (theirs, None) if trusted else (None, theirs)
-    return tracing.server_span(f"{method} {path}", told, parent=parent, link=link)
+    parent, link = (remote, None) if trusted else (None, remote)
+    return tracing.server_span(f"{method} {path}", attributes, parent=parent, link=link)
 
 
-def _answered(span: SpanScope, status: int) -> None:
-    """Record the status of the response."""
+def _record_status(span: SpanScope, status: int) -> None:
     span.set(STATUS, status)
     if status >= 500:
         span.fail_as(str(status))

@@ -1,4 +1,4 @@
-"""Log lines that a flood of requests or failures would repeat: one when it begins, one when it ends."""
+"""Logging of repeated conditions: one line when a condition begins and one when it ends."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ from kit.values.clock import Clock
 
 # Seconds without another occurrence after which an episode has ended.
 QUIET = 30.0
-# Episodes that are counted apart at once; keys that callers choose must not fill the memory or the log.
+# Maximum number of open episodes, because some keys depend on callers.
 MAX_EPISODES = 100
 OTHERS = "other conditions"
 
@@ -26,10 +26,10 @@ class _Episode:
 
 
 class Episodes:
-    """Logs a condition when it begins, counts it while it lasts, and logs the count when it ends.
+    """Logs a condition when it begins, counts its occurrences, and logs the count when it ends.
 
-    Each key is a condition of its own, and names it in the last line. Occurrences in between are
-    logged at debug only.
+    Each key is a separate condition, and names it in the last line. Occurrences in between are logged at
+    level debug.
     """
 
     def __init__(
@@ -50,10 +50,10 @@ class Episodes:
         error: BaseException | None = None,
         lasting: bool = False,
     ) -> None:
-        """Note an occurrence; the message is logged for the first of an episode.
+        """Record an occurrence. The message is logged for the first one of an episode.
 
-        With an `error` its traceback is logged too, and each type of error is a condition of its own.
-        The episode ends after QUIET seconds without another occurrence; a `lasting` one only by `resolve`.
+        With an `error`, its traceback is logged too, and each type of error is a separate condition.
+        An episode ends after QUIET seconds without occurrences, or with `lasting` only by `resolve`.
         """
         self._follow_loop()
         if error is not None:
@@ -73,12 +73,12 @@ class Episodes:
             self._watch(key, episode, self._quiet)
 
     def resolve(self, key: str, message: str = "") -> None:
-        """The condition has ended: logs that, or the message, with the count if it had begun."""
+        """End the episode if it is open, and log `message`, or that it is over, with the count."""
         if key in self._open:
             self._end(key, message or f"{key}: over", self._now())
 
     def _follow_loop(self) -> None:
-        """Drop the episodes of an event loop that has ended: their timers never fire."""
+        """Drop the episodes of an earlier event loop, whose timers never fire."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -94,15 +94,17 @@ class Episodes:
             return time.monotonic()
 
     def _watch(self, key: str, episode: _Episode, seconds: float) -> None:
-        with suppress(RuntimeError):  # no event loop, as before the process has started
-            episode.timer = self._clock.call_later(seconds, lambda: self._look(key, episode))
+        with suppress(RuntimeError):  # no event loop yet
+            episode.timer = self._clock.call_later(
+                seconds, lambda: self._end_if_quiet(key, episode)
+            )
 
-    def _look(self, key: str, episode: _Episode) -> None:
+    def _end_if_quiet(self, key: str, episode: _Episode) -> None:
         left = episode.last + self._quiet - self._now()
         if left > 0:
             self._watch(key, episode, left)
         elif episode.count == 1:
-            del self._open[key]  # its one line has said everything
+            del self._open[key]  # already logged completely
         else:
             self._end(key, f"{key}: over", episode.last)
 

@@ -1,4 +1,4 @@
-"""Log lines for people in a terminal, or as JSON for programs, with everything secret or personal cut out."""
+"""Log formatting as text or JSON, with secrets and personal data redacted."""
 
 import json
 import logging
@@ -15,18 +15,17 @@ from kit.logs import request_id
 from kit.logs.episodes import Episodes
 from kit.values import timestamps
 
-# The logger of the lines that it replaces.
+# The logger of aiohttp's lines that it replaces.
 episodes = Episodes(logging.getLogger("aiohttp.server"))
 
-# What may stand in any text, also in one that a library wrote: access tokens, activation codes and
-# the middle digits of ICCIDs.
+# Redacted from every line: access tokens, activation codes and the middle digits of ICCIDs.
 TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.?[\w-]*")
 ACTIVATION_CODE = re.compile(r"LPA:1\$[^\s\"'<>]+")
 LONG_NUMBER = re.compile(r"(?<!\d)(\d{6})\d{8,12}(\d{4})(?!\d)")
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Cuts secrets, access tokens and activation codes out, and shortens ICCIDs."""
+    """Remove secrets, access tokens and activation codes from a text, and shorten ICCIDs."""
     for secret in secrets:
         text = text.replace(secret, "[secret]")
     text = TOKEN.sub("[token]", text)
@@ -35,20 +34,20 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 class RedactingFormatter(logging.Formatter):
-    """Formats a line, traceback included, and then redacts the whole of it."""
+    """Formats a record as text, and redacts it including the traceback."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
         self._secrets = _sorted(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
-        ids = "".join(f" {name}={value}" for name, value in belongs_to().items())
+        ids = "".join(f" {name}={value}" for name, value in current_ids().items())
         first, *more = redact(super().format(record), self._secrets).split("\n", 1)
         return "\n".join([first + ids, *more])
 
 
 class JSONFormatter(logging.Formatter):
-    """Formats a record as one line of JSON, each text in it redacted."""
+    """Formats a record as one line of JSON, and redacts each text in it."""
 
     def __init__(self, secrets: Iterable[str], service: str) -> None:
         super().__init__()
@@ -62,7 +61,7 @@ class JSONFormatter(logging.Formatter):
             "service": self._service,
             "logger": record.name,
             "message": redact(record.getMessage(), self._secrets),
-            **belongs_to(),
+            **current_ids(),
         }
         if record.exc_info:
             line["exception"] = redact(self.formatException(record.exc_info), self._secrets)
@@ -71,8 +70,8 @@ class JSONFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-def belongs_to() -> dict[str, str]:
-    """The ids of the request and of the span that this is about, as far as there are any."""
+def current_ids() -> dict[str, str]:
+    """Return the ids of the current request and span, if any."""
     ids = {}
     if given := request_id.current():
         ids["request_id"] = redact(given)
@@ -84,15 +83,14 @@ def belongs_to() -> dict[str, str]:
 
 
 def _sorted(secrets: Iterable[str]) -> list[str]:
-    """Longest first, as one secret may be part of another; short ones would cut innocent words."""
+    """Order secrets longest first, as one may contain another; short ones would redact common words."""
     return sorted({s for s in secrets if len(s) >= 8}, key=len, reverse=True)
 
 
-def shorten_rubbish(record: logging.LogRecord) -> bool:
-    """Replaces what aiohttp logs of bytes that are no HTTP by one line: anybody may send them, at will.
+def shorten_invalid_requests(record: logging.LogRecord) -> bool:
+    """Replace what aiohttp logs about invalid requests, which any client may send, with one short line.
 
-    So are bodies that aren't encoded as their headers say. Its own line holds those bytes, a
-    traceback, and the level of an error.
+    aiohttp's own line has level error, a traceback and the bytes of the client.
     """
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, HttpProcessingError | web.RequestPayloadError):
@@ -109,9 +107,9 @@ def shorten_rubbish(record: logging.LogRecord) -> bool:
 def setup(
     level: str, secrets: Iterable[str] = (), *, style: str = "text", service: str = ""
 ) -> None:
-    """Sends all logging to standard error; `secrets` are values that no line may hold.
+    """Send all logging to standard error. `secrets` are values that no line may contain.
 
-    `style` is text, json, or auto: text on a terminal and JSON elsewhere.
+    `style` is text, json, or auto (text on a terminal, JSON elsewhere).
     """
     handler = logging.StreamHandler(sys.stderr)
     as_json = style == "json" or (style == "auto" and not sys.stderr.isatty())
@@ -119,9 +117,9 @@ def setup(
         JSONFormatter(secrets, service) if as_json else RedactingFormatter(secrets)
     )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # They tell every request with its whole path, and every retry; our own lines say more with less.
+    # These loggers report every request and every retry.
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
-    logging.getLogger("aiohttp.server").addFilter(shorten_rubbish)
+    logging.getLogger("aiohttp.server").addFilter(shorten_invalid_requests)
     logging.getLogger("stamina").setLevel(logging.ERROR)
-    # While the database is away it tells every attempt with its traceback; kit.db.database says it in a line.
+    # Reports every failed attempt with a traceback; kit.db.database logs an outage in one line.
     logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Whether the files of a certificate can be used, before anything listens or connects with them."""
+"""Checks of certificate files before a server or a client uses them."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,17 +9,17 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 
 def authority_problem(file: Path) -> str | None:
-    """What is wrong with a file of authorities; None if gRPC can use it."""
+    """Return what is wrong with a file of CA certificates, or None if gRPC can use it."""
     found, problem = _certificates(file)
-    if problem is None and all(_dated(one) for one in found):
-        return f"{file}: {_dated(found[0])}"
+    if problem is None and all(_validity_problem(one) for one in found):
+        return f"{file}: {_validity_problem(found[0])}"
     return problem
 
 
 def pair_problems(certificate: Path, key: Path) -> tuple[str | None, str | None]:
-    """What is wrong with a certificate, and with its key; (None, None) if a server can use both."""
+    """Return what is wrong with a certificate and with its key; (None, None) if a server can use both."""
     found, problem = _certificates(certificate)
-    if problem is None and (dated := _dated(found[0])):
+    if problem is None and (dated := _validity_problem(found[0])):
         problem = f"{certificate}: {dated}"
     try:
         text = key.read_bytes()
@@ -63,7 +63,7 @@ def _certificates(file: Path) -> tuple[list[x509.Certificate], str | None]:
         return [], f"{file} contains {kind}"
 
 
-def _dated(one: x509.Certificate) -> str | None:
+def _validity_problem(one: x509.Certificate) -> str | None:
     now = datetime.now(UTC)
     if one.not_valid_after_utc < now:
         return f"the certificate expired at {one.not_valid_after_utc:%Y-%m-%d %H:%M} UTC: renew it"
@@ -76,7 +76,7 @@ def _dated(one: x509.Certificate) -> str | None:
 
 
 def _public(key: object) -> bytes:
-    return bytes(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))  # type: ignore[attr-defined]  # each kind of key has it, and none in common
+    return bytes(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))  # type: ignore[attr-defined]  # no common base class declares it
 
 
 def _unreadable(file: Path, error: OSError) -> str:

@@ -1,4 +1,4 @@
-"""The network address of a client, behind proxies too: limits are counted by it."""
+"""The network address of a client, also behind proxies, for limits per address."""
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -6,28 +6,27 @@ from typing import TypeAlias
 
 Networks: TypeAlias = tuple[IPv4Network | IPv6Network, ...]
 
-# What a provider gives to one customer, who may take any address in it.
-ONE_CUSTOMER = 64
-# Characters of the X-Forwarded-For headers of a request whose address is remembered; a client may send
-# a hundred headers of 24 kB.
+# The IPv6 prefix that one customer usually has, all of whose addresses count as one.
+IPV6_PREFIX = 64
+# Longest X-Forwarded-For headers, in characters, whose result is cached.
 MAX_LENGTH = 1_024
 
 
 def of(peer: str | None, forwarded: tuple[str, ...], trusted: Networks) -> str:
-    """The address, an IPv6 one as its /64.
+    """Return the client's address, for IPv6 its /64 prefix.
 
     `forwarded` are the X-Forwarded-For headers. Each proxy appends the address of its client, so they
-    are believed from the end, for as long as a trusted proxy wrote them.
+    are read from the end, for as long as a trusted proxy wrote them.
     """
-    find = _find if sum(map(len, forwarded)) > MAX_LENGTH else _known
+    find = _find if sum(map(len, forwarded)) > MAX_LENGTH else _cached_find
     return find(peer, forwarded, trusted)
 
 
 def counted(peer: str | None, forwarded: tuple[str, ...], trusted: Networks) -> str | None:
-    """Return the address as `of` does, or None if it is a proxy's that stands for many clients.
+    """Return the address as `of` does, or None for an unconfigured proxy that serves many clients.
 
-    That is a loopback or private address which forwards for others, while no proxy is configured. To
-    count all of its clients as one would let any of them shut out the others.
+    That is a loopback or private address which forwards requests while no proxy is configured. If all of
+    its clients counted as one, any of them could use up the limit of the others.
     """
     if forwarded and not trusted and _is_local(peer):
         return None
@@ -35,7 +34,7 @@ def counted(peer: str | None, forwarded: tuple[str, ...], trusted: Networks) -> 
 
 
 def trusts(peer: str | None, trusted: Networks) -> bool:
-    """True if connections from this address are a trusted proxy's."""
+    """True if this is the address of a trusted proxy."""
     address = _address(peer or "") if trusted else None
     return address is not None and any(address in network for network in trusted)
 
@@ -49,7 +48,7 @@ def _is_local(peer: str | None) -> bool:
 def _find(peer: str | None, forwarded: tuple[str, ...], trusted: Networks) -> str:
     found = _address(peer or "")
     if found is None:
-        return "unknown"  # a socket of the machine itself
+        return "unknown"  # a Unix socket
     named = [part.strip() for line in forwarded for part in line.split(",")]
     while named and any(found in network for network in trusted):
         before = _address(named.pop())
@@ -57,12 +56,12 @@ def _find(peer: str | None, forwarded: tuple[str, ...], trusted: Networks) -> st
             break
         found = before
     if isinstance(found, IPv6Address):
-        return str(ip_network((found, ONE_CUSTOMER), strict=False))
+        return str(ip_network((found, IPV6_PREFIX), strict=False))
     return str(found)
 
 
-# The addresses that were asked for last: few connect often.
-_known = lru_cache(maxsize=4_096)(_find)
+# Few distinct addresses connect frequently.
+_cached_find = lru_cache(maxsize=4_096)(_find)
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

@@ -1,4 +1,4 @@
-"""Why a process can't listen where its settings say, in words that name the setting."""
+"""Messages for ports that can't be opened: each names the setting and says what to do."""
 
 import errno
 import socket
@@ -10,28 +10,28 @@ from kit.errors import StartError
 
 @contextmanager
 def at(host: str, port: int, settings: str) -> Iterator[None]:
-    """Around what opens a port: its OSError becomes a StartError.
+    """Convert an OSError of the block, which opens a port, to a StartError.
 
-    `settings` is what the names of both variables begin with, such as CATALOGUE.
+    `settings` is the common prefix of the settings for host and port, such as CATALOGUE.
     """
     try:
         yield
     except OSError as error:
-        raise StartError(_words(host, port, settings, error)) from error
+        raise StartError(_message(host, port, settings, error)) from error
 
 
 def check(host: str, port: int) -> None:
-    """Raise OSError if the port can't be opened, by opening it for a moment: gRPC gives no reason."""
+    """Open the port briefly and raise OSError if that fails, because gRPC gives no reason."""
     family, kind, protocol, _, address = socket.getaddrinfo(
         host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
     with socket.socket(family, kind, protocol) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(address)
-        probe.listen(1)  # two may be bound to one port, while only one listens
+        probe.listen(1)  # two sockets may be bound to a port, but only one may listen
 
 
-def _words(host: str, port: int, settings: str, error: OSError) -> str:
+def _message(host: str, port: int, settings: str, error: OSError) -> str:
     if isinstance(error, socket.gaierror):
         return f"{settings}_HOST: {host!r} is not an address of this machine: {error.strerror}"
     match error.errno:

@@ -1,4 +1,4 @@
-"""TLS between the platform's own processes: off without certificates, mutual by default with them."""
+"""TLS between the platform's processes: off without certificates, mutual by default with them."""
 
 import logging
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ episodes = Episodes(logger)
 
 @dataclass(frozen=True, slots=True)
 class TLS:
-    """Where this process's certificate and its authority's are; without files there is no TLS.
+    """Paths of this process's certificate and key and of the CA certificate, all PEM; none for no TLS.
 
-    The files are PEM. A server looks at its own whenever somebody connects, so that renewed ones
-    need no restart; a caller reads them when its channel is made.
+    A server reads its files at every new connection, so renewed ones need no restart. A client reads
+    them when it creates its channel.
     """
 
     authority: Path | None = None
@@ -29,7 +29,7 @@ class TLS:
 
     @classmethod
     def read(cls, env: Env) -> "TLS":
-        """Declares and reads the variables; a file that can't be read is reported to `env`."""
+        """Read the variables. Adds a problem to `env` for each file that can't be used."""
         tls = cls(
             authority=_file(
                 env,
@@ -77,18 +77,18 @@ class TLS:
         return tls
 
     def server(self) -> grpc.ServerCredentials | None:
-        """What a server listens with; None without a certificate. Raises OSError when it can't be read."""
+        """Return a server's credentials, or None without TLS. Raises OSError if a file can't be read."""
         if self.certificate is None:
             return None
         first = self._certificates()
         return grpc.dynamic_ssl_server_credentials(
             first,
-            self._renewed,  # type: ignore[arg-type]  # None is documented, and its types lack it
+            self._renewed,  # type: ignore[arg-type]  # None is documented but missing in the types
             require_client_authentication=self.mutual,
         )
 
     def channel(self) -> grpc.ChannelCredentials | None:
-        """What a channel is made with; None without an authority. Raises OSError when it can't be read."""
+        """Return a channel's credentials, or None without TLS. Raises OSError if a file can't be read."""
         if self.authority is None:
             return None
         return grpc.ssl_channel_credentials(
@@ -105,11 +105,11 @@ class TLS:
         return grpc.ssl_server_certificate_configuration([pair], roots)
 
     def _renewed(self) -> grpc.ServerCertificateConfiguration | None:
-        """Asked at every connection; None goes on with what was read before."""
+        """Return the certificates for a new connection; None to continue with the previous ones."""
         if self.certificate is None or self.key is None:
             return None
         problems = certificates.pair_problems(self.certificate, self.key)
-        if problem := problems[0] or problems[1]:  # in the middle of being replaced
+        if problem := problems[0] or problems[1]:  # such as a half-replaced pair
             episodes.record(
                 "a certificate can't be used",
                 "the certificate can't be used; continuing with the previous one: %s",
@@ -127,7 +127,7 @@ class TLS:
             return None
 
 
-# Plain text, for one machine and for clusters whose network encrypts.
+# No TLS, for one machine and for networks that encrypt.
 PLAIN = TLS()
 
 

@@ -1,4 +1,4 @@
-"""`python -m kit.process.healthcheck`: whether the process of this container answers, as its exit status."""
+"""`python -m kit.process.healthcheck`: the health check of a container, with the result as exit status."""
 
 import http.client
 import os
@@ -6,12 +6,12 @@ import sys
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-# Seconds; a process that takes longer on its own machine is not well.
+# Seconds. A healthy process responds far faster on its own machine.
 TIMEOUT = 3.0
 
 
 def http_answers(host: str, port: int, path: str) -> bool:
-    """Whether a GET is answered with 200."""
+    """True if a GET request gets status 200."""
     connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
     try:
         connection.request("GET", path)
@@ -23,15 +23,15 @@ def http_answers(host: str, port: int, path: str) -> bool:
 
 
 def grpc_serves(address: str, name: str = "") -> bool:
-    """Whether a gRPC server says SERVING; over TLS where the variables of kit.net.tls are set.
+    """True if a gRPC server reports SERVING. Uses TLS if the settings of kit.net.tls are set.
 
-    Its certificate must be for the address, or for `name`. Raises ValueError for wrong variables.
+    The certificate must be for the address, or for `name`. Raises ValueError for invalid settings.
     """
-    import grpc  # not for the others: it takes longer to import than they to ask
+    import grpc  # here, because it takes longer to import than an HTTP check to run
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
     with _channel(address, name) as channel:
-        stub: Any = health_pb2_grpc.HealthStub(channel)  # its published types lack the calls
+        stub: Any = health_pb2_grpc.HealthStub(channel)  # the published types lack the methods
         try:
             answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT)
         except grpc.RpcError:
@@ -59,10 +59,10 @@ def _channel(address: str, name: str) -> Any:
 
 
 def answers(address: str) -> bool:
-    """Asks an address as http://127.0.0.1:4000/healthz or grpc://127.0.0.1:50051.
+    """Check a URL such as http://127.0.0.1:4000/healthz or grpc://127.0.0.1:50051.
 
-    A certificate's name may follow, as in grpc://127.0.0.1:50052?name=orders.
-    Raises ValueError when it is neither.
+    A gRPC URL may contain the name of the certificate, as in grpc://127.0.0.1:50052?name=orders.
+    Raises ValueError for any other URL.
     """
     parts = urlsplit(address)
     if parts.scheme == "grpc" and parts.hostname and parts.port:
@@ -76,13 +76,13 @@ def answers(address: str) -> bool:
 
 
 def main() -> None:
-    """Exit status 0 when it answers, 1 when not, 2 when HEALTHCHECK names nothing to ask."""
+    """Exit with status 0 if the process is healthy, 1 if not, 2 if HEALTHCHECK is invalid."""
     try:
-        well = answers(os.environ.get("HEALTHCHECK", ""))
+        healthy = answers(os.environ.get("HEALTHCHECK", ""))
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(2)
-    sys.exit(0 if well else 1)
+    sys.exit(0 if healthy else 1)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The HTTP door of a process's metrics, in Prometheus's text format, and its sign of life."""
+"""HTTP endpoint for the metrics of a process in Prometheus's text format, and for its probes."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ from kit.rpc import readiness
 
 logger = logging.getLogger(__name__)
 
-# Seconds between attempts to listen on a taken port: a process that is being replaced lets go of it.
+# Seconds between attempts to listen on a port that is in use, such as by the process being replaced.
 RETRY_EVERY = 10.0
 
 
@@ -23,12 +23,12 @@ RETRY_EVERY = 10.0
 async def served(
     registry: CollectorRegistry, host: str, port: int, *, retry: float = RETRY_EVERY
 ) -> AsyncIterator[None]:
-    """Serve a registry's metrics at /metrics, and /healthz and /readyz beside them.
+    """Serve /metrics, /healthz and /readyz within the block.
 
-    While the port is taken, another attempt is made every `retry` seconds, and the process runs on.
+    If the port is in use, the process runs without them and tries again every `retry` seconds.
     """
 
-    async def answer(_request: web.Request) -> web.Response:
+    async def metrics(_request: web.Request) -> web.Response:
         headers = {"Content-Type": CONTENT_TYPE_LATEST}
         return web.Response(body=generate_latest(registry), headers=headers)
 
@@ -44,7 +44,7 @@ async def served(
 
     app = web.Application()
     app.add_routes(
-        [web.get("/metrics", answer), web.get("/healthz", alive), web.get("/readyz", ready)]
+        [web.get("/metrics", metrics), web.get("/healthz", alive), web.get("/readyz", ready)]
     )
     runner = Runner(app, plain_body, access_log=None)
     await runner.setup()
@@ -58,12 +58,12 @@ async def served(
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int, retry: float) -> None:
-    told = False
+    logged = False
     while True:
         try:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
-            if not told:
+            if not logged:
                 logger.warning(
                     "metrics are not served: %s; stop the process that listens on %s:%d, or"
                     " choose another port (0 lets the operating system choose); retrying every"
@@ -73,7 +73,7 @@ async def _listen(runner: web.AppRunner, host: str, port: int, retry: float) -> 
                     port,
                     retry,
                 )
-                told = True
+                logged = True
             await asyncio.sleep(retry)
         else:
             logger.info("metrics at http://%s:%d/metrics", host, runner.addresses[0][1])

@@ -1,4 +1,4 @@
-"""A process's life: settings or a clear refusal, a stop event on SIGTERM or Ctrl-C, an exit status."""
+"""The life cycle of a process: its settings, a stop event on SIGTERM or Ctrl-C, and its exit status."""
 
 import asyncio
 import logging
@@ -28,17 +28,17 @@ APP_ENV_HELP = (
 
 
 def is_development(env: Env) -> bool:
-    """True if APP_ENV says that this machine is a developer's."""
+    """True if APP_ENV is development."""
     stages = ("production", "development")
     return env.choice("APP_ENV", APP_ENV_HELP, "production", stages) == "development"
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessSettings:
-    """What every process reads beside its own settings.
+    """The settings that every process has in addition to its own.
 
-    `debugging` takes both LOG_LEVEL=debug and APP_ENV=development: it costs speed, and shows what an
-    operator of a shop has no use for.
+    `debugging` requires both LOG_LEVEL=debug and APP_ENV=development, because it costs speed and is of
+    no use to operators.
     """
 
     log_level: str
@@ -48,7 +48,7 @@ class ProcessSettings:
 
     @classmethod
     def read(cls, env: Env, name: str, metrics_port: int) -> "ProcessSettings":
-        """For the process `name`; `metrics_port` is its default."""
+        """Read the settings of the process `name`. `metrics_port` is the default."""
         level = env.choice(
             "LOG_LEVEL", LOG_LEVEL_HELP, "info", ("debug", "info", "warning", "error")
         )
@@ -73,15 +73,15 @@ def run(
     secrets: Callable[[S], list[str]],
     main: Callable[[S, asyncio.Event], Awaitable[None]],
 ) -> None:
-    """Reads the settings, runs `main` with them and an event that SIGTERM or Ctrl-C sets, and exits.
+    """Read the settings, and run `main` with them and an event that SIGTERM or Ctrl-C sets.
 
-    `name` is what metrics and traces call the process, and `metrics_port` the default of its port.
-    `read` declares and reads every variable; `secrets` names values that no log line may hold.
-    Exit status 2 says that the environment is not fit, 1 that something else keeps the process from
-    starting, such as a taken port; the line before it says why.
+    `name` identifies the process in metrics and traces, and `metrics_port` is the default of that port.
+    `read` declares and reads every variable; `secrets` returns values that no log line may contain.
+    Exits with status 2 if the settings are invalid, and with 1 if the process can't start for another
+    reason, such as a port in use. The last line on standard error says why.
     """
     env = Env(os.environ)
-    surroundings = ProcessSettings.read(env, name, metrics_port)
+    process = ProcessSettings.read(env, name, metrics_port)
     settings = read(env)
     try:
         env.finish()
@@ -89,16 +89,16 @@ def run(
         sys.stderr.write(f"cannot start: {error}\n")
         sys.exit(2)
     log.setup(
-        surroundings.log_level,
+        process.log_level,
         secrets(settings),
-        style=surroundings.log_format,
+        style=process.log_format,
         service=name,
     )
     for notice in env.notices:
         logging.getLogger(__name__).warning("%s", notice)
-    telemetry = Telemetry.start(surroundings.telemetry)
+    telemetry = Telemetry.start(process.telemetry)
     try:
-        uvloop.run(_until_stopped(settings, main, telemetry), debug=surroundings.debugging)
+        uvloop.run(_until_stopped(settings, main, telemetry), debug=process.debugging)
     except Stopped:
         pass
     except StartError as error:
@@ -120,8 +120,8 @@ async def _until_stopped(
 
     running = asyncio.ensure_future(observed())
 
-    def ask_to_stop(name: str) -> None:
-        if stop.is_set():  # asked twice: somebody is in a hurry
+    def request_stop(name: str) -> None:
+        if stop.is_set():  # the second signal ends the process immediately
             running.cancel()
         logging.getLogger(__name__).info(
             "%s received: finishing calls in flight, then stopping", name
@@ -129,5 +129,5 @@ async def _until_stopped(
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ask_to_stop, number.name)
+        loop.add_signal_handler(number, request_stop, number.name)
     await running

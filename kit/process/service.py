@@ -1,4 +1,4 @@
-"""The composition root that all gRPC services share: what they open, and how they serve calls and stop."""
+"""The composition root that all gRPC services share: opens their connections, serves calls, and stops."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from kit import background
 from kit.background import Loop
 from kit.cache.cache import Cache
 from kit.db.database import Database
-from kit.db.health import SHOWN_EVERY
+from kit.db.health import WATCH_EVERY
 from kit.db.notify import Notifications
 from kit.process.settings import ServiceSettings
 from kit.rpc import client as rpc_client
@@ -23,9 +23,9 @@ from kit.rpc.health import Health
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The connections of a service; `closing` closes them, and what the service adds, in reverse order.
+    """The connections of a service. `closing` closes them, and what the service adds, in reverse order.
 
-    `loops` run while the service serves. `health` is what its health endpoint reports.
+    `loops` run while the service serves calls. `health` holds the states of its health service.
     """
 
     settings: ServiceSettings
@@ -38,7 +38,7 @@ class Opened:
     loops: list[Loop] = field(default_factory=list)
 
     async def notifications(self, channel: str) -> Notifications:
-        """Listen to a channel of PostgreSQL's notifications."""
+        """Listen to a channel of PostgreSQL notifications."""
         return await self.closing.enter_async_context(
             Notifications.open(self.settings.listen_url, channel)
         )
@@ -53,10 +53,10 @@ class Opened:
     async def serving(
         self, service: server.Service, variables: str, *, grace: float, loop_grace: float = 0
     ) -> AsyncIterator[int]:
-        """Answer calls and run the loops while this is open, and give the port.
+        """Serve calls and run the loops within the block, and yield the port.
 
-        `variables` is what the names of the variables of host and port begin with. At the end, calls
-        get `grace` seconds to finish after the drain, and then rounds of the loops `loop_grace` seconds.
+        `variables` is the common prefix of the settings for host and port. At the end, calls get `grace`
+        seconds to finish after the drain, and then the rounds of the loops get `loop_grace` seconds.
         """
         settings = self.settings
         running = await server.start(
@@ -92,5 +92,5 @@ async def opened(
         closing.push_async_callback(cache.close)
         parts = Opened(settings, stop, closing, http, database, cache)
         watch = partial(database.writes.watch, parts.health)
-        parts.loops.append(Loop("try to write", watch, stop, every=SHOWN_EVERY))
+        parts.loops.append(Loop("try to write", watch, stop, every=WATCH_EVERY))
         yield parts

@@ -1,4 +1,4 @@
-"""The settings that every gRPC service has; each service's own settings hold one of these."""
+"""The settings that all gRPC services share. Each service's own settings contain one."""
 
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ from kit.values.env import Env
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
-    """What is needed to verify sessions."""
+    """The settings for verifying sessions."""
 
     supabase_url: str
     service_role_key: str = field(repr=False)
@@ -53,7 +53,7 @@ class SessionSettings:
         )
 
     def verifier(self, http: aiohttp.ClientSession) -> Verifier:
-        """Return what verifies the sessions; `http` fetches the signing keys."""
+        """Create a verifier, which fetches signing keys through `http`."""
         return Verifier(
             supabase_url=self.supabase_url,
             service_role_key=self.service_role_key,
@@ -64,13 +64,13 @@ class SessionSettings:
         )
 
     def secrets(self) -> list[str]:
-        """Values that no log line may hold."""
+        """Return the values that no log line may contain."""
         return [self.service_role_key, self.jwt_secret or ""]
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
-    """Where a service listens, where its tables are, and how it knows callers."""
+    """Where a service listens, where its database is, and how it verifies and limits callers."""
 
     host: str
     port: int
@@ -86,14 +86,14 @@ class ServiceSettings:
 
     @property
     def listen_url(self) -> str:
-        """PostgreSQL for whoever listens to its notifications."""
+        """The PostgreSQL URL for LISTEN."""
         return self.listen_database_url or self.database_url
 
     @classmethod
     def read(cls, env: Env, name: str, port: int, *, listens: bool) -> "ServiceSettings":
-        """Reads them for the service `name`, whose variables start with its upper-case name.
+        """Read the settings of the service `name`, whose variables start with its upper-case name.
 
-        `listens` is for a service that hears PostgreSQL's notifications.
+        `listens` is True for a service that receives PostgreSQL notifications.
         """
         upper = name.upper()
         pooled = read_pooled(env)
@@ -150,7 +150,7 @@ class ServiceSettings:
         )
 
     def secrets(self) -> list[str]:
-        """Values that no log line may hold."""
+        """Return the values that no log line may contain."""
         return [
             self.database_url,
             self.listen_database_url or "",
@@ -160,7 +160,7 @@ class ServiceSettings:
 
 
 def read_pooled(env: Env) -> bool:
-    """Whether the database's address is that of a pooler which lends connections for a transaction."""
+    """True if the database URL is that of a pooler in transaction mode."""
     pooler = env.choice(
         "DATABASE_POOLER",
         "transaction if the database URL is that of PgBouncer in transaction mode, or of"

@@ -1,4 +1,4 @@
-"""A check of health that many may request and that is made once: its result is shared for a moment."""
+"""A health check whose result is shared by concurrent and closely spaced requests."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,12 +6,12 @@ from typing import Generic, TypeVar
 
 Result = TypeVar("Result")
 
-# Seconds. Probes come every few seconds; any client may request more.
+# Seconds. Any client may send health checks at any rate.
 SHARED_FOR = 1.0
 
 
 class SharedProbe(Generic[Result]):
-    """Makes a check at most once at a time, and once in `seconds`."""
+    """Runs a check at most once at a time, and once in `seconds`."""
 
     def __init__(self, check: Callable[[], Awaitable[Result]], seconds: float = SHARED_FOR) -> None:
         self._check = check
@@ -20,12 +20,12 @@ class SharedProbe(Generic[Result]):
         self._until = 0.0
 
     async def result(self) -> Result:
-        """The result of the check in flight, or of one that has just ended; raises what it raised."""
+        """Return the result of the check in flight, or of a recent one; raises what the check raises."""
         now = asyncio.get_running_loop().time
         if self._last is None or (self._last.done() and now() >= self._until):
             self._last = asyncio.ensure_future(self._check())
             self._last.add_done_callback(lambda _: self._expire(now() + self._seconds))
-        # A caller that goes away leaves the others their result.
+        # A cancelled caller must not cancel the check for the others.
         return await asyncio.shield(self._last)
 
     def _expire(self, moment: float) -> None:

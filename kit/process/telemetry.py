@@ -32,19 +32,19 @@ from kit.telemetry.settings import TelemetrySettings
 
 logger = logging.getLogger(__name__)
 
-# Seconds for one batch, repeats included: a collector that is slower keeps later spans waiting.
+# Seconds for one batch, including retries.
 EXPORT_TIMEOUT = 5.0
-# Seconds that a stopping process gives its last spans; orchestrators mostly kill after thirty.
+# Seconds to export the last spans when the process stops; orchestrators usually kill it after 30.
 FLUSH_TIMEOUT = 5.0
-# Seconds between two lines about spans that nobody takes.
-TELL_EVERY = 60.0
-# What may not stand in the name of a Prometheus label.
+# Seconds between two log lines about dropped spans.
+LOG_EVERY = 60.0
+# Characters that the name of a Prometheus label can't contain.
 UNFIT = re.compile("[^a-zA-Z0-9]+")
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 class Telemetry:
-    """Metrics and spans of a process; one in a process, as OpenTelemetry's provider is global."""
+    """Metrics and spans of a process. One instance per process: OpenTelemetry's provider is global."""
 
     def __init__(self, settings: TelemetrySettings, tracers: TracerProvider | None) -> None:
         self._settings = settings
@@ -54,12 +54,12 @@ class Telemetry:
     def start(cls, settings: TelemetrySettings) -> "Telemetry":
         """Describe the process in `target_info`, and set the global tracer and W3C propagation.
 
-        Spans go to the collector of the settings; without one none are made.
+        Spans are exported to the configured collector; without one, none are created.
         """
         resource = _resource(settings)
         propagate.set_global_textmap(TraceContextTextMapPropagator())
-        # One more series for each counter and histogram, which nothing reads.
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # published without types
+        # Drops a `_created` series per counter and histogram, which nothing reads.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped
         Info("target", "Target metadata", registry=metrics.registry()).info(
             {UNFIT.sub("_", name): str(value) for name, value in resource.attributes.items()}
         )
@@ -72,7 +72,7 @@ class Telemetry:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Shows metrics within the block, and sends the last spans after it, within FLUSH_TIMEOUT."""
+        """Serve metrics within the block, then export the last spans within FLUSH_TIMEOUT."""
         try:
             async with AsyncExitStack() as parts:
                 if (port := self._settings.metrics_port) is not None:
@@ -89,7 +89,7 @@ class Telemetry:
     async def _flush(self) -> None:
         if self._tracers is None:
             return
-        # A daemon, as a collector that hangs must not keep the process: the SDK waits half a minute.
+        # A daemon thread, because with a collector that hangs the SDK waits for 30 s.
         flushing = threading.Thread(target=self._tracers.shutdown, daemon=True)
         flushing.start()
         await asyncio.to_thread(flushing.join, FLUSH_TIMEOUT)
@@ -98,14 +98,14 @@ class Telemetry:
 
 
 class Collector(SpanExporter):
-    """OTLP over gRPC; spans that the collector doesn't take are dropped and told once a minute."""
+    """Exports spans by OTLP over gRPC, and logs once a minute how many the collector did not accept."""
 
     def __init__(self, endpoint: str) -> None:
         self._endpoint = endpoint
         self._exporter = OTLPSpanExporter(endpoint=endpoint, timeout=EXPORT_TIMEOUT)
         self._dropped = 0
-        self._told = float("-inf")
-        # They tell every attempt at every batch, and every span that found the queue full.
+        self._logged_at = float("-inf")
+        # These loggers report every failed attempt, and every span that did not fit into the queue.
         for library in (
             "opentelemetry.exporter.otlp.proto.grpc.exporter",
             "opentelemetry.sdk._shared_internal",
@@ -113,17 +113,17 @@ class Collector(SpanExporter):
             logging.getLogger(library).setLevel(logging.CRITICAL)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Called by the processor's own thread, one batch at a time."""
+        """Export one batch. Called by the span processor's thread."""
         result = self._exporter.export(spans)
         if result is not SpanExportResult.SUCCESS:
             self._dropped += len(spans)
-            if time.monotonic() - self._told >= TELL_EVERY:
+            if time.monotonic() - self._logged_at >= LOG_EVERY:
                 logger.warning(
                     "traces: the collector at %s does not accept spans; %d dropped",
                     self._endpoint,
                     self._dropped,
                 )
-                self._told, self._dropped = time.monotonic(), 0
+                self._logged_at, self._dropped = time.monotonic(), 0
         return result
 
     def shutdown(self) -> None:
@@ -131,7 +131,7 @@ class Collector(SpanExporter):
 
 
 def sampler(settings: TelemetrySettings) -> Sampler:
-    """As OTEL_TRACES_SAMPLER names it."""
+    """Return the sampler that OTEL_TRACES_SAMPLER names."""
     kind = settings.sampler.removeprefix("parentbased_")
     if kind == "traceidratio":
         root: Sampler = TraceIdRatioBased(settings.ratio)
@@ -153,7 +153,7 @@ def _resource(settings: TelemetrySettings) -> Resource:
 
 
 def version() -> str:
-    """The project's; "unknown" where its pyproject.toml was not brought along."""
+    """Return the project's version, or "unknown" without its pyproject.toml."""
     try:
         return str(tomllib.loads(PROJECT.read_text())["project"]["version"])
     except (OSError, KeyError, tomllib.TOMLDecodeError):

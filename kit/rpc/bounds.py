@@ -1,4 +1,4 @@
-"""The bounds of one gRPC server, and what each of its calls takes up of them."""
+"""The limits of one gRPC server, and how each of its calls counts toward them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -16,13 +16,13 @@ from kit.rpc.unread_responses import UnreadResponses
 
 
 class Work:
-    """What a call without a session does while it has its turn."""
+    """The work of one call while it holds a slot; `size` is that of its response in bytes."""
 
     size = 0
 
 
-class Taken:
-    """One call that the server has taken on."""
+class AdmittedCall:
+    """One call that the server has admitted."""
 
     def __init__(self, bounds: "Bounds", connection: str, *, has_session: bool) -> None:
         self._bounds = bounds
@@ -31,7 +31,7 @@ class Taken:
         self.call = bounds.calls(has_session=has_session).enter(connection)
 
     async def request(self, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
-        """The bytes of the request. Raise DEADLINE if they don't come in time."""
+        """Return the bytes of the request. Raises DEADLINE if they don't arrive in time."""
         try:
             async with asyncio.timeout(self._bounds.limits.request_seconds):
                 body = await context.read()
@@ -51,8 +51,8 @@ class Taken:
         return bytes(body)
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[Work]:
-        """Wait for a place to work, which a call with a session has at once, as do all without the bound."""
+    async def slot(self) -> AsyncIterator[Work]:
+        """Wait for a slot to work. Calls with a session get one immediately, as do all without the limit."""
         work, unread, turns = Work(), self._bounds.unread, self._bounds.turns
         if self._has_session or self._bounds.limits.calls_at_work >= OFF:
             self.call.waits = False
@@ -67,30 +67,30 @@ class Taken:
         finally:
             turns.leave(turn, work.size)
 
-    def answered(self, size: int, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-        """Count an answer until the call has ended. Raise EXHAUSTED if there is no room for it."""
+    def count_response(self, size: int, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        """Count the response as unread until the call ends. Raises EXHAUSTED above the limit."""
         unread = self._bounds.unread
-        answer = unread.add(self._connection, size)
-        _when_ended(context, lambda: unread.remove(answer))
+        response = unread.add(self._connection, size)
+        _when_ended(context, lambda: unread.remove(response))
 
     @contextmanager
     def message(self, size: int) -> Iterator[None]:
-        """Count a message of a stream within the block, in which it is sent."""
-        answer = self._bounds.unread.add(self._connection, size)
+        """Count a message of a stream as unread within the block, which sends it."""
+        response = self._bounds.unread.add(self._connection, size)
         try:
             yield
         finally:
-            self._bounds.unread.remove(answer)
+            self._bounds.unread.remove(response)
 
     def leave(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-        """The handler is done: the call has ended as soon as its answer was sent."""
+        """Note that the handler is done: the call ends as soon as its response was sent."""
         calls = self._bounds.calls(has_session=self._has_session)
         calls.done(self.call)
         _when_ended(context, lambda: calls.leave(self.call))
 
 
 class Bounds:
-    """Counts calls and unread answers of one server. `port` is the server's, once it has one."""
+    """Counts the calls and unread responses of one server. `port` is 0 until the server has one."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -103,10 +103,12 @@ class Bounds:
             limits.unread_bytes, limits.unread_seconds, self._cut, self._metrics.unread
         )
 
-    def take(self, context: grpc.aio.ServicerContext[Any, Any], *, has_session: bool) -> Taken:
-        """Take on a call. Raise EXHAUSTED if there is no place for it, or if its metadata is too large.
+    def admit(
+        self, context: grpc.aio.ServicerContext[Any, Any], *, has_session: bool
+    ) -> AdmittedCall:
+        """Admit a call. Raises EXHAUSTED above the limits, or if its metadata is too large.
 
-        gRPC's library counts metadata that comes in several frames by the frame, and lets it pass.
+        gRPC's own limit misses metadata that arrives in several frames, because it counts each separately.
         """
         size = sum(len(name) + len(value) for name, value in context.invocation_metadata() or ())
         if size > 2 * self.limits.metadata_bytes:
@@ -116,14 +118,14 @@ class Bounds:
                 f"The metadata of this call has {size} bytes; the limit is"
                 f" {self.limits.metadata_bytes}",
             )
-        return Taken(self, context.peer(), has_session=has_session)
+        return AdmittedCall(self, context.peer(), has_session=has_session)
 
     def calls(self, *, has_session: bool) -> Calls:
-        """Unfinished calls of that kind."""
+        """Return the counter for calls with or without a session."""
         return self._with_session if has_session else self._without_session
 
     def close(self) -> None:
-        """The server has stopped."""
+        """Stop the timers."""
         self.unread.close()
 
     def _cut(self, connection: str) -> bool:
@@ -133,5 +135,5 @@ class Bounds:
         return True
 
 
-def _when_ended(context: Any, act: Callable[[], None]) -> None:  # its type names no callable
+def _when_ended(context: Any, act: Callable[[], None]) -> None:  # its declared type is not callable
     context.add_done_callback(lambda _context: act())

@@ -1,4 +1,4 @@
-"""What one call to a gRPC server says of itself, and what its caller hears of an error."""
+"""Parts of handling one gRPC call: metadata, deadline, decoding, and the failure for an error."""
 
 import logging
 import uuid
@@ -13,12 +13,12 @@ logger = logging.getLogger(__name__)
 
 
 def header(context: grpc.aio.ServicerContext[Any, Any], name: str) -> str | None:
-    """The first value that the caller sent in its metadata under that name."""
+    """Return the first value of a metadata key, or None."""
     return next((str(v) for k, v in context.invocation_metadata() or () if k == name), None)
 
 
 def seconds(context: Any, session: str | None, deadline: float | None) -> float | None:
-    """Seconds for the call: the caller's own, if it has a session, or else no more than the usual ones."""
+    """Return the seconds for the call: the caller's own deadline, capped at `deadline` without a session."""
     left: float | None = context.time_remaining()
     if left is None:
         return deadline
@@ -26,7 +26,7 @@ def seconds(context: Any, session: str | None, deadline: float | None) -> float 
 
 
 def failure_of(method: str, error: Exception) -> Failure:
-    """What the caller hears of an error; the unexpected is logged under an id that the caller gets."""
+    """Return the failure for an error. Unexpected ones are masked, and logged under an id in the message."""
     if isinstance(error, Failure):
         return error
     if isinstance(error, TimeoutError):
@@ -42,7 +42,7 @@ def failure_of(method: str, error: Exception) -> Failure:
 
 
 def decoded(handler: Any, body: bytes) -> Any:
-    """The request of a method. Raise INVALID if it is none."""
+    """Decode the request message of a method. Raises INVALID if that fails."""
     try:
         return handler.request_deserializer(body)
     except DecodeError:
@@ -55,7 +55,7 @@ def decoded(handler: Any, body: bytes) -> Any:
 
 
 def ended() -> Failure:
-    """What a stream ends with when its server stops."""
+    """Return the failure that ends streams when the server stops."""
     return Failure(
         Kind.UNAVAILABLE, "STREAM_ENDED", "This service is shutting down; call another replica"
     )

@@ -1,4 +1,4 @@
-"""Calls to a peer's gRPC service: long-lived channels, deadlines that shrink, failures as ours."""
+"""gRPC client: channels, deadlines that shrink at each hop, and errors converted to failures."""
 
 import asyncio
 import time
@@ -20,31 +20,30 @@ from kit.telemetry.tracing import SpanScope
 
 Response = TypeVar("Response")
 
-# Connections to one replica: enough for the streams of a gateway with all of its sockets.
+# Connections to one replica: enough for the streams of all WebSockets of a gateway.
 MAX_CONNECTIONS = 100
 CHANNEL_OPTIONS = (
     *metadata_options(),
     ("grpc.max_send_message_length", MAX_REQUEST),
     ("grpc.max_receive_message_length", MAX_ANSWER),
-    # Milliseconds. A peer that hangs keeps its connection, and its share of the calls until its pings
-    # stay out: seven seconds at most. C code answers them, however busy the peer's Python is.
+    # Milliseconds. A hung peer loses its connection, and its share of the calls, after at most 7 s. gRPC's
+    # C code answers pings, however busy the peer's Python code is.
     ("grpc.keepalive_time_ms", 3_000),
     ("grpc.keepalive_timeout_ms", 4_000),
-    # Under load it is another ping that stays out, the one that measures the line: by default it may for
-    # a minute, and no other is sent meanwhile.
+    # Under load gRPC measures the bandwidth with another ping, whose default timeout of a minute would
+    # delay the detection.
     ("grpc.http2.ping_timeout_ms", 4_000),
-    # No limit: a quiet stream would be pinged twice, and then no more.
+    # No limit: by default an idle stream gets only two pings.
     ("grpc.http2.max_pings_without_data", 0),
-    # Milliseconds. In spite of its name, what one attempt to connect may take: a busy machine needs more
-    # than a moment, and TLS twice that.
+    # Milliseconds. Despite its name, this is the timeout of one attempt to connect.
     ("grpc.min_reconnect_backoff_ms", 5_000),
-    # Milliseconds. A peer that comes back is found soon; the default grows to two minutes.
+    # Milliseconds. The default grows to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
-    # Milliseconds between two questions for a name's addresses, asked when a connection ends. With the
-    # default of 30 s, replicas replaced one soon after the other are all gone before it is asked again.
+    # Milliseconds between two DNS lookups, which happen when a connection ends. Within the default of 30 s,
+    # a rolling update may replace all known replicas.
     ("grpc.dns_min_time_between_resolutions_ms", 1_000),
-    # A server takes some hundred calls on a connection: for more, another one is opened.
+    # A server accepts about a hundred calls per connection; further calls open another one.
     ("grpc.max_connections_per_subchannel_cap", MAX_CONNECTIONS),
     (
         "grpc.service_config",
@@ -52,15 +51,15 @@ CHANNEL_OPTIONS = (
         f' "connectionScaling": {{"maxConnectionsPerSubchannel": {MAX_CONNECTIONS}}}}}',
     ),
 )
-# Seconds kept back at each hop, so that the caller hears of a late peer before its own deadline.
+# Seconds subtracted at each hop, so that a caller gets the peer's timeout before its own deadline.
 HOP = 0.05
-# How a server refuses a health check though it is well, and seconds until the next one.
+# Codes with which an overloaded but healthy server drops health checks, and the delay before a retry.
 DROPPED = (grpc.StatusCode.CANCELLED, grpc.StatusCode.RESOURCE_EXHAUSTED)
-AGAIN = 0.05
+RETRY_DELAY = 0.05
 
 
 def channel(target: str, tls: TLS = PLAIN) -> grpc.aio.Channel:
-    """A channel to `host:port`, or to `dns:///name:port` for every replica behind a name."""
+    """Return a channel to `host:port`, or to all replicas behind a name with `dns:///name:port`."""
     credentials = tls.channel()
     if credentials is not None:
         return grpc.aio.secure_channel(target, credentials, options=CHANNEL_OPTIONS)
@@ -70,9 +69,9 @@ def channel(target: str, tls: TLS = PLAIN) -> grpc.aio.Channel:
 async def call(
     method: Callable[..., Awaitable[Response]], request: Any, *, token: str | None, timeout: float
 ) -> Response:
-    """Calls with a session's token, within `timeout` seconds and within the caller's own deadline.
+    """Call a method with a session's token, within `timeout` seconds and the current call's deadline.
 
-    Raises Failure, as the peer gave it.
+    Raises the peer's Failure.
     """
     left = rpc_guard.time_left()
     seconds = timeout if left is None else min(timeout, max(0.0, left - HOP))
@@ -80,40 +79,37 @@ async def call(
     failure = None
     with rpc_tracing.client_span(method) as span:
         try:
-            answer = await method(request, timeout=seconds, metadata=_metadata(token, span))
+            response = await method(request, timeout=seconds, metadata=_metadata(token, span))
         except grpc.aio.AioRpcError as error:
             failure = from_error(error)
             span.set(rpc_tracing.STATUS, error.code().name)
             raise failure from error
         else:
             span.set(rpc_tracing.STATUS, "OK")
-            return answer
+            return response
         finally:
             _metrics().called(method, failure, time.perf_counter() - began)
 
 
 def _metadata(token: str | None, span: SpanScope) -> grpc.aio.Metadata:
-    """The session, and the request and the trace that the call belongs to."""
+    """Return the metadata for the session, the request id and the trace."""
     session = (("authorization", f"Bearer {token}"),) if token else ()
-    asked = ((request_id.HEADER, given),) if (given := request_id.current()) else ()
-    # gRPC makes one of these of whatever else it is given, and takes longer.
-    return grpc.aio.Metadata(*session, *asked, *span.metadata())
+    request = ((request_id.HEADER, id_),) if (id_ := request_id.current()) else ()
+    # gRPC would convert any other type to this, which takes longer.
+    return grpc.aio.Metadata(*session, *request, *span.metadata())
 
 
 @cache
 def _metrics() -> ClientMetrics:
-    """Create the metrics of calls at the first call, as a process has many channels."""
+    """Return the metrics that all channels of this process share."""
     return ClientMetrics()
 
 
 async def stream(
     method: Callable[..., Any], request: Any, *, token: str | None
 ) -> AsyncGenerator[Any, None]:
-    """The messages of a streaming method, for as long as the peer and the reader like.
-
-    Raises Failure, as the peer gave it, or as gRPC did when the peer went away.
-    """
-    # Never entered, as a generator's callers change; it ends with the first message.
+    """Yield the messages of a streaming method. Raises the Failure of the peer or of the connection."""
+    # Not entered, because a generator may change tasks. The span ends with the first message.
     span = rpc_tracing.client_span(method)
     answers = method(request, metadata=_metadata(token, span))
     try:
@@ -131,13 +127,11 @@ async def stream(
 
 
 async def health(channel: grpc.aio.Channel, timeout: float, part: str = "") -> str:
-    """The state of the server at the other end, or of a part of it such as its database.
+    """Return SERVING, NOT_SERVING or UNREACHABLE for a server, or for a part such as its database.
 
-    SERVING, NOT_SERVING, or UNREACHABLE.
-
-    A check that the server's library drops in a flood of calls is made again.
+    Retries a check that gRPC dropped because of too many calls.
     """
-    stub: Any = health_pb2_grpc.HealthStub(channel)  # its published types lack the calls
+    stub: Any = health_pb2_grpc.HealthStub(channel)  # the published types lack the methods
     until = time.monotonic() + timeout
     while (left := until - time.monotonic()) > 0:
         try:
@@ -145,7 +139,7 @@ async def health(channel: grpc.aio.Channel, timeout: float, part: str = "") -> s
         except grpc.aio.AioRpcError as error:
             if error.code() not in DROPPED:
                 break
-            await asyncio.sleep(AGAIN)
+            await asyncio.sleep(RETRY_DELAY)
         else:
             return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
     return "UNREACHABLE"

@@ -1,4 +1,4 @@
-"""Failures to gRPC's rich errors and back, both directions side by side."""
+"""Conversion of failures to gRPC's rich errors and back."""
 
 import asyncio
 from collections.abc import Mapping
@@ -30,13 +30,13 @@ KINDS = {code: kind for kind, code in CODES.items()}
 
 
 def to_status(failure: Failure) -> grpc.Status:
-    """The whole failure as google.rpc.Status, for `context.abort_with_status`."""
+    """Convert a failure to a google.rpc.Status, for `context.abort_with_status`."""
     status = status_pb2.Status(
         code=code_pb2.Code.Value(CODES[failure.kind].name), message=failure.message
     )
-    # What the provider wrote is for operators and their logs: a stranger's text ends here.
-    shown = {k: v for k, v in failure.details.items() if not k.startswith("provider_")}
-    info = error_details_pb2.ErrorInfo(domain=DOMAIN, reason=failure.reason, metadata=shown)
+    # The provider's own text is only for logs, not for callers.
+    visible = {k: v for k, v in failure.details.items() if not k.startswith("provider_")}
+    info = error_details_pb2.ErrorInfo(domain=DOMAIN, reason=failure.reason, metadata=visible)
     status.details.add().Pack(info)
     if failure.fields:
         bad = error_details_pb2.BadRequest()
@@ -51,16 +51,16 @@ def to_status(failure: Failure) -> grpc.Status:
 
 
 async def abort(context: "grpc.aio.ServicerContext[Any, Any]", failure: Failure) -> NoReturn:
-    """End the call that is served with the failure."""
+    """End the current call with a failure."""
     try:
         await context.abort_with_status(to_status(failure))
-    except grpc.aio.InternalError:  # the caller is gone, and nothing can be sent to it
+    except grpc.aio.InternalError:  # the caller has disconnected
         raise asyncio.CancelledError from None
 
 
 def from_error(error: grpc.aio.AioRpcError) -> Failure:
-    """What a peer said; an error that is not one of ours keeps its kind and none of its text."""
-    status = rpc_status.from_call(cast(grpc.Call, error))  # it has what from_call reads
+    """Return the peer's failure. Of any other error only the kind is used, not the text."""
+    status = rpc_status.from_call(cast(grpc.Call, error))  # has the methods that from_call uses
     info = error_details_pb2.ErrorInfo()
     bad = error_details_pb2.BadRequest()
     retry = error_details_pb2.RetryInfo()
@@ -83,10 +83,10 @@ def from_error(error: grpc.aio.AioRpcError) -> Failure:
 
 
 def _foreign(kind: Kind, code: grpc.StatusCode) -> Failure:
-    """gRPC itself speaks so: the peer is away or overloaded, the deadline passed, or the peer is broken.
+    """Return the failure for an error raised by gRPC itself.
 
-    A call that our own caller cancelled never comes here: it ends with asyncio's CancelledError. CANCELLED
-    is what the peer's library answers to calls that it drops, as it has too many or its connection ends.
+    CANCELLED means that the peer's gRPC library dropped the call, because it has too many or the connection
+    ends. A call cancelled by our own caller raises asyncio.CancelledError instead.
     """
     if kind is Kind.DEADLINE:
         return Failure(kind, "DEADLINE_EXCEEDED", "A service did not answer in time; try again")

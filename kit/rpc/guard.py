@@ -1,4 +1,4 @@
-"""The interceptor that every call passes: session, access, deadline, and errors in words."""
+"""The interceptor of every gRPC call: verifies session and access, sets the deadline, converts errors."""
 
 import asyncio
 import time
@@ -21,15 +21,15 @@ from kit.rpc import call as rpc_call
 from kit.rpc import sessionless
 from kit.rpc import tracing as rpc_tracing
 from kit.rpc.admission import too_many
-from kit.rpc.bounds import Bounds, Taken
+from kit.rpc.bounds import AdmittedCall, Bounds
 from kit.rpc.errors import CODES, abort
 from kit.rpc.limits import DEFAULTS, Limits
 from kit.rpc.metrics import ServerMetrics
 from kit.telemetry.tracing import SpanScope
 
-# Seconds. For callers that set no deadline of their own; nothing here takes nearly so long.
+# Seconds, for callers that set no deadline. No call takes nearly as long.
 DEFAULT_DEADLINE = 30.0
-# Infrastructure asks these without a session; they say nothing about customers.
+# Infrastructure calls these without a session; they contain no customer data.
 OPEN_SERVICES = ("grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection")
 
 _session: ContextVar[Session] = ContextVar("session")
@@ -37,7 +37,7 @@ _deadline: ContextVar[float] = ContextVar("deadline")
 
 
 class Access(Enum):
-    """Who may call a method; each includes those below it, and the service role key is in all."""
+    """Who may call a method. Each level includes the levels below it; services may call everything."""
 
     PUBLIC = "public"
     SIGNED_IN = "signed in"
@@ -54,20 +54,20 @@ ALLOWED = {
 
 
 def session() -> Session:
-    """The verified session of the call that is being served."""
+    """Return the verified session of the current call."""
     return _session.get()
 
 
 def time_left() -> float | None:
-    """Seconds until the deadline of the call that is being served; None outside of a call."""
+    """Return the seconds until the deadline of the current call; None outside a call."""
     deadline = _deadline.get(None)
     return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
 class Guard(grpc.aio.ServerInterceptor):
-    """Lets a call through to its servicer when its session may make it.
+    """Passes a call to its servicer if its session may make it.
 
-    Refuses to be made for a service with a method whose access nobody declared.
+    Raises ValueError if `access` does not declare every method of the service.
     """
 
     def __init__(
@@ -78,16 +78,16 @@ class Guard(grpc.aio.ServerInterceptor):
         acts: operator_log.Acts | None = None,
         limits: Limits = DEFAULTS,
     ) -> None:
-        declared, there = set(access), {method.name for method in service.methods}
-        if declared != there:
-            raise ValueError(f"access of {service.full_name}: {sorted(declared ^ there)} differ")
+        declared, existing = set(access), {method.name for method in service.methods}
+        if declared != existing:
+            raise ValueError(f"access of {service.full_name}: {sorted(declared ^ existing)} differ")
         self._access = {f"/{service.full_name}/{name}": rule for name, rule in access.items()}
         self._acts = acts or {}
         self._verifier = verifier
         self._metrics = ServerMetrics()
         self.bounds = Bounds(limits)
         self._streams: set[asyncio.Task[None]] = set()
-        self._ending = False
+        self._stopping = False
 
     async def intercept_service(
         self,
@@ -100,45 +100,49 @@ class Guard(grpc.aio.ServerInterceptor):
             return None
         if method.split("/")[1] in OPEN_SERVICES:
             return sessionless.bounded(handler, self.bounds, partial(self._metrics.failed, method))
-        # Handlers of streams, whatever the method is: they read the request themselves, so that the
-        # session comes first, the wait has an end, and what can't be decoded gets a message.
+        # All handlers stream requests, which lets them verify the session before they read the request,
+        # limit the wait for it, and report a decoding error.
         if handler.response_streaming:
             return grpc.stream_stream_rpc_method_handler(self._streaming(method, handler))
         return grpc.stream_unary_rpc_method_handler(self._unary(method, handler))
 
     def _unary(self, method: str, handler: Any) -> Callable[[Any, Any], Awaitable[Any]]:
         async def call(_requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            async with self._served(method, context) as (_, taken):
-                return await self._answer(method, handler, taken, context)
+            async with self._served(method, context) as (_, admitted):
+                return await self._respond(method, handler, admitted, context)
 
         return call
 
-    async def _answer(
-        self, method: str, handler: Any, taken: Taken, context: grpc.aio.ServicerContext[Any, Any]
+    async def _respond(
+        self,
+        method: str,
+        handler: Any,
+        admitted: AdmittedCall,
+        context: grpc.aio.ServicerContext[Any, Any],
     ) -> bytes:
-        request = rpc_call.decoded(handler, await taken.request(context))
-        async with taken.turn() as work:
+        request = rpc_call.decoded(handler, await admitted.request(context))
+        async with admitted.slot() as work:
             with operator_log.logged(self._acts, method, session(), request):
-                answer = await handler.unary_unary(request, context)
-            body = bytes(handler.response_serializer(answer))
-            del answer
+                response = await handler.unary_unary(request, context)
+            body = bytes(handler.response_serializer(response))
+            del response
             work.size = len(body)
         try:
-            taken.answered(work.size, context)
+            admitted.count_response(work.size, context)
         except Failure:
-            del body  # the failure's frames live on for a while
+            del body  # the traceback keeps this frame alive for a while
             raise
         return body
 
     def _streaming(self, method: str, handler: Any) -> Callable[[Any, Any], Awaitable[None]]:
         async def call(_requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-            async with self._served(method, context, deadline=None) as (span, taken):
-                if self._ending:
+            async with self._served(method, context, deadline=None) as (span, admitted):
+                if self._stopping:
                     raise rpc_call.ended()
-                body = await taken.request(context)
+                body = await admitted.request(context)
                 request = rpc_call.decoded(handler, body)
-                # A task of its own, so that it can be ended while it waits for whatever it may.
-                sending = asyncio.create_task(_send(handler, request, context, span, taken))
+                # A separate task, so that it can be cancelled at any time.
+                sending = asyncio.create_task(_send(handler, request, context, span, admitted))
                 self._streams.add(sending)
                 try:
                     with operator_log.logged(self._acts, method, session(), request):
@@ -157,8 +161,8 @@ class Guard(grpc.aio.ServerInterceptor):
         return call
 
     def end_streams(self) -> None:
-        """Ends every stream, now and from now on, with UNAVAILABLE: a stop can't wait for them."""
-        self._ending = True
+        """End all current and later streams with UNAVAILABLE, because they would delay the stop."""
+        self._stopping = True
         for sending in self._streams:
             sending.cancel()
 
@@ -168,52 +172,52 @@ class Guard(grpc.aio.ServerInterceptor):
         method: str,
         context: grpc.aio.ServicerContext[Any, Any],
         deadline: float | None = DEFAULT_DEADLINE,
-    ) -> AsyncIterator[tuple[SpanScope, Taken]]:
-        """Around one call: session before, translated failures after, and all of it in a span."""
+    ) -> AsyncIterator[tuple[SpanScope, AdmittedCall]]:
+        """Run one call within the block, in a span."""
         with rpc_tracing.server_span(method, context.invocation_metadata()) as span:
-            async with self._answered(method, context, deadline, span) as taken:
-                yield span, taken
+            async with self._handled(method, context, deadline, span) as admitted:
+                yield span, admitted
 
     @asynccontextmanager
-    async def _answered(
+    async def _handled(
         self,
         method: str,
         context: grpc.aio.ServicerContext[Any, Any],
         deadline: float | None,
         span: SpanScope,
-    ) -> AsyncIterator[Taken]:
+    ) -> AsyncIterator[AdmittedCall]:
         started = time.monotonic()
         header = rpc_call.header(context, "authorization")
-        code, taken = "OK", None
+        code, admitted = "OK", None
         if deadline is None:
             self._metrics.streaming(method, +1)
         try:
-            taken = self.bounds.take(context, has_session=header is not None)
+            admitted = self.bounds.admit(context, has_session=header is not None)
             async with asyncio.timeout(rpc_call.seconds(context, header, deadline)) as limit:
                 when = limit.when()
                 if when is not None:
                     _deadline.set(started + when - asyncio.get_running_loop().time())
                 _session.set(caller := await self._admit(method, context, header))
                 act_for(caller.user_id or "")
-                yield taken
+                yield admitted
         except grpc.aio.AbortError:
             raise
         except asyncio.CancelledError:
             code = "CANCELLED"
-            if taken is None or not taken.call.given_up:
+            if admitted is None or not admitted.call.given_up:
                 raise
             code = CODES[Kind.EXHAUSTED].name
             await self._fail(method, too_many(), context, span)
-        except grpc.aio.InternalError:  # nothing can be sent: the caller is gone
+        except grpc.aio.InternalError:  # the caller has disconnected
             code = "CANCELLED"
             raise asyncio.CancelledError from None
-        except Exception as error:  # noqa: BLE001 - the last edge: nothing else may reach the caller
+        except Exception as error:  # noqa: BLE001 - converts every error to a failure
             failure = rpc_call.failure_of(method, error)
             code = CODES[failure.kind].name
             await self._fail(method, failure, context, span)
         finally:
-            if taken is not None:
-                taken.leave(context)
+            if admitted is not None:
+                admitted.leave(context)
             span.set(rpc_tracing.STATUS, code)
             if deadline is None:
                 self._metrics.streaming(method, -1)
@@ -229,7 +233,7 @@ class Guard(grpc.aio.ServerInterceptor):
     ) -> NoReturn:
         self._metrics.failed(method, failure)
         span.fail(failure)
-        # gRPC keeps the failure in a cycle, which must not hold everything that its frames refer to.
+        # gRPC keeps the failure in a reference cycle, which must not keep its frames alive.
         failure.__traceback__ = failure.__cause__ = failure.__context__ = None
         await abort(context, failure)
 
@@ -250,11 +254,11 @@ class Guard(grpc.aio.ServerInterceptor):
         raise Failure(
             Kind.FORBIDDEN,
             "FORBIDDEN",
-            f"Not allowed: this call requires the session of {WHO[rule]}",
+            f"Not allowed: this call requires the session of {REQUIRED_SESSION[rule]}",
         )
 
 
-WHO = {
+REQUIRED_SESSION = {
     Access.PUBLIC: "anybody",
     Access.SIGNED_IN: "a signed-in user",
     Access.ADMIN: "an administrator",
@@ -267,18 +271,18 @@ async def _send(
     request: Any,
     context: grpc.aio.ServicerContext[Any, Any],
     span: SpanScope,
-    taken: Taken,
+    admitted: AdmittedCall,
 ) -> None:
     async with aclosing(handler.unary_stream(request, context)) as messages:
         async for message in messages:
             body = handler.response_serializer(message)
-            with taken.message(len(body)):
+            with admitted.message(len(body)):
                 writing = asyncio.ensure_future(context.write(body))
                 try:
                     await asyncio.shield(writing)
-                    span.end()  # the stream is open; how long it stays so says nothing
+                    span.end()  # the duration of a stream says nothing
                 except asyncio.CancelledError:
-                    # gRPC takes no status while a message is on its way.
+                    # gRPC can't send a status while it sends a message.
                     with suppress(Exception):
                         await writing
                     raise

@@ -1,4 +1,4 @@
-"""gRPC's health service. A watcher that does not read holds up nobody, unlike in grpcio's own."""
+"""gRPC health service. Unlike in grpcio's own, a watcher that does not read doesn't block the others."""
 
 import asyncio
 from typing import Any
@@ -11,7 +11,7 @@ NAME = "grpc.health.v1.Health"
 
 
 class Health(health_pb2_grpc.HealthServicer):
-    """The state of each name; the server's own is the empty one."""
+    """The state of each service name; the server's own name is empty."""
 
     def __init__(self) -> None:
         self._states: dict[str, int] = {"": pb.HealthCheckResponse.SERVING}
@@ -24,17 +24,17 @@ class Health(health_pb2_grpc.HealthServicer):
         return bool(self._states[""] == pb.HealthCheckResponse.SERVING)
 
     def set(self, name: str, *, serving: bool) -> None:
-        """Set the state of a name. A server that stops stays NOT_SERVING."""
+        """Set the state of a name, unless the server is stopping."""
         states = pb.HealthCheckResponse
         if not self._stopping:
-            self._show({name: states.SERVING if serving else states.NOT_SERVING})
+            self._update({name: states.SERVING if serving else states.NOT_SERVING})
 
     def stop(self) -> None:
-        """Show NOT_SERVING for every name from now on."""
+        """Report NOT_SERVING for every name from now on."""
         self._stopping = True
-        self._show(dict.fromkeys(self._states, pb.HealthCheckResponse.NOT_SERVING))
+        self._update(dict.fromkeys(self._states, pb.HealthCheckResponse.NOT_SERVING))
 
-    def _show(self, states: dict[str, int]) -> None:
+    def _update(self, states: dict[str, int]) -> None:
         self._states |= states
         self._changed.set()
         self._changed = asyncio.Event()
@@ -54,12 +54,12 @@ class Health(health_pb2_grpc.HealthServicer):
     async def Watch(  # noqa: N802 - the same
         self, request: pb.HealthCheckRequest, context: Any
     ) -> None:
-        shown = None
+        sent = None
         while True:
             changed = self._changed
             state = self._states.get(request.service, pb.HealthCheckResponse.SERVICE_UNKNOWN)
-            if state != shown:
+            if state != sent:
                 await context.write(pb.HealthCheckResponse(status=state))
-                shown = state
+                sent = state
             else:
                 await changed.wait()

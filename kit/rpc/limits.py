@@ -1,22 +1,22 @@
-"""How much one gRPC server takes on: connections, calls, sizes, and answers that nobody reads."""
+"""Limits of one gRPC server: connections, calls, sizes, and unread responses."""
 
 from dataclasses import dataclass
 
 from kit.auth import tokens
 from kit.values.env import Env
 
-# High enough to switch a bound off.
+# High enough to disable a limit.
 OFF = 1_000_000_000
-# Bytes of a call's metadata. By default gRPC refuses some calls above 8 kB at random, and all above 16 kB.
+# Bytes of metadata. gRPC's default refuses random calls above 8 kB, and all above 16 kB.
 METADATA_SIZE = 2 * tokens.MAX_TOKEN_BYTES
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds of one server process; `docs/security.md` says what each protects.
+    """The limits of one server process; `docs/security.md` says what each protects.
 
-    `calls` and `calls_without_session` count unfinished calls, `calls_at_work` those without a session
-    that run at the same time. `unread_bytes` are answers that were made and that callers have not taken.
+    `calls` and `calls_without_session` limit unfinished calls, `calls_at_work` the concurrent ones without
+    a session, and `unread_bytes` the responses that callers have not read yet.
     """
 
     connections: int = 1_000
@@ -31,10 +31,9 @@ class Limits:
     metadata_bytes: int = METADATA_SIZE
     idle_seconds: float = 300.0
 
-    # Long, as it declares every variable with its help.
+    # Over 60 lines because it declares every variable with its help.
     @classmethod
     def read(cls, env: Env) -> "Limits":
-        """Declares and reads the variables; what is unfit is reported to `env`."""
 
         def count(name: str, help_text: str, default: float, low: int = 1) -> int:
             return int(env.number(name, help_text, default, low=low, high=OFF))

@@ -1,4 +1,4 @@
-"""How long gRPC calls take and how they fail, by OpenTelemetry's conventions and by our reasons."""
+"""Metrics of gRPC calls: durations by OpenTelemetry's conventions, and failures by reason."""
 
 from functools import cache
 from typing import Any
@@ -7,13 +7,13 @@ from kit.errors import Failure
 from kit.rpc.errors import CODES
 from kit.telemetry import metrics
 
-# Reasons are constants in the code, and a few dozen; what came from another version may be more.
+# The code has a few dozen reasons, but a peer of another version may send more.
 MAX_REASONS = 200
 CALL = ("rpc_system_name", "rpc_method", "rpc_response_status_code")
 
 
 class ServerMetrics:
-    """Calls that this process answers."""
+    """Metrics of the calls that this process serves."""
 
     def __init__(self) -> None:
         duration = metrics.histogram(
@@ -34,7 +34,7 @@ class ServerMetrics:
         self._reasons: set[str] = set()
 
     def served(self, method: str, code: str, seconds: float) -> None:
-        """A call with one answer has ended; `code` is gRPC's name of the status."""
+        """Record a unary call; `code` is gRPC's name of the status."""
         self._series("grpc", method[1:], code).observe(seconds)
 
     def failed(self, method: str, failure: Failure) -> None:
@@ -50,7 +50,7 @@ class ServerMetrics:
 
 
 class BoundMetrics:
-    """What the bounds of a server hold, and what they cost its callers."""
+    """Metrics of unread responses, and of the connections closed because of them."""
 
     def __init__(self) -> None:
         self._unread = metrics.gauge(
@@ -66,12 +66,11 @@ class BoundMetrics:
         self._unread.inc(change)
 
     def cut(self) -> None:
-        """A connection was closed."""
         self._cut.inc()
 
 
 class ClientMetrics:
-    """Calls that this process makes."""
+    """Metrics of the calls that this process makes."""
 
     def __init__(self) -> None:
         duration = metrics.histogram(
@@ -83,12 +82,12 @@ class ClientMetrics:
         self._series = cache(duration.labels)  # methods and codes: a few hundred
 
     def called(self, method: Any, failure: Failure | None, seconds: float) -> None:
-        """A stub's method was called and answered, or failed."""
+        """Record a call of a stub's method, and its failure if it failed."""
         code = "OK" if failure is None else CODES[failure.kind].name
         self._series("grpc", name_of(method)[1:], code).observe(seconds)
 
 
 def name_of(method: Any) -> str:
-    """The path that a stub's method calls; gRPC keeps it to itself, and an interceptor costs more."""
+    """Return the path of a stub's method, from a private field of gRPC, because an interceptor costs more."""
     path = getattr(method, "_method", b"")
     return path.decode() if isinstance(path, bytes) else str(path)

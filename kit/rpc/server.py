@@ -1,4 +1,4 @@
-"""One gRPC server for every service: sessions, deadlines, errors, health, reflection, a stop that drains."""
+"""gRPC server of every service, with the guard, health, reflection, and a stop that drains."""
 
 import asyncio
 import logging
@@ -21,50 +21,50 @@ from kit.rpc.health import Health
 from kit.rpc.limits import DEFAULTS, METADATA_SIZE, OFF, Limits
 
 logger = logging.getLogger(__name__)
-# What gRPC's library logs, with a traceback, for each call whose caller leaves in the middle of its answer.
+# gRPC logs this with a traceback whenever a caller disconnects during a response.
 CALLER_LEFT = "ExecuteBatchError raised in core by servicer method"
 logging.getLogger("grpc._cython.cygrpc").addFilter(
     lambda record: not str(record.msg).startswith(CALLER_LEFT)
 )
 
-# Bytes. The largest answer is the whole catalogue, some 6 MB; what a server takes on is in its Limits.
+# Bytes. The largest response is the whole catalogue, about 6 MB.
 MAX_ANSWER = 64 * 2**20
 MAX_REQUEST = 4 * 2**20
-# Seconds. Callers behind a headless service find new replicas when connections end.
+# Seconds. Clients look up a name's replicas again when a connection ends.
 CONNECTION_AGE = 300.0
 
 
-def metadata_options(most: int = METADATA_SIZE) -> tuple[tuple[str, int], ...]:
-    """How many bytes of metadata a call may have; above twice as many it always fails."""
-    return (("grpc.max_metadata_size", most), ("grpc.absolute_max_metadata_size", 2 * most))
+def metadata_options(limit: int = METADATA_SIZE) -> tuple[tuple[str, int], ...]:
+    """Return gRPC's options for the size of metadata; above twice the limit, a call always fails."""
+    return (("grpc.max_metadata_size", limit), ("grpc.absolute_max_metadata_size", 2 * limit))
 
 
-# Calls that no handler has seen yet. Above some 2,000 gRPC would drop anybody's, with CANCELLED, and a few
-# dozen connections have more.
-SOME_PENDING, MAX_PENDING = 10_000, 12_000
+# Calls waiting for a handler. Above its default of 2,000, which a few dozen connections exceed, gRPC drops
+# random calls with CANCELLED.
+SOFT_MAX_PENDING, MAX_PENDING = 10_000, 12_000
 
 
 def server_options(limits: Limits, connection_age: float) -> tuple[tuple[str, int], ...]:
-    """The options of a server, for gRPC's library."""
+    """Return gRPC's options for a server."""
     return (
         *metadata_options(limits.metadata_bytes),
         ("grpc.max_allowed_incoming_connections", limits.connections),
         ("grpc.max_concurrent_streams", limits.streams),
-        ("grpc.server.max_pending_requests", SOME_PENDING),
+        ("grpc.server.max_pending_requests", SOFT_MAX_PENDING),
         ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING),
         ("grpc.max_send_message_length", MAX_ANSWER),
         ("grpc.max_receive_message_length", limits.request_bytes),
-        # Else it grows with what a caller sends, and with it what is stored of requests that nobody reads.
+        # Otherwise the window, and so the memory for unread requests, grows with what a caller sends.
         ("grpc.http2.bdp_probe", 0),
-        # Two copies of a service on one port would each get half of the calls without anybody knowing.
+        # Otherwise two copies of a service on one port would silently share the calls.
         ("grpc.so_reuseport", 0),
         ("grpc.max_connection_age_ms", int(connection_age * 1000)),
-        # Milliseconds that calls get when their connection is old; none takes so long.
+        # Milliseconds that calls get to finish on an expired connection.
         ("grpc.max_connection_age_grace_ms", 60_000),
         ("grpc.max_connection_idle_ms", int(min(limits.idle_seconds, OFF / 1000) * 1000)),
-        # Milliseconds for TLS and HTTP/2 to begin; the default is two minutes.
+        # Milliseconds for the TLS and HTTP/2 handshakes; the default is two minutes.
         ("grpc.server_handshake_timeout_ms", 10_000),
-        # Milliseconds. Our clients ping every 3 s; the default of 300 s would send them away.
+        # Milliseconds. Our clients ping every 3 s, for which the default of 300 s would disconnect them.
         ("grpc.http2.min_ping_interval_without_data_ms", 2_000),
         ("grpc.keepalive_permit_without_calls", 1),
     )
@@ -72,7 +72,7 @@ def server_options(limits: Limits, connection_age: float) -> tuple[tuple[str, in
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One gRPC service: its descriptor, how to add it to a server, and who may call each method.
+    """A gRPC service: its descriptor, how to add it to a server, and who may call each method.
 
     `acts` are the methods whose calls by administrators and operators are logged.
     """
@@ -85,7 +85,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that answers calls."""
+    """A running server."""
 
     server: grpc.aio.Server
     port: int
@@ -94,10 +94,7 @@ class Running:
     forget: Callable[[], None]
 
     async def stop(self, *, drain: float, grace: float) -> None:
-        """Says NOT_SERVING, waits `drain` s for callers to notice, then `grace` s for running calls.
-
-        Streams, which would never end by themselves, end after `drain`.
-        """
+        """Report NOT_SERVING for `drain` seconds, then end all streams and give calls `grace` seconds."""
         self.health.stop()
         await asyncio.sleep(drain)
         self.guard.end_streams()
@@ -118,10 +115,10 @@ async def start(
     settings: str = "",
     health: Health | None = None,
 ) -> Running:
-    """Starts to serve; raises StartError if the port can't be opened, OSError if a certificate can't be read.
+    """Start a server. Raises StartError if the port can't be opened, OSError if a certificate can't be read.
 
-    `settings` is what the names of the variables of host and port begin with, such as CATALOGUE.
-    Connections end when they are `connection_age` s old, and their callers look the name up again.
+    `settings` is the common prefix of the settings for host and port, such as CATALOGUE. Connections end
+    after `connection_age` seconds, whereupon clients look up the name again.
     """
     guard = Guard(service.descriptor, service.access, verifier, service.acts, limits)
     options = server_options(limits, connection_age)
@@ -151,7 +148,7 @@ def _listen(
         if credentials is None:
             return server.add_insecure_port(address)
         return server.add_secure_port(address, credentials)
-    except RuntimeError as error:  # all that gRPC says is that it failed
+    except RuntimeError as error:  # gRPC gives no reason
         raise OSError(
             "gRPC's library gives no reason; the port is free, so look at the files of GRPC_TLS_CERT_FILE,"
             " GRPC_TLS_KEY_FILE and GRPC_TLS_CA_FILE"

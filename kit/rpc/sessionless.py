@@ -1,4 +1,4 @@
-"""Health and reflection, which need no session: counted among the calls without one."""
+"""Limits for health checks and reflection, which count among the calls without a session."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,10 +15,10 @@ Refused = Callable[[Failure], None]
 
 
 def bounded(handler: Any, bounds: Bounds, refused: Refused) -> Any:
-    """The handler, for as many callers as the server has places for; `refused` hears of the others."""
+    """Wrap a handler so that its calls count toward the limits; `refused` is called for each refused call."""
     if handler.request_streaming:
         return grpc.stream_stream_rpc_method_handler(
-            _counted(_each(handler.stream_stream), bounds, refused),
+            _counted(_written(handler.stream_stream), bounds, refused),
             handler.request_deserializer,
             handler.response_serializer,
         )
@@ -39,32 +39,32 @@ def _counted(
     behavior: Callable[..., Awaitable[Any]], bounds: Bounds, refused: Refused
 ) -> Callable[..., Awaitable[Any]]:
     async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-        taken = None
+        admitted = None
         try:
-            taken = bounds.take(context, has_session=False)
+            admitted = bounds.admit(context, has_session=False)
             return await behavior(request, context)
         except Failure as failure:
             refused(failure)
             await abort(context, failure)
-        except grpc.aio.InternalError:  # nothing can be sent: the caller is gone
+        except grpc.aio.InternalError:  # the caller has disconnected
             raise asyncio.CancelledError from None
         except asyncio.CancelledError:
-            if taken is None or not taken.call.given_up:
+            if admitted is None or not admitted.call.given_up:
                 raise
-            refused(lost := too_many())
-            await abort(context, lost)
+            refused(overload := too_many())
+            await abort(context, overload)
         finally:
-            if taken is not None:
-                taken.leave(context)
+            if admitted is not None:
+                admitted.leave(context)
 
     return call
 
 
-def _each(behavior: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
-    """A generator of answers as a coroutine that writes them."""
+def _written(behavior: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
+    """Convert a generator of messages to a coroutine that writes them."""
 
     async def call(requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-        async for answer in behavior(requests, context):
-            await context.write(answer)
+        async for message in behavior(requests, context):
+            await context.write(message)
 
     return call

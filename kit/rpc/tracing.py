@@ -1,6 +1,6 @@
 """Spans of gRPC calls on both sides, by OpenTelemetry's conventions.
 
-No interceptor makes them: a client's wraps each call in a task of its own, and those of
+They are not created by interceptors: a client interceptor wraps each call in another task, and those of
 OpenTelemetry's own package have hung on asynchronous clients.
 """
 
@@ -18,19 +18,21 @@ STATUS = "rpc.response.status_code"
 
 
 def server_span(method: str, metadata: Iterable[tuple[str, str | bytes]] | None) -> SpanScope:
-    """A call that is answered here; of the caller's trace, as only the platform's own call."""
-    told = {key: value for key, value in metadata or () if key in ("traceparent", "tracestate")}
-    parent = tracing.from_traceparent(_text(told.get("traceparent")), _text(told.get("tracestate")))
+    """Return the span of a call that this process serves; it continues the caller's trace."""
+    headers = {key: value for key, value in metadata or () if key in ("traceparent", "tracestate")}
+    parent = tracing.from_traceparent(
+        _text(headers.get("traceparent")), _text(headers.get("tracestate"))
+    )
     return tracing.server_span(method[1:], _attributes(method[1:]), parent=parent)
 
 
 def client_span(method: Any) -> SpanScope:
-    """A call of a stub's method to a peer."""
+    """Return the span of a call to a peer through a stub's method."""
     name = name_of(method)[1:]
     return tracing.child_or_linked_span(name, _attributes(name), SpanKind.CLIENT)
 
 
-@cache  # methods that exist: a few dozen
+@cache  # there are a few dozen methods
 def _attributes(method: str) -> Mapping[str, str]:
     return {"rpc.system.name": "grpc", "rpc.method": method}
 

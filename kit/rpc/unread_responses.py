@@ -1,4 +1,4 @@
-"""Answers that a gRPC server has made and its callers have not read: bounded in bytes and in time."""
+"""Limits on the responses of a gRPC server that callers have not read yet, in bytes and time."""
 
 import asyncio
 import logging
@@ -13,20 +13,20 @@ from kit.rpc.admission import RETRY_AFTER
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 
-# The part of all bytes that one connection may have.
+# The share of all bytes that one connection may use.
 SHARE = 1 / 4
-# Bytes. Answers up to this size also get what is reserved for them, as a part of all bytes.
+# Bytes. Responses up to this size may also use a reserve, which is a share of all bytes.
 SMALL = 256 * 2**10
 RESERVED = 1 / 4
-# Seconds after which an answer that nobody reads may cost its connection, when there is no room.
+# Seconds after which an unread response may cost its connection, if there is no room for others.
 STALLED = 0.5
-# Bytes that gRPC needs for an answer beside its own.
+# Bytes that gRPC needs for a response in addition to its own.
 OVERHEAD = 1_024
 
 
 @dataclass(eq=False, slots=True)
-class Answer:
-    """One answer on its way."""
+class Response:
+    """An unread response."""
 
     connection: str
     size: int
@@ -34,51 +34,50 @@ class Answer:
 
 
 class UnreadResponses:
-    """Counts answers from when they are made until gRPC has sent them.
+    """Counts responses from their creation until gRPC has sent them.
 
-    gRPC holds an answer in memory for as long as its caller's flow-control window has no room. It can't
-    be taken back: `cut` ends the connection, and returns False if it couldn't.
+    gRPC keeps a response in memory until the caller's flow-control window has room. The only way to free
+    it is to close the connection: `cut` does so, and returns False if it couldn't.
     """
 
     def __init__(
         self,
-        most: int,
+        limit: int,
         seconds: float,
         cut: Callable[[str], bool],
         changed: Callable[[int], None] = lambda change: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._most = most
+        self._limit = limit
         self._seconds = seconds
         self._cut = cut
         self._changed = changed
         self._clock = clock
-        self._answers: dict[Answer, None] = {}  # the oldest first
+        self._responses: dict[Response, None] = {}  # oldest first
         self._by_connection: dict[str, int] = {}
         self._largest: dict[str, int] = {}
         self._timer: asyncio.TimerHandle | None = None
         self.total = 0
 
     def check(self, connection: str) -> None:
-        """Raise EXHAUSTED, before any work, if one more such answer would be too many for the connection."""
+        """Raise EXHAUSTED if a response as large as its largest would exceed the connection's share."""
         if connection in self._by_connection:
             largest = self._largest[connection]
-            if self._by_connection[connection] + largest > self._most * SHARE:
+            if self._by_connection[connection] + largest > self._limit * SHARE:
                 raise _unread()
 
-    def add(self, connection: str, size: int) -> Answer:
-        """Count an answer until `remove`. Raise EXHAUSTED if there is no room for it.
+    def add(self, connection: str, size: int) -> Response:
+        """Count a response until `remove`. Raises EXHAUSTED if there is no room for it.
 
-        The only answer of a connection may be larger than its share, and the only one of all
-        larger than everything.
+        A connection's only response may exceed its share, and the server's only response the limit.
         """
         size += OVERHEAD
         mine = self._by_connection.get(connection, 0)
-        if mine and mine + size > self._most * SHARE:
+        if mine and mine + size > self._limit * SHARE:
             raise _unread()
-        most = self._most * (1 + RESERVED) if size <= SMALL else self._most
-        while self.total and self.total + size > most:
-            oldest = next(iter(self._answers))
+        limit = self._limit * (1 + RESERVED) if size <= SMALL else self._limit
+        while self.total and self.total + size > limit:
+            oldest = next(iter(self._responses))
             if self._clock() - oldest.since < STALLED or not self._end(oldest.connection):
                 raise Failure(
                     Kind.EXHAUSTED,
@@ -87,21 +86,21 @@ class UnreadResponses:
                     " again soon",
                     retry_after=RETRY_AFTER,
                 )
-        answer = Answer(connection, size, self._clock())
-        self._answers[answer] = None
+        response = Response(connection, size, self._clock())
+        self._responses[response] = None
         self._count(connection, size)
         self._largest[connection] = max(size, self._largest.get(connection, 0))
-        self._watch()
-        return answer
+        self._start_timer()
+        return response
 
-    def remove(self, answer: Answer) -> None:
-        """The answer was sent, or its call has ended."""
-        if answer in self._answers:
-            del self._answers[answer]
-            self._count(answer.connection, -answer.size)
+    def remove(self, response: Response) -> None:
+        """Stop counting a response that was sent or whose call has ended."""
+        if response in self._responses:
+            del self._responses[response]
+            self._count(response.connection, -response.size)
 
     def close(self) -> None:
-        """End the watch over slow readers."""
+        """Stop the timer for slow readers."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -124,26 +123,26 @@ class UnreadResponses:
             connection,
             self._by_connection[connection],
         )
-        for answer in [one for one in self._answers if one.connection == connection]:
-            self.remove(answer)
+        for response in [one for one in self._responses if one.connection == connection]:
+            self.remove(response)
         return True
 
-    def _watch(self) -> None:
-        if self._timer is None and self._answers:
-            oldest = next(iter(self._answers))
+    def _start_timer(self) -> None:
+        if self._timer is None and self._responses:
+            oldest = next(iter(self._responses))
             wait = max(0.0, oldest.since + self._seconds - self._clock())
-            self._timer = asyncio.get_running_loop().call_later(wait, self._look)
+            self._timer = asyncio.get_running_loop().call_later(wait, self._close_stalled)
 
-    def _look(self) -> None:
+    def _close_stalled(self) -> None:
         self._timer = None
         late = self._clock() - self._seconds
-        for answer in list(self._answers):
-            if answer.since > late:
+        for response in list(self._responses):
+            if response.since > late:
                 break
-            # One that was not found is closing already, and its calls end with it.
-            if answer in self._answers and not self._end(answer.connection):
-                self.remove(answer)
-        self._watch()
+            # If the connection was not found, it is closing already.
+            if response in self._responses and not self._end(response.connection):
+                self.remove(response)
+        self._start_timer()
 
 
 def _unread() -> Failure:

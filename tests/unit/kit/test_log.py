@@ -123,7 +123,7 @@ async def test_bytes_that_are_no_http_are_told_in_one_short_line(
     rubbish: bytes, status: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = logging.getLogger("aiohttp.server")
-    server.addFilter(log.shorten_rubbish)
+    server.addFilter(log.shorten_invalid_requests)
     caplog.set_level(logging.INFO)
     runner = web.AppRunner(web.Application())
     try:
@@ -137,7 +137,7 @@ async def test_bytes_that_are_no_http_are_told_in_one_short_line(
             writer.close()
     finally:
         await runner.cleanup()
-        server.removeFilter(log.shorten_rubbish)
+        server.removeFilter(log.shorten_invalid_requests)
     assert status in answer
     (record,) = [record for record in caplog.records if record.name == "aiohttp.server"]
     assert record.levelno == logging.INFO
