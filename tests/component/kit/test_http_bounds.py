@@ -247,7 +247,7 @@ async def test_the_address_for_which_most_bytes_wait_loses_its_connections(serve
             wire.writer.write(large(b"203.0.113.2"))
             await until(lambda n=n: served.begun == n + 2)  # type: ignore[misc] # a lambda's default
         await until(lambda: len(served.guard._open) == 3)
-        assert served.guard._sum <= settings.max_unsent
+        assert served.guard._total_unsent <= settings.max_unsent
         assert await polite.answer() == (200, bytes(BYTES))
         for wire in greedy:
             wire.abort()

@@ -98,12 +98,12 @@ async def test_no_long_arguments_are_kept(filter_: dict[str, Any], kept: int) ->
 
 
 def test_no_long_header_is_kept() -> None:
-    client_address._known.cache_clear()
+    client_address._cached_find.cache_clear()
     proxies = ("192.0.2.1," * 200 + "198.51.100.7",)
     assert client_address.of("127.0.0.1", proxies, ()) == "127.0.0.1"
-    assert client_address._known.cache_info().currsize == 0
+    assert client_address._cached_find.cache_info().currsize == 0
     assert client_address.of("127.0.0.1", ("198.51.100.7",), ()) == "127.0.0.1"
-    assert client_address._known.cache_info().currsize == 1
+    assert client_address._cached_find.cache_info().currsize == 1
     before = len(answer._parse_accept)
     assert answer._parse_accept("text/plain," * 200 + answer.JSON)[answer.JSON] == 1
     assert len(answer._parse_accept) == before
