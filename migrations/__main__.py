@@ -1,4 +1,4 @@
-"""`python -m migrations [seed]`: migrates the database of DATABASE_URL, or adds the sample data."""
+"""`python -m migrations [seed]`: migrates the database of DATABASE_URL, or adds sample data."""
 
 import asyncio
 import logging
@@ -11,12 +11,12 @@ from kit.logs import log
 from kit.values.env import Env, SettingsError
 from migrations import lock, runner
 
-# What ends a run with words of our own.
+# Errors whose message says what to do.
 REFUSALS = (runner.MigrationError, lock.PoolerError, lock.LockedError)
 
 
 def read(env: Env) -> tuple[str, dict[str, str], float]:
-    """The administrator's address of the database, the passwords to set, by login, and the patience."""
+    """Read the administrator's URL, the passwords to set by login, and the seconds to wait for the lock."""
     url = env.url(
         "DATABASE_URL",
         "PostgreSQL, as a login that may create roles and schemas.",
@@ -42,7 +42,7 @@ def read(env: Env) -> tuple[str, dict[str, str], float]:
 
 
 def main() -> None:
-    """Exit status 1 when the database can't be brought up to date, 2 when the settings are wrong."""
+    """Exit with status 1 if the migration fails, or if the settings are invalid."""
     env = Env(os.environ)
     url, passwords, patience = read(env)
     try:

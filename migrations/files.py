@@ -1,4 +1,4 @@
-"""The migration files in their one order: roles first, then by number whoever owns them."""
+"""The migration files, ordered by number regardless of their owner."""
 
 import hashlib
 import re
@@ -11,19 +11,19 @@ FILE_NAME = re.compile(r"(?P<number>\d{3})_[a-z0-9_]+")
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One SQL file; `name` is its file name without the ending."""
+    """One SQL file; `name` is its file name without the suffix."""
 
     name: str
     sql: str
 
     @property
     def digest(self) -> str:
-        """Of the file's text: a shipped file is never edited."""
+        """The SHA-256 digest of the SQL, which reveals edits of an applied migration."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
 def find(root: Path = ROOT) -> list[Migration]:
-    """All files by number. Raises ValueError when two share a number or a name is malformed."""
+    """Return all migrations by number. Raises ValueError for a duplicate number or an invalid name."""
     found: dict[str, Migration] = {}
     for path in sorted(root.glob("*/*.sql")):
         if path.parent.name == "seeds":
@@ -39,5 +39,5 @@ def find(root: Path = ROOT) -> list[Migration]:
 
 
 def seeds(root: Path = ROOT) -> list[Migration]:
-    """Optional sample data, safe to run again."""
+    """Return the optional sample data, which can be applied repeatedly."""
     return [Migration(p.stem, p.read_text()) for p in sorted((root / "seeds").glob("*.sql"))]

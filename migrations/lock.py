@@ -1,4 +1,4 @@
-"""The lock that lets one run of the migrations work at a time, and connections that can hold it."""
+"""The lock that serializes runs of the migrations, and the check that a connection can hold it."""
 
 import asyncio
 import logging
@@ -11,16 +11,16 @@ logger = logging.getLogger(__name__)
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-# Any number, as long as all runners use the same one.
+# An arbitrary number, the same in all versions.
 LOCK = 7_362_019_540
 APPLICATION = "esimgo-migrations"
-# Seconds between two attempts to get the lock, and between two lines about who holds it.
+# Seconds between two attempts to get the lock, and between two log lines about its holder.
 ATTEMPT_EVERY = 0.5
 LOG_EVERY = 15.0
-# How often two connections compare the sessions of the server that they are given.
+# How many times two connections compare their server sessions.
 COMPARISONS = 10
 
-# A lock of one bigint shows in two halves.
+# pg_locks shows the bigint key in two halves.
 HOLDER = """
 select l.pid, a.usename, a.application_name, a.client_addr, a.backend_start, a.state, a.state_change
 from pg_locks l left join pg_stat_activity a using (pid)
@@ -28,16 +28,16 @@ where l.locktype = 'advisory' and l.granted and l.objsubid = 1
     and l.database = (select oid from pg_database where datname = current_database())
     and l.classid = ($1::bigint >> 32)::oid and l.objid = ($1::bigint & 4294967295)::oid
 """
-# What a statement meets whose first half went to another session of the server.
+# Errors of a statement that was prepared in another server session.
 ELSEWHERE = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
 
 
 class LockedError(Exception):
-    """Another session holds the lock for too long; the text says which, and how to end it."""
+    """Another session held the lock for too long; the text says which one, and how to end it."""
 
 
 class PoolerError(Exception):
-    """The address is that of a pooler that lends sessions for a transaction only."""
+    """The URL is that of a pooler in transaction mode."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -50,36 +50,35 @@ class PoolerError(Exception):
 async def require_own_session(
     connection: Connection, connect: Callable[[], Awaitable[Connection]]
 ) -> None:
-    """Raise PoolerError unless the connection has a session of the server to itself.
+    """Raise PoolerError unless the connection has its own server session.
 
-    A pooler in transaction mode gives two connections in turn the same session, or one connection
-    several; PostgreSQL, and a pooler in session mode, never do.
+    A pooler in transaction mode assigns the same session to two connections, or several to one.
     """
     try:
         other = await connect()
     except (asyncpg.PostgresError, OSError, TimeoutError):
-        return  # there is no second connection, so nobody to share one with
+        return  # no second connection is available, so none shares the session
     try:
-        ours, theirs = set[int](), set[int]()
+        ours, others = set[int](), set[int]()
         for _ in range(COMPARISONS):
-            # Twice, as a pooler may hand its sessions out in turn.
+            # Twice, because a pooler may assign its sessions in turn.
             ours.add(await connection.fetchval("select pg_backend_pid()"))
             ours.add(await connection.fetchval("select pg_backend_pid()"))
-            theirs.add(await other.fetchval("select pg_backend_pid()", timeout=ATTEMPT_EVERY))
-            if ours & theirs or len(ours) > 1 or len(theirs) > 1:
+            others.add(await other.fetchval("select pg_backend_pid()", timeout=ATTEMPT_EVERY))
+            if ours & others or len(ours) > 1 or len(others) > 1:
                 raise PoolerError
     except ELSEWHERE as error:
         raise PoolerError from error
     except TimeoutError:
-        return  # a pooler in session mode, without a second session to give
+        return  # a pooler in session mode without a second session
     finally:
         other.terminate()
 
 
 async def take(connection: Connection, patience: float) -> None:
-    """Wait for the lock, and log who holds it. Raise LockedError after `patience` seconds.
+    """Wait for the lock, and log its holder. Raises LockedError after `patience` seconds.
 
-    It is held until the connection closes, so that a runner that dies leaves nothing locked.
+    The lock is released when the connection closes, even if this process crashes.
     """
     loop = asyncio.get_running_loop()
     began, logged_at = loop.time(), float("-inf")
@@ -87,14 +86,14 @@ async def take(connection: Connection, patience: float) -> None:
         holder = await _holder(connection)
         if loop.time() - began >= patience:
             raise LockedError(
-                f"waited {patience:.0f} s for the lock of the migrations, which {holder.words} holds;"
+                f"waited {patience:.0f} s for the lock of the migrations, which {holder.description} holds;"
                 " if no other run is at work, end that session, and run this again:"
                 f" select pg_terminate_backend({holder.pid})"
             )
         if loop.time() - logged_at >= LOG_EVERY:
             logger.warning(
                 "waiting for the migration lock, which %s holds; giving up in %.0f s",
-                holder.words,
+                holder.description,
                 patience - (loop.time() - began),
             )
             logged_at = loop.time()
@@ -102,12 +101,12 @@ async def take(connection: Connection, patience: float) -> None:
 
 
 class _Holder:
-    """Another session of the server."""
+    """The session that holds the lock."""
 
     def __init__(self, row: asyncpg.Record | None) -> None:
         self.pid = row["pid"] if row else "PID"
         if row is None:
-            self.words = "a session that just ended"
+            self.description = "a session that just ended"
             return
         parts = [f"{row['usename'] or 'another user'}"]
         if row["application_name"]:
@@ -117,7 +116,7 @@ class _Holder:
             parts.append(f"connected since {row['backend_start']:%Y-%m-%d %H:%M:%S} UTC")
         if row["state"]:
             parts.append(f"{row['state']} since {row['state_change']:%H:%M:%S}")
-        self.words = f"session {row['pid']} ({', '.join(parts)})"
+        self.description = f"session {row['pid']} ({', '.join(parts)})"
 
 
 async def _holder(connection: Connection) -> _Holder:

@@ -1,4 +1,4 @@
-"""Applies the migrations that a database lacks: each in a transaction, one runner at a time."""
+"""Applies missing migrations, each in its own transaction, one runner at a time."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 LOGINS = ("catalogue_service", "orders_service", "esims_service", "webhooks_service")
 
-# Seconds to connect; a database that can be used takes far less, and an address of nobody forever.
+# Seconds to connect.
 PATIENCE = 15
 # Seconds to wait for another run; the longest migrations take minutes.
 LOCK_PATIENCE = 300.0
@@ -33,11 +33,11 @@ INSERT_APPLIED = "insert into migrations.applied (name, digest) values ($1, $2)"
 
 
 class MigrationError(Exception):
-    """The database and the files don't fit together; the text says what to do."""
+    """A migration failed, or the database and the files don't match; the text says what to do."""
 
 
 class UnreachableError(Exception):
-    """The database can't be reached or refuses the login; the text says where, without the password."""
+    """The database is unreachable or refuses the login; the text names it without the password."""
 
 
 async def migrate(
@@ -46,13 +46,13 @@ async def migrate(
     migrations: Sequence[Migration] | None = None,
     patience: float = LOCK_PATIENCE,
 ) -> list[str]:
-    """Brings the database at `url` up to date and returns the names of what was applied.
+    """Bring the database at `url` up to date, and return the names of the applied migrations.
 
     The login needs CREATEROLE and the right to create schemas; Supabase's `postgres` has both.
-    `passwords` are set for the logins it names. Safe to run twice, and at once from two places.
-    Raises MigrationError when an applied file was changed or is missing here, PoolerError behind a pooler
-    in transaction mode, and LockedError when another run takes longer than `patience` seconds; as all
-    of these UnreachableError.
+    `passwords` contains passwords to set, by login. Concurrent runs wait for each other.
+    Raises MigrationError if an applied file was changed or is missing here, PoolerError for a pooler in
+    transaction mode, LockedError if another run takes longer than `patience` seconds, and
+    UnreachableError.
     """
     wanted = files.find() if migrations is None else migrations
     connection = await _connect(url)
@@ -70,7 +70,7 @@ async def migrate(
 
 
 async def pending(url: str) -> list[str]:
-    """Names of the migrations that the database at `url` lacks."""
+    """Return the names of the migrations that the database at `url` lacks."""
     connection = await _connect(url)
     try:
         if await connection.fetchval("select to_regclass('migrations.applied')") is None:
@@ -81,7 +81,7 @@ async def pending(url: str) -> list[str]:
 
 
 async def try_write(url: str) -> None:
-    """Write a row in each owner's schema and take it back; raises what PostgreSQL raises."""
+    """Insert a row in each owner's schema and roll back; raises PostgreSQL's error if that fails."""
     connection = await _connect(url)
     try:
         await connection.execute("begin; set local role esimgo_owner")
@@ -94,7 +94,7 @@ async def try_write(url: str) -> None:
 
 
 async def seed(url: str) -> list[str]:
-    """Adds the sample data; what is there stays."""
+    """Add the sample data, without changing existing rows."""
     connection = await _connect(url)
     try:
         for sample in files.seeds():
@@ -113,13 +113,13 @@ async def _connect(url: str) -> Connection:
     except (OSError, asyncpg.PostgresError) as error:
         raise UnreachableError(_unreachable(url, str(error))) from error
     except (ValueError, OverflowError, asyncpg.InterfaceError) as error:
-        # Their texts may hold a part of the address, and so of the password.
+        # The texts of these errors may contain a part of the password.
         text = "DATABASE_URL is no address of PostgreSQL; write / ? # @ in a password as %2F %3F %23 %40"
         raise UnreachableError(text) from error
 
 
 async def _open(url: str) -> Connection:
-    # Nothing is prepared by name, so that a pooler can be recognized.
+    # No statement cache, so that the check for a pooler works.
     return await asyncpg.connect(
         url,
         timeout=PATIENCE,
@@ -133,7 +133,7 @@ def _unreachable(url: str, reason: str) -> str:
 
 
 def _place(url: str) -> str:
-    """Host and port of an address, unless an unquoted password may have slipped into them."""
+    """Return host and port of a URL, unless they may contain a part of an unquoted password."""
     parts = urlsplit(url)
     if "@" in url and "@" not in parts.netloc:
         return "the host of DATABASE_URL"
@@ -171,7 +171,7 @@ async def _set_passwords(connection: Connection, passwords: Mapping[str, str]) -
     if unknown := passwords.keys() - set(LOGINS):
         raise MigrationError(f"no such logins: {', '.join(sorted(unknown))}")
     for login, password in passwords.items():
-        # A utility statement takes no parameters; the server quotes the text for us.
+        # Utility statements take no parameters, so the server quotes the values.
         statement = await connection.fetchval(
             "select format('alter role %I password %L', $1::text, $2::text)", login, password
         )

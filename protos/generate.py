@@ -1,4 +1,4 @@
-"""Writes the Python stubs of every .proto beside it; `--check` says whether they are up to date."""
+"""Generates the Python stubs of every .proto beside it; with `--check`, verifies that they are current."""
 
 import os
 import re
@@ -10,8 +10,7 @@ from pathlib import Path
 from grpc_tools import protoc
 
 ROOT = Path(__file__).parent
-# Protobuf imports by proto path (`catalogue.v1`); here an import is the file path
-# (`protos.catalogue.v1`).
+# The generated imports are proto paths (`catalogue.v1`), but modules here are `protos.catalogue.v1`.
 OWN_IMPORT = re.compile(
     r"^(from|import) (?=(?:common|catalogue|orders|esims|webhooks)\.v1\b)", re.MULTILINE
 )
@@ -19,10 +18,10 @@ OWN_NAME = re.compile(r"(?<![\w.\"'/])(?=(?:common|catalogue|orders|esims|webhoo
 
 
 def generate(target: Path) -> None:
-    """Compiles all .proto files into `target`, keeping their folders."""
+    """Compile all .proto files into `target`, with the same folders."""
     sources = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.proto"))
     well_known = str(resources.files("grpc_tools") / "_proto")
-    # protoc looks for its plugins there; they are beside our Python whether its folder is in PATH or not.
+    # protoc looks for its plugins in PATH, and they are beside the Python interpreter.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     kinds = {"python": "", "grpc_python": "", "mypy": "quiet:", "mypy_grpc": "quiet:"}
     outputs = [f"--{kind}_out={options}{target}" for kind, options in kinds.items()]
@@ -37,7 +36,7 @@ def generate(target: Path) -> None:
 
 
 def stale(fresh: Path) -> list[str]:
-    """Names the stubs that are missing, differ from `fresh`, or have no source any more."""
+    """Return the stubs that are missing, differ from `fresh`, or have no source anymore."""
     made = {path.relative_to(fresh) for path in fresh.rglob("*_pb2*")}
     here = {path.relative_to(ROOT) for path in ROOT.rglob("*_pb2*.py*") if path.suffix != ".pyc"}
     differ = {p for p in made & here if (fresh / p).read_bytes() != (ROOT / p).read_bytes()}
@@ -45,7 +44,7 @@ def stale(fresh: Path) -> list[str]:
 
 
 def main() -> None:
-    """Runs as `make protos`, or with `--check` as part of `make check`."""
+    """Run as `make protos`, or with `--check` as part of `make check`."""
     if "--check" not in sys.argv:
         generate(ROOT)
         return

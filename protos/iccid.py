@@ -1,4 +1,4 @@
-"""The form of ICCIDs in all messages: 18 to 22 ASCII digits, however a person or a program writes them."""
+"""Normalization of ICCIDs to the form of all messages: 18 to 22 ASCII digits."""
 
 import re
 import unicodedata
@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 FORM = re.compile(r"[0-9]{18,22}", re.ASCII)
-# Longer text is not an ICCID, not even one with a separator after each digit.
+# Longer than an ICCID with a separator after each digit.
 MAX_CHARACTERS = 64
-# Spaces of any kind, dashes of any kind, and invisible format characters that come with a copied text.
+# All kinds of spaces and dashes, and invisible format characters of copied text.
 SEPARATORS = frozenset({"Zs", "Pd", "Cf"})
 OTHER_SEPARATORS = frozenset("\t\r\n\N{MINUS SIGN}")
 # A program that reads a JSON number as a float keeps 17 of its digits and writes zeros for the others.
@@ -23,7 +23,7 @@ class Problems(Protocol):
 
 
 def check(problems: Problems, field: str, text: str) -> str:
-    """Return the digits of an ICCID in a request; what is not one is a problem of the field."""
+    """Return the digits of an ICCID in a request, or add a problem of the field."""
     digits = normalize(text)
     if not digits:
         problems.fail(field, "must be an ICCID: 18 to 22 digits")
@@ -43,19 +43,19 @@ def normalize(text: str) -> str:
 
 
 def from_json(value: Any) -> str:
-    """Return the digits of an ICCID that JSON holds as text or as a whole number, or an empty string."""
+    """Return the digits of an ICCID in JSON, given as text or as an integer, or an empty string."""
     if isinstance(value, str):
         return normalize(value)
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return ""
-    # A Decimal of JSON may have any exponent: don't write out a number of a million digits.
+    # Check the range first, because a Decimal may have any exponent.
     if not 10**17 <= value < 10**22 or value != int(value):
         return ""
     return str(int(value))
 
 
 def is_exact(value: Any) -> bool:
-    """True if no digit of an ICCID in JSON can have been lost: text, or a number beyond a float's digits."""
+    """True if an ICCID in JSON is text, or a number that was not rounded to a float."""
     return isinstance(value, str) or set(from_json(value)[EXACT_DIGITS:]) != {"0"}
 
 

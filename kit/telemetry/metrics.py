@@ -1,4 +1,4 @@
-"""The Prometheus metrics of this process: one registry, in which every name exists once."""
+"""Registry of this process's Prometheus metrics, in which every name exists once."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -6,19 +6,16 @@ from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 
-# Buckets, in seconds, of what a client waits for: dense around the target of 200 ms.
+# Buckets for what a client waits for, in seconds: dense around the target of 200 ms.
 ANSWERS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-# Buckets, in seconds, of background work such as a purchase or the delivery of a callback.
+# Buckets for background work, in seconds, such as a purchase or the delivery of a callback.
 WORK = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
 
 M = TypeVar("M", Counter, Gauge, Histogram)
 
 
 class Registry(CollectorRegistry):
-    """Creates a metric for its first user and returns the same one to later users.
-
-    Several objects of a process may count the same thing, such as two HTTP applications.
-    """
+    """Creates a metric for its first user and returns the same one to later users."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,7 +32,7 @@ class Registry(CollectorRegistry):
         return found
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the families that have samples: what a process never counts isn't listed."""
+        """Yield the families that have samples."""
         return (family for family in super().collect() if family.samples)
 
 
@@ -49,7 +46,7 @@ def registry() -> Registry:
 
 @contextmanager
 def separate_registry() -> Iterator[Registry]:
-    """Register what is created within the block in a registry that a test doesn't share."""
+    """Use another registry within the block, for tests."""
     _registries.append(Registry())
     try:
         yield _registries[-1]
@@ -58,12 +55,12 @@ def separate_registry() -> Iterator[Registry]:
 
 
 def counter(name: str, description: str, labels: Sequence[str] = ()) -> Counter:
-    """Return a counter, scraped as `name` with the ending `_total`."""
+    """Return a counter, exported with the suffix `_total`."""
     return registry().metric(Counter, name, description, labels)
 
 
 def gauge(name: str, description: str, labels: Sequence[str] = ()) -> Gauge:
-    """Return a gauge. One without labels is scraped as 0 from here on until it is set."""
+    """Return a gauge. One without labels is exported as 0 until it is set."""
     return registry().metric(Gauge, name, description, labels)
 
 

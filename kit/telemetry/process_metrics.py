@@ -1,4 +1,4 @@
-"""What the process itself uses: processor, memory, and how late its event loop is."""
+"""Metrics of the process itself: processor time, memory, and the lag of its event loop."""
 
 import asyncio
 import gc
@@ -16,43 +16,42 @@ from prometheus_client.registry import Collector
 from kit import background
 from kit.telemetry import metrics
 
-# Seconds between looks at the loop: four a second find a block of the target's 200 ms, and cost nothing.
-LOOK_EVERY = 0.25
-# Seconds. Below a millisecond it is the kernel's business; from 200 ms on every answer is late.
-LATE = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5)
+# Seconds between measurements of the lag: often enough to find blocks of 200 ms.
+MEASURE_EVERY = 0.25
+# Buckets in seconds. From 200 ms on, every response is lag.
+LAG = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5)
 STATM = Path("/proc/self/statm")
 
 
 @asynccontextmanager
 async def measured() -> AsyncIterator[None]:
-    """Measures within the block."""
+    """Measure within the block."""
     metrics.registry().register(ResourceCollector())
-    late = metrics.histogram(
+    lag = metrics.histogram(
         "esimgo_event_loop_lag_seconds",
         "How much later than asked for the event loop woke up",
-        buckets=LATE,
+        buckets=LAG,
     )
-    looking = background.start(_look(late), "measure the event loop")
+    measuring = background.start(_measure_lag(lag), "measure the event loop")
     try:
         yield
     finally:
-        looking.cancel()
-        await asyncio.wait({looking})
+        measuring.cancel()
+        await asyncio.wait({measuring})
 
 
-async def _look(late: Histogram) -> None:
+async def _measure_lag(lag: Histogram) -> None:
     loop = asyncio.get_running_loop()
     while True:
-        due = loop.time() + LOOK_EVERY
-        await asyncio.sleep(LOOK_EVERY)
-        late.observe(max(0.0, loop.time() - due))
+        due = loop.time() + MEASURE_EVERY
+        await asyncio.sleep(MEASURE_EVERY)
+        lag.observe(max(0.0, loop.time() - due))
 
 
 class ResourceCollector(Collector):
-    """Processor time, memory and garbage collections, read at each scrape."""
+    """Reads processor time, memory and garbage collections at each scrape."""
 
     def collect(self) -> Iterable[Metric]:
-        """Yield the three families."""
         processor = CounterMetricFamily(
             "process_cpu_time_seconds", "Processor time used, by mode", labels=["cpu_mode"]
         )
@@ -74,7 +73,7 @@ class ResourceCollector(Collector):
 def _memory() -> int:
     try:
         pages = int(STATM.read_text().split()[1])
-    except OSError:  # not Linux, which only knows the peak
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return most if sys.platform == "darwin" else most * 1024
+    except OSError:  # other systems only report the peak
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
     return pages * resource.getpagesize()

@@ -1,11 +1,11 @@
-"""What every process is told about its own observation: where metrics are read, where spans go."""
+"""Settings of every process for metrics and traces."""
 
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from kit.values.env import Env
 
-# The names that OpenTelemetry's specification gives the samplers.
+# The samplers of OpenTelemetry's specification.
 SAMPLERS = (
     "parentbased_always_on",
     "parentbased_traceidratio",
@@ -19,7 +19,7 @@ OFF = "off"
 
 @dataclass(frozen=True, slots=True)
 class TelemetrySettings:
-    """`metrics_port` and `endpoint` are None where nothing is served or sent; `ratio` is 0 to 1."""
+    """`metrics_port` and `endpoint` are None if disabled; `ratio` is from 0 to 1."""
 
     name: str
     metrics_host: str = "127.0.0.1"
@@ -31,7 +31,7 @@ class TelemetrySettings:
 
     @classmethod
     def read(cls, env: Env, name: str, metrics_port: int) -> "TelemetrySettings":
-        """For the process `name`, whose variables start with its upper-case name."""
+        """Read the settings of the process `name`, whose variables start with its upper-case name."""
         return cls(
             name=name,
             metrics_host=env.text("METRICS_HOST", "Address to serve metrics on.", "127.0.0.1"),
@@ -58,7 +58,7 @@ class TelemetrySettings:
 
 
 def read_metrics_port(env: Env, name: str, default: int) -> int | None:
-    """The port of a process's metrics, None where it serves none."""
+    """Read the port of a process's metrics; None if it is disabled."""
     variable = f"{name.upper()}_METRICS_PORT"
     text = env.text(
         variable,

@@ -1,7 +1,7 @@
 """Spans, through OpenTelemetry's API alone: without an SDK they cost next to nothing.
 
-Spans begin where work enters a process (`server_span`) or begins by itself (`root_span`). Everything below
-(`child_span`) is seen only within one that is recorded, so that no span stands alone.
+Incoming work starts a `server_span`, and background work a `root_span`. Steps within either are a
+`child_span`, which is only created if the parent is recorded.
 """
 
 import asyncio
@@ -30,22 +30,21 @@ from opentelemetry.util.types import AttributeValue
 
 from kit.errors import Failure, Kind
 
-# W3C Trace Context, version 00; a later version may go on behind another hyphen.
+# W3C Trace Context, version 00; later versions may append fields after another hyphen.
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
-# A server did what it should when it refused; these are its own troubles. UNCLEAR is one, as money
-# may have moved.
+# The kinds of failure that mark a server's span as an error. Other kinds are correct refusals.
 FAULTS = frozenset({Kind.UNAVAILABLE, Kind.DEADLINE, Kind.INTERNAL, Kind.UNCLEAR})
-NOWHERE = Context()
+NO_PARENT = Context()
 
 _tracer = trace.get_tracer("esimgo")
-# Where spans are made: asking OpenTelemetry for it takes two microseconds.
+# The provider in use. Asking OpenTelemetry for it takes two microseconds.
 _providers: list[TracerProvider] = []
 
 
 class SpanScope:
-    """A block within a span; what it raises is the span's failure, by type and reason only.
+    """A block within a span. An exception marks the span as failed, with its type and reason.
 
-    Exceptions' messages are for callers and logs, which redact: they don't go into spans.
+    Messages of exceptions stay out of spans, which unlike logs are not redacted.
     """
 
     __slots__ = ("_ended", "_kind", "_live", "_span", "_token")
@@ -53,18 +52,18 @@ class SpanScope:
     def __init__(self, span: Span, kind: SpanKind = SpanKind.INTERNAL, *, live: bool) -> None:
         self._span = span
         self._kind = kind
-        self._live = live  # else it only shows which span there is, and ends and changes nothing
+        self._live = live  # if False, the span is only referred to, and never changed or ended
         self._ended = False
         self._token: Token[Context] | None = None
 
     @property
     def recorded(self) -> bool:
-        """Whether anybody will see it: what costs time to find out needn't be found out otherwise."""
+        """True if the span is recorded. Otherwise computing attributes is a waste of time."""
         return self._live and self._span.is_recording()
 
     @property
     def context(self) -> SpanContext:
-        """What others refer to it by."""
+        """The span's ids, for links and propagation."""
         return self._span.get_span_context()
 
     def __enter__(self) -> Self:
@@ -87,12 +86,12 @@ class SpanScope:
             context.detach(self._token)
 
     def set(self, name: str, value: AttributeValue) -> None:
-        """Adds an attribute: nothing personal, nothing secret."""
+        """Set an attribute. It must not contain personal data or secrets."""
         if self._live and not self._ended:
             self._span.set_attribute(name, value)
 
     def fail(self, error: BaseException) -> None:
-        """Marks the span with what went wrong; the first time counts."""
+        """Mark the span as failed. Has no effect after the span has ended."""
         if not self.recorded or self._ended:
             return
         kind = self._kind
@@ -104,7 +103,7 @@ class SpanScope:
         self._failed(what, fault=fault)
 
     def fail_as(self, what: str) -> None:
-        """Marks the span as failed, with a constant that says why."""
+        """Mark the span as failed; `what` is a constant that says why."""
         if self.recorded and not self._ended:
             self._failed(what, fault=True)
 
@@ -114,13 +113,13 @@ class SpanScope:
             self._span.set_status(Status(StatusCode.ERROR, what))
 
     def end(self) -> None:
-        """Ends the span before its block, as what goes on for hours must."""
+        """End the span, possibly before its block, which may run for hours."""
         if self._live and not self._ended:
             self._ended = True
             self._span.end()
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """What tells a peer to go on with this trace, as HTTP headers or gRPC metadata."""
+        """Return the headers or metadata with which a peer continues this trace."""
         return propagation_headers(self.context)
 
 
@@ -134,11 +133,11 @@ def server_span(
     parent: SpanContext | None = None,
     link: SpanContext | None = None,
 ) -> SpanScope:
-    """A request that this process answers, as a part of the caller's trace if `parent` is given."""
-    above = NOWHERE
+    """Start the span of an incoming request, within the caller's trace if `parent` is given."""
+    parent_context = NO_PARENT
     if parent is not None:
-        above = trace.set_span_in_context(NonRecordingSpan(parent), NOWHERE)
-    return _start(name, SpanKind.SERVER, attributes, above, _links([link]))
+        parent_context = trace.set_span_in_context(NonRecordingSpan(parent), NO_PARENT)
+    return _start(name, SpanKind.SERVER, attributes, parent_context, _links([link]))
 
 
 def root_span(
@@ -148,8 +147,8 @@ def root_span(
     links: Iterable[SpanContext | None] = (),
     kind: SpanKind = SpanKind.INTERNAL,
 ) -> SpanScope:
-    """Work that nobody waits for: a trace of its own, linked to what it goes back to."""
-    return _start(name, kind, attributes, NOWHERE, _links(links))
+    """Start a trace for background work, linked to the spans that caused it."""
+    return _start(name, kind, attributes, NO_PARENT, _links(links))
 
 
 def child_span(
@@ -160,10 +159,10 @@ def child_span(
     of: SpanContext | None = None,
     links: Iterable[SpanContext | None] = (),
 ) -> SpanScope:
-    """A step of the work that is being traced now; of `of`, if given, however long ago that ended."""
+    """Start a step of the current span, or of `of`, which may have ended long ago."""
     if of is not None:
-        above = trace.set_span_in_context(NonRecordingSpan(of), NOWHERE)
-        return _start(name, kind, attributes, above, _links(links))
+        parent_context = trace.set_span_in_context(NonRecordingSpan(of), NO_PARENT)
+        return _start(name, kind, attributes, parent_context, _links(links))
     if not recording():
         return NO_SPAN
     return _start(name, kind, attributes, None, _links(links))
@@ -174,61 +173,61 @@ def child_or_linked_span(
     attributes: Mapping[str, AttributeValue] | None = None,
     kind: SpanKind = SpanKind.INTERNAL,
 ) -> SpanScope:
-    """A step that may come long after the span it was started in, as a subscription's events do.
+    """Start a step that may follow long after the current span ended, such as an event of a subscription.
 
-    That is a trace of its own then, linked to it: no trace goes on for days.
+    After the span has ended, the step starts a new trace linked to it, so that no trace lasts for days.
     """
     now = trace.get_current_span()
     if now.is_recording():
         return _start(name, kind, attributes, None, None)
-    if isinstance(now, NonRecordingSpan):  # not sampled, and so not at a peer's either
+    if isinstance(now, NonRecordingSpan):  # not sampled, which peers must respect
         return SpanScope(now, live=False)
     return root_span(name, attributes, links=[now.get_span_context()], kind=kind)
 
 
 def set_attribute(name: str, value: AttributeValue) -> None:
-    """An attribute of the span that is being recorded now, if there is one."""
+    """Set an attribute of the current span, if it is recorded."""
     now = trace.get_current_span()
     if now.is_recording():
         now.set_attribute(name, value)
 
 
 def add_event(name: str, attributes: Mapping[str, AttributeValue] | None = None) -> None:
-    """An event of the span that is being recorded now, if there is one."""
+    """Add an event to the current span, if it is recorded."""
     now = trace.get_current_span()
     if now.is_recording():
         now.add_event(name, attributes)
 
 
 def use_provider(provider: TracerProvider) -> None:
-    """Has this process make spans from now on; it is OpenTelemetry's only provider, for good."""
+    """Create spans from now on. OpenTelemetry's provider can't be changed again."""
     trace.set_tracer_provider(provider)
     _providers.append(provider)
 
 
 def enabled() -> bool:
-    """Whether this process makes spans at all, recorded or not."""
+    """True if this process creates spans, recorded or not."""
     return bool(_providers)
 
 
 def recording() -> bool:
-    """Whether there is a span now that somebody will see."""
+    """True if the current span is recorded."""
     return trace.get_current_span().is_recording()
 
 
 def untraced() -> bool:
-    """Whether nothing of this work is traced: neither now, nor the span that it began in."""
+    """True if the current work is not traced, and the span in which it began was not either."""
     return isinstance(trace.get_current_span(), NonRecordingSpan)
 
 
 def current_context() -> SpanContext | None:
-    """What later work goes on from, sampled or not; None where nothing is traced."""
+    """Return the current span's ids, sampled or not, for later work; None without a trace."""
     found = trace.get_current_span().get_span_context()
     return found if found.is_valid else None
 
 
 def to_traceparent(found: SpanContext | None) -> str | None:
-    """As W3C's traceparent, which fits into a row; None for what nobody has recorded."""
+    """Return a W3C traceparent to store in a row; None if the span was not sampled."""
     return _traceparent(found) if found is not None and found.trace_flags.sampled else None
 
 
@@ -237,7 +236,7 @@ def _traceparent(found: SpanContext) -> str:
 
 
 def from_traceparent(traceparent: str | None, tracestate: str | None = None) -> SpanContext | None:
-    """From W3C's traceparent; None for anything else."""
+    """Parse a W3C traceparent; None if it is invalid."""
     match = TRACEPARENT.fullmatch(traceparent or "")
     if match is None or (traceparent or "").startswith("ff"):
         return None
@@ -250,7 +249,7 @@ def from_traceparent(traceparent: str | None, tracestate: str | None = None) -> 
 
 
 def propagation_headers(found: SpanContext) -> tuple[tuple[str, str], ...]:
-    """The headers that hold it; none when there is no trace."""
+    """Return the W3C headers of a span; none without a trace."""
     if not found.is_valid:
         return ()
     text = _traceparent(found)
@@ -263,11 +262,11 @@ def _start(
     name: str,
     kind: SpanKind,
     attributes: Mapping[str, AttributeValue] | None,
-    above: Context | None,
+    parent_context: Context | None,
     links: list[Link] | None,
 ) -> SpanScope:
-    span = _tracer.start_span(name, above, kind, attributes, links)
-    # Without an SDK there is nothing to see; what isn't sampled still tells peers so.
+    span = _tracer.start_span(name, parent_context, kind, attributes, links)
+    # Invalid without an SDK. A span that is not sampled is valid, and peers must learn of that.
     return SpanScope(span, kind, live=True) if span.get_span_context().is_valid else NO_SPAN
 
 

@@ -1,21 +1,21 @@
-"""What is wrong with an address in a setting, in words that show no password."""
+"""Validation of URLs in settings, with messages that never contain a password."""
 
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 POSTGRESQL = ("postgresql", "postgres")
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-# Files that an address of PostgreSQL may name.
+# The parameters of a PostgreSQL URL that name files.
 FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile")
-# As libpq has it: this one is no file.
+# libpq's keyword for the system's CA certificates.
 SYSTEM = "system"
 
 
 def problem(url: str, schemes: tuple[str, ...]) -> str | None:
-    """What is wrong with an address; None if it can be used. The text follows the setting's name."""
+    """Return what is wrong with a URL, to follow the setting's name; None if it is valid."""
     try:
         parts = urlsplit(url)
-    except ValueError:  # a bracket that does not close
+    except ValueError:  # unbalanced brackets
         return "must be a URL; its host can't be parsed"
     if parts.scheme not in schemes:
         return f"must be a URL that starts with {schemes[0]}://"

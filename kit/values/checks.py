@@ -1,4 +1,4 @@
-"""Checks of a request's fields: all bad ones are found before one failure names them together."""
+"""Validation of request fields, which reports all invalid fields in one failure."""
 
 from datetime import datetime
 from uuid import UUID
@@ -10,17 +10,17 @@ from kit.values import plain_text, timestamps
 
 
 class Checks:
-    """Collects what is wrong with a request; `done` raises it, with one text for each field."""
+    """Collects the problems of a request, one per field; `done` raises them."""
 
     def __init__(self) -> None:
         self.problems: dict[str, str] = {}
 
     def fail(self, field: str, text: str) -> None:
-        """Notes a problem; the first one of a field stands."""
+        """Add a problem, unless the field already has one."""
         self.problems.setdefault(field, text)
 
     def uuid(self, field: str, text: str) -> UUID:
-        """An id in its canonical form, as every answer shows it."""
+        """Parse an id in its canonical form."""
         try:
             value = UUID(text)
         except ValueError:
@@ -30,24 +30,24 @@ class Checks:
         return value
 
     def uuids(self, field: str, texts: list[str], most: int) -> list[UUID]:
-        """1 to `most` ids, each once in the answer."""
+        """Parse 1 to `most` ids, and drop duplicates."""
         if not 1 <= len(texts) <= most:
             self.fail(field, f"must contain 1 to {most} ids, not {len(texts)}")
             return []
         return list(dict.fromkeys(self.uuid(f"{field}[{i}]", t) for i, t in enumerate(texts)))
 
     def between(self, field: str, value: int, low: int, high: int) -> int:
-        """A whole number, both ends included."""
+        """Check that an integer is from `low` to `high`."""
         if not low <= value <= high:
             self.fail(field, f"must be an integer from {low} to {high}, not {value}")
         return value
 
-    def page_size(self, value: int, usual: int, most: int) -> int:
-        """0 means the usual size."""
-        return self.between("page_size", value or usual, 1, most)
+    def page_size(self, value: int, default: int, most: int) -> int:
+        """Check a page size; 0 means the default."""
+        return self.between("page_size", value or default, 1, most)
 
     def free_text(self, field: str, text: str, most: int) -> str:
-        """Free text of a person: trimmed, and then at most `most` characters (Unicode code points)."""
+        """Trim free text, and check that it has at most `most` characters (Unicode code points)."""
         text = text.strip()
         if len(text) > most:
             self.fail(field, f"must have at most {most} characters, not {len(text)}")
@@ -56,7 +56,7 @@ class Checks:
         return text
 
     def moment(self, field: str, stamp: Timestamp) -> datetime | None:
-        """A point in time; an absent one is the caller's to tell (HasField)."""
+        """Convert a timestamp. The caller must check its presence (HasField)."""
         try:
             return timestamps.from_proto(stamp)
         except (ValueError, OverflowError):
@@ -64,6 +64,6 @@ class Checks:
             return None
 
     def done(self) -> None:
-        """Raises Failure(INVALID) if anything was wrong."""
+        """Raise Failure(INVALID) if there are problems."""
         if self.problems:
             raise invalid(self.problems)

@@ -1,4 +1,4 @@
-"""The clock that waiting code is given, so that a test can step through time instead of sleeping."""
+"""A clock that can be replaced, so that tests step through time instead of sleeping."""
 
 import asyncio
 from asyncio import TimerHandle
@@ -7,16 +7,16 @@ from datetime import UTC, datetime
 
 
 class Clock:
-    """Time as the running event loop and the machine tell it; a test's clock overrides all three."""
+    """The time of the event loop and the system; a test's clock overrides all methods."""
 
     def now(self) -> float:
-        """Seconds that only ever grow; comparable within one process."""
+        """Return monotonic seconds, comparable within one process."""
         return asyncio.get_running_loop().time()
 
     def wall(self) -> datetime:
-        """The date and time in UTC; comparable between machines as far as their clocks agree."""
+        """Return the date and time in UTC."""
         return datetime.now(UTC)
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> TimerHandle:
-        """Calls back after so many seconds of `now`, unless the handle is cancelled before."""
+        """Call `callback` after `seconds`, unless the returned handle is cancelled."""
         return asyncio.get_running_loop().call_later(seconds, callback)

@@ -1,4 +1,4 @@
-"""The environment, read once: every missing or malformed variable is reported together."""
+"""Reading of environment variables, which reports all missing and invalid ones together."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from pathlib import Path
 
 from kit.values import addresses
 
-# A secret NAME may stand in a file that NAME_FILE names, as orchestrators mount them.
+# A secret NAME may be read from the file that NAME_FILE names, as orchestrators mount it.
 FILE_SUFFIX = "_FILE"
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One variable that a process reads, as the docs' tables show it."""
+    """One variable that a process reads, for the documentation."""
 
     name: str
     help: str
@@ -21,15 +21,14 @@ class Variable:
 
 
 class SettingsError(Exception):
-    """The environment is not fit to start with; the text names every variable and what to do."""
+    """The environment is invalid; the text names every variable at fault and says what to do."""
 
 
 class Env:
-    """Reads variables, keeps what was declared, and collects what is wrong until `finish`.
+    """Reads and declares variables, and collects problems until `finish`.
 
-    An empty value counts as absent, because compose files and shells pass empty ones on; so does an
-    empty file. `from_files` holds the secrets that were in files, and `notices` what a process logs
-    at its start.
+    An empty value or file counts as missing, because compose files and shells pass on empty variables.
+    `from_files` contains the secrets read from files, and `notices` are logged at the start.
     """
 
     def __init__(self, values: Mapping[str, str]) -> None:
@@ -42,13 +41,13 @@ class Env:
     def text(
         self,
         name: str,
-        help: str,  # noqa: A002 - as argparse and click call it
+        help: str,  # noqa: A002 - as in argparse and click
         default: str | None = None,
         *,
         secret: bool = False,
         missing: str | None = None,
     ) -> str:
-        """A variable as it is; without a default it is required, and `missing` may say why."""
+        """Read a variable. Without a default it is required, and `missing` may say why."""
         self.declared[name] = Variable(name, help, default, secret)
         value: str | None = self._values.get(name, "").strip()
         if secret and (file := self._values.get(name + FILE_SUFFIX, "").strip()):
@@ -74,55 +73,57 @@ class Env:
             self.from_files[name] = text
         return text
 
-    def optional(self, name: str, help: str, *, secret: bool = False) -> str | None:  # noqa: A002 - likewise
-        """A variable that may be absent."""
+    def optional(self, name: str, help: str, *, secret: bool = False) -> str | None:  # noqa: A002 - as in argparse
+        """Read an optional variable; None if it is not set."""
         return self.text(name, help, "", secret=secret) or None
 
     def url(
         self,
         name: str,
-        help: str,  # noqa: A002 - likewise
+        help: str,  # noqa: A002 - as in argparse
         default: str | None = None,
         *,
         schemes: tuple[str, ...] = ("http", "https"),
         secret: bool = False,
     ) -> str:
-        """An address with one of the schemes, without a slash at its end."""
+        """Read a URL with one of the schemes, and strip trailing slashes."""
         value = self.text(name, help, default, secret=secret).rstrip("/")
         if value and (problem := addresses.problem(value, schemes)):
             self.problems.append(f"{name} {problem}")
         return value
 
-    def number(self, name: str, help: str, default: float, *, low: float, high: float) -> float:  # noqa: A002 - likewise
-        """A number between `low` and `high`, both included."""
+    def number(self, name: str, help: str, default: float, *, low: float, high: float) -> float:  # noqa: A002 - as in argparse
+        """Read a number from `low` to `high`."""
         text = self.text(name, help, _plain(default))
         try:
             value = float(text)
         except ValueError:
             value = float("nan")
         if not low <= value <= high:
-            least, most = _plain(low), _plain(high)
-            self.problems.append(f"{name} must be a number from {least} to {most}, not {text!r}")
+            lowest, highest = _plain(low), _plain(high)
+            self.problems.append(
+                f"{name} must be a number from {lowest} to {highest}, not {text!r}"
+            )
             return default
         return value
 
-    def port(self, name: str, help: str, default: int) -> int:  # noqa: A002 - likewise
-        """A TCP port; 0 lets the system choose."""
+    def port(self, name: str, help: str, default: int) -> int:  # noqa: A002 - as in argparse
+        """Read a TCP port; 0 lets the system choose."""
         text = self.text(name, help, str(default))
         if text.isascii() and text.isdigit() and int(text) <= 65535:
             return int(text)
         self.problems.append(f"{name} must be a port from 0 to 65535, not {text!r}")
         return default
 
-    def flag(self, name: str, help: str, *, default: bool) -> bool:  # noqa: A002 - likewise
-        """True for 1, true, yes, on; False for 0, false, no, off."""
+    def flag(self, name: str, help: str, *, default: bool) -> bool:  # noqa: A002 - as in argparse
+        """Read a boolean: 1, true, yes, on or 0, false, no, off."""
         text = self.text(name, help, "true" if default else "false").lower()
         if text not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
             self.problems.append(f"{name} must be true or false, not {text!r}")
         return text in ("1", "true", "yes", "on")
 
-    def choice(self, name: str, help: str, default: str, options: tuple[str, ...]) -> str:  # noqa: A002 - likewise
-        """One of the options, without regard to case."""
+    def choice(self, name: str, help: str, default: str, options: tuple[str, ...]) -> str:  # noqa: A002 - as in argparse
+        """Read one of the options, ignoring case."""
         text = self.text(name, help, default)
         if text.lower() not in options:
             self.problems.append(f"{name} must be one of {', '.join(options)}, not {text!r}")
@@ -135,11 +136,11 @@ class Env:
             self.notices.append(f"{name} is no longer in use: {instead}")
 
     def finish(self) -> None:
-        """Raises SettingsError naming everything that is wrong; reads nothing more."""
+        """Raise SettingsError if there are problems."""
         if self.problems:
             raise SettingsError("; ".join(self.problems))
 
 
 def _plain(number: float) -> str:
-    """The number as people write it, large ones with all their digits."""
+    """Format a number without an exponent."""
     return str(int(number)) if float(number).is_integer() else f"{number:g}"

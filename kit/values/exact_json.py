@@ -1,4 +1,4 @@
-"""JSON whose numbers stay exact: Decimal for fractions, int of any size for whole numbers."""
+"""JSON with exact numbers: Decimal for fractions, int of any size for integers."""
 
 import json
 import re
@@ -6,19 +6,17 @@ import secrets
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-# Digits of a whole number that Python converts to int at most; longer ones cost quadratic time.
+# Digits of the longest integer that Python converts; longer ones would take quadratic time.
 MAX_DIGITS = 4300
-# Stands for a number whose exponent no Decimal can hold: it is beyond every limit that is checked.
+# Replaces a number whose exponent exceeds that of a Decimal. It fails every range check.
 LARGEST = Decimal("1E+999999999999999999")
 
 
 def loads(text: str | bytes, *, lenient: bool = False) -> Any:
-    """Reads JSON; raises ValueError for anything else, NaN and Infinity included.
+    """Parse JSON; raises ValueError for anything else, including NaN and Infinity.
 
-    A 19-digit number stays that number: libraries that read it as a float lose its last digits.
-    A number of absurd size does not make the rest unreadable: one of more than 4,300 digits is a
-    Decimal, and one whose exponent no Decimal can hold is LARGEST. `lenient` reads NaN and
-    Infinity as null.
+    Numbers keep all their digits. An integer of more than 4,300 digits becomes a Decimal, and a number
+    whose exponent exceeds that of a Decimal becomes LARGEST. `lenient` reads NaN and Infinity as null.
     """
     constant = _null if lenient else _no_constant
     try:
@@ -32,14 +30,13 @@ def loads(text: str | bytes, *, lenient: bool = False) -> Any:
 
 
 def dumps(value: Any) -> str:
-    """Writes JSON in one line; a Decimal becomes a number with its digits as they are.
+    """Format JSON in one line, in which a Decimal is a number with all its digits.
 
-    Raises TypeError for a type that JSON has no form for and ValueError for NaN and Infinity.
-    A whole Decimal is written without a point and so reads back as an equal int.
+    Raises TypeError for other types, and ValueError for NaN and Infinity. A Decimal without a fraction
+    is read back as an int.
     """
-    # The standard encoder writes only floats and ints as numbers, and an encoder in Python takes
-    # nine times as long on a catalogue. So each Decimal is first written as text under a mark
-    # that no text can hold by chance or intent, and then stripped of its quotes.
+    # The standard encoder can't write Decimals as numbers, and a Python encoder takes nine times as long
+    # on a catalogue. So each Decimal is written as text with a random mark, whose quotes are removed later.
     mark = secrets.token_hex(8)
 
     def marked(value: object) -> str:
@@ -58,7 +55,7 @@ def dumps(value: Any) -> str:
 def _fraction(digits: str) -> Decimal:
     try:
         return Decimal(digits)
-    except InvalidOperation:  # the exponent is beyond what a Decimal can hold
+    except InvalidOperation:  # the exponent is too large or too small
         if "e-" in digits.lower():
             return Decimal(0)
         return LARGEST.copy_negate() if digits.startswith("-") else LARGEST

@@ -1,4 +1,4 @@
-"""Exact money between Decimal, the protos' Money, text, and the floats that JSON clients compute with."""
+"""Exact conversion of money between Decimal, the protos' Money, text, and floats of JSON clients."""
 
 import struct
 from decimal import Decimal
@@ -9,16 +9,16 @@ NANOS = Decimal(10) ** 9
 # Prices and amounts have at most three decimal places.
 MILLS = Decimal("0.001")
 NINE_PLACES = Decimal("0.000000001")
-# Relative error that some hundred additions of doubles, or a few of single-precision floats, leave
-# behind. Below it a number is read as the three-place amount that its sender meant.
+# Relative errors after about a hundred additions of doubles, or a few of single-precision floats. A number
+# this close to a three-place amount is read as that amount.
 DOUBLE_ERROR = 1e-13
 SINGLE_ERROR = 1e-6
-# Beyond it neighboring doubles are further apart than amounts of money are.
+# Beyond it, adjacent doubles differ by more than the smallest amount.
 MAX_NOISY = Decimal(10) ** 12
 
 
 def to_proto(amount: Decimal, currency: str) -> money_pb2.Money:
-    """Splits an amount of up to nine decimal places; more raise ValueError, as nothing is rounded."""
+    """Convert an amount; raises ValueError for more than nine decimal places."""
     nanos = amount * NANOS
     if nanos != nanos.to_integral_value():
         raise ValueError(f"{amount} has more than nine decimal places")
@@ -28,18 +28,18 @@ def to_proto(amount: Decimal, currency: str) -> money_pb2.Money:
 
 
 def from_proto(money: money_pb2.Money) -> Decimal:
-    """The amount; its currency is `money.currency_code`."""
+    """Return the amount without its currency."""
     return plain(Decimal(money.units) + Decimal(money.nanos) / NANOS)
 
 
 def nearest_float(money: money_pb2.Money) -> float:
-    """The float that is nearest to the amount, as `float(from_proto(money))` gives it."""
-    # A division of whole numbers is rounded once, to the nearest.
+    """Return the nearest float, equal to `float(from_proto(money))` but faster."""
+    # Python rounds the quotient of two ints correctly.
     return (money.units * 10**9 + money.nanos) / 10**9
 
 
 def text(money: money_pb2.Money) -> str:
-    """The exact amount in plain digits."""
+    """Return the exact amount in plain digits."""
     units, nanos = money.units, money.nanos
     if nanos == 0:
         return str(units)
@@ -49,7 +49,7 @@ def text(money: money_pb2.Money) -> str:
 
 
 def plain(amount: Decimal) -> Decimal:
-    """The same amount without needless zeros, and never in exponent form."""
+    """Return the amount without trailing zeros or an exponent."""
     short = amount.normalize()
     return short.quantize(Decimal(1)) if short == short.to_integral_value() else short
 
@@ -66,17 +66,17 @@ def without_float_noise(amount: Decimal) -> Decimal:
     number = float(amount)
     single: float = struct.unpack("f", struct.pack("f", number))[0]
     error = SINGLE_ERROR if number == single else DOUBLE_ERROR
-    # Near zero the noise is that of the terms which canceled each other out.
-    noise = abs(float(rounded - amount)) <= error * max(1.0, abs(number))
-    return abs(rounded) if noise and not rounded else rounded if noise else amount
+    # Near zero, the error is that of the terms that canceled out.
+    is_noise = abs(float(rounded - amount)) <= error * max(1.0, abs(number))
+    return abs(rounded) if is_noise and not rounded else rounded if is_noise else amount
 
 
 def from_float(value: float) -> Decimal:
-    """Return the amount that a float stands for: without float noise, to at most nine places.
+    """Return the amount that a float represents, without float noise and to at most nine places.
 
     Raises ValueError for NaN, the infinities, numbers of 10^12 and more, and those too small to be money.
     """
-    # The shortest decimal that reads back as this float: what the client wrote or computed.
+    # The shortest decimal that is parsed as this float, which is what the client wrote.
     amount = Decimal(repr(value))
     if not amount.is_finite() or abs(amount) >= MAX_NOISY:
         raise ValueError("not an amount of money")

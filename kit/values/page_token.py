@@ -1,4 +1,4 @@
-"""Opaque page tokens for keyset paging: where the last page ended, bound to its list and request."""
+"""Opaque tokens for keyset pagination, each bound to its list and request."""
 
 import base64
 import hashlib
@@ -12,21 +12,20 @@ from google.protobuf.message import Message
 from kit.errors import invalid
 from kit.values import timestamps
 
-# Enough to tell requests apart; a token is no secret and no proof.
+# Long enough to distinguish requests; a token is not a security feature.
 DIGEST_LENGTH = 12
 
 
 def write(request: Message, key: list[str]) -> str:
-    """Names the last row's sort key (as text) for the request without its paging fields."""
+    """Create a token from the last row's sort key (as text) and the request without its paging fields."""
     body = json.dumps([_digest(request), key], separators=(",", ":"))
     return base64.urlsafe_b64encode(body.encode()).decode().rstrip("=")
 
 
 def read(request: Message, token: str, length: int) -> list[str] | None:
-    """The sort key of `length` parts that `write` was given, or None for the first page.
+    """Return the sort key, of `length` parts, that `write` was given; None for the first page.
 
-    Raises Failure(INVALID) when the token is malformed, of another list, or of a request with another
-    filter or order.
+    Raises Failure(INVALID) if the token is malformed, or belongs to another list, filter or order.
     """
     if not token:
         return None
@@ -45,7 +44,7 @@ def read(request: Message, token: str, length: int) -> list[str] | None:
 
 
 def write_position(request: Message, at: datetime, id_: UUID) -> str:
-    """Name the last row of a list that is ordered by a time and an id."""
+    """Create a token for a list ordered by a time and an id."""
     return write(request, [at.isoformat(), str(id_)])
 
 
@@ -72,6 +71,6 @@ def _digest(request: Message) -> str:
     bare.CopyFrom(request)
     for field in ("page_token", "page_size"):
         bare.ClearField(field)
-    # Requests of two lists may have the same bytes, such as none.
+    # Requests of two lists may have the same bytes.
     listed = bare.DESCRIPTOR.full_name.encode() + b"\0" + bare.SerializeToString(deterministic=True)
     return hashlib.sha256(listed).hexdigest()[:DIGEST_LENGTH]

@@ -1,19 +1,18 @@
-"""Text as people write it, in any script: which characters it may hold."""
+"""Which characters human-written text in any script may contain."""
 
 import unicodedata
 
-# Control characters, halves of surrogate pairs, and the separators of lines and paragraphs. Everything else
-# is accepted: joiners and other format characters that emoji, Persian and Indic scripts need, every kind of
-# space, and characters that are newer than this Python's tables.
+# Control characters, lone surrogates, and separators of lines and paragraphs. Format characters such as
+# joiners are accepted, because emoji, Persian and Indic scripts need them.
 REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
-# Embeddings and overrides turn the text around that stands after them, in a log or a table too.
+# Embeddings and overrides, which reverse the text after them, even in a log or table.
 DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e")
-# Isolates do so only where one is left open.
+# Isolates, which do so only if left open.
 OPENING, CLOSING = frozenset("\u2066\u2067\u2068"), "\u2069"
 
 
 def problem(text: str) -> str | None:
-    """Return why a text can't be accepted, to follow a field's name; None if it can."""
+    """Return what is wrong with a text, to follow a field's name; None if it is valid."""
     if text.isascii():
         return None if text.isprintable() else "must not contain control characters or line breaks"
     open_isolates = 0
@@ -34,12 +33,12 @@ def problem(text: str) -> str | None:
 
 
 def storable(text: str) -> str:
-    """Return a text without NUL and halves of surrogate pairs: JSON may hold them, PostgreSQL can't."""
+    """Remove NUL and lone surrogates, which JSON may contain but PostgreSQL can't store."""
     return text.replace("\x00", "").encode(errors="ignore").decode()
 
 
 def is_plain(text: str) -> bool:
-    """True if a text holds no control characters, line breaks or overrides of its direction."""
+    """True if a text contains no control characters, line breaks or direction overrides."""
     return problem(text) is None
 
 

@@ -1,9 +1,9 @@
-"""Amounts of data in the provider's JSON, as whole bytes, base 10; None where the amount is unknown."""
+"""Conversion of amounts of data in the provider's JSON to bytes, with decimal units."""
 
 import re
 from decimal import ROUND_HALF_UP, Decimal
 
-# What a bigint column holds; more is no data plan.
+# The largest value of a bigint column.
 MAX_BYTES = 2**63 - 1
 UNITS = {
     "": 1,
@@ -17,21 +17,21 @@ NUMBER = re.compile(r"[0-9]{1,19}(\.[0-9]{1,19})?", re.ASCII)
 
 
 def is_data_unit(unit: object) -> bool:
-    """True if the unit counts data. An absent unit means bytes; minutes and messages are no data."""
+    """True for a unit of data. A missing unit means bytes; minutes and messages are not data."""
     return _factor(unit) is not None
 
 
 def in_bytes(value: object, unit: object = None) -> int | None:
-    """The amount, a number or a number written as text, in a unit of data.
+    """Convert an amount, given as a number or as text, to bytes.
 
-    None for an unknown unit, and for what is negative, too large, or a part of a byte.
+    Returns None for an unknown unit, and for a negative, too large, or fractional number of bytes.
     """
     factor = _factor(unit)
     if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
         value = Decimal(value.strip())
     if factor is None or isinstance(value, bool) or not isinstance(value, int | Decimal):
         return None
-    # Compared before any arithmetic: a number may have any count of digits, or be no number at all.
+    # Check the range before any arithmetic, because a number may have any number of digits, or be NaN.
     if isinstance(value, Decimal) and not value.is_finite():
         return None
     if not 0 <= value <= MAX_BYTES:

@@ -1,7 +1,6 @@
-"""Times between datetime, the protos' Timestamp and the provider's text, and which of them to believe.
+"""Conversion of times between datetime, the protos' Timestamp and the provider's formats.
 
-Every datetime is aware and in UTC. A time that the provider wrote counts only where this module believes
-it; anything else is unknown: None.
+Every datetime is aware and in UTC. An implausible time from the provider is read as None.
 """
 
 import re
@@ -10,22 +9,22 @@ from decimal import Decimal
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-# Python reads six digits of a second at most; the provider writes nine.
+# Python parses at most six digits of a second; the provider writes nine.
 FINER_THAN_MICROSECONDS = re.compile(r"(\.\d{6})\d+")
-# RFC 3339 allows a leap second, which Python has no form for.
+# RFC 3339 allows leap seconds, which Python can't represent.
 LEAP_SECOND = re.compile(r"(:[0-5]\d):60(?!\d)")
-# The longest form, with nine digits and an offset, has 35 characters.
+# The longest valid text, with nine digits and an offset, has 35 characters.
 MAX_LENGTH = 64
-# No eSIM is older: an earlier time is a program's zero (the year 1, 1970), not a date.
+# No eSIM is older. An earlier time is usually a zero value (the year 1 or 1970).
 EARLIEST = datetime(2010, 1, 1, tzinfo=UTC)
-# No plan lasts longer: a later time (the year 9999) stands for "never", or is a mistake.
+# No plan lasts longer. A later time (the year 9999) means "never" or is a mistake.
 FURTHEST = timedelta(days=3653)
-# How far the provider's clock may be ahead of ours.
+# Tolerated lead of the provider's clock.
 CLOCK_SKEW = timedelta(minutes=10)
 
 
 def to_proto(moment: datetime | None) -> Timestamp | None:
-    """None stays None: protobuf constructors take it as absent."""
+    """Convert a time; None stays None, which protobuf constructors accept as absent."""
     if moment is None:
         return None
     stamp = Timestamp()
@@ -34,7 +33,7 @@ def to_proto(moment: datetime | None) -> Timestamp | None:
 
 
 def from_proto(stamp: Timestamp) -> datetime:
-    """Raises ValueError when the timestamp is outside the years 1 to 9999."""
+    """Convert a timestamp; raises ValueError outside the years 1 to 9999."""
     try:
         return stamp.ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError) as error:
@@ -42,19 +41,19 @@ def from_proto(stamp: Timestamp) -> datetime:
 
 
 def to_text(moment: datetime) -> str:
-    """Return a time as in RFC 3339, in UTC with `Z` and six decimals of a second; without a zone it is UTC.
+    """Format a time by RFC 3339, in UTC with `Z` and six decimals. A naive datetime is taken as UTC.
 
-    The one format of times in answers, events, logs and the CLI's JSON.
+    Responses, events, logs and the CLI's JSON all use this format.
     """
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def from_iso(text: str) -> datetime:
-    """Read ISO 8601 with up to nine digits of a second; a time without a zone is UTC.
+    """Parse ISO 8601 with up to nine digits of a second. A time without a zone is taken as UTC.
 
-    A leap second is read as the second before it, and `t` and `z` as `T` and `Z`. Raises ValueError for
-    anything else, and for a time outside the years 1 to 9999 in UTC.
+    A leap second becomes the second before it. Raises ValueError for invalid text, and for times
+    outside the years 1 to 9999 in UTC.
     """
     exact = FINER_THAN_MICROSECONDS.sub(r"\1", text.strip().upper())
     exact = LEAP_SECOND.sub(r"\1:59", exact)
@@ -68,9 +67,9 @@ def from_iso(text: str) -> datetime:
 
 
 def from_provider(value: object) -> datetime | None:
-    """A time in a callback or an answer of the provider: text, or milliseconds since 1970.
+    """Parse a time in the provider's JSON: text, or milliseconds since 1970.
 
-    None for none, and for one that is unreadable or not `believable`.
+    Returns None for a missing, invalid or implausible time.
     """
     if isinstance(value, str) and len(value) <= MAX_LENGTH:
         try:
@@ -83,9 +82,9 @@ def from_provider(value: object) -> datetime | None:
 
 
 def believable(moment: datetime | None) -> datetime | None:
-    """The time where it can be the date of something in an eSIM's life, past or planned; else None.
+    """Return the time if it is plausible as a past or planned event in an eSIM's life; otherwise None.
 
-    The database's infinities, which asyncpg returns without a zone, are unknown too.
+    The database's infinities, which asyncpg returns without a zone, also become None.
     """
     if moment is None or moment.tzinfo is None:
         return None
@@ -93,16 +92,13 @@ def believable(moment: datetime | None) -> datetime | None:
 
 
 def happened(moment: datetime | None, reported_at: datetime) -> datetime | None:
-    """The time of something that was reported at `reported_at` to have happened; else None.
-
-    What has happened was not in the future when it was reported, as far as the clocks agree.
-    """
+    """Return the time of an event reported at `reported_at`; None if it is implausible or in the future."""
     moment = believable(moment)
     return moment if moment is not None and moment <= reported_at + CLOCK_SKEW else None
 
 
 def _from_milliseconds(value: int | Decimal) -> datetime | None:
-    # Compared first: a number may have any count of digits, or be no number at all.
+    # Check the range first, because a number may have any number of digits, or be NaN.
     if isinstance(value, Decimal) and not value.is_finite():
         return None
     if not 0 <= value < 10**14:

@@ -51,7 +51,7 @@ async def test_a_head_that_does_not_arrive_in_time_is_refused(
         assert (status, body["code"]) == (408, "REQUEST_TIMEOUT")
         assert "did not arrive in time" in body["error"]
         assert await wire.ended() == b""
-    assert "refused by the bound header_seconds" in caplog.text
+    assert "refused by the limit header_seconds" in caplog.text
 
 
 async def test_a_head_that_trickles_is_refused_on_any_request_of_a_connection(serve: Serve) -> None:
@@ -205,7 +205,7 @@ async def test_an_answer_that_is_not_read_is_dropped(
         await until(lambda: not served.guard._open)
         assert not served.guard._unsent
         assert len(await wire.ended()) < BYTES
-    assert "refused by the bound send_seconds" in caplog.text
+    assert "refused by the limit send_seconds" in caplog.text
 
 
 async def test_an_answer_that_is_left_unread_before_the_connection_closes_is_dropped(
