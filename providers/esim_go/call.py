@@ -1,4 +1,4 @@
-"""One call of the provider's API: what is asked, how it is named, and how it shows in traces."""
+"""One call of the provider's API, with its names in limits, metrics and traces."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Params = Mapping[str, str] | Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is asked of the provider, the same in every attempt."""
+    """A request to the provider, the same in every attempt."""
 
     method: str
     path: str
@@ -30,22 +30,22 @@ class Call:
         return f"{self.method} {template(self.path)}"
 
     @property
-    def place(self) -> str:
-        """What exactly is asked for: one that is still being processed holds up no other."""
+    def resource(self) -> str:
+        """Path and query. The provider may ask for a pause of calls for a single resource."""
         if not self.params:
             return self.path
         pairs = self.params.items() if isinstance(self.params, Mapping) else self.params
         return f"{self.path}?{sorted(pairs)}"
 
     def span(self, attempt: int, server: str) -> SpanScope:
-        """Around one attempt, its wait for tokens included; no path, as that names eSIMs and orders."""
-        told: dict[str, AttributeValue] = {
+        """Start the span of one attempt, without the path, which would identify eSIMs and orders."""
+        attributes: dict[str, AttributeValue] = {
             "http.request.method": self.method,
             "url.template": template(self.path),
             "server.address": server,
             "http.request.resend_count": attempt - 1,
         }
-        return tracing.child_span(self.endpoint, told, SpanKind.CLIENT)
+        return tracing.child_span(self.endpoint, attributes, SpanKind.CLIENT)
 
     def breakdown(self, reason: str, *, sent: bool = True) -> Failure:
         return breakdown(self.endpoint, reason, write=self.write, sent=sent)

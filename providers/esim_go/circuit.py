@@ -1,4 +1,4 @@
-"""The circuit breaker before the provider: after repeated failures, calls fail at once for a while."""
+"""Circuit breaker for the provider: after repeated failures, calls fail immediately for a while."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,9 +11,9 @@ State = Literal["closed", "open", "half-open"]
 
 
 class Circuit:
-    """Opens after `threshold` failures in a row, for `seconds`; then one call at a time may try.
+    """Opens after `threshold` consecutive failures. After `seconds`, lets one call at a time through.
 
-    The outcome of that call closes the circuit or opens it again. `on_change` receives every new state.
+    The outcome of that call closes the circuit or opens it again. `on_change` is called with every new state.
     """
 
     def __init__(self, threshold: int, seconds: float, on_change: Callable[[State], None]) -> None:
@@ -23,18 +23,18 @@ class Circuit:
         self._state: State = "closed"
         self._failures = 0
         self._opened_at = 0.0
-        self._trying = False
+        self._probing = False
 
     @property
     def state(self) -> State:
-        """The state, which stays open until a call after the pause finds it half-open."""
+        """The current state. It becomes half-open with the first call after the pause."""
         return self._state
 
     def check(self) -> None:
-        """Raise Failure UNAVAILABLE when no call may pass now."""
+        """Raise Failure UNAVAILABLE if no call may be made now."""
         if self._state == "open" and time.monotonic() - self._opened_at >= self._seconds:
             self._change("half-open")
-        if self._state == "open" or (self._state == "half-open" and self._trying):
+        if self._state == "open" or (self._state == "half-open" and self._probing):
             raise Failure(
                 Kind.UNAVAILABLE,
                 "PROVIDER_CIRCUIT_OPEN",
@@ -47,12 +47,12 @@ class Circuit:
     def passage(self, judge: Callable[[Failure], bool | None]) -> Iterator[None]:
         """Let one call through and count its outcome; raises as `check` does.
 
-        `judge` tells whether a failure shows the provider healthy (True), broken (False), or says
-        nothing (None). A cancelled call counts as neither.
+        `judge` returns whether a failure means that the provider is healthy (True), broken (False), or
+        neither (None). A cancelled call counts as neither.
         """
         self.check()
-        trying = self._state == "half-open"
-        self._trying = self._trying or trying
+        probing = self._state == "half-open"
+        self._probing = self._probing or probing
         try:
             yield
         except Failure as failure:
@@ -61,11 +61,11 @@ class Circuit:
         else:
             self._count(True)
         finally:
-            if trying:
-                self._trying = False
+            if probing:
+                self._probing = False
 
     def _count(self, healthy: bool | None) -> None:
-        # Calls that began before the circuit opened change nothing about the pause.
+        # Ignores calls that began before the circuit opened.
         if healthy is None or self._state == "open":
             return
         self._failures = 0 if healthy else self._failures + 1

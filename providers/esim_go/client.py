@@ -1,4 +1,4 @@
-"""The provider's HTTP API: one paced, guarded client that returns values or raises a Failure."""
+"""HTTP client of the provider, with rate limiting, retries and a circuit breaker."""
 
 import logging
 from typing import Any
@@ -31,17 +31,17 @@ __all__ = ["Priority", "Provider", "ProviderSettings", "segment"]
 log = logging.getLogger(__name__)
 episodes = Episodes(log)
 
-# A TCP and TLS handshake across the world takes well under a second; five mean nobody is there.
+# Seconds. TCP and TLS handshakes across the world take well under a second.
 CONNECT_TIMEOUT = 5.0
-# A caller in more of a hurry than this says nothing about the provider's health by giving up.
-PATIENCE = 3.0
+# Seconds. A timeout shorter than this says nothing about the provider's health.
+MIN_JUDGED_TIMEOUT = 3.0
 
 
 class Provider:
-    """Calls the provider; every method raises Failure with a PROVIDER_... reason.
+    """Calls the provider. Every method raises Failure with a PROVIDER_... reason.
 
-    Reads are repeated a few times; writes never, since the provider knows no idempotency key.
-    `details` of a failure hold `endpoint`, and `provider_status` and `provider_message` if any.
+    Reads are retried; writes never, because the provider has no idempotency key. `details` of a failure
+    contain `endpoint`, and `provider_status` and `provider_message` if the provider responded.
     """
 
     def __init__(
@@ -73,16 +73,16 @@ class Provider:
 
     @property
     def circuit(self) -> State:
-        """Whether calls pass: closed (they do), open (they fail at once), half-open (one tries)."""
+        """State of the circuit breaker."""
         return self._circuit.state
 
     def held(self, method: str, path: str) -> float:
-        """Seconds for which such a call is not sent, as the provider asked for a pause.
+        """Return the seconds for which such a call is held back because the provider requested a pause.
 
-        Infinity while another call tries whether the pause is over.
+        Infinity while another call probes whether calls succeed again.
         """
         call = Call(method, path, None, write=method != "GET")
-        return self._pacing.held(call.endpoint, call.place)
+        return self._pacing.held(call.endpoint, call.resource)
 
     async def get(
         self,
@@ -93,20 +93,19 @@ class Provider:
         priority: Priority = Priority.READ,
         retry: bool = True,
     ) -> Any:
-        """The answer's JSON, fractions as Decimal.
+        """Return the JSON of the response, with fractions as Decimal.
 
-        `path` begins with a slash and is relative to the base address; values in it are quoted
-        with `segment`. `timeout` bounds the whole call, in seconds: at most half for waiting
-        until the rate limit allows it, then the attempts. `retry` is False for the one GET that
-        has a side effect.
+        `path` starts with a slash and is relative to the base URL; quote values in it with `segment`.
+        `timeout` limits the whole call, in seconds: up to half of it for the rate limit, the rest for
+        the attempts. Use `retry=False` for a GET that has a side effect.
         """
         call = Call("GET", path, params, write=False)
         seconds = self._settings.timeout if timeout is None else timeout
         deadline = self._clock.now() + seconds
-        # Attempts that a failure may take; a refusal by the rate limit is none, only a wait.
+        # Remaining attempts. A refusal by the rate limit does not count as one.
         left = self._settings.attempts if retry else 1
 
-        def worth_repeating(error: Exception) -> bool | float:
+        def should_retry(error: Exception) -> bool | float:
             nonlocal left
             if not isinstance(error, Failure) or error.reason == "PROVIDER_CIRCUIT_OPEN":
                 return False
@@ -118,10 +117,10 @@ class Provider:
             pause = error.retry_after or 0.0
             if self._clock.now() + pause >= deadline:
                 return False
-            return pause or True  # no word of the provider's: stamina's own back-off with jitter
+            return pause or True  # True: stamina's own backoff with jitter
 
         async for attempt in stamina.retry_context(
-            on=worth_repeating, attempts=None, timeout=seconds, wait_max=2.0, wait_jitter=0.5
+            on=should_retry, attempts=None, timeout=seconds, wait_max=2.0, wait_jitter=0.5
         ):
             with attempt:
                 return await self._attempt(call, attempt.num, deadline, priority, last=left == 1)
@@ -137,10 +136,10 @@ class Provider:
         timeout: float | None = None,
         priority: Priority = Priority.WRITE,
     ) -> Any:
-        """Makes a write once and returns its JSON; Decimals are sent with all their digits.
+        """Make a write once and return its JSON; Decimals are sent with all their digits.
 
-        `timeout` as in `get`. Raises Failure UNCLEAR when it may or may not have been carried out.
-        UNAVAILABLE, EXHAUSTED and the refusals mean that it surely was not.
+        `timeout` is as in `get`. Raises Failure UNCLEAR if the write may or may not have been carried out;
+        after UNAVAILABLE, EXHAUSTED and refusals it definitely was not.
         """
         body = None if json is None else exact_json.dumps(json).encode()
         call = Call(method, path, params, write=True, body=body)
@@ -160,22 +159,23 @@ class Provider:
             started = self._clock.now()
             status: int | None = None
             try:
-                self._circuit.check()  # before the line, so that an outage fails fast
-                # Half the time may pass in the line: a write sent with hardly any left to hear the
-                # answer would end as unclear for no good reason.
+                self._circuit.check()  # before the queue, so that calls fail fast in an outage
+                # At most half the time in the queue: a write sent too late would end as UNCLEAR.
                 latest = started + (deadline - started) / 2
-                async with self._pacing.turn(call.endpoint, call.place, priority, latest) as turn:
+                async with self._pacing.permit(
+                    call.endpoint, call.resource, priority, latest
+                ) as permit:
                     self._metrics.waited(waited := self._clock.now() - started)
                     span.set("esimgo.provider.wait", waited)
                     started = self._clock.now()
                     left = max(deadline - started, 0.001)
-                    # Half of what is left, so that a read that hangs can still be repeated.
+                    # At most half the remaining time, so that a read that hangs can be retried.
                     seconds = left if last else left / 2
                     try:
-                        with self._circuit.passage(lambda f: _judge(f, turn, seconds)):
-                            return await self._exchange(call, turn, seconds)
+                        with self._circuit.passage(lambda f: _judge(f, permit, seconds)):
+                            return await self._exchange(call, permit, seconds)
                     finally:
-                        status = turn.status
+                        status = permit.status
                         if status is not None:
                             span.set("http.response.status_code", status)
                         took = self._clock.now() - started
@@ -188,7 +188,7 @@ class Provider:
             except Failure as failure:
                 self._metrics.failed(call.endpoint, failure.reason)
                 if failure.reason == "PROVIDER_CIRCUIT_OPEN":
-                    raise  # the circuit's one line says it for all calls
+                    raise  # logged once by the circuit breaker
                 episodes.record(
                     f"provider call failed: {call.endpoint} {failure.reason}",
                     "provider call failed: %s path=%s status=%s reason=%s after=%dms attempt=%d",
@@ -201,8 +201,8 @@ class Provider:
                 )
                 raise
 
-    async def _exchange(self, call: "Call", turn: Permit, seconds: float) -> Any:
-        """One request and its answer; aiohttp's and the status's words become ours."""
+    async def _exchange(self, call: "Call", permit: Permit, seconds: float) -> Any:
+        """Send one request and return its JSON; converts errors of aiohttp and HTTP to failures."""
         url = URL(self._settings.base_url.rstrip("/") + call.path, encoded=True)
         headers = {"X-API-Key": self._settings.api_key, "Accept": "application/json"}
         headers |= bounded_body.ACCEPT_ENCODING
@@ -214,12 +214,12 @@ class Provider:
                 url.with_query(call.params) if call.params else url,
                 data=call.body,
                 headers=headers,
-                allow_redirects=False,  # the key goes nowhere else
+                allow_redirects=False,  # never send the key elsewhere
                 timeout=aiohttp.ClientTimeout(total=seconds, connect=min(CONNECT_TIMEOUT, seconds)),
                 middlewares=(responses.send_once,),
                 auto_decompress=False,
             ) as response:
-                turn.answered(response.status, response.headers)
+                permit.answered(response.status, response.headers)
                 body = await responses.read(response, self._settings.answer_bytes)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise call.breakdown("PROVIDER_UNREACHABLE", sent=False) from error
@@ -259,10 +259,14 @@ class Provider:
             episodes.resolve("provider circuit is open", "provider circuit is closed")
 
 
-def _judge(failure: Failure, turn: Permit, seconds: float) -> bool | None:
-    """What a failure says about the provider's health: fine, broken, or nothing (None)."""
-    if turn.status is None and failure.reason != "PROVIDER_UNREACHABLE" and seconds < PATIENCE:
+def _judge(failure: Failure, permit: Permit, seconds: float) -> bool | None:
+    """Return whether a failure means that the provider is healthy, broken, or neither (None)."""
+    if (
+        permit.status is None
+        and failure.reason != "PROVIDER_UNREACHABLE"
+        and seconds < MIN_JUDGED_TIMEOUT
+    ):
         return None
-    # With Retry-After the provider answers by its own rules: something is still processed.
+    # With Retry-After the provider works, but is still processing the resource.
     broken = failure.kind in (Kind.UNAVAILABLE, Kind.UNCLEAR) and failure.retry_after is None
     return not broken

@@ -1,4 +1,4 @@
-"""Opens the provider's client for a service."""
+"""Creation of the provider's client for a service."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from providers.esim_go.shared_tokens import SharedTokens
 
 
 def connect(parts: Opened, settings: ProviderSettings) -> Provider:
-    """Return a client whose rate limit all processes share, and whose state the service's health shows."""
+    """Return a client with a rate limit shared by all processes, and report its state as health."""
     provider = Provider(parts.http, settings, shared=SharedTokens(parts.database))
     show = partial(provider_health.show, parts.health, provider)
     parts.loops.append(

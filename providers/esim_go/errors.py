@@ -1,22 +1,22 @@
-"""The provider's refusals and failures as ours: what each status means for a read and for a write."""
+"""Conversion of the provider's error responses to failures, for reads and for writes."""
 
 from kit.errors import Failure, Kind
 from kit.logs.log import redact
 from kit.values import exact_json
 
-# Enough to recognise any of the provider's sentences; more would be a page of some proxy's HTML.
+# Enough for the provider's messages; longer ones are HTML pages of proxies.
 MESSAGE_LIMIT = 500
 
 REFUSALS = {
     401: (Kind.REFUSED, "PROVIDER_FORBIDDEN"),
-    # Not proof of a bad key: the provider also answers 403 for an ICCID that is not the
-    # organisation's, a feature that is off and an address outside the allowlist.
+    # Not only for an invalid key: also for an ICCID of another organization, a disabled feature, and an
+    # IP address outside the allowlist.
     403: (Kind.REFUSED, "PROVIDER_FORBIDDEN"),
     404: (Kind.NOT_FOUND, "PROVIDER_NOT_FOUND"),
     410: (Kind.REFUSED, "PROVIDER_GONE"),
     429: (Kind.EXHAUSTED, "PROVIDER_RATE_LIMITED"),
 }
-WORDS = {
+MESSAGES = {
     "PROVIDER_BAD_REQUEST": "The provider refused the request.",
     "PROVIDER_FORBIDDEN": "The provider does not allow this request: it concerns an object of"
     " another organization, uses a feature that is not enabled, or the API"
@@ -44,9 +44,9 @@ def refusal(
     retry_after: float | None,
     secrets: tuple[str, ...],
 ) -> Failure:
-    """The failure for an answer other than success.
+    """Return the failure for an error response.
 
-    408, 3xx and 5xx leave it open whether a write was carried out: UNCLEAR, also for 503, which
+    After 408, 3xx and 5xx a write may have been carried out, so they are UNCLEAR. That includes 503, which
     the provider documents as "still processing". `retry_after` is in seconds.
     """
     details = {"provider_status": str(status), "endpoint": endpoint}
@@ -62,22 +62,19 @@ def refusal(
         kind, reason = Kind.UNAVAILABLE, "PROVIDER_ERROR"
     else:
         kind, reason = Kind.UNAVAILABLE, "PROVIDER_BAD_ANSWER"
-    return Failure(kind, reason, WORDS[reason], retry_after=retry_after, details=details)
+    return Failure(kind, reason, MESSAGES[reason], retry_after=retry_after, details=details)
 
 
 def breakdown(endpoint: str, reason: str, *, write: bool, sent: bool = True) -> Failure:
-    """The failure for an answer that never came or can't be read.
-
-    Only a write of which nothing can have been sent is surely not done.
-    """
+    """Return the failure for a missing or unreadable response; UNCLEAR for a write that was `sent`."""
     kind = Kind.UNAVAILABLE
     if write and sent:
         kind, reason = Kind.UNCLEAR, "PROVIDER_UNCLEAR"
-    return Failure(kind, reason, WORDS[reason], details={"endpoint": endpoint})
+    return Failure(kind, reason, MESSAGES[reason], details={"endpoint": endpoint})
 
 
 def _message(body: str) -> str:
-    """The text of the provider's `{"message": ..}` envelope, or the plain text it sends instead."""
+    """Return the text of the provider's `{"message": ...}` object, or the plain text of the body."""
     try:
         envelope = exact_json.loads(body)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Pauses that the provider asks for: believed for a bounded time, then one call at a time probes."""
+"""Pauses that the provider requests. After a bounded time, one call at a time probes for their end."""
 
 import logging
 import math
@@ -12,8 +12,7 @@ from providers.esim_go.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-# Seconds. The provider's windows last a second: a longer pause is no ordinary wait for tokens, and
-# what comes after it is not known.
+# Seconds. The provider's windows last one second; a longer pause is an outage, which ends with a probe.
 PROBE_AFTER = 2.0
 # Stands for every endpoint.
 ALL = "*"
@@ -21,7 +20,7 @@ ALL = "*"
 
 @dataclass(eq=False, slots=True)
 class Hold:
-    """No call is sent until a moment; after a long hold one call at a time, until one is answered."""
+    """No call is sent before `until`. After a long hold, one call at a time, until one gets a response."""
 
     until: float = 0.0
     long: bool = False
@@ -33,7 +32,7 @@ class Hold:
         self.long = self.long or pause > PROBE_AFTER
 
     def pause(self, now: float) -> float:
-        """Seconds until the next call may go: 0 for now, infinity until the probe has an answer."""
+        """Return the seconds until the next call: 0 for now, infinity until the probe gets a response."""
         if now < self.until:
             return self.until - now
         return math.inf if self.long and self.probe is not None else 0.0
@@ -42,8 +41,8 @@ class Hold:
         if self.long:
             self.probe = caller
 
-    def left(self, caller: object) -> bool:
-        """The caller is done, however it ended; True if others waited for that."""
+    def done(self, caller: object) -> bool:
+        """Note that a call has ended in any way; return True if it was the probe."""
         if self.probe is not caller:
             return False
         self.probe = None
@@ -51,20 +50,20 @@ class Hold:
 
 
 class PathHolds:
-    """503 means that one thing is still processed: calls for the same thing wait, and no others."""
+    """Holds after 503, which means that the provider still processes a resource: others don't wait."""
 
-    def __init__(self, clock: Clock, most: float) -> None:
+    def __init__(self, clock: Clock, longest: float) -> None:
         self._clock = clock
-        self._most = most
+        self._longest = longest
         self._holds: dict[tuple[str, str], Hold] = {}
 
-    def pause(self, place: tuple[str, str]) -> float:
-        hold = self._holds.get(place)
+    def pause(self, key: tuple[str, str]) -> float:
+        hold = self._holds.get(key)
         return 0.0 if hold is None else hold.pause(self._clock.now())
 
-    def enter(self, place: tuple[str, str], caller: object, again: Callable[[], None]) -> float:
-        """0 if the caller may go on; else the seconds to wait, infinity until `again` is called."""
-        hold = self._holds.get(place)
+    def enter(self, key: tuple[str, str], caller: object, again: Callable[[], None]) -> float:
+        """Return 0 if the call may be made, or the seconds to wait; infinity until `again` is called."""
+        hold = self._holds.get(key)
         if hold is None:
             return 0.0
         pause = hold.pause(self._clock.now())
@@ -74,24 +73,24 @@ class PathHolds:
             hold.waiting.append(again)
         return pause
 
-    def extend(self, place: tuple[str, str], pause: float) -> None:
+    def extend(self, key: tuple[str, str], pause: float) -> None:
         now = self._clock.now()
-        # A thing that nobody asks for any more is forgotten.
+        # Drop holds of resources that are no longer requested.
         self._holds = {
-            p: h for p, h in self._holds.items() if h.probe or h.until + self._most > now
+            p: h for p, h in self._holds.items() if h.probe or h.until + self._longest > now
         }
-        self._holds.setdefault(place, Hold()).extend(now, pause)
+        self._holds.setdefault(key, Hold()).extend(now, pause)
 
-    def answered(self, place: tuple[str, str]) -> bool:
-        """Calls for this thing are answered again; True if they were held."""
-        hold = self._holds.pop(place, None)
+    def answered(self, key: tuple[str, str]) -> bool:
+        """End the hold of a resource; return True if there was one."""
+        hold = self._holds.pop(key, None)
         if hold is not None:
             _wake(hold)
         return hold is not None
 
-    def left(self, place: tuple[str, str], caller: object) -> None:
-        hold = self._holds.get(place)
-        if hold is not None and hold.left(caller):
+    def done(self, key: tuple[str, str], caller: object) -> None:
+        hold = self._holds.get(key)
+        if hold is not None and hold.done(caller):
             _wake(hold)
 
 
@@ -102,7 +101,7 @@ def _wake(hold: Hold) -> None:
 
 
 class HoldReport:
-    """Shows holds to operators: log lines when one begins and ends, a gauge, and until when."""
+    """Reports holds to operators through log lines and a gauge, and to other code."""
 
     def __init__(self, clock: Clock, metrics: Metrics) -> None:
         self._clock = clock
@@ -112,18 +111,18 @@ class HoldReport:
         self._callbacks: list[Callable[[], None]] = []
 
     def on_release(self, callback: Callable[[], None]) -> None:
-        """Have a function called whenever calls go through again."""
+        """Register a function to call whenever a hold ends."""
         self._callbacks.append(callback)
 
     @property
     def until(self) -> datetime | None:
-        """The moment until which some calls are held; None while all may be sent."""
+        """When the last current hold ends; None if no calls are held."""
         now = self._clock.now()
         left = max((until - now for until in self._until.values()), default=0.0)
         return self._clock.wall() + timedelta(seconds=left) if left > 0 else None
 
     def refresh(self) -> None:
-        """Write the gauge, whose values change with time."""
+        """Update the gauge, whose values change over time."""
         now = self._clock.now()
         for endpoint, until in self._until.items():
             self._metrics.held(endpoint, max(0.0, until - now))

@@ -1,4 +1,4 @@
-"""The provider's rate-limit headers as numbers: tokens, cost, and seconds from now."""
+"""Parsing of the provider's rate-limit headers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ from typing import Self
 
 from kit.values import timestamps
 
-# The provider's windows last a second: a reset further away is a clock that can't be compared.
+# Seconds. The provider's windows last one second; a more distant reset means a wrong clock.
 MAX_WINDOW = 60.0
-# The Date header counts whole seconds; only a difference beyond that is a wrong clock.
+# Seconds. The Date header has whole seconds; a larger difference means a wrong clock.
 CLOCK_NOISE = 2.0
-# A pause of a day, or of a nonsensical header, is believed for so long; then one call tries.
+# Seconds. A longer Retry-After is cut to this; then one call probes.
 MAX_PAUSE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class RateWindow:
-    """What an answer tells about the window; None for what it doesn't tell or tells wrongly.
+    """The rate-limit window that a response reports, with None for missing or invalid headers.
 
-    `resets_in` is in seconds from now, below 0 when the window that is told of is over.
+    `resets_in` is in seconds from now, and negative for a window that has ended.
     """
 
     limit: int | None
@@ -30,7 +30,7 @@ class RateWindow:
 
     @classmethod
     def read(cls, headers: Mapping[str, str], now: datetime) -> Self:
-        """`now` is our wall clock; a clock that is off is corrected by the answer's own Date."""
+        """Parse the headers. `now` is our clock; the Date header corrects a difference to the provider's."""
         return cls(
             limit=_count(headers.get("X-Ratelimit-Limit"), least=1),
             remaining=_count(headers.get("X-Ratelimit-Remaining"), least=0),
@@ -42,10 +42,7 @@ class RateWindow:
 def retry_after(
     headers: Mapping[str, str], now: datetime, longest: float = MAX_PAUSE
 ) -> float | None:
-    """Seconds to wait by `Retry-After` (seconds, or a date as HTTP also allows); None if absent.
-
-    At most `longest`, however long the provider asks for.
-    """
+    """Return the seconds of `Retry-After`, which may be a date, but at most `longest`; None if absent."""
     text = headers.get("Retry-After", "").strip()
     try:
         seconds = float(text)
@@ -53,7 +50,7 @@ def retry_after(
         date = _date(text)
         if date is None:
             return None
-        seconds = (date - _their_now(headers, now)).total_seconds()
+        seconds = (date - _provider_now(headers, now)).total_seconds()
     return min(max(seconds, 0.0), longest) if seconds == seconds else None  # not NaN
 
 
@@ -62,11 +59,11 @@ def _resets_in(headers: Mapping[str, str], now: datetime) -> float | None:
         reset = timestamps.from_iso(headers.get("X-Ratelimit-Reset", ""))
     except ValueError:
         return None
-    seconds = (reset - _their_now(headers, now)).total_seconds()
+    seconds = (reset - _provider_now(headers, now)).total_seconds()
     return seconds if abs(seconds) <= MAX_WINDOW else None
 
 
-def _their_now(headers: Mapping[str, str], now: datetime) -> datetime:
+def _provider_now(headers: Mapping[str, str], now: datetime) -> datetime:
     date = _date(headers.get("Date", ""))
     if date is None or abs((date - now).total_seconds()) <= CLOCK_NOISE:
         return now

@@ -3,13 +3,13 @@
 from kit.telemetry import metrics
 from providers.esim_go.circuit import State
 
-# Paths nobody foresaw must not make a time series each.
+# Unforeseen paths must not create a time series each.
 MAX_ENDPOINTS = 200
 CIRCUIT_LEVELS: dict[State, int] = {"closed": 0, "half-open": 1, "open": 2}
 
 
 class Metrics:
-    """Counts the calls to the provider, and shows what holds them up."""
+    """Metrics of the calls to the provider, and of what delays them."""
 
     def __init__(self) -> None:
         self._duration = metrics.histogram(
@@ -42,7 +42,7 @@ class Metrics:
         self._wait.observe(seconds)
 
     def answered(self, endpoint: str, status: int | None, seconds: float) -> None:
-        """Records one attempt; `status` is None when no answer came."""
+        """Record one attempt; `status` is None without a response."""
         method, _, path = self._known(endpoint).partition(" ")
         self._duration.labels(method, path, status or "none").observe(seconds)
 
@@ -50,7 +50,7 @@ class Metrics:
         self._failures.labels(self._known(endpoint), reason).inc()
 
     def tokens(self, left: int) -> None:
-        # Created when the first answer reports a number: 0 would read as a window that is used up.
+        # Created with the first reported value, because 0 would mean an exhausted window.
         metrics.gauge("esimgo_provider_tokens", "Tokens left in the provider's window").set(left)
 
     def circuit(self, state: State) -> None:

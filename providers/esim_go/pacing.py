@@ -1,4 +1,4 @@
-"""The provider's rate limit, kept by each process: fixed windows, learned costs, priorities, holds."""
+"""Rate limiting of one process by the provider's headers: windows, costs, priorities and holds."""
 
 import asyncio
 import math
@@ -13,35 +13,35 @@ from providers.esim_go.holds import ALL, PROBE_AFTER, Hold, HoldReport, PathHold
 from providers.esim_go.limits import MAX_PAUSE, RateWindow, retry_after
 from providers.esim_go.queue import FirstShares, Permit, Priority, Queue, Waiter, too_late
 
-# The provider's guide: 10 tokens per second unless agreed otherwise. Holds until headers say more.
+# The provider's documented default, until headers report other values: 10 tokens per second.
 DEFAULT_LIMIT = 10
 DEFAULT_WINDOW = 1.0
-# What an endpoint is taken to cost before its first answer tells: the guide's own example.
+# The assumed cost of an endpoint before its first response: the example of the provider's guide.
 UNKNOWN_COST = 5
-# Resets of one window, computed from several answers, differ by no more than the clocks' noise.
+# Maximum difference between the resets that responses report for the same window, in seconds.
 SAME_WINDOW = 0.25
-# Timers and clocks are some milliseconds off; a request must not arrive before its window does.
+# Seconds added to a reset, so that no request arrives before its window starts.
 MARGIN = 0.05
-# Templates are few; values that look like fixed words must not let the table grow for ever.
+# Limits the table of costs in case values in paths look like fixed words.
 MAX_ENDPOINTS = 500
 WRITES = ("POST ", "PUT ", "PATCH ", "DELETE ")
 
 
 class Budget(Protocol):
-    """Tokens that this process shares with others."""
+    """Tokens that several processes share."""
 
     async def take(self, cost: int, limit: int, priority: Priority, deadline: float) -> None:
-        """Wait until so many tokens are free and take them; raise EXHAUSTED past the deadline."""
+        """Wait for and take `cost` tokens; raises EXHAUSTED if the deadline comes first."""
 
 
 class Pacing:
-    """Keeps one process within the provider's limit, which all processes of an address share.
+    """Keeps one process within the provider's limit, which applies to all processes of an IP address.
 
-    What the newest answer says remains in the window, less what is on its way, may be spent. With a
-    `shared` budget each request takes its tokens from that as well. Requests of one priority take
-    them one after the other, and a request never waits for one of a lower priority to take its own.
+    A request may use the tokens that the latest response reports as remaining, minus those of requests
+    in flight. With a `shared` budget, each request also takes its tokens from there: one request of each
+    priority at a time, without waiting for requests of lower priority.
 
-    A pause that the provider asks for is believed for `longest_hold` seconds at most.
+    A pause that the provider requests lasts for at most `longest_hold` seconds.
     """
 
     def __init__(
@@ -56,14 +56,14 @@ class Pacing:
         self._clock = clock
         self._on_tokens = on_tokens
         self._shared = shared
-        # Granted by this process and waiting for tokens of the shared budget.
+        # Permits of this process that still wait for tokens of the shared budget.
         self._taking: dict[Priority, Permit] = {}
         self._limit = DEFAULT_LIMIT
         self._remaining = DEFAULT_LIMIT
         self._resets_at = 0.0
         self._confirmed = False
-        # Tokens that may be on their way at once: halved by each refusal, as others at the same
-        # address are sending too, and full again some ten windows later.
+        # Maximum tokens in flight: halved by each refusal, because other processes at the same IP address
+        # use tokens too, and back at the limit about ten windows later.
         self._burst = math.inf
         self._costs: dict[str, int] = {}
         self._sent: set[Permit] = set()
@@ -77,45 +77,42 @@ class Pacing:
 
     @property
     def waiting(self) -> int:
-        """How many requests wait for their turn."""
+        """The number of requests that wait for a permit."""
         return sum(1 for _ in self._queue)
 
     def held(self, endpoint: str, path: str) -> float:
-        """Seconds for which a request is not sent, as the provider asked for a pause.
-
-        Infinity while another request probes whether the pause is over.
-        """
+        """Return the seconds for which a request is held back; infinity while another request probes."""
         now = self._clock.now()
         return max(self._hold.pause(now), self._paths.pause((endpoint, path)))
 
     @property
     def limit(self) -> int:
-        """Tokens of a window, as the provider last told."""
+        """Tokens per window, as last reported by the provider."""
         return self._limit
 
     @asynccontextmanager
-    async def turn(
+    async def permit(
         self, endpoint: str, path: str, priority: Priority, deadline: float
     ) -> AsyncIterator[Permit]:
-        """Waits for a turn until `deadline` (by the clock's `now`), and settles it afterwards.
+        """Wait for a permit until `deadline` (of the clock's `now`), and evaluate the response afterwards.
 
-        Raises Failure EXHAUSTED when no turn comes in time, at once if that is already sure.
+        Raises Failure EXHAUSTED if no permit is available in time, immediately if that is certain.
         """
         self._refuse_late(endpoint, path, deadline)
         cost = self._costs.get(endpoint, UNKNOWN_COST)
         priority = self._shares.priority(priority, account(), cost, self._limit)
         waiter = Waiter[Permit](endpoint, priority, deadline, asyncio.Future())
         try:
-            turn = await self._wait(waiter, (endpoint, path))
+            permit = await self._wait(waiter, (endpoint, path))
             if self._shared is not None:
-                await self._take(self._shared, turn, deadline)
+                await self._take(self._shared, permit, deadline)
             try:
-                yield turn
+                yield permit
             finally:
-                self._settle(turn, path)
+                self._settle(permit, path)
         finally:
-            self._paths.left((endpoint, path), waiter)
-            self._hold.left(waiter)
+            self._paths.done((endpoint, path), waiter)
+            self._hold.done(waiter)
             self._advance()
 
     def _refuse_late(self, endpoint: str, path: str, deadline: float) -> None:
@@ -123,66 +120,70 @@ class Pacing:
         if now + held >= deadline and 0 < held < math.inf:
             raise too_late(held)
 
-    async def _take(self, shared: Budget, turn: Permit, deadline: float) -> None:
+    async def _take(self, shared: Budget, permit: Permit, deadline: float) -> None:
         try:
-            await shared.take(turn.cost, self._limit, turn.priority, deadline)
-            turn.since = self._clock.now()
-            self._sent.add(turn)
+            await shared.take(permit.cost, self._limit, permit.priority, deadline)
+            permit.since = self._clock.now()
+            self._sent.add(permit)
         finally:
-            del self._taking[turn.priority]
+            del self._taking[permit.priority]
             self._advance()
 
-    async def _wait(self, waiter: Waiter[Permit], place: tuple[str, str]) -> Permit:
+    async def _wait(self, waiter: Waiter[Permit], key: tuple[str, str]) -> Permit:
         timers: list[TimerHandle] = []
 
         def wait(seconds: float, then: Callable[[], None]) -> None:
             timers.append(self._clock.call_later(seconds, then))
 
         def expire() -> None:
-            if not waiter.turn.done():
-                waiter.turn.set_exception(too_late(None))
+            if not waiter.permit.done():
+                waiter.permit.set_exception(too_late(None))
 
         def enter() -> None:
-            if waiter.turn.done():
+            if waiter.permit.done():
                 return
-            pause = self._paths.enter(place, waiter, enter)
+            pause = self._paths.enter(key, waiter, enter)
             if pause == 0:
                 self._queue.push(waiter, account_name)
                 self._advance()
-            elif pause < math.inf:  # one path's pause must not stop the others
+            elif pause < math.inf:
                 wait(pause, enter)
 
         account_name = account()
         wait(waiter.deadline - self._clock.now(), expire)
         enter()
         try:
-            return await waiter.turn
+            return await waiter.permit
         except asyncio.CancelledError:
-            if waiter.turn.done() and not waiter.turn.cancelled() and not waiter.turn.exception():
-                self._give_back(waiter.turn.result())  # granted, but never sent
+            if (
+                waiter.permit.done()
+                and not waiter.permit.cancelled()
+                and not waiter.permit.exception()
+            ):
+                self._give_back(waiter.permit.result())  # granted, but never sent
             raise
         finally:
             for timer in timers:
                 timer.cancel()
 
     def _advance(self) -> None:
-        """Grants turns from the head of the line, or sets the timer for when it can go on."""
+        """Grant permits from the head of the queue, or set the timer for the next attempt."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         while (waiter := self._queue.head()) is not None:
             if any(taking <= waiter.priority for taking in self._taking):
-                return  # the one that takes tokens goes on here when it has them
+                return  # continues when that request has its tokens
             cost = self._costs.get(waiter.endpoint, UNKNOWN_COST)
             pause = self._pause(cost)
             if pause == math.inf:
-                return  # until the probe is answered
+                return  # until the probe gets a response
             if pause > 0:
                 if pause > PROBE_AFTER and self._hold.pause(self._clock.now()) == 0:
-                    self._hold_all(pause)  # the provider's window lasts so long
+                    self._hold_all(pause)  # until the end of the provider's window
                 self._timer = self._clock.call_later(pause, self._advance)
                 return
-            turn = Permit(
+            permit = Permit(
                 waiter.endpoint,
                 cost,
                 self._clock.now(),
@@ -191,19 +192,19 @@ class Pacing:
             )
             self._hold.granted(waiter)
             if self._shared is None:
-                self._sent.add(turn)
+                self._sent.add(permit)
             else:
-                self._taking[turn.priority] = turn
-            waiter.turn.set_result(turn)
+                self._taking[permit.priority] = permit
+            waiter.permit.set_result(permit)
             self._queue.pop()
 
-    def _give_back(self, turn: Permit) -> None:
-        self._sent.discard(turn)
-        if self._taking.get(turn.priority) is turn:
-            del self._taking[turn.priority]
+    def _give_back(self, permit: Permit) -> None:
+        self._sent.discard(permit)
+        if self._taking.get(permit.priority) is permit:
+            del self._taking[permit.priority]
 
     def _pause(self, cost: int) -> float:
-        """Seconds until a request of that cost may go: 0 for now, infinity until a probe is answered."""
+        """Return the seconds until a request of that cost may be sent; infinity during a probe."""
         now = self._clock.now()
         held = self._hold.pause(now)
         if held > 0:
@@ -212,26 +213,25 @@ class Pacing:
             self._remaining, self._confirmed = self._limit, False
             self._resets_at = now + DEFAULT_WINDOW
             self._burst += max(1, self._limit // 10)
-        # Until the first answer of a window, others behind the same address may have drawn on it:
-        # half of it is enough to find out.
+        # Use only half of a window until its first response, because other processes may have used the rest.
         window = self._limit if self._confirmed else max(1, self._limit // 2)
-        most = min(window, self._burst)
-        # A request that has been on its way for a whole window was counted in an earlier one.
-        on_the_way = sum(t.cost for t in self._sent if now - t.since < DEFAULT_WINDOW)
-        if min(most, self._remaining) - on_the_way >= min(cost, most):
+        available = min(window, self._burst)
+        # A request in flight for longer than a window was counted in an earlier one.
+        in_flight = sum(t.cost for t in self._sent if now - t.since < DEFAULT_WINDOW)
+        if min(available, self._remaining) - in_flight >= min(cost, available):
             return 0
         return self._resets_at - now
 
-    def _settle(self, turn: Permit, path: str) -> None:
-        self._sent.discard(turn)
+    def _settle(self, permit: Permit, path: str) -> None:
+        self._sent.discard(permit)
         now = self._clock.now()
-        headers = turn.headers or {}
+        headers = permit.headers or {}
         window = RateWindow.read(headers, self._clock.wall())
-        cost = turn.cost
-        if turn.status is not None:
+        cost = permit.cost
+        if permit.status is not None:
             cost = 1 if window.cost is None else window.cost
-            if turn.endpoint in self._costs or len(self._costs) < MAX_ENDPOINTS:
-                self._costs[turn.endpoint] = cost
+            if permit.endpoint in self._costs or len(self._costs) < MAX_ENDPOINTS:
+                self._costs[permit.endpoint] = cost
         if window.limit is not None:
             self._limit = window.limit
         if window.remaining is not None and window.resets_in is not None:
@@ -239,20 +239,20 @@ class Pacing:
             self._confirm(window.remaining, now, now + resets_in + MARGIN)
         else:
             self._remaining -= cost
-            self._confirmed = self._confirmed or turn.status is not None
-        if turn.status == 429:
+            self._confirmed = self._confirmed or permit.status is not None
+        if permit.status == 429:
             self._burst = max(1, min(self._burst, self._limit) // 2)
             self._hold_all(self._until_free(headers, now))
-        elif turn.status is not None:
-            self._answered(turn, path)
+        elif permit.status is not None:
+            self._answered(permit, path)
         self._on_tokens(max(0, self._remaining))
         self._advance()
 
     def _confirm(self, remaining: int, now: float, resets_at: float) -> None:
         if resets_at <= now or (self._confirmed and resets_at < self._resets_at - SAME_WINDOW):
-            return  # it tells of an earlier window
+            return  # the response is about an earlier window
         if self._confirmed and resets_at <= self._resets_at + SAME_WINDOW:
-            remaining = min(remaining, self._remaining)  # answers overtake one another
+            remaining = min(remaining, self._remaining)  # responses may be out of order
         self._remaining, self._resets_at, self._confirmed = remaining, resets_at, True
 
     def _until_free(self, headers: Mapping[str, str], now: float) -> float:
@@ -262,7 +262,7 @@ class Pacing:
         return min(pause, self._longest_hold)
 
     def _hold_all(self, pause: float) -> None:
-        """Send nothing for a while; requests that would then be too late fail now."""
+        """Hold all requests; those that would miss their deadline fail now."""
         now = self._clock.now()
         begins = now + pause > self._hold.until
         self._hold.extend(now, pause)
@@ -270,24 +270,24 @@ class Pacing:
             self._report.began(ALL, pause)
         for waiter in self._queue:
             if waiter.deadline <= self._hold.until:
-                waiter.turn.set_exception(too_late(self._hold.until - now))
+                waiter.permit.set_exception(too_late(self._hold.until - now))
 
-    def _answered(self, turn: Permit, path: str) -> None:
-        """Any answer but 429 shows that calls go through; 503 asks to leave this one thing alone."""
-        if turn.probes and self._hold.long:
+    def _answered(self, permit: Permit, path: str) -> None:
+        """End holds after a response other than 429. After 503, hold requests for this resource."""
+        if permit.probes and self._hold.long:
             self._hold = Hold()
             if self._report is not None:
                 self._report.ended(ALL)
-        place = (turn.endpoint, path)
+        key = (permit.endpoint, path)
         pause = None
-        if turn.status == 503:
-            pause = retry_after(turn.headers or {}, self._clock.wall(), self._longest_hold)
-        # All purchases have one path: to hold that is to hold all of them.
-        common = turn.endpoint.startswith(WRITES) and "{" not in turn.endpoint
+        if permit.status == 503:
+            pause = retry_after(permit.headers or {}, self._clock.wall(), self._longest_hold)
+        # A write path without values holds all of its calls, such as all purchases, so it is reported.
+        common = permit.endpoint.startswith(WRITES) and "{" not in permit.endpoint
         shown = self._report if common else None
         if pause is not None:
-            self._paths.extend(place, pause)
+            self._paths.extend(key, pause)
             if shown is not None and pause > PROBE_AFTER:
-                shown.began(turn.endpoint, pause)
-        elif self._paths.answered(place) and shown is not None:
-            shown.ended(turn.endpoint)
+                shown.began(permit.endpoint, pause)
+        elif self._paths.answered(key) and shown is not None:
+            shown.ended(permit.endpoint)

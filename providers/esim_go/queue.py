@@ -1,4 +1,4 @@
-"""The queue of requests for the provider: by priority, and within one in turns between accounts."""
+"""The queue of requests for the provider: by priority, then round-robin between accounts."""
 
 import asyncio
 import heapq
@@ -12,21 +12,21 @@ from kit.errors import Failure, Kind
 from kit.values.clock import Clock
 
 T = TypeVar("T")
-# Accounts that are remembered; those that were quiet for a moment are forgotten first.
+# Maximum number of accounts tracked; idle ones are dropped first.
 MAX_ACCOUNTS = 1_000
 
 
 class Priority(IntEnum):
     """Which request goes first when tokens are short."""
 
-    WRITE = 0  # purchases, suspensions and cancellations, with every read that they wait for
-    READ = 1  # what customers wait for otherwise
-    SYNC = 2  # the catalogue's sync and whatever else runs in the background
+    WRITE = 0  # purchases, suspensions, cancellations, and the reads that they need
+    READ = 1  # other requests that customers wait for
+    SYNC = 2  # the catalogue's sync and other background work
 
 
 @dataclass(eq=False, slots=True)
 class Permit:
-    """One request that may be sent now; tell it what the provider answered."""
+    """Permission to send one request, and the response that it got."""
 
     endpoint: str
     cost: int
@@ -34,7 +34,7 @@ class Permit:
     status: int | None = None
     headers: Mapping[str, str] | None = None
     priority: Priority = Priority.READ
-    probes: bool = False  # the one call after a hold, which shows whether calls go through again
+    probes: bool = False  # True for the call that probes for the end of a hold
 
     def answered(self, status: int, headers: Mapping[str, str]) -> None:
         self.status, self.headers = status, headers
@@ -42,27 +42,27 @@ class Permit:
 
 @dataclass(eq=False, slots=True)
 class Waiter(Generic[T]):
-    """A request that waits for its turn until `deadline`, by the clock's `now`."""
+    """A request that waits for a permit until `deadline`, by the clock's `now`."""
 
     endpoint: str
     priority: Priority
     deadline: float
-    turn: asyncio.Future[T]
+    permit: asyncio.Future[T]
 
 
 class Queue(Generic[T]):
-    """Waiting requests: by priority, then one of each account in turn, then first come first served."""
+    """Waiting requests: by priority, then round-robin between accounts, then first come, first served."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[Priority, int, int, Waiter[T]]] = []
         self._count = itertools.count()
-        # The round that each priority is at, and the last one in which each account has a request.
+        # The current round of each priority, and the last round in which each account has a request.
         self._round = dict.fromkeys(Priority, 0)
         self._last: dict[tuple[Priority, str], int] = {}
 
     def __iter__(self) -> Iterator[Waiter[T]]:
-        """All that still wait, in no order."""
-        return (waiter for *_, waiter in self._heap if not waiter.turn.done())
+        """Yield all waiting requests, in no particular order."""
+        return (waiter for *_, waiter in self._heap if not waiter.permit.done())
 
     def push(self, waiter: Waiter[T], account: str) -> None:
         key = (waiter.priority, account)
@@ -73,8 +73,8 @@ class Queue(Generic[T]):
         heapq.heappush(self._heap, (waiter.priority, turn, next(self._count), waiter))
 
     def head(self) -> Waiter[T] | None:
-        """The one whose turn it is; those that gave up are dropped."""
-        while self._heap and self._heap[0][-1].turn.done():
+        """Return the next request, and drop those that gave up."""
+        while self._heap and self._heap[0][-1].permit.done():
             heapq.heappop(self._heap)
         return self._heap[0][-1] if self._heap else None
 
@@ -84,20 +84,20 @@ class Queue(Generic[T]):
 
 
 class FirstShares:
-    """Bounds what one account's requests may take with the first priority: half of all tokens.
+    """Limits the tokens that one account may use with priority WRITE to half of all tokens.
 
-    A token bucket for each account. What exceeds it waits with the reads, so that an account that
-    floods purchases can't keep the reads of all others from ever being sent.
+    Each account has a token bucket. Requests above it get priority READ, so that one account's flood of
+    purchases does not block the reads of all others.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._used: dict[str, tuple[float, float]] = {}
 
-    def priority(self, wanted: Priority, account: str, cost: int, limit: int) -> Priority:
-        """The priority that the request gets; `limit` is of tokens in a second."""
-        if wanted is not Priority.WRITE or not account:
-            return wanted
+    def priority(self, requested: Priority, account: str, cost: int, limit: int) -> Priority:
+        """Return the priority of a request; `limit` is in tokens per second."""
+        if requested is not Priority.WRITE or not account:
+            return requested
         now, share = self._clock.now(), limit / 2
         if len(self._used) >= MAX_ACCOUNTS:
             self._used = {a: u for a, u in self._used.items() if u[0] > (now - u[1]) * share}
@@ -106,11 +106,11 @@ class FirstShares:
         if used > 0 and used + cost > limit:
             return Priority.READ
         self._used[account] = (used + cost, now)
-        return wanted
+        return requested
 
 
 def too_late(retry_after: float | None) -> Failure:
-    """No turn in the time that was given; `retry_after` in seconds, where it is known."""
+    """Return the failure for a request without a permit in time; `retry_after` is in seconds, if known."""
     return Failure(
         Kind.EXHAUSTED,
         "PROVIDER_RATE_LIMITED",

@@ -1,4 +1,4 @@
-"""One exchange with the provider over HTTP: sent once, and read within limits."""
+"""Sending of one request to the provider without aiohttp's retries, and bounded reading of its response."""
 
 from typing import Any
 
@@ -8,22 +8,22 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from kit.net import bounded_body
 from kit.values import exact_json
 
-# Bytes of an error's body that are read: the provider's sentences are short.
+# Bytes read of an error's body; the provider's messages are short.
 ERROR_BODY = 64 * 1024
-# An answer of the largest size may hold one JSON value for so many of its bytes: each takes some 60
-# bytes of memory or more. The provider's catalogue has one for every 9, in a fifth of that size.
+# A response may contain one JSON value per this many bytes of the size limit, because each takes 60 bytes
+# of memory or more. The provider's catalogue, at a fifth of the limit, has one per 9 bytes.
 BYTES_PER_VALUE = 8
 JSON_MARKS = (b",", b":", b"[", b"{")
 
 
 class _Lost(aiohttp.ClientError):
-    """The connection broke when the request may already have been read."""
+    """The connection broke after the request may have been received."""
 
 
 async def send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    """Keeps aiohttp from repeating PUT and DELETE by itself when a kept connection breaks.
+    """Keep aiohttp from retrying PUT and DELETE when a reused connection breaks.
 
-    A repeated DELETE could take a second bundle of the same name off an eSIM.
+    A repeated DELETE could remove a second bundle of the same name from an eSIM.
     """
     try:
         return await handler(request)
@@ -37,22 +37,22 @@ def is_success(response: ClientResponse) -> bool:
     return 200 <= response.status < 300
 
 
-async def read(response: ClientResponse, most: int) -> bytes:
-    """The body, decompressed; empty for an error whose body can't be read, as its status says enough.
+async def read(response: ClientResponse, limit: int) -> bytes:
+    """Return the decompressed body; empty for an error response whose body can't be read.
 
-    Raises UnreadableBodyError for a success of more than `most` bytes.
+    Raises UnreadableBodyError for a successful response of more than `limit` bytes.
     """
     if is_success(response):
-        return await bounded_body.read(response, most)
+        return await bounded_body.read(response, limit)
     try:
         return await bounded_body.read(response, ERROR_BODY)
     except bounded_body.UnreadableBodyError:
         return b""
 
 
-def parse(body: bytes, most: int) -> Any:
-    """The JSON of an answer; raises ValueError, also for more values than `most` bytes may hold."""
-    if sum(map(body.count, JSON_MARKS)) > most // BYTES_PER_VALUE:
+def parse(body: bytes, limit: int) -> Any:
+    """Parse a body as JSON; raises ValueError, also for too many values. `limit` is that of the body."""
+    if sum(map(body.count, JSON_MARKS)) > limit // BYTES_PER_VALUE:
         raise ValueError("more JSON values than fit in memory")
-    # One NaN or one broken letter must not make a whole page of records unreadable.
+    # Lenient, because one NaN or invalid character must not make a whole page of records unreadable.
     return exact_json.loads(body.decode(errors="replace"), lenient=True)

@@ -1,4 +1,4 @@
-"""Where the provider is, the key to it, and how patient calls are; read from the environment."""
+"""Settings of the provider's client."""
 
 from dataclasses import dataclass, field
 from typing import Self
@@ -11,20 +11,19 @@ KEY_MISSING = "eSIM Go API key not configured"
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """Where the provider is and how patient calls are; times in seconds."""
+    """URL, key, timeouts and limits; times are in seconds."""
 
     base_url: str
     api_key: str = field(repr=False)
-    timeout: float = 15.0  # the slowest answers seen are orders of several eSIMs, a few seconds
-    attempts: int = 3  # of a read: more only adds load to a provider in trouble
+    timeout: float = 15.0  # the slowest calls, orders of several eSIMs, take a few seconds
+    attempts: int = 3  # of a read
     answer_bytes: int = 16 * 1024 * 1024  # five times the whole catalogue of 5,221 bundles
     longest_hold: float = MAX_PAUSE
-    circuit_threshold: int = 5  # two reads that failed for good, or five single calls
-    circuit_seconds: float = 30.0  # short beside an outage, long beside a restart
+    circuit_threshold: int = 5
+    circuit_seconds: float = 30.0
 
     @classmethod
     def read(cls, env: Env) -> Self:
-        """Declares and reads the variables; what is missing or unfit is reported to `env`."""
         base_url = env.url(
             "ESIM_GO_BASE_URL",
             "Base URL of the eSIM Go API, including the version.",
@@ -73,5 +72,5 @@ class ProviderSettings:
 
 
 def fits_header(key: str) -> bool:
-    """Whether a key can stand in a header as it is."""
+    """True if a key can be sent in a header."""
     return key != "" and key.isascii() and key.isprintable() and " " not in key

@@ -1,4 +1,4 @@
-"""The provider's tokens counted in PostgreSQL, so that all processes behind one address share them."""
+"""The provider's tokens, counted in PostgreSQL for all processes behind one IP address."""
 
 import asyncio
 import logging
@@ -12,26 +12,25 @@ from providers.esim_go.queue import Priority, too_late
 
 log = logging.getLogger(__name__)
 
-# Milliseconds. The provider's window is a second; the rest is for the way there, as requests that
-# leave a second apart may arrive closer together.
+# Milliseconds. Longer than the provider's window of a second, because requests may arrive closer together
+# than they were sent.
 WINDOW = 1_050
-# Seconds. A database slower than this holds purchases up for less than it is worth.
+# Seconds. A slower database would delay purchases too much.
 TIMEOUT = 2.0
-# Of the limit, what each priority may fill up: the rest stays free for those who go first.
+# The share of the limit that each priority may use; the rest is left for higher priorities.
 SHARES = {Priority.WRITE: 1.0, Priority.READ: 0.8, Priority.SYNC: 0.5}
-# Seconds after which a request has tokens reserved: of the lowest priority, as reads that never pause would
-# otherwise keep the catalogue from being read at all; of the highest, as many cheap calls leave an expensive
-# one no room.
-LATEST = {Priority.WRITE: 1.0, Priority.SYNC: 3.0}
+# Seconds after which a request gets tokens reserved. Otherwise constant reads could block the catalogue's
+# sync forever, and many cheap calls an expensive write.
+RESERVE_AFTER = {Priority.WRITE: 1.0, Priority.SYNC: 3.0}
 TAKE = "select provider.take_tokens($1, $2, $3, $4)"
-# How the function treats the reservation.
+# How the SQL function treats the reservation.
 IGNORE, RESPECT, RESERVE = 0, 1, 2
 
 
 class SharedTokens:
-    """The budget of all processes; while the database is away nothing is shared, which is logged once.
+    """The shared budget. While the database is unavailable, each process limits only its own rate.
 
-    `timeout` is for the database, in seconds; `window` in milliseconds.
+    `timeout` is that of the database, in seconds; `window` is in milliseconds.
     """
 
     def __init__(
@@ -46,7 +45,7 @@ class SharedTokens:
         self._timeout = timeout
         self._window = window
         self._clock = clock or Clock()
-        self._absence = OptionalDependency(
+        self._access = OptionalDependency(
             log,
             "provider pacing: tokens can't be counted in the database",
             "each process limits its own rate",
@@ -56,28 +55,25 @@ class SharedTokens:
         )
 
     async def take(self, cost: int, limit: int, priority: Priority, deadline: float) -> None:
-        """Wait until so many tokens are free, by the clock's `now`, and take them.
-
-        Raises Failure EXHAUSTED when that is after the deadline.
-        """
+        """Wait for and take `cost` tokens. Raises Failure EXHAUSTED if `deadline` comes first."""
         began = self._clock.now()
         while True:
-            overdue = self._clock.now() - began >= LATEST.get(priority, math.inf)
+            overdue = self._clock.now() - began >= RESERVE_AFTER.get(priority, math.inf)
             share = SHARES[Priority.READ if overdue and priority is Priority.SYNC else priority]
             cap = max(1, int(limit * share))
             rank = RESERVE if overdue else IGNORE if priority is Priority.WRITE else RESPECT
-            pause = await self._ask(min(cost, cap), cap, rank)
+            pause = await self._try_take(min(cost, cap), cap, rank)
             if pause <= 0:
                 return
             if self._clock.now() + pause >= deadline:
                 raise too_late(pause)
             await asyncio.sleep(pause)
 
-    async def _ask(self, cost: int, cap: int, rank: int) -> float:
+    async def _try_take(self, cost: int, cap: int, rank: int) -> float:
         """Return the seconds to wait; 0 if the tokens are taken or can't be counted."""
 
         async def taken() -> float:
             async with asyncio.timeout(self._timeout):
                 return float(await self._database.call(TAKE, cost, cap, self._window, rank))
 
-        return (await self._absence.attempt(taken) or 0) / 1000
+        return (await self._access.attempt(taken) or 0) / 1000

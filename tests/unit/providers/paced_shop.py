@@ -64,7 +64,7 @@ class Shop:
         async def run() -> None:
             act_for(account)
             deadline = self.clock.now() + timeout
-            async with self.pacing.turn(endpoint, path, priority, deadline) as turn:
+            async with self.pacing.permit(endpoint, path, priority, deadline) as turn:
                 request.has_gone = True
                 self.order.append(request)
                 turn.answered(*await request.answer)
