@@ -18,6 +18,10 @@ UNREAD = 0.5
 HALF_LIFE = 10.0
 # Connections whose answers are remembered.
 MOST_REMEMBERED = 10_000
+# Connections that one host may have while it holds the most calls and there is no place for another one.
+# gRPC hands over the calls of all connections one after another: what it has not handed over yet of a
+# closed connection is gone, and with it what others wait for.
+CONNECTIONS_WHEN_FULL = 8
 # Bytes that a call counts beside its answer.
 CALL = 4_096
 # Bytes of an answer above which making it delays all other calls.
@@ -67,6 +71,8 @@ class Calls:
         """Take on the call of the current task. Raise EXHAUSTED if there is no place for it."""
         task = asyncio.current_task()
         assert task is not None  # calls are served in tasks
+        if self.count >= self._most:
+            self._thin_out(connection)
         if self.count >= self._most and not self._make_room(connection):
             raise too_many()
         call = Call(connection, task, self._clock())
@@ -92,6 +98,17 @@ class Calls:
     def done(self, call: Call) -> None:
         """The handler is done: the call ends as soon as its answer was read."""
         call.waits, call.done_at = False, self._clock()
+
+    def _thin_out(self, connection: str) -> None:
+        """Close the connection if its host has the most calls, on too many connections."""
+        host = _host(connection)
+        mine = sum(_host(other) == host for other in self._by_connection)
+        if mine < CONNECTIONS_WHEN_FULL or self._of_host[host] < max(self._of_host.values()):
+            return
+        if self._cut(connection):
+            for call in list(self._by_connection.get(connection, ())):
+                self.leave(call)
+            raise too_many()
 
     def _make_room(self, connection: str) -> bool:
         larger = self._larger(connection)

@@ -25,10 +25,10 @@ async def test_a_foreign_event_is_counted_apart_and_alerts_nobody(
     await platform.post.settled(event, "KEPT")
     gauges = await measured(platform)
     states = {
-        s: gauges["esimgo.webhooks.events", s] for s in ("PENDING", "DEAD", "KEPT", "FOREIGN")
+        s: gauges["esimgo_webhooks_events", s] for s in ("PENDING", "DEAD", "KEPT", "FOREIGN")
     }
     assert states == {"PENDING": 0, "DEAD": 0, "KEPT": 1, "FOREIGN": 1}
-    assert gauges["esimgo.webhooks.oldest_pending", ""] == 0
+    assert gauges["esimgo_webhooks_oldest_pending_seconds", ""] == 0
     stats = await esimgo(platform, tmp_path, "stats")
     assert re.search(r"type +pending +delivered +dead +kept +foreign\n", stats)
     assert re.search(r"FirstAttachment +0 +0 +0 +0 +1\n", stats)
