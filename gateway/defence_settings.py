@@ -24,11 +24,7 @@ OPERATION_SECONDS = 35.0
 
 
 def _costs() -> Mapping[Role, int]:
-    return {
-        Role.ANONYMOUS: COST_ANONYMOUS,
-        Role.CUSTOMER: COST_CUSTOMER,
-        Role.ADMIN: COST_ADMIN,
-    }
+    return {Role.ANONYMOUS: COST_ANONYMOUS, Role.CUSTOMER: COST_CUSTOMER, Role.ADMIN: COST_ADMIN}
 
 
 @dataclass(frozen=True, slots=True)

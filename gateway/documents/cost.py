@@ -141,11 +141,7 @@ class _Sum:
         assert root is not None  # ensured by validation
         whole = self._selection(root, [operation.selection_set], None)
         return Measured(
-            whole.once + whole.each,
-            self._introspects,
-            whole.each,
-            whole.objects,
-            self._purchases,
+            whole.once + whole.each, self._introspects, whole.each, whole.objects, self._purchases
         )
 
     def _selection(

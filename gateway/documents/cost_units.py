@@ -47,11 +47,7 @@ WORK = {
 # Fields that spend the shop's money at the provider.
 PURCHASES = frozenset({"Mutation.purchaseESIM"})
 # Nested fields that a service is called for.
-CALLS = frozenset(WORK) - {
-    "ESIM.qrCode",
-    "OrderConnection.totalCount",
-    "ESIMConnection.totalCount",
-}
+CALLS = frozenset(WORK) - {"ESIM.qrCode", "OrderConnection.totalCount", "ESIMConnection.totalCount"}
 # Assumed lengths of lists without a size argument.
 ASSUMED_LENGTHS = {
     "Query.dataPlans": 6_000,  # the provider's catalogue has 5,221 plans

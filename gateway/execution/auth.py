@@ -35,10 +35,7 @@ class AuthRole(Enum):
 class Auth:
     """The directive in the SDL on every field that SessionRequired guards."""
 
-    role: AuthRole | None = strawberry.directive_field(
-        name="role",
-        default=strawberry.UNSET,
-    )
+    role: AuthRole | None = strawberry.directive_field(name="role", default=strawberry.UNSET)
 
 
 class SessionRequired(FieldExtension):

@@ -52,9 +52,7 @@ def strings(name: str) -> Column:
 def optional(name: str) -> Column:
     """Read an optional field; None if it is not set."""
     get = attrgetter(name)
-    return Column(
-        lambda messages: [get(one) if one.HasField(name) else None for one in messages],
-    )
+    return Column(lambda messages: [get(one) if one.HasField(name) else None for one in messages])
 
 
 def nonempty(name: str) -> Column:

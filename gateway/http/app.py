@@ -96,17 +96,7 @@ def _build(
         public = PublicAnswers(cache, defence.costs, metrics, settings.response_cache_seconds)
     explorer = _explorer(settings)
     handler = Handler(
-        settings,
-        made,
-        known,
-        execution,
-        limits,
-        metrics,
-        pages,
-        sockets,
-        streams,
-        public,
-        explorer,
+        settings, made, known, execution, limits, metrics, pages, sockets, streams, public, explorer
     )
     edge = Edge(pages)
     app = web.Application(

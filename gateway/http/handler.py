@@ -36,10 +36,7 @@ from kit.errors import Failure, Kind
 # A request with this header gets a response with it, which contains the cost and the limit.
 COST = "GraphQL-Cost"
 # Tuples, because `in` compares identities there and calls the enum's Python-level `__hash__` in a set.
-ALLOWED = {
-    "GET": (OperationType.QUERY,),
-    "POST": (OperationType.QUERY, OperationType.MUTATION),
-}
+ALLOWED = {"GET": (OperationType.QUERY,), "POST": (OperationType.QUERY, OperationType.MUTATION)}
 STATUSES = {Kind.UNAUTHENTICATED: 401, Kind.EXHAUSTED: 429, Kind.UNAVAILABLE: 503}
 
 
@@ -177,11 +174,7 @@ class Handler:
         return response
 
     def _executed(
-        self,
-        request: web.Request,
-        prepared: Prepared | None,
-        result: ExecutionResult,
-        began: float,
+        self, request: web.Request, prepared: Prepared | None, result: ExecutionResult, began: float
     ) -> web.Response:
         found = result.errors or []
         body: dict[str, Any] = {}

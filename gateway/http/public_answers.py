@@ -51,11 +51,7 @@ class PublicAnswers:
     """Serves public operations, which are executed with an anonymous session."""
 
     def __init__(
-        self,
-        cache: ResponseCache,
-        costs: Mapping[Role, int],
-        metrics: Metrics,
-        seconds: float,
+        self, cache: ResponseCache, costs: Mapping[Role, int], metrics: Metrics, seconds: float
     ) -> None:
         self._cache = cache
         self._costs = costs

@@ -84,9 +84,7 @@ def _all_public(
 
 
 def _one_public(
-    selection: object,
-    parent: GraphQLObjectType,
-    fragments: dict[str, FragmentDefinitionNode],
+    selection: object, parent: GraphQLObjectType, fragments: dict[str, FragmentDefinitionNode]
 ) -> bool:
     if isinstance(selection, FragmentSpreadNode):
         fragment = fragments.get(selection.name.value)

@@ -29,11 +29,7 @@ class ResponseCache:
     """Least-recently-used cache whose entries expire after `seconds`."""
 
     def __init__(
-        self,
-        seconds: float,
-        *,
-        max_bytes: int = MAX_BYTES,
-        clock: Clock | None = None,
+        self, seconds: float, *, max_bytes: int = MAX_BYTES, clock: Clock | None = None
     ) -> None:
         self._seconds = seconds
         self._max_bytes = max_bytes

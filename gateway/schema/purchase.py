@@ -184,11 +184,7 @@ class OrderMutations:
                 raise _no_answer(failure) from failure
             message, code = refusal(failure)
             return PurchaseESIMResult(
-                success=False,
-                order=None,
-                error=message,
-                code=code,
-                retry_after=failure.retry_after,
+                success=False, order=None, error=message, code=code, retry_after=failure.retry_after
             )
         return PurchaseESIMResult.of(answer.order)
 

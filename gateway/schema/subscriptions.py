@@ -106,9 +106,7 @@ class Subscription:
                 yield Order.of(order)
 
 
-def _esims(
-    message: esims_pb2.WatchESIMsResponse,
-) -> Iterator[tuple[str, esims_pb2.WatchedESIM]]:
+def _esims(message: esims_pb2.WatchESIMsResponse) -> Iterator[tuple[str, esims_pb2.WatchedESIM]]:
     return ((watched.esim.id, watched) for watched in message.esims)
 
 

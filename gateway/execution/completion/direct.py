@@ -21,12 +21,7 @@ class Direct:
     """
 
     def __init__(
-        self,
-        name: str,
-        field: GraphQLField,
-        details: Details,
-        raw_info: Any,
-        plan: ObjectPlan,
+        self, name: str, field: GraphQLField, details: Details, raw_info: Any, plan: ObjectPlan
     ) -> None:
         """`name` is the response name of the field, `raw_info` its GraphQLResolveInfo without a request."""
         self._name = name

@@ -107,10 +107,7 @@ async def test_a_fault_of_a_mutation_is_an_error_and_leaves_the_others(
         """mutation { purchaseESIM(planId: "1") { order { id } }
                       suspendESIM(esimId: "1") { success } }"""
     )
-    assert answer.body["data"] == {
-        "purchaseESIM": {"order": {"id": ORDER_ID}},
-        "suspendESIM": None,
-    }
+    assert answer.body["data"] == {"purchaseESIM": {"order": {"id": ORDER_ID}}, "suspendESIM": None}
     assert answer.error["path"] == ["suspendESIM"]
 
 

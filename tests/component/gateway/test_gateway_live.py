@@ -68,11 +68,7 @@ async def test_two_gateways_tell_of_one_change_and_strangers_of_none(
     esim_id = order["esims"][0]["id"]
     async with serving(serve, platform.gateway_settings) as port:
         elsewhere = replace(ann, url=f"http://127.0.0.1:{port}")
-        async with (
-            connected(ann) as here,
-            connected(elsewhere) as there,
-            connected(bob) as bobs,
-        ):
+        async with connected(ann) as here, connected(elsewhere) as there, connected(bob) as bobs:
             for socket in (here, there):
                 await socket.subscribe(STATUS, id=esim_id)
                 (first,) = await socket.until("esimStatusUpdated", status="ASSIGNED")

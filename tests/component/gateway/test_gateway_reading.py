@@ -128,12 +128,7 @@ async def test_an_esim_has_every_documented_field(gateway: Gateway, ann: Client)
                 "asOf": None,
             },
         ],
-        "usage": {
-            "totalUsed": 0.5,
-            "totalRemaining": 999.5,
-            "activeBundles": 1,
-            "asOf": ISO,
-        },
+        "usage": {"totalUsed": 0.5, "totalRemaining": 999.5, "activeBundles": 1, "asOf": ISO},
     }
     assert answer.headers["Cache-Control"] == "no-store"
 

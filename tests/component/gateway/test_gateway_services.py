@@ -24,10 +24,7 @@ async def test_from_a_plan_to_a_suspended_esim_and_back(platform: Platform) -> N
     assert code.text == esim["activationCode"]
     assert code.text.startswith("LPA:1$")
 
-    for act, body in (
-        ("install", {}),
-        ("use-data", {"megabytes": 250, "country": "GB"}),
-    ):
+    for act, body in (("install", {}), ("use-data", {"megabytes": 250, "country": "GB"})):
         await platform.provider.control("POST", f"/esims/{esim['iccid']}/{act}", body)
     answer = await ann.ask(
         """query($id: ID!) { esimDetails(id: $id) { status plan { name } order { id }
@@ -48,11 +45,7 @@ async def test_from_a_plan_to_a_suspended_esim_and_back(platform: Platform) -> N
             f"mutation($id: ID!) {{ {mutation}(esimId: $id) {{ success error esim {{ status }} }} }}",
             id=esim["id"],
         )
-        assert answer.data[mutation] == {
-            "success": True,
-            "error": None,
-            "esim": {"status": status},
-        }
+        assert answer.data[mutation] == {"success": True, "error": None, "esim": {"status": status}}
     answer = await ann.ask(
         """mutation($id: ID!) { updateESIMReference(esimId: $id, reference: "trip") {
              success esim { customerRef } } }""",
@@ -103,10 +96,7 @@ async def test_a_customer_never_reaches_what_is_anothers(platform: Platform) -> 
              orderDetails(id: $order) { id } esimDetails(id: $esim) { id }
              _entities(representations: $r) { __typename } }""",
         **ids,
-        r=[
-            {"__typename": "Order", "id": ids["order"]},
-            {"__typename": "ESIM", "id": ids["esim"]},
-        ],
+        r=[{"__typename": "Order", "id": ids["order"]}, {"__typename": "ESIM", "id": ids["esim"]}],
     )
     assert answer.body["data"] == {
         "orderDetails": None,

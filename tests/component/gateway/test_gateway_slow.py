@@ -77,11 +77,7 @@ async def test_a_peer_that_never_reads_is_dropped_and_holds_nothing_up(
         query = "subscription { myESIMsUpdated { id customerRef } }"
         init, subscribe = (
             {"type": "connection_init", "padding": "x" * 130},
-            {
-                "id": "1",
-                "type": "subscribe",
-                "payload": {"query": query, "padding": "x" * 130},
-            },
+            {"id": "1", "type": "subscribe", "payload": {"query": query, "padding": "x" * 130}},
         )
         writer.write(frame(init) + frame(subscribe))
         await writer.drain()

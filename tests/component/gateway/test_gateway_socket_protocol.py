@@ -75,10 +75,7 @@ async def test_a_connection_ends_with_its_session(gateway: Gateway, auth: Auth) 
     async with connected(client) as socket:
         await socket.subscribe(FOLLOW, id=ORDER_ID)
         # After the first event, unless two seconds were not enough for it; never earlier.
-        assert await socket.closed() == (
-            4403,
-            "The session has expired; connect with a new token",
-        )
+        assert await socket.closed() == (4403, "The session has expired; connect with a new token")
         assert time.time() > session["expires_at"] - CLOCKS_DIFFER
 
 

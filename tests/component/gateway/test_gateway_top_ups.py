@@ -127,8 +127,5 @@ async def test_a_plan_shows_title_fair_use_profile_and_flags(gateway: Gateway) -
     assert answer.data["dataPlans"][1]["profileName"] is None
     [request] = gateway.catalogue.requests
     assert request.filter == catalogue_pb2.PlanFilter(
-        countries=["FR", "DE"],
-        single_country=False,
-        min_duration_days=5,
-        max_duration_days=9,
+        countries=["FR", "DE"], single_country=False, min_duration_days=5, max_duration_days=9
     )

@@ -3,13 +3,7 @@
 import re
 
 import pytest
-from graphql import (
-    GraphQLEnumType,
-    GraphQLInputObjectType,
-    GraphQLObjectType,
-    build_schema,
-    parse,
-)
+from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLObjectType, build_schema, parse
 from graphql.language import FieldDefinitionNode, ObjectTypeDefinitionNode
 
 from gateway.schema import export as export_schema
@@ -34,10 +28,7 @@ SIGNED_IN = {
     },
     "Subscription": {"esimStatusUpdated", "myESIMsUpdated", "orderUpdated"},
 }
-ADMINISTRATORS = {
-    "Query": {"allOrders"},
-    "Mutation": {"setPlanHidden", "setFeaturedPlans"},
-}
+ADMINISTRATORS = {"Query": {"allOrders"}, "Mutation": {"setPlanHidden", "setFeaturedPlans"}}
 FEDERATION = {"_entities", "_service", "_Any", "_Entity", "_Service"}
 
 
@@ -131,10 +122,7 @@ def test_queries_have_their_documented_types(operation: str, documented: str) ->
             " features availableQuantity",
         ),
         ("Country", "name iso region"),
-        (
-            "Order",
-            "id reference status dataPlan quantity totalPrice esims createdAt updatedAt",
-        ),
+        ("Order", "id reference status dataPlan quantity totalPrice esims createdAt updatedAt"),
         (
             "ESIM",
             "id order plan iccid customerRef qrCode status assignedDate lastAction actionDate bundles"

@@ -95,11 +95,7 @@ def test_the_manifest_of_apollos_tools_is_read_too(tmp_path: Path) -> None:
     operation = {"id": "a1", "name": "Plans", "type": "query", "body": f"{PLANS} {PLAN}"}
     file.write_text(
         json.dumps(
-            {
-                "format": "apollo-persisted-query-manifest",
-                "version": 1,
-                "operations": [operation],
-            }
+            {"format": "apollo-persisted-query-manifest", "version": 1, "operations": [operation]}
         )
     )
     assert trusted.read(file, only=False).named("a1") == operation["body"]
