@@ -71,15 +71,13 @@ class DefenceSettings:
 
 
 def _cost(env: Env, role: Role, default: int) -> int:
-    return int(
-        env.number(
-            f"GATEWAY_MAX_COST_{role.upper()}",
-            f"Maximum cost of an operation of {_WHO[role]}; docs/graphql.md describes how cost"
-            " is calculated.",
-            default,
-            low=1,
-            high=1_000_000_000,
-        )
+    return env.integer(
+        f"GATEWAY_MAX_COST_{role.upper()}",
+        f"Maximum cost of an operation of {_WHO[role]}; docs/graphql.md describes how cost"
+        " is calculated.",
+        default,
+        low=1,
+        high=1_000_000_000,
     )
 
 

@@ -109,52 +109,44 @@ def _response_cache_seconds(env: Env) -> float:
 
 
 def _response_cache_bytes(env: Env) -> int:
-    return int(
-        env.number(
-            "GATEWAY_RESPONSE_CACHE_BYTES",
-            "Maximum size of the response cache, in bytes. When it is full, the least"
-            " recently used response is evicted.",
-            MAX_BYTES,
-            low=1_048_576,
-            high=1_099_511_627_776,
-        )
+    return env.integer(
+        "GATEWAY_RESPONSE_CACHE_BYTES",
+        "Maximum size of the response cache, in bytes. When it is full, the least"
+        " recently used response is evicted.",
+        MAX_BYTES,
+        low=1_048_576,
+        high=1_099_511_627_776,
     )
 
 
 def _max_body(env: Env) -> int:
-    return int(
-        env.number(
-            "GATEWAY_MAX_BODY",
-            "Maximum size of a request body, in bytes; typical queries have a few thousand.",
-            262_144,
-            low=1_024,
-            high=16_777_216,
-        )
+    return env.integer(
+        "GATEWAY_MAX_BODY",
+        "Maximum size of a request body, in bytes; typical queries have a few thousand.",
+        262_144,
+        low=1_024,
+        high=16_777_216,
     )
 
 
 def _max_answer(env: Env) -> int:
-    return int(
-        env.number(
-            "GATEWAY_MAX_ANSWER",
-            "Maximum size of the response to an operation, or of an event, in bytes; a larger"
-            " one is answered with an error.",
-            MAX_ANSWER,
-            low=65_536,
-            high=1_073_741_824,
-        )
+    return env.integer(
+        "GATEWAY_MAX_ANSWER",
+        "Maximum size of the response to an operation, or of an event, in bytes; a larger"
+        " one is answered with an error.",
+        MAX_ANSWER,
+        low=65_536,
+        high=1_073_741_824,
     )
 
 
 def _max_depth(env: Env) -> int:
-    return int(
-        env.number(
-            "GATEWAY_MAX_DEPTH",
-            "Maximum nesting depth of the fields of an operation.",
-            12,
-            low=3,
-            high=30,
-        )
+    return env.integer(
+        "GATEWAY_MAX_DEPTH",
+        "Maximum nesting depth of the fields of an operation.",
+        12,
+        low=3,
+        high=30,
     )
 
 
@@ -168,15 +160,13 @@ def _persisted_queries(env: Env) -> bool:
 
 
 def _persisted_per_client(env: Env) -> int:
-    return int(
-        env.number(
-            "GATEWAY_PERSISTED_QUERIES_PER_CLIENT",
-            "How many persisted documents one user, or one network address without a session, may"
-            " have. When the limit is reached, the client's oldest document is evicted.",
-            PER_CLIENT,
-            low=1,
-            high=1_000_000,
-        )
+    return env.integer(
+        "GATEWAY_PERSISTED_QUERIES_PER_CLIENT",
+        "How many persisted documents one user, or one network address without a session, may"
+        " have. When the limit is reached, the client's oldest document is evicted.",
+        PER_CLIENT,
+        low=1,
+        high=1_000_000,
     )
 
 

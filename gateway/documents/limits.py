@@ -1,6 +1,6 @@
 """Size limits of documents, checked before validation, which large documents could make expensive."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from graphql import (
@@ -65,40 +65,28 @@ def check(document: DocumentNode, max_depth: int) -> None:
             continue
         size = measure.selection(operation.selection_set)
         top = measure.top_fields(operation.selection_set)
-        for reason, measured, limit, message in (
-            (
-                "DEPTH",
-                size.depth,
-                max_depth,
-                "is nested {0} fields deep, which is above the limit of {1}",
-            ),
-            (
-                "FIELDS",
-                size.fields,
-                MAX_FIELDS,
-                "selects {0} fields, which is above the limit of {1}",
-            ),
+        counts = (
+            ("DEPTH", size.depth, max_depth, "is nested {0} fields deep"),
+            ("FIELDS", size.fields, MAX_FIELDS, "selects {0} fields"),
             (
                 "SELECTIONS",
                 size.selections,
                 MAX_SELECTIONS,
-                "has {0} selections, including fragments, which is above the limit of {1}",
+                "has {0} selections, including fragments",
             ),
-            (
-                "ALIASES",
-                size.aliases,
-                MAX_ALIASES,
-                "has {0} aliases, which is above the limit of {1}",
-            ),
-            (
-                "ROOT_FIELDS",
-                top,
-                MAX_ROOT_FIELDS,
-                "has {0} top-level fields, which is above the limit of {1}",
-            ),
-        ):
-            if measured > limit:
-                raise too_complex(f"The operation {message}", reason, measured, limit, operation)
+            ("ALIASES", size.aliases, MAX_ALIASES, "has {0} aliases"),
+            ("ROOT_FIELDS", top, MAX_ROOT_FIELDS, "has {0} top-level fields"),
+        )
+        _check_counts("The operation", counts, operation)
+
+
+def _check_counts(
+    subject: str, counts: Iterable[tuple[str, int, int, str]], node: Node | None = None
+) -> None:
+    for reason, measured, limit, problem in counts:
+        if measured > limit:
+            message = f"{subject} {problem}, which is above the limit of {{1}}"
+            raise too_complex(message, reason, measured, limit, node)
 
 
 def too_complex(
@@ -128,9 +116,7 @@ def too_many_tokens() -> GraphQLError:
 
 def check_characters(text: str, limit: int) -> None:
     """Raise GraphQLError for a document that is too long to parse."""
-    if len(text) > limit:
-        message = "The document has {0} characters, which is above the limit of {1}"
-        raise too_complex(message, "CHARACTERS", len(text), limit)
+    _check_counts("The document", [("CHARACTERS", len(text), limit, "has {0} characters")])
 
 
 def check_values(variables: object, limit: int) -> int:
@@ -140,11 +126,8 @@ def check_values(variables: object, limit: int) -> int:
         value = waiting.pop()
         if isinstance(value, dict | list):
             found += len(value)
-            if found > limit:
-                message = (
-                    "The variables contain at least {0} values, which is above the limit of {1}"
-                )
-                raise too_complex(message, "VALUES", found, limit)
+            counts = [("VALUES", found, limit, "contain at least {0} values")]
+            _check_counts("The variables", counts)
             waiting.extend(value.values() if isinstance(value, dict) else value)
     return found
 
@@ -155,38 +138,22 @@ def _check_definitions(document: DocumentNode) -> None:
         for node in document.definitions
         if isinstance(node, OperationDefinitionNode)
     )
-    for reason, measured, limit, message in (
-        (
-            "DEFINITIONS",
-            len(document.definitions),
-            MAX_DEFINITIONS,
-            "contains {0} operations and fragments, which is above the limit of {1}",
-        ),
-        (
-            "VARIABLES",
-            variables,
-            MAX_VARIABLES,
-            "declares {0} variables, which is above the limit of {1}",
-        ),
-    ):
-        if measured > limit:
-            raise too_complex(f"The document {message}", reason, measured, limit)
+    definitions = len(document.definitions)
+    counts = (
+        ("DEFINITIONS", definitions, MAX_DEFINITIONS, "contains {0} operations and fragments"),
+        ("VARIABLES", variables, MAX_VARIABLES, "declares {0} variables"),
+    )
+    _check_counts("The document", counts)
 
 
 def _check_directives(document: DocumentNode) -> None:
-    total = 0
+    total, limit, problem = 0, MAX_DIRECTIVES_AT_ONE_LOCATION, "has {0} directives at one location"
     for node in _directed(document.definitions):
-        together = len(getattr(node, "directives", None) or ())
-        if together > MAX_DIRECTIVES_AT_ONE_LOCATION:
-            message = (
-                "The document has {0} directives at one location, which is above the limit of {1}"
-            )
-            limit = MAX_DIRECTIVES_AT_ONE_LOCATION
-            raise too_complex(message, "DIRECTIVES_TOGETHER", together, limit, node)
-        total += together
-    if total > MAX_DIRECTIVES:
-        message = "The document has {0} directives, which is above the limit of {1}"
-        raise too_complex(message, "DIRECTIVES", total, MAX_DIRECTIVES)
+        count = len(getattr(node, "directives", None) or ())
+        _check_counts("The document", [("DIRECTIVES_TOGETHER", count, limit, problem)], node)
+        total += count
+    counts = [("DIRECTIVES", total, MAX_DIRECTIVES, "has {0} directives")]
+    _check_counts("The document", counts)
 
 
 def _directed(nodes: tuple[DefinitionNode, ...]) -> Iterator[Node]:

@@ -91,10 +91,8 @@ class WorkSettings:
 
 
 def _count(env: Env, name: str, what: str, default: int, *, low: int) -> int:
-    return int(
-        env.number(
-            name, f"{what} A request above the limit is refused.", default, low=low, high=MAX
-        )
+    return env.integer(
+        name, f"{what} A request above the limit is refused.", default, low=low, high=MAX
     )
 
 

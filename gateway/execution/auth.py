@@ -68,34 +68,33 @@ class SessionRequired(FieldExtension):
 
 def auth_field(*, description: str, name: str | None = None) -> Callable[[Resolver], Resolver]:
     """Declare a query or mutation that requires a session."""
-    made: Callable[[Resolver], Resolver] = strawberry.field(
-        name=name, description=description, extensions=[SessionRequired()]
-    )
-    return made
+    return _declare(strawberry.field, description, name, SessionRequired())
 
 
 def admin_field(*, description: str, name: str | None = None) -> Callable[[Resolver], Resolver]:
     """Declare a query or mutation for administrators."""
-    made: Callable[[Resolver], Resolver] = strawberry.field(
-        name=name, description=description, extensions=[SessionRequired(AuthRole.ADMIN)]
-    )
-    return made
+    return _declare(strawberry.field, description, name, SessionRequired(AuthRole.ADMIN))
 
 
 def auth_subscription(
     *, description: str, name: str | None = None
 ) -> Callable[[Resolver], Resolver]:
     """Declare a subscription that requires a session."""
-    made: Callable[[Resolver], Resolver] = strawberry.subscription(
-        name=name, description=description, extensions=[SessionRequired()]
-    )
-    return made
+    return _declare(strawberry.subscription, description, name, SessionRequired())
 
 
 def public_field(*, description: str, name: str | None = None) -> Callable[[Resolver], Resolver]:
     """Declare a field without a guard."""
-    made: Callable[[Resolver], Resolver] = strawberry.field(name=name, description=description)
-    return made
+    return _declare(strawberry.field, description, name)
+
+
+def _declare(
+    declare: Callable[..., Any], description: str, name: str | None, *guards: FieldExtension
+) -> Callable[[Resolver], Resolver]:
+    declared: Callable[[Resolver], Resolver] = declare(
+        name=name, description=description, extensions=[*guards]
+    )
+    return declared
 
 
 def guarded(field: GraphQLField) -> bool:

@@ -31,35 +31,29 @@ class SocketSettings:
     @classmethod
     def read(cls, env: Env) -> "SocketSettings":
         return cls(
-            max_open=int(
-                env.number(
-                    "GATEWAY_MAX_SOCKETS",
-                    "Maximum number of open WebSockets of one process, and the same number of"
-                    " event streams.",
-                    MAX_OPEN,
-                    low=0,
-                    high=100_000,
-                )
+            max_open=env.integer(
+                "GATEWAY_MAX_SOCKETS",
+                "Maximum number of open WebSockets of one process, and the same number of"
+                " event streams.",
+                MAX_OPEN,
+                low=0,
+                high=100_000,
             ),
-            per_address=int(
-                env.number(
-                    "GATEWAY_MAX_SOCKETS_PER_ADDRESS",
-                    "Maximum number of open WebSockets of one network address, and the same"
-                    " number of event streams.",
-                    PER_ADDRESS,
-                    low=1,
-                    high=100_000,
-                )
+            per_address=env.integer(
+                "GATEWAY_MAX_SOCKETS_PER_ADDRESS",
+                "Maximum number of open WebSockets of one network address, and the same"
+                " number of event streams.",
+                PER_ADDRESS,
+                low=1,
+                high=100_000,
             ),
-            per_user=int(
-                env.number(
-                    "GATEWAY_MAX_SOCKETS_PER_USER",
-                    "Maximum number of open WebSockets of one signed-in user, and the same"
-                    " number of event streams.",
-                    PER_USER,
-                    low=1,
-                    high=100_000,
-                )
+            per_user=env.integer(
+                "GATEWAY_MAX_SOCKETS_PER_USER",
+                "Maximum number of open WebSockets of one signed-in user, and the same"
+                " number of event streams.",
+                PER_USER,
+                low=1,
+                high=100_000,
             ),
             message_rate=env.number(
                 "GATEWAY_SOCKET_MESSAGE_RATE",

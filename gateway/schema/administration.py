@@ -1,6 +1,5 @@
 """Operations for administrators: list all orders, hide plans, and set the featured plans."""
 
-from datetime import datetime
 from typing import Annotated
 
 import strawberry
@@ -15,7 +14,7 @@ from gateway.schema.connections import (
     OrderConnection,
     order_page,
 )
-from gateway.schema.orders import OrderStatus, matching
+from gateway.schema.orders import OrderFilter, matching
 from gateway.schema.plan_queries import PlanIdArgument
 from gateway.schema.plans import DataPlan
 from gateway.upstream.context import Info
@@ -24,22 +23,9 @@ from protos.catalogue.v1 import catalogue_pb2
 
 
 @strawberry.input(description="Filter for orders. An order must match every condition that is set.")
-class AllOrdersFilter:
+class AllOrdersFilter(OrderFilter):
     customer_id: strawberry.ID | None = strawberry.field(
         default=None, description="Only orders of this account."
-    )
-    status: OrderStatus | None = strawberry.field(
-        default=None, description="Only orders with this status."
-    )
-    from_date: datetime | None = strawberry.field(
-        default=None,
-        description="Only orders created at or after this time. A time without a zone is UTC; a date"
-        " means its start (00:00 UTC).",
-    )
-    to_date: datetime | None = strawberry.field(
-        default=None,
-        description="Only orders created before this time. A time without a zone is UTC; a date means its"
-        " start (00:00 UTC).",
     )
 
 
@@ -103,9 +89,7 @@ class AdministrationQueries:
         filter: FilterArgument = None,  # noqa: A002 - as in orders
     ) -> OrderConnection | None:
         given = filter or AllOrdersFilter()
-        request = matching(
-            given.status, given.from_date, given.to_date, customer_id=given.customer_id
-        )
+        request = matching(given, customer_id=given.customer_id)
         return await order_page(info, request, first, after)
 
 

@@ -214,28 +214,19 @@ class OrderQueries:
 
 def own(context: Context, given: OrderFilter | None) -> orders_pb2.OrderFilter:
     """Return the service's filter for the caller's own matching orders; raise Failure INVALID."""
-    given = given or OrderFilter()
-    return matching(given.status, given.from_date, given.to_date, customer_id=context.own_id())
+    return matching(given or OrderFilter(), customer_id=context.own_id())
 
 
-def matching(
-    status: OrderStatus | None,
-    from_date: datetime | None,
-    to_date: datetime | None,
-    *,
-    customer_id: str | None,
-) -> orders_pb2.OrderFilter:
+def matching(given: OrderFilter, *, customer_id: str | None) -> orders_pb2.OrderFilter:
     """Return the service's filter; raise Failure INVALID for an invalid time."""
     return orders_pb2.OrderFilter(
-        statuses=_statuses(status),
-        from_date=_moment("filter.from_date", from_date),
-        to_date=_moment("filter.to_date", to_date),
+        statuses=[orders_pb2.OrderStatus.Value(f"ORDER_STATUS_{given.status.name}")]
+        if given.status
+        else [],
+        from_date=_moment("filter.from_date", given.from_date),
+        to_date=_moment("filter.to_date", given.to_date),
         customer_id=customer_id,
     )
-
-
-def _statuses(status: OrderStatus | None) -> list[orders_pb2.OrderStatus.ValueType]:
-    return [orders_pb2.OrderStatus.Value(f"ORDER_STATUS_{status.name}")] if status else []
 
 
 def _moment(field: str, moment: datetime | None) -> Timestamp | None:

@@ -1,10 +1,10 @@
 """Facets: how many plans each further filter value would yield."""
 
-from typing import Self
-
 import strawberry
 
 from gateway.execution.auth import public_field
+from gateway.execution.columns import computed, output
+from gateway.execution.views import View, listed, read
 from gateway.schema.plan_queries import FilterArgument
 from gateway.schema.plans import Country
 from gateway.upstream.context import Info
@@ -13,40 +13,56 @@ from protos.catalogue.v1 import catalogue_pb2
 
 
 @strawberry.type(description="A country to filter by, with its number of plans.")
-class CountryFacet:
-    country: Country = strawberry.field(description="The country.")
-    plan_count: int = strawberry.field(description="Number of plans that cover the country.")
+class CountryFacet(View):
+    country: Country = read(
+        computed(lambda row: Country.of(row.country)), description="The country."
+    )
+    plan_count: int = read("plan_count", description="Number of plans that cover the country.")
+    proto: strawberry.Private[catalogue_pb2.CountryFacet]
 
 
 @strawberry.type(description="A region to filter by, with its number of plans.")
-class RegionFacet:
-    name: str = strawberry.field(
-        description='Name of the region, such as "Europe", to pass as `filter.region`.'
+class RegionFacet(View):
+    name: str = read(
+        "name", description='Name of the region, such as "Europe", to pass as `filter.region`.'
     )
-    plan_count: int = strawberry.field(
-        description="Number of plans that cover a country of the region."
+    plan_count: int = read(
+        "plan_count", description="Number of plans that cover a country of the region."
     )
+    proto: strawberry.Private[catalogue_pb2.RegionFacet]
 
 
 @strawberry.type(description="A duration to filter by, with its number of plans.")
-class DurationFacet:
-    days: int = strawberry.field(description="Duration in days, to pass as `filter.duration`.")
-    plan_count: int = strawberry.field(description="Number of plans with this duration.")
+class DurationFacet(View):
+    days: int = read("days", description="Duration in days, to pass as `filter.duration`.")
+    plan_count: int = read("plan_count", description="Number of plans with this duration.")
+    proto: strawberry.Private[catalogue_pb2.DurationFacet]
 
 
 @strawberry.type(description="A bundle group to filter by, with its number of plans.")
-class BundleGroupFacet:
-    name: str = strawberry.field(
-        description='Name of the group, such as "Standard Fixed", to pass as `filter.bundleGroup`.'
+class BundleGroupFacet(View):
+    name: str = read(
+        "name",
+        description='Name of the group, such as "Standard Fixed", to pass as `filter.bundleGroup`.',
     )
-    plan_count: int = strawberry.field(description="Number of plans in the group.")
+    plan_count: int = read("plan_count", description="Number of plans in the group.")
+    proto: strawberry.Private[catalogue_pb2.BundleGroupFacet]
 
 
 @strawberry.type(description="Lowest and highest price of a set of plans.")
-class PriceRange:
-    lowest: float = strawberry.field(description="Price of the cheapest plan.")
-    highest: float = strawberry.field(description="Price of the most expensive plan.")
-    currency: str = strawberry.field(description="ISO 4217 currency code of both prices.")
+class PriceRange(View):
+    lowest: float = read(
+        output(lambda facets: money.nearest_float(facets.lowest_price)),
+        description="Price of the cheapest plan.",
+    )
+    highest: float = read(
+        output(lambda facets: money.nearest_float(facets.highest_price)),
+        description="Price of the most expensive plan.",
+    )
+    currency: str = read(
+        "lowest_price.currency_code", description="ISO 4217 currency code of both prices."
+    )
+    proto: strawberry.Private[catalogue_pb2.GetPlanFacetsResponse]
 
 
 @strawberry.type(
@@ -55,63 +71,42 @@ class PriceRange:
     " selected, the other countries still show how many plans they would yield."
     " Values that match no plan are omitted."
 )
-class DataPlanFacets:
-    total: int = strawberry.field(description="Number of plans that match the whole filter.")
-    countries: list[CountryFacet] = strawberry.field(
-        description="Countries, sorted by name; counted without `filter.country`."
+class DataPlanFacets(View):
+    total: int = read("total_size", description="Number of plans that match the whole filter.")
+    countries: list[CountryFacet] = listed(
+        "countries",
+        CountryFacet,
+        description="Countries, sorted by name; counted without `filter.country`.",
     )
-    regions: list[RegionFacet] = strawberry.field(
-        description="Regions, sorted by name; counted without `filter.region`."
+    regions: list[RegionFacet] = listed(
+        "regions",
+        RegionFacet,
+        description="Regions, sorted by name; counted without `filter.region`.",
     )
-    durations: list[DurationFacet] = strawberry.field(
-        description="Durations, shortest first; counted without `filter.duration`."
+    durations: list[DurationFacet] = listed(
+        "durations",
+        DurationFacet,
+        description="Durations, shortest first; counted without `filter.duration`.",
     )
-    price_range: PriceRange | None = strawberry.field(
+    price_range: PriceRange | None = read(
+        computed(lambda facets: PriceRange.of(facets) if facets.HasField("lowest_price") else None),
         description="Price range, ignoring `filter.minPrice` and `filter.maxPrice`; null if no plan"
-        " matches."
+        " matches.",
     )
-    unlimited_count: int = strawberry.field(
-        description="Number of plans with unlimited data, ignoring `filter.unlimited`."
+    unlimited_count: int = read(
+        "unlimited_count",
+        description="Number of plans with unlimited data, ignoring `filter.unlimited`.",
     )
-    limited_count: int = strawberry.field(
-        description="Number of plans with limited data, ignoring `filter.unlimited`."
+    limited_count: int = read(
+        "limited_count",
+        description="Number of plans with limited data, ignoring `filter.unlimited`.",
     )
-    bundle_groups: list[BundleGroupFacet] = strawberry.field(
-        description="Bundle groups, sorted by name; counted without `filter.bundleGroup`."
+    bundle_groups: list[BundleGroupFacet] = listed(
+        "bundle_groups",
+        BundleGroupFacet,
+        description="Bundle groups, sorted by name; counted without `filter.bundleGroup`.",
     )
-
-    @classmethod
-    def of(cls, facets: catalogue_pb2.GetPlanFacetsResponse) -> Self:
-        return cls(
-            total=facets.total_size,
-            countries=[
-                CountryFacet(country=Country.of(row.country), plan_count=row.plan_count)
-                for row in facets.countries
-            ],
-            regions=[
-                RegionFacet(name=row.name, plan_count=row.plan_count) for row in facets.regions
-            ],
-            durations=[
-                DurationFacet(days=row.days, plan_count=row.plan_count) for row in facets.durations
-            ],
-            price_range=_price_range(facets),
-            unlimited_count=facets.unlimited_count,
-            limited_count=facets.limited_count,
-            bundle_groups=[
-                BundleGroupFacet(name=row.name, plan_count=row.plan_count)
-                for row in facets.bundle_groups
-            ],
-        )
-
-
-def _price_range(facets: catalogue_pb2.GetPlanFacetsResponse) -> PriceRange | None:
-    if not facets.HasField("lowest_price"):
-        return None
-    return PriceRange(
-        lowest=float(money.from_proto(facets.lowest_price)),
-        highest=float(money.from_proto(facets.highest_price)),
-        currency=facets.lowest_price.currency_code,
-    )
+    proto: strawberry.Private[catalogue_pb2.GetPlanFacetsResponse]
 
 
 @strawberry.type
@@ -129,11 +124,5 @@ class FacetQueries:
         request = catalogue_pb2.GetPlanFacetsRequest(filter=filter.to_proto() if filter else None)
         answer = await info.context.read_catalogue(
             info.context.peers.catalogue.GetPlanFacets, request
-        )
-        info.context.spend(
-            len(answer.countries)
-            + len(answer.regions)
-            + len(answer.durations)
-            + len(answer.bundle_groups)
         )
         return DataPlanFacets.of(answer)

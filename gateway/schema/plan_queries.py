@@ -2,13 +2,14 @@
 
 import math
 from enum import Enum
-from typing import Annotated, Self
+from typing import Annotated
 
 import strawberry
 
 from gateway.execution.auth import public_field
+from gateway.execution.columns import computed, output
 from gateway.execution.time_slices import in_slices
-from gateway.execution.views import views
+from gateway.execution.views import View, read, views
 from gateway.schema.plans import Country, DataPlan
 from gateway.upstream.context import Info
 from kit.errors import invalid
@@ -106,41 +107,37 @@ class DataPlanOrder(Enum):
 
 
 @strawberry.type(description="A region with its number of plans and lowest price.")
-class RegionSummary:
-    name: str = strawberry.field(
-        description='Name of the region, such as "Europe", to pass as `filter.region`.'
+class RegionSummary(View):
+    name: str = read(
+        "name", description='Name of the region, such as "Europe", to pass as `filter.region`.'
     )
-    plan_count: int = strawberry.field(
-        description="Number of plans that cover a country of the region."
+    plan_count: int = read(
+        "plan_count", description="Number of plans that cover a country of the region."
     )
-    lowest_price: float = strawberry.field(description="Price of the cheapest of these plans.")
-    currency: str = strawberry.field(description="ISO 4217 currency code of the price.")
-
-    @classmethod
-    def of(cls, region: catalogue_pb2.RegionSummary) -> Self:
-        return cls(
-            name=region.name,
-            plan_count=region.plan_count,
-            lowest_price=float(money.from_proto(region.lowest_price)),
-            currency=region.lowest_price.currency_code,
-        )
+    lowest_price: float = read(
+        output(lambda row: money.nearest_float(row.lowest_price)),
+        description="Price of the cheapest of these plans.",
+    )
+    currency: str = read(
+        "lowest_price.currency_code", description="ISO 4217 currency code of the price."
+    )
+    proto: strawberry.Private[catalogue_pb2.RegionSummary]
 
 
 @strawberry.type(description="A country with its number of plans and lowest price.")
-class CountrySummary:
-    country: Country = strawberry.field(description="The country.")
-    plan_count: int = strawberry.field(description="Number of plans that cover the country.")
-    lowest_price: float = strawberry.field(description="Price of the cheapest of these plans.")
-    currency: str = strawberry.field(description="ISO 4217 currency code of the price.")
-
-    @classmethod
-    def of(cls, summary: catalogue_pb2.CountrySummary) -> Self:
-        return cls(
-            country=Country.of(summary.country),
-            plan_count=summary.plan_count,
-            lowest_price=float(money.from_proto(summary.lowest_price)),
-            currency=summary.lowest_price.currency_code,
-        )
+class CountrySummary(View):
+    country: Country = read(
+        computed(lambda row: Country.of(row.country)), description="The country."
+    )
+    plan_count: int = read("plan_count", description="Number of plans that cover the country.")
+    lowest_price: float = read(
+        output(lambda row: money.nearest_float(row.lowest_price)),
+        description="Price of the cheapest of these plans.",
+    )
+    currency: str = read(
+        "lowest_price.currency_code", description="ISO 4217 currency code of the price."
+    )
+    proto: strawberry.Private[catalogue_pb2.CountrySummary]
 
 
 FilterArgument = Annotated[
@@ -226,7 +223,7 @@ class PlanQueries:
             info.context.peers.catalogue.ListRegions, request
         )
         info.context.spend(len(answer.regions))
-        return [RegionSummary.of(region) for region in answer.regions]
+        return views(RegionSummary, answer.regions)
 
     @public_field(description="All countries with plans on sale, sorted by name.")
     async def countries(self, info: Info, region: RegionArgument = None) -> list[CountrySummary]:
@@ -235,7 +232,7 @@ class PlanQueries:
             info.context.peers.catalogue.ListCountries, request
         )
         info.context.spend(len(answer.countries))
-        return [CountrySummary.of(country) for country in answer.countries]
+        return views(CountrySummary, answer.countries)
 
 
 def limit(field: str, value: float | None) -> money_pb2.Money | None:

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
-from functools import cached_property
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import cached_property, partial
 from typing import Any, Protocol, TypeVar
 
-from gateway.upstream.batches import Loader
+from gateway.upstream.batches import Key, Loader
 from gateway.upstream.peers import Peers
 from protos.catalogue.v1 import catalogue_pb2
 from protos.esims.v1 import esims_pb2
@@ -31,53 +31,19 @@ class Caller(Protocol):
     ) -> Value: ...
 
 
+def _loader(
+    read: Callable[[Any, list[Key]], Awaitable[Sequence[Value]]],
+) -> cached_property[Loader[Key, Value]]:
+    """Turn a method that reads many keys at once into a Loader attribute."""
+    return cached_property(lambda loaders: Loader(partial(read, loaders)))
+
+
 class Loaders:
     """The loaders of one request, created on first use. An unknown id loads as None or as an empty list."""
 
     def __init__(self, caller: Caller) -> None:
-        self._caller = caller
-
-    @cached_property
-    def plans(self) -> Loader[str, catalogue_pb2.DataPlan | None]:
-        return Loader(self._plans)
-
-    @cached_property
-    def plans_by_name(self) -> Loader[str, catalogue_pb2.DataPlan | None]:
-        return Loader(self._plans_by_name)
-
-    @cached_property
-    def top_ups(self) -> Loader[tuple[str, int], list[catalogue_pb2.DataPlan]]:
-        """Keys: the id of the plan that an eSIM was delivered with, and the maximum number of plans."""
-        return Loader(self._top_ups)
-
-    @cached_property
-    def orders(self) -> Loader[str, orders_pb2.Order | None]:
-        return Loader(self._orders)
-
-    @cached_property
-    def timelines(self) -> Loader[str, list[orders_pb2.TimelineEntry]]:
-        return Loader(self._timelines)
-
-    @cached_property
-    def cancellations(self) -> Loader[str, orders_pb2.OrderCancellation | None]:
-        return Loader(self._cancellations)
-
-    @cached_property
-    def esims(self) -> Loader[str, esims_pb2.ESIM | None]:
-        return Loader(self._esims)
-
-    @cached_property
-    def esims_of_order(self) -> Loader[tuple[str, str], list[esims_pb2.ESIM]]:
-        """Keys: an order's id, and the id of the eSIM to top up, or an empty string."""
-        return Loader(self._esims_of_order)
-
-    @cached_property
-    def bundles(self) -> Loader[str, list[esims_pb2.ESIMBundle]]:
-        return Loader(self._bundles)
-
-    @cached_property
-    def usage(self) -> Loader[str, esims_pb2.ESIMUsage | None]:
-        return Loader(self._usage)
+        self._peers, self._call = caller.peers, caller.call
+        self._read_catalogue = caller.read_catalogue
 
     def of(self, name: str) -> Loader[Any, Any]:
         """Return the loader of that name."""
@@ -93,22 +59,21 @@ class Loaders:
         self.bundles.add(dict(zip(ids, found, strict=True)))
         self.usage.add({usage.esim_id: usage for usage in page.usages})
 
-    async def _plans(self, ids: list[str]) -> list[catalogue_pb2.DataPlan | None]:
+    @_loader
+    async def plans(self, ids: list[str]) -> list[catalogue_pb2.DataPlan | None]:
         request = catalogue_pb2.BatchGetPlansRequest(ids=ids)
-        answer = await self._caller.read_catalogue(
-            self._caller.peers.catalogue.BatchGetPlans, request
-        )
+        answer = await self._read_catalogue(self._peers.catalogue.BatchGetPlans, request)
         return _in_order(ids, {plan.id: plan for plan in answer.plans})
 
-    async def _plans_by_name(self, names: list[str]) -> list[catalogue_pb2.DataPlan | None]:
+    @_loader
+    async def plans_by_name(self, names: list[str]) -> list[catalogue_pb2.DataPlan | None]:
         request = catalogue_pb2.BatchGetPlansRequest(names=names)
-        answer = await self._caller.read_catalogue(
-            self._caller.peers.catalogue.BatchGetPlans, request
-        )
+        answer = await self._read_catalogue(self._peers.catalogue.BatchGetPlans, request)
         return _in_order(names, {plan.name: plan for plan in answer.plans})
 
-    async def _top_ups(self, keys: list[tuple[str, int]]) -> list[list[catalogue_pb2.DataPlan]]:
-        """Make one call for each maximum number of plans."""
+    @_loader
+    async def top_ups(self, keys: list[tuple[str, int]]) -> list[list[catalogue_pb2.DataPlan]]:
+        """Keys: the id of the plan that an eSIM was delivered with, and the maximum number of plans."""
         sizes = sorted({size for _, size in keys})
         answers = await asyncio.gather(
             *(self._top_ups_of([plan for plan, its in keys if its == size], size) for size in sizes)
@@ -120,28 +85,29 @@ class Loaders:
         self, plans: list[str], size: int
     ) -> dict[str, list[catalogue_pb2.DataPlan]]:
         request = catalogue_pb2.BatchListTopUpPlansRequest(plan_ids=plans, page_size=size)
-        answer = await self._caller.read_catalogue(
-            self._caller.peers.catalogue.BatchListTopUpPlans, request
-        )
+        answer = await self._read_catalogue(self._peers.catalogue.BatchListTopUpPlans, request)
         return {found.plan_id: list(found.plans) for found in answer.top_ups}
 
-    async def _orders(self, ids: list[str]) -> list[orders_pb2.Order | None]:
+    @_loader
+    async def orders(self, ids: list[str]) -> list[orders_pb2.Order | None]:
         request = orders_pb2.BatchGetOrdersRequest(order_ids=ids)
-        answer = await self._caller.call(self._caller.peers.orders.BatchGetOrders, request)
+        answer = await self._call(self._peers.orders.BatchGetOrders, request)
         return _in_order(ids, {order.id: order for order in answer.orders})
 
-    async def _timelines(self, ids: list[str]) -> list[list[orders_pb2.TimelineEntry]]:
+    @_loader
+    async def timelines(self, ids: list[str]) -> list[list[orders_pb2.TimelineEntry]]:
         request = orders_pb2.BatchListOrderTimelinesRequest(order_ids=ids)
-        answer = await self._caller.call(self._caller.peers.orders.BatchListOrderTimelines, request)
+        answer = await self._call(self._peers.orders.BatchListOrderTimelines, request)
         found = {timeline.order_id: list(timeline.entries) for timeline in answer.timelines}
         return [found.get(id_, []) for id_ in ids]
 
-    async def _cancellations(self, ids: list[str]) -> list[orders_pb2.OrderCancellation | None]:
+    @_loader
+    async def cancellations(self, ids: list[str]) -> list[orders_pb2.OrderCancellation | None]:
         parts = [ids[i : i + MAX_CANCELLATIONS] for i in range(0, len(ids), MAX_CANCELLATIONS)]
         answers = await asyncio.gather(
             *(
-                self._caller.call(
-                    self._caller.peers.orders.BatchGetCancellations,
+                self._call(
+                    self._peers.orders.BatchGetCancellations,
                     orders_pb2.BatchGetCancellationsRequest(order_ids=part),
                 )
                 for part in parts
@@ -150,12 +116,15 @@ class Loaders:
         found = {one.order_id: one for answer in answers for one in answer.cancellations}
         return _in_order(ids, found)
 
-    async def _esims(self, ids: list[str]) -> list[esims_pb2.ESIM | None]:
+    @_loader
+    async def esims(self, ids: list[str]) -> list[esims_pb2.ESIM | None]:
         request = esims_pb2.BatchGetESIMsRequest(esim_ids=ids)
-        answer = await self._caller.call(self._caller.peers.esims.BatchGetESIMs, request)
+        answer = await self._call(self._peers.esims.BatchGetESIMs, request)
         return _in_order(ids, {esim.id: esim for esim in answer.esims})
 
-    async def _esims_of_order(self, keys: list[tuple[str, str]]) -> list[list[esims_pb2.ESIM]]:
+    @_loader
+    async def esims_of_order(self, keys: list[tuple[str, str]]) -> list[list[esims_pb2.ESIM]]:
+        """Keys: an order's id, and the id of the eSIM to top up, or an empty string."""
         orders = [order for order, esim in keys if not esim]
         if len(orders) == len(keys):
             return await self._delivered(orders)
@@ -169,20 +138,22 @@ class Loaders:
         if not ids:
             return []
         request = esims_pb2.BatchListOrderESIMsRequest(order_ids=ids)
-        answer = await self._caller.call(self._caller.peers.esims.BatchListOrderESIMs, request)
+        answer = await self._call(self._peers.esims.BatchListOrderESIMs, request)
         return _grouped(ids, answer.esims, "order_id")
 
     async def _topped_up(self, ids: list[str]) -> list[list[esims_pb2.ESIM]]:
         return [[] if esim is None else [esim] for esim in await self.esims.many(ids)]
 
-    async def _bundles(self, ids: list[str]) -> list[list[esims_pb2.ESIMBundle]]:
+    @_loader
+    async def bundles(self, ids: list[str]) -> list[list[esims_pb2.ESIMBundle]]:
         request = esims_pb2.BatchListBundlesRequest(esim_ids=ids)
-        answer = await self._caller.call(self._caller.peers.esims.BatchListBundles, request)
+        answer = await self._call(self._peers.esims.BatchListBundles, request)
         return _grouped(ids, answer.bundles, "esim_id")
 
-    async def _usage(self, ids: list[str]) -> list[esims_pb2.ESIMUsage | None]:
+    @_loader
+    async def usage(self, ids: list[str]) -> list[esims_pb2.ESIMUsage | None]:
         request = esims_pb2.BatchGetUsageRequest(esim_ids=ids)
-        answer = await self._caller.call(self._caller.peers.esims.BatchGetUsage, request)
+        answer = await self._call(self._peers.esims.BatchGetUsage, request)
         return _in_order(ids, {usage.esim_id: usage for usage in answer.usages})
 
 

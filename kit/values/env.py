@@ -107,6 +107,10 @@ class Env:
             return default
         return value
 
+    def integer(self, name: str, help: str, default: int, *, low: int, high: int) -> int:  # noqa: A002 - as in argparse
+        """Read an integer from `low` to `high`, both included."""
+        return int(self.number(name, help, default, low=low, high=high))
+
     def port(self, name: str, help: str, default: int) -> int:  # noqa: A002 - as in argparse
         """Read a TCP port; 0 lets the system choose."""
         text = self.text(name, help, str(default))
