@@ -55,7 +55,7 @@ def optional(name: str) -> Column:
     return Column(lambda messages: [get(one) if one.HasField(name) else None for one in messages])
 
 
-def nonempty(name: str) -> Column:
+def text(name: str) -> Column:
     """Read a string field; None if it is empty."""
     get = attrgetter(name)
     return _output(lambda messages: [found or None for found in map(get, messages)])

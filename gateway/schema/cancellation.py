@@ -4,7 +4,7 @@ from enum import Enum
 
 import strawberry
 
-from gateway.execution.columns import Column, enum, nonempty, output
+from gateway.execution.columns import Column, enum, output, text
 from gateway.execution.views import View, listed, read
 from kit.values import money
 from protos.orders.v1 import orders_pb2
@@ -65,12 +65,12 @@ class OrderCancellation(View):
         description="The part of the order that can be cancelled.",
     )
     code: str | None = read(
-        nonempty("code"),
+        text("code"),
         description="Machine-readable reason why the whole order can't be cancelled, such as"
         " ORDER_IN_USE; null if it can.",
     )
     reason: str | None = read(
-        nonempty("message"),
+        text("message"),
         description="Human-readable reason why the whole order can't be cancelled; null if it can.",
     )
     bundles: list[CancellableBundle] = listed(

@@ -1,4 +1,4 @@
-"""Schema types of eSIMs: their installation, bundles and usage."""
+"""Schema types of eSIMs and their installation."""
 
 import asyncio
 from datetime import datetime
@@ -8,17 +8,10 @@ from typing import Annotated, Self
 
 import strawberry
 
-from gateway.execution.columns import (
-    computed,
-    enum,
-    nonempty,
-    optional,
-    optional_time,
-    output,
-    timestamp,
-)
+from gateway.execution.columns import computed, enum, optional_time, output, text, timestamp
 from gateway.execution.views import View, loaded, read, views
 from gateway.schema import qr
+from gateway.schema.bundles import ESIMBundle, ESIMUsage
 from gateway.schema.orders import Order
 from gateway.schema.plans import DataPlan
 from gateway.upstream.context import Info
@@ -38,13 +31,10 @@ TopUpsArgument = Annotated[
     int, strawberry.argument(description=f"Maximum number of plans to return, 1 to {MAX_TOP_UPS}.")
 ]
 
-# Fields that a list of eSIMs can include in the same call.
-WITH_BUNDLES = frozenset({"bundles", "usage"})
-
 
 def with_bundles(fields: set[str]) -> bool:
-    """True if the selected fields of eSIMs need bundles or usage."""
-    return not fields.isdisjoint(WITH_BUNDLES)
+    """True if the selected fields of eSIMs need bundles or usage, which a list can include in its call."""
+    return not fields.isdisjoint(("bundles", "usage"))
 
 
 def activation_code(esim: esims_pb2.ESIM) -> str | None:
@@ -111,79 +101,6 @@ class ProfileStatus(Enum):
     DEACTIVATED = strawberry.enum_value("DEACTIVATED", description="Permanently deactivated.")
 
 
-@strawberry.enum(description="Lifecycle status of a bundle.")
-class BundleState(Enum):
-    PROCESSING = strawberry.enum_value(
-        "PROCESSING", description="Being provisioned, which takes up to 10 minutes."
-    )
-    ACTIVE = strawberry.enum_value("ACTIVE", description="In use, with data and time left.")
-    INACTIVE = strawberry.enum_value("INACTIVE", description="Assigned, but not used yet.")
-    SUSPENDED = strawberry.enum_value("SUSPENDED", description="The eSIM is suspended.")
-    EXPIRED = strawberry.enum_value(
-        "EXPIRED", description="Data or time has run out, or the bundle lapsed unused."
-    )
-    CANCELLED = strawberry.enum_value("CANCELLED", description="Revoked from the eSIM.")
-
-
-@strawberry.type(name="ESIMBundle", description="A bundle assigned to an eSIM.")
-class ESIMBundle(View):
-    id: strawberry.ID = read("id", description="The provider's assignment id.")
-    name: str = read("name", description="Name of the bundle, equal to the `name` of its plan.")
-    description: str = read("description", description="Human-readable description.")
-    state: BundleState = read(
-        enum("state", BundleState, esims_pb2.BundleState, "BUNDLE_STATE_"),
-        description="Lifecycle status.",
-    )
-    data_used: float | None = read(
-        optional("data_used_mb"),
-        description="Data used, in MB, base 10; null if unlimited or unknown.",
-    )
-    data_remaining: float | None = read(
-        optional("data_remaining_mb"),
-        description="Data left, in MB, base 10; null if unlimited or unknown.",
-    )
-    is_unlimited: bool = read("unlimited", description="True if data is unlimited.")
-    start_date: datetime | None = read(
-        optional_time("start_date"), description="When the bundle was first used; null before that."
-    )
-    end_date: datetime | None = read(
-        optional_time("end_date"), description="When the bundle expires; null before first use."
-    )
-    as_of: datetime | None = read(
-        optional_time("as_of"), description="When these values were fetched from the provider."
-    )
-    plan: DataPlan | None = loaded(
-        "plans_by_name",
-        "name",
-        DataPlan | None,
-        description="The plan of this bundle; null if the catalogue doesn't contain it, or temporarily"
-        " unavailable.",
-    )
-    proto: strawberry.Private[esims_pb2.ESIMBundle]
-
-
-@strawberry.type(
-    name="ESIMUsage",
-    description="Data usage of an eSIM: totals of its active and unused bundles or, if it has"
-    " none, the figures of the bundle that ended last.",
-)
-class ESIMUsage(View):
-    total_used: float | None = read(
-        optional("total_used_mb"),
-        description="Data used, in MB, base 10; null if unlimited or unknown for any of the bundles.",
-    )
-    total_remaining: float | None = read(
-        optional("total_remaining_mb"),
-        description="Data left, in MB, base 10; null if unlimited or unknown for any of the bundles.",
-    )
-    active_bundles: int = read("active_bundles", description="Number of active bundles.")
-    as_of: datetime | None = read(
-        optional_time("as_of"),
-        description="When the oldest of these values was fetched from the provider.",
-    )
-    proto: strawberry.Private[esims_pb2.ESIMUsage]
-
-
 @strawberry.federation.type(name="ESIM", keys=["id"], description="An eSIM of a customer.")
 class ESIM(View):
     id: strawberry.ID = read("id", description="A UUID.")
@@ -196,12 +113,12 @@ class ESIM(View):
         description="Lifecycle status.",
     )
     matching_id: str | None = read(
-        nonempty("matching_id"),
+        text("matching_id"),
         description="Matching ID, one of the two parts of the activation code. A secret. Null"
         " until the provider returns it, and after the eSIM was deleted.",
     )
     smdp_address: str | None = read(
-        nonempty("smdp_address"),
+        text("smdp_address"),
         description="SM-DP+ host that the eSIM is installed from. Null until the provider returns"
         " it, and after the eSIM was deleted.",
     )
@@ -209,7 +126,7 @@ class ESIM(View):
         optional_time("assigned_date"), description="When the first bundle was assigned."
     )
     last_action: str | None = read(
-        nonempty("last_action"),
+        text("last_action"),
         description='Most recent action on the eSIM as the provider reports it, such as "Suspended".',
     )
     action_date: datetime | None = read(
@@ -228,7 +145,7 @@ class ESIM(View):
         " bundle before then prevents it. Null if no deletion is announced.",
     )
     last_country: str | None = read(
-        nonempty("last_country"),
+        text("last_country"),
         description="ISO code of the country in which the eSIM was last seen; null until it is first"
         " seen.",
     )

@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.errors import naming
 from gateway.execution.auth import auth_field
-from gateway.execution.columns import enum, nonempty, output, timestamp
+from gateway.execution.columns import enum, output, text, timestamp
 from gateway.execution.views import View, loaded, read, views
 from gateway.schema.cancellation import OrderCancellation
 from gateway.schema.plans import DataPlan
@@ -67,12 +67,12 @@ def _esims_of(order: orders_pb2.Order) -> tuple[str, str]:
 class Order(View):
     id: strawberry.ID = read("id", description="A UUID.")
     reference: str | None = read(
-        nonempty("reference"),
+        text("reference"),
         description="The provider's order reference; null until the provider has answered.",
     )
     status: OrderStatus = read(STATUS, description="Order status.")
     status_reason: str | None = read(
-        nonempty("status_reason"),
+        text("status_reason"),
         description="Human-readable explanation of the status; null if there is none.",
     )
     quantity: int = read("quantity", description="Number of eSIMs bought.")

@@ -5,7 +5,7 @@ from typing import Self
 
 import strawberry
 
-from gateway.execution.columns import computed, nonempty, output, strings, timestamp
+from gateway.execution.columns import computed, output, strings, text, timestamp
 from gateway.execution.views import View, listed, read
 from gateway.upstream.context import Info
 from kit.values import money
@@ -24,11 +24,11 @@ class Country(View):
         "region", description='The provider\'s region of the country, such as "Europe".'
     )
     iso3: str | None = read(
-        nonempty("iso3"),
+        text("iso3"),
         description='ISO 3166-1 alpha-3 code, such as "FRA"; null for a territory that has none.',
     )
     flag: str | None = read(
-        nonempty("flag"),
+        text("flag"),
         description="Flag emoji; null for a territory that has none. A part of a country has the"
         " flag of that country.",
     )
@@ -115,7 +115,7 @@ class DataPlan(View):
         description="True if the duration starts at delivery; false if it starts at first use.",
     )
     profile_name: str | None = read(
-        nonempty("profile_name"),
+        text("profile_name"),
         description="Name of the eSIM profile that the plan requires. An eSIM accepts only plans"
         " with the profile it was delivered with. Null if the provider reports none.",
     )
