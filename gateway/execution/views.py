@@ -165,14 +165,14 @@ def loaded(
 
     async def resolve(self: Any, info: Info) -> Any:
         found = await info.context.loaders.of(loader).load(declaration.key(self.proto))
-        (shown,) = declaration.visible((self.proto,), (found,))
-        if shown is None:
+        (value,) = declaration.visible((self.proto,), (found,))
+        if value is None:
             return None
         view = class_of(info._raw_info.return_type)
-        if not isinstance(shown, list):
-            return view.of(shown)
-        info.context.spend(len(shown))
-        return views(view, shown)
+        if not isinstance(value, list):
+            return view.of(value)
+        info.context.spend(len(value))
+        return views(view, value)
 
     return strawberry.field(
         resolve, graphql_type=kind, description=description, metadata={DECLARATION: declaration}

@@ -21,7 +21,7 @@ from gateway.http.rate_limits import RateLimits
 from gateway.http.repeated_requests import RepeatedRequests
 from gateway.http.response_cache import ResponseCache
 from gateway.http.sockets import Sockets
-from gateway.schema import assembly as schema
+from gateway.schema import assembly
 from gateway.settings import Settings
 from gateway.upstream import revision
 from gateway.upstream.peers import Peers
@@ -87,16 +87,26 @@ def _build(
     cache: ResponseCache | None,
 ) -> Gateway:
     defence, metrics, pages = settings.defence, Metrics(), cors.Pages(settings.cors_origins)
-    made = schema.build(settings.max_depth, defence)
-    known = KnownDocuments(settings.trusted_documents, persisted, made.prepare, defence.work)
-    execution = Execution(made, peers, verifier, known, settings, metrics)
+    schema = assembly.build(settings.max_depth, defence)
+    known = KnownDocuments(settings.trusted_documents, persisted, schema.prepare, defence.work)
+    execution = Execution(schema, peers, verifier, known, settings, metrics)
     sockets, streams = Sockets(settings, execution, limits, pages), EventStreams(settings)
     public = None
     if cache is not None:
         public = PublicAnswers(cache, defence.costs, metrics, settings.response_cache_seconds)
     explorer = _explorer(settings)
     handler = Handler(
-        settings, made, known, execution, limits, metrics, pages, sockets, streams, public, explorer
+        settings,
+        schema,
+        known,
+        execution,
+        limits,
+        metrics,
+        pages,
+        sockets,
+        streams,
+        public,
+        explorer,
     )
     edge = Edge(pages)
     app = web.Application(

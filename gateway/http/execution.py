@@ -89,13 +89,11 @@ class Execution:
 
     def describe(self, found: Sequence[GraphQLError], request_id: str) -> list[dict[str, Any]]:
         """Return the `errors` of a response, at most as many as the settings allow."""
-        most, suggestions = self._defence.work.errors, self._defence.introspection
-        current = [
-            errors.describe(error, request_id, suggestions=suggestions) for error in found[:most]
-        ]
-        return (
-            current if len(found) <= most else [*current, errors.omitted_errors(len(found) - most)]
-        )
+        limit, suggestions = self._defence.work.errors, self._defence.introspection
+        entries = [errors.describe(e, request_id, suggestions=suggestions) for e in found[:limit]]
+        if len(found) > limit:
+            entries.append(errors.omitted_errors(len(found) - limit))
+        return entries
 
     async def results(
         self,

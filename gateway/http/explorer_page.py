@@ -49,7 +49,7 @@ class Explorer:
     def routes(self) -> list[web.RouteDef]:
         return [web.get(f"{self._path}/assets/{{name}}", self.asset)]
 
-    def wanted(self, request: web.Request) -> bool:
+    def is_visited(self, request: web.Request) -> bool:
         """True if a browser visits the endpoint without an operation."""
         return (
             request.method == "GET"

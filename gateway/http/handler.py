@@ -58,7 +58,7 @@ class Handler:
 
     async def graphql(self, request: web.Request) -> web.StreamResponse:
         """Execute one operation. Mutations require POST, because any web page can send a GET."""
-        if self.explorer is not None and self.explorer.wanted(request):
+        if self.explorer is not None and self.explorer.is_visited(request):
             return self.explorer.page()
         try:
             if request.headers.get("Upgrade", "").lower() == "websocket":
