@@ -1,55 +1,55 @@
-# One verb each; every target makes the environment that it needs. `make PYTHON=python3.12 up` chooses a Python.
+# Every target creates the environment that it needs. `make PYTHON=python3.12 up` chooses a Python.
 PYTHON ?= python3
 PY := .venv/bin/python
 UV := $(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
-# A Python that went away leaves an environment that only looks like one.
+# Recreate an environment whose Python was removed.
 $(shell $(PY) -c '' 2>/dev/null || rm -f .venv/*.stamp)
 .PHONY: up compose-up compose-down test compose-test conformance k8s-check chaos-purchase bench-purchase bench-catalogue explorer rolling-restart outages check protos schema docs migrate seed lock clean chaos-callbacks bench-callbacks bench-gateway bench-telemetry bench-memory bench-abuse fuzz-gateway
 
 up migrate seed: .venv/runtime.stamp
 	@$(PY) -m cli $@
-compose-up compose-down: .venv/runtime.stamp # in containers; ENV=deploy/real.env takes real neighbours
+compose-up compose-down: .venv/runtime.stamp # in containers; ENV=deploy/real.env uses the real provider and Supabase
 	@$(PY) -m cli compose $(@:compose-%=%) $(if $(ENV),--env-file $(ENV))
 test: .venv/dev.stamp
 	@$(PY) -m pytest -n 2
-compose-test: .venv/dev.stamp # builds the image, and runs a customer's whole way against the containers
+compose-test: .venv/dev.stamp # builds the image, and runs a customer's whole journey against the containers
 	@deploy/stand-ins/make-missing && $(PY) -m pytest -q -rsP tests/e2e/test_compose.py
-conformance: .venv/dev.stamp # the judges and clients that others wrote, against the gateway
+conformance: .venv/dev.stamp # audits and client libraries of third parties, against the gateway
 	@command -v npm >/dev/null || { echo "conformance needs Node.js 20 or newer with npm: install it, then try again"; exit 1; }
 	@$(PY) -m pytest -q -rP tests/component/gateway/clients
 chaos-purchase: .venv/dev.stamp # ORDERS, KILLS and SEED; BROKEN=1 runs a service that buys twice
 	@$(PY) -m tests.chaos.purchase
-explorer: # builds what the gateway serves to browsers; needs Node.js
+explorer: # builds the explorer that the gateway serves to browsers; needs Node.js
 	@npm ci --prefix gateway/http/explorer/source --no-audit --no-fund --silent && node gateway/http/explorer/source/build.mjs
 bench-catalogue: .venv/dev.stamp
 	@$(PY) -m bench.catalogue
 bench-purchase: .venv/dev.stamp
 	@$(PY) -m bench.purchase && $(PY) -m bench.purchase_readers
 fuzz-gateway: export FUZZ_EXAMPLES ?= 200
-fuzz-gateway: .venv/dev.stamp # whatever the schema allows, FUZZ_EXAMPLES of each operation, and whatever it doesn't; FUZZ_SEED
+fuzz-gateway: .venv/dev.stamp # valid requests, FUZZ_EXAMPLES for each operation of the schema, and invalid ones; FUZZ_SEED
 	@$(PY) -m pytest -q -s --timeout=0 tests/contract/test_gateway_schemathesis.py
-chaos-callbacks: .venv/dev.stamp # EVENTS, KILLS, SEED, DELAY_MS, RATE; BROKEN=1 acknowledges before the commit, which must be seen
+chaos-callbacks: .venv/dev.stamp # EVENTS, KILLS, SEED, DELAY_MS, RATE; BROKEN=1 runs a process that acknowledges before the commit
 	@$(PY) -m tests.chaos.callbacks
 rolling-restart: .venv/dev.stamp # two of everything under load, replaced, killed and frozen; SEED; needs HAProxy
 	@$(PY) -m tests.chaos.rolling
-outages: .venv/dev.stamp # Redis, PostgreSQL, the provider and the collector away or in trouble under load, SECONDS each; SEED; needs HAProxy
+outages: .venv/dev.stamp # Redis, PostgreSQL, the provider and the collector unavailable or degraded under load, SECONDS each; SEED; needs HAProxy
 	@$(PY) -m tests.chaos.outages
 bench-callbacks: .venv/dev.stamp
 	@$(PY) -m bench.callbacks
-bench-gateway: .venv/dev.stamp # beside other GraphQL servers; ROUNDS, SECONDS, CONNECTIONS, ONLY, QUERIES, SERVICES=real, QUICK=1, BEFORE=folder of another checkout
+bench-gateway: .venv/dev.stamp # compares with other GraphQL servers; ROUNDS, SECONDS, CONNECTIONS, ONLY, QUERIES, SERVICES=real, QUICK=1, BEFORE=folder of another checkout
 	@$(PY) -m bench.gateway
 bench-telemetry: .venv/dev.stamp
 	@$(PY) -m bench.telemetry
-bench-memory: .venv/dev.stamp # of each process, and what an order takes in the database; ORDERS, or MINUTES of a mixed load
+bench-memory: .venv/dev.stamp # memory of each process, and storage of an order in the database; ORDERS, or MINUTES of a mixed load
 	@$(PY) -m bench.memory
-bench-abuse: .venv/dev.stamp # attacks beside a polite client; SECONDS each, ONLY some; OFF=1 without the bound that holds each
+bench-abuse: .venv/dev.stamp # attacks beside a normal client; SECONDS each, ONLY some; OFF=1 without the limit against each
 	@$(PY) -m bench.abuse
 check: .venv/dev.stamp
 	@$(PY) -m ruff check && $(PY) -m ruff format --check && $(PY) -m mypy . && .venv/bin/buf lint protos
 	@$(PY) -c 'import sys; from importlinter.cli import lint_imports_command as c; sys.exit(c())'
 	@$(PY) -m protos.generate --check && $(PY) -m gateway.schema.export --check && $(PY) -m docs.generate --check
-k8s-check: .venv/dev.stamp # valid objects, who may call whom, and a scanner that needs no cluster (fetched once)
+k8s-check: .venv/dev.stamp # objects, network policies, and a scanner (downloaded once); needs no cluster
 	@$(PY) -m pytest -q -rs tests/architecture/kubernetes
 	@folder=$$(mktemp -d) && trap "rm -r $$folder" EXIT && set -e && for overlay in production production-cache production-mtls single-node; do kubectl kustomize deploy/k8s/overlays/$$overlay > $$folder/$$overlay.yaml; done && .venv/bin/uvx checkov==3.3.30 --config-file deploy/k8s/checkov.yaml -d $$folder
 protos: .venv/dev.stamp
@@ -62,7 +62,7 @@ lock: .venv/dev.stamp
 	@$(UV) --extra local -o requirements.lock pyproject.toml
 	@$(UV) -c requirements.lock -o requirements-image.lock pyproject.toml
 	@$(UV) -c requirements.lock --extra local --extra dev -o requirements-dev.lock pyproject.toml
-clean: # everything that can be made again; the state in .local stays
+clean: # everything that can be generated again; the state in .local stays
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/js/node_modules examples/shop/node_modules bench/rivals/node_modules gateway/http/explorer/source/node_modules
 
 .venv/runtime.stamp: requirements.lock
