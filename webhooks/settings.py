@@ -70,15 +70,13 @@ class Settings:
                 " sends.",
                 default=False,
             ),
-            max_body=int(
-                env.number(
-                    "WEBHOOKS_MAX_BODY",
-                    "Maximum size of a callback, in bytes; those of the provider have less"
-                    " than a thousand.",
-                    65_536,
-                    low=1_024,
-                    high=10_485_760,
-                )
+            max_body=env.integer(
+                "WEBHOOKS_MAX_BODY",
+                "Maximum size of a callback, in bytes; those of the provider have less"
+                " than a thousand.",
+                65_536,
+                low=1_024,
+                high=10_485_760,
             ),
             dedupe_seconds=env.number(
                 "WEBHOOKS_DEDUPE_SECONDS",
@@ -124,16 +122,14 @@ class Settings:
                 "Port of the gRPC API for operators; 0 lets the operating system choose.",
                 50054,
             ),
-            max_attempts=int(
-                env.number(
-                    "WEBHOOKS_MOST_ATTEMPTS",
-                    "Number of delivery attempts that fail because of the event before it becomes"
-                    " a dead letter; 12 take about half an hour. Attempts while the owning"
-                    " service is unavailable don't count.",
-                    12,
-                    low=1,
-                    high=1_000,
-                )
+            max_attempts=env.integer(
+                "WEBHOOKS_MOST_ATTEMPTS",
+                "Number of delivery attempts that fail because of the event before it becomes"
+                " a dead letter; 12 take about half an hour. Attempts while the owning"
+                " service is unavailable don't count.",
+                12,
+                low=1,
+                high=1_000,
             ),
             foreign_seconds=env.number(
                 "WEBHOOKS_FOREIGN_SECONDS",
@@ -144,15 +140,13 @@ class Settings:
                 low=0,
                 high=240,
             ),
-            retention_days=int(
-                env.number(
-                    "WEBHOOKS_RETENTION_DAYS",
-                    "Days after which delivered and unrelated callbacks are deleted; 0 keeps them"
-                    " forever. Dead letters are never deleted.",
-                    90,
-                    low=0,
-                    high=3_650,
-                )
+            retention_days=env.integer(
+                "WEBHOOKS_RETENTION_DAYS",
+                "Days after which delivered and unrelated callbacks are deleted; 0 keeps them"
+                " forever. Dead letters are never deleted.",
+                90,
+                low=0,
+                high=3_650,
             ),
         )
 

@@ -38,24 +38,12 @@ class LocalSettings:
 
     @classmethod
     def read(cls, env: Env, values: Mapping[str, str]) -> "LocalSettings":
-        """Declares and reads the variables; what doesn't fit together is reported to `env`."""
-        ports = {
-            process.port: _port(env, process.port, process.name, process.default_port)
-            for process in PROCESSES
-        }
-        ports["WEBHOOKS_ADMIN_PORT"] = _port(
-            env, "WEBHOOKS_ADMIN_PORT", "the webhooks' gRPC API for operators", 50054
-        )
-        ports["SANDBOX_PORT"] = _port(env, "SANDBOX_PORT", "the provider sandbox", 4010)
-        ports["SANDBOX_AUTH_PORT"] = _port(env, "SANDBOX_AUTH_PORT", "the auth emulator", 4011)
+        """Read the variables. Adds problems to `env` for settings that contradict each other."""
+        ports = _read_ports(env)
         metrics = {
             process.name: read_metrics_port(env, process.name, process.metrics_port)
             for process in PROCESSES
         }
-        taken: dict[int, str] = {}
-        for name, port in ports.items():
-            if (other := taken.setdefault(port, name)) != name:
-                env.problems.append(f"{name} and {other} are both {port}: change one of them")
         home = Path(
             env.text(
                 "ESIMGO_HOME",
@@ -67,34 +55,14 @@ class LocalSettings:
             "SANDBOX_CATALOGUE",
             "File of bundles in the provider's format that the sandbox sells instead of the built-in ones.",
         )
-        key = env.optional(
-            "ESIM_GO_API_KEY",
-            "API key of eSIM Go. If set, the real provider is called; otherwise the sandbox"
-            " is started.",
-            secret=True,
-        )
-        address = env.optional(
-            "ESIM_GO_BASE_URL", "Base URL of the provider's API, if it is not the usual one."
-        )
-        supabase = {
-            name: env.optional(name, help_, secret=name != "SUPABASE_URL")
-            for name, help_ in zip(
-                SUPABASE,
-                (
-                    "URL of a real Supabase project. By default the auth emulator is started.",
-                    "Anon (publishable) key of that project.",
-                    "Service role (secret) key of that project.",
-                ),
-                strict=True,
-            )
-        }
+        real_provider, real_supabase = _has_provider(env), _has_supabase(env)
         settings = cls(
             values=values,
             home=(ROOT / home).resolve(),
             ports=ports,
             sandbox_catalogue=Path(catalogue).resolve() if catalogue else None,
-            real_provider=key is not None,
-            real_supabase=all(supabase.values()),
+            real_provider=real_provider,
+            real_supabase=real_supabase,
             database_url=env.optional(
                 "DATABASE_URL",
                 "URL of a PostgreSQL server with an administrator's login. By default a"
@@ -110,17 +78,6 @@ class LocalSettings:
             metrics_ports={name: port for name, port in metrics.items() if port},
             tls=TLS.read(env),
         )
-        if address and not key:
-            env.problems.append(
-                "eSIM Go API key not configured: ESIM_GO_BASE_URL is set, so set ESIM_GO_API_KEY"
-                " too (or neither, for the sandbox)"
-            )
-        if any(supabase.values()) and not settings.real_supabase:
-            missing = " and ".join(name for name in SUPABASE if not supabase[name])
-            env.problems.append(
-                f"a Supabase project requires {', '.join(SUPABASE)} together: set {missing} (or"
-                " none of them, to use the auth emulator)"
-            )
         if settings.sandbox_catalogue and not settings.sandbox_catalogue.is_file():
             env.problems.append(f"SANDBOX_CATALOGUE: there is no file {catalogue}")
         return settings
@@ -171,6 +128,65 @@ def _filled(values: Mapping[str, str | None]) -> dict[str, str]:
     return {name: value for name, value in values.items() if value and value.strip()}
 
 
+def _read_ports(env: Env) -> dict[str, int]:
+    ports = {
+        process.port: _port(env, process.port, process.name, process.default_port)
+        for process in PROCESSES
+    }
+    ports["WEBHOOKS_ADMIN_PORT"] = _port(
+        env, "WEBHOOKS_ADMIN_PORT", "the webhooks' gRPC API for operators", 50054
+    )
+    ports["SANDBOX_PORT"] = _port(env, "SANDBOX_PORT", "the provider sandbox", 4010)
+    ports["SANDBOX_AUTH_PORT"] = _port(env, "SANDBOX_AUTH_PORT", "the auth emulator", 4011)
+    taken: dict[int, str] = {}
+    for name, port in ports.items():
+        if (other := taken.setdefault(port, name)) != name:
+            env.problems.append(f"{name} and {other} are both {port}: change one of them")
+    return ports
+
+
+def _has_provider(env: Env) -> bool:
+    """True if the real provider is configured rather than the sandbox."""
+    key = env.optional(
+        "ESIM_GO_API_KEY",
+        "API key of eSIM Go. If set, the real provider is called; otherwise the sandbox"
+        " is started.",
+        secret=True,
+    )
+    address = env.optional(
+        "ESIM_GO_BASE_URL", "Base URL of the provider's API, if it is not the usual one."
+    )
+    if address and not key:
+        env.problems.append(
+            "eSIM Go API key not configured: ESIM_GO_BASE_URL is set, so set ESIM_GO_API_KEY"
+            " too (or neither, for the sandbox)"
+        )
+    return key is not None
+
+
+def _has_supabase(env: Env) -> bool:
+    """True if a real Supabase project is configured rather than the auth emulator."""
+    supabase = {
+        name: env.optional(name, help_, secret=name != "SUPABASE_URL")
+        for name, help_ in zip(
+            SUPABASE,
+            (
+                "URL of a real Supabase project. By default the auth emulator is started.",
+                "Anon (publishable) key of that project.",
+                "Service role (secret) key of that project.",
+            ),
+            strict=True,
+        )
+    }
+    if any(supabase.values()) and not all(supabase.values()):
+        missing = " and ".join(name for name in SUPABASE if not supabase[name])
+        env.problems.append(
+            f"a Supabase project requires {', '.join(SUPABASE)} together: set {missing} (or"
+            " none of them, to use the auth emulator)"
+        )
+    return all(supabase.values())
+
+
 def _port(env: Env, name: str, whose: str, default: int) -> int:
     # Not 0: peers and tokens name the address, so it must be known before and stay the same.
-    return int(env.number(name, f"Port of {whose} on this machine.", default, low=1, high=65535))
+    return env.integer(name, f"Port of {whose} on this machine.", default, low=1, high=65535)

@@ -35,8 +35,8 @@ class Limits:
     @classmethod
     def read(cls, env: Env) -> "Limits":
 
-        def count(name: str, help_text: str, default: float, low: int = 1) -> int:
-            return int(env.number(name, help_text, default, low=low, high=OFF))
+        def count(name: str, help_text: str, default: int, low: int = 1) -> int:
+            return env.integer(name, help_text, default, low=low, high=OFF)
 
         default = cls()
         return cls(

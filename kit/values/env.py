@@ -108,7 +108,7 @@ class Env:
         return value
 
     def integer(self, name: str, help: str, default: int, *, low: int, high: int) -> int:  # noqa: A002 - as in argparse
-        """Read an integer from `low` to `high`, both included."""
+        """Read an integer from `low` to `high`."""
         return int(self.number(name, help, default, low=low, high=high))
 
     def port(self, name: str, help: str, default: int) -> int:  # noqa: A002 - as in argparse

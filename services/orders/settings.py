@@ -125,16 +125,14 @@ class Settings:
             )
             / 100,
             # A purchase takes seconds: a person who buys has one or two in work.
-            max_unfinished=int(
-                env.number(
-                    "ORDERS_MAX_UNFINISHED",
-                    "Maximum number of unfinished purchases of one customer. Further ones are"
-                    " refused with PURCHASE_LIMIT_CUSTOMER_UNFINISHED_ORDERS."
-                    " CreateOrderForCustomer is exempt.",
-                    5,
-                    low=1,
-                    high=1_000_000,
-                )
+            max_unfinished=env.integer(
+                "ORDERS_MAX_UNFINISHED",
+                "Maximum number of unfinished purchases of one customer. Further ones are"
+                " refused with PURCHASE_LIMIT_CUSTOMER_UNFINISHED_ORDERS."
+                " CreateOrderForCustomer is exempt.",
+                5,
+                low=1,
+                high=1_000_000,
             ),
             buyers=Buyers(
                 service_only=env.choice(
@@ -173,16 +171,14 @@ class Settings:
                 high=1_000_000_000,
             ),
             # Questions about a purchase come within two years of it, which is how long most laws give.
-            history_days=int(
-                env.number(
-                    "ORDERS_HISTORY_DAYS",
-                    "Days after which steps and attempts of finished orders, and the recorded"
-                    " balances at the provider, are deleted; 0 keeps them forever. Orders are"
-                    " never deleted.",
-                    730,
-                    low=0,
-                    high=36_500,
-                )
+            history_days=env.integer(
+                "ORDERS_HISTORY_DAYS",
+                "Days after which steps and attempts of finished orders, and the recorded"
+                " balances at the provider, are deleted; 0 keeps them forever. Orders are"
+                " never deleted.",
+                730,
+                low=0,
+                high=36_500,
             ),
         )
 

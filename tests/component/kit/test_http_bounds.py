@@ -10,13 +10,14 @@ import pytest
 import uvloop
 
 from kit.http.guard import within_open_files
-from kit.http.settings import MAX_HEAD, HTTPSettings
+from kit.http.settings import HTTPSettings
 from tests.fixtures.http_served import BYTES, GET, LARGE, Serve, until
 from tests.fixtures.patience import PATIENCE
 
 # Its patch of aiohttp affects the whole process.
 pytestmark = pytest.mark.filterwarnings("ignore:Overriding the .event_loop_policy. fixture")
 TRUSTED = (ip_network("127.0.0.0/8"),)
+MAX_HEAD = HTTPSettings().max_head
 SHORT = HTTPSettings(header_seconds=0.2, body_seconds=0.2, idle_seconds=0.3, send_seconds=0.4)
 
 
