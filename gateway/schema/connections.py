@@ -1,12 +1,13 @@
 """Relay connections of plans, orders and eSIMs."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, Protocol, TypeVar
 
 import strawberry
 
 from gateway.execution.auth import auth_field, public_field
 from gateway.execution.selected import selected
+from gateway.execution.views import views
 from gateway.schema import orders, plan_queries
 from gateway.schema.esims import ESIM, with_bundles
 from gateway.schema.orders import Order
@@ -31,8 +32,12 @@ class Page(Protocol):
     @property
     def row_tokens(self) -> Any: ...
 
+    @property
+    def total_size(self) -> int: ...
+
 
 Answer = TypeVar("Answer", bound=Page)
+Connection = TypeVar("Connection")
 
 
 # Shareable, because other subgraphs may define PageInfo too.
@@ -132,14 +137,8 @@ class ConnectionQueries:
         )
         catalogue = info.context.peers.catalogue
         page = await _page(info.context.read_catalogue(catalogue.ListPlans, request))
-        info.context.spend(len(page.plans))
-        return DataPlanConnection(
-            edges=[
-                DataPlanEdge(cursor=token, node=DataPlan.of(plan))
-                for token, plan in zip(page.row_tokens, page.plans, strict=True)
-            ],
-            page_info=_info(page, after),
-            total_count=page.total_size,
+        return _connection(
+            info, DataPlanConnection, DataPlanEdge, views(DataPlan, page.plans), page, after
         )
 
     @auth_field(description="The caller's own orders, newest first, as a paginated connection.")
@@ -168,15 +167,7 @@ class ConnectionQueries:
         )
         page = await _page(info.context.call(info.context.peers.esims.ListESIMs, request))
         info.context.loaders.add_from_list(page)
-        info.context.spend(len(page.esims))
-        return ESIMConnection(
-            edges=[
-                ESIMEdge(cursor=token, node=ESIM.of(esim))
-                for token, esim in zip(page.row_tokens, page.esims, strict=True)
-            ],
-            page_info=_info(page, after),
-            total_count=page.total_size,
-        )
+        return _connection(info, ESIMConnection, ESIMEdge, views(ESIM, page.esims), page, after)
 
 
 async def order_page(
@@ -191,15 +182,7 @@ async def order_page(
         with_total="totalCount" in selected(info),
     )
     page = await _page(info.context.call(info.context.peers.orders.ListOrders, request))
-    info.context.spend(len(page.orders))
-    return OrderConnection(
-        edges=[
-            OrderEdge(cursor=token, node=Order.of(order))
-            for token, order in zip(page.row_tokens, page.orders, strict=True)
-        ],
-        page_info=_info(page, after),
-        total_count=page.total_size,
-    )
+    return _connection(info, OrderConnection, OrderEdge, views(Order, page.orders), page, after)
 
 
 def _size(first: int) -> int:
@@ -218,11 +201,23 @@ async def _page(answer: Awaitable[Answer]) -> Answer:
         raise invalid({"after": message}, reason="INVALID_CURSOR") from failure
 
 
-def _info(page: Page, after: str | None) -> PageInfo:
-    tokens = page.row_tokens
-    return PageInfo(
-        has_next_page=bool(page.next_page_token),
-        has_previous_page=bool(after),
-        start_cursor=tokens[0] if tokens else None,
-        end_cursor=tokens[-1] if tokens else None,
+def _connection(
+    info: Info,
+    connection: Callable[..., Connection],
+    edge: Callable[..., Any],
+    nodes: Sequence[Any],
+    page: Page,
+    after: str | None,
+) -> Connection:
+    info.context.spend(len(nodes))
+    cursors = page.row_tokens
+    return connection(
+        edges=[edge(cursor=one, node=node) for one, node in zip(cursors, nodes, strict=True)],
+        page_info=PageInfo(
+            has_next_page=bool(page.next_page_token),
+            has_previous_page=bool(after),
+            start_cursor=cursors[0] if cursors else None,
+            end_cursor=cursors[-1] if cursors else None,
+        ),
+        total_count=page.total_size,
     )

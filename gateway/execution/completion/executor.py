@@ -5,7 +5,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from graphql import GraphQLList, GraphQLObjectType, GraphQLResolveInfo, OperationType
+from graphql import GraphQLObjectType, GraphQLOutputType, GraphQLResolveInfo, OperationType
 from graphql.pyutils import Path
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
@@ -69,41 +69,13 @@ class Completing(StrawberryGraphQLCoreExecutionContext):
             lambda type_: self._selections.plan(type_, details, self._collect),
         )
 
-    def complete_list_value(
-        self,
-        return_type: GraphQLList[Any],
-        field_details_list: Details,
-        info: GraphQLResolveInfo[Any],
-        path: Path,
-        result: Any,
-        position_context: Any,
-    ) -> Any:
-        fall_back = partial(
-            super().complete_list_value,
-            *(return_type, field_details_list, info, path, result, position_context),
-        )
-        plan = self._selections.plan(return_type, field_details_list, self._collect)
-        if plan is None:
-            return fall_back()
-        return self._complete(plan, lambda: plan.sources(result), lambda rows: rows, fall_back)
+    def complete_list_value(self, *args: Any, **kwargs: Any) -> Any:
+        fall_back = partial(super().complete_list_value, *args, **kwargs)
+        return self._complete(fall_back, ObjectPlan.sources, lambda rows: rows, *args)
 
-    def complete_object_value(
-        self,
-        return_type: GraphQLObjectType,
-        field_details_list: Details,
-        info: GraphQLResolveInfo[Any],
-        path: Path,
-        result: Any,
-        position_context: Any,
-    ) -> Any:
-        fall_back = partial(
-            super().complete_object_value,
-            *(return_type, field_details_list, info, path, result, position_context),
-        )
-        plan = self._selections.plan(return_type, field_details_list, self._collect)
-        if plan is None:
-            return fall_back()
-        return self._complete(plan, lambda: [plan.source(result)], lambda rows: rows[0], fall_back)
+    def complete_object_value(self, *args: Any, **kwargs: Any) -> Any:
+        fall_back = partial(super().complete_object_value, *args, **kwargs)
+        return self._complete(fall_back, _source, lambda rows: rows[0], *args)
 
     def _collect(self, kind: GraphQLObjectType, details: Details) -> dict[str, Details]:
         collected: dict[str, Details] = self.collect_subfields(kind, details).grouped_field_set
@@ -111,15 +83,23 @@ class Completing(StrawberryGraphQLCoreExecutionContext):
 
     def _complete(
         self,
-        plan: ObjectPlan,
-        sources: Callable[[], Sequence[Any]],
-        answer: Callable[[list[Row]], Any],
         fall_back: Callable[[], Any],
+        sources: Callable[[ObjectPlan, Any], Sequence[Any]],
+        answer: Callable[[list[Row]], Any],
+        return_type: GraphQLOutputType,
+        details: Details,
+        _info: GraphQLResolveInfo[Any],
+        _path: Path,
+        result: Any,
+        _position_context: Any,
     ) -> Any:
+        plan = self._selections.plan(return_type, details, self._collect)
+        if plan is None:
+            return fall_back()
         run = Run(self.context_value.room)
         completed = None
         with suppress(Exception):  # graphql-core runs into the same exception, and reports it
-            found = sources()
+            found = sources(plan, result)
             rows = plan.rows(found[:CHUNK], run)
             if len(found) > CHUNK or run.waiting:
                 completed = self._complete_later(plan, found, rows, run, answer, fall_back)
@@ -142,3 +122,7 @@ class Completing(StrawberryGraphQLCoreExecutionContext):
             return answer(rows)
         stock = fall_back()
         return await stock if self.is_awaitable(stock) else stock
+
+
+def _source(plan: ObjectPlan, value: Any) -> Sequence[Any]:
+    return [plan.source(value)]
