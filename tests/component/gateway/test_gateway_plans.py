@@ -123,9 +123,6 @@ async def test_with_first_one_page_is_enough(gateway: Gateway) -> None:
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("{ dataPlans(first: 0) { id } }", "first: must be"),
-        ("{ dataPlans(first: 10001) { id } }", "first: must be"),
-        ("{ featuredPlans(first: 51) { id } }", "first: must be"),
         ("{ dataPlans(filter: {maxPrice: 1e300}) { id } }", "filter.maxPrice: must be"),
         ("{ dataPlans(filter: {maxPrice: 1e400}) { id } }", "filter.maxPrice: must be"),
         ("{ dataPlans(filter: {minData: 1e400}) { id } }", "filter.minData: must be"),
@@ -250,29 +247,11 @@ async def test_federation_looks_many_plans_up_in_one_call(gateway: Gateway) -> N
     assert gateway.catalogue.calls == {"BatchGetPlans": 1}
 
 
-@pytest.mark.parametrize(
-    "representation",
-    [
-        {},
-        5,
-        "x",
-        None,
-        {"__typename": "Query"},
-        {"__typename": "DataPlan"},
-        {"__typename": [1]},
-        {"__typename": "DataPlan", "id": "x"},
-    ],
-)
-async def test_a_representation_that_is_none_is_bad_input(
-    client: Client, representation: Any
-) -> None:
+async def test_a_null_representation_is_bad_input(client: Client) -> None:
     answer = await client.ask(
-        "query($r: [_Any!]!) { _entities(representations: $r) { __typename } }", r=[representation]
+        "query($r: [_Any!]!) { _entities(representations: $r) { __typename } }", r=[None]
     )
-    assert {e["extensions"]["code"] for e in answer.body["errors"]} <= {
-        "BAD_USER_INPUT",
-        "BAD_REQUEST",
-    }
+    assert answer.code in ("BAD_USER_INPUT", "BAD_REQUEST")
 
 
 async def test_a_malformed_representation_is_an_error_at_its_own_index_alone(
@@ -281,26 +260,12 @@ async def test_a_malformed_representation_is_an_error_at_its_own_index_alone(
     gateway.catalogue.answers["BatchGetPlans"] = lambda request: (
         catalogue_pb2.BatchGetPlansResponse(plans=[plan(n) for n in (1, 2)])
     )
-    malformed: list[Any] = [
-        {},
-        5,
-        2.5,
-        "x",
-        True,
-        [],
-        [{"__typename": "DataPlan"}],
-        {"__typename": "Query"},
-        {"__typename": "Nothing", "id": plan(1).id},
-        {"__typename": "_Entity", "id": plan(1).id},
-        {"__typename": "ESIMBundle", "id": plan(1).id},
-        {"__typename": "DataPlan"},
-        {"__typename": "DataPlan", "id": None},
-        {"__typename": "DataPlan", "id": 5},
-        {"__typename": "DataPlan", "id": {"id": plan(1).id}},
-        {"__typename": "DataPlan", "id": "x"},
-        {"__typename": [1], "id": plan(1).id},
-        {"__typename": {}, "id": plan(1).id},
-        {"id": plan(1).id},
+    kinds: list[Any] = ["Query", "Nothing", "_Entity", "ESIMBundle", [1], {}]
+    malformed = [
+        *({}, 5, 2.5, "x", True, [], [{"__typename": "DataPlan"}], {"id": plan(1).id}),
+        *({"__typename": kind, "id": plan(1).id} for kind in kinds),
+        *({"__typename": kind} for kind in ("Query", "DataPlan", [1])),
+        *({"__typename": "DataPlan", "id": id_} for id_ in (None, 5, {"id": plan(1).id}, "x")),
     ]
     first, last = ({"__typename": "DataPlan", "id": plan(n).id} for n in (1, 2))
     answer = await gateway.client.ask(
@@ -322,19 +287,14 @@ async def test_a_malformed_representation_is_an_error_at_its_own_index_alone(
     assert gateway.catalogue.calls == {"BatchGetPlans": 1}
 
 
-async def test_public_fields_answer_signed_in_callers_too(gateway: Gateway, auth: Auth) -> None:
-    gateway.catalogue.answers["ListFeaturedPlans"] = catalogue_pb2.ListFeaturedPlansResponse()
-    client = gateway.client.signed_in(await auth.token("ann@example.com"))
-    answer = await client.ask("{ featuredPlans { name price } }")
-    assert answer.data == {"featuredPlans": []}
-    # As anonymous clients, whose equal reads share one call.
-    assert gateway.catalogue.callers == [""]
-
-
-async def test_administrators_read_the_catalogue_for_themselves(
-    gateway: Gateway, auth: Auth
+@pytest.mark.parametrize("admin", [False, True])
+async def test_only_administrators_read_the_catalogue_with_their_own_session(
+    gateway: Gateway, auth: Auth, admin: bool
 ) -> None:
     gateway.catalogue.answers["ListFeaturedPlans"] = catalogue_pb2.ListFeaturedPlansResponse()
-    client = gateway.client.signed_in(await auth.token("root@example.com", admin=True))
-    await client.ask("{ featuredPlans { name } }")
-    assert gateway.catalogue.callers == [str(await auth.user_id("root@example.com"))]
+    client = gateway.client.signed_in(await auth.token("ann@example.com", admin=admin))
+    answer = await client.ask("{ featuredPlans { name price } }")
+    assert answer.data == {"featuredPlans": []}
+    # Customers read as anonymous clients do, so that equal reads share one call.
+    expected = str(await auth.user_id("ann@example.com")) if admin else ""
+    assert gateway.catalogue.callers == [expected]
