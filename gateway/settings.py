@@ -76,15 +76,32 @@ class Settings:
             cors_origins=_origins(env, development=development),
             max_body=_max_body(env),
             max_answer=_max_answer(env),
-            max_depth=_max_depth(env),
-            persisted_queries=_persisted_queries(env),
+            max_depth=env.integer(
+                "GATEWAY_MAX_DEPTH",
+                "Maximum nesting depth of the fields of an operation.",
+                12,
+                low=3,
+                high=30,
+            ),
+            persisted_queries=env.flag(
+                "GATEWAY_PERSISTED_QUERIES",
+                "Store documents by their hash, so that clients can send the hash only (automatic"
+                " persisted queries).",
+                default=True,
+            ),
             persisted_per_client=_persisted_per_client(env),
             trusted_documents=_trusted_documents(env),
             redis_url=redis_settings.read(env),
             defence=defence,
             http=HTTPSettings.read(env, defence.trusted_proxies),
             trust_traceparent=_trust_traceparent(env),
-            drain_seconds=_drain_seconds(env),
+            drain_seconds=env.number(
+                "DRAIN_SECONDS",
+                "How long a stopping service reports NOT_SERVING before it refuses new calls, in seconds.",
+                0.5,
+                low=0,
+                high=60,
+            ),
             sockets=SocketSettings.read(env),
             explorer=_explorer(env, development=development),
             supabase_public_url=_supabase_public_url(env),
@@ -140,25 +157,6 @@ def _max_answer(env: Env) -> int:
     )
 
 
-def _max_depth(env: Env) -> int:
-    return env.integer(
-        "GATEWAY_MAX_DEPTH",
-        "Maximum nesting depth of the fields of an operation.",
-        12,
-        low=3,
-        high=30,
-    )
-
-
-def _persisted_queries(env: Env) -> bool:
-    return env.flag(
-        "GATEWAY_PERSISTED_QUERIES",
-        "Store documents by their hash, so that clients can send the hash only (automatic"
-        " persisted queries).",
-        default=True,
-    )
-
-
 def _persisted_per_client(env: Env) -> int:
     return env.integer(
         "GATEWAY_PERSISTED_QUERIES_PER_CLIENT",
@@ -176,16 +174,6 @@ def _trust_traceparent(env: Env) -> bool:
         "Use a client's traceparent header as the parent of the request's trace. Enable this for"
         " gateways behind a proxy that sets the header; otherwise the trace only links to it.",
         default=False,
-    )
-
-
-def _drain_seconds(env: Env) -> float:
-    return env.number(
-        "DRAIN_SECONDS",
-        "How long a stopping service reports NOT_SERVING before it refuses new calls, in seconds.",
-        0.5,
-        low=0,
-        high=60,
     )
 
 

@@ -271,6 +271,6 @@ async def test_each_event_of_a_subscription_has_the_time_of_an_operation(
             await asyncio.sleep(5.1)  # the first event's deadline has passed
             told = esims_pb2.WatchedESIM(esim=esims_pb2.ESIM(id="1", order_id="2"))
             told.esim.status = esims_pb2.ESIM_STATUS_ACTIVE
-            await changes.tell(esims_pb2.WatchESIMsResponse(esims=[told]))
+            await changes.publish(esims_pb2.WatchESIMsResponse(esims=[told]))
             message = await socket.receive()
             assert "errors" not in message["payload"], message

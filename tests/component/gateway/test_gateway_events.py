@@ -13,10 +13,9 @@ import pytest
 
 from gateway.__main__ import serve
 from kit.errors import Failure, Kind
-from protos.orders.v1 import orders_pb2
 from tests.fixtures.changes import Changes
 from tests.fixtures.gateway import Client, Gateway
-from tests.fixtures.gateway_customer import ORDER_ID, order
+from tests.fixtures.gateway_customer import ORDER_ID, order_event
 from tests.fixtures.neighbours import Auth, Serving
 from tests.fixtures.patience import PATIENCE
 
@@ -54,17 +53,6 @@ async def asked(client: Client, query: str, **variables: Any) -> AsyncIterator[E
         yield Events(answer)
 
 
-def told(**fields: Any) -> orders_pb2.WatchOrderResponse:
-    return orders_pb2.WatchOrderResponse(order=order(**fields))
-
-
-@pytest.fixture
-def changes(gateway: Gateway) -> Changes:
-    made = Changes(told(status=orders_pb2.ORDER_STATUS_PROCESSING))
-    gateway.orders.answers["WatchOrder"] = made
-    return made
-
-
 async def test_an_order_is_followed(ann: Client, changes: Changes) -> None:
     async with asked(ann, FOLLOW, id=ORDER_ID) as events:
         assert events.answer.status == 200
@@ -73,7 +61,7 @@ async def test_an_order_is_followed(ann: Client, changes: Changes) -> None:
         assert events.answer.headers["X-Request-Id"]
         first = {"data": {"orderUpdated": {"id": ORDER_ID, "status": "PROCESSING"}}}
         assert await events.next() == ("next", first)
-        await changes.tell(told())
+        await changes.publish(order_event())
         _, second = await events.next()
         assert second["data"]["orderUpdated"]["status"] == "COMPLETED"
 
@@ -147,9 +135,9 @@ async def test_a_stream_ends_with_its_session_and_without_complete(
     session = await auth.sign_in("ann@example.com", expires_in=2)
     client = gateway.client.signed_in(session["access_token"])
     async with asked(client, FOLLOW, id=ORDER_ID) as events:
-        while (told := await events.next())[0] == "next":
+        while (received := await events.next())[0] == "next":
             pass  # once, unless two seconds were not enough for it
-        assert told == ("", None)
+        assert received == ("", None)
         assert time.time() >= session["expires_at"]
     await changes.until_open(0)
 

@@ -157,7 +157,7 @@ async def test_who_signed_in_with_a_password_sees_each_event_of_a_subscription(
         browser, f'subscription {{ orderUpdated(orderId: "{ORDER_ID}") {{ id status }} }}'
     )
     await browser.until(f"{RESULT}.includes('PROCESSING')")
-    await changes.tell(orders_pb2.WatchOrderResponse(order=order()))
+    await changes.publish(orders_pb2.WatchOrderResponse(order=order()))
     await browser.until(f"{RESULT}.includes('COMPLETED')")
     assert gateway.orders.callers == [ann]
     assert browser.told == []

@@ -86,7 +86,7 @@ async def test_a_peer_that_never_reads_is_dropped_and_holds_nothing_up(
             number = 0
             while changes.open:  # until the gateway has dropped the client
                 number += 1
-                await changes.tell(told(number))
+                await changes.publish(told(number))
                 await asyncio.sleep(0.01)
         # Kernel buffers hold some MB; without a bound this would never end.
         assert number < 5_000

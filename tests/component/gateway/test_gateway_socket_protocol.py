@@ -7,27 +7,15 @@ from typing import Any
 import aiohttp
 import pytest
 
-from protos.orders.v1 import orders_pb2
 from tests.fixtures.changes import Changes
 from tests.fixtures.gateway import Client, Gateway
-from tests.fixtures.gateway_customer import ORDER_ID, order
+from tests.fixtures.gateway_customer import ORDER_ID, order_event
 from tests.fixtures.neighbours import Auth
 from tests.fixtures.sockets import connected, opened
 
 # Seconds. The event loop's clock differs from the one that expires sessions.
 CLOCKS_DIFFER = 0.1
 FOLLOW = "subscription($id: ID!) { orderUpdated(orderId: $id) { id status } }"
-
-
-def told(**fields: Any) -> orders_pb2.WatchOrderResponse:
-    return orders_pb2.WatchOrderResponse(order=order(**fields))
-
-
-@pytest.fixture
-def changes(gateway: Gateway) -> Changes:
-    made = Changes(told(status=orders_pb2.ORDER_STATUS_PROCESSING))
-    gateway.orders.answers["WatchOrder"] = made
-    return made
 
 
 async def test_pings_are_answered_before_and_after_the_beginning(ann: Client) -> None:
@@ -69,7 +57,7 @@ async def test_the_service_role_key_is_no_session(ann: Client, auth: Auth) -> No
 
 
 async def test_a_connection_ends_with_its_session(gateway: Gateway, auth: Auth) -> None:
-    gateway.orders.answers["WatchOrder"] = Changes(told())
+    gateway.orders.answers["WatchOrder"] = Changes(order_event())
     session = await auth.sign_in("ann@example.com", expires_in=2)
     client = gateway.client.signed_in(session["access_token"])
     async with connected(client) as socket:

@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Any
 
 import aiohttp
 import pytest
@@ -18,7 +17,7 @@ from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from tests.fixtures.changes import Changes
 from tests.fixtures.gateway import Client, Gateway, gone
-from tests.fixtures.gateway_customer import ESIM_ID, ORDER_ID, esim, order
+from tests.fixtures.gateway_customer import ESIM_ID, ORDER_ID, esim, order_event
 from tests.fixtures.neighbours import Auth, Serving
 from tests.fixtures.sockets import connected, opened
 
@@ -27,24 +26,13 @@ STATUS = """subscription($id: ID!) { esimStatusUpdated(esimId: $id) {
     esimId status dataUsed dataRemaining updatedAt } }"""
 
 
-def told(**fields: Any) -> orders_pb2.WatchOrderResponse:
-    return orders_pb2.WatchOrderResponse(order=order(**fields))
-
-
-@pytest.fixture
-def changes(gateway: Gateway) -> Changes:
-    made = Changes(told(status=orders_pb2.ORDER_STATUS_PROCESSING))
-    gateway.orders.answers["WatchOrder"] = made
-    return made
-
-
 async def test_an_order_is_followed_until_the_client_completes(
     ann: Client, changes: Changes
 ) -> None:
     async with connected(ann) as socket:
         id_ = await socket.subscribe(FOLLOW, id=ORDER_ID)
         assert await socket.data() == {"orderUpdated": {"id": ORDER_ID, "status": "PROCESSING"}}
-        await changes.tell(told())
+        await changes.publish(order_event())
         assert await socket.data() == {"orderUpdated": {"id": ORDER_ID, "status": "COMPLETED"}}
         await socket.send(id=id_, type="complete")
         await changes.until_open(0)
@@ -79,7 +67,7 @@ async def test_my_esims_tells_also_that_there_are_none_and_then_only_what_change
         await socket.subscribe("subscription { myESIMsUpdated { id order { status } } }")
         assert await socket.data() == {"myESIMsUpdated": []}
         one = esims_pb2.WatchedESIM(esim=esim())
-        await changes.tell(esims_pb2.WatchESIMsResponse(esims=[one]))
+        await changes.publish(esims_pb2.WatchESIMsResponse(esims=[one]))
         assert await socket.data() == {
             "myESIMsUpdated": [{"id": ESIM_ID, "order": {"status": "COMPLETED"}}]
         }
@@ -96,7 +84,7 @@ async def test_each_event_loads_anew_what_is_nested_in_it(
         gateway.esims.answers["BatchListOrderESIMs"] = esims_pb2.BatchListOrderESIMsResponse(
             esims=[esim(status=esims_pb2.ESIM_STATUS_ACTIVE)]
         )
-        await changes.tell(told())
+        await changes.publish(order_event())
         assert (await socket.data())["orderUpdated"]["esims"] == [{"status": "ACTIVE"}]
 
 
@@ -105,11 +93,11 @@ async def test_a_service_that_restarts_ends_no_subscription(ann: Client, changes
         await socket.subscribe(FOLLOW, id=ORDER_ID)
         await socket.data()
         away = Failure(Kind.UNAVAILABLE, "STREAM_ENDED", "This service is shutting down")
-        await changes.tell(away)
+        await changes.publish(away)
         await changes.until_open(0)
         # The restarted service repeats the known state, which causes no event, and then reports a new one.
         await changes.until_open(1)
-        await changes.tell(told())
+        await changes.publish(order_event())
         assert (await socket.data())["orderUpdated"]["status"] == "COMPLETED"
 
 
@@ -121,7 +109,7 @@ async def test_a_service_that_dies_and_comes_back_tells_what_changed_meanwhile(
         assert (await socket.data())["orderUpdated"]["status"] == "PROCESSING"
         await gone(gateway, "orders")
         await changes.until_open(0)
-        changes.messages[:] = [told()]
+        changes.messages[:] = [order_event()]
         descriptor = orders_pb2.DESCRIPTOR.services_by_name["OrdersService"]
         again = await start(
             Service(
@@ -158,7 +146,7 @@ async def test_an_unexpected_error_is_masked(
 ) -> None:
     async with connected(ann) as socket:
         # A status that this gateway doesn't know, as from a newer service.
-        changes.messages[:] = [told(status=99)]
+        changes.messages[:] = [order_event(status=99)]
         await socket.subscribe(FOLLOW, id=ORDER_ID)
         error = await socket.error()
         assert error["extensions"]["code"] == "INTERNAL"
