@@ -2,60 +2,53 @@
 
 from collections.abc import AsyncGenerator, Iterator
 from datetime import datetime
-from typing import Self
 
 import strawberry
 
 from gateway.execution.auth import auth_subscription
+from gateway.execution.columns import computed, enum, optional, timestamp
+from gateway.execution.views import View, read
 from gateway.schema.esim_operations import MAX_ESIMS, ESIMIdArgument
 from gateway.schema.esims import ESIM, ESIMStatus, ProfileStatus
 from gateway.schema.orders import Order, OrderIdArgument
 from gateway.upstream.context import Info
-from kit.values import timestamps
 from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2
 
 
 @strawberry.type(name="ESIMStatusUpdate", description="Status and data usage of an eSIM.")
-class ESIMStatusUpdate:
-    esim_id: strawberry.ID = strawberry.field(description="The eSIM's id.")
-    status: ESIMStatus = strawberry.field(description="Lifecycle status.")
-    profile_status: ProfileStatus | None = strawberry.field(
+class ESIMStatusUpdate(View):
+    esim_id: strawberry.ID = read("esim.id", description="The eSIM's id.")
+    status: ESIMStatus = read(
+        enum("esim.status", ESIMStatus, esims_pb2.ESIMStatus, "ESIM_STATUS_"),
+        description="Lifecycle status.",
+    )
+    profile_status: ProfileStatus | None = read(
+        computed(lambda watched: ESIM.of(watched.esim).profile_status),
         description="Installation status of the profile; null until the provider reports one. If"
         " the provider sends no callback for an install, it is polled for after 5,"
-        " 10, 20, ... and then every 300 s."
+        " 10, 20, ... and then every 300 s.",
     )
-    data_used: float | None = strawberry.field(
+    data_used: float | None = read(
+        optional("data_used_mb"),
         description="Data used, in MB, base 10, of the active and unused bundles or, if there are"
         " none, of the bundle that ended last; null if unlimited or unknown for any"
-        " of them."
+        " of them.",
     )
-    data_remaining: float | None = strawberry.field(
+    data_remaining: float | None = read(
+        optional("data_remaining_mb"),
         description="Data left, in MB, base 10, of the same bundles; null if unlimited or unknown"
-        " for any of them."
+        " for any of them.",
     )
-    deletion_date: datetime | None = strawberry.field(
+    deletion_date: datetime | None = read(
+        computed(lambda watched: ESIM.of(watched.esim).deletion_date),
         description="When the provider will delete the eSIM because it is unused; null if no deletion is"
-        " announced."
+        " announced.",
     )
-    updated_at: datetime = strawberry.field(
-        description="When any of these values was last confirmed."
+    updated_at: datetime = read(
+        timestamp("updated_at"), description="When any of these values was last confirmed."
     )
-
-    @classmethod
-    def of(cls, watched: esims_pb2.WatchedESIM) -> Self:
-        esim = ESIM.of(watched.esim)
-        return cls(
-            esim_id=esim.id,
-            status=esim.status,
-            profile_status=esim.profile_status,
-            data_used=watched.data_used_mb if watched.HasField("data_used_mb") else None,
-            data_remaining=(
-                watched.data_remaining_mb if watched.HasField("data_remaining_mb") else None
-            ),
-            deletion_date=esim.deletion_date,
-            updated_at=timestamps.from_proto(watched.updated_at),
-        )
+    proto: strawberry.Private[esims_pb2.WatchedESIM]
 
 
 @strawberry.type(
