@@ -83,41 +83,34 @@ async def take(connection: Connection, patience: float) -> None:
     loop = asyncio.get_running_loop()
     began, logged_at = loop.time(), float("-inf")
     while not await connection.fetchval("select pg_try_advisory_lock($1)", LOCK):
-        holder = await _holder(connection)
+        pid, holder = await _holder(connection)
         if loop.time() - began >= patience:
             raise LockedError(
-                f"waited {patience:.0f} s for the lock of the migrations, which {holder.description} holds;"
+                f"waited {patience:.0f} s for the lock of the migrations, which {holder} holds;"
                 " if no other run is at work, end that session, and run this again:"
-                f" select pg_terminate_backend({holder.pid})"
+                f" select pg_terminate_backend({pid})"
             )
         if loop.time() - logged_at >= LOG_EVERY:
             logger.warning(
                 "waiting for the migration lock, which %s holds; giving up in %.0f s",
-                holder.description,
+                holder,
                 patience - (loop.time() - began),
             )
             logged_at = loop.time()
         await asyncio.sleep(min(ATTEMPT_EVERY, patience))
 
 
-class _Holder:
-    """The session that holds the lock."""
-
-    def __init__(self, row: asyncpg.Record | None) -> None:
-        self.pid = row["pid"] if row else "PID"
-        if row is None:
-            self.description = "a session that just ended"
-            return
-        parts = [f"{row['usename'] or 'another user'}"]
-        if row["application_name"]:
-            parts.append(f"application {row['application_name']}")
-        parts.append(f"from {row['client_addr'] or 'this machine'}")
-        if row["backend_start"]:
-            parts.append(f"connected since {row['backend_start']:%Y-%m-%d %H:%M:%S} UTC")
-        if row["state"]:
-            parts.append(f"{row['state']} since {row['state_change']:%H:%M:%S}")
-        self.description = f"session {row['pid']} ({', '.join(parts)})"
-
-
-async def _holder(connection: Connection) -> _Holder:
-    return _Holder(await connection.fetchrow(HOLDER, LOCK))
+async def _holder(connection: Connection) -> tuple[str, str]:
+    """Return the process id and a description of the session that holds the lock."""
+    row = await connection.fetchrow(HOLDER, LOCK)
+    if row is None:
+        return "PID", "a session that just ended"
+    parts = [f"{row['usename'] or 'another user'}"]
+    if row["application_name"]:
+        parts.append(f"application {row['application_name']}")
+    parts.append(f"from {row['client_addr'] or 'this machine'}")
+    if row["backend_start"]:
+        parts.append(f"connected since {row['backend_start']:%Y-%m-%d %H:%M:%S} UTC")
+    if row["state"]:
+        parts.append(f"{row['state']} since {row['state_change']:%H:%M:%S}")
+    return str(row["pid"]), f"session {row['pid']} ({', '.join(parts)})"

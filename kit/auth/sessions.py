@@ -100,11 +100,7 @@ class Verifier:
         self._secret = jwt_secret.encode() if jwt_secret else None
         self._clock = clock
         self._keys = KeySet(
-            f"{auth_url}/.well-known/jwks.json",
-            http,
-            ttl=jwks_ttl,
-            cooldown=cooldown,
-            clock=clock,
+            f"{auth_url}/.well-known/jwks.json", http, ttl=jwks_ttl, cooldown=cooldown, clock=clock
         )
         self._cache: OrderedDict[bytes, _Verified] = OrderedDict()
         self._cache_size = cache_size

@@ -160,36 +160,30 @@ class Cache:
     async def _load(self, flight: "_Flight", recipe: "_Recipe[T]", cached: "_Entry[T] | None") -> T:
         kind, _ = recipe.place
         with tracing.child_span(f"load {kind}", {"esimgo.cache.kind": kind}):
-            return await self._load_or_stale(flight, recipe, cached)
-
-    async def _load_or_stale(
-        self, flight: "_Flight", recipe: "_Recipe[T]", cached: "_Entry[T] | None"
-    ) -> T:
-        kind, _ = recipe.place
-        try:
-            value = await recipe.load()
-        except Exception as error:
-            self._count(kind, "error")
-            transient = isinstance(error, Failure) and error.kind in TRANSIENT
-            if not transient or cached is None or flight.dropped:
-                raise
-            if self._seconds() >= cached.fresh_until + recipe.stale:
-                raise
-            self._count(kind, "stale")
-            episodes.record(
-                f"cache: stale values of {kind} are served",
-                "cache: the stale value of %s is served, because loading failed: %s",
-                kind,
-                error,
-            )
-            return cached.value
-        else:
-            if recipe.ttl > 0 and not flight.dropped:
-                await self._store(flight, recipe, value)
-            return value
-        finally:
-            if self._flights.get(recipe.place) is flight:
-                del self._flights[recipe.place]
+            try:
+                value = await recipe.load()
+            except Exception as error:
+                self._count(kind, "error")
+                transient = isinstance(error, Failure) and error.kind in TRANSIENT
+                if not transient or cached is None or flight.dropped:
+                    raise
+                if self._seconds() >= cached.fresh_until + recipe.stale:
+                    raise
+                self._count(kind, "stale")
+                episodes.record(
+                    f"cache: stale values of {kind} are served",
+                    "cache: the stale value of %s is served, because loading failed: %s",
+                    kind,
+                    error,
+                )
+                return cached.value
+            else:
+                if recipe.ttl > 0 and not flight.dropped:
+                    await self._store(flight, recipe, value)
+                return value
+            finally:
+                if self._flights.get(recipe.place) is flight:
+                    del self._flights[recipe.place]
 
     async def _store(self, flight: "_Flight", recipe: "_Recipe[T]", value: T) -> None:
         seconds = recipe.ttl * (1 - random.uniform(0, JITTER))  # noqa: S311 - not a secret

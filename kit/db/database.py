@@ -30,11 +30,7 @@ if TYPE_CHECKING:  # generic for the type checker only
 else:
     Connection = PoolConnectionProxy
 # States of the database that a starting process waits out.
-TRANSIENT = (
-    *db_errors.LOST,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-)
+TRANSIENT = (*db_errors.LOST, asyncpg.InsufficientResourcesError, asyncpg.OperatorInterventionError)
 # A column, constraint or index refuses a value: one row is at fault, not the statement.
 ROW_REFUSED = (
     asyncpg.DataError,

@@ -32,12 +32,9 @@ class Episodes:
     level debug.
     """
 
-    def __init__(
-        self, logger: logging.Logger, *, clock: Clock | None = None, quiet: float = QUIET
-    ) -> None:
+    def __init__(self, logger: logging.Logger, *, clock: Clock | None = None) -> None:
         self._logger = logger
         self._clock = clock or Clock()
-        self._quiet = quiet
         self._open: dict[str, _Episode] = {}
         self._loop: AbstractEventLoop | None = None
 
@@ -70,7 +67,7 @@ class Episodes:
             episode.last = now
             self._logger.debug(message, *arguments, exc_info=error)
         if episode.timer is None and not lasting:
-            self._watch(key, episode, self._quiet)
+            self._watch(key, episode, QUIET)
 
     def resolve(self, key: str, message: str = "") -> None:
         """End the episode if it is open, and log `message`, or that it is over, with the count."""
@@ -100,7 +97,7 @@ class Episodes:
             )
 
     def _end_if_quiet(self, key: str, episode: _Episode) -> None:
-        left = episode.last + self._quiet - self._now()
+        left = episode.last + QUIET - self._now()
         if left > 0:
             self._watch(key, episode, left)
         elif episode.count == 1:

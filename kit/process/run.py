@@ -88,12 +88,7 @@ def run(
     except SettingsError as error:
         sys.stderr.write(f"cannot start: {error}\n")
         sys.exit(2)
-    log.setup(
-        process.log_level,
-        secrets(settings),
-        style=process.log_format,
-        service=name,
-    )
+    log.setup(process.log_level, secrets(settings), style=process.log_format, service=name)
     for notice in env.notices:
         logging.getLogger(__name__).warning("%s", notice)
     telemetry = Telemetry.start(process.telemetry)
@@ -107,9 +102,7 @@ def run(
 
 
 async def _until_stopped(
-    settings: S,
-    main: Callable[[S, asyncio.Event], Awaitable[None]],
-    telemetry: Telemetry,
+    settings: S, main: Callable[[S, asyncio.Event], Awaitable[None]], telemetry: Telemetry
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -10,6 +10,7 @@ import grpc
 from kit.errors import Failure, Kind
 from kit.net import connections
 from kit.rpc.admission import Calls, Turns
+from kit.rpc.call import Context
 from kit.rpc.limits import OFF, Limits
 from kit.rpc.metrics import BoundMetrics
 from kit.rpc.unread_responses import UnreadResponses
@@ -30,7 +31,7 @@ class AdmittedCall:
         self._has_session = has_session
         self.call = bounds.calls(has_session=has_session).enter(connection)
 
-    async def request(self, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+    async def request(self, context: Context) -> bytes:
         """Return the bytes of the request. Raises DEADLINE if they don't arrive in time."""
         try:
             async with asyncio.timeout(self._bounds.limits.request_seconds):
@@ -67,7 +68,7 @@ class AdmittedCall:
         finally:
             turns.leave(turn, work.size)
 
-    def count_response(self, size: int, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    def count_response(self, size: int, context: Context) -> None:
         """Count the response as unread until the call ends. Raises EXHAUSTED above the limit."""
         unread = self._bounds.unread
         response = unread.add(self._connection, size)
@@ -82,7 +83,7 @@ class AdmittedCall:
         finally:
             self._bounds.unread.remove(response)
 
-    def leave(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    def leave(self, context: Context) -> None:
         """Note that the handler is done: the call ends as soon as its response was sent."""
         calls = self._bounds.calls(has_session=self._has_session)
         calls.done(self.call)
@@ -103,9 +104,7 @@ class Bounds:
             limits.unread_bytes, limits.unread_seconds, self._cut, self._metrics.unread
         )
 
-    def admit(
-        self, context: grpc.aio.ServicerContext[Any, Any], *, has_session: bool
-    ) -> AdmittedCall:
+    def admit(self, context: Context, *, has_session: bool) -> AdmittedCall:
         """Admit a call. Raises EXHAUSTED above the limits, or if its metadata is too large.
 
         gRPC's own limit misses metadata that arrives in several frames, because it counts each separately.

@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -11,8 +11,10 @@ from kit.errors import Failure, Kind
 
 logger = logging.getLogger(__name__)
 
+Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
-def header(context: grpc.aio.ServicerContext[Any, Any], name: str) -> str | None:
+
+def header(context: Context, name: str) -> str | None:
     """Return the first value of a metadata key, or None."""
     return next((str(v) for k, v in context.invocation_metadata() or () if k == name), None)
 

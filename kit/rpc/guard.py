@@ -22,6 +22,7 @@ from kit.rpc import sessionless
 from kit.rpc import tracing as rpc_tracing
 from kit.rpc.admission import too_many
 from kit.rpc.bounds import AdmittedCall, Bounds
+from kit.rpc.call import Context
 from kit.rpc.errors import CODES, abort
 from kit.rpc.limits import DEFAULTS, Limits
 from kit.rpc.metrics import ServerMetrics
@@ -107,18 +108,14 @@ class Guard(grpc.aio.ServerInterceptor):
         return grpc.stream_unary_rpc_method_handler(self._unary(method, handler))
 
     def _unary(self, method: str, handler: Any) -> Callable[[Any, Any], Awaitable[Any]]:
-        async def call(_requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        async def call(_requests: Any, context: Context) -> Any:
             async with self._served(method, context) as (_, admitted):
                 return await self._respond(method, handler, admitted, context)
 
         return call
 
     async def _respond(
-        self,
-        method: str,
-        handler: Any,
-        admitted: AdmittedCall,
-        context: grpc.aio.ServicerContext[Any, Any],
+        self, method: str, handler: Any, admitted: AdmittedCall, context: Context
     ) -> bytes:
         request = rpc_call.decoded(handler, await admitted.request(context))
         async with admitted.slot() as work:
@@ -135,7 +132,7 @@ class Guard(grpc.aio.ServerInterceptor):
         return body
 
     def _streaming(self, method: str, handler: Any) -> Callable[[Any, Any], Awaitable[None]]:
-        async def call(_requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        async def call(_requests: Any, context: Context) -> None:
             async with self._served(method, context, deadline=None) as (span, admitted):
                 if self._stopping:
                     raise rpc_call.ended()
@@ -168,68 +165,50 @@ class Guard(grpc.aio.ServerInterceptor):
 
     @asynccontextmanager
     async def _served(
-        self,
-        method: str,
-        context: grpc.aio.ServicerContext[Any, Any],
-        deadline: float | None = DEFAULT_DEADLINE,
+        self, method: str, context: Context, deadline: float | None = DEFAULT_DEADLINE
     ) -> AsyncIterator[tuple[SpanScope, AdmittedCall]]:
         """Run one call within the block, in a span."""
-        with rpc_tracing.server_span(method, context.invocation_metadata()) as span:
-            async with self._handled(method, context, deadline, span) as admitted:
-                yield span, admitted
-
-    @asynccontextmanager
-    async def _handled(
-        self,
-        method: str,
-        context: grpc.aio.ServicerContext[Any, Any],
-        deadline: float | None,
-        span: SpanScope,
-    ) -> AsyncIterator[AdmittedCall]:
         started = time.monotonic()
         header = rpc_call.header(context, "authorization")
         code, admitted = "OK", None
         if deadline is None:
             self._metrics.streaming(method, +1)
-        try:
-            admitted = self.bounds.admit(context, has_session=header is not None)
-            async with asyncio.timeout(rpc_call.seconds(context, header, deadline)) as limit:
-                when = limit.when()
-                if when is not None:
-                    _deadline.set(started + when - asyncio.get_running_loop().time())
-                _session.set(caller := await self._admit(method, context, header))
-                act_for(caller.user_id or "")
-                yield admitted
-        except grpc.aio.AbortError:
-            raise
-        except asyncio.CancelledError:
-            code = "CANCELLED"
-            if admitted is None or not admitted.call.given_up:
+        with rpc_tracing.server_span(method, context.invocation_metadata()) as span:
+            try:
+                admitted = self.bounds.admit(context, has_session=header is not None)
+                async with asyncio.timeout(rpc_call.seconds(context, header, deadline)) as limit:
+                    when = limit.when()
+                    if when is not None:
+                        _deadline.set(started + when - asyncio.get_running_loop().time())
+                    _session.set(caller := await self._admit(method, context, header))
+                    act_for(caller.user_id or "")
+                    yield span, admitted
+            except grpc.aio.AbortError:
                 raise
-            code = CODES[Kind.EXHAUSTED].name
-            await self._fail(method, too_many(), context, span)
-        except grpc.aio.InternalError:  # the caller has disconnected
-            code = "CANCELLED"
-            raise asyncio.CancelledError from None
-        except Exception as error:  # noqa: BLE001 - converts every error to a failure
-            failure = rpc_call.failure_of(method, error)
-            code = CODES[failure.kind].name
-            await self._fail(method, failure, context, span)
-        finally:
-            if admitted is not None:
-                admitted.leave(context)
-            span.set(rpc_tracing.STATUS, code)
-            if deadline is None:
-                self._metrics.streaming(method, -1)
-            else:
-                self._metrics.served(method, code, time.monotonic() - started)
+            except asyncio.CancelledError:
+                code = "CANCELLED"
+                if admitted is None or not admitted.call.given_up:
+                    raise
+                code = CODES[Kind.EXHAUSTED].name
+                await self._fail(method, too_many(), context, span)
+            except grpc.aio.InternalError:  # the caller has disconnected
+                code = "CANCELLED"
+                raise asyncio.CancelledError from None
+            except Exception as error:  # noqa: BLE001 - converts every error to a failure
+                failure = rpc_call.failure_of(method, error)
+                code = CODES[failure.kind].name
+                await self._fail(method, failure, context, span)
+            finally:
+                if admitted is not None:
+                    admitted.leave(context)
+                span.set(rpc_tracing.STATUS, code)
+                if deadline is None:
+                    self._metrics.streaming(method, -1)
+                else:
+                    self._metrics.served(method, code, time.monotonic() - started)
 
     async def _fail(
-        self,
-        method: str,
-        failure: Failure,
-        context: grpc.aio.ServicerContext[Any, Any],
-        span: SpanScope,
+        self, method: str, failure: Failure, context: Context, span: SpanScope
     ) -> NoReturn:
         self._metrics.failed(method, failure)
         span.fail(failure)
@@ -237,9 +216,7 @@ class Guard(grpc.aio.ServerInterceptor):
         failure.__traceback__ = failure.__cause__ = failure.__context__ = None
         await abort(context, failure)
 
-    async def _admit(
-        self, method: str, context: grpc.aio.ServicerContext[Any, Any], header: str | None
-    ) -> Session:
+    async def _admit(self, method: str, context: Context, header: str | None) -> Session:
         request_id.adopt(rpc_call.header(context, request_id.HEADER) or "")
         caller = await self._verifier.session(header)
         rule = self._access[method]
@@ -267,11 +244,7 @@ REQUIRED_SESSION = {
 
 
 async def _send(
-    handler: Any,
-    request: Any,
-    context: grpc.aio.ServicerContext[Any, Any],
-    span: SpanScope,
-    admitted: AdmittedCall,
+    handler: Any, request: Any, context: Context, span: SpanScope, admitted: AdmittedCall
 ) -> None:
     async with aclosing(handler.unary_stream(request, context)) as messages:
         async for message in messages:

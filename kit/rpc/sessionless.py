@@ -9,6 +9,7 @@ import grpc
 from kit.errors import Failure
 from kit.rpc.admission import too_many
 from kit.rpc.bounds import Bounds
+from kit.rpc.call import Context
 from kit.rpc.errors import abort
 
 Refused = Callable[[Failure], None]
@@ -16,29 +17,21 @@ Refused = Callable[[Failure], None]
 
 def bounded(handler: Any, bounds: Bounds, refused: Refused) -> Any:
     """Wrap a handler so that its calls count toward the limits; `refused` is called for each refused call."""
+    codecs = (handler.request_deserializer, handler.response_serializer)
     if handler.request_streaming:
-        return grpc.stream_stream_rpc_method_handler(
-            _counted(_written(handler.stream_stream), bounds, refused),
-            handler.request_deserializer,
-            handler.response_serializer,
-        )
+        behavior = _counted(_written(handler.stream_stream), bounds, refused)
+        return grpc.stream_stream_rpc_method_handler(behavior, *codecs)
     if handler.response_streaming:
-        return grpc.unary_stream_rpc_method_handler(
-            _counted(handler.unary_stream, bounds, refused),
-            handler.request_deserializer,
-            handler.response_serializer,
-        )
-    return grpc.unary_unary_rpc_method_handler(
-        _counted(handler.unary_unary, bounds, refused),
-        handler.request_deserializer,
-        handler.response_serializer,
-    )
+        behavior = _counted(handler.unary_stream, bounds, refused)
+        return grpc.unary_stream_rpc_method_handler(behavior, *codecs)
+    behavior = _counted(handler.unary_unary, bounds, refused)
+    return grpc.unary_unary_rpc_method_handler(behavior, *codecs)
 
 
 def _counted(
     behavior: Callable[..., Awaitable[Any]], bounds: Bounds, refused: Refused
 ) -> Callable[..., Awaitable[Any]]:
-    async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+    async def call(request: Any, context: Context) -> Any:
         admitted = None
         try:
             admitted = bounds.admit(context, has_session=False)
@@ -63,7 +56,7 @@ def _counted(
 def _written(behavior: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
     """Convert a generator of messages to a coroutine that writes them."""
 
-    async def call(requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    async def call(requests: Any, context: Context) -> None:
         async for message in behavior(requests, context):
             await context.write(message)
 

@@ -147,13 +147,7 @@ class Provider:
         return await self._attempt(call, 1, self._clock.now() + seconds, priority, last=True)
 
     async def _attempt(
-        self,
-        call: "Call",
-        number: int,
-        deadline: float,
-        priority: Priority,
-        *,
-        last: bool,
+        self, call: "Call", number: int, deadline: float, priority: Priority, *, last: bool
     ) -> Any:
         with call.span(number, self._server) as span:
             started = self._clock.now()
