@@ -72,6 +72,6 @@ def _text(value: Any) -> str:
     if isinstance(value, str):
         # The request isn't validated yet, so odd values are quoted and cut.
         return value if PLAIN.fullmatch(value) else json.dumps(value[:100])
-    shown = [_text(one) for one in value[:MAX_ITEMS]]
+    items = [_text(one) for one in value[:MAX_ITEMS]]
     more = f",... {len(value)} in all" if len(value) > MAX_ITEMS else ""
-    return f"[{','.join(shown)}{more}]"
+    return f"[{','.join(items)}{more}]"

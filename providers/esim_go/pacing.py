@@ -11,7 +11,7 @@ from kit.auth.caller import account
 from kit.values.clock import Clock
 from providers.esim_go.holds import ALL, PROBE_AFTER, Hold, HoldReport, PathHolds
 from providers.esim_go.limits import MAX_PAUSE, RateWindow, retry_after
-from providers.esim_go.queue import FirstShares, Permit, Priority, Queue, Waiter, too_late
+from providers.esim_go.queue import Permit, Priority, Queue, Waiter, WriteQuota, too_late
 
 # The provider's documented default, until headers report other values: 10 tokens per second.
 DEFAULT_LIMIT = 10
@@ -68,7 +68,7 @@ class Pacing:
         self._costs: dict[str, int] = {}
         self._sent: set[Permit] = set()
         self._queue = Queue[Permit]()
-        self._shares = FirstShares(clock)
+        self._shares = WriteQuota(clock)
         self._longest_hold = longest_hold
         self._report = report
         self._hold = Hold()
@@ -284,10 +284,10 @@ class Pacing:
             pause = retry_after(permit.headers or {}, self._clock.wall(), self._longest_hold)
         # A write path without values holds all of its calls, such as all purchases, so it is reported.
         common = permit.endpoint.startswith(WRITES) and "{" not in permit.endpoint
-        shown = self._report if common else None
+        report = self._report if common else None
         if pause is not None:
             self._paths.extend(key, pause)
-            if shown is not None and pause > PROBE_AFTER:
-                shown.began(permit.endpoint, pause)
-        elif self._paths.answered(key) and shown is not None:
-            shown.ended(permit.endpoint)
+            if report is not None and pause > PROBE_AFTER:
+                report.began(permit.endpoint, pause)
+        elif self._paths.answered(key) and report is not None:
+            report.ended(permit.endpoint)

@@ -66,11 +66,11 @@ class Queue(Generic[T]):
 
     def push(self, waiter: Waiter[T], account: str) -> None:
         key = (waiter.priority, account)
-        turn = max(self._round[waiter.priority], self._last.get(key, -1) + 1)
+        round_ = max(self._round[waiter.priority], self._last.get(key, -1) + 1)
         if len(self._last) >= MAX_ACCOUNTS:
             self._last = {k: n for k, n in self._last.items() if n >= self._round[k[0]]}
-        self._last[key] = turn
-        heapq.heappush(self._heap, (waiter.priority, turn, next(self._count), waiter))
+        self._last[key] = round_
+        heapq.heappush(self._heap, (waiter.priority, round_, next(self._count), waiter))
 
     def head(self) -> Waiter[T] | None:
         """Return the next request, and drop those that gave up."""
@@ -79,11 +79,11 @@ class Queue(Generic[T]):
         return self._heap[0][-1] if self._heap else None
 
     def pop(self) -> None:
-        priority, turn, _, _ = heapq.heappop(self._heap)
-        self._round[priority] = turn
+        priority, round_, _, _ = heapq.heappop(self._heap)
+        self._round[priority] = round_
 
 
-class FirstShares:
+class WriteQuota:
     """Limits the tokens that one account may use with priority WRITE to half of all tokens.
 
     Each account has a token bucket. Requests above it get priority READ, so that one account's flood of

@@ -1,6 +1,6 @@
 """Accounts that wait for the provider's tokens take turns."""
 
-from providers.esim_go.queue import MAX_ACCOUNTS, FirstShares, Priority
+from providers.esim_go.queue import MAX_ACCOUNTS, Priority, WriteQuota
 from tests.unit.kit.stepped_clock import SteppedClock
 from tests.unit.providers.paced_shop import Request, Shop
 
@@ -44,7 +44,7 @@ async def test_a_flood_of_purchases_leaves_tokens_for_the_reads_of_others(shop: 
 
 async def test_a_share_of_the_first_priority_comes_back_with_time() -> None:
     clock = SteppedClock()
-    shares = FirstShares(clock)
+    shares = WriteQuota(clock)
 
     def priorities(count: int, account: str) -> list[Priority]:
         return [shares.priority(Priority.WRITE, account, 2, 10) for _ in range(count)]
@@ -62,7 +62,7 @@ async def test_a_share_of_the_first_priority_comes_back_with_time() -> None:
 
 async def test_accounts_that_rest_are_forgotten() -> None:
     clock = SteppedClock()
-    shares = FirstShares(clock)
+    shares = WriteQuota(clock)
     for number in range(MAX_ACCOUNTS):
         shares.priority(Priority.WRITE, str(number), 2, 10)
     await clock.advance(10)
