@@ -112,10 +112,12 @@ class Cache:
         A cancelled caller does not cancel the load, and a caller whose shared load fails tries its own.
         """
         store = self._memory if secret or self._redis is None else self._redis
-        place = (kind, key)
+        full_key = (kind, key)
         # While a load is in flight there is no fresh value.
         cached = (
-            None if place in self._flights else self._read(await store.get(_name(place)), parse)
+            None
+            if full_key in self._flights
+            else self._read(await store.get(_name(full_key)), parse)
         )
         if cached is not None and self._seconds() < cached.fresh_until:
             self._count(kind, "hit")
@@ -123,11 +125,11 @@ class Cache:
         self._count(kind, "miss")
         followed = False
         while True:
-            flight = self._flights.get(place)
+            flight = self._flights.get(full_key)
             mine = flight is None
             if flight is None:
-                flight = self._flights[place] = _Flight()
-                recipe = _Recipe(place, store, ttl, stale, load, dump)
+                flight = self._flights[full_key] = _Flight()
+                recipe = _Recipe(full_key, store, ttl, stale, load, dump)
                 flight.task = asyncio.create_task(self._load(flight, recipe, cached))
                 flight.task.add_done_callback(flight.ended)
             flight.waiting += 1
@@ -149,16 +151,16 @@ class Cache:
 
         Other processes may still serve the value from their memory or a load in flight, until its TTL.
         """
-        place = (kind, key)
-        flight = self._flights.pop(place, None)
+        full_key = (kind, key)
+        flight = self._flights.pop(full_key, None)
         if flight is not None:
             flight.dropped = True
         for store in (self._memory, self._redis):
             if store is not None:
-                await store.delete(_name(place))
+                await store.delete(_name(full_key))
 
     async def _load(self, flight: "_Flight", recipe: "_Recipe[T]", cached: "_Entry[T] | None") -> T:
-        kind, _ = recipe.place
+        kind, _ = recipe.full_key
         with tracing.child_span(f"load {kind}", {"esimgo.cache.kind": kind}):
             try:
                 value = await recipe.load()
@@ -182,16 +184,16 @@ class Cache:
                     await self._store(flight, recipe, value)
                 return value
             finally:
-                if self._flights.get(recipe.place) is flight:
-                    del self._flights[recipe.place]
+                if self._flights.get(recipe.full_key) is flight:
+                    del self._flights[recipe.full_key]
 
     async def _store(self, flight: "_Flight", recipe: "_Recipe[T]", value: T) -> None:
         seconds = recipe.ttl * (1 - random.uniform(0, JITTER))  # noqa: S311 - not a secret
         fresh_until = self._seconds() + seconds
         entry = {"fresh_until": round(fresh_until * 1000), "value": recipe.dump(value)}
-        await recipe.store.set(_name(recipe.place), entry, ttl=seconds + recipe.stale)
+        await recipe.store.set(_name(recipe.full_key), entry, ttl=seconds + recipe.stale)
         if flight.dropped:  # during the write
-            await recipe.store.delete(_name(recipe.place))
+            await recipe.store.delete(_name(recipe.full_key))
 
     def _read(self, entry: Any, parse: Callable[[Any], T]) -> "_Entry[T] | None":
         if entry is None:
@@ -218,7 +220,7 @@ class Cache:
 class _Recipe(Generic[T]):
     """How one value is loaded and stored."""
 
-    place: tuple[str, str]
+    full_key: tuple[str, str]
     store: Any  # aiocache's untyped memory cache or a RedisStore
     ttl: float
     stale: float
@@ -234,5 +236,5 @@ class _Entry(Generic[T]):
     fresh_until: float
 
 
-def _name(place: tuple[str, str]) -> str:
-    return ":".join(place)
+def _name(full_key: tuple[str, str]) -> str:
+    return ":".join(full_key)

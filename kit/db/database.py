@@ -120,7 +120,7 @@ class Database:
                 asyncpg.UndefinedTableError,
                 asyncpg.InsufficientPrivilegeError,
             ) as error:
-                reason = startup_errors.why_not(owner, where.hostname or where.query, error)
+                reason = startup_errors.message_for(owner, where.hostname or where.query, error)
             if reason != logged:
                 logger.warning("waiting: %s", reason)
                 logged = reason

@@ -13,8 +13,8 @@ class MigrationMissingError(Exception):
         super().__init__(f"migration {name} is not applied")
 
 
-def why_not(owner: str, place: str, error: BaseException) -> str:
-    """Return the message for an error; `place` is the server's host."""
+def message_for(owner: str, host: str, error: BaseException) -> str:
+    """Return the message for an error; `host` is the server's host."""
     variable = f"{owner.upper()}_DATABASE_URL"
     match error:
         case (
@@ -25,14 +25,14 @@ def why_not(owner: str, place: str, error: BaseException) -> str:
             return f"the database schema of {owner} is not up to date: run `make migrate` ({error})"
         case asyncpg.InvalidPasswordError():
             return (
-                f"PostgreSQL at {place} refused the login of {variable} ({error}): the migrations"
+                f"PostgreSQL at {host} refused the login of {variable} ({error}): the migrations"
                 f" create this role and set its password to {owner.upper()}_DATABASE_PASSWORD"
             )
         case asyncpg.InvalidAuthorizationSpecificationError():
             return (
-                f"PostgreSQL at {place} does not admit the login of {variable} ({error}): run"
+                f"PostgreSQL at {host} does not admit the login of {variable} ({error}): run"
                 " `make migrate`, which creates the role, or allow it in pg_hba.conf"
             )
         case asyncpg.InvalidCatalogNameError():
-            return f"PostgreSQL at {place} does not have the database of {variable}: {error}"
-    return f"cannot reach PostgreSQL at {place}: {error}"
+            return f"PostgreSQL at {host} does not have the database of {variable}: {error}"
+    return f"cannot reach PostgreSQL at {host}: {error}"

@@ -22,8 +22,8 @@ def problem(url: str, schemes: tuple[str, ...]) -> str | None:
     is_postgresql = parts.scheme in POSTGRESQL
     if is_postgresql and "@" in url and "@" not in parts.netloc:
         return "must be a PostgreSQL URL; write / ? # @ in a password as %2F %3F %23 %40"
-    for place in parts.netloc.rpartition("@")[2].split(","):
-        if not _is_port(place.rpartition("]")[2].rpartition(":")[2] if ":" in place else ""):
+    for host in parts.netloc.rpartition("@")[2].split(","):
+        if not _is_port(host.rpartition("]")[2].rpartition(":")[2] if ":" in host else ""):
             return "must have a port from 1 to 65535, or no port"
     if is_postgresql:
         return _options(parse_qs(parts.query))

@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from kit.db.startup_errors import MigrationMissingError, why_not
+from kit.db.startup_errors import MigrationMissingError, message_for
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,6 @@ from kit.db.startup_errors import MigrationMissingError, why_not
     ],
 )
 def test_each_cause_says_what_to_do(error: Exception, said: str) -> None:
-    text = why_not("orders", "db", error)
+    text = message_for("orders", "db", error)
     assert said in text
     assert ("not up to date" in text) == ("`make migrate`" in said or "is not up to date" in said)
