@@ -86,6 +86,7 @@ def _build(
     limits: RateLimits,
     cache: ResponseCache | None,
 ) -> Gateway:
+    """Connect the parts that handle requests, from the schema to the routes."""
     defence, metrics, pages = settings.defence, Metrics(), cors.Pages(settings.cors_origins)
     schema = assembly.build(settings.max_depth, defence)
     known = KnownDocuments(settings.trusted_documents, persisted, schema.prepare, defence.work)
