@@ -15,7 +15,7 @@ from services.orders.settings import Settings
 from services.orders.wiring import wired
 
 NEEDS = "036_wake_orders_without_a_turn"
-# Seconds for rounds of background work that run when the process stops.
+# Seconds that running rounds of background work get when the process stops.
 LOOP_GRACE = 10.0
 
 
@@ -37,7 +37,7 @@ async def serve(
         async with opened.serving(orders, "ORDERS", grace=grace, loop_grace=LOOP_GRACE) as port:
             started(port)
             await stop.wait()
-        # A purchase on its way is waited for: its answer is worth more than a quick stop.
+        # Wait for purchases in flight: an answer that is lost has to be settled later.
         await recovery.finish(settings.longest_run)
 
 

@@ -11,9 +11,9 @@ from kit.errors import Failure, Kind
 
 logger = logging.getLogger(__name__)
 
-# Whose the rows of erased customers are; no session has it.
-NOBODY = UUID(int=0)
-# So many open orders are named when an erasure is refused.
+# The owner of erased customers' rows; no session has this id.
+ERASED_CUSTOMER = UUID(int=0)
+# Open orders that the refusal of an erasure names.
 MAX_NAMED = 20
 
 # Whole rows, so that a column that is added later is exported too.
@@ -30,7 +30,7 @@ TABLES = {
         select to_jsonb(r) from orders.order_revocations r
         where r.customer_id = $1 order by r.created_at, r.assignment_id
     """,
-    # Without what operators wrote of others' orders, who may be customers too.
+    # Without what the customer did to others' orders as an operator.
     "order_events": """
         select to_jsonb(e) from orders.order_events e
         join orders.esim_orders o on o.id = e.order_id
@@ -44,7 +44,7 @@ order by created_at, id
 """
 LOCK = "select id from orders.esim_orders where customer_id = $1 order by id for update"
 ICCIDS = "select distinct iccid from orders.order_esims where order_id = any($1::uuid[]) order by 1"
-# The orders, whose they are from now on, and whose they were.
+# Parameters: the ids of the orders, their new owner, and their former owner.
 ERASE = (
     """
     update orders.order_esims set customer_id = $2, matching_id = '', smdp_address = ''
@@ -54,7 +54,7 @@ ERASE = (
     update orders.order_revocations set customer_id = $2, provider_text = ''
     where order_id = any($1::uuid[])
     """,
-    # Operators' names for what they did stay, and what they wrote about the person doesn't.
+    # The ids of operators stay, but not their notes, which may be about the person.
     """
     update orders.order_events
     set actor = case when actor = $3 then 'erased' else actor end, note = ''
@@ -67,7 +67,7 @@ ERASE = (
     where id = any($1::uuid[])
     """,
 )
-# Steps of others' orders that the person took as an operator. The length is the index's.
+# Steps that the person took as an operator on others' orders; the index needs the condition on the length.
 ERASE_ACTOR = """
 update orders.order_events set actor = 'erased' where actor = $1 and length(actor) = 36
 """
@@ -97,7 +97,7 @@ class Erased:
 
 
 async def erase(database: Database, customer_id: UUID) -> Erased:
-    """Take the person out of all their orders, which stay for the books, in one transaction.
+    """Erase the customer's data from all their orders, which stay for the books, in one transaction.
 
     Raises Failure REFUSED (ORDERS_OPEN), which names the orders, and changes nothing while one is open.
     """
@@ -108,9 +108,9 @@ async def erase(database: Database, customer_id: UUID) -> Erased:
         iccids = [row["iccid"] for row in await connection.fetch(ICCIDS, owned)]
         for statement in ERASE:
             if "$3" in statement:
-                await connection.execute(statement, owned, NOBODY, str(customer_id))
+                await connection.execute(statement, owned, ERASED_CUSTOMER, str(customer_id))
             else:
-                await connection.execute(statement, owned, NOBODY)
+                await connection.execute(statement, owned, ERASED_CUSTOMER)
         await connection.execute(ERASE_ACTOR, str(customer_id))
     logger.info(
         "customer %s: personal data of %s orders erased", fingerprint(customer_id), len(owned)

@@ -1,4 +1,4 @@
-"""The provider's order endpoints, as values."""
+"""Calls the provider's order endpoints."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -25,21 +25,20 @@ from services.orders.provider_order import (
 
 # Seconds for which install details are cached.
 ASSIGNMENTS_TTL = 300.0
-# Rows per page; what the provider allows is not documented, and a smaller answer ends nothing.
+# Rows per page; the provider's maximum is not documented.
 PAGE_SIZE = 100
-# A history with more pages than this since one attempt is a provider that repeats itself.
+# A longer history since one attempt is an endless one.
 MAX_PAGES = 500
-# The most that the provider lists of one eSIM.
+# The provider lists no more of one eSIM.
 MAX_ASSIGNMENTS = 200
 
 
 class OrdersDataSource:
     """The provider's order endpoints.
 
-    Every method raises Failure: of providers.esim_go.client, or UNAVAILABLE PROVIDER_BAD_ANSWER for an answer
-    without what is essential. Orders are never cached: they are only read to settle payments.
-    Everything that a purchase waits for has the first priority, its reads too; other callers name a lower
-    one.
+    Every method raises Failure: those of providers.esim_go.client, or UNAVAILABLE (PROVIDER_BAD_ANSWER) for
+    an answer without essential fields. Orders are never cached, as they are read to settle payments.
+    Calls have the first priority, which purchases need; other callers pass a lower one.
     """
 
     def __init__(self, provider: Provider, cache: Cache) -> None:
@@ -48,15 +47,15 @@ class OrdersDataSource:
 
     @property
     def held(self) -> float:
-        """Seconds for which the provider accepts no orders, as it asked for a pause.
+        """Seconds for which no orders are sent, as the provider requested a pause.
 
-        Infinity while another call probes whether the pause is over.
+        Infinity while another call probes if the provider accepts calls again.
         """
         return self._provider.held("POST", "/orders")
 
     @property
     def held_until(self) -> datetime | None:
-        """Until when calls to the provider are held back; None while all may be sent."""
+        """The time until which calls to the provider are held back; None if they are not."""
         return self._provider.holds.until
 
     async def create_order(
@@ -69,10 +68,9 @@ class OrdersDataSource:
     ) -> ProviderOrder:
         """Buy: POST /orders of type transaction, one new eSIM for each bundle. Never retried.
 
-        With an ICCID the bundle goes to that eSIM; with `allow_reassign` to a new one where it
-        doesn't fit. The provider's guide: the answer holds the eSIMs, but above 5 bundles it may
-        not yet.
-        Raises Failure UNCLEAR when it may have been bought, an unreadable answer included.
+        With an ICCID the bundle goes to that eSIM, or with `allow_reassign` to a new one if it doesn't fit.
+        According to the provider's guide the answer contains the eSIMs, except perhaps above 5 bundles.
+        Raises Failure UNCLEAR if it may have been bought, as after an unreadable answer.
         """
         answer = await self._provider.send(
             "POST",
@@ -85,7 +83,7 @@ class OrdersDataSource:
             raise bad_answer(failure.details["problem"], Kind.UNCLEAR) from failure
 
     async def get_balance(self) -> Decimal:
-        """The organisation's balance, test credit included: GET /organisation.
+        """Return the organisation's balance, test credit included: GET /organisation.
 
         That answer also holds the API key and personal data, so nothing else of it is used.
         """
@@ -104,7 +102,7 @@ class OrdersDataSource:
         allow_reassign: bool = False,
         priority: Priority = Priority.WRITE,
     ) -> Validation:
-        """Ask for the price and whether the order would be accepted; charges nothing.
+        """Validate an order at the provider: its price, and if it would be accepted; charges nothing.
 
         Raises Failure REFUSED with the provider's reason when it would not.
         """
@@ -229,7 +227,7 @@ class OrdersDataSource:
         validate: bool,
         priority: Priority = Priority.WRITE,
     ) -> str:
-        """Revoke one bundle of an order, or with `validate` ask whether that would succeed.
+        """Revoke one bundle of an order, or with `validate` check if that would succeed.
 
         The provider cancels no orders: an order is cancelled by this call for each of its bundles.
         Returns the provider's text, which alone describes the refund (see `read_refund`). Safe to repeat, as
@@ -249,7 +247,7 @@ class OrdersDataSource:
         return text(answer.get("status")) if isinstance(answer, Mapping) else ""
 
     async def get_events(self, iccid: str) -> list[tuple[str, str]]:
-        """The names and bundle names of an eSIM's history, in the provider's order."""
+        """Return the names and bundle names of an eSIM's history, in the provider's order."""
         answer = await self._provider.get(f"/esims/{segment(iccid)}/history")
         rows = answer if isinstance(answer, list) else [answer]
         return [
@@ -260,7 +258,7 @@ class OrdersDataSource:
 
 
 def _nothing_done(failure: Failure) -> Failure:
-    """The unclear outcome of a call that only asks: whatever happened, nothing was carried out."""
+    """Return the failure for a validation of unclear outcome, which changes nothing in any case."""
     return Failure(
         Kind.UNAVAILABLE,
         "PROVIDER_ERROR",

@@ -10,7 +10,7 @@ from services.orders.order import Order
 
 
 async def one(database: Database, session: Session, order_id: UUID) -> Order:
-    """Raises Failure NOT_FOUND (ORDER_NOT_FOUND)."""
+    """Return an order that the session may see; raises Failure NOT_FOUND (ORDER_NOT_FOUND)."""
     async with database.session(session) as connection:
         found = await store.get(connection, [order_id])
     if not found:

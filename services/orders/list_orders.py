@@ -10,7 +10,7 @@ from kit.db.database import Connection
 from services.orders.order import Order, OrderStatus
 from services.orders.store import COLUMNS, read_row
 
-# Counting reads index entries one by one: past this many, the exact number is worth less than its cost.
+# Counting reads index entries one by one, so it stops here.
 MAX_COUNTED = 10_000
 
 
@@ -61,11 +61,11 @@ class Statement:
             return self._select(columns, self._conditions)
         place = self._place(statuses)
         if self._wanted.customer_id is not None:
-            # Not for an index: the customer's is the right one, whatever the statistics say of a status.
+            # `is true` keeps PostgreSQL from using the index of the status instead of the customer's.
             return self._select(
                 columns, [*self._conditions, f"(o.status = any({place}::text[])) is true"]
             )
-        # From the index of each status a page at most, instead of all orders until enough match.
+        # Reads at most a page from the index of each status, instead of all orders until enough match.
         one = self._select(COLUMNS, [*self._conditions, "o.status = wanted.status"])
         newest = f"{one} order by o.created_at desc, o.id desc limit {self._limit}"
         return (

@@ -24,7 +24,7 @@ from services.orders.order import (
 from services.orders.provider_order import ProviderOrder
 from services.orders.timeline_store import Entry
 
-SHOWN_STATUS: Mapping[OrderStatus, "orders_pb2.OrderStatus.ValueType"] = {
+STATUSES: Mapping[OrderStatus, "orders_pb2.OrderStatus.ValueType"] = {
     OrderStatus.PROCESSING: orders_pb2.ORDER_STATUS_PROCESSING,
     # Customers see work in progress; `needs_review` is for operators.
     OrderStatus.NEEDS_REVIEW: orders_pb2.ORDER_STATUS_PROCESSING,
@@ -33,14 +33,14 @@ SHOWN_STATUS: Mapping[OrderStatus, "orders_pb2.OrderStatus.ValueType"] = {
     OrderStatus.CANCELLED: orders_pb2.ORDER_STATUS_CANCELLED,
     OrderStatus.REFUNDED: orders_pb2.ORDER_STATUS_REFUNDED,
 }
-SHOWN_REFUND: Mapping[Refund | None, "orders_pb2.RefundResult.ValueType"] = {
+REFUNDS: Mapping[Refund | None, "orders_pb2.RefundResult.ValueType"] = {
     None: orders_pb2.REFUND_RESULT_UNSPECIFIED,
     Refund.BALANCE: orders_pb2.REFUND_RESULT_BALANCE,
     Refund.INVENTORY: orders_pb2.REFUND_RESULT_INVENTORY,
     Refund.NONE: orders_pb2.REFUND_RESULT_NONE,
 }
 
-SHOWN_EXTENT: Mapping[Extent, "orders_pb2.CancellationExtent.ValueType"] = {
+EXTENTS: Mapping[Extent, "orders_pb2.CancellationExtent.ValueType"] = {
     Extent.WHOLE: orders_pb2.CANCELLATION_EXTENT_WHOLE,
     Extent.UNUSED_PART: orders_pb2.CANCELLATION_EXTENT_UNUSED_PART,
     Extent.NOTHING: orders_pb2.CANCELLATION_EXTENT_NOTHING,
@@ -48,9 +48,9 @@ SHOWN_EXTENT: Mapping[Extent, "orders_pb2.CancellationExtent.ValueType"] = {
 }
 
 
-def statuses_of(shown: Sequence[int]) -> list[OrderStatus]:
+def statuses_of(values: Sequence[int]) -> list[OrderStatus]:
     """Return the stored statuses that are shown as one of these."""
-    return [status for status, value in SHOWN_STATUS.items() if value in shown]
+    return [status for status, value in STATUSES.items() if value in values]
 
 
 def order_to_proto(order: Order, session: Session) -> orders_pb2.Order:
@@ -59,7 +59,7 @@ def order_to_proto(order: Order, session: Session) -> orders_pb2.Order:
     return orders_pb2.Order(
         id=str(order.id),
         reference=order.provider_reference or "",
-        status=SHOWN_STATUS[order.status],
+        status=STATUSES[order.status],
         status_reason=order.status_reason,
         plan_id=str(order.plan_id),
         bundle_name=order.bundle_name,
@@ -84,7 +84,7 @@ def order_to_proto(order: Order, session: Session) -> orders_pb2.Order:
 
 
 def _failure(reason: str, *, operator: bool) -> str:
-    """That the shop ran out of money is for operators only."""
+    """Return the reason; only operators see that the shop's balance was too low."""
     hidden = reason == FailureReason.INSUFFICIENT_BALANCE and not operator
     return FailureReason.NOT_SOLD_NOW if hidden else reason
 
@@ -99,14 +99,14 @@ def revocation_to_proto(revocation: Revocation) -> orders_pb2.RevokedAssignment:
     return orders_pb2.RevokedAssignment(
         iccid=revocation.iccid,
         assignment_id=revocation.assignment_id,
-        refund=SHOWN_REFUND[revocation.refund],
+        refund=REFUNDS[revocation.refund],
     )
 
 
 def cancellation_to_proto(
     order: Order, revocations: list[Revocation], session: Session
 ) -> orders_pb2.CancelOrderResponse:
-    """What CancelOrder answers about an order as it is now, with all its revocations."""
+    """Return the answer of CancelOrder, with all revocations of the order."""
     message = order.status_reason or cancelled_message(revocations)
     if order.status is OrderStatus.COMPLETED and order.cancel_requested_at is not None:
         message = "The order is being cancelled; check its status again soon."
@@ -120,14 +120,14 @@ def cancellation_to_proto(
 def offer_to_proto(order: Order, offer: Offer) -> orders_pb2.OrderCancellation:
     return orders_pb2.OrderCancellation(
         order_id=str(order.id),
-        extent=SHOWN_EXTENT[offer.extent],
+        extent=EXTENTS[offer.extent],
         code=offer.code,
         message=offer.message,
         bundles=[
             orders_pb2.RevokedAssignment(
                 iccid=choice.revocation.iccid,
                 assignment_id=choice.revocation.assignment_id,
-                refund=SHOWN_REFUND[choice.refund],
+                refund=REFUNDS[choice.refund],
             )
             for choice in offer.choices
         ],
@@ -136,13 +136,13 @@ def offer_to_proto(order: Order, offer: Offer) -> orders_pb2.OrderCancellation:
 
 
 def timelines_to_proto(entries: Sequence[Entry]) -> list[orders_pb2.OrderTimeline]:
-    """One for each order that the entries are of."""
+    """Group entries by order."""
     return [
         orders_pb2.OrderTimeline(
             order_id=str(order_id),
             entries=[
                 orders_pb2.TimelineEntry(
-                    at=timestamps.to_proto(e.at), status=SHOWN_STATUS[e.status], message=e.message
+                    at=timestamps.to_proto(e.at), status=STATUSES[e.status], message=e.message
                 )
                 for e in of_order
             ],

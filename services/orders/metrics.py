@@ -11,7 +11,7 @@ OPEN = (OrderStatus.PROCESSING, OrderStatus.NEEDS_REVIEW)
 
 
 class Metrics:
-    """Counts purchases and shows the orders that aren't finished."""
+    """Metrics of purchases and of open orders."""
 
     def __init__(self) -> None:
         self._changes = metrics.counter(
@@ -49,23 +49,23 @@ class Metrics:
             "esimgo_orders_limited", "Purchases refused by a limit, by its name", ("limit",)
         )
 
-        # An alert sees a counter rise only from a value that was there before.
+        # An alert notices an increase only if the counter was exported before it.
         self._attempts.labels("UNCLEAR")
         for status in OrderStatus:
             self._changes.labels(status)
 
     def changed(self, status: OrderStatus, age: timedelta) -> None:
-        """An order got a status, so long after it was claimed."""
+        """Count a new status of an order; `age` is the time since its claim."""
         self._changes.labels(status).inc()
         if status is OrderStatus.COMPLETED:
             self._completion.observe(age.total_seconds())
 
     def attempted(self, outcome: str) -> None:
-        """As `order_attempts.outcome`; UNCLEAR and what became of it are both counted."""
+        """Count an attempt by its outcome; an unclear one is counted again once it is settled."""
         self._attempts.labels(outcome).inc()
 
     def reconciled(self, result: str) -> None:
-        """PLACED, ABSENT, WAIT, REVIEW, or UNREADABLE when the provider's list was not to be had."""
+        """Count a reconciliation: PLACED, ABSENT, WAIT, REVIEW, or UNREADABLE without the provider's list."""
         self._reconciled.labels(result).inc()
 
     def unexplained(self) -> None:
@@ -75,32 +75,31 @@ class Metrics:
         self._charged_above.inc()
 
     def limits(self, names: Iterable[str]) -> None:
-        """The limits that are set: an alert sees a counter rise only from a value before."""
+        """Export the counters of the limits that are set, before the first refusal."""
         for name in names:
             self._limited.labels(name)
 
     def limited(self, limit: str) -> None:
-        """A purchase was refused by a limit, which `PURCHASE_LIMITS` names."""
+        """Count a purchase that a limit of `PURCHASE_LIMITS` refused."""
         self._limited.labels(limit).inc()
 
     def balance(self, amount: Decimal) -> None:
-        """As last reported by the provider, in the organisation's currency."""
-        # Created by the first report: 0 would fire the alert for a low balance. It is a float for
-        # people to read; nothing is computed from it.
+        """Set the balance, in the organisation's currency."""
+        # Created by the first report: 0 would fire the alert for a low balance.
         metrics.gauge(
             "esimgo_provider_balance",
             "The organisation's balance at the provider, as last reported",
         ).set(float(amount))
 
     def low_balance(self, threshold: float) -> None:
-        """The balance below which an alert is due."""
+        """Set the balance below which an alert fires."""
         metrics.gauge(
             "esimgo_provider_balance_threshold",
             "The balance below which the provider's account counts as low; 0: never",
         ).set(threshold)
 
     def survey(self, open_orders: Mapping[OrderStatus, tuple[int, timedelta]]) -> None:
-        """How many aren't finished and how old the oldest is; a status without any has none."""
+        """Set the number and the highest age of open orders, by status."""
         for status in OPEN:
             number, age = open_orders.get(status, (0, timedelta()))
             self._open.labels(status).set(number)

@@ -1,4 +1,4 @@
-"""Orders as values, with their statuses, recovery points, and messages for buyers."""
+"""Orders, with their statuses, recovery points, and messages for buyers."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from protos import iccid
 
-# The contract with clients: what one order may hold.
+# Limits that clients rely on.
 MAX_QUANTITY = 10
 MAX_REFERENCE = 100
 MAX_KEY = 200
@@ -28,7 +28,7 @@ class OrderStatus(StrEnum):
 class RecoveryPoint(StrEnum):
     """The last step of a purchase that was committed.
 
-    ATTEMPTED: the provider may have been asked, and its answer is not recorded.
+    ATTEMPTED: the provider may have been called, and its answer is not recorded.
     PLACED: bought; the eSIMs may still have to be fetched and registered.
     """
 
@@ -39,7 +39,7 @@ class RecoveryPoint(StrEnum):
 
 
 class Refund(StrEnum):
-    """Where the provider reports a refund to have gone."""
+    """Where a refund went, as the provider reports it."""
 
     BALANCE = "BALANCE"
     INVENTORY = "INVENTORY"
@@ -70,7 +70,7 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an order takes from the catalogue; `price` is for one, in units of `currency`.
+    """A plan of the catalogue; `price` is for one, in units of `currency`.
 
     `confirmed_at` is when the provider last offered it at this price; None if that is unknown.
     """
@@ -96,7 +96,7 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The customer's own eSIM that a plan is bought for; `fits` as the provider says."""
+    """The customer's own eSIM that a plan is bought for; `fits` if it is compatible."""
 
     esim_id: UUID
     iccid: str
@@ -142,11 +142,11 @@ class Order:
 
     @property
     def bound_iccid(self) -> str | None:
-        """The one eSIM that the provider may put the bundle on; None where a new one is to come."""
+        """The eSIM that the provider has to put the bundle on; None for a new one."""
         return None if self.needs_new_esim else self.target_iccid
 
     def answers(self, request: OrderRequest) -> bool:
-        """Return whether it is the order of that very request."""
+        """Return whether the request is equal to that of this order."""
         return (
             self.plan_id,
             self.quantity,
@@ -183,7 +183,7 @@ class DeliveredESIM:
 
 
 class FailureReason(StrEnum):
-    """Why an order failed, for programs; INSUFFICIENT_BALANCE is the shop's own, for operators."""
+    """Why an order failed. INSUFFICIENT_BALANCE is about the shop's balance, and shown to operators only."""
 
     PLAN_UNAVAILABLE = "PLAN_UNAVAILABLE"
     ESIM_INCOMPATIBLE = "ESIM_INCOMPATIBLE"
@@ -235,9 +235,9 @@ REFUSED_MESSAGES = {
 
 
 def cancelled_status(revocations: list[Revocation]) -> OrderStatus:
-    """REFUNDED only when the whole money is back on the balance.
+    """Return REFUNDED if the whole price was refunded to the balance, else CANCELLED.
 
-    A bundle that went to the inventory can be sold again, but no money came back: CANCELLED.
+    A bundle that returned to the inventory can be sold again, but is no refund.
     """
     if revocations and all(r.refund is Refund.BALANCE for r in revocations):
         return OrderStatus.REFUNDED

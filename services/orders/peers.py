@@ -86,7 +86,7 @@ class ESIMs:
 
         Raises Failure NOT_FOUND (ESIM_NOT_FOUND), for another customer's too.
         """
-        # As stored: a purchase waits for no refresh, and takes no tokens for one.
+        # This call does not refresh the eSIM: a purchase does not wait for that.
         answered = await rpc_client.call(
             self._stub.BatchGetESIMs,
             esims_pb2.BatchGetESIMsRequest(esim_ids=[str(esim_id)]),

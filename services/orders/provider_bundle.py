@@ -8,7 +8,7 @@ from typing import Any
 from services.orders.order import Refund
 from services.orders.provider_order import amount, bad_answer, text
 
-# States in which nobody has used the bundle and it can still be taken back.
+# States of an unused bundle, which can still be revoked.
 UNUSED_STATES = frozenset({"processing", "queued"})
 REVOKED_STATE = "revoked"
 NO_REFUND = re.compile(r"\b(not|no|without|never)\b( \w+){0,2} refund|\bnon-?refund")
@@ -18,7 +18,7 @@ NO_REFUND = re.compile(r"\b(not|no|without|never)\b( \w+){0,2} refund|\bnon-?ref
 class BundleOnESIM:
     """One assignment of a bundle on an eSIM, with the order or apply reference it came from.
 
-    `assignment_id` or `state` is empty where the provider lists it in a form unknown here.
+    `assignment_id` or `state` is empty if the provider lists it in an unknown format.
     """
 
     assignment_id: str
@@ -29,7 +29,7 @@ class BundleOnESIM:
 
     @property
     def readable(self) -> bool:
-        """True if it can be named to the provider, and its state is known."""
+        """True if its id and its state are known."""
         return bool(self.assignment_id and self.state)
 
     @property
@@ -37,15 +37,15 @@ class BundleOnESIM:
         return self.readable and self.state in UNUSED_STATES and not self.touched
 
     def belongs_to(self, order_reference: str) -> bool:
-        """The provider's guide: the order's reference with an index appended."""
+        """Compare references: a bundle has its order's, which may be followed by an index."""
         head, _, index = self.reference.rpartition("-")
         return self.reference == order_reference or (head == order_reference and index.isdigit())
 
 
 def read_bundles(shape: Any) -> list[BundleOnESIM]:
-    """The assignments of GET /esims/{iccid}/bundles, also those that can't be read.
+    """Read the assignments of GET /esims/{iccid}/bundles, also malformed ones.
 
-    Raises Failure when the answer is no list of bundles.
+    Raises Failure if the answer is not a list of bundles.
     """
     if not isinstance(shape, Mapping) or not isinstance(shape.get("bundles"), list):
         raise bad_answer("the bundles of an eSIM are no list")
@@ -53,7 +53,7 @@ def read_bundles(shape: Any) -> list[BundleOnESIM]:
     for bundle in shape["bundles"]:
         rows = bundle.get("assignments") if isinstance(bundle, Mapping) else None
         if not isinstance(bundle, Mapping) or not isinstance(rows, list | None):
-            rows = [None]  # whatever it lists can't be read
+            rows = [None]  # one malformed assignment
         name = text(bundle.get("name")) if isinstance(bundle, Mapping) else ""
         found += [_assignment(row, name) for row in rows or ()]
     return found
@@ -74,7 +74,7 @@ def _assignment(row: Any, bundle_name: str) -> BundleOnESIM:
 
 
 def read_refund(answer: str) -> Refund | None:
-    """Where the text of a revoke says the bundle went; None when it doesn't say so clearly.
+    """Read from the text of a revoke where the refund went; None if it is unclear.
 
     One text is documented: "Successfully Revoked Bundle, bundle has been refunded to inventory".
     """

@@ -1,4 +1,4 @@
-"""The provider's orders, install details and assignments, read from its JSON; no I/O."""
+"""Reads the provider's JSON about orders and install details."""
 
 import re
 from collections.abc import Mapping
@@ -12,25 +12,23 @@ from kit.values import money, plain_text, timestamps
 from protos import iccid
 from services.orders.order import DeliveredESIM
 
-# Above any order's price, and far below what a number in a message can hold.
+# Above any order's price.
 MAX_MONEY = Decimal(10) ** 12
-# Places that a message has room for; the provider's prices have three at most.
+# Decimal places of money in messages; the provider's prices have three at most.
 MAX_PLACES = 9
-# Characters of any text of the provider's, which a column and its index hold too.
+# Characters of any text, limited by indexed columns.
 MAX_TEXT = 1000
-# Far above any order's, and what a column holds.
+# Far above the quantity of any order.
 MAX_BUNDLES = 10**6
 CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderOrder:
-    """One row of the provider's order history; `total` in units of `currency`, if it said them.
+    """One row of the provider's order history; `total` is in units of `currency`, None if unknown.
 
-    `created_at` is None where the provider's time for it is missing or not believable.
-
-    `item` and `quantity` are those of its only line, when that is a purchase of bundles; rows of
-    other types (bundleAssignment, topup, ...) and of several lines have item None.
+    `created_at` is None if it is missing or implausible. `item` and `quantity` are those of its only line,
+    if that is a purchase of bundles; other rows (topup, several lines, ...) have item None.
     """
 
     reference: str
@@ -46,7 +44,7 @@ class ProviderOrder:
 
     @property
     def iccids(self) -> frozenset[str]:
-        """The eSIMs that it put bundles on; malformed ICCIDs are left out."""
+        """The eSIMs that it put bundles on, without malformed ICCIDs."""
         return frozenset(e.iccid for e in self.esims if iccid.FORM.fullmatch(e.iccid))
 
     @property
@@ -56,7 +54,7 @@ class ProviderOrder:
 
     @property
     def failed(self) -> bool:
-        """True if the provider failed it after accepting it; the statuses for that are not documented."""
+        """True if it failed after it was accepted; the provider does not document these statuses."""
         return self.status.lower() in ("failed", "cancelled", "canceled", "rejected", "error")
 
 
@@ -70,7 +68,7 @@ class Validation:
 
 
 def bad_answer(what: str, kind: Kind = Kind.UNAVAILABLE) -> Failure:
-    """The failure for an answer that lacks something essential."""
+    """Return the failure for an answer that lacks something essential."""
     return Failure(
         kind,
         "PROVIDER_BAD_ANSWER",
@@ -80,9 +78,9 @@ def bad_answer(what: str, kind: Kind = Kind.UNAVAILABLE) -> Failure:
 
 
 def read_order(shape: Any) -> ProviderOrder:
-    """An order of GET /orders, GET /orders/{ref} or POST /orders.
+    """Read an order of GET /orders, GET /orders/{ref} or POST /orders.
 
-    Raises Failure when its reference or its lines are missing.
+    Raises Failure if its reference or its lines are missing.
     """
     if not isinstance(shape, Mapping):
         raise bad_answer("an order is not an object")
@@ -123,9 +121,9 @@ def _esims_of_line(line: Mapping[str, Any]) -> list[DeliveredESIM]:
 
 
 def read_orders(shape: Any) -> tuple[list[Any], int | None]:
-    """The rows of a page of GET /orders and the number of pages, if it says it.
+    """Return the rows of a page of GET /orders, and the number of pages if reported.
 
-    Published as one order, played and used as an array, and other lists are objects with pages.
+    The documented shape is one order; arrays and objects with pages are accepted too.
     """
     if isinstance(shape, list):
         return shape, None
@@ -140,19 +138,19 @@ def read_orders(shape: Any) -> tuple[list[Any], int | None]:
 
 
 def read_validation(shape: Any) -> Validation:
-    """Raises Failure when it doesn't say whether the order is valid."""
+    """Read the answer of a validation; raises Failure if `valid` is missing."""
     if not isinstance(shape, Mapping) or not isinstance(shape.get("valid"), bool):
         raise bad_answer("the validation lacks valid")
     total, code = price(shape.get("total")), currency(shape.get("currency"))
     if code is None and shape.get("currency"):
-        total = None  # of a currency that can't be read it can't be compared
+        total = None  # in an unknown currency it can't be compared
     return Validation(shape["valid"], total, code)
 
 
 def read_esims(shape: Any) -> list[DeliveredESIM]:
-    """eSIMs with their install details: one object or an array, smdpAddress or rspUrl.
+    """Read eSIMs with their install details, from one object or an array.
 
-    Rows without an ICCID are left out; other parts may be empty.
+    Rows without an ICCID are ignored; other fields may be empty.
     """
     rows = shape if isinstance(shape, list) else [shape]
     found: dict[str, DeliveredESIM] = {}
@@ -164,21 +162,21 @@ def read_esims(shape: Any) -> list[DeliveredESIM]:
 
 
 def bare_host(address: str) -> str:
-    """An SM-DP+ address without the scheme that some answers put in front."""
+    """Return an SM-DP+ address without a scheme."""
     return address.partition("://")[2].rstrip("/") if "://" in address else address.rstrip("/")
 
 
 def _iccid(value: Any) -> str:
-    """Return an ICCID; a malformed one as it is, for operators; empty for a number that lost digits."""
+    """Return an ICCID, also a malformed one, for operators; empty for a number that lost digits."""
     if digits := iccid.from_json(value):
         return digits if iccid.is_exact(value) else ""
     return text(value)
 
 
 def text(value: Any) -> str:
-    """Text as PostgreSQL can hold it, or a whole number written as text: ids arrive as either.
+    """Return text that PostgreSQL can store, or a whole number as text, as ids may be either.
 
-    Empty for anything else, and for text that is far longer than any of the provider's.
+    Empty for anything else, and for too long text.
     """
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
@@ -187,13 +185,13 @@ def text(value: Any) -> str:
 
 
 def _count(value: Any) -> int | None:
-    """A number of bundles; None for anything else."""
+    """Return a number of bundles; None for anything else."""
     whole = isinstance(value, int) and not isinstance(value, bool)
     return value if whole and 0 <= value <= MAX_BUNDLES else None
 
 
 def amount(value: Any) -> Decimal | None:
-    """A number, or a number written as text; None for anything else."""
+    """Return a number, also one written as text; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         return None
     try:
@@ -204,16 +202,16 @@ def amount(value: Any) -> Decimal | None:
 
 
 def balance(value: Any) -> Decimal | None:
-    """An amount of money of either sign, without float noise; None for anything else."""
+    """Return an amount of money of either sign, without float noise; None for anything else."""
     number = amount(value)
-    # Compared before any arithmetic: the exponent may be beyond that of Decimal's context.
+    # Before any arithmetic, which raises for a huge exponent.
     if number is None or not -MAX_MONEY < number < MAX_MONEY:
         return None
     return money.without_float_noise(number)
 
 
 def price(value: Any) -> Decimal | None:
-    """An amount of money as it can be stored and shown; None for anything else."""
+    """Return a price of at most nine decimal places; None for anything else."""
     number = balance(value)
     if number is None or number < 0 or number != round(number, MAX_PLACES):
         return None
@@ -221,6 +219,6 @@ def price(value: Any) -> Decimal | None:
 
 
 def currency(value: Any) -> str | None:
-    """An ISO 4217 code in upper case; None for anything else."""
+    """Return an ISO 4217 code in upper case; None for anything else."""
     code = text(value).upper()
     return code if CURRENCY.fullmatch(code) else None

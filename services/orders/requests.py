@@ -10,18 +10,18 @@ from kit.values import money, page_token
 from kit.values.checks import Checks
 from protos.orders.v1 import orders_pb2
 from services.orders.list_orders import OrderFilter
-from services.orders.messages import SHOWN_STATUS, statuses_of
+from services.orders.messages import STATUSES, statuses_of
 from services.orders.operators.review import Resolution
 from services.orders.order import MAX_KEY, MAX_QUANTITY, MAX_REFERENCE, Order, OrderRequest
 from services.orders.provider_order import MAX_MONEY
 
-# Rows. A page is one screen of an app; the most is what an export may ask for at once.
+# Rows of one page.
 DEFAULT_PAGE = 50
 MAX_PAGE = 500
 MAX_BATCH = 1000
-# Each takes several calls of the provider.
+# Each takes several calls to the provider.
 MAX_CANCELLATIONS = 20
-# Seconds. Longer than a purchase takes that only waits for a slow provider, ten minutes by its guide.
+# Seconds; according to the provider's guide, a purchase takes up to ten minutes.
 DEFAULT_AGE = 900
 # Seconds; a week.
 MAX_AGE = 7 * 86_400
@@ -32,12 +32,12 @@ MAX_PROVIDER_REFERENCE = 100
 
 
 def buy(request: orders_pb2.CreateOrderRequest, customer_id: UUID) -> OrderRequest:
-    """A purchase; raises Failure INVALID."""
+    """Check a purchase; raises Failure INVALID."""
     return _buy(Checks(), request, customer_id)
 
 
 def buy_for(request: orders_pb2.CreateOrderForCustomerRequest) -> OrderRequest:
-    """A purchase on a customer's behalf; raises Failure INVALID."""
+    """Check a purchase on a customer's behalf; raises Failure INVALID."""
     checks = Checks()
     customer_id = checks.uuid("customer_id", request.customer_id)
     if not request.order.idempotency_key:
@@ -89,7 +89,7 @@ def _limit(checks: Checks, request: orders_pb2.CreateOrderRequest, field: str) -
 
 
 def validate(request: orders_pb2.ValidateOrderRequest) -> tuple[UUID, int]:
-    """Plan and quantity; raises Failure INVALID."""
+    """Return the plan and the quantity; raises Failure INVALID."""
     checks = Checks()
     plan_id = checks.uuid("plan_id", request.plan_id)
     quantity = checks.between("quantity", request.quantity, 1, MAX_QUANTITY)
@@ -97,17 +97,8 @@ def validate(request: orders_pb2.ValidateOrderRequest) -> tuple[UUID, int]:
     return plan_id, quantity
 
 
-def order_id(text: str) -> UUID:
-    """Raises Failure INVALID."""
-    return _id("order_id", text)
-
-
-def customer_id(text: str) -> UUID:
-    """Raises Failure INVALID."""
-    return _id("customer_id", text)
-
-
-def _id(field: str, text: str) -> UUID:
+def one_id(field: str, text: str) -> UUID:
+    """Check one id; raises Failure INVALID."""
     checks = Checks()
     checked = checks.uuid(field, text)
     checks.done()
@@ -115,7 +106,7 @@ def _id(field: str, text: str) -> UUID:
 
 
 def order_ids(texts: list[str], limit: int = MAX_BATCH) -> list[UUID]:
-    """Raises Failure INVALID."""
+    """Check a batch of ids; raises Failure INVALID."""
     checks = Checks()
     checked = checks.uuids("order_ids", texts, limit)
     checks.done()
@@ -123,32 +114,32 @@ def order_ids(texts: list[str], limit: int = MAX_BATCH) -> list[UUID]:
 
 
 def listing(request: orders_pb2.ListOrdersRequest, session: Session) -> tuple[OrderFilter, int]:
-    """The filter and the page size; raises Failure INVALID, or FORBIDDEN for another customer's orders."""
+    """Return the filter and the page size; raises Failure INVALID, or FORBIDDEN for another's orders."""
     checks = Checks()
-    asked = request.filter
+    given = request.filter
     since = (
-        checks.moment("filter.from_date", asked.from_date) if asked.HasField("from_date") else None
+        checks.moment("filter.from_date", given.from_date) if given.HasField("from_date") else None
     )
-    until = checks.moment("filter.to_date", asked.to_date) if asked.HasField("to_date") else None
+    until = checks.moment("filter.to_date", given.to_date) if given.HasField("to_date") else None
     if since is not None and until is not None and since >= until:
         checks.fail("filter.to_date", "must be later than the start of the list")
-    for index, status in enumerate(asked.statuses):
-        if status not in SHOWN_STATUS.values():
+    for index, status in enumerate(given.statuses):
+        if status not in STATUSES.values():
             checks.fail(f"filter.statuses[{index}]", "must be one of the named statuses")
-    # Row security filters too; naming the customer lets the index of their orders be used.
+    # Row security filters too, but only a condition on the customer lets their index be used.
     customer = session.user_id if session.role is Role.CUSTOMER else None
-    if asked.HasField("customer_id"):
+    if given.HasField("customer_id"):
         if session.role not in (Role.ADMIN, Role.SERVICE):
             raise Failure(
                 Kind.FORBIDDEN,
                 "FORBIDDEN",
                 "Not allowed: only administrators and services may name a customer",
             )
-        customer = checks.uuid("filter.customer_id", asked.customer_id)
+        customer = checks.uuid("filter.customer_id", given.customer_id)
     size = checks.page_size(request.page_size, DEFAULT_PAGE, MAX_PAGE)
     checks.done()
     criteria = OrderFilter(
-        statuses_of(asked.statuses),
+        statuses_of(given.statuses),
         since,
         until,
         customer,
@@ -171,7 +162,7 @@ def _list_of(request: orders_pb2.ListOrdersRequest) -> orders_pb2.ListOrdersRequ
 
 
 def stuck(request: orders_pb2.ListStuckOrdersRequest) -> tuple[timedelta, int]:
-    """The least age of the orders, and how many to list; raises Failure INVALID."""
+    """Return the minimum age of the orders, and how many to list; raises Failure INVALID."""
     checks = Checks()
     age = checks.between(
         "older_than_seconds", request.older_than_seconds or DEFAULT_AGE, 1, MAX_AGE
@@ -182,7 +173,7 @@ def stuck(request: orders_pb2.ListStuckOrdersRequest) -> tuple[timedelta, int]:
 
 
 def page_size(size: int) -> int:
-    """Raises Failure INVALID."""
+    """Check a page size; raises Failure INVALID."""
     checks = Checks()
     checked = checks.page_size(size, DEFAULT_PAGE, MAX_PAGE)
     checks.done()
@@ -190,7 +181,7 @@ def page_size(size: int) -> int:
 
 
 def resume(request: orders_pb2.ResumeOrderRequest) -> tuple[UUID, str]:
-    """The order and the operator's note; raises Failure INVALID."""
+    """Return the order and the operator's note; raises Failure INVALID."""
     checks = Checks()
     order = checks.uuid("order_id", request.order_id)
     note = checks.free_text("note", request.note, MAX_NOTE)
@@ -199,7 +190,7 @@ def resume(request: orders_pb2.ResumeOrderRequest) -> tuple[UUID, str]:
 
 
 def resolve(request: orders_pb2.ResolveOrderRequest) -> tuple[UUID, Resolution, str, str]:
-    """The order, its resolution, the provider's reference and the operator's note; raises Failure INVALID."""
+    """Return the order, resolution, provider's reference and operator's note; raises Failure INVALID."""
     checks = Checks()
     order = checks.uuid("order_id", request.order_id)
     note = checks.free_text("note", request.note, MAX_NOTE)

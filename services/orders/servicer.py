@@ -1,4 +1,4 @@
-"""The gRPC methods of the orders service: check the request, make one call, answer."""
+"""The gRPC methods of the orders service."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -46,7 +46,7 @@ ANSWER_TIME = 0.5
 
 
 class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
-    """Checks requests, and answers with what the caller's session may see."""
+    """Checks requests, and returns only what the caller's session may see."""
 
     def __init__(
         self,
@@ -118,7 +118,9 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         self, request: orders_pb2.GetOrderRequest, context: Context
     ) -> orders_pb2.GetOrderResponse:
         session = rpc_guard.session()
-        order = await find.one(self._database, session, requests.order_id(request.order_id))
+        order = await find.one(
+            self._database, session, requests.one_id("order_id", request.order_id)
+        )
         return orders_pb2.GetOrderResponse(order=messages.order_to_proto(order, session))
 
     async def BatchGetOrders(
@@ -157,7 +159,9 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         self, request: orders_pb2.ListOrderAssignmentsRequest, context: Context
     ) -> orders_pb2.ListOrderAssignmentsResponse:
         session = rpc_guard.session()
-        order = await find.one(self._database, session, requests.order_id(request.order_id))
+        order = await find.one(
+            self._database, session, requests.one_id("order_id", request.order_id)
+        )
         esims = await list_assignments(self._database, self._datasource, session, order)
         return orders_pb2.ListOrderAssignmentsResponse(
             assignments=[messages.esim_to_proto(esim) for esim in esims]
@@ -167,7 +171,9 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         self, request: orders_pb2.CancelOrderRequest, context: Context
     ) -> orders_pb2.CancelOrderResponse:
         session = rpc_guard.session()
-        order = await find.one(self._database, session, requests.order_id(request.order_id))
+        order = await find.one(
+            self._database, session, requests.one_id("order_id", request.order_id)
+        )
         check_cancellable(order)
         if order.status is OrderStatus.COMPLETED:
             async with self._database.session(session) as connection:
@@ -199,7 +205,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         self, request: orders_pb2.WatchOrderRequest, context: Context
     ) -> AsyncIterator[orders_pb2.WatchOrderResponse]:
         session = rpc_guard.session()
-        async for order in self._live.watch(session, requests.order_id(request.order_id)):
+        async for order in self._live.watch(session, requests.one_id("order_id", request.order_id)):
             yield orders_pb2.WatchOrderResponse(order=messages.order_to_proto(order, session))
 
     async def ApplyEvents(
@@ -237,7 +243,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
     async def GetOrderHistory(
         self, request: orders_pb2.GetOrderHistoryRequest, context: Context
     ) -> orders_pb2.GetOrderHistoryResponse:
-        found = await self._review.history(requests.order_id(request.order_id))
+        found = await self._review.history(requests.one_id("order_id", request.order_id))
         return messages.history_to_proto(found, rpc_guard.session())
 
     async def ResumeOrder(
@@ -271,14 +277,14 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
     async def ExportCustomer(
         self, request: orders_pb2.ExportCustomerRequest, context: Context
     ) -> AsyncIterator[orders_pb2.ExportCustomerResponse]:
-        customer_id = requests.customer_id(request.customer_id)
+        customer_id = requests.one_id("customer_id", request.customer_id)
         for table, row in await customer_store.export(self._database, customer_id):
             yield orders_pb2.ExportCustomerResponse(table=table, row_json=row)
 
     async def EraseCustomer(
         self, request: orders_pb2.EraseCustomerRequest, context: Context
     ) -> orders_pb2.EraseCustomerResponse:
-        customer_id = requests.customer_id(request.customer_id)
+        customer_id = requests.one_id("customer_id", request.customer_id)
         erased = await customer_store.erase(self._database, customer_id)
         return orders_pb2.EraseCustomerResponse(orders=erased.orders, iccids=erased.iccids)
 

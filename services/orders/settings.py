@@ -1,4 +1,4 @@
-"""What the orders service reads from the environment."""
+"""The settings of the orders service."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ PORT = 50052
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings; times in seconds."""
+    """All settings of the process; times in seconds."""
 
     service: ServiceSettings
     provider: ProviderSettings

@@ -1,4 +1,4 @@
-"""SQL of orders: claims and steps. Nothing here commits."""
+"""SQL of orders: claims and steps; nothing here commits."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -76,12 +76,11 @@ async def claim(
     return read_row(row) if row else None
 
 
-# One at a time: the second of two clicks waits until the first one's order is committed.
-LOCK_TWINS = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
-# Two clicks in a row, or a request that a client retried after a lost answer. A customer who wants a second
-# order buys it later, or with a key. The contract with clients names this time.
+# The second of two clicks waits until the first one's order is committed.
+LOCK_DUPLICATES = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
+# Equal requests within this time are two clicks or a client's retry, not a second order. Clients rely on it.
 DUPLICATE_WINDOW = timedelta(seconds=30)
-FIND_TWIN = f"""
+FIND_DUPLICATE = f"""
 select {COLUMNS} from orders.esim_orders o
 where o.customer_id = $1 and o.plan_id = $2 and o.quantity = $3
     and o.target_esim_id is not distinct from $4 and o.idempotency_key is null
@@ -90,12 +89,12 @@ order by o.created_at desc limit 1
 """  # noqa: S608 - only COLUMNS of this file goes in
 
 
-async def find_twin(connection: Connection, request: OrderRequest) -> Order | None:
+async def find_duplicate(connection: Connection, request: OrderRequest) -> Order | None:
     """Return an equal order of the last moments; equal requests wait until the transaction ends."""
     name = f"{request.customer_id} {request.plan_id} {request.quantity} {request.esim_id}"
-    await connection.execute(LOCK_TWINS, name)
+    await connection.execute(LOCK_DUPLICATES, name)
     row = await connection.fetchrow(
-        FIND_TWIN,
+        FIND_DUPLICATE,
         request.customer_id,
         request.plan_id,
         request.quantity,
@@ -169,9 +168,8 @@ async def step(
 ) -> Order:
     """Change an order and record the event; fields that are None stay.
 
-    Renews the lease, or ends it when the order is finished or waits for a person.
-
-    Raises LeaseLostError when the run no longer has it.
+    Renews the lease, or ends it if the order is finished or in review. Raises LeaseLostError if the run no
+    longer has the lease.
     """
     row = await connection.fetchrow(
         STEP,
@@ -198,7 +196,9 @@ insert into orders.order_events (order_id, to_status, actor, reason) values ($1,
 """
 
 
-async def record_asked(connection: Connection, order: Order, actor: UUID | None, what: str) -> None:
+async def record_request(
+    connection: Connection, order: Order, actor: UUID | None, what: str
+) -> None:
     """Record a user's request as a step; None is the service role key."""
     await record_step(connection, order, str(actor or "service"), what)
 
@@ -213,7 +213,7 @@ REASSIGNED = "update orders.esim_orders set reassigned = true where id = $1"
 
 
 async def record_reassigned(connection: Connection, order_id: UUID) -> None:
-    """The bundle came on another eSIM than was named."""
+    """Record that the bundle was delivered on another eSIM than the requested one."""
     await connection.execute(REASSIGNED, order_id)
 
 
@@ -236,7 +236,7 @@ async def record_reference(
     above: Decimal | None,
     detail: str | None,
 ) -> None:
-    """Record what the provider charged, and what of it is above the expected price.
+    """Record what the provider charged, and by how much that is above the expected price.
 
     `step` to PLACED follows in the same transaction.
     """
@@ -250,7 +250,7 @@ where id = $1
 
 
 async def record_price(connection: Connection, order: Order, quote: Quote) -> None:
-    """Record the price that the order expects from now on; a `step` follows in the same transaction."""
+    """Record the price that the order now expects; a `step` follows in the same transaction."""
     await connection.execute(RECORD_PRICE, order.id, quote.each, quote.total, quote.confirmed_at)
 
 
@@ -260,7 +260,7 @@ OWNED = (
 
 
 async def owned_references(connection: Connection, references: Sequence[str]) -> set[str]:
-    """Those of the references that an order here has already."""
+    """Return those of the references that an order here has."""
     rows = await connection.fetch(OWNED, list(references))
     return {row["provider_reference"] for row in rows}
 
@@ -269,6 +269,6 @@ PLACED_AGO = "select now() - placed_at as ago from orders.esim_orders where id =
 
 
 async def placed_ago(connection: Connection, order_id: UUID) -> timedelta:
-    """How long ago the provider took the order."""
+    """Return the time since the order was placed."""
     ago = await connection.fetchval(PLACED_AGO, order_id)
     return ago if isinstance(ago, timedelta) else timedelta()

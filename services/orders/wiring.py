@@ -30,7 +30,7 @@ from services.orders.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What several parts use."""
+    """The parts that several others depend on."""
 
     opened: Opened
     settings: Settings
@@ -45,7 +45,7 @@ class Shared:
 
 
 def shared(opened: Opened, settings: Settings, provider: Provider) -> Shared:
-    """Make what several parts use."""
+    """Make the parts that several others depend on."""
     datasource, metrics = OrdersDataSource(provider, opened.cache), Metrics()
     metrics.low_balance(settings.low_balance)
     key = settings.service.sessions.service_role_key
@@ -69,7 +69,7 @@ def shared(opened: Opened, settings: Settings, provider: Provider) -> Shared:
 
 
 def recovery(of: Shared, cancellation: Cancellation) -> Recovery:
-    """Make what works on orders."""
+    """Make the part that runs the work on orders."""
     database, datasource = of.opened.database, of.datasource
     delivery = Delivery(database, datasource, of.esims)
     settlement = Settlement(
@@ -89,7 +89,7 @@ def recovery(of: Shared, cancellation: Cancellation) -> Recovery:
 def wired(
     opened: Opened, settings: Settings, provider: Provider, notifications: Notifications
 ) -> tuple[OrdersServicer, Recovery]:
-    """Make the servicer and what works on orders, and add their background work to the service's."""
+    """Make the servicer and the recovery, and register their loops."""
     database, of = opened.database, shared(opened, settings, provider)
     examination = Examination(database, of.datasource)
     cancellation = Cancellation(database, of.datasource, examination, of.esims)

@@ -1,4 +1,4 @@
-"""A run on one order under its lease: how steps are committed, and how long to wait between them."""
+"""A run on one order under its lease: commits its steps, and says how long to wait between them."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ from services.orders.order import FailureReason, Order, OrderStatus, RecoveryPoi
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Nothing can be done now; continue after this many seconds."""
+    """A wait of that many seconds before work on the order can continue."""
 
     seconds: float
 
@@ -74,7 +74,7 @@ class Work:
             self.metrics.changed(status, datetime.now(UTC) - self.order.created_at)
 
     async def explain(self, reason: str) -> None:
-        """Record once, for the customer, why it takes longer."""
+        """Record, once, the reason for the customer why the order takes longer."""
         if self.order.status_reason != reason:
             await self.step("waiting", reason=reason)
 

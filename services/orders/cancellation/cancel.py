@@ -58,7 +58,7 @@ class Cancellation:
         self,
         order: Order,
         esims: list[DeliveredESIM],
-        asked_by: UUID | None,
+        requested_by: UUID | None,
         *,
         unused_only: bool = False,
     ) -> None:
@@ -76,16 +76,9 @@ class Cancellation:
         choices = [(choice.revocation, choice.to_balance) for choice in chosen]
         async with self._database.system() as connection:
             if await revocation_store.request(connection, order, choices, unused_only=unused_only):
-                await store.record_asked(connection, order, asked_by, "cancellation asked for")
-
-    async def _revoke(self, revocation: Revocation, *, to_balance: bool) -> str:
-        return await self._datasource.cancel_order(
-            revocation.iccid,
-            revocation.bundle_name,
-            revocation.assignment_id,
-            to_balance=to_balance,
-            validate=False,
-        )
+                await store.record_request(
+                    connection, order, requested_by, "cancellation asked for"
+                )
 
     async def advance(self, work: Work) -> Pause | None:
         """Continue a requested cancellation from its last committed step."""
@@ -105,14 +98,14 @@ class Cancellation:
                     return Pause(max(failure.retry_after or 0.0, TRY_AGAIN.seconds))
         async with self._database.system() as connection:
             planned = await revocation_store.list_revocations(connection, work.order.id)
-        gone = [r.iccid for r in planned if r.state == "REVOKED"]
-        partly = len(gone) < work.order.quantity or any(r.state == "REFUSED" for r in planned)
-        if partly and not gone:
-            await self._stay(work, planned)
+        revoked = [r.iccid for r in planned if r.state == "REVOKED"]
+        partly = len(revoked) < work.order.quantity or any(r.state == "REFUSED" for r in planned)
+        if partly and not revoked:
+            await self._end_partly(work, planned)
             return None
         try:
             await self._esims.cancel_order_bundles(
-                work.order, gone if partly else _own(work.order, planned)
+                work.order, revoked if partly else _own(work.order, planned)
             )
         except Failure as failure:
             episodes.record(
@@ -123,7 +116,7 @@ class Cancellation:
             )
             return TRY_AGAIN
         if partly:
-            await self._stay(work, planned)
+            await self._end_partly(work, planned)
             return None
         await work.step(
             "cancelled", status=cancelled_status(planned), reason=cancelled_message(planned)
@@ -131,11 +124,11 @@ class Cancellation:
         return None
 
     async def _carry_out(self, work: Work, revocation: Revocation) -> None:
-        """Revoke one bundle; one that was begun before is checked first.
+        """Revoke one bundle; if that was started before, check first if it succeeded.
 
         Raises Failure when the provider can't be reached, or its answer was lost.
         """
-        if revocation.state == "STARTED" and await self._gone(revocation):
+        if revocation.state == "STARTED" and await self._is_revoked(revocation):
             await self._mark(work, revocation, "REVOKED", await self._refund_in_history(revocation))
             return
         async with self._database.system() as connection:
@@ -147,11 +140,17 @@ class Cancellation:
             )
             await work.step("revoking a bundle", connection=connection)
         try:
-            answer = await self._revoke(revocation, to_balance=to_balance)
+            answer = await self._datasource.cancel_order(
+                revocation.iccid,
+                revocation.bundle_name,
+                revocation.assignment_id,
+                to_balance=to_balance,
+                validate=False,
+            )
         except Failure as failure:
             if failure.kind is not Kind.REFUSED:
                 raise
-            if not await self._gone(revocation):
+            if not await self._is_revoked(revocation):
                 text = failure.details.get("provider_message", failure.reason)
                 await self._mark(work, revocation, "REFUSED", None, text)
                 return
@@ -159,7 +158,7 @@ class Cancellation:
         refund = read_refund(answer) or await self._refund_in_history(revocation)
         await self._mark(work, revocation, "REVOKED", refund, answer or None)
 
-    async def _gone(self, revocation: Revocation) -> bool:
+    async def _is_revoked(self, revocation: Revocation) -> bool:
         """Return whether the provider lists the bundle as revoked, or no longer lists it."""
         bundles = await self._datasource.get_bundles(revocation.iccid)
         if any(not b.assignment_id for b in bundles):
@@ -205,18 +204,18 @@ class Cancellation:
             )
             await work.step(f"bundle {state.lower()}", connection=connection)
 
-    async def _stay(self, work: Work, planned: list[Revocation]) -> None:
-        """End a cancellation that leaves some bundles: they were excluded, or are in use now."""
-        gone = [r for r in planned if r.state == "REVOKED"]
+    async def _end_partly(self, work: Work, planned: list[Revocation]) -> None:
+        """End a cancellation that leaves some bundles, as they were excluded or refused."""
+        revoked = [r for r in planned if r.state == "REVOKED"]
         refused = any(revocation.state == "REFUSED" for revocation in planned)
         message = "The order could not be cancelled: the provider does not accept its return."
-        if gone:
-            message = f"{len(gone)} of {work.order.quantity} bundles were cancelled; " + (
+        if revoked:
+            message = f"{len(revoked)} of {work.order.quantity} bundles were cancelled; " + (
                 "the provider does not accept the return of the others."
                 if refused
-                else f"the others are in use and stay. {cancelled_message(gone, 'What was cancelled')}"
+                else f"the others are in use and stay. {cancelled_message(revoked, 'What was cancelled')}"
             )
-        event = "partly cancelled" if gone else "not cancelled"
+        event = "partly cancelled" if revoked else "not cancelled"
         async with self._database.system() as connection:
             await revocation_store.withdraw(connection, work.order.id)
             await work.step(event, reason=message, connection=connection)

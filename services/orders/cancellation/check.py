@@ -8,7 +8,7 @@ USED_STATES = frozenset({"active", "depleted", "expired"})
 
 
 def in_use() -> Failure:
-    """The refusal of an order with a used bundle."""
+    """Return the refusal of an order with a used bundle."""
     return Failure(
         Kind.REFUSED,
         "ORDER_IN_USE",
@@ -18,7 +18,7 @@ def in_use() -> Failure:
 
 
 def not_taken_back() -> Failure:
-    """The refusal of an order that the provider does not take back."""
+    """Return the refusal of an order that the provider does not accept back."""
     return Failure(
         Kind.REFUSED,
         "ORDER_NOT_CANCELLABLE",
@@ -27,7 +27,7 @@ def not_taken_back() -> Failure:
 
 
 def check_cancellable(order: Order) -> None:
-    """Raises Failure REFUSED (ORDER_NOT_CANCELLABLE) for an order without anything to revoke."""
+    """Raise Failure REFUSED (ORDER_NOT_CANCELLABLE) for an order without anything to revoke."""
     message = {
         OrderStatus.PROCESSING: "This order is still being processed; wait until it is completed",
         OrderStatus.NEEDS_REVIEW: "This order is still being processed; wait until it is completed",
@@ -37,12 +37,12 @@ def check_cancellable(order: Order) -> None:
         raise Failure(Kind.REFUSED, "ORDER_NOT_CANCELLABLE", message)
 
 
-def check_unused(bundles: list[BundleOnESIM], wanted: int) -> None:
-    """Raises Failure REFUSED unless all bundles of an order are unused."""
+def check_unused(bundles: list[BundleOnESIM], expected: int) -> None:
+    """Raise Failure REFUSED unless all `expected` bundles of an order are unused."""
     left = [b for b in bundles if b.state != REVOKED_STATE]
     if any(b.touched or b.state in USED_STATES for b in left):
         raise in_use()
-    if len(bundles) < wanted or any(b.state not in UNUSED_STATES for b in left):
+    if len(bundles) < expected or any(b.state not in UNUSED_STATES for b in left):
         raise Failure(
             Kind.REFUSED,
             "ORDER_NOT_CANCELLABLE",

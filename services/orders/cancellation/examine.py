@@ -1,4 +1,4 @@
-"""Queries the provider about which bundles of an order can be revoked, and what would be refunded."""
+"""Finds out from the provider which bundles of an order can be revoked, and what would be refunded."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ from services.orders.provider_order import bad_answer
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The order's bundles that the provider lists on the `wanted` eSIMs that were not cancelled before."""
+    """The bundles that the provider lists on the `expected` eSIMs of an order, without cancelled ones."""
 
     bundles: Sequence[tuple[Revocation, BundleOnESIM]]
-    wanted: int
+    expected: int
 
     def whole(self) -> Sequence[tuple[Revocation, BundleOnESIM]]:
         """Return all bundles; raises Failure REFUSED unless all are unused."""
-        check_unused([bundle for _, bundle in self.bundles], self.wanted)
+        check_unused([bundle for _, bundle in self.bundles], self.expected)
         return self.bundles
 
     def unused(self) -> Sequence[tuple[Revocation, BundleOnESIM]]:
@@ -58,9 +58,8 @@ class Examination:
         """
         async with self._database.system() as connection:
             known = await revocation_store.list_revocations(connection, order.id)
-        done = {
-            r.iccid for r in known if r.state == "REVOKED"
-        }  # by an earlier attempt that was interrupted
+        # A cancellation that was interrupted before may have revoked some.
+        done = {r.iccid for r in known if r.state == "REVOKED"}
         left = [esim.iccid for esim in esims if esim.iccid not in done]
         found = await asyncio.gather(*(self._bundles(order, iccid) for iccid in left))
         return Held(
@@ -122,7 +121,7 @@ class Examination:
                     raise
                 refusal = failure
                 continue
-            # The text of a validate is not documented: silence about refunds is no "no".
+            # The text of a validation is not documented: only an explicit "no refund" counts as one.
             refund = read_refund(answer)
             if refund is not Refund.NONE:
                 return Choice(revocation, to_balance, refund)

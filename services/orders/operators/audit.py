@@ -18,22 +18,22 @@ from services.orders.provider_order import ProviderOrder
 
 logger = logging.getLogger(__name__)
 
-# Seconds between two surveys of the open orders: what dashboards and alerts resolve.
+# Seconds between two surveys of the open orders.
 SURVEY_EVERY = 15.0
 
-# The partial index of open orders is all that is read.
+# Reads only the partial index of open orders.
 SURVEY = """
 select status, count(*)::int as number, now() - min(created_at) as age from orders.esim_orders
 where status in ('PROCESSING', 'NEEDS_REVIEW') group by status
 """
-# One replica takes the audit; a crash leaves it due again at its usual time.
-TAKE = """
+# One replica claims the audit; after a crash it is due again at its usual time.
+CLAIM = """
 update orders.provider_audits a set due_at = now() + $1::interval
 from (select read_until from orders.provider_audits where due_at <= now() for update skip locked) old
 returning old.read_until, now() as now
 """
 ADVANCE = "update orders.provider_audits set read_until = greatest(read_until, $1)"
-# An order in flight may own any of these soon; the next audit checks them again.
+# Attempts that may own an unexplained order soon: such orders are left for the next audit.
 UNSETTLED = """
 select distinct bundle_name, quantity from orders.order_attempts
 where outcome in ('OPEN', 'UNCLEAR')
@@ -41,9 +41,10 @@ where outcome in ('OPEN', 'UNCLEAR')
 
 
 class Audit:
-    """Compares the provider's history with the orders here, every `every`, in one process at a time.
+    """Compares the provider's history with the orders here every `every`, in one process at a time.
 
-    Orders younger than `settling` are left for the next time; `tolerance` is for the clocks.
+    Provider orders younger than `settling` plus `tolerance`, the difference of the clocks, wait for the next
+    comparison.
     """
 
     def __init__(
@@ -84,11 +85,11 @@ class Audit:
     async def compare(self) -> None:
         """Record provider orders that no order here explains, if this is due and no other replica does it."""
         async with self._database.system() as connection:
-            taken = await connection.fetchrow(TAKE, self._every)
-        if taken is None:
+            claimed = await connection.fetchrow(CLAIM, self._every)
+        if claimed is None:
             return
-        since: datetime = taken["read_until"]
-        until: datetime = taken["now"] - self._settling - self._tolerance
+        since: datetime = claimed["read_until"]
+        until: datetime = claimed["now"] - self._settling - self._tolerance
         if until <= since:
             return
         with tracing.root_span("compare with the provider"):
@@ -101,7 +102,7 @@ class Audit:
         provider = await self._datasource.get_history(since, until, priority=Priority.SYNC)
         listed = list(provider.orders.values())
         async with self._database.system() as connection:
-            # First: one that is settled meanwhile owns its order by the time that owners are looked for.
+            # Before the owners: an attempt that is settled in between then has an owner.
             unsettled = {
                 (r["bundle_name"], r["quantity"]) for r in await connection.fetch(UNSETTLED)
             }
@@ -119,14 +120,14 @@ class Audit:
                         found.quantity,
                         found.item,
                     )
-            # One of unknown time holds the whole span open, so that it is compared again.
+            # An order of unknown time keeps the whole span open, so that it is compared again.
             reached = min([until, *(order.created_at or since for order in waiting)])
             await connection.execute(ADVANCE, reached)
             if reached == until:  # else the next audit reads them again
                 await self._report_unreadable(connection, provider)
 
     async def _report_unreadable(self, connection: Connection, provider: History) -> None:
-        """Rows that can't be read stop no comparison, and count as unexplained unless they are ours."""
+        """Report rows that can't be parsed as unexplained, unless an order here owns them."""
         rows = provider.unreadable.values()
         owned = await store.owned_references(connection, [row.reference for row in rows])
         for row in rows:

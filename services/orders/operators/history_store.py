@@ -94,7 +94,7 @@ where order_id = $1 order by id
 
 
 async def list_steps(connection: Connection, order_id: UUID) -> list[Step]:
-    """Oldest first."""
+    """Return the steps of an order, oldest first."""
     return [Step(**row) for row in await connection.fetch(STEPS, order_id)]
 
 
@@ -145,7 +145,7 @@ async def settle(
     return True
 
 
-HURRY = """
+RESUME = """
 with changed as (
     update orders.esim_orders set next_run_at = now()
     where id = $1 and status = 'PROCESSING' returning id, status
@@ -155,9 +155,9 @@ select id, status, status, $2, 'resumed', $3 from changed returning order_id
 """
 
 
-async def hurry(connection: Connection, order_id: UUID, actor: str, note: str) -> bool:
+async def resume(connection: Connection, order_id: UUID, actor: str, note: str) -> bool:
     """Make a waiting order due now; False if it doesn't wait."""
-    if await connection.fetchval(HURRY, order_id, actor, note) is None:
+    if await connection.fetchval(RESUME, order_id, actor, note) is None:
         return False
     step_log.outcome(order_id, "resumed", OrderStatus.PROCESSING, by=actor)
     return True
@@ -217,5 +217,5 @@ limit $1
 
 
 async def list_unexplained(connection: Connection, limit: int) -> list[Unexplained]:
-    """Newest first."""
+    """Return unexplained orders, newest first."""
     return [Unexplained(**row) for row in await connection.fetch(UNEXPLAINED, limit)]

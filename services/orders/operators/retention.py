@@ -9,12 +9,11 @@ from kit.db.database import Database
 
 logger = logging.getLogger(__name__)
 
-# Seconds between prunings, and rows of one step, so that each is a short transaction.
+# Seconds between prunings, and rows of one transaction.
 EVERY = 3_600.0
 STEP = 1_000
 
-# The orders themselves stay, for the books. Steps and attempts of an order that is in work stay too,
-# however old.
+# Orders are never deleted, nor are the steps and attempts of unfinished ones.
 PRUNE = {
     "steps": """
         delete from orders.order_events where id in (
@@ -60,7 +59,7 @@ class Retention:
         return Loop("delete old order history", self.prune, self._stop, every=EVERY)
 
     async def prune(self) -> Counter[str]:
-        """Delete rows that are older than the days, step by step, and return how many of each kind."""
+        """Delete old rows in steps, and return how many of each kind."""
         pruned: Counter[str] = Counter()
         for what, statement in PRUNE.items() if self._days else ():
             step = STEP
@@ -70,6 +69,6 @@ class Retention:
                 step = int(status.rpartition(" ")[2])
                 pruned += Counter({what: step})
         if pruned:
-            told = ", ".join(f"{number} {what}" for what, number in pruned.items())
-            logger.info("%s of over %s days ago deleted", told, self._days)
+            summary = ", ".join(f"{number} {what}" for what, number in pruned.items())
+            logger.info("%s of over %s days ago deleted", summary, self._days)
         return pruned

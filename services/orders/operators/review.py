@@ -1,4 +1,4 @@
-"""Operators' actions on an order: see all that is known about it, resume it, or settle it."""
+"""Operators' actions on an order: show its history, resume it, or settle it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ from services.orders.recovery.recover import Recovery
 
 
 class Resolution(StrEnum):
-    """What an operator found out about an order in review."""
+    """An operator's finding about an order in review."""
 
     PLACED_AS = "placed_as"
     NOT_BOUGHT = "not_bought"
@@ -29,7 +29,7 @@ class Resolution(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """All that is known of an order; `owners` maps candidates to the orders here that own them."""
+    """The history of an order; `owners` maps candidates to the orders here that own them."""
 
     stuck: Stuck
     attempts: list[PastAttempt]
@@ -59,7 +59,7 @@ class Review:
 
     @property
     def held_until(self) -> datetime | None:
-        """Until when this process holds back calls to the provider; None while all may be sent."""
+        """The time until which calls to the provider are held back; None if they are not."""
         return self._datasource.held_until
 
     async def history(self, order_id: UUID) -> History:
@@ -94,7 +94,7 @@ class Review:
         """
         stuck = await self._get(order_id)
         async with self._database.system() as connection:
-            taken = await history_store.settle(
+            resumed = await history_store.settle(
                 connection,
                 stuck.order,
                 status=OrderStatus.PROCESSING,
@@ -104,8 +104,8 @@ class Review:
                 actor=actor,
                 event="resumed",
                 note=note,
-            ) or await history_store.hurry(connection, order_id, actor, note)
-        if not taken:
+            ) or await history_store.resume(connection, order_id, actor, note)
+        if not resumed:
             raise Failure(
                 Kind.REFUSED,
                 "ORDER_NOT_STUCK",
@@ -128,7 +128,7 @@ class Review:
         if resolution is Resolution.PLACED_AS:
             placed = await self._placed(stuck.order, reference)
         async with self._database.system() as connection:
-            # So that no other order claims the reference at the same moment.
+            # So that no other order gets the reference at the same time.
             await attempt_store.lock(connection, stuck.order)
             await self._settle(connection, stuck.order, resolution, placed, actor, note)
         if placed is not None:
@@ -221,7 +221,7 @@ class Review:
 
 
 def _check_fits(subject: Order, resolution: Resolution) -> None:
-    """Raises Failure REFUSED unless the resolution answers what is open about the order."""
+    """Raise Failure REFUSED unless the order is in review, and the resolution fits it."""
     if subject.status is not OrderStatus.NEEDS_REVIEW:
         raise _not_in_review()
     paid = subject.provider_reference is not None

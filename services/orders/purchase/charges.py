@@ -19,8 +19,8 @@ CHARGED_ABOVE = "charged above the expected price"
 class Charges:
     """Compares every charge with the price that the order expected.
 
-    Without a limit of the buyer's, a charge may exceed it by `tolerance`, a fraction of it. One in
-    another currency can't be compared, and is an incident too.
+    If the buyer set no limit, a charge may exceed it by the fraction `tolerance`. A charge in another
+    currency can't be compared, and is an incident too.
     """
 
     def __init__(self, metrics: Metrics, *, tolerance: Decimal) -> None:

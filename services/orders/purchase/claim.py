@@ -77,13 +77,13 @@ class Claims:
         quote = await self._prices.quote(request, plan, target)
         async with self._database.system() as connection:
             if request.prevent_duplicates:
-                twin = await store.find_twin(connection, request)
-                if twin is not None:
-                    return Claimed(twin, repeated=True)
+                duplicate = await store.find_duplicate(connection, request)
+                if duplicate is not None:
+                    return Claimed(duplicate, repeated=True)
             if await self._allowed(connection, request, quote, by_service=by_service):
                 claimed = await store.claim(connection, request, plan, quote, target)
                 if claimed is not None:
-                    await store.record_asked(connection, claimed, session.user_id, "claimed")
+                    await store.record_request(connection, claimed, session.user_id, "claimed")
                     return Claimed(claimed, repeated=False)
         return None
 

@@ -17,11 +17,11 @@ from services.orders.work import Pause, Work, grown
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 
-# The provider's guide: usually at once, up to 10 minutes. Beyond three times that it isn't just a delay.
+# Three times what the provider's guide allows for a delivery.
 DELIVERY_PATIENCE = timedelta(minutes=30)
-# Only the provider's status for a completed order is documented: after this time the eSIMs are fetched
-# whatever the status is.
-ASK_ANYWAY = timedelta(minutes=1)
+# After this time the eSIMs are fetched whatever the order's status is, as the provider documents only
+# `completed`.
+FETCH_ANYWAY = timedelta(minutes=1)
 
 
 def is_complete(order: Order, esims: Sequence[DeliveredESIM]) -> bool:
@@ -95,7 +95,7 @@ class Delivery:
                 return []
             if is_complete(work.order, placed.esims):
                 return list(placed.esims)
-            if not placed.completed and age < ASK_ANYWAY:
+            if not placed.completed and age < FETCH_ANYWAY:
                 return await self._prepared(work, age)
             found = await self._datasource.get_order_assignments(reference)
             if is_complete(work.order, found):

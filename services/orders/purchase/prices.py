@@ -29,11 +29,9 @@ NOT_ANSWERED = frozenset({Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.DEADLINE})
 class Prices:
     """Decides at which price an order may be placed.
 
-    With a limit of the buyer's, the provider confirms the price right before every attempt. Without
-    one, a price that the provider confirmed at most `ttl` ago is enough, and it may exceed the
-    catalogue's by `tolerance`, a fraction of it.
-
-    The confirmation of the claim also serves the first attempt, if it is at most `holds` old.
+    If the buyer set a limit, the provider confirms the price right before every attempt; for the first one,
+    the confirmation of the claim is enough if it is at most `holds` old. Without a limit, a confirmation at
+    most `ttl` ago is enough, and the price may exceed the catalogue's by the fraction `tolerance`.
     """
 
     def __init__(
@@ -63,7 +61,7 @@ class Prices:
         return await self._unlimited(request, plan, known)
 
     async def _limited(self, request: OrderRequest, plan: Plan, target: Target | None) -> Quote:
-        asked_at = datetime.now(UTC)
+        queried_at = datetime.now(UTC)
         try:
             answer = await self._datasource.validate_order(
                 plan.bundle_name,
@@ -82,14 +80,14 @@ class Prices:
         total = _comparable(answer, plan.currency)
         if total is None:
             raise refusals.price_not_confirmed()
-        quote = _quote(total, request.quantity, plan.currency, asked_at)
+        quote = _quote(total, request.quantity, plan.currency, queried_at)
         if not refusals.within(request.max_price, request.max_total, request.quantity, total):
             raise refusals.price_changed(quote, limited=True)
         return quote
 
     async def _unlimited(self, request: OrderRequest, plan: Plan, known: Quote) -> Quote:
         """Confirm the price, or use the catalogue's while the provider does not answer."""
-        asked_at = datetime.now(UTC)
+        queried_at = datetime.now(UTC)
         try:
             answer = await self._datasource.get_price(plan.bundle_name, self._ttl.total_seconds())
         except Failure as failure:
@@ -99,7 +97,7 @@ class Prices:
         each = _comparable(answer, plan.currency)
         if each is None:
             return known
-        quote = Quote(each, each * request.quantity, plan.currency, asked_at)
+        quote = Quote(each, each * request.quantity, plan.currency, queried_at)
         if each > plan.price * (1 + self._tolerance):
             raise refusals.price_changed(quote, limited=False)
         return quote
@@ -113,7 +111,7 @@ class Prices:
         subject = work.order
         if not subject.limited or self._just_confirmed(subject):
             return None
-        asked_at = datetime.now(UTC)
+        queried_at = datetime.now(UTC)
         try:
             answer = await self._datasource.validate_order(
                 subject.bundle_name,
@@ -136,7 +134,7 @@ class Prices:
         if total is None:
             await work.explain(order.MESSAGE_PRICE_UNKNOWN)
             return Pause(PRICE_PAUSE)
-        await self._decide(work, _quote(total, subject.quantity, subject.currency, asked_at))
+        await self._decide(work, _quote(total, subject.quantity, subject.currency, queried_at))
         return None
 
     def _just_confirmed(self, subject: Order) -> bool:

@@ -54,7 +54,6 @@ class Decision:
     reference: str | None = None
 
 
-# Long, as the cases are read best one below the other.
 def match(
     attempts: Sequence[Attempt],
     candidates: Sequence[Candidate],

@@ -34,14 +34,14 @@ def within(
     max_price: Decimal | None, max_total: Decimal | None, quantity: int, total: Decimal
 ) -> bool:
     """Return whether the total price of that quantity is within the buyer's limits."""
-    # Not divided by the quantity: a quotient may have more digits than there are.
+    # Multiplied, not divided by the quantity, to stay exact.
     return (max_price is None or total <= max_price * quantity) and (
         max_total is None or total <= max_total
     )
 
 
 def price_changed(quote: Quote, *, limited: bool) -> Failure:
-    """The refusal of a price above the buyer's limit, or without one above the catalogue's price."""
+    """Return the refusal of a price above the buyer's limit, or without one, above the catalogue's price."""
     price, total, currency = money.plain(quote.each), money.plain(quote.total), quote.currency
     why = "above your limit" if limited else "more than the catalogue shows"
     what = "a higher limit" if limited else "maxPrice or maxTotal"
@@ -55,7 +55,7 @@ def price_changed(quote: Quote, *, limited: bool) -> Failure:
 
 
 def price_not_confirmed(retry_after: float | None = None) -> Failure:
-    """The failure if the provider does not answer, or has no price in the plan's currency."""
+    """Return the failure if the provider does not answer, or has no price in the plan's currency."""
     return Failure(
         Kind.UNAVAILABLE,
         "PRICE_NOT_CONFIRMED",
@@ -65,9 +65,6 @@ def price_not_confirmed(retry_after: float | None = None) -> Failure:
 
 
 def not_sold(reason: FailureReason) -> Failure:
-    """The refusal of an order that the provider would refuse.
-
-    That the shop's balance is too low is hidden from customers.
-    """
-    shown = FailureReason.NOT_SOLD_NOW if reason is FailureReason.INSUFFICIENT_BALANCE else reason
-    return Failure(Kind.REFUSED, shown, REFUSED_MESSAGES[reason])
+    """Return the refusal of an order that the provider would refuse, hiding a low balance from customers."""
+    visible = FailureReason.NOT_SOLD_NOW if reason is FailureReason.INSUFFICIENT_BALANCE else reason
+    return Failure(Kind.REFUSED, visible, REFUSED_MESSAGES[reason])

@@ -43,7 +43,7 @@ class Settlement:
         self._charges = charges
         self._settling = settling
         self._tolerance = tolerance
-        self._longest = min(MAX_POLL, max(MIN_POLL, settling.total_seconds() / 10))
+        self._max_pause = min(MAX_POLL, max(MIN_POLL, settling.total_seconds() / 10))
 
     async def settle(self, work: Work) -> Pause | None:
         """Move an ATTEMPTED order to PLACED, back to CLAIMED, to FAILED, or into review."""
@@ -56,7 +56,7 @@ class Settlement:
         except Failure as failure:
             work.metrics.reconciled("UNREADABLE")
             await work.explain(order.MESSAGE_UNCLEAR)
-            return Pause(max(failure.retry_after or 0.0, self._longest))
+            return Pause(max(failure.retry_after or 0.0, self._max_pause))
         listed = list(history.orders.values())
         async with self._database.system() as connection:
             await attempt_store.lock(connection, work.order)
@@ -76,7 +76,7 @@ class Settlement:
             work.metrics.reconciled(decision.outcome)
             if decision.outcome is Outcome.WAIT:
                 waited = read_at - (attempt.ended_at or read_at)
-                return grown(waited, min(FIRST_PAUSE, self._longest), self._longest)
+                return grown(waited, min(FIRST_PAUSE, self._max_pause), self._max_pause)
             await self._apply(connection, work, attempt, decision, listed)
             return None
 

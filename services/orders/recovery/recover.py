@@ -64,7 +64,7 @@ class Recovery:
         self._every = every
         self._running: dict[UUID, asyncio.Task[None]] = {}
         self._resumed: set[UUID] = set()
-        # True at the start too: the pause that the process before waited for may be over.
+        # True at the start: a pause that the previous process waited for may be over.
         self._hold_released = True
         self._metrics = metrics
 
@@ -80,7 +80,7 @@ class Recovery:
         loop = asyncio.get_running_loop()
         ends = loop.time() + seconds
         while True:
-            # Unlike wait_for, it does not cancel the task.
+            # Unlike wait_for, this does not cancel the task.
             done, _ = await asyncio.wait(
                 {self.start(order_id)}, timeout=max(0.0, ends - loop.time())
             )
