@@ -8,7 +8,7 @@ from uuid import UUID
 from kit.auth.sessions import Role, Session
 from kit.values import money, timestamps
 from protos.common.v1 import money_pb2
-from protos.orders.v1 import orders_pb2
+from protos.orders.v1 import orders_pb2 as pb
 from services.orders.cancellation.preview import Extent, Offer
 from services.orders.operators.history_store import Stuck, Unexplained
 from services.orders.operators.review import History
@@ -24,27 +24,27 @@ from services.orders.order import (
 from services.orders.provider_order import ProviderOrder
 from services.orders.timeline_store import Entry
 
-STATUSES: Mapping[OrderStatus, "orders_pb2.OrderStatus.ValueType"] = {
-    OrderStatus.PROCESSING: orders_pb2.ORDER_STATUS_PROCESSING,
+STATUSES: Mapping[OrderStatus, "pb.OrderStatus.ValueType"] = {
+    OrderStatus.PROCESSING: pb.ORDER_STATUS_PROCESSING,
     # Customers see work in progress; `needs_review` is for operators.
-    OrderStatus.NEEDS_REVIEW: orders_pb2.ORDER_STATUS_PROCESSING,
-    OrderStatus.COMPLETED: orders_pb2.ORDER_STATUS_COMPLETED,
-    OrderStatus.FAILED: orders_pb2.ORDER_STATUS_FAILED,
-    OrderStatus.CANCELLED: orders_pb2.ORDER_STATUS_CANCELLED,
-    OrderStatus.REFUNDED: orders_pb2.ORDER_STATUS_REFUNDED,
+    OrderStatus.NEEDS_REVIEW: pb.ORDER_STATUS_PROCESSING,
+    OrderStatus.COMPLETED: pb.ORDER_STATUS_COMPLETED,
+    OrderStatus.FAILED: pb.ORDER_STATUS_FAILED,
+    OrderStatus.CANCELLED: pb.ORDER_STATUS_CANCELLED,
+    OrderStatus.REFUNDED: pb.ORDER_STATUS_REFUNDED,
 }
-REFUNDS: Mapping[Refund | None, "orders_pb2.RefundResult.ValueType"] = {
-    None: orders_pb2.REFUND_RESULT_UNSPECIFIED,
-    Refund.BALANCE: orders_pb2.REFUND_RESULT_BALANCE,
-    Refund.INVENTORY: orders_pb2.REFUND_RESULT_INVENTORY,
-    Refund.NONE: orders_pb2.REFUND_RESULT_NONE,
+REFUNDS: Mapping[Refund | None, "pb.RefundResult.ValueType"] = {
+    None: pb.REFUND_RESULT_UNSPECIFIED,
+    Refund.BALANCE: pb.REFUND_RESULT_BALANCE,
+    Refund.INVENTORY: pb.REFUND_RESULT_INVENTORY,
+    Refund.NONE: pb.REFUND_RESULT_NONE,
 }
 
-EXTENTS: Mapping[Extent, "orders_pb2.CancellationExtent.ValueType"] = {
-    Extent.WHOLE: orders_pb2.CANCELLATION_EXTENT_WHOLE,
-    Extent.UNUSED_PART: orders_pb2.CANCELLATION_EXTENT_UNUSED_PART,
-    Extent.NOTHING: orders_pb2.CANCELLATION_EXTENT_NOTHING,
-    Extent.UNKNOWN: orders_pb2.CANCELLATION_EXTENT_UNKNOWN,
+EXTENTS: Mapping[Extent, "pb.CancellationExtent.ValueType"] = {
+    Extent.WHOLE: pb.CANCELLATION_EXTENT_WHOLE,
+    Extent.UNUSED_PART: pb.CANCELLATION_EXTENT_UNUSED_PART,
+    Extent.NOTHING: pb.CANCELLATION_EXTENT_NOTHING,
+    Extent.UNKNOWN: pb.CANCELLATION_EXTENT_UNKNOWN,
 }
 
 
@@ -53,10 +53,10 @@ def statuses_of(values: Sequence[int]) -> list[OrderStatus]:
     return [status for status, value in STATUSES.items() if value in values]
 
 
-def order_to_proto(order: Order, session: Session) -> orders_pb2.Order:
+def order_to_proto(order: Order, session: Session) -> pb.Order:
     """Return an order as the session may see it: only operators see that one needs a review."""
     operator = session.role in (Role.ADMIN, Role.SERVICE)
-    return orders_pb2.Order(
+    return pb.Order(
         id=str(order.id),
         reference=order.provider_reference or "",
         status=STATUSES[order.status],
@@ -89,14 +89,14 @@ def _failure(reason: str, *, operator: bool) -> str:
     return FailureReason.NOT_SOLD_NOW if hidden else reason
 
 
-def esim_to_proto(esim: DeliveredESIM) -> orders_pb2.OrderAssignment:
-    return orders_pb2.OrderAssignment(
+def esim_to_proto(esim: DeliveredESIM) -> pb.OrderAssignment:
+    return pb.OrderAssignment(
         iccid=esim.iccid, matching_id=esim.matching_id, smdp_address=esim.smdp_address
     )
 
 
-def revocation_to_proto(revocation: Revocation) -> orders_pb2.RevokedAssignment:
-    return orders_pb2.RevokedAssignment(
+def revocation_to_proto(revocation: Revocation) -> pb.RevokedAssignment:
+    return pb.RevokedAssignment(
         iccid=revocation.iccid,
         assignment_id=revocation.assignment_id,
         refund=REFUNDS[revocation.refund],
@@ -105,26 +105,26 @@ def revocation_to_proto(revocation: Revocation) -> orders_pb2.RevokedAssignment:
 
 def cancellation_to_proto(
     order: Order, revocations: list[Revocation], session: Session
-) -> orders_pb2.CancelOrderResponse:
+) -> pb.CancelOrderResponse:
     """Return the answer of CancelOrder, with all revocations of the order."""
     message = order.status_reason or cancelled_message(revocations)
     if order.status is OrderStatus.COMPLETED and order.cancel_requested_at is not None:
         message = "The order is being cancelled; check its status again soon."
-    return orders_pb2.CancelOrderResponse(
+    return pb.CancelOrderResponse(
         order=order_to_proto(order, session),
         message=message,
         revoked=[revocation_to_proto(r) for r in revocations if r.state == "REVOKED"],
     )
 
 
-def offer_to_proto(order: Order, offer: Offer) -> orders_pb2.OrderCancellation:
-    return orders_pb2.OrderCancellation(
+def offer_to_proto(order: Order, offer: Offer) -> pb.OrderCancellation:
+    return pb.OrderCancellation(
         order_id=str(order.id),
         extent=EXTENTS[offer.extent],
         code=offer.code,
         message=offer.message,
         bundles=[
-            orders_pb2.RevokedAssignment(
+            pb.RevokedAssignment(
                 iccid=choice.revocation.iccid,
                 assignment_id=choice.revocation.assignment_id,
                 refund=REFUNDS[choice.refund],
@@ -135,13 +135,13 @@ def offer_to_proto(order: Order, offer: Offer) -> orders_pb2.OrderCancellation:
     )
 
 
-def timelines_to_proto(entries: Sequence[Entry]) -> list[orders_pb2.OrderTimeline]:
+def timelines_to_proto(entries: Sequence[Entry]) -> list[pb.OrderTimeline]:
     """Group entries by order."""
     return [
-        orders_pb2.OrderTimeline(
+        pb.OrderTimeline(
             order_id=str(order_id),
             entries=[
-                orders_pb2.TimelineEntry(
+                pb.TimelineEntry(
                     at=timestamps.to_proto(e.at), status=STATUSES[e.status], message=e.message
                 )
                 for e in of_order
@@ -151,8 +151,8 @@ def timelines_to_proto(entries: Sequence[Entry]) -> list[orders_pb2.OrderTimelin
     ]
 
 
-def stuck_to_proto(stuck: Stuck, session: Session) -> orders_pb2.StuckOrder:
-    return orders_pb2.StuckOrder(
+def stuck_to_proto(stuck: Stuck, session: Session) -> pb.StuckOrder:
+    return pb.StuckOrder(
         order=order_to_proto(stuck.order, session),
         recovery_point=stuck.order.recovery_point,
         detail=stuck.detail,
@@ -160,11 +160,11 @@ def stuck_to_proto(stuck: Stuck, session: Session) -> orders_pb2.StuckOrder:
     )
 
 
-def history_to_proto(found: History, session: Session) -> orders_pb2.GetOrderHistoryResponse:
-    return orders_pb2.GetOrderHistoryResponse(
+def history_to_proto(found: History, session: Session) -> pb.GetOrderHistoryResponse:
+    return pb.GetOrderHistoryResponse(
         order=stuck_to_proto(found.stuck, session),
         attempts=[
-            orders_pb2.OrderAttempt(
+            pb.OrderAttempt(
                 outcome=made.outcome,
                 started_at=timestamps.to_proto(made.started_at),
                 ended_at=timestamps.to_proto(made.ended_at),
@@ -172,7 +172,7 @@ def history_to_proto(found: History, session: Session) -> orders_pb2.GetOrderHis
             for made in found.attempts
         ],
         steps=[
-            orders_pb2.OrderStep(
+            pb.OrderStep(
                 at=timestamps.to_proto(step.at),
                 from_status=step.from_status or "",
                 to_status=step.to_status,
@@ -189,8 +189,8 @@ def history_to_proto(found: History, session: Session) -> orders_pb2.GetOrderHis
     )
 
 
-def _candidate_to_proto(found: ProviderOrder, owner: UUID | None) -> orders_pb2.ProviderOrder:
-    return orders_pb2.ProviderOrder(
+def _candidate_to_proto(found: ProviderOrder, owner: UUID | None) -> pb.ProviderOrder:
+    return pb.ProviderOrder(
         reference=found.reference,
         created_at=timestamps.to_proto(found.created_at),
         bundle_name=found.item or "",
@@ -202,8 +202,8 @@ def _candidate_to_proto(found: ProviderOrder, owner: UUID | None) -> orders_pb2.
     )
 
 
-def unexplained_to_proto(found: Unexplained) -> orders_pb2.ProviderOrder:
-    return orders_pb2.ProviderOrder(
+def unexplained_to_proto(found: Unexplained) -> pb.ProviderOrder:
+    return pb.ProviderOrder(
         reference=found.reference,
         created_at=timestamps.to_proto(timestamps.believable(found.created_at)),
         bundle_name=found.bundle_name,

@@ -8,7 +8,7 @@ from kit.auth.sessions import Role, Session
 from kit.errors import Failure, Kind
 from kit.values import money, page_token
 from kit.values.checks import Checks
-from protos.orders.v1 import orders_pb2
+from protos.orders.v1 import orders_pb2 as pb
 from services.orders.list_orders import OrderFilter
 from services.orders.messages import STATUSES, statuses_of
 from services.orders.operators.review import Resolution
@@ -31,12 +31,12 @@ MAX_NOTE = 500
 MAX_PROVIDER_REFERENCE = 100
 
 
-def buy(request: orders_pb2.CreateOrderRequest, customer_id: UUID) -> OrderRequest:
+def buy(request: pb.CreateOrderRequest, customer_id: UUID) -> OrderRequest:
     """Check a purchase; raises Failure INVALID."""
     return _buy(Checks(), request, customer_id)
 
 
-def buy_for(request: orders_pb2.CreateOrderForCustomerRequest) -> OrderRequest:
+def buy_for(request: pb.CreateOrderForCustomerRequest) -> OrderRequest:
     """Check a purchase on a customer's behalf; raises Failure INVALID."""
     checks = Checks()
     customer_id = checks.uuid("customer_id", request.customer_id)
@@ -45,7 +45,7 @@ def buy_for(request: orders_pb2.CreateOrderForCustomerRequest) -> OrderRequest:
     return _buy(checks, request.order, customer_id)
 
 
-def _buy(checks: Checks, request: orders_pb2.CreateOrderRequest, customer_id: UUID) -> OrderRequest:
+def _buy(checks: Checks, request: pb.CreateOrderRequest, customer_id: UUID) -> OrderRequest:
     key = request.idempotency_key
     if len(key) > MAX_KEY:
         checks.fail("idempotency_key", f"must have at most {MAX_KEY} characters, not {len(key)}")
@@ -79,7 +79,7 @@ def _buy(checks: Checks, request: orders_pb2.CreateOrderRequest, customer_id: UU
     return checked
 
 
-def _limit(checks: Checks, request: orders_pb2.CreateOrderRequest, field: str) -> Decimal | None:
+def _limit(checks: Checks, request: pb.CreateOrderRequest, field: str) -> Decimal | None:
     if not request.HasField(field):  # type: ignore[arg-type] # only called with its names
         return None
     limit = money.from_proto(getattr(request, field))
@@ -88,7 +88,7 @@ def _limit(checks: Checks, request: orders_pb2.CreateOrderRequest, field: str) -
     return limit
 
 
-def validate(request: orders_pb2.ValidateOrderRequest) -> tuple[UUID, int]:
+def validate(request: pb.ValidateOrderRequest) -> tuple[UUID, int]:
     """Return the plan and the quantity; raises Failure INVALID."""
     checks = Checks()
     plan_id = checks.uuid("plan_id", request.plan_id)
@@ -113,7 +113,7 @@ def order_ids(texts: list[str], limit: int = MAX_BATCH) -> list[UUID]:
     return checked
 
 
-def listing(request: orders_pb2.ListOrdersRequest, session: Session) -> tuple[OrderFilter, int]:
+def listing(request: pb.ListOrdersRequest, session: Session) -> tuple[OrderFilter, int]:
     """Return the filter and the page size; raises Failure INVALID, or FORBIDDEN for another's orders."""
     checks = Checks()
     given = request.filter
@@ -148,20 +148,20 @@ def listing(request: orders_pb2.ListOrdersRequest, session: Session) -> tuple[Or
     return criteria, size
 
 
-def next_page(request: orders_pb2.ListOrdersRequest, last: Order) -> str:
+def next_page(request: pb.ListOrdersRequest, last: Order) -> str:
     """Return the token of the page that follows an order."""
     return page_token.write_position(_list_of(request), last.created_at, last.id)
 
 
-def _list_of(request: orders_pb2.ListOrdersRequest) -> orders_pb2.ListOrdersRequest:
+def _list_of(request: pb.ListOrdersRequest) -> pb.ListOrdersRequest:
     """Return the part of a request that page tokens are bound to: a count does not change the list."""
-    bare = orders_pb2.ListOrdersRequest()
+    bare = pb.ListOrdersRequest()
     bare.CopyFrom(request)
     bare.ClearField("with_total")
     return bare
 
 
-def stuck(request: orders_pb2.ListStuckOrdersRequest) -> tuple[timedelta, int]:
+def stuck(request: pb.ListStuckOrdersRequest) -> tuple[timedelta, int]:
     """Return the minimum age of the orders, and how many to list; raises Failure INVALID."""
     checks = Checks()
     age = checks.between(
@@ -180,7 +180,7 @@ def page_size(size: int) -> int:
     return checked
 
 
-def resume(request: orders_pb2.ResumeOrderRequest) -> tuple[UUID, str]:
+def resume(request: pb.ResumeOrderRequest) -> tuple[UUID, str]:
     """Return the order and the operator's note; raises Failure INVALID."""
     checks = Checks()
     order = checks.uuid("order_id", request.order_id)
@@ -189,7 +189,7 @@ def resume(request: orders_pb2.ResumeOrderRequest) -> tuple[UUID, str]:
     return order, note
 
 
-def resolve(request: orders_pb2.ResolveOrderRequest) -> tuple[UUID, Resolution, str, str]:
+def resolve(request: pb.ResolveOrderRequest) -> tuple[UUID, Resolution, str, str]:
     """Return the order, resolution, provider's reference and operator's note; raises Failure INVALID."""
     checks = Checks()
     order = checks.uuid("order_id", request.order_id)

@@ -11,7 +11,8 @@ from kit.auth.sessions import Session
 from kit.db.database import Database
 from kit.rpc import guard as rpc_guard
 from kit.values import money, timestamps
-from protos.orders.v1 import events_pb2, orders_pb2, orders_pb2_grpc
+from protos.orders.v1 import events_pb2, orders_pb2_grpc
+from protos.orders.v1 import orders_pb2 as pb
 from services.orders import (
     customer_store,
     delivery_store,
@@ -77,23 +78,21 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         self._wait = wait
 
     async def CreateOrder(
-        self, request: orders_pb2.CreateOrderRequest, context: Context
-    ) -> orders_pb2.CreateOrderResponse:
+        self, request: pb.CreateOrderRequest, context: Context
+    ) -> pb.CreateOrderResponse:
         session = rpc_guard.session()
         customer_id = self._buyers.check(session)
         order, repeated = await self._bought(session, requests.buy(request, customer_id))
-        return orders_pb2.CreateOrderResponse(order=order, repeated_request=repeated)
+        return pb.CreateOrderResponse(order=order, repeated_request=repeated)
 
     async def CreateOrderForCustomer(
-        self, request: orders_pb2.CreateOrderForCustomerRequest, context: Context
-    ) -> orders_pb2.CreateOrderForCustomerResponse:
+        self, request: pb.CreateOrderForCustomerRequest, context: Context
+    ) -> pb.CreateOrderForCustomerResponse:
         session = rpc_guard.session()
         order, repeated = await self._bought(session, requests.buy_for(request))
-        return orders_pb2.CreateOrderForCustomerResponse(order=order, repeated_request=repeated)
+        return pb.CreateOrderForCustomerResponse(order=order, repeated_request=repeated)
 
-    async def _bought(
-        self, session: Session, request: OrderRequest
-    ) -> tuple[orders_pb2.Order, bool]:
+    async def _bought(self, session: Session, request: OrderRequest) -> tuple[pb.Order, bool]:
         """Return the order of a request after a bounded wait, and whether an earlier call made it."""
         claimed = await self._claims.claim(session, request)
         order = claimed.order
@@ -102,41 +101,39 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         return messages.order_to_proto(order, session), claimed.repeated
 
     async def ValidateOrder(
-        self, request: orders_pb2.ValidateOrderRequest, context: Context
-    ) -> orders_pb2.ValidateOrderResponse:
+        self, request: pb.ValidateOrderRequest, context: Context
+    ) -> pb.ValidateOrderResponse:
         plan_id, quantity = requests.validate(request)
         found = await validate_order(
             self._catalogue, self._datasource, plan_id, quantity, rpc_guard.session().token
         )
-        return orders_pb2.ValidateOrderResponse(
+        return pb.ValidateOrderResponse(
             valid=found.valid,
             total_price=money.to_proto(found.total, found.currency),
             reason="" if found.valid else MESSAGE_NOT_SOLD,
         )
 
-    async def GetOrder(
-        self, request: orders_pb2.GetOrderRequest, context: Context
-    ) -> orders_pb2.GetOrderResponse:
+    async def GetOrder(self, request: pb.GetOrderRequest, context: Context) -> pb.GetOrderResponse:
         session = rpc_guard.session()
         order = await find.one(
             self._database, session, requests.one_id("order_id", request.order_id)
         )
-        return orders_pb2.GetOrderResponse(order=messages.order_to_proto(order, session))
+        return pb.GetOrderResponse(order=messages.order_to_proto(order, session))
 
     async def BatchGetOrders(
-        self, request: orders_pb2.BatchGetOrdersRequest, context: Context
-    ) -> orders_pb2.BatchGetOrdersResponse:
+        self, request: pb.BatchGetOrdersRequest, context: Context
+    ) -> pb.BatchGetOrdersResponse:
         session = rpc_guard.session()
         ids = requests.order_ids(list(request.order_ids))
         async with self._database.session(session) as connection:
             orders = await store.get(connection, ids)
-        return orders_pb2.BatchGetOrdersResponse(
+        return pb.BatchGetOrdersResponse(
             orders=[messages.order_to_proto(order, session) for order in orders]
         )
 
     async def ListOrders(
-        self, request: orders_pb2.ListOrdersRequest, context: Context
-    ) -> orders_pb2.ListOrdersResponse:
+        self, request: pb.ListOrdersRequest, context: Context
+    ) -> pb.ListOrdersResponse:
         session = rpc_guard.session()
         criteria, size = requests.listing(request, session)
         async with self._database.session(session) as connection:
@@ -146,7 +143,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
                 await list_orders.count_orders(connection, criteria) if request.with_total else 0
             )
         page = orders[:size]
-        return orders_pb2.ListOrdersResponse(
+        return pb.ListOrdersResponse(
             orders=[messages.order_to_proto(order, session) for order in page],
             next_page_token=requests.next_page(request, page[-1]) if len(orders) > size else "",
             row_tokens=[requests.next_page(request, one) for one in page]
@@ -156,20 +153,20 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         )
 
     async def ListOrderAssignments(
-        self, request: orders_pb2.ListOrderAssignmentsRequest, context: Context
-    ) -> orders_pb2.ListOrderAssignmentsResponse:
+        self, request: pb.ListOrderAssignmentsRequest, context: Context
+    ) -> pb.ListOrderAssignmentsResponse:
         session = rpc_guard.session()
         order = await find.one(
             self._database, session, requests.one_id("order_id", request.order_id)
         )
         esims = await list_assignments(self._database, self._datasource, session, order)
-        return orders_pb2.ListOrderAssignmentsResponse(
+        return pb.ListOrderAssignmentsResponse(
             assignments=[messages.esim_to_proto(esim) for esim in esims]
         )
 
     async def CancelOrder(
-        self, request: orders_pb2.CancelOrderRequest, context: Context
-    ) -> orders_pb2.CancelOrderResponse:
+        self, request: pb.CancelOrderRequest, context: Context
+    ) -> pb.CancelOrderResponse:
         session = rpc_guard.session()
         order = await find.one(
             self._database, session, requests.one_id("order_id", request.order_id)
@@ -187,26 +184,26 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         return messages.cancellation_to_proto(order, revoked, session)
 
     async def BatchGetCancellations(
-        self, request: orders_pb2.BatchGetCancellationsRequest, context: Context
-    ) -> orders_pb2.BatchGetCancellationsResponse:
+        self, request: pb.BatchGetCancellationsRequest, context: Context
+    ) -> pb.BatchGetCancellationsResponse:
         ids = requests.order_ids(list(request.order_ids), requests.MAX_CANCELLATIONS)
         async with self._database.session(rpc_guard.session()) as connection:
             orders = await store.get(connection, ids)
             esims = await delivery_store.of_orders(connection, [order.id for order in orders])
         found = {order.id: (order, esims[order.id]) for order in orders}
         offers = await self._previews.offers(found, self._seconds_left())
-        return orders_pb2.BatchGetCancellationsResponse(
+        return pb.BatchGetCancellationsResponse(
             cancellations=[
                 messages.offer_to_proto(found[id_][0], offer) for id_, offer in offers.items()
             ]
         )
 
     async def WatchOrder(
-        self, request: orders_pb2.WatchOrderRequest, context: Context
-    ) -> AsyncIterator[orders_pb2.WatchOrderResponse]:
+        self, request: pb.WatchOrderRequest, context: Context
+    ) -> AsyncIterator[pb.WatchOrderResponse]:
         session = rpc_guard.session()
         async for order in self._live.watch(session, requests.one_id("order_id", request.order_id)):
-            yield orders_pb2.WatchOrderResponse(order=messages.order_to_proto(order, session))
+            yield pb.WatchOrderResponse(order=messages.order_to_proto(order, session))
 
     async def ApplyEvents(
         self, request: events_pb2.ApplyEventsRequest, context: Context
@@ -214,79 +211,73 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         return await self._events.apply(request)
 
     async def BatchListOrderTimelines(
-        self, request: orders_pb2.BatchListOrderTimelinesRequest, context: Context
-    ) -> orders_pb2.BatchListOrderTimelinesResponse:
+        self, request: pb.BatchListOrderTimelinesRequest, context: Context
+    ) -> pb.BatchListOrderTimelinesResponse:
         ids = requests.order_ids(list(request.order_ids))
         async with self._database.session(rpc_guard.session()) as connection:
             seen = [order.id for order in await store.get(connection, ids)]
         # Sessions can't read the steps; these orders are the caller's to see.
         async with self._database.system() as connection:
             entries = await timeline_store.list_entries(connection, seen)
-        return orders_pb2.BatchListOrderTimelinesResponse(
-            timelines=messages.timelines_to_proto(entries)
-        )
+        return pb.BatchListOrderTimelinesResponse(timelines=messages.timelines_to_proto(entries))
 
     async def ListStuckOrders(
-        self, request: orders_pb2.ListStuckOrdersRequest, context: Context
-    ) -> orders_pb2.ListStuckOrdersResponse:
+        self, request: pb.ListStuckOrdersRequest, context: Context
+    ) -> pb.ListStuckOrdersResponse:
         age, size = requests.stuck(request)
         held_until = self._review.held_until
         if held_until is not None:
             age = timedelta()  # every unfinished order waits for the provider
         async with self._database.system() as connection:
             stuck = await history_store.list_stuck(connection, age, size)
-        return orders_pb2.ListStuckOrdersResponse(
+        return pb.ListStuckOrdersResponse(
             orders=[messages.stuck_to_proto(one, rpc_guard.session()) for one in stuck],
             provider_held_until=timestamps.to_proto(held_until),
         )
 
     async def GetOrderHistory(
-        self, request: orders_pb2.GetOrderHistoryRequest, context: Context
-    ) -> orders_pb2.GetOrderHistoryResponse:
+        self, request: pb.GetOrderHistoryRequest, context: Context
+    ) -> pb.GetOrderHistoryResponse:
         found = await self._review.history(requests.one_id("order_id", request.order_id))
         return messages.history_to_proto(found, rpc_guard.session())
 
     async def ResumeOrder(
-        self, request: orders_pb2.ResumeOrderRequest, context: Context
-    ) -> orders_pb2.ResumeOrderResponse:
+        self, request: pb.ResumeOrderRequest, context: Context
+    ) -> pb.ResumeOrderResponse:
         order_id, note = requests.resume(request)
         stuck = await self._review.resume(order_id, _actor(), note)
-        return orders_pb2.ResumeOrderResponse(
-            order=messages.stuck_to_proto(stuck, rpc_guard.session())
-        )
+        return pb.ResumeOrderResponse(order=messages.stuck_to_proto(stuck, rpc_guard.session()))
 
     async def ResolveOrder(
-        self, request: orders_pb2.ResolveOrderRequest, context: Context
-    ) -> orders_pb2.ResolveOrderResponse:
+        self, request: pb.ResolveOrderRequest, context: Context
+    ) -> pb.ResolveOrderResponse:
         order_id, resolution, reference, note = requests.resolve(request)
         stuck = await self._review.resolve(order_id, resolution, reference, _actor(), note)
-        return orders_pb2.ResolveOrderResponse(
-            order=messages.stuck_to_proto(stuck, rpc_guard.session())
-        )
+        return pb.ResolveOrderResponse(order=messages.stuck_to_proto(stuck, rpc_guard.session()))
 
     async def ListUnexplainedProviderOrders(
-        self, request: orders_pb2.ListUnexplainedProviderOrdersRequest, context: Context
-    ) -> orders_pb2.ListUnexplainedProviderOrdersResponse:
+        self, request: pb.ListUnexplainedProviderOrdersRequest, context: Context
+    ) -> pb.ListUnexplainedProviderOrdersResponse:
         size = requests.page_size(request.page_size)
         async with self._database.system() as connection:
             found = await history_store.list_unexplained(connection, size)
-        return orders_pb2.ListUnexplainedProviderOrdersResponse(
+        return pb.ListUnexplainedProviderOrdersResponse(
             orders=map(messages.unexplained_to_proto, found)
         )
 
     async def ExportCustomer(
-        self, request: orders_pb2.ExportCustomerRequest, context: Context
-    ) -> AsyncIterator[orders_pb2.ExportCustomerResponse]:
+        self, request: pb.ExportCustomerRequest, context: Context
+    ) -> AsyncIterator[pb.ExportCustomerResponse]:
         customer_id = requests.one_id("customer_id", request.customer_id)
         for table, row in await customer_store.export(self._database, customer_id):
-            yield orders_pb2.ExportCustomerResponse(table=table, row_json=row)
+            yield pb.ExportCustomerResponse(table=table, row_json=row)
 
     async def EraseCustomer(
-        self, request: orders_pb2.EraseCustomerRequest, context: Context
-    ) -> orders_pb2.EraseCustomerResponse:
+        self, request: pb.EraseCustomerRequest, context: Context
+    ) -> pb.EraseCustomerResponse:
         customer_id = requests.one_id("customer_id", request.customer_id)
         erased = await customer_store.erase(self._database, customer_id)
-        return orders_pb2.EraseCustomerResponse(orders=erased.orders, iccids=erased.iccids)
+        return pb.EraseCustomerResponse(orders=erased.orders, iccids=erased.iccids)
 
     async def _worked_on(self, session: Session, order_id: UUID) -> Order:
         """Return the order after work on it ended, or after a bounded wait; the work continues then."""
