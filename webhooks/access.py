@@ -14,8 +14,4 @@ ACCESS: Mapping[str, Access] = {
     "EraseEvents": Access.SERVICE,
 }
 # Logged with these fields where an administrator or an operator makes the call.
-ACTS: Acts = {
-    "ReplayEvents": ("event_ids", "filter"),
-    "ExportEvents": (),
-    "EraseEvents": (),
-}
+ACTS: Acts = {"ReplayEvents": ("event_ids", "filter"), "ExportEvents": (), "EraseEvents": ()}

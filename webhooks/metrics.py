@@ -40,9 +40,7 @@ class Metrics:
             buckets=metrics.WORK,
         )
         self._undelivered = metrics.gauge(
-            "esimgo_webhooks_events",
-            "Events by state: PENDING, DEAD, KEPT, FOREIGN",
-            ("state",),
+            "esimgo_webhooks_events", "Events by state: PENDING, DEAD, KEPT, FOREIGN", ("state",)
         )
 
         # An alert notices an increase only if the counter was exported before it.
@@ -77,8 +75,7 @@ class Metrics:
     def measured(self, oldest: float, undelivered: dict[State, int]) -> None:
         """Set the gauges of undelivered events; `oldest` is in seconds."""
         metrics.gauge(
-            "esimgo_webhooks_oldest_pending_seconds",
-            "Age of the oldest event not delivered yet",
+            "esimgo_webhooks_oldest_pending_seconds", "Age of the oldest event not delivered yet"
         ).set(oldest)
         for state in (State.PENDING, State.DEAD, State.KEPT, State.FOREIGN):
             self._undelivered.labels(state).set(undelivered.get(state, 0))

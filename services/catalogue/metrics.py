@@ -10,9 +10,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._syncs = metrics.counter(
-            "esimgo_catalogue_syncs",
-            "Readings of the provider's catalogue, by result",
-            ("result",),
+            "esimgo_catalogue_syncs", "Readings of the provider's catalogue, by result", ("result",)
         )
         self._read_at = 0.0
 

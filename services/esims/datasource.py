@@ -75,11 +75,7 @@ class ESIMsDataSource:
         return list(found.values())
 
     async def get_esim(
-        self,
-        iccid: str,
-        *,
-        timeout: float | None = None,
-        priority: Priority = Priority.READ,
+        self, iccid: str, *, timeout: float | None = None, priority: Priority = Priority.READ
     ) -> Details:
         """Return one eSIM as the provider knows it now: GET /esims/{iccid}. `timeout` in seconds."""
         path = f"/esims/{segment(iccid)}"
@@ -97,11 +93,7 @@ class ESIMsDataSource:
         await self.forget(iccid)
 
     async def get_bundles(
-        self,
-        iccid: str,
-        *,
-        timeout: float | None = None,
-        priority: Priority = Priority.READ,
+        self, iccid: str, *, timeout: float | None = None, priority: Priority = Priority.READ
     ) -> Listing:
         """Return the newest 200 assignments on an eSIM: GET /esims/{iccid}/bundles.
 

@@ -4,12 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kit.values import timestamps
-from services.esims.provider_esim import (
-    Details,
-    HistoryEntry,
-    Location,
-    read_location,
-)
+from services.esims.provider_esim import Details, HistoryEntry, Location, read_location
 
 
 def dump_location(location: Location) -> Mapping[str, Any]:

@@ -121,9 +121,7 @@ def watched(request: pb.WatchESIMsRequest, session: Session) -> Watched:
     return Watched(esim_ids, customer_id)
 
 
-def delivery(
-    request: pb.RegisterESIMsRequest,
-) -> tuple[Delivery, list[tuple[str, str, str]]]:
+def delivery(request: pb.RegisterESIMsRequest) -> tuple[Delivery, list[tuple[str, str, str]]]:
     """Return the delivery and its ICCIDs, matching ids and SM-DP+ addresses; raises Failure INVALID."""
     checks = Checks()
     checked = Delivery(

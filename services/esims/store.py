@@ -250,10 +250,7 @@ class Delivery:
 
 
 async def insert_delivered(
-    connection: Connection,
-    delivery: Delivery,
-    esims: Sequence[tuple[str, str, str]],
-    now: datetime,
+    connection: Connection, delivery: Delivery, esims: Sequence[tuple[str, str, str]], now: datetime
 ) -> list[ESIM]:
     """Add eSIMs by ICCID, matching id and SM-DP+ address, or complete rows of the same order.
 

@@ -60,10 +60,7 @@ class ReferenceUpdates:
             [locked] = await store.lock(connection, [esim_id])
             if locked.customer_ref != reference:
                 locked = replace(
-                    locked,
-                    customer_ref=reference,
-                    last_action="Reference Updated",
-                    action_date=now,
+                    locked, customer_ref=reference, last_action="Reference Updated", action_date=now
                 )
             changed_at = await store.save(connection, [locked])
             await reference_store.settle(connection, [(esim_id, reference, None)])

@@ -153,21 +153,13 @@ class OrdersDataSource:
         return read_order(await self._provider.get(path, priority=priority))
 
     async def get_orders(
-        self,
-        since: datetime,
-        until: datetime | None = None,
-        *,
-        priority: Priority = Priority.WRITE,
+        self, since: datetime, until: datetime | None = None, *, priority: Priority = Priority.WRITE
     ) -> list[ProviderOrder]:
         """Return the readable orders made from `since` on (and before `until`), with their eSIMs."""
         return list((await self.get_history(since, until, priority=priority)).orders.values())
 
     async def get_history(
-        self,
-        since: datetime,
-        until: datetime | None = None,
-        *,
-        priority: Priority = Priority.WRITE,
+        self, since: datetime, until: datetime | None = None, *, priority: Priority = Priority.WRITE
     ) -> History:
         """Read every page of the orders made from `since` on (and before `until`), unreadable rows too."""
         params = [("includeIccids", "true"), ("limit", str(PAGE_SIZE))]

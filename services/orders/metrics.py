@@ -15,9 +15,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._changes = metrics.counter(
-            "esimgo_orders_changes",
-            "Orders that changed their status, by the new one",
-            ("status",),
+            "esimgo_orders_changes", "Orders that changed their status, by the new one", ("status",)
         )
         self._attempts = metrics.counter(
             "esimgo_orders_attempts", "Calls that may buy, by outcome", ("outcome",)

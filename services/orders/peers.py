@@ -130,9 +130,7 @@ class ESIMs:
     async def cancel_order_bundles(self, order: Order, iccids: Sequence[str] = ()) -> None:
         """Report that the order's bundles were revoked: all, or those on these eSIMs; repeatable."""
         request = esims_pb2.CancelOrderBundlesRequest(
-            order_id=str(order.id),
-            iccids=iccids,
-            order_reference=order.provider_reference or "",
+            order_id=str(order.id), iccids=iccids, order_reference=order.provider_reference or ""
         )
         await rpc_client.call(
             self._stub.CancelOrderBundles, request, token=self._key, timeout=self._timeout

@@ -152,9 +152,7 @@ def _code(assigned: pb.CodeAssigned, at: datetime | None) -> Change:
     if code is None or len(code[0]) > MAX_CHARACTERS:
         return events.Unclear()
     return events.CodeAssigned(
-        smdp_address=bare_host(code["host"]),
-        matching_id=code["matching_id"],
-        at=at,
+        smdp_address=bare_host(code["host"]), matching_id=code["matching_id"], at=at
     )
 
 

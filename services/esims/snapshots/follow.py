@@ -51,9 +51,7 @@ class Poller:
                 for esim in await store.get_many(connection, [item.esim.id for item in due])
             }
             await follow_store.schedule_follows(
-                connection,
-                [(item, next_poll(after[item.esim.id], item, now)) for item in due],
-                now,
+                connection, [(item, next_poll(after[item.esim.id], item, now)) for item in due], now
             )
 
 

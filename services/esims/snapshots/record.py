@@ -80,9 +80,7 @@ def _updated(esim: ESIM, snapshot: Snapshot) -> ESIM:
     if details is None or not _is_news(esim.state_read_at, snapshot):
         return esim
     esim = replace(
-        esim,
-        provider_state=details.state or esim.provider_state,
-        state_read_at=snapshot.queried_at,
+        esim, provider_state=details.state or esim.provider_state, state_read_at=snapshot.queried_at
     )
     installed = timestamps.happened(details.first_installed, snapshot.queried_at)
     esim = after_snapshot(esim, details.profile_status, installed, snapshot.queried_at)

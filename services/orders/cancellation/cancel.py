@@ -195,12 +195,7 @@ class Cancellation:
     ) -> None:
         async with self._database.system() as connection:
             await revocation_store.mark(
-                connection,
-                work.order.id,
-                revocation.assignment_id,
-                state,
-                refund,
-                provider_text,
+                connection, work.order.id, revocation.assignment_id, state, refund, provider_text
             )
             await work.step(f"bundle {state.lower()}", connection=connection)
 

@@ -107,9 +107,7 @@ class Review:
             ) or await history_store.resume(connection, order_id, actor, note)
         if not resumed:
             raise Failure(
-                Kind.REFUSED,
-                "ORDER_NOT_STUCK",
-                "This order is finished and can't be resumed",
+                Kind.REFUSED, "ORDER_NOT_STUCK", "This order is finished and can't be resumed"
             )
         self._recovery.start(order_id)
         return await self._get(order_id)

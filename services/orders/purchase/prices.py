@@ -35,12 +35,7 @@ class Prices:
     """
 
     def __init__(
-        self,
-        datasource: OrdersDataSource,
-        *,
-        ttl: timedelta,
-        tolerance: Decimal,
-        holds: timedelta,
+        self, datasource: OrdersDataSource, *, ttl: timedelta, tolerance: Decimal, holds: timedelta
     ) -> None:
         self._datasource = datasource
         self._ttl = ttl
