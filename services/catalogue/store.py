@@ -156,24 +156,11 @@ async def revision(connection: Connection) -> int:
 
 def to_plan(row: Any) -> Plan:
     """Build a plan from a row with COLUMNS."""
-    return Plan(
-        id=row["id"],
-        bundle=Bundle(
-            name=row["name"],
-            description=row["description"],
-            groups=tuple(row["groups"]),
-            countries=tuple(Country(**country) for country in row["countries"]),
-            duration_days=row["duration_days"],
-            price=row["price"],
-            data_mb=row["data_mb"],
-            unlimited=row["unlimited"],
-            speeds=tuple(row["speeds"]),
-            autostart=row["autostart"],
-            profile_name=row["profile_name"],
-            allowances=tuple(Allowance(**allowance) for allowance in row["allowances"]),
-        ),
-        currency=row["currency"],
-        withdrawn=row["withdrawn"],
-        hidden=row["hidden"],
-        updated_at=row["updated_at"],
-    )
+    values = dict(row)
+    bundle = {name: values.pop(name) for name in BUNDLE_COLUMNS} | {
+        "groups": tuple(row["groups"]),
+        "countries": tuple(Country(**country) for country in row["countries"]),
+        "speeds": tuple(row["speeds"]),
+        "allowances": tuple(Allowance(**allowance) for allowance in row["allowances"]),
+    }
+    return Plan(bundle=Bundle(**bundle), **values)

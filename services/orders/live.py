@@ -6,8 +6,7 @@ from uuid import UUID
 from kit.auth.sessions import Session
 from kit.db.database import Database
 from kit.db.notify import Notifications
-from kit.errors import Failure, Kind
-from services.orders import store
+from services.orders import find
 from services.orders.order import Order
 
 # The channel that the trigger on the table notifies.
@@ -28,13 +27,5 @@ class Live:
         """
         with self._notifications.subscribe([str(order_id)]) as listener:
             while True:
-                async with self._database.session(session) as connection:
-                    found = await store.get(connection, [order_id])
-                if not found:
-                    raise Failure(
-                        Kind.NOT_FOUND,
-                        "ORDER_NOT_FOUND",
-                        "No order of yours has this id; list your orders",
-                    )
-                yield found[0]
+                yield await find.one(self._database, session, order_id)
                 await listener.changes()

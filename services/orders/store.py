@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 from kit.db.database import Connection
@@ -152,6 +152,16 @@ select {COLUMNS} from changed as o
 """  # noqa: S608 - only words of this file go in
 
 
+class Changes(TypedDict, total=False):
+    """What a step changes of its order: `detail` is for operators, `reason` for the customer."""
+
+    status: OrderStatus
+    point: RecoveryPoint
+    reason: str
+    detail: str
+    failure: FailureReason
+
+
 async def step(
     connection: Connection,
     order: Order,
@@ -159,14 +169,10 @@ async def step(
     lease: timedelta,
     *,
     event: str,
-    status: OrderStatus | None = None,
-    point: RecoveryPoint | None = None,
-    reason: str | None = None,
-    detail: str | None = None,
-    failure: FailureReason | None = None,
     actor: str,
+    **changes: Unpack[Changes],
 ) -> Order:
-    """Change an order and record the event; fields that are None stay.
+    """Change an order and record the event; what is not in `changes` stays, except for the failure.
 
     Renews the lease, or ends it if the order is finished or in review. Raises LeaseLostError if the run no
     longer has the lease.
@@ -175,14 +181,14 @@ async def step(
         STEP,
         order.id,
         run,
-        status or order.status,
-        point or order.recovery_point,
-        order.status_reason if reason is None else reason,
-        detail,
+        changes.get("status", order.status),
+        changes.get("point", order.recovery_point),
+        changes.get("reason", order.status_reason),
+        changes.get("detail"),
         lease,
         actor,
         event,
-        failure or "",
+        changes.get("failure", ""),
     )
     if row is None:
         raise LeaseLostError

@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Unpack
 from uuid import UUID
 
 from kit.db.database import Connection, Database
 from kit.telemetry import tracing
 from services.orders import store
 from services.orders.metrics import Metrics
-from services.orders.order import FailureReason, Order, OrderStatus, RecoveryPoint
+from services.orders.order import Order
+from services.orders.store import Changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +32,7 @@ class Work:
     metrics: Metrics
 
     async def step(
-        self,
-        event: str,
-        *,
-        status: OrderStatus | None = None,
-        point: RecoveryPoint | None = None,
-        reason: str | None = None,
-        detail: str | None = None,
-        failure: FailureReason | None = None,
-        connection: "Connection | None" = None,
+        self, event: str, connection: "Connection | None" = None, **changes: Unpack[Changes]
     ) -> None:
         """Commit a step of the order, in the given transaction or in its own.
 
@@ -46,15 +40,7 @@ class Work:
         """
         if connection is None:
             async with self.database.system() as own:
-                await self.step(
-                    event,
-                    status=status,
-                    point=point,
-                    reason=reason,
-                    detail=detail,
-                    failure=failure,
-                    connection=own,
-                )
+                await self.step(event, own, **changes)
             return
         self.order = await store.step(
             connection,
@@ -62,15 +48,11 @@ class Work:
             self.run,
             self.lease,
             event=event,
-            status=status,
-            point=point,
-            reason=reason,
-            detail=detail,
-            failure=failure,
             actor=self.actor,
+            **changes,
         )
         tracing.add_event(event, {"esimgo.order.status": self.order.status.value})
-        if status is not None:
+        if status := changes.get("status"):
             self.metrics.changed(status, datetime.now(UTC) - self.order.created_at)
 
     async def explain(self, reason: str) -> None:

@@ -43,8 +43,8 @@ class Run:
 
 
 COLUMNS = f"""
-    id, started_at, finished_at, plans_read, plans_expected, plan_count, added, changed, withdrawn,
-    skipped, withheld, problems, error,
+    id, started_at, finished_at, plans_read as read, plans_expected as expected, plan_count, added,
+    changed, withdrawn, skipped, withheld, problems, error,
     finished_at is null and seen_at < now() - interval '{DEAD_AFTER} seconds' as dead
 """
 
@@ -196,21 +196,4 @@ async def since_success(connection: Connection) -> tuple[float | None, int]:
 
 
 def _run(row: Any) -> Run | None:
-    if row is None:
-        return None
-    return Run(
-        id=row["id"],
-        started_at=row["started_at"],
-        finished_at=row["finished_at"],
-        read=row["plans_read"],
-        expected=row["plans_expected"],
-        plan_count=row["plan_count"],
-        added=row["added"],
-        changed=row["changed"],
-        withdrawn=row["withdrawn"],
-        skipped=row["skipped"],
-        withheld=row["withheld"],
-        problems=row["problems"],
-        error=row["error"],
-        dead=row["dead"],
-    )
+    return None if row is None else Run(**row)
