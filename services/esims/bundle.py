@@ -1,5 +1,6 @@
 """Bundles on an eSIM: the provider's assignments, the state that customers see, and usage totals."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -135,6 +136,14 @@ class Usage:
     remaining_bytes: int | None
     active_bundles: int
     as_of: datetime | None
+
+
+def by_esim(bundles: Iterable[Bundle]) -> defaultdict[UUID, list[Bundle]]:
+    """Group bundles by eSIM, in the given order; an eSIM without bundles has an empty list."""
+    groups: defaultdict[UUID, list[Bundle]] = defaultdict(list)
+    for bundle in bundles:
+        groups[bundle.esim_id].append(bundle)
+    return groups
 
 
 def usage_of(bundles: Sequence[Bundle], *, as_of: datetime | None) -> Usage:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,17 +9,17 @@ from uuid import UUID
 
 from kit import background
 from kit.auth.sessions import Session
-from kit.db.database import Database
+from kit.db.database import Connection, Database
 from kit.db.notify import Notifications
 from kit.errors import Failure, Kind
 from kit.logs.episodes import Episodes
 from kit.values.clock import Clock
 from services.esims import bundle_store, store
-from services.esims.bundle import Bundle, Usage, usage_of
+from services.esims.bundle import Bundle, Usage, by_esim, usage_of
 from services.esims.esim import ESIM
 from services.esims.profile import awaits_install
 from services.esims.settings import FRESH_FOR
-from services.esims.snapshots.fetch import FEW, Fetcher
+from services.esims.snapshots.fetch import MAX_WITH_STATE, Fetcher
 from services.esims.store import Filter
 
 logger = logging.getLogger(__name__)
@@ -36,7 +35,7 @@ FIRST_POLL = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class WatchRequest:
     """Which eSIMs to watch: those named, or else all of the customer's."""
 
     esim_ids: Sequence[UUID]
@@ -44,7 +43,7 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ESIMUpdate:
     """An eSIM with its usage; `updated_at` is when any of its values was last reported."""
 
     esim: ESIM
@@ -63,7 +62,9 @@ class Live:
         self._fetcher = fetcher
         self._clock = clock
 
-    async def watch(self, session: Session, watched: Watched) -> AsyncIterator[list[Seen]]:
+    async def watch(
+        self, session: Session, watched: WatchRequest
+    ) -> AsyncIterator[list[ESIMUpdate]]:
         """Yield all watched eSIMs, then those that changed since the last message, without end.
 
         Raises Failure NOT_FOUND for a named eSIM that the session may not see, and UNAVAILABLE when the
@@ -92,7 +93,7 @@ class Live:
     async def _poll_for_installs(self, session: Session, ids: Sequence[UUID]) -> None:
         """Refresh eSIMs that are not installed until they are; their changes arrive as any other."""
         pause = FIRST_POLL
-        while 1 <= len(ids) <= FEW:
+        while 1 <= len(ids) <= MAX_WITH_STATE:
             await asyncio.sleep(pause.total_seconds())
             try:
                 async with self._database.session(session) as connection:
@@ -115,7 +116,7 @@ class Live:
             )
             pause = min(2 * pause, FRESH_FOR)
 
-    async def _all(self, session: Session, watched: Watched) -> list[Seen]:
+    async def _all(self, session: Session, watched: WatchRequest) -> list[ESIMUpdate]:
         if watched.esim_ids:
             seen = await self._some(session, watched.esim_ids)
             if len(seen) < len(set(watched.esim_ids)):
@@ -123,26 +124,21 @@ class Live:
             return seen
         only = Filter(customer_id=watched.customer_id)
         async with self._database.session(session) as connection:
-            esims = await store.list_page(connection, only, None, MAX_INITIAL)
-            bundles = await bundle_store.list_of_esims(connection, [esim.id for esim in esims])
-        return _together(esims, bundles)
+            return await _with_bundles(
+                connection, await store.list_page(connection, only, None, MAX_INITIAL)
+            )
 
-    async def _some(self, session: Session, ids: Sequence[UUID]) -> list[Seen]:
+    async def _some(self, session: Session, ids: Sequence[UUID]) -> list[ESIMUpdate]:
         """Return those of the eSIMs that the session may see."""
         async with self._database.session(session) as connection:
-            esims = await store.get_many(connection, ids)
-            bundles = await bundle_store.list_of_esims(connection, [esim.id for esim in esims])
-        return _together(esims, bundles)
+            return await _with_bundles(connection, await store.get_many(connection, ids))
 
 
-def _together(esims: Sequence[ESIM], bundles: Sequence[Bundle]) -> list[Seen]:
-    of_esim: defaultdict[UUID, list[Bundle]] = defaultdict(list)
-    for bundle in bundles:
-        of_esim[bundle.esim_id].append(bundle)
-    return [seen(esim, of_esim[esim.id]) for esim in esims]
+async def _with_bundles(connection: Connection, esims: Sequence[ESIM]) -> list[ESIMUpdate]:
+    bundles = by_esim(await bundle_store.list_of_esims(connection, [esim.id for esim in esims]))
+    return [_update(esim, bundles[esim.id]) for esim in esims]
 
 
-def seen(esim: ESIM, bundles: Sequence[Bundle]) -> Seen:
-    """Return an eSIM as its watchers see it; `bundles` are the eSIM's, newest first."""
+def _update(esim: ESIM, bundles: Sequence[Bundle]) -> ESIMUpdate:
     updated_at = max([esim.updated_at, *(bundle.read_at for bundle in bundles)])
-    return Seen(esim, usage_of(bundles, as_of=esim.bundles_read_at), updated_at)
+    return ESIMUpdate(esim, usage_of(bundles, as_of=esim.bundles_read_at), updated_at)

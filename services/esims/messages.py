@@ -1,14 +1,13 @@
 """Translates the values of the eSIMs service into its protos."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from uuid import UUID
 
 from kit.values import timestamps
 from protos.esims.v1 import esims_pb2 as pb
-from services.esims.bundle import Bundle, BundleState, Usage, megabytes, usage_of
+from services.esims.bundle import Bundle, BundleState, Usage, by_esim, megabytes, usage_of
 from services.esims.esim import ESIM, ESIMStatus, ProviderState
-from services.esims.live import Seen
+from services.esims.live import ESIMUpdate
 from services.esims.provider_esim import Details, HistoryEntry, Location
 
 STATUSES = {
@@ -92,21 +91,19 @@ def usage_to_proto(esim_id: UUID, usage: Usage) -> pb.ESIMUsage:
 
 def usages_to_proto(esims: Sequence[ESIM], bundles: Sequence[Bundle]) -> list[pb.ESIMUsage]:
     """Return the usage of each eSIM, in their order; `bundles` are those of all of them."""
-    of_esim: defaultdict[UUID, list[Bundle]] = defaultdict(list)
-    for bundle in bundles:
-        of_esim[bundle.esim_id].append(bundle)
+    of_esim = by_esim(bundles)
     return [
         usage_to_proto(esim.id, usage_of(of_esim[esim.id], as_of=esim.bundles_read_at))
         for esim in esims
     ]
 
 
-def seen_to_proto(seen: Seen) -> pb.WatchedESIM:
+def update_to_proto(update: ESIMUpdate) -> pb.WatchedESIM:
     return pb.WatchedESIM(
-        esim=esim_to_proto(seen.esim),
-        data_used_mb=_mb(seen.usage.used_bytes),
-        data_remaining_mb=_mb(seen.usage.remaining_bytes),
-        updated_at=timestamps.to_proto(seen.updated_at),
+        esim=esim_to_proto(update.esim),
+        data_used_mb=_mb(update.usage.used_bytes),
+        data_remaining_mb=_mb(update.usage.remaining_bytes),
+        updated_at=timestamps.to_proto(update.updated_at),
     )
 
 

@@ -12,7 +12,7 @@ from protos.esims.v1 import esims_pb2 as pb
 from services.esims.cancel import Cancelled
 from services.esims.esim import ESIM, bare_host
 from services.esims.list_esims import Page
-from services.esims.live import Watched
+from services.esims.live import WatchRequest
 from services.esims.messages import STATUSES
 from services.esims.store import Delivery, Filter
 
@@ -98,7 +98,7 @@ def erasure(request: pb.EraseCustomerRequest) -> tuple[UUID, list[str]]:
     return customer, iccids
 
 
-def watched(request: pb.WatchESIMsRequest, session: Session) -> Watched:
+def watched(request: pb.WatchESIMsRequest, session: Session) -> WatchRequest:
     """Return the eSIMs to watch; raises Failure INVALID, or FORBIDDEN for another customer's."""
     checks = Checks()
     esim_ids = (
@@ -118,7 +118,7 @@ def watched(request: pb.WatchESIMsRequest, session: Session) -> Watched:
     if esim_ids and request.HasField("customer_id"):
         checks.fail("customer_id", "must be omitted if eSIMs are given")
     checks.done()
-    return Watched(esim_ids, customer_id)
+    return WatchRequest(esim_ids, customer_id)
 
 
 def delivery(request: pb.RegisterESIMsRequest) -> tuple[Delivery, list[tuple[str, str, str]]]:

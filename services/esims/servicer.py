@@ -226,7 +226,7 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
         session = rpc_guard.session()
         ids = requests.watched(request, session)
         async for seen in self._parts.live.watch(session, ids):
-            yield pb.WatchESIMsResponse(esims=map(messages.seen_to_proto, seen))
+            yield pb.WatchESIMsResponse(esims=map(messages.update_to_proto, seen))
 
     async def ExportCustomer(
         self, request: pb.ExportCustomerRequest, context: Context

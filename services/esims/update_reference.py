@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 # Longer than any request takes; after a crash the reference is due again then.
 LEASE = timedelta(seconds=60)
 # References of one round, with a request each.
-AT_ONCE = 10
+BATCH = 10
 # 1, 2, 4, .. minutes: the last of ten tries comes about a day after the first was made.
 FIRST_PAUSE = timedelta(minutes=1)
 MAX_TRIES = 10
@@ -80,7 +80,7 @@ class ReferenceUpdates:
         Best effort: a reference that is refused or fails too often is given up, and stored here only.
         """
         async with self._database.system() as connection:
-            due = await reference_store.claim(connection, self._clock.wall(), LEASE, AT_ONCE)
+            due = await reference_store.claim(connection, self._clock.wall(), LEASE, BATCH)
         if not due:
             return 0
         with tracing.root_span("send references", {"esimgo.esims": len(due)}):

@@ -165,11 +165,11 @@ def history_to_proto(found: History, session: Session) -> pb.GetOrderHistoryResp
         order=stuck_to_proto(found.stuck, session),
         attempts=[
             pb.OrderAttempt(
-                outcome=made.outcome,
-                started_at=timestamps.to_proto(made.started_at),
-                ended_at=timestamps.to_proto(made.ended_at),
+                outcome=attempt.outcome,
+                started_at=timestamps.to_proto(attempt.started_at),
+                ended_at=timestamps.to_proto(attempt.ended_at),
             )
-            for made in found.attempts
+            for attempt in found.attempts
         ],
         steps=[
             pb.OrderStep(

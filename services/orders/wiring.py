@@ -44,7 +44,7 @@ class Shared:
     tolerance: timedelta
 
 
-def shared(opened: Opened, settings: Settings, provider: Provider) -> Shared:
+def _shared(opened: Opened, settings: Settings, provider: Provider) -> Shared:
     """Make the parts that several others depend on."""
     datasource, metrics = OrdersDataSource(provider, opened.cache), Metrics()
     metrics.low_balance(settings.low_balance)
@@ -68,21 +68,21 @@ def shared(opened: Opened, settings: Settings, provider: Provider) -> Shared:
     )
 
 
-def recovery(of: Shared, cancellation: Cancellation) -> Recovery:
+def _recovery(shared: Shared, cancellation: Cancellation) -> Recovery:
     """Make the part that runs the work on orders."""
-    database, datasource = of.opened.database, of.datasource
-    delivery = Delivery(database, datasource, of.esims)
+    database, datasource = shared.opened.database, shared.datasource
+    delivery = Delivery(database, datasource, shared.esims)
     settlement = Settlement(
-        database, datasource, of.charges, settling=of.settling, tolerance=of.tolerance
+        database, datasource, shared.charges, settling=shared.settling, tolerance=shared.tolerance
     )
     return Recovery(
         database,
-        Purchase(database, datasource, delivery, settlement, of.prices, of.charges),
+        Purchase(database, datasource, delivery, settlement, shared.prices, shared.charges),
         cancellation,
-        of.metrics,
-        stop=of.opened.stop,
-        lease=timedelta(seconds=of.settings.longest_run),
-        every=of.settings.recovery_every,
+        shared.metrics,
+        stop=shared.opened.stop,
+        lease=timedelta(seconds=shared.settings.longest_run),
+        every=shared.settings.recovery_every,
     )
 
 
@@ -90,33 +90,33 @@ def wired(
     opened: Opened, settings: Settings, provider: Provider, notifications: Notifications
 ) -> tuple[OrdersServicer, Recovery]:
     """Make the servicer and the recovery, and register their loops."""
-    database, of = opened.database, shared(opened, settings, provider)
-    examination = Examination(database, of.datasource)
-    cancellation = Cancellation(database, of.datasource, examination, of.esims)
-    working = recovery(of, cancellation)
-    provider.holds.on_release(working.wake)
-    limits = PurchaseLimits(settings.purchase_limits, settings.max_unfinished, of.metrics)
+    database, shared = opened.database, _shared(opened, settings, provider)
+    examination = Examination(database, shared.datasource)
+    cancellation = Cancellation(database, shared.datasource, examination, shared.esims)
+    recovery = _recovery(shared, cancellation)
+    provider.holds.on_release(recovery.wake)
+    limits = PurchaseLimits(settings.purchase_limits, settings.max_unfinished, shared.metrics)
     audit = Audit(
         database,
-        of.datasource,
-        of.metrics,
+        shared.datasource,
+        shared.metrics,
         every=timedelta(seconds=settings.audit_every),
-        settling=of.settling,
-        tolerance=of.tolerance,
+        settling=shared.settling,
+        tolerance=shared.tolerance,
     )
     retention = Retention(database, days=settings.history_days, stop=opened.stop)
-    opened.loops.extend([working.loop(), audit.loop(opened.stop), retention.loop()])
+    opened.loops.extend([recovery.loop(), audit.loop(opened.stop), retention.loop()])
     servicer = OrdersServicer(
         database,
-        of.datasource,
-        of.catalogue,
+        shared.datasource,
+        shared.catalogue,
         settings.buyers,
-        Claims(database, of.catalogue, of.esims, of.prices, limits),
+        Claims(database, shared.catalogue, shared.esims, shared.prices, limits),
         cancellation,
         Previews(examination),
-        working,
+        recovery,
         Live(database, notifications),
-        Review(database, of.datasource, working, of.charges, tolerance=of.tolerance),
+        Review(database, shared.datasource, recovery, shared.charges, tolerance=shared.tolerance),
         wait=settings.purchase_wait,
     )
-    return servicer, working
+    return servicer, recovery

@@ -61,6 +61,6 @@ class Work:
             await self.step("waiting", reason=reason)
 
 
-def grown(age: timedelta, minimum: float, maximum: float) -> Pause:
+def growing_pause(age: timedelta, minimum: float, maximum: float) -> Pause:
     """Return a pause of a quarter of the time already waited, within bounds in seconds."""
     return Pause(min(maximum, max(minimum, age.total_seconds() / 4)))

@@ -3,19 +3,19 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from itertools import zip_longest
 from uuid import UUID
 
-from kit.db.database import Connection, Database
+from kit.db.database import Database
 from kit.errors import Failure
 from kit.logs.episodes import Episodes
 from kit.values.clock import Clock
 from services.esims import bundle_store, store
-from services.esims.bundle import Bundle
+from services.esims.bundle import by_esim
 from services.esims.bundle_store import Report
 from services.esims.callbacks.effects import Effect, effect_of
 from services.esims.callbacks.events import Event
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 
 # Concurrent eSIMs while events are applied one by one: the pool has ten connections, also for customers.
-AT_ONCE = 6
+MAX_CONCURRENT = 6
 # The provider's answers may lag behind its callbacks, and would undo a change if it were queried at once.
 CONFIRM_AFTER = timedelta(seconds=30)
 
@@ -71,7 +71,7 @@ class Events:
         self._forget = forget
         self._read_soon = read_soon
         self._locate = locate
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(MAX_CONCURRENT)
 
     async def apply(self, events: Sequence[Event]) -> dict[UUID, Result]:
         """Return the result of each event by its id; events of one eSIM are applied in the given order.
@@ -135,7 +135,8 @@ class Events:
             # The next event of an eSIM builds on the effect of this one.
             for batch in zip_longest(*(waiting[iccid] for iccid in esims)):
                 reports: list[Report] = []
-                bundles = await _bundles(connection, esims.values())
+                ids = [esim.id for esim in esims.values()]
+                bundles = by_esim(await bundle_store.list_of_esims(connection, ids))
                 for event in filter(None, batch):
                     esim = esims[event.iccid]
                     effect = effect_of(event, esim, bundles[esim.id])
@@ -143,12 +144,13 @@ class Events:
                         reports.append(Report(esim.id, effect.reported, event.received_at))
                     if effect.read:
                         (to_read if effect.reported is None else to_confirm).add(esim.id)
-                    news = effect.reported is not None or effect.esim != esim
-                    if news:
+                    has_effect = effect.reported is not None or effect.esim != esim
+                    if has_effect:
                         changed.add(event.iccid)
                         esims[event.iccid] = effect.esim
                     results[event.id] = Result(
-                        _outcome(effect, news=news), doubted=esim if effect.locate else None
+                        _outcome(effect, has_effect=has_effect),
+                        doubted=esim if effect.locate else None,
                     )
                 if reports:
                     await bundle_store.upsert(connection, reports, queried=False)
@@ -162,19 +164,10 @@ class Events:
         return results
 
 
-async def _bundles(
-    connection: Connection, esims: Iterable[ESIM]
-) -> defaultdict[UUID, list[Bundle]]:
-    of_esim: defaultdict[UUID, list[Bundle]] = defaultdict(list)
-    for bundle in await bundle_store.list_of_esims(connection, [esim.id for esim in esims]):
-        of_esim[bundle.esim_id].append(bundle)
-    return of_esim
-
-
-def _outcome(effect: Effect, *, news: bool) -> Outcome:
+def _outcome(effect: Effect, *, has_effect: bool) -> Outcome:
     if effect.read or effect.locate:
         return Outcome.READ_QUEUED
-    return Outcome.APPLIED if news else Outcome.UNCHANGED
+    return Outcome.APPLIED if has_effect else Outcome.UNCHANGED
 
 
 def _of_each_esim(events: Sequence[Event]) -> dict[str, list[Event]]:

@@ -116,7 +116,7 @@ def _bundle_used(
     use: BundleUse, esim: ESIM, bundles: Sequence[Bundle], *, announced: bool = False
 ) -> Effect:
     of_name = [b for b in bundles if b.assignment.name == use.name]
-    sure = True
+    certain = True
     if use.assignment_id is not None:
         known = next((b for b in bundles if b.assignment.id == use.assignment_id), None)
     else:
@@ -125,7 +125,7 @@ def _bundle_used(
             # No known bundle started then. If exactly one has not started, the event is probably about it:
             # another bundle of the same name may not have been fetched yet.
             waiting = [b for b in of_name if not b.absent and b.assignment.started_at is None]
-            known, sure = (waiting[0] if len(waiting) == 1 else None), False
+            known, certain = (waiting[0] if len(waiting) == 1 else None), False
     if known is not None and known.absent:
         return Effect(esim, read=True)
     if known is None and use.assignment_id is None and (of_name or not announced):
@@ -150,20 +150,20 @@ def _bundle_used(
         started_at=use.started_at,
         ends_at=use.ends_at,
     )
-    news = base is None or _is_news(reported, base)
-    return Effect(esim, reported=reported if news else None, read=not sure and news)
+    new = base is None or _adds_information(reported, base)
+    return Effect(esim, reported=reported if new else None, read=not certain and new)
 
 
 def _bundle_expired(name: str, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
     of_name = [b.assignment for b in bundles if b.assignment.name == name and not b.absent]
     open_ = [a for a in of_name if a.state in OPEN]
-    meant = [a for a in open_ if a.state in IN_USE] or open_
-    if not of_name or len(meant) > 1 or (meant and len(of_name) > len(open_)):
+    candidates = [a for a in open_ if a.state in IN_USE] or open_
+    if not of_name or len(candidates) > 1 or (candidates and len(of_name) > len(open_)):
         # The event may be about any of several bundles, also one that has ended already.
         return Effect(esim, read=True)
-    if not meant:
+    if not candidates:
         return Effect(esim)
-    return Effect(esim, reported=replace(meant[0], state=AssignmentState.EXPIRED))
+    return Effect(esim, reported=replace(candidates[0], state=AssignmentState.EXPIRED))
 
 
 def _same_start(use: BundleUse, of_name: Sequence[Bundle]) -> Bundle | None:
@@ -178,7 +178,7 @@ def _same_start(use: BundleUse, of_name: Sequence[Bundle]) -> Bundle | None:
     return same[0] if len(same) == 1 else None
 
 
-def _is_news(reported: Assignment, known: Assignment) -> bool:
+def _adds_information(reported: Assignment, known: Assignment) -> bool:
     further = LIFE.index(reported.state) > LIFE.index(known.state)
     less = reported.remaining_bytes is not None and (
         known.remaining_bytes is None or reported.remaining_bytes < known.remaining_bytes

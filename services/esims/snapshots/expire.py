@@ -12,7 +12,7 @@ from services.esims.snapshots import record
 logger = logging.getLogger(__name__)
 
 # Bundles in one round; the next round follows at once.
-AT_ONCE = 100
+BATCH = 100
 
 
 class BundleExpiry:
@@ -25,7 +25,7 @@ class BundleExpiry:
     async def expire(self) -> int:
         """Expire the bundles that have ended, and return how many eSIMs had such bundles."""
         async with self._database.system() as connection:
-            ids = await bundle_store.list_ended(connection, self._clock.wall(), AT_ONCE)
+            ids = await bundle_store.list_ended(connection, self._clock.wall(), BATCH)
         return sum([await self._settle(esim_id) for esim_id in ids])
 
     async def _settle(self, esim_id: UUID) -> bool:

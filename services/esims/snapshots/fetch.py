@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 # For up to this many eSIMs at once the state is fetched too, with a second request for each. For more,
 # only the bundles are, as the whole platform has ten requests a second.
-FEW = 5
+MAX_WITH_STATE = 5
 # Concurrent fetches of a long list. The rest waits here, as in the queue for the provider's rate limit it
 # would time out and delay every other call.
 MAX_CONCURRENT = 8
@@ -88,7 +88,7 @@ class Fetcher:
         due = [
             esim
             for esim in esims
-            if force or esim.is_stale(now, self._fresh_for, state_too=len(esims) <= FEW)
+            if force or esim.is_stale(now, self._fresh_for, state_too=len(esims) <= MAX_WITH_STATE)
         ]
         self._lookups.labels("fresh").inc(len(esims) - len(due))
         self._lookups.labels("stale").inc(len(due))
@@ -96,9 +96,9 @@ class Fetcher:
             return
         # A third of the caller's time is reserved for the database and the answer.
         wait = self._wait if time_left is None else min(self._wait, time_left * 2 / 3)
-        few = len(due) <= FEW
-        priority = Priority.READ if few else Priority.SYNC
-        fetches = self._join_or_start(due, few=few, priority=priority, again=force)
+        with_state = len(due) <= MAX_WITH_STATE
+        priority = Priority.READ if with_state else Priority.SYNC
+        fetches = self._join_or_start(due, with_state=with_state, priority=priority, again=force)
         self._spawn(self._record_until_done(fetches))
         if wait > 0:
             await asyncio.wait(fetches, timeout=wait)
@@ -110,12 +110,12 @@ class Fetcher:
 
         The provider is queried after this call, even if a fetch is in flight.
         """
-        fetches = self._join_or_start(esims, few=True, priority=Priority.SYNC, again=True)
+        fetches = self._join_or_start(esims, with_state=True, priority=Priority.SYNC, again=True)
         await self._record_until_done(fetches)
 
     def refresh_later(self, esims: Sequence[ESIM]) -> None:
         """Fetch these in the background, or join the fetches in flight, without waiting."""
-        fetches = self._join_or_start(esims, few=True, priority=Priority.SYNC)
+        fetches = self._join_or_start(esims, with_state=True, priority=Priority.SYNC)
         self._spawn(self._record_until_done(fetches))
 
     async def close(self) -> None:
@@ -125,20 +125,20 @@ class Fetcher:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _join_or_start(
-        self, esims: Sequence[ESIM], *, few: bool, priority: Priority, again: bool = False
+        self, esims: Sequence[ESIM], *, with_state: bool, priority: Priority, again: bool = False
     ) -> list[asyncio.Task[None]]:
         """Return a task for each eSIM, joining fetches in flight; with `again`, only those not sent yet."""
         for esim in esims:
             fetch = self._in_flight.get(esim.id)
             if fetch is None or (again and fetch.sent):
                 fetch = self._in_flight[esim.id] = Fetch()
-                fetch.task = self._spawn(self._fetch(esim, fetch, few, priority))
+                fetch.task = self._spawn(self._fetch(esim, fetch, with_state, priority))
         return list({self._in_flight[esim.id].task for esim in esims})
 
-    async def _fetch(self, esim: ESIM, fetch: Fetch, few: bool, priority: Priority) -> None:
-        slot: AbstractAsyncContextManager[None] = nullcontext() if few else self._slots
+    async def _fetch(self, esim: ESIM, fetch: Fetch, with_state: bool, priority: Priority) -> None:
+        slot: AbstractAsyncContextManager[None] = nullcontext() if with_state else self._slots
         async with slot:
-            await self._query(esim, fetch, few, priority)
+            await self._query(esim, fetch, with_state, priority)
 
     async def _query(self, esim: ESIM, fetch: Fetch, state_too: bool, priority: Priority) -> None:
         """Query the provider about one eSIM, and leave its answer to be recorded."""

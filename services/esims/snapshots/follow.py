@@ -15,7 +15,7 @@ from services.esims.snapshots.follow_store import Due
 # Longer than a fetch with its retries; after a crash the eSIM is polled again then.
 LEASE = timedelta(seconds=60)
 # eSIMs of one round: two requests each, and the platform has ten a second for everything.
-AT_ONCE = 5
+BATCH = 5
 # The pause doubles with each poll, as most bundles are set up within seconds.
 FIRST_PAUSE = timedelta(seconds=5)
 # Polling 10,000 unused bundles four times a day costs one request a second.
@@ -35,7 +35,7 @@ class Poller:
     async def poll(self) -> int:
         """Fetch the eSIMs that are due, schedule their next polls, and return how many were due."""
         async with self._database.system() as connection:
-            due = await follow_store.claim_follows(connection, self._clock.wall(), LEASE, AT_ONCE)
+            due = await follow_store.claim_follows(connection, self._clock.wall(), LEASE, BATCH)
         if not due:
             return 0
         with tracing.root_span("look at eSIMs", {"esimgo.esims": len(due)}):

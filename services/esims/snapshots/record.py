@@ -1,6 +1,5 @@
 """Records provider snapshots of eSIMs, and derives the status that follows."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,7 +8,7 @@ from uuid import UUID
 from kit.db.database import Connection
 from kit.values import timestamps
 from services.esims import bundle_store, store
-from services.esims.bundle import Assignment, Bundle
+from services.esims.bundle import Assignment, by_esim
 from services.esims.bundle_store import Report
 from services.esims.datasource import MAX_ASSIGNMENTS
 from services.esims.esim import ESIM, settled
@@ -63,9 +62,7 @@ async def record(
 async def settle(connection: Connection, esims: Sequence[ESIM], now: datetime) -> list[ESIM]:
     """Save eSIMs whose rows are locked, with the status that follows from them and their bundles."""
     await bundle_store.expire_ended(connection, [esim.id for esim in esims], now)
-    bundles: defaultdict[UUID, list[Bundle]] = defaultdict(list)
-    for bundle in await bundle_store.list_of_esims(connection, [esim.id for esim in esims]):
-        bundles[bundle.esim_id].append(bundle)
+    bundles = by_esim(await bundle_store.list_of_esims(connection, [esim.id for esim in esims]))
     after = [settled(esim, bundles[esim.id], now) for esim in esims]
     changed_at = await store.save(connection, after)
     await follow_store.follow_ends(connection, [esim.id for esim in after], now)
@@ -73,11 +70,11 @@ async def settle(connection: Connection, esims: Sequence[ESIM], now: datetime) -
 
 
 def _updated(esim: ESIM, snapshot: Snapshot) -> ESIM:
-    if snapshot.listed and _is_news(esim.bundles_read_at, snapshot):
+    if snapshot.listed and _is_current(esim.bundles_read_at, snapshot):
         esim = replace(esim, bundles_read_at=snapshot.queried_at)
     details = snapshot.details
     # The answer to an older query may show the state before a suspension.
-    if details is None or not _is_news(esim.state_read_at, snapshot):
+    if details is None or not _is_current(esim.state_read_at, snapshot):
         return esim
     esim = replace(
         esim, provider_state=details.state or esim.provider_state, state_read_at=snapshot.queried_at
@@ -102,5 +99,5 @@ def _is_after(known_since: datetime | None, snapshot: Snapshot) -> bool:
     return known_since is None or snapshot.queried_at > known_since + CLOCKS_APART
 
 
-def _is_news(known_since: datetime | None, snapshot: Snapshot) -> bool:
+def _is_current(known_since: datetime | None, snapshot: Snapshot) -> bool:
     return known_since is None or snapshot.queried_at >= known_since

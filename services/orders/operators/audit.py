@@ -94,9 +94,9 @@ class Audit:
             return
         with tracing.root_span("compare with the provider"):
             await self._compare(since, until)
-        left = await self._datasource.get_balance()
+        balance = await self._datasource.get_balance()
         async with self._database.system() as connection:
-            await balance_store.record(connection, left)
+            await balance_store.record(connection, balance)
 
     async def _compare(self, since: datetime, until: datetime) -> None:
         provider = await self._datasource.get_history(since, until, priority=Priority.SYNC)
@@ -106,9 +106,9 @@ class Audit:
             unsettled = {
                 (r["bundle_name"], r["quantity"]) for r in await connection.fetch(UNSETTLED)
             }
-            left = await self._unowned(connection, listed)
-            waiting = [order for order in left if (order.item, order.quantity) in unsettled]
-            for found in left:
+            unowned = await self._unowned(connection, listed)
+            waiting = [order for order in unowned if (order.item, order.quantity) in unsettled]
+            for found in unowned:
                 if found not in waiting and await history_store.record_unexplained(
                     connection, found
                 ):

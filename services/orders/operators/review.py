@@ -66,21 +66,21 @@ class Review:
         """Return the history; raises Failure NOT_FOUND. Without the provider, the candidates are missing."""
         stuck = await self._get(order_id)
         async with self._database.system() as connection:
-            made = await history_store.list_attempts(connection, order_id)
+            attempts = await history_store.list_attempts(connection, order_id)
             steps = await history_store.list_steps(connection, order_id)
         candidates: list[ProviderOrder] = []
         error = ""
-        if made:
+        if attempts:
             try:
-                candidates = await self._candidates(stuck.order, made)
+                candidates = await self._candidates(stuck.order, attempts)
             except Failure as failure:
                 error = failure.message
         async with self._database.system() as connection:
             owners = await history_store.owners(connection, [c.reference for c in candidates])
-        return History(stuck, made, steps, candidates, owners, error)
+        return History(stuck, attempts, steps, candidates, owners, error)
 
-    async def _candidates(self, order: Order, made: list[PastAttempt]) -> list[ProviderOrder]:
-        since = made[0].started_at - self._tolerance
+    async def _candidates(self, order: Order, attempts: list[PastAttempt]) -> list[ProviderOrder]:
+        since = attempts[0].started_at - self._tolerance
         return [
             found
             for found in await self._datasource.get_orders(since, priority=Priority.READ)
@@ -142,14 +142,15 @@ class Review:
                 raise
             raise _mismatch("The provider has no order with this reference") from failure
         async with self._database.system() as connection:
-            made = await history_store.list_attempts(connection, order.id)
+            attempts = await history_store.list_attempts(connection, order.id)
         if (found.item, found.quantity) != (order.bundle_name, order.quantity):
             raise _mismatch(
                 f"The provider's order is for {found.quantity} of {found.item}, this one for"
                 f" {order.quantity} of {order.bundle_name}"
             )
-        if not made or (
-            found.created_at is not None and found.created_at < made[0].started_at - self._tolerance
+        if not attempts or (
+            found.created_at is not None
+            and found.created_at < attempts[0].started_at - self._tolerance
         ):
             raise _mismatch(
                 "The provider's order is older than the first purchase attempt of this order"

@@ -12,7 +12,7 @@ from services.orders import delivery_store, order, store
 from services.orders.datasource import OrdersDataSource
 from services.orders.order import DeliveredESIM, Order, OrderStatus, RecoveryPoint
 from services.orders.peers import ESIMs
-from services.orders.work import Pause, Work, grown
+from services.orders.work import Pause, Work, growing_pause
 
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
@@ -109,7 +109,7 @@ class Delivery:
 
     async def _prepared(self, work: Work, age: timedelta) -> Pause:
         await work.explain(order.MESSAGE_DELIVERY)
-        return grown(age, 0.5, 30)
+        return growing_pause(age, 0.5, 30)
 
     async def _register(
         self, work: Work, esims: list[DeliveredESIM], age: timedelta
@@ -127,7 +127,7 @@ class Delivery:
                 failure,
             )
             await work.explain(order.MESSAGE_REGISTERING)
-            return grown(age, 1, 15)
+            return growing_pause(age, 1, 15)
         async with self._database.system() as connection:
             await delivery_store.record_registered(connection, work.order.id)
             await work.step("registered", point=RecoveryPoint.REGISTERED, connection=connection)

@@ -13,7 +13,7 @@ from services.orders.provider_order import ProviderOrder
 from services.orders.purchase import attempt_store
 from services.orders.purchase.charges import Charges
 from services.orders.purchase.reconcile import Attempt, Candidate, Decision, Outcome, doubted, match
-from services.orders.work import Pause, Work, grown
+from services.orders.work import Pause, Work, growing_pause
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class Settlement:
             work.metrics.reconciled(decision.outcome)
             if decision.outcome is Outcome.WAIT:
                 waited = read_at - (attempt.ended_at or read_at)
-                return grown(waited, min(FIRST_PAUSE, self._max_pause), self._max_pause)
+                return growing_pause(waited, min(FIRST_PAUSE, self._max_pause), self._max_pause)
             await self._apply(connection, work, attempt, decision, listed)
             return None
 

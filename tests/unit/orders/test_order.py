@@ -22,7 +22,7 @@ from services.orders.order import (
 from services.orders.provider_bundle import BundleOnESIM
 from services.orders.provider_order import currency, price
 from services.orders.settings import Settings
-from services.orders.work import grown
+from services.orders.work import growing_pause
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 ORDER = Order(
@@ -152,9 +152,9 @@ def test_money_that_cannot_be_kept_is_no_money() -> None:
 
 
 def test_pauses_grow_with_the_wait_and_stay_within_bounds() -> None:
-    assert grown(timedelta(), 0.5, 30).seconds == 0.5
-    assert grown(timedelta(seconds=40), 0.5, 30).seconds == 10
-    assert grown(timedelta(hours=1), 0.5, 30).seconds == 30
+    assert growing_pause(timedelta(), 0.5, 30).seconds == 0.5
+    assert growing_pause(timedelta(seconds=40), 0.5, 30).seconds == 10
+    assert growing_pause(timedelta(hours=1), 0.5, 30).seconds == 30
 
 
 def test_missing_settings_are_named_together() -> None:
