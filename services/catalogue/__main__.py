@@ -10,12 +10,9 @@ from kit.rpc.server import Service
 from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
 from providers.esim_go.connect import connect as connect_provider
 from services.catalogue.access import ACCESS, ACTS
-from services.catalogue.datasource import CatalogueDataSource
-from services.catalogue.live import CHANNEL, Live
-from services.catalogue.servicer import CatalogueServicer
+from services.catalogue.live import CHANNEL
 from services.catalogue.settings import Settings
-from services.catalogue.snapshot.refresh import Snapshots
-from services.catalogue.sync.sync import Sync
+from services.catalogue.wiring import wired
 
 NEEDS = "038_list_plans_without_places"
 # Seconds that calls in progress get when the process stops; none takes longer.
@@ -26,26 +23,17 @@ async def serve(
     settings: Settings, stop: asyncio.Event, started: Callable[[int], None] = lambda port: None
 ) -> None:
     """Serve until `stop` is set; `started` gets the port once calls are answered."""
-    async with service.opened(settings.service, stop, owner="catalogue", needs=NEEDS) as parts:
-        provider = connect_provider(parts, settings.provider)
-        sync = Sync(
-            parts.database,
-            CatalogueDataSource(provider, parts.cache),
-            every=settings.sync_seconds,
-            allow_shrink=settings.allow_shrink,
-            stop=stop,
-        )
-        snapshots = Snapshots(parts.database, stop)
-        parts.loops.extend([snapshots.loop, sync.loop()])
-        live = Live(parts.database, await parts.notifications(CHANNEL))
-        servicer = CatalogueServicer(parts.database, sync, live, snapshots)
+    async with service.opened(settings.service, stop, owner="catalogue", needs=NEEDS) as opened:
+        provider = connect_provider(opened, settings.provider)
+        notifications = await opened.notifications(CHANNEL)
+        servicer, sync = wired(opened, settings, provider, notifications)
         catalogue = Service(
             catalogue_pb2.DESCRIPTOR.services_by_name["CatalogueService"],
             partial(catalogue_pb2_grpc.add_CatalogueServiceServicer_to_server, servicer),
             ACCESS,
             ACTS,
         )
-        async with parts.serving(catalogue, "CATALOGUE", grace=GRACE) as port:
+        async with opened.serving(catalogue, "CATALOGUE", grace=GRACE) as port:
             started(port)
             await stop.wait()
             await sync.cancel()  # before the server stops, so that its followers get the result

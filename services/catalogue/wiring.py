@@ -1,0 +1,28 @@
+"""The parts of the catalogue service, and how they depend on each other."""
+
+from kit.db.notify import Notifications
+from kit.process.service import Opened
+from providers.esim_go.client import Provider
+from services.catalogue.datasource import CatalogueDataSource
+from services.catalogue.live import Live
+from services.catalogue.servicer import CatalogueServicer
+from services.catalogue.settings import Settings
+from services.catalogue.snapshot.refresh import Snapshots
+from services.catalogue.sync.sync import Sync
+
+
+def wired(
+    opened: Opened, settings: Settings, provider: Provider, notifications: Notifications
+) -> tuple[CatalogueServicer, Sync]:
+    """Make the servicer and the sync, and register their loops."""
+    sync = Sync(
+        opened.database,
+        CatalogueDataSource(provider, opened.cache),
+        every=settings.sync_seconds,
+        allow_shrink=settings.allow_shrink,
+        stop=opened.stop,
+    )
+    snapshots = Snapshots(opened.database, opened.stop)
+    opened.loops.extend([snapshots.loop, sync.loop()])
+    live = Live(opened.database, notifications)
+    return CatalogueServicer(opened.database, sync, live, snapshots), sync
