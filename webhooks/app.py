@@ -60,7 +60,6 @@ class Callbacks:
         self.stopping = False
 
     def app(self) -> web.Application:
-        """Return an application with the routes."""
         app = web.Application(
             client_max_size=self._settings.max_body,
             middlewares=[http_metrics.measured(), self.last_of_connection],

@@ -97,7 +97,6 @@ from webhooks.inbox i join webhooks.deliveries d on d.event_id = i.id where i.id
 async def get(
     connection: Connection, event_id: UUID
 ) -> tuple[Event, bytes, Mapping[str, str]] | None:
-    """Return an event with its raw body and its headers."""
     row = await connection.fetchrow(GET, event_id)
     return None if row is None else (_event(row), row["body"], row["headers"])
 
@@ -190,7 +189,7 @@ from webhooks.inbox
 
 
 async def counts(connection: Connection) -> tuple[list[tuple[str, State, int]], int, int]:
-    """How many of each known type and state; how many in all; how many equal bodies beyond the first."""
+    """Return the counts by type and state, the number of events, and the number of repeats."""
     rows = await connection.fetch(COUNTS, sorted(KNOWN))
     totals = await connection.fetchrow(TOTALS)
     if totals is None:

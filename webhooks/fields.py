@@ -58,7 +58,6 @@ def word(value: Any, limit: int = MAX_TEXT) -> str:
 
 
 def digits_or_text(value: Any, limit: int = MAX_TEXT) -> str:
-    """Return text, or a whole number as text."""
     if (
         isinstance(value, int)
         and not isinstance(value, bool)

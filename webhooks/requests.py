@@ -29,7 +29,6 @@ def listing(request: pb.ListEventsRequest) -> tuple[Filter, tuple[datetime, UUID
 
 
 def event_id(text: str) -> UUID:
-    """Check an id; raises Failure INVALID."""
     checks = Checks()
     checked = checks.uuid("event_id", text)
     checks.done()
@@ -51,7 +50,6 @@ def replay(request: pb.ReplayEventsRequest) -> Filter:
 
 
 def next_page(request: pb.ListEventsRequest, last: Event) -> str:
-    """Return the token of the page that follows an event."""
     return page_token.write_position(request, last.received_at, last.id)
 
 

@@ -166,7 +166,6 @@ class Settings:
         )
 
     def secrets(self) -> list[str]:
-        """Values that no log line may hold."""
         return [self.database_url, *self.keys, *self.sessions.secrets()]
 
 

@@ -131,7 +131,6 @@ def flag(code: str) -> str:
 
 @cache
 def _names() -> dict[str, str]:
-    """Return English names by alpha-2 code."""
     names = Locale("en").territories
     return {
         code: name
@@ -142,7 +141,6 @@ def _names() -> dict[str, str]:
 
 @cache
 def _by_name() -> dict[str, str]:
-    """Return alpha-2 codes by simplified name."""
     found = {_simple(name): code for code, names in COMMON_NAMES.items() for name in names}
     return found | {_simple(name): code for code, name in _names().items()}
 

@@ -28,7 +28,6 @@ class Where:
 
 
 def where(criteria: PlanFilter) -> Where:
-    """Return the conditions of a filter on catalogue.data_plans."""
     found = Where()
     if not criteria.include_unavailable:
         found.conditions.append("offered")

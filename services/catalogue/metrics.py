@@ -10,7 +10,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._syncs = metrics.counter(
-            "esimgo_catalogue_syncs", "Readings of the provider's catalogue, by result", ("result",)
+            "esimgo_catalogue_syncs", "Syncs of the provider's catalogue, by result", ("result",)
         )
         self._read_at = 0.0
 
@@ -18,7 +18,7 @@ class Metrics:
         """Count a successful sync of this process."""
         self._syncs.labels("read").inc()
         metrics.gauge(
-            "esimgo_catalogue_plans", "Plans that the last reading here found on sale"
+            "esimgo_catalogue_plans", "Plans on sale after the last sync of this process"
         ).set(plans)
         self.last_read(0)
 
@@ -26,7 +26,7 @@ class Metrics:
         """Set how many records the last sync of any replica could not use."""
         metrics.gauge(
             "esimgo_catalogue_skipped",
-            "Records that the last reading of the provider's catalogue could not use",
+            "Records of the provider's catalogue that the last sync could not use",
         ).set(records)
 
     def failed(self) -> None:
@@ -39,5 +39,5 @@ class Metrics:
         self._read_at = time.monotonic() - seconds_ago
         metrics.gauge(
             "esimgo_catalogue_sync_age_seconds",
-            "Time since a replica last read the provider's catalogue",
+            "Time since the last successful sync of any replica",
         ).set_function(lambda: time.monotonic() - self._read_at)

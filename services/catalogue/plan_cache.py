@@ -41,7 +41,6 @@ class Counts(Generic[Count]):
     async def of(
         self, connection: Connection, current: Current, criteria: Iterable[PlanFilter]
     ) -> list[Count]:
-        """Return the count of each filter."""
         counts = []
         for one in criteria:
             cached = self._entries.pop(one, None)
@@ -92,7 +91,6 @@ class PlanCache:
         return message
 
     async def total(self, connection: Connection, current: Current, criteria: PlanFilter) -> int:
-        """Return how many plans match."""
         [total] = await self._totals.of(connection, current, [criteria])
         return total
 

@@ -26,7 +26,6 @@ MAX_COUNTRIES = 500
 
 
 def bad_answer(what: str) -> Failure:
-    """Return the failure for an answer that lacks something essential."""
     return Failure(
         Kind.UNAVAILABLE,
         "PROVIDER_BAD_ANSWER",
@@ -114,7 +113,7 @@ def _allowance(item: dict[str, Any]) -> Allowance:
 
 
 def _unlimited(shape: dict[str, Any], amount: str) -> bool:
-    """An amount of -1 stands for "unlimited" where the field of that name says nothing else."""
+    """Return the field `unlimited`, or else whether the amount is -1."""
     given = shape.get("unlimited")
     return given is True or (given is not False and _is_minus_one(shape.get(amount)))
 

@@ -64,7 +64,6 @@ def listing(request: pb.ListPlansRequest, caller: Session) -> Listing:
 
 
 def next_page(request: pb.ListPlansRequest, key: list[str]) -> str:
-    """Return the token of the page that follows a sort key."""
     return page_token.write(_list_of(request), key)
 
 
@@ -90,7 +89,6 @@ def plan(request: pb.GetPlanRequest) -> UUID | None:
 
 
 def plan_id(text: str) -> UUID:
-    """Raises Failure INVALID."""
     checks = Checks()
     checked = checks.uuid("plan_id", text)
     checks.done()

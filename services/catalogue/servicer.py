@@ -74,12 +74,12 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
         plan_id = requests.plan(request)
         async with self._database.session(rpc_guard.session()) as connection:
             if plan_id is None:
-                plan = await store.plan_by_name(connection, request.name)
+                found = await store.plans_by_names(connection, [request.name])
             else:
-                plan = next(iter(await store.plans_by_ids(connection, [plan_id])), None)
-        if plan is None:
+                found = await store.plans_by_ids(connection, [plan_id])
+        if not found:
             raise _no_plan(request.id or request.name)
-        answer = pb.GetPlanResponse(plan=messages.plan_message(plan))
+        answer = pb.GetPlanResponse(plan=messages.plan_message(found[0]))
         if request.tell_confirmed_at:
             # The results of syncs are for administrators; the time of the last one is public.
             async with self._database.system() as connection:

@@ -43,5 +43,4 @@ class Settings:
         )
 
     def secrets(self) -> list[str]:
-        """Values that no log line may hold."""
         return [self.provider.api_key, *self.service.secrets()]

@@ -63,15 +63,6 @@ async def plans_by_names(connection: Connection, names: Sequence[str]) -> list[P
     return [to_plan(row) for row in await connection.fetch(BY_NAMES, names)]
 
 
-BY_NAME = f"select {COLUMNS} from catalogue.data_plans where name = $1"  # noqa: S608 - constants
-
-
-async def plan_by_name(connection: Connection, name: str) -> Plan | None:
-    """Return the plan of the provider's bundle name."""
-    row = await connection.fetchrow(BY_NAME, name)
-    return None if row is None else to_plan(row)
-
-
 SET_HIDDEN = """
 update catalogue.data_plans
 set hidden = $2, updated_at = case when hidden = $2 then updated_at else now() end
@@ -118,7 +109,6 @@ order by (country ->> 'name') collate "C", (country ->> 'iso') collate "C"
 
 
 async def countries(connection: Connection) -> list[CountryRow]:
-    """Return the countries that plans on sale cover."""
     return [
         CountryRow(
             Country(row["name"], row["iso"], row["region"]),

@@ -162,7 +162,6 @@ def usage_of(bundles: Sequence[Bundle], *, as_of: datetime | None) -> Usage:
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:
-    """Return the sum; None if one of the counts is None."""
     total = 0
     for count in counts:
         if count is None:

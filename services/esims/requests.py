@@ -64,7 +64,6 @@ def page(request: pb.ListESIMsRequest) -> Page:
 
 
 def next_page(request: pb.ListESIMsRequest, last: ESIM) -> str:
-    """Return the token of the page that follows an eSIM."""
     return page_token.write_position(_list_of(request), last.created_at, last.id)
 
 

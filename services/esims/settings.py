@@ -48,5 +48,4 @@ class Settings:
         )
 
     def secrets(self) -> list[str]:
-        """Values that no log line may hold."""
         return [*self.service.secrets(), self.provider.api_key]

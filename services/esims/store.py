@@ -80,7 +80,7 @@ async def list_of_orders(connection: Connection, order_ids: Sequence[UUID]) -> l
     return [read_row(row) for row in await connection.fetch(SELECT_OF_ORDERS, order_ids)]
 
 
-# A statement of its own for one customer: PostgreSQL does not use the customer's index for a condition with
+# A separate statement for one customer: PostgreSQL does not use the customer's index for a condition with
 # "is null or", nor for the row security policies, which let administrators see all.
 SELECT_PAGE = f"""
     select {COLUMNS} from esims.esims

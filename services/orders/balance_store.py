@@ -17,10 +17,9 @@ async def record(connection: Connection, balance: Decimal, seen_at: datetime | N
     await connection.execute(RECORD, balance, seen_at)
 
 
-NEWEST = "select balance from orders.provider_balance"
-
-
 async def newest(connection: Connection) -> Decimal | None:
     """Return the balance; None before the first report."""
-    balance: Decimal | None = await connection.fetchval(NEWEST)
+    balance: Decimal | None = await connection.fetchval(
+        "select balance from orders.provider_balance"
+    )
     return balance

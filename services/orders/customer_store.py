@@ -131,5 +131,5 @@ def _open(orders: Sequence[str]) -> Failure:
 
 
 def fingerprint(customer_id: UUID) -> str:
-    """Return a hash that proves the erasure to somebody who has the id, without naming the customer."""
+    """Return a hash of the id, which proves the erasure without naming the customer."""
     return hashlib.sha256(str(customer_id).encode()).hexdigest()[:16]

@@ -46,11 +46,10 @@ async def of_orders(
     return found
 
 
-REGISTERED = "update orders.order_esims set registered_at = now() where order_id = $1"
-
-
 async def record_registered(connection: Connection, order_id: UUID) -> None:
-    await connection.execute(REGISTERED, order_id)
+    await connection.execute(
+        "update orders.order_esims set registered_at = now() where order_id = $1", order_id
+    )
 
 
 KNOWN = """

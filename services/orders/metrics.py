@@ -82,7 +82,6 @@ class Metrics:
         self._limited.labels(limit).inc()
 
     def balance(self, amount: Decimal) -> None:
-        """Set the balance, in the organisation's currency."""
         # Created by the first report: 0 would fire the alert for a low balance.
         metrics.gauge(
             "esimgo_provider_balance",
@@ -90,7 +89,6 @@ class Metrics:
         ).set(float(amount))
 
     def low_balance(self, threshold: float) -> None:
-        """Set the balance below which an alert fires."""
         metrics.gauge(
             "esimgo_provider_balance_threshold",
             "The balance below which the provider's account counts as low; 0: never",

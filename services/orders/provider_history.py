@@ -47,7 +47,7 @@ class History:
 
 
 def _may_hide_a_purchase(row: Mapping[str, Any]) -> bool:
-    """True if the row's only line is no purchase of a bundle only because it can't be read as one."""
+    """Return whether the row's only line is malformed, so that it may be the purchase of a bundle."""
     lines = row.get("order", row.get("Order"))
     if not isinstance(lines, list) or len(lines) != 1:
         return False  # orders placed here have one line

@@ -68,7 +68,6 @@ class Validation:
 
 
 def bad_answer(what: str, kind: Kind = Kind.UNAVAILABLE) -> Failure:
-    """Return the failure for an answer that lacks something essential."""
     return Failure(
         kind,
         "PROVIDER_BAD_ANSWER",

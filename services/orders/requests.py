@@ -149,7 +149,6 @@ def listing(request: pb.ListOrdersRequest, session: Session) -> tuple[OrderFilte
 
 
 def next_page(request: pb.ListOrdersRequest, last: Order) -> str:
-    """Return the token of the page that follows an order."""
     return page_token.write_position(_list_of(request), last.created_at, last.id)
 
 
@@ -173,7 +172,6 @@ def stuck(request: pb.ListStuckOrdersRequest) -> tuple[timedelta, int]:
 
 
 def page_size(size: int) -> int:
-    """Check a page size; raises Failure INVALID."""
     checks = Checks()
     checked = checks.page_size(size, DEFAULT_PAGE, MAX_PAGE)
     checks.done()

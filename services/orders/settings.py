@@ -188,7 +188,6 @@ class Settings:
         return self.provider.timeout + self.takeover
 
     def secrets(self) -> list[str]:
-        """Values that no log line may hold."""
         return [*self.service.secrets(), self.provider.api_key]
 
 

@@ -215,12 +215,11 @@ async def record_step(connection: Connection, order: Order, actor: str, what: st
     step_log.step_of(order, what, actor)
 
 
-REASSIGNED = "update orders.esim_orders set reassigned = true where id = $1"
-
-
 async def record_reassigned(connection: Connection, order_id: UUID) -> None:
     """Record that the bundle was delivered on another eSIM than the requested one."""
-    await connection.execute(REASSIGNED, order_id)
+    await connection.execute(
+        "update orders.esim_orders set reassigned = true where id = $1", order_id
+    )
 
 
 RECORD_PLACED = """
@@ -271,10 +270,8 @@ async def owned_references(connection: Connection, references: Sequence[str]) ->
     return {row["provider_reference"] for row in rows}
 
 
-PLACED_AGO = "select now() - placed_at as ago from orders.esim_orders where id = $1"
-
-
 async def placed_ago(connection: Connection, order_id: UUID) -> timedelta:
-    """Return the time since the order was placed."""
-    ago = await connection.fetchval(PLACED_AGO, order_id)
+    ago = await connection.fetchval(
+        "select now() - placed_at as ago from orders.esim_orders where id = $1", order_id
+    )
     return ago if isinstance(ago, timedelta) else timedelta()

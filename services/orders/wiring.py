@@ -69,7 +69,6 @@ def _shared(opened: Opened, settings: Settings, provider: Provider) -> Shared:
 
 
 def _recovery(shared: Shared, cancellation: Cancellation) -> Recovery:
-    """Make the part that runs the work on orders."""
     database, datasource = shared.opened.database, shared.datasource
     delivery = Delivery(database, datasource, shared.esims)
     settlement = Settlement(

@@ -138,7 +138,6 @@ class Ordered:
         return (self.rows[position] for position in upwards(found, start))
 
     def _lasting(self, min_days: int, max_days: int | None) -> int:
-        """Return the set of plans with a duration in that range; there are some ten durations."""
         found = 0
         for days, bits in self.durations.items():
             if days >= min_days and (max_days is None or days <= max_days):

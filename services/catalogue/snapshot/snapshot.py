@@ -115,7 +115,6 @@ class Snapshot:
         return [self._versions[row] for row in islice(rows, limit)]
 
     def count(self, criteria: PlanFilter) -> int:
-        """Return how many plans match."""
         return self._by_price.matching(criteria).bit_count()
 
     def tally(self, criteria: PlanFilter) -> Tally:

@@ -93,7 +93,6 @@ where id = $1 and finished_at is null
 
 
 async def record_progress(connection: Connection, run: UUID, read: int, expected: int) -> None:
-    """Record a heartbeat with the progress."""
     await connection.execute(PROGRESS, run, read, expected)
 
 
@@ -145,7 +144,6 @@ delete from catalogue.sync_runs where started_at < now() - interval '{RETENTION_
 
 
 async def forget_old(connection: Connection) -> None:
-    """Delete results past their retention period."""
     await connection.execute(FORGET)
 
 
@@ -153,7 +151,6 @@ BY_ID = f"select {COLUMNS} from catalogue.sync_runs where id = $1"  # noqa: S608
 
 
 async def by_id(connection: Connection, run: UUID) -> Run | None:
-    """Return a run with its progress."""
     return _run(await connection.fetchrow(BY_ID, run))
 
 

@@ -104,12 +104,11 @@ async def _upsert(
     change.changed += sum(not row["added"] for row in written)
 
 
-COUNT_ON_SALE = "select count(*) from catalogue.data_plans where not withdrawn"
-
-
 async def count_on_sale(connection: Connection) -> int:
     """Return how many plans the provider offers, hidden ones included."""
-    count: int = await connection.fetchval(COUNT_ON_SALE)
+    count: int = await connection.fetchval(
+        "select count(*) from catalogue.data_plans where not withdrawn"
+    )
     return count
 
 
@@ -133,7 +132,6 @@ def _rows(status: object) -> int:
 
 
 def _row(bundle: Bundle) -> dict[str, Any]:
-    """Return a bundle as UPSERT takes it."""
     return asdict(bundle) | {
         "id": str(plan_id(bundle.name)),
         "price": str(bundle.price),  # as text, to stay exact

@@ -102,7 +102,7 @@ class Fetcher:
         self._spawn(self._record_until_done(fetches))
         if wait > 0:
             await asyncio.wait(fetches, timeout=wait)
-            # In a task of its own: a caller that disconnects must not cancel the answers of others.
+            # In a separate task: a caller that disconnects must not cancel the answers of others.
             await asyncio.shield(self._spawn(self._record_answers()))
 
     async def refresh_all(self, esims: Sequence[ESIM]) -> None:
@@ -170,7 +170,7 @@ class Fetcher:
 
     async def _record_until_done(self, fetches: Sequence[asyncio.Task[None]]) -> None:
         """Record the answers every few seconds until all fetches have ended."""
-        # A span of its own: the fetches may outlast the request that started them.
+        # A separate span: the fetches may outlast the request that started them.
         with tracing.child_span("read eSIMs", {"esimgo.esims": len(fetches)}):
             pending = set(fetches)
             while pending:

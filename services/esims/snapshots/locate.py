@@ -42,7 +42,6 @@ class Locations:
             self._work = asyncio.create_task(self._fetch_waiting())
 
     async def close(self) -> None:
-        """Cancel the fetches."""
         if self._work is not None:
             self._work.cancel()
             await asyncio.gather(self._work, return_exceptions=True)

@@ -88,7 +88,7 @@ class Previews:
         return {id_: LATE if task in late else task.result() for id_, task in tasks.items()}
 
     async def _offer(self, order: Order, esims: Sequence[DeliveredESIM]) -> Offer:
-        """Never raises: one order must not hide the answers for the others."""
+        """Return the offer for one order; never raises, so that one order does not fail the others."""
         if order.status in (OrderStatus.CANCELLED, OrderStatus.REFUNDED):
             return ENDED
         if order.cancel_requested_at is not None:

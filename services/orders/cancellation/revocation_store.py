@@ -103,9 +103,8 @@ async def mark(
     await connection.execute(MARK, order_id, assignment_id, state, refund, provider_text)
 
 
-WITHDRAW = "update orders.esim_orders set cancel_requested_at = null where id = $1"
-
-
 async def withdraw(connection: Connection, order_id: UUID) -> None:
     """End the cancellation and leave the order as it is; it may be requested again."""
-    await connection.execute(WITHDRAW, order_id)
+    await connection.execute(
+        "update orders.esim_orders set cancel_requested_at = null where id = $1", order_id
+    )

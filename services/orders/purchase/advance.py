@@ -33,10 +33,10 @@ CLAIM_LIFETIME = timedelta(hours=1)
 # Seconds between attempts to record the provider's answer while the database is unavailable: the answer
 # exists only in this process.
 RECORD_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
-# Seconds. A pause that the provider asks for, up to this, is waited for in the queue of calls; for a longer
-# one the order waits, without an attempt.
+# Seconds. A requested pause of up to this is waited for in the queue of calls; during a longer one, no
+# attempt is made.
 SHORT_HOLD = 2.0
-# Seconds until an order tries again while another one probes whether such a pause is over.
+# Seconds until an order tries again while another one probes if the provider accepts calls.
 AFTER_PROBE = 1.0
 # Kinds that certainly bought nothing. Every other failure counts as unclear.
 REFUSALS = frozenset({Kind.REFUSED, Kind.NOT_FOUND, Kind.INVALID})
@@ -65,7 +65,7 @@ class Purchase:
     async def advance(self, work: Work) -> Pause | None:
         """Advance until the order is finished (None) or has to wait.
 
-        Whatever it raises, the order resumes from its last committed step.
+        After any exception, the order resumes from its last committed step.
         """
         while work.order.status is OrderStatus.PROCESSING:
             match work.order.recovery_point:

@@ -32,12 +32,11 @@ async def end(connection: Connection, attempt: UUID, outcome: str) -> None:
     await connection.execute(END, attempt, outcome)
 
 
-SOURCE = "update orders.order_attempts set source_address = $2 where id = $1"
-
-
 async def record_source(connection: Connection, attempt: UUID, address: str) -> None:
     """Record the address from which, by the provider's answer, the attempt was sent."""
-    await connection.execute(SOURCE, attempt, address)
+    await connection.execute(
+        "update orders.order_attempts set source_address = $2 where id = $1", attempt, address
+    )
 
 
 # The newest answers show which addresses are ours now; a thousand are more than any change needs.

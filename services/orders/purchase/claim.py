@@ -90,7 +90,7 @@ class Claims:
     async def _allowed(
         self, connection: Connection, request: OrderRequest, quote: Quote, *, by_service: bool
     ) -> bool:
-        """False if another call with the same key came first.
+        """Check the limits; False if another call with the same key came first.
 
         Raises Failure REFUSED (PURCHASE_LIMIT_...); holds the limits' locks until the claim commits.
         """

@@ -94,7 +94,7 @@ class PurchaseLimits:
     async def check(
         self, connection: Connection, customer_id: UUID, total: Decimal, *, by_service: bool
     ) -> None:
-        """Raises Failure REFUSED (PURCHASE_LIMIT_...) if an order of that price exceeds a limit.
+        """Raise Failure REFUSED (PURCHASE_LIMIT_...) if an order of that price exceeds a limit.
 
         A service buys for customers who paid it, so its number of unfinished purchases is not limited.
         """

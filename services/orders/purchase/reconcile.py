@@ -26,7 +26,7 @@ class Attempt:
 class Candidate:
     """A provider order of that bundle, quantity and target which no order here owns.
 
-    `created_at` is None if the provider's time for it is not believable. `source_address` is where it was
+    `created_at` is None if the provider's time for it is implausible. `source_address` is where it was
     bought from; empty if the provider didn't say.
     """
 
@@ -106,7 +106,7 @@ def match(
 
     if len(possible) > len(questions):
         narrowed = [c for c in possible if likely(c)]
-        # With fewer, a foreign order can't be told apart from one of ours that looks unusual.
+        # With fewer, a foreign order can't be distinguished from an unusual one of ours.
         if len(narrowed) == len(questions):
             possible = narrowed
 

@@ -52,12 +52,12 @@ async def bring_forward(connection: Connection) -> None:
     await connection.execute(BRING_FORWARD)
 
 
-LEASED = "select leased_until > now() from orders.esim_orders where id = $1"
-
-
 async def leased(connection: Connection, order_id: UUID) -> bool:
-    """Return whether a run works on the order now."""
-    return bool(await connection.fetchval(LEASED, order_id))
+    return bool(
+        await connection.fetchval(
+            "select leased_until > now() from orders.esim_orders where id = $1", order_id
+        )
+    )
 
 
 # The process that records work starts it immediately, and waits out short pauses itself. The watch of

@@ -73,7 +73,7 @@ class Recovery:
         self._hold_released = True
 
     async def wait(self, order_id: UUID, seconds: float) -> None:
-        """Work on an order, or wait for the process that does, until it rests or the time is over.
+        """Work on an order, or wait for the process that does, for a limited time.
 
         The work continues afterwards, also if the caller disconnects.
         """

@@ -156,4 +156,4 @@ async def lists_of_all_plans_are_read_from_an_index(full: Any) -> None:
 async def plans_by_id_or_name_are_looked_up(full: Any) -> None:
     ids = [plan_id(f"esim_{number}") for number in range(50)]
     assert set(await scans(full, store.BY_IDS, ids)) == {"data_plans_pkey"}
-    assert set(await scans(full, store.BY_NAME, "esim_7")) == {"data_plans_name_key"}
+    assert set(await scans(full, store.BY_NAMES, ["esim_7"])) == {"data_plans_name_key"}

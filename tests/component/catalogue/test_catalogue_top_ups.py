@@ -62,8 +62,7 @@ async def test_memory_and_database_give_the_same_top_ups(open_shop: OpenShop) ->
         try:
             async with database.session(ANONYMOUS) as connection:
                 for name in "abdef":
-                    plan = await store.plan_by_name(connection, f"esim_{name}")
-                    assert plan is not None
+                    (plan,) = await store.plans_by_names(connection, [f"esim_{name}"])
                     found = await top_ups(connection, plan, None, 10)
                     named = {
                         row.id: row.bundle.name
