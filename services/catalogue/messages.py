@@ -7,7 +7,7 @@ from services.catalogue.facets import Facets
 from services.catalogue.plan import Country, Plan, PlanOrder, fold
 from services.catalogue.store import CountryRow, RegionRow
 from services.catalogue.sync.run_store import Run
-from services.catalogue.wording import FairUse, fair_use, features, title
+from services.catalogue.wording import fair_use, features, title
 
 ORDERS = {
     pb.PLAN_ORDER_UNSPECIFIED: PlanOrder.NAME,
@@ -20,7 +20,7 @@ ORDERS = {
 
 
 def plan_message(plan: Plan) -> pb.DataPlan:
-    bundle = plan.bundle
+    bundle, limit = plan.bundle, fair_use(plan.bundle)
     return pb.DataPlan(
         id=str(plan.id),
         name=bundle.name,
@@ -52,14 +52,10 @@ def plan_message(plan: Plan) -> pb.DataPlan:
         hidden=plan.hidden,
         updated_at=timestamps.to_proto(plan.updated_at),
         title=title(bundle),
-        fair_use=_fair_use_message(fair_use(bundle)),
+        fair_use=pb.FairUse(daily_mb=limit.daily_mb, throttle_kbps=limit.throttle_kbps)
+        if limit
+        else None,
     )
-
-
-def _fair_use_message(limit: FairUse | None) -> pb.FairUse | None:
-    if limit is None:
-        return None
-    return pb.FairUse(daily_mb=limit.daily_mb, throttle_kbps=limit.throttle_kbps)
 
 
 def country_message(country: Country) -> pb.Country:

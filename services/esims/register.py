@@ -42,9 +42,8 @@ class Registration:
     async def top_up(self, delivery: Delivery, iccids: Sequence[str]) -> list[ESIM]:
         """Record that an order put its bundle on eSIMs that are registered already; repeatable.
 
-        They keep the order that they came with, and their bundles are fetched again. Raises Failure
-        CONFLICT if one of them is another customer's (ICCID_OF_ANOTHER_CUSTOMER) or not registered
-        (ICCID_UNKNOWN).
+        They keep the order that they came with, and their bundles are fetched again. Raises Failure CONFLICT
+        if one of them is another customer's (ICCID_OF_ANOTHER_CUSTOMER) or not registered (ICCID_UNKNOWN).
         """
         now = self._clock.wall()
         async with self._database.system() as connection:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from kit.db.database import Connection, Database
+from kit.db.database import Database
 from kit.errors import Failure, Kind
 
 logger = logging.getLogger(__name__)
@@ -77,15 +77,13 @@ async def export(database: Database, customer_id: UUID) -> list[tuple[str, str]]
     """Return every row of the customer's, as the table's name and a JSON object."""
     async with database.system() as connection:
         return [
-            (table, row)
+            (table, row["row"])
             for table, query in TABLES.items()
-            for row in await _texts(connection, query, customer_id)
+            for row in await connection.fetch(
+                f"select x::text as row from ({query}) as t(x)",  # noqa: S608 - constants only
+                customer_id,
+            )
         ]
-
-
-async def _texts(connection: Connection, query: str, customer_id: UUID) -> list[str]:
-    rows = await connection.fetch(f"select x::text as row from ({query}) as t(x)", customer_id)  # noqa: S608 - constants only
-    return [row["row"] for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

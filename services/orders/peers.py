@@ -96,7 +96,9 @@ class ESIMs:
         # An administrator's session sees the eSIMs of all customers, but buys for itself.
         found = next((e for e in answered.esims if e.customer_id == str(customer_id)), None)
         if found is None:
-            raise _no_esim()
+            raise Failure(
+                Kind.NOT_FOUND, "ESIM_NOT_FOUND", "No eSIM of yours has this id; list your eSIMs"
+            )
         answer = await rpc_client.call(
             self._stub.CheckCompatibility,
             esims_pb2.CheckCompatibilityRequest(esim_id=str(esim_id), bundle_name=bundle_name),
@@ -135,9 +137,3 @@ class ESIMs:
         await rpc_client.call(
             self._stub.CancelOrderBundles, request, token=self._key, timeout=self._timeout
         )
-
-
-def _no_esim() -> Failure:
-    return Failure(
-        Kind.NOT_FOUND, "ESIM_NOT_FOUND", "No eSIM of yours has this id; list your eSIMs"
-    )

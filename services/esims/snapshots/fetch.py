@@ -136,22 +136,19 @@ class Fetcher:
         return list({self._in_flight[esim.id].task for esim in esims})
 
     async def _fetch(self, esim: ESIM, fetch: Fetch, with_state: bool, priority: Priority) -> None:
-        slot: AbstractAsyncContextManager[None] = nullcontext() if with_state else self._slots
-        async with slot:
-            await self._query(esim, fetch, with_state, priority)
-
-    async def _query(self, esim: ESIM, fetch: Fetch, state_too: bool, priority: Priority) -> None:
         """Query the provider about one eSIM, and leave its answer to be recorded."""
+        slot: AbstractAsyncContextManager[None] = nullcontext() if with_state else self._slots
         answered = False
         try:
-            with tracing.child_span("read eSIM", {"esimgo.esim.id": str(esim.id)}):
-                queried_at, fetch.sent = self._clock.wall(), True
-                listing, details = await asyncio.gather(
-                    _or_none(self._source.get_bundles(esim.iccid, priority=priority)),
-                    _or_none(self._source.get_esim(esim.iccid, priority=priority))
-                    if state_too or not esim.installable
-                    else _nothing(),
-                )
+            async with slot:
+                with tracing.child_span("read eSIM", {"esimgo.esim.id": str(esim.id)}):
+                    queried_at, fetch.sent = self._clock.wall(), True
+                    listing, details = await asyncio.gather(
+                        _or_none(self._source.get_bundles(esim.iccid, priority=priority)),
+                        _or_none(self._source.get_esim(esim.iccid, priority=priority))
+                        if with_state or not esim.installable
+                        else _nothing(),
+                    )
             answered = listing is not None or details is not None
             if answered:
                 snapshot = Snapshot(

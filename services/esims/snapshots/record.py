@@ -81,8 +81,11 @@ def _updated(esim: ESIM, snapshot: Snapshot) -> ESIM:
     )
     installed = timestamps.happened(details.first_installed, snapshot.queried_at)
     esim = after_snapshot(esim, details.profile_status, installed, snapshot.queried_at)
-    # A callback received just before may be ahead of the provider's answers.
-    if details.msisdn not in (None, esim.msisdn) and _is_after(esim.msisdn_at, snapshot):
+    # A callback received just before may be ahead of the provider's answers, and clocks differ.
+    known_at = esim.msisdn_at
+    if details.msisdn not in (None, esim.msisdn) and (
+        known_at is None or snapshot.queried_at > known_at + CLOCKS_APART
+    ):
         esim = replace(esim, msisdn=details.msisdn, msisdn_at=snapshot.queried_at)
     # Only a newer callback replaces a code that a callback announced.
     if esim.code_assigned_at is not None:
@@ -92,11 +95,6 @@ def _updated(esim: ESIM, snapshot: Snapshot) -> ESIM:
         matching_id=details.matching_id or esim.matching_id,
         smdp_address=details.smdp_address or esim.smdp_address,
     )
-
-
-def _is_after(known_since: datetime | None, snapshot: Snapshot) -> bool:
-    """True if the snapshot is newer than the known value by more than two clocks may differ."""
-    return known_since is None or snapshot.queried_at > known_since + CLOCKS_APART
 
 
 def _is_current(known_since: datetime | None, snapshot: Snapshot) -> bool:
