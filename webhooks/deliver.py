@@ -16,7 +16,7 @@ from kit.errors import Failure, Kind
 from kit.telemetry import tracing
 from webhooks import delivery_store
 from webhooks.callback import Event, Owner, Understood
-from webhooks.delivery_store import Due, Settled, State
+from webhooks.delivery_store import AttemptResult, Due, State
 from webhooks.metrics import Metrics
 from webhooks.peers import TIMEOUT, Disposition, Outcome, Owners
 from webhooks.understand import understand
@@ -99,11 +99,11 @@ class DeliveryWorker:
             kind=SpanKind.CONSUMER,
         ):
             understood = {one.id: understand(one.body) for one in due}
-            settled = await self._deliver(due, understood)
+            results = await self._deliver(due, understood)
             async with self._database.system() as connection:
-                await delivery_store.settle(connection, settled)
+                await delivery_store.record_results(connection, results)
         events = {event.id: event for event in due}
-        for one in settled:
+        for one in results:
             self._metrics.attempted(self._owner, one.state, one.outcome)
             event = events[one.id]
             # A foreign event waited for its eSIM to be registered, not for its delivery.
@@ -121,14 +121,16 @@ class DeliveryWorker:
 
     async def _deliver(
         self, due: Sequence[Due], understood: Mapping[UUID, Understood]
-    ) -> list[Settled]:
+    ) -> list[AttemptResult]:
         events: list[Event] = []
-        settled: list[Settled] = []
+        results: list[AttemptResult] = []
         for one in due:
             event, problem = understood[one.id].event, understood[one.id].problem
             if event is None or understood[one.id].owner is not self._owner:
                 # It was stored by a version that understood it differently.
-                settled.append(Settled(one.id, State.KEPT, one.attempts, "", problem or "moved"))
+                results.append(
+                    AttemptResult(one.id, State.KEPT, one.attempts, "", problem or "moved")
+                )
                 continue
             event.event_id = str(one.id)
             event.received_at.FromDatetime(one.received_at)
@@ -139,8 +141,8 @@ class DeliveryWorker:
         missing = Outcome(Disposition.FAILED, "FAILED", "the owner returned no result for it")
         for event in events:
             one = of_id[event.event_id]
-            settled.append(self._settled(one, outcomes.get(one.id, missing)))
-        return settled
+            results.append(self._result(one, outcomes.get(one.id, missing)))
+        return results
 
     async def _call(self, events: Sequence[Event]) -> dict[UUID, Outcome]:
         ids = [UUID(event.event_id) for event in events]
@@ -160,16 +162,16 @@ class DeliveryWorker:
             outcomes |= await self._call([event])
         return outcomes
 
-    def _settled(self, due: Due, outcome: Outcome) -> Settled:
+    def _result(self, due: Due, outcome: Outcome) -> AttemptResult:
         # A foreign event is retried for months, which is no failure: only earlier attempts count.
         attempts = due.attempts + (not due.foreign)
         error = outcome.detail or outcome.name
         age = (datetime.now(UTC) - due.received_at).total_seconds()
         match outcome.disposition:
             case Disposition.DONE:
-                return Settled(due.id, State.DELIVERED, attempts, outcome.name)
+                return AttemptResult(due.id, State.DELIVERED, attempts, outcome.name)
             case Disposition.REFUSED:
-                return Settled(due.id, State.DEAD, attempts, outcome.name, outcome.detail)
+                return AttemptResult(due.id, State.DEAD, attempts, outcome.name, outcome.detail)
             case Disposition.UNKNOWN if (
                 due.foreign or age >= self._foreign_after or attempts >= self._most_attempts
             ):
@@ -177,13 +179,13 @@ class DeliveryWorker:
                 if not due.foreign:
                     logger.info("event %s is foreign: %s", due.id, error)
                 pause = min(max(age / 2, FIRST_PAUSE), MAX_FOREIGN_PAUSE)
-                return Settled(due.id, State.FOREIGN, attempts, outcome.name, error, pause)
+                return AttemptResult(due.id, State.FOREIGN, attempts, outcome.name, error, pause)
         if due.foreign:
             attempts = 1
         if attempts >= self._most_attempts:
-            return Settled(due.id, State.DEAD, attempts, outcome.name, error)
+            return AttemptResult(due.id, State.DEAD, attempts, outcome.name, error)
         pause = min(FIRST_PAUSE * 2.0 ** min(attempts - 1, 20), MAX_PAUSE)
-        return Settled(due.id, State.PENDING, attempts, outcome.name, error, _jittered(pause))
+        return AttemptResult(due.id, State.PENDING, attempts, outcome.name, error, _jittered(pause))
 
     async def _back_off(self, failure: Failure) -> None:
         self._failures += 1

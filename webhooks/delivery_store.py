@@ -101,7 +101,7 @@ async def release(connection: Connection, ids: Sequence[UUID]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class AttemptResult:
     """The outcome of an attempt; `pause` is in seconds until the next one of a PENDING or FOREIGN event."""
 
     id: UUID
@@ -133,18 +133,18 @@ where {IS_FOREIGN} and next_attempt_at > now()
 """  # noqa: S608 - constants only
 
 
-async def settle(connection: Connection, settled: Sequence[Settled]) -> None:
+async def record_results(connection: Connection, results: Sequence[AttemptResult]) -> None:
     """Write the outcomes of attempts; an event that was settled in the meantime stays as it is."""
     await connection.execute(
         SETTLE,
-        [s.id for s in settled],
-        [s.state for s in settled],
-        [s.attempts for s in settled],
-        [s.outcome for s in settled],
-        [s.error for s in settled],
-        [s.pause for s in settled],
+        [s.id for s in results],
+        [s.state for s in results],
+        [s.attempts for s in results],
+        [s.outcome for s in results],
+        [s.error for s in results],
+        [s.pause for s in results],
     )
-    if delivered := [s.id for s in settled if s.state is State.DELIVERED]:
+    if delivered := [s.id for s in results if s.state is State.DELIVERED]:
         await connection.execute(WAKE_FOREIGN, delivered)
 
 

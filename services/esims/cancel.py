@@ -48,4 +48,4 @@ async def cancel_order_bundles(
             else:
                 await follow_store.follow_soon(connection, [esim.id], now)
                 changed.append(replace(esim, bundles_read_at=None))
-        return await record.settle(connection, changed, now)
+        return await record.save_with_status(connection, changed, now)

@@ -129,7 +129,7 @@ def status_of(esim: ESIM, bundles: Sequence[Bundle]) -> ESIMStatus:
     return ESIMStatus.ASSIGNED if esim.installable else ESIMStatus.PROCESSING
 
 
-def settled(esim: ESIM, bundles: Sequence[Bundle], now: datetime) -> ESIM:
+def with_status(esim: ESIM, bundles: Sequence[Bundle], now: datetime) -> ESIM:
     """Return the eSIM with the status that follows, and with the action that describes a change."""
     # The bundles were read before this change, and an announcement may arrive after the deletion itself.
     bundles = [replace(bundle, esim_deactivated=False) for bundle in bundles]

@@ -55,7 +55,7 @@ SETTLE = """
 """
 
 
-async def settle(
+async def record_outcomes(
     connection: Connection, outcomes: Sequence[tuple[UUID, str, datetime | None]]
 ) -> None:
     """Record for each eSIM the reference that was sent, and when to send it again.

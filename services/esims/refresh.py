@@ -46,6 +46,6 @@ class Refresh:
         async with self._database.system() as connection:
             [locked] = await store.lock(connection, [esim_id])
             done = replace(locked, last_action="Refreshed", action_date=now)
-            [saved] = await record.settle(connection, [done], now)
+            [saved] = await record.save_with_status(connection, [done], now)
         await self._fetcher.refresh([saved], time_left=time_left, force=True)
         return await find.one(self._database, session, esim_id)

@@ -35,7 +35,7 @@ class Registration:
             saved = await store.insert_delivered(connection, delivery, esims, now)
             if len(saved) < len(esims):
                 _refuse(delivery, await store.lock_iccids(connection, iccids))
-            saved = await record.settle(connection, saved, now)
+            saved = await record.save_with_status(connection, saved, now)
         self._registered()
         return saved
 
@@ -61,7 +61,7 @@ class Registration:
                 replace(e, last_action="Bundle Applied", action_date=now, bundles_read_at=None)
                 for e in known
             ]
-            saved = await record.settle(connection, applied, now)
+            saved = await record.save_with_status(connection, applied, now)
         self._registered()
         return saved
 

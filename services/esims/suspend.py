@@ -117,7 +117,7 @@ class Suspension:
                     matching_id=details.matching_id or changed.matching_id,
                     smdp_address=details.smdp_address or changed.smdp_address,
                 )
-            saved: Sequence[ESIM] = await record.settle(connection, [changed], now)
+            saved: Sequence[ESIM] = await record.save_with_status(connection, [changed], now)
         return saved[0]
 
 

@@ -63,7 +63,7 @@ class ReferenceUpdates:
                     locked, customer_ref=reference, last_action="Reference Updated", action_date=now
                 )
             changed_at = await store.save(connection, [locked])
-            await reference_store.settle(connection, [(esim_id, reference, None)])
+            await reference_store.record_outcomes(connection, [(esim_id, reference, None)])
         return replace(locked, updated_at=changed_at[esim_id])
 
     async def _confirm(self, esim: ESIM, reference: str) -> None:
@@ -85,9 +85,9 @@ class ReferenceUpdates:
             return 0
         with tracing.root_span("send references", {"esimgo.esims": len(due)}):
             retries = await asyncio.gather(*map(self._send, due))
-            settled = [(p.esim_id, p.reference, at) for p, at in zip(due, retries, strict=True)]
+            outcomes = [(p.esim_id, p.reference, at) for p, at in zip(due, retries, strict=True)]
             async with self._database.system() as connection:
-                await reference_store.settle(connection, settled)
+                await reference_store.record_outcomes(connection, outcomes)
         return len(due)
 
     async def _send(self, pending: Pending) -> datetime | None:
@@ -105,7 +105,7 @@ class ReferenceUpdates:
                 return None
             return self._clock.wall() + pause
         except Exception:
-            # One that fails unexpectedly must not keep the others from being settled.
+            # One that fails unexpectedly must not keep the others from being outcomes.
             logger.exception("the reference of eSIM %s could not be sent", pending.esim_id)
             return None if pending.tries >= MAX_TRIES else self._clock.wall() + pause
         return None

@@ -21,7 +21,7 @@ from services.esims.callbacks.effects import Effect, effect_of
 from services.esims.callbacks.events import Event
 from services.esims.esim import ESIM
 from services.esims.snapshots import follow_store
-from services.esims.snapshots.record import settle
+from services.esims.snapshots.record import save_with_status
 
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
@@ -155,7 +155,7 @@ class Events:
                 if reports:
                     await bundle_store.upsert(connection, reports, queried=False)
             if changed:
-                await settle(connection, [esims[iccid] for iccid in sorted(changed)], now)
+                await save_with_status(connection, [esims[iccid] for iccid in sorted(changed)], now)
             if to_confirm:
                 later = now + CONFIRM_AFTER
                 await follow_store.follow_soon(connection, [*to_confirm], later)

@@ -26,13 +26,15 @@ class BundleExpiry:
         """Expire the bundles that have ended, and return how many eSIMs had such bundles."""
         async with self._database.system() as connection:
             ids = await bundle_store.list_ended(connection, self._clock.wall(), BATCH)
-        return sum([await self._settle(esim_id) for esim_id in ids])
+        return sum([await self._expire(esim_id) for esim_id in ids])
 
-    async def _settle(self, esim_id: UUID) -> bool:
+    async def _expire(self, esim_id: UUID) -> bool:
         now = self._clock.wall()
         try:
             async with self._database.system() as connection:
-                await record.settle(connection, await store.lock(connection, [esim_id]), now)
+                await record.save_with_status(
+                    connection, await store.lock(connection, [esim_id]), now
+                )
         except Failure:
             raise
         except Exception:

@@ -66,7 +66,7 @@ class Locations:
             after = [
                 found for known in locked if (found := located(known, location, now)) is not None
             ]
-            await record.settle(connection, after, now)
+            await record.save_with_status(connection, after, now)
 
 
 def located(esim: ESIM, location: Location, now: datetime) -> ESIM | None:

@@ -11,7 +11,7 @@ from services.esims import bundle_store, store
 from services.esims.bundle import Assignment, by_esim
 from services.esims.bundle_store import Report
 from services.esims.datasource import MAX_ASSIGNMENTS
-from services.esims.esim import ESIM, settled
+from services.esims.esim import ESIM, with_status
 from services.esims.profile import CLOCKS_APART, after_snapshot
 from services.esims.provider_esim import Details
 from services.esims.snapshots import follow_store
@@ -56,14 +56,18 @@ async def record(
         connection, {r.esim_id: r.queried_at for r in snapshots if r.complete}
     )
     of_esim = {snapshot.esim_id: snapshot for snapshot in snapshots}
-    return await settle(connection, [_updated(esim, of_esim[esim.id]) for esim in esims], now)
+    return await save_with_status(
+        connection, [_updated(esim, of_esim[esim.id]) for esim in esims], now
+    )
 
 
-async def settle(connection: Connection, esims: Sequence[ESIM], now: datetime) -> list[ESIM]:
+async def save_with_status(
+    connection: Connection, esims: Sequence[ESIM], now: datetime
+) -> list[ESIM]:
     """Save eSIMs whose rows are locked, with the status that follows from them and their bundles."""
     await bundle_store.expire_ended(connection, [esim.id for esim in esims], now)
     bundles = by_esim(await bundle_store.list_of_esims(connection, [esim.id for esim in esims]))
-    after = [settled(esim, bundles[esim.id], now) for esim in esims]
+    after = [with_status(esim, bundles[esim.id], now) for esim in esims]
     changed_at = await store.save(connection, after)
     await follow_store.follow_ends(connection, [esim.id for esim in after], now)
     return [replace(esim, updated_at=changed_at[esim.id]) for esim in after]

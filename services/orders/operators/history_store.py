@@ -123,7 +123,7 @@ select id, old_status, status, $6, $7, $8 from changed returning order_id
 """
 
 
-async def settle(
+async def end_review(
     connection: Connection,
     order: Order,
     *,

@@ -94,7 +94,7 @@ class Review:
         """
         stuck = await self._get(order_id)
         async with self._database.system() as connection:
-            resumed = await history_store.settle(
+            resumed = await history_store.end_review(
                 connection,
                 stuck.order,
                 status=OrderStatus.PROCESSING,
@@ -195,7 +195,7 @@ class Review:
         await attempt_store.end_unclear(connection, subject.id, outcome)
         if placed is not None:
             await self._charges.record(connection, subject, placed, actor)
-        settled = await history_store.settle(
+        settled = await history_store.end_review(
             connection,
             subject,
             status=status,

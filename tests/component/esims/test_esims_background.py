@@ -207,7 +207,7 @@ async def test_a_reference_changed_while_the_older_was_sent_is_sent_once_more(
         (pending,) = await reference_store.claim(connection, parts.clock.wall(), LEASE, 1)
     await parts.databases.admin.execute("update esims.esims set customer_ref = 'Oslo'")
     async with parts.database.system() as connection:
-        await reference_store.settle(connection, [(esim.id, pending.reference, None)])
+        await reference_store.record_outcomes(connection, [(esim.id, pending.reference, None)])
     parts.clock.ahead += timedelta(seconds=1)
     assert await parts.references.send_pending() == 1
     assert at_provider(parts.provider, esim.iccid).customer_ref == "Oslo"

@@ -187,7 +187,7 @@ async def test_a_run_that_ends_leaves_its_turn_to_what_was_asked_for_meanwhile(s
             )
         assert await turn(shop) == (None, None)
         async with database.system() as connection:
-            await history_store.settle(
+            await history_store.end_review(
                 connection,
                 order,
                 status=OrderStatus.PROCESSING,

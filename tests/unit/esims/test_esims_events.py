@@ -8,7 +8,7 @@ from services.esims.bundle import Assignment, AssignmentState, Bundle
 from services.esims.callbacks import events
 from services.esims.callbacks.effects import Effect, effect_of
 from services.esims.callbacks.events import BundleExpired, BundleUse, Change, Event
-from services.esims.esim import ESIM, ESIMStatus, ProviderState, settled
+from services.esims.esim import ESIM, ESIMStatus, ProviderState, with_status
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 GB = 10**9
@@ -183,8 +183,8 @@ def test_a_bundle_assigned_after_the_announcement_prevents_the_deletion() -> Non
     announced = replace(ESIM_, deletion_announced_at=NOW)
     older, newer = bundle("1"), bundle("2", assigned=NOW + timedelta(days=1))
     assert announced.deletion_date == NOW + timedelta(days=7)
-    assert settled(announced, [older], NOW).deletion_date == announced.deletion_date
-    assert settled(announced, [older, newer], NOW).deletion_date is None
+    assert with_status(announced, [older], NOW).deletion_date == announced.deletion_date
+    assert with_status(announced, [older, newer], NOW).deletion_date is None
 
 
 def test_an_older_country_number_or_code_changes_nothing() -> None:

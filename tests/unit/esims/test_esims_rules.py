@@ -20,8 +20,8 @@ from services.esims.esim import (
     ProviderState,
     bare_host,
     needs_following,
-    settled,
     status_of,
+    with_status,
 )
 from services.esims.snapshots.follow import (
     FIRST_PAUSE,
@@ -183,13 +183,13 @@ def test_a_change_of_status_is_the_last_action(
     before: ESIMStatus, fields: dict[str, object], states: list[str], action: str
 ) -> None:
     later = NOW + timedelta(hours=1)
-    after = settled(esim(status=before, **fields), [bundle(s) for s in states], later)
+    after = with_status(esim(status=before, **fields), [bundle(s) for s in states], later)
     assert (after.last_action, after.action_date) == (action, later)
 
 
 def test_an_unchanged_status_is_no_action() -> None:
     same = esim(status=ESIMStatus.ACTIVE)
-    assert settled(same, [bundle("active")], NOW + timedelta(hours=1)) == same
+    assert with_status(same, [bundle("active")], NOW + timedelta(hours=1)) == same
 
 
 def test_usage_sums_what_is_in_force_or_unused() -> None:
