@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 import grpc
@@ -61,27 +62,15 @@ class Owners:
 
         Raises Failure when the owner is unavailable or refuses the whole batch.
         """
-        if of_esims := [e for e in events if isinstance(e, esims_pb.ProviderEvent)]:
-            answer = await rpc_client.call(
-                self._esims.ApplyEvents,
-                esims_pb.ApplyEventsRequest(events=of_esims),
-                token=self._key,
-                timeout=TIMEOUT,
-            )
-            return {
-                UUID(r.event_id): _outcome(esims_pb.EventOutcome.Name(r.outcome), r.detail)
-                for r in answer.results
-            }
-        of_orders = [e for e in events if isinstance(e, orders_pb.ProviderEvent)]
-        answered = await rpc_client.call(
-            self._orders.ApplyEvents,
-            orders_pb.ApplyEventsRequest(events=of_orders),
-            token=self._key,
-            timeout=TIMEOUT,
+        pb: Any = esims_pb if isinstance(events[0], esims_pb.ProviderEvent) else orders_pb
+        stub = self._esims if pb is esims_pb else self._orders
+        request = pb.ApplyEventsRequest(events=events)
+        answer: Any = await rpc_client.call(
+            stub.ApplyEvents, request, token=self._key, timeout=TIMEOUT
         )
         return {
-            UUID(r.event_id): _outcome(orders_pb.EventOutcome.Name(r.outcome), r.detail)
-            for r in answered.results
+            UUID(r.event_id): _outcome(pb.EventOutcome.Name(r.outcome), r.detail)
+            for r in answer.results
         }
 
 

@@ -1,6 +1,7 @@
 """Translates the values of the orders service into its protos."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from itertools import groupby
 from uuid import UUID
@@ -124,11 +125,7 @@ def offer_to_proto(order: Order, offer: Offer) -> pb.OrderCancellation:
         code=offer.code,
         message=offer.message,
         bundles=[
-            pb.RevokedAssignment(
-                iccid=choice.revocation.iccid,
-                assignment_id=choice.revocation.assignment_id,
-                refund=REFUNDS[choice.refund],
-            )
+            revocation_to_proto(replace(choice.revocation, refund=choice.refund))
             for choice in offer.choices
         ],
         refund_total=money.to_proto(offer.refunded(order), order.currency),

@@ -103,6 +103,13 @@ class Target:
     fits: bool
 
 
+# Fields that an order has from its request, under the same names.
+REQUESTED = (
+    *("plan_id", "quantity", "customer_reference", "auto_activate", "allow_reassign"),
+    *("max_price", "max_total"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """One purchase; money in units of `currency`, times in UTC."""
@@ -147,24 +154,8 @@ class Order:
 
     def answers(self, request: OrderRequest) -> bool:
         """Return whether the request is equal to that of this order."""
-        return (
-            self.plan_id,
-            self.quantity,
-            self.customer_reference,
-            self.auto_activate,
-            self.target_esim_id,
-            self.allow_reassign,
-            self.max_price,
-            self.max_total,
-        ) == (
-            request.plan_id,
-            request.quantity,
-            request.customer_reference,
-            request.auto_activate,
-            request.esim_id,
-            request.allow_reassign,
-            request.max_price,
-            request.max_total,
+        return self.target_esim_id == request.esim_id and all(
+            getattr(self, name) == getattr(request, name) for name in REQUESTED
         )
 
 

@@ -87,22 +87,20 @@ class Ordered:
 
     def matching(self, criteria: PlanFilter) -> int:
         """Return the set of plans that meet every condition."""
-        found = self._all
-        if criteria.country is not None:
-            found &= self.countries.get(criteria.country, 0)
-        found &= self.covering(criteria.countries)
-        if criteria.single_country is not None:
-            found &= self._single_country.get(criteria.single_country, 0)
+        found = self.covering(criteria.countries)
+        conditions: Sequence[tuple[dict[Any, int], Any]] = (
+            (self.countries, criteria.country),
+            (self._single_country, criteria.single_country),
+            (self.regions, criteria.region),
+            (self.groups, criteria.bundle_group),
+            (self.durations, criteria.duration_days),
+            (self.unlimited, criteria.unlimited),
+        )
+        for sets, value in conditions:
+            if value is not None:
+                found &= sets.get(value, 0)
         if criteria.min_days is not None or criteria.max_days is not None:
             found &= self._lasting(criteria.min_days or 0, criteria.max_days)
-        if criteria.region is not None:
-            found &= self.regions.get(criteria.region, 0)
-        if criteria.bundle_group is not None:
-            found &= self.groups.get(criteria.bundle_group, 0)
-        if criteria.duration_days is not None:
-            found &= self.durations.get(criteria.duration_days, 0)
-        if criteria.unlimited is not None:
-            found &= self.unlimited.get(criteria.unlimited, 0)
         if criteria.max_price is not None:
             found &= self._cheapest.first(bisect_right(self._prices, criteria.max_price))
         if criteria.min_price is not None:
