@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from google.protobuf.message import Message
@@ -12,8 +12,19 @@ from google.protobuf.message import Message
 from kit.errors import invalid
 from kit.values import timestamps
 
+AnyMessage = TypeVar("AnyMessage", bound=Message)
+
 # Long enough to distinguish requests; a token is not a security feature.
 DIGEST_LENGTH = 12
+
+
+def without(request: AnyMessage, *fields: str) -> AnyMessage:
+    """Return a copy of a request without the fields that do not change its list."""
+    copy = type(request)()
+    copy.CopyFrom(request)
+    for field in fields:
+        copy.ClearField(field)
+    return copy
 
 
 def write(request: Message, key: list[str]) -> str:
@@ -67,10 +78,7 @@ def _is_key(key: Any, length: int) -> bool:
 
 
 def _digest(request: Message) -> str:
-    bare = type(request)()
-    bare.CopyFrom(request)
-    for field in ("page_token", "page_size"):
-        bare.ClearField(field)
+    bare = without(request, "page_token", "page_size")
     # Requests of two lists may have the same bytes.
     listed = bare.DESCRIPTOR.full_name.encode() + b"\0" + bare.SerializeToString(deterministic=True)
     return hashlib.sha256(listed).hexdigest()[:DIGEST_LENGTH]

@@ -59,20 +59,14 @@ def listing(request: pb.ListPlansRequest, caller: Session) -> Listing:
             "Not allowed: filter.include_unavailable needs the session of an administrator",
         )
     length = paging.key_length(order)
-    after = page_token.read(_list_of(request), request.page_token, length)
+    after = page_token.read(
+        page_token.without(request, "without_total"), request.page_token, length
+    )
     return Listing(criteria, order, size, after)
 
 
 def next_page(request: pb.ListPlansRequest, key: list[str]) -> str:
-    return page_token.write(_list_of(request), key)
-
-
-def _list_of(request: pb.ListPlansRequest) -> pb.ListPlansRequest:
-    """Return the part of a request that page tokens are bound to: a count does not change the list."""
-    listed = pb.ListPlansRequest()
-    listed.CopyFrom(request)
-    listed.ClearField("without_total")
-    return listed
+    return page_token.write(page_token.without(request, "without_total"), key)
 
 
 def plan(request: pb.GetPlanRequest) -> UUID | None:

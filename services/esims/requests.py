@@ -28,6 +28,8 @@ MAX_REFERENCE = 100
 MAX_DELIVERED = 100
 # With more eSIMs, a client has to watch all of a customer.
 MAX_WATCHED = 100
+# Fields of ListESIMs that do not change which eSIMs are listed, so that page tokens ignore them.
+UNBOUND = ("fresh", "with_bundles", "with_total")
 STATUSES_BACK = {number: status for status, number in STATUSES.items()}
 
 
@@ -55,7 +57,7 @@ def page(request: pb.ListESIMsRequest) -> Page:
     checks.done()
     return Page(
         criteria,
-        page_token.read_position(_list_of(request), request.page_token),
+        page_token.read_position(page_token.without(request, *UNBOUND), request.page_token),
         size,
         request.fresh,
         request.with_bundles,
@@ -64,17 +66,9 @@ def page(request: pb.ListESIMsRequest) -> Page:
 
 
 def next_page(request: pb.ListESIMsRequest, last: ESIM) -> str:
-    return page_token.write_position(_list_of(request), last.created_at, last.id)
-
-
-def _list_of(request: pb.ListESIMsRequest) -> pb.ListESIMsRequest:
-    """Return the part of a request that page tokens are bound to: which eSIMs, in which order."""
-    listed = pb.ListESIMsRequest()
-    listed.CopyFrom(request)
-    listed.ClearField("fresh")
-    listed.ClearField("with_bundles")
-    listed.ClearField("with_total")
-    return listed
+    return page_token.write_position(
+        page_token.without(request, *UNBOUND), last.created_at, last.id
+    )
 
 
 def reference(request: pb.UpdateESIMReferenceRequest) -> tuple[UUID, str]:

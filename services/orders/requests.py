@@ -143,21 +143,15 @@ def listing(request: pb.ListOrdersRequest, session: Session) -> tuple[OrderFilte
         since,
         until,
         customer,
-        page_token.read_position(_list_of(request), request.page_token),
+        page_token.read_position(page_token.without(request, "with_total"), request.page_token),
     )
     return criteria, size
 
 
 def next_page(request: pb.ListOrdersRequest, last: Order) -> str:
-    return page_token.write_position(_list_of(request), last.created_at, last.id)
-
-
-def _list_of(request: pb.ListOrdersRequest) -> pb.ListOrdersRequest:
-    """Return the part of a request that page tokens are bound to: a count does not change the list."""
-    bare = pb.ListOrdersRequest()
-    bare.CopyFrom(request)
-    bare.ClearField("with_total")
-    return bare
+    return page_token.write_position(
+        page_token.without(request, "with_total"), last.created_at, last.id
+    )
 
 
 def stuck(request: pb.ListStuckOrdersRequest) -> tuple[timedelta, int]:
