@@ -59,7 +59,7 @@ class DeliveryWorker:
         self._database = database
         self._owners = owners
         self._metrics = metrics
-        self._most_attempts = max_attempts
+        self._max_attempts = max_attempts
         self._foreign_after = foreign_after
         self._stop = stop
         self._failures = 0
@@ -173,7 +173,7 @@ class DeliveryWorker:
             case Disposition.REFUSED:
                 return AttemptResult(due.id, State.DEAD, attempts, outcome.name, outcome.detail)
             case Disposition.UNKNOWN if (
-                due.foreign or age >= self._foreign_after or attempts >= self._most_attempts
+                due.foreign or age >= self._foreign_after or attempts >= self._max_attempts
             ):
                 # The provider account is also used elsewhere, or the order is still being registered.
                 if not due.foreign:
@@ -182,7 +182,7 @@ class DeliveryWorker:
                 return AttemptResult(due.id, State.FOREIGN, attempts, outcome.name, error, pause)
         if due.foreign:
             attempts = 1
-        if attempts >= self._most_attempts:
+        if attempts >= self._max_attempts:
             return AttemptResult(due.id, State.DEAD, attempts, outcome.name, error)
         pause = min(FIRST_PAUSE * 2.0 ** min(attempts - 1, 20), MAX_PAUSE)
         return AttemptResult(due.id, State.PENDING, attempts, outcome.name, error, _jittered(pause))
