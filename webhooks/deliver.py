@@ -127,7 +127,7 @@ class DeliveryWorker:
         for one in due:
             event, problem = understood[one.id].event, understood[one.id].problem
             if event is None or understood[one.id].owner is not self._owner:
-                # It was stored by a version that understood it differently.
+                # It was stored by a version that interpreted it differently.
                 results.append(
                     AttemptResult(one.id, State.KEPT, one.attempts, "", problem or "moved")
                 )

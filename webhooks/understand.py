@@ -86,7 +86,7 @@ def _esim_event(kind: str, body: Body, read: Callable[[str, Body], ESIMEvent]) -
 def _use(kind: str, body: Body) -> ESIMEvent:
     bundle = fields.object_(body, "bundle")
     if not quantities.is_data_unit(unit := bundle.get("unit")):
-        # Minutes or messages: of the data in the same bundle this says nothing.
+        # Minutes or messages, which say nothing about the data in the same bundle.
         raise NotUnderstood("no unit of data")
     limit = bundle.get("unlimited")
     unlimited = limit if isinstance(limit, bool) else None

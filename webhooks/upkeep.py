@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 # Seconds between measurements, which read only indexes of undelivered events.
 MEASURE_EVERY = 15.0
-# Seconds between prunings, and rows of one step, so that each is a short transaction.
+# Seconds between prunings, and rows of one transaction.
 PRUNE_EVERY = 3_600.0
 PRUNE_STEP = 1_000
 # KEPT includes foreign events in the column. Dead letters are left for an operator.

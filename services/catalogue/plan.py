@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 
 # Must never change: the ids of all plans are derived from it.
 PLAN_NAMESPACE = UUID("e644e97d-888d-458b-b9f0-54876435ac65")
-# The region of a plan without a region that most of its countries are in.
+# The region of plans whose countries are not mostly in one region.
 GLOBAL = "Global"
 # Bundles in one order. The provider reports no stock, so any plan on sale has this many.
 MAX_PER_ORDER = 10

@@ -131,7 +131,7 @@ def status_of(esim: ESIM, bundles: Sequence[Bundle]) -> ESIMStatus:
 
 def with_status(esim: ESIM, bundles: Sequence[Bundle], now: datetime) -> ESIM:
     """Return the eSIM with the status that follows, and with the action that describes a change."""
-    # The bundles were read before this change, and an announcement may arrive after the deletion itself.
+    # The bundles have the eSIM's state from before this change.
     bundles = [replace(bundle, esim_deactivated=False) for bundle in bundles]
     announced = esim.deletion_announced_at
     if announced is not None and any(b.usable and _after(b, announced) for b in bundles):

@@ -91,7 +91,7 @@ SELECT_PAGE = f"""
     limit $5
 """  # noqa: S608 - constants only
 SELECT_PAGE_OF_CUSTOMER = SELECT_PAGE.replace("where", "where customer_id = $6 and")
-# Counting reads index entries one by one: past this many, the exact number is worth less than its cost.
+# Counting reads index entries one by one, so it stops here.
 MAX_COUNTED = 10_000
 COUNT = f"""
     select count(*)::int from (

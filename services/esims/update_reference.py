@@ -105,7 +105,7 @@ class ReferenceUpdates:
                 return None
             return self._clock.wall() + pause
         except Exception:
-            # One that fails unexpectedly must not keep the others from being outcomes.
+            # One that fails unexpectedly must not keep the others from being recorded.
             logger.exception("the reference of eSIM %s could not be sent", pending.esim_id)
             return None if pending.tries >= MAX_TRIES else self._clock.wall() + pause
         return None

@@ -152,7 +152,7 @@ class Settings:
                 ),
             ),
             purchase_limits=_limits(env),
-            # Four reads an hour of a short list: little of the rate limit, and soon enough for people.
+            # Four reads an hour of a short list take little of the rate limit.
             audit_every=env.number(
                 "ORDERS_AUDIT_SECONDS",
                 "Interval between comparisons of eSIM Go's order history with the orders"
@@ -161,7 +161,7 @@ class Settings:
                 low=1,
                 high=86400,
             ),
-            # The provider's own warning begins there unless its portal says otherwise.
+            # The default threshold of the provider's own warning.
             low_balance=env.number(
                 "ORDERS_LOW_BALANCE",
                 "Balance at eSIM Go, in the organization's currency, below which the alert"
@@ -170,7 +170,7 @@ class Settings:
                 low=0,
                 high=1_000_000_000,
             ),
-            # Questions about a purchase come within two years of it, which is how long most laws give.
+            # Claims about a purchase usually arise within two years, the period of most laws.
             history_days=env.integer(
                 "ORDERS_HISTORY_DAYS",
                 "Days after which steps and attempts of finished orders, and the recorded"

@@ -73,7 +73,7 @@ async def schedule_follows(
     )
 
 
-# Half a minute after the end, as the provider's clock isn't ours. An unused bundle lapses after a year.
+# Half a minute after the end, as clocks differ. An unused bundle lapses after a year.
 FOLLOW_ENDS = """
     update esims.esims e set follow_at = least(e.follow_at, n.ends)
     from (

@@ -102,7 +102,7 @@ class Audit:
         provider = await self._datasource.get_history(since, until, priority=Priority.SYNC)
         listed = list(provider.orders.values())
         async with self._database.system() as connection:
-            # Before the owners: an attempt that is settled in between then has an owner.
+            # Read before the owners: an attempt that is settled in between has an owner then.
             unsettled = {
                 (r["bundle_name"], r["quantity"]) for r in await connection.fetch(UNSETTLED)
             }

@@ -205,7 +205,7 @@ class Unexplained:
     created_at: datetime
 
 
-# One that an operator assigned to an order here later is explained.
+# Without those that an operator has assigned to an order here since.
 UNEXPLAINED = """
 select u.reference, u.bundle_name, u.quantity, u.total, u.currency, u.source_address, u.iccids,
     u.created_at

@@ -84,13 +84,13 @@ def match(
     in_review = [a for a in attempts if a.ended_at is not None and a.in_review]
 
     def could_be(candidate: Candidate, attempt: Attempt) -> bool:
-        # One of unknown time may be any attempt's: the list holds only what was sold since the oldest.
+        # An order of unknown time may be any attempt's, as all listed ones are newer than the oldest attempt.
         made = candidate.created_at
         return made is None or made >= attempt.started_at - tolerance
 
     possible = sorted(
         (c for c in candidates if any(could_be(c, a) for a in questions)),
-        # Those of unknown time last: they fit whichever attempt the others leave.
+        # Those of unknown time last, as they fit any attempt.
         key=lambda c: (c.created_at is None, c.created_at or read_at, c.reference),
     )
 

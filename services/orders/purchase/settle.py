@@ -48,7 +48,7 @@ class Settlement:
     async def settle(self, work: Work) -> Pause | None:
         """Move an ATTEMPTED order to PLACED, back to CLAIMED, to FAILED, or into review."""
         async with self._database.system() as connection:
-            # Under the lease: the process that made the call is gone.
+            # This run has the lease, so a process with an open attempt has died.
             await attempt_store.end_abandoned(connection, work.order.id)
             since, read_at = await attempt_store.oldest_unclear(connection, work.order)
         try:
@@ -104,7 +104,7 @@ class Settlement:
             )
             left = [o for o in left if not o.iccids & known]
         else:
-            # One that names no eSIM yet could be ours; its delivery is compared later.
+            # An order that names no eSIM yet may be ours; its delivery is checked later.
             left = [o for o in left if not o.iccids or target in o.iccids]
         return [Candidate(o.reference, o.created_at, o.source_address) for o in left]
 

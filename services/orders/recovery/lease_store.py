@@ -60,8 +60,8 @@ async def leased(connection: Connection, order_id: UUID) -> bool:
     )
 
 
-# The process that records work starts it immediately, and waits out short pauses itself. The watch of
-# another process leaves it this long before it takes over.
+# The process that records work starts it immediately, and waits out short pauses itself. Other processes
+# take over only after this time.
 GRACE = timedelta(seconds=1)
 OVERDUE = """
 select id, trace_parent from orders.esim_orders

@@ -28,12 +28,12 @@ from services.orders.work import Pause, Work
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 
-# Orders that the watch resumes at a time, besides those that buyers wait for: the provider's rate limit
-# allows no more.
+# Orders that the recovery loop resumes at a time, besides those that buyers wait for, as the provider's rate
+# limit allows no more.
 MAX_CONCURRENT = 20
 # Seconds until an order is tried again after an unexpected error, so that one bad row can't spin.
 AFTER_ERROR = 15.0
-# Seconds. A longer pause ends the run: the watch of any replica resumes the order afterwards.
+# Seconds. A longer pause ends the run: the recovery loop of any replica resumes the order.
 MAX_SLEEP = 5.0
 # Seconds between polls of an order that another process works on, for a caller that waits.
 FOLLOW_EVERY = 0.25
