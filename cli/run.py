@@ -1,45 +1,52 @@
-"""How a command runs: with the machine's settings, and with a clear end when something is wrong."""
+"""Runs the commands: with the settings that each needs, and with an exit status for each failure."""
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
-from typing import NoReturn, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, NoReturn, TypeVar
 
 import click
 
-from cli.config import access
-from cli.config.access import Access, AccessError
+from cli.config import access, settings
+from cli.config.access import Access
 from cli.config.local_secrets import SecretsError
-from cli.config.settings import LocalSettings, load
+from cli.config.settings import LocalSettings
+from cli.errors import CommandError
 from kit.values.env import SettingsError
 
-S = TypeVar("S")
 T = TypeVar("T")
 
 
-def run_command(work: Callable[[LocalSettings], Awaitable[T]]) -> T:
-    """Runs a command with the machine's settings; exit status 2 when they are wrong."""
+def run_local(work: Callable[[LocalSettings], Awaitable[T]]) -> T:
+    """Run a command that needs the settings of everything on this machine."""
 
-    return _run(work, load)
+    async def main() -> T:
+        return await work(settings.load())
+
+    return run(main())
 
 
 def run_operator(work: Callable[[Access], Awaitable[T]]) -> T:
-    """Runs a command that only asks running processes; it needs no settings of a whole machine."""
-    return _run(work, access.load)
+    """Run a command that only calls running processes, with their addresses and keys."""
+
+    async def main() -> T:
+        return await work(access.load())
+
+    return run(main())
 
 
-def _run(work: Callable[[S], Awaitable[T]], read: Callable[[], S]) -> T:
-    async def main(settings: S) -> T:
-        return await work(settings)
-
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run a command; an error that its user can act on is printed and ends the program."""
     try:
-        return asyncio.run(main(read()))
-    except (SettingsError, SecretsError, AccessError) as error:
-        refuse(error, 2)
+        return asyncio.run(main)
+    except CommandError as error:
+        _exit(error, error.status)
+    except (SettingsError, SecretsError) as error:
+        _exit(error, 2)
     except KeyboardInterrupt:
         sys.exit(130)  # as a shell reports a command that Ctrl-C ended
 
 
-def refuse(error: Exception, status: int = 1) -> NoReturn:
+def _exit(error: Exception, status: int) -> NoReturn:
     click.echo(f"esimgo: {error}", err=True)
     sys.exit(status)

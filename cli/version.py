@@ -1,3 +1,3 @@
-"""The platform's version, as pyproject.toml has it, which is not in the image."""
+"""The platform's version. A copy of that in pyproject.toml, which the image does not contain."""
 
 VERSION = "0.2.0"

@@ -2,8 +2,8 @@
 
     .venv/bin/python -m docs.recording
 
-Everything in the picture is what the programs printed. Long lines are cut, other lines of the start are left
-out where `...` stands, and the picture waits for the start for some seconds only.
+The picture shows the output of the programs. Long lines are cut, `...` replaces other lines of the start, and
+the start takes a few seconds at most.
 """
 
 import os
@@ -24,10 +24,10 @@ BUY = (
     'mutation { purchaseESIM(planId: "PLAN_ID", input: {quantity: 1})'
     " { success order { status totalPrice esims { iccid status } } } }"
 )
-# Characters, and pixels of one.
+# Columns of the terminal, and pixels of a character.
 COLUMNS, WIDE, HIGH = 118, 7.8, 18
 MARGIN = 16
-# Seconds: for reading a command, for reading an output, and for the start at most.
+# Seconds to read a command, to read an output, and maximum for the start.
 TYPING, READING, STARTING = 0.8, 1.6, 3.0
 COLORS = {"command": "#7ee787", "output": "#c9d1d9", "left out": "#8b949e"}
 
@@ -45,7 +45,7 @@ def record() -> list[Line]:
     with tempfile.TemporaryDirectory(prefix="esimgo-recording-") as home:
         environment = {**os.environ, "ESIMGO_HOME": home, "NO_COLOR": "1"}
         began = time.monotonic()
-        # What `make up` runs once the packages are installed.
+        # As `make up` does once the packages are installed.
         running = subprocess.Popen(
             [sys.executable, "-m", "cli", "up"],
             env=environment,
@@ -77,7 +77,7 @@ def _until_ready(running: "subprocess.Popen[str]", began: float) -> Iterator[tup
 
 
 def _chosen(printed: list[tuple[float, str]]) -> Iterator[Line]:
-    """Yield the platform's own lines and the addresses; the processes' lines and the rest are left out."""
+    """Yield the platform's own lines and the addresses, without those of the processes."""
     left_out = False
     for at, text in printed:
         if "| ready in" in text or (

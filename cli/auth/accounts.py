@@ -7,23 +7,20 @@ from typing import Any
 
 import aiohttp
 
+from cli.errors import CommandError
 from kit.net import bounded_body
 
-# Seconds for a page of accounts.
+# Seconds for one page of accounts.
 TIMEOUT = aiohttp.ClientTimeout(total=30)
-# Accounts in a page; servers may give fewer.
+# Accounts in a page; servers may return fewer.
 PER_PAGE = 1_000
-# Bytes of a page: what users write about themselves is part of it.
-MOST = 64 * 1024 * 1024
-
-
-class AccountsError(Exception):
-    """The auth server gave no accounts; the text says why and what to do."""
+# Bytes of a page, which includes the metadata that users set themselves.
+MAX_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account of the auth server; `created_at` is in its own words, RFC 3339."""
+    """An account of the auth server; `created_at` is as the server returns it (RFC 3339)."""
 
     id: str
     email: str
@@ -31,17 +28,17 @@ class Account:
 
 
 async def find(http: aiohttp.ClientSession, url: str, key: str, email: str) -> list[Account]:
-    """The accounts with exactly this address, without regard to case; mostly one, or none.
+    """Return the accounts with exactly this address, ignoring case; usually one or none.
 
-    Several share an address where a project also signs in by SSO. Raises AccountsError.
+    Several accounts can share an address if a project also signs in by SSO. Raises CommandError.
     """
-    wanted = email.strip().casefold()
+    address = email.strip().casefold()
     seen: set[str] = set()
     found: list[Account] = []
     page = 1
     while True:
-        # The server narrows by `filter` where it knows it; pages end the search, whatever it does.
-        query = {"page": str(page), "per_page": str(PER_PAGE), "filter": wanted}
+        # A server that does not know `filter` returns all accounts, and one without pages the same again.
+        query = {"page": str(page), "per_page": str(PER_PAGE), "filter": address}
         users = [user for user in await _page(http, url, key, query) if user["id"] not in seen]
         if not users:
             return found
@@ -49,7 +46,7 @@ async def find(http: aiohttp.ClientSession, url: str, key: str, email: str) -> l
         found += [
             Account(str(user["id"]), str(user["email"]), str(user.get("created_at", "")))
             for user in users
-            if str(user.get("email") or "").casefold() == wanted
+            if str(user.get("email") or "").casefold() == address
         ]
         page += 1
 
@@ -63,22 +60,22 @@ async def _page(
         async with http.get(
             address, params=query, headers=headers, timeout=TIMEOUT, auto_decompress=False
         ) as answer:
-            content = json.loads(await bounded_body.read(answer, MOST))
+            content = json.loads(await bounded_body.read(answer, MAX_BYTES))
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise AccountsError(
+        raise CommandError(
             f"no auth server answers at {url} ({type(error).__name__}): start it with `make up`,"
             " or correct SUPABASE_URL"
         ) from error
     except ValueError:
         content = None
     if answer.status in (401, 403):
-        raise AccountsError(
+        raise CommandError(
             f"the auth server at {url} refused the service role key: set SUPABASE_SERVICE_ROLE_KEY"
             " to the key of that project"
         )
     users = content.get("users") if isinstance(content, dict) else None
     if answer.status != 200 or not isinstance(users, list):
-        raise AccountsError(
+        raise CommandError(
             f"the auth server at {url} returned no accounts (HTTP {answer.status}): check that"
             " SUPABASE_URL is the address of a Supabase project"
         )

@@ -1,26 +1,23 @@
-"""Session tokens for scripts: from the local auth emulator, or by signing in to a real project."""
+"""Access tokens, from the local auth emulator or by signing in to a Supabase project."""
 
 import json
 from collections.abc import Mapping
 
 import aiohttp
 
+from cli.errors import CommandError
 from kit.net import bounded_body
 
-# Seconds; signing in hashes a password, which is slow on purpose.
+# Seconds. Signing in hashes a password, which is slow on purpose.
 TIMEOUT = aiohttp.ClientTimeout(total=10)
-# Bytes of an answer.
-MOST = 1024 * 1024
-
-
-class SessionError(Exception):
-    """No token was given; the text says why and what to do."""
+# Bytes of a response.
+MAX_BYTES = 1024 * 1024
 
 
 async def mint(http: aiohttp.ClientSession, url: str, email: str, *, admin: bool) -> str:
-    """An access token of the emulator at `url`; the account is made when there is none.
+    """Return an access token of the emulator at `url`; create the account if it does not exist.
 
-    An account that is an administrator already stays one.
+    An account that is already an administrator stays one. Raises CommandError.
     """
     body = {"email": email} | ({"admin": True} if admin else {})
     answer = await _post(http, f"{url}/_control/auth/session", body, {})
@@ -30,7 +27,7 @@ async def mint(http: aiohttp.ClientSession, url: str, email: str, *, admin: bool
 async def sign_in(
     http: aiohttp.ClientSession, url: str, anon_key: str, email: str, password: str
 ) -> str:
-    """An access token of the Supabase project at `url`."""
+    """Return an access token of the Supabase project at `url`; raise CommandError if it refuses."""
     body = {"email": email, "password": password}
     address = f"{url}/auth/v1/token?grant_type=password"
     answer = await _post(http, address, body, {"apikey": anon_key})
@@ -48,17 +45,17 @@ async def _post(
             timeout=TIMEOUT,
             auto_decompress=False,
         ) as answer:
-            content = json.loads(await bounded_body.read(answer, MOST))
+            content = json.loads(await bounded_body.read(answer, MAX_BYTES))
             if answer.status == 200 and isinstance(content, dict) and "access_token" in content:
                 return content
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise SessionError(
+        raise CommandError(
             f"no auth server answers at {url} ({type(error).__name__}): start it with `make up`,"
             " or correct SUPABASE_URL"
         ) from error
     except ValueError:
         content = None
-    said = content.get("msg") if isinstance(content, dict) else None
-    raise SessionError(
-        f"the auth server refused (HTTP {answer.status}): {said or 'no reason given'}"
+    reason = content.get("msg") if isinstance(content, dict) else None
+    raise CommandError(
+        f"the auth server refused (HTTP {answer.status}): {reason or 'no reason given'}"
     )

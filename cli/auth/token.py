@@ -1,32 +1,32 @@
-"""`esimgo token`: a session token for scripts."""
+"""Operation of `esimgo token`: an access token for scripts."""
 
 import aiohttp
 
 from cli.auth import sessions
-from cli.auth.sessions import SessionError
 from cli.config import local_secrets
 from cli.config.environment import complete
 from cli.config.settings import LocalSettings
+from cli.errors import CommandError
 
 
 async def token(settings: LocalSettings, email: str, password: str | None, *, admin: bool) -> str:
-    """An access token for the account; of the emulator without a password, else by signing in.
+    """Return an access token for the account: by signing in if there is a password, else of the emulator.
 
-    Raises SessionError with what to do.
+    Raises CommandError.
     """
     values = complete(settings, local_secrets.load(settings.home), None)
     url = values["SUPABASE_URL"].rstrip("/")
     async with aiohttp.ClientSession() as http:
         if password is not None:
             if admin:
-                raise SessionError(
+                raise CommandError(
                     "--admin and --password can't be combined: a real project determines the"
                     ' role. Set app_metadata {"role": "admin"} for the account in the project'
                     " once"
                 )
             return await sessions.sign_in(http, url, values["SUPABASE_ANON_KEY"], email, password)
         if settings.real_supabase:
-            raise SessionError(
+            raise CommandError(
                 f"{url} is a real Supabase project, which requires a password: add --password"
                 " (without a value, it prompts for one)"
                 + (

@@ -1,4 +1,4 @@
-"""How operators' commands reach the platform: on this machine, or from within any of its containers."""
+"""Addresses and keys with which operators' commands call the platform, here or inside a container."""
 
 import os
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from pathlib import Path
 from cli.config import local_secrets
 from cli.config.processes import PROCESSES
 from cli.config.settings import ROOT, merged
+from cli.errors import CommandError
 from kit.net.tls import TLS
 from kit.values.env import Env
 
@@ -15,17 +16,13 @@ ADMIN_PORT = 50054
 AUTH_PORT = 4011
 
 
-class AccessError(Exception):
-    """The command lacks what it needs; the text says what to set."""
-
-
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Addresses by the name of the process, and what opens their doors.
+    """Addresses by the name of the process, and the credentials to call them.
 
-    `emulator` is where this machine's own sessions come from; None with a Supabase project. `auth` is
-    the auth server: that project, or the emulator. Nothing is written anywhere, so that a container
-    with a read-only file system will do.
+    `auth` is the URL of the auth server: a Supabase project, or the local emulator. `emulator` is the
+    URL of the emulator, or None with a Supabase project. Reading these writes no file, so that a
+    container with a read-only file system can run the commands.
     """
 
     addresses: Mapping[str, str]
@@ -36,7 +33,7 @@ class Access:
 
     @classmethod
     def read(cls, env: Env) -> "Access":
-        """Declares and reads only what these commands use: any process' own environment will do."""
+        """Declare and read the variables; the environment of any process of the platform is enough."""
         addresses = {}
         for process in PROCESSES:
             if process.speaks == "grpc":
@@ -77,17 +74,18 @@ class Access:
 
     @property
     def key(self) -> str:
-        """The service role key; raises AccessError when there is none here."""
+        """The service role key; raises CommandError if there is none on this machine."""
         if self.service_role_key is None:
-            raise AccessError(
+            raise CommandError(
                 "there is no service role key: set SUPABASE_SERVICE_ROLE_KEY (or"
-                " SUPABASE_SERVICE_ROLE_KEY_FILE), or start the system on this machine first"
+                " SUPABASE_SERVICE_ROLE_KEY_FILE), or start the system on this machine first",
+                2,
             )
         return self.service_role_key
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Access:
-    """Raises kit.values.env.SettingsError naming all that is wrong, SecretsError for a damaged file."""
+    """Read the environment over .env; raise SettingsError, or SecretsError for a damaged file."""
     env = Env(merged(environment))
     access = Access.read(env)
     env.finish()
@@ -95,7 +93,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Access:
 
 
 def _local_key(home: Path) -> str | None:
-    """That of the platform on this machine, once it was started; only read, never made."""
+    """Return the key that `esimgo up` generated, if it ever ran on this machine."""
     if not (home / local_secrets.FILE).is_file():
         return None
     return local_secrets.load(home).service_role_key

@@ -1,4 +1,4 @@
-"""The secrets that one machine makes for itself once: local keys and the passwords of database logins."""
+"""Secrets that are generated once for a machine: keys of the auth emulator, passwords of database logins."""
 
 import json
 import os
@@ -12,12 +12,12 @@ FILE = "secrets.json"
 
 
 class SecretsError(Exception):
-    """The file of secrets is not one of ours."""
+    """The file of secrets is damaged or not written by this program."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalSecrets:
-    """Keys of the auth emulator, and a password for each login where the database wants one."""
+    """Keys of the auth emulator, and a password for each database login."""
 
     anon_key: str = field(repr=False)
     service_role_key: str = field(repr=False)
@@ -25,19 +25,19 @@ class LocalSecrets:
 
 
 def load(home: Path) -> LocalSecrets:
-    """Those of the state folder; what is missing there is made and kept.
+    """Return the secrets of the state folder; generate and store the missing ones.
 
-    Raises SecretsError when the file is not what we wrote, OSError when it can't be read.
+    Raises SecretsError if the file is damaged, OSError if it can't be read.
     """
     path = home / FILE
     try:
         known = json.loads(path.read_text()) if path.exists() else {}
-        kept = known.get("passwords", {})
+        passwords = known.get("passwords", {})
         found = LocalSecrets(
             anon_key=known.get("anon_key") or f"sb_publishable_{secrets.token_urlsafe(24)}",
             service_role_key=known.get("service_role_key")
             or f"sb_secret_{secrets.token_urlsafe(32)}",
-            passwords={login: kept.get(login) or secrets.token_hex(24) for login in LOGINS},
+            passwords={login: passwords.get(login) or secrets.token_hex(24) for login in LOGINS},
         )
     except (ValueError, AttributeError):
         raise SecretsError(
@@ -52,7 +52,7 @@ def load(home: Path) -> LocalSecrets:
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
-    # Never readable for others, not even for the moment before a chmod.
+    # Created with these permissions: a later chmod would leave a moment in which others can read it.
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text + "\n")

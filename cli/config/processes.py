@@ -1,4 +1,4 @@
-"""The platform's processes: how each is called, where its settings are, and which variables it reads."""
+"""The platform's processes: module, port and variables of each."""
 
 import importlib
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ from kit.values.env import Env, Variable
 class Process:
     """One process of the platform, run as `python -m <module>`.
 
-    `port` names the variable of its port; `speaks` is "grpc" or "http". `metrics_port` is the default
-    of its metrics' port.
+    `port` is the variable of its port, `speaks` is "grpc" or "http", and `metrics_port` the default port
+    of its metrics.
     """
 
     name: str
@@ -25,23 +25,23 @@ class Process:
     metrics_port: int
 
     def read(self, values: Mapping[str, str]) -> tuple[Env, Any]:
-        """The settings as the process itself would read them, and what it asked for and missed."""
+        """Return the settings as the process reads them, and the Env with its variables and problems."""
         env = Env(values)
         ProcessSettings.read(env, self.name, self.metrics_port)
-        # By name, so that a command loads only the processes that it is about.
+        # Imported by name, so that a command loads only the processes that it needs.
         return env, importlib.import_module(f"{self.module}.settings").Settings.read(env)
 
     def variables(self) -> list[Variable]:
-        """Every variable that it reads, in the order of reading."""
+        """Return every variable that it reads, in order."""
         env, _ = self.read({})
         return list(env.declared.values())
 
     def environment(self, values: Mapping[str, str]) -> dict[str, str]:
-        """Those of `values` that it reads: a process gets no secret that it doesn't need."""
+        """Return the values that it reads, so that a process gets no secret that it doesn't need."""
         return {v.name: values[v.name] for v in self.variables() if values.get(v.name)}
 
 
-# In the order of their start; whoever calls others comes after them.
+# In the order of their start: a process comes after those that it calls.
 PROCESSES = (
     Process("catalogue", "services.catalogue", "CATALOGUE_PORT", 50051, "grpc", 9451),
     Process("esims", "services.esims", "ESIMS_PORT", 50053, "grpc", 9453),

@@ -1,4 +1,4 @@
-"""The settings of `esimgo up` and its sisters: what is real, what is played here, and on which ports."""
+"""Settings of the commands that run the platform on this machine."""
 
 import os
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ SUPABASE = ("SUPABASE_URL", "SUPABASE_ANON_KEY", "SUPABASE_SERVICE_ROLE_KEY")
 
 @dataclass(frozen=True, slots=True)
 class LocalSettings:
-    """How everything runs on this machine.
+    """Which services are real, and the ports of everything that runs on this machine.
 
-    `values` are the environment over the file .env, empty ones left out. `ports` are by the name of
-    their variable, `metrics_ports` by that of the process: nothing else
-    depends on them. `database_url` is an administrator's, and None where PostgreSQL is ours.
+    `values` are the environment over the file .env, without empty ones. `ports` are by the name of
+    their variable, `metrics_ports` by the name of the process. `database_url` has an administrator's
+    login, and is None for the bundled PostgreSQL.
     """
 
     values: Mapping[str, str] = field(repr=False)
@@ -74,7 +74,7 @@ class LocalSettings:
                 "Key of the callbacks' signatures. Defaults to the API key.",
                 secret=True,
             ),
-            # Where the system chose, nobody knows it but the process.
+            # A port of 0 is chosen by the system and unknown here.
             metrics_ports={name: port for name, port in metrics.items() if port},
             tls=TLS.read(env),
         )
@@ -83,11 +83,11 @@ class LocalSettings:
         return settings
 
     def address(self, port: str) -> str:
-        """Where the process of that port variable listens on this machine."""
+        """Return the address of the process with that port variable."""
         return f"127.0.0.1:{self.ports[port]}"
 
     def own_ports(self) -> dict[str, int]:
-        """The ports that `up` needs: those of everything that isn't real."""
+        """Return the ports that `esimgo up` needs: those of everything that it starts."""
         left_out = {
             "SANDBOX_PORT": self.real_provider,
             "SANDBOX_AUTH_PORT": self.real_supabase,
@@ -98,12 +98,12 @@ class LocalSettings:
 def merged(
     environment: Mapping[str, str] = os.environ, file: Path = ROOT / ".env"
 ) -> dict[str, str]:
-    """The environment over the file .env; a value that is empty in one counts as absent there."""
+    """Return the environment over the file .env; an empty value counts as absent."""
     return {**_filled(dotenv_values(file)), **_filled(environment)}
 
 
 def load(environment: Mapping[str, str] = os.environ) -> LocalSettings:
-    """Reads the machine's settings; raises kit.values.env.SettingsError naming all that is wrong."""
+    """Read the machine's settings; raise kit.values.env.SettingsError with every problem."""
     values = merged(environment)
     env = Env(values)
     settings = LocalSettings.read(env, values)
@@ -112,7 +112,7 @@ def load(environment: Mapping[str, str] = os.environ) -> LocalSettings:
 
 
 def _without_files(values: dict[str, str], known: Mapping[str, str]) -> dict[str, str]:
-    """The same with every secret under its own name: what is started here is told no files."""
+    """Replace variables that name a secret's file by the secret, for the processes that are started."""
     names = [name for name in values if name.endswith(FILE_SUFFIX)]
     found = dict(known)
     if any(name.removesuffix(FILE_SUFFIX) not in found for name in names):
@@ -138,9 +138,9 @@ def _read_ports(env: Env) -> dict[str, int]:
     )
     ports["SANDBOX_PORT"] = _port(env, "SANDBOX_PORT", "the provider sandbox", 4010)
     ports["SANDBOX_AUTH_PORT"] = _port(env, "SANDBOX_AUTH_PORT", "the auth emulator", 4011)
-    taken: dict[int, str] = {}
+    names: dict[int, str] = {}
     for name, port in ports.items():
-        if (other := taken.setdefault(port, name)) != name:
+        if (other := names.setdefault(port, name)) != name:
             env.problems.append(f"{name} and {other} are both {port}: change one of them")
     return ports
 
@@ -187,6 +187,6 @@ def _has_supabase(env: Env) -> bool:
     return all(supabase.values())
 
 
-def _port(env: Env, name: str, whose: str, default: int) -> int:
-    # Not 0: peers and tokens name the address, so it must be known before and stay the same.
-    return env.integer(name, f"Port of {whose} on this machine.", default, low=1, high=65535)
+def _port(env: Env, name: str, process: str, default: int) -> int:
+    # Not 0: other processes and tokens contain the address, so it must be known and stay the same.
+    return env.integer(name, f"Port of {process} on this machine.", default, low=1, high=65535)

@@ -1,4 +1,4 @@
-"""Every variable that a program of the platform reads, and names that look like one but are none."""
+"""The variables that programs of the platform read, and a search for misspelled ones."""
 
 import difflib
 import os
@@ -20,19 +20,19 @@ COMPOSE_FILE = ROOT / "deploy" / "compose.yaml"
 INTERPOLATED = re.compile(r"(?<!\$)\$\{([A-Z][A-Z0-9_]*)|^ +([A-Z][A-Z0-9_]*):$", re.MULTILINE)
 # Read by Compose itself, by Docker and by deploy/make-secrets.
 OF_COMPOSE = ("COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME", "PIP_INDEX_URL")
-# Above this similarity (difflib's ratio) one name is taken to be a misspelling of the other.
-CLOSE = 0.8
+# Above this similarity (difflib's ratio) a name counts as a misspelling of the other.
+MIN_SIMILARITY = 0.8
 
 
 def declared(read: Callable[[Env], object]) -> list[Variable]:
-    """Return every variable that a reader of settings asks for."""
+    """Return every variable that `read` asks for."""
     env = Env({})
     read(env)
     return list(env.declared.values())
 
 
 def readers() -> dict[str, list[Variable]]:
-    """Return the variables of each program, by the name that the documents give the program."""
+    """Return the variables of each program by its name in docs/configuration.md."""
     machine = declared(lambda env: LocalSettings.read(env, {}))
     operators = declared(Access.read)
     return {
@@ -43,15 +43,15 @@ def readers() -> dict[str, list[Variable]]:
 
 
 def known() -> frozenset[str]:
-    """Return every name that has an effect somewhere, those of Compose and of secret files included."""
+    """Return every name that has an effect, including those of Compose and of secret files."""
     variables = [variable for program in readers().values() for variable in program]
     names = {variable.name for variable in variables}
     files = {variable.name + FILE_SUFFIX for variable in variables if variable.secret}
-    return frozenset({*names, *files, *of_compose()})
+    return frozenset({*names, *files, *compose_names()})
 
 
-def of_compose(file: Path = COMPOSE_FILE) -> frozenset[str]:
-    """Return the names that deploy/compose.yaml takes from its environment."""
+def compose_names(file: Path = COMPOSE_FILE) -> frozenset[str]:
+    """Return the names that deploy/compose.yaml reads from its environment."""
     text = file.read_text() if file.is_file() else ""  # the image has no deploy/
     return frozenset(
         {*(match[1] or match[2] for match in INTERPOLATED.finditer(text)), *OF_COMPOSE}
@@ -60,7 +60,7 @@ def of_compose(file: Path = COMPOSE_FILE) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Misspelled:
-    """A variable that is set and has no effect; `nearest` is the known one that was probably meant."""
+    """A variable that is set without effect; `nearest` is the known name that was probably meant."""
 
     name: str
     nearest: str
@@ -74,13 +74,13 @@ class Misspelled:
 
 
 def misspelled(values: Mapping[str, object], place: str, names: Iterable[str]) -> list[Misspelled]:
-    """Return those of `values` that resemble a known name; other programs' variables don't."""
+    """Return the names in `values` that resemble a known one; variables of other programs don't."""
     names = frozenset(names)
     found = []
     for name in values:
-        if name in names or any(name.endswith(f"_{one}") for one in names):
+        if name in names or any(name.endswith(f"_{known}") for known in names):
             continue  # such as VITE_SUPABASE_URL, which a page's build reads
-        nearest = difflib.get_close_matches(name.upper(), names, n=1, cutoff=CLOSE)
+        nearest = difflib.get_close_matches(name.upper(), names, n=1, cutoff=MIN_SIMILARITY)
         if nearest:
             found.append(Misspelled(name, nearest[0], place))
     return found
@@ -89,11 +89,11 @@ def misspelled(values: Mapping[str, object], place: str, names: Iterable[str]) -
 def in_use(
     environment: Mapping[str, str] = os.environ, file: Path = ROOT / ".env"
 ) -> list[Misspelled]:
-    """Return what looks misspelled in the file .env and in the environment."""
+    """Return the misspelled names in .env and in the environment."""
     names = known()
-    # A bare word in the environment, such as BASH, is somebody else's.
-    ours = {name: value for name, value in environment.items() if "_" in name}
+    # A name without an underscore, such as BASH, belongs to another program.
+    environment = {name: value for name, value in environment.items() if "_" in name}
     return [
         *misspelled(dotenv_values(file), file.name, names),
-        *misspelled(ours, "the environment", {name for name in names if "_" in name}),
+        *misspelled(environment, "the environment", {name for name in names if "_" in name}),
     ]

@@ -1,4 +1,4 @@
-"""What the doctor asks the catalogue service: how the last sync of the provider's catalogue went."""
+"""Check of the last sync of the provider's catalogue, as the catalogue service reports it."""
 
 from collections.abc import Mapping
 
@@ -9,17 +9,14 @@ from kit.rpc import client as rpc_client
 from protos.catalogue.v1 import catalogue_pb2
 from protos.catalogue.v1.catalogue_pb2_grpc import CatalogueServiceStub
 
-# Seconds. The answer takes milliseconds.
+# Seconds.
 TIMEOUT = 10
-# Problems that are shown: the log of the catalogue service has ten.
-MOST_SHOWN = 3
+# Number of problems in a finding; the log of the catalogue service has ten.
+MAX_PROBLEMS = 3
 
 
 async def last_sync(address: str, tls: TLS, values: Mapping[str, str]) -> list[Finding]:
-    """Report a failed sync, and records that the last one could not use.
-
-    Nothing is reported while the service does not answer: another finding says that.
-    """
+    """Call the catalogue service; no findings if it does not answer, which another check reports."""
     async with rpc_client.channel(address, tls) as channel:
         try:
             status = await rpc_client.call(
@@ -34,7 +31,7 @@ async def last_sync(address: str, tls: TLS, values: Mapping[str, str]) -> list[F
 
 
 def findings(status: catalogue_pb2.GetSyncStatusResponse) -> list[Finding]:
-    """Judge the result of the last sync."""
+    """Report a failed sync, or the records that the last sync could not use."""
     if not status.HasField("last"):
         return [Finding("the provider's catalogue is being loaded for the first time")]
     if status.last.error:
@@ -47,12 +44,12 @@ def findings(status: catalogue_pb2.GetSyncStatusResponse) -> list[Finding]:
         ]
     last = status.last
     if last.skipped:
-        shown = list(last.problems[:MOST_SHOWN])
-        more = f" and {last.skipped - len(shown)} more" if last.skipped > len(shown) else ""
+        problems = list(last.problems[:MAX_PROBLEMS])
+        more = f" and {last.skipped - len(problems)} more" if last.skipped > len(problems) else ""
         return [
             Finding(
                 f"{last.skipped} records of the provider's catalogue can't be used, so"
-                f" {last.withheld} plans are off sale: {'; '.join(shown)}{more}",
+                f" {last.withheld} plans are off sale: {'; '.join(problems)}{more}",
                 "report these bundles to the provider; see docs/runbooks/alerts.md,"
                 " CatalogueSkipsRecords",
             )

@@ -1,4 +1,4 @@
-"""`esimgo doctor`: looks at everything that a start needs, and says what is wrong."""
+"""Operation of `esimgo doctor`: checks everything that a start needs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,6 +11,7 @@ from cli.config.processes import PROCESSES
 from cli.config.settings import ROOT, LocalSettings, merged
 from cli.doctor import catalogue, machine, neighbours
 from cli.doctor.finding import Finding
+from cli.errors import CommandError
 from cli.local import home, postgres
 from kit.values.env import Env
 
@@ -18,7 +19,7 @@ from kit.values.env import Env
 
 
 async def examine() -> AsyncIterator[Finding]:
-    """One finding after the other; without fit settings only those of the machine."""
+    """Yield the findings; with wrong settings only those about the machine."""
     yield machine.python()
     yield machine.packages(ROOT / "requirements.lock")
     for name in variables.in_use():
@@ -33,7 +34,7 @@ async def examine() -> AsyncIterator[Finding]:
     try:
         secrets = local_secrets.load(settings.home)
         local = await asyncio.to_thread(postgres.find, settings.home)
-    except (OSError, RuntimeError, local_secrets.SecretsError) as error:
+    except (OSError, RuntimeError, local_secrets.SecretsError, CommandError) as error:
         yield Finding(str(error), f"repair or move away the files in {settings.home}")
         return
     folder = str(local.socket_folder if local else settings.home)
@@ -53,7 +54,7 @@ async def _parts(
             for finding in machine.free_ports(settings):
                 yield finding
         yield await neighbours.database(settings, local, running=running)
-        # What `up` plays itself is there to ask only while it runs.
+        # The emulator and the sandbox answer only while `esimgo up` runs.
         if settings.real_supabase or running:
             for finding in await neighbours.auth(http, values):
                 yield finding

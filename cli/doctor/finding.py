@@ -1,11 +1,11 @@
-"""What the doctor found: a line each, with the remedy where something is wrong."""
+"""Result of one check of `esimgo doctor`."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`remedy` is None where all is well."""
+    """Text of a finding; `remedy` is None if nothing is wrong."""
 
     text: str
     remedy: str | None = None

@@ -1,4 +1,4 @@
-"""What the doctor looks at on this machine: Python, packages, settings, ports."""
+"""Checks of this machine: Python, packages, settings and ports."""
 
 import platform
 import re
@@ -17,7 +17,7 @@ OLDEST = (3, 11)
 
 
 def python() -> Finding:
-    """The interpreter that runs us, and with it everything."""
+    """Check the version of the interpreter."""
     text = f"Python {platform.python_version()}"
     if sys.version_info >= OLDEST:
         return Finding(text)
@@ -25,7 +25,7 @@ def python() -> Finding:
 
 
 def packages(lock: Path) -> Finding:
-    """Whether what is installed is what the lock says."""
+    """Check that the installed packages are those of the lock file."""
     other = []
     for pinned in PINNED.finditer(lock.read_text()):
         try:
@@ -46,16 +46,16 @@ def packages(lock: Path) -> Finding:
 
 
 def processes(values: Mapping[str, str]) -> list[Finding]:
-    """Whether each process could start with what it is told."""
+    """Check that each process has the settings that it requires."""
     found = []
     for process in PROCESSES:
         env, _ = process.read(values)
-        found += [Finding(f"{process.name}: {text}", _mend(text)) for text in env.problems]
+        found += [Finding(f"{process.name}: {text}", _remedy(text)) for text in env.problems]
     return found or [Finding("the required settings of every process are set")]
 
 
 def pages(values: Mapping[str, str]) -> Finding:
-    """Which pages may call the gateway."""
+    """Report which web pages may call the gateway."""
     gateway = next(process for process in PROCESSES if process.name == "gateway")
     _, settings = gateway.read(values)
     return Finding(
@@ -64,11 +64,11 @@ def pages(values: Mapping[str, str]) -> Finding:
 
 
 def free_ports(settings: LocalSettings) -> list[Finding]:
-    """For when nothing of ours runs: whether it could."""
+    """Check that the ports are free, while nothing is running."""
     metrics = {
         f"{name.upper()}_METRICS_PORT": port for name, port in settings.metrics_ports.items()
     }
-    busy = ports.taken({**settings.own_ports(), **metrics})
+    busy = ports.in_use({**settings.own_ports(), **metrics})
     if not busy:
         return [Finding("the ports are free")]
     return [
@@ -80,6 +80,6 @@ def free_ports(settings: LocalSettings) -> list[Finding]:
     ]
 
 
-def _mend(problem: str) -> str:
+def _remedy(problem: str) -> str:
     names = ", ".join(dict.fromkeys(re.findall(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b", problem)))
     return f"set {names} in the environment or in .env (.env.example explains each)"

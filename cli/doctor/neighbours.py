@@ -1,4 +1,4 @@
-"""What the doctor asks others: the database, the auth server, the provider, Redis, our own processes."""
+"""Checks of the database, the auth server, the provider, Redis and the platform's processes."""
 
 import asyncio
 import math
@@ -22,11 +22,11 @@ from migrations import runner
 from providers.esim_go import health as provider_health
 from providers.esim_go.limits import retry_after
 
-# Seconds for one answer over any network.
+# Seconds for one call.
 TIMEOUT = 10
-# Seconds that clocks may differ: a token that is newer than this process's time by more is refused.
+# Seconds that clocks may differ: a token issued further in the future is refused.
 CLOCK_TOLERANCE = 10
-# Seconds. The provider's windows last one; a pause longer than this is no ordinary rate limit.
+# Seconds. An ordinary rate limit of the provider pauses calls for about a second.
 LONG_PAUSE = 10.0
 REAL_PROVIDER = "https://api.esim-go.com/v2.5"
 
@@ -34,7 +34,7 @@ REAL_PROVIDER = "https://api.esim-go.com/v2.5"
 async def database(
     settings: LocalSettings, local: LocalPostgres | None, *, running: bool
 ) -> Finding:
-    """Whether the database answers and is up to date; ours need not run."""
+    """Check that the database answers, is migrated and accepts writes; the bundled one may be stopped."""
     if settings.database_url is None:
         if local is None:
             return Finding("no database yet: the first `make up` creates it")
@@ -54,15 +54,15 @@ async def database(
             log.redact(str(error), [url]),
             "check host, login and password in DATABASE_URL, and that the server is running",
         )
-    except Exception as error:  # noqa: BLE001 - whatever keeps us from the database is the finding
-        said = log.redact(f"{type(error).__name__}: {error}", [url])
+    except Exception as error:  # noqa: BLE001 - any error is the finding
+        text = log.redact(f"{type(error).__name__}: {error}", [url])
         if (reason := db_errors.reason_of(error)) is not None:
             return Finding(
-                f"the database does not accept writes: {reason}: {said}",
+                f"the database does not accept writes: {reason}: {text}",
                 "for the causes see docs/runbooks/alerts.md, DatabaseTakesNoWrites",
             )
         return Finding(
-            f"the database can't be read: {said}",
+            f"the database can't be read: {text}",
             "check that the login in DATABASE_URL may read the schema migrations, and run `make migrate`",
         )
     if missing:
@@ -71,7 +71,7 @@ async def database(
 
 
 async def auth(http: aiohttp.ClientSession, values: Mapping[str, str]) -> list[Finding]:
-    """Whether the auth server answers, knows both keys, and agrees about the time."""
+    """Check that the auth server answers, accepts both keys, and that the clocks agree."""
     url = values["SUPABASE_URL"].rstrip("/")
     found = []
     date = None
@@ -100,9 +100,9 @@ async def auth(http: aiohttp.ClientSession, values: Mapping[str, str]) -> list[F
 
 
 async def provider(http: aiohttp.ClientSession, values: Mapping[str, str]) -> list[Finding]:
-    """Whether the provider answers and takes the key."""
+    """Check that the provider answers and accepts the key, and that the clocks agree."""
     url = values.get("ESIM_GO_BASE_URL", REAL_PROVIDER).rstrip("/")
-    # The cheapest question whose answer holds nothing personal.
+    # The cheapest call without personal data in its response.
     status, headers = await _get(
         http, f"{url}/organisation/groups", {"X-API-Key": values["ESIM_GO_API_KEY"]}
     )
@@ -134,7 +134,7 @@ async def provider(http: aiohttp.ClientSession, values: Mapping[str, str]) -> li
 
 
 async def cache(url: str) -> Finding:
-    """Whether the Redis of REDIS_URL answers."""
+    """Check that the Redis of REDIS_URL answers."""
     if not redis_settings.fits(url):
         return Finding("REDIS_URL is not the URL of a Redis server", redis_settings.FORM)
     client = redis.asyncio.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
@@ -151,18 +151,18 @@ async def cache(url: str) -> Finding:
 
 
 async def processes(http: aiohttp.ClientSession, settings: LocalSettings) -> list[Finding]:
-    """Whether each of our processes answers; for when `esimgo up` runs."""
+    """Check that each process of the platform answers, while `esimgo up` runs."""
     found = []
     for process in PROCESSES:
         address = settings.address(process.port)
         if process.speaks == "grpc":
-            well = await probes.rpc(address, settings.tls)
+            ready = await probes.rpc(address, settings.tls)
         else:
-            well = await probes.http(http, f"http://{address}/readyz")
-        if well:
+            ready = await probes.http(http, f"http://{address}/readyz")
+        if ready:
             found.append(Finding(f"{process.name} answers at {address}"))
             if process.speaks == "grpc":
-                found += await _parts_as_seen_by(process.name, address, settings)
+                found += await _unavailable_parts(process.name, address, settings)
         else:
             text = f"{process.name} does not answer at {address}, or is not ready"
             found.append(Finding(text, "see its log lines in `make up`"))
@@ -192,8 +192,8 @@ PARTS = {
 }
 
 
-async def _parts_as_seen_by(name: str, address: str, settings: LocalSettings) -> list[Finding]:
-    """Report what a service can't use now although it answers itself."""
+async def _unavailable_parts(name: str, address: str, settings: LocalSettings) -> list[Finding]:
+    """Report parts that a service, which itself answers, can't use now."""
     return [
         Finding(f"{name} {wrong}", remedy)
         for part, (wrong, remedy) in PARTS.items()
@@ -202,7 +202,7 @@ async def _parts_as_seen_by(name: str, address: str, settings: LocalSettings) ->
 
 
 def clock(url: str, date: str | None, now: datetime | None = None) -> Finding:
-    """This machine's clock against the Date header of somebody's answer."""
+    """Compare this machine's clock with the Date header of a response of `url`."""
     try:
         theirs = parsedate_to_datetime(date or "")
     except ValueError:
@@ -219,7 +219,7 @@ def clock(url: str, date: str | None, now: datetime | None = None) -> Finding:
 async def _get(
     http: aiohttp.ClientSession, url: str, headers: Mapping[str, str]
 ) -> tuple[int | None, Mapping[str, str]]:
-    """Status and headers; no status when nobody answers."""
+    """Return status and headers; the status is None if the server does not answer."""
     timeout = aiohttp.ClientTimeout(total=TIMEOUT)
     try:
         async with http.get(url, headers=headers, timeout=timeout) as answer:

@@ -1,4 +1,4 @@
-"""`esimgo compose`: starts and stops the containers of deploy/compose.yaml."""
+"""Operations of `esimgo compose`: starts and stops the containers of deploy/compose.yaml."""
 
 import asyncio
 import os
@@ -13,27 +13,25 @@ import aiohttp
 from dotenv import dotenv_values
 
 from cli.config.settings import ROOT
-from cli.config.variables import of_compose
+from cli.config.variables import compose_names
+from cli.errors import CommandError
 from cli.local import welcome
 from cli.local.console import OWN_NAME, Console
 
 DEPLOY = ROOT / "deploy"
-PLAYED = DEPLOY / "sandbox.env"
+SANDBOX = DEPLOY / "sandbox.env"
 OLD_NAME = "docker-compose"
 ACCOUNTS = ("ESIM_GO_API_KEY", "SUPABASE_URL", "DATABASE_URL", "REDIS_URL")
-# Seconds from started containers to plans on offer; the provider's own catalogue takes half a minute.
-PATIENCE = 180.0
-
-
-class ComposeError(Exception):
-    """The containers can't be looked after; the text says what to do."""
+# Seconds from started containers to plans on sale; the real provider's catalogue takes half a minute.
+START_TIMEOUT = 180.0
 
 
 @dataclass(frozen=True, slots=True)
 class Compose:
-    """One project of Compose; `values` are the environment over the env file and this machine's .env.
+    """A Compose project.
 
-    `ignored` names the accounts of .env, which containers do not get: they run what the env file says.
+    `values` merges the environment, the env file and this machine's .env, in this order of precedence.
+    `ignored` names the accounts in .env, which containers do not get: only the env file selects accounts.
     """
 
     client: tuple[str, ...]
@@ -42,11 +40,11 @@ class Compose:
     ignored: tuple[str, ...] = ()
 
     async def up(self, console: Console) -> None:
-        """Makes the secrets, builds, starts, and shows how to use what runs.
+        """Generate secrets, build and start the containers, and print how to use them.
 
-        Raises ComposeError when something ends badly; it has told why itself.
+        Raises CommandError if a program fails, which has printed the reason.
         """
-        began = time.monotonic()
+        started = time.monotonic()
         if self.ignored:
             console.say(
                 OWN_NAME,
@@ -59,17 +57,17 @@ class Compose:
         url = f"http://localhost:{self._port('GATEWAY_PORT', 4000)}/graphql"
         async with aiohttp.ClientSession() as http:
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(START_TIMEOUT):
                     plan = await welcome.first_plan(http, url, console)
             except TimeoutError:
                 await self.run("ps")
-                raise ComposeError(
-                    f"no plans are on sale after {PATIENCE:g} s: find the unhealthy container"
+                raise CommandError(
+                    f"no plans are on sale after {START_TIMEOUT:g} s: find the unhealthy container"
                     " above, and read its log with `docker logs`"
                 ) from None
-            console.say(OWN_NAME, f"ready in {time.monotonic() - began:.1f} s")
+            console.say(OWN_NAME, f"ready in {time.monotonic() - started:.1f} s")
             blocks = [self._addresses(url)]
-            if self.played:
+            if self.sandboxed:
                 auth = f"http://localhost:{self._port('SANDBOX_AUTH_PORT', 4011)}"
                 blocks.append(await welcome.tokens(http, auth))
             else:
@@ -78,14 +76,14 @@ class Compose:
         console.show("\n" + "\n\n".join(blocks) + "\n")
 
     async def run(self, *arguments: str) -> None:
-        """Any command of Compose, such as "ps"; raises ComposeError when it fails."""
+        """Run a command of Compose, such as "ps"; raise CommandError if it fails."""
         files = ("--env-file", str(self.env_file), "--file", str(DEPLOY / "compose.yaml"))
         await self._run(*self.client, *files, *arguments)
 
     @property
-    def played(self) -> bool:
-        """Whether the stand-ins of the provider and of Supabase Auth are among the containers."""
-        return _played(self.values)
+    def sandboxed(self) -> bool:
+        """True if the provider's sandbox and the auth emulator are among the containers."""
+        return _sandboxed(self.values)
 
     def _port(self, name: str, default: int) -> str:
         return self.values.get(name) or str(default)
@@ -93,12 +91,12 @@ class Compose:
     def _addresses(self, url: str) -> str:
         webhooks = f"http://localhost:{self._port('WEBHOOKS_PORT', 4001)}/webhooks/esim-go"
         lines = [f"  GraphQL            {url}", f"  callbacks          {webhooks}"]
-        if self.played:
-            door = f"http://localhost:{self._port('SANDBOX_PORT', 4010)}/_control"
+        if self.sandboxed:
+            admin_api = f"http://localhost:{self._port('SANDBOX_PORT', 4010)}/_control"
             auth = f"http://localhost:{self._port('SANDBOX_AUTH_PORT', 4011)}"
             anon_key = (secrets_folder(self.values) / "SUPABASE_ANON_KEY").read_text().strip()
             lines += [
-                f"  provider           the sandbox; its admin API: {door}",
+                f"  provider           the sandbox; its admin API: {admin_api}",
                 f"  SUPABASE_URL       {auth} (the emulator)",
                 f"  SUPABASE_ANON_KEY  {anon_key}",
             ]
@@ -109,7 +107,7 @@ class Compose:
     async def _run(self, *command: str) -> None:
         process = await asyncio.create_subprocess_exec(*command, env=dict(self.values))
         if await process.wait() != 0:
-            raise ComposeError(
+            raise CommandError(
                 f"{Path(command[0]).name} ended with {process.returncode}: see above"
             )
 
@@ -119,26 +117,22 @@ def load(
     environment: Mapping[str, str] = os.environ,
     machine_file: Path = ROOT / ".env",
 ) -> Compose:
-    """Find the client; raise ComposeError when there is none, or no such file.
-
-    The environment stands over the env file, and that over this machine's .env, from which `make up`
-    and `./esimgo token` take the ports.
-    """
+    """Return the project of an env file; raise CommandError if it or Docker Compose is missing."""
     if not env_file.is_file():
-        raise ComposeError(
+        raise CommandError(
             f"there is no file {env_file}: copy deploy/real.env.example, or use deploy/sandbox.env"
         )
     chosen = _set(dotenv_values(env_file))
     machine = _set(dotenv_values(machine_file))
-    taken = {name: value for name, value in machine.items() if name in of_compose()}
+    of_machine = {name: value for name, value in machine.items() if name in compose_names()}
     ignored = tuple(name for name in ACCOUNTS if name in machine)
-    values = {**taken, **chosen, **environment}
-    if _played(values) and (port := values.get("SANDBOX_AUTH_PORT")):
+    values = {**of_machine, **chosen, **environment}
+    if _sandboxed(values) and (port := values.get("SANDBOX_AUTH_PORT")):
         values["SUPABASE_PUBLIC_URL"] = f"http://localhost:{port}"
     return Compose(client(), env_file, values, ignored)
 
 
-def _played(values: Mapping[str, str]) -> bool:
+def _sandboxed(values: Mapping[str, str]) -> bool:
     return "sandbox" in values.get("COMPOSE_PROFILES", "").split(",")
 
 
@@ -147,20 +141,20 @@ def _set(values: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def client() -> tuple[str, ...]:
-    """Compose 2, or docker-compose 1.29 where only that is installed."""
+    """Return the command of Compose 2, or of docker-compose 1.29 if only that is installed."""
     docker = shutil.which("docker")
     if docker is not None:
-        asked = subprocess.run([docker, "compose", "version"], capture_output=True, check=False)  # noqa: S603 - found on the path, arguments of ours
-        if asked.returncode == 0:
+        version = subprocess.run([docker, "compose", "version"], capture_output=True, check=False)  # noqa: S603 - found on the path, constant arguments
+        if version.returncode == 0:
             return docker, "compose"
     if old := shutil.which(OLD_NAME):
         return (old,)
-    raise ComposeError(
+    raise CommandError(
         "Docker Compose is not installed: install Docker Engine with its Compose plugin, or Debian's"
         f" docker.io and {OLD_NAME}"
     )
 
 
 def secrets_folder(values: Mapping[str, str]) -> Path:
-    """Where deploy/make-secrets keeps them."""
+    """Return the folder to which deploy/make-secrets writes."""
     return Path(values.get("ESIMGO_SECRETS") or DEPLOY / "secrets")

@@ -1,6 +1,5 @@
 """The `esimgo compose` commands."""
 
-import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
@@ -11,7 +10,7 @@ import click
 
 from cli.config.settings import ROOT
 from cli.local.console import Console
-from cli.run import refuse
+from cli.run import run
 
 if TYPE_CHECKING:
     from cli.local.compose import Compose
@@ -48,14 +47,9 @@ def down(env_file: Path, volumes: bool) -> None:
 
 
 def _with(env_file: Path, work: Callable[["Compose"], Awaitable[None]]) -> None:
-    from cli.local.compose import ComposeError, load
+    from cli.local.compose import load
 
-    async def run() -> None:
+    async def main() -> None:
         await work(load(env_file))
 
-    try:
-        asyncio.run(run())
-    except ComposeError as error:
-        refuse(error)
-    except KeyboardInterrupt:
-        sys.exit(130)  # as a shell reports a command that Ctrl-C ended
+    run(main())

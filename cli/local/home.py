@@ -1,4 +1,4 @@
-"""The state folder: one `esimgo up` at a time, told by a lock that ends with its holder."""
+"""The state folder, locked by the one `esimgo up` that uses it."""
 
 import fcntl
 import os
@@ -10,12 +10,12 @@ LOCK = "up.lock"
 
 
 class HomeError(Exception):
-    """The folder can't be used; the text says why and what to do."""
+    """The state folder can't be used. The text says why and what to do."""
 
 
 @contextmanager
 def locked(home: Path) -> Iterator[None]:
-    """Holds the folder; raises HomeError when it is held. The system frees it when we die."""
+    """Lock the folder; raise HomeError if it is locked. The lock ends with the process, however it ends."""
     try:
         home.mkdir(parents=True, exist_ok=True)
         opened = (home / LOCK).open("a+")
@@ -40,7 +40,7 @@ def locked(home: Path) -> Iterator[None]:
 
 
 def in_use(home: Path) -> bool:
-    """Whether an `esimgo up` runs with the folder now."""
+    """Return True if an `esimgo up` is running with the folder."""
     if not (home / LOCK).exists():
         return False
     with (home / LOCK).open() as file:

@@ -1,4 +1,4 @@
-"""Which of the needed ports are taken, and by whom as far as this user may see it."""
+"""Ports that are in use, and the processes that use them."""
 
 import socket
 from collections.abc import Mapping
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import psutil
 
 
-def taken(ports: Mapping[str, int]) -> dict[str, int]:
-    """Those ports, by the name of their variable, on which somebody listens."""
+def in_use(ports: Mapping[str, int]) -> dict[str, int]:
+    """Return the ports on which a process listens, by the name of their variable."""
     return {name: port for name, port in ports.items() if not _free(port)}
 
 
@@ -21,7 +21,7 @@ def explain(name: str, port: int) -> str:
 
 def _free(port: int) -> bool:
     with socket.socket() as probe:
-        # As our servers do it: connections that just ended don't keep a port.
+        # As the servers do: connections that just ended don't block a port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -31,7 +31,7 @@ def _free(port: int) -> bool:
 
 
 def holder(port: int) -> str | None:
-    """The process that listens on a port, as far as this user may see it."""
+    """Describe the process that listens on a port; None if this user may not see it."""
     try:
         for connection in psutil.net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
@@ -39,6 +39,6 @@ def holder(port: int) -> str | None:
                     return None
                 command = " ".join(psutil.Process(connection.pid).cmdline()[:4])
                 return f"process {connection.pid} ({command})"
-    except psutil.Error:  # other users' processes may be none of our business
+    except psutil.Error:  # no permission to see the processes of other users
         return None
     return None

@@ -1,4 +1,4 @@
-"""Every program that `esimgo up` may start: how it is called, what it is told, how it shows readiness."""
+"""The programs that `esimgo up` starts: command, environment and readiness probe of each."""
 
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,19 +16,19 @@ Values = Mapping[str, str]
 
 
 def migration(settings: LocalSettings, values: Values, *arguments: str) -> Program:
-    """Ends by itself: brings the database up to date, or with "seed" adds the sample data."""
+    """Return the program that migrates the database, or with "seed" adds the sample data, and ends."""
     return Program(
         name="migrate",
         command=_python("migrations", *arguments),
         environment=surroundings(settings.values) | dict(values),
-        ready=_at_once,
+        ready=_always_ready,
     )
 
 
 def sandboxes(
     settings: LocalSettings, values: Values, http: aiohttp.ClientSession
 ) -> list[Program]:
-    """The stand-ins for whatever isn't real."""
+    """Return the stand-ins for Supabase Auth and the provider, as far as they are not configured."""
     programs = []
     if not settings.real_supabase:
         programs.append(_auth(settings, values, http))
@@ -38,7 +38,7 @@ def sandboxes(
 
 
 def platform(settings: LocalSettings, values: Values, http: aiohttp.ClientSession) -> list[Program]:
-    """The platform's own processes, in the order of their start."""
+    """Return the platform's processes in the order in which they start."""
     return [
         Program(
             name=process.name,
@@ -58,7 +58,7 @@ def _auth(settings: LocalSettings, values: Values, http: aiohttp.ClientSession) 
             *("--port", str(settings.ports["SANDBOX_AUTH_PORT"])),
             *("--state", str(settings.home / "auth.sqlite3")),
         ),
-        # By the environment: anybody on the machine may read a command line.
+        # In the environment, as every user of the machine can read command lines.
         environment=surroundings(settings.values)
         | {name: values[name] for name in ("SUPABASE_ANON_KEY", "SUPABASE_SERVICE_ROLE_KEY")},
         ready=partial(probes.http, http, f"{values['SUPABASE_URL']}/auth/v1/health"),
@@ -81,7 +81,7 @@ def _sandbox(settings: LocalSettings, http: aiohttp.ClientSession) -> Program:
 
 
 def callback_url(settings: LocalSettings) -> str:
-    """Where the webhook process takes callbacks in."""
+    """Return the URL at which the webhook process receives callbacks."""
     return f"http://{settings.address('WEBHOOKS_PORT')}/webhooks/esim-go"
 
 
@@ -94,7 +94,7 @@ def _probe(
     return partial(probes.http, http, f"http://{address}/healthz")
 
 
-async def _at_once() -> bool:
+async def _always_ready() -> bool:
     return True
 
 

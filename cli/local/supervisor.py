@@ -1,4 +1,4 @@
-"""Keeps programs running: passes their lines on, starts them again when they end, stops them in order."""
+"""Keeps programs running: forwards their output, restarts them when they end, stops them in order."""
 
 import asyncio
 import os
@@ -12,32 +12,32 @@ from pathlib import Path
 from cli.config.settings import ROOT
 
 LAUNCH = Path(__file__).with_name("launch.py")
-# Exit status by which our processes say that their settings are wrong: trying again can't help.
-UNFIT = 2
-# Seconds before a program that ended is started again; doubled each time up to the last.
+# Exit status of a process of the platform whose settings are wrong, which a restart can't fix.
+WRONG_SETTINGS = 2
+# Seconds before a program that ended is restarted; doubled each time up to the last.
 FIRST_DELAY = 1.0
 LAST_DELAY = 30.0
-# A program that ran this many seconds was well: its next end counts as the first one.
+# After a run of this many seconds the delay starts again at the first.
 STEADY = 30.0
-# Seconds that a program has for its running work after it was asked to stop.
+# Seconds between the signal to stop a program and killing it.
 GRACE = 10.0
-# Seconds between two questions whether a program is ready: short against the second it takes.
-PROBE_EVERY = 0.1
-# Bytes of one line that are held back before it is passed on unfinished.
-LONGEST_LINE = 64 * 1024
+# Seconds between two readiness probes; a start takes about a second.
+PROBE_INTERVAL = 0.1
+# Bytes after which an unfinished line is forwarded in parts.
+MAX_LINE = 64 * 1024
 
 Say = Callable[[str, str], None]
 
 
 class UnfitError(Exception):
-    """A program refused to start with its settings; it said why in its own lines."""
+    """A program did not start because of its settings; its output says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What is run and how one sees that it is ready.
+    """A program to run, and its readiness probe.
 
-    `death_signal` is what the kernel sends it when we are gone; `user` needs root.
+    The kernel sends `death_signal` when the supervisor dies. A `user` requires root.
     """
 
     name: str
@@ -72,19 +72,19 @@ class Keeper:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> asyncio.Task[None]:
-        """The task that keeps it; it ends with UnfitError when the settings are wrong."""
+        """Return the task that keeps it running, which raises UnfitError if the settings are wrong."""
         self._task = asyncio.create_task(self._keep(), name=self.program.name)
         return self._task
 
     async def stop(self) -> None:
-        """Asks it to stop, kills it when it doesn't within the grace, and waits for its end."""
+        """Send the stop signal, kill the program after the grace period, and wait for its end."""
         self._stop.set()
         if self._task is not None:
             with suppress(UnfitError):
                 await self._task
 
     def hurry(self) -> None:
-        """Cuts the grace short."""
+        """End the grace period now."""
         self._hurry.set()
 
     async def _keep(self) -> None:
@@ -95,11 +95,11 @@ class Keeper:
             try:
                 status = await self._run()
                 end = _end(status)
-            except OSError as error:  # no memory, no process left, our Python removed
+            except OSError as error:  # such as no memory, or a removed interpreter
                 status, end = None, f"could not be started ({error})"
             if self._stop.is_set():
                 return
-            if status == UNFIT and not self._was_ready:
+            if status == WRONG_SETTINGS and not self._was_ready:
                 raise UnfitError(f"{self.program.name} can't start with its settings: see above")
             if clock() - started >= STEADY:
                 delay = self._first_delay
@@ -109,7 +109,7 @@ class Keeper:
             delay = min(delay * 2, LAST_DELAY)
 
     async def _run(self) -> int:
-        """One life of the program."""
+        """Run the program once and return its exit status."""
         process = await spawn(self.program)
         self.pid = process.pid
         lines = asyncio.create_task(pass_on(process.stdout, self.program.name, self._say))
@@ -121,7 +121,7 @@ class Keeper:
             self.ready.clear()
             if not exited.done():
                 await self._end(process, exited)
-            # Its own children may hold the pipe open a little longer; nobody waits for them.
+            # Its children may keep the pipe open longer.
             await asyncio.wait({lines}, timeout=1)
             return exited.result()
         finally:
@@ -130,23 +130,23 @@ class Keeper:
                 task.cancel()
 
     async def _end(self, process: asyncio.subprocess.Process, exited: asyncio.Task[int]) -> None:
-        with suppress(ProcessLookupError):  # it ended in this moment
+        with suppress(ProcessLookupError):  # it has just ended
             process.send_signal(self.program.stop_signal)
         hurry = asyncio.create_task(self._hurry.wait())
         await asyncio.wait(
             {exited, hurry}, timeout=self._grace, return_when=asyncio.FIRST_COMPLETED
         )
         if not exited.done():
-            why = "was not awaited" if hurry.done() else f"did not stop within {self._grace:g} s"
-            self._say("up", f"{self.program.name} {why}: killed")
+            reason = "was not awaited" if hurry.done() else f"did not stop within {self._grace:g} s"
+            self._say("up", f"{self.program.name} {reason}: killed")
             with suppress(ProcessLookupError):
                 process.kill()
         hurry.cancel()
         await exited
 
     async def _probe(self) -> None:
-        while not await self.program.ready():  # noqa: ASYNC110 - it's another process that we ask
-            await asyncio.sleep(PROBE_EVERY)
+        while not await self.program.ready():  # noqa: ASYNC110 - another process is polled
+            await asyncio.sleep(PROBE_INTERVAL)
         if self._was_ready:
             self._say("up", f"{self.program.name} is running again")
         self._was_ready = True
@@ -154,7 +154,7 @@ class Keeper:
 
 
 class Supervisor:
-    """Several kept programs, stopped in the reverse order of their start."""
+    """Keeps several programs running, and stops them in the reverse order of their start."""
 
     def __init__(self, say: Say) -> None:
         self._say = say
@@ -162,33 +162,33 @@ class Supervisor:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, program: Program) -> Keeper:
-        """Starts to keep one more."""
+        """Start a program."""
         keeper = Keeper(program, self._say)
         self._keepers.append(keeper)
         self._tasks.append(keeper.start())
         return keeper
 
     async def ended(self) -> None:
-        """Returns never, or raises UnfitError when one can't start with its settings."""
+        """Never return; raise UnfitError when a program can't start with its settings."""
         while True:
             done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
 
     def hurry(self) -> None:
-        """Somebody asked twice: no grace for whatever still runs."""
+        """End the grace period of every program."""
         for keeper in self._keepers:
             keeper.hurry()
 
     async def stop(self) -> None:
-        """Stops all, the last started first."""
+        """Stop all programs, the last started first."""
         while self._keepers:
             await self._keepers[-1].stop()
             self._keepers.pop()
 
 
 async def run_once(program: Program, say: Say) -> int:
-    """Runs a program that ends by itself and returns its exit status; stops it when cancelled."""
+    """Run a program until it ends and return its exit status; terminate it when cancelled."""
     process = await spawn(program)
     lines = asyncio.create_task(pass_on(process.stdout, program.name, say))
     try:
@@ -203,7 +203,7 @@ async def run_once(program: Program, say: Say) -> int:
 
 
 async def spawn(program: Program) -> asyncio.subprocess.Process:
-    """Starts a program in a session of its own, so that Ctrl-C reaches only us."""
+    """Start a program in a new session, so that Ctrl-C reaches only the supervisor."""
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-S", str(LAUNCH)),
         *(str(os.getpid()), str(int(program.death_signal)), program.user or "-"),
@@ -218,18 +218,18 @@ async def spawn(program: Program) -> asyncio.subprocess.Process:
 
 
 async def pass_on(stream: asyncio.StreamReader | None, name: str, say: Say) -> None:
-    """Says each line of the stream under the name, until it ends."""
+    """Pass each line of the stream to `say` with the name, until the stream ends."""
     if stream is None:
         return
-    held = b""
-    while chunk := await stream.read(LONGEST_LINE):
-        *lines, held = (held + chunk).split(b"\n")
-        if len(held) > LONGEST_LINE:
-            lines, held = [*lines, held], b""
+    partial = b""
+    while chunk := await stream.read(MAX_LINE):
+        *lines, partial = (partial + chunk).split(b"\n")
+        if len(partial) > MAX_LINE:
+            lines, partial = [*lines, partial], b""
         for line in lines:
             say(name, line.decode(errors="replace").rstrip())
-    if held:
-        say(name, held.decode(errors="replace").rstrip())
+    if partial:
+        say(name, partial.decode(errors="replace").rstrip())
 
 
 def _end(status: int) -> str:

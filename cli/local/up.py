@@ -1,4 +1,4 @@
-"""`esimgo up`: everything on this machine, from the database to the gateway, until it is told to stop."""
+"""Operation of `esimgo up`: runs everything on this machine, from the database to the gateway."""
 
 import asyncio
 import signal
@@ -12,24 +12,17 @@ from cli.config import local_secrets
 from cli.config.environment import complete, for_migrations, surroundings
 from cli.config.processes import PROCESSES
 from cli.config.settings import LocalSettings
+from cli.errors import CommandError
 from cli.local import home, ports, postgres, programs, welcome
 from cli.local.console import OWN_NAME, Console
 from cli.local.supervisor import Keeper, Supervisor, UnfitError, run_once
 from kit.values.env import SettingsError
 
-# Seconds after which one says what is still awaited; a usual start takes less.
-PATIENCE = 15.0
-# Seconds within which two signals are one request: systemd and timeout(1) send one to us and one to
-# make, which passes its own on. Nobody loses patience that soon.
-ONE_REQUEST = 0.5
-
-
-class UpError(Exception):
-    """What keeps everything from starting; `status` is the exit status."""
-
-    def __init__(self, text: str, status: int = 1) -> None:
-        super().__init__(text)
-        self.status = status
+# Seconds after which a slow start is reported.
+REPORT_AFTER = 15.0
+# Seconds within which two signals count as one request: systemd and timeout(1) signal both this process
+# and make, which forwards its signal.
+SAME_REQUEST = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,41 +33,41 @@ class Up:
     console: Console
 
     async def run(self) -> None:
-        """Starts all, shows how to use it, waits for SIGTERM or Ctrl-C, and stops all.
+        """Start everything, print how to use it, wait for SIGTERM or Ctrl-C, and stop everything.
 
-        Raises UpError when something needs the user first.
+        Raises CommandError if the user has to correct something first.
         """
         try:
             with home.locked(self.settings.home):
                 self._check_ports()
                 await self._supervise()
         except home.HomeError as error:
-            raise UpError(str(error), 2) from error
+            raise CommandError(str(error), 2) from error
 
     def _check_ports(self) -> None:
-        busy = ports.taken(self.settings.own_ports())
+        busy = ports.in_use(self.settings.own_ports())
         if busy:
-            raise UpError("\n".join(ports.explain(*entry) for entry in busy.items()), 2)
+            raise CommandError("\n".join(ports.explain(*entry) for entry in busy.items()), 2)
 
     async def _supervise(self) -> None:
         supervisor = Supervisor(self.console.say)
         stop = asyncio.Event()
 
         loop = asyncio.get_running_loop()
-        asked = 0.0
+        requested_at = 0.0
 
         def ask_to_stop(name: str) -> None:
-            nonlocal asked
+            nonlocal requested_at
             if not stop.is_set():
-                asked = loop.time()
+                requested_at = loop.time()
                 self.console.say(
                     OWN_NAME, f"{name} received: stopping (repeat to stop immediately)"
                 )
                 stop.set()
-            elif loop.time() - asked > ONE_REQUEST:
+            elif loop.time() - requested_at > SAME_REQUEST:
                 supervisor.hurry()
 
-        # SIGHUP: the terminal is gone, and with it whoever would stop us.
+        # SIGHUP: the terminal was closed.
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, ask_to_stop, number.name)
         async with aiohttp.ClientSession() as http:
@@ -87,13 +80,13 @@ class Up:
             await supervisor.stop()
         self.console.say(OWN_NAME, "stopped")
         if isinstance(outcome, UnfitError):
-            raise UpError(str(outcome), 2) from outcome
+            raise CommandError(str(outcome), 2) from outcome
         if isinstance(outcome, Exception) and not stop.is_set():
             raise outcome
 
     async def _start(self, supervisor: Supervisor, http: aiohttp.ClientSession) -> None:
-        """Starts all in order; once they run, it only ends by UnfitError or by being cancelled."""
-        began = time.monotonic()
+        """Start everything in order, then run until cancelled or until UnfitError."""
+        started = time.monotonic()
         secrets = self._secrets()
         database = None
         if self.settings.database_url is None:
@@ -101,7 +94,7 @@ class Up:
                 self.console.say(
                     OWN_NAME, "creating the database files; this takes a few seconds, once"
                 )
-            database = await asyncio.to_thread(self._prepare)
+            database = await asyncio.to_thread(postgres.prepare, self.settings.home)
         socket_folder = str(database.socket_folder) if database else None
         values = complete(self.settings, secrets, socket_folder)
         self._check_settings(values)
@@ -113,34 +106,28 @@ class Up:
         await self._migrate(for_migrations(self.settings, secrets, socket_folder))
         own = [supervisor.start(p) for p in programs.platform(self.settings, values, http)]
         await self._all_ready(supervisor, [*stand_ins, *own])
-        await welcome.show(self.settings, values, http, self.console, began)
+        await welcome.show(self.settings, values, http, self.console, started)
         await supervisor.ended()
 
     def _secrets(self) -> local_secrets.LocalSecrets:
         try:
             return local_secrets.load(self.settings.home)
         except (OSError, local_secrets.SecretsError) as error:
-            raise UpError(str(error), 2) from error
-
-    def _prepare(self) -> postgres.LocalPostgres:
-        try:
-            return postgres.prepare(self.settings.home)
-        except RuntimeError as error:
-            raise UpError(str(error)) from error
+            raise CommandError(str(error), 2) from error
 
     def _check_settings(self, values: dict[str, str]) -> None:
-        """Finds in all processes' settings what is wrong, before any of them is started."""
+        """Report the problems in the settings of all processes before any of them starts."""
         problems: dict[str, None] = {}
         for process in PROCESSES:
             env, _ = process.read(values)
             problems |= dict.fromkeys(env.problems)
         if problems:
-            raise UpError(str(SettingsError("; ".join(problems))), 2)
+            raise CommandError(str(SettingsError("; ".join(problems))), 2)
 
     async def _migrate(self, values: dict[str, str]) -> None:
         program = programs.migration(self.settings, values)
         if await run_once(program, self.console.say) != 0:
-            raise UpError("the database could not be migrated: see above")
+            raise CommandError("the database could not be migrated: see above")
 
     async def _all_ready(self, supervisor: Supervisor, keepers: list[Keeper]) -> None:
         if not keepers:
@@ -152,7 +139,7 @@ class Up:
         try:
             while waiting:
                 done, _ = await asyncio.wait(
-                    {ended, *waiting}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED
+                    {ended, *waiting}, timeout=REPORT_AFTER, return_when=asyncio.FIRST_COMPLETED
                 )
                 if ended in done:
                     ended.result()

@@ -1,4 +1,4 @@
-"""What `esimgo up` shows when everything is ready: addresses, tokens and commands to try."""
+"""Addresses, tokens and commands to try, which `esimgo up` prints when everything is ready."""
 
 import asyncio
 import json
@@ -10,6 +10,7 @@ import aiohttp
 
 from cli.auth import sessions
 from cli.config.settings import LocalSettings
+from cli.errors import CommandError
 from cli.local.console import OWN_NAME, Console
 from cli.local.programs import callback_url
 from kit.net import bounded_body
@@ -17,12 +18,12 @@ from kit.net import bounded_body
 CUSTOMER = "customer@example.com"
 ADMIN = "admin@example.com"
 FEATURED = "{ featuredPlans { id name price } }"
-# Seconds between two looks at the catalogue while the first reading of it runs.
-LOOK_EVERY = 0.25
-# Seconds after which one says that the catalogue is still empty; the sandbox's takes one or two.
-PATIENCE = 15.0
-# Bytes of the gateway's answer.
-MOST = 1024 * 1024
+# Seconds between two queries while the first sync of the catalogue runs.
+POLL_INTERVAL = 0.25
+# Seconds after which an empty catalogue is reported; the sandbox's takes one or two.
+REPORT_AFTER = 15.0
+# Bytes of a response of the gateway.
+MAX_BYTES = 1024 * 1024
 JSON = '-H "Content-Type: application/json"'
 
 
@@ -31,12 +32,12 @@ async def show(
     values: Mapping[str, str],
     http: aiohttp.ClientSession,
     console: Console,
-    began: float,
+    started: float,
 ) -> None:
-    """Waits until there are plans to buy, and then says so; `began` is of time.monotonic."""
+    """Wait until plans are on sale, then print everything; `started` is a time of time.monotonic."""
     url = f"http://localhost:{settings.ports['GATEWAY_PORT']}/graphql"
     plan = await first_plan(http, url, console)
-    console.say(OWN_NAME, f"ready in {time.monotonic() - began:.1f} s")
+    console.say(OWN_NAME, f"ready in {time.monotonic() - started:.1f} s")
     if settings.real_supabase:
         lines = (
             "  To get a token; it prompts for the password:\nTOKEN=$(./esimgo token --email"
@@ -49,11 +50,11 @@ async def show(
 
 
 async def tokens(http: aiohttp.ClientSession, auth: str) -> str:
-    """A customer's and an administrator's, of the emulator at `auth`, as lines that a shell takes."""
+    """Return shell assignments of tokens for a customer and an administrator, issued by the emulator."""
     try:
         customer = await sessions.mint(http, auth, CUSTOMER, admin=False)
         admin = await sessions.mint(http, auth, ADMIN, admin=True)
-    except sessions.SessionError as error:
+    except CommandError as error:
         return f"  No tokens available: {error}"
     return (
         f"  Tokens of {CUSTOMER} and {ADMIN}, valid for an hour; get new ones with ./esimgo token"
@@ -67,8 +68,8 @@ def _addresses(settings: LocalSettings, values: Mapping[str, str], url: str) -> 
         for name in ("catalogue", "orders", "esims")
     )
     metrics = ", ".join(f"{name} :{port}/metrics" for name, port in settings.metrics_ports.items())
-    played = "" if settings.real_provider else " (the sandbox; its admin API: /_control)"
-    emulated = "" if settings.real_supabase else " (the emulator)"
+    sandbox = "" if settings.real_provider else " (the sandbox; its admin API: /_control)"
+    emulator = "" if settings.real_supabase else " (the emulator)"
     database = "yours" if settings.database_url else f"PostgreSQL in {settings.home}"
     return "\n".join(
         (
@@ -76,10 +77,10 @@ def _addresses(settings: LocalSettings, values: Mapping[str, str], url: str) -> 
             f"  gRPC               {grpc}",
             f"  callbacks          {callback_url(settings)}",
             f"  metrics            {metrics or 'none'}",
-            f"  provider           {values['ESIM_GO_BASE_URL']}{played}"
+            f"  provider           {values['ESIM_GO_BASE_URL']}{sandbox}"
             if "ESIM_GO_BASE_URL" in values
             else "  provider           eSIM Go",
-            f"  SUPABASE_URL       {values['SUPABASE_URL']}{emulated}",
+            f"  SUPABASE_URL       {values['SUPABASE_URL']}{emulator}",
             f"  SUPABASE_ANON_KEY  {values['SUPABASE_ANON_KEY']}",
             f"  database           {database}",
         )
@@ -87,7 +88,7 @@ def _addresses(settings: LocalSettings, values: Mapping[str, str], url: str) -> 
 
 
 def commands(url: str, plan_id: str) -> str:
-    """What to type to see plans, buy that one, and see one's eSIMs."""
+    """Return commands that list plans, buy the given one and list eSIMs."""
     signed_in = f'curl {url} {JSON} -H "Authorization: Bearer $TOKEN"'
     purchase = (
         f'mutation {{ purchaseESIM(planId: \\"{plan_id}\\", input: {{quantity: 1}})'
@@ -104,16 +105,16 @@ def commands(url: str, plan_id: str) -> str:
 
 
 async def first_plan(http: aiohttp.ClientSession, url: str, console: Console) -> str:
-    """The cheapest featured plan, as soon as there is one."""
-    told = time.monotonic()
+    """Wait for the first featured plans, and return the id of the cheapest."""
+    reported = time.monotonic()
     while True:
-        plans, said = await _featured(http, url)
+        plans, problem = await _featured(http, url)
         if plans:
             return str(min(plans, key=lambda plan: float(plan["price"]))["id"])
-        if time.monotonic() - told > PATIENCE:
-            console.say(OWN_NAME, f"still waiting for the first plans of the catalogue{said}")
-            told = time.monotonic()
-        await asyncio.sleep(LOOK_EVERY)
+        if time.monotonic() - reported > REPORT_AFTER:
+            console.say(OWN_NAME, f"still waiting for the first plans of the catalogue{problem}")
+            reported = time.monotonic()
+        await asyncio.sleep(POLL_INTERVAL)
 
 
 async def _featured(http: aiohttp.ClientSession, url: str) -> tuple[list[dict[str, Any]], str]:
@@ -126,7 +127,7 @@ async def _featured(http: aiohttp.ClientSession, url: str) -> tuple[list[dict[st
             timeout=timeout,
             auto_decompress=False,
         ) as answer:
-            content = json.loads(await bounded_body.read(answer, MOST))
+            content = json.loads(await bounded_body.read(answer, MAX_BYTES))
         plans = (content.get("data") or {}).get("featuredPlans") or []
         errors = content.get("errors") or []
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:

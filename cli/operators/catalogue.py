@@ -1,57 +1,44 @@
-"""`esimgo catalogue sync`: refreshes the provider's catalogue now, and shows the progress."""
+"""Operations of `esimgo catalogue`: refreshing the catalogue, listing plans, hiding and featuring them."""
 
-from collections.abc import AsyncIterator
-
-import grpc
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
 
 from cli.config.access import Access
-from kit.errors import Failure
-from kit.rpc import client as rpc_client
-from kit.rpc.errors import from_error
-from protos.catalogue.v1 import catalogue_pb2
+from cli.errors import CommandError
+from cli.operators import output
+from cli.operators.service import Service, connect
+from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.catalogue.v1.catalogue_pb2_grpc import CatalogueServiceStub
 
 # Seconds. The provider's pace allows ten pages a second; the whole catalogue is some dozens.
-TIMEOUT = 600
-
-
-class SyncError(Exception):
-    """The catalogue was not read; the text says why and what to do."""
+SYNC_TIMEOUT = 600
+PAGE = 1_000
+TITLES = ("id", "name", "price", "days", "data", "state", "region")
 
 
 async def sync(access: Access) -> AsyncIterator[str]:
-    """A line whenever more was read, and at last one with the result.
+    """Refresh the provider's catalogue, and yield a line for each progress and one for the result.
 
-    Raises SyncError when the service doesn't answer or the reading failed.
+    Raises CommandError if the service does not answer or the refresh failed.
     """
-    address = access.addresses["catalogue"]
-    metadata = (("authorization", f"Bearer {access.key}"),)
-    async with rpc_client.channel(address, access.tls) as channel:
-        answers = CatalogueServiceStub(channel).SyncCatalogue(
-            catalogue_pb2.SyncCatalogueRequest(), timeout=TIMEOUT, metadata=metadata
-        )
-        shown = 0
-        try:
-            async for message in answers:
-                if message.done and message.status.error:
-                    raise SyncError(f"the plans were not changed: {message.status.error}")
-                # A short reading may be over before anybody looked: then its end tells what was read.
-                if message.read > shown:
-                    shown = message.read
-                    yield _progress(message)
-                if message.done:
-                    yield _result(message.status)
-        except grpc.aio.AioRpcError as error:
-            raise SyncError(_explain(from_error(error), address)) from error
+    async with connect(access, "catalogue", CatalogueServiceStub, timeout=SYNC_TIMEOUT) as service:
+        printed = 0
+        async for message in service.stream("SyncCatalogue", pb.SyncCatalogueRequest()):
+            if message.done and message.status.error:
+                raise CommandError(f"the plans were not changed: {message.status.error}")
+            # The progress of a short refresh may arrive only with its last message.
+            if message.read > printed:
+                printed = message.read
+                # The provider doesn't always report how many there are.
+                of = f" of {message.expected}" if message.expected else ""
+                yield f"read {message.read}{of} plans"
+            if message.done:
+                yield _result(message.status)
 
 
-def _progress(message: catalogue_pb2.SyncCatalogueResponse) -> str:
-    # The provider doesn't always say how many there are.
-    of = f" of {message.expected}" if message.expected else ""
-    return f"read {message.read}{of} plans"
-
-
-def _result(status: catalogue_pb2.SyncStatus) -> str:
+def _result(status: pb.SyncStatus) -> str:
     text = (
         f"{status.plan_count} plans: {status.added} new, {status.changed} changed,"
         f" {status.withdrawn} withdrawn"
@@ -64,7 +51,117 @@ def _result(status: catalogue_pb2.SyncStatus) -> str:
     )
 
 
-def _explain(failure: Failure, address: str) -> str:
-    if failure.kind == "unavailable":
-        return f"the catalogue service at {address} is unavailable ({failure}): start it first"
-    return str(failure)
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """The plans for operators. Each method returns lines to print, and raises CommandError."""
+
+    service: Service
+    as_json: bool = False
+
+    async def list_plans(
+        self,
+        limit: int,
+        *,
+        country: str | None = None,
+        region: str | None = None,
+        text: str | None = None,
+        everything: bool = False,
+        hidden: bool = False,
+        featured: bool = False,
+    ) -> list[str]:
+        """List plans on sale by name, or the featured ones in their order."""
+        if featured:
+            request = pb.ListFeaturedPlansRequest(page_size=min(limit, 50))
+            return self._table(
+                await self.service.call("ListFeaturedPlans", request), "no such plan"
+            )
+        condition = pb.PlanFilter(
+            country=country, region=region, text=text, include_unavailable=everything or hidden
+        )
+        # Hidden plans are few among all: larger pages find them in fewer calls.
+        size = PAGE if hidden else min(limit, PAGE)
+        pages = pb.ListPlansRequest(filter=condition, page_size=size, without_total=True)
+        found = pb.ListPlansResponse()
+        while True:
+            page = await self.service.call("ListPlans", pages)
+            found.plans.extend(plan for plan in page.plans if plan.hidden or not hidden)
+            pages.page_token = page.next_page_token
+            if len(found.plans) >= limit or not page.next_page_token:
+                del found.plans[limit:]
+                return self._table(found, "no such plan")
+
+    async def show(self, plan: str) -> list[str]:
+        """Show every field of one plan."""
+        found = await self._find(plan)
+        if self.as_json:
+            return output.document(found)
+        facts = [
+            ("id", found.id),
+            ("name", found.name),
+            ("description", found.description),
+            ("state", _state(found)),
+            ("price", output.amount(found.price)),
+            ("duration", f"{found.duration_days} days"),
+            ("data", _data(found)),
+            ("region", found.region),
+            ("countries", ", ".join(f"{c.name} ({c.iso})" for c in found.countries)),
+            ("group", found.bundle_group),
+            ("profile", found.profile_name),
+            ("starts", "when assigned" if found.autostart else "at first use"),
+            ("speeds", ", ".join(found.speeds)),
+            ("changed", output.moment(found, "updated_at")),
+        ]
+        return [f"{name:<12} {value}" for name, value in facts if value]
+
+    async def set_hidden(self, plan: str, *, hidden: bool) -> list[str]:
+        """Take a plan off sale, or put it back. Idempotent."""
+        request = pb.SetPlanHiddenRequest(plan_id=(await self._find(plan)).id, hidden=hidden)
+        changed = (await self.service.call("SetPlanHidden", request)).plan
+        if self.as_json:
+            return output.document(changed)
+        return [f"{changed.name} is {_state(changed)}"]
+
+    async def feature(self, plans: Sequence[str]) -> list[str]:
+        """Replace the featured plans; an empty list returns to the automatic choice."""
+        request = pb.SetFeaturedPlansRequest(plan_ids=[(await self._find(p)).id for p in plans])
+        chosen = await self.service.call("SetFeaturedPlans", request)
+        return self._table(chosen, "featured plans are chosen automatically")
+
+    async def _find(self, plan: str) -> pb.DataPlan:
+        try:
+            request = pb.GetPlanRequest(id=str(UUID(plan)))
+        except ValueError:
+            request = pb.GetPlanRequest(name=plan)
+        found: pb.DataPlan = (await self.service.call("GetPlan", request)).plan
+        return found
+
+    def _table(
+        self,
+        found: pb.ListPlansResponse | pb.ListFeaturedPlansResponse | pb.SetFeaturedPlansResponse,
+        empty: str,
+    ) -> list[str]:
+        if self.as_json:
+            return output.document(list(found.plans))
+        return output.table(TITLES, map(_row, found.plans), empty)
+
+
+@asynccontextmanager
+async def open_plans(access: Access, token: str | None, *, as_json: bool) -> AsyncIterator[Plans]:
+    """Connect with an administrator's token, or else with the service role key."""
+    async with connect(access, "catalogue", CatalogueServiceStub, token=token, timeout=30) as found:
+        yield Plans(found, as_json)
+
+
+def _row(plan: pb.DataPlan) -> tuple[str, ...]:
+    price, days = output.amount(plan.price), str(plan.duration_days)
+    return (plan.id, plan.name, price, days, _data(plan), _state(plan), plan.region)
+
+
+def _data(plan: pb.DataPlan) -> str:
+    return f"{plan.data_mb} MB" if plan.HasField("data_mb") else "unlimited"
+
+
+def _state(plan: pb.DataPlan) -> str:
+    if plan.hidden:
+        return "hidden"
+    return "withdrawn by the provider" if plan.withdrawn else "on sale"

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.config.access import Access
-from cli.operators.output import JSON
-from cli.run import refuse, run_operator
+from cli.operators.options import JSON, limit_of
+from cli.run import run_operator
 
 if TYPE_CHECKING:
-    from cli.operators.plans import Plans
+    from cli.operators.catalogue import Plans
 
 TOKEN = click.option(
     "--token",
@@ -33,16 +33,13 @@ def catalogue() -> None:
 @catalogue.command()
 def sync() -> None:
     """Refresh the provider's catalogue now, and show the progress."""
-    from cli.operators import catalogue as reading
+    from cli.operators.catalogue import sync as refresh
 
-    async def run(access: Access) -> None:
-        async for line in reading.sync(access):
+    async def main(access: Access) -> None:
+        async for line in refresh(access):
             click.echo(line)
 
-    try:
-        run_operator(run)
-    except reading.SyncError as error:
-        refuse(error)
+    run_operator(main)
 
 
 @catalogue.command("list")
@@ -55,22 +52,14 @@ def sync() -> None:
 @click.option("--all", "everything", is_flag=True, help="Include hidden and withdrawn plans.")
 @click.option("--hidden", is_flag=True, help="Only plans hidden by an administrator.")
 @click.option("--featured", is_flag=True, help="Only the featured plans, in their order.")
-@click.option(
-    "--most",
-    default=50,
-    show_default=True,
-    type=click.IntRange(1),
-    help="Maximum number of plans to list.",
-)
+@limit_of("plans")
 @TOKEN
 @JSON
-def list_plans(most: int, token: str | None, as_json: bool, **wanted: Any) -> None:
+def list_plans(limit: int, token: str | None, as_json: bool, **conditions: Any) -> None:
     """List plans by name; by default those on sale."""
-    from cli.operators.plans import Wanted
-
-    if wanted["featured"] and sum(map(bool, wanted.values())) > 1:
+    if conditions["featured"] and sum(map(bool, conditions.values())) > 1:
         raise click.UsageError("--featured can't be combined with conditions")
-    _operate(token, as_json, lambda plans: plans.list_plans(Wanted(**wanted), most))
+    _print(token, as_json, lambda plans: plans.list_plans(limit, **conditions))
 
 
 @catalogue.command()
@@ -79,7 +68,7 @@ def list_plans(most: int, token: str | None, as_json: bool, **wanted: Any) -> No
 @PLAN
 def show(token: str | None, as_json: bool, plan: str) -> None:
     """Show one plan."""
-    _operate(token, as_json, lambda plans: plans.show(plan))
+    _print(token, as_json, lambda plans: plans.show(plan))
 
 
 @catalogue.command()
@@ -88,7 +77,7 @@ def show(token: str | None, as_json: bool, plan: str) -> None:
 @PLAN
 def hide(token: str | None, as_json: bool, plan: str) -> None:
     """Take a plan off sale, even if the provider offers it."""
-    _operate(token, as_json, lambda plans: plans.set_hidden(plan, hidden=True))
+    _print(token, as_json, lambda plans: plans.set_hidden(plan, hidden=True))
 
 
 @catalogue.command()
@@ -97,7 +86,7 @@ def hide(token: str | None, as_json: bool, plan: str) -> None:
 @PLAN
 def unhide(token: str | None, as_json: bool, plan: str) -> None:
     """Put a hidden plan back on sale."""
-    _operate(token, as_json, lambda plans: plans.set_hidden(plan, hidden=False))
+    _print(token, as_json, lambda plans: plans.set_hidden(plan, hidden=False))
 
 
 @catalogue.command()
@@ -114,19 +103,16 @@ def feature(token: str | None, as_json: bool, automatic: bool, plans: tuple[str,
     """Replace the featured plans by these, in this order; at most 50."""
     if automatic == bool(plans):
         raise click.UsageError("give the plans to feature, or --automatic")
-    _operate(token, as_json, lambda operator: operator.feature(plans))
+    _print(token, as_json, lambda found: found.feature(plans))
 
 
-def _operate(
+def _print(
     token: str | None, as_json: bool, work: "Callable[[Plans], Awaitable[list[str]]]"
 ) -> None:
-    from cli.operators.plans import PlansError, plans
+    from cli.operators.catalogue import open_plans
 
     async def main(access: Access) -> None:
-        async with plans(access, token, as_json=as_json) as operator:
-            click.echo("\n".join(await work(operator)))
+        async with open_plans(access, token, as_json=as_json) as plans:
+            click.echo("\n".join(await work(plans)))
 
-    try:
-        run_operator(main)
-    except PlansError as error:
-        refuse(error)
+    run_operator(main)

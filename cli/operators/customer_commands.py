@@ -8,8 +8,8 @@ from uuid import UUID
 import click
 
 from cli.config.access import Access
-from cli.operators.output import JSON
-from cli.run import refuse, run_operator
+from cli.operators.options import JSON
+from cli.run import run_operator
 
 if TYPE_CHECKING:
     from cli.operators.customers import Owners
@@ -29,15 +29,12 @@ def customers() -> None:
 @click.argument("email")
 def find(email: str, as_json: bool) -> None:
     """Find the account with an e-mail address: its id, and its number of orders and eSIMs."""
-    from cli.operators import customers as door
+    from cli.operators.customers import find as find_accounts
 
     async def main(access: Access) -> None:
-        click.echo("\n".join(await door.find(access, email, as_json=as_json)))
+        click.echo("\n".join(await find_accounts(access, email, as_json=as_json)))
 
-    try:
-        run_operator(main)
-    except door.CustomersError as error:
-        refuse(error)
+    run_operator(main)
 
 
 @customers.command()
@@ -48,7 +45,7 @@ def export(user: UUID) -> None:
     async def work(owners: "Owners") -> None:
         click.echo(json.dumps(await owners.export(user), indent=2, ensure_ascii=False))
 
-    _operate(work)
+    _with_owners(work)
 
 
 @customers.command()
@@ -67,17 +64,14 @@ def erase(user: UUID, yes: bool) -> None:
     async def work(owners: "Owners") -> None:
         click.echo(await owners.erase(user))
 
-    _operate(work)
+    _with_owners(work)
 
 
-def _operate(work: "Callable[[Owners], Awaitable[None]]") -> None:
-    from cli.operators.customers import CustomersError, owners
+def _with_owners(work: "Callable[[Owners], Awaitable[None]]") -> None:
+    from cli.operators.customers import open_owners
 
     async def main(access: Access) -> None:
-        async with owners(access) as found:
-            await work(found)
+        async with open_owners(access) as owners:
+            await work(owners)
 
-    try:
-        run_operator(main)
-    except CustomersError as error:
-        refuse(error)
+    run_operator(main)

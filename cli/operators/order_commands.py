@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.config.access import Access
-from cli.operators.output import JSON
-from cli.run import refuse, run_operator
+from cli.operators.options import JSON, limit_of
+from cli.run import run_operator
 
 if TYPE_CHECKING:
-    from cli.operators.orders import Operator
+    from cli.operators.orders import Orders
 
 STATUSES = ("processing", "completed", "failed", "cancelled", "refunded")
 TOKEN = click.option(
@@ -37,21 +37,10 @@ def orders() -> None:
     help="Repeatable.",
 )
 @click.option("--since", type=click.DateTime(), help="Only orders created at or after this time.")
-@click.option(
-    "--most",
-    default=50,
-    show_default=True,
-    type=click.IntRange(1),
-    help="Maximum number of orders to list.",
-)
-def list_orders(token: str | None, as_json: bool, most: int, **wanted: Any) -> None:
+@limit_of("orders")
+def list_orders(token: str | None, as_json: bool, limit: int, **conditions: Any) -> None:
     """List orders of all customers, newest first."""
-    from cli.operators.orders import Wanted
-
-    async def work(operator: "Operator") -> None:
-        click.echo("\n".join(await operator.list_orders(Wanted(**wanted), most)))
-
-    _operate(token, work, as_json=as_json)
+    _print(token, lambda orders: orders.list_orders(limit, **conditions), as_json=as_json)
 
 
 @orders.command()
@@ -72,10 +61,7 @@ def cancel(token: str | None, as_json: bool, unused_only: bool, yes: bool, order
     if not yes:
         click.confirm(f"Permanently cancel order {order_id}?", abort=True, err=True)
 
-    async def work(operator: "Operator") -> None:
-        click.echo("\n".join(await operator.cancel(order_id, unused_only=unused_only)))
-
-    _operate(token, work, as_json=as_json)
+    _print(token, lambda orders: orders.cancel(order_id, unused_only=unused_only), as_json=as_json)
 
 
 @orders.command()
@@ -91,10 +77,7 @@ def cancel(token: str | None, as_json: bool, unused_only: bool, yes: bool, order
 def stuck(token: str | None, older_than: int, as_json: bool) -> None:
     """List orders in review, and those that have been processing for too long."""
 
-    async def work(operator: "Operator") -> None:
-        click.echo("\n".join(await operator.stuck(older_than)))
-
-    _operate(token, work, as_json=as_json)
+    _print(token, lambda orders: orders.stuck(older_than), as_json=as_json)
 
 
 @orders.command()
@@ -104,10 +87,7 @@ def stuck(token: str | None, older_than: int, as_json: bool) -> None:
 def show(token: str | None, as_json: bool, order_id: str) -> None:
     """Show an order with its attempts and steps, and the provider's orders that may belong to it."""
 
-    async def work(operator: "Operator") -> None:
-        click.echo("\n".join(await operator.show(order_id)))
-
-    _operate(token, work, as_json=as_json)
+    _print(token, lambda orders: orders.show(order_id), as_json=as_json)
 
 
 @orders.command()
@@ -117,10 +97,7 @@ def show(token: str | None, as_json: bool, order_id: str) -> None:
 def resume(token: str | None, note: str, order_id: str) -> None:
     """Process an order again now, by the usual rules."""
 
-    async def work(operator: "Operator") -> None:
-        click.echo(await operator.resume(order_id, note))
-
-    _operate(token, work)
+    _print(token, lambda orders: orders.resume(order_id, note))
 
 
 @orders.command()
@@ -149,13 +126,12 @@ def resolve(
     if (bool(placed_as), not_bought, paid_back).count(True) != 1:
         raise click.UsageError("give exactly one of --placed-as, --not-bought and --paid-back")
 
-    async def work(operator: "Operator") -> None:
-        settled = await operator.resolve(
+    _print(
+        token,
+        lambda orders: orders.resolve(
             order_id, note, placed_as=placed_as, not_bought=not_bought, paid_back=paid_back
-        )
-        click.echo(settled)
-
-    _operate(token, work)
+        ),
+    )
 
 
 @orders.command()
@@ -164,26 +140,19 @@ def resolve(
 def unexplained(token: str | None, as_json: bool) -> None:
     """List the provider's orders that match no order here."""
 
-    async def work(operator: "Operator") -> None:
-        click.echo("\n".join(await operator.unexplained()))
-
-    _operate(token, work, as_json=as_json)
+    _print(token, lambda orders: orders.unexplained(), as_json=as_json)
 
 
-def _operate(
+def _print(
     token: str | None,
-    work: "Callable[[Operator], Awaitable[None]]",
+    work: "Callable[[Orders], Awaitable[list[str]]]",
     *,
     as_json: bool = False,
 ) -> None:
-    from cli.auth.sessions import SessionError
-    from cli.operators.orders import OrdersError, operator
+    from cli.operators.orders import open_orders
 
     async def main(access: Access) -> None:
-        async with operator(access, token, as_json=as_json) as door:
-            await work(door)
+        async with open_orders(access, token, as_json=as_json) as orders:
+            click.echo("\n".join(await work(orders)))
 
-    try:
-        run_operator(main)
-    except (OrdersError, SessionError) as error:
-        refuse(error)
+    run_operator(main)

@@ -1,81 +1,69 @@
-"""`esimgo orders`: the orders of all customers, and what operators do about them."""
+"""Operations of `esimgo orders`: listing, cancelling and settling the orders of all customers."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import aiohttp
 
 from cli.auth import sessions
 from cli.config.access import Access
+from cli.errors import CommandError
 from cli.operators import output
-from kit.errors import Failure
-from kit.rpc import client as rpc_client
+from cli.operators.service import Service, connect
 from kit.values import timestamps
 from protos.orders.v1 import orders_pb2 as pb
 from protos.orders.v1.orders_pb2_grpc import OrdersServiceStub
 
-# Seconds. The longest of these reads the provider's history since the order's first attempt.
-TIMEOUT = 60
 PAGE = 500
 TITLES = ("id", "status", "created", "bought", "price", "customer")
-# Whose name the history holds when the machine's own emulator gives the session.
+# The account that the history names when the local emulator issues the token.
 LOCAL_OPERATOR = "operator@example.com"
 
 
-class OrdersError(Exception):
-    """The service did not do it; the text says why and what to do."""
-
-
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which orders; what is empty or None holds for all."""
+class Orders:
+    """The orders of all customers. Each method returns lines to print, and raises CommandError."""
 
-    customer: UUID | None = None
-    statuses: Sequence[str] = ()
-    since: datetime | None = None
+    service: Service
+    as_json: bool = False
 
-    def to_proto(self) -> pb.OrderFilter:
-        """A time without a zone is the machine's own."""
-        return pb.OrderFilter(
-            customer_id=str(self.customer) if self.customer else None,
-            statuses=[pb.OrderStatus.Value(f"ORDER_STATUS_{s.upper()}") for s in self.statuses],
-            from_date=timestamps.to_proto(self.since.astimezone() if self.since else None),
+    async def list_orders(
+        self,
+        limit: int,
+        *,
+        customer: UUID | None = None,
+        statuses: Sequence[str] = (),
+        since: datetime | None = None,
+    ) -> list[str]:
+        """List orders, newest first. A `since` without a time zone is in this machine's zone."""
+        request = pb.ListOrdersRequest(
+            filter=pb.OrderFilter(
+                customer_id=str(customer) if customer else None,
+                statuses=[pb.OrderStatus.Value(f"ORDER_STATUS_{s.upper()}") for s in statuses],
+                from_date=timestamps.to_proto(since.astimezone() if since else None),
+            ),
+            page_size=min(limit, PAGE),
         )
-
-
-class Operator:
-    """The calls, with an administrator's session; each raises OrdersError and gives lines of text."""
-
-    def __init__(self, stub: Any, token: str, address: str, *, as_json: bool = False) -> None:
-        self._stub = stub
-        self._token = token
-        self._address = address
-        self._as_json = as_json
-
-    async def list_orders(self, wanted: Wanted, most: int) -> list[str]:
-        """At most `most` orders of all customers, newest first."""
-        request = pb.ListOrdersRequest(filter=wanted.to_proto(), page_size=min(most, PAGE))
         found: list[pb.Order] = []
         while True:
-            answer = await self._ask(self._stub.ListOrders, request)
-            found += answer.orders
-            request.page_token = answer.next_page_token
-            if len(found) >= most or not answer.next_page_token:
+            page = await self.service.call("ListOrders", request)
+            found += page.orders
+            request.page_token = page.next_page_token
+            if len(found) >= limit or not page.next_page_token:
                 break
-        found = found[:most]
-        if self._as_json:
+        found = found[:limit]
+        if self.as_json:
             return output.document(found)
         return output.table(TITLES, map(_row, found), "no such order")
 
     async def cancel(self, order_id: str, *, unused_only: bool) -> list[str]:
-        """Has the provider take an order back, and refund it where it allows."""
+        """Cancel an order, and refund it if the provider allows."""
         request = pb.CancelOrderRequest(order_id=order_id, unused_only=unused_only)
-        answer = await self._ask(self._stub.CancelOrder, request)
-        if self._as_json:
+        answer = await self.service.call("CancelOrder", request)
+        if self.as_json:
             return output.document(answer)
         refunds = [
             f"  {revoked.iccid}  {pb.RefundResult.Name(revoked.refund).removeprefix('REFUND_RESULT_')}"
@@ -87,11 +75,10 @@ class Operator:
         ]
 
     async def stuck(self, older_than: int) -> list[str]:
-        """A line for each order that needs a person or takes too long, the oldest first."""
-        answer = await self._ask(
-            self._stub.ListStuckOrders, pb.ListStuckOrdersRequest(older_than_seconds=older_than)
-        )
-        if self._as_json:
+        """List orders in review or processing for more than `older_than` seconds, oldest first."""
+        request = pb.ListStuckOrdersRequest(older_than_seconds=older_than)
+        answer = await self.service.call("ListStuckOrders", request)
+        if self.as_json:
             return output.document(list(answer.orders))
         lines = [_line(stuck) for stuck in answer.orders] or ["no order is stuck"]
         if answer.HasField("provider_held_until"):
@@ -104,40 +91,38 @@ class Operator:
         return lines
 
     async def show(self, order_id: str) -> list[str]:
-        """All that is known of one order."""
-        shown = await self._ask(
-            self._stub.GetOrderHistory, pb.GetOrderHistoryRequest(order_id=order_id)
+        """Show an order with its attempts, its steps and the provider's orders that may belong to it."""
+        history = await self.service.call(
+            "GetOrderHistory", pb.GetOrderHistoryRequest(order_id=order_id)
         )
-        if self._as_json:
-            return output.document(shown)
-        lines = [_line(shown.order), *_facts(shown.order), "", "attempts"]
+        if self.as_json:
+            return output.document(history)
+        lines = [_line(history.order), *_facts(history.order), "", "attempts"]
         lines += [
             f"  {output.moment(a, 'started_at')}  {a.outcome:<9} ended {output.moment(a, 'ended_at')}"
-            for a in shown.attempts
+            for a in history.attempts
         ]
         lines += ["", "steps"]
-        for step in shown.steps:
+        for step in history.steps:
             note = f"  ({step.note})" if step.note else ""
             lines.append(
                 f"  {output.moment(step, 'at')}  {step.to_status:<12} {step.reason}  by {step.actor}{note}"
             )
         lines += ["", "orders of the provider that may belong to it"]
-        if shown.candidates_error:
-            lines.append(f"  not available: {shown.candidates_error}")
-        lines += [f"  {_provider_line(c)}" for c in shown.candidates] or ["  none"]
+        if history.candidates_error:
+            lines.append(f"  not available: {history.candidates_error}")
+        lines += [f"  {_provider_line(c)}" for c in history.candidates] or ["  none"]
         return lines
 
-    async def resume(self, order_id: str, note: str) -> str:
-        """Has the order looked at again."""
-        answer = await self._ask(
-            self._stub.ResumeOrder, pb.ResumeOrderRequest(order_id=order_id, note=note)
-        )
-        return _line(answer.order)
+    async def resume(self, order_id: str, note: str) -> list[str]:
+        """Process an order again now."""
+        request = pb.ResumeOrderRequest(order_id=order_id, note=note)
+        return [_line((await self.service.call("ResumeOrder", request)).order)]
 
     async def resolve(
         self, order_id: str, note: str, *, placed_as: str, not_bought: bool, paid_back: bool
-    ) -> str:
-        """Settles an order in review; exactly one of the three."""
+    ) -> list[str]:
+        """Settle an order in review, by exactly one of the three outcomes."""
         request = pb.ResolveOrderRequest(order_id=order_id, note=note)
         if placed_as:
             request.placed_as = placed_as
@@ -145,49 +130,33 @@ class Operator:
             request.not_bought = True
         elif paid_back:
             request.paid_back = True
-        answer = await self._ask(self._stub.ResolveOrder, request)
-        return _line(answer.order)
+        return [_line((await self.service.call("ResolveOrder", request)).order)]
 
     async def unexplained(self) -> list[str]:
-        """A line for each order of the provider that none here explains, the newest first."""
-        answer = await self._ask(
-            self._stub.ListUnexplainedProviderOrders, pb.ListUnexplainedProviderOrdersRequest()
+        """List the provider's orders that match no order here, newest first."""
+        answer = await self.service.call(
+            "ListUnexplainedProviderOrders", pb.ListUnexplainedProviderOrdersRequest()
         )
-        if self._as_json:
+        if self.as_json:
             return output.document(list(answer.orders))
         return [_provider_line(found) for found in answer.orders] or ["none"]
 
-    async def _ask(self, method: Any, request: Any) -> Any:
-        try:
-            return await rpc_client.call(method, request, token=self._token, timeout=TIMEOUT)
-        except Failure as failure:
-            if failure.kind == "unavailable":
-                raise OrdersError(
-                    f"the orders service at {self._address} is unavailable ({failure}):"
-                    " start it first"
-                ) from failure
-            raise OrdersError(str(failure)) from failure
-
 
 @asynccontextmanager
-async def operator(
+async def open_orders(
     access: Access, token: str | None, *, as_json: bool = False
-) -> AsyncIterator[Operator]:
-    """The calls with the given session; without one, with an operator's of the local emulator.
-
-    Raises OrdersError, and SessionError when the emulator gives none.
-    """
+) -> AsyncIterator[Orders]:
+    """Connect with an administrator's token, or else with one issued by the local emulator."""
     if token is None:
         if access.emulator is None:
-            raise OrdersError(
+            raise CommandError(
                 "an administrator's session is required: pass it with --token or in ESIMGO_TOKEN"
                 " (`esimgo token --email ... --password` prints one)"
             )
         async with aiohttp.ClientSession() as http:
             token = await sessions.mint(http, access.emulator, LOCAL_OPERATOR, admin=True)
-    address = access.addresses["orders"]
-    async with rpc_client.channel(address, access.tls) as channel:
-        yield Operator(OrdersServiceStub(channel), token, address, as_json=as_json)
+    async with connect(access, "orders", OrdersServiceStub, token=token) as service:
+        yield Orders(service, as_json)
 
 
 def _status(order: pb.Order) -> str:

@@ -1,21 +1,19 @@
-"""What operators' commands print: tables for people, or one JSON document for programs."""
+"""Output of operators' commands: tables for people, or one JSON document for programs."""
 
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import click
 from google.protobuf.message import Message
 
 from kit.values import money, timestamps
 
-JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 MONEY = "common.v1.Money"
 TIMESTAMP = "google.protobuf.Timestamp"
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> list[str]:
-    """Lines with aligned columns under their titles; `empty` alone where there is no row."""
+    """Return lines with aligned columns under their titles; `empty` alone if there is no row."""
     found = [tuple(row) for row in rows]
     if not found:
         return [empty]
@@ -27,17 +25,17 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> l
 
 
 def document(content: Any) -> list[str]:
-    """The JSON text of a message, of a list of messages, or of anything that JSON can hold."""
+    """Return the JSON text of a message, of a list of messages, or of any JSON value."""
     return [json.dumps(_plain(content), indent=2, ensure_ascii=False)]
 
 
 def amount(value: Any) -> str:
-    """Money for people, such as "2.28 USD"."""
+    """Format money, such as "2.28 USD"."""
     return f"{money.text(value)} {value.currency_code}".rstrip()
 
 
 def moment(message: Any, field: str) -> str:
-    """A time of a message for people, in UTC to the second; empty where it is absent."""
+    """Format a time of a message in UTC, to the second; empty if the field is not set."""
     if not message.HasField(field):
         return ""
     at = timestamps.from_proto(getattr(message, field))
@@ -55,7 +53,7 @@ def _plain(content: Any) -> Any:
 
 
 def _message(message: Message) -> Any:
-    """By the names of its fields, which are as stable as the API; absent ones are null."""
+    """Return a message as a dict by field names, which are stable; absent fields are None."""
     kind = message.DESCRIPTOR.full_name
     if kind == MONEY:
         return {"amount": money.text(message), "currency": message.currency_code}  # type: ignore[arg-type,attr-defined] # by its name
@@ -78,7 +76,7 @@ def _field(message: Message, field: Any) -> Any:
 
 
 def _name(kind: Any, number: int) -> str | None:
-    """A value's name without the prefix that all share; None for the unspecified one."""
+    """Return an enum value's name without the common prefix; None for the unspecified value."""
     if number == 0:
         return None
     known = kind.values_by_number.get(number)

@@ -1,6 +1,6 @@
-"""`esimgo webhooks`: the provider's callbacks, how far they are, and handing them over again."""
+"""Operations of `esimgo webhooks`: listing, showing, counting and replaying the provider's callbacks."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,14 +8,11 @@ from typing import Any
 
 from cli.config.access import Access
 from cli.operators import output
-from kit.errors import Failure
-from kit.rpc import client as rpc_client
+from cli.operators.service import Service, connect
 from kit.values import timestamps
 from protos.webhooks.v1 import webhooks_pb2 as pb
 from protos.webhooks.v1.webhooks_pb2_grpc import WebhooksServiceStub
 
-# Seconds. Replaying a million events is one statement, and the longest of these calls.
-TIMEOUT = 60
 PAGE = 500
 STATES = {
     "pending": pb.DELIVERY_STATE_PENDING,
@@ -27,67 +24,52 @@ STATES = {
 NAMES = {number: name for name, number in STATES.items()}
 
 
-class WebhooksError(Exception):
-    """The command failed; the text contains the reason and the remedy."""
+def event_filter(
+    *,
+    states: Sequence[str] = (),
+    types: Sequence[str] = (),
+    iccid: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> pb.EventFilter:
+    """Return the filter of these conditions. Times without a zone are in this machine's zone."""
+    return pb.EventFilter(
+        states=[STATES[state] for state in states],
+        types=types,
+        iccid=iccid,
+        from_date=timestamps.to_proto(since.astimezone() if since else None),
+        to_date=timestamps.to_proto(until.astimezone() if until else None),
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which events; what is empty or None holds for all."""
+class Webhooks:
+    """The callbacks for operators. Each method returns lines to print, and raises CommandError.
 
-    states: Sequence[str] = ()
-    types: Sequence[str] = ()
-    iccid: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
+    `conditions` are the arguments of `event_filter`.
+    """
 
-    def to_proto(self) -> pb.EventFilter:
-        """A time without a zone is the machine's own."""
-        return pb.EventFilter(
-            states=[STATES[state] for state in self.states],
-            types=self.types,
-            iccid=self.iccid,
-            from_date=timestamps.to_proto(self.since.astimezone() if self.since else None),
-            to_date=timestamps.to_proto(self.until.astimezone() if self.until else None),
-        )
+    service: Service
+    as_json: bool = False
 
+    async def list_events(self, limit: int, **conditions: Any) -> list[str]:
+        """List callbacks, newest first."""
+        request = pb.ListEventsRequest(filter=event_filter(**conditions))
+        events: list[pb.Event] = []
+        while True:
+            request.page_size = min(limit - len(events), PAGE)
+            page = await self.service.call("ListEvents", request)
+            events += page.events
+            request.page_token = page.next_page_token
+            if len(events) >= limit or not page.next_page_token:
+                break
+        return output.document(events) if self.as_json else list(map(_line, events))
 
-class Operator:
-    """The calls, as the platform itself; each raises WebhooksError."""
-
-    def __init__(self, stub: Any, key: str, address: str) -> None:
-        self._stub = stub
-        self._key = key
-        self._address = address
-
-    async def list_events(self, wanted: Wanted, most: int) -> AsyncIterator[str]:
-        """A line for each, newest first."""
-        async for event in self._events(wanted, most):
-            yield line(event)
-
-    async def list_as_json(self, wanted: Wanted, most: int) -> str:
-        """The same events as a JSON array."""
-        return "\n".join(output.document([event async for event in self._events(wanted, most)]))
-
-    async def _events(self, wanted: Wanted, most: int) -> AsyncIterator[pb.Event]:
-        token, left = "", most
-        while left > 0:
-            request = pb.ListEventsRequest(
-                filter=wanted.to_proto(), page_size=min(left, PAGE), page_token=token
-            )
-            answer = await self._ask(self._stub.ListEvents, request)
-            for event in answer.events:
-                yield event
-            left -= len(answer.events)
-            token = answer.next_page_token
-            if not token:
-                return
-
-    async def show(self, event_id: str, *, as_json: bool = False) -> str:
-        """All that is known of one, its body included; activation codes are cut out."""
-        answer = await self._ask(self._stub.GetEvent, pb.GetEventRequest(event_id=event_id))
-        if as_json:
-            return "\n".join(output.document(answer))
+    async def show(self, event_id: str) -> list[str]:
+        """Show every field of a callback with its body; activation codes are redacted."""
+        answer = await self.service.call("GetEvent", pb.GetEventRequest(event_id=event_id))
+        if self.as_json:
+            return output.document(answer)
         event = answer.event
         facts = [
             ("id", event.id),
@@ -106,19 +88,22 @@ class Operator:
             *sorted((f"header {name}", value) for name, value in answer.headers.items()),
         ]
         lines = [f"{name:<22} {value}" for name, value in facts if value]
-        return "\n".join([*lines, "", answer.body])
+        return [*lines, "", answer.body]
 
-    async def replay(self, event_ids: Sequence[str], wanted: Wanted) -> pb.ReplayEventsResponse:
-        """Hands them over again from the beginning."""
-        request = pb.ReplayEventsRequest(event_ids=event_ids, filter=wanted.to_proto())
-        answer: pb.ReplayEventsResponse = await self._ask(self._stub.ReplayEvents, request)
-        return answer
+    async def replay(self, event_ids: Sequence[str], **conditions: Any) -> list[str]:
+        """Queue callbacks for another delivery: those with the ids, or all that match."""
+        request = pb.ReplayEventsRequest(event_ids=event_ids, filter=event_filter(**conditions))
+        answer = await self.service.call("ReplayEvents", request)
+        lines = [f"{answer.replayed} callbacks queued for delivery"]
+        if answer.not_understood:
+            lines.append(f"{answer.not_understood} callbacks not replayed: their type is unknown")
+        return lines
 
-    async def stats(self, *, as_json: bool = False) -> str:
-        """How many of each type are in which state, and how old the oldest waiting one is."""
-        answer = await self._ask(self._stub.GetStats, pb.GetStatsRequest())
-        if as_json:
-            return "\n".join(output.document(answer))
+    async def stats(self) -> list[str]:
+        """Count callbacks by type and state, and show the age of the oldest pending one."""
+        answer = await self.service.call("GetStats", pb.GetStatsRequest())
+        if self.as_json:
+            return output.document(answer)
         types = sorted({count.type for count in answer.counts})
         of = {(count.type, NAMES[count.state]): count.events for count in answer.counts}
         rows = [f"{'type':<28}" + "".join(f"{state:>12}" for state in STATES)]
@@ -131,30 +116,18 @@ class Operator:
             f"stored {answer.stored}, repeats {answer.repeats},"
             f" oldest pending {answer.oldest_pending_seconds:.1f} s",
         ]
-        return "\n".join(rows)
-
-    async def _ask(self, method: Callable[..., Awaitable[Any]], request: Any) -> Any:
-        try:
-            return await rpc_client.call(method, request, token=self._key, timeout=TIMEOUT)
-        except Failure as failure:
-            if failure.kind == "unavailable":
-                raise WebhooksError(
-                    f"the webhook process at {self._address} is unavailable ({failure}): start it"
-                    " first"
-                ) from failure
-            raise WebhooksError(str(failure)) from failure
+        return rows
 
 
 @asynccontextmanager
-async def operator(access: Access) -> AsyncIterator[Operator]:
-    """The webhook process of this machine, or that of WEBHOOKS_ADMIN_ADDRESS."""
-    address = access.addresses["webhooks"]
-    async with rpc_client.channel(address, access.tls) as channel:
-        yield Operator(WebhooksServiceStub(channel), access.key, address)
+async def open_webhooks(access: Access, *, as_json: bool = False) -> AsyncIterator[Webhooks]:
+    """Connect with the service role key."""
+    connected = connect(access, "webhooks", WebhooksServiceStub, description="webhook process")
+    async with connected as service:
+        yield Webhooks(service, as_json)
 
 
-def line(event: pb.Event) -> str:
-    """One event in one line."""
+def _line(event: pb.Event) -> str:
     state = NAMES[event.state]
     if event.attempts > 1:
         state += f" ({event.attempts} attempts)"

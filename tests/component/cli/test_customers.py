@@ -12,7 +12,8 @@ from uuid import UUID
 
 import pytest
 
-from cli.operators.customers import CustomersError, owners
+from cli.errors import CommandError
+from cli.operators.customers import open_owners
 from kit.errors import Failure, Kind
 from kit.rpc import client as rpc_client
 from protos.esims.v1 import esims_pb2
@@ -27,8 +28,8 @@ NOBODY = UUID(int=0)
 
 
 async def erased(two_customers: TwoCustomers, user: UUID) -> str:
-    async with owners(two_customers.access) as doors:
-        return await doors.erase(user)
+    async with open_owners(two_customers.access) as owners:
+        return await owners.erase(user)
 
 
 def secrets_of(order: Any) -> list[str]:
@@ -115,8 +116,8 @@ async def test_after_an_erasure_no_table_knows_the_person_and_others_are_untouch
         if name != "webhooks.inbox" and name != "webhooks.deliveries":
             assert others <= set(after[name]), name
     (bob,) = (user for user in two_customers.orders if user != two_customers.ann)
-    async with owners(two_customers.access) as doors:
-        given = await doors.export(bob)
+    async with open_owners(two_customers.access) as owners:
+        given = await owners.export(bob)
     assert len(given["webhooks"]["inbox"]) == 8
     assert len(given["esims"]["esims"]) == 2
 
@@ -125,9 +126,9 @@ async def test_an_erasure_may_be_broken_off_and_repeated(two_customers: TwoCusto
     order = two_customers.orders[two_customers.ann]
     iccids = [esim["iccid"] for esim in order["esims"]]
     # As far as a command came that was killed before its last call.
-    async with owners(two_customers.access) as doors:
+    async with open_owners(two_customers.access) as owners:
         gone = await rpc_client.call(
-            doors.orders.EraseCustomer,
+            owners.orders.stub.EraseCustomer,
             orders_pb2.EraseCustomerRequest(customer_id=str(two_customers.ann)),
             token=two_customers.access.key,
             timeout=PATIENCE,
@@ -191,13 +192,13 @@ async def test_nothing_is_erased_while_an_order_is_worked_on(two_customers: TwoC
     )
     order_id = two_customers.orders[two_customers.ann]["id"]
     before = await two_customers.rows()
-    with pytest.raises(CustomersError, match=f"nothing was erased: .*{order_id}"):
+    with pytest.raises(CommandError, match=f"nothing was erased: .*{order_id}"):
         await erased(two_customers, two_customers.ann)
     # Nor by who asks the service itself.
-    async with owners(two_customers.access) as doors:
+    async with open_owners(two_customers.access) as owners:
         with pytest.raises(Failure, match=f"nothing was erased: .*{order_id}"):
             await rpc_client.call(
-                doors.orders.EraseCustomer,
+                owners.orders.stub.EraseCustomer,
                 orders_pb2.EraseCustomerRequest(customer_id=str(two_customers.ann)),
                 token=two_customers.access.key,
                 timeout=PATIENCE,
@@ -211,18 +212,18 @@ async def test_an_order_that_opens_while_an_erasure_runs_stops_it_before_anythin
     order_id = two_customers.orders[two_customers.ann]["id"]
     admin = two_customers.databases.admin
     before = await two_customers.rows()
-    async with owners(two_customers.access) as doors:
+    async with open_owners(two_customers.access) as owners:
         # The order opens in a transaction that began before the erasure asks for its rows.
         async with admin.transaction():
             await admin.execute(
                 "update orders.esim_orders set next_run_at = now() + interval '1 hour' where id = $1",
                 UUID(order_id),
             )
-            erasing = asyncio.create_task(doors.erase(two_customers.ann))
+            erasing = asyncio.create_task(owners.erase(two_customers.ann))
             async with asyncio.timeout(PATIENCE):
                 while not await waiting_for_a_lock(two_customers):
                     await asyncio.sleep(0.02)
-        with pytest.raises(CustomersError, match=f"nothing was erased: .*{order_id}"):
+        with pytest.raises(CommandError, match=f"nothing was erased: .*{order_id}"):
             await erasing
     after = await two_customers.rows()
     assert {n: r for n, r in after.items() if n != "orders.esim_orders"} == {
@@ -242,9 +243,9 @@ async def waiting_for_a_lock(two_customers: TwoCustomers) -> bool:
 
 async def test_an_esim_of_an_order_that_came_meanwhile_stays(two_customers: TwoCustomers) -> None:
     first, second = (e["iccid"] for e in two_customers.orders[two_customers.ann]["esims"])
-    async with owners(two_customers.access) as doors:
+    async with open_owners(two_customers.access) as owners:
         answer = await rpc_client.call(
-            doors.esims.EraseCustomer,
+            owners.esims.stub.EraseCustomer,
             esims_pb2.EraseCustomerRequest(customer_id=str(two_customers.ann), iccids=[first]),
             token=two_customers.access.key,
             timeout=PATIENCE,
@@ -274,5 +275,5 @@ async def test_administrators_do_not_get_callbacks_as_they_came_nor_erase_any(
             request = webhooks_pb2.ExportEventsRequest(iccids=iccids)
             await anext(rpc_client.stream(stub.ExportEvents, request, token=admin))
     assert {erasing.value.kind, exporting.value.kind} == {Kind.FORBIDDEN}
-    async with owners(two_customers.access) as doors:
-        assert len((await doors.export(two_customers.ann))["webhooks"]["inbox"]) == 8
+    async with open_owners(two_customers.access) as owners:
+        assert len((await owners.export(two_customers.ann))["webhooks"]["inbox"]) == 8

@@ -16,6 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from cli.auth import accounts
+from cli.errors import CommandError
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.two_customers import TwoCustomers
 
@@ -164,7 +165,7 @@ async def test_a_customer_is_found_on_any_page_and_only_by_the_whole_address(
         assert UUID(found.id) == await auth.user_id(email)
     for part in ("example.com", "", "%", "b@example.com"):
         assert await accounts.find(http, auth.url, auth.service_role_key, part) == []
-    with pytest.raises(accounts.AccountsError, match="refused the service role key"):
+    with pytest.raises(CommandError, match="refused the service role key"):
         await accounts.find(http, auth.url, "some-other-key-of-a-project", "0@example.com")
 
 

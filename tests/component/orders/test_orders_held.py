@@ -9,7 +9,8 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from cli.operators.orders import Operator
+from cli.operators.orders import Orders
+from cli.operators.service import Service
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from services.orders.__main__ import serve
 from services.orders.order import MESSAGE_HELD
@@ -77,7 +78,7 @@ async def test_a_pause_is_shown_to_customers_operators_and_health(shop: Shop) ->
         assert {s.order.id for s in stuck.orders} == {order.id for order in made}
         left = stuck.provider_held_until.ToDatetime(UTC) - datetime.now(UTC)
         assert timedelta() < left <= timedelta(seconds=3600)
-        operator = Operator(orders, shop.auth.service_role_key, "here")
+        operator = Orders(Service(orders, shop.auth.service_role_key, "unavailable: {}"))
         first, *lines = await operator.stuck(900)
         assert first.startswith("calls to the provider are paused until ")
         assert [line.split()[0] for line in lines] == [s.order.id for s in stuck.orders]

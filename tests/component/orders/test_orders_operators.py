@@ -6,7 +6,9 @@ import asyncpg
 import grpc
 import pytest
 
-from cli.operators.orders import Operator, OrdersError
+from cli.errors import CommandError
+from cli.operators.orders import Orders
+from cli.operators.service import Service
 from protos.orders.v1 import orders_pb2
 from tests.component.orders.shop import Metadata, Shop, reaches, reason_of, request
 
@@ -152,20 +154,20 @@ async def test_the_command_line_shows_and_settles_it(shop: Shop) -> None:
     token = await shop.auth.token("ops@example.com", admin=True)
     async with shop.open(purchase_wait=0.2) as orders:
         order, references = await in_review(shop, orders)
-        door = Operator(orders, token, "here")
-        [line] = await door.stuck(900)
+        commands = Orders(Service(orders, token, "unavailable: {}"))
+        [line] = await commands.stuck(900)
         assert order.id in line
         assert "NEEDS_REVIEW" in line
-        shown = "\n".join(await door.show(order.id))
+        shown = "\n".join(await commands.show(order.id))
         assert "UNCLEAR" in shown
         assert all(reference in shown for reference in references)
-        with pytest.raises(OrdersError, match="REFERENCE_MISMATCH"):
-            await door.resolve(
+        with pytest.raises(CommandError, match="REFERENCE_MISMATCH"):
+            await commands.resolve(
                 order.id, "typed", placed_as="wrong", not_bought=False, paid_back=False
             )
-        await door.resolve(
+        await commands.resolve(
             order.id, "asked", placed_as=references[1], not_bought=False, paid_back=False
         )
         await reaches(shop, order.id, "COMPLETED")
-        assert await door.stuck(900) == ["no order is stuck"]
-        assert "(asked)" in "\n".join(await door.show(order.id))
+        assert await commands.stuck(900) == ["no order is stuck"]
+        assert "(asked)" in "\n".join(await commands.show(order.id))

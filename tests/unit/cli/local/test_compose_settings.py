@@ -6,7 +6,7 @@ import pytest
 
 from cli.local import compose
 
-SANDBOX = compose.PLAYED
+SANDBOX = compose.SANDBOX
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.errors import CommandError
 from cli.local import postgres
 
 
@@ -28,7 +29,7 @@ def test_a_path_too_long_for_a_socket_has_a_short_private_one_elsewhere(tmp_path
     assert postgres.find(home) == found
     found.socket_folder.chmod(0o777)
     try:
-        with pytest.raises(RuntimeError, match="can be accessed by other users"):
+        with pytest.raises(CommandError, match="can be accessed by other users"):
             postgres.find(home)
     finally:
         found.socket_folder.rmdir()

@@ -7,7 +7,7 @@ from cli.local import ports
 def test_a_taken_port_is_told_with_its_variable_and_its_holder() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        assert ports.taken({"GATEWAY_PORT": port}) == {"GATEWAY_PORT": port}
+        assert ports.in_use({"GATEWAY_PORT": port}) == {"GATEWAY_PORT": port}
         text = ports.explain("GATEWAY_PORT", port)
     assert f"port {port} is in use by process {os.getpid()}" in text
     assert "choose another port with GATEWAY_PORT" in text
@@ -19,4 +19,4 @@ def test_a_port_is_free_as_soon_as_nobody_listens() -> None:
         # A closed connection leaves the port in TIME_WAIT, which must not count.
         with socket.create_connection(("127.0.0.1", port)):
             server.accept()[0].close()
-    assert ports.taken({"GATEWAY_PORT": port}) == {}
+    assert ports.in_use({"GATEWAY_PORT": port}) == {}

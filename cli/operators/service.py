@@ -1,0 +1,69 @@
+"""gRPC calls of operators' commands, with errors that say what to do."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from cli.config.access import Access
+from cli.errors import CommandError
+from kit.errors import Failure
+from kit.rpc import client as rpc_client
+from kit.rpc.errors import from_error
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One process of the platform.
+
+    `unavailable` is the error when it does not answer, with {} for the cause; `timeout` is in seconds.
+    """
+
+    stub: Any
+    token: str
+    unavailable: str
+    timeout: float = 60
+
+    async def call(self, method: str, request: Any) -> Any:
+        """Return the response of a unary method; raise CommandError if it fails."""
+        try:
+            return await rpc_client.call(
+                getattr(self.stub, method), request, token=self.token, timeout=self.timeout
+            )
+        except Failure as failure:
+            raise self._error(failure) from failure
+
+    async def stream(self, method: str, request: Any) -> AsyncIterator[Any]:
+        """Yield the messages of a streaming method; raise CommandError if it fails."""
+        metadata = (("authorization", f"Bearer {self.token}"),)
+        call = getattr(self.stub, method)
+        try:
+            async for message in call(request, timeout=self.timeout, metadata=metadata):
+                yield message
+        except grpc.aio.AioRpcError as error:
+            raise self._error(from_error(error)) from error
+
+    def _error(self, failure: Failure) -> CommandError:
+        if failure.kind == "unavailable":
+            return CommandError(self.unavailable.format(failure))
+        return CommandError(str(failure))
+
+
+@asynccontextmanager
+async def connect(
+    access: Access,
+    process: str,
+    stub: Any,
+    *,
+    description: str | None = None,
+    unavailable: str = "the {description} at {address} is unavailable ({{}}): start it first",
+    token: str | None = None,
+    timeout: float = 60,
+) -> AsyncIterator[Service]:
+    """Open a channel to a process; without a token, calls present the service role key."""
+    address = access.addresses[process]
+    text = unavailable.format(description=description or f"{process} service", address=address)
+    async with rpc_client.channel(address, access.tls) as channel:
+        yield Service(stub(channel), token or access.key, text, timeout)
