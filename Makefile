@@ -37,7 +37,7 @@ outages: .venv/dev.stamp # Redis, PostgreSQL, the provider and the collector una
 	@$(PY) -m tests.chaos.outages
 bench-callbacks: .venv/dev.stamp
 	@$(PY) -m bench.callbacks
-bench-gateway: .venv/dev.stamp # compares with other GraphQL servers; ROUNDS, SECONDS, CONNECTIONS, ONLY, QUERIES, SERVICES=real, QUICK=1, BEFORE=folder of another checkout
+bench-gateway: .venv/dev.stamp # compares with other GraphQL servers and an HTTP cache; ROUNDS, SECONDS, CONNECTIONS, ONLY, QUERIES, SERVICES=real, QUICK=1, BEFORE=folder of another checkout
 	@$(PY) -m bench.gateway
 bench-telemetry: .venv/dev.stamp
 	@$(PY) -m bench.telemetry

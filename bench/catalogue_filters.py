@@ -1,10 +1,10 @@
-"""What pages of plans are asked for, and in which orders."""
+"""Filters and orders of the pages of plans."""
 
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.common.v1 import money_pb2
 
 PRICE = money_pb2.Money(units=25)
-# What a shop asks, with the GraphQL of the same filter.
+# Filters of a shop, each also as GraphQL.
 FILTERS: dict[str, tuple[pb.PlanFilter, str]] = {
     "no filter": (pb.PlanFilter(), "{}"),
     "country, price at most": (
@@ -24,7 +24,7 @@ FILTERS: dict[str, tuple[pb.PlanFilter, str]] = {
         pb.PlanFilter(max_price=money_pb2.Money(units=5)),
         "{maxPrice: 5}",
     ),
-    # Combinations and limits that no single index answers.
+    # Combinations and limits that no single index serves.
     "country, group": (
         pb.PlanFilter(country="C0", bundle_group="Standard Fixed"),
         '{country: "C0", bundleGroup: "Standard Fixed"}',

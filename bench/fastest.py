@@ -1,26 +1,26 @@
-"""Asks several for the same in turns, and takes each at its fastest."""
+"""Minimum times of several functions that are called in turns."""
 
 import time
 from collections.abc import Awaitable, Callable
 
-# Times that each is asked before it counts: PostgreSQL plans a statement anew five times.
+# Calls of each before it counts: PostgreSQL plans the first five executions of a statement separately.
 WARM_UP = 6
-Ask = Callable[[], Awaitable[int]]
+Call = Callable[[], Awaitable[int]]
 
 
 async def fastest(
-    asks: list[Ask], rounds: int, clock: Callable[[], float] = time.process_time
+    calls: list[Call], rounds: int, clock: Callable[[], float] = time.process_time
 ) -> tuple[list[float], list[int]]:
-    """Milliseconds of each at its fastest, asked in turns, and how many plans each gave."""
+    """Return the minimum time of each in milliseconds, and the number of plans that each returned."""
     counts = []
-    for ask in asks:
+    for call in calls:
         for _ in range(WARM_UP):
-            plans = await ask()
+            plans = await call()
         counts.append(plans)
-    times: list[list[float]] = [[] for _ in asks]
+    times: list[list[float]] = [[] for _ in calls]
     for _ in range(rounds):
-        for ask, taken in zip(asks, times, strict=True):
-            began = clock()
-            await ask()
-            taken.append(clock() - began)
-    return [min(taken) * 1000 for taken in times], counts
+        for call, durations in zip(calls, times, strict=True):
+            started = clock()
+            await call()
+            durations.append(clock() - started)
+    return [min(durations) * 1000 for durations in times], counts

@@ -1,7 +1,7 @@
-"""How fast the gateway answers, beside other GraphQL servers over the same services.
+"""Throughput of the gateway beside other GraphQL servers over the same services.
 
-`make bench-gateway`: one machine, real processes, every server on the same core, the load and the
-services on the others; the servers take turns in every round.
+`make bench-gateway` uses one machine and real processes. Every server runs on the same core, and the load
+and the services on the others. The servers take turns in each round.
 """
 
 import asyncio
@@ -24,32 +24,33 @@ from bench.gateway_servers import ADDRESSES, Server, Starter
 from cli.config.environment import surroundings
 from cli.local.supervisor import Program, Supervisor
 from tests.chaos.purchase.machine import Machine, running
+from tests.fixtures import http_cache
 from tests.fixtures.free_ports import free_ports
 
-# A day: what was bought and used stays as it is, and no run meets a reading of the provider.
+# A day, so that no run includes a refresh from the provider.
 SETTINGS = {
     "LOG_LEVEL": "warning",
     "ESIMS_FRESH_SECONDS": "86400",
-    # As high as they go: the load comes from one user at one address, and counting stays part of it.
+    # The highest possible: the load comes from one user at one address, and counting stays part of it.
     "GATEWAY_USER_RATE": "1000000",
     "GATEWAY_ADDRESS_RATE": "1000000",
     "GATEWAY_USER_WORK": "1000000000",
     "GATEWAY_ADDRESS_WORK": "1000000000",
 } | {
-    # Others on this machine may have taken the usual ports.
+    # The default ports may be in use.
     f"{name}_METRICS_PORT": "0"
     for name in ("CATALOGUE", "ESIMS", "ORDERS", "WEBHOOKS", "GATEWAY")
 }
-KEPT, REAL = "kept", "real"
-# Seconds of load before the first round: what compiles or caches has done so by then.
+REPLAYED, REAL = "kept", "real"
+# Seconds of load before the first round, in which servers compile and fill caches.
 WARM_UP = 2
 # Connections of the warm-up.
-SOME = 16
+WARM_UP_CONNECTIONS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """What is measured: `seconds` are of each run, `services` KEPT or REAL, `before` another checkout."""
+class Options:
+    """Options of the command; `seconds` are for each run, `services` is REPLAYED or REAL."""
 
     rounds: int
     seconds: int
@@ -68,34 +69,34 @@ async def comparing(
     core: int | None,
     before: Path | None = None,
 ) -> AsyncIterator[tuple[Machine, list[Server], list[Question]]]:
-    """Those servers over one platform, when all of them have answered each question alike."""
+    """Yield the servers over one platform, after all of them answered each question with equal data."""
     async with running(SETTINGS) as machine:
-        asked = [q for q in await gateway_shop.stock(machine) if q.name in queries]
+        questions = [q for q in await gateway_shop.stock(machine) if q.name in queries]
         gateway = machine.mortals["gateway"]
         environment = gateway.program.environment
         addresses = {name: environment[name] for name in ADDRESSES}
         with tempfile.TemporaryDirectory() as folder:
-            answers = await _answers(machine, asked, Path(folder))
+            answers = await _answers(machine, questions, Path(folder))
             await gateway.stop()
             async with _services(services, addresses, machine) as behind:
                 starter = Starter(
                     environment, behind, core, machine.http, machine.lines.say, before
                 )
                 async with starter.running(only, Path(folder)) as servers:
-                    for question in asked:
+                    for question in questions:
                         await gateway_servers.check_equal(
                             machine.http,
                             [s for s in servers if gateway_servers.measured(s.name, question)],
                             question,
                             answers[question.name],
                         )
-                    yield machine, servers, asked
+                    yield machine, servers, questions
 
 
 async def _answers(
     machine: Machine, questions: Sequence[Question], folder: Path
 ) -> dict[str, bytes]:
-    """Our answers, which are also put into files for the bare server."""
+    """Return our answers, and write them to files for the bare server."""
     gateway = Server(gateway_servers.OURS, 0, machine.gateway_url.removesuffix("/graphql"))
     found = {}
     for question in questions:
@@ -109,14 +110,14 @@ async def _answers(
 async def _services(
     how: str, addresses: dict[str, str], machine: Machine
 ) -> AsyncIterator[dict[str, str]]:
-    """The addresses that the servers call: those of the services, or of what keeps their answers."""
+    """Yield the addresses that the servers call: of the services, or of a process that replays them."""
     if how == REAL:
         yield addresses
         return
     supervisor = Supervisor(machine.lines.say)
     port = free_ports(1)[0]
-    keeping = (sys.executable, "-m", "bench.gateway_kept", str(port), *addresses.values())
-    program = Program("kept", keeping, surroundings(os.environ), ready=_at_once)
+    replay = (sys.executable, "-m", "bench.gateway_replay", str(port), *addresses.values())
+    program = Program("replay", replay, surroundings(os.environ), ready=_always_ready)
     await supervisor.start(program).ready.wait()
     try:
         yield dict.fromkeys(addresses, f"127.0.0.1:{port}")
@@ -124,30 +125,32 @@ async def _services(
         await supervisor.stop()
 
 
-async def _at_once() -> bool:
-    return True  # calls wait for a channel's first connection
+async def _always_ready() -> bool:
+    return True  # calls wait for the connection of their channel
 
 
-async def _measure(wishes: Wishes, core: int | None) -> None:
-    asked = (wishes.only, wishes.queries, wishes.services)
-    async with comparing(*asked, core, wishes.before) as found:
+async def _measure(options: Options, core: int | None) -> None:
+    chosen = (options.only, options.queries, options.services)
+    async with comparing(*chosen, core, options.before) as found:
         machine, servers, questions = found
         names = gateway_cpu.children() | {server.pid: server.name for server in servers}
         for question in questions:
-            taking_part = [s for s in servers if gateway_servers.measured(s.name, question)]
-            for server in taking_part:
-                await put_load(server.url_of(question), question, SOME, WARM_UP, names, core)
-            # Again, now that caches and compilers answer.
-            expected = await gateway_servers.answer_of(machine.http, taking_part[0], question)
-            await gateway_servers.check_equal(machine.http, taking_part, question, expected)
+            measured = [s for s in servers if gateway_servers.measured(s.name, question)]
+            for server in measured:
+                await put_load(
+                    server.url_of(question), question, WARM_UP_CONNECTIONS, WARM_UP, names, core
+                )
+            # Checked again, as now caches and compiled code answer.
+            expected = await gateway_servers.answer_of(machine.http, measured[0], question)
+            await gateway_servers.check_equal(machine.http, measured, question, expected)
             click.echo(gateway_report.heading(question.name))
-            for connections in wishes.connections:
+            for connections in options.connections:
                 runs: dict[str, list[Run]] = defaultdict(list)
-                for _ in range(wishes.rounds):
-                    for server in taking_part:
+                for _ in range(options.rounds):
+                    for server in measured:
                         url = server.url_of(question)
                         run = await put_load(
-                            url, question, connections, wishes.seconds, names, core
+                            url, question, connections, options.seconds, names, core
                         )
                         runs[server.name].append(run)
                 click.echo(gateway_report.table(connections, runs))
@@ -155,10 +158,10 @@ async def _measure(wishes: Wishes, core: int | None) -> None:
             raise RuntimeError("the platform had trouble:\n" + "\n".join(machine.lines.alarms))
 
 
-def available(wanted: Sequence[str]) -> list[str]:
-    """Which of them can run here; says which can't, and why."""
+def available(names: Sequence[str]) -> list[str]:
+    """Return the servers that can run here; print which can't, and why."""
     known = (*gateway_servers.SERVERS, gateway_servers.BEFORE)
-    found = [name for name in known if name in wanted]
+    found = [name for name in known if name in names]
     rivals = (gateway_servers.APOLLO, gateway_servers.APOLLO_CACHED, gateway_servers.MERCURIUS)
     if any(name in rivals for name in found):
         if reason := gateway_servers.node_is_missing():
@@ -166,11 +169,14 @@ def available(wanted: Sequence[str]) -> list[str]:
             found = [name for name in found if name not in rivals]
         else:
             gateway_servers.install_rivals()
+    if gateway_servers.HTTP_CACHE in found and http_cache.find_nginx() is None:
+        click.echo("without the HTTP cache: nginx is not installed (Debian: nginx-light)")
+        found.remove(gateway_servers.HTTP_CACHE)
     return found
 
 
-def _apart() -> int | None:
-    """Keeps one core for the servers and moves us and all that we start to the others."""
+def _reserve_core() -> int | None:
+    """Reserve one core for the servers; move this process and its children to the others."""
     cores = os.sched_getaffinity(0)
     if len(cores) < 2:
         click.echo("this machine has one core: the servers share it with the load and the services")
@@ -181,7 +187,7 @@ def _apart() -> int | None:
 
 
 class Names(click.ParamType[list[str]]):
-    """Several of those allowed, separated by commas."""
+    """A comma-separated list of allowed names."""
 
     name = "names"
 
@@ -191,7 +197,7 @@ class Names(click.ParamType[list[str]]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> list[str]:
-        """Refuses a name that isn't among them."""
+        """Return the names; fail for one that is not allowed."""
         names = str(value).split(",")
         for name in names:
             if name not in self._allowed:
@@ -223,10 +229,10 @@ class Names(click.ParamType[list[str]]):
 @click.option(
     "--services",
     envvar="SERVICES",
-    type=click.Choice((KEPT, REAL)),
-    default=KEPT,
+    type=click.Choice((REPLAYED, REAL)),
+    default=REPLAYED,
     show_default=True,
-    help="Whether the services' answers are kept, so that only the servers are busy, or real.",
+    help="kept: the services' answers are cached, so that only the servers are busy; or real.",
 )
 @click.option(
     "--quick", envvar="QUICK", is_flag=True, help="ours and apollo, public queries, 16 connections."
@@ -247,12 +253,12 @@ def main(
     quick: bool,
     before: Path | None,
 ) -> None:
-    """Prints tables of what was measured."""
+    """Measure, and print the tables."""
     if shutil.which("wrk") is None:
         raise click.ClickException("wrk makes the load: install it (Debian: apt-get install wrk)")
     numbers = [int(number) for number in connections.split(",")]
     if quick:
-        only, numbers = [gateway_servers.OURS, gateway_servers.APOLLO], [SOME]
+        only, numbers = [gateway_servers.OURS, gateway_servers.APOLLO], [WARM_UP_CONNECTIONS]
         queries = list(gateway_shop.PUBLIC)
     click.echo(
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()},"
@@ -261,11 +267,11 @@ def main(
     )
     if before is not None:
         only = [*only, gateway_servers.BEFORE]
-    core = _apart()
-    wishes = Wishes(rounds, seconds, numbers, available(only), queries, services, before)
-    asyncio.run(_measure(wishes, core))
+    core = _reserve_core()
+    options = Options(rounds, seconds, numbers, available(only), queries, services, before)
+    asyncio.run(_measure(options, core))
     if not quick:
-        click.echo(asyncio.run(gateway_counts.count(SETTINGS, wishes.only, queries)))
+        click.echo(asyncio.run(gateway_counts.count(SETTINGS, options.only, queries)))
 
 
 if __name__ == "__main__":

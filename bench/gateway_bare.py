@@ -1,6 +1,6 @@
-"""A bare aiohttp answer, the mark of what Python can do: `python -m bench.gateway_bare PORT FOLDER`.
+"""A bare aiohttp server as an upper bound: `python -m bench.gateway_bare PORT FOLDER`.
 
-Each file of the folder is answered, byte by byte, to a POST to its name.
+A POST to the name of a file in the folder is answered with its content.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from aiohttp import web
 
 
 async def answer(body: bytes, request: web.Request) -> web.Response:
-    """Reads the request, as any answer has to, and nothing else."""
+    """Read the request and answer."""
     await request.read()
     return web.Response(body=body, content_type="application/json")
 
 
 async def serve(port: int, bodies: Mapping[str, bytes]) -> None:
-    """Runs until it is killed."""
+    """Serve until killed."""
     app = web.Application()
     app.add_routes([web.post(f"/{name}", partial(answer, body)) for name, body in bodies.items()])
     runner = web.AppRunner(app, access_log=None)

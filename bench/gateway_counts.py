@@ -1,4 +1,4 @@
-"""How many calls and SQL statements a request makes, on a platform of its own that says each of them."""
+"""Number of RPCs and SQL statements of one request, on a separate platform that logs each of them."""
 
 import asyncio
 import tempfile
@@ -12,16 +12,16 @@ from bench.gateway_servers import ADDRESSES, Server, Starter
 from bench.purchase import COUNTING, LOGGING, counted, log_statements
 from tests.chaos.purchase.machine import Machine, running
 
-# Requests that are counted, one by one; those before them open connections and prepare statements.
+# Requests that are counted, and requests before them, which open connections and prepare statements.
 COUNTED, BEFORE = 50, 10
-# Seconds in which nobody asks, for what runs anyway.
+# Seconds without requests, to count background work.
 IDLE_SECONDS = 10
-# The first words of the names under which `counted` tells them.
+# The first words of the names that `counted` returns.
 KINDS = ("RPC", "SQL", "transaction")
 
 
 async def count(settings: Mapping[str, str], only: Sequence[str], queries: Sequence[str]) -> str:
-    """A table."""
+    """Return the table."""
     lines = [f"{'a request makes':<32}{'RPCs':>10}{'SQL':>10}{'begin, commit, reset':>24}"]
     async with running(settings, modules=COUNTING, postgres_options=LOGGING) as machine:
         questions = [q for q in await gateway_shop.stock(machine) if q.name in queries]
@@ -29,7 +29,7 @@ async def count(settings: Mapping[str, str], only: Sequence[str], queries: Seque
         gateway = machine.mortals["gateway"].program
         addresses = {name: gateway.environment[name] for name in ADDRESSES}
         starter = Starter(gateway.environment, addresses, None, machine.http, machine.lines.say)
-        names = [name for name in only if name != gateway_servers.BARE]
+        names = [n for n in only if n not in (gateway_servers.BARE, gateway_servers.HTTP_CACHE)]
         with tempfile.TemporaryDirectory() as folder:
             async with starter.running(names, Path(folder)) as servers:
                 idle = await _kinds(machine, lambda: asyncio.sleep(IDLE_SECONDS))
@@ -57,7 +57,7 @@ async def _line(machine: Machine, server: Server, question: Question, idle: Coun
 
 
 async def _kinds(machine: Machine, work: Callable[[], Awaitable[object]]) -> Counter[str]:
-    """What was counted, by the first word of its name."""
+    """Return the counts by the first word of their names."""
     found: Counter[str] = Counter()
     for name, number in (await counted(machine, work)).items():
         found[name.split()[0]] += number

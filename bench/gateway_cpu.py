@@ -1,4 +1,4 @@
-"""How much processor time each process of a run has taken, its children included, from /proc."""
+"""Processor time of each process with its children, read from /proc."""
 
 import os
 import resource
@@ -17,13 +17,13 @@ class _Process:
 
 
 def children() -> dict[int, str]:
-    """The processes that we started and that still run, with a name for each."""
-    mine = os.getpid()
-    return {pid: _name(pid) for pid, process in _all().items() if process.parent == mine}
+    """Return the running children of this process by pid, with a name for each."""
+    own_pid = os.getpid()
+    return {pid: _name(pid) for pid, process in _all().items() if process.parent == own_pid}
 
 
 def seconds_by_name(names: Mapping[int, str]) -> dict[str, float]:
-    """Processor seconds up to now under each name; "load" is what children took that have ended."""
+    """Return the processor seconds so far of each name; "load" is that of children that have ended."""
     processes = _all()
     found = dict.fromkeys(names.values(), 0.0)
     for pid, process in processes.items():
@@ -37,7 +37,7 @@ def seconds_by_name(names: Mapping[int, str]) -> dict[str, float]:
 
 
 def busy_seconds(core: int) -> float:
-    """How long the core has worked up to now, for whomever."""
+    """Return how long the core has been busy so far."""
     lines = Path("/proc/stat").read_text().splitlines()
     user, nice, system, _idle, _wait, *rest = next(
         map(int, line.split()[1:9]) for line in lines if line.split()[0] == f"cpu{core}"
@@ -49,15 +49,15 @@ def _all() -> dict[int, _Process]:
     found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            with suppress(OSError):  # it ended in this moment
-                # The name before the bracket may hold anything.
+            with suppress(OSError):  # it has just ended
+                # The name before the bracket may contain spaces.
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                ticks = sum(map(int, fields[11:15]))  # its own and of children that have ended
+                ticks = sum(map(int, fields[11:15]))  # with those of children that have ended
                 found[int(entry.name)] = _Process(int(fields[1]), ticks / TICKS)
     return found
 
 
 def _name(pid: int) -> str:
-    """The module of a Python program, else the program's own name."""
-    words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-    return words[words.index("-m") + 1] if "-m" in words else Path(words[0]).name
+    """Return the module of a Python program, or the name of another program."""
+    arguments = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    return arguments[arguments.index("-m") + 1] if "-m" in arguments else Path(arguments[0]).name

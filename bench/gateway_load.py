@@ -1,4 +1,4 @@
-"""Load on one server by wrk, and the processor time that each process of the run took meanwhile."""
+"""Load of wrk on one server, and the processor time that each process used during it."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ SCRIPT = Path(__file__).with_suffix(".lua")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A query as it is sent; without a token anybody asks."""
+    """A request of a client, which is anonymous without a token."""
 
     name: str
     body: str
@@ -23,9 +23,9 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one run of wrk saw: times in milliseconds, processor seconds by process.
+    """Result of one run of wrk: times in milliseconds, processor seconds by process.
 
-    `core` is how many seconds the servers' core worked, also for strangers; 0 where it isn't theirs.
+    `core` is how many seconds the servers' core was busy, with any program; 0 without such a core.
     """
 
     requests: int
@@ -45,30 +45,30 @@ async def put_load(
     names: Mapping[int, str],
     core: int | None,
 ) -> Run:
-    """Asks over so many connections, each at once again when it is answered.
+    """Send the request over that many connections, on each again as soon as it is answered.
 
-    `names` names the processes whose time is told; `core` is the one kept for servers. Raises
-    RuntimeError when wrk fails.
+    A URL with a query string gets GETs without a body. `names` are the processes whose time is reported,
+    `core` is the one reserved for servers. Raises RuntimeError if wrk fails.
     """
-    told = {"BENCH_BODY": question.body} | (
-        {"BENCH_TOKEN": question.token} if question.token else {}
-    )
-    before, worked = gateway_cpu.seconds_by_name(names), _worked(core)
+    variables = {} if "?" in url else {"BENCH_BODY": question.body}
+    if question.token:
+        variables["BENCH_TOKEN"] = question.token
+    before, busy = gateway_cpu.seconds_by_name(names), _busy_seconds(core)
     wrk = await asyncio.create_subprocess_exec(
         *("wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s"),
         *("-s", str(SCRIPT), url),
-        env=dict(os.environ) | told,
+        env=dict(os.environ) | variables,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await wrk.communicate()
-    after, worked = gateway_cpu.seconds_by_name(names), _worked(core) - worked
-    lines = [line for line in said.decode().splitlines() if line.startswith("{")]
+    output, _ = await wrk.communicate()
+    after, busy = gateway_cpu.seconds_by_name(names), _busy_seconds(core) - busy
+    lines = [line for line in output.decode().splitlines() if line.startswith("{")]
     if wrk.returncode != 0 or not lines:
-        raise RuntimeError(f"wrk failed at {url}:\n{said.decode()}")
+        raise RuntimeError(f"wrk failed at {url}:\n{output.decode()}")
     cpu = {name: after[name] - before[name] for name in after}
-    return Run(**json.loads(lines[0]), cpu=cpu, core=worked)
+    return Run(**json.loads(lines[0]), cpu=cpu, core=busy)
 
 
-def _worked(core: int | None) -> float:
+def _busy_seconds(core: int | None) -> float:
     return 0.0 if core is None else gateway_cpu.busy_seconds(core)

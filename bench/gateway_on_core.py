@@ -1,4 +1,4 @@
-"""Becomes another program that runs on one core alone: `python -m bench.gateway_on_core CORE PROGRAM...`."""
+"""Runs another program on one core: `python -m bench.gateway_on_core CORE PROGRAM...`."""
 
 import os
 import sys

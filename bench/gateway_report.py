@@ -1,4 +1,4 @@
-"""The tables of the gateway's bench: medians over the rounds, and ratios to Apollo Server."""
+"""Tables of the gateway's bench: medians over the rounds, and ratios to Apollo Server."""
 
 import math
 import statistics
@@ -22,20 +22,21 @@ RATIOS = ("x Apollo", "core x")
 
 
 def heading(query: str) -> str:
-    """The line above a query's tables."""
+    """Return the line above a query's tables."""
     columns = "".join(f"{name:>10}" for name in NAMES) + "".join(f"{name:>10}" for name in RATIOS)
     return f"\n{query:<20}{columns}"
 
 
 def table(connections: int, runs: Mapping[str, Sequence[Run]]) -> str:
-    """A line for each server.
+    """Return a line for each server.
 
-    "cpu" is the server's processor time for a request, "behind" that of everything else that was
-    started, the load left out. "core" says how busy the server was, "taken" what programs that have
-    nothing to do with it took of its core, "others" how busy all the rest of ours was, the load
-    included: near 100 on a machine of two cores, they are what is measured. "x Apollo" compares
-    requests a second; "core x" requests in a second of the processor, which is the same where nobody
-    else uses the core, and good also where somebody does.
+    - "cpu" is the server's processor time for a request, "behind" that of all other processes except
+      the load.
+    - "core" is how busy the server was, "taken" how much of its core other programs used.
+    - "others" is how busy all our other processes were, with the load: near 100 on a machine of two
+      cores, they are the bottleneck.
+    - "x Apollo" compares requests in a second, "core x" requests in a second of processor time, which
+      other programs on the core don't distort.
     """
     marks = runs.get(APOLLO)
     return "\n".join(
@@ -74,7 +75,7 @@ def _own(server: str, runs: Sequence[Run]) -> float:
 
 
 def _each(runs: Sequence[Run], seconds: Callable[[Run], float]) -> float:
-    """Milliseconds for a request over all runs; a run on a crowded machine may have answered none."""
+    """Return milliseconds for a request over all runs; nan if none was answered."""
     requests = sum(run.requests for run in runs)
     return sum(map(seconds, runs)) / requests * 1000 if requests else math.nan
 

@@ -1,4 +1,4 @@
-"""The servers that are compared, each a process on the same core: ours, the rivals, a bare answer."""
+"""The servers that are compared, all on the same core: ours, the rivals, an HTTP cache, bare aiohttp."""
 
 import asyncio
 import json
@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 
@@ -18,62 +20,65 @@ from bench.gateway_load import Question
 from cli.config.environment import surroundings
 from cli.local.supervisor import Program, Supervisor
 from tests.chaos.purchase.machine import elsewhere
+from tests.fixtures import http_cache
 from tests.fixtures.free_ports import free_ports
 
-OURS, CACHED, APOLLO, APOLLO_CACHED, MERCURIUS, BARE = SERVERS = (
-    *("ours", "ours-cached", "apollo", "apollo-cached", "mercurius", "bare"),
+OURS, CACHED, HTTP_CACHE, APOLLO, APOLLO_CACHED, MERCURIUS, BARE = SERVERS = (
+    *("ours", "ours-cached", "http-cache", "apollo", "apollo-cached", "mercurius", "bare"),
 )
-# Our gateway as another checkout has it, to see what a change costs.
+# The gateway of another checkout, to measure a change.
 BEFORE = "before"
-# What keeps answers is asked for public data alone: nothing else may be kept.
-WITH_CACHE = (CACHED, APOLLO_CACHED)
+# Caches are measured with public data only, as they store nothing else.
+WITH_CACHE = (CACHED, HTTP_CACHE, APOLLO_CACHED)
 ADDRESSES = ("CATALOGUE_ADDRESS", "ORDERS_ADDRESS", "ESIMS_ADDRESS")
 RIVALS = Path(__file__).parent / "rivals"
-OLDEST_NODE = 20
+MIN_NODE = 20
 # Seconds for a server to answer after its start, on a machine with other work.
 PATIENCE = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One that runs; `name` is also that of its process in the figures."""
+    """A running server; `name` is also that of its process in the tables."""
 
     name: str
     pid: int
     url: str
 
     def url_of(self, question: Question) -> str:
-        """Where the question is to be posted."""
+        """Return the URL to which the question is posted; with a query string, the one of a GET."""
+        if self.name == HTTP_CACHE:  # it caches GETs only
+            return f"{self.url}/graphql?{urlencode(json.loads(question.body))}"
         return f"{self.url}/{question.name if self.name == BARE else 'graphql'}"
 
 
 def measured(server: str, question: Question) -> bool:
-    """Whether the server has something to say to it: caches keep public data alone."""
+    """Return True if the server is measured with the question: caches only with public ones."""
     return server not in WITH_CACHE or question.token is None
 
 
 def node_is_missing() -> str | None:
-    """Why the rivals can't run here; None when they can."""
+    """Return why the rivals can't run here; None if they can."""
     if not (shutil.which("node") and shutil.which("npm")):
         return "node and npm are not installed"
     version = subprocess.run(
-        ["node", "--version"],  # noqa: S607 - whichever the user has
+        ["node", "--version"],  # noqa: S607 - the one on the PATH
         capture_output=True,
         text=True,
         check=True,
     ).stdout.strip()
-    if int(version.removeprefix("v").split(".")[0]) < OLDEST_NODE:
-        return f"node {version} is too old ({OLDEST_NODE} or newer)"
+    if int(version.removeprefix("v").split(".")[0]) < MIN_NODE:
+        return f"node {version} is too old ({MIN_NODE} or newer)"
     return None
 
 
 def install_rivals() -> None:
-    """Their locked packages, unless they are there; raises RuntimeError when npm fails."""
+    """Install the locked packages of the rivals if needed; raise RuntimeError if npm fails."""
     installed, lock = RIVALS / "node_modules/.package-lock.json", RIVALS / "package-lock.json"
     if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
         return
     done = subprocess.run(
-        ["npm", "ci", "--no-audit", "--no-fund"],  # noqa: S607 - whichever the user has
+        ["npm", "ci", "--no-audit", "--no-fund"],  # noqa: S607 - the one on the PATH
         cwd=RIVALS,
         capture_output=True,
         text=True,
@@ -85,7 +90,7 @@ def install_rivals() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Starter:
-    """Starts servers for services at those addresses, all on one core if there is a choice.
+    """Starts servers in front of the services at `addresses`, all on the same core if `core` is set.
 
     `environment` is that of our gateway; `before` is the folder of the other checkout.
     """
@@ -99,24 +104,33 @@ class Starter:
 
     @asynccontextmanager
     async def running(self, names: Sequence[str], answers: Path) -> AsyncIterator[list[Server]]:
-        """Those servers, ready, until the end of the block; the bare one answers those files."""
+        """Yield the servers when they are ready. The bare one answers with the files in `answers`."""
+        # The HTTP cache stands in front of the gateway with a cache.
+        started = list(dict.fromkeys([*names, *([CACHED] if HTTP_CACHE in names else [])]))
         async with AsyncExitStack() as stack:
             supervisor = Supervisor(self.say)
             stack.push_async_callback(supervisor.stop)
-            ports = dict(zip(names, free_ports(len(names)), strict=True))
+            ports = dict(zip(started, free_ports(len(started)), strict=True))
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             keepers = {
-                name: supervisor.start(self._program(name, port, answers))
-                for name, port in ports.items()
+                name: supervisor.start(self._program(name, ports, answers, folder))
+                for name in started
             }
             async with asyncio.timeout(PATIENCE):
                 await asyncio.gather(*(keeper.ready.wait() for keeper in keepers.values()))
             yield [
-                Server(name, keeper.pid or 0, f"http://127.0.0.1:{ports[name]}")
-                for name, keeper in keepers.items()
+                Server(name, keepers[name].pid or 0, f"http://127.0.0.1:{ports[name]}")
+                for name in names
             ]
 
-    def _program(self, name: str, port: int, answers: Path) -> Program:
-        command, environment = self._called(name, port, answers)
+    def _program(self, name: str, ports: Mapping[str, int], answers: Path, folder: Path) -> Program:
+        port = ports[name]
+        if name == HTTP_CACHE:
+            nginx = http_cache.nginx()
+            command = http_cache.command_of(nginx, folder, port, ports[CACHED])
+            environment: Mapping[str, str] = surroundings(os.environ)
+        else:
+            command, environment = self._command(name, port, answers)
         pinned = ("-m", "bench.gateway_on_core", str(self.core)) if self.core is not None else ()
         if pinned:
             command = (sys.executable, *pinned, *command)
@@ -124,7 +138,7 @@ class Starter:
             command = (shutil.which(command[0]) or command[0], *command[1:])
         return Program(name, command, environment, lambda: self._answers(port))
 
-    def _called(
+    def _command(
         self, name: str, port: int, answers: Path
     ) -> tuple[tuple[str, ...], Mapping[str, str]]:
         if name == BARE:
@@ -163,11 +177,12 @@ class Starter:
 
 
 async def answer_of(http: aiohttp.ClientSession, server: Server, question: Question) -> bytes:
-    """What a server answers, byte by byte; raises RuntimeError for anything but data."""
+    """Return the body of a server's response; raise RuntimeError for an error."""
     headers = {"Content-Type": "application/json"}
     headers |= {"Authorization": f"Bearer {question.token}"} if question.token else {}
     url = server.url_of(question)
-    async with http.post(url, data=question.body, headers=headers) as answer:
+    sent = http.get(url) if "?" in url else http.post(url, data=question.body, headers=headers)
+    async with sent as answer:
         body = await answer.read()
     content: Any = json.loads(body)
     if answer.status != 200 or "errors" in content:
@@ -178,12 +193,12 @@ async def answer_of(http: aiohttp.ClientSession, server: Server, question: Quest
 async def check_equal(
     http: aiohttp.ClientSession, servers: Sequence[Server], question: Question, expected: bytes
 ) -> None:
-    """Raises RuntimeError unless every server answers data equal to what is expected."""
-    wanted = json.loads(expected)["data"]
+    """Raise RuntimeError unless every server answers with the expected data."""
+    data = json.loads(expected)["data"]
     for server in servers:
         found = json.loads(await answer_of(http, server, question))["data"]
-        if found != wanted:
+        if found != data:
             raise RuntimeError(
                 f"{server.name} answers {question.name} otherwise:\n{json.dumps(found)}\nnot\n"
-                f"{json.dumps(wanted)}"
+                f"{json.dumps(data)}"
             )

@@ -1,4 +1,4 @@
-"""What the gateways are asked: four queries, and a customer with ten eSIMs and an order to ask for."""
+"""The four queries of the bench, and the customer with ten eSIMs and orders that they read."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ FIND = '{ dataPlans(filter: {text: "esim_1GB_7D_GB_V2"}) { id name } }'
 BUY = """mutation($plan: ID!, $input: PurchaseInput!) { purchaseESIM(planId: $plan, input: $input) {
   error order { id status esims { id iccid } } } }"""
 FEATURED = "query Featured { featuredPlans { id name price } }"
-# The documented one, with the documented filter.
+# The documented query with the documented filter.
 PLANS = """query Plans {
   dataPlans(filter: { region: "Europe", duration: 30, maxPrice: 100 }, first: 20, orderBy: PRICE_ASC) {
     id
@@ -41,7 +41,7 @@ ESIMS = """query ESIMs {
     usage { totalUsed totalRemaining activeBundles }
   }
 }"""
-# The activation code instead of its picture: the time of that would be all that is seen.
+# The activation code instead of its QR picture, whose rendering would dominate the time.
 ORDER = """query OneOrder($id: ID!) {
   orderDetails(id: $id) {
     id
@@ -56,21 +56,21 @@ ORDER = """query OneOrder($id: ID!) {
   }
 }"""
 QUERIES = ("featuredPlans", "dataPlans", "myESIMs", "orderDetails")
-PUBLIC = QUERIES[:2]  # asked without a token
+PUBLIC = QUERIES[:2]  # sent without a token
 PLAN_COUNT, ESIM_COUNT = 20, 10
-# Seconds until the catalogue was read or what an eSIM used is seen, and between two looks.
-PATIENCE, LOOK_EVERY = 30, 0.2
+# Seconds until the catalogue is synced or usage shows, and between two polls.
+TIMEOUT, POLL_INTERVAL = 30, 0.2
 
 
 async def stock(machine: Machine) -> list[Question]:
-    """Buys what is asked for later; the questions, in the order of QUERIES."""
+    """Buy what the queries read; return the questions in the order of QUERIES."""
     await machine.control("POST", "/switches", {"tokens_per_second": 0})
     await machine.control("POST", "/balance", {"set": 10_000_000})
     token = await machine.token("bench@example.com")
     plan = await _plan_on_sale(machine)
     many = await _bought(machine, token, plan, ESIM_COUNT - 1)
     order = await _bought(machine, token, plan, 1)
-    for esim in many["esims"][::2]:  # every other one was used
+    for esim in many["esims"][::2]:  # every other one has used data
         await machine.control("POST", f"/esims/{esim['iccid']}/use-data", {"megabytes": 250})
     questions = [
         Question("featuredPlans", json.dumps({"query": FEATURED})),
@@ -81,33 +81,33 @@ async def stock(machine: Machine) -> list[Question]:
     plans = (await ask(machine, None, PLANS))["dataPlans"]
     if len(plans) != PLAN_COUNT:
         raise RuntimeError(f"the catalogue gives {len(plans)} plans, not {PLAN_COUNT}")
-    async with asyncio.timeout(PATIENCE):
-        while not await _settled(machine, token, len(many["esims"][::2])):  # noqa: ASYNC110 - it is a row that we wait for
-            await asyncio.sleep(LOOK_EVERY)
+    async with asyncio.timeout(TIMEOUT):
+        while not await _settled(machine, token, len(many["esims"][::2])):  # noqa: ASYNC110 - a row is polled
+            await asyncio.sleep(POLL_INTERVAL)
     return questions
 
 
 async def _plan_on_sale(machine: Machine) -> str:
-    """The id of the plan to buy; waits until the catalogue was read, which is one transaction."""
-    async with asyncio.timeout(PATIENCE):
+    """Wait until the catalogue is synced, and return the id of the plan to buy."""
+    async with asyncio.timeout(TIMEOUT):
         while True:
             for plan in (await ask(machine, None, FIND))["dataPlans"]:
                 if plan["name"] == PLAN:
                     return str(plan["id"])
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(POLL_INTERVAL)
 
 
 async def _settled(machine: Machine, token: str, used: int) -> bool:
-    """Whether all eSIMs have their bundle, and those that were used show it."""
+    """Return True if all eSIMs have their bundle, and `used` of them show used data."""
     bundles = [e["bundles"] or [] for e in (await ask(machine, token, ESIMS))["myESIMs"]]
     first = [found[0] for found in bundles if found]
     return len(first) == ESIM_COUNT and sum(bool(b["dataUsed"]) for b in first) == used
 
 
 async def _bought(machine: Machine, token: str, plan: str, quantity: int) -> Any:
-    """The order, COMPLETED."""
-    wanted = {"plan": plan, "input": {"quantity": quantity}}
-    order = (await ask(machine, token, BUY, wanted))["purchaseESIM"]["order"]
+    """Buy, and return the completed order."""
+    variables = {"plan": plan, "input": {"quantity": quantity}}
+    order = (await ask(machine, token, BUY, variables))["purchaseESIM"]["order"]
     if order is None or order["status"] != "COMPLETED":
         raise RuntimeError(f"not bought: {order}")
     return order
@@ -116,7 +116,7 @@ async def _bought(machine: Machine, token: str, plan: str, quantity: int) -> Any
 async def ask(
     machine: Machine, token: str | None, query: str, variables: dict[str, Any] | None = None
 ) -> Any:
-    """The data that our gateway answers; raises RuntimeError for errors."""
+    """Return the data of our gateway's response; raise RuntimeError for errors."""
     headers = {"Content-Type": "application/json"}
     headers |= {"Authorization": f"Bearer {token}"} if token else {}
     async with machine.http.post(

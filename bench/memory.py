@@ -1,7 +1,7 @@
-"""Memory of each process, idle and under load, and what orders, eSIMs and callbacks take in the database.
+"""Memory of each process, idle and under load, and storage of orders, eSIMs and callbacks.
 
-`make bench-memory`: one machine, real processes, the sandbox as the provider. ORDERS is how many are bought;
-with MINUTES a mixed load of so long runs instead, and memory over that time is printed.
+`make bench-memory` uses one machine, real processes and the sandbox as the provider. ORDERS is the number of
+orders. With MINUTES, a mixed load runs for that time instead, and memory over time is printed.
 """
 
 import asyncio
@@ -19,16 +19,16 @@ from bench.purchase import Bench, open_shop
 from tests.chaos.purchase.machine import Machine, running
 
 BUYERS = 8
-# Seconds for what a start leaves behind (the first sync, compiled plans) to settle.
+# Seconds for the work of a start (the first sync, compiled plans) to end.
 REST = 5.0
-# Seconds between two looks; reading the proportional share walks all pages of a process.
-LOOK_EVERY = 1.0
+# Seconds between two samples; reading the proportional share walks all pages of a process.
+SAMPLE_INTERVAL = 1.0
 LIST = "{ dataPlans(first: 20) { id name price countries { name iso region } } }"
-# Of every two purchases one list of plans, as people look before they buy.
+# Lists of plans for each purchase, as people browse before they buy.
 LISTS_OF_EACH = 2
 RATES = ("USER_RATE", "ADDRESS_RATE", "USER_WORK", "ADDRESS_WORK")
 SETTINGS = {"LOG_LEVEL": "warning"} | {f"GATEWAY_{rate}": "0" for rate in RATES}
-# Everything of a table: its rows, what is too long for them, and its indexes.
+# All storage of a table: rows, oversized values and indexes.
 SIZES = """
 select schemaname || '.' || relname as name, n_live_tup as rows,
     pg_total_relation_size(relid) as bytes, pg_indexes_size(relid) as indexes
@@ -38,38 +38,38 @@ where schemaname in ('orders', 'esims', 'webhooks') and n_live_tup > 0 order by 
 
 
 @dataclass(slots=True)
-class Taken:
-    """Bytes of one process: all that it holds, and its share where others hold the same pages."""
+class Usage:
+    """Bytes of one process: resident, and its proportional share of pages that others also use."""
 
     resident: int = 0
     share: int = 0
 
-    def most(self, other: "Taken") -> "Taken":
-        return Taken(max(self.resident, other.resident), max(self.share, other.share))
+    def maximum(self, other: "Usage") -> "Usage":
+        return Usage(max(self.resident, other.resident), max(self.share, other.share))
 
 
-def look() -> dict[str, Taken]:
-    """What each of the platform's processes takes now, by its module."""
+def sample() -> dict[str, Usage]:
+    """Return the memory of each of the platform's processes by module."""
     found = {}
     for child in psutil.Process().children():
         with suppress(psutil.NoSuchProcess, ValueError):
-            words = child.cmdline()
+            arguments = child.cmdline()
             memory = child.memory_full_info()
-            found[words[words.index("-m") + 1]] = Taken(memory.rss, memory.pss)
+            found[arguments[arguments.index("-m") + 1]] = Usage(memory.rss, memory.pss)
     return found
 
 
-async def watch(peaks: dict[str, Taken], stop: asyncio.Event) -> None:
-    """Keeps the most that each took until the stop."""
+async def watch(peaks: dict[str, Usage], stop: asyncio.Event) -> None:
+    """Record the peak of each process until the stop."""
     while not stop.is_set():
-        for name, taken in (await asyncio.to_thread(look)).items():
-            peaks[name] = peaks.get(name, Taken()).most(taken)
+        for name, usage in (await asyncio.to_thread(sample)).items():
+            peaks[name] = peaks.get(name, Usage()).maximum(usage)
         with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), LOOK_EVERY)
+            await asyncio.wait_for(stop.wait(), SAMPLE_INTERVAL)
 
 
 async def load(bench: Bench, orders: int) -> None:
-    """So many purchases and lists of plans, by buyers who don't pause, then some use of each eSIM."""
+    """Buy and list plans, by buyers who don't pause."""
     numbers = iter(range(orders))
 
     async def buyer() -> None:
@@ -86,24 +86,24 @@ async def load(bench: Bench, orders: int) -> None:
 
 
 async def use_data(machine: Machine) -> None:
-    """Has the sandbox tell of every eSIM's first use, and waits until all of it was handed over."""
+    """Have the sandbox report the first use of every eSIM, and wait until all callbacks are delivered."""
     async with machine.database() as connection:
         iccids = [row["iccid"] for row in await connection.fetch("select iccid from esims.esims")]
         for iccid in iccids:
             await machine.control("POST", f"/esims/{iccid}/use-data", {"megabytes": 100})
         before = -1
         for _ in itertools.count():
-            handed = await connection.fetchval(
+            delivered = await connection.fetchval(
                 "select count(*) from webhooks.deliveries where state <> 'PENDING'"
             )
-            if handed == before and handed > 0:
+            if delivered == before and delivered > 0:
                 return
-            before = handed
+            before = delivered
             await asyncio.sleep(REST)
 
 
 async def sizes(machine: Machine, orders: int) -> None:
-    """Prints what each table takes, for a row and for an order."""
+    """Print the storage of each table, for a row and for an order."""
     async with machine.database() as connection:
         await connection.execute("vacuum analyze")
         rows = await connection.fetch(SIZES)
@@ -120,20 +120,20 @@ async def measure(orders: int) -> None:
     async with running(SETTINGS) as machine:
         bench = await open_shop(machine)
         await asyncio.sleep(REST)
-        idle = look()
-        peaks: dict[str, Taken] = {}
+        idle = sample()
+        peaks: dict[str, Usage] = {}
         stop = asyncio.Event()
         watching = asyncio.create_task(watch(peaks, stop))
         await load(bench, orders)
         await use_data(machine)
         stop.set()
         await watching
-        after = look()
+        after = sample()
         click.echo(
-            f"{'MB':<20}{'idle':>8}{'share':>8}{'most':>8}{'share':>8}{'after':>8}{'share':>8}"
+            f"{'MB':<20}{'idle':>8}{'share':>8}{'peak':>8}{'share':>8}{'after':>8}{'share':>8}"
         )
-        for name, taken in idle.items():
-            columns = [taken, peaks[name], after[name]]
+        for name, usage in idle.items():
+            columns = [usage, peaks[name], after[name]]
             click.echo(
                 f"{name:<20}"
                 + "".join(f"{c.resident / 1e6:>8.0f}{c.share / 1e6:>8.0f}" for c in columns)
@@ -148,12 +148,12 @@ async def measure_mixed(minutes: float) -> None:
             machine,
             bench,
             minutes,
-            lambda: {name: taken.resident for name, taken in look().items()},
+            lambda: {name: usage.resident for name, usage in sample().items()},
         )
 
 
 def main() -> None:
-    """Prints both tables, or with MINUTES that of the mixed load."""
+    """Print both tables, or with MINUTES that of the mixed load."""
     if minutes := float(os.environ.get("MINUTES", "0")):
         asyncio.run(measure_mixed(minutes))
         return

@@ -1,4 +1,4 @@
-"""A steady mix of everything that customers and the provider do, and each process's memory meanwhile."""
+"""A steady mix of requests and callbacks, and the memory of each process during it."""
 
 import asyncio
 import itertools
@@ -15,7 +15,7 @@ from bench.purchase import Bench
 from tests.chaos.purchase.buyers import BUY
 from tests.chaos.purchase.machine import Machine
 
-# How many of each a second.
+# Number of each in a second.
 PURCHASES, PUBLIC, PERSONAL, CALLBACKS = 1.0, 6.0, 6.0, 2.0
 CUSTOMERS = 50
 # Seconds between two samples.
@@ -36,7 +36,7 @@ Sample = dict[str, int]
 
 
 class Mix:
-    """The load of one run; requests that fail are counted, and the first is printed."""
+    """Load of one run. Requests that fail are counted, and the first is printed."""
 
     def __init__(self, machine: Machine, bench: Bench, tokens: list[str], chance: random.Random):
         self._machine = machine
@@ -48,7 +48,7 @@ class Mix:
         self.counts = dict.fromkeys(("purchases", "public", "personal", "callbacks", "failed"), 0)
 
     async def run(self, seconds: float) -> None:
-        """Sends the mix for so long, at fixed rates however long answers take."""
+        """Send the mix at fixed rates, however long answers take."""
         end = time.monotonic() + seconds
         async with asyncio.TaskGroup() as group:
             for rate, once in (
@@ -81,14 +81,14 @@ class Mix:
             self.counts["failed"] += 1
 
     async def _purchase(self) -> None:
-        wanted = {"quantity": 1, "idempotencyKey": f"mixed-{next(self._numbers)}"}
-        await self._ask(BUY, self._token(), plan=self._bench.plan, input=wanted)
+        purchase = {"quantity": 1, "idempotencyKey": f"mixed-{next(self._numbers)}"}
+        await self._ask(BUY, self._token(), plan=self._bench.plan, input=purchase)
         self.counts["purchases"] += 1
 
     async def _public(self) -> None:
         query = self._chance.choice((*LISTS, FEATURED))
         if query == LISTS[0]:
-            # As people type: mostly the beginnings of words, and few the same.
+            # As people type: mostly prefixes of words, and few twice.
             await self._ask(query, None, t="".join(self._chance.choices(LETTERS, k=3)))
         elif query == LISTS[1]:
             await self._ask(query, None, t=self._chance.choice(COUNTRIES))
@@ -101,7 +101,7 @@ class Mix:
         self.counts["personal"] += 1
 
     async def _callback(self) -> None:
-        """Has the sandbox report some use of an eSIM that was sold."""
+        """Have the sandbox report used data of an eSIM that was sold."""
         if not self._iccids or self.counts["callbacks"] % 100 == 0:
             async with self._machine.database() as connection:
                 rows = await connection.fetch(
@@ -129,22 +129,22 @@ class Mix:
             raise RuntimeError(f"the gateway answered {content['errors']}")
 
 
-async def sample(look: Callable[[], Sample], seconds: float) -> list[tuple[float, Sample]]:
-    """Each process's resident memory by seconds since the start."""
+async def sample(read_memory: Callable[[], Sample], seconds: float) -> list[tuple[float, Sample]]:
+    """Sample the resident memory of each process, by seconds since the start."""
     began, samples = time.monotonic(), []
     while (now := time.monotonic() - began) < seconds:
-        samples.append((now, await asyncio.to_thread(look)))
+        samples.append((now, await asyncio.to_thread(read_memory)))
         await asyncio.sleep(SAMPLE_EVERY)
     return samples
 
 
 async def measure(
-    machine: Machine, bench: Bench, minutes: float, look: Callable[[], Sample]
+    machine: Machine, bench: Bench, minutes: float, read_memory: Callable[[], Sample]
 ) -> None:
-    """Runs the mix for so many minutes and prints what each process took over time."""
+    """Run the mix for so many minutes, and print the memory of each process over time."""
     tokens = [await machine.token(f"mixed-{n}@example.com") for n in range(CUSTOMERS)]
     mix = Mix(machine, bench, tokens, random.Random(1))
-    sampling = asyncio.create_task(sample(look, minutes * 60))
+    sampling = asyncio.create_task(sample(read_memory, minutes * 60))
     try:
         await mix.run(minutes * 60)
     finally:
@@ -157,7 +157,7 @@ async def measure(
 
 
 def report(samples: list[tuple[float, Sample]]) -> None:
-    """Prints a row per process: its memory at five moments, and the growth of each half."""
+    """Print a row for each process: its memory at five times, and the growth in each half."""
     last = len(samples) - 1
     moments = [samples[round(last * part / 4)] for part in range(5)]
     click.echo(
@@ -176,7 +176,7 @@ def report(samples: list[tuple[float, Sample]]) -> None:
 
 
 def slope(series: list[tuple[float, float]]) -> float:
-    """The growth of a least-squares line through the points."""
+    """Return the slope of a least-squares line through the points."""
     if len(series) < 2:
         return 0.0
     mean_x = sum(x for x, _ in series) / len(series)

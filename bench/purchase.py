@@ -1,7 +1,7 @@
-"""What the platform adds to a purchase: time at 1 and 16 buyers, SQL statements, RPCs.
+"""Overhead of the platform in a purchase: time with 1 and 16 buyers, SQL statements, RPCs.
 
-`make bench-purchase`: one machine, real processes, the sandbox as the provider; beside each figure, in
-the same run, how long the sandbox takes when it is asked directly.
+`make bench-purchase` uses one machine, real processes and the sandbox as the provider. Beside each time, it
+prints how long the sandbox takes when it is called directly in the same run.
 """
 
 import asyncio
@@ -23,12 +23,12 @@ from tests.chaos.purchase.machine import Machine, running
 
 PLAN = "esim_1GB_7D_GB_V2"
 FIND = '{ dataPlans(filter: {text: "esim_1GB_7D_GB_V2"}) { id name } }'
-# The seconds that the provider takes to answer in the second half: a usual figure for such an API.
+# Seconds that the provider takes in the second half, typical of such an API.
 PROVIDER_SECONDS = 0.3
 WARM_UP = 20
-# Both ways take turns, so that what else the machine does meets both alike.
+# Both ways take turns, so that other work on the machine affects both alike.
 TURNS = 5
-# Purchases that are counted, one by one, and seconds in which nobody buys, for what runs anyway.
+# Purchases that are counted, one by one, and seconds without purchases, to count background work.
 COUNTED, IDLE_SECONDS = 50, 10
 LOGGED = re.compile(r"esimgo-(?P<owner>\w+)\| LOG: +(?P<how>execute|statement)\b[^:]*: (?P<sql>.*)")
 LOGGING = ("log_line_prefix=%a| ",)
@@ -40,21 +40,21 @@ COUNTING = {
         ("orders", "services.orders"),
     )
 }
-# One buyer stands for many.
+# One account buys for all, so it has no limits.
 SETTINGS = {"LOG_LEVEL": "warning", "ORDERS_MAX_UNFINISHED": "100000"}
 Buy = Callable[[int], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A platform to buy at, and the provider behind it."""
+    """A platform, its provider, and a customer who buys."""
 
     machine: Machine
     plan: str
     token: str
 
     async def through_platform(self, number: int) -> None:
-        """One purchase as a client makes it; raises RuntimeError when it isn't COMPLETED at once."""
+        """Buy as a client does; raise RuntimeError unless the order is COMPLETED at once."""
         body = {
             "query": BUY,
             "variables": {
@@ -71,7 +71,7 @@ class Bench:
             raise RuntimeError(f"not bought: {content}")
 
     async def directly(self, number: int) -> None:
-        """The call to the provider that such a purchase needs, alone."""
+        """Make only the call to the provider that such a purchase needs."""
         line = {"type": "bundle", "item": PLAN, "quantity": 1, "allowReassign": False}
         async with self.machine.http.post(
             f"{self.machine.sandbox_url}/v2.5/orders",
@@ -83,7 +83,7 @@ class Bench:
 
 
 async def _times(buy: Buy, numbers: "itertools.count[int]", buyers: int, count: int) -> list[float]:
-    """The seconds of each of so many purchases, by so many buyers who don't pause."""
+    """Return the seconds of each purchase, by buyers who don't pause."""
     found: list[float] = []
     left = itertools.islice(numbers, count)
 
@@ -98,12 +98,12 @@ async def _times(buy: Buy, numbers: "itertools.count[int]", buyers: int, count: 
 
 
 def percentile(times: list[float], percent: int) -> float:
-    """A percentile in milliseconds."""
+    """Return a percentile in milliseconds."""
     return statistics.quantiles(times, n=100)[percent - 1] * 1000
 
 
 async def open_shop(machine: Machine) -> Bench:
-    """A shop without limits, whose plan is found, for a customer of its own."""
+    """Prepare a platform without limits, a plan and a customer."""
     await machine.control("POST", "/switches", {"tokens_per_second": 0})
     await machine.control("POST", "/balance", {"set": 10_000_000})
     token = await machine.token("bench@example.com")
@@ -152,12 +152,14 @@ async def _measure(purchases: int) -> None:
 
 
 async def _count() -> None:
-    """Statements and calls of a purchase, less those that happen while nobody buys."""
+    """Print the statements and calls of a purchase, without those of background work."""
     async with running(SETTINGS, modules=COUNTING, postgres_options=LOGGING) as machine:
         bench, numbers = await open_shop(machine), itertools.count()
         await _times(bench.through_platform, numbers, 1, WARM_UP)
         await log_statements(machine)
-        await _times(bench.through_platform, numbers, 1, WARM_UP)  # connections and plans anew
+        await _times(
+            bench.through_platform, numbers, 1, WARM_UP
+        )  # new connections and statement plans
         idle = await counted(machine, lambda: asyncio.sleep(IDLE_SECONDS))
         began = time.perf_counter()
         busy = await counted(machine, lambda: _times(bench.through_platform, numbers, 1, COUNTED))
@@ -165,12 +167,12 @@ async def _count() -> None:
     click.echo(f"\n{'a purchase of one eSIM makes':<64}{'count':>8}")
     for name in sorted(busy):
         each = (busy[name] - idle[name] * share) / COUNTED
-        if each >= 0.05:  # less is what happens now and then
+        if each >= 0.05:  # less is occasional
             click.echo(f"{name:<64}{each:>8.1f}")
 
 
 async def log_statements(machine: Machine) -> None:
-    """Has the database log every statement of the services, over connections made from now on."""
+    """Have the database log every statement of the services, on connections opened from now on."""
     async with machine.database() as connection:
         for owner in ("catalogue", "esims", "orders"):
             for setting in ("log_statement = 'all'", "log_min_messages = 'log'"):
@@ -179,10 +181,10 @@ async def log_statements(machine: Machine) -> None:
 
 
 async def counted(machine: Machine, work: Callable[[], Awaitable[object]]) -> Counter[str]:
-    """What the services did meanwhile: calls served and statements sent, by name."""
+    """Count the calls that the services served and their statements during `work`, by name."""
     before = len(machine.lines.path.read_text())
     await work()
-    await asyncio.sleep(1)  # seconds until the last lines have been passed on
+    await asyncio.sleep(1)  # seconds until the last lines have been written
     found: Counter[str] = Counter()
     for line in machine.lines.path.read_text()[before:].splitlines():
         if match := LOGGED.search(line):
@@ -197,7 +199,7 @@ async def counted(machine: Machine, work: Callable[[], Awaitable[object]]) -> Co
 @click.command()
 @click.option("--purchases", default=300, show_default=True, help="In each row of the table.")
 def main(purchases: int) -> None:
-    """Prints what the platform adds to a purchase."""
+    """Print the overhead of the platform in a purchase."""
     click.echo(
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()},"
         f" load before the run {os.getloadavg()[0]:.1f}"

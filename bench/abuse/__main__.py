@@ -1,8 +1,8 @@
 """Attacks on the gateway, the webhooks process and a gRPC service, each beside a polite client.
 
-`make bench-abuse`: one machine, real processes, default settings, the sandbox as the provider. SECONDS is how
-long each attack lasts, ONLY names some of them, separated by commas. OFF=1 runs each with its bound switched
-off, and expects that harm is done then: a bound that isn't missed when it is gone bounds nothing.
+`make bench-abuse` uses one machine, real processes, default settings and the sandbox as the provider. SECONDS
+is the duration of each attack, ONLY a comma-separated list of attacks. OFF=1 runs each attack with its bound
+switched off, and fails if that does no harm: then the bound is useless.
 """
 
 import asyncio
@@ -12,14 +12,14 @@ import sys
 import click
 
 from bench.abuse.attacks import ATTACKS, Attack
-from bench.abuse.stage import Seen, run_attack
+from bench.abuse.stage import Result, run_attack
 from bench.abuse.verdict import Bounds, harm
 from tests.chaos.purchase.machine import running
 
-# Not of the platform's own defaults, but what a benchmark on one machine needs.
+# Settings that differ from the platform's defaults.
 SETTINGS = {"LOG_LEVEL": "warning"}
-# The harness's own machine switches these off for its many buyers on one address; here they are as shipped.
-AS_SHIPPED = {
+# The defaults, which the harness switches off for its many buyers at one address.
+DEFAULTS = {
     "GATEWAY_ADDRESS_RATE": "100",
     "GATEWAY_USER_RATE": "20",
     "GATEWAY_ADDRESS_WORK": "20000",
@@ -32,7 +32,7 @@ HEAD = (
 
 
 def chosen(only: str) -> list[Attack]:
-    """The attacks of those names, all when none is named; raises click.UsageError for others."""
+    """Return the attacks with those names, or all; raise click.UsageError for an unknown name."""
     names = [name for name in only.split(",") if name]
     known = {attack.name: attack for attack in ATTACKS}
     if unknown := set(names) - set(known):
@@ -40,44 +40,44 @@ def chosen(only: str) -> list[Attack]:
     return [known[name] for name in names] or list(ATTACKS)
 
 
-def line(attack: Attack, seen: Seen) -> str:
-    """One row of the report."""
-    answers = ", ".join(f"{count} {what}" for what, count in seen.answers.most_common(4))
+def line(attack: Attack, result: Result) -> str:
+    """Return one row of the report."""
+    answers = ", ".join(f"{count} {what}" for what, count in result.answers.most_common(4))
     return (
-        f"{attack.name:<44}{seen.times(0.5):>20}{seen.times(0.99):>22}{seen.cpu:>6.0%}"
-        f"{seen.memory():>20}  {answers}"
+        f"{attack.name:<44}{result.times(0.5):>20}{result.times(0.99):>22}{result.cpu:>6.0%}"
+        f"{result.memory():>20}  {answers}"
     )
 
 
 async def main(attacks: list[Attack], seconds: float, *, off: bool) -> int:
-    """Runs them, prints what was seen, and returns the exit code."""
+    """Run the attacks, print the results, and return the exit status."""
     click.echo(HEAD)
     failed = []
     if off:
         for attack in attacks:
-            async with running({**SETTINGS, **AS_SHIPPED, **attack.off}) as machine:
+            async with running({**SETTINGS, **DEFAULTS, **attack.off}) as machine:
                 failed += await report(attack, await run_attack(machine, attack, seconds), off=True)
     else:
-        async with running({**SETTINGS, **AS_SHIPPED}) as machine:
+        async with running({**SETTINGS, **DEFAULTS}) as machine:
             for attack in attacks:
                 failed += await report(
                     attack, await run_attack(machine, attack, seconds), off=False
                 )
             failed += [f"the log says: {alarm}" for alarm in machine.lines.alarms]
-    for words in failed:
-        click.echo(words)
+    for problem in failed:
+        click.echo(problem)
     click.echo("FAILED" if failed else "every attack was held" if not off else "no bound is idle")
     return 1 if failed else 0
 
 
-async def report(attack: Attack, seen: Seen, *, off: bool) -> list[str]:
-    """Prints one row; what is wrong about it."""
-    click.echo(line(attack, seen))
-    done = harm(seen, Bounds())
+async def report(attack: Attack, result: Result, *, off: bool) -> list[str]:
+    """Print one row, and return what is wrong about it."""
+    click.echo(line(attack, result))
+    done = harm(result, Bounds())
     if off:
         without = ", ".join(attack.off)
         return [] if done else [f"{attack.name}: no harm is done without its bound ({without})"]
-    return [f"{attack.name}: {words}" for words in done]
+    return [f"{attack.name}: {problem}" for problem in done]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One attack in a process of its own: `python -m bench.abuse.attacker NAME ADDRESS SECONDS`."""
+"""Runs one attack in its own process: `python -m bench.abuse.attacker NAME ADDRESS SECONDS`."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ import sys
 
 from bench.abuse.attacks import ATTACKS
 
-# On two cores the attacker's own work would slow the others down; a real one has a machine of its own.
+# A low priority: a real attacker has another machine, and would not slow the others down.
 NICE = 15
 
 

@@ -1,4 +1,4 @@
-"""All attacks by name: against what, by which function, and the settings that switch off what holds it."""
+"""All attacks: target, function, and the settings that switch off the bound against each."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from bench.abuse import connections, grpc_server, memory, work
 
 Run = Callable[[str, float], Awaitable[Counter[str]]]
-# Far beyond what any attack reaches.
+# More than any attack reaches.
 NO_BOUND = "1000000000"
 A_DAY = "86400"
 
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """`run` takes the target's address (host:port) and seconds, and counts what it was answered.
+    """One attack. `run` takes the target's address (host:port) and seconds, and counts the answers.
 
     `target` is gateway, webhooks or catalogue; `off` are the settings that switch the bound off.
     """

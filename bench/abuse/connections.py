@@ -8,16 +8,16 @@ from collections import Counter
 
 from bench.abuse.http_wire import Wire, attack
 
-# More than one address may hold.
+# More than one address may open.
 MANY = 1_000
 PING_FRAME = b"\x89\x80\0\0\0\0"
-# One more part of a message that never ends.
+# One part of a message that never ends.
 CONTINUATION = b"\x00\x80\0\0\0\0"
 PING = b'\x81\x8f\0\0\0\0{"type":"ping"}'
 
 
 async def slow_heads(address: str, seconds: float) -> Counter[str]:
-    """Send the head of a request byte by byte, on as many connections as there may be.
+    """Send the head of a request byte by byte, on as many connections as possible.
 
     Bound: time of a head, and connections of an address. HTTP_HEADER_SECONDS=86400 with
     HTTP_MAX_CONNECTIONS_PER_ADDRESS=1000000 switches it off.
@@ -47,7 +47,7 @@ async def slow_bodies(address: str, seconds: float) -> Counter[str]:
 
 
 async def idle_connections(address: str, seconds: float) -> Counter[str]:
-    """Open connections, make one request on each, and keep them.
+    """Open connections, make one request on each, and leave them open.
 
     Bound: connections of an address, and idle time. HTTP_MAX_CONNECTIONS_PER_ADDRESS=1000000 with
     HTTP_IDLE_SECONDS=86400 switches it off.
@@ -62,7 +62,7 @@ async def idle_connections(address: str, seconds: float) -> Counter[str]:
 
 
 async def flood_of_requests(address: str, seconds: float) -> Counter[str]:
-    """Call /readyz and unknown paths as fast as they are answered, on as many connections as there may be.
+    """Call /readyz and unknown paths as fast as they are answered, on as many connections as possible.
 
     Bound: connections of an address, and checks of readiness at a time.
     HTTP_MAX_CONNECTIONS_PER_ADDRESS=1000000 switches the first off.
@@ -100,7 +100,7 @@ async def socket_pings(address: str, seconds: float) -> Counter[str]:
 async def socket_frames(address: str, seconds: float) -> Counter[str]:
     """Flood WebSockets with empty parts of one message, which is never complete.
 
-    Bound: bytes that are read of a WebSocket. HTTP_WEBSOCKET_RATE=1000000000 switches it off.
+    Bound: bytes read from a WebSocket. HTTP_WEBSOCKET_RATE=1000000000 switches it off.
     """
 
     async def act(wire: Wire) -> None:
@@ -114,7 +114,7 @@ async def socket_frames(address: str, seconds: float) -> Counter[str]:
 
 
 async def many_sockets(address: str, seconds: float) -> Counter[str]:
-    """Open as many WebSockets as there may be, and send nothing.
+    """Open as many WebSockets as possible, and send nothing.
 
     Bound: WebSockets of an address, and the time for connection_init.
     GATEWAY_MAX_SOCKETS_PER_ADDRESS=100000 with HTTP_MAX_CONNECTIONS_PER_ADDRESS=1000000,
@@ -129,7 +129,7 @@ async def many_sockets(address: str, seconds: float) -> Counter[str]:
 
 
 async def _byte_by_byte(wire: Wire, data: bytes) -> None:
-    """Send so slowly, two bytes a second, until there is an answer."""
+    """Send two bytes a second until there is an answer."""
     reading = asyncio.create_task(wire.answer())
     try:
         for byte in data:

@@ -12,7 +12,7 @@ LIST_PLANS = "/catalogue.v1.CatalogueService/ListPlans"
 WATCH_REVISION = "/catalogue.v1.CatalogueService/WatchRevision"
 CHECK = "/grpc.health.v1.Health/Check"
 EVERYTHING = pb.ListPlansRequest(page_size=10_000).SerializeToString()
-# As in the report: so many connections with so many calls on each.
+# Number of connections, and of calls on each.
 CONNECTIONS, STREAMS = 4, 100
 # Seconds between two calls of a connection that floods.
 PAUSE = 0.002
@@ -21,7 +21,7 @@ Act = Callable[[Caller], Awaitable[None]]
 
 
 async def unread_answers(address: str, seconds: float) -> Counter[str]:
-    """Ask for the whole catalogue on every stream and read one byte of each answer.
+    """Request the whole catalogue on every stream and read one byte of each answer.
 
     Bound: bytes of unread answers. GRPC_MAX_UNREAD_BYTES=1000000000 with GRPC_SEND_SECONDS=1000000000
     switches it off; GRPC_MAX_WORK_WITHOUT_SESSION=1000000000 with them, as it makes such answers rarer.
@@ -51,9 +51,9 @@ async def unread_answers_in_turn(address: str, seconds: float) -> Counter[str]:
 
 
 async def heavy_calls(address: str, seconds: float) -> Counter[str]:
-    """Ask for the whole catalogue again and again, and read the answers.
+    """Request the whole catalogue repeatedly, and read the answers.
 
-    Bound: calls without a session that work at the same time, and who goes first.
+    Bound: concurrent calls without a session, and their priority.
     GRPC_MAX_WORK_WITHOUT_SESSION=1000000000 switches it off.
     """
 
@@ -73,7 +73,7 @@ async def heavy_calls(address: str, seconds: float) -> Counter[str]:
 async def silent_calls(address: str, seconds: float) -> Counter[str]:
     """Open calls and never send their requests.
 
-    Bound: unfinished calls without a session, and the time that a request may take.
+    Bound: unfinished calls without a session, and the time to send a request.
     GRPC_MAX_CALLS_WITHOUT_SESSION=1000000000 with GRPC_REQUEST_SECONDS=1000000000 switches it off.
     """
 
@@ -128,9 +128,9 @@ async def large_metadata(address: str, seconds: float) -> Counter[str]:
 
 
 async def rapid_resets(address: str, seconds: float) -> Counter[str]:
-    """Ask for the server's health and give each call up at once.
+    """Call for the server's health and cancel each call at once.
 
-    Bound: calls of a connection that the server has not yet forgotten.
+    Bound: calls of a connection, including cancelled ones that the server has not yet released.
     GRPC_MAX_STREAMS_PER_CONNECTION=1000000000 switches it off.
     """
 
@@ -149,7 +149,7 @@ async def rapid_resets(address: str, seconds: float) -> Counter[str]:
 
 
 async def endless_streams(address: str, seconds: float) -> Counter[str]:
-    """Open streams that never end, and read nothing of them.
+    """Open streams that never end, and read nothing.
 
     Bound: unfinished calls without a session. GRPC_MAX_CALLS_WITHOUT_SESSION=1000000000 switches it off.
     """
@@ -164,7 +164,7 @@ async def endless_streams(address: str, seconds: float) -> Counter[str]:
 
 
 async def idle_connections(address: str, seconds: float) -> Counter[str]:
-    """Open connections and say nothing on them.
+    """Open connections and send nothing.
 
     Bound: connections of a process. GRPC_MAX_CONNECTIONS=1000000000 switches it off.
     """
@@ -191,7 +191,7 @@ ATTACKS = (
 async def _attack(
     address: str, seconds: float, connections: int, window: int, act: Act
 ) -> Counter[str]:
-    """Run `act` on so many connections; one that the server closes is opened again after a moment."""
+    """Run `act` on that many connections; reopen one that the server closes after a moment."""
     answers = Counter[str]()
     stop = asyncio.get_running_loop().time() + seconds
 

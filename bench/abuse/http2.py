@@ -1,4 +1,4 @@
-"""A gRPC caller made of HTTP/2 frames by hand, which may read, send and reset as no library would."""
+"""A gRPC client built from HTTP/2 frames, which can read, send and reset as no library does."""
 
 import asyncio
 import struct
@@ -20,7 +20,7 @@ HEADER_TABLE_SIZE, INITIAL_WINDOW_SIZE = 1, 4
 NO_ERROR, CANCEL = 0, 8
 LARGEST_WINDOW = 2**31 - 1
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-# Names of gRPC's codes that a server under attack answers.
+# Names of the gRPC codes that a server under attack returns.
 CODES = {
     0: "OK",
     1: "CANCELLED",
@@ -31,12 +31,12 @@ CODES = {
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
-    """One frame."""
+    """Encode one frame."""
     return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
 
 
 def headers(stream: int, method: str, *, extra: Iterable[tuple[str, str]] = ()) -> bytes:
-    """The HEADERS frame that opens a call; nothing is compressed or remembered."""
+    """Encode the HEADERS frame that opens a call, without compression."""
     fields = [
         (":method", "POST"),
         (":scheme", "http"),
@@ -53,17 +53,17 @@ def headers(stream: int, method: str, *, extra: Iterable[tuple[str, str]] = ()) 
 
 
 def request(stream: int, body: bytes) -> bytes:
-    """The DATA frame with the whole request, which ends the caller's side."""
+    """Encode the DATA frame with the whole request, which ends the client's side."""
     return frame(DATA, END_STREAM, stream, struct.pack(">BI", 0, len(body)) + body)
 
 
 def reset(stream: int) -> bytes:
-    """The frame by which a caller gives a call up."""
+    """Encode the frame that cancels a call."""
     return frame(RST_STREAM, 0, stream, struct.pack(">I", CANCEL))
 
 
 def _text(value: bytes) -> bytes:
-    """A string of HPACK, not compressed, of less than 16 kB."""
+    """Encode an HPACK string of less than 16 kB without compression."""
     size = len(value)
     if size < 127:
         return bytes([size]) + value
@@ -72,14 +72,14 @@ def _text(value: bytes) -> bytes:
 
 
 class Caller:
-    """One connection. `window` is how many bytes of each answer the server may send unasked."""
+    """One connection; `window` is the flow-control window of each answer in bytes."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
         self.answers = Counter[str]()
         self.read = 0
-        # What the server lets us send, for the connection (0) and above the initial for each stream.
+        # Send windows of the connection (0), and of each stream above the initial size.
         self._room = defaultdict[int, int](int, {0: 65_535})
         self._initial = 65_535
         self._more = asyncio.Event()
@@ -90,15 +90,15 @@ class Caller:
         """Open a connection to `host:port`. Raise OSError if that is refused."""
         host, _, port = address.rpartition(":")
         caller = cls(*await asyncio.open_connection(host, int(port)))
-        # Without a table the server writes each field of its headers in plain.
+        # Without a table the server does not compress its header fields.
         settings = struct.pack(">HIHI", HEADER_TABLE_SIZE, 0, INITIAL_WINDOW_SIZE, window)
-        # The connection has a window, too: more than anybody sends in the time of an attack.
+        # A connection window larger than all answers during an attack.
         whole = frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", LARGEST_WINDOW - 65_535))
         await caller.send(PREFACE + frame(SETTINGS, 0, 0, settings) + whole)
         return caller
 
     async def send(self, data: bytes) -> None:
-        """Send frames; a connection that the server has closed takes none."""
+        """Send frames; do nothing if the server has closed the connection."""
         if self._writer.is_closing():
             self.closed.set()
         if self.closed.is_set():
@@ -155,12 +155,12 @@ class Caller:
             self.answers["connection refused further calls"] += 1
 
     def close(self) -> None:
-        """Leave without a word."""
+        """Close the connection without a frame."""
         self._writer.transport.abort()
 
 
 def _status(block: bytes) -> str:
-    """The code in a block of trailers, which gRPC's servers write in plain."""
+    """Return the gRPC code in a block of uncompressed trailers."""
     _, found, rest = block.partition(b"grpc-status")
     if not found or len(rest) < 2:
         return "answered"

@@ -1,4 +1,4 @@
-"""Connections to an HTTP server whose bytes are the attack's own."""
+"""Raw connections to an HTTP server, on which an attack sends any bytes."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
-# The upgrade to a WebSocket of the gateway.
+# Upgrade request to a WebSocket of the gateway.
 UPGRADE = (
     b"GET /graphql HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"
@@ -20,7 +20,7 @@ Attack = Callable[["Wire"], Awaitable[None]]
 
 
 class Wire:
-    """One connection; `answers` counts what comes back on all of them."""
+    """One connection; `answers` counts the answers on all connections."""
 
     def __init__(
         self,
@@ -35,12 +35,12 @@ class Wire:
         self.number = number
 
     async def send(self, data: bytes) -> None:
-        """Write; raises ConnectionError when the server has closed."""
+        """Send bytes; raise ConnectionError if the server has closed the connection."""
         self.writer.write(data)
         await self.writer.drain()
 
     async def head(self) -> bytes:
-        """The status line and headers of the next answer, which is counted."""
+        """Read and count the head of the next answer, and return it."""
         head = await self.reader.readuntil(b"\r\n\r\n")
         self.answers[head.split(b" ", 2)[1].decode()] += 1
         return head
@@ -52,13 +52,13 @@ class Wire:
         await self.reader.readexactly(int(length or 0))
 
     async def upgrade(self) -> None:
-        """Become a WebSocket; raises ConnectionError when that is refused."""
+        """Upgrade to a WebSocket; raise ConnectionError if that is refused."""
         await self.send(UPGRADE)
         if b" 101 " not in await self.head():
             raise ConnectionError
 
     async def closed(self) -> None:
-        """Read until the server closes, and count the code of a WebSocket."""
+        """Read until the server closes, and count the close code of a WebSocket."""
         last = b""
         while data := await self.reader.read(65_536):
             last = data
@@ -68,7 +68,7 @@ class Wire:
 
 
 def post(query: str, **more: Any) -> bytes:
-    """A request of one operation."""
+    """Return the bytes of a GraphQL request."""
     body = json.dumps({"query": query, **more}).encode()
     return (
         b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -77,7 +77,7 @@ def post(query: str, **more: Any) -> bytes:
 
 
 async def attack(address: str, seconds: float, connections: int, act: Attack) -> Counter[str]:
-    """Keep so many connections busy with `act` for so long; count how they were answered."""
+    """Run `act` on that many connections for that long, and count the answers."""
     answers = Counter[str]()
     host, _, port = address.rpartition(":")
 

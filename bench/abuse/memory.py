@@ -13,15 +13,15 @@ from bench.abuse.http_wire import Wire, attack, post
 EVERYTHING = (
     "dataPlans(first: 10000) { id name description features countries { iso name region } }"
 )
-# Characters, of requests that are made to be large.
+# Characters of large requests.
 LONG = 15_000
 CONNECTIONS = 40
 
 
 async def unread_answers(address: str, seconds: float) -> Counter[str]:
-    """Ask for the whole catalogue, each time another answer, and read none.
+    """Request the whole catalogue with a different answer each time, and read none.
 
-    Bound: bytes that wait for clients, and time to read them. HTTP_MAX_UNSENT=1000000000000 with
+    Bound: unsent bytes, and time to read them. HTTP_MAX_UNSENT=1000000000000 with
     HTTP_SEND_SECONDS=86400 switches it off.
     """
     numbers = count()
@@ -31,16 +31,16 @@ async def unread_answers(address: str, seconds: float) -> Counter[str]:
         await wire.send(post(f"{{ a{next(numbers)}: {EVERYTHING} }}"))
         while not wire.writer.is_closing():
             await asyncio.sleep(1)
-            await wire.send(b"\r\n")  # fails once the server has dropped it
+            await wire.send(b"\r\n")  # fails once the server has closed it
 
     return await attack(address, seconds, CONNECTIONS, act)
 
 
 async def undeclared_variables(address: str, seconds: float) -> Counter[str]:
-    """Send one small query with variables that it doesn't declare, each time others.
+    """Send one small query with different undeclared variables each time.
 
-    Bound: what tells kept answers apart, and their bytes. GATEWAY_RESPONSE_CACHE_BYTES=1000000000000
-    switches the second off.
+    Bound: what is part of a cache key, and bytes of cached answers.
+    GATEWAY_RESPONSE_CACHE_BYTES=1000000000000 switches the second off.
     """
     numbers = count()
 
@@ -54,9 +54,9 @@ async def undeclared_variables(address: str, seconds: float) -> Counter[str]:
 
 
 async def many_answers(address: str, seconds: float) -> Counter[str]:
-    """Ask for large answers that all have to be kept.
+    """Request large answers that are all cached.
 
-    Bound: bytes of kept answers. GATEWAY_RESPONSE_CACHE_BYTES=1000000000000 switches it off.
+    Bound: bytes of cached answers. GATEWAY_RESPONSE_CACHE_BYTES=1000000000000 switches it off.
     """
     numbers = count()
 
@@ -69,7 +69,7 @@ async def many_answers(address: str, seconds: float) -> Counter[str]:
 
 
 async def long_documents(address: str, seconds: float) -> Counter[str]:
-    """Send documents as long as they may be, valid and not, by their hash and without it, never one twice.
+    """Send documents of maximum length, valid and invalid, with and without a hash, never one twice.
 
     Bound: characters of cached documents, and documents of one client.
     GATEWAY_PERSISTED_QUERIES_PER_CLIENT=1000000 switches the second off.
@@ -91,7 +91,7 @@ async def long_documents(address: str, seconds: float) -> Counter[str]:
 
 
 async def large_heads(address: str, seconds: float) -> Counter[str]:
-    """Send heads of megabytes in headers that are each short enough, and never end them.
+    """Send request heads of megabytes in headers of legal length, and never end them.
 
     Bound: bytes and time of a head. HTTP_MAX_HEAD=1073741824 with HTTP_HEADER_SECONDS=86400 switches it
     off.
@@ -107,9 +107,9 @@ async def large_heads(address: str, seconds: float) -> Counter[str]:
 
 
 async def pipelined_bodies(address: str, seconds: float) -> Counter[str]:
-    """Send requests with bodies behind one that takes its time, and read no answer.
+    """Pipeline requests with bodies behind a slow one, and read no answer.
 
-    Bound: requests that wait behind another on a connection, and bytes that wait for clients.
+    Bound: requests that wait behind another on a connection, and unsent bytes.
     HTTP_MAX_UNSENT=1000000000000 with HTTP_SEND_SECONDS=86400 switches the second off.
     """
     query = post("{ featuredPlans { id } }", variables={"a": "x" * 100_000})

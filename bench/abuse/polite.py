@@ -1,7 +1,7 @@
-"""A polite client in a process of its own: a few requests a second, and how long each of them took.
+"""A polite client in its own process, which sends a few requests a second and measures each.
 
-Run as `python -m bench.abuse.polite TARGET ADDRESS KEY`; asks until its input ends and prints a JSON list of
-[begun, seconds, problem] then, where `begun` is wall-clock time and `problem` is empty for a right answer.
+`python -m bench.abuse.polite TARGET ADDRESS KEY` sends requests until its input ends. Then it prints a JSON
+list of [start, seconds, problem]: `start` is wall-clock time, and `problem` is empty for a correct answer.
 """
 
 import asyncio
@@ -21,9 +21,9 @@ import grpc
 
 from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
 
-# Another address than the attacker's, whom loopback shows as 127.0.0.1.
+# Another address than the attacker's 127.0.0.1.
 OWN_ADDRESS = "127.0.0.2"
-# Requests a second; each is begun on time, whether or not those before it were answered.
+# Requests a second; each starts on time, whether or not earlier ones were answered.
 RATE = 25
 # Seconds after which a request counts as not answered.
 PATIENCE = 15.0
@@ -33,7 +33,7 @@ Ask = Callable[[int], Awaitable[str]]
 
 @asynccontextmanager
 async def gateway(address: str, _key: str) -> AsyncIterator[Ask]:
-    """Ask a gateway for plans; every price is another query, so that no cache answers all of them."""
+    """Query plans; each price is another query, so that no cache answers all of them."""
     async with _http() as http:
 
         async def ask(number: int) -> str:
@@ -48,7 +48,7 @@ async def gateway(address: str, _key: str) -> AsyncIterator[Ask]:
 
 @asynccontextmanager
 async def webhooks(address: str, key: str) -> AsyncIterator[Ask]:
-    """Post signed callbacks, each of an eSIM of its own."""
+    """Post signed callbacks, each about another eSIM."""
     begun = time.time_ns()
     async with _http() as http:
 
@@ -64,15 +64,15 @@ async def webhooks(address: str, key: str) -> AsyncIterator[Ask]:
             async with http.post(
                 f"http://{address}/webhooks/esim-go", data=body, headers=headers
             ) as answer:
-                words = await answer.text()
-            return "" if answer.status == 200 else f"{answer.status} {words[:200]}"
+                text = await answer.text()
+            return "" if answer.status == 200 else f"{answer.status} {text[:200]}"
 
         yield ask
 
 
 @asynccontextmanager
 async def catalogue(address: str, _key: str) -> AsyncIterator[Ask]:
-    """Call a catalogue service for a page of plans; by a relay, as gRPC binds to no address of its own."""
+    """Call a catalogue service for a page of plans, through a relay as gRPC can't bind a source address."""
     host, _, port = address.rpartition(":")
 
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -119,8 +119,8 @@ TARGETS = {"gateway": gateway, "webhooks": webhooks, "catalogue": catalogue}
 
 
 async def ask_until(ask: Ask, stop: asyncio.Event) -> list[tuple[float, float, str]]:
-    """All requests until the stop."""
-    seen: list[tuple[float, float, str]] = []
+    """Send requests until the stop."""
+    requests: list[tuple[float, float, str]] = []
 
     async def one(number: int) -> None:
         begun, started = time.time(), time.monotonic()
@@ -129,7 +129,7 @@ async def ask_until(ask: Ask, stop: asyncio.Event) -> list[tuple[float, float, s
                 problem = await ask(number)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             problem = f"{type(error).__name__} {error}"
-        seen.append((begun, time.monotonic() - started, problem))
+        requests.append((begun, time.monotonic() - started, problem))
 
     begun = time.monotonic()
     async with asyncio.TaskGroup() as group:
@@ -138,7 +138,7 @@ async def ask_until(ask: Ask, stop: asyncio.Event) -> list[tuple[float, float, s
             if stop.is_set():
                 break
             group.create_task(one(number))
-    return sorted(seen)
+    return sorted(requests)
 
 
 async def main(target: str, address: str, key: str) -> None:

@@ -1,6 +1,6 @@
-"""Attacks on a gateway with requests that order much work, from loopback and without a session.
+"""Attacks on a gateway with expensive requests, from loopback and without a session.
 
-Each takes the gateway's address (host:port) and seconds, and counts what it was answered: by code and reason.
+Each takes the gateway's address (host:port) and seconds, and counts the answers by code and reason.
 """
 
 import asyncio
@@ -13,9 +13,9 @@ from typing import Any
 
 import aiohttp
 
-# Requests at a time.
+# Concurrent requests.
 CONNECTIONS = 16
-# Seconds between a refusal and the connection's next request: without it most of the work is sending.
+# Seconds between a refusal and the next request of a connection, or most of the work would be sending.
 PAUSE = 0.02
 # Seconds after which a request counts as not answered.
 PATIENCE = 60.0

@@ -8,11 +8,13 @@ import aiohttp
 import pytest
 
 from bench import gateway_cpu, gateway_report
-from bench.gateway import KEPT, available, comparing
+from bench.gateway import REPLAYED, available, comparing
 from bench.gateway_load import Question, Run, put_load
 from bench.gateway_servers import (
     APOLLO,
     BARE,
+    CACHED,
+    HTTP_CACHE,
     MERCURIUS,
     OURS,
     SERVERS,
@@ -22,7 +24,8 @@ from bench.gateway_servers import (
     check_equal,
     node_is_missing,
 )
-from bench.gateway_shop import ESIM_COUNT, QUERIES
+from bench.gateway_shop import ESIM_COUNT, PUBLIC, QUERIES
+from tests.fixtures.http_cache import nginx
 from tests.fixtures.javascript import NEEDED
 
 QUESTION = Question("plans", json.dumps({"query": "{ plans }"}))
@@ -40,7 +43,11 @@ async def bare(folder: Path, answer: object) -> AsyncIterator[tuple[aiohttp.Clie
 
 @pytest.mark.skipif(node_is_missing() is not None, reason=NEEDED)
 async def test_all_servers_answer_the_same_data() -> None:
-    async with comparing(available(SERVERS), QUERIES, KEPT, None) as (machine, servers, questions):
+    async with comparing(available(SERVERS), QUERIES, REPLAYED, None) as (
+        machine,
+        servers,
+        questions,
+    ):
         assert {OURS, APOLLO, MERCURIUS, BARE} <= {server.name for server in servers}
         assert [question.name for question in questions] == list(QUERIES)
         apollo = next(server for server in servers if server.name == APOLLO)
@@ -48,14 +55,23 @@ async def test_all_servers_answer_the_same_data() -> None:
         assert len(json.loads(body)["data"]["myESIMs"]) == ESIM_COUNT
 
 
-async def test_another_answer_is_noticed(tmp_path: Path) -> None:
+async def test_the_http_cache_answers_public_questions_like_the_gateway() -> None:
+    if available([HTTP_CACHE]) == []:
+        nginx()  # skips
+    async with comparing([CACHED, HTTP_CACHE], PUBLIC, REPLAYED, None) as (machine, servers, asked):
+        cache = next(server for server in servers if server.name == HTTP_CACHE)
+        async with machine.http.get(cache.url_of(asked[0])) as answer:
+            assert answer.headers["X-Cache"] == "HIT"  # `comparing` has sent the same
+
+
+async def test_a_different_answer_is_an_error(tmp_path: Path) -> None:
     async with bare(tmp_path, {"data": {"plans": [{"price": 2.0}]}}) as (http, server):
         await check_equal(http, [server], QUESTION, b'{"data": {"plans": [{"price": 2}]}}')
         with pytest.raises(RuntimeError, match="bare answers plans otherwise"):
             await check_equal(http, [server], QUESTION, b'{"data": {"plans": [{"price": 3}]}}')
 
 
-async def test_an_answer_with_errors_is_no_answer(tmp_path: Path) -> None:
+async def test_an_answer_with_errors_is_an_error(tmp_path: Path) -> None:
     async with bare(tmp_path, {"data": None, "errors": [{"message": "No"}]}) as (http, server):
         with pytest.raises(RuntimeError, match="bare refused plans"):
             await answer_of(http, server, QUESTION)
@@ -63,7 +79,7 @@ async def test_an_answer_with_errors_is_no_answer(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="needs wrk (Debian: apt-get install wrk)")
 @pytest.mark.parametrize(("answer", "bad"), [({"data": {}}, False), ({"errors": []}, True)])
-async def test_the_load_counts_what_it_did(
+async def test_the_load_counts_requests_and_errors(
     tmp_path: Path, answer: dict[str, object], bad: bool
 ) -> None:
     async with bare(tmp_path, answer) as (_, server):
@@ -76,7 +92,7 @@ async def test_the_load_counts_what_it_did(
 
 
 def ran(server: str, requests: int, cpu: float) -> Run:
-    """Load a server for one second."""
+    """Return the result of a run of one second."""
     return Run(requests, 1.0, p50=1.0, p99=2.0, errors=0, cpu={server: cpu, "load": 0.1}, core=cpu)
 
 
@@ -88,7 +104,7 @@ def test_a_server_is_compared_with_apollo() -> None:
     ]
 
 
-def test_a_run_without_an_answer_spoils_no_table() -> None:
+def test_a_run_without_an_answer_is_left_out_of_the_table() -> None:
     runs = {OURS: [ran(OURS, 0, 0.5)], APOLLO: [ran(APOLLO, 100, 0.5), ran(APOLLO, 0, 0.5)]}
     ours, apollo = gateway_report.table(64, runs).splitlines()
     assert ours.split()[-2:] == ["0.00", "nan"]

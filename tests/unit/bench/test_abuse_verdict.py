@@ -4,31 +4,31 @@ from typing import Any
 
 import pytest
 
-from bench.abuse.stage import Seen
+from bench.abuse.stage import Result
 from bench.abuse.verdict import Bounds, harm
 
 MB = 2**20
 
 
-def seen(**changes: Any) -> Seen:
+def result(**changes: Any) -> Result:
     """An attack without any effect, except for the given changes."""
     calm = [(0.01, "")] * 100
     polite = {"before": calm, "during": calm, "after": calm} | changes.pop("polite", {})
     memory = {"idle": {"gateway": 90 * MB}, "peak": {"gateway": 280 * MB}} | changes
-    return Seen("gateway", polite=polite, **memory)
+    return Result("gateway", polite=polite, **memory)
 
 
 def test_one_request_in_two_hundred_may_fail() -> None:
     almost = [(0.01, "")] * 199 + [(0.01, "503 busy")]
-    assert harm(seen(polite={"during": almost}), Bounds()) == []
+    assert harm(result(polite={"during": almost}), Bounds()) == []
 
 
-def test_an_attack_that_nobody_feels_is_held() -> None:
-    assert harm(seen(), Bounds()) == []
+def test_an_attack_without_effect_does_no_harm() -> None:
+    assert harm(result(), Bounds()) == []
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "text"),
     [
         ({"polite": {"during": [(0.01, "")] * 98 + [(1.2, "")] * 2}}, "p99 rose by 1.2 s during"),
         ({"polite": {"after": [(1.2, "")] * 100}}, "p99 rose by 1.2 s after"),
@@ -41,6 +41,6 @@ def test_an_attack_that_nobody_feels_is_held() -> None:
         ({"ended": ["orders"]}, "orders ended"),
     ],
 )
-def test_each_kind_of_harm_is_found(changes: dict[str, Any], words: str) -> None:
-    [found] = harm(seen(**changes), Bounds())
-    assert words in found
+def test_each_kind_of_harm_is_reported(changes: dict[str, Any], text: str) -> None:
+    [found] = harm(result(**changes), Bounds())
+    assert text in found

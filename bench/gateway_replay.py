@@ -1,7 +1,7 @@
-"""The services' answers, kept: asks the real services once for each request, then repeats the answer.
+"""A gRPC proxy that calls the services once for each different request, then replays the response.
 
-`python -m bench.gateway_kept PORT CATALOGUE ORDERS ESIMS`, all addresses `host:port`. A kept answer
-costs a fraction of a real one, so that the gateways are what is busy and not the services behind them.
+`python -m bench.gateway_replay PORT CATALOGUE ORDERS ESIMS`, with addresses as `host:port`. A replayed
+response costs a fraction of a real one, so that the gateways are busy and not the services behind them.
 """
 
 import asyncio
@@ -14,20 +14,20 @@ import uvloop
 
 from kit.rpc import client as rpc_client
 
-# Seconds for the one real call; the first answer about eSIMs waits for the provider.
-PATIENCE = 15.0
+# Seconds for a real call; the first about eSIMs waits for the provider.
+TIMEOUT = 15.0
 SERVICES = ("catalogue", "orders", "esims")
 
 
-class Kept(grpc.GenericRpcHandler):
-    """Every unary call of the three services, as bytes: nothing is read but who asks for what."""
+class Replay(grpc.GenericRpcHandler):
+    """Handles every unary call of the three services as bytes, cached by method, token and request."""
 
     def __init__(self, channels: dict[str, grpc.aio.Channel]) -> None:
         self._channels = channels
         self._answers: dict[tuple[str, str, bytes], bytes] = {}
 
     def service(self, handler_call_details: Any) -> Any:
-        """A handler without serializers, which gets and gives bytes."""
+        """Return a handler without serializers."""
         method = str(handler_call_details.method)
         token = dict(handler_call_details.invocation_metadata).get("authorization", "")
         return grpc.unary_unary_rpc_method_handler(partial(self._answer, method, token))
@@ -36,15 +36,15 @@ class Kept(grpc.GenericRpcHandler):
         key = (method, token, request)
         found = self._answers.get(key)
         if found is None:
-            found = self._answers[key] = await self._ask(method, token, request, context)
+            found = self._answers[key] = await self._call(method, token, request, context)
         return found
 
-    async def _ask(self, method: str, token: str, request: bytes, context: Any) -> bytes:
+    async def _call(self, method: str, token: str, request: bytes, context: Any) -> bytes:
         channel = self._channels[method.strip("/").split(".")[0]]
         metadata = (("authorization", token),) if token else ()
         call: Any = channel.unary_unary(method)
         try:
-            answer: bytes = await call(request, metadata=metadata, timeout=PATIENCE)
+            answer: bytes = await call(request, metadata=metadata, timeout=TIMEOUT)
         except grpc.aio.AioRpcError as error:
             await context.abort(error.code(), error.details() or "", error.trailing_metadata())
             raise
@@ -52,12 +52,12 @@ class Kept(grpc.GenericRpcHandler):
 
 
 async def serve(port: int, addresses: list[str]) -> None:
-    """Runs until it is killed."""
+    """Serve until killed."""
     channels = {
         name: rpc_client.channel(address) for name, address in zip(SERVICES, addresses, strict=True)
     }
     server = grpc.aio.server()
-    server.add_generic_rpc_handlers((Kept(channels),))
+    server.add_generic_rpc_handlers((Replay(channels),))
     server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
     await asyncio.Event().wait()
