@@ -1,4 +1,4 @@
-"""`python -m sandbox`: the provider's stand-in as a process."""
+"""Runs the provider's stand-in: `python -m sandbox`."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from sandbox import rubbish
+from sandbox import malformed
 from sandbox.server import start
 from sandbox.settings import DEFAULT_BALANCE, DEFAULT_PORT, Settings
 from sandbox.state.bundles import CatalogueError
@@ -18,7 +18,7 @@ from sandbox.switches import SwitchError, Switches
 
 
 async def serve(settings: Settings) -> None:
-    """Runs until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -68,9 +68,9 @@ def main(
     switches: tuple[str, ...],
     verbose: bool,
 ) -> None:
-    """Plays eSIM Go v2.5: a stateful stand-in with a admin API at /_control."""
+    """Run a stateful stand-in for eSIM Go v2.5, with an admin API at /_control."""
     logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING)
-    rubbish.expect()
+    malformed.shorten_logs()
     chosen = Switches()
     try:
         for item in switches:
@@ -94,7 +94,7 @@ def main(
     except InvalidOperation as error:
         raise click.BadParameter("not an amount of money", param_hint="--balance") from error
     except CatalogueError as error:
-        # Status 2, as for any option that is wrong: starting again would not mend it.
+        # Exit status 2, as for any wrong option: a restart would not help.
         raise click.BadParameter(str(error), param_hint="--catalogue") from error
     except StateError as error:
         raise click.ClickException(str(error)) from error

@@ -1,4 +1,4 @@
-"""Posting the callbacks of the outbox to the receiver, one after the other, and noting how it went."""
+"""Sends the callbacks in the outbox to the receiver one after the other, and records the results."""
 
 import asyncio
 import base64
@@ -16,13 +16,13 @@ SIGNATURE_HEADER = "X-Signature-SHA256"
 
 
 def signature(key: str, body: bytes, encoding: str) -> str:
-    """HMAC-SHA256 of the raw body, as base64 or hex."""
+    """Return the HMAC-SHA256 of the raw body as base64 or hex."""
     digest = hmac.digest(key.encode(), body, sha256)
     return digest.hex() if encoding == "hex" else base64.b64encode(digest).decode()
 
 
 class Sender:
-    """Works the outbox off in the background; `wake` it whenever there may be something new."""
+    """Sends pending callbacks in the background; call `wake` when some may have been added."""
 
     def __init__(self, world: World, commit: Callable[[], None]) -> None:
         self._world = world
@@ -35,29 +35,29 @@ class Sender:
         self._task = asyncio.create_task(self._work())
 
     def wake(self) -> None:
-        """Says that callbacks may have been added."""
+        """Send callbacks that may have been added."""
         self._idle.clear()
         self._news.set()
 
     async def idle(self) -> None:
-        """Returns once everything that is to be sent was sent."""
+        """Wait until every callback that is to be sent was sent."""
         await self._idle.wait()
 
     async def close(self) -> None:
-        """Stops; what wasn't sent stays pending in the outbox."""
+        """Stop; unsent callbacks stay pending in the outbox."""
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
         await self._session.close()
 
     def release(self, *, newest_first: bool) -> None:
-        """Sends what was held back, in the wrong order if asked to."""
+        """Send callbacks that were held back, optionally in reverse order."""
         self._newest_first = newest_first
         self._world.account.callbacks_held = False
         self.wake()
 
     def resend(self, delivery: Delivery) -> None:
-        """Sends a callback once more, as it was."""
+        """Send a callback again, unchanged."""
         delivery.status = "pending"
         self.wake()
 

@@ -1,14 +1,14 @@
-"""Starting and stopping a sandbox, in a process of its own or inside a test."""
+"""Starts and stops a sandbox, in its own process or inside a test."""
 
 from collections.abc import Iterable
 from dataclasses import replace
 
 from aiohttp import web
 
-from sandbox import rubbish
+from sandbox import malformed
 from sandbox.api.app import BASE_PATH, Provider
 from sandbox.contract.document import document
-from sandbox.control.door import CONTROL_PATH, Door
+from sandbox.control.api import CONTROL_PATH, ControlAPI
 from sandbox.sender import Sender
 from sandbox.settings import Settings
 from sandbox.state.bundles import Bundle, read_catalogue
@@ -16,17 +16,17 @@ from sandbox.state.own_catalogue import own_catalogue
 from sandbox.state.store import Store
 from sandbox.state.world import World
 
-# Requests in flight get this long when the sandbox stops; a fault's delay may be longer.
+# Seconds for requests in flight when the sandbox stops; a fault's delay may be longer.
 STOP_SECONDS = 1.0
-# No request of the contract comes near; a larger one is answered 413.
+# Bytes, more than any request of the contract; a larger one is answered with 413.
 LARGEST_BODY = 1_000_000
 
 
 class Running:
-    """A sandbox that answers; stop it with `stop`.
+    """A running sandbox; end it with `stop`.
 
     `url` is the provider's base with its version, `control_url` the admin API.
-    `world` is there for tests that look without asking over HTTP.
+    Tests read `world` directly.
     """
 
     def __init__(self, world: World, store: Store | None) -> None:
@@ -39,13 +39,13 @@ class Running:
         self._sender = Sender(world, self._save)
 
     async def listen(self) -> None:
-        """Opens the port; raises OSError if it is taken."""
+        """Open the port; raise OSError if it is in use."""
         provider = Provider(self.world, self._commit)
-        door = Door(provider, self._sender, self._commit, self._reset)
+        control = ControlAPI(provider, self._sender, self._commit, self._reset)
         app = web.Application(
-            middlewares=[rubbish.refuse_undecodable], client_max_size=LARGEST_BODY
+            middlewares=[malformed.refuse_undecodable], client_max_size=LARGEST_BODY
         )
-        app.add_routes(door.routes())
+        app.add_routes(control.routes())
         app.router.add_get("/openapi.json", self._openapi)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_route("*", BASE_PATH + r"{path:(/[\s\S]*)?}", provider.answer)
@@ -63,11 +63,11 @@ class Running:
         self._sender.wake()
 
     async def delivered(self) -> None:
-        """Returns once every callback that is to be sent was sent."""
+        """Wait until every callback that is to be sent was sent."""
         await self._sender.idle()
 
     async def stop(self) -> None:
-        """Closes the port, lets requests end, and keeps what the file is for."""
+        """Close the port, let requests end, and save the state file."""
         if self._runner is not None:
             await self._runner.cleanup()
         await self._sender.close()
@@ -102,9 +102,9 @@ class Running:
 
 
 async def start(settings: Settings) -> Running:
-    """Starts a sandbox in the running event loop.
+    """Start a sandbox in the running event loop.
 
-    Raises CatalogueError or StateError for a file it can't use, OSError for a port that is taken.
+    Raises CatalogueError or StateError for an unusable file, OSError for a port in use.
     """
     bundles: Iterable[Bundle] = (
         read_catalogue(settings.catalogue) if settings.catalogue else own_catalogue()

@@ -1,4 +1,4 @@
-"""What a sandbox is started with; everything that may change later is a switch or the state itself."""
+"""Settings of a sandbox. What can change while it runs is a switch or part of the state."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -6,9 +6,9 @@ from pathlib import Path
 
 from sandbox.switches import Switches
 
-# The port that the project's documentation gives to the provider's stand-in.
+# The port of the sandbox in the project's documents.
 DEFAULT_PORT = 4010
-# Enough for a day of trying things out by hand, and little enough to run out on purpose.
+# Enough for a day of manual trials, and small enough to use up on purpose.
 DEFAULT_BALANCE = Decimal(10_000)
 
 
@@ -16,8 +16,8 @@ DEFAULT_BALANCE = Decimal(10_000)
 class Settings:
     """Settings of one sandbox process; every field has a working default.
 
-    `catalogue` and `state` are files: bundles in the API's shape, and where sold eSIMs are kept.
-    `port` 0 takes a free port. `balance` counts only until a state file holds one.
+    `catalogue` is a file of bundles in the API's format, `state` the file that stores the state.
+    `port` 0 means a free port. `balance` is ignored if the state file has one.
     """
 
     host: str = "127.0.0.1"

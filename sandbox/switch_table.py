@@ -1,4 +1,4 @@
-"""The README's table of switches, made from the switches: `python -m sandbox.switch_table`."""
+"""Generates the README's table of switches: `python -m sandbox.switch_table`."""
 
 import json
 from dataclasses import fields
@@ -12,8 +12,8 @@ BEGIN, END = "<!-- switches -->\n", "<!-- /switches -->\n"
 
 
 def table() -> str:
-    """Markdown: every switch with its default, its values and what it decides."""
-    defaults = Switches().shown()
+    """Return a Markdown table of every switch with its default, values and description."""
+    defaults = Switches().to_json()
     rows = ["| switch | default | values | description |", "|---|---|---|---|"]
     for item in fields(Switches):
         about = item.metadata
@@ -39,7 +39,7 @@ def _values(kind: Any, about: Any) -> str:
 
 
 def with_table(readme: str) -> str:
-    """The README with a fresh table."""
+    """Return the README with an updated table."""
     before, rest = readme.split(BEGIN)
     _, after = rest.split(END)
     return f"{before}{BEGIN}{table()}{END}{after}"

@@ -1,4 +1,4 @@
-"""The choices where the provider's documentation is silent or contradicts itself, each with its default."""
+"""Switches for behavior that the provider's documentation leaves open or contradicts."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ DEFAULT_COSTS: Mapping[str, int] = {
 
 
 class SwitchError(ValueError):
-    """A switch that doesn't exist or can't take the value; the words say which values it takes."""
+    """An unknown switch or an invalid value; the text lists the valid ones."""
 
 
 def switch(
@@ -30,14 +30,14 @@ def switch(
     choices: tuple[Any, ...] | None = None,
     least: int | None = None,
 ) -> Any:
-    """A field of Switches with what the table and the admin API say about it."""
+    """Return a field of Switches, with its description for the README and the admin API."""
     about_it = {"about": about, "choices": choices, "least": least}
     return field(default_factory=lambda: copy(default), metadata=about_it)
 
 
 @dataclass
 class Switches:
-    """All switches; `change` checks a value and sets it while the sandbox runs."""
+    """All switches; `change` validates and sets one while the sandbox runs."""
 
     tokens_per_second: int = switch(
         10, "Rate limit per address, in tokens per second; 0 disables it.", least=0
@@ -213,7 +213,7 @@ class Switches:
     )
 
     def change(self, name: str, value: object) -> None:
-        """Sets one switch from JSON or from a command line's text; raises SwitchError."""
+        """Set one switch from JSON or from a command line's text; raise SwitchError."""
         known = {item.name: item for item in fields(self)}
         if name not in known:
             raise SwitchError(
@@ -222,15 +222,15 @@ class Switches:
         setattr(self, name, _checked(name, value, getattr(self, name), known[name].metadata))
 
     def change_all(self, values: Mapping[str, object]) -> None:
-        """Sets several switches, or none of them if one can't be; raises SwitchError."""
+        """Set several switches, or none if one is invalid; raise SwitchError."""
         trial = copy(self)
         for name, value in values.items():
             trial.change(name, value)
         for name in values:
             setattr(self, name, getattr(trial, name))
 
-    def shown(self) -> dict[str, Any]:
-        """Every switch with its present value."""
+    def to_json(self) -> dict[str, Any]:
+        """Return every switch with its current value."""
         return {item.name: getattr(self, item.name) for item in fields(self)}
 
 

@@ -5,7 +5,7 @@ const { SUPABASE_URL, SUPABASE_ANON_KEY, GRAPHQL_URL, PORT } = process.env
 if (!SUPABASE_ANON_KEY) throw new Error('Set SUPABASE_ANON_KEY to the key that `make up` printed.')
 const bundle = await context({
   entryPoints: ['shop.js'],
-  outfile: 'bundle.js', // in memory, as nothing is written
+  outfile: 'bundle.js', // in memory only
   write: false,
   bundle: true, format: 'esm',
   define: {

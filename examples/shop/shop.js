@@ -3,7 +3,7 @@ import { createClient } from '@supabase/supabase-js'
 import { Client, cacheExchange, fetchExchange, gql, subscriptionExchange } from '@urql/core'
 import { createClient as createSocket } from 'graphql-ws'
 
-// serve.mjs puts the three settings in.
+// serve.mjs replaces the three settings.
 const supabase = createClient(SUPABASE_URL, SUPABASE_ANON_KEY)
 
 const COUNTRIES = gql`{ countries { country { name iso } } }`
@@ -13,8 +13,8 @@ const PLANS = gql`
   }
 `
 const BUY = gql`
-  mutation Buy($plan: ID!, $most: Float!, $key: String!) {
-    purchaseESIM(planId: $plan, input: { quantity: 1, maxPrice: $most, idempotencyKey: $key }) {
+  mutation Buy($plan: ID!, $maxPrice: Float!, $key: String!) {
+    purchaseESIM(planId: $plan, input: { quantity: 1, maxPrice: $maxPrice, idempotencyKey: $key }) {
       success
       error
       order { status }
@@ -28,7 +28,7 @@ const $ = (selector) => document.querySelector(selector)
 const say = (text = '') => { $('#message').textContent = text }
 const token = async () => (await supabase.auth.getSession()).data.session?.access_token
 
-let client // a new one for each session, so that nobody sees what another customer cached
+let client // a new one for each session, so that no customer sees another's cached data
 let socket
 
 function connect(session) {
@@ -85,11 +85,11 @@ async function showPlans() {
 
 async function buy(plan, button) {
   if (!(await token())) return say('Sign in first.')
-  // One key for each click: when the answer is lost, the same request can be sent again and buys nothing twice.
+  // One key for each click: if the answer is lost, the request can be sent again without buying twice.
   button.dataset.key ||= crypto.randomUUID()
   button.disabled = true
   try {
-    const { purchaseESIM } = await ask(BUY, { plan: plan.id, most: plan.price, key: button.dataset.key })
+    const { purchaseESIM } = await ask(BUY, { plan: plan.id, maxPrice: plan.price, key: button.dataset.key })
     if (!purchaseESIM.success) say(purchaseESIM.error)
     delete button.dataset.key
   } finally {
@@ -129,7 +129,7 @@ $('#sign-in').onsubmit = (event) => {
   })
 }
 
-let customer // whose session is shown; supabase-js also reports renewed tokens of the same one
+let customer // of the displayed session; supabase-js also reports renewed tokens of the same customer
 supabase.auth.onAuthStateChange((_event, session) => {
   connect(session)
   if (session) client.subscription(CHANGES, {}).subscribe(() => safely(showESIMs))
@@ -138,7 +138,7 @@ supabase.auth.onAuthStateChange((_event, session) => {
   $('#sign-in').hidden = Boolean(session)
   $('#account').hidden = !session
   $('#account span').textContent = session?.user.email ?? ''
-  // Calls of supabase-js inside of this callback would wait for its end.
+  // Calls of supabase-js inside this callback would deadlock.
   setTimeout(() => safely(showESIMs))
 })
 

@@ -1,4 +1,4 @@
-"""The provider's paths over HTTP: rate limit, key, faults, then the route table."""
+"""HTTP handler of the provider's paths: rate limit, key, faults, then the route table."""
 
 import asyncio
 import hmac
@@ -23,9 +23,9 @@ from sandbox.state.timers import settle
 from sandbox.state.world import World
 
 BASE_PATH = "/v2.5"
-# Requests kept for the admin API to show.
+# Number of requests that the admin API shows.
 LOG_LENGTH = 1000
-# Statuses of POST /orders that are published as plain text.
+# Statuses of POST /orders that the provider documents as plain text.
 TEXT_STATUSES = (400, 401, 503)
 
 log = logging.getLogger("sandbox")
@@ -33,7 +33,7 @@ log = logging.getLogger("sandbox")
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """One request as the admin API shows it: without headers and bodies, so without secrets."""
+    """A request in the admin API's log, without headers and bodies, as these contain secrets."""
 
     at: datetime
     method: str
@@ -45,7 +45,7 @@ class Logged:
 
 
 class Provider:
-    """Answers the provider's paths from one world; `commit` makes changes last."""
+    """Handles the provider's paths for one world; `commit` saves changes."""
 
     def __init__(self, world: World, commit: Callable[[], None]) -> None:
         self.world = world
@@ -55,7 +55,7 @@ class Provider:
         self._commit = commit
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Any request below the base path."""
+        """Handle any request below the base path."""
         found = find(request.method, request.rel_url.raw_path.removeprefix(BASE_PATH))
         operation = found.operation.id if found.operation else ""
         verdict = self._spend(request, operation)
@@ -143,7 +143,7 @@ class Provider:
     async def _hit(
         self, fault: Fault, run: Callable[[], Awaitable[Answer]], request: web.Request
     ) -> Answer:
-        # Taken in before any delay: what was sent takes effect, also when its sender has gone away.
+        # Read before any delay, so that the request takes effect even if its client disconnects.
         await request.read()
         if not fault.drop and fault.status is None:
             if fault.effect == "none":
@@ -157,13 +157,13 @@ class Provider:
         await asyncio.sleep(fault.delay_seconds)
         if fault.drop and request.transport is not None:
             request.transport.abort()
-        status = fault.status or 502  # nobody reads the answer of a dropped connection
+        status = fault.status or 502  # the connection is closed, so no client reads the answer
         if fault.bomb_mb:
             headers = {**fault.headers, "Content-Encoding": "gzip"}
             packed = await asyncio.to_thread(bomb, fault.bomb_mb)
             return Answer(packed, status, fault.content_type, headers)
         body = {"message": "fault on request"} if fault.body is None else fault.body
-        if isinstance(body, str):  # sent as it is, so that it can be what JSON must not be
+        if isinstance(body, str):  # sent unchanged, so that it can be invalid JSON
             body = body.encode()
         return Answer(body, status, fault.content_type, fault.headers)
 

@@ -1,11 +1,11 @@
-"""Bundles on eSIMs: applying, looking at them, revoking."""
+"""Handlers for bundles on eSIMs: apply, read, revoke."""
 
 from decimal import Decimal
 from typing import Any
 
 from sandbox.api.call import Answer, Call, find_esim
 from sandbox.api.esims import living
-from sandbox.state.applying import Wish, apply
+from sandbox.state.applying import Application, apply
 from sandbox.state.clock import read_instant, written, written_seconds
 from sandbox.state.lifecycle import of_esim
 from sandbox.state.records import Assignment, Order
@@ -13,10 +13,10 @@ from sandbox.state.refusal import bad
 from sandbox.state.revoking import by_name, revoke
 from sandbox.state.world import World
 
-# What GET bundles leaves out unless includeUsed asks for it, and what it never shows.
+# States that GET bundles omits without includeUsed, and states that it never returns.
 USED = ("depleted", "expired")
 OFF_THE_ESIM = ("revoked", "lapsed")
-# The published number of assignments that GET bundles shows.
+# Documented number of assignments that GET bundles returns.
 DEFAULT_LIMIT = 15
 
 
@@ -26,17 +26,17 @@ def apply_bundle(call: Call) -> Answer:
         raise bad(
             "several bundles always go to new eSIMs; send a single bundle to apply it to an iccid"
         )
-    wishes = [_wish(call, item) for item in call.body.get("bundles", [call.body])]
-    return _applied(call.world, apply(call.world, wishes, call.source_ip, call.at))
+    applications = [_application(call, item) for item in call.body.get("bundles", [call.body])]
+    return _applied(call.world, apply(call.world, applications, call.source_ip, call.at))
 
 
-def _wish(call: Call, item: dict[str, Any]) -> Wish:
+def _application(call: Call, item: dict[str, Any]) -> Application:
     iccid = item.get("iccid")
     if iccid is not None:
         find_esim(call.world, iccid)
         if "repeat" in item:
             raise bad("repeat requests new eSIMs and can't be combined with iccid")
-    return Wish(
+    return Application(
         bundle=item["name"],
         iccid=iccid,
         repeat=int(item.get("repeat", 1)),
@@ -54,7 +54,7 @@ def _applied(world: World, order: Order) -> Answer:
 
 
 def apply_to_esim(call: Call) -> Answer:
-    """POST /esims/{iccid}/bundles, deprecated: `repeat` is how often on this eSIM."""
+    """POST /esims/{iccid}/bundles, deprecated: applies the bundle `repeat` times to this eSIM."""
     esim = living(call)
     repeat = int(call.body.get("repeat", 1))
     if repeat < 1:
@@ -68,13 +68,13 @@ def apply_to_esim(call: Call) -> Answer:
             begins = read_instant(start)
         except ValueError as error:
             raise bad(f"startTime: {error}") from error
-    wish = Wish(call.body["name"], esim.iccid, begins_at=begins)
-    apply(call.world, [wish] * repeat, call.source_ip, call.at)
+    application = Application(call.body["name"], esim.iccid, begins_at=begins)
+    apply(call.world, [application] * repeat, call.source_ip, call.at)
     return Answer({"status": "Successfully Applied Bundle"})
 
 
 def list_bundles(call: Call) -> Answer:
-    """GET /esims/{iccid}/bundles: the newest assignments, gathered by bundle."""
+    """GET /esims/{iccid}/bundles: the newest assignments, grouped by bundle."""
     hidden = OFF_THE_ESIM if call.query.get("includeUsed", False) else OFF_THE_ESIM + USED
     newest = [
         item for item in reversed(of_esim(call.world, call.esim())) if item.state not in hidden
@@ -84,22 +84,22 @@ def list_bundles(call: Call) -> Answer:
         bundle = bundles.setdefault(
             item.bundle, {"name": item.bundle, "description": item.description, "assignments": []}
         )
-        bundle["assignments"].append(shown_assignment(call.world, item))
+        bundle["assignments"].append(assignment_json(call.world, item))
     return Answer({"bundles": list(bundles.values())})
 
 
 def get_bundle_status(call: Call) -> Answer:
-    """GET /esims/{iccid}/bundles/{name}: the latest assignment of it, in an array, or all."""
+    """GET /esims/{iccid}/bundles/{name}: an array with its latest assignment, or with all."""
     named = [item for item in of_esim(call.world, call.esim()) if item.bundle == call.path["name"]]
     if not named:
         raise bad(f"the eSIM has no bundle {call.path['name']!r}; names are case-sensitive")
-    shown = named[::-1] if call.world.switches.bundle_status == "all" else named[-1:]
-    return Answer({"assignments": [shown_assignment(call.world, item) for item in shown]})
+    content = named[::-1] if call.world.switches.bundle_status == "all" else named[-1:]
+    return Answer({"assignments": [assignment_json(call.world, item) for item in content]})
 
 
-def shown_assignment(world: World, item: Assignment) -> dict[str, Any]:
-    """An assignment in the provider's shape."""
-    shown: dict[str, Any] = {
+def assignment_json(world: World, item: Assignment) -> dict[str, Any]:
+    """Return an assignment in the provider's format."""
+    content: dict[str, Any] = {
         "id": item.id,
         "callTypeGroup": "data",
         "initialQuantity": item.initial,
@@ -120,9 +120,9 @@ def shown_assignment(world: World, item: Assignment) -> dict[str, Any]:
         ],
     }
     if item.started_at is not None and item.ends_at is not None:
-        shown["startTime"] = written_seconds(item.started_at)
-        shown["endTime"] = written_seconds(item.ends_at)
-    return shown
+        content["startTime"] = written_seconds(item.started_at)
+        content["endTime"] = written_seconds(item.ends_at)
+    return content
 
 
 def _amounts(
@@ -150,7 +150,7 @@ def revoke_by_name(call: Call) -> Answer:
 
 
 def revoke_assignment(call: Call) -> Answer:
-    """DELETE of one assignment, on the present and on the deprecated path."""
+    """DELETE of one assignment, on the current and on the deprecated path."""
     esim = call.esim()
     for item in of_esim(call.world, esim):
         if item.id == call.path["assignmentId"] and item.bundle == call.path["name"]:

@@ -1,4 +1,4 @@
-"""What a handler of the provider's API is given and what it gives back."""
+"""Arguments and results of the handlers of the provider's API."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from sandbox.state.world import World
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that already fits the contract: typed parameters and a checked body."""
+    """A validated request with typed parameters."""
 
     world: World
     at: datetime
@@ -26,12 +26,12 @@ class Call:
     source_ip: str
 
     def esim(self) -> Esim:
-        """The eSIM of the path; refuses what isn't an ICCID or isn't one of ours."""
+        """Return the eSIM of the path; raise Refusal for an invalid or unknown ICCID."""
         return find_esim(self.world, self.path["iccid"])
 
 
 def find_esim(world: World, iccid: str) -> Esim:
-    """The eSIM of that ICCID, or the provider's refusal."""
+    """Return the eSIM with that ICCID; raise Refusal as the provider does."""
     if not (iccid.isascii() and iccid.isdigit() and 18 <= len(iccid) <= 20):
         raise bad("an ICCID has 18 to 20 digits")
     esim = world.esims.get(iccid)
@@ -42,7 +42,7 @@ def find_esim(world: World, iccid: str) -> Esim:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer; anything but bytes is written as JSON, or as text where that is the type."""
+    """A response; a body other than bytes is encoded as JSON, or as text by its content type."""
 
     body: Any
     status: int = 200
@@ -50,7 +50,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def encoded(self) -> bytes:
-        """The body as it goes over the wire."""
+        """Return the body as bytes."""
         if isinstance(self.body, bytes):
             return self.body
         if self.content_type != JSON:

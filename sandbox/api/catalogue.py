@@ -1,4 +1,4 @@
-"""Catalogue, prices and networks."""
+"""Handlers for the catalogue, prices and networks."""
 
 import re
 from collections import defaultdict
@@ -28,10 +28,10 @@ def list_catalogue(call: Call) -> Answer:
         call.query.get("perPage", switches.catalogue_page_size), switches.catalogue_page_most
     )
     bundles, pages = page_of(found, call.query.get("page", 1), size)
-    shown = [bundle.shown(switches.unlimited_data_amount) for bundle in bundles]
+    content = [bundle.to_json(switches.unlimited_data_amount) for bundle in bundles]
     if switches.catalogue_shape == "array":
-        return Answer(shown)
-    return Answer({"bundles": shown, "pageCount": pages, "rows": len(found), "pageSize": size})
+        return Answer(content)
+    return Answer({"bundles": content, "pageCount": pages, "rows": len(found), "pageSize": size})
 
 
 def get_bundle(call: Call) -> Answer:
@@ -39,11 +39,11 @@ def get_bundle(call: Call) -> Answer:
     bundle = call.world.catalogue.get(call.path["name"])
     if bundle is None:
         raise bad(f"bundle {call.path['name']!r} is not in the catalogue; names are case-sensitive")
-    return Answer(bundle.shown(call.world.switches.unlimited_data_amount, groups_key="group"))
+    return Answer(bundle.to_json(call.world.switches.unlimited_data_amount, groups_key="group"))
 
 
 def list_prices(call: Call) -> Answer:
-    """GET /catalogue/prices: the cheapest GB of every profile in every country."""
+    """GET /catalogue/prices: the lowest price of a GB for each profile and country."""
     if not call.world.switches.consumption_billing:
         raise Refusal(403, "consumption billing is not enabled for this organisation")
     cheapest: dict[tuple[str, str], dict[str, Decimal]] = defaultdict(dict)
@@ -57,7 +57,7 @@ def list_prices(call: Call) -> Answer:
     rows: list[dict[str, Any]] = []
     for (iso, name), prices in sorted(cheapest.items()):
         country = {"iso": iso, "name": name}
-        shown = [
+        content = [
             {
                 "id": str(uuid5(NAMESPACE_URL, f"{iso}/{profile}")),
                 "price": amount_text(price),
@@ -67,7 +67,7 @@ def list_prices(call: Call) -> Answer:
             }
             for profile, price in sorted(prices.items())
         ]
-        rows.append({"country": country, "prices": shown})
+        rows.append({"country": country, "prices": content})
     return Answer({"hash": sha256(repr(rows).encode()).hexdigest(), "prices": rows})
 
 
@@ -76,12 +76,12 @@ def list_networks(call: Call) -> Answer:
     countries, _ = read_places()
     wanted = _words(call.query.get("isos", "")) | _words(call.query.get("countries", ""))
     everything = call.query.get("returnAll", False) or not wanted
-    shown = [
+    content = [
         {"name": country.name, "networks": _networks(country)}
         for country in countries.values()
         if everything or country.iso.casefold() in wanted or country.name.casefold() in wanted
     ]
-    return Answer({"countryNetworks": shown})
+    return Answer({"countryNetworks": content})
 
 
 def _words(text: str) -> set[str]:

@@ -1,11 +1,11 @@
-"""eSIMs: listing, details, reference, suspension, messages, history, location."""
+"""Handlers for eSIMs: list, details, reference, suspension, messages, history, location."""
 
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from sandbox.api.call import Answer, Call, find_esim
-from sandbox.api.orders import COMPARISONS, shown_smdp
+from sandbox.api.orders import COMPARISONS, smdp_address_of
 from sandbox.state import callbacks, lifecycle
 from sandbox.state.catalogue import page_of
 from sandbox.state.clock import read_instant, written, written_seconds
@@ -29,8 +29,8 @@ def list_esims(call: Call) -> Answer:
     if "orderBy" in call.query or "direction" in call.query:
         rows.sort(key=lambda row: str(row["iccid"]), reverse=call.query.get("direction") == "desc")
     size = call.query.get("perPage", call.world.switches.esims_page_size)
-    shown, pages = page_of(rows, call.query.get("page", 1), size)
-    return Answer({"esims": shown, "pageCount": pages, "rows": len(rows), "pageSize": size})
+    content, pages = page_of(rows, call.query.get("page", 1), size)
+    return Answer({"esims": content, "pageCount": pages, "rows": len(rows), "pageSize": size})
 
 
 def _row(world: World, esim: Esim) -> dict[str, Any]:
@@ -90,12 +90,12 @@ def update_esim(call: Call) -> Answer:
 def get_esim(call: Call) -> Answer:
     """GET /esims/{iccid}."""
     esim = call.esim()
-    shown: dict[str, Any] = {
+    content: dict[str, Any] = {
         "iccid": esim.iccid,
         "pin": esim.pin,
         "puk": esim.puk,
         "matchingId": esim.matching_id,
-        "smdpAddress": shown_smdp(call.world, esim),
+        "smdpAddress": smdp_address_of(call.world, esim),
         "profileStatus": esim.profile_status,
         "customerRef": esim.customer_ref,
         "brandingId": esim.branding,
@@ -103,18 +103,18 @@ def get_esim(call: Call) -> Answer:
         "state": _state(call.world, esim),
     }
     if esim.first_installed is not None:
-        shown["firstInstalledDateTime"] = int(esim.first_installed.timestamp() * 1000)
+        content["firstInstalledDateTime"] = int(esim.first_installed.timestamp() * 1000)
     elif (never := call.world.switches.never_installed) != "absent":
-        shown["firstInstalledDateTime"] = 0 if never == "zero" else None
+        content["firstInstalledDateTime"] = 0 if never == "zero" else None
     if has_number(call.world, esim):
-        shown["msisdn"] = esim.number
+        content["msisdn"] = esim.number
     if "additionalFields" in call.query:
-        shown |= install_urls(esim)
-    return Answer(shown)
+        content |= install_urls(esim)
+    return Answer(content)
 
 
 def install_urls(esim: Esim) -> dict[str, str]:
-    """The links that install an eSIM on a phone."""
+    """Return the links that install an eSIM on a phone."""
     card = f"esim_qrcode_provisioning?carddata={activation_code(esim)}"
     return {
         "appleInstallUrl": f"https://esimsetup.apple.com/{card}",
@@ -161,7 +161,7 @@ def refresh_esim(call: Call) -> Answer:
 
 
 def living(call: Call) -> Esim:
-    """The eSIM of the path, unless it has been deactivated."""
+    """Return the eSIM of the path; raise Refusal if it is deactivated."""
     esim = call.esim()
     if esim.state == "deactivated":
         raise bad("eSIM has been deactivated")
@@ -209,18 +209,18 @@ def get_suspended(call: Call) -> Answer:
 
 
 def get_location(call: Call) -> Answer:
-    """GET /esims/{iccid}/location: empty texts until the eSIM was seen in a network."""
+    """GET /esims/{iccid}/location: empty strings until the eSIM has attached to a network."""
     esim = call.esim()
     countries, _ = read_places()
     if esim.country is None or esim.last_seen is None:
         names = ("mobileNetworkCode", "networkName", "networkBrandName", "country")
         return Answer(dict.fromkeys(names, ""))
-    shown = {"country": esim.country, "lastSeen": written(esim.last_seen)}
+    content = {"country": esim.country, "lastSeen": written(esim.last_seen)}
     if (country := countries.get(esim.country)) is not None:
         network = networks_of(country)[0]
-        shown |= {
+        content |= {
             "mobileNetworkCode": network.tadig,
             "networkName": network.name,
             "networkBrandName": network.brand,
         }
-    return Answer(shown)
+    return Answer(content)

@@ -1,4 +1,4 @@
-"""Faults on request: answers, delays and lost connections instead of what should have come."""
+"""Injected faults: error responses, delays and dropped connections."""
 
 import fnmatch
 import zlib
@@ -9,16 +9,16 @@ from typing import Any
 
 
 class FaultError(ValueError):
-    """A fault that can't be set; the words say how one looks."""
+    """An invalid fault; the text describes a valid one."""
 
 
 @dataclass
 class Fault:
-    """One fault and how often it still strikes (`count` 0: until it is removed).
+    """One fault, applied to `count` requests (0: until it is removed).
 
-    `effect` says whether a request that gets `status` or `drop` was carried out before. A fault
-    with neither only delays: before the request takes effect, or after it and before its answer.
-    With `bomb_mb` the body is gzip that decompresses to so many megabytes.
+    With `effect`, a request is executed before it gets `status` or `drop`. A fault
+    with neither only delays, before or after the execution.
+    With `bomb_mb` the body is gzip that decompresses to that many megabytes.
     `path` is a pattern with * below the base path: /orders, /esims/*/suspend.
     """
 
@@ -37,8 +37,8 @@ class Fault:
     count: int = 1
     struck: int = 0
 
-    def shown(self) -> dict[str, Any]:
-        """For the admin API."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the fault for the admin API."""
         return asdict(self)
 
 
@@ -57,20 +57,20 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "count": (int,),
 }
 EFFECTS = ("none", "done")
-# A megabyte of such a body is a kilobyte.
+# A megabyte compresses to a kilobyte.
 MOST_BOMB_MB = 10_000
 
 
 @cache
 def bomb(megabytes: int) -> bytes:
-    """A JSON text of one long string, compressed by gzip to a thousandth."""
+    """Return a JSON text of one long string, compressed to a thousandth by gzip."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     parts = [packer.compress(b'"'), *(packer.compress(b"a" * 2**20) for _ in range(megabytes))]
     return b"".join([*parts, packer.compress(b'"'), packer.flush()])
 
 
 def read_fault(id_: int, wanted: Mapping[str, Any]) -> Fault:
-    """A fault from JSON; raises FaultError."""
+    """Return the fault of a JSON object; raise FaultError."""
     for name, value in wanted.items():
         if name not in _TYPES:
             raise FaultError(f"unknown member {name}; a fault supports {', '.join(_TYPES)}")
@@ -97,21 +97,21 @@ def read_fault(id_: int, wanted: Mapping[str, Any]) -> Fault:
 
 
 class Faults:
-    """The faults that are set, in the order of their setting."""
+    """The faults that are set, oldest first."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
         self._set = 0
 
     def add(self, wanted: Mapping[str, Any]) -> Fault:
-        """Sets a fault; raises FaultError."""
+        """Set a fault; raise FaultError."""
         fault = read_fault(self._set + 1, wanted)
         self._set += 1
         self._faults.append(fault)
         return fault
 
     def strike(self, method: str, path: str) -> Fault | None:
-        """The fault that hits this request, counted down."""
+        """Return the fault for this request, if any, and count it."""
         for fault in self._faults:
             if fault.method.upper() not in ("*", method) or not fnmatch.fnmatchcase(
                 path, fault.path
@@ -127,11 +127,11 @@ class Faults:
         return None
 
     def all(self) -> list[Fault]:
-        """The faults that may still strike."""
+        """Return the faults that can still apply."""
         return list(self._faults)
 
     def remove(self, id_: int | None = None) -> int:
-        """Removes one fault or all; gives how many."""
+        """Remove one fault or all; return the number."""
         before = len(self._faults)
         self._faults = [fault for fault in self._faults if id_ is not None and fault.id != id_]
         return before - len(self._faults)

@@ -1,4 +1,4 @@
-"""Which function answers which operation of the route table."""
+"""Maps the operations of the route table to handlers."""
 
 from collections.abc import Callable, Mapping
 

@@ -1,4 +1,4 @@
-"""Install details of the eSIMs of an order: CSV, JSON, or QR codes in a ZIP file."""
+"""Handlers for install details of an order's eSIMs: CSV, JSON, or QR codes in a ZIP file."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ import segno
 
 from sandbox.api.call import Answer, Call
 from sandbox.api.esims import install_urls
-from sandbox.api.orders import shown_smdp
+from sandbox.api.orders import smdp_address_of
 from sandbox.contract.operation import CSV, JSON, ZIP
 from sandbox.state.clock import written
 from sandbox.state.ordering import activation_code
@@ -20,9 +20,9 @@ from sandbox.state.world import World
 
 # Pixels per module of a QR code: large enough for any phone's camera.
 QR_SCALE = 6
-# Files in the ZIP are all of one time, so that equal orders give equal files.
+# Files in the ZIP have a fixed time, so that equal orders give equal files.
 ZIP_TIME = (2026, 1, 1, 0, 0, 0)
-# Seconds that Retry-After says while an order or its bundles are processing.
+# Seconds of Retry-After while an order or its bundles are processing.
 PROCESSING_RETRY = 1
 
 Row = tuple[Esim, str, str]
@@ -80,24 +80,24 @@ def _processing(world: World, order: Order) -> bool:
 
 
 def _json(call: Call, rows: Sequence[Row], *, with_urls: bool) -> Answer:
-    shown = [_details(call.world, row, with_urls=with_urls) for row in rows]
-    several = len(shown) > 1 and call.world.switches.assignments_shape == "array"
-    return Answer(shown if several else shown[0], content_type=JSON)
+    content = [_details(call.world, row, with_urls=with_urls) for row in rows]
+    several = len(content) > 1 and call.world.switches.assignments_shape == "array"
+    return Answer(content if several else content[0], content_type=JSON)
 
 
 def _details(world: World, row: Row, *, with_urls: bool) -> dict[str, Any]:
     esim, bundle, reference = row
-    shown = {
+    content = {
         "iccid": esim.iccid,
         "matchingId": esim.matching_id,
-        world.switches.assignments_address: shown_smdp(world, esim),
+        world.switches.assignments_address: smdp_address_of(world, esim),
     }
     if world.switches.assignments_address == "rspUrl":
-        return shown | {"bundle": bundle, "reference": reference}
-    shown |= {"profileStatus": esim.profile_status, "pin": esim.pin, "puk": esim.puk}
+        return content | {"bundle": bundle, "reference": reference}
+    content |= {"profileStatus": esim.profile_status, "pin": esim.pin, "puk": esim.puk}
     if esim.first_installed is not None:
-        shown["firstInstalledDateTime"] = written(esim.first_installed)
-    return shown | (install_urls(esim) if with_urls else {})
+        content["firstInstalledDateTime"] = written(esim.first_installed)
+    return content | (install_urls(esim) if with_urls else {})
 
 
 def _csv(call: Call, rows: Sequence[Row], *, with_urls: bool) -> Answer:
@@ -118,7 +118,7 @@ def _table(world: World, rows: Sequence[Row], *, with_urls: bool) -> str:
     )
     writer.writerow(head)
     for esim, bundle, reference in rows:
-        row = [esim.iccid, esim.matching_id, shown_smdp(world, esim), bundle]
+        row = [esim.iccid, esim.matching_id, smdp_address_of(world, esim), bundle]
         row += [] if quoted else [reference]
         row += list(install_urls(esim).values()) if with_urls else []
         writer.writerow(row)

@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 
 # The provider's window.
 WINDOW_SECONDS = 1
-# What the headers say while the limit is off: clients that pace by them never have to wait.
+# Values of the headers while the limit is off, with which clients never wait.
 UNLIMITED = 1_000_000
-# Addresses remembered before those of past windows are forgotten.
+# Number of addresses after which those of past windows are removed.
 MOST_ADDRESSES = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the limit says to one request; `retry_after` in whole seconds when it is refused."""
+    """Result for one request; `retry_after` is in whole seconds if it is refused."""
 
     limit: int
     remaining: int
@@ -24,26 +24,30 @@ class Verdict:
     retry_after: int | None
 
     def headers(self) -> dict[str, str]:
-        """The headers that every answer carries."""
+        """Return the headers of the response."""
         reset = self.reset.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        shown = {
+        content = {
             "X-Ratelimit-Limit": str(self.limit),
             "X-Ratelimit-Remaining": str(self.remaining),
             "X-Ratelimit-Reset": reset,
             "X-Ratelimit-Cost": str(self.cost),
         }
-        return shown if self.retry_after is None else shown | {"Retry-After": str(self.retry_after)}
+        return (
+            content
+            if self.retry_after is None
+            else content | {"Retry-After": str(self.retry_after)}
+        )
 
 
 class Limiter:
-    """Counts tokens in the machine's time, not the sandbox's: clients wait in real seconds."""
+    """Counts tokens by the machine's clock, not the sandbox's: clients wait in real seconds."""
 
     def __init__(self, wall: Callable[[], datetime]) -> None:
         self._wall = wall
         self._used: dict[str, tuple[int, int]] = {}
 
     def spend(self, address: str, cost: int, limit: int) -> Verdict:
-        """Takes tokens for one request; a limit of 0 never refuses."""
+        """Spend the tokens of one request; a limit of 0 never refuses."""
         now = self._wall().timestamp()
         window = math.floor(now / WINDOW_SECONDS)
         reset = datetime.fromtimestamp((window + 1) * WINDOW_SECONDS, UTC)
@@ -51,7 +55,7 @@ class Limiter:
             return Verdict(UNLIMITED, UNLIMITED - cost, reset, cost, None)
         known, used = self._used.get(address, (window, 0))
         used = used if known == window else 0
-        # A request dearer than the whole limit passes in an untouched window, or it never would.
+        # A request that costs more than the limit is allowed in an unused window.
         refused = used + cost > limit and used > 0
         if not refused:
             used = min(limit, used + cost)

@@ -1,4 +1,4 @@
-"""Orders: checking, placing, listing."""
+"""Handlers for orders: validate, place, list."""
 
 import operator
 from collections.abc import Callable, Mapping
@@ -37,13 +37,13 @@ def create_order(call: Call) -> Answer:
             source_ip=call.source_ip,
             at=call.at,
         )
-        return Answer(shown_order(call.world, order, with_esims=True))
+        return Answer(order_json(call.world, order, with_esims=True))
     total = total_of(lines)
     if call.world.switches.validate_checks_balance:
         check_balance(call.world, total, call.at)
     return Answer(
         {
-            "order": [_shown_line(line) for line in lines],
+            "order": [_line_json(line) for line in lines],
             "total": total,
             "valid": True,
             "currency": call.world.settings.currency,
@@ -58,7 +58,7 @@ def get_order(call: Call) -> Answer:
     order = call.world.orders.get(call.path["orderReference"])
     if order is None:
         raise bad("no order has that reference")
-    return Answer(shown_order(call.world, order, with_esims=True))
+    return Answer(order_json(call.world, order, with_esims=True))
 
 
 def list_orders(call: Call) -> Answer:
@@ -73,10 +73,10 @@ def list_orders(call: Call) -> Answer:
     size = min(call.query.get("limit", switches.orders_page_size), switches.orders_page_most)
     rows, pages = page_of(found, call.query.get("page", 1), size)
     with_esims = call.query.get("includeIccids", False)
-    shown = [shown_order(call.world, order, with_esims=with_esims) for order in rows]
+    content = [order_json(call.world, order, with_esims=with_esims) for order in rows]
     if switches.orders_shape == "array":
-        return Answer(shown)
-    return Answer({"orders": shown, "pageCount": pages, "rows": len(found), "pageSize": size})
+        return Answer(content)
+    return Answer({"orders": content, "pageCount": pages, "rows": len(found), "pageSize": size})
 
 
 def _condition(text: str) -> tuple[Callable[[datetime, datetime], bool], datetime]:
@@ -91,11 +91,11 @@ def _condition(text: str) -> tuple[Callable[[datetime, datetime], bool], datetim
         raise bad(f"createdAt: {error}") from error
 
 
-def shown_order(world: World, order: Order, *, with_esims: bool) -> dict[str, Any]:
-    """An order in the provider's shape."""
-    shown = {
+def order_json(world: World, order: Order, *, with_esims: bool) -> dict[str, Any]:
+    """Return an order in the provider's format."""
+    content = {
         "order": [
-            _shown_row(world, order, line, place_, with_esims=with_esims)
+            _row_json(world, order, line, place_, with_esims=with_esims)
             for place_, line in enumerate(order.lines)
         ],
         "total": order.total,
@@ -109,34 +109,34 @@ def shown_order(world: World, order: Order, *, with_esims: bool) -> dict[str, An
         "runningBalance": amount_text(order.balance_after),
     }
     if order.lines[0].type == "bundleAssignment":
-        del shown["runningBalance"], shown["sourceIP"]
-    return shown
+        del content["runningBalance"], content["sourceIP"]
+    return content
 
 
-def _shown_row(
+def _row_json(
     world: World, order: Order, line: Line, place_: int, *, with_esims: bool
 ) -> dict[str, Any]:
     if line.type == "bundleAssignment":
-        shown: dict[str, Any] = {
+        content: dict[str, Any] = {
             "type": line.type,
             "item": f"{order.reference}-{place_}",
             "quantity": 0,
             "pricePerUnit": Decimal(),
         }
     else:
-        shown = _shown_line(line)
+        content = _line_json(line)
     if line.invoice is not None:
-        shown["invoiceLink"] = line.invoice
-        del shown["AllowReassign"]
-        return shown
+        content["invoiceLink"] = line.invoice
+        del content["AllowReassign"]
+        return content
     empty = not line.iccids and world.switches.unassigned_arrays == "absent"
     if with_esims and not empty:
-        shown["esims"] = [_shown_esim(world, iccid) for iccid in line.iccids]
-        shown["iccids"] = list(line.iccids)
-    return shown
+        content["esims"] = [_esim_json(world, iccid) for iccid in line.iccids]
+        content["iccids"] = list(line.iccids)
+    return content
 
 
-def _shown_line(line: Line) -> dict[str, Any]:
+def _line_json(line: Line) -> dict[str, Any]:
     return {
         "type": line.type,
         "item": line.item,
@@ -147,19 +147,19 @@ def _shown_line(line: Line) -> dict[str, Any]:
     }
 
 
-def _shown_esim(world: World, iccid: str) -> dict[str, str]:
+def _esim_json(world: World, iccid: str) -> dict[str, str]:
     esim = world.esims.get(iccid)
-    if esim is None:  # deleted since
+    if esim is None:  # deleted after the order
         return {"iccid": iccid}
     return {
         "iccid": iccid,
         "matchingId": esim.matching_id,
-        "smdpAddress": shown_smdp(world, esim),
+        "smdpAddress": smdp_address_of(world, esim),
     }
 
 
-def shown_smdp(world: World, esim: Esim) -> str:
-    """The SM-DP+ address, bare or with a scheme as the switch says."""
+def smdp_address_of(world: World, esim: Esim) -> str:
+    """Return the SM-DP+ address, with a scheme if the switch smdp_scheme is on."""
     return f"http://{esim.smdp_host}" if world.switches.smdp_scheme else esim.smdp_host
 
 

@@ -1,4 +1,4 @@
-"""Organisation, balance, inventory."""
+"""Handlers for the organisation, its balance and its inventory."""
 
 from collections import defaultdict
 from datetime import timedelta
@@ -71,7 +71,7 @@ def get_inventory(call: Call) -> Answer:
 
 
 def _stocked(world: World, name: str, lots: list[Lot]) -> dict[str, Any]:
-    shown: dict[str, Any] = {
+    content: dict[str, Any] = {
         "name": name,
         "available": [
             {
@@ -84,10 +84,10 @@ def _stocked(world: World, name: str, lots: list[Lot]) -> dict[str, Any]:
         ],
     }
     bundle = world.catalogue.known(name)
-    if bundle is None:  # the sandbox was started with another catalogue since
-        return shown
+    if bundle is None:  # the sandbox was restarted with another catalogue
+        return content
     megabytes = world.switches.unlimited_data_amount
-    return shown | {
+    return content | {
         "desc": bundle.description,
         "useDms": False,
         "countries": [place.iso for place in bundle.countries],
@@ -97,7 +97,7 @@ def _stocked(world: World, name: str, lots: list[Lot]) -> dict[str, Any]:
         "autostart": bundle.autostart,
         "unlimited": bundle.unlimited,
         "speed": list(bundle.speed),
-        "allowances": bundle.shown_allowances(megabytes),
+        "allowances": bundle.allowances_json(megabytes),
     }
 
 

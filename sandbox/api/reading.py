@@ -1,4 +1,4 @@
-"""Requests held to the contract: typed parameters, and a body that fits its schema."""
+"""Validation of requests: typed parameters, and a body that matches its schema."""
 
 import json
 import re
@@ -18,9 +18,9 @@ _TRUTH = {"true": True, "false": False}
 
 
 def read_query(operation: Operation, given: MultiMapping[str]) -> dict[str, Any]:
-    """The query parameters by name, of the types that the route table gives them.
+    """Return the query parameters by name, with the types of the route table.
 
-    Parameters that the operation doesn't know are passed over, as the provider does.
+    Unknown parameters are ignored, as by the provider.
     """
     read: dict[str, Any] = {}
     for parameter in operation.parameters:
@@ -65,7 +65,7 @@ def _value(name: str, schema: Schema, text: str) -> Any:
 
 
 def read_body(operation: Operation, raw: bytes) -> Any:
-    """The body as plain values (decimals as Decimal); None where there is none and none is due."""
+    """Return the body as plain values (decimals as Decimal); None if it is absent and optional."""
     if operation.body is None:
         return None
     if not raw.strip():
@@ -81,7 +81,7 @@ def read_body(operation: Operation, raw: bytes) -> Any:
 
 
 def read_json(raw: bytes) -> Any:
-    """JSON without the numbers that JSON doesn't have; a broken body is refused with 400."""
+    """Parse JSON strictly (no NaN or Infinity); raise Refusal (400) for invalid JSON."""
     try:
         read = json.loads(raw, parse_float=Decimal, parse_constant=_no_constant)
         json.dumps(read, default=str, ensure_ascii=False).encode()

@@ -1,4 +1,4 @@
-"""Finding the operation that a method and a path mean."""
+"""Finds the operation of a method and a path."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from sandbox.contract.routes import OPERATIONS
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The operation and its path parameters; `allowed` lists the methods that the path knows."""
+    """An operation and its path parameters; `allowed` lists the methods of the path."""
 
     operation: Operation | None
     parameters: Mapping[str, str]
@@ -18,7 +18,7 @@ class Found:
 
 
 def find(method: str, raw_path: str) -> Found:
-    """Look up a path below the base path, still percent-encoded; the one with the fewest parameters is meant.
+    """Look up a percent-encoded path below the base path; prefer the operation with the fewest parameters.
 
     GET /esims/apply is not GET /esims/{iccid}: only the methods of /esims/apply itself are allowed there.
     """

@@ -1,4 +1,4 @@
-"""Run the auth emulator alone: `python -m sandbox.auth --help`."""
+"""Runs the auth emulator: `python -m sandbox.auth --help`."""
 
 import argparse
 import asyncio
@@ -8,20 +8,20 @@ import signal
 import sys
 from pathlib import Path
 
-from sandbox import rubbish
+from sandbox import malformed
 from sandbox.auth.app import start
 from sandbox.auth.settings import DEFAULT_TOKEN_LIFETIME, AuthSettings
 
 
 def from_environment(name: str) -> str | None:
-    """A variable, or what is in the file that NAME_FILE names, as containers get their secrets."""
+    """Return a variable, or the content of the file in NAME_FILE, as containers get secrets."""
     if file := os.environ.get(f"{name}_FILE"):
         return Path(file).read_text().strip()
     return os.environ.get(name)
 
 
 def read_arguments() -> argparse.Namespace:
-    """The command line; the keys may also stand in the environment, or in files named there."""
+    """Parse the command line; the keys can also be in the environment, or in files named there."""
     parser = argparse.ArgumentParser(
         prog="python -m sandbox.auth", description="A local emulator of Supabase Auth."
     )
@@ -71,7 +71,7 @@ async def main(arguments: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
-    rubbish.expect()
+    malformed.shorten_logs()
     try:
         asyncio.run(main(read_arguments()))
     except (OSError, OverflowError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Accounts: sign up, change, delete, and the shape in which clients see them."""
+"""Accounts: sign up, change, delete, and their JSON."""
 
 import asyncio
 import re
@@ -11,7 +11,7 @@ from sandbox.auth import passwords
 from sandbox.auth.errors import Refusal, bad_request
 from sandbox.auth.store import EmailTakenError, Store, User
 
-# One @, a dot in the domain, no spaces: whether mail arrives doesn't matter where none is sent.
+# One @, a dot in the domain, no spaces; stricter rules are useless as no mail is sent.
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _MAX_EMAIL = 255
 
@@ -19,14 +19,14 @@ _EMAIL_TAKEN = "A user with this email address has already been registered"
 
 
 class Accounts:
-    """The users of one emulator. Addresses count as confirmed at once, as no mail is sent."""
+    """The users of one emulator. Addresses are confirmed at once, as no mail is sent."""
 
     def __init__(self, store: Store, clock: Callable[[], float]) -> None:
         self._store = store
         self._clock = clock
 
     async def sign_up(self, email: str, password: str, data: dict[str, Any]) -> User:
-        """A new user by their own doing; raises Refusal."""
+        """Create a user who signs up; raise Refusal."""
         if not password:
             raise bad_request("Signup requires a valid password")
         email = check_email(email)
@@ -37,7 +37,7 @@ class Accounts:
         return self._add(user, Refusal(422, "user_already_exists", "User already registered"))
 
     def sign_up_anonymously(self, data: dict[str, Any]) -> User:
-        """A new user without an address."""
+        """Create a user without an address."""
         user = self._new(None, None, confirmed=False)
         user.is_anonymous = True
         user.app_metadata = {}
@@ -54,7 +54,7 @@ class Accounts:
         app_metadata: dict[str, Any] | None = None,
         user_metadata: dict[str, Any] | None = None,
     ) -> User:
-        """A new user by an administrator's doing; raises Refusal."""
+        """Create a user for an administrator; raise Refusal."""
         email = check_email(email)
         hashed = await new_password(password) if password else None
         user = self._new(email, hashed, confirmed=confirmed)
@@ -67,14 +67,14 @@ class Accounts:
         return self._add(user, Refusal(422, "email_exists", _EMAIL_TAKEN))
 
     async def by_password(self, email: str, password: str) -> User:
-        """The user who knows the password; raises Refusal."""
+        """Return the user with that address and password; raise Refusal."""
         user = self._store.user_by_email(email)
         wrong = Refusal(400, "invalid_credentials", "Invalid login credentials")
         if user is None or user.password is None:
             raise wrong
         hashed = user.password
         right = await asyncio.to_thread(passwords.matches, password, hashed)
-        # Read again: the password may have been changed during the slow comparison.
+        # Read again, as the password may have changed during the slow comparison.
         user = self._store.user(user.id)
         if not right or user is None or user.password != hashed:
             raise wrong
@@ -93,14 +93,14 @@ class Accounts:
         user_metadata: dict[str, Any] | None = None,
         keep_session: str | None = None,
     ) -> User:
-        """Change what is given; raises Refusal.
+        """Change the given fields; raise Refusal.
 
-        Metadata is merged, and null takes a key away. A new password ends all the user's
-        sessions but `keep_session`.
+        Metadata is merged, and null removes a key. A new password ends all the user's
+        sessions except `keep_session`.
         """
         new_email = check_email(email) if email else None
         hashed = None if password is None else await new_password(password)
-        # Read after the slow hashing: somebody else may have written meanwhile.
+        # Read after the slow hashing, during which another request may have written.
         user = self.get(user_id)
         now = self._clock()
         if new_email is not None:
@@ -125,7 +125,7 @@ class Accounts:
         return user
 
     async def refuse_same_password(self, user_id: str, password: str) -> None:
-        """Raise Refusal when the user has that password already."""
+        """Raise Refusal if the user already has that password."""
         current = self.get(user_id).password
         if current is None:
             return
@@ -136,7 +136,7 @@ class Accounts:
             )
 
     def get(self, user_id: str) -> User:
-        """Raises Refusal when there is none."""
+        """Return a user; raise Refusal if there is none."""
         user = self._store.user(_check_id(user_id))
         if user is None:
             raise Refusal(404, "user_not_found", "User not found")
@@ -146,12 +146,12 @@ class Accounts:
         return self._store.user_by_email(email)
 
     def page(self, *, page: int, per_page: int) -> tuple[list[User], int]:
-        """Users of a page (counted from 1), the newest first, and how many there are in all."""
+        """Return the users of a page (counted from 1), newest first, and the number of all users."""
         users = self._store.users(limit=per_page, offset=(page - 1) * per_page)
         return users, self._store.count_users()
 
     def delete(self, user_id: str) -> None:
-        """Take the user away with all their sessions; raises Refusal when there is none."""
+        """Delete the user with all sessions; raise Refusal if there is none."""
         user = self.get(user_id)
         with self._store.transaction():
             self._store.delete_user(user.id)
@@ -184,13 +184,13 @@ _EMAIL_PROVIDER = {"provider": "email", "providers": ["email"]}
 
 
 async def new_password(password: str) -> str:
-    """The hash of a new password; raises Refusal when it is too weak."""
+    """Return the hash of a new password; raise Refusal if it is too weak."""
     passwords.check_strength(password)
     return await asyncio.to_thread(passwords.hash_password, password)
 
 
 def check_email(email: str) -> str:
-    """The address as it is kept; raises Refusal when it is none."""
+    """Return the normalized address; raise Refusal if it is invalid."""
     if not email:
         raise bad_request("An email address is required")
     if len(email) > _MAX_EMAIL:
@@ -201,7 +201,7 @@ def check_email(email: str) -> str:
 
 
 def to_json(user: User) -> dict[str, Any]:
-    """The user as clients see them; without the password's hash."""
+    """Return the user's JSON, without the password's hash."""
     confirmed_at = _timestamp(user.email_confirmed_at)
     optional = {
         "email_confirmed_at": confirmed_at,

@@ -8,15 +8,15 @@ from sandbox.auth.requests import Fields, bearer_token, equal, read_fields
 from sandbox.auth.settings import AuthSettings
 from sandbox.auth.sign_ins import SignIns
 
-# As Supabase Auth; the upper bound keeps one answer to some hundred kilobytes.
+# As in Supabase Auth; the maximum limits a response to some hundred kilobytes.
 _DEFAULT_PAGE_SIZE = 50
 _MAX_PAGE_SIZE = 1000
-# SQLite counts rows in 64 bits; far more pages than that leaves room for.
+# More pages than SQLite's 64-bit row numbers would overflow.
 _MAX_PAGE = 10**9
 
 
 class AdminRoutes:
-    """Make, list, read, change and delete users."""
+    """Handlers that create, list, read, change and delete users."""
 
     def __init__(self, accounts: Accounts, sign_ins: SignIns, settings: AuthSettings) -> None:
         self._accounts = accounts
@@ -24,7 +24,6 @@ class AdminRoutes:
         self._service_role_key = settings.service_role_key
 
     def routes(self) -> list[web.RouteDef]:
-        """What to add to an application."""
         return [
             web.post("/auth/v1/admin/users", self._create),
             web.get("/auth/v1/admin/users", self._list),
@@ -97,7 +96,7 @@ class AdminRoutes:
         token = bearer_token(request)
         if equal(token, self._service_role_key):
             return
-        self._sign_ins.find(token)  # says first what is wrong with the token itself
+        self._sign_ins.find(token)  # refuses an invalid token first
         raise Refusal(403, "not_admin", "User not allowed")
 
 

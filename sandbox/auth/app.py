@@ -1,4 +1,4 @@
-"""The emulator put together: as an application, and as a running server."""
+"""The emulator as an application, and as a running server."""
 
 import socket
 import time
@@ -17,7 +17,7 @@ from sandbox.auth.sign_ins import SignIns
 from sandbox.auth.signing import Signer
 from sandbox.auth.store import Store
 
-# An account with metadata has some kilobytes; real Supabase Auth stops at 1 MiB too.
+# Bytes, as in Supabase Auth; an account with metadata has some kilobytes.
 _MAX_BODY = 1024 * 1024
 # An access token grows with its user's metadata.
 _MAX_HEADER = 24 * 1024
@@ -28,9 +28,9 @@ _SHUTDOWN_SECONDS = 2.0
 def make_auth_app(
     settings: AuthSettings, *, clock: Callable[[], float] = time.time
 ) -> web.Application:
-    """The emulator as an application; `clock` gives seconds since 1970.
+    """Return the emulator as an application; `clock` returns seconds since 1970.
 
-    Raises ValueError when `settings.public_url` is empty or the state file is something else.
+    Raises ValueError if `settings.public_url` is empty or the state file is of another program.
     """
     if not settings.public_url.startswith(("http://", "https://")):
         raise ValueError("public_url must be the http(s) URL that clients use")
@@ -56,13 +56,13 @@ def make_auth_app(
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that listens; `url` is what SUPABASE_URL should be."""
+    """A running server; `url` is the value for SUPABASE_URL."""
 
     url: str
     runner: web.AppRunner
 
     async def stop(self) -> None:
-        """Answer what is under way, then close everything."""
+        """Finish requests in flight, then close everything."""
         await self.runner.cleanup()
 
 
@@ -73,8 +73,8 @@ async def start(
     port: int = 0,
     clock: Callable[[], float] = time.time,
 ) -> Running:
-    """Listen at `port`, or at a free one for 0; raises OSError when it is taken."""
-    # Bound first: the tokens' issuer is made of the address.
+    """Listen on `port`, or on a free one for 0; raise OSError if it is in use."""
+    # Bound first, as the tokens' issuer contains the address.
     listener = socket.create_server((host, port))
     try:
         address = f"http://{host}:{listener.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""The emulator's own door, under /_control/auth: sessions for scripts, and key rotation."""
+"""Admin API of the emulator under /_control/auth: sessions for scripts, and key rotation."""
 
 from aiohttp import web
 
@@ -8,12 +8,12 @@ from sandbox.auth.requests import read_fields
 from sandbox.auth.sign_ins import SignIns
 from sandbox.auth.signing import Signer
 
-# A year either way: a lifetime below zero gives a token that has expired already.
+# Seconds, a year either way: a negative lifetime gives an expired token.
 _LONGEST_LIFETIME = 365 * 86_400
 
 
 class ControlRoutes:
-    """What no real auth server offers; open to everyone who can reach the port."""
+    """Handlers without authentication, which a real auth server doesn't have."""
 
     def __init__(self, accounts: Accounts, sign_ins: SignIns, signer: Signer) -> None:
         self._accounts = accounts
@@ -21,7 +21,6 @@ class ControlRoutes:
         self._signer = signer
 
     def routes(self) -> list[web.RouteDef]:
-        """What to add to an application."""
         return [
             web.post("/_control/auth/session", self._session),
             web.post("/_control/auth/rotate-key", self._rotate_key),
@@ -35,7 +34,7 @@ class ControlRoutes:
         if lifetime is not None and abs(lifetime) > _LONGEST_LIFETIME:
             raise bad_request(f"expires_in must be within {_LONGEST_LIFETIME} seconds")
         admin = fields.flag("admin")
-        # A role of null takes it away; a call that doesn't say leaves the user as they are.
+        # null removes the role; without the field, the user is not changed.
         granted = None if admin is None else {"role": "admin" if admin else None}
         user = self._accounts.by_email(email)
         if user is None:

@@ -1,4 +1,4 @@
-"""The emulator's refusals, in the two shapes that Supabase Auth gives its errors."""
+"""Errors of the emulator, in the two formats of Supabase Auth."""
 
 import re
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 from aiohttp import web
 
 API_VERSION_HEADER = "X-Supabase-Api-Version"
-# From this version on `code` is the error's name; before, it is the HTTP status.
+# From this API version on, `code` is the error's name; before, it is the HTTP status.
 _NAMED_CODES_SINCE = "2024-01-01"
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class Refusal(Exception):  # noqa: N818 - what the emulator says no to is no fault of it
-    """An answer other than success: HTTP status, the name of the error, words for people."""
+    """An error response: HTTP status, name of the error, message."""
 
     def __init__(self, status: int, code: str, message: str, **extra: Any) -> None:
         super().__init__(message)
@@ -23,12 +23,12 @@ class Refusal(Exception):  # noqa: N818 - what the emulator says no to is no fau
 
 
 def bad_request(message: str) -> Refusal:
-    """The refusal of a request that isn't understood."""
+    """Return the refusal of an invalid request."""
     return Refusal(400, "validation_failed", message)
 
 
 def respond(refusal: Refusal, request: web.Request) -> web.Response:
-    """The refusal as the API version that the client asked for puts it."""
+    """Return the response in the format of the API version that the client requested."""
     version = request.headers.get(API_VERSION_HEADER, "")
     headers = {"X-Sb-Error-Code": refusal.code}
     body: dict[str, Any]

@@ -1,4 +1,4 @@
-"""What every request passes: CORS, errors in the client's shape, the API key, the admin API."""
+"""Middlewares: CORS, error format, API key, admin API."""
 
 import logging
 
@@ -11,14 +11,14 @@ from sandbox.auth.settings import AuthSettings
 
 logger = logging.getLogger(__name__)
 
-# What a process needs before it has a key: whether the server is up, and whom to believe.
+# Paths without an API key: health and the public keys.
 _OPEN = {"/auth/v1/health", "/auth/v1/.well-known/jwks.json"}
 _CONTROL = "/_control/"
 
 
 @web.middleware
 async def allow_other_origins(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let web pages from anywhere call the API; never the admin API, which makes admins."""
+    """Let pages of any origin call the API, but never the admin API, which creates administrators."""
     if request.path.startswith(_CONTROL):
         if "Origin" in request.headers:
             refusal = Refusal(403, "no_authorization", "The admin API can't be used by web pages")
@@ -26,14 +26,14 @@ async def allow_other_origins(request: web.Request, handler: Handler) -> web.Str
         return await handler(request)
     response: web.StreamResponse
     if request.method == "OPTIONS":
-        # Asked headers are named one by one: a star would leave Authorization out.
+        # Headers are listed: a star does not include Authorization.
         asked = request.headers.get("Access-Control-Request-Headers", "")
         response = web.Response(
             status=204,
             headers={
                 "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
                 "Access-Control-Allow-Headers": asked,
-                "Access-Control-Max-Age": "86400",  # a day; browsers cap it as they like
+                "Access-Control-Max-Age": "86400",  # a day, which browsers may shorten
             },
         )
     else:
@@ -52,7 +52,10 @@ async def answer_refusals(request: web.Request, handler: Handler) -> web.StreamR
         refusal = error
     except web.HTTPRequestEntityTooLarge:
         refusal = Refusal(413, "request_entity_too_large", "Request body too large")
-    except (web.RequestPayloadError, ConnectionResetError):  # the client's: no encoding, or no end
+    except (
+        web.RequestPayloadError,
+        ConnectionResetError,
+    ):  # a client's error: invalid encoding or an incomplete body
         refusal = Refusal(400, "bad_json", "Could not decode the request body")
     except web.HTTPClientError as error:
         refusal = Refusal(
@@ -69,7 +72,7 @@ async def answer_refusals(request: web.Request, handler: Handler) -> web.StreamR
 
 
 def require_api_key(settings: AuthSettings) -> Middleware:
-    """Refuse requests without the anon or the service role key, as Supabase's front door does."""
+    """Refuse requests without the anon or the service role key, as Supabase's API gateway does."""
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""Passwords: the rules for a new one, and hashes that may be kept."""
+"""Passwords: rules for new ones, and hashes."""
 
 import base64
 import hashlib
@@ -7,7 +7,7 @@ import secrets
 
 from sandbox.auth.errors import Refusal, bad_request
 
-# Both bounds are those of Supabase Auth; the upper one is what its hash can take.
+# As in Supabase Auth; the maximum is that of its hash function.
 _MIN_LENGTH = 6
 _MAX_BYTES = 72
 # 16 MiB and some 40 ms for each guess: RFC 7914's setting for interactive use.
@@ -15,7 +15,7 @@ _COST, _BLOCK, _PARALLEL = 2**14, 8, 1
 
 
 def check_strength(password: str) -> None:
-    """Raise Refusal for a password that can't be had."""
+    """Raise Refusal for a password that is too short or too long."""
     if len(password.encode()) > _MAX_BYTES:
         raise bad_request(f"Password cannot be longer than {_MAX_BYTES} characters")
     if len(password) < _MIN_LENGTH:
@@ -28,13 +28,13 @@ def check_strength(password: str) -> None:
 
 
 def hash_password(password: str) -> str:
-    """Salt and hash as one text. Takes tens of milliseconds: not for the event loop."""
+    """Return salt and hash as one text. Takes tens of milliseconds, so call it in a thread."""
     salt = secrets.token_bytes(16)
     return _encode(salt) + "$" + _encode(_scrypt(password, salt))
 
 
 def matches(password: str, hashed: str) -> bool:
-    """Whether `hashed` was made of `password`. As slow as `hash_password`."""
+    """Return True if `hashed` is of `password`. As slow as `hash_password`."""
     salt, _, digest = hashed.partition("$")
     expected = base64.b64decode(digest)
     return hmac.compare_digest(_scrypt(password, base64.b64decode(salt)), expected)

@@ -1,4 +1,4 @@
-"""The endpoints that a browser client uses, under /auth/v1."""
+"""Handlers for browser clients under /auth/v1."""
 
 from aiohttp import web
 
@@ -9,9 +9,9 @@ from sandbox.auth.sign_ins import SignIns
 from sandbox.auth.signing import Signer
 from sandbox.auth.store import SignIn, User
 
-# As Supabase Auth: a verifier need not ask again for ten minutes.
+# As in Supabase Auth: verifiers may cache the keys for ten minutes.
 _KEY_SET_CACHING = "public, max-age=600"
-# Those of the real settings answer; none is offered here.
+# As in the real response; no provider is enabled here.
 _OTHER_PROVIDERS = (
     "apple azure bitbucket discord facebook figma fly github gitlab google kakao keycloak linkedin"
     " linkedin_oidc notion phone slack slack_oidc snapchat spotify twitch twitter workos zoom"
@@ -19,7 +19,7 @@ _OTHER_PROVIDERS = (
 
 
 class PublicRoutes:
-    """Sign up, sign in, refresh, the user's own account, sign out, keys."""
+    """Handlers for sign-up, sign-in, refresh, the own account, sign-out and the public keys."""
 
     def __init__(self, accounts: Accounts, sign_ins: SignIns, signer: Signer) -> None:
         self._accounts = accounts
@@ -27,7 +27,6 @@ class PublicRoutes:
         self._signer = signer
 
     def routes(self) -> list[web.RouteDef]:
-        """What to add to an application."""
         return [
             web.post("/auth/v1/signup", self._signup),
             web.post("/auth/v1/token", self._token),

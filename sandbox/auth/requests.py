@@ -1,4 +1,4 @@
-"""What a request carries: JSON fields of the expected types, the bearer token, the API key."""
+"""Reads requests: typed JSON fields, the bearer token, the API key."""
 
 import hmac
 import json
@@ -16,42 +16,42 @@ class Fields:
         self._values = values
 
     def text(self, name: str) -> str | None:
-        """None also for null."""
+        """Return the field, or None if it is absent or null."""
         value = self._values.get(name)
         if value is not None and not isinstance(value, str):
             raise _wrong_type(name, "a string")
         return value
 
     def flag(self, name: str) -> bool | None:
-        """None also for null."""
+        """Return the field, or None if it is absent or null."""
         value = self._values.get(name)
         if value is not None and not isinstance(value, bool):
             raise _wrong_type(name, "true or false")
         return value
 
     def number(self, name: str) -> int | None:
-        """A whole number; None also for null."""
+        """Return a whole number, or None if the field is absent or null."""
         value = self._values.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
             raise _wrong_type(name, "a whole number")
         return value
 
     def mapping(self, name: str) -> dict[str, Any] | None:
-        """None also for null."""
+        """Return the field, or None if it is absent or null."""
         value = self._values.get(name)
         if value is not None and not isinstance(value, dict):
             raise _wrong_type(name, "an object")
         return value
 
     def refuse(self, *names: str) -> None:
-        """Raise Refusal for fields that Supabase Auth has and this emulator hasn't."""
+        """Raise Refusal for fields of Supabase Auth that this emulator does not support."""
         for name in names:
             if self._values.get(name) not in (None, ""):
                 raise bad_request(f"The local auth emulator does not support '{name}'; omit it")
 
 
 async def read_fields(request: web.Request, *, may_be_empty: bool = False) -> Fields:
-    """The body's fields; raises Refusal when it isn't a JSON object."""
+    """Return the body's fields; raise Refusal if it isn't a JSON object."""
     body = await request.read()
     if not body and may_be_empty:
         return Fields({})
@@ -65,7 +65,7 @@ async def read_fields(request: web.Request, *, may_be_empty: bool = False) -> Fi
 
 
 def bearer_token(request: web.Request) -> str:
-    """The token of the Authorization header; raises Refusal when there is none."""
+    """Return the token of the Authorization header; raise Refusal if there is none."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Refusal(401, "no_authorization", "This endpoint requires a valid Bearer token")
@@ -73,7 +73,7 @@ def bearer_token(request: web.Request) -> str:
 
 
 def equal(given: str, expected: str) -> bool:
-    """Whether two secrets are the same, in constant time."""
+    """Compare two secrets in constant time."""
     return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), expected.encode())
 
 

@@ -1,9 +1,9 @@
-"""What the emulator is told when it starts."""
+"""Settings of the emulator."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# Supabase's own defaults: an access token lives an hour; a refresh token may be used again within
+# Supabase's defaults: an access token lives an hour. A refresh token may be used again within
 # 10 s, for browser tabs that refresh at the same moment.
 DEFAULT_TOKEN_LIFETIME = 3600
 DEFAULT_REUSE_INTERVAL = 10
@@ -13,8 +13,8 @@ DEFAULT_REUSE_INTERVAL = 10
 class AuthSettings:
     """Settings of one emulator.
 
-    `public_url` is what clients call SUPABASE_URL and the tokens' issuer is made of; empty means
-    the address that it listens at. Without `state` everything is forgotten at the end. Lifetimes
+    `public_url` is the clients' SUPABASE_URL and part of the tokens' issuer; empty means
+    the address on which it listens. Without `state` nothing is stored. Lifetimes
     are in seconds.
     """
 

@@ -1,4 +1,4 @@
-"""Sign-ins: access and refresh tokens given out, exchanged and taken back."""
+"""Sign-ins: issue, exchange and revoke access and refresh tokens."""
 
 import secrets
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class SignIns:
         self._clock = clock
 
     def begin(self, user: User, method: str, *, lifetime: int | None = None) -> dict[str, Any]:
-        """A new session of `user`, as just read; `lifetime` is the first access token's in seconds."""
+        """Start a session of a just read user; `lifetime` is that of the first access token in seconds."""
         now = self._clock()
         user.last_sign_in_at = now
         sign_in = SignIn(str(uuid4()), user.id, method, now)
@@ -36,11 +36,11 @@ class SignIns:
         return self._answer(user, sign_in, refresh.token, lifetime)
 
     def refresh(self, token: str) -> dict[str, Any]:
-        """New tokens for a refresh token, which is revoked by that; raises Refusal.
+        """Exchange a refresh token, which is revoked, for new tokens; raise Refusal.
 
-        A revoked one still works when its successor was never used (the answer may have been
-        lost), and within the reuse interval; otherwise it ends the whole session, as two parties
-        must then have had it.
+        A revoked one still works if its successor was never used (the response may have been
+        lost), or within the reuse interval. Otherwise it ends the whole session, as two parties
+        must have it.
         """
         given = self._store.refresh_token(token)
         sign_in = self._store.sign_in(given.session_id) if given else None
@@ -67,7 +67,7 @@ class SignIns:
         return self._answer(user, sign_in, successor.token, None)
 
     def find(self, access_token: str) -> tuple[User, SignIn]:
-        """Who an access token speaks for; raises Refusal."""
+        """Return the user and session of an access token; raise Refusal."""
         claims = self._signer.read(access_token, self._clock())
         user = self._store.user(str(claims["sub"]))
         if user is None:
@@ -80,7 +80,7 @@ class SignIns:
         return user, sign_in
 
     def end(self, sign_in: SignIn, scope: str) -> None:
-        """Sign out: `local` this session, `others` all but this, `global` all of the user's."""
+        """Sign out: this session (`local`), all others (`others`), or all of the user (`global`)."""
         if scope not in ("global", "local", "others"):
             raise bad_request("Unsupported logout scope; use global, local or others")
         with self._store.transaction():
@@ -122,6 +122,6 @@ class SignIns:
 
 
 def _new_refresh_token(session_id: str, parent: str | None, now: float) -> RefreshToken:
-    # 16 bytes: nobody guesses one.
+    # 16 bytes can't be guessed.
     token = secrets.token_urlsafe(16)
     return RefreshToken(token, session_id, parent, revoked=False, updated_at=now)

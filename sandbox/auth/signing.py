@@ -1,4 +1,4 @@
-"""The emulator's ES256 keys: sign access tokens, read them back, show the public halves."""
+"""The emulator's ES256 keys, which sign and verify access tokens."""
 
 import json
 from typing import Any
@@ -18,7 +18,7 @@ from sandbox.auth.store import Store
 
 
 class Signer:
-    """Signs with the newest key; every key that wasn't dropped still verifies."""
+    """Signs with the newest key, and verifies with every key that was not dropped."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -28,17 +28,17 @@ class Signer:
             self.rotate()
 
     def sign(self, claims: dict[str, Any]) -> str:
-        """The claims as a token with the newest key's id in its header."""
+        """Return the claims as a token with the newest key's id in its header."""
         key_id = next(iter(self._keys))
         return jwt.encode(claims, self._keys[key_id], "ES256", headers={"kid": key_id})
 
     def read(self, token: str, now: float) -> dict[str, Any]:
-        """The claims of a token signed here; raises Refusal when it isn't one, or is too old."""
+        """Return the claims of a token signed here; raise Refusal if it is invalid or expired."""
         try:
             key = self._keys.get(str(jwt.get_unverified_header(token).get("kid")))
             if key is None:
                 raise Refusal(403, "bad_jwt", "invalid JWT: unrecognized JWT kid")
-            # This emulator's clock may be another than the machine's.
+            # The emulator's clock may differ from the machine's.
             claims: dict[str, Any] = jwt.decode(
                 token,
                 key.public_key(),
@@ -60,11 +60,10 @@ class Signer:
         return claims
 
     def key_set(self) -> dict[str, Any]:
-        """The JWKS document."""
         return {"keys": [_to_jwk(key_id, key) for key_id, key in self._keys.items()]}
 
     def rotate(self) -> str:
-        """Sign with a new key from now on; gives its id."""
+        """Sign with a new key from now on; return its id."""
         key_id = str(uuid4())
         pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
             Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
@@ -75,7 +74,7 @@ class Signer:
         return key_id
 
     def drop_old(self) -> list[str]:
-        """Forget every key but the newest, so that no token signed with them verifies."""
+        """Drop every key but the newest, which makes tokens signed with them invalid."""
         dropped = list(self._keys)[1:]
         with self._store.transaction():
             for key_id in dropped:
@@ -93,7 +92,7 @@ class Signer:
 
 
 def _to_jwk(key_id: str, key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
-    # As JSON text and back: the typed dictionary form differs between versions of the library.
+    # As JSON text and back, as the dictionary's type differs between versions of the library.
     public: dict[str, Any] = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(key.public_key()))
     return {
         **public,

@@ -71,7 +71,7 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """A refresh token; `parent` is the one that it was given in exchange for."""
+    """A refresh token; `parent` is the one for which it was exchanged."""
 
     token: str
     session_id: str
@@ -85,17 +85,17 @@ class EmailTakenError(Exception):
 
 
 class Store:
-    """The tables of one emulator, used from one thread; writes are grouped by `transaction`."""
+    """The tables of one emulator, for one thread; `transaction` groups writes."""
 
     def __init__(self, path: Path | None) -> None:
-        """Open or make the file; raises ValueError when it is something else."""
+        """Open or create the file; raise ValueError if it is of another program."""
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)  # it holds the signing key
+            path.touch(mode=0o600)  # it contains the signing key
         self._db = sqlite3.connect(path or ":memory:")
         self._db.row_factory = sqlite3.Row
         try:
-            # What was answered to a client survives a kill of this process.
+            # What clients were told survives if this process is killed.
             self._db.execute("pragma journal_mode = wal")
             self._db.execute("pragma foreign_keys = on")
             self._db.executescript(_SCHEMA)
@@ -104,11 +104,10 @@ class Store:
             raise ValueError(f"{path} is not a state file of this emulator: {error}") from error
 
     def close(self) -> None:
-        """Give the file back."""
         self._db.close()
 
     def transaction(self) -> AbstractContextManager[object]:
-        """All writes of a `with` block, or none of them."""
+        """Commit all writes of a `with` block, or none."""
         return self._db
 
     def add_user(self, user: User) -> None:
@@ -139,7 +138,7 @@ class Store:
         return self._one_user("email", email.lower())
 
     def users(self, *, limit: int, offset: int) -> list[User]:
-        """A page of users, the newest first."""
+        """Return a page of users, newest first."""
         rows = self._db.execute(
             f"select {_USER_COLUMNS} from users order by rowid desc limit ? offset ?",  # noqa: S608 - our own column list
             (limit, offset),
@@ -166,7 +165,7 @@ class Store:
         self._db.execute("delete from sessions where id = ?", (session_id,))
 
     def end_sign_ins(self, user_id: str, *, except_for: str | None = None) -> None:
-        """End all of a user's sessions, or all but one; their refresh tokens go too."""
+        """Delete all of a user's sessions, or all but one, with their refresh tokens."""
         self._db.execute(
             "delete from sessions where user_id = ? and id is not ?", (user_id, except_for)
         )
@@ -182,7 +181,7 @@ class Store:
         return self._one_refresh_token("token = ?", token)
 
     def active_refresh_token(self, session_id: str) -> RefreshToken | None:
-        """The newest one of a session that isn't revoked."""
+        """Return the newest refresh token of a session that isn't revoked."""
         return self._one_refresh_token("session_id = ? and not revoked", session_id)
 
     def revoke_refresh_token(self, token: str, at: float) -> None:
@@ -191,7 +190,7 @@ class Store:
         )
 
     def revoke_refresh_tokens(self, session_id: str, at: float) -> None:
-        """Revoke all that ever came of one sign-in."""
+        """Revoke all refresh tokens of one sign-in."""
         self._db.execute(
             "update refresh_tokens set revoked = 1, updated_at = ? where session_id = ?",
             (at, session_id),
@@ -203,7 +202,7 @@ class Store:
         )
 
     def signing_keys(self) -> list[tuple[str, bytes]]:
-        """Id and PKCS 8 PEM of every key, the newest first."""
+        """Return id and PKCS 8 PEM of every key, newest first."""
         rows = self._db.execute("select id, private_key from signing_keys order by number desc")
         return [(row["id"], row["private_key"]) for row in rows]
 

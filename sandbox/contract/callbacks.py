@@ -1,4 +1,4 @@
-"""The callbacks in the contract: what the sandbox posts to the receiver."""
+"""Contract of the callbacks that the sandbox posts to the receiver."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from sandbox.contract.schema import (
     text,
 )
 
-# Not a path of the sandbox: the document needs some name for the receiver's own address.
+# Not a path of the sandbox, but a name for the receiver's URL in the document.
 CALLBACK_PATH = "/your-usage-callback-url/"
 
 _USAGE: dict[str, Schema] = {
@@ -128,7 +128,7 @@ CALLBACKS: dict[str, Schema] = {
 
 
 def callback_path() -> dict[str, Any]:
-    """The receiver's side, as the document shows it."""
+    """Return the receiver's path item."""
     return {
         "servers": [{"url": "https://receiver.sandbox.example"}],
         "post": {

@@ -1,4 +1,4 @@
-"""Catalogue and networks in the contract."""
+"""Contract of the catalogue and networks."""
 
 from sandbox.contract.operation import BUNDLE_NAME, Operation, Parameter, failing, ok
 from sandbox.contract.schema import (

@@ -1,4 +1,4 @@
-"""The sandbox's own OpenAPI document, made from the route table."""
+"""The sandbox's OpenAPI document, generated from the route table."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ RATE_HEADERS = {
 
 
 def document(server_url: str) -> dict[str, Any]:
-    """OpenAPI 3.0.3 of everything that the sandbox answers in the provider's name."""
+    """Return the OpenAPI 3.0.3 document of the provider's API as the sandbox implements it."""
     paths: dict[str, Any] = {CALLBACK_PATH: callback_path()}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
@@ -45,7 +45,7 @@ def document(server_url: str) -> dict[str, Any]:
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
-    shown: dict[str, Any] = {
+    content: dict[str, Any] = {
         "operationId": operation.id,
         "summary": operation.summary,
         "tags": [operation.tag],
@@ -53,29 +53,29 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "responses": {str(status): _reply(reply) for status, reply in operation.replies.items()},
     }
     if operation.deprecated:
-        shown["deprecated"] = True
+        content["deprecated"] = True
     if operation.parameters:
-        shown["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
+        content["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
     if operation.body is not None:
-        shown["requestBody"] = {
+        content["requestBody"] = {
             "required": operation.body_required,
             "content": {"application/json": {"schema": operation.body}},
         }
-    return shown
+    return content
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
-    shown: dict[str, Any] = {
+    content: dict[str, Any] = {
         "name": parameter.name,
         "in": parameter.where,
         "required": parameter.required,
         "schema": parameter.schema,
     }
     if parameter.description:
-        shown["description"] = parameter.description
+        content["description"] = parameter.description
     if parameter.schema["type"] == "array":
-        shown |= {"style": "form", "explode": True}
-    return shown
+        content |= {"style": "form", "explode": True}
+    return content
 
 
 def _reply(reply: Reply) -> dict[str, Any]:

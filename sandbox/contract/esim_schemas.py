@@ -1,4 +1,4 @@
-"""The JSON of eSIMs and their bundles."""
+"""JSON schemas of eSIMs and their bundles."""
 
 from sandbox.contract.schema import (
     Schema,

@@ -1,4 +1,4 @@
-"""eSIMs and their bundles in the contract."""
+"""Contract of eSIMs and their bundles."""
 
 from sandbox.contract.operation import (
     ASSIGNMENT_ID,

@@ -1,4 +1,4 @@
-"""What an operation of the provider's API is: its path, what it takes and what it answers."""
+"""An operation of the provider's API: path, parameters and responses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ ZIP = "application/zip"
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter in the path or in the query; arrays are given by repeating the name."""
+    """A parameter in the path or in the query; arrays repeat the name."""
 
     name: str
     schema: Schema
@@ -24,7 +24,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One documented answer: its media types with their schemas."""
+    """One documented response: its media types with their schemas."""
 
     description: str
     content: Mapping[str, Schema] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One row of the route table; the OpenAPI document and the checks of requests come from it."""
+    """One row of the route table, from which the OpenAPI document and the validation derive."""
 
     id: str
     method: str
@@ -48,7 +48,6 @@ class Operation:
 
 
 def in_path(name: str, description: str = "") -> Parameter:
-    """A parameter in the path."""
     return Parameter(name, text(), where="path", required=True, description=description)
 
 
@@ -58,7 +57,7 @@ ASSIGNMENT_ID = in_path("assignmentId", "Id of the assignment, also called offer
 
 
 def ok(schema: Schema, description: str = "Success.") -> Reply:
-    """A successful answer in JSON."""
+    """Return a successful JSON response."""
     return Reply(description, {JSON: schema})
 
 
@@ -84,5 +83,5 @@ FAILURES: Mapping[int, Reply] = {
 
 
 def failing(*statuses: int) -> dict[int, Reply]:
-    """The documented failures: 400, 403, 429 and 500 everywhere, others where named."""
+    """Return the documented failures: 400, 403, 429 and 500, and others where named."""
     return {status: FAILURES[status] for status in sorted({400, 403, 429, 500, *statuses})}

@@ -1,4 +1,4 @@
-"""Orders, inventory and organisation in the contract."""
+"""Contract of orders, inventory and organisation."""
 
 from sandbox.contract.operation import (
     FAILURES,

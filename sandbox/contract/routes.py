@@ -1,4 +1,4 @@
-"""The whole route table and every schema it names."""
+"""The complete route table and its schemas."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The small part of JSON Schema that the contract needs: writing schemas and holding values to them."""
+"""The part of JSON Schema that the contract needs: constructors and validation."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -6,16 +6,15 @@ from typing import Any
 
 Schema = Mapping[str, Any]
 
-# Whole numbers beyond this fit in no field here and would only slow arithmetic down.
+# Larger whole numbers fit in no field and would slow down arithmetic.
 GREATEST = 10**15
 
 
 class Mismatch(ValueError):  # noqa: N818 - the value is wrong, not the program
-    """A value that doesn't fit its schema; the words name the place and what is expected."""
+    """A value that doesn't match its schema; the text has the place and the expectation."""
 
 
 def text(description: str = "", **more: Any) -> Schema:
-    """A string."""
     return _schema("string", description, more)
 
 
@@ -25,34 +24,30 @@ def moment(description: str = "") -> Schema:
 
 
 def choice(*values: str, description: str = "") -> Schema:
-    """One of several words."""
+    """One of several strings."""
     return text(description, enum=list(values))
 
 
 def number(description: str = "", **more: Any) -> Schema:
-    """A number with or without decimals."""
     return _schema("number", description, more)
 
 
 def whole(description: str = "", **more: Any) -> Schema:
-    """A whole number."""
     return _schema("integer", description, more)
 
 
 def flag(description: str = "", **more: Any) -> Schema:
-    """True or false."""
     return _schema("boolean", description, more)
 
 
 def listing(items: Schema, description: str = "", **more: Any) -> Schema:
-    """An array."""
     return _schema("array", description, {"items": items, **more})
 
 
 def record(
     properties: Mapping[str, Schema], required: Iterable[str] = (), description: str = ""
 ) -> Schema:
-    """An object; members not named are allowed, as everywhere in the contract."""
+    """An object; additional members are allowed, as everywhere in the contract."""
     more: dict[str, Any] = {"properties": dict(properties)}
     if names := list(required):
         more["required"] = names
@@ -79,7 +74,7 @@ def _schema(kind: str, description: str, more: Mapping[str, Any]) -> Schema:
 
 
 def check(value: object, schema: Schema, components: Mapping[str, Schema], where: str) -> None:
-    """Holds a value read from JSON (decimals as Decimal) to a schema; raises Mismatch."""
+    """Validate a value read from JSON (decimals as Decimal); raise Mismatch."""
     if "$ref" in schema:
         check(value, components[schema["$ref"].rsplit("/", 1)[1]], components, where)
         return
@@ -142,7 +137,7 @@ def _check_type(value: object, kind: str, where: str) -> None:
 
 
 def int_of(value: int | Decimal, where: str) -> int:
-    """The whole part; raises Mismatch for numbers beyond any use before they cost any work."""
+    """Return the integer part; raise Mismatch for huge numbers, before they cost any work."""
     if isinstance(value, Decimal) and not value.is_finite():
         raise Mismatch(f"{where} must be a number")
     if not -GREATEST <= value <= GREATEST:

@@ -1,4 +1,4 @@
-"""What the admin API can make happen: time, phones, money, catalogue."""
+"""Operations of the admin API: time, phones, money, catalogue."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -40,14 +40,14 @@ def advance_clock(world: World, body: Body) -> dict[str, Any]:
 
 
 def freeze_clock(world: World, body: Body) -> dict[str, Any]:
-    """POST clock/freeze: time stands still until it is advanced or released."""
+    """POST clock/freeze: time stops until it is advanced or released."""
     body.done()
     world.clock.freeze()
     return {"now": written(settle(world))}
 
 
 def release_clock(world: World, body: Body) -> dict[str, Any]:
-    """POST clock/release: time goes on from where it stood."""
+    """POST clock/release: time continues from where it stopped."""
     body.done()
     world.clock.release()
     return {"now": written(settle(world))}
@@ -110,7 +110,7 @@ _ESIM_ACTS: Mapping[str, Callable[[World, Esim, Body, datetime], None]] = {
 
 
 def act_on_esim(world: World, iccid: str, act: str, body: Body) -> dict[str, Any]:
-    """POST esims/{iccid}/{act}; gives the eSIM as it is afterwards."""
+    """POST esims/{iccid}/{act}; returns the changed eSIM."""
     esim = find_esim(world, iccid)
     at = settle(world)
     if act == "use-data":

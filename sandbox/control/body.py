@@ -1,4 +1,4 @@
-"""Bodies of the admin API, read member by member with words for whoever got one wrong."""
+"""Bodies of the admin API, whose members are read one by one with clear errors."""
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
@@ -8,7 +8,7 @@ from sandbox.state.refusal import bad
 
 
 class Body:
-    """A JSON object of which each member is asked for once; `done` refuses what nobody asked for."""
+    """A JSON object whose members are each read once; `done` refuses the others."""
 
     def __init__(self, members: Any) -> None:
         if not isinstance(members, Mapping):
@@ -16,7 +16,7 @@ class Body:
         self._members = dict(members)
 
     def text(self, name: str, default: str | None = None) -> str | None:
-        """A text, or the default where it is absent or null."""
+        """Return a string, or the default if it is absent or null."""
         value = self._members.pop(name, None)
         if value is None:
             return default
@@ -25,21 +25,21 @@ class Body:
         return value
 
     def required(self, name: str) -> str:
-        """A text that must be there."""
+        """Return a required string."""
         value = self.text(name)
         if not value:
             raise bad(f"{name} is missing")
         return value
 
     def flag(self, name: str) -> bool | None:
-        """True, false, or nothing."""
+        """Return a boolean, or None if it is absent."""
         value = self._members.pop(name, None)
         if value is not None and not isinstance(value, bool):
             raise bad(f"{name} must be true or false")
         return value
 
     def number(self, name: str) -> Decimal | None:
-        """A number, also as text so that no digit is lost."""
+        """Return a number, which may be a string so that no digit is lost."""
         value = self._members.pop(name, None)
         if value is None:
             return None
@@ -52,18 +52,17 @@ class Body:
         return number
 
     def whole(self, name: str) -> int | None:
-        """A whole number."""
         number = self.number(name)
         if number is not None and number != number.to_integral_value():
             raise bad(f"{name} must be a whole number")
         return None if number is None else int(number)
 
     def rest(self) -> dict[str, Any]:
-        """All members that nobody asked for."""
+        """Return all members that were not read."""
         members, self._members = self._members, {}
         return members
 
     def done(self) -> None:
-        """Refuses members that nobody asked for."""
+        """Refuse members that were not read."""
         if self._members:
             raise bad(f"unknown members: {', '.join(sorted(self._members))}")

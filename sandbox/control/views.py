@@ -1,10 +1,10 @@
-"""What the admin API shows of the world."""
+"""JSON views of the world for the admin API."""
 
 from dataclasses import asdict, fields
 from typing import Any
 
-from sandbox.api.bundles import shown_assignment
-from sandbox.api.orders import shown_order
+from sandbox.api.bundles import assignment_json
+from sandbox.api.orders import order_json
 from sandbox.state.clock import written
 from sandbox.state.lifecycle import of_esim
 from sandbox.state.records import Delivery, Esim
@@ -12,7 +12,7 @@ from sandbox.state.world import World
 
 
 def state(world: World) -> dict[str, Any]:
-    """The whole at a glance."""
+    """Return a summary."""
     frozen = world.clock.row.frozen_at is not None
     return {
         "clock": {"now": written(world.clock.now()), "frozen": frozen},
@@ -26,7 +26,7 @@ def state(world: World) -> dict[str, Any]:
             "held": world.account.callbacks_held,
             "pending": sum(item.status == "pending" for item in world.deliveries),
         },
-        "switches": world.switches.shown(),
+        "switches": world.switches.to_json(),
     }
 
 
@@ -37,7 +37,7 @@ def ledger(world: World) -> list[dict[str, Any]]:
 
 def orders(world: World) -> list[dict[str, Any]]:
     """All rows of the order history, oldest first."""
-    return [shown_order(world, order, with_esims=True) for order in world.orders]
+    return [order_json(world, order, with_esims=True) for order in world.orders]
 
 
 def esims(world: World) -> list[dict[str, Any]]:
@@ -46,7 +46,7 @@ def esims(world: World) -> list[dict[str, Any]]:
 
 
 def esim(world: World, item: Esim) -> dict[str, Any]:
-    """One eSIM: both the provider's side and the phone's."""
+    """Return one eSIM with the provider's and the phone's state."""
     return {
         "iccid": item.iccid,
         "matchingId": item.matching_id,
@@ -59,14 +59,14 @@ def esim(world: World, item: Esim) -> dict[str, Any]:
         "country": item.country,
         "deleteAt": written(item.delete_at) if item.delete_at else None,
         "assignments": [
-            {"bundle": assignment.bundle, **shown_assignment(world, assignment)}
+            {"bundle": assignment.bundle, **assignment_json(world, assignment)}
             for assignment in of_esim(world, item)
         ],
     }
 
 
 def delivery(item: Delivery) -> dict[str, Any]:
-    """A callback and what became of it."""
+    """Return a callback with its delivery status."""
     return {**_members(item), "created_at": written(item.created_at)}
 
 
@@ -75,5 +75,5 @@ def _members(row: Any) -> dict[str, Any]:
 
 
 def logged(entry: Any) -> dict[str, Any]:
-    """One request of the provider's API."""
+    """Return a logged request of the provider's API."""
     return {**asdict(entry), "at": written(entry.at)}

@@ -1,4 +1,4 @@
-"""Putting bundles of the inventory on eSIMs."""
+"""Applies bundles of the inventory to eSIMs."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +12,8 @@ from sandbox.state.world import World
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """A bundle for an eSIM, or for `repeat` new ones when no ICCID is named."""
+class Application:
+    """A bundle for an eSIM, or for `repeat` new ones without an ICCID."""
 
     bundle: str
     iccid: str | None = None
@@ -22,23 +22,25 @@ class Wish:
     begins_at: datetime | None = None
 
 
-def apply(world: World, wishes: list[Wish], source_ip: str, at: datetime) -> Order:
-    """Takes the bundles out of the inventory and assigns them; nothing is charged.
+def apply(world: World, applications: list[Application], source_ip: str, at: datetime) -> Order:
+    """Take the bundles out of the inventory and assign them; nothing is charged.
 
-    All wishes are checked before the first one is granted.
+    All applications are checked before the first one is executed.
     """
-    if sum(wish.repeat for wish in wishes) > MOST_BUNDLES:
+    if sum(application.repeat for application in applications) > MOST_BUNDLES:
         raise bad(f"at most {MOST_BUNDLES} bundles can be applied at once")
     lines: list[Line] = []
     taken: list[Lot] = []
-    for wish in wishes:
-        bundle = world.catalogue.known(wish.bundle)
+    for application in applications:
+        bundle = world.catalogue.known(application.bundle)
         if bundle is None:
-            raise bad(f"bundle {wish.bundle!r} is not in the catalogue; names are case-sensitive")
+            raise bad(
+                f"bundle {application.bundle!r} is not in the catalogue; names are case-sensitive"
+            )
         esim = None
-        if wish.iccid is not None:
-            esim = target(world, wish.iccid, bundle, reassign=wish.reassign)
-        lots = _take(world, wish, taken, at)
+        if application.iccid is not None:
+            esim = target(world, application.iccid, bundle, reassign=application.reassign)
+        lots = _take(world, application, taken, at)
         taken += lots
         lines += [
             Line(
@@ -46,11 +48,11 @@ def apply(world: World, wishes: list[Wish], source_ip: str, at: datetime) -> Ord
                 quantity=0,
                 price=Decimal(),
                 type="bundleAssignment",
-                reassign=wish.reassign,
+                reassign=application.reassign,
                 asked=(esim.iccid,) if esim else (),
                 lot=lot.usage_id,
                 bundle=bundle.name,
-                begins_at=wish.begins_at,
+                begins_at=application.begins_at,
             )
             for lot in lots
         ]
@@ -63,14 +65,14 @@ def apply(world: World, wishes: list[Wish], source_ip: str, at: datetime) -> Ord
     return order
 
 
-def _take(world: World, wish: Wish, taken: list[Lot], at: datetime) -> list[Lot]:
+def _take(world: World, application: Application, taken: list[Lot], at: datetime) -> list[Lot]:
     found: list[Lot] = []
-    for lot in available(world, wish.bundle, at):
+    for lot in available(world, application.bundle, at):
         left = lot.remaining - taken.count(lot)
-        found += [lot] * min(left, wish.repeat - len(found))
-    if len(found) < wish.repeat:
+        found += [lot] * min(left, application.repeat - len(found))
+    if len(found) < application.repeat:
         raise Refusal(
             world.switches.no_inventory_status,
-            f"no bundle {wish.bundle!r} is left in the inventory: order it with assign: false",
+            f"no bundle {application.bundle!r} is left in the inventory: order it with assign: false",
         )
     return found

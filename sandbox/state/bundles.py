@@ -1,4 +1,4 @@
-"""A bundle of the catalogue, read from and written in the provider's shape."""
+"""Bundles of the catalogue, and their JSON in the provider's format."""
 
 import json
 from collections.abc import Mapping
@@ -11,25 +11,25 @@ MEGABYTE = 1_000_000  # the provider counts in base 10
 
 
 class CatalogueError(ValueError):
-    """A catalogue that can't be read; the words name the bundle and what is wrong with it."""
+    """An invalid catalogue; the text names the bundle and the problem."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A country as bundles show it."""
+    """A country of a bundle."""
 
     name: str
     region: str
     iso: str
 
-    def shown(self) -> dict[str, str]:
-        """In the provider's shape."""
+    def to_json(self) -> dict[str, str]:
+        """Return the JSON in the provider's format."""
         return {"name": self.name, "region": self.region, "iso": self.iso}
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What a bundle grants; `amount` in MB, minutes or messages."""
+    """An allowance of a bundle; `amount` is in MB, minutes or messages."""
 
     type: str
     service: str
@@ -58,39 +58,39 @@ class Bundle:
     allowances: tuple[Allowance, ...]
 
     def covers(self, iso: str) -> bool:
-        """Whether data can be used in that country."""
+        """Return True if data can be used in that country."""
         return any(place.iso == iso for place in (*self.countries, *self.roaming))
 
     @property
     def has_number(self) -> bool:
-        """Whether it carries voice or SMS, so that its eSIM has a phone number."""
+        """True if it includes voice or SMS, so that its eSIM has a phone number."""
         return any(allowance.type in ("VOICE", "SMS") for allowance in self.allowances)
 
     def priced(self, price: Decimal) -> "Bundle":
-        """The same at another price."""
+        """Return the bundle with another price."""
         return replace(self, price=price)
 
-    def shown(self, unlimited_mb: int, groups_key: str = "groups") -> dict[str, Any]:
-        """In the provider's shape; one path calls the groups `group`."""
+    def to_json(self, unlimited_mb: int, groups_key: str = "groups") -> dict[str, Any]:
+        """Return the JSON in the provider's format; one path names the groups `group`."""
         return {
             "name": self.name,
             "description": self.description,
             groups_key: list(self.groups),
-            "countries": [place.shown() for place in self.countries],
+            "countries": [place.to_json() for place in self.countries],
             "dataAmount": unlimited_mb if self.unlimited else self.data_mb,
             "duration": self.duration,
             "speed": list(self.speed),
             "autostart": self.autostart,
             "unlimited": self.unlimited,
-            "roamingEnabled": [place.shown() for place in self.roaming],
+            "roamingEnabled": [place.to_json() for place in self.roaming],
             "price": self.price,
             "billingType": "FixedCost",
             "profileName": self.profile,
-            "allowances": self.shown_allowances(unlimited_mb),
+            "allowances": self.allowances_json(unlimited_mb),
         }
 
-    def shown_allowances(self, unlimited_mb: int) -> list[dict[str, Any]]:
-        """The allowances in the provider's shape."""
+    def allowances_json(self, unlimited_mb: int) -> list[dict[str, Any]]:
+        """Return the allowances in the provider's format."""
         return [
             {
                 "type": item.type,
@@ -105,7 +105,7 @@ class Bundle:
 
 
 def read_bundle(shape: object) -> Bundle:
-    """A bundle from the provider's shape; raises CatalogueError."""
+    """Read a bundle in the provider's format; raise CatalogueError."""
     if not isinstance(shape, Mapping) or not isinstance(shape.get("name"), str):
         raise CatalogueError("every bundle must be an object with a name")
     name = shape["name"]
@@ -141,13 +141,13 @@ def read_bundle(shape: object) -> Bundle:
 
 
 def data_allowance(data_mb: int, unlimited: bool) -> Allowance:
-    """The allowance that says the same as `dataAmount`."""
+    """Return the allowance that is equivalent to `dataAmount`."""
     words = "Unlimited data" if unlimited else f"{data_mb} MB data"
     return Allowance("DATA", "STANDARD", words, Decimal(data_mb), "MB", unlimited)
 
 
 def read_catalogue(file: Path) -> list[Bundle]:
-    """The bundles of a file: an array, or an object with `bundles`. Raises CatalogueError."""
+    """Read the bundles of a file: an array, or an object with `bundles`. Raises CatalogueError."""
     try:
         read = json.loads(file.read_bytes(), parse_float=Decimal)
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The bodies of the provider's callbacks, put into the outbox as the state changes."""
+"""Writes the provider's callbacks to the outbox when the state changes."""
 
 import json
 from datetime import datetime
@@ -10,14 +10,14 @@ from sandbox.state.exact import exact
 from sandbox.state.records import NOTHING_TOLD, Assignment, Delivery, Esim
 from sandbox.state.world import World
 
-# LowBalance is told at the threshold and below these shares of it, in percent.
+# LowBalance is sent at these percentages of the threshold.
 LOW_BALANCE_STEPS = (100, 75, 50, 10)
-# The provider stops telling about refused purchases after so many.
+# Maximum number of InsufficientBalance callbacks until the next top-up.
 MOST_INSUFFICIENT = 10
 
 
 def emit(world: World, kind: str, iccid: str, body: dict[str, Any], at: datetime) -> None:
-    """Puts a callback into the outbox, as often as the switch callback_copies says."""
+    """Add a callback to the outbox, in as many copies as the switch callback_copies."""
     if "iccid" in body and world.switches.callback_iccid == "number":
         body = {**body, "iccid": int(body["iccid"])}
     text = json.dumps(body, default=exact, separators=(",", ":"), ensure_ascii=False)
@@ -27,7 +27,7 @@ def emit(world: World, kind: str, iccid: str, body: dict[str, Any], at: datetime
 
 
 def usage_alert(world: World, kind: str, assignment: Assignment, left: int, at: datetime) -> None:
-    """Utilisation or FirstUse, in the form of the chosen callback version."""
+    """Send Utilisation or FirstUse, in the format of the selected callback version."""
     body = {
         "iccid": assignment.iccid,
         "alertType": kind,
@@ -37,26 +37,26 @@ def usage_alert(world: World, kind: str, assignment: Assignment, left: int, at: 
 
 
 def _bundle(world: World, assignment: Assignment, left: int) -> dict[str, Any]:
-    shown: dict[str, Any] = {
+    content: dict[str, Any] = {
         "name": assignment.bundle,
         "initialQuantity": assignment.initial,
         "remainingQuantity": left,
     }
     if assignment.started_at and assignment.ends_at:
-        shown["startTime"] = written_seconds(assignment.started_at)
-        shown["endTime"] = written_seconds(assignment.ends_at)
+        content["startTime"] = written_seconds(assignment.started_at)
+        content["endTime"] = written_seconds(assignment.ends_at)
     if world.switches.callback_version == "V3":
-        shown |= {
+        content |= {
             "id": assignment.id,
             "reference": assignment.reference,
             "description": assignment.description,
             "unlimited": assignment.unlimited,
         }
-    return shown
+    return content
 
 
 def first_attachment(world: World, esim: Esim, at: datetime) -> None:
-    """The eSIM registered in a network for the first time."""
+    """Send FirstAttachment, when the eSIM registers in a network for the first time."""
     body = {"alertType": "FirstAttachment", "iccid": esim.iccid}
     emit(world, "FirstAttachment", esim.iccid, body, at)
     platform_event(
@@ -65,7 +65,7 @@ def first_attachment(world: World, esim: Esim, at: datetime) -> None:
 
 
 def country_change(world: World, esim: Esim, iso: str, name: str, at: datetime) -> None:
-    """The eSIM registered in a country that it had not been in for a day."""
+    """Send CountryChange, when the eSIM registers in a country where it was not for a day."""
     body = {
         "alertType": "CountryChange",
         "iccid": esim.iccid,
@@ -75,14 +75,14 @@ def country_change(world: World, esim: Esim, iso: str, name: str, at: datetime) 
 
 
 def topped_up(world: World, kind: str, before: Decimal, at: datetime) -> None:
-    """Topup, AutoTopup or eSIMGoTopup; the amounts are balances."""
+    """Send Topup, AutoTopup or eSIMGoTopup; the amounts are balances."""
     body = {"alertType": kind, "bundle": {"oldAmount": before, "newAmount": world.account.balance}}
     emit(world, kind, "", body, at)
     balance_rose(world)
 
 
 def balance_rose(world: World) -> None:
-    """Makes the steps that the balance is above now worth telling again."""
+    """Reset the LowBalance steps that are below the balance."""
     world.account.insufficient_told = 0
     world.account.low_balance_told = next(
         (step for step in reversed(LOW_BALANCE_STEPS) if _percent_left(world) <= step),
@@ -91,7 +91,7 @@ def balance_rose(world: World) -> None:
 
 
 def balance_fell(world: World, at: datetime) -> None:
-    """LowBalance, when the balance came below a step that wasn't told yet."""
+    """Send LowBalance, if the balance fell below a step that was not reported yet."""
     percent = _percent_left(world)
     reached = [step for step in LOW_BALANCE_STEPS if percent <= step]
     if reached and reached[-1] < world.account.low_balance_told:
@@ -100,7 +100,7 @@ def balance_fell(world: World, at: datetime) -> None:
 
 
 def purchase_refused(world: World, at: datetime) -> None:
-    """InsufficientBalance, at most ten times until the next top-up."""
+    """Send InsufficientBalance, at most ten times until the next top-up."""
     if world.account.insufficient_told < MOST_INSUFFICIENT:
         world.account.insufficient_told += 1
         _balance(world, "InsufficientBalance", at)
@@ -122,12 +122,12 @@ def _balance(world: World, kind: str, at: datetime) -> None:
 
 
 def deletion(world: World, event: str, iccid: str, at: datetime) -> None:
-    """esim.deletion_scheduled or esim.deleted."""
+    """Send esim.deletion_scheduled or esim.deleted."""
     emit(world, event, iccid, {"date": written_seconds(at), "event": event, "iccid": iccid}, at)
 
 
 def number_enabled(world: World, esim: Esim, at: datetime) -> None:
-    """A bundle with voice or SMS gave the eSIM its phone number."""
+    """Send a callback, when a bundle with voice or SMS gives the eSIM a phone number."""
     body = {
         "alertType": "MSISDNEnabled",
         "iccid": esim.iccid,
@@ -138,7 +138,7 @@ def number_enabled(world: World, esim: Esim, at: datetime) -> None:
 
 
 def number_disabled(world: World, esim: Esim, reason: str, at: datetime) -> None:
-    """The last bundle with voice or SMS ended; `reason` as the provider words it."""
+    """Send a callback, when the last bundle with voice or SMS ends, with the provider's `reason`."""
     body = {
         "alertType": "MSISDNDisabled",
         "iccid": esim.iccid,
@@ -149,13 +149,13 @@ def number_disabled(world: World, esim: Esim, reason: str, at: datetime) -> None
 
 
 def sms_failed(world: World, esim: Esim, at: datetime) -> None:
-    """A message could not be handed to the eSIM."""
+    """Send a callback, when a message could not be delivered to the eSIM."""
     body = {"iccid": esim.iccid, "alertType": "SMSFailed", "timestamp": written_seconds(at)}
     emit(world, "SMSFailed", esim.iccid, body, at)
 
 
 def profile_status(world: World, esim: Esim, at: datetime) -> None:
-    """Profile Status Change, whose own type nobody knows: the switch says how it is sent."""
+    """Send Profile Status Change as the switch says, since its type is not documented."""
     kind = world.switches.profile_status_type
     if kind == "none":
         return
@@ -173,6 +173,6 @@ def profile_status(world: World, esim: Esim, at: datetime) -> None:
 
 
 def platform_event(world: World, event: str, data: dict[str, Any], at: datetime) -> None:
-    """One of the documented platform events, `{event, data}`, if the switch asks for them."""
+    """Send a documented platform event, `{event, data}`, if the switch is on."""
     if world.switches.platform_events:
         emit(world, event, str(data.get("iccid", "")), {"event": event, "data": data}, at)

@@ -1,4 +1,4 @@
-"""The bundles on sale: looking up, filtering, paging, and changes made while the sandbox runs."""
+"""The bundles on sale: lookup, filters, pages, and changes while the sandbox runs."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from sandbox.state.bundles import Bundle, CatalogueError, read_bundle
 from sandbox.state.records import CatalogueChange
 from sandbox.state.rows import Table
 
-# Columns that GET /catalogue can be ordered by; the provider doesn't name its own.
+# Columns to order GET /catalogue by; the provider does not document its own.
 ORDERS = {
     "name": lambda bundle: bundle.name,
     "description": lambda bundle: bundle.description,
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Catalogue:
-    """Bundles by name, with the recorded changes on top."""
+    """Bundles by name, with the recorded changes applied."""
 
     def __init__(self, bundles: Iterable[Bundle], changes: Table[CatalogueChange]) -> None:
         self._bundles = {bundle.name: bundle for bundle in bundles}
@@ -30,48 +30,46 @@ class Catalogue:
         self._changes = changes
 
     def replay(self) -> None:
-        """Applies the recorded changes again, after they were read from a file."""
+        """Apply the recorded changes, after they were loaded from a file."""
         for change in self._changes:
             self._apply(change)
 
     def get(self, name: str) -> Bundle | None:
-        """The bundle on sale by that name (case-sensitive)."""
+        """Return the bundle on sale with that name (case-sensitive)."""
         return self._bundles.get(name)
 
     def known(self, name: str) -> Bundle | None:
-        """The bundle by that name, also when it is no longer on sale."""
+        """Return the bundle with that name, even if it is no longer on sale."""
         return self._bundles.get(name) or self._withdrawn.get(name)
 
     def __len__(self) -> int:
         return len(self._bundles)
 
     def all(self) -> list[Bundle]:
-        """Every bundle on sale."""
         return list(self._bundles.values())
 
     def groups(self) -> list[str]:
-        """Names of all groups."""
         return sorted({group for bundle in self._bundles.values() for group in bundle.groups})
 
     def find(self, filters: Mapping[str, str], order_by: str, descending: bool) -> list[Bundle]:
-        """Bundles that match all filters of GET /catalogue (group, countries, region, description)."""
+        """Return the bundles that match all filters of GET /catalogue."""
         found = [bundle for bundle in self._bundles.values() if _matches(bundle, filters)]
         return sorted(found, key=ORDERS[order_by], reverse=descending)
 
     def reprice(self, name: str, price: Decimal) -> None:
-        """Sets a price; raises CatalogueError for an unknown bundle."""
+        """Set a price; raise CatalogueError for an unknown bundle."""
         change = self._change(name)
         change.price = price
         self._apply(change)
 
     def withdraw(self, name: str) -> None:
-        """Takes a bundle off sale; raises CatalogueError for an unknown bundle."""
+        """Take a bundle off sale; raise CatalogueError for an unknown bundle."""
         change = self._change(name)
         change.withdrawn = True
         self._apply(change)
 
     def put_on_sale(self, shape: object) -> Bundle:
-        """Adds or replaces a bundle given in the provider's shape; raises CatalogueError."""
+        """Add or replace a bundle in the provider's format; raise CatalogueError."""
         bundle = read_bundle(shape)
         text = json.dumps(shape, default=str)
         change = CatalogueChange(bundle.name, shape=text)
@@ -95,7 +93,7 @@ class Catalogue:
 
 
 def page_of(rows: Sequence[T], page: int, size: int) -> tuple[list[T], int]:
-    """The rows of a page counted from 1, and how many pages there are."""
+    """Return the rows of a page (counted from 1), and the number of pages."""
     start = (page - 1) * size
     return list(rows[start : start + size]), -(-len(rows) // size)
 

@@ -1,4 +1,4 @@
-"""The sandbox's own time, which can be moved forward and stopped, and how instants are written."""
+"""The sandbox's clock, which can be advanced and stopped, and formats of times."""
 
 import re
 from collections.abc import Callable
@@ -7,42 +7,42 @@ from datetime import UTC, datetime, timedelta
 
 from sandbox.state.rows import Row
 
-# Late enough for any test, and early enough that what follows from it is still a date.
+# Late enough for any test, and early enough that computed times are still valid dates.
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 def wall_clock() -> datetime:
-    """The machine's time in UTC."""
+    """Return the machine's time in UTC."""
     return datetime.now(UTC)
 
 
 class ClockError(ValueError):
-    """A move that the clock can't make."""
+    """An invalid move of the clock."""
 
 
 @dataclass
 class ClockRow(Row):
-    """How far the clock is ahead of the machine's, or where it stands still."""
+    """Offset of the clock from the machine's, or the time at which it is stopped."""
 
     ahead_seconds: float = 0.0
     frozen_at: datetime | None = None
 
 
 class Clock:
-    """Virtual time: the machine's time plus an offset, or a fixed instant while frozen."""
+    """Virtual time: the machine's time plus an offset, or a fixed time while frozen."""
 
     def __init__(self, row: ClockRow, wall: Callable[[], datetime] = wall_clock) -> None:
         self.row = row
         self._wall = wall
 
     def now(self) -> datetime:
-        """The present virtual instant, in UTC."""
+        """Return the current virtual time in UTC."""
         if self.row.frozen_at is not None:
             return self.row.frozen_at
         return self._wall() + timedelta(seconds=self.row.ahead_seconds)
 
     def advance(self, step: timedelta) -> None:
-        """Moves forward; raises ClockError for a move back, as no timer can be unfired."""
+        """Advance the clock; raise ClockError for a move back, as timers can't be undone."""
         if step < timedelta():
             raise ClockError("the clock can only move forward")
         if step > LATEST - self.now():
@@ -53,23 +53,23 @@ class Clock:
             self.row.ahead_seconds += step.total_seconds()
 
     def freeze(self) -> None:
-        """Stops at the present instant."""
+        """Stop the clock at the current time."""
         self.row.frozen_at = self.now()
 
     def release(self) -> None:
-        """Runs on from where the clock stood."""
+        """Let the clock continue from where it stopped."""
         if self.row.frozen_at is not None:
             self.row.ahead_seconds = (self.row.frozen_at - self._wall()).total_seconds()
             self.row.frozen_at = None
 
 
 def written(moment: datetime) -> str:
-    """RFC 3339 with microseconds and Z."""
+    """Format a time as RFC 3339 with microseconds and Z."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def written_seconds(moment: datetime) -> str:
-    """RFC 3339 to the second with Z."""
+    """Format a time as RFC 3339 to the second with Z."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
@@ -80,7 +80,7 @@ _INSTANT = re.compile(
 
 
 def read_instant(text: str) -> datetime:
-    """The instant written in RFC 3339 (a date alone is its midnight, no offset means UTC).
+    """Parse RFC 3339 (a date alone means midnight, no offset means UTC).
 
     Digits beyond microseconds are cut. Raises ValueError.
     """

@@ -1,4 +1,4 @@
-"""Rows to JSON text and back, by the types of their fields."""
+"""Encodes rows as JSON and decodes them, by the types of their fields."""
 
 import json
 import types
@@ -13,12 +13,12 @@ T = TypeVar("T")
 
 
 def encode(row: object) -> str:
-    """One JSON object with a member for every field of the dataclass `row`."""
+    """Return a JSON object with every field of the dataclass `row`."""
     return json.dumps(_plain(row), default=_plain)
 
 
 def decode(row_type: type[T], text: str) -> T:
-    """The row that `encode` was given; fields missing in `text` keep their defaults."""
+    """Return the row that was encoded; fields missing in `text` keep their defaults."""
     row: T = _built(row_type, json.loads(text))
     return row
 

@@ -1,4 +1,4 @@
-"""What the phone with an eSIM in it does: install, attach, travel, use data."""
+"""Actions of the phone with an eSIM: install, attach, travel, use data."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,15 +18,15 @@ from sandbox.state.records import Assignment, Esim, Visit
 from sandbox.state.refusal import Refusal
 from sandbox.state.world import World
 
-# Percent of a bundle's data at which Utilisation is told.
+# Percentages of a bundle's data at which Utilisation is sent.
 UTILISATION_STEPS = (1, 50, 80, 100)
-# Within this time a country is not told about again.
+# Time within which a country is not reported again.
 COUNTRY_TOLD = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Bytes that a bundle paid for, and the state it is in afterwards."""
+    """Bytes charged to a bundle, and its resulting state."""
 
     assignment: str
     bundle: str
@@ -36,7 +36,7 @@ class Served:
 
 
 def install(world: World, esim: Esim, at: datetime) -> None:
-    """The profile is downloaded and installed on a phone."""
+    """Download and install the profile on a phone."""
     _must_live(esim)
     if esim.profile_status == "Installed":
         return
@@ -49,7 +49,7 @@ def install(world: World, esim: Esim, at: datetime) -> None:
 
 
 def remove(world: World, esim: Esim, at: datetime) -> None:
-    """The profile is deleted from the phone; the provider can hand it out again."""
+    """Delete the profile from the phone, after which it can be installed again."""
     _must_live(esim)
     if esim.profile_status == "Installed":
         esim.profile_status = "Released"
@@ -57,7 +57,7 @@ def remove(world: World, esim: Esim, at: datetime) -> None:
 
 
 def attach(world: World, esim: Esim, iso: str | None, at: datetime) -> None:
-    """The phone registers in a network of the country, or of where it last was."""
+    """Register in a network of the country, by default of the last one."""
     _must_live(esim)
     if esim.state == "suspended":
         raise Refusal(409, "The eSIM is suspended and can't attach to a network: unsuspend it.")
@@ -74,9 +74,9 @@ def attach(world: World, esim: Esim, iso: str | None, at: datetime) -> None:
 
 
 def use_data(world: World, esim: Esim, amount: int, iso: str | None, at: datetime) -> list[Served]:
-    """Uses up to `amount` bytes from the bundles in force, starting queued ones as needed.
+    """Use up to `amount` bytes of the active bundles, and start queued ones as needed.
 
-    Without a bundle that covers the country nothing is served, as in a real network.
+    Without a bundle that covers the country no data is used, as in a real network.
     """
     attach(world, esim, iso, at)
     served: list[Served] = []
@@ -143,7 +143,7 @@ def _tell_country(world: World, esim: Esim, iso: str, at: datetime) -> None:
 
 
 def country_name(world: World, iso: str) -> str:
-    """The name of a country by its code, from the places or else from the catalogue."""
+    """Return the name of a country by its code, from the places or the catalogue."""
     countries, _ = read_places()
     if iso in countries:
         return countries[iso].name

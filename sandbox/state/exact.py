@@ -1,12 +1,12 @@
-"""Money as JSON numbers, written with exactly the digits it has."""
+"""Money as JSON numbers with exactly its digits."""
 
 from decimal import Decimal
 
 
 def exact(value: object) -> int | float:
-    """For `json.dumps(default=exact)`: the number whose JSON text is the decimal's own.
+    """Return the number whose JSON text is that of the decimal, for `json.dumps(default=exact)`.
 
-    A float's shortest text is the decimal it was made from up to 15 digits, and no amount here
+    A float's shortest text is exact up to 15 digits, and no amount here
     has more.
     """
     if isinstance(value, Decimal):
@@ -15,6 +15,6 @@ def exact(value: object) -> int | float:
 
 
 def amount_text(value: Decimal) -> str:
-    """The amount as text without an exponent or needless zeros: 494.92, 1000."""
+    """Format an amount without exponent and trailing zeros: 494.92, 1000."""
     text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text

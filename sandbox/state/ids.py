@@ -1,4 +1,4 @@
-"""Numbers and names that the provider gives out: all follow from the seed and a count."""
+"""Identifiers that the provider issues, derived from the seed and a counter."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -6,15 +6,15 @@ from uuid import UUID
 
 from sandbox.state.rows import Row
 
-# Issuer part of every ICCID here; 89 is telecommunication, 4 3108 an invented issuer.
+# Issuer part of every ICCID: 89 is telecommunication, 4 3108 an invented issuer.
 ICCID_ISSUER = "894310817"
-# Letters and digits that can't be mistaken for one another, as printed activation codes use.
+# Letters and digits that can't be confused, as in printed activation codes.
 _CODE_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
 @dataclass
 class Counters(Row):
-    """How many names of each kind were given out."""
+    """Number of identifiers of each kind that were issued."""
 
     esims: int = 0
     references: int = 0
@@ -25,7 +25,7 @@ class Counters(Row):
 
 
 def luhn_digit(digits: str) -> str:
-    """The check digit that makes `digits` followed by it valid by Luhn's rule."""
+    """Return the Luhn check digit of `digits`."""
     total = 0
     for place, digit in enumerate(reversed(digits)):
         value = int(digit) * (2 if place % 2 == 0 else 1)
@@ -35,7 +35,7 @@ def luhn_digit(digits: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a new eSIM is made of: everything printed on its card, so to speak."""
+    """Identifiers and codes of a new eSIM."""
 
     iccid: str
     matching_id: str
@@ -47,14 +47,14 @@ class Profile:
 
 
 class Ids:
-    """Gives out the next name of each kind."""
+    """Issues the next identifier of each kind."""
 
     def __init__(self, seed: int, counters: Counters) -> None:
         self._seed = seed
         self._counters = counters
 
     def profile(self) -> Profile:
-        """The next eSIM; up to a million differ for one seed."""
+        """Return the next eSIM; up to a million are different for one seed."""
         self._counters.esims += 1
         count = self._counters.esims
         print_ = self._digest("esim", count)
@@ -73,27 +73,25 @@ class Ids:
         )
 
     def reference(self) -> str:
-        """The next order or apply reference."""
         self._counters.references += 1
         return str(UUID(bytes=self._digest("order", self._counters.references)[:16], version=4))
 
     def assignment(self) -> str:
-        """The next assignment id."""
         self._counters.assignments += 1
         return str(215_000_000 + self._counters.assignments)
 
     def lot(self) -> int:
-        """The next usage id of the inventory."""
+        """Return the next usage id of the inventory."""
         self._counters.lots += 1
         return 4_500_000 + self._counters.lots
 
     def topup(self) -> int:
-        """The next reference of a payment."""
+        """Return the next reference of a payment."""
         self._counters.topups += 1
         return 987_000_000 + self._counters.topups
 
     def sequence(self) -> int:
-        """The next place in the order in which things happened."""
+        """Return the next sequence number of what happened."""
         self._counters.sequence += 1
         return self._counters.sequence
 

@@ -1,4 +1,4 @@
-"""How bundles on an eSIM come, start, end and go, and what time alone brings about."""
+"""Life cycle of the bundles on an eSIM, and its timers."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,9 +9,9 @@ from sandbox.state.clock import written_seconds
 from sandbox.state.records import Assignment, Esim, HistoryEntry
 from sandbox.state.world import World
 
-# An assignment that nobody used lapses after 12 months.
+# An unused assignment lapses after 12 months.
 LAPSE = timedelta(days=365)
-# An eSIM on which nothing happened is scheduled for deletion after 180 days, and kept 7 more.
+# An inactive eSIM is scheduled for deletion after 180 days, and deleted 7 days later.
 INACTIVITY = timedelta(days=180)
 DELETION_NOTICE = timedelta(days=7)
 # States in which a bundle still belongs to its eSIM.
@@ -19,17 +19,17 @@ LIVE = ("processing", "queued", "active")
 
 
 def note(esim: Esim, name: str, bundle: str, at: datetime, alert: str | None = None) -> None:
-    """Adds to an eSIM's history."""
+    """Add an entry to an eSIM's history."""
     esim.history += (HistoryEntry(name, bundle, at, alert),)
 
 
 def of_esim(world: World, esim: Esim) -> list[Assignment]:
-    """All assignments ever made to an eSIM, oldest first."""
+    """Return all assignments of an eSIM, oldest first."""
     return [world.assignments[key] for key in esim.assignments]
 
 
 def has_number(world: World, esim: Esim) -> bool:
-    """Whether a live bundle gives the eSIM a phone number."""
+    """Return True if a live bundle gives the eSIM a phone number."""
     return any(item.has_number and item.state in LIVE for item in of_esim(world, esim))
 
 
@@ -45,7 +45,7 @@ def assign(
     lot: int | None = None,
     begins: datetime | None = None,
 ) -> Assignment:
-    """Puts a bundle on an eSIM; it is processing first. `begins` asks for a start at that time."""
+    """Assign a bundle to an eSIM, first as processing; `begins` is the requested start."""
     assignment = Assignment(
         id=world.ids.assignment(),
         iccid=esim.iccid,
@@ -82,17 +82,17 @@ def assign(
 
 
 def active_again(esim: Esim, at: datetime) -> None:
-    """Something happened on the eSIM: its 180 days begin anew."""
+    """Restart the eSIM's 180 days after an activity."""
     esim.last_activity = max(esim.last_activity, at)
 
 
 def active(world: World, esim: Esim) -> list[Assignment]:
-    """The bundles in force on an eSIM."""
+    """Return the active bundles of an eSIM."""
     return [item for item in of_esim(world, esim) if item.state == "active"]
 
 
 def next_queued(world: World, esim: Esim) -> Assignment | None:
-    """The queued bundle that may start now where the eSIM is, by the switches."""
+    """Return the queued bundle that may start now at the eSIM's location, by the switches."""
     here = esim.country
     in_force = active(world, esim)
     if world.switches.active_bundles == "one" and in_force:
@@ -110,7 +110,7 @@ def next_queued(world: World, esim: Esim) -> Assignment | None:
 
 
 def start(world: World, assignment: Assignment, at: datetime) -> None:
-    """Brings a queued bundle into force; its duration starts."""
+    """Activate a queued bundle; its duration starts."""
     assignment.state = "active"
     assignment.started_at = at
     assignment.ends_at = at + timedelta(days=assignment.duration_days)
@@ -127,7 +127,7 @@ def start(world: World, assignment: Assignment, at: datetime) -> None:
 def finish(
     world: World, assignment: Assignment, state: str, at: datetime, *, number_reason: str
 ) -> None:
-    """Takes a bundle out of force for good, in the given state."""
+    """End a bundle permanently, in the given state."""
     esim = world.esims[assignment.iccid]
     had_number = has_number(world, esim)
     assignment.state = state
@@ -137,7 +137,7 @@ def finish(
 
 
 def start_if_attached(world: World, esim: Esim, at: datetime) -> None:
-    """Starts the next bundle of an attached eSIM, where the switch queued_starts says so."""
+    """Start the next bundle of an attached eSIM, if the switch queued_starts says so."""
     if world.switches.queued_starts != "attached" or esim.attached_at is None:
         return
     if esim.state == "active" and (following := next_queued(world, esim)):
@@ -145,7 +145,7 @@ def start_if_attached(world: World, esim: Esim, at: datetime) -> None:
 
 
 def on_ready(world: World, key: str, at: datetime) -> None:
-    """The bundle was set up: it is queued now, or begins if it starts by itself."""
+    """Queue a processed bundle, or start it if it has autostart."""
     assignment = world.assignments.get(key)
     if assignment is None or assignment.state != "processing":
         return
@@ -162,7 +162,7 @@ def on_ready(world: World, key: str, at: datetime) -> None:
 
 
 def on_begin(world: World, key: str, at: datetime) -> None:
-    """The time has come that a bundle was asked to start at."""
+    """Start a bundle at its requested time."""
     assignment = world.assignments.get(key)
     if assignment and assignment.state == "queued":
         esim = world.esims[assignment.iccid]
@@ -171,7 +171,7 @@ def on_begin(world: World, key: str, at: datetime) -> None:
 
 
 def on_end(world: World, key: str, at: datetime) -> None:
-    """The duration of a bundle is over."""
+    """End a bundle at the end of its duration."""
     assignment = world.assignments.get(key)
     if assignment is None or assignment.state not in ("active", "depleted"):
         return
@@ -183,7 +183,7 @@ def on_end(world: World, key: str, at: datetime) -> None:
 
 
 def on_lapse(world: World, key: str, at: datetime) -> None:
-    """Nobody used a queued bundle for twelve months."""
+    """Let a queued bundle lapse after twelve months."""
     assignment = world.assignments.get(key)
     if assignment and assignment.state == "queued":
         finish(world, assignment, "lapsed", at, number_reason="Bundle expired")
@@ -191,7 +191,7 @@ def on_lapse(world: World, key: str, at: datetime) -> None:
 
 
 def on_inactive(world: World, key: str, at: datetime) -> None:
-    """Nothing may have happened on an eSIM for 180 days."""
+    """Schedule the deletion of an eSIM that was inactive for 180 days."""
     esim = world.esims.get(key)
     if esim is None or esim.state == "deactivated" or esim.delete_at is not None:
         return
@@ -206,7 +206,7 @@ def on_inactive(world: World, key: str, at: datetime) -> None:
 
 
 def on_delete(world: World, key: str, at: datetime) -> None:
-    """The notice of a deletion is over."""
+    """Delete an eSIM at the scheduled time."""
     esim = world.esims.get(key)
     if esim is None or esim.state == "deactivated":
         return
@@ -219,7 +219,7 @@ def on_delete(world: World, key: str, at: datetime) -> None:
 
 
 def deactivate(world: World, esim: Esim, state: str, at: datetime) -> None:
-    """Ends an eSIM for good; its live bundles end in `state`."""
+    """Deactivate an eSIM permanently; its live bundles end in `state`."""
     esim.state = "deactivated"
     for item in of_esim(world, esim):
         if item.state in LIVE or item.state == "depleted":

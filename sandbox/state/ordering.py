@@ -1,4 +1,4 @@
-"""Buying bundles: checking an order, charging it, and giving out eSIMs or filling the inventory."""
+"""Orders: validation, charge, and delivery of eSIMs or to the inventory."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,12 +15,12 @@ from sandbox.state.refusal import Refusal, bad
 from sandbox.state.stock import add_lot, new_esim
 from sandbox.state.world import World
 
-# Far above any sensible order: keeps one request from filling the machine's memory.
+# Far above any sensible order, so that one request can't fill the memory.
 MOST_BUNDLES = 10_000
 
 
 def read_lines(world: World, body: dict[str, Any]) -> tuple[Line, ...]:
-    """The lines of an order of the contract's form, after every rule but the balance's."""
+    """Return the lines of an order after checking every rule but the balance."""
     assigned = bool(body.get("assign", False))
     if body.get("profileID") and not assigned:
         raise bad("profileID needs assign: true")
@@ -47,7 +47,7 @@ def _line(world: World, item: dict[str, Any], *, assigned: bool) -> Line:
 
 
 def target(world: World, iccid: str, bundle: Bundle, *, reassign: bool) -> Esim | None:
-    """The named eSIM if it takes the bundle; None asks for a new one, where that is allowed."""
+    """Return the named eSIM if it accepts the bundle; None for a new one, if allowed."""
     esim = world.esims.get(iccid)
     if esim is None:
         raise Refusal(world.switches.unknown_iccid, "access denied")
@@ -63,17 +63,17 @@ def target(world: World, iccid: str, bundle: Bundle, *, reassign: bool) -> Esim 
 
 
 def fits(esim: Esim, bundle: Bundle) -> bool:
-    """An eSIM takes only bundles of its own operator profile."""
+    """Return True if the bundle has the eSIM's operator profile."""
     return esim.profile == bundle.profile
 
 
 def total_of(lines: Sequence[Line]) -> Decimal:
-    """What all lines cost together."""
+    """Return the total price of all lines."""
     return sum((line.total for line in lines), Decimal())
 
 
 def check_balance(world: World, total: Decimal, at: datetime) -> None:
-    """Refuses what the balance can't pay, and tells so by callback."""
+    """Refuse an amount above the balance, with a callback."""
     if total > world.account.balance:
         callbacks.purchase_refused(world, at)
         raise Refusal(
@@ -90,7 +90,7 @@ def place(
     source_ip: str,
     at: datetime,
 ) -> Order:
-    """Charges the balance and completes the order, at once or later if it is a large one."""
+    """Charge the balance and complete the order, later if it is large."""
     total = total_of(lines)
     check_balance(world, total, at)
     order = open_order(
@@ -113,7 +113,7 @@ def open_order(
     at: datetime,
     branding: str = "",
 ) -> Order:
-    """A new row of the order history, not yet worked on."""
+    """Create an unprocessed row of the order history."""
     order = Order(
         reference=world.ids.reference(),
         lines=lines,
@@ -132,7 +132,7 @@ def open_order(
 
 
 def complete_or_wait(world: World, order: Order, at: datetime) -> None:
-    """Orders of more bundles than the switch async_above says are completed later."""
+    """Complete an order now, or later if it has more bundles than the switch async_above."""
     if sum(max(1, line.quantity) for line in order.lines) > world.switches.async_above:
         order.status = world.switches.async_status
         order.message = "Order is being processed"
@@ -143,7 +143,7 @@ def complete_or_wait(world: World, order: Order, at: datetime) -> None:
 
 
 def on_complete(world: World, key: str, at: datetime) -> None:
-    """A large order was worked on long enough."""
+    """Complete a large order at its time."""
     order = world.orders.get(key)
     if order is not None and order.pending_until is not None:
         order.pending_until = None
@@ -156,7 +156,7 @@ def on_complete(world: World, key: str, at: datetime) -> None:
 
 
 def complete(world: World, order: Order, at: datetime) -> None:
-    """Gives out what was bought."""
+    """Deliver what was bought."""
     order.status = "completed"
     if not order.assigned:
         for line in order.lines:
@@ -180,7 +180,7 @@ def _assign_line(
     world: World, order: Order, line: Line, index: int, at: datetime
 ) -> tuple[str, ...]:
     bundle = _bundle_of(world, line)
-    if bundle is None:  # every caller has looked the bundle up before
+    if bundle is None:  # every caller has found the bundle before
         raise bad(f"bundle {line.bundle or line.item!r} is not known")
     given: list[str] = []
     count = max(1, line.quantity)
@@ -233,5 +233,5 @@ def _tell_platform(world: World, order: Order, at: datetime) -> None:
 
 
 def activation_code(esim: Esim) -> str:
-    """What an eSIM's QR code says."""
+    """Return the content of an eSIM's QR code."""
     return f"LPA:1${esim.smdp_host}${esim.matching_id}"

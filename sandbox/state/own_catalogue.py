@@ -1,4 +1,4 @@
-"""The sandbox's own catalogue: about 2,000 bundles made from the places and a few tables."""
+"""The sandbox's built-in catalogue: about 2,000 bundles, computed from the places and a few tables."""
 
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
@@ -8,7 +8,7 @@ from sandbox.state.places import Area, read_places
 
 SPEEDS = ("2G", "3G", "4G", "5G")
 
-# size in GB, days, price in multiples of one GB: bigger is cheaper per GB
+# size in GB, days, price in multiples of one GB: larger ones are cheaper per GB
 _FIXED = (
     (1, 7, "1.30"),
     (2, 15, "2.40"),
@@ -35,16 +35,16 @@ _UNLIMITED_DAYS = (
     (15, "10.2"),
     (30, "17"),
 )
-# Where 100GB would cost more than anyone pays, and where unlimited isn't sold, as at the provider.
+# Areas without 100GB, which would be too expensive, and without unlimited, as at the provider.
 _DEAREST_100GB = Decimal("1.80")
 _DEAREST_UNLIMITED = Decimal("2.50")
-# Areas with the newer kind that has minutes and messages, and a day bundle that starts by itself.
+# Areas with bundles that include minutes and messages, and a day bundle with autostart.
 _WITH_NUMBER = ("GB", "US", "FR", "DE", "ES", "IT")
 
 
 @cache
 def own_catalogue() -> tuple[Bundle, ...]:
-    """All bundles, sorted by name. Nothing changes them, so all sandboxes of a process share them."""
+    """Return all bundles, sorted by name; immutable, so all sandboxes of a process share them."""
     _, areas = read_places()
     bundles = [bundle for area in areas for bundle in _of_area(area)]
     return tuple(sorted(bundles, key=lambda bundle: bundle.name))

@@ -1,4 +1,4 @@
-"""Countries and areas that the sandbox's own catalogue sells, and the networks in each country."""
+"""Countries and areas of the built-in catalogue, and the networks in each country."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -102,7 +102,7 @@ ROC 2.10 1 Oceania: AU FJ NZ
 
 @dataclass(frozen=True, slots=True)
 class Country:
-    """A country or a place that the provider numbers like one."""
+    """A country, or a place that the provider treats as one."""
 
     iso: str
     alpha3: str
@@ -113,7 +113,7 @@ class Country:
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """What a bundle is sold for: one country or several."""
+    """Where a bundle is valid: one country or several."""
 
     code: str
     name: str
@@ -135,7 +135,7 @@ class Network:
 
 @cache
 def read_places() -> tuple[Mapping[str, Country], Sequence[Area]]:
-    """All countries by code, and all areas in the order of their codes."""
+    """Return all countries by code, and all areas in the order of their codes."""
     countries: dict[str, Country] = {}
     areas: list[Area] = []
     for line in _COUNTRIES.strip().splitlines():
@@ -151,12 +151,12 @@ def read_places() -> tuple[Mapping[str, Country], Sequence[Area]]:
     return countries, sorted(areas, key=lambda area: area.code)
 
 
-# Invented brands: a country gets two of them, chosen by its mobile country code.
+# Invented brands, of which a country has two, selected by its mobile country code.
 _BRANDS = ("Meridian", "Northwave", "Telvia", "Orbita", "Clarion", "Lumen")
 
 
 def networks_of(country: Country) -> tuple[Network, Network]:
-    """The two networks of a country; the first is the one eSIMs attach to."""
+    """Return the two networks of a country; eSIMs attach to the first."""
     first = int(country.mcc) % len(_BRANDS)
     return (_network(country, first, "01"), _network(country, (first + 1) % len(_BRANDS), "02"))
 

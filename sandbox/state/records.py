@@ -1,4 +1,4 @@
-"""The records that the sandbox keeps: eSIMs, assignments, orders, inventory, money, callbacks."""
+"""Records of the sandbox: eSIMs, assignments, orders, inventory, money, callbacks."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,13 +7,13 @@ from decimal import Decimal
 from sandbox.state.bundles import Allowance
 from sandbox.state.rows import Row
 
-# Above every step of the LowBalance callback, in percent of the threshold.
+# Percent of the threshold, above every step of the LowBalance callback.
 NOTHING_TOLD = 101
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """Something that happened to an eSIM, in the provider's words."""
+    """An event of an eSIM, with the provider's text."""
 
     name: str
     bundle: str
@@ -23,7 +23,7 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A country in which an eSIM registered, and when that was last told."""
+    """A country in which an eSIM registered, and when that was last reported."""
 
     iso: str
     told_at: datetime
@@ -31,7 +31,7 @@ class Visit:
 
 @dataclass(eq=False)
 class Esim(Row):
-    """One eSIM; `profile` is the operator profile that decides which bundles fit it."""
+    """One eSIM; `profile` is its operator profile, which bundles must have too."""
 
     iccid: str
     matching_id: str
@@ -88,20 +88,20 @@ class Assignment(Row):
 
     @property
     def remaining(self) -> int:
-        """Bytes left; unlimited bundles stay at 0, and at -1 if they started there."""
+        """Remaining bytes; unlimited bundles stay at 0, or at -1 if they started there."""
         return self.initial if self.initial < 0 else max(0, self.initial - self.used)
 
     @property
     def has_number(self) -> bool:
-        """Whether it carries voice or SMS."""
+        """True if it includes voice or SMS."""
         return any(allowance.type in ("VOICE", "SMS") for allowance in self.allowances)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row of an order; `asked` are ICCIDs of the request, `iccids` what was given.
+    """One row of an order; `asked` are the ICCIDs of the request, `iccids` those of the result.
 
-    Rows that are no purchase name their bundle, if any, in `bundle` and something else in `item`.
+    Rows other than purchases have their bundle, if any, in `bundle` and another text in `item`.
     """
 
     item: str
@@ -124,7 +124,7 @@ class Line:
 
 @dataclass(eq=False)
 class Order(Row):
-    """A purchase, an apply or a top-up; `pending_until` is set while it is worked on."""
+    """A purchase, an apply or a top-up; `pending_until` is set while it is processed."""
 
     reference: str
     lines: tuple[Line, ...]
@@ -143,7 +143,7 @@ class Order(Row):
 
 @dataclass(eq=False)
 class Lot(Row):
-    """Bundles of one name bought together for the inventory; `usage_id` names them in refunds."""
+    """Bundles of one name bought together for the inventory; refunds refer to `usage_id`."""
 
     usage_id: int
     bundle: str
@@ -168,7 +168,7 @@ class LedgerEntry(Row):
 
 @dataclass(eq=False)
 class Delivery(Row):
-    """A callback and what became of it; `body` is exactly what is sent and signed."""
+    """A callback with its delivery status; `body` is sent and signed as it is."""
 
     sequence: int
     type: str
@@ -195,7 +195,7 @@ class Account(Row):
 
 @dataclass(eq=False)
 class CatalogueChange(Row):
-    """What the admin API changed about a bundle; `shape` is a whole bundle as JSON."""
+    """A change of a bundle by the admin API; `shape` is a complete bundle as JSON."""
 
     name: str
     price: Decimal | None = None

@@ -1,11 +1,11 @@
-"""What the provider answers instead of doing what was asked."""
+"""Error responses of the provider."""
 
 from dataclasses import dataclass
 
 
 @dataclass(eq=False)
 class Refusal(Exception):  # noqa: N818 - the provider refuses; nothing is broken
-    """A refusal with the provider's status and words; `retry_after` in whole seconds."""
+    """An error response with the provider's status and text; `retry_after` is in whole seconds."""
 
     status: int
     message: str
@@ -16,5 +16,5 @@ class Refusal(Exception):  # noqa: N818 - the provider refuses; nothing is broke
 
 
 def bad(message: str) -> Refusal:
-    """The 400 of a broken rule."""
+    """Return a 400."""
     return Refusal(400, message)

@@ -1,4 +1,4 @@
-"""Taking bundles off eSIMs, with a refund where the provider gives one."""
+"""Revokes bundles of eSIMs, with a refund where the provider allows."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,18 +9,18 @@ from sandbox.state.refusal import bad
 from sandbox.state.stock import put_back, refundable_since
 from sandbox.state.world import World
 
-# Assignments that can still be taken off.
+# States of assignments that can be revoked.
 REVOCABLE = ("processing", "queued", "active")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Where the bundle goes: `inventory`, `balance`, or nowhere when there is no refund."""
+    """Where the bundle is refunded to: `inventory`, `balance`, or nowhere."""
 
     refund: str | None
 
     def told(self, *, done: bool) -> str:
-        """The provider's text for it."""
+        """Return the provider's text."""
         if not done:
             back = f"would be refunded to {self.refund}" if self.refund else "would not be refunded"
             return f"Bundle can be revoked, bundle {back}"
@@ -29,7 +29,7 @@ class Outcome:
 
 
 def by_name(world: World, esim: Esim, name: str, offer: str | None) -> Assignment:
-    """The assignment that a revoke by bundle name means; `offer` names it exactly."""
+    """Return the assignment to revoke by bundle name; `offer` names it exactly."""
     named = [item for item in of_esim(world, esim) if item.bundle == name]
     if offer is not None:
         named = [item for item in named if item.id == offer]
@@ -48,7 +48,7 @@ def by_name(world: World, esim: Esim, name: str, offer: str | None) -> Assignmen
 def revoke(
     world: World, assignment: Assignment, at: datetime, *, to_balance: bool, dry: bool
 ) -> Outcome:
-    """Takes the assignment off its eSIM, or with `dry` only says what would happen."""
+    """Revoke the assignment, or with `dry` only return what would happen."""
     if assignment.state not in REVOCABLE:
         raise bad(f"the bundle is {assignment.state} and can't be revoked")
     refunded = (

@@ -1,13 +1,13 @@
-"""Records that remember their own changes, and the tables that hold them."""
+"""Records that track changes, and the tables of them."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
 
 class Row:
-    """A stored record: assigning any field marks it as changed since the last commit.
+    """A stored record; assigning a field marks it as changed since the last commit.
 
-    Fields hold immutable values only, so that no change can go unnoticed.
+    Fields have immutable values only, so that no change is missed.
     """
 
     _mark: Callable[[], None] | None = None
@@ -22,16 +22,16 @@ R = TypeVar("R", bound=Row)
 
 
 class Table(Generic[R]):
-    """Rows of one kind by their key, in the order of their insertion."""
+    """Rows of one kind by key, in insertion order."""
 
     def __init__(self, kind: str, row_type: type[R]) -> None:
         self.kind = kind
         self.row_type = row_type
-        self.changed: dict[str, None] = {}  # a set that keeps its order
+        self.changed: dict[str, None] = {}  # an ordered set
         self._rows: dict[str, R] = {}
 
     def add(self, key: str, row: R, *, stored: bool = False) -> R:
-        """Keeps a row; `stored` says that it was just read from the file."""
+        """Add a row; `stored` is True if it was just read from the file."""
         self._rows[key] = row
         object.__setattr__(row, "_mark", lambda: self.changed.update({key: None}))
         if not stored:
@@ -39,12 +39,11 @@ class Table(Generic[R]):
         return row
 
     def remove(self, key: str) -> None:
-        """Forgets a row."""
         del self._rows[key]
         self.changed[key] = None
 
     def get(self, key: str) -> R | None:
-        """The row of that key, if any."""
+        """Return the row with that key, if any."""
         return self._rows.get(key)
 
     def __getitem__(self, key: str) -> R:

@@ -1,4 +1,4 @@
-"""New eSIMs, and the inventory of bundles bought but not yet assigned."""
+"""New eSIMs, and the inventory of bundles that are not yet assigned."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,14 +9,14 @@ from sandbox.state.records import Esim, Lot
 from sandbox.state.refusal import Refusal, bad
 from sandbox.state.world import World
 
-# The SM-DP+ of every eSIM here; .example is reserved, so no phone can ever reach it.
+# The SM-DP+ of every eSIM; .example is reserved, so no phone can reach it.
 SMDP_HOST = "rsp-0042.sandbox.example"
-# How long the provider keeps an inventory isn't published; a year is the mock's choice.
+# The provider does not document how long it keeps an inventory; a year is assumed.
 INVENTORY_KEPT = timedelta(days=365)
 
 
 def new_esim(world: World, bundle: Bundle, branding: str, at: datetime) -> Esim:
-    """An eSIM of the operator profile that the bundle needs."""
+    """Create an eSIM with the operator profile of the bundle."""
     made = world.ids.profile()
     esim = Esim(
         iccid=made.iccid,
@@ -37,7 +37,7 @@ def new_esim(world: World, bundle: Bundle, branding: str, at: datetime) -> Esim:
 
 
 def add_lot(world: World, bundle: str, quantity: int, price: Decimal, bought_at: datetime) -> Lot:
-    """Bundles that go into the inventory."""
+    """Add bundles to the inventory."""
     usage_id = world.ids.lot()
     expires = bought_at + INVENTORY_KEPT
     lot = Lot(usage_id, bundle, quantity, quantity, price, bought_at, expires)
@@ -45,7 +45,7 @@ def add_lot(world: World, bundle: str, quantity: int, price: Decimal, bought_at:
 
 
 def available(world: World, bundle: str, at: datetime) -> list[Lot]:
-    """Lots of that bundle with something left, the one that expires first in front."""
+    """Return the lots of that bundle that are not used up, the first to expire first."""
     lots = [
         lot
         for lot in world.lots
@@ -55,7 +55,7 @@ def available(world: World, bundle: str, at: datetime) -> list[Lot]:
 
 
 def put_back(world: World, bundle: str, lot: int | None, price: Decimal, bought: datetime) -> None:
-    """Returns one bundle to the lot it came from, or to one of its own."""
+    """Return one bundle to its lot, or to a new one."""
     origin = world.lots.get(str(lot)) if lot is not None else None
     if origin is not None and origin.remaining < origin.total:
         origin.remaining += 1
@@ -64,7 +64,7 @@ def put_back(world: World, bundle: str, lot: int | None, price: Decimal, bought:
 
 
 def refund_lot(world: World, usage_id: int, quantity: int, at: datetime) -> None:
-    """Turns unused bundles of one lot into balance."""
+    """Refund unused bundles of one lot to the balance."""
     if not world.switches.refunds:
         raise Refusal(403, "refunds are not enabled for this organisation")
     lot = world.lots.get(str(usage_id))
@@ -79,5 +79,5 @@ def refund_lot(world: World, usage_id: int, quantity: int, at: datetime) -> None
 
 
 def refundable_since(world: World, bought_at: datetime, at: datetime) -> bool:
-    """Whether the purchase is recent enough for a refund."""
+    """Return True if the purchase is recent enough for a refund."""
     return at - bought_at <= timedelta(days=world.switches.refund_days)

@@ -8,28 +8,28 @@ from sandbox.state.rows import AnyTable
 from sandbox.state.timers import set_timers
 from sandbox.state.world import World
 
-# Raised when rows of older files can't be read any more.
+# Incremented when rows of older files can no longer be read.
 FORMAT = "1"
-# A restarted sandbox may meet the last moment of the one before it.
+# Seconds, as a restarted sandbox may start before the previous one has ended.
 LOCK_SECONDS = 2.0
 
 
 class StateError(RuntimeError):
-    """A state file that this sandbox can't use; the words say what to do."""
+    """An unusable state file; the text says what to do."""
 
 
 class Store:
-    """Keeps a world in a file; survives the process being killed at any moment."""
+    """Stores a world in a file, which stays valid if the process is killed at any moment."""
 
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            file.touch(mode=0o600)  # it holds what installs the eSIMs sold
+            file.touch(mode=0o600)  # it contains activation codes
             self._db = sqlite3.connect(file, isolation_level=None, timeout=LOCK_SECONDS)
             # A killed process loses nothing with the write-ahead log; a power cut may lose the end.
             self._db.execute("pragma journal_mode=wal")
             self._db.execute("pragma synchronous=normal")
-            # One sandbox per file: a second one would overwrite what the first one sold.
+            # One sandbox per file, as a second one would overwrite the state of the first.
             self._db.execute("pragma locking_mode=exclusive")
             self._db.execute(
                 "create table if not exists rows "
@@ -43,7 +43,7 @@ class Store:
             ) from error
 
     def load(self, world: World) -> None:
-        """Fills the world from the file; a new file takes the world as it is."""
+        """Load the world from the file; a new file gets the current world."""
         about = dict(self._db.execute("select name, value from about").fetchall())
         identity = {
             "format": FORMAT,
@@ -70,7 +70,7 @@ class Store:
             table.add(key, decode(table.row_type, body), stored=True)
 
     def commit(self, world: World) -> None:
-        """Writes every row that changed, all of them or none."""
+        """Write every changed row, all or none."""
         changed = [(table, key) for table in world.tables() for key in table.changed]
         if not changed:
             return
@@ -90,11 +90,10 @@ class Store:
             table.changed.clear()
 
     def clear(self, world: World) -> None:
-        """Forgets everything and keeps the world as it is now."""
+        """Replace the content by the current world."""
         self._db.execute("delete from rows")
         self._db.execute("delete from about")
         self.load(world)
 
     def close(self) -> None:
-        """Gives the file free."""
         self._db.close()

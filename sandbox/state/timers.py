@@ -1,4 +1,4 @@
-"""What the clock brings about: every kind of timer and the function that it runs."""
+"""The kinds of timers, and the function that each runs."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -18,7 +18,7 @@ TIMERS: Mapping[str, Callable[[World, str, datetime], None]] = {
 
 
 def settle(world: World) -> datetime:
-    """Lets everything happen that is due, in the order of its time; gives the present instant."""
+    """Run all timers that are due, in the order of their time; return the current time."""
     now = world.clock.now()
     while (timer := world.due_timer(now)) is not None:
         due, kind, key = timer
@@ -27,7 +27,7 @@ def settle(world: World) -> datetime:
 
 
 def set_timers(world: World) -> None:
-    """Sets all timers that follow from the tables, after they were read from a file."""
+    """Set all timers from the tables, after they were loaded from a file."""
     for item in world.assignments:
         if item.state == "processing":
             world.at(item.ready_at, "ready", item.id)

@@ -1,4 +1,4 @@
-"""Money coming in: by the organisation's card, automatically, or from the provider."""
+"""Top-ups: by the organisation's card, automatic, or by the provider."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,7 +10,7 @@ from sandbox.state.records import Line
 from sandbox.state.refusal import bad
 from sandbox.state.world import World
 
-# The provider's limits of one top-up and of all in a day.
+# The provider's limits of one top-up, and of all in a day.
 LEAST = Decimal(1000)
 MOST_IN_A_DAY = Decimal(5000)
 
@@ -28,7 +28,7 @@ _ITEMS = {Kind.API: "API Topup", Kind.AUTO: "Auto Topup", Kind.PROVIDER: "Topup"
 
 
 def by_api(world: World, amount: Decimal, source_ip: str, at: datetime) -> int:
-    """Charges the card on file, within the provider's limits; gives the payment's reference."""
+    """Charge the stored card within the provider's limits; return the payment's reference."""
     if amount < LEAST:
         raise bad(f"amount must be at least {LEAST}")
     recent = (
@@ -43,7 +43,7 @@ def by_api(world: World, amount: Decimal, source_ip: str, at: datetime) -> int:
 
 
 def top_up(world: World, kind: Kind, amount: Decimal, source_ip: str, at: datetime) -> int:
-    """Adds money to the balance, the ledger and the order history, and tells so by callback."""
+    """Add money to the balance, the ledger and the order history, and send a callback."""
     reference = world.ids.topup()
     before = world.account.balance
     world.book(kind, amount, str(reference), at)

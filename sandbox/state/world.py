@@ -1,4 +1,4 @@
-"""Everything that one sandbox knows, in one place and without any I/O."""
+"""The complete state of one sandbox, without any I/O."""
 
 import heapq
 from collections.abc import Callable, Iterable
@@ -22,12 +22,12 @@ from sandbox.state.records import (
 )
 from sandbox.state.rows import AnyTable, Table
 
-# The key of the rows that exist once.
+# The key of singleton rows.
 ONLY = "only"
 
 
 class World:
-    """The tables, the clock and the timers; operations on it are functions beside this file."""
+    """The tables, the clock and the timers; operations are functions in the other files."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class World:
         self.begin(settings)
 
     def begin(self, settings: Settings) -> None:
-        """Starts from nothing: no eSIM was ever sold, and the clock is the machine's."""
+        """Reset to the initial state: no eSIM sold, and the machine's clock."""
         self.settings = settings
         self.esims = Table("esim", Esim)
         self.assignments = Table("assignment", Assignment)
@@ -66,7 +66,6 @@ class World:
         return self._accounts[ONLY]
 
     def tables(self) -> list[AnyTable]:
-        """All tables, for whoever stores them."""
         return [
             self.esims,
             self.assignments,
@@ -81,7 +80,7 @@ class World:
         ]
 
     def restored(self) -> None:
-        """Makes what follows from the tables again, after they were read from a file."""
+        """Restore what derives from the tables, after they were loaded from a file."""
         self.clock.row = self._clocks[ONLY]
         self.ids = Ids(self.settings.seed, self._counters[ONLY])
         self.catalogue.replay()
@@ -89,19 +88,19 @@ class World:
             self.account.callback_url = self.settings.callback_url
 
     def at(self, due: datetime, kind: str, key: str) -> None:
-        """Sets a timer; `lifecycle.settle` runs it once the clock has reached it."""
+        """Set a timer; `timers.settle` runs it at its time."""
         self._timers_set += 1
         heapq.heappush(self._timers, (due, self._timers_set, kind, key))
 
     def due_timer(self, now: datetime) -> tuple[datetime, str, str] | None:
-        """Takes the earliest timer that is due, if any."""
+        """Remove and return the earliest timer that is due, if any."""
         if not self._timers or self._timers[0][0] > now:
             return None
         due, _, kind, key = heapq.heappop(self._timers)
         return due, kind, key
 
     def book(self, kind: str, amount: Decimal, reference: str, at: datetime) -> None:
-        """Changes the balance and says why in the ledger."""
+        """Change the balance, with an entry in the ledger."""
         self.account.balance += amount
         sequence = self.ids.sequence()
         entry = LedgerEntry(sequence, at, kind, amount, self.account.balance, reference)

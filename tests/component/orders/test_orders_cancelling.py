@@ -236,7 +236,7 @@ async def test_of_an_order_in_use_only_the_unused_part_is_cancelled_when_asked(s
 async def test_whatever_a_plan_is_called_it_can_be_cancelled(shop: Shop, name: str) -> None:
     plan_id = shop.plan_id
     bundle = replace(shop.catalogue.bundles[plan_id], name=name)
-    shop.sandbox.world.catalogue.put_on_sale(bundle.shown(unlimited_mb=-1))
+    shop.sandbox.world.catalogue.put_on_sale(bundle.to_json(unlimited_mb=-1))
     shop.catalogue.bundles[plan_id] = bundle
     shop.sandbox.world.switches.refunds = True
     buyer = await shop.session("b@example.com")

@@ -111,7 +111,7 @@ def test_pages_cover_everything_once() -> None:
 def test_changes_show_and_come_back(catalogue: Catalogue) -> None:
     changes: Table[CatalogueChange] = Table("catalogue", CatalogueChange)
     first = Catalogue(CATALOGUE, changes)
-    shape = first.all()[0].shown(-1) | {"name": "A_BUNDLE", "price": Decimal("1.255")}
+    shape = first.all()[0].to_json(-1) | {"name": "A_BUNDLE", "price": Decimal("1.255")}
     first.put_on_sale(shape)
     first.reprice(BUNDLE, Decimal("0.5"))
     first.withdraw("esim_1GB_7D_JP_V2")
@@ -163,11 +163,11 @@ def test_bundles_by_the_thousand_are_shown_as_they_were_read(
     ]
     file = tmp_path / "bundles.json"
     file.write_text(exact_json.dumps(shapes))
-    assert [bundle.shown(-1) for bundle in read_catalogue(file)] == shapes
+    assert [bundle.to_json(-1) for bundle in read_catalogue(file)] == shapes
 
 
 def test_a_catalogue_of_the_provider_is_shown_as_it_was_read() -> None:
     for file in CATALOGUES:  # where the provider's own is beside the project
         shapes = exact_json.loads(file.read_text())
         assert len(shapes) > 5000
-        assert [bundle.shown(-1) for bundle in read_catalogue(file)] == shapes
+        assert [bundle.to_json(-1) for bundle in read_catalogue(file)] == shapes

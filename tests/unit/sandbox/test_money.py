@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.state import applying, device, revoking, stock, topups
-from sandbox.state.applying import Wish
+from sandbox.state.applying import Application
 from sandbox.state.exact import amount_text, exact
 from sandbox.state.refusal import Refusal
 from tests.unit.sandbox.conftest import BUNDLE, Bench
@@ -121,7 +121,7 @@ def test_an_unused_bundle_goes_to_the_inventory_by_default(make_bench: Make) -> 
     revoking.revoke(bench.world, bench.assignment(esim), bench.now, to_balance=False, dry=False)
     [lot] = bench.world.lots
     assert (lot.bundle, lot.remaining, lot.price) == (BUNDLE, 1, PRICE)
-    applying.apply(bench.world, [Wish(BUNDLE, esim.iccid)], "", bench.now)
+    applying.apply(bench.world, [Application(BUNDLE, esim.iccid)], "", bench.now)
     assert bench.assignment(esim).state == "queued"
 
 
@@ -164,17 +164,17 @@ def test_the_inventory_is_used_up_lot_by_lot(bench: Bench) -> None:
     bench.order({**LINE, "quantity": 2}, assign=False)
     bench.later(days=1)
     bench.order(LINE, assign=False)
-    applying.apply(bench.world, [Wish(BUNDLE, repeat=3)], "", bench.now)
+    applying.apply(bench.world, [Application(BUNDLE, repeat=3)], "", bench.now)
     assert [lot.remaining for lot in bench.world.lots] == [0, 0]
     with pytest.raises(Refusal) as refusal:
-        applying.apply(bench.world, [Wish(BUNDLE)], "", bench.now)
+        applying.apply(bench.world, [Application(BUNDLE)], "", bench.now)
     assert refusal.value.status == 403
 
 
 def test_an_apply_is_granted_whole_or_not_at_all(bench: Bench) -> None:
     bench.order(LINE, assign=False)
     with pytest.raises(Refusal):
-        applying.apply(bench.world, [Wish(BUNDLE), Wish(BUNDLE)], "", bench.now)
+        applying.apply(bench.world, [Application(BUNDLE), Application(BUNDLE)], "", bench.now)
     [lot] = bench.world.lots
     assert lot.remaining == 1
     assert len(bench.world.esims) == 0

@@ -53,10 +53,10 @@ def test_what_a_switch_cannot_mean_is_refused_in_words(
     name: str, given: object, words: str
 ) -> None:
     switches = Switches()
-    before = switches.shown()
+    before = switches.to_json()
     with pytest.raises(SwitchError, match=words):
         switches.change(name, given)
-    assert switches.shown() == before
+    assert switches.to_json() == before
 
 
 def test_of_several_switches_all_change_or_none() -> None:

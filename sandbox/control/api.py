@@ -1,4 +1,4 @@
-"""The admin API: everything in the sandbox, to be seen and changed, beside the provider's paths."""
+"""The admin API, which shows and changes everything in the sandbox."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from sandbox.state.world import World
 from sandbox.switches import SwitchError
 
 CONTROL_PATH = "/_control"
-# How long callbacks/drain waits unless told otherwise, in seconds: a receiver's time-out and more.
+# Default seconds of callbacks/drain, longer than a receiver's timeout.
 DRAIN_SECONDS = 10
 
 
@@ -32,8 +32,8 @@ class Reset(Protocol):
     def __call__(self, seed: int | None) -> None: ...
 
 
-class Door:
-    """The admin API's paths; `routes` hangs them into an application."""
+class ControlAPI:
+    """Handlers of the admin API."""
 
     def __init__(
         self, provider: Provider, sender: Sender, commit: Callable[[], None], reset: Reset
@@ -45,7 +45,6 @@ class Door:
         self.reset_all = reset
 
     def routes(self) -> list[web.RouteDef]:
-        """The door's own route table."""
         table: list[tuple[str, str, Callable[[web.Request], Awaitable[Any]]]] = [
             ("GET", "", self._index),
             ("GET", "/", self._index),
@@ -103,16 +102,16 @@ class Door:
 
     async def _table(self, request: web.Request) -> Any:
         settle(self.world)
-        shown: dict[str, Callable[[], Any]] = {
+        content: dict[str, Callable[[], Any]] = {
             "ledger": lambda: views.ledger(self.world),
             "orders": lambda: views.orders(self.world),
             "esims": lambda: views.esims(self.world),
             "deliveries": lambda: [views.delivery(item) for item in self.world.deliveries],
             "requests": lambda: [views.logged(item) for item in self.provider.log],
-            "faults": lambda: [item.shown() for item in self.provider.faults.all()],
+            "faults": lambda: [item.to_json() for item in self.provider.faults.all()],
         }
         name = request.match_info["table"]
-        return {name: shown[name]()}
+        return {name: content[name]()}
 
     async def _esim(self, request: web.Request) -> Any:
         settle(self.world)
@@ -143,14 +142,14 @@ class Door:
             self.world.switches.change_all((await self._body(request)).rest())
         except SwitchError as error:
             raise bad(str(error)) from error
-        return self.world.switches.shown()
+        return self.world.switches.to_json()
 
     async def _add_fault(self, request: web.Request) -> Any:
         wanted = (await self._body(request)).rest()
         if "delay_seconds" in wanted:
             wanted["delay_seconds"] = float(Body(wanted).number("delay_seconds") or 0)
         try:
-            return self.provider.faults.add(wanted).shown()
+            return self.provider.faults.add(wanted).to_json()
         except FaultError as error:
             raise bad(str(error)) from error
 

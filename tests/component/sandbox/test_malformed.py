@@ -22,7 +22,7 @@ RUBBISH = [
     ],
     ids=["provider", "auth"],
 )
-async def test_rubbish_is_refused_and_told_in_a_line_each(
+async def test_malformed_requests_are_refused_and_logged_in_one_line_each(
     command: tuple[str, ...], path: bytes
 ) -> None:
     process = await asyncio.create_subprocess_exec(

@@ -1,4 +1,4 @@
-"""What is no HTTP, or a body that can't be decoded: a refusal, and one short line in the log."""
+"""Malformed HTTP and undecodable bodies: answered with 400, and logged in one short line."""
 
 import logging
 
@@ -9,7 +9,7 @@ from aiohttp.typedefs import Handler
 
 @web.middleware
 async def refuse_undecodable(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answers 400 to a body that isn't encoded as its headers say, or that ends too soon."""
+    """Answer 400 to a body that isn't encoded as its headers state, or is incomplete."""
     try:
         return await handler(request)
     except (web.RequestPayloadError, ConnectionResetError):
@@ -17,7 +17,7 @@ async def refuse_undecodable(request: web.Request, handler: Handler) -> web.Stre
 
 
 def shorten(record: logging.LogRecord) -> bool:
-    """Takes the bytes, the traceback and the level of an error out of what aiohttp says of them."""
+    """Shorten aiohttp's log record of an invalid request: no bytes, no traceback, level INFO."""
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, HttpProcessingError | web.RequestPayloadError):
         record.levelno, record.levelname = logging.INFO, "INFO"
@@ -29,6 +29,6 @@ def shorten(record: logging.LogRecord) -> bool:
     return True
 
 
-def expect() -> None:
-    """Has such lines shortened in this process."""
+def shorten_logs() -> None:
+    """Shorten such log records in this process."""
     logging.getLogger("aiohttp.server").addFilter(shorten)
