@@ -12,7 +12,6 @@ import pytest
 
 import sandbox.server
 import sandbox.settings
-from kit.process.settings import ServiceSettings, SessionSettings
 from kit.rpc import client as rpc_client
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.catalogue.v1 import catalogue_pb2_grpc
@@ -24,6 +23,7 @@ from services.catalogue.settings import Settings
 from tests.fixtures.neighbours import Auth, Serving
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
+from tests.fixtures.settings import service_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +122,7 @@ def open_shop(
                 async with http.post(f"{provider.control_url}/faults", json=fault) as answer:
                     assert answer.status == 200, await answer.text()
             settings = Settings(
-                ServiceSettings(
-                    host="127.0.0.1",
-                    port=0,
-                    database_url=databases.url("catalogue"),
-                    sessions=SessionSettings(auth.url, auth.service_role_key, None),
-                    redis_url=None,
-                    drain_seconds=0,
-                ),
+                service_settings(databases, auth, "catalogue"),
                 ProviderSettings(provider.url, "sandbox-api-key"),
             )
             settings = replace(settings, **changes)

@@ -9,82 +9,84 @@ from typing import Any
 from kit.rpc import client as rpc_client
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue.__main__ import serve
-from tests.component.catalogue.conftest import EIGHT, NAMES, OpenShop
+from tests.component.catalogue.conftest import EIGHT, NAMES, OpenShop, Shop
 from tests.fixtures.neighbours import Serving
 from tests.fixtures.postgres import Databases
 
 
 @asynccontextmanager
-async def held_before_writing(databases: Databases) -> AsyncIterator[None]:
-    """Block writes, so that a sync must wait with what it has read."""
+async def blocked_writes(databases: Databases) -> AsyncIterator[None]:
     async with databases.admin.transaction():
         await databases.admin.execute("lock table catalogue.data_plans in exclusive mode")
         yield
 
 
+@asynccontextmanager
+async def held_before_writing(
+    open_shop: OpenShop, databases: Databases
+) -> AsyncIterator[tuple[Shop, AsyncExitStack]]:
+    """Open a shop in which a sync must wait with what it has read until the stack is closed."""
+    async with AsyncExitStack() as held:
+        await held.enter_async_context(blocked_writes(databases))
+        async with open_shop(EIGHT, read=False) as shop:
+            yield shop, held
+
+
 async def test_a_second_caller_follows_the_running_reading(
     open_shop: OpenShop, databases: Databases
 ) -> None:
-    async with AsyncExitStack() as held:
-        await held.enter_async_context(held_before_writing(databases))
-        async with open_shop(EIGHT, read=False) as shop:
-            streams = [shop.follow(), shop.follow()]
-            for stream in streams:
-                assert not (await anext(stream)).done
-            await held.aclose()
-            first, second = [[message async for message in stream][-1] for stream in streams]
-            assert first == second
-            assert first.status.added == 8
-            assert await databases.admin.fetchval("select count(*) from catalogue.sync_runs") == 1
+    async with held_before_writing(open_shop, databases) as (shop, held):
+        streams = [shop.follow(), shop.follow()]
+        for stream in streams:
+            assert not (await anext(stream)).done
+        await held.aclose()
+        first, second = [[message async for message in stream][-1] for stream in streams]
+        assert first == second
+        assert first.status.added == 8
+        assert await databases.admin.fetchval("select count(*) from catalogue.sync_runs") == 1
 
 
 async def test_two_replicas_read_one_at_a_time(
     open_shop: OpenShop, databases: Databases, serving: Serving
 ) -> None:
-    async with AsyncExitStack() as held:
-        await held.enter_async_context(held_before_writing(databases))
-        async with (
-            open_shop(EIGHT, read=False) as shop,
-            serving(serve, shop.settings) as port,
-            rpc_client.channel(f"127.0.0.1:{port}") as channel,
-        ):
-            stub: Any = type(shop.stub)(channel)
-            streams = [shop.follow(), replace(shop, stub=stub).follow()]
-            for stream in streams:
-                assert not (await anext(stream)).done
-            await held.aclose()
-            mine, theirs = [[message async for message in stream][-1] for stream in streams]
-            assert mine == theirs
-            assert mine.status.added == 8
+    async with (
+        held_before_writing(open_shop, databases) as (shop, held),
+        serving(serve, shop.settings) as port,
+        rpc_client.channel(f"127.0.0.1:{port}") as channel,
+    ):
+        stub: Any = type(shop.stub)(channel)
+        streams = [shop.follow(), replace(shop, stub=stub).follow()]
+        for stream in streams:
+            assert not (await anext(stream)).done
+        await held.aclose()
+        mine, theirs = [[message async for message in stream][-1] for stream in streams]
+        assert mine == theirs
+        assert mine.status.added == 8
 
 
 async def test_progress_is_told_on_the_way(open_shop: OpenShop, databases: Databases) -> None:
-    async with AsyncExitStack() as held:
-        await held.enter_async_context(held_before_writing(databases))
-        async with open_shop(EIGHT, read=False) as shop:
-            stream = shop.follow()
-            while (message := await anext(stream)).read == 0:
-                assert not message.done
-            assert (message.read, message.expected, message.done) == (8, 8, False)
-            await held.aclose()
-            last = [message async for message in stream][-1]
-            assert (last.read, last.expected, last.done) == (8, 8, True)
+    async with held_before_writing(open_shop, databases) as (shop, held):
+        stream = shop.follow()
+        while (message := await anext(stream)).read == 0:
+            assert not message.done
+        assert (message.read, message.expected, message.done) == (8, 8, False)
+        await held.aclose()
+        last = [message async for message in stream][-1]
+        assert (last.read, last.expected, last.done) == (8, 8, True)
 
 
 async def test_a_caller_that_leaves_does_not_end_the_reading(
     open_shop: OpenShop, databases: Databases
 ) -> None:
-    async with AsyncExitStack() as held:
-        await held.enter_async_context(held_before_writing(databases))
-        async with open_shop(EIGHT, read=False) as shop:
-            metadata = (("authorization", f"Bearer {shop.auth.service_role_key}"),)
-            call = shop.stub.SyncCatalogue(pb.SyncCatalogueRequest(), metadata=metadata)
-            await call.read()
-            stays = shop.follow()
-            await anext(stays)
-            call.cancel()
-            await held.aclose()
-            assert [message async for message in stays][-1].status.added == 8
+    async with held_before_writing(open_shop, databases) as (shop, held):
+        metadata = (("authorization", f"Bearer {shop.auth.service_role_key}"),)
+        call = shop.stub.SyncCatalogue(pb.SyncCatalogueRequest(), metadata=metadata)
+        await call.read()
+        stays = shop.follow()
+        await anext(stays)
+        call.cancel()
+        await held.aclose()
+        assert [message async for message in stays][-1].status.added == 8
 
 
 async def test_a_reading_taken_for_dead_writes_nothing(
@@ -93,7 +95,7 @@ async def test_a_reading_taken_for_dead_writes_nothing(
     async with open_shop(EIGHT) as shop:
         before = await shop.plans()
         await shop.tell_sandbox("catalogue/price", name="esim_a", price=50)
-        async with held_before_writing(databases):
+        async with blocked_writes(databases):
             stream = shop.follow()
             while (await anext(stream)).read == 0:
                 pass

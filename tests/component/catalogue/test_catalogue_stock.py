@@ -12,7 +12,6 @@ from kit import background
 from kit.auth.sessions import ANONYMOUS
 from kit.db.database import Database
 from services.catalogue import facets
-from services.catalogue.__main__ import NEEDS
 from services.catalogue.list_plans import list_plans
 from services.catalogue.plan import PlanFilter, PlanOrder
 from services.catalogue.snapshot.ordered import MAX_WORDS
@@ -20,7 +19,7 @@ from services.catalogue.snapshot.refresh import Current, Snapshots
 from services.catalogue.snapshot.snapshot import Snapshot
 from tests.component.catalogue.conftest import FOUR, OpenShop
 from tests.fixtures.many_plans import fill
-from tests.fixtures.patience import PATIENCE
+from tests.fixtures.patience import PATIENCE, until
 from tests.fixtures.postgres import Databases
 
 
@@ -52,15 +51,10 @@ class Books:
 
 @asynccontextmanager
 async def books(databases: Databases) -> AsyncIterator[Books]:
-    database = await Database.open(
-        databases.url("catalogue"), owner="catalogue", needs=NEEDS, stop=asyncio.Event()
-    )
-    try:
+    async with databases.open("catalogue") as database:
         kept = Books(database)
         async with kept.running():
             yield kept
-    finally:
-        await database.close()
 
 
 def names(snapshot: Snapshot, wanted: PlanFilter) -> list[str]:
@@ -107,13 +101,13 @@ async def test_stock_is_taken_again_when_the_database_was_away(databases: Databa
 
 async def _until_waiting(databases: Databases, then: str) -> None:
     """Cancel or terminate the service's session as soon as it waits for a lock."""
-    async with asyncio.timeout(PATIENCE):
-        while not await databases.admin.fetch(
+    await until(
+        lambda: databases.admin.fetch(
             f"select {then} from pg_stat_activity"  # noqa: S608 - constants
             " where wait_event_type = 'Lock' and application_name = 'esimgo-catalogue'"
             " and datname = current_database()"
-        ):
-            await asyncio.sleep(0.01)
+        )
+    )
 
 
 async def test_an_empty_shop_has_empty_lists(databases: Databases) -> None:

@@ -2,13 +2,12 @@
 
 import asyncio
 import logging
-from typing import Any
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.component.catalogue.conftest import EIGHT, NAMES, OpenShop, Shop
+from tests.fixtures.health import SERVING, health
 
 # Three bundles a page regardless of the requested size; pages hold a thousand otherwise.
 SHORT_PAGES = {"catalogue_page_most": 3}
@@ -131,9 +130,7 @@ async def test_the_service_answers_while_the_provider_is_away(open_shop: OpenSho
         assert await on_sale(shop) == []
         assert await shop.plans(country="Xanadu") == []  # no catalogue has been read yet
         async with grpc.aio.insecure_channel(f"127.0.0.1:{shop.port}") as channel:
-            health: Any = health_pb2_grpc.HealthStub(channel)
-            answer = await health.Check(health_pb2.HealthCheckRequest())
-        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+            assert await health(channel) == SERVING
         assert not (await shop.status()).HasField("last_success")
 
         async with shop.auth.http.delete(f"{shop.control_url}/faults") as removed:

@@ -1,17 +1,14 @@
 """Plans that fit an eSIM, plans by name, and filters as people write them, from memory and from SQL."""
 
-import asyncio
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from kit.auth.sessions import ANONYMOUS
-from kit.db.database import Database
 from kit.errors import Failure
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue import store
-from services.catalogue.__main__ import NEEDS
 from services.catalogue.list_top_ups import top_ups
 from services.catalogue.plan import plan_id
 from tests.component.catalogue.conftest import OpenShop, Shop, bundle
@@ -55,24 +52,21 @@ async def test_plans_of_the_same_profile_fit_nearest_and_cheapest_first(
 
 
 async def test_memory_and_database_give_the_same_top_ups(open_shop: OpenShop) -> None:
-    async with open_shop(PROFILES) as shop:
-        database = await Database.open(
-            shop.databases.url("catalogue"), owner="catalogue", needs=NEEDS, stop=asyncio.Event()
-        )
-        try:
-            async with database.session(ANONYMOUS) as connection:
-                for name in "abdef":
-                    (plan,) = await store.plans_by_names(connection, [f"esim_{name}"])
-                    found = await top_ups(connection, plan, None, 10)
-                    named = {
-                        row.id: row.bundle.name
-                        for row in await store.plans_by_ids(connection, [p for p, _ in found])
-                    }
-                    assert {f"esim_{name}": [named[p] for p, _ in found]} == await fitting(
-                        shop, f"esim_{name}"
-                    )
-        finally:
-            await database.close()
+    async with (
+        open_shop(PROFILES) as shop,
+        shop.databases.open("catalogue") as database,
+        database.session(ANONYMOUS) as connection,
+    ):
+        for name in "abdef":
+            (plan,) = await store.plans_by_names(connection, [f"esim_{name}"])
+            found = await top_ups(connection, plan, None, 10)
+            named = {
+                row.id: row.bundle.name
+                for row in await store.plans_by_ids(connection, [p for p, _ in found])
+            }
+            assert {f"esim_{name}": [named[p] for p, _ in found]} == await fitting(
+                shop, f"esim_{name}"
+            )
 
 
 async def test_many_plans_are_read_by_id_and_name_in_one_call(open_shop: OpenShop) -> None:

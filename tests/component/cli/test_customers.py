@@ -2,11 +2,7 @@
 
 import asyncio
 import json
-import os
 import subprocess
-import sys
-from functools import partial
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -20,10 +16,10 @@ from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2
 from protos.webhooks.v1 import webhooks_pb2
 from protos.webhooks.v1.webhooks_pb2_grpc import WebhooksServiceStub
-from tests.fixtures.patience import PATIENCE
-from tests.fixtures.two_customers import NAME, TwoCustomers, told
+from tests.fixtures.command import esimgo
+from tests.fixtures.patience import PATIENCE, until
+from tests.fixtures.two_customers import NAME, TwoCustomers, use_data
 
-ROOT = Path(__file__).parents[3]
 NOBODY = UUID(int=0)
 
 
@@ -40,26 +36,11 @@ def secrets_of(order: Any) -> list[str]:
 async def test_everything_that_is_kept_of_a_customer_is_given_out_by_the_command(
     two_customers: TwoCustomers,
 ) -> None:
-    def run(user: UUID) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            (sys.executable, "-m", "cli", "customers", "export", "--user", str(user)),
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-            env={
-                "PATH": os.environ["PATH"],
-                "ESIMGO_HOME": "/proc/esimgo",
-                "SUPABASE_URL": two_customers.platform.auth.url,
-                "SUPABASE_SERVICE_ROLE_KEY": two_customers.platform.auth.service_role_key,
-                "ORDERS_ADDRESS": two_customers.access.addresses["orders"],
-                "ESIMS_ADDRESS": two_customers.access.addresses["esims"],
-                "WEBHOOKS_ADMIN_ADDRESS": two_customers.access.addresses["webhooks"],
-            },
-        )
+    async def export(user: UUID) -> "subprocess.CompletedProcess[str]":
+        command = ("customers", "export", "--user", str(user))
+        return await esimgo(*command, **two_customers.environment)
 
-    done = await asyncio.to_thread(partial(run, two_customers.ann))
+    done = await export(two_customers.ann)
     assert done.returncode == 0, done.stderr
     given = json.loads(done.stdout)
     order = two_customers.orders[two_customers.ann]
@@ -75,7 +56,7 @@ async def test_everything_that_is_kept_of_a_customer_is_given_out_by_the_command
     others = [str(bob), *(esim["iccid"] for esim in two_customers.orders[bob]["esims"])]
     assert not [text for text in others if text in done.stdout]
 
-    unknown = await asyncio.to_thread(partial(run, UUID(int=7)))
+    unknown = await export(UUID(int=7))
     assert unknown.returncode == 1
     assert "nothing is stored about a customer" in unknown.stderr
 
@@ -157,7 +138,7 @@ async def test_what_the_provider_tells_later_brings_nothing_of_the_person_back(
 ) -> None:
     order = two_customers.orders[two_customers.ann]
     await erased(two_customers, two_customers.ann)
-    await told(two_customers.platform, two_customers.databases, order, 450, 1)
+    await use_data(two_customers.platform, two_customers.databases, order, 450, 1)
     rows = await two_customers.databases.admin.fetch(
         "select matching_id, smdp_address, customer_ref, msisdn, last_country, follow_at"
         " from esims.esims where customer_id = $1",
@@ -166,11 +147,9 @@ async def test_what_the_provider_tells_later_brings_nothing_of_the_person_back(
     assert len(rows) == 2
     assert {tuple(row) for row in rows} == {("", "", "", "", "", None)}
     # The reference is cleared at the provider too.
-    async with asyncio.timeout(PATIENCE):
-        while await two_customers.databases.admin.fetchval(
-            "select count(*) from esims.esims where reference_due_at is not null"
-        ):
-            await asyncio.sleep(0.05)
+    await two_customers.databases.until(
+        "select count(*) = 0 from esims.esims where reference_due_at is not null"
+    )
     world = two_customers.platform.provider.world
     names = {esim.customer_ref for esim in world.esims}
     assert NAME not in names
@@ -220,9 +199,7 @@ async def test_an_order_that_opens_while_an_erasure_runs_stops_it_before_anythin
                 UUID(order_id),
             )
             erasing = asyncio.create_task(owners.erase(two_customers.ann))
-            async with asyncio.timeout(PATIENCE):
-                while not await waiting_for_a_lock(two_customers):
-                    await asyncio.sleep(0.02)
+            await until(lambda: waiting_for_a_lock(two_customers))
         with pytest.raises(CommandError, match=f"nothing was erased: .*{order_id}"):
             await erasing
     after = await two_customers.rows()

@@ -1,12 +1,8 @@
 """Operator commands, run by a shell against the whole platform."""
 
-import asyncio
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -17,10 +13,9 @@ from aiohttp.test_utils import TestServer
 
 from cli.auth import accounts
 from cli.errors import CommandError
-from tests.fixtures.patience import PATIENCE
+from tests.fixtures.command import esimgo
 from tests.fixtures.two_customers import TwoCustomers
 
-ROOT = Path(__file__).parents[3]
 Run = Callable[..., Awaitable["subprocess.CompletedProcess[str]"]]
 
 
@@ -30,30 +25,12 @@ def run(two_customers: TwoCustomers) -> Run:
 
     async def command(*words: str) -> "subprocess.CompletedProcess[str]":
         platform = two_customers.platform
-        environment = {
-            "PATH": os.environ["PATH"],
-            "ESIMGO_HOME": "/proc/esimgo",
-            "SUPABASE_URL": platform.auth.url,
-            "SUPABASE_SERVICE_ROLE_KEY": platform.auth.service_role_key,
-            "ESIMGO_TOKEN": await platform.auth.token("root@example.com", admin=True),
-            "CATALOGUE_ADDRESS": platform.gateway_settings.catalogue_address,
-            "ORDERS_ADDRESS": two_customers.access.addresses["orders"],
-            "ESIMS_ADDRESS": two_customers.access.addresses["esims"],
-            "WEBHOOKS_ADMIN_ADDRESS": two_customers.access.addresses["webhooks"],
-        }
-
-        def done() -> "subprocess.CompletedProcess[str]":
-            return subprocess.run(
-                (sys.executable, "-m", "cli", *words),
-                cwd=ROOT,
-                capture_output=True,
-                text=True,
-                timeout=PATIENCE,
-                check=False,
-                env=environment,
-            )
-
-        return await asyncio.to_thread(done)
+        return await esimgo(
+            *words,
+            **two_customers.environment,
+            ESIMGO_TOKEN=await platform.auth.token("root@example.com", admin=True),
+            CATALOGUE_ADDRESS=platform.gateway_settings.catalogue_address,
+        )
 
     return command
 

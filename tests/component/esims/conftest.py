@@ -1,26 +1,25 @@
 """The eSIMs service on real parts: PostgreSQL, the auth emulator and the provider's sandbox."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
-import aiohttp
 import pytest
 
-from kit.process.settings import ServiceSettings, SessionSettings
 from kit.rpc import client as rpc_client
 from kit.values import timestamps
 from protos.esims.v1 import esims_pb2 as pb
 from protos.esims.v1 import esims_pb2_grpc
-from providers.esim_go.client import ProviderSettings
 from sandbox.state.records import Esim
 from services.esims.__main__ import serve
 from services.esims.settings import Settings
 from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
+from tests.fixtures.settings import esims_settings
 
 Answer = TypeVar("Answer")
 
@@ -166,39 +165,43 @@ class Service:
 
 @pytest.fixture
 def settings(databases: Databases, auth: Auth, provider: PlayedProvider) -> Settings:
-    return Settings(
-        service=ServiceSettings(
-            host="127.0.0.1",
-            port=0,
-            database_url=databases.url("esims"),
-            sessions=SessionSettings(auth.url, auth.service_role_key, None),
-            redis_url=None,
-            drain_seconds=0,
-        ),
-        provider=ProviderSettings(provider.url, provider.api_key, timeout=PATIENCE),
-        read_wait=PATIENCE,
-    )
+    return esims_settings(databases, auth, provider)
+
+
+OpenService = Callable[..., AbstractAsyncContextManager[Service]]
 
 
 @pytest.fixture
-async def service(
+def open_service(
     settings: Settings,
     databases: Databases,
     auth: Auth,
     provider: PlayedProvider,
-    http: aiohttp.ClientSession,
     serving: Serving,
-) -> AsyncIterator[Service]:
-    async with serving(serve, settings) as port:
-        channel = rpc_client.channel(f"127.0.0.1:{port}")
-        yield Service(
-            stub=esims_pb2_grpc.ESIMsServiceStub(channel),
-            auth=auth,
-            provider=provider,
-            databases=databases,
-            customer=await auth.user_id("ada@example.com"),
-            token=await auth.token("ada@example.com"),
-            stranger=await auth.token("bob@example.com"),
-            admin=await auth.token("root@example.com", admin=True),
-        )
-        await channel.close()
+) -> OpenService:
+    """Run the service with some settings changed."""
+
+    @asynccontextmanager
+    async def opened(**changes: Any) -> AsyncIterator[Service]:
+        async with (
+            serving(serve, replace(settings, **changes)) as port,
+            rpc_client.channel(f"127.0.0.1:{port}") as channel,
+        ):
+            yield Service(
+                stub=esims_pb2_grpc.ESIMsServiceStub(channel),
+                auth=auth,
+                provider=provider,
+                databases=databases,
+                customer=await auth.user_id("ada@example.com"),
+                token=await auth.token("ada@example.com"),
+                stranger=await auth.token("bob@example.com"),
+                admin=await auth.token("root@example.com", admin=True),
+            )
+
+    return opened
+
+
+@pytest.fixture
+async def service(open_service: OpenService) -> AsyncIterator[Service]:
+    async with open_service() as running:
+        yield running

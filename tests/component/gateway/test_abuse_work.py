@@ -8,12 +8,10 @@ from typing import Any
 import pytest
 
 from bench.abuse import work
-from gateway.__main__ import serve
 from gateway.defence_settings import DefenceSettings
 from gateway.documents.work_settings import UNLIMITED, WorkSettings
 from protos.catalogue.v1 import catalogue_pb2
 from tests.fixtures.gateway import Gateway
-from tests.fixtures.neighbours import Serving
 
 # Seconds; one request of each connection is sent in any case.
 SHORT = 0.01
@@ -21,11 +19,10 @@ Attack = Callable[[str, float], Awaitable[Counter[str]]]
 TOO_MUCH = "RATE_LIMITED TOO_MUCH_WORK"
 
 
-async def run(gateway: Gateway, serving: Serving, attack: Attack, defence: Any) -> set[str]:
+async def run(gateway: Gateway, attack: Attack, defence: Any) -> set[str]:
     gateway.catalogue.answers["ListPlans"] = catalogue_pb2.ListPlansResponse()
-    settings = replace(gateway.settings, defence=defence, max_body=262_144)
-    async with serving(serve, settings) as port:
-        answers = await attack(f"127.0.0.1:{port}", SHORT)
+    async with gateway.another(defence=defence, max_body=262_144) as client:
+        answers = await attack(client.url.removeprefix("http://"), SHORT)
     assert sum(answers.values()) >= work.CONNECTIONS
     return set(answers)
 
@@ -43,16 +40,16 @@ async def run(gateway: Gateway, serving: Serving, attack: Attack, defence: Any) 
     ],
 )
 async def test_an_attack_meets_its_bound(
-    gateway: Gateway, serving: Serving, attack: Attack, reasons: set[str]
+    gateway: Gateway, attack: Attack, reasons: set[str]
 ) -> None:
     # One request uses up several seconds of the refill rate, however slow the machine is.
     defence = DefenceSettings(work=WorkSettings(address_rate=50))
-    assert await run(gateway, serving, attack, defence) == reasons
+    assert await run(gateway, attack, defence) == reasons
 
 
-async def test_aliases_of_one_field_cost_too_much(gateway: Gateway, serving: Serving) -> None:
+async def test_aliases_of_one_field_cost_too_much(gateway: Gateway) -> None:
     defence = DefenceSettings(work=WorkSettings(address_rate=10**9))
-    assert await run(gateway, serving, work.aliased_values, defence) == {"TOO_COMPLEX COST"}
+    assert await run(gateway, work.aliased_values, defence) == {"TOO_COMPLEX COST"}
 
 
 @pytest.mark.parametrize(
@@ -64,9 +61,9 @@ async def test_aliases_of_one_field_cost_too_much(gateway: Gateway, serving: Ser
     ],
 )
 async def test_an_attack_does_its_work_without_its_bound(
-    gateway: Gateway, serving: Serving, attack: Attack, off: dict[str, int]
+    gateway: Gateway, attack: Attack, off: dict[str, int]
 ) -> None:
     gateway.catalogue.answers["GetPlan"] = catalogue_pb2.GetPlanResponse()
     defence = DefenceSettings(user_rate=0, address_rate=0, work=replace(UNLIMITED, **off))
-    (answer,) = await run(gateway, serving, attack, defence)
+    (answer,) = await run(gateway, attack, defence)
     assert answer in {"answered", "BAD_USER_INPUT INVALID_ARGUMENT"}

@@ -1,8 +1,8 @@
 """CSRF, CORS, rate limits, introspection and time limits of the gateway."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
@@ -10,14 +10,13 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.__main__ import serve
 from gateway.defence_settings import DefenceSettings
 from kit.rpc import guard as rpc_guard
 from protos.esims.v1 import esims_pb2
 from tests.fixtures.changes import Changes
 from tests.fixtures.gateway import Answered, Client, Gateway
 from tests.fixtures.gateway_customer import esim
-from tests.fixtures.neighbours import Auth, Serving
+from tests.fixtures.neighbours import Auth
 from tests.fixtures.sockets import connected, opened
 
 QUERY = "{ __typename }"
@@ -27,14 +26,12 @@ Defended = Callable[..., AbstractAsyncContextManager[Client]]
 
 
 @pytest.fixture
-def defended(gateway: Gateway, serving: Serving) -> Defended:
+def defended(gateway: Gateway) -> Defended:
     """Run another gateway with other defence settings in front of the same stand-ins."""
 
-    @asynccontextmanager
-    async def started(**changed: Any) -> AsyncIterator[Client]:
+    def started(**changed: Any) -> AbstractAsyncContextManager[Client]:
         defence = DefenceSettings(**{"user_rate": 0, "address_rate": 0, **changed})
-        async with serving(serve, replace(gateway.settings, defence=defence)) as port:
-            yield replace(gateway.client, url=f"http://127.0.0.1:{port}")
+        return gateway.another(defence=defence)
 
     return started
 

@@ -5,18 +5,17 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import pytest
 
-from gateway.__main__ import serve
 from kit.errors import Failure, Kind
 from tests.fixtures.changes import Changes
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.gateway_customer import ORDER_ID, order_event
-from tests.fixtures.neighbours import Auth, Serving
+from tests.fixtures.neighbours import Auth
 from tests.fixtures.patience import PATIENCE
 
 FOLLOW = "subscription($id: ID!) { orderUpdated(orderId: $id) { id status } }"
@@ -142,12 +141,10 @@ async def test_a_stream_ends_with_its_session_and_without_complete(
     await changes.until_open(0)
 
 
-async def test_a_stop_ends_streams_at_once(
-    gateway: Gateway, ann: Client, changes: Changes, serving: Serving
-) -> None:
+async def test_a_stop_ends_streams_at_once(gateway: Gateway, ann: Client, changes: Changes) -> None:
     loop = asyncio.get_running_loop()
-    async with serving(serve, gateway.settings) as port:
-        answering = asked(replace(ann, url=f"http://127.0.0.1:{port}"), FOLLOW, id=ORDER_ID)
+    async with gateway.another(ann) as client:
+        answering = asked(client, FOLLOW, id=ORDER_ID)
         events = await answering.__aenter__()
         assert (await events.next())[0] == "next"
         stopped_at = loop.time()

@@ -3,11 +3,9 @@
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
-from gateway.__main__ import serve
 from gateway.defence_settings import DefenceSettings
 from gateway.documents import limits
 from gateway.documents.cost_units import CALL
@@ -20,7 +18,7 @@ from protos.orders.v1 import orders_pb2
 from tests.component.gateway.test_gateway_persisted import named, sha256
 from tests.fixtures.changes import Changes
 from tests.fixtures.gateway import Answered, Client, Gateway
-from tests.fixtures.neighbours import Auth, Serving
+from tests.fixtures.neighbours import Auth
 from tests.fixtures.sockets import connected
 
 DEPTH = 12  # as in the fixture
@@ -128,14 +126,12 @@ async def test_a_document_at_a_limit_is_read_and_one_above_is_too_complex(
 
 @pytest.mark.parametrize("role", [Role.ANONYMOUS, Role.CUSTOMER, Role.ADMIN])
 async def test_each_role_has_its_own_limit_of_cost(
-    gateway: Gateway, auth: Auth, serving: Serving, role: Role
+    gateway: Gateway, auth: Auth, role: Role
 ) -> None:
     gateway.catalogue.answers["ListPlans"] = catalogue_pb2.ListPlansResponse()
     query = "query($n: Int!) { dataPlans(first: $n) { id } }"
     limit = {Role.ANONYMOUS: 20, Role.CUSTOMER: 30, Role.ADMIN: 40}
-    settings = replace(gateway.settings, defence=DefenceSettings(costs=limit, user_rate=0))
-    async with serving(serve, settings) as port:
-        client = replace(gateway.client, url=f"http://127.0.0.1:{port}")
+    async with gateway.another(defence=DefenceSettings(costs=limit, user_rate=0)) as client:
         if role is not Role.ANONYMOUS:
             client = client.signed_in(await auth.token("ann@x.example", admin=role is Role.ADMIN))
         most = limit[role] - CALL
@@ -160,13 +156,11 @@ async def test_each_role_has_its_own_limit_of_cost(
 
 
 async def test_what_costs_too_much_is_refused_on_sockets_and_streams_too(
-    gateway: Gateway, ann: Client, serving: Serving
+    gateway: Gateway, ann: Client
 ) -> None:
     costs = {Role.ANONYMOUS: 1, Role.CUSTOMER: CALL + 499, Role.ADMIN: 1}
     gateway.esims.answers["WatchESIMs"] = Changes(esims_pb2.WatchESIMsResponse())
-    settings = replace(gateway.settings, defence=DefenceSettings(costs=costs, user_rate=0))
-    async with serving(serve, settings) as port:
-        client = replace(ann, url=f"http://127.0.0.1:{port}")
+    async with gateway.another(ann, defence=DefenceSettings(costs=costs, user_rate=0)) as client:
         query = "subscription { myESIMsUpdated { id } }"
         async with connected(client) as socket:
             await socket.subscribe(query)
@@ -223,13 +217,12 @@ async def test_an_answer_holds_so_many_objects(gateway: Gateway) -> None:
     assert str(MAX_OBJECTS) in answer.error["message"]
 
 
-async def test_an_answer_has_so_many_bytes(gateway: Gateway, ann: Client, serving: Serving) -> None:
+async def test_an_answer_has_so_many_bytes(gateway: Gateway, ann: Client) -> None:
     query = "{ featuredPlans { name } }"
     plans = [catalogue_pb2.DataPlan(id=str(n), name="x" * 1_000) for n in range(64)]
     answers = gateway.catalogue.answers
     most = 65_536
-    async with serving(serve, replace(gateway.settings, max_answer=most)) as port:
-        client = replace(ann, url=f"http://127.0.0.1:{port}")
+    async with gateway.another(ann, max_answer=most) as client:
         answers["ListFeaturedPlans"] = catalogue_pb2.ListFeaturedPlansResponse(plans=plans)
         body = json.dumps({"query": query})
         async with client.http.post(f"{client.url}/graphql", json=json.loads(body)) as answer:
@@ -269,9 +262,8 @@ async def test_a_body_has_so_many_bytes(gateway: Gateway) -> None:
                 assert error["message"] == f"The request body has more than {most} bytes"
 
 
-async def test_a_persisted_text_has_so_many_bytes(gateway: Gateway, serving: Serving) -> None:
-    async with serving(serve, replace(gateway.settings, max_body=100_000)) as port:
-        client = replace(gateway.client, url=f"http://127.0.0.1:{port}")
+async def test_a_persisted_text_has_so_many_bytes(gateway: Gateway) -> None:
+    async with gateway.another(max_body=100_000) as client:
         for size, kept in ((MAX_TEXT, True), (MAX_TEXT + 2, False)):
             letters = (size - len("{ __typename } #")) // len("é".encode())
             query = "{ __typename } #" + "é" * letters
@@ -282,9 +274,8 @@ async def test_a_persisted_text_has_so_many_bytes(gateway: Gateway, serving: Ser
             assert codes(answer) == (set() if kept else {"PERSISTED_QUERY_NOT_FOUND"})
 
 
-async def test_the_depth_is_a_setting(gateway: Gateway, serving: Serving) -> None:
-    async with serving(serve, replace(gateway.settings, max_depth=5)) as port:
-        client = replace(gateway.client, url=f"http://127.0.0.1:{port}")
+async def test_the_depth_is_a_setting(gateway: Gateway) -> None:
+    async with gateway.another(max_depth=5) as client:
         answers = await asyncio.gather(client.ask(deep(5)), client.ask(deep(6)))
         assert [a.status for a in answers] == [200, 400]
 

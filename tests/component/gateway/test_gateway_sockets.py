@@ -1,12 +1,10 @@
 """Operations over WebSockets: events, refusals, limits, and closing."""
 
 import asyncio
-from dataclasses import replace
 
 import aiohttp
 import pytest
 
-from gateway.__main__ import serve
 from gateway.http.socket_protocol import MAX_OPERATIONS
 from gateway.http.socket_settings import SocketSettings
 from kit.auth.sessions import Verifier
@@ -18,7 +16,7 @@ from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from tests.fixtures.changes import Changes
 from tests.fixtures.gateway import Client, Gateway, gone
 from tests.fixtures.gateway_customer import ESIM_ID, ORDER_ID, esim, order_event
-from tests.fixtures.neighbours import Auth, Serving
+from tests.fixtures.neighbours import Auth
 from tests.fixtures.sockets import connected, opened
 
 FOLLOW = "subscription($id: ID!) { orderUpdated(orderId: $id) { id status } }"
@@ -207,36 +205,33 @@ async def test_a_connection_carries_only_so_many_operations(ann: Client, changes
     await changes.until_open(0)
 
 
-async def test_connections_are_bounded(gateway: Gateway, ann: Client, serving: Serving) -> None:
-    settings = replace(gateway.settings, sockets=SocketSettings(max_open=1))
-    async with serving(serve, settings) as port:
-        client = replace(ann, url=f"http://127.0.0.1:{port}")
-        async with opened(client) as socket:
-            with pytest.raises(aiohttp.WSServerHandshakeError) as raised:
-                async with opened(client):
-                    pass
-            assert raised.value.status == 503
-            await socket.send(type="ping")
-            assert await socket.receive() == {"type": "pong"}
+async def test_connections_are_bounded(gateway: Gateway, ann: Client) -> None:
+    async with (
+        gateway.another(ann, sockets=SocketSettings(max_open=1)) as client,
+        opened(client) as socket,
+    ):
+        with pytest.raises(aiohttp.WSServerHandshakeError) as raised:
+            async with opened(client):
+                pass
+        assert raised.value.status == 503
+        await socket.send(type="ping")
+        assert await socket.receive() == {"type": "pong"}
 
 
 async def test_connections_without_a_beginning_are_closed_and_make_room(
-    gateway: Gateway, ann: Client, serving: Serving
+    gateway: Gateway, ann: Client
 ) -> None:
-    settings = replace(gateway.settings, sockets=SocketSettings(max_open=1, init_seconds=0.1))
-    async with serving(serve, settings) as port:
-        client = replace(ann, url=f"http://127.0.0.1:{port}")
+    async with gateway.another(ann, sockets=SocketSettings(max_open=1, init_seconds=0.1)) as client:
         for _ in range(2):
             async with opened(client) as socket:
                 assert await socket.closed() == (4408, "Connection initialisation timeout")
 
 
 async def test_a_stop_closes_connections_with_1001_and_does_not_wait_for_them(
-    gateway: Gateway, ann: Client, changes: Changes, serving: Serving
+    gateway: Gateway, ann: Client, changes: Changes
 ) -> None:
     loop = asyncio.get_running_loop()
-    async with serving(serve, gateway.settings) as port:
-        client = replace(ann, url=f"http://127.0.0.1:{port}")
+    async with gateway.another(ann) as client:
         socket = await client.http.ws_connect(
             f"{client.url}/graphql",
             protocols=["graphql-transport-ws"],

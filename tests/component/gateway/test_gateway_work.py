@@ -1,14 +1,13 @@
 """The work limit of one request: each bound and one above it, on every transport."""
 
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from gateway.__main__ import serve
 from gateway.defence_settings import DefenceSettings
 from gateway.documents.trusted import TrustedDocuments
 from gateway.documents.work_settings import DOCUMENT, ERRORS, UNLIMITED, VALUES
@@ -18,7 +17,6 @@ from protos.orders.v1 import orders_pb2
 from tests.component.gateway.test_gateway_persisted import named, sha256
 from tests.fixtures.gateway import Answered, Client, Gateway
 from tests.fixtures.gateway_customer import order
-from tests.fixtures.neighbours import Serving
 from tests.fixtures.sockets import connected
 
 ENTITIES = "query($r: [_Any!]!) { _entities(representations: $r) { __typename } }"
@@ -31,22 +29,18 @@ Bounded = Callable[..., AbstractAsyncContextManager[Client]]
 
 
 @pytest.fixture
-def bounded(gateway: Gateway, serving: Serving) -> Bounded:
+def bounded(gateway: Gateway) -> Bounded:
     """Run another gateway with other work limits in front of the same stand-ins."""
 
-    @asynccontextmanager
-    async def started(
+    def started(
         trusted: TrustedDocuments | None = None, **bounds: Any
-    ) -> AsyncIterator[Client]:
+    ) -> AbstractAsyncContextManager[Client]:
         work = replace(UNLIMITED, **bounds)
-        settings = replace(
-            gateway.settings,
+        return gateway.another(
             defence=DefenceSettings(user_rate=0, address_rate=0, work=work),
             trusted_documents=trusted or gateway.settings.trusted_documents,
             max_body=262_144,
         )
-        async with serving(serve, settings) as port:
-            yield replace(gateway.client, url=f"http://127.0.0.1:{port}")
 
     return started
 
@@ -284,15 +278,11 @@ async def test_a_document_that_is_no_graphql_counts_each_time(bounded: Bounded) 
     assert codes[-1] == "RATE_LIMITED"
 
 
-async def test_what_is_known_and_cached_orders_no_work(gateway: Gateway, serving: Serving) -> None:
+async def test_what_is_known_and_cached_orders_no_work(gateway: Gateway) -> None:
     gateway.catalogue.answers["ListRegions"] = catalogue_pb2.ListRegionsResponse()
     work = replace(UNLIMITED, address_rate=SLOW)
-    settings = replace(
-        gateway.settings,
-        defence=DefenceSettings(user_rate=0, address_rate=0, work=work),
-        response_cache_seconds=60,
-    )
-    async with serving(serve, settings) as port:
-        client = replace(gateway.client, url=f"http://127.0.0.1:{port}")
+    async with gateway.another(
+        defence=DefenceSettings(user_rate=0, address_rate=0, work=work), response_cache_seconds=60
+    ) as client:
         for _ in range(5):
             assert (await client.ask("{ regions { name } }")).data == {"regions": []}

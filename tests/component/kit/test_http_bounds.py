@@ -11,8 +11,8 @@ import uvloop
 
 from kit.http.guard import within_open_files
 from kit.http.settings import HTTPSettings
-from tests.fixtures.http_served import BYTES, GET, LARGE, Serve, until
-from tests.fixtures.patience import PATIENCE
+from tests.fixtures.http_served import BYTES, GET, LARGE, Serve
+from tests.fixtures.patience import PATIENCE, until
 
 # Its patch of aiohttp affects the whole process.
 pytestmark = pytest.mark.filterwarnings("ignore:Overriding the .event_loop_policy. fixture")

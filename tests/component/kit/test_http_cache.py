@@ -6,20 +6,15 @@ import json
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-import gateway.__main__
 from gateway.http.cors import Origins
-from kit.rpc import client as rpc_client
-from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
 from tests.fixtures.free_ports import free_ports
 from tests.fixtures.http_cache import CONFIGURATION, http_cache, nginx
-from tests.fixtures.neighbours import Serving
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.platform import Platform
 
@@ -61,23 +56,19 @@ def state(answer: aiohttp.ClientResponse) -> str | None:
 
 
 @asynccontextmanager
-async def in_front(platform: Platform, serving: Serving, seconds: float) -> AsyncIterator[Cached]:
+async def in_front(platform: Platform, seconds: float) -> AsyncIterator[Cached]:
     """Run a gateway whose public answers stay fresh this long, with an HTTP cache in front."""
-    settings = replace(
-        platform.gateway_settings,
-        response_cache_seconds=seconds,
-        cors_origins=Origins.parse(SHOP),
-    )
+    origins = Origins.parse(SHOP)
     async with (
-        serving(gateway.__main__.serve, settings) as port,
-        http_cache(port) as url,
+        platform.another(response_cache_seconds=seconds, cors_origins=origins) as client,
+        http_cache(int(client.url.rsplit(":", 1)[1])) as url,
     ):
-        yield Cached(url, platform.client.http)
+        yield Cached(url, client.http)
 
 
 @pytest.fixture
-async def cached(platform: Platform, serving: Serving) -> AsyncIterator[Cached]:
-    async with in_front(platform, serving, 3600) as found:
+async def cached(platform: Platform) -> AsyncIterator[Cached]:
+    async with in_front(platform, 3600) as found:
         yield found
 
 
@@ -219,9 +210,9 @@ async def test_websockets_and_event_streams_pass_through(
 
 
 async def test_an_old_answer_is_revalidated_by_its_etag_and_a_change_is_seen_once_it_is_old(
-    platform: Platform, serving: Serving
+    platform: Platform,
 ) -> None:
-    async with in_front(platform, serving, 1) as cached:
+    async with in_front(platform, 1) as cached:
         first = await cached.get(PLANS)
         assert state(first) == "MISS"
         async with asyncio.timeout(PATIENCE):
@@ -230,7 +221,7 @@ async def test_an_old_answer_is_revalidated_by_its_etag_and_a_change_is_seen_onc
                 await asyncio.sleep(0.05)
         assert await again.read() == await first.read()
         [plan, *_] = (await first.json())["data"]["featuredPlans"]
-        await _hide(platform, plan["id"])
+        await platform.hide(plan["id"])
         async with asyncio.timeout(PATIENCE):
             while (
                 plan in (await (again := await cached.get(PLANS)).json())["data"]["featuredPlans"]
@@ -238,11 +229,3 @@ async def test_an_old_answer_is_revalidated_by_its_etag_and_a_change_is_seen_onc
                 assert again.headers["ETag"] == first.headers["ETag"]
                 await asyncio.sleep(0.05)
         assert again.headers["ETag"] != first.headers["ETag"]
-
-
-async def _hide(platform: Platform, plan_id: str) -> None:
-    request = catalogue_pb2.SetPlanHiddenRequest(plan_id=plan_id, hidden=True)
-    token = await platform.auth.token("admin@example.com", admin=True)
-    async with rpc_client.channel(platform.gateway_settings.catalogue_address) as channel:
-        stub = catalogue_pb2_grpc.CatalogueServiceStub(channel)
-        await rpc_client.call(stub.SetPlanHidden, request, token=token, timeout=PATIENCE)

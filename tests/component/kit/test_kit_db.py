@@ -25,15 +25,9 @@ def customer() -> Session:
 
 @pytest.fixture
 async def database(databases: Databases) -> AsyncIterator[Database]:
-    opened = await Database.open(
-        databases.url("webhooks"),
-        owner="webhooks",
-        needs="005_create_webhook_inbox",
-        stop=asyncio.Event(),
-        size=1,  # every transaction gets the same connection
-    )
-    yield opened
-    await opened.close()
+    # Every transaction gets the same connection.
+    async with databases.open("webhooks", size=1) as opened:
+        yield opened
 
 
 async def test_a_session_is_who_its_claims_say(database: Database) -> None:

@@ -12,7 +12,7 @@ from kit.db import errors as db_errors
 from kit.db import health as db_health
 from kit.db.database import Database
 from kit.errors import Failure, Kind, Stopped
-from tests.fixtures.patience import PATIENCE
+from tests.fixtures.patience import PATIENCE, until
 from tests.fixtures.postgres import Databases
 
 RAISE = "do $$ begin raise exception 'made up' using errcode = '{}'; end $$"
@@ -63,15 +63,8 @@ class Subject:
 
 @pytest.fixture
 async def subject(databases: Databases) -> AsyncIterator[Subject]:
-    opened = await Database.open(
-        databases.url("orders"),
-        owner="orders",
-        needs="037_try_writes",
-        stop=asyncio.Event(),
-        size=2,
-    )
-    yield Subject(opened, databases)
-    await opened.close()
+    async with databases.open("orders", size=2) as opened:
+        yield Subject(opened, databases)
 
 
 @pytest.mark.parametrize(
@@ -144,13 +137,13 @@ async def test_a_database_that_only_reads_is_found_out_and_healed(
     writes = subject.database.writes
     assert await writes.check() is None
     await subject.read_only(on=True)
-    assert await until(writes, "DATABASE_READ_ONLY")
+    assert await finds(writes, "DATABASE_READ_ONLY")
     async with subject.database.session(ANONYMOUS) as connection:
         assert await connection.fetchval("select 1") == 1
     failure = await subject.failure("insert into orders.write_trials values ('x')")
     assert failure.reason == "DATABASE_READ_ONLY"
     await subject.read_only(on=False)
-    assert await until(writes, None)
+    assert await finds(writes, None)
     lines = [r.getMessage() for r in caplog.records if "writes" in r.getMessage()]
     assert lines[0].startswith("database does not accept writes: DATABASE_")
     assert lines[-1].startswith("database accepts writes again (")
@@ -171,9 +164,9 @@ async def test_a_database_that_takes_no_row_is_found_out_and_healed(
 ) -> None:
     writes = subject.database.writes
     await subject.refuse(code)
-    assert await until(writes, reason)
+    assert await finds(writes, reason)
     await subject.heal()
-    assert await until(writes, None)
+    assert await finds(writes, None)
 
 
 async def test_work_that_finds_the_disk_full_says_so_although_a_trial_works(
@@ -216,9 +209,7 @@ async def test_a_start_waits_while_there_are_no_connections_left(
         opening = asyncio.ensure_future(
             Database.open(databases.url("orders"), owner="orders", needs="x", stop=stop)
         )
-        async with asyncio.timeout(PATIENCE):
-            while "too many connections" not in caplog.text:
-                await asyncio.sleep(0.01)
+        await until(lambda: "too many connections" in caplog.text)
         stop.set()
         with pytest.raises(Stopped):
             await opening
@@ -226,7 +217,7 @@ async def test_a_start_waits_while_there_are_no_connections_left(
         await databases.admin.execute("alter role orders_service connection limit -1")
 
 
-async def until(writes: db_health.Writes, reason: str | None) -> bool:
+async def finds(writes: db_health.Writes, reason: str | None) -> bool:
     """Wait until the write checks report that."""
     async with asyncio.timeout(PATIENCE):
         while await writes.check() != reason:

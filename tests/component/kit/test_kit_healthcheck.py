@@ -6,14 +6,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import grpc
 import pytest
 from aiohttp import web
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from kit.net.tls import PLAIN, TLS
 from tests.fixtures.certificates import Authority
 from tests.fixtures.free_ports import free_ports
+from tests.fixtures.health import healthy_server
 
 ROOT = Path(__file__).parents[3]
 
@@ -54,16 +53,10 @@ async def test_a_process_with_http_is_well_when_it_says_200(status: int, wanted:
 
 
 async def test_a_service_is_well_while_it_says_serving() -> None:
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    healthy = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    await healthy.set("", health_pb2.HealthCheckResponse.SERVING)
-    assert await check(f"grpc://127.0.0.1:{port}") == 0
-    await healthy.enter_graceful_shutdown()
-    assert await check(f"grpc://127.0.0.1:{port}") == 1
-    await server.stop(None)
+    async with healthy_server() as (port, servicer):
+        assert await check(f"grpc://127.0.0.1:{port}") == 0
+        await servicer.enter_graceful_shutdown()
+        assert await check(f"grpc://127.0.0.1:{port}") == 1
 
 
 async def test_a_service_with_mutual_tls_is_asked_with_the_process_own_certificate(
@@ -72,18 +65,13 @@ async def test_a_service_with_mutual_tls_is_asked_with_the_process_own_certifica
     tls = Authority(tmp_path, "ours").issue("orders", "orders")
     credentials = tls.server()
     assert credentials is not None
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    healthy = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    port = server.add_secure_port("127.0.0.1:0", credentials)
-    await server.start()
-    await healthy.set("", health_pb2.HealthCheckResponse.SERVING)
-    assert await check(f"grpc://127.0.0.1:{port}?name=orders", tls) == 0
-    # The certificate is for the name only, and a client without a certificate is refused.
-    assert await check(f"grpc://127.0.0.1:{port}", tls) == 1
-    assert await check(f"grpc://127.0.0.1:{port}?name=orders") == 1
-    assert await check(f"grpc://127.0.0.1:{port}?name=orders", replace(tls, key=None)) == 2
-    await server.stop(None)
+    async with healthy_server(credentials) as (port, _):
+        address = f"grpc://127.0.0.1:{port}"
+        assert await check(f"{address}?name=orders", tls) == 0
+        # The certificate is for the name only, and a client without a certificate is refused.
+        assert await check(address, tls) == 1
+        assert await check(f"{address}?name=orders") == 1
+        assert await check(f"{address}?name=orders", replace(tls, key=None)) == 2
 
 
 async def test_nobody_at_the_address_is_not_well() -> None:

@@ -18,6 +18,7 @@ from kit.rpc import guard as rpc_guard
 from kit.rpc.guard import Access
 from kit.rpc.server import Running, Service, start
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
+from tests.fixtures.health import SERVING, health
 from tests.fixtures.neighbours import Auth
 from tests.fixtures.patience import PATIENCE
 
@@ -196,9 +197,7 @@ async def test_a_caller_without_a_deadline_gets_one(stub: Any, probe: Probe, aut
 
 
 async def test_reflection_and_health_are_open(channel: grpc.aio.Channel, running: Running) -> None:
-    stub: Any = health_pb2_grpc.HealthStub(channel)  # its types know nothing of aio
-    health = await stub.Check(health_pb2.HealthCheckRequest(service="orders.v1.OrdersService"))
-    assert health.status == health_pb2.HealthCheckResponse.SERVING
+    assert await health(channel, "orders.v1.OrdersService") == SERVING
     ask = reflection_pb2.ServerReflectionRequest(list_services="")
     reflecting: Any = reflection_pb2_grpc.ServerReflectionStub
     stream = reflecting(channel).ServerReflectionInfo(iter([ask]))

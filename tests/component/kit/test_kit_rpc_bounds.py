@@ -21,8 +21,9 @@ from kit.rpc import server as rpc
 from kit.rpc.guard import Access
 from kit.rpc.limits import Limits
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
+from tests.fixtures.health import SERVING, health
 from tests.fixtures.neighbours import Auth
-from tests.fixtures.patience import PATIENCE
+from tests.fixtures.patience import PATIENCE, until
 
 DESCRIPTOR = orders_pb2.DESCRIPTOR.services_by_name["OrdersService"]
 ACCESS = dict.fromkeys((m.name for m in DESCRIPTOR.methods), Access.PUBLIC)
@@ -108,12 +109,6 @@ async def polite(running: rpc.Running) -> AsyncIterator[Callable[..., Any]]:
             )
 
         yield call
-
-
-async def until(met: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not met():
-            await asyncio.sleep(0.01)
 
 
 async def ask(one: Caller, count: int) -> None:
@@ -301,7 +296,6 @@ async def test_resets_in_a_flood_cancel_no_calls_of_others(serving: Serving) -> 
         caller(running) as one,
         rpc_client.channel(f"127.0.0.1:{running.port}") as channel,
     ):
-        health: Any = health_pb2_grpc.HealthStub(channel)
 
         async def flood() -> None:
             for stream in range(1, 100_000, 2):
@@ -312,7 +306,7 @@ async def test_resets_in_a_flood_cancel_no_calls_of_others(serving: Serving) -> 
         flooding = asyncio.create_task(flood())
         while not flooding.done():
             await call()
-            await health.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
+            assert await health(channel) == SERVING
             assert readiness.ready()
         await flooding
 
@@ -333,8 +327,8 @@ async def test_health_and_reflection_are_counted_too(serving: Serving) -> None:
         serving(Limits(calls_without_session=3)) as running,
         rpc_client.channel(f"127.0.0.1:{running.port}") as channel,
     ):
-        health: Any = health_pb2_grpc.HealthStub(channel)
-        watches = [health.Watch(health_pb2.HealthCheckRequest()) for _ in range(2)]
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        watches = [stub.Watch(health_pb2.HealthCheckRequest()) for _ in range(2)]
         for watch in watches:
             await anext(aiter(watch))
         reflection: Any = reflection_pb2_grpc.ServerReflectionStub
@@ -342,12 +336,12 @@ async def test_health_and_reflection_are_counted_too(serving: Serving) -> None:
         await talk.write(reflection_pb2.ServerReflectionRequest(list_services=""))
         await talk.read()
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await health.Check(health_pb2.HealthCheckRequest())
+            await health(channel)
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         watches[0].cancel()
         counted = running.guard.bounds.calls(has_session=False)
         await until(lambda: counted.count == 2)
-        await health.Check(health_pb2.HealthCheckRequest())
+        await health(channel)
 
 
 async def test_a_server_that_stops_or_is_gone_is_not_ready(serving: Serving) -> None:

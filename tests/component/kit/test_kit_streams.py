@@ -17,6 +17,7 @@ from kit.rpc.guard import Access
 from kit.rpc.server import Running, Service, start
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from tests.fixtures.neighbours import Auth
+from tests.unit.kit.stepped_clock import ManualClock
 
 DESCRIPTOR = orders_pb2.DESCRIPTOR.services_by_name["OrdersService"]
 ACCESS = {method.name: Access.SIGNED_IN for method in DESCRIPTOR.methods}
@@ -41,19 +42,9 @@ class Teller(orders_pb2_grpc.OrdersServiceServicer):
             self.ended.set()
 
 
-class Clock:
-    """The verifier's clock, moved by the test."""
-
-    def __init__(self) -> None:
-        self.now = time.time()
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> ManualClock[float]:
+    return ManualClock(time.time())
 
 
 @pytest.fixture
@@ -63,7 +54,7 @@ def teller() -> Teller:
 
 @pytest.fixture
 async def running(
-    teller: Teller, clock: Clock, auth: Auth, http: aiohttp.ClientSession
+    teller: Teller, clock: ManualClock[float], auth: Auth, http: aiohttp.ClientSession
 ) -> AsyncIterator[Running]:
     verifier = Verifier(
         supabase_url=auth.url, service_role_key=auth.service_role_key, http=http, clock=clock
@@ -110,7 +101,7 @@ async def test_without_a_session_there_is_no_stream(watching: Watching) -> None:
 
 
 async def test_a_stream_ends_with_its_session(
-    watching: Watching, teller: Teller, auth: Auth, clock: Clock
+    watching: Watching, teller: Teller, auth: Auth, clock: ManualClock[float]
 ) -> None:
     session = await auth.sign_in("ann@example.com")
     clock.now = session["expires_at"] + 9.5  # half a second before the end of the leeway

@@ -1,7 +1,7 @@
 """TLS between processes: who may connect, who may not, and certificate renewal at run time."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from kit.auth.sessions import Verifier
 from kit.net.tls import PLAIN, TLS
@@ -18,6 +18,7 @@ from kit.rpc.server import Service, start
 from protos.esims.v1 import esims_pb2
 from services.esims.access import ACCESS
 from tests.fixtures.certificates import Authority
+from tests.fixtures.health import health
 
 
 @pytest.fixture
@@ -49,25 +50,24 @@ async def serving(tls: TLS) -> AsyncIterator[int]:
             await running.stop(drain=0, grace=0)
 
 
-async def health(port: int, tls: TLS) -> str:
+async def outcome(port: int, tls: TLS) -> str:
     """Return SERVING, or the code with which the call failed."""
     async with rpc_client.channel(f"127.0.0.1:{port}", tls) as channel:
-        stub: Callable[..., object] = health_pb2_grpc.HealthStub(channel)  # type: ignore[assignment]  # its published types lack the calls
         try:
-            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=20)  # type: ignore[attr-defined]  # its published types lack the calls
+            status = await health(channel, timeout=20)
         except grpc.aio.AioRpcError as error:
             return error.code().name
-        return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
+        return health_pb2.HealthCheckResponse.ServingStatus.Name(status)
 
 
 async def test_a_caller_with_a_certificate_of_the_authority_is_let_in(authority: Authority) -> None:
     async with serving(authority.issue("esims")) as port:
-        assert await health(port, authority.issue("gateway")) == "SERVING"
+        assert await outcome(port, authority.issue("gateway")) == "SERVING"
 
 
 async def test_a_caller_without_a_certificate_is_refused(authority: Authority) -> None:
     async with serving(authority.issue("esims")) as port:
-        assert await health(port, TLS(authority=authority.file)) == "UNAVAILABLE"
+        assert await outcome(port, TLS(authority=authority.file)) == "UNAVAILABLE"
 
 
 async def test_a_caller_with_a_foreign_certificate_is_refused(
@@ -75,24 +75,24 @@ async def test_a_caller_with_a_foreign_certificate_is_refused(
 ) -> None:
     foreign = replace(stranger.issue("gateway"), authority=authority.file)
     async with serving(authority.issue("esims")) as port:
-        assert await health(port, foreign) == "UNAVAILABLE"
+        assert await outcome(port, foreign) == "UNAVAILABLE"
 
 
 async def test_a_caller_does_not_talk_to_a_foreign_service(
     authority: Authority, stranger: Authority
 ) -> None:
     async with serving(replace(stranger.issue("esims"), mutual=False)) as port:
-        assert await health(port, TLS(authority=authority.file)) == "UNAVAILABLE"
+        assert await outcome(port, TLS(authority=authority.file)) == "UNAVAILABLE"
 
 
 async def test_plain_text_does_not_pass_where_tls_is_spoken(authority: Authority) -> None:
     async with serving(authority.issue("esims")) as port:
-        assert await health(port, PLAIN) == "UNAVAILABLE"
+        assert await outcome(port, PLAIN) == "UNAVAILABLE"
 
 
 async def test_without_mutual_a_caller_needs_no_certificate(authority: Authority) -> None:
     async with serving(replace(authority.issue("esims"), mutual=False)) as port:
-        assert await health(port, TLS(authority=authority.file)) == "SERVING"
+        assert await outcome(port, TLS(authority=authority.file)) == "SERVING"
 
 
 async def test_a_renewed_certificate_is_shown_without_a_restart(
@@ -100,11 +100,11 @@ async def test_a_renewed_certificate_is_shown_without_a_restart(
 ) -> None:
     caller = authority.issue("gateway")
     async with serving(authority.issue("esims")) as port:
-        assert await health(port, caller) == "SERVING"
+        assert await outcome(port, caller) == "SERVING"
         stranger.issue("esims")  # replaces the files
-        assert await health(port, caller) == "UNAVAILABLE"
+        assert await outcome(port, caller) == "UNAVAILABLE"
         authority.issue("esims")
-        assert await health(port, caller) == "SERVING"
+        assert await outcome(port, caller) == "SERVING"
 
 
 async def test_a_certificate_that_is_away_for_a_moment_costs_nothing(
@@ -115,5 +115,5 @@ async def test_a_certificate_that_is_away_for_a_moment_costs_nothing(
         assert served.certificate is not None
         served.certificate.unlink()
         with caplog.at_level(logging.WARNING, "kit.net.tls"):
-            assert await health(port, caller) == "SERVING"
+            assert await outcome(port, caller) == "SERVING"
     assert "continuing with the previous one" in caplog.text

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from kit.auth.sessions import Role, Session
-from kit.db.database import Database
 from kit.process.settings import ServiceSettings
 from kit.values.env import Env
 from providers.esim_go.queue import Priority
@@ -44,27 +43,20 @@ async def test_a_customer_buys_and_follows_through_a_pooler(platform: Platform) 
 async def test_sessions_take_turns_on_a_connection_and_leave_nothing_on_it(
     databases: Databases,
 ) -> None:
-    database = await Database.open(
-        databases.url("webhooks"),
-        owner="webhooks",
-        needs="005_create_webhook_inbox",
-        stop=asyncio.Event(),
-        pooled=True,
-    )
+    async with databases.open("webhooks", pooled=True) as database:
 
-    async def look(role: Role) -> tuple[str, str, int]:
-        async with database.session(Session(role, None, {"sub": ""}, "", None)) as connection:
-            row = await connection.fetchrow(
-                "select current_user as login, pg_backend_pid() as backend,"
-                " current_setting('request.jwt.claims', true) as claims"
-            )
-            assert row is not None
-            return row["login"], row["claims"], row["backend"]
+        async def look(role: Role) -> tuple[str, str, int]:
+            async with database.session(Session(role, None, {"sub": ""}, "", None)) as connection:
+                row = await connection.fetchrow(
+                    "select current_user as login, pg_backend_pid() as backend,"
+                    " current_setting('request.jwt.claims', true) as claims"
+                )
+                assert row is not None
+                return row["login"], row["claims"], row["backend"]
 
-    seen = await asyncio.gather(
-        *(look(role) for role in (Role.CUSTOMER, Role.SERVICE) for _ in range(10))
-    )
-    await database.close()
+        seen = await asyncio.gather(
+            *(look(role) for role in (Role.CUSTOMER, Role.SERVICE) for _ in range(10))
+        )
     assert [login for login, _, _ in seen] == ["webhooks_user"] * 10 + ["webhooks_system"] * 10
     assert len({backend for _, _, backend in seen}) <= LENT
 
@@ -72,29 +64,21 @@ async def test_sessions_take_turns_on_a_connection_and_leave_nothing_on_it(
 async def test_processes_share_the_providers_tokens_through_a_pooler(
     databases: Databases, caplog: pytest.LogCaptureFixture
 ) -> None:
-    opened = [
-        await Database.open(
-            databases.url(owner),
-            owner=owner,
-            needs="035_count_provider_tokens",
-            stop=asyncio.Event(),
-            pooled=True,
+    async with (
+        databases.open("orders", pooled=True) as orders,
+        databases.open("esims", pooled=True) as esims,
+    ):
+        soon = asyncio.get_running_loop().time() + PATIENCE
+        outcomes = await asyncio.gather(
+            *(
+                SharedTokens(database, timeout=PATIENCE, window=3_600_000).take(
+                    1, 10, Priority.WRITE, soon
+                )
+                for database in (orders, esims)
+                for _ in range(20)
+            ),
+            return_exceptions=True,
         )
-        for owner in ("orders", "esims")
-    ]
-    soon = asyncio.get_running_loop().time() + PATIENCE
-    outcomes = await asyncio.gather(
-        *(
-            SharedTokens(database, timeout=PATIENCE, window=3_600_000).take(
-                1, 10, Priority.WRITE, soon
-            )
-            for database in opened
-            for _ in range(20)
-        ),
-        return_exceptions=True,
-    )
-    for database in opened:
-        await database.close()
     assert outcomes.count(None) == 10
     assert caplog.messages == []
 

@@ -2,16 +2,13 @@
 
 import json
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
-from gateway.__main__ import serve
 from tests.fixtures.door import Door
 from tests.fixtures.gateway import Client
-from tests.fixtures.neighbours import Serving
 from tests.fixtures.platform import Platform
 from tests.fixtures.sockets import connected
 from tests.fixtures.tracing import Spans, arrives, joined
@@ -224,7 +221,7 @@ async def test_what_lasts_for_hours_is_a_span_of_its_beginning(
 
 
 async def test_a_callers_trace_is_linked_and_only_a_trusted_ones_gone_on_with(
-    platform: Platform, serving: Serving, spans: Spans
+    platform: Platform, spans: Spans
 ) -> None:
     theirs = "4bf92f3577b34da6a3ce929d0e0e4736"
     headers = {"traceparent": f"00-{theirs}-00f067aa0ba902b7-01"}
@@ -233,19 +230,15 @@ async def test_a_callers_trace_is_linked_and_only_a_trusted_ones_gone_on_with(
     assert linked.parent is None
     assert [f"{link.context.trace_id:032x}" for link in linked.links] == [theirs]
     spans.ended.clear()
-    trusting = replace(platform.gateway_settings, trust_traceparent=True)
-    async with serving(serve, trusting) as port:
-        client = replace(platform.client, url=f"http://127.0.0.1:{port}")
+    async with platform.another(trust_traceparent=True) as client:
         await client.ask("{ featuredPlans { id } }", headers)
     assert f"{(await arrives(spans, 'POST /graphql')).context.trace_id:032x}" == theirs
 
 
 async def test_what_a_client_did_not_have_sampled_is_not_sampled_further_on(
-    platform: Platform, serving: Serving, spans: Spans
+    platform: Platform, spans: Spans
 ) -> None:
     headers = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"}
-    trusting = replace(platform.gateway_settings, trust_traceparent=True)
-    async with serving(serve, trusting) as port:
-        client = replace(platform.client, url=f"http://127.0.0.1:{port}")
+    async with platform.another(trust_traceparent=True) as client:
         await client.ask("{ featuredPlans { id } }", headers)
     assert spans.ended == []

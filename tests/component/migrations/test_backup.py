@@ -8,14 +8,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import aiohttp
 import asyncpg
 import pytest
 
 from migrations import runner
-from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
 from tests.fixtures.patience import PATIENCE
-from tests.fixtures.platform import open_platform
+from tests.fixtures.platform import OpenPlatform
 from tests.fixtures.postgres import Databases, Server, start
 
 ROOT = Path(__file__).parents[3]
@@ -73,16 +71,13 @@ async def contents(admin: "asyncpg.Connection[asyncpg.Record]") -> dict[str, lis
 
 async def test_a_restored_database_serves_who_bought_before(
     databases: Databases,
-    auth: Auth,
-    provider: PlayedProvider,
-    http: aiohttp.ClientSession,
-    serving: Serving,
+    open_platform: OpenPlatform,
     elsewhere: tuple[Server, Path],
     tmp_path: Path,
 ) -> None:
     other, programs = elsewhere
     file = tmp_path / "esimgo.backup"
-    async with open_platform(databases, auth, provider, http, serving) as platform:
+    async with open_platform(databases) as platform:
         ann = await platform.customer("ann@example.com")
         order = await platform.buy(ann, quantity=2)
     done = await asyncio.to_thread(run, "backup", file, databases.server, programs, databases.name)
@@ -100,7 +95,7 @@ async def test_a_restored_database_serves_who_bought_before(
     admin = await asyncpg.connect(other.url("esimgo"))
     assert await contents(admin) == before
     restored = Databases(other, "esimgo", admin)
-    async with open_platform(restored, auth, provider, http, serving) as platform:
+    async with open_platform(restored) as platform:
         ann = await platform.customer("ann@example.com")
         answer = await ann.ask("{ myESIMs { id iccid } myOrders { id status } }")
         assert {esim["id"] for esim in answer.data["myESIMs"]} == {e["id"] for e in order["esims"]}

@@ -1,7 +1,7 @@
 """The orders service with the real sandbox, a real PostgreSQL, and stand-ins for its two peers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,7 +15,6 @@ import pytest
 
 import sandbox.server
 from kit.errors import Failure, Kind
-from kit.process.settings import ServiceSettings, SessionSettings
 from kit.rpc.errors import from_error, to_status
 from kit.values import money, timestamps
 from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
@@ -29,6 +28,7 @@ from services.orders.settings import Settings
 from tests.fixtures.neighbours import Auth, Serving
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
+from tests.fixtures.settings import service_settings
 
 AWAY = Failure(Kind.UNAVAILABLE, "SERVICE_UNAVAILABLE", "away")
 Metadata = tuple[tuple[str, str], ...]
@@ -182,14 +182,7 @@ async def shop(
     peers = f"localhost:{server.add_insecure_port('localhost:0')}"
     await server.start()
     settings = Settings(
-        service=ServiceSettings(
-            host="localhost",
-            port=0,
-            database_url=databases.url("orders"),
-            sessions=SessionSettings(auth.url, auth.service_role_key, None),
-            redis_url=None,
-            drain_seconds=0.0,
-        ),
+        service=service_settings(databases, auth, "orders", host="localhost"),
         provider=ProviderSettings(running.url, "sandbox-api-key", timeout=PATIENCE),
         catalogue_address=peers,
         esims_address=peers,
@@ -203,13 +196,6 @@ async def shop(
     yield Shop(running, catalogue, esims, databases, auth, http, settings, serving)
     await server.stop(None)
     await running.stop()
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for another process's database write, which nothing here can await."""
-    async with asyncio.timeout(PATIENCE):
-        while not await condition():
-            await asyncio.sleep(0.05)
 
 
 def reason_of(error: grpc.aio.AioRpcError) -> str:
@@ -230,16 +216,15 @@ async def outcomes(shop: Shop) -> list[str]:
 
 
 async def reaches(shop: Shop, order_id: str, status: str) -> None:
-    async def reached() -> bool:
-        return await shop.stored_status(order_id) == status
+    await shop.databases.until(
+        "select status = $2 from orders.esim_orders where id = $1::text::uuid", order_id, status
+    )
 
-    await until(reached)
 
-
-async def is_explained(shop: Shop, order_id: str, words: str) -> None:
+async def is_explained(shop: Shop, order_id: str, text: str) -> None:
     """Wait until the order's status reason contains the text."""
-
-    async def explained() -> bool:
-        return words in (await shop.row(order_id))["status_reason"]
-
-    await until(explained)
+    await shop.databases.until(
+        "select strpos(status_reason, $2) > 0 from orders.esim_orders where id = $1::text::uuid",
+        order_id,
+        text,
+    )

@@ -3,7 +3,8 @@
 import pytest
 
 from protos.orders.v1 import orders_pb2
-from tests.component.orders.shop import Shop, request, until
+from tests.component.orders.shop import Shop, request
+from tests.fixtures.patience import until
 
 
 async def test_what_somebody_bought_past_the_platform_is_reported_once(shop: Shop) -> None:

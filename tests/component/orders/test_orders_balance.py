@@ -6,7 +6,8 @@ from decimal import Decimal
 
 from kit.values import money, timestamps
 from protos.orders.v1 import events_pb2
-from tests.component.orders.shop import Shop, request, until
+from tests.component.orders.shop import Shop, request
+from tests.fixtures.patience import until
 
 
 def told(balance: str, ago: timedelta = timedelta()) -> events_pb2.ApplyEventsRequest:

@@ -8,7 +8,8 @@ import grpc
 import pytest
 
 from protos.orders.v1 import orders_pb2
-from tests.component.orders.shop import AWAY, Metadata, Shop, reason_of, request, until
+from tests.component.orders.shop import AWAY, Metadata, Shop, reaches, reason_of, request
+from tests.fixtures.patience import until
 
 CANCELLED = orders_pb2.ORDER_STATUS_CANCELLED
 REFUNDED = orders_pb2.ORDER_STATUS_REFUNDED
@@ -166,14 +167,11 @@ async def test_a_cancellation_goes_on_after_a_restart(shop: Shop) -> None:
         order = await bought(shop, orders, buyer, quantity=2)
     shop.esims.failure = AWAY
 
-    async def revoked() -> bool:
-        return states(shop, order) == ["revoked"] * 2
-
     async with shop.open(purchase_wait=0.5) as orders:
         answer = await cancel(orders, order, buyer)
         assert answer.order.status == orders_pb2.ORDER_STATUS_COMPLETED
         assert "being cancelled" in answer.message
-        await until(revoked)
+        await until(lambda: states(shop, order) == ["revoked"] * 2)
     shop.esims.failure = None
     # As if the process had died between the revocation of one of the two and its record.
     await shop.databases.admin.execute(
@@ -182,11 +180,8 @@ async def test_a_cancellation_goes_on_after_a_restart(shop: Shop) -> None:
     )
     await shop.databases.admin.execute("update orders.esim_orders set next_run_at = now()")
 
-    async def done() -> bool:
-        return await shop.stored_status(order.id) == "CANCELLED"
-
     async with shop.open():
-        await until(done)
+        await reaches(shop, order.id, "CANCELLED")
     assert shop.esims.cancelled == [order.id]
     assert states(shop, order) == ["revoked"] * 2
 

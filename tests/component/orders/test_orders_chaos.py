@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from protos.orders.v1 import orders_pb2
-from tests.component.orders.shop import Shop, request, until
+from tests.component.orders.shop import Shop, request
 
 BUYERS = 10
 FAULTS: list[dict[str, Any]] = [
@@ -39,13 +39,9 @@ async def test_every_payment_belongs_to_one_order_and_every_order_to_one_payment
         answers = await asyncio.gather(*calls)
         assert len({answer.order.id for answer in answers}) == BUYERS
 
-        async def settled() -> bool:
-            left = await shop.databases.admin.fetchval(
-                "select count(*) from orders.esim_orders where status = 'PROCESSING'"
-            )
-            return bool(left == 0)
-
-        await until(settled)
+        await shop.databases.until(
+            "select count(*) = 0 from orders.esim_orders where status = 'PROCESSING'"
+        )
     rows = await shop.databases.admin.fetch(
         "select id, status, provider_reference from orders.esim_orders"
     )

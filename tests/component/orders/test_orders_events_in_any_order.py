@@ -12,8 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from protos.orders.v1 import orders_pb2
-from tests.component.orders.shop import Metadata, Shop, request, until
-from tests.fixtures.patience import PATIENCE
+from tests.component.orders.shop import Metadata, Shop, request
+from tests.fixtures.patience import PATIENCE, until
 
 FAULTS: list[dict[str, Any]] = [
     {},

@@ -7,15 +7,8 @@ import grpc
 import pytest
 
 from protos.orders.v1 import orders_pb2
-from tests.component.orders.shop import (
-    AWAY,
-    Shop,
-    is_explained,
-    outcomes,
-    reaches,
-    request,
-    until,
-)
+from tests.component.orders.shop import AWAY, Shop, is_explained, outcomes, reaches, request
+from tests.fixtures.patience import until
 
 COMPLETED = orders_pb2.ORDER_STATUS_COMPLETED
 PROCESSING = orders_pb2.ORDER_STATUS_PROCESSING
@@ -122,11 +115,7 @@ async def test_a_caller_that_goes_away_does_not_stop_its_order(shop: Shop) -> No
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:
         call = orders.CreateOrder(request(shop), metadata=buyer)
-
-        async def begun() -> bool:
-            return bool(await outcomes(shop))
-
-        await until(begun)
+        await until(lambda: outcomes(shop))
         call.cancel()
         [row] = await shop.databases.admin.fetch("select id from orders.esim_orders")
         await reaches(shop, str(row["id"]), "COMPLETED")

@@ -7,16 +7,16 @@ from typing import Any
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from cli.operators.orders import Orders
 from cli.operators.service import Service
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from services.orders.__main__ import serve
 from services.orders.order import MESSAGE_HELD
-from tests.component.orders.shop import Shop, is_explained, outcomes, reaches, request, until
+from tests.component.orders.shop import Shop, is_explained, outcomes, reaches, request
+from tests.fixtures.health import NOT_SERVING, health
+from tests.fixtures.patience import until
 
-NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 DAY = {"Retry-After": "86400"}
 # Seconds; short compared to a day, and long enough to count as a pause.
 HOLD = 2.5
@@ -82,11 +82,9 @@ async def test_a_pause_is_shown_to_customers_operators_and_health(shop: Shop) ->
         first, *lines = await operator.stuck(900)
         assert first.startswith("calls to the provider are paused until ")
         assert [line.split()[0] for line in lines] == [s.order.id for s in stuck.orders]
-        health: Any = health_pb2_grpc.HealthStub(channel)  # its types know nothing of aio
 
         async def shown() -> bool:
-            asked = health_pb2.HealthCheckRequest(service="provider")
-            return bool((await health.Check(asked)).status == NOT_SERVING)
+            return await health(channel, "provider") == NOT_SERVING
 
         await until(shown)
     assert sorted(await outcomes(shop)) == ["NOT_SENT"]

@@ -8,7 +8,7 @@ import pytest
 from kit.values import money
 from protos.orders.v1 import orders_pb2
 from tests.component.orders.neighbours import platform
-from tests.component.orders.shop import Shop, outcomes, reaches, request, until
+from tests.component.orders.shop import Shop, outcomes, reaches, request
 from tests.component.orders.test_orders_cancellation_previews import WHOLE, preview
 from tests.component.orders.test_orders_cancelling import bought
 from tests.component.orders.test_orders_guards import usd
@@ -89,11 +89,11 @@ async def test_a_top_up_that_the_list_shows_without_its_esim_is_not_bought_again
         await shop.fault(method="POST", path="/orders", drop=True, effect="none", count=0)
         await shop.fault(method="GET", path="/orders", status=200, body=[listed], count=0)
         order = await services.buy(buyer, plan_id=plan.id, esim_id=esim.id)
-
-        async def found() -> bool:
-            return str((await shop.row(order.id))["recovery_point"]) != "ATTEMPTED"
-
-        await until(found)
+        await shop.databases.until(
+            "select recovery_point <> 'ATTEMPTED' from orders.esim_orders"
+            " where id = $1::text::uuid",
+            order.id,
+        )
         row = await shop.row(order.id)
     assert (row["recovery_point"], row["provider_reference"]) == ("PLACED", "reference-1")
 

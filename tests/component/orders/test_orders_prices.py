@@ -9,7 +9,7 @@ import pytest
 
 from kit.values import money
 from protos.orders.v1 import orders_pb2
-from tests.component.orders.shop import Metadata, Shop, outcomes, reaches, request, until
+from tests.component.orders.shop import Metadata, Shop, is_explained, outcomes, reaches, request
 from tests.component.orders.test_orders_guards import orders_recorded, refused, usd
 
 COMPLETED = orders_pb2.ORDER_STATUS_COMPLETED
@@ -142,7 +142,7 @@ async def test_before_a_later_attempt_the_limit_is_checked_again(
         buying = asyncio.ensure_future(
             orders.CreateOrder(request(shop, max_price=usd("2")), metadata=buyer)
         )
-        await until(lambda: _not_sent(shop))
+        await shop.databases.until(NOT_SENT)
         await reprice(shop, NEW)
         order = (await buying).order
     assert order.status == FAILED
@@ -161,7 +161,7 @@ async def test_a_later_attempt_within_the_limit_expects_the_new_price(
         buying = asyncio.ensure_future(
             orders.CreateOrder(request(shop, quantity=2, max_price=usd("10")), metadata=buyer)
         )
-        await until(lambda: _not_sent(shop))
+        await shop.databases.until(NOT_SENT)
         await reprice(shop, NEW)
         order = (await buying).order
         assert "charged above the expected price" not in await steps(shop, orders, order.id)
@@ -178,23 +178,15 @@ async def test_a_later_attempt_waits_until_the_price_is_confirmed(
     await shop.fault(**busy, skip=1)
     async with shop.open(purchase_wait=0.0) as orders:
         order = (await orders.CreateOrder(request(shop, max_price=usd("2")), metadata=buyer)).order
-        await until(lambda: _not_sent(shop))
+        await shop.databases.until(NOT_SENT)
         await shop.fault(**{**busy, "status": 503, "headers": {}})
-
-        async def explained() -> bool:
-            return "confirm the price" in str((await shop.row(order.id))["status_reason"])
-
-        await until(explained)
+        await is_explained(shop, order.id, "confirm the price")
         assert shop.charges == 0
         await reaches(shop, order.id, "COMPLETED")
     assert shop.charges == 1
 
 
-async def _not_sent(shop: Shop) -> bool:
-    found = await shop.databases.admin.fetchval(
-        "select count(*) from orders.order_attempts where outcome = 'NOT_SENT'"
-    )
-    return bool(found)
+NOT_SENT = "select count(*) > 0 from orders.order_attempts where outcome = 'NOT_SENT'"
 
 
 @pytest.mark.parametrize("limited", [False, True])

@@ -1,17 +1,14 @@
 """The circuit breaker of the provider in a service's health, beside the service's own status."""
 
 import asyncio
-from typing import Any
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from services.orders.__main__ import serve
-from tests.component.orders.shop import Shop, until
-
-SERVING = health_pb2.HealthCheckResponse.SERVING
-NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+from tests.component.orders.shop import Shop
+from tests.fixtures.health import NOT_SERVING, SERVING, health
+from tests.fixtures.patience import until
 
 
 async def test_an_open_circuit_shows_while_the_service_itself_is_well(shop: Shop) -> None:
@@ -19,15 +16,10 @@ async def test_an_open_circuit_shows_while_the_service_itself_is_well(shop: Shop
         shop.serving(serve, shop.settings) as port,
         grpc.aio.insecure_channel(f"localhost:{port}") as channel,
     ):
-        health: Any = health_pb2_grpc.HealthStub(channel)  # its types know nothing of aio
-
-        async def state(name: str) -> int:
-            answer = await health.Check(health_pb2.HealthCheckRequest(service=name))
-            return int(answer.status)
 
         async def shown(wanted: int) -> bool:
             try:
-                return await state("provider") == wanted
+                return await health(channel, "provider") == wanted
             except grpc.aio.AioRpcError:
                 return False  # not visible yet
 
@@ -41,4 +33,4 @@ async def test_an_open_circuit_shows_while_the_service_itself_is_well(shop: Shop
             return_exceptions=True,
         )
         await until(lambda: shown(NOT_SERVING))
-        assert await state("") == SERVING
+        assert await health(channel) == SERVING

@@ -7,11 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from kit.db.database import Database
 from kit.errors import Failure, Kind
 from protos.orders.v1 import orders_pb2
 from services.orders import store
-from services.orders.__main__ import NEEDS
 from services.orders.operators import history_store
 from services.orders.order import OrderStatus
 from services.orders.recovery import lease_store
@@ -169,10 +167,7 @@ async def test_a_run_that_ends_leaves_its_turn_to_what_was_asked_for_meanwhile(s
     """As when an operator resumes an order at the moment in which it goes into review."""
     order_id = UUID(await left_at(shop, NO_ESIMS, AT_PLACED))
     run, lease = uuid4(), timedelta(minutes=2)
-    database = await Database.open(
-        shop.databases.url("orders"), owner="orders", needs=NEEDS, stop=asyncio.Event()
-    )
-    try:
+    async with shop.databases.open("orders") as database:
         async with database.system() as connection:
             order = await lease_store.take_lease(connection, order_id, run, lease)
             assert order is not None
@@ -203,8 +198,6 @@ async def test_a_run_that_ends_leaves_its_turn_to_what_was_asked_for_meanwhile(s
         assert (owner, due <= datetime.now(UTC)) == (None, True)
         async with database.system() as connection:
             assert await lease_store.take_lease(connection, order_id, uuid4(), lease) is not None
-    finally:
-        await database.close()
 
 
 async def turn(shop: Shop) -> tuple[Any, Any]:

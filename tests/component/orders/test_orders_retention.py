@@ -4,8 +4,6 @@ import asyncio
 from typing import Any
 from uuid import UUID
 
-from kit.db.database import Database
-from services.orders.__main__ import NEEDS
 from services.orders.operators.retention import Retention
 from tests.component.orders.shop import Metadata, Shop, reaches, request
 
@@ -46,11 +44,9 @@ async def test_only_what_is_old_and_finished_is_taken_out(shop: Shop) -> None:
     assert all(steps > 0 and attempts == 1 for steps, attempts in before.values())
 
     stop = asyncio.Event()
-    url = shop.databases.url("orders")
-    database = await Database.open(url, owner="orders", needs=NEEDS, stop=stop)
-    pruned = await Retention(database, days=730, stop=stop).prune()
-    again = await Retention(database, days=730, stop=stop).prune()
-    await database.close()
+    async with shop.databases.open("orders") as database:
+        pruned = await Retention(database, days=730, stop=stop).prune()
+        again = await Retention(database, days=730, stop=stop).prune()
 
     assert pruned["steps"] > 0
     assert (pruned["attempts"], pruned["balance events"]) == (1, 1)
@@ -67,8 +63,6 @@ async def test_without_days_everything_is_kept(shop: Shop) -> None:
         await bought(shop, orders, ann, "old")
     await shop.databases.admin.execute(AGED)
     stop = asyncio.Event()
-    url = shop.databases.url("orders")
-    database = await Database.open(url, owner="orders", needs=NEEDS, stop=stop)
-    assert not await Retention(database, days=0, stop=stop).prune()
-    await database.close()
+    async with shop.databases.open("orders") as database:
+        assert not await Retention(database, days=0, stop=stop).prune()
     assert await shop.databases.admin.fetchval("select count(*) from orders.order_events") > 0

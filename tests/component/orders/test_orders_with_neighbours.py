@@ -15,7 +15,8 @@ from protos.catalogue.v1 import catalogue_pb2
 from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2
 from tests.component.orders.neighbours import environment, platform
-from tests.component.orders.shop import Shop, request, until
+from tests.component.orders.shop import Shop, reaches, request
+from tests.fixtures.patience import until
 
 
 async def test_a_plan_of_the_catalogue_becomes_an_esim_of_its_buyer(shop: Shop) -> None:
@@ -103,10 +104,7 @@ async def test_a_purchase_whose_process_was_killed_is_found_and_paid_once(shop: 
         "update orders.esim_orders set leased_until = now(), next_run_at = now()"
     )
 
-    async def completed() -> bool:
-        return await shop.stored_status(answer.order.id) == "COMPLETED"
-
     async with shop.open(settling=3600.0):
-        await until(completed)
+        await reaches(shop, answer.order.id, "COMPLETED")
     assert shop.charges == 1
     assert len(shop.esims.registered[answer.order.id].esims) == 1

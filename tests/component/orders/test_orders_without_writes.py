@@ -1,18 +1,15 @@
 """The orders service while its database does not accept writes: error codes, health, and recovery."""
 
-from typing import Any
-
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from kit.rpc.errors import from_error
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from services.orders.__main__ import serve
-from tests.component.orders.shop import Shop, reaches, request, until
+from tests.component.orders.shop import Shop, reaches, request
+from tests.fixtures.health import NOT_SERVING, SERVING, health
+from tests.fixtures.patience import until
 
-SERVING = health_pb2.HealthCheckResponse.SERVING
-NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 READ_ONLY = """
 do $$ begin
     execute format('alter role orders_service in database %I set default_transaction_read_only = on',
@@ -32,14 +29,10 @@ async def test_a_purchase_without_writes_is_refused_with_a_reason_and_later_work
         grpc.aio.insecure_channel(f"localhost:{port}") as channel,
     ):
         orders = orders_pb2_grpc.OrdersServiceStub(channel)
-        health: Any = health_pb2_grpc.HealthStub(channel)  # its types know nothing of aio
-
-        async def state(name: str) -> int:
-            return int((await health.Check(health_pb2.HealthCheckRequest(service=name))).status)
 
         async def shown(wanted: int) -> bool:
             try:
-                return await state("database") == wanted
+                return await health(channel, "database") == wanted
             except grpc.aio.AioRpcError:
                 return False  # not visible yet
 
@@ -63,7 +56,7 @@ async def test_a_purchase_without_writes_is_refused_with_a_reason_and_later_work
         assert failure.reason == "DATABASE_READ_ONLY"
         assert "nothing was changed; try again" in failure.message
         await until(lambda: shown(NOT_SERVING))
-        assert await state("") == SERVING  # stored orders are still shown
+        assert await health(channel) == SERVING  # stored orders are still shown
         await shop.databases.admin.execute(READ_ONLY.replace("= on", "= off"))
         await until(lambda: shown(SERVING))
         made = await orders.CreateOrder(second, metadata=buyer)

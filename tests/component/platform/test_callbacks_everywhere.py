@@ -173,10 +173,9 @@ async def test_an_order_with_other_esims_is_a_dead_letter_and_one_not_placed_her
         data = {"order_reference": told, "esims": esims}
         with pytest.raises(AssertionError, match="DEAD"):
             await door.post(json.dumps({"event": "order.completed", "data": data}).encode())
-        async with asyncio.timeout(PATIENCE):
-            pending = "select count(*) from webhooks.deliveries where state = 'PENDING'"
-            while await admin.fetchval(pending):
-                await asyncio.sleep(0.02)
+        await door.databases.until(
+            "select count(*) = 0 from webhooks.deliveries where state = 'PENDING'"
+        )
     rows = await admin.fetch(
         "select state, last_error, owner from webhooks.deliveries order by sequence"
     )

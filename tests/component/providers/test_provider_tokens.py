@@ -25,20 +25,16 @@ LIMIT = 10
 HOUR = 3_600_000
 # Milliseconds; a test waits for its end.
 MOMENT = 40
-NEEDS = "035_count_provider_tokens"
 
 
 @pytest.fixture
 async def opened(databases: Databases) -> AsyncIterator[dict[str, Database]]:
     """The database as each of the three processes that call the provider reaches it."""
     async with AsyncExitStack() as stack:
-        found = {}
-        for owner in ("catalogue", "orders", "esims"):
-            found[owner] = await Database.open(
-                databases.url(owner), owner=owner, needs=NEEDS, stop=asyncio.Event(), size=2
-            )
-            stack.push_async_callback(found[owner].close)
-        yield found
+        yield {
+            owner: await stack.enter_async_context(databases.open(owner, size=2))
+            for owner in ("catalogue", "orders", "esims")
+        }
 
 
 def shared(database: Database, window: int = HOUR) -> SharedTokens:

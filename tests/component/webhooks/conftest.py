@@ -5,25 +5,22 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
-import grpc
 import pytest
 
 import services.esims.__main__
-from kit.process.settings import ServiceSettings, SessionSettings
 from kit.rpc import client as rpc_client
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc
-from providers.esim_go.client import ProviderSettings
-from services.esims.settings import Settings as ESIMsSettings
 from tests.component.esims.conftest import BUNDLE, buy, registration
 from tests.fixtures.free_ports import free_ports
 from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
+from tests.fixtures.settings import esims_settings, webhook_settings
 from webhooks.__main__ import serve
 from webhooks.settings import Settings
 
@@ -36,31 +33,14 @@ def sign(body: bytes, key: str = KEY) -> dict[str, str]:
     return {"Content-Type": "application/json", "X-Signature-SHA256": digest}
 
 
-def free_port() -> int:
-    (port,) = free_ports(1)
-    return port
-
-
 @pytest.fixture
 def settings(databases: Databases, auth: Auth) -> Settings:
-    return Settings(
-        host="127.0.0.1",
-        port=0,
-        database_url=databases.url("webhooks"),
+    return webhook_settings(
+        databases,
+        auth,
         keys=(KEY, "the-key-before"),
-        allow_unsigned=False,
-        max_body=65_536,
-        dedupe_seconds=600,
-        allowed_networks=(),
-        trusted_proxies=(),
         esims_address=NOBODY_LISTENS,
         orders_address=NOBODY_LISTENS,
-        sessions=SessionSettings(auth.url, auth.service_role_key, None),
-        admin_host="127.0.0.1",
-        admin_port=0,
-        max_attempts=3,
-        foreign_seconds=60,
-        retention_days=90,
     )
 
 
@@ -152,47 +132,66 @@ class Platform:
         )
 
 
-def esims_settings(
-    databases: Databases, auth: Auth, provider: PlayedProvider, port: int = 0
-) -> ESIMsSettings:
-    return ESIMsSettings(
-        service=ServiceSettings(
-            host="127.0.0.1",
-            port=port,
-            database_url=databases.url("esims"),
-            sessions=SessionSettings(auth.url, auth.service_role_key, None),
-            redis_url=None,
-            drain_seconds=0,
-        ),
-        provider=ProviderSettings(provider.url, provider.api_key, timeout=PATIENCE),
-        read_wait=PATIENCE,
-    )
+ServeESIMs = Callable[..., AbstractAsyncContextManager[int]]
 
 
 @pytest.fixture
-async def platform(
-    settings: Settings,
+def serve_esims(
+    databases: Databases, auth: Auth, provider: PlayedProvider, serving: Serving
+) -> ServeESIMs:
+    """Run the esims service, on the given port if any; yields the port."""
+
+    def started(port: int = 0) -> AbstractAsyncContextManager[int]:
+        settings = esims_settings(databases, auth, provider, port)
+        return serving(services.esims.__main__.serve, settings)
+
+    return started
+
+
+ServeWebhooks = Callable[..., AbstractAsyncContextManager[Post]]
+
+
+@pytest.fixture
+def serve_webhooks(
+    settings: Settings, databases: Databases, http: aiohttp.ClientSession, serving: Serving
+) -> ServeWebhooks:
+    """Run the webhook process with some settings changed."""
+
+    @asynccontextmanager
+    async def started(**changes: Any) -> AsyncIterator[Post]:
+        async with serving(serve, replace(settings, **changes)) as port:
+            yield Post(f"http://127.0.0.1:{port}/webhooks/esim-go", http, databases)
+
+    return started
+
+
+OpenESIMs = Callable[[], AbstractAsyncContextManager[tuple[Platform, int]]]
+
+
+@pytest.fixture
+def open_esims(
     databases: Databases,
     auth: Auth,
     provider: PlayedProvider,
     http: aiohttp.ClientSession,
-    serving: Serving,
-) -> AsyncIterator[Platform]:
-    async with AsyncExitStack() as parts:
-        esims = await parts.enter_async_context(
-            serving(services.esims.__main__.serve, esims_settings(databases, auth, provider))
-        )
-        channel: grpc.aio.Channel = rpc_client.channel(f"127.0.0.1:{esims}")
-        parts.push_async_callback(channel.close)
-        admin_port = free_port()
-        here = replace(settings, esims_address=f"127.0.0.1:{esims}", admin_port=admin_port)
-        port = await parts.enter_async_context(serving(serve, here))
-        url = f"http://127.0.0.1:{port}/webhooks/esim-go"
-        yield Platform(
-            post=Post(url, http, databases),
-            provider=provider,
-            auth=auth,
-            stub=esims_pb2_grpc.ESIMsServiceStub(channel),
-            databases=databases,
-            admin_port=admin_port,
-        )
+    serve_esims: ServeESIMs,
+) -> OpenESIMs:
+    """Run the esims service without a webhook process; yields the port too."""
+
+    @asynccontextmanager
+    async def started() -> AsyncIterator[tuple[Platform, int]]:
+        async with serve_esims() as port, rpc_client.channel(f"127.0.0.1:{port}") as channel:
+            stub = esims_pb2_grpc.ESIMsServiceStub(channel)
+            yield Platform(Post("", http, databases), provider, auth, stub, databases), port
+
+    return started
+
+
+@pytest.fixture
+async def platform(open_esims: OpenESIMs, serve_webhooks: ServeWebhooks) -> AsyncIterator[Platform]:
+    (admin_port,) = free_ports(1)
+    async with (
+        open_esims() as (esims, port),
+        serve_webhooks(esims_address=f"127.0.0.1:{port}", admin_port=admin_port) as post,
+    ):
+        yield replace(esims, post=post, admin_port=admin_port)

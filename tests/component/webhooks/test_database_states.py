@@ -5,13 +5,10 @@ import asyncio
 import aiohttp
 import pytest
 
-from tests.component.webhooks.conftest import sign
+from tests.component.webhooks.conftest import Post, ServeWebhooks, sign
 from tests.component.webhooks.test_ingest import BODY, stored
-from tests.fixtures.neighbours import Serving
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
-from webhooks.__main__ import serve
-from webhooks.settings import Settings
 
 FULL = """
 create function webhooks.fail() returns trigger language plpgsql as $f$
@@ -42,8 +39,7 @@ WRITABLE = READ_ONLY.replace("= on", "= off")
     ids=["read-only", "full"],
 )
 async def test_a_callback_that_cannot_be_stored_is_not_acknowledged(
-    settings: Settings,
-    serving: Serving,
+    serve_webhooks: ServeWebhooks,
     http: aiohttp.ClientSession,
     databases: Databases,
     break_it: str,
@@ -51,21 +47,16 @@ async def test_a_callback_that_cannot_be_stored_is_not_acknowledged(
     reason: str,
     words: str,
 ) -> None:
-    async with serving(serve, settings) as port:
-        await _see(f"http://127.0.0.1:{port}", http, databases, break_it, mend_it, reason, words)
+    async with serve_webhooks() as post:
+        await _see(post, http, databases, break_it, mend_it, reason, words)
 
 
-async def _see(
-    base: str,
-    http: aiohttp.ClientSession,
-    databases: Databases,
-    *case: str,
-) -> None:
+async def _see(post: Post, http: aiohttp.ClientSession, databases: Databases, *case: str) -> None:
     break_it, mend_it, reason, words = case
-    url, ready = f"{base}/webhooks/esim-go", f"{base}/readyz"
+    ready = post.url.replace("/webhooks/esim-go", "/readyz")
 
     async def send() -> tuple[int, str]:
-        async with http.post(url, data=BODY, headers=sign(BODY)) as answer:
+        async with http.post(post.url, data=BODY, headers=sign(BODY)) as answer:
             return answer.status, str((await answer.json()).get("error", ""))
 
     async def says(status: int, why: str | None) -> None:

@@ -2,23 +2,12 @@
 
 import asyncio
 import json
-from contextlib import AsyncExitStack
-from dataclasses import replace
 
-import aiohttp
-
-import services.esims.__main__
-from kit.db.database import Database
-from kit.rpc import client as rpc_client
-from protos.esims.v1 import esims_pb2_grpc
-from tests.component.webhooks.conftest import Platform, Post, esims_settings
-from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
+from tests.component.webhooks.conftest import OpenESIMs, Platform, ServeESIMs, ServeWebhooks
 from tests.fixtures.postgres import Databases
-from webhooks.__main__ import NEEDS, serve
 from webhooks.callback import Owner
 from webhooks.delivery_store import claim
 from webhooks.metrics import Metrics
-from webhooks.settings import Settings
 from webhooks.upkeep import Upkeep
 
 STRANGE = "8944500000000000001"
@@ -29,33 +18,18 @@ def attached(iccid: str) -> dict[str, str]:
     return {"alertType": "FirstAttachment", "iccid": iccid}
 
 
-async def test_events_wait_for_an_owner_that_is_away_and_count_no_attempt(
-    settings: Settings,
-    databases: Databases,
-    auth: Auth,
-    provider: PlayedProvider,
-    http: aiohttp.ClientSession,
-    serving: Serving,
+async def test_events_wait_for_an_unavailable_service_and_count_no_attempt(
+    open_esims: OpenESIMs, serve_esims: ServeESIMs, serve_webhooks: ServeWebhooks
 ) -> None:
-    async with AsyncExitStack() as parts:
-        esims = await parts.enter_async_context(
-            serving(services.esims.__main__.serve, esims_settings(databases, auth, provider))
-        )
-        channel = rpc_client.channel(f"127.0.0.1:{esims}")
-        stub = esims_pb2_grpc.ESIMsServiceStub(channel)
-        platform = Platform(Post("", http, databases), provider, auth, stub, databases)
+    async with open_esims() as (platform, esims):
         esim = await platform.esim()
-        await channel.close()
-    here = replace(settings, esims_address=f"127.0.0.1:{esims}", max_attempts=1)
-    async with serving(serve, here) as port:
-        post = Post(f"http://127.0.0.1:{port}/webhooks/esim-go", http, databases)
+    async with serve_webhooks(esims_address=f"127.0.0.1:{esims}", max_attempts=1) as post:
         waiting = [await post.send(attached(esim.iccid) | {"n": str(n)}) for n in range(5)]
         await asyncio.sleep(1)  # several rounds without a listener
         for event in waiting:
             row = await post.delivery(event)
             assert (row["state"], row["attempts"]) == ("PENDING", 0)
-        back = esims_settings(databases, auth, provider, port=esims)
-        async with serving(services.esims.__main__.serve, back):
+        async with serve_esims(port=esims):
             for event in waiting:
                 assert (await post.settled(event))["attempts"] == 1
 
@@ -100,21 +74,19 @@ async def test_what_a_dead_process_took_on_is_due_again(platform: Platform) -> N
 
 
 async def test_two_replicas_never_take_the_same_event(
-    settings: Settings, databases: Databases, http: aiohttp.ClientSession, serving: Serving
+    databases: Databases, serve_webhooks: ServeWebhooks
 ) -> None:
-    async with serving(serve, settings) as port:
-        post = Post(f"http://127.0.0.1:{port}/webhooks/esim-go", http, databases)
+    async with serve_webhooks() as post:
         for n in range(20):
             await post.send(LOW | {"n": n})
     await databases.admin.execute("update webhooks.deliveries set next_attempt_at = now()")
-    stop = asyncio.Event()
-    database = await Database.open(
-        databases.url("webhooks"), owner="webhooks", needs=NEEDS, stop=stop
-    )
-    async with database.system() as one, database.system() as other:
+    async with (
+        databases.open("webhooks") as database,
+        database.system() as one,
+        database.system() as other,
+    ):
         mine = {due.id for due in await claim(one, Owner.ORDERS, 8, 30)}
         others = {due.id for due in await claim(other, Owner.ORDERS, 50, 30)}
-    await database.close()
     assert (len(mine), len(others), mine & others) == (8, 12, set())
 
 
@@ -135,10 +107,7 @@ async def test_events_are_taken_out_when_they_are_old_and_no_dead_letters(
         "update webhooks.deliveries set state = 'DEAD' where event_id = $1", dead["event_id"]
     )
     stop = asyncio.Event()
-    database = await Database.open(
-        platform.databases.url("webhooks"), owner="webhooks", needs=NEEDS, stop=stop
-    )
-    assert await Upkeep(database, Metrics(), retention_days=90, stop=stop).prune() == 2
-    await database.close()
+    async with platform.databases.open("webhooks") as database:
+        assert await Upkeep(database, Metrics(), retention_days=90, stop=stop).prune() == 2
     left = await platform.databases.admin.fetch("select id from webhooks.inbox")
     assert {row["id"] for row in left} == {young["event_id"], dead["event_id"]}

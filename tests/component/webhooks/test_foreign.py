@@ -1,25 +1,15 @@
 """Callbacks about eSIMs that were not sold here: a known outcome without an alert, and never lost."""
 
 import re
-from dataclasses import replace
-from pathlib import Path
 
-import aiohttp
 import pytest
 
-import services.esims.__main__
 from protos.webhooks.v1 import webhooks_pb2 as pb
-from tests.component.webhooks.conftest import Platform, Post, esims_settings
+from tests.component.webhooks.conftest import Platform, ServeESIMs, ServeWebhooks
 from tests.component.webhooks.test_operators import STRANGE, ask, attached, esimgo, measured
-from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
-from tests.fixtures.postgres import Databases
-from webhooks.__main__ import serve
-from webhooks.settings import Settings
 
 
-async def test_a_foreign_event_is_counted_apart_and_alerts_nobody(
-    platform: Platform, tmp_path: Path
-) -> None:
+async def test_a_foreign_event_is_counted_apart_and_alerts_nobody(platform: Platform) -> None:
     event = await platform.post.send(attached(STRANGE))
     unknown = await platform.post.send({"event": "brand.new"})
     await platform.post.settled(event, "KEPT")
@@ -29,12 +19,12 @@ async def test_a_foreign_event_is_counted_apart_and_alerts_nobody(
     }
     assert states == {"PENDING": 0, "DEAD": 0, "KEPT": 1, "FOREIGN": 1}
     assert gauges["esimgo_webhooks_oldest_pending_seconds", ""] == 0
-    stats = await esimgo(platform, tmp_path, "stats")
+    stats = await esimgo(platform, "stats")
     assert re.search(r"type +pending +delivered +dead +kept +foreign\n", stats)
     assert re.search(r"FirstAttachment +0 +0 +0 +0 +1\n", stats)
     assert re.search(r"unknown +0 +0 +0 +1 +0\n", stats)
-    foreign = await esimgo(platform, tmp_path, "list", "--state", "foreign")
-    kept = await esimgo(platform, tmp_path, "list", "--state", "kept")
+    foreign = await esimgo(platform, "list", "--state", "foreign")
+    kept = await esimgo(platform, "list", "--state", "kept")
     assert event in foreign
     assert "foreign (3 attempts)  UNKNOWN_ESIM" in foreign
     assert unknown not in foreign
@@ -77,29 +67,17 @@ async def test_all_that_is_foreign_of_an_esim_is_delivered_with_its_first_known_
 
 @pytest.mark.parametrize(("seconds", "state"), [(0, "KEPT"), (240, "PENDING")])
 async def test_an_event_is_foreign_after_a_short_wait_whatever_the_attempts(
-    settings: Settings,
-    databases: Databases,
-    auth: Auth,
-    provider: PlayedProvider,
-    http: aiohttp.ClientSession,
-    serving: Serving,
-    seconds: float,
-    state: str,
+    serve_esims: ServeESIMs, serve_webhooks: ServeWebhooks, seconds: float, state: str
 ) -> None:
-    async with serving(
-        services.esims.__main__.serve, esims_settings(databases, auth, provider)
-    ) as esims:
-        here = replace(
-            settings,
-            max_attempts=12,
-            foreign_seconds=seconds,
-            esims_address=f"127.0.0.1:{esims}",
-        )
-        async with serving(serve, here) as port:
-            post = Post(f"http://127.0.0.1:{port}/webhooks/esim-go", http, databases)
-            event = await post.send(attached(STRANGE))
-            row = await post.until(event, lambda row: row["attempts"] == 1)
-            assert row["state"] == state
+    async with (
+        serve_esims() as esims,
+        serve_webhooks(
+            max_attempts=12, foreign_seconds=seconds, esims_address=f"127.0.0.1:{esims}"
+        ) as post,
+    ):
+        event = await post.send(attached(STRANGE))
+        row = await post.until(event, lambda row: row["attempts"] == 1)
+        assert row["state"] == state
 
 
 async def test_foreign_events_are_replayed_by_their_own_state(platform: Platform) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
-from tests.component.webhooks.conftest import sign
+from tests.component.webhooks.conftest import ServeWebhooks, sign
 from tests.fixtures.neighbours import Serving
 from tests.fixtures.postgres import Databases
 from webhooks.__main__ import serve
@@ -21,9 +21,9 @@ BODY = json.dumps({"alertType": "FirstAttachment", "iccid": "8943108169900000016
 
 
 @pytest.fixture
-async def url(settings: Settings, serving: Serving) -> AsyncIterator[str]:
-    async with serving(serve, settings) as port:
-        yield f"http://127.0.0.1:{port}/webhooks/esim-go"
+async def url(serve_webhooks: ServeWebhooks) -> AsyncIterator[str]:
+    async with serve_webhooks() as post:
+        yield post.url
 
 
 async def stored(databases: Databases) -> list[dict[str, object]]:
@@ -77,10 +77,10 @@ async def test_a_forged_or_unsigned_callback_is_refused_and_not_stored(
 
 
 async def test_unsigned_ones_are_taken_only_when_allowed(
-    settings: Settings, serving: Serving, http: aiohttp.ClientSession, databases: Databases
+    serve_webhooks: ServeWebhooks, http: aiohttp.ClientSession, databases: Databases
 ) -> None:
-    async with serving(serve, replace(settings, allow_unsigned=True)) as port:
-        url = f"http://127.0.0.1:{port}/webhooks/esim-go"
+    async with serve_webhooks(allow_unsigned=True) as post:
+        url = post.url
         headers = {"Content-Type": "application/json"}
         async with http.post(url, data=BODY, headers=headers) as answer:
             assert answer.status == 200
@@ -107,15 +107,14 @@ async def test_unsigned_ones_are_taken_only_when_allowed(
 )
 @pytest.mark.parametrize("allow_unsigned", [False, True])
 async def test_a_signed_callback_is_stored_whatever_its_headers_say(
-    settings: Settings,
-    serving: Serving,
+    serve_webhooks: ServeWebhooks,
     http: aiohttp.ClientSession,
     databases: Databases,
     headers: dict[str, str],
     allow_unsigned: bool,
 ) -> None:
-    async with serving(serve, replace(settings, allow_unsigned=allow_unsigned)) as port:
-        url = f"http://127.0.0.1:{port}/webhooks/esim-go/"  # the trailing slash makes no difference
+    async with serve_webhooks(allow_unsigned=allow_unsigned) as post:
+        url = f"{post.url}/"  # the trailing slash makes no difference
         async with http.post(url, data=BODY, headers=sign(BODY) | headers) as answer:
             assert answer.status == 200
     (row,) = await stored(databases)

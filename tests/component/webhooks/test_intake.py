@@ -2,7 +2,6 @@
 
 import asyncio
 
-from kit.db.database import Database
 from tests.fixtures.postgres import Databases
 from webhooks.intake import BATCH, Intake
 from webhooks.store import Callback
@@ -17,77 +16,65 @@ def callback(number: int, event_type: str = "Topup") -> Callback:
     return Callback(body, {"user-agent": "test"}, True, understand(body))
 
 
-async def opened(databases: Databases) -> Database:
-    return await Database.open(
-        databases.url("webhooks"),
-        owner="webhooks",
-        needs="007_create_deliveries",
-        stop=asyncio.Event(),
-    )
-
-
 async def test_many_at_once_are_each_stored_once_with_a_delivery(databases: Databases) -> None:
-    database = await opened(databases)
-    intake = Intake(database, window=600)
-    answers = await asyncio.gather(*(intake.store(callback(n)) for n in range(2 * BATCH + 3)))
-    assert all(new for _, new in answers)
-    ids = await databases.admin.fetch(
-        "select id from webhooks.inbox join webhooks.deliveries on event_id = id order by sequence"
-    )
-    assert [row["id"] for row in ids] == [stored for stored, _ in answers]
-    # All arrived before the first transaction began; each transaction takes its maximum.
-    transactions = await databases.admin.fetchval(
-        "select count(distinct received_at) from webhooks.inbox"
-    )
-    assert transactions == 3
-    await database.close()
+    async with databases.open("webhooks") as database:
+        intake = Intake(database, window=600)
+        answers = await asyncio.gather(*(intake.store(callback(n)) for n in range(2 * BATCH + 3)))
+        assert all(new for _, new in answers)
+        ids = await databases.admin.fetch(
+            "select id from webhooks.inbox join webhooks.deliveries on event_id = id order by sequence"
+        )
+        assert [row["id"] for row in ids] == [stored for stored, _ in answers]
+        # All arrived before the first transaction began; each transaction takes its maximum.
+        transactions = await databases.admin.fetchval(
+            "select count(distinct received_at) from webhooks.inbox"
+        )
+        assert transactions == 3
 
 
 async def test_equal_bodies_that_come_together_are_one_event(databases: Databases) -> None:
-    database = await opened(databases)
-    intake = Intake(database, window=600)
-    answers = await asyncio.gather(*(intake.store(callback(n % 3)) for n in range(30)))
-    assert sum(new for _, new in answers) == 3
-    assert len({stored for stored, _ in answers}) == 3
-    again, new = await intake.store(callback(0))
-    assert (again, new) == (answers[0][0], False)
-    counts = await databases.admin.fetch(
-        "select times_received from webhooks.inbox order by times_received"
-    )
-    assert [row["times_received"] for row in counts] == [10, 10, 11]
-    await database.close()
+    async with databases.open("webhooks") as database:
+        intake = Intake(database, window=600)
+        answers = await asyncio.gather(*(intake.store(callback(n % 3)) for n in range(30)))
+        assert sum(new for _, new in answers) == 3
+        assert len({stored for stored, _ in answers}) == 3
+        again, new = await intake.store(callback(0))
+        assert (again, new) == (answers[0][0], False)
+        counts = await databases.admin.fetch(
+            "select times_received from webhooks.inbox order by times_received"
+        )
+        assert [row["times_received"] for row in counts] == [10, 10, 11]
 
 
 async def test_two_replicas_that_get_the_same_bodies_store_each_once(databases: Databases) -> None:
-    replicas = [await opened(databases) for _ in range(2)]
-    intakes = [Intake(database, window=600) for database in replicas]
-    numbers = [*range(40), *reversed(range(40))]
-    answers = await asyncio.gather(
-        *(intakes[n % 2].store(callback(number)) for n, number in enumerate(numbers)),
-        *(intakes[(n + 1) % 2].store(callback(number)) for n, number in enumerate(numbers)),
-    )
-    assert sum(new for _, new in answers) == 40
-    assert await databases.admin.fetchval("select sum(times_received) from webhooks.inbox") == 160
-    for database in replicas:
-        await database.close()
+    async with databases.open("webhooks") as one, databases.open("webhooks") as other:
+        intakes = [Intake(database, window=600) for database in (one, other)]
+        numbers = [*range(40), *reversed(range(40))]
+        answers = await asyncio.gather(
+            *(intakes[n % 2].store(callback(number)) for n, number in enumerate(numbers)),
+            *(intakes[(n + 1) % 2].store(callback(number)) for n, number in enumerate(numbers)),
+        )
+        assert sum(new for _, new in answers) == 40
+        assert (
+            await databases.admin.fetchval("select sum(times_received) from webhooks.inbox") == 160
+        )
 
 
 async def test_one_that_the_database_refuses_takes_no_other_along(databases: Databases) -> None:
-    database = await opened(databases)
-    intake = Intake(database, window=600)
-    bad = Callback(b"{}", {"user-agent": "\x00"}, True, understand(b"{}"))
-    answers = await asyncio.gather(
-        intake.store(callback(0)),
-        intake.store(callback(1)),
-        intake.store(bad),
-        intake.store(callback(2)),
-        return_exceptions=True,
-    )
-    assert [getattr(answer, "reason", "stored") for answer in answers] == [
-        "stored",
-        "stored",
-        "NOT_STORED",
-        "stored",
-    ]
-    assert await databases.admin.fetchval("select count(*) from webhooks.inbox") == 3
-    await database.close()
+    async with databases.open("webhooks") as database:
+        intake = Intake(database, window=600)
+        bad = Callback(b"{}", {"user-agent": "\x00"}, True, understand(b"{}"))
+        answers = await asyncio.gather(
+            intake.store(callback(0)),
+            intake.store(callback(1)),
+            intake.store(bad),
+            intake.store(callback(2)),
+            return_exceptions=True,
+        )
+        assert [getattr(answer, "reason", "stored") for answer in answers] == [
+            "stored",
+            "stored",
+            "NOT_STORED",
+            "stored",
+        ]
+        assert await databases.admin.fetchval("select count(*) from webhooks.inbox") == 3

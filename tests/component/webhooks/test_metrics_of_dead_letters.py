@@ -9,22 +9,12 @@ from contextlib import asynccontextmanager
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-import services.esims.__main__
 from kit.rpc import client as rpc_client
-from protos.esims.v1 import esims_pb2_grpc
 from protos.webhooks.v1 import webhooks_pb2 as pb
 from protos.webhooks.v1.webhooks_pb2_grpc import WebhooksServiceStub
-from tests.component.webhooks.conftest import (
-    KEY,
-    NOBODY_LISTENS,
-    Platform,
-    Post,
-    esims_settings,
-)
+from tests.component.webhooks.conftest import KEY, NOBODY_LISTENS, OpenESIMs, Platform, Post
 from tests.fixtures.free_ports import free_ports
-from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
 from tests.fixtures.patience import PATIENCE
-from tests.fixtures.postgres import Databases
 from webhooks.upkeep import MEASURE_EVERY
 
 # Seconds between measurements of the gauges.
@@ -82,57 +72,42 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def test_a_dead_letter_moves_the_metrics_and_its_replay_moves_them_back(
-    databases: Databases,
-    auth: Auth,
-    provider: PlayedProvider,
-    http: aiohttp.ClientSession,
-    serving: Serving,
+    http: aiohttp.ClientSession, open_esims: OpenESIMs
 ) -> None:
-    async with (
-        serving(services.esims.__main__.serve, esims_settings(databases, auth, provider)) as esims,
-        rpc_client.channel(f"127.0.0.1:{esims}") as channel,
-    ):
-        stub = esims_pb2_grpc.ESIMsServiceStub(channel)
-        platform = Platform(Post("", http, databases), provider, auth, stub, databases)
-        await make_and_mend(platform, f"127.0.0.1:{esims}", http)
+    async with open_esims() as (platform, esims):
+        esim = await platform.esim()
+        ports = free_ports(3)
+        url = f"http://127.0.0.1:{ports[2]}/metrics"
+        admin = platform.databases.admin
 
+        async def shown(name: str, label: str) -> float | None:
+            return (await samples(http, url)).get((name, label))
 
-async def make_and_mend(
-    platform: Platform, esims_address: str, http: aiohttp.ClientSession
-) -> None:
-    esim = await platform.esim()
-    ports = free_ports(3)
-    url = f"http://127.0.0.1:{ports[2]}/metrics"
-    admin = platform.databases.admin
+        async def dead_events(count: float) -> bool:
+            return await shown("esimgo_webhooks_events", "DEAD") == count
 
-    async def shown(name: str, label: str) -> float | None:
-        return (await samples(http, url)).get((name, label))
+        async def one_died() -> bool:
+            return await shown("esimgo_webhooks_dead_total", "esims") == 1
 
-    async def dead_events(count: float) -> bool:
-        return await shown("esimgo_webhooks_events", "DEAD") == count
+        async with process(platform, f"127.0.0.1:{esims}", ports):
+            await until(lambda: dead_events(0))
+            await admin.execute("revoke update on esims.esims from esims_system")
+            post = Post(f"http://127.0.0.1:{ports[0]}/webhooks/esim-go", http, platform.databases)
+            event = await post.send({"alertType": "FirstAttachment", "iccid": esim.iccid})
+            await post.settled(event, "DEAD")
+            # The counter is incremented after the commit that the row shows.
+            await until(one_died)
+            await until(lambda: dead_events(1))
 
-    async def one_died() -> bool:
-        return await shown("esimgo_webhooks_dead_total", "esims") == 1
-
-    async with process(platform, esims_address, ports):
-        await until(lambda: dead_events(0))
-        await admin.execute("revoke update on esims.esims from esims_system")
-        post = Post(f"http://127.0.0.1:{ports[0]}/webhooks/esim-go", http, platform.databases)
-        event = await post.send({"alertType": "FirstAttachment", "iccid": esim.iccid})
-        await post.settled(event, "DEAD")
-        # The counter is incremented after the commit that the row shows.
-        await until(one_died)
-        await until(lambda: dead_events(1))
-
-        await admin.execute("grant update on esims.esims to esims_system")
-        async with rpc_client.channel(f"127.0.0.1:{ports[1]}") as channel:
-            await rpc_client.call(
-                WebhooksServiceStub(channel).ReplayEvents,
-                pb.ReplayEventsRequest(event_ids=[event]),
-                token=platform.auth.service_role_key,
-                timeout=PATIENCE,
-            )
-        await post.settled(event)
-        await until(lambda: dead_events(0))
-        # A counter keeps counting what was repaired since.
-        assert await one_died()
+            await admin.execute("grant update on esims.esims to esims_system")
+            async with rpc_client.channel(f"127.0.0.1:{ports[1]}") as channel:
+                await rpc_client.call(
+                    WebhooksServiceStub(channel).ReplayEvents,
+                    pb.ReplayEventsRequest(event_ids=[event]),
+                    token=platform.auth.service_role_key,
+                    timeout=PATIENCE,
+                )
+            await post.settled(event)
+            await until(lambda: dead_events(0))
+            # A counter keeps counting what was repaired since.
+            assert await one_died()

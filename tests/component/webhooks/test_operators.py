@@ -1,28 +1,23 @@
 """A dead letter from its creation to its replay, and the other operator commands."""
 
 import asyncio
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kit.db.database import Database
 from kit.errors import Failure, Kind
 from kit.rpc import client as rpc_client
 from kit.telemetry import metrics
 from protos.webhooks.v1 import webhooks_pb2 as pb
 from protos.webhooks.v1.webhooks_pb2_grpc import WebhooksServiceStub
 from tests.component.webhooks.conftest import Platform
+from tests.fixtures import command
 from tests.fixtures.patience import PATIENCE
-from webhooks.__main__ import NEEDS
 from webhooks.metrics import Metrics
 from webhooks.upkeep import Upkeep
 
-ROOT = Path(__file__).parents[3]
 STRANGE = "8944500000000000001"
 
 
@@ -30,64 +25,38 @@ def attached(iccid: str) -> dict[str, str]:
     return {"alertType": "FirstAttachment", "iccid": iccid}
 
 
-async def esimgo(platform: Platform, folder: Path, *arguments: str) -> str:
-    """Run the command line as an operator and return its output."""
-
-    def run() -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            (sys.executable, "-m", "cli", "webhooks", *arguments),
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-            env={
-                "PATH": os.environ["PATH"],
-                "ESIMGO_HOME": str(folder),
-                "SUPABASE_URL": platform.auth.url,
-                "SUPABASE_ANON_KEY": platform.auth.anon_key,
-                "SUPABASE_SERVICE_ROLE_KEY": platform.auth.service_role_key,
-                "WEBHOOKS_ADMIN_PORT": str(platform.admin_port),
-            },
-        )
-
-    done = await asyncio.to_thread(run)
+async def esimgo(platform: Platform, *arguments: str) -> str:
+    """Run `esimgo webhooks` as an operator and return its output."""
+    done = await command.esimgo(
+        "webhooks",
+        *arguments,
+        SUPABASE_URL=platform.auth.url,
+        SUPABASE_ANON_KEY=platform.auth.anon_key,
+        SUPABASE_SERVICE_ROLE_KEY=platform.auth.service_role_key,
+        WEBHOOKS_ADMIN_PORT=str(platform.admin_port),
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-async def test_commands_need_no_more_than_a_container_has(
+async def test_commands_need_only_a_containers_environment(
     platform: Platform, tmp_path: Path
 ) -> None:
     """The environment of the webhook process in a cluster: secrets in files, no writable home."""
     key = tmp_path / "key"
     key.write_text(platform.auth.service_role_key)
-
-    def run(**more: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            (sys.executable, "-m", "cli", "webhooks", "stats"),
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-            env={
-                "PATH": os.environ["PATH"],
-                # Not even root can make a folder there.
-                "ESIMGO_HOME": "/proc/esimgo",
-                "SUPABASE_URL": platform.auth.url,
-                "WEBHOOKS_DATABASE_URL_FILE": "/proc/no/such/file",
-                "ESIM_GO_BASE_URL": "http://localhost:1",
-                "WEBHOOKS_ADMIN_PORT": str(platform.admin_port),
-                **more,
-            },
-        )
-
-    done = await asyncio.to_thread(run, SUPABASE_SERVICE_ROLE_KEY_FILE=str(key))
+    environment = {
+        "SUPABASE_URL": platform.auth.url,
+        "WEBHOOKS_DATABASE_URL_FILE": "/proc/no/such/file",
+        "ESIM_GO_BASE_URL": "http://localhost:1",
+        "WEBHOOKS_ADMIN_PORT": str(platform.admin_port),
+    }
+    secret = {"SUPABASE_SERVICE_ROLE_KEY_FILE": str(key)}
+    done = await command.esimgo("webhooks", "stats", **environment, **secret)
     assert done.returncode == 0, done.stderr
     assert "oldest pending" in done.stdout
 
-    without = await asyncio.to_thread(run)
+    without = await command.esimgo("webhooks", "stats", **environment)
     assert without.returncode == 2
     assert "set SUPABASE_SERVICE_ROLE_KEY" in without.stderr
 
@@ -96,12 +65,8 @@ async def measured(platform: Platform) -> dict[tuple[str, str], float]:
     """The gauges after upkeep, by metric and state."""
     stop = asyncio.Event()
     with metrics.separate_registry() as registry:
-        database = await Database.open(
-            platform.databases.url("webhooks"), owner="webhooks", needs=NEEDS, stop=stop
-        )
-        upkeep = Upkeep(database, Metrics(), retention_days=0, stop=stop)
-        await upkeep.measure()
-        await database.close()
+        async with platform.databases.open("webhooks") as database:
+            await Upkeep(database, Metrics(), retention_days=0, stop=stop).measure()
     return {
         (sample.name, sample.labels.get("state", "")): sample.value
         for family in registry.collect()
@@ -109,9 +74,7 @@ async def measured(platform: Platform) -> dict[tuple[str, str], float]:
     }
 
 
-async def test_a_dead_letter_is_seen_mended_and_replayed(
-    platform: Platform, tmp_path: Path
-) -> None:
+async def test_a_dead_letter_is_seen_mended_and_replayed(platform: Platform) -> None:
     esim = await platform.esim()
     admin = platform.databases.admin
     await admin.execute("revoke update on esims.esims from esims_system")
@@ -122,16 +85,16 @@ async def test_a_dead_letter_is_seen_mended_and_replayed(
     gauges = await measured(platform)
     assert gauges["esimgo_webhooks_events", "DEAD"] == 1
     assert gauges["esimgo_webhooks_oldest_pending_seconds", ""] == 0
-    stats = await esimgo(platform, tmp_path, "stats")
+    stats = await esimgo(platform, "stats")
     assert re.search(r"FirstAttachment +0 +0 +1 +0 +0\n", stats)
-    listed = await esimgo(platform, tmp_path, "list", "--state", "dead", "--iccid", esim.iccid)
+    listed = await esimgo(platform, "list", "--state", "dead", "--iccid", esim.iccid)
     assert event in listed
     assert "InsufficientPrivilegeError" in listed
-    shown = await esimgo(platform, tmp_path, "show", event)
+    shown = await esimgo(platform, "show", event)
     assert '"FirstAttachment"' in shown
 
     await admin.execute("grant update on esims.esims to esims_system")
-    replayed = await esimgo(platform, tmp_path, "replay", "--state", "dead")
+    replayed = await esimgo(platform, "replay", "--state", "dead")
     assert replayed == "1 callbacks queued for delivery\n"
     await platform.post.settled(event)
     assert (await platform.row(esim))["status"] == "ACTIVE"
@@ -182,12 +145,12 @@ async def test_lists_have_pages_and_filters_and_show_no_activation_code(
 
 
 async def test_statistics_stay_small_however_many_types_a_sender_makes_up(
-    platform: Platform, tmp_path: Path
+    platform: Platform,
 ) -> None:
     for number in range(40):
         await platform.post.send({"event": f"made.up.{number}"})
     await platform.post.send({"alertType": "FirstAttachment", "iccid": STRANGE})
-    stats = await esimgo(platform, tmp_path, "stats")
+    stats = await esimgo(platform, "stats")
     assert "made.up" not in stats
     assert re.search(r"^unknown +0 +0 +0 +40 +0$", stats, re.MULTILINE)
     assert stats.count("FirstAttachment") == 1

@@ -1,13 +1,12 @@
 """Undated callbacks repeated after the dedupe window: old news must not count as the newest."""
 
-import asyncio
 import json
 from typing import Any
 
 import pytest
 
 from tests.component.webhooks.conftest import Platform
-from tests.fixtures.patience import PATIENCE
+from tests.fixtures.patience import until
 
 CODE = "LPA:1$first.example$FIRST"
 
@@ -145,16 +144,12 @@ async def test_a_country_that_comes_again_is_that_in_which_the_provider_sees_the
     # An old callback, sent again: the provider has not seen the eSIM anywhere.
     assert (await platform.post.deliver(country(esim.iccid, "FR")))["outcome"] == "READ_QUEUED"
     await later(platform)
-    async with asyncio.timeout(PATIENCE):
-        while not await asked_where(platform, esim.iccid):
-            await asyncio.sleep(0.02)
+    await until(lambda: asked_where(platform, esim.iccid))
     assert (await platform.row(esim))["last_country"] == "DE"
     # A traveler who returned.
     await platform.provider.control("POST", f"/esims/{esim.iccid}/attach", {"country": "FR"})
     assert (await platform.post.deliver(country(esim.iccid, "FR")))["outcome"] == "READ_QUEUED"
-    async with asyncio.timeout(PATIENCE):
-        while (await platform.row(esim))["last_country"] != "FR":
-            await asyncio.sleep(0.02)
+    await platform.databases.until("select last_country = 'FR' from esims.esims")
 
 
 async def asked_where(platform: Platform, iccid: str) -> bool:
@@ -191,6 +186,4 @@ async def test_a_number_that_is_enabled_again_is_the_one_that_the_provider_shows
     await platform.provider.control("POST", "/faults", {**fault, "count": 0})
     again = await platform.post.deliver(number(esim.iccid, "MSISDNEnabled"))
     assert again["outcome"] == "READ_QUEUED"
-    async with asyncio.timeout(PATIENCE):
-        while (await platform.row(esim))["msisdn"] != "447700900123":
-            await asyncio.sleep(0.02)
+    await platform.databases.until("select msisdn = '447700900123' from esims.esims")

@@ -1,40 +1,18 @@
 """The effect of events on an eSIM in ambiguous cases."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.esims.bundle import Assignment, AssignmentState, Bundle
 from services.esims.callbacks import events
 from services.esims.callbacks.effects import Effect, effect_of
 from services.esims.callbacks.events import BundleExpired, BundleUse, Change, Event
-from services.esims.esim import ESIM, ESIMStatus, ProviderState, with_status
+from services.esims.esim import ESIM, ProviderState, with_status
+from tests.unit.esims.example import NOW, esim
 
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 GB = 10**9
-ESIM_ = ESIM(
-    id=UUID(int=1),
-    iccid="8944000000000000001",
-    customer_id=UUID(int=2),
-    order_id=UUID(int=3),
-    plan_id=UUID(int=4),
-    order_reference="order",
-    bundle_name="b",
-    customer_ref="",
-    auto_activate=False,
-    status=ESIMStatus.ASSIGNED,
-    provider_state=ProviderState.ACTIVE,
-    matching_id="matching",
-    smdp_address="smdp.example",
-    assigned_date=NOW,
-    last_action="Assigned",
-    action_date=NOW,
-    order_cancelled_at=None,
-    state_read_at=None,
-    bundles_read_at=None,
-    created_at=NOW,
-    updated_at=NOW,
-)
+ESIM_ = esim(bundle_name="b")
 
 
 def bundle(

@@ -5,28 +5,29 @@ import pytest
 
 from services.esims.provider_esim import Location
 from services.esims.snapshots.locate import located
-from tests.unit.esims.test_esims_profile import NEW, NOON
+from tests.unit.esims.example import NOW
+from tests.unit.esims.test_esims_profile import NEW
 
-SEEN = Location("FRAF1", "", "", "FR", NOON)
-KNOWN = replace(NEW, last_country="DE", last_country_at=NOON - timedelta(hours=1))
+SEEN = Location("FRAF1", "", "", "FR", NOW)
+KNOWN = replace(NEW, last_country="DE", last_country_at=NOW - timedelta(hours=1))
 
 
 def test_a_later_country_counts() -> None:
-    found = located(KNOWN, SEEN, NOON)
+    found = located(KNOWN, SEEN, NOW)
     assert found is not None
-    assert (found.last_country, found.last_country_at) == ("FR", NOON)
+    assert (found.last_country, found.last_country_at) == ("FR", NOW)
 
 
 def test_a_country_longer_than_its_column_is_cut() -> None:
-    found = located(KNOWN, replace(SEEN, country="F" * 1_000), NOON)
+    found = located(KNOWN, replace(SEEN, country="F" * 1_000), NOW)
     assert found is not None
     assert found.last_country == "F" * 100
 
 
 @pytest.mark.parametrize(
     "seen_at",
-    [None, NOON - timedelta(hours=2), NOON + timedelta(hours=1), NOON + timedelta(days=400)],
+    [None, NOW - timedelta(hours=2), NOW + timedelta(hours=1), NOW + timedelta(days=400)],
 )
 def test_an_older_country_or_one_of_the_future_does_not(seen_at: datetime | None) -> None:
-    assert located(KNOWN, replace(SEEN, last_seen=seen_at), NOON) is None
-    assert located(KNOWN, replace(SEEN, country=""), NOON) is None
+    assert located(KNOWN, replace(SEEN, last_seen=seen_at), NOW) is None
+    assert located(KNOWN, replace(SEEN, country=""), NOW) is None

@@ -2,43 +2,19 @@
 
 import itertools
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from datetime import datetime, timedelta
 
 import pytest
 
-from services.esims.esim import ESIM, ESIMStatus, ProviderState
+from services.esims.esim import ESIM, ESIMStatus
 from services.esims.profile import after_callback, after_snapshot, awaits_install
+from tests.unit.esims.example import NOW, esim
 
-NIL = UUID(int=0)
-NOON = datetime(2026, 2, 3, 12, tzinfo=UTC)
-NEW = ESIM(
-    id=NIL,
-    iccid="8944500000000000001",
-    customer_id=NIL,
-    order_id=NIL,
-    plan_id=NIL,
-    order_reference="order",
-    bundle_name="bundle",
-    customer_ref="",
-    auto_activate=False,
-    status=ESIMStatus.ASSIGNED,
-    provider_state=ProviderState.ACTIVE,
-    matching_id="m",
-    smdp_address="h",
-    assigned_date=None,
-    last_action="",
-    action_date=None,
-    order_cancelled_at=None,
-    state_read_at=None,
-    bundles_read_at=None,
-    created_at=NOON,
-    updated_at=NOON,
-)
+NEW = esim()
 
 
 def after(seconds: float) -> datetime:
-    return NOON + timedelta(seconds=seconds)
+    return NOW + timedelta(seconds=seconds)
 
 
 def told(esim: ESIM, status: str, seconds: float) -> ESIM:
@@ -57,7 +33,7 @@ def test_callbacks_end_alike_in_any_order(order: tuple[int, ...]) -> None:
     esim = NEW
     for index in order:
         esim = told(esim, *told_of[index])
-    assert (esim.profile_status, esim.installed_at) == ("Released", NOON)
+    assert (esim.profile_status, esim.installed_at) == ("Released", NOW)
 
 
 def test_a_download_and_an_install_of_one_second_are_an_install() -> None:
@@ -66,13 +42,13 @@ def test_a_download_and_an_install_of_one_second_are_an_install() -> None:
 
 
 def test_an_older_callback_changes_nothing_after_a_reading() -> None:
-    esim = read(NEW, "Released", 60, installed=NOON)
+    esim = read(NEW, "Released", 60, installed=NOW)
     assert told(esim, "Installed", 0) == esim
 
 
 @pytest.mark.parametrize("word", ["Installed", "Unavailable", "A new word"])
 def test_a_callback_of_about_a_fetcher_time_is_the_providers_to_settle(word: str) -> None:
-    assert after_callback(read(NEW, "Released", 0.3), word, NOON) is None
+    assert after_callback(read(NEW, "Released", 0.3), word, NOW) is None
 
 
 def test_an_answer_of_before_an_install_takes_nothing_back() -> None:
@@ -83,11 +59,11 @@ def test_an_answer_of_before_an_install_takes_nothing_back() -> None:
 
 def test_an_install_that_the_provider_knows_nothing_of_was_reported_wrongly() -> None:
     esim = told(NEW, "Installed", 0)
-    assert esim.installed_at == NOON
+    assert esim.installed_at == NOW
     corrected = read(esim, "Released", 6)
     assert (corrected.profile_status, corrected.installed_at) == ("Released", None)
-    removed = read(esim, "Released", 6, installed=NOON)
-    assert (removed.profile_status, removed.installed_at) == ("Released", NOON)
+    removed = read(esim, "Released", 6, installed=NOW)
+    assert (removed.profile_status, removed.installed_at) == ("Released", NOW)
 
 
 def test_a_late_answer_changes_nothing() -> None:

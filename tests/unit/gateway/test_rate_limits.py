@@ -17,7 +17,7 @@ from gateway.http.rate_limits import BURST, Bucket, Memory, RateLimits
 from kit.auth.sessions import Role, Session
 from kit.errors import Failure, Kind
 from kit.net import optional_dependency
-from kit.values.clock import Clock
+from tests.unit.kit.stepped_clock import SteppedClock
 from tests.unit.kit.test_cache_redis import Server, server
 
 __all__ = ["server"]
@@ -30,23 +30,13 @@ PATIENCE = 30
 REQUEST = make_mocked_request("POST", "/graphql")
 
 
-class HandClock(Clock):
-    """A clock moved by the test."""
-
-    def __init__(self) -> None:
-        self.seconds = 1_000.0
-
-    def now(self) -> float:
-        return self.seconds
+@pytest.fixture
+def clock() -> SteppedClock:
+    return SteppedClock()
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-async def limits(clock: HandClock) -> AsyncIterator[RateLimits]:
+async def limits(clock: SteppedClock) -> AsyncIterator[RateLimits]:
     made = RateLimits(SETTINGS, None, clock)
     yield made
     await made.close()
@@ -73,23 +63,25 @@ async def refused(
 
 
 async def test_at_the_limit_one_passes_and_one_above_is_refused(
-    limits: RateLimits, clock: HandClock
+    limits: RateLimits, clock: SteppedClock
 ) -> None:
     for _ in range(WORK_BURST):
         await limits.take(of("203.0.113.7"))
     assert await refused(limits, of("203.0.113.7")) == 0.5
     await limits.take(of("203.0.113.8"))
-    clock.seconds += 0.49
+    clock.passed += 0.49
     assert await refused(limits, of("203.0.113.7")) == pytest.approx(0.01)
-    clock.seconds += 0.01
+    clock.passed += 0.01
     await limits.take(of("203.0.113.7"))
     assert await refused(limits, of("203.0.113.7")) == 0.5
 
 
-async def test_who_keeps_to_the_rate_is_never_refused(limits: RateLimits, clock: HandClock) -> None:
+async def test_who_keeps_to_the_rate_is_never_refused(
+    limits: RateLimits, clock: SteppedClock
+) -> None:
     for _ in range(10 * WORK_BURST):
         await limits.take(of("203.0.113.7"))
-        clock.seconds += 0.5
+        clock.passed += 0.5
 
 
 async def test_a_user_is_counted_wherever_they_are(limits: RateLimits) -> None:
@@ -106,30 +98,30 @@ async def test_an_address_is_counted_whoever_asks_from_it(limits: RateLimits) ->
     await limits.take(of("2001:db8:1:3::1"), user(999))
 
 
-async def test_what_is_refused_is_not_counted(limits: RateLimits, clock: HandClock) -> None:
+async def test_what_is_refused_is_not_counted(limits: RateLimits, clock: SteppedClock) -> None:
     for n in range(WORK_BURST):
         await limits.take(of(f"203.0.113.{n}"), user(1))
     for _ in range(100):
         await refused(limits, of("203.0.113.99"), user(1))
     for _ in range(WORK_BURST):
         await limits.take(of("203.0.113.99"))
-    clock.seconds += 0.5
+    clock.passed += 0.5
     await limits.take(of("203.0.113.1"), user(1))
 
 
 @pytest.mark.parametrize("rate", [0.01, 0.3, 1.0, 7.0, 1_000_000.0])
-async def test_any_rate_lets_at_least_one_pass(clock: HandClock, rate: float) -> None:
+async def test_any_rate_lets_at_least_one_pass(clock: SteppedClock, rate: float) -> None:
     limits = RateLimits(DefenceSettings(user_rate=0, address_rate=rate), None, clock)
     await limits.take(of("203.0.113.7"))
 
 
-async def test_0_is_no_limit(clock: HandClock) -> None:
+async def test_0_is_no_limit(clock: SteppedClock) -> None:
     limits = RateLimits(DefenceSettings(user_rate=0, address_rate=0), None, clock)
     for _ in range(2_000):
         await limits.take(of("203.0.113.7"), user(1))
 
 
-def test_what_is_remembered_is_bounded_and_the_newest_of_it(clock: HandClock) -> None:
+def test_what_is_remembered_is_bounded_and_the_newest_of_it(clock: SteppedClock) -> None:
     memory = Memory(clock)
     for n in range(rate_limits.MAX_BUCKETS + 100):
         for _ in range(2 if n == rate_limits.MAX_BUCKETS else 1):
@@ -140,7 +132,7 @@ def test_what_is_remembered_is_bounded_and_the_newest_of_it(clock: HandClock) ->
 
 
 async def test_a_proxy_that_nobody_named_is_told_of_once(
-    clock: HandClock, caplog: pytest.LogCaptureFixture
+    clock: SteppedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     unnamed = RateLimits(DefenceSettings(), None, clock)
     named = RateLimits(SETTINGS, None, clock)
@@ -168,7 +160,7 @@ async def test_processes_that_share_a_redis_count_together(server: Server) -> No
 
 
 async def test_without_its_redis_each_process_counts_for_itself_and_nobody_is_shut_out(
-    server: Server, clock: HandClock, caplog: pytest.LogCaptureFixture
+    server: Server, clock: SteppedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     limits = RateLimits(SETTINGS, server.url, clock, timeout=PATIENCE)
     await limits.take(of("203.0.113.7"))
@@ -180,7 +172,7 @@ async def test_without_its_redis_each_process_counts_for_itself_and_nobody_is_sh
     assert [r.message for r in caplog.records if "Redis is unavailable" in r.message] != []
     assert len(caplog.records) == 1
     server.start()
-    clock.seconds += optional_dependency.PAUSE
+    clock.passed += optional_dependency.PAUSE
     with caplog.at_level(logging.WARNING):
         await limits.take(of("203.0.113.7"))
     assert caplog.messages[-1].startswith("rate limits: Redis is available again (")

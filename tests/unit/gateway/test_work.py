@@ -24,7 +24,7 @@ from gateway.documents.work_settings import WorkSettings
 from gateway.http.rate_limits import WORK_BURST, RateLimits
 from kit.auth.sessions import ANONYMOUS, Role, Session
 from kit.errors import Failure, Kind
-from tests.unit.gateway.test_rate_limits import HandClock
+from tests.unit.kit.stepped_clock import SteppedClock
 
 RATE = 1_000.0
 BURST = RATE * WORK_BURST
@@ -38,14 +38,14 @@ def measured(cost: int, objects: int = 0) -> Measured:
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> SteppedClock:
+    return SteppedClock()
 
 
 class Shares:
     """Callers by address and user in front of one gateway."""
 
-    def __init__(self, clock: HandClock, **rates: Any) -> None:
+    def __init__(self, clock: SteppedClock, **rates: Any) -> None:
         work = WorkSettings(**{"user_rate": RATE, "address_rate": RATE, **rates})
         self._limits = RateLimits(DefenceSettings(work=work), None, clock)
 
@@ -65,17 +65,17 @@ def wait(work: Work, cost: int = 1) -> float:
     return failure.retry_after
 
 
-def test_what_was_ordered_beyond_the_burst_has_to_be_waited_for(clock: HandClock) -> None:
+def test_what_was_ordered_beyond_the_burst_has_to_be_waited_for(clock: SteppedClock) -> None:
     shares = Shares(clock)
     shares.of("192.0.2.1").begin(measured(int(BURST)))
     shares.of("192.0.2.1").begin(measured(500))  # the bucket held no more than its burst
     assert wait(shares.of("192.0.2.1")) == 0.5
     shares.of("192.0.2.2").begin(measured(1))
-    clock.seconds += 0.5
+    clock.passed += 0.5
     shares.of("192.0.2.1").begin(measured(1))
 
 
-def test_a_large_operation_takes_a_part_before_and_what_it_was_after(clock: HandClock) -> None:
+def test_a_large_operation_takes_a_part_before_and_what_it_was_after(clock: SteppedClock) -> None:
     shares = Shares(clock, address_rate=RESERVED)
     for address, objects in (("192.0.2.1", 50_000), ("192.0.2.2", 8_000), ("192.0.2.3", 0)):
         work = shares.of(address)
@@ -86,14 +86,14 @@ def test_a_large_operation_takes_a_part_before_and_what_it_was_after(clock: Hand
     shares.of("192.0.2.3").begin(measured(1))
 
 
-def test_many_at_once_are_refused_before_any_has_ended(clock: HandClock) -> None:
+def test_many_at_once_are_refused_before_any_has_ended(clock: SteppedClock) -> None:
     shares = Shares(clock, address_rate=RESERVED)
     for _ in range(int(WORK_BURST) + 1):
         shares.of("192.0.2.1").begin(measured(50_000, objects=50_000))
     assert wait(shares.of("192.0.2.1")) == 1.0
 
 
-def test_what_was_not_needed_comes_back(clock: HandClock) -> None:
+def test_what_was_not_needed_comes_back(clock: SteppedClock) -> None:
     shares = Shares(clock, address_rate=RESERVED)
     for _ in range(100):  # short lists that were estimated to be long
         work = shares.of("192.0.2.1")
@@ -102,7 +102,7 @@ def test_what_was_not_needed_comes_back(clock: HandClock) -> None:
     shares.of("192.0.2.1").begin(measured(1))
 
 
-def test_a_user_has_a_share_at_every_address(clock: HandClock) -> None:
+def test_a_user_has_a_share_at_every_address(clock: SteppedClock) -> None:
     shares = Shares(clock, address_rate=0)
     shares.of("192.0.2.1", ALICE).begin(measured(int(BURST + RATE)))
     assert wait(shares.of("192.0.2.2", ALICE)) == 1.0
@@ -121,7 +121,7 @@ def test_a_user_has_a_share_at_every_address(clock: HandClock) -> None:
     ],
 )
 def test_texts_values_and_bodies_count(
-    clock: HandClock, take: Callable[[Work], None], units: float
+    clock: SteppedClock, take: Callable[[Work], None], units: float
 ) -> None:
     shares = Shares(clock)
     shares.of("192.0.2.1").begin(measured(int(BURST)))
@@ -129,7 +129,7 @@ def test_texts_values_and_bodies_count(
     assert wait(shares.of("192.0.2.1")) == pytest.approx(units / RATE, abs=0.001)
 
 
-def test_a_few_values_are_free(clock: HandClock) -> None:
+def test_a_few_values_are_free(clock: SteppedClock) -> None:
     shares = Shares(clock)
     shares.of("192.0.2.1").begin(measured(int(BURST)))
     for _ in range(100):
@@ -137,7 +137,7 @@ def test_a_few_values_are_free(clock: HandClock) -> None:
     shares.of("192.0.2.1").begin(measured(1))
 
 
-def test_what_an_operation_took_itself_is_no_reason_to_refuse_it(clock: HandClock) -> None:
+def test_what_an_operation_took_itself_is_no_reason_to_refuse_it(clock: SteppedClock) -> None:
     shares = Shares(clock)
     one, another = shares.of("192.0.2.1"), shares.of("192.0.2.1")
     one.document("x" * 16_384)
@@ -145,7 +145,7 @@ def test_what_an_operation_took_itself_is_no_reason_to_refuse_it(clock: HandCloc
     assert wait(another) > 0
 
 
-def test_an_event_counts_by_its_objects(clock: HandClock) -> None:
+def test_an_event_counts_by_its_objects(clock: SteppedClock) -> None:
     shares = Shares(clock)
     work = shares.of("192.0.2.1", ALICE)
     work.begin(measured(510, objects=500))
@@ -154,7 +154,7 @@ def test_an_event_counts_by_its_objects(clock: HandClock) -> None:
     assert wait(shares.of("192.0.2.1", ALICE)) == pytest.approx(0.01)
 
 
-def test_without_a_rate_nothing_is_refused(clock: HandClock) -> None:
+def test_without_a_rate_nothing_is_refused(clock: SteppedClock) -> None:
     shares = Shares(clock, address_rate=0, user_rate=0)
     for _ in range(100):
         work = shares.of("192.0.2.1", ALICE)

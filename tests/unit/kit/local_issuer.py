@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from kit.auth.sessions import Verifier
 from kit.errors import Failure, Kind
+from tests.unit.kit.stepped_clock import ManualClock
 
 USER_ID = UUID("6f1c1a52-3c0e-4b5e-9a53-0f7e6f0f5a11")
 SERVICE_ROLE_KEY = "the-service-role-key-of-this-test"
@@ -32,20 +33,10 @@ OTHER_EC_KEY = ec.generate_private_key(ec.SECP256R1())
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-class Clock:
-    """Seconds since 1970, moved by hand."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Issuer:
     """Serves `keys` as a JWKS, counts the fetches, and misbehaves on request."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: ManualClock[float]) -> None:
         self.clock = clock
         self.keys: dict[str, PrivateKey] = {"ec": EC_KEY, "rsa": RSA_KEY}
         self.status = 200
@@ -103,7 +94,7 @@ class Issuer:
 
 @asynccontextmanager
 async def local_issuer() -> AsyncIterator[Issuer]:
-    issuer = Issuer(Clock())
+    issuer = Issuer(ManualClock(START))
     await issuer.server.start_server()
     try:
         yield issuer

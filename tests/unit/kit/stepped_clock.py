@@ -1,14 +1,28 @@
-"""A clock that moves only when a test says so."""
+"""Clocks that move only when a test says so."""
 
 import asyncio
 import math
 from asyncio import TimerHandle
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Generic, TypeVar
 
 from kit.values.clock import Clock
 
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+
+
+T = TypeVar("T")
+
+
+class ManualClock(Generic[T]):
+    """A callable that returns the time set by the test."""
+
+    def __init__(self, now: T) -> None:
+        self.now = now
+
+    def __call__(self) -> T:
+        return self.now
 
 
 class SteppedClock(Clock):

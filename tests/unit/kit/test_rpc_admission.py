@@ -8,14 +8,7 @@ import pytest
 from kit.errors import Failure
 from kit.rpc.admission import LARGE, UNREAD, Calls, Turn, Turns
 from kit.rpc.unread_responses import OVERHEAD, SMALL, STALLED, UnreadResponses
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.unit.kit.stepped_clock import ManualClock
 
 
 async def started(work: Callable[[], Awaitable[object]]) -> "asyncio.Task[object]":
@@ -84,7 +77,7 @@ async def test_many_connections_of_one_host_take_no_place_from_another_host() ->
 
 
 async def test_a_connection_that_reads_no_answers_is_closed_for_the_place_of_another_host() -> None:
-    clock, closed = Clock(), list[str]()
+    clock, closed = ManualClock(0.0), list[str]()
 
     def cut(connection: str) -> bool:
         closed.append(connection)
@@ -113,7 +106,7 @@ async def test_a_call_that_works_is_not_given_up() -> None:
 
 
 async def test_of_connections_with_one_call_each_only_one_that_has_waited_gives_way() -> None:
-    clock = Clock()
+    clock = ManualClock(0.0)
     callers = Callers(Calls(2, clock))
     waiting = [await callers.call(name) for name in ("a", "b")]
     assert isinstance((await callers.call("c")).exception(), Failure)
@@ -124,7 +117,7 @@ async def test_of_connections_with_one_call_each_only_one_that_has_waited_gives_
 
 
 async def test_large_answers_are_made_one_at_a_time_and_with_a_pause() -> None:
-    clock = Clock()
+    clock = ManualClock(0.0)
     turns = Turns(8, clock)
     first = await turns.take("greedy")  # the caller is unknown
     second = await started(lambda: turns.take("greedy"))
@@ -213,7 +206,7 @@ async def test_one_answer_may_be_as_large_as_it_likes() -> None:
 
 
 async def test_where_there_is_no_room_those_who_do_not_read_are_closed() -> None:
-    clock, wire = Clock(), Wire()
+    clock, wire = ManualClock(0.0), Wire()
     unread = UnreadResponses(MOST, 10, wire.cut, clock=clock)
     for number in range(4):
         clock.now = number / 10

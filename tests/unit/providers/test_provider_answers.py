@@ -61,50 +61,44 @@ REFUSALS = [
 ]
 
 
+UNCLEAR = [(status, Kind.UNCLEAR, "PROVIDER_UNCLEAR") for status in (302, 408, 500, 503)]
+READ, WRITE = "GET /esims/{}/history", "POST /orders"
+
+
 @pytest.mark.parametrize(
-    ("status", "kind", "reason"),
+    ("status", "kind", "reason", "endpoint"),
     [
-        *REFUSALS,
-        (302, Kind.UNAVAILABLE, "PROVIDER_BAD_ANSWER"),
-        (408, Kind.UNAVAILABLE, "PROVIDER_ERROR"),
-        (500, Kind.UNAVAILABLE, "PROVIDER_ERROR"),
-        (503, Kind.UNAVAILABLE, "PROVIDER_PROCESSING"),
+        *((*refusal, endpoint) for refusal in REFUSALS for endpoint in (READ, WRITE)),
+        (302, Kind.UNAVAILABLE, "PROVIDER_BAD_ANSWER", READ),
+        (408, Kind.UNAVAILABLE, "PROVIDER_ERROR", READ),
+        (500, Kind.UNAVAILABLE, "PROVIDER_ERROR", READ),
+        (503, Kind.UNAVAILABLE, "PROVIDER_PROCESSING", READ),
+        *((*unclear, WRITE) for unclear in UNCLEAR),
     ],
 )
-async def test_status_of_a_read(
-    http: aiohttp.ClientSession, played: PlayedProvider, status: int, kind: Kind, reason: str
+async def test_a_status_decides_whether_a_read_failed_and_a_write_is_unclear(
+    http: aiohttp.ClientSession,
+    played: PlayedProvider,
+    status: int,
+    kind: Kind,
+    reason: str,
+    endpoint: str,
 ) -> None:
     played.will(Answer({"message": "their words"}, status))
+    client = played.client(http)
     with pytest.raises(Failure) as raised:
-        await played.client(http).get("/esims/8943108169900000016/history", retry=False)
+        if endpoint == READ:
+            await client.get("/esims/8943108169900000016/history", retry=False)
+        else:
+            await client.send("POST", "/orders", json={})
     failure = raised.value
     assert (failure.kind, failure.reason) == (kind, reason)
     assert failure.details == {
         "provider_status": str(status),
         "provider_message": "their words",
-        "endpoint": "GET /esims/{}/history",
+        "endpoint": endpoint,
     }
     assert "their words" not in failure.message
-
-
-@pytest.mark.parametrize(
-    ("status", "kind", "reason"),
-    [
-        *REFUSALS,
-        (302, Kind.UNCLEAR, "PROVIDER_UNCLEAR"),
-        (408, Kind.UNCLEAR, "PROVIDER_UNCLEAR"),
-        (500, Kind.UNCLEAR, "PROVIDER_UNCLEAR"),
-        (503, Kind.UNCLEAR, "PROVIDER_UNCLEAR"),
-    ],
-)
-async def test_status_of_a_write(
-    http: aiohttp.ClientSession, played: PlayedProvider, status: int, kind: Kind, reason: str
-) -> None:
-    played.will(Answer({"message": "no"}, status))
-    with pytest.raises(Failure) as raised:
-        await played.client(http).send("POST", "/orders", json={})
-    assert (raised.value.kind, raised.value.reason) == (kind, reason)
-    assert raised.value.details["endpoint"] == "POST /orders"
     assert len(played.received) == 1
 
 

@@ -3,20 +3,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sandbox.state.clock import Clock, ClockError, ClockRow, read_instant, written, written_seconds
+from tests.unit.kit.stepped_clock import ManualClock
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-class Wall:
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 def test_it_runs_ahead_of_the_machine() -> None:
-    wall = Wall()
+    wall = ManualClock(NOON)
     clock = Clock(ClockRow(), wall)
     clock.advance(timedelta(days=2))
     wall.now += timedelta(seconds=5)
@@ -24,7 +17,7 @@ def test_it_runs_ahead_of_the_machine() -> None:
 
 
 def test_frozen_it_stands_still_and_goes_on_from_there() -> None:
-    wall = Wall()
+    wall = ManualClock(NOON)
     clock = Clock(ClockRow(), wall)
     clock.freeze()
     wall.now += timedelta(hours=1)
@@ -38,7 +31,7 @@ def test_frozen_it_stands_still_and_goes_on_from_there() -> None:
 
 @pytest.mark.parametrize("step", [timedelta(seconds=-1), timedelta(days=365 * 7000)])
 def test_it_goes_neither_back_nor_out_of_the_calendar(step: timedelta) -> None:
-    clock = Clock(ClockRow(), Wall())
+    clock = Clock(ClockRow(), ManualClock(NOON))
     with pytest.raises(ClockError):
         clock.advance(step)
     assert clock.now() == NOON

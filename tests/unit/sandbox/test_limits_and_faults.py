@@ -5,20 +5,13 @@ import pytest
 
 from sandbox.api.faults import FaultError, Faults
 from sandbox.api.limiter import Limiter
+from tests.unit.kit.stepped_clock import ManualClock
 
 START = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 
 
-class Wall:
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 def test_tokens_run_out_and_come_back_with_the_next_window() -> None:
-    wall = Wall()
+    wall = ManualClock(START)
     limiter = Limiter(wall)
     verdicts = [limiter.spend("a", 1, 3) for _ in range(4)]
     assert [verdict.remaining for verdict in verdicts] == [2, 1, 0, 0]
@@ -29,27 +22,27 @@ def test_tokens_run_out_and_come_back_with_the_next_window() -> None:
 
 
 def test_addresses_do_not_share_their_tokens() -> None:
-    limiter = Limiter(Wall())
+    limiter = Limiter(ManualClock(START))
     assert limiter.spend("a", 3, 3).retry_after is None
     assert limiter.spend("b", 3, 3).retry_after is None
     assert limiter.spend("a", 1, 3).retry_after == 1
 
 
 def test_dear_requests_pass_alone() -> None:
-    limiter = Limiter(Wall())
+    limiter = Limiter(ManualClock(START))
     assert limiter.spend("a", 5, 3).retry_after is None
     assert limiter.spend("a", 1, 3).retry_after == 1
 
 
 def test_a_refused_request_takes_no_tokens() -> None:
-    limiter = Limiter(Wall())
+    limiter = Limiter(ManualClock(START))
     limiter.spend("a", 8, 10)
     assert limiter.spend("a", 5, 10).retry_after == 1
     assert limiter.spend("a", 2, 10).retry_after is None
 
 
 def test_headers_say_it_in_the_provider_s_words() -> None:
-    headers = Limiter(Wall()).spend("a", 5, 10).headers()
+    headers = Limiter(ManualClock(START)).spend("a", 5, 10).headers()
     assert headers == {
         "X-Ratelimit-Limit": "10",
         "X-Ratelimit-Remaining": "5",
@@ -59,7 +52,7 @@ def test_headers_say_it_in_the_provider_s_words() -> None:
 
 
 def test_switched_off_it_never_refuses() -> None:
-    limiter = Limiter(Wall())
+    limiter = Limiter(ManualClock(START))
     assert all(limiter.spend("a", 5, 0).retry_after is None for _ in range(100))
 
 

@@ -28,36 +28,17 @@ V2: dict[str, Any] = {
     "endTime": END,
 }
 V3 = V2 | {"id": "4711", "reference": "order-0", "description": "3 GB", "unlimited": False}
-USE = esims_pb.BundleUse(
-    name=V2["name"],
-    initial_bytes=3_000_000_000,
-    remaining_bytes=1_500_000_000,
-    start_date=STARTED,
-    end_date=ENDS,
-)
-USE_V3 = esims_pb.BundleUse(
-    assignment_id="4711",
-    name=V2["name"],
-    initial_bytes=3_000_000_000,
-    remaining_bytes=1_500_000_000,
-    start_date=STARTED,
-    end_date=ENDS,
-    unlimited=False,
-    description="3 GB",
-    reference="order-0",
-)
-USE_UNLIMITED = esims_pb.BundleUse(
-    assignment_id="4711",
-    name=V2["name"],
-    start_date=STARTED,
-    end_date=ENDS,
-    unlimited=True,
-    description="3 GB",
-    reference="order-0",
-)
-UNDATED_USE = esims_pb.BundleUse(
-    name=V2["name"], initial_bytes=3_000_000_000, remaining_bytes=1_500_000_000
-)
+PERIOD: dict[str, Any] = {"name": V2["name"], "start_date": STARTED, "end_date": ENDS}
+AMOUNTS: dict[str, Any] = {"initial_bytes": 3_000_000_000, "remaining_bytes": 1_500_000_000}
+ASSIGNMENT: dict[str, Any] = {
+    "assignment_id": "4711",
+    "description": "3 GB",
+    "reference": "order-0",
+}
+USE = esims_pb.BundleUse(**PERIOD, **AMOUNTS)
+USE_V3 = esims_pb.BundleUse(**PERIOD, **AMOUNTS, **ASSIGNMENT, unlimited=False)
+USE_UNLIMITED = esims_pb.BundleUse(**PERIOD, **ASSIGNMENT, unlimited=True)
+UNDATED_USE = esims_pb.BundleUse(name=V2["name"], **AMOUNTS)
 UNCLEAR = esims_pb.ProviderEvent(iccid=ICCID, unclear=esims_pb.Unclear())
 ACTIVATED = esims_pb.ProviderEvent(iccid=ICCID, activated=esims_pb.Activated())
 

@@ -3,9 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
-from gateway.__main__ import serve
 from gateway.documents.trusted import TrustedDocuments
 from gateway.http.trust_documents import manifest
 from kit.errors import Failure, Kind
@@ -14,7 +12,6 @@ from protos.orders.v1 import orders_pb2
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.gateway_customer import ORDER_ID, PLAN, order
 from tests.fixtures.javascript import JS, Script
-from tests.fixtures.neighbours import Serving
 
 OPERATIONS = JS / "conformance" / "operations"
 
@@ -34,7 +31,7 @@ async def steps(
 
 
 async def test_apollo_client_gets_on_with_the_gateway(
-    gateway: Gateway, ann: Client, serving: Serving, script: Script
+    gateway: Gateway, ann: Client, script: Script
 ) -> None:
     gateway.catalogue.answers["ListFeaturedPlans"] = catalogue_pb2.ListFeaturedPlansResponse(
         plans=[PLAN]
@@ -42,12 +39,12 @@ async def test_apollo_client_gets_on_with_the_gateway(
     gateway.catalogue.answers["GetPlan"] = one_plan
     gateway.orders.answers["WatchOrder"] = steps
     known = manifest(sorted(OPERATIONS.glob("*.graphql")), add_typename=True)
-    trusting = replace(gateway.settings, trusted_documents=TrustedDocuments(known, only=True))
-    async with serving(serve, trusting) as port:
+    trusted = TrustedDocuments(known, only=True)
+    async with gateway.another(trusted_documents=trusted) as trusting:
         output = await script(
             "conformance/apollo_client.mjs",
             f"{ann.url}/graphql",
-            f"http://127.0.0.1:{port}/graphql",
+            f"{trusting.url}/graphql",
             ann.token or "",
             PLAN.id,
             ORDER_ID,
