@@ -20,10 +20,7 @@ FILTERS: dict[str, tuple[pb.PlanFilter, str]] = {
     "group": (pb.PlanFilter(bundle_group="Standard Fixed"), '{bundleGroup: "Standard Fixed"}'),
     "text": (pb.PlanFilter(text="country 1"), '{text: "country 1"}'),
     "price at most": (pb.PlanFilter(max_price=PRICE), "{maxPrice: 25}"),
-    "price at most 5": (
-        pb.PlanFilter(max_price=money_pb2.Money(units=5)),
-        "{maxPrice: 5}",
-    ),
+    "price at most 5": (pb.PlanFilter(max_price=money_pb2.Money(units=5)), "{maxPrice: 5}"),
     # Combinations and limits that no single index serves.
     "country, group": (
         pb.PlanFilter(country="C0", bundle_group="Standard Fixed"),

@@ -60,11 +60,7 @@ class Mix:
                 group.create_task(self._repeat(rate, once, end, group))
 
     async def _repeat(
-        self,
-        rate: float,
-        once: Callable[[], Awaitable[None]],
-        end: float,
-        group: asyncio.TaskGroup,
+        self, rate: float, once: Callable[[], Awaitable[None]], end: float, group: asyncio.TaskGroup
     ) -> None:
         due = time.monotonic()
         while due < end:

@@ -24,11 +24,7 @@ class SwitchError(ValueError):
 
 
 def switch(
-    default: Any,
-    about: str,
-    *,
-    choices: tuple[Any, ...] | None = None,
-    least: int | None = None,
+    default: Any, about: str, *, choices: tuple[Any, ...] | None = None, least: int | None = None
 ) -> Any:
     """Return a field of Switches, with its description for the README and the admin API."""
     about_it = {"about": about, "choices": choices, "least": least}
@@ -117,9 +113,7 @@ class Switches:
         "empty", "esims and iccids of an order without eSIMs.", choices=("empty", "absent")
     )
     async_above: int = switch(
-        5,
-        "Orders of more bundles than this are processed asynchronously; with 0 all are.",
-        least=0,
+        5, "Orders of more bundles than this are processed asynchronously; with 0 all are.", least=0
     )
     async_seconds: int = switch(2, "How long asynchronous processing takes, in seconds.", least=0)
     async_status: str = switch("processing", "Status of the order until it is completed.")

@@ -87,9 +87,6 @@ ATTACKS = (
     _attack("catalogue", grpc_server.large_requests, "GRPC_MAX_REQUEST_BYTES"),
     _attack("catalogue", grpc_server.large_metadata, "GRPC_MAX_METADATA_BYTES"),
     _attack("catalogue", grpc_server.rapid_resets, "GRPC_MAX_STREAMS_PER_CONNECTION"),
-    _attack(
-        *("catalogue", grpc_server.endless_streams),
-        *("GRPC_MAX_CALLS_WITHOUT_SESSION"),
-    ),
+    _attack(*("catalogue", grpc_server.endless_streams), *("GRPC_MAX_CALLS_WITHOUT_SESSION")),
     _attack("catalogue", grpc_server.idle_connections, "GRPC_MAX_CONNECTIONS"),
 )

@@ -38,9 +38,7 @@ class Access:
         for process in PROCESSES:
             if process.speaks == "grpc":
                 port = env.port(
-                    process.port,
-                    f"Port of {process.name} on this machine.",
-                    process.default_port,
+                    process.port, f"Port of {process.name} on this machine.", process.default_port
                 )
                 addresses[process.name] = env.text(
                     f"{process.name.upper()}_ADDRESS",

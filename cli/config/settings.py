@@ -88,10 +88,7 @@ class LocalSettings:
 
     def own_ports(self) -> dict[str, int]:
         """Return the ports that `esimgo up` needs: those of everything that it starts."""
-        left_out = {
-            "SANDBOX_PORT": self.real_provider,
-            "SANDBOX_AUTH_PORT": self.real_supabase,
-        }
+        left_out = {"SANDBOX_PORT": self.real_provider, "SANDBOX_AUTH_PORT": self.real_supabase}
         return {name: port for name, port in self.ports.items() if not left_out.get(name)}
 
 

@@ -113,9 +113,7 @@ class Compose:
 
 
 def load(
-    env_file: Path,
-    environment: Mapping[str, str] = os.environ,
-    machine_file: Path = ROOT / ".env",
+    env_file: Path, environment: Mapping[str, str] = os.environ, machine_file: Path = ROOT / ".env"
 ) -> Compose:
     """Return the project of an env file; raise CommandError if it or Docker Compose is missing."""
     if not env_file.is_file():

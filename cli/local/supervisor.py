@@ -53,12 +53,7 @@ class Keeper:
     """Keeps one program running from `start` to `stop`."""
 
     def __init__(
-        self,
-        program: Program,
-        say: Say,
-        *,
-        grace: float = GRACE,
-        first_delay: float = FIRST_DELAY,
+        self, program: Program, say: Say, *, grace: float = GRACE, first_delay: float = FIRST_DELAY
     ) -> None:
         self.program = program
         self.pid: int | None = None

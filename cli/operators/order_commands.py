@@ -115,12 +115,7 @@ def resume(token: str | None, note: str, order_id: str) -> None:
 @click.option("--note", required=True, help="What was found, and how.")
 @click.argument("order_id")
 def resolve(
-    token: str | None,
-    placed_as: str,
-    not_bought: bool,
-    paid_back: bool,
-    note: str,
-    order_id: str,
+    token: str | None, placed_as: str, not_bought: bool, paid_back: bool, note: str, order_id: str
 ) -> None:
     """Settle an order in review: give exactly one of --placed-as, --not-bought and --paid-back."""
     if (bool(placed_as), not_bought, paid_back).count(True) != 1:
@@ -144,10 +139,7 @@ def unexplained(token: str | None, as_json: bool) -> None:
 
 
 def _print(
-    token: str | None,
-    work: "Callable[[Orders], Awaitable[list[str]]]",
-    *,
-    as_json: bool = False,
+    token: str | None, work: "Callable[[Orders], Awaitable[list[str]]]", *, as_json: bool = False
 ) -> None:
     from cli.operators.orders import open_orders
 

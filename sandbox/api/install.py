@@ -112,9 +112,7 @@ def _table(world: World, rows: Sequence[Row], *, with_urls: bool) -> str:
     head += ["Apple Install URL", "Android Install URL"] if with_urls else []
     written_to = io.StringIO()
     writer = csv.writer(
-        written_to,
-        quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL,
-        lineterminator="\n",
+        written_to, quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL, lineterminator="\n"
     )
     writer.writerow(head)
     for esim, bundle, reference in rows:

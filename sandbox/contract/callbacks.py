@@ -2,17 +2,7 @@
 
 from typing import Any
 
-from sandbox.contract.schema import (
-    Schema,
-    any_of,
-    choice,
-    flag,
-    moment,
-    number,
-    record,
-    ref,
-    text,
-)
+from sandbox.contract.schema import Schema, any_of, choice, flag, moment, number, record, ref, text
 
 # Not a path of the sandbox, but a name for the receiver's URL in the document.
 CALLBACK_PATH = "/your-usage-callback-url/"
@@ -76,11 +66,7 @@ CALLBACKS: dict[str, Schema] = {
         ("LowBalance", "InsufficientBalance"),
         {
             "balanceInfo": record(
-                {
-                    "balance": number(),
-                    "threshold": number(),
-                    "thresholdPercentRemaining": number(),
-                },
+                {"balance": number(), "threshold": number(), "thresholdPercentRemaining": number()},
                 ["balance", "threshold"],
             )
         },
@@ -88,12 +74,7 @@ CALLBACKS: dict[str, Schema] = {
     "CallbackESIMDeletionScheduled": _event("esim.deletion_scheduled"),
     "CallbackESIMDeleted": _event("esim.deleted"),
     "CallbackMSISDNEnabled": record(
-        {
-            "alertType": choice("MSISDNEnabled"),
-            "iccid": text(),
-            "msisdn": text(),
-            "reason": text(),
-        },
+        {"alertType": choice("MSISDNEnabled"), "iccid": text(), "msisdn": text(), "reason": text()},
         ["alertType", "iccid", "msisdn"],
     ),
     "CallbackMSISDNDisabled": _alert(
@@ -118,9 +99,7 @@ CALLBACKS: dict[str, Schema] = {
             "iccid": text(),
             "profileStatus": choice("Downloaded", "Installed", "Released"),
             "timestamp": moment(),
-            "device": record(
-                {name: text() for name in ("imei", "eid", "tac", "make", "model")},
-            ),
+            "device": record({name: text() for name in ("imei", "eid", "tac", "make", "model")}),
         },
         ["iccid", "profileStatus"],
     ),

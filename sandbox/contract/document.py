@@ -9,10 +9,7 @@ from sandbox.contract.routes import OPERATIONS, SCHEMAS
 RATE_HEADERS = {
     "X-Ratelimit-Limit": ("Number of tokens per window.", {"type": "integer"}),
     "X-Ratelimit-Remaining": ("Number of tokens left in the current window.", {"type": "integer"}),
-    "X-Ratelimit-Reset": (
-        "Start of the next window.",
-        {"type": "string", "format": "date-time"},
-    ),
+    "X-Ratelimit-Reset": ("Start of the next window.", {"type": "string", "format": "date-time"}),
     "X-Ratelimit-Cost": ("Number of tokens consumed by this request.", {"type": "integer"}),
 }
 
@@ -84,10 +81,7 @@ def _reply(reply: Reply) -> dict[str, Any]:
         for name, (words, schema) in RATE_HEADERS.items()
     }
     if reply.retry_after:
-        headers["Retry-After"] = {
-            "description": "Seconds to wait.",
-            "schema": {"type": "integer"},
-        }
+        headers["Retry-After"] = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
     return {
         "description": reply.description,
         "headers": headers,

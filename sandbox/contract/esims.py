@@ -84,10 +84,7 @@ OPERATIONS = (
         "/esims/qr/{reference}",
         "eSIMs (Deprecated)",
         "QR codes in a ZIP file; use /esims/assignments",
-        {
-            200: Reply("PNG files.", {ZIP: text(format="binary")}),
-            **failing(410),
-        },
+        {200: Reply("PNG files.", {ZIP: text(format="binary")}), **failing(410)},
         parameters=(_REFERENCE,),
         deprecated=True,
     ),

@@ -6,11 +6,7 @@ from sandbox.contract import callbacks, catalogue, esim_schemas, esims, orders
 from sandbox.contract.operation import Operation
 from sandbox.contract.schema import Schema
 
-OPERATIONS: tuple[Operation, ...] = (
-    *catalogue.OPERATIONS,
-    *orders.OPERATIONS,
-    *esims.OPERATIONS,
-)
+OPERATIONS: tuple[Operation, ...] = (*catalogue.OPERATIONS, *orders.OPERATIONS, *esims.OPERATIONS)
 SCHEMAS: Mapping[str, Schema] = {
     **esim_schemas.SCHEMAS,
     **catalogue.SCHEMAS,

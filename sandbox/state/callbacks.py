@@ -85,8 +85,7 @@ def balance_rose(world: World) -> None:
     """Reset the LowBalance steps that are below the balance."""
     world.account.insufficient_told = 0
     world.account.low_balance_told = next(
-        (step for step in reversed(LOW_BALANCE_STEPS) if _percent_left(world) <= step),
-        NOTHING_TOLD,
+        (step for step in reversed(LOW_BALANCE_STEPS) if _percent_left(world) <= step), NOTHING_TOLD
     )
 
 

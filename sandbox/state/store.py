@@ -45,10 +45,7 @@ class Store:
     def load(self, world: World) -> None:
         """Load the world from the file; a new file gets the current world."""
         about = dict(self._db.execute("select name, value from about").fetchall())
-        identity = {
-            "format": FORMAT,
-            "seed": str(world.settings.seed),
-        }
+        identity = {"format": FORMAT, "seed": str(world.settings.seed)}
         for name, value in identity.items():
             if about.setdefault(name, value) != value:
                 raise StateError(

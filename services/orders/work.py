@@ -43,13 +43,7 @@ class Work:
                 await self.step(event, own, **changes)
             return
         self.order = await store.step(
-            connection,
-            self.order,
-            self.run,
-            self.lease,
-            event=event,
-            actor=self.actor,
-            **changes,
+            connection, self.order, self.run, self.lease, event=event, actor=self.actor, **changes
         )
         tracing.add_event(event, {"esimgo.order.status": self.order.status.value})
         if status := changes.get("status"):

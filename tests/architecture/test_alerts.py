@@ -20,8 +20,7 @@ DOCUMENTED = set(
 )
 
 promtool = pytest.mark.skipif(
-    shutil.which("promtool") is None,
-    reason="needs promtool (Debian: apt-get install prometheus)",
+    shutil.which("promtool") is None, reason="needs promtool (Debian: apt-get install prometheus)"
 )
 
 

@@ -24,11 +24,7 @@ from tests.fixtures.platform import Platform
 # Examples of each operation: enough to reach every kind of argument within a minute.
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "6"))
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
-SETTINGS = settings(
-    max_examples=EXAMPLES,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+SETTINGS = settings(max_examples=EXAMPLES, database=None, suppress_health_check=list(HealthCheck))
 # Phrases of our internals: a driver's, a library's, a stack trace's.
 INSIDE = ("Traceback", 'File "/', "asyncpg", "grpc", "redis", "psycopg", "strawberry", "0x7f")
 # The token of a request: a customer's, none, or an invalid one.

@@ -190,11 +190,7 @@ async def test_kept_install_details_are_read_once(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     ("refunds", "to_balance", "expected"),
-    [
-        (True, True, Refund.BALANCE),
-        (True, False, Refund.INVENTORY),
-        (False, True, Refund.NONE),
-    ],
+    [(True, True, Refund.BALANCE), (True, False, Refund.INVENTORY), (False, True, Refund.NONE)],
 )
 async def test_a_revoke_tells_its_refund_in_the_answer_and_in_the_history(
     bench: Bench, refunds: bool, to_balance: bool, expected: Refund
@@ -208,11 +204,7 @@ async def test_a_revoke_tells_its_refund_in_the_answer_and_in_the_history(
 
     async def cancel(*, validate: bool) -> str:
         return await bench.source.cancel_order(
-            iccid,
-            bench.bundle,
-            bundle.assignment_id,
-            to_balance=to_balance,
-            validate=validate,
+            iccid, bench.bundle, bundle.assignment_id, to_balance=to_balance, validate=validate
         )
 
     assert read_refund(await cancel(validate=True)) is expected

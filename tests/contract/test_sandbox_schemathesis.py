@@ -43,10 +43,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 SETTINGS = settings(
-    max_examples=EXAMPLES,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
+    max_examples=EXAMPLES, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 # Most requests name existing things, the rest unknown ones.
 AIMS = st.sampled_from([True, True, False])

@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.skipif(
         shutil.which("prometheus") is None,
         reason="needs Prometheus (Debian: apt-get install prometheus)",
-    ),
+    )
 ]
 # Seconds between scrapes, and the timeout of a scrape.
 LOOK_EVERY = 3

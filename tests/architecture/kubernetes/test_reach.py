@@ -54,11 +54,7 @@ ALLOWED_IN = {
 }
 # Connections that a variant of production allows in addition.
 ADDED_IN = {
-    "cache": {
-        ("ingress", "cache", 8080),
-        ("cache", "gateway", 4000),
-        ("cache", "names", 53),
-    }
+    "cache": {("ingress", "cache", 8080), ("cache", "gateway", 4000), ("cache", "names", 53)}
 }
 # 50054 is the admin API of webhooks, reached through `kubectl port-forward` instead of the network.
 PORTS = (53, 80, 443, 4000, 4001, 4317, 8080, 5432, 6379, 6543, 9400, 9401, 9451, 9452, 9453)

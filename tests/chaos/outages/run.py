@@ -22,7 +22,7 @@ from tests.fixtures.collector import Collector
 
 SETTINGS = rolling.SETTINGS | {
     # Short enough for the pauses to end within a run.
-    "ESIM_GO_MAX_HOLD_SECONDS": "5",
+    "ESIM_GO_MAX_HOLD_SECONDS": "5"
 }
 # Seconds of load before the first outage.
 CALM = 3.0
@@ -47,10 +47,7 @@ ALLOWED = {
     "sandbox": AWAY,
 }
 # Allowed outcomes by state of the database and of the provider: temporary error codes.
-ALLOWED_IN_STATES = {
-    "database": AWAY | {"503"},
-    "provider": AWAY | {"RATE_LIMITED"},
-}
+ALLOWED_IN_STATES = {"database": AWAY | {"503"}, "provider": AWAY | {"RATE_LIMITED"}}
 # Kinds that must not notice an outage of the provider: stored data is shown, callbacks are stored.
 UNTOUCHED_BY_PROVIDER = frozenset({"public query", "personal query", "callback", "subscription"})
 
@@ -183,9 +180,7 @@ async def run(
             ),
             *await books.close_books(load),
             Finding(
-                "spans came again to the collector that was away",
-                1,
-                [] if came else ["none came"],
+                "spans came again to the collector that was away", 1, [] if came else ["none came"]
             ),
             _ends(opened),
         ]

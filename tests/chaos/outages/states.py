@@ -72,10 +72,7 @@ async def every(opened: Fleet, say: Callable[[str], None]) -> AsyncIterator[list
                 database.shown("DATABASE_READ_ONLY"),
             ),
             State(
-                "a slow database",
-                database.slow,
-                database.quick,
-                database.shown("DATABASE_SLOW"),
+                "a slow database", database.slow, database.quick, database.shown("DATABASE_SLOW")
             ),
             *(
                 [

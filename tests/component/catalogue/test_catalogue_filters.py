@@ -143,10 +143,7 @@ def to_proto(conditions: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "path",
-    [
-        pytest.param(None, id="own"),
-        *(pytest.param(file, id=file.stem) for file in CATALOGUES),
-    ],
+    [pytest.param(None, id="own"), *(pytest.param(file, id=file.stem) for file in CATALOGUES)],
 )
 async def test_200_random_filters_give_what_a_plain_loop_gives(
     open_shop: OpenShop, path: Path | None

@@ -146,9 +146,7 @@ async def test_a_customer_is_found_on_any_page_and_only_by_the_whole_address(
         await accounts.find(http, auth.url, "some-other-key-of-a-project", "0@example.com")
 
 
-async def test_the_search_ends_at_a_server_that_knows_no_pages(
-    http: aiohttp.ClientSession,
-) -> None:
+async def test_the_search_ends_at_a_server_that_knows_no_pages(http: aiohttp.ClientSession) -> None:
     async def users(request: web.Request) -> web.Response:
         one = {"id": "1", "email": "a@example.com", "created_at": "2026-01-01T00:00:00Z"}
         return web.json_response({"users": [one, {"id": "2", "email": None}]})

@@ -173,11 +173,7 @@ OpenService = Callable[..., AbstractAsyncContextManager[Service]]
 
 @pytest.fixture
 def open_service(
-    settings: Settings,
-    databases: Databases,
-    auth: Auth,
-    provider: PlayedProvider,
-    serving: Serving,
+    settings: Settings, databases: Databases, auth: Auth, provider: PlayedProvider, serving: Serving
 ) -> OpenService:
     """Run the service with some settings changed."""
 

@@ -199,9 +199,7 @@ async def test_a_reference_that_could_not_be_sent_is_sent_later(parts: Parts) ->
     assert at_provider(parts.provider, esim.iccid).customer_ref == "Rome"
 
 
-async def test_a_reference_changed_while_the_older_was_sent_is_sent_once_more(
-    parts: Parts,
-) -> None:
+async def test_a_reference_changed_while_the_older_was_sent_is_sent_once_more(parts: Parts) -> None:
     (esim,) = await parts.deliver(customer_ref="Rome")
     async with parts.database.system() as connection:
         (pending,) = await reference_store.claim(connection, parts.clock.wall(), LEASE, 1)
@@ -223,9 +221,7 @@ async def test_a_refused_reference_is_given_up(parts: Parts) -> None:
     assert await parts.references.send_pending() == 0
 
 
-async def test_a_caller_out_of_time_leaves_a_reading_that_is_finished_once(
-    parts: Parts,
-) -> None:
+async def test_a_caller_out_of_time_leaves_a_reading_that_is_finished_once(parts: Parts) -> None:
     esims = await parts.deliver(quantity=2)
     for esim in esims:
         await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})

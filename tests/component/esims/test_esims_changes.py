@@ -25,9 +25,7 @@ def state_at_provider(service: Service, esim: pb.ESIM) -> str:
     return str(at_provider(service.provider, esim.iccid).state)
 
 
-async def test_suspend_and_restore_reach_the_provider_and_may_be_repeated(
-    service: Service,
-) -> None:
+async def test_suspend_and_restore_reach_the_provider_and_may_be_repeated(service: Service) -> None:
     (esim,) = await service.deliver()
     suspended = await suspend(service, esim)
     assert (suspended.status, suspended.last_action) == (pb.ESIM_STATUS_SUSPENDED, "Suspended")
@@ -101,10 +99,7 @@ async def test_an_unclear_answer_before_it_was_done_can_be_tried_again(service: 
     await service.provider.control("POST", "/faults", SUSPEND_PATH | {"status": 500})
     with pytest.raises(Failure) as caught:
         await suspend(service, esim)
-    assert (caught.value.kind, caught.value.reason) == (
-        Kind.UNAVAILABLE,
-        "SUSPENSION_UNCONFIRMED",
-    )
+    assert (caught.value.kind, caught.value.reason) == (Kind.UNAVAILABLE, "SUSPENSION_UNCONFIRMED")
     assert (await service.get(esim)).status == pb.ESIM_STATUS_ASSIGNED
     assert (await suspend(service, esim)).status == pb.ESIM_STATUS_SUSPENDED
 

@@ -39,10 +39,7 @@ async def test_an_esim_of_another_customer_changes_nothing(service: Service) -> 
     mixed.esims.append(pb.DeliveredESIM(iccid=ours.esims[0]["iccid"]))
     with pytest.raises(Failure) as caught:
         await service.ask(service.stub.RegisterESIMs, mixed, service.auth.service_role_key)
-    assert (caught.value.kind, caught.value.reason) == (
-        Kind.CONFLICT,
-        "ICCID_OF_ANOTHER_CUSTOMER",
-    )
+    assert (caught.value.kind, caught.value.reason) == (Kind.CONFLICT, "ICCID_OF_ANOTHER_CUSTOMER")
     assert await count(service) == 1
 
 

@@ -46,9 +46,7 @@ async def test_what_a_user_wrote_into_their_token_does_not_reach_the_database(
         assert await connection.fetchval("select auth.jwt() ? 'user_metadata'") is False
 
 
-async def test_claims_and_role_do_not_survive_on_the_pooled_connection(
-    database: Database,
-) -> None:
+async def test_claims_and_role_do_not_survive_on_the_pooled_connection(database: Database) -> None:
     async with database.session(customer()) as connection:
         backend = await connection.fetchval("select pg_backend_pid()")
     async with database.session(ANONYMOUS) as connection:

@@ -153,11 +153,7 @@ async def test_a_database_that_only_reads_is_found_out_and_healed(
 
 @pytest.mark.parametrize(
     ("code", "reason"),
-    [
-        ("53100", "DATABASE_FULL"),
-        ("53200", "DATABASE_OVERLOADED"),
-        ("57014", "DATABASE_SLOW"),
-    ],
+    [("53100", "DATABASE_FULL"), ("53200", "DATABASE_OVERLOADED"), ("57014", "DATABASE_SLOW")],
 )
 async def test_a_database_that_takes_no_row_is_found_out_and_healed(
     subject: Subject, code: str, reason: str

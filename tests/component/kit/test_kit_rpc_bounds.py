@@ -157,10 +157,7 @@ async def test_a_stream_that_nobody_reads_ends_with_its_connection(
     serving: Serving, probe: Probe
 ) -> None:
     probe.size = LARGE
-    async with (
-        serving(Limits(unread_seconds=0.1)) as running,
-        caller(running, window=1) as one,
-    ):
+    async with serving(Limits(unread_seconds=0.1)) as running, caller(running, window=1) as one:
         await one.send(http2.headers(1, WATCH_ORDER) + http2.request(1, b""))
         await asyncio.wait_for(one.closed.wait(), PATIENCE)
         calls = running.guard.bounds.calls(has_session=False)

@@ -31,12 +31,7 @@ async def locks(databases: Databases) -> int:
 
 @pytest.mark.parametrize(
     ("lent", "more"),
-    [
-        (1, ""),
-        (5, ""),
-        (2, "server_round_robin = 1"),
-        (5, "server_round_robin = 1"),
-    ],
+    [(1, ""), (5, ""), (2, "server_round_robin = 1"), (5, "server_round_robin = 1")],
 )
 async def test_a_pooler_in_transaction_mode_is_refused_and_no_lock_stays_behind(
     databases: Databases, lent: int, more: str

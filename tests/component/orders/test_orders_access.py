@@ -20,33 +20,21 @@ ALL_CALLS: list[tuple[str, Make]] = [
     ("ListOrders", lambda _: orders_pb2.ListOrdersRequest()),
     ("ListOrderAssignments", lambda i: orders_pb2.ListOrderAssignmentsRequest(order_id=i)),
     ("CancelOrder", lambda i: orders_pb2.CancelOrderRequest(order_id=i)),
-    (
-        "BatchGetCancellations",
-        lambda i: orders_pb2.BatchGetCancellationsRequest(order_ids=[i]),
-    ),
+    ("BatchGetCancellations", lambda i: orders_pb2.BatchGetCancellationsRequest(order_ids=[i])),
     ("WatchOrder", lambda i: orders_pb2.WatchOrderRequest(order_id=i)),
     ("ApplyEvents", lambda _: events_pb2.ApplyEventsRequest()),
-    (
-        "BatchListOrderTimelines",
-        lambda i: orders_pb2.BatchListOrderTimelinesRequest(order_ids=[i]),
-    ),
+    ("BatchListOrderTimelines", lambda i: orders_pb2.BatchListOrderTimelinesRequest(order_ids=[i])),
 ]
 OPERATORS_CALLS: list[tuple[str, Make]] = [
     ("ListStuckOrders", lambda _: orders_pb2.ListStuckOrdersRequest()),
     ("GetOrderHistory", lambda i: orders_pb2.GetOrderHistoryRequest(order_id=i)),
     ("ResumeOrder", lambda i: orders_pb2.ResumeOrderRequest(order_id=i)),
     ("ResolveOrder", lambda i: orders_pb2.ResolveOrderRequest(order_id=i)),
-    (
-        "ListUnexplainedProviderOrders",
-        lambda _: orders_pb2.ListUnexplainedProviderOrdersRequest(),
-    ),
+    ("ListUnexplainedProviderOrders", lambda _: orders_pb2.ListUnexplainedProviderOrdersRequest()),
 ]
 # Not even administrators: exporting a person's data is reserved for operators at the machines.
 SERVICES_CALLS: list[tuple[str, Make]] = [
-    (
-        "CreateOrderForCustomer",
-        lambda i: orders_pb2.CreateOrderForCustomerRequest(customer_id=i),
-    ),
+    ("CreateOrderForCustomer", lambda i: orders_pb2.CreateOrderForCustomerRequest(customer_id=i)),
     ("ExportCustomer", lambda i: orders_pb2.ExportCustomerRequest(customer_id=i)),
     ("EraseCustomer", lambda i: orders_pb2.EraseCustomerRequest(customer_id=i)),
 ]

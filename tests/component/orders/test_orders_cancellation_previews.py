@@ -41,9 +41,7 @@ async def use_one(shop: Shop, order: orders_pb2.Order) -> None:
     await shop.control(f"esims/{iccid}/use-data", megabytes=10)
 
 
-async def test_an_unused_order_says_what_cancelling_gives_back_and_then_does_so(
-    shop: Shop,
-) -> None:
+async def test_an_unused_order_says_what_cancelling_gives_back_and_then_does_so(shop: Shop) -> None:
     shop.sandbox.world.switches.refunds = True
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:
@@ -131,9 +129,7 @@ async def test_an_answer_that_does_not_come_in_time_is_unknown(shop: Shop) -> No
         order = await bought(shop, orders, buyer)
         await shop.fault(method="GET", path="/esims/*", delay_seconds=600, count=0)
         answer = await orders.BatchGetCancellations(
-            orders_pb2.BatchGetCancellationsRequest(order_ids=[order.id]),
-            metadata=buyer,
-            timeout=5,
+            orders_pb2.BatchGetCancellationsRequest(order_ids=[order.id]), metadata=buyer, timeout=5
         )
     (found,) = answer.cancellations
     assert (found.extent, found.code) == (UNKNOWN, "DEADLINE_EXCEEDED")

@@ -50,9 +50,7 @@ async def test_an_unused_order_is_refunded_where_refunds_are_on(shop: Shop) -> N
     assert shop.esims.cancelled == [order.id]
 
 
-async def test_an_unused_order_is_cancelled_without_money_where_refunds_are_off(
-    shop: Shop,
-) -> None:
+async def test_an_unused_order_is_cancelled_without_money_where_refunds_are_off(shop: Shop) -> None:
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:
         order = await bought(shop, orders, buyer)

@@ -108,10 +108,7 @@ async def test_what_failed_does_not_count(shop: Shop) -> None:
 async def test_purchases_at_once_never_pass_a_limit_together(shop: Shop, limit: str) -> None:
     buyer = await shop.session("ann@example.com")
     limits = parse(limit)
-    async with (
-        shop.open(purchase_limits=limits) as one,
-        shop.open(purchase_limits=limits) as two,
-    ):
+    async with shop.open(purchase_limits=limits) as one, shop.open(purchase_limits=limits) as two:
         outcomes = await asyncio.gather(
             *(
                 buying(shop, orders, buyer, f"{n}-{name}")
@@ -157,9 +154,7 @@ async def test_a_limit_of_none_closes_the_shop(shop: Shop) -> None:
 async def test_money_counts_at_the_price_that_was_charged(shop: Shop) -> None:
     buyer = await shop.session("ann@example.com")
     shop.catalogue.stored_price = Decimal("0.01")  # the provider charges more
-    async with shop.open(
-        purchase_limits=parse(f"customer_day_amount={price(shop)}"),
-    ) as orders:
+    async with shop.open(purchase_limits=parse(f"customer_day_amount={price(shop)}")) as orders:
         await buying(shop, orders, buyer, "1")
         failure = await refusal(buying(shop, orders, buyer, "2"))
     assert failure.reason == "PURCHASE_LIMIT_CUSTOMER_DAY_AMOUNT"

@@ -62,11 +62,7 @@ PAGES: list[tuple[dict[str, Any], OrderFilter, int]] = [
     (ADMIN, OrderFilter(statuses=(OrderStatus.CANCELLED,)), SIZE),
     (ADMIN, OrderFilter(statuses=PROCESSING), 0),
     (ADMIN, OrderFilter(customer_id=RARE), 3),
-    (
-        ADMIN,
-        OrderFilter(customer_id=RARE, statuses=(OrderStatus.COMPLETED,)),
-        2,
-    ),
+    (ADMIN, OrderFilter(customer_id=RARE, statuses=(OrderStatus.COMPLETED,)), 2),
     (CUSTOMER, OrderFilter(customer_id=RARE), 3),
 ]
 

@@ -35,11 +35,7 @@ def placed(shop: Shop, **changes: Any) -> dict[str, Any]:
 
 
 async def test_what_no_column_holds_keeps_no_purchase_from_being_recorded(shop: Shop) -> None:
-    odd = {
-        "orderReference": "reference\x00-1",
-        "sourceIP": "\x00",
-        "runningBalance": "1e999999999",
-    }
+    odd = {"orderReference": "reference\x00-1", "sourceIP": "\x00", "runningBalance": "1e999999999"}
     await shop.fault(method="POST", path="/orders", status=200, body=placed(shop, **odd))
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:

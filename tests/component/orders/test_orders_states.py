@@ -170,9 +170,7 @@ async def test_no_event_in_any_order_makes_an_illegal_step(databases: Databases)
         run_machine(
             Playing,
             settings=settings(
-                max_examples=60,
-                stateful_step_count=30,
-                suppress_health_check=list(HealthCheck),
+                max_examples=60, stateful_step_count=30, suppress_health_check=list(HealthCheck)
             ),
         )
 

@@ -104,9 +104,7 @@ async def test_another_customers_esim_is_not_there(shop: Shop) -> None:
     assert shop.charges == 1
 
 
-async def test_a_lost_answer_to_a_top_up_is_not_taken_for_a_new_esims_and_back(
-    shop: Shop,
-) -> None:
+async def test_a_lost_answer_to_a_top_up_is_not_taken_for_a_new_esims_and_back(shop: Shop) -> None:
     """Both are of one bundle and quantity, and both answers are lost."""
     buyer = await shop.session("b@example.com")
     fitting, _ = names(shop)

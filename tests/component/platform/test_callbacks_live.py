@@ -295,9 +295,7 @@ async def test_graphql_ws_clients_at_two_gateways_see_each_step_of_two_lives(
     assert [date is not None for date in dates[6:]] == [False, False, True, True]
 
 
-async def test_time_that_runs_out_is_seen_live_though_no_callback_tells_of_it(
-    stage: Stage,
-) -> None:
+async def test_time_that_runs_out_is_seen_live_though_no_callback_tells_of_it(stage: Stage) -> None:
     act = f"/esims/{stage.esim['iccid']}"
     await stage.control("POST", f"{act}/use-data", {"megabytes": 10, "country": "GB"})
     await stage.both_see(status="ACTIVE", dataUsed=10.0)

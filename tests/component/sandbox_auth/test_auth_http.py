@@ -72,13 +72,7 @@ async def test_errors_have_the_shape_of_the_asked_version(http: aiohttp.ClientSe
         ("DELETE", "/auth/v1/signup", "", 405, "not_found"),
         ("POST", "/_control/auth/session", "{}", 400, "validation_failed"),
         ("POST", "/_control/auth/session", '{"email": "ada"}', 400, "validation_failed"),
-        (
-            "POST",
-            "/_control/auth/session",
-            '{"email": "a@b.cd", "admin": "yes"}',
-            400,
-            "bad_json",
-        ),
+        ("POST", "/_control/auth/session", '{"email": "a@b.cd", "admin": "yes"}', 400, "bad_json"),
         (
             "POST",
             "/_control/auth/session",

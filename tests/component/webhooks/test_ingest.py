@@ -148,11 +148,7 @@ COMPRESSED = {
 @pytest.mark.parametrize("encoding", list(COMPRESSED))
 @pytest.mark.parametrize("signed_plain", [False, True])
 async def test_a_compressed_callback_is_stored_as_what_it_says(
-    url: str,
-    http: aiohttp.ClientSession,
-    databases: Databases,
-    encoding: str,
-    signed_plain: bool,
+    url: str, http: aiohttp.ClientSession, databases: Databases, encoding: str, signed_plain: bool
 ) -> None:
     sent = COMPRESSED[encoding]
     headers = sign(BODY if signed_plain else sent)

@@ -119,9 +119,7 @@ async def test_only_administrators_may(platform: Platform) -> None:
     assert (await ask(platform, "GetStats", pb.GetStatsRequest(), admin)).stored == 0
 
 
-async def test_lists_have_pages_and_filters_and_show_no_activation_code(
-    platform: Platform,
-) -> None:
+async def test_lists_have_pages_and_filters_and_show_no_activation_code(platform: Platform) -> None:
     admin = await platform.auth.token("root@example.com", admin=True)
     sent = [await platform.post.send(attached(STRANGE) | {"n": str(n)}) for n in range(3)]
     code = {"iccid": STRANGE, "qr_code": "LPA:1$a.example$SECRET"}

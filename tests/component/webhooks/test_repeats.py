@@ -41,12 +41,7 @@ def profile(iccid: str, status: str) -> bytes:
     ("old", "new", "column", "expected"),
     [
         (lambda i: country(i, "FR"), lambda i: country(i, "DE"), "last_country", "DE"),
-        (
-            lambda i: number(i, "MSISDNEnabled"),
-            lambda i: number(i, "MSISDNDisabled"),
-            "msisdn",
-            "",
-        ),
+        (lambda i: number(i, "MSISDNEnabled"), lambda i: number(i, "MSISDNDisabled"), "msisdn", ""),
         (
             lambda i: assigned(i, CODE),
             lambda i: assigned(i, "LPA:1$second.example$SECOND"),
@@ -89,9 +84,7 @@ async def test_a_repeat_that_contradicts_nothing_changes_nothing(platform: Platf
     assert (await platform.row(esim))["activated_at"] == before["activated_at"]
 
 
-async def test_news_that_was_never_delivered_counts_when_it_comes_again(
-    platform: Platform,
-) -> None:
+async def test_news_that_was_never_delivered_counts_when_it_comes_again(platform: Platform) -> None:
     esim = await platform.esim()
     await platform.databases.admin.execute("revoke update on esims.esims from esims_system")
     dead = await platform.post.send(country(esim.iccid, "FR"))

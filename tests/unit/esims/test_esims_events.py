@@ -110,11 +110,7 @@ def test_a_report_that_contradicts_what_is_known_of_the_limit_has_the_provider_a
 
 def test_a_report_of_bundles_older_than_their_last_list_has_the_provider_asked() -> None:
     read = replace(ESIM_, bundles_read_at=NOW)
-    for change in (
-        used(0, NOW, "1"),
-        BundleExpired("b"),
-        events.BundleActivated("b", NOW, None),
-    ):
+    for change in (used(0, NOW, "1"), BundleExpired("b"), events.BundleActivated("b", NOW, None)):
         assert after(change, RUNNING, esim=read) == Effect(read, read=True)
         newer = replace(ESIM_, bundles_read_at=NOW - timedelta(seconds=1))
         assert after(change, RUNNING, esim=newer).esim == newer

@@ -25,8 +25,7 @@ def test_a_country_longer_than_its_column_is_cut() -> None:
 
 
 @pytest.mark.parametrize(
-    "seen_at",
-    [None, NOW - timedelta(hours=2), NOW + timedelta(hours=1), NOW + timedelta(days=400)],
+    "seen_at", [None, NOW - timedelta(hours=2), NOW + timedelta(hours=1), NOW + timedelta(days=400)]
 )
 def test_an_older_country_or_one_of_the_future_does_not(seen_at: datetime | None) -> None:
     assert located(KNOWN, replace(SEEN, last_seen=seen_at), NOW) is None

@@ -121,11 +121,7 @@ def test_an_odd_assignment_is_skipped_and_the_others_are_read(odd: Any) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [
-        {"bundleState": "QUEUED"},
-        {"bundleState": ..., "bundleStatus": "queued"},
-        {"id": 215},
-    ],
+    [{"bundleState": "QUEUED"}, {"bundleState": ..., "bundleStatus": "queued"}, {"id": 215}],
 )
 def test_an_assignment_is_read_in_its_other_spellings(fields: dict[str, Any]) -> None:
     found = read(**fields)
@@ -234,8 +230,7 @@ def test_history_may_be_one_object_and_name_the_bundle_either_way() -> None:
 
 
 @pytest.mark.parametrize(
-    "body",
-    [{}, {"mobileNetworkCode": "", "networkName": "", "country": "", "lastSeen": ""}],
+    "body", [{}, {"mobileNetworkCode": "", "networkName": "", "country": "", "lastSeen": ""}]
 )
 def test_a_location_without_a_network_or_a_time_is_none(body: dict[str, Any]) -> None:
     assert read_location(body) is None

@@ -22,13 +22,7 @@ from services.esims.esim import (
     status_of,
     with_status,
 )
-from services.esims.snapshots.follow import (
-    FIRST_PAUSE,
-    FOLLOWED_FOR,
-    LEASE,
-    MAX_PAUSE,
-    next_poll,
-)
+from services.esims.snapshots.follow import FIRST_PAUSE, FOLLOWED_FOR, LEASE, MAX_PAUSE, next_poll
 from services.esims.snapshots.follow_store import Due
 from tests.unit.esims.example import NOW, esim
 

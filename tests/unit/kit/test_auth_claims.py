@@ -7,14 +7,7 @@ from typing import Any
 import pytest
 
 from kit.auth.sessions import Role, Verifier
-from tests.unit.kit.local_issuer import (
-    SECRET,
-    START,
-    USER_ID,
-    Issuer,
-    assert_refused,
-    hand_made,
-)
+from tests.unit.kit.local_issuer import SECRET, START, USER_ID, Issuer, assert_refused, hand_made
 
 
 @pytest.mark.parametrize(

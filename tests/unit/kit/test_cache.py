@@ -281,11 +281,7 @@ async def test_closing_ends_loads_on_their_way(cache: Cache, get: Get, source: S
     ],
 )
 async def test_a_failure_that_no_caller_waits_for_is_a_fault_only_where_it_is_unexpected(
-    get: Get,
-    source: Source,
-    caplog: pytest.LogCaptureFixture,
-    failure: Exception,
-    logged: int,
+    get: Get, source: Source, caplog: pytest.LogCaptureFixture, failure: Exception, logged: int
 ) -> None:
     complaints: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, told: complaints.append(told))

@@ -120,10 +120,7 @@ def cut(tls: TLS, authority: Authority) -> None:
             emptied,
             {CERT: "no PEM certificate", KEY: "no PEM private key", CA: "no PEM certificate"},
         ),
-        (
-            binary,
-            {CERT: "no PEM certificate", KEY: "no PEM private key", CA: "no PEM certificate"},
-        ),
+        (binary, {CERT: "no PEM certificate", KEY: "no PEM private key", CA: "no PEM certificate"}),
         (cut, {CERT: "no PEM certificate"}),
     ],
 )

@@ -36,10 +36,7 @@ def test_a_failure_shows_as_its_reason_and_never_as_its_words(spans: Spans) -> N
         raise ValueError("secret-2")
     work, fault = spans.named("work"), spans.named("fault")
     assert work.status.status_code is StatusCode.ERROR
-    assert work.attributes == {
-        "error.type": "PROVIDER_TIMEOUT",
-        "esimgo.error.kind": "unavailable",
-    }
+    assert work.attributes == {"error.type": "PROVIDER_TIMEOUT", "esimgo.error.kind": "unavailable"}
     assert fault.attributes == {"error.type": "ValueError"}
     assert "secret" not in work.to_json() + fault.to_json()
 

@@ -10,11 +10,7 @@ from services.orders.provider_history import History
 from services.orders.purchase.reconcile import Attempt, Decision, Outcome, doubted
 
 LINE = {"type": "bundle", "item": "esim_a", "quantity": 1}
-GOOD = {
-    "orderReference": "ref-1",
-    "createdDate": "2026-11-20T10:00:00Z",
-    "order": [LINE],
-}
+GOOD = {"orderReference": "ref-1", "createdDate": "2026-11-20T10:00:00Z", "order": [LINE]}
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 

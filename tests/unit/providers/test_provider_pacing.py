@@ -17,9 +17,7 @@ async def test_an_endpoint_of_unknown_cost_is_tried_alone(shop: Shop) -> None:
     assert len(shop.order) == 1 + 9
 
 
-async def test_of_a_new_window_half_is_spent_until_an_answer_tells_what_is_left(
-    shop: Shop,
-) -> None:
+async def test_of_a_new_window_half_is_spent_until_an_answer_tells_what_is_left(shop: Shop) -> None:
     await shop.learn(remaining=9)
     await shop.clock.advance(2.0)
     for _ in range(20):

@@ -12,19 +12,7 @@ from tests.unit.providers.played_provider import PlayedProvider
 
 @pytest.mark.parametrize(
     "value",
-    [
-        "",
-        ".",
-        "..",
-        "...",
-        "../orders",
-        "a/../orders",
-        "a/..",
-        "./a",
-        "..\\orders",
-        "a\n",
-        "\x00",
-    ],
+    ["", ".", "..", "...", "../orders", "a/../orders", "a/..", "./a", "..\\orders", "a\n", "\x00"],
 )
 def test_a_value_that_could_lead_to_another_path_is_refused(value: str) -> None:
     with pytest.raises(Failure) as raised:

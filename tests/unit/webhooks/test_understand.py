@@ -64,10 +64,7 @@ def platform_event(name: str, **data: Any) -> bytes:
 
 ESIM_EVENTS = [
     (callback("Utilisation", bundle=V2), USE),
-    (
-        callback("Utilisation", bundle=V3),
-        USE_V3,
-    ),
+    (callback("Utilisation", bundle=V3), USE_V3),
     (
         callback("Utilisation", bundle=V3 | {"unlimited": True, "remainingQuantity": -1}),
         USE_UNLIMITED,

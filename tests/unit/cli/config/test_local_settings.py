@@ -101,9 +101,7 @@ def test_a_catalogue_that_is_not_there_is_refused(tmp_path: Path) -> None:
         read({"SANDBOX_CATALOGUE": str(tmp_path / "none.json")})
 
 
-def test_the_environment_stands_over_the_file_and_empty_values_do_not_count(
-    tmp_path: Path,
-) -> None:
+def test_the_environment_stands_over_the_file_and_empty_values_do_not_count(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("GATEWAY_PORT=4100\nORDERS_PORT=4200\nESIM_GO_API_KEY=\n")
     values = merged({"GATEWAY_PORT": "4300", "ORDERS_PORT": " "}, file)
