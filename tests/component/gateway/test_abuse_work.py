@@ -65,5 +65,7 @@ async def test_an_attack_does_its_work_without_its_bound(
 ) -> None:
     gateway.catalogue.answers["GetPlan"] = catalogue_pb2.GetPlanResponse()
     defence = DefenceSettings(user_rate=0, address_rate=0, work=replace(UNLIMITED, **off))
-    (answer,) = await run(gateway, attack, defence)
-    assert answer in {"answered", "BAD_USER_INPUT INVALID_ARGUMENT"}
+    answers = await run(gateway, attack, defence)
+    # On a busy machine so much work may also exceed the operation's deadline.
+    assert answers & {"answered", "BAD_USER_INPUT INVALID_ARGUMENT"}
+    assert not any(answer.startswith(("TOO_COMPLEX", "RATE_LIMITED")) for answer in answers)
