@@ -1,3 +1,5 @@
+"""The gateway benchmark: equal responses of all servers, counted errors, and the comparison table."""
+
 import json
 import shutil
 from collections.abc import AsyncIterator
@@ -42,7 +44,7 @@ async def bare(folder: Path, answer: object) -> AsyncIterator[tuple[aiohttp.Clie
 
 
 @pytest.mark.skipif(node_is_missing() is not None, reason=NEEDED)
-async def test_all_servers_answer_the_same_data() -> None:
+async def test_all_servers_return_the_same_data() -> None:
     async with comparing(available(SERVERS), QUERIES, REPLAYED, None) as (
         machine,
         servers,
@@ -55,23 +57,27 @@ async def test_all_servers_answer_the_same_data() -> None:
         assert len(json.loads(body)["data"]["myESIMs"]) == ESIM_COUNT
 
 
-async def test_the_http_cache_answers_public_questions_like_the_gateway() -> None:
+async def test_the_http_cache_answers_public_queries_like_the_gateway() -> None:
     if available([HTTP_CACHE]) == []:
         nginx()  # skips
-    async with comparing([CACHED, HTTP_CACHE], PUBLIC, REPLAYED, None) as (machine, servers, asked):
+    async with comparing([CACHED, HTTP_CACHE], PUBLIC, REPLAYED, None) as (
+        machine,
+        servers,
+        requests,
+    ):
         cache = next(server for server in servers if server.name == HTTP_CACHE)
-        async with machine.http.get(cache.url_of(asked[0])) as answer:
+        async with machine.http.get(cache.url_of(requests[0])) as answer:
             assert answer.headers["X-Cache"] == "HIT"  # `comparing` has sent the same
 
 
-async def test_a_different_answer_is_an_error(tmp_path: Path) -> None:
+async def test_a_different_response_is_an_error(tmp_path: Path) -> None:
     async with bare(tmp_path, {"data": {"plans": [{"price": 2.0}]}}) as (http, server):
         await check_equal(http, [server], QUESTION, b'{"data": {"plans": [{"price": 2}]}}')
         with pytest.raises(RuntimeError, match="bare answers plans otherwise"):
             await check_equal(http, [server], QUESTION, b'{"data": {"plans": [{"price": 3}]}}')
 
 
-async def test_an_answer_with_errors_is_an_error(tmp_path: Path) -> None:
+async def test_a_response_with_errors_is_an_error(tmp_path: Path) -> None:
     async with bare(tmp_path, {"data": None, "errors": [{"message": "No"}]}) as (http, server):
         with pytest.raises(RuntimeError, match="bare refused plans"):
             await answer_of(http, server, QUESTION)
@@ -104,7 +110,7 @@ def test_a_server_is_compared_with_apollo() -> None:
     ]
 
 
-def test_a_run_without_an_answer_is_left_out_of_the_table() -> None:
+def test_a_run_without_responses_is_left_out_of_the_table() -> None:
     runs = {OURS: [ran(OURS, 0, 0.5)], APOLLO: [ran(APOLLO, 100, 0.5), ran(APOLLO, 0, 0.5)]}
     ours, apollo = gateway_report.table(64, runs).splitlines()
     assert ours.split()[-2:] == ["0.00", "nan"]

@@ -40,7 +40,7 @@ async def stream(shop: Shop, token: str | None) -> list[pb.SyncCatalogueResponse
     return [message async for message in call]
 
 
-def test_every_method_is_tried_here() -> None:
+def test_every_method_has_an_access_test() -> None:
     assert set(ACCESS) == {*READS, *ADMIN, "SyncCatalogue", "WatchRevision"}
 
 
@@ -55,7 +55,7 @@ async def test_reads_are_public_but_a_bad_session_is_refused(open_shop: OpenShop
             assert caught.value.kind is Kind.UNAUTHENTICATED
 
 
-async def test_anybody_may_follow_the_revision_but_not_with_a_bad_session(
+async def test_watching_the_revision_is_public_but_a_bad_session_is_refused(
     open_shop: OpenShop,
 ) -> None:
     async with open_shop(ONE) as shop:
@@ -83,7 +83,7 @@ async def test_changes_need_an_administrator(open_shop: OpenShop) -> None:
         assert not (await shop.plan("esim_a")).hidden
 
 
-async def test_administrators_and_services_may_do_all(open_shop: OpenShop) -> None:
+async def test_administrators_and_services_may_call_every_method(open_shop: OpenShop) -> None:
     async with open_shop(ONE) as shop:
         admin = await shop.auth.token("admin@example.com", admin=True)
         for token in (admin, shop.auth.service_role_key):
@@ -111,7 +111,7 @@ async def as_user(
 @pytest.mark.parametrize(
     "claims",
     [{}, {"sub": "u"}, {"user_metadata": {"role": "admin"}}, {"role": "admin"}],
-    ids=["nobody", "customer", "user_metadata", "top-level role"],
+    ids=["anonymous", "customer", "user_metadata", "top-level role"],
 )
 async def test_row_security_lets_only_administrators_change_plans(
     open_shop: OpenShop, claims: dict[str, Any]
@@ -126,7 +126,7 @@ async def test_row_security_lets_only_administrators_change_plans(
             await connection.execute("insert into catalogue.featured_plans values ($1, 1)", ID)
 
 
-async def test_row_security_lets_administrators_hide_and_feature_and_no_more(
+async def test_row_security_lets_administrators_only_hide_and_feature_plans(
     open_shop: OpenShop,
 ) -> None:
     claims = {"app_metadata": {"role": "admin"}}
@@ -147,7 +147,7 @@ async def test_row_security_lets_administrators_hide_and_feature_and_no_more(
                 await connection.execute(statement)
 
 
-async def test_not_even_the_system_deletes_a_plan(open_shop: OpenShop) -> None:
+async def test_even_the_system_role_can_not_delete_a_plan(open_shop: OpenShop) -> None:
     async with (
         open_shop(ONE) as shop,
         as_user(shop.databases, {}, "catalogue_system") as connection,

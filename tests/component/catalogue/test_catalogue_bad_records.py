@@ -57,7 +57,7 @@ async def test_a_plan_without_a_trustworthy_price_is_withheld_and_all_others_are
 
 
 @pytest.mark.parametrize("odd", ODD, ids=[repr(odd)[:24] for odd in ODD])
-async def test_a_plan_whose_record_is_odd_stays_as_it_was_while_its_price_does(
+async def test_a_plan_with_an_odd_record_is_unchanged_while_its_price_is_unchanged(
     open_shop: OpenShop, odd: dict[str, Any]
 ) -> None:
     async with open_shop(EIGHT) as shop:
@@ -86,7 +86,9 @@ async def test_a_plan_whose_record_lost_its_name_is_not_withdrawn(
         assert await on_sale(shop) == NAMES
 
 
-async def test_a_page_that_lacks_announced_bundles_withdraws_none(open_shop: OpenShop) -> None:
+async def test_a_page_with_fewer_bundles_than_announced_withdraws_no_plan(
+    open_shop: OpenShop,
+) -> None:
     async with open_shop(EIGHT) as shop:
         await answer(shop, OTHERS, rows=8, pageCount=1)
         status = await shop.sync()
@@ -96,7 +98,7 @@ async def test_a_page_that_lacks_announced_bundles_withdraws_none(open_shop: Ope
 
 
 @pytest.mark.parametrize("count", [True, -1, "8", 10**400, HUGE, 1.5, None], ids=range(7))
-async def test_odd_counts_of_a_page_are_ignored(open_shop: OpenShop, count: Any) -> None:
+async def test_invalid_page_counts_are_ignored(open_shop: OpenShop, count: Any) -> None:
     async with open_shop(EIGHT) as shop:
         await answer(shop, dearer(EIGHT), rows=count, pageCount=count)
         status = await shop.sync()
@@ -113,7 +115,7 @@ async def test_odd_counts_of_a_page_are_ignored(open_shop: OpenShop, count: Any)
     ],
     ids=["no price", "no duration", "nothing", "most without a price"],
 )
-async def test_an_answer_that_is_mostly_garbage_changes_nothing(
+async def test_a_mostly_unusable_response_changes_nothing(
     open_shop: OpenShop, garbage: list[Any]
 ) -> None:
     async with open_shop(EIGHT) as shop:
@@ -124,7 +126,7 @@ async def test_an_answer_that_is_mostly_garbage_changes_nothing(
         assert await shop.plans() == before
 
 
-async def test_a_row_that_the_database_refuses_stops_no_other(open_shop: OpenShop) -> None:
+async def test_a_row_refused_by_the_database_does_not_block_others(open_shop: OpenShop) -> None:
     async with open_shop(EIGHT) as shop:
         await shop.databases.admin.execute(
             "alter table catalogue.data_plans add check (price <> 103 and price <> 106) not valid"
@@ -136,7 +138,7 @@ async def test_a_row_that_the_database_refuses_stops_no_other(open_shop: OpenSho
         assert await on_sale(shop) == [name for name in NAMES if name not in ("esim_c", "esim_f")]
 
 
-async def test_a_bundle_of_another_currency_than_before_is_not_sold_at_its_old_price(
+async def test_a_bundle_whose_currency_changed_is_not_sold_at_its_old_price(
     open_shop: OpenShop,
 ) -> None:
     async with open_shop(EIGHT) as shop:
@@ -148,7 +150,7 @@ async def test_a_bundle_of_another_currency_than_before_is_not_sold_at_its_old_p
         assert await on_sale(shop) == NAMES[1:]
 
 
-async def test_what_was_skipped_is_logged_once_with_names(
+async def test_skipped_records_are_logged_once_with_their_names(
     open_shop: OpenShop, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

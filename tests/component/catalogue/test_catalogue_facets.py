@@ -28,7 +28,7 @@ async def facets(shop: Shop, **conditions: Any) -> pb.GetPlanFacetsResponse:
     return answer
 
 
-def shown(answer: pb.GetPlanFacetsResponse) -> dict[str, Any]:
+def as_dict(answer: pb.GetPlanFacetsResponse) -> dict[str, Any]:
     """Convert the answer to the shape of `looped`; lists keep their order."""
     prices = (answer.lowest_price, answer.highest_price)
     return {
@@ -82,23 +82,23 @@ def looped(rows: list[Row], conditions: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-async def test_facets_of_random_filters_are_what_a_plain_loop_counts(open_shop: OpenShop) -> None:
+async def test_facets_of_random_filters_match_a_plain_loop(open_shop: OpenShop) -> None:
     async with open_shop() as shop:
         rows = await read_file(shop, None)
         chance = random.Random(417)
         chosen: list[dict[str, Any]] = [{}, *(random_filter(chance, rows) for _ in range(80))]
         met = 0
         for conditions in chosen:
-            answer = shown(await facets(shop, **conditions))
+            answer = as_dict(await facets(shop, **conditions))
             assert answer == looped(rows, conditions), conditions
             met += len(answer["countries"]) > 1
         assert met > 40  # the filters must match something
 
 
-async def test_each_facet_leaves_its_own_condition_out(open_shop: OpenShop) -> None:
+async def test_each_facet_ignores_its_own_condition(open_shop: OpenShop) -> None:
     async with open_shop(FOUR) as shop:
         answer = await facets(shop, country="FR", duration_days=10, max_price=Decimal(5))
-        assert shown(answer) == {
+        assert as_dict(answer) == {
             "total": 1,
             "countries": [("France", "FR", 1)],
             "regions": [("Europe", 1)],
@@ -110,7 +110,7 @@ async def test_each_facet_leaves_its_own_condition_out(open_shop: OpenShop) -> N
         assert answer.lowest_price.currency_code == "USD"
 
 
-async def test_where_nothing_matches_facets_tell_which_choice_to_take_back(
+async def test_facets_of_an_empty_result_show_which_condition_to_remove(
     open_shop: OpenShop,
 ) -> None:
     async with open_shop(FOUR) as shop:
@@ -122,11 +122,11 @@ async def test_where_nothing_matches_facets_tell_which_choice_to_take_back(
         assert not answer.regions
 
 
-async def test_facets_follow_every_change(open_shop: OpenShop) -> None:
+async def test_facets_reflect_every_change(open_shop: OpenShop) -> None:
     async with open_shop(FOUR) as shop:
         assert (await facets(shop)).total_size == 4
         await shop.hide("esim_d")
-        assert shown(await facets(shop)) == looped(
+        assert as_dict(await facets(shop)) == looped(
             [row for row in FOUR if row["name"] != "esim_d"], {}
         )
         await shop.tell_sandbox("catalogue/price", name="esim_b", price=0.5)
@@ -137,12 +137,12 @@ async def test_facets_follow_every_change(open_shop: OpenShop) -> None:
 async def test_a_country_counts_once_for_a_plan_that_names_it_twice(open_shop: OpenShop) -> None:
     twice = bundle("esim_e", 1, "FR", "FR", groups=["Standard Fixed", "Standard Fixed"])
     async with open_shop([twice]) as shop:
-        answer = shown(await facets(shop))
+        answer = as_dict(await facets(shop))
         assert answer["countries"] == [("France", "FR", 1)]
         assert answer["groups"] == [("Standard Fixed", 1)]
 
 
-async def test_what_makes_no_sense_is_refused_as_in_lists(open_shop: OpenShop) -> None:
+async def test_invalid_filters_are_refused_as_in_lists(open_shop: OpenShop) -> None:
     async with open_shop(FOUR) as shop:
         with pytest.raises(Failure, match="did you mean France") as caught:
             await facets(shop, country="Frnace")

@@ -145,7 +145,7 @@ def to_proto(conditions: dict[str, Any]) -> dict[str, Any]:
     "path",
     [pytest.param(None, id="own"), *(pytest.param(file, id=file.stem) for file in CATALOGUES)],
 )
-async def test_200_random_filters_give_what_a_plain_loop_gives(
+async def test_200_random_filters_match_a_plain_loop(
     open_shop: OpenShop, path: Path | None
 ) -> None:
     async with open_shop(path) as shop:
@@ -176,21 +176,21 @@ async def test_200_random_filters_give_what_a_plain_loop_gives(
         (pb.PLAN_ORDER_DATA_DESC, "cebdfa"),
     ],
 )
-async def test_pages_of_each_order_hold_every_plan_once(
+async def test_the_pages_of_each_sort_order_contain_every_plan_once(
     open_shop: OpenShop, order: pb.PlanOrder.ValueType, names: str
 ) -> None:
     async with open_shop(SMALL) as shop:
-        seen: list[str] = []
+        listed: list[str] = []
         token = ""
         for _ in range(3):
             page = await shop.call(
                 "ListPlans", pb.ListPlansRequest(order_by=order, page_size=2, page_token=token)
             )
             assert page.total_size == 6
-            seen.extend(plan.name for plan in page.plans)
+            listed.extend(plan.name for plan in page.plans)
             token = page.next_page_token
         assert token == ""
-        assert seen == [f"esim_{letter}" for letter in names]
+        assert listed == [f"esim_{letter}" for letter in names]
 
 
 async def test_a_page_token_of_another_filter_is_refused(open_shop: OpenShop) -> None:
@@ -203,7 +203,7 @@ async def test_a_page_token_of_another_filter_is_refused(open_shop: OpenShop) ->
             assert caught.value.reason == "INVALID_PAGE_TOKEN"
 
 
-async def test_unlimited_plans_have_any_amount_of_data(open_shop: OpenShop) -> None:
+async def test_unlimited_plans_match_any_amount_of_data(open_shop: OpenShop) -> None:
     async with open_shop(SMALL) as shop:
         assert [p.name for p in await shop.plans(min_data_mb=5000)] == [
             "esim_b",
@@ -212,7 +212,7 @@ async def test_unlimited_plans_have_any_amount_of_data(open_shop: OpenShop) -> N
         ]
 
 
-async def test_words_may_stand_in_different_fields(open_shop: OpenShop) -> None:
+async def test_words_may_match_in_different_fields(open_shop: OpenShop) -> None:
     async with open_shop(SMALL) as shop:
         assert [p.name for p in await shop.plans(text="germany  ESIM_B")] == ["esim_b"]
         assert await shop.plans(text="germany esim_a") == []
@@ -220,27 +220,27 @@ async def test_words_may_stand_in_different_fields(open_shop: OpenShop) -> None:
 
 
 @pytest.mark.parametrize("country", ["ci", "CÔTE D'IVOIRE", "cote d’ivoire"])
-async def test_accents_and_case_of_a_country_do_not_matter(
+async def test_countries_are_matched_without_accents_and_case(
     open_shop: OpenShop, country: str
 ) -> None:
     async with open_shop(SMALL) as shop:
         assert [p.name for p in await shop.plans(country=country)] == ["esim_d"]
 
 
-async def test_plans_without_a_main_region_are_found_as_global(open_shop: OpenShop) -> None:
+async def test_plans_without_a_main_region_match_the_region_global(open_shop: OpenShop) -> None:
     async with open_shop(SMALL) as shop:
         plans = await shop.plans(region="global")
         assert [(p.name, p.region) for p in plans] == [("esim_e", "Global"), ("esim_f", "Global")]
 
 
-async def test_a_price_without_currency_is_in_the_catalogue_s(open_shop: OpenShop) -> None:
+async def test_a_price_without_currency_is_in_the_catalogues_currency(open_shop: OpenShop) -> None:
     async with open_shop(SMALL) as shop:
         price = money.to_proto(Decimal("12.125"), "")
         assert [p.name for p in await shop.plans(min_price=price, max_price=price)] == ["esim_c"]
 
 
 @pytest.mark.parametrize(
-    ("conditions", "reason", "words"),
+    ("conditions", "reason", "message"),
     [
         ({"country": "Frnace"}, "UNKNOWN_COUNTRY", "did you mean France?"),
         ({"country": "Xanadu"}, "UNKNOWN_COUNTRY", "the list of countries contains all names"),
@@ -248,14 +248,14 @@ async def test_a_price_without_currency_is_in_the_catalogue_s(open_shop: OpenSho
         ({"region": "Europe", "country": "Frnace"}, "UNKNOWN_COUNTRY", "France"),
     ],
 )
-async def test_places_that_no_plan_ever_had_are_told_with_near_names(
-    open_shop: OpenShop, conditions: dict[str, Any], reason: str, words: str
+async def test_unknown_places_are_refused_with_suggestions(
+    open_shop: OpenShop, conditions: dict[str, Any], reason: str, message: str
 ) -> None:
     async with open_shop(SMALL) as shop:
         with pytest.raises(Failure, match=reason) as caught:
             await shop.plans(**conditions)
         assert caught.value.kind is Kind.INVALID
-        assert words in caught.value.message
+        assert message in caught.value.message
 
 
 async def test_a_known_place_without_plans_is_an_empty_list(open_shop: OpenShop) -> None:
@@ -266,7 +266,7 @@ async def test_a_known_place_without_plans_is_an_empty_list(open_shop: OpenShop)
         assert await shop.plans(country="CI") == []
 
 
-async def test_nonsense_is_refused_field_by_field(open_shop: OpenShop) -> None:
+async def test_invalid_filters_are_refused_field_by_field(open_shop: OpenShop) -> None:
     async with open_shop(SMALL) as shop:
         with pytest.raises(Failure) as caught:
             await shop.plans(country=" ", duration_days=0)
@@ -283,14 +283,14 @@ async def test_a_price_in_another_currency_is_refused(open_shop: OpenShop, field
 
 
 @pytest.mark.parametrize("size", [-1, 10_001])
-async def test_page_sizes_have_bounds(open_shop: OpenShop, size: int) -> None:
+async def test_page_sizes_are_limited(open_shop: OpenShop, size: int) -> None:
     async with open_shop(SMALL) as shop:
         with pytest.raises(Failure) as caught:
             await shop.call("ListPlans", pb.ListPlansRequest(page_size=size))
         assert set(caught.value.fields) == {"page_size"}
 
 
-async def test_an_order_of_a_newer_client_is_refused(open_shop: OpenShop) -> None:
+async def test_an_unknown_sort_order_is_refused(open_shop: OpenShop) -> None:
     async with open_shop(SMALL) as shop:
         request = pb.ListPlansRequest()
         request.order_by = 99  # type: ignore[assignment]

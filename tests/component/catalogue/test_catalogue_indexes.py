@@ -77,7 +77,7 @@ async def full(databases: Databases) -> AsyncIterator[Any]:
     await connection.close()
 
 
-async def test_lists_read_no_more_of_a_large_catalogue_than_of_a_small_one(full: Any) -> None:
+async def test_lists_of_a_large_catalogue_read_no_more_rows_than_of_a_small_one(full: Any) -> None:
     await lists_from_memory_read_nothing_and_take_no_more_steps(full)
     await lists_of_all_plans_are_read_from_an_index(full)
     await plans_by_id_or_name_are_looked_up(full)
@@ -94,8 +94,8 @@ async def lists_from_memory_read_nothing_and_take_no_more_steps(full: Any) -> No
     assert len(snapshot) == ROWS
     assert set(KEYS) == set(PlanOrder)
     assert await scans(full, store.REVISION) == {"all of revision": 1}
-    asked: list[Any] = []
-    full.add_query_logger(asked.append)
+    queries: list[Any] = []
+    full.add_query_logger(queries.append)
     for wanted in FROM_MEMORY:
         assert snapshot.count(wanted) > 0, wanted
         for order, (_, key) in KEYS.items():
@@ -114,8 +114,8 @@ async def lists_from_memory_read_nothing_and_take_no_more_steps(full: Any) -> No
                 taken = steps(partial(snapshot.page, wanted, order, size=SIZE, after=at))
                 assert 0 < taken < STEPS, (wanted, order, at)
     await asyncio.sleep(0)  # queries are logged in the next turn of the event loop
-    assert asked == []
-    full.remove_query_logger(asked.append)
+    assert queries == []
+    full.remove_query_logger(queries.append)
 
 
 def steps(work: Callable[[], Any]) -> int:
@@ -138,19 +138,19 @@ def steps(work: Callable[[], Any]) -> int:
 
 
 async def lists_of_all_plans_are_read_from_an_index(full: Any) -> None:
-    asked: list[Any] = []
-    full.add_query_logger(asked.append)
+    queries: list[Any] = []
+    full.add_query_logger(queries.append)
     for order, (name, key) in KEYS.items():
         for after in (None, list(map(str, key))):
             await list_plans.list_plans(
                 full, PlanFilter(), order, snapshot=None, size=SIZE, after=after
             )
             await asyncio.sleep(0)
-            read = await scans(full, asked[-1].query, *asked[-1].args)
+            read = await scans(full, queries[-1].query, *queries[-1].args)
             [(index, rows)] = read.items()
             assert index in (f"data_plans_by_{name}", "data_plans_name_key"), (order, after)
             assert rows <= SIZE + 1, (order, after, read)
-    full.remove_query_logger(asked.append)
+    full.remove_query_logger(queries.append)
 
 
 async def plans_by_id_or_name_are_looked_up(full: Any) -> None:

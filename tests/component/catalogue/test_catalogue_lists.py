@@ -64,7 +64,7 @@ FILTERS = [
 ]
 
 
-async def test_every_page_of_every_list_is_what_the_rules_say(databases: Databases) -> None:
+async def test_every_page_of_every_list_follows_the_rules(databases: Databases) -> None:
     await fill(databases.admin, ROWS)
     await databases.admin.set_type_codec(
         "jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
@@ -122,7 +122,7 @@ async def listed(
     return found
 
 
-async def test_a_page_token_is_good_with_and_without_the_total(open_shop: OpenShop) -> None:
+async def test_a_page_token_is_valid_with_and_without_the_total(open_shop: OpenShop) -> None:
     async with open_shop(FOUR) as shop:
         first = await shop.call("ListPlans", pb.ListPlansRequest(page_size=3))
         request = pb.ListPlansRequest(
@@ -133,7 +133,7 @@ async def test_a_page_token_is_good_with_and_without_the_total(open_shop: OpenSh
         assert [plan.name for plan in second.plans] == ["esim_d"]
 
 
-async def test_the_total_follows_what_is_on_sale(open_shop: OpenShop) -> None:
+async def test_the_total_counts_plans_on_sale(open_shop: OpenShop) -> None:
     async with open_shop(FOUR) as shop:
         request = pb.ListPlansRequest(filter=pb.PlanFilter(country="FR"))
         assert (await shop.call("ListPlans", request)).total_size == 3

@@ -22,7 +22,7 @@ async def choose(shop: Shop) -> None:
 CHANGES: dict[str, Change] = {
     "hidden": lambda shop: shop.hide("esim_a"),
     "featured": choose,
-    "read anew": lambda shop: shop.sync(),
+    "synced again": lambda shop: shop.sync(),
 }
 
 
@@ -32,7 +32,7 @@ async def next_of(revisions: AsyncIterator[Any]) -> int:
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-async def test_the_revision_is_told_at_once_and_after_a_change(
+async def test_the_revision_is_sent_immediately_and_after_a_change(
     open_shop: OpenShop, change: Change
 ) -> None:
     async with open_shop(FOUR) as shop:

@@ -32,7 +32,7 @@ async def held_before_writing(
             yield shop, held
 
 
-async def test_a_second_caller_follows_the_running_reading(
+async def test_a_second_caller_follows_the_running_sync(
     open_shop: OpenShop, databases: Databases
 ) -> None:
     async with held_before_writing(open_shop, databases) as (shop, held):
@@ -46,7 +46,7 @@ async def test_a_second_caller_follows_the_running_reading(
         assert await databases.admin.fetchval("select count(*) from catalogue.sync_runs") == 1
 
 
-async def test_two_replicas_read_one_at_a_time(
+async def test_two_replicas_sync_one_at_a_time(
     open_shop: OpenShop, databases: Databases, serving: Serving
 ) -> None:
     async with (
@@ -64,7 +64,9 @@ async def test_two_replicas_read_one_at_a_time(
         assert mine.status.added == 8
 
 
-async def test_progress_is_told_on_the_way(open_shop: OpenShop, databases: Databases) -> None:
+async def test_progress_is_reported_during_a_sync(
+    open_shop: OpenShop, databases: Databases
+) -> None:
     async with held_before_writing(open_shop, databases) as (shop, held):
         stream = shop.follow()
         while (message := await anext(stream)).read == 0:
@@ -75,7 +77,7 @@ async def test_progress_is_told_on_the_way(open_shop: OpenShop, databases: Datab
         assert (last.read, last.expected, last.done) == (8, 8, True)
 
 
-async def test_a_caller_that_leaves_does_not_end_the_reading(
+async def test_a_caller_that_leaves_does_not_end_the_sync(
     open_shop: OpenShop, databases: Databases
 ) -> None:
     async with held_before_writing(open_shop, databases) as (shop, held):
@@ -89,7 +91,7 @@ async def test_a_caller_that_leaves_does_not_end_the_reading(
         assert [message async for message in stays][-1].status.added == 8
 
 
-async def test_a_reading_taken_for_dead_writes_nothing(
+async def test_a_sync_treated_as_dead_writes_nothing(
     open_shop: OpenShop, databases: Databases
 ) -> None:
     async with open_shop(EIGHT) as shop:
@@ -108,7 +110,7 @@ async def test_a_reading_taken_for_dead_writes_nothing(
         assert (await shop.sync()).changed == 1
 
 
-async def test_a_service_that_stops_leaves_the_plans_and_says_so(
+async def test_a_stopped_sync_leaves_the_plans_unchanged_and_is_reported(
     open_shop: OpenShop, serving: Serving
 ) -> None:
     hang = {"path": "/catalogue", "delay_seconds": 60, "count": 1}
@@ -117,15 +119,15 @@ async def test_a_service_that_stops_leaves_the_plans_and_says_so(
         async with serving(serve, shop.settings):
             while not (await shop.status()).running:
                 await asyncio.sleep(0.01)
-        told = await shop.status()
-        assert (told.last.error, told.running) == (
+        current = await shop.status()
+        assert (current.last.error, current.running) == (
             "The service stopped before the refresh was finished.",
             False,
         )
         assert [plan.name for plan in await shop.plans()] == NAMES
 
 
-async def test_a_reading_whose_process_died_is_ended_by_the_next(open_shop: OpenShop) -> None:
+async def test_a_sync_whose_process_died_is_ended_by_the_next(open_shop: OpenShop) -> None:
     async with open_shop(EIGHT) as shop:
         dead = await shop.databases.admin.fetchval(
             "insert into catalogue.sync_runs (started_at, seen_at)"

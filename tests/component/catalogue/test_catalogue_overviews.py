@@ -25,13 +25,17 @@ async def choose(shop: Shop, *names: str) -> pb.SetFeaturedPlansResponse:
     return answer
 
 
-async def test_the_rule_features_the_cheapest_a_day_of_each_region(open_shop: OpenShop) -> None:
+async def test_the_default_features_the_cheapest_plan_per_day_of_each_region(
+    open_shop: OpenShop,
+) -> None:
     async with open_shop(FOUR) as shop:
         assert await featured(shop) == ["esim_a", "esim_c", "esim_d"]
         assert await featured(shop, 1) == ["esim_a"]
 
 
-async def test_the_rule_over_rows_is_the_rule_over_values(open_shop: OpenShop) -> None:
+async def test_featured_plans_from_sql_match_those_from_the_provider_records(
+    open_shop: OpenShop,
+) -> None:
     async with open_shop() as shop:
         url, key = shop.settings.provider.base_url, shop.settings.provider.api_key
         rows = []
@@ -45,7 +49,7 @@ async def test_the_rule_over_rows_is_the_rule_over_values(open_shop: OpenShop) -
         assert await featured(shop, 50) == [one.name for one in best]
 
 
-async def test_an_administrator_s_choice_comes_first_in_its_order(open_shop: OpenShop) -> None:
+async def test_plans_featured_by_an_administrator_come_first_in_order(open_shop: OpenShop) -> None:
     async with open_shop(FOUR) as shop:
         chosen = await choose(shop, "esim_d", "esim_b")
         assert [plan.name for plan in chosen.plans] == ["esim_d", "esim_b"]
@@ -56,7 +60,7 @@ async def test_an_administrator_s_choice_comes_first_in_its_order(open_shop: Ope
         assert await featured(shop) == ["esim_a", "esim_c", "esim_d"]
 
 
-async def test_a_chosen_plan_off_sale_is_not_shown(open_shop: OpenShop) -> None:
+async def test_a_featured_plan_off_sale_is_not_listed(open_shop: OpenShop) -> None:
     async with open_shop(FOUR) as shop:
         await choose(shop, "esim_d", "esim_b")
         await shop.hide("esim_d")
@@ -65,7 +69,9 @@ async def test_a_chosen_plan_off_sale_is_not_shown(open_shop: OpenShop) -> None:
         assert await featured(shop) == ["esim_c", "esim_a"]  # one plan each: regions by name
 
 
-async def test_unknown_plans_can_not_be_featured_and_change_nothing(open_shop: OpenShop) -> None:
+async def test_featuring_an_unknown_plan_is_refused_and_changes_nothing(
+    open_shop: OpenShop,
+) -> None:
     async with open_shop(FOUR) as shop:
         await choose(shop, "esim_b")
         with pytest.raises(Failure) as caught:
@@ -76,7 +82,7 @@ async def test_unknown_plans_can_not_be_featured_and_change_nothing(open_shop: O
         assert await featured(shop) == ["esim_b"]
 
 
-async def test_no_plan_is_featured_twice_nor_51_plans(open_shop: OpenShop) -> None:
+async def test_featuring_a_plan_twice_or_51_plans_is_refused(open_shop: OpenShop) -> None:
     async with open_shop(FOUR) as shop:
         for names in (["esim_a", "esim_a"], [f"esim_{number}" for number in range(51)]):
             with pytest.raises(Failure) as caught:
@@ -84,7 +90,7 @@ async def test_no_plan_is_featured_twice_nor_51_plans(open_shop: OpenShop) -> No
             assert set(caught.value.fields) == {"plan_ids"}
 
 
-async def test_regions_and_countries_count_what_is_on_sale(open_shop: OpenShop) -> None:
+async def test_regions_and_countries_count_plans_on_sale(open_shop: OpenShop) -> None:
     async with open_shop(FOUR) as shop:
         await shop.hide("esim_a")
         regions = await shop.call("ListRegions", pb.ListRegionsRequest())
@@ -109,7 +115,7 @@ async def test_regions_and_countries_count_what_is_on_sale(open_shop: OpenShop) 
         ]
 
 
-async def test_overviews_follow_every_change(open_shop: OpenShop) -> None:
+async def test_overviews_reflect_every_change(open_shop: OpenShop) -> None:
     async def overviews(shop: Shop) -> tuple[list[str], int, int]:
         regions = await shop.call("ListRegions", pb.ListRegionsRequest())
         countries = await shop.call("ListCountries", pb.ListCountriesRequest())

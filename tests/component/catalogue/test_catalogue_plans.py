@@ -1,3 +1,5 @@
+"""Single plans and batches over gRPC, hidden plans, and sample plans."""
+
 import asyncio
 import json
 from decimal import Decimal
@@ -13,7 +15,7 @@ from services.catalogue.plan import plan_id
 from tests.component.catalogue.conftest import FOUR, OpenShop
 
 
-async def test_a_plan_has_everything_that_the_provider_says(open_shop: OpenShop) -> None:
+async def test_a_plan_has_every_field_of_the_provider(open_shop: OpenShop) -> None:
     async with open_shop(FOUR) as shop:
         plan = await shop.plan("esim_c")
         assert plan.updated_at.seconds > 0
@@ -68,7 +70,7 @@ async def test_a_plan_has_everything_that_the_provider_says(open_shop: OpenShop)
         (pb.GetPlanRequest(), Kind.INVALID),
     ],
 )
-async def test_a_plan_that_is_not_there_or_not_named(
+async def test_an_unknown_plan_or_a_malformed_id_is_refused(
     open_shop: OpenShop, request_: pb.GetPlanRequest, kind: Kind
 ) -> None:
     async with open_shop(FOUR) as shop:
@@ -77,7 +79,7 @@ async def test_a_plan_that_is_not_there_or_not_named(
         assert caught.value.kind is kind
 
 
-async def test_a_batch_leaves_unknown_plans_out_and_keeps_withdrawn_ones(
+async def test_a_batch_omits_unknown_plans_and_includes_withdrawn_ones(
     open_shop: OpenShop,
 ) -> None:
     async with open_shop(FOUR) as shop:
@@ -92,7 +94,7 @@ async def test_a_batch_leaves_unknown_plans_out_and_keeps_withdrawn_ones(
 
 
 @pytest.mark.parametrize("ids", [[], [str(uuid4())] * 1001, ["not an id"]])
-async def test_a_batch_has_bounds(open_shop: OpenShop, ids: list[str]) -> None:
+async def test_the_size_of_a_batch_is_limited(open_shop: OpenShop, ids: list[str]) -> None:
     async with open_shop(FOUR) as shop:
         with pytest.raises(Failure) as caught:
             await shop.call("BatchGetPlans", pb.BatchGetPlansRequest(ids=ids))
@@ -127,7 +129,7 @@ async def test_hiding_waits_for_a_writer_of_many_plans_without_a_deadlock(
         assert (await hiding).hidden
 
 
-async def test_an_unknown_plan_can_not_be_hidden(open_shop: OpenShop) -> None:
+async def test_hiding_an_unknown_plan_is_refused(open_shop: OpenShop) -> None:
     async with open_shop(FOUR) as shop:
         with pytest.raises(Failure) as caught:
             await shop.hide("esim_x")
@@ -146,7 +148,7 @@ async def test_only_administrators_list_what_is_off_sale(open_shop: OpenShop) ->
         assert (await shop.call("ListPlans", request, token)).total_size == 4
 
 
-async def test_sample_plans_are_as_a_reading_would_write_them(open_shop: OpenShop) -> None:
+async def test_sample_plans_are_identical_to_synced_plans(open_shop: OpenShop) -> None:
     async with open_shop(FOUR, read=False) as shop:
         await shop.sync()
         await shop.databases.admin.execute("delete from catalogue.data_plans")

@@ -52,9 +52,9 @@ class Books:
 @asynccontextmanager
 async def books(databases: Databases) -> AsyncIterator[Books]:
     async with databases.open("catalogue") as database:
-        kept = Books(database)
-        async with kept.running():
-            yield kept
+        keeper = Books(database)
+        async with keeper.running():
+            yield keeper
 
 
 def names(snapshot: Snapshot, wanted: PlanFilter) -> list[str]:
@@ -62,41 +62,41 @@ def names(snapshot: Snapshot, wanted: PlanFilter) -> list[str]:
     return [name for [name] in page.keys]
 
 
-async def test_nothing_is_answered_from_memory_after_it_changed(open_shop: OpenShop) -> None:
-    async with open_shop(FOUR) as shop, books(shop.databases) as kept:
+async def test_snapshots_are_never_stale_after_a_change(open_shop: OpenShop) -> None:
+    async with open_shop(FOUR) as shop, books(shop.databases) as keeper:
         french = PlanFilter(country="fr")
-        before = await kept.taken()
+        before = await keeper.taken()
         assert names(before, french) == ["esim_a", "esim_b", "esim_d"]
         await shop.hide("esim_a")
-        current = await kept.current()
+        current = await keeper.current()
         assert current.snapshot is not before
         assert current.revision > before.revision
-        hidden = await kept.taken()
+        hidden = await keeper.taken()
         assert names(hidden, french) == ["esim_b", "esim_d"]
         await shop.tell_sandbox("catalogue/withdraw", name="esim_b")
         await shop.sync()
-        assert (await kept.current()).snapshot is not hidden
-        assert names(await kept.taken(), french) == ["esim_d"]
+        assert (await keeper.current()).snapshot is not hidden
+        assert names(await keeper.taken(), french) == ["esim_d"]
 
 
-async def test_stock_is_taken_again_when_the_database_was_away(databases: Databases) -> None:
+async def test_the_snapshot_is_reloaded_after_a_database_outage(databases: Databases) -> None:
     await fill(databases.admin, 50)
-    async with books(databases) as kept:
-        assert len(await kept.taken()) == 50
+    async with books(databases) as keeper:
+        assert len(await keeper.taken()) == 50
         # The connection to cut: the reader waits for this lock in the middle of a load.
         holder = await asyncpg.connect(databases.admin_url)
         held = holder.transaction()
         await held.start()
         await holder.execute("update catalogue.data_plans set hidden = true")
         await holder.execute("lock table catalogue.data_plans in access exclusive mode")
-        assert len(await kept.taken()) == 50  # not committed yet
-        other = Books(kept.database)
+        assert len(await keeper.taken()) == 50  # not committed yet
+        other = Books(keeper.database)
         async with other.running():
             await _until_waiting(databases, "pg_terminate_backend(pid)")
             await held.commit()
             assert len(await other.taken()) == 0
         await holder.close()
-        assert len(await kept.taken()) == 0
+        assert len(await keeper.taken()) == 0
 
 
 async def _until_waiting(databases: Databases, then: str) -> None:
@@ -110,19 +110,19 @@ async def _until_waiting(databases: Databases, then: str) -> None:
     )
 
 
-async def test_an_empty_shop_has_empty_lists(databases: Databases) -> None:
-    async with books(databases) as kept:
-        snapshot = await kept.taken()
+async def test_an_empty_catalogue_has_empty_lists(databases: Databases) -> None:
+    async with books(databases) as keeper:
+        snapshot = await keeper.taken()
         wanted = PlanFilter(country="fr", max_price=Decimal(5), words=("esim",))
         assert snapshot.page(wanted, PlanOrder.PRICE_DESC, size=5, after=None).versions == []
         assert (snapshot.count(PlanFilter()), snapshot.currency) == (0, None)
         assert snapshot.tally(PlanFilter()).lowest_price is None
 
 
-async def test_words_are_found_after_many_others_were(databases: Databases) -> None:
+async def test_words_are_found_after_many_other_searches(databases: Databases) -> None:
     await fill(databases.admin, 200)
-    async with books(databases) as kept:
-        snapshot = await kept.taken()
+    async with books(databases) as keeper:
+        snapshot = await keeper.taken()
         once = {word: snapshot.count(PlanFilter(words=(word,))) for word in ("esim", "30d", "1gb")}
         assert once["esim"] == 200 > once["30d"] > once["1gb"] > 0
         for number in range(MAX_WORDS + 2):
@@ -130,13 +130,13 @@ async def test_words_are_found_after_many_others_were(databases: Databases) -> N
         assert once == {word: snapshot.count(PlanFilter(words=(word,))) for word in once}
 
 
-async def test_lists_and_facets_from_memory_are_what_the_database_gives(
+async def test_lists_and_facets_from_memory_match_the_database(
     databases: Databases,
 ) -> None:
     await fill(databases.admin, 1_000)
     chance = random.Random(11)
-    async with books(databases) as kept:
-        snapshot = await kept.taken()
+    async with books(databases) as keeper:
+        snapshot = await keeper.taken()
         met = 0
         for _ in range(80):
             low = Decimal(chance.randint(1, 60))
@@ -157,7 +157,7 @@ async def test_lists_and_facets_from_memory_are_what_the_database_gives(
             }
             some = chance.sample(sorted(choices), chance.randint(0, 3))
             wanted = PlanFilter(**{name: choices[name] for name in some})  # type: ignore[arg-type]  # each of its own type
-            async with kept.database.session(ANONYMOUS) as connection:
+            async with keeper.database.session(ANONYMOUS) as connection:
                 assert snapshot.tally(wanted) == await facets.tally(connection, wanted), wanted
                 order = chance.choice(list(PlanOrder))
                 pages = [

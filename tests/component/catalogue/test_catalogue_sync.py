@@ -17,7 +17,7 @@ async def on_sale(shop: Shop) -> list[str]:
     return [plan.name for plan in await shop.plans()]
 
 
-async def test_a_second_reading_changes_nothing(open_shop: OpenShop) -> None:
+async def test_a_second_sync_changes_nothing(open_shop: OpenShop) -> None:
     async with open_shop(EIGHT) as shop:
         before = await shop.plans()
         status = await shop.sync()
@@ -37,7 +37,7 @@ async def test_only_a_changed_plan_is_marked_as_updated(open_shop: OpenShop) -> 
         assert changed.updated_at.ToDatetime() > before["esim_c"].updated_at.ToDatetime()
 
 
-async def test_a_withdrawn_plan_stays_readable_and_comes_back(open_shop: OpenShop) -> None:
+async def test_a_withdrawn_plan_stays_readable_and_can_return(open_shop: OpenShop) -> None:
     async with open_shop(EIGHT) as shop:
         await shop.tell_sandbox("catalogue/withdraw", name="esim_a")
         assert (await shop.sync()).withdrawn == 1
@@ -54,14 +54,14 @@ async def test_a_withdrawn_plan_stays_readable_and_comes_back(open_shop: OpenSho
 
 
 @pytest.mark.parametrize("shape", ["object", "array"])
-async def test_both_shapes_are_read_over_silently_short_pages(
+async def test_both_record_formats_are_read_despite_short_pages(
     open_shop: OpenShop, shape: str
 ) -> None:
     async with open_shop(EIGHT, switches={**SHORT_PAGES, "catalogue_shape": shape}) as shop:
         assert await on_sale(shop) == NAMES
 
 
-async def test_a_provider_that_refuses_large_pages_is_asked_for_small_ones(
+async def test_smaller_pages_are_requested_if_the_provider_refuses_large_ones(
     open_shop: OpenShop,
 ) -> None:
     refused = {"method": "GET", "path": "/catalogue", "status": 401, "body": {"message": "no"}}
@@ -79,10 +79,10 @@ async def test_a_failed_page_changes_nothing(open_shop: OpenShop) -> None:
         assert "provider" in status.error
         assert await shop.plans() == before
 
-        told = await shop.status()
-        assert told.last.error == status.error
-        assert told.last_success.plan_count == 8
-        assert not told.running
+        current = await shop.status()
+        assert current.last.error == status.error
+        assert current.last_success.plan_count == 8
+        assert not current.running
         assert (await shop.sync()).withdrawn == 1
 
 
@@ -99,14 +99,14 @@ async def test_a_catalogue_that_lost_most_plans_is_refused(
         assert await on_sale(shop) == NAMES
 
 
-async def test_half_of_the_plans_may_go_at_once(open_shop: OpenShop) -> None:
+async def test_half_of_the_plans_may_be_withdrawn_at_once(open_shop: OpenShop) -> None:
     async with open_shop(EIGHT) as shop:
         for name in NAMES[4:]:
             await shop.tell_sandbox("catalogue/withdraw", name=name)
         assert (await shop.sync()).withdrawn == 4
 
 
-async def test_a_shrunk_catalogue_is_taken_when_allowed(open_shop: OpenShop) -> None:
+async def test_a_shrunk_catalogue_is_accepted_when_allowed(open_shop: OpenShop) -> None:
     async with open_shop(EIGHT, allow_shrink=True) as shop:
         for name in NAMES:
             await shop.tell_sandbox("catalogue/withdraw", name=name)
@@ -115,7 +115,7 @@ async def test_a_shrunk_catalogue_is_taken_when_allowed(open_shop: OpenShop) -> 
         assert await on_sale(shop) == []
 
 
-async def test_a_bundle_without_a_price_fails_the_reading_in_words(open_shop: OpenShop) -> None:
+async def test_a_bundle_without_a_price_fails_the_sync_with_a_message(open_shop: OpenShop) -> None:
     async with open_shop(EIGHT) as shop:
         broken = {"bundles": [{**EIGHT[0], "price": "1.50"}]}
         await shop.tell_sandbox("faults", path="/catalogue", status=200, body=broken)
@@ -123,7 +123,7 @@ async def test_a_bundle_without_a_price_fails_the_reading_in_words(open_shop: Op
         assert await on_sale(shop) == NAMES
 
 
-async def test_the_service_answers_while_the_provider_is_away(open_shop: OpenShop) -> None:
+async def test_the_service_answers_while_the_provider_is_unavailable(open_shop: OpenShop) -> None:
     away = {"path": "*", "status": 400, "count": 0}
     async with open_shop(EIGHT, read=False, fault=away) as shop:
         assert (await shop.sync()).error != ""
@@ -140,7 +140,7 @@ async def test_the_service_answers_while_the_provider_is_away(open_shop: OpenSho
         assert await on_sale(shop) == NAMES
 
 
-async def test_a_failed_reading_is_logged_and_tried_again(
+async def test_a_failed_sync_is_logged_and_retried(
     open_shop: OpenShop, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -158,14 +158,14 @@ async def test_a_failed_reading_is_logged_and_tried_again(
     assert "Retrying in 5 s." in caplog.text
 
 
-async def test_changes_arrive_by_themselves(open_shop: OpenShop) -> None:
+async def test_changes_arrive_automatically(open_shop: OpenShop) -> None:
     async with open_shop(EIGHT, sync_seconds=0.5) as shop:
         await shop.tell_sandbox("catalogue/price", name="esim_a", price=50)
         while (await shop.plan("esim_a")).price.units != 50:
             await asyncio.sleep(0.05)
 
 
-async def test_the_organisation_s_answer_leaves_no_trace(
+async def test_the_organization_details_are_neither_stored_nor_logged(
     open_shop: OpenShop, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -176,7 +176,7 @@ async def test_the_organisation_s_answer_leaves_no_trace(
     assert "sandbox-api-key" not in text
 
 
-async def test_old_results_are_forgotten_and_new_ones_kept(open_shop: OpenShop) -> None:
+async def test_old_results_are_deleted_and_recent_ones_remain(open_shop: OpenShop) -> None:
     async with open_shop(EIGHT) as shop:
         await shop.databases.admin.execute(
             "insert into catalogue.sync_runs (started_at, finished_at)"

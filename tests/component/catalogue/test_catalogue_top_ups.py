@@ -31,7 +31,7 @@ async def fitting(shop: Shop, *names: str, first: int = 10) -> dict[str, list[st
     return {ids[found.plan_id]: [plan.name for plan in found.plans] for found in answer.top_ups}
 
 
-async def test_plans_of_the_same_profile_fit_nearest_and_cheapest_first(
+async def test_top_ups_of_the_same_profile_are_sorted_by_match_and_price(
     open_shop: OpenShop,
 ) -> None:
     async with open_shop(PROFILES) as shop:
@@ -97,7 +97,7 @@ async def test_many_plans_are_read_by_id_and_name_in_one_call(open_shop: OpenSho
         ({"min_duration_days": 7, "max_duration_days": 7}, "f"),
     ],
 )
-async def test_filters_take_countries_as_people_write_them_and_ranges_of_days(
+async def test_filters_accept_countries_by_code_or_name_and_ranges_of_days(
     open_shop: OpenShop, conditions: dict[str, Any], letters: str
 ) -> None:
     async with open_shop(PROFILES) as shop:
@@ -114,7 +114,7 @@ async def test_filters_take_countries_as_people_write_them_and_ranges_of_days(
         ({"min_duration_days": 8, "max_duration_days": 7}, "filter.max_duration_days"),
     ],
 )
-async def test_conditions_that_make_no_sense_are_refused_by_name(
+async def test_invalid_conditions_are_refused_by_name(
     open_shop: OpenShop, conditions: dict[str, Any], field: str
 ) -> None:
     async with open_shop(PROFILES) as shop:
@@ -123,7 +123,7 @@ async def test_conditions_that_make_no_sense_are_refused_by_name(
         assert set(caught.value.fields) == {field}
 
 
-async def test_a_plan_says_its_title_profile_fair_use_and_countries(open_shop: OpenShop) -> None:
+async def test_a_plan_has_title_profile_fair_use_and_countries(open_shop: OpenShop) -> None:
     group = ["Standard Unlimited Lite"]
     async with open_shop([*PROFILES, bundle("esim_u", 9, "GB", data=-1, groups=group)]) as shop:
         plan = await shop.plan("esim_u")

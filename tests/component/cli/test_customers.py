@@ -33,7 +33,7 @@ def secrets_of(order: Any) -> list[str]:
     return [esim["activationCode"].rsplit("$", 1)[1] for esim in order["esims"]]
 
 
-async def test_everything_that_is_kept_of_a_customer_is_given_out_by_the_command(
+async def test_the_export_contains_everything_stored_about_a_customer(
     two_customers: TwoCustomers,
 ) -> None:
     async def export(user: UUID) -> "subprocess.CompletedProcess[str]":
@@ -61,7 +61,7 @@ async def test_everything_that_is_kept_of_a_customer_is_given_out_by_the_command
     assert "nothing is stored about a customer" in unknown.stderr
 
 
-async def test_after_an_erasure_no_table_knows_the_person_and_others_are_untouched(
+async def test_an_erasure_removes_the_person_from_every_table_and_no_one_else(
     two_customers: TwoCustomers,
 ) -> None:
     order = two_customers.orders[two_customers.ann]
@@ -82,15 +82,15 @@ async def test_after_an_erasure_no_table_knows_the_person_and_others_are_untouch
     iccids = [esim["iccid"] for esim in order["esims"]]
     assert not [body for body in after["bodies"] if any(iccid in body for iccid in iccids)]
     # Records of sales and payments stay, without the customer's id.
-    kept = await two_customers.databases.admin.fetchrow(
+    sale = await two_customers.databases.admin.fetchrow(
         "select customer_id, status, total_price, provider_reference from orders.esim_orders where id = $1",
         UUID(order["id"]),
     )
-    assert kept is not None
-    assert kept["customer_id"] == NOBODY
-    assert kept["status"] == "COMPLETED"
-    assert kept["provider_reference"]
-    assert kept["total_price"] > 0
+    assert sale is not None
+    assert sale["customer_id"] == NOBODY
+    assert sale["status"] == "COMPLETED"
+    assert sale["provider_reference"]
+    assert sale["total_price"] > 0
     hers = [order["id"], *iccids, *(esim["id"] for esim in order["esims"])]
     for name, rows in before.items():
         others = {row for row in rows if not any(text in row for text in [*mine, *hers])}
@@ -103,10 +103,10 @@ async def test_after_an_erasure_no_table_knows_the_person_and_others_are_untouch
     assert len(given["esims"]["esims"]) == 2
 
 
-async def test_an_erasure_may_be_broken_off_and_repeated(two_customers: TwoCustomers) -> None:
+async def test_an_interrupted_erasure_can_be_repeated(two_customers: TwoCustomers) -> None:
     order = two_customers.orders[two_customers.ann]
     iccids = [esim["iccid"] for esim in order["esims"]]
-    # As far as a command came that was killed before its last call.
+    # The state that a command leaves when it is killed before its last call.
     async with open_owners(two_customers.access) as owners:
         gone = await rpc_client.call(
             owners.orders.stub.EraseCustomer,
@@ -133,7 +133,7 @@ async def test_an_erasure_may_be_broken_off_and_repeated(two_customers: TwoCusto
     )
 
 
-async def test_what_the_provider_tells_later_brings_nothing_of_the_person_back(
+async def test_later_provider_data_does_not_restore_erased_data(
     two_customers: TwoCustomers,
 ) -> None:
     order = two_customers.orders[two_customers.ann]
@@ -156,7 +156,7 @@ async def test_what_the_provider_tells_later_brings_nothing_of_the_person_back(
     assert "Bob's phone" in names
 
 
-async def test_the_customer_sees_nothing_any_more(two_customers: TwoCustomers) -> None:
+async def test_an_erased_customer_sees_no_orders_and_esims(two_customers: TwoCustomers) -> None:
     await erased(two_customers, two_customers.ann)
     answer = await two_customers.clients[two_customers.ann].ask(
         "{ myESIMs { id } orders: myOrders { id } }"
@@ -164,7 +164,7 @@ async def test_the_customer_sees_nothing_any_more(two_customers: TwoCustomers) -
     assert answer.data == {"myESIMs": [], "orders": []}
 
 
-async def test_nothing_is_erased_while_an_order_is_worked_on(two_customers: TwoCustomers) -> None:
+async def test_nothing_is_erased_while_an_order_is_in_progress(two_customers: TwoCustomers) -> None:
     await two_customers.databases.admin.execute(
         "update orders.esim_orders set next_run_at = now() + interval '1 hour' where customer_id = $1",
         two_customers.ann,
@@ -173,7 +173,7 @@ async def test_nothing_is_erased_while_an_order_is_worked_on(two_customers: TwoC
     before = await two_customers.rows()
     with pytest.raises(CommandError, match=f"nothing was erased: .*{order_id}"):
         await erased(two_customers, two_customers.ann)
-    # Nor by who asks the service itself.
+    # A client that calls the service directly is refused too.
     async with open_owners(two_customers.access) as owners:
         with pytest.raises(Failure, match=f"nothing was erased: .*{order_id}"):
             await rpc_client.call(
@@ -185,14 +185,14 @@ async def test_nothing_is_erased_while_an_order_is_worked_on(two_customers: TwoC
     assert await two_customers.rows() == before
 
 
-async def test_an_order_that_opens_while_an_erasure_runs_stops_it_before_anything_is_gone(
+async def test_an_order_opened_during_an_erasure_stops_it_before_any_deletion(
     two_customers: TwoCustomers,
 ) -> None:
     order_id = two_customers.orders[two_customers.ann]["id"]
     admin = two_customers.databases.admin
     before = await two_customers.rows()
     async with open_owners(two_customers.access) as owners:
-        # The order opens in a transaction that began before the erasure asks for its rows.
+        # The order opens in a transaction that began before the erasure locks its rows.
         async with admin.transaction():
             await admin.execute(
                 "update orders.esim_orders set next_run_at = now() + interval '1 hour' where id = $1",
@@ -218,7 +218,9 @@ async def waiting_for_a_lock(two_customers: TwoCustomers) -> bool:
     )
 
 
-async def test_an_esim_of_an_order_that_came_meanwhile_stays(two_customers: TwoCustomers) -> None:
+async def test_an_esim_of_an_order_placed_during_an_erasure_stays(
+    two_customers: TwoCustomers,
+) -> None:
     first, second = (e["iccid"] for e in two_customers.orders[two_customers.ann]["esims"])
     async with open_owners(two_customers.access) as owners:
         answer = await rpc_client.call(
@@ -234,7 +236,7 @@ async def test_an_esim_of_an_order_that_came_meanwhile_stays(two_customers: TwoC
     assert [row["iccid"] for row in left] == [second]
 
 
-async def test_administrators_do_not_get_callbacks_as_they_came_nor_erase_any(
+async def test_administrators_can_neither_export_nor_erase_raw_callbacks(
     two_customers: TwoCustomers,
 ) -> None:
     admin = await two_customers.platform.auth.token("root@example.com", admin=True)

@@ -23,10 +23,10 @@ Run = Callable[..., Awaitable["subprocess.CompletedProcess[str]"]]
 def run(two_customers: TwoCustomers) -> Run:
     """Run a command in a container's environment with an administrator's session."""
 
-    async def command(*words: str) -> "subprocess.CompletedProcess[str]":
+    async def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
         platform = two_customers.platform
         return await esimgo(
-            *words,
+            *arguments,
             **two_customers.environment,
             ESIMGO_TOKEN=await platform.auth.token("root@example.com", admin=True),
             CATALOGUE_ADDRESS=platform.gateway_settings.catalogue_address,
@@ -35,15 +35,15 @@ def run(two_customers: TwoCustomers) -> Run:
     return command
 
 
-async def printed(run: Run, *words: str) -> str:
-    done = await run(*words)
+async def printed(run: Run, *arguments: str) -> str:
+    done = await run(*arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-async def read(run: Run, *words: str) -> Any:
+async def read(run: Run, *arguments: str) -> Any:
     """Parse the single JSON document that a command prints."""
-    return json.loads(await printed(run, *words, "--json"))
+    return json.loads(await printed(run, *arguments, "--json"))
 
 
 async def test_an_operator_finds_a_customer_by_email_and_refunds_their_order(
@@ -89,7 +89,7 @@ async def test_an_operator_finds_a_customer_by_email_and_refunds_their_order(
     assert secret not in json.dumps([cancelled, listed, everybody])
 
 
-async def test_an_operator_hides_a_plan_shows_it_again_and_chooses_the_featured_ones(
+async def test_an_operator_hides_and_unhides_a_plan_and_chooses_featured_plans(
     run: Run,
 ) -> None:
     first, second, *_ = await read(run, "catalogue", "list", "--most", "5")
@@ -106,8 +106,8 @@ async def test_an_operator_hides_a_plan_shows_it_again_and_chooses_the_featured_
 
     chosen = await read(run, "catalogue", "feature", second["name"], first["id"])
     assert [plan["id"] for plan in chosen] == [second["id"], first["id"]]
-    shown = await read(run, "catalogue", "list", "--featured")
-    assert [plan["id"] for plan in shown] == [second["id"], first["id"]]
+    featured = await read(run, "catalogue", "list", "--featured")
+    assert [plan["id"] for plan in featured] == [second["id"], first["id"]]
     assert "automatically" in await printed(run, "catalogue", "feature", "--automatic")
 
     missing = await run("catalogue", "hide", "esim_of_nowhere")
@@ -117,20 +117,20 @@ async def test_an_operator_hides_a_plan_shows_it_again_and_chooses_the_featured_
 
 
 async def test_every_listing_command_prints_one_json_document(run: Run) -> None:
-    for words in (
+    for arguments in (
         ("catalogue", "list"),
         ("orders", "list"),
         ("orders", "stuck"),
         ("orders", "unexplained"),
         ("webhooks", "list"),
     ):
-        assert isinstance(await read(run, *words), list), words
+        assert isinstance(await read(run, *arguments), list), arguments
     events = await read(run, "webhooks", "list", "--most", "1")
     assert (await read(run, "webhooks", "show", events[0]["id"]))["event"] == events[0]
     assert sum(count["events"] for count in (await read(run, "webhooks", "stats"))["counts"]) == 16
 
 
-async def test_a_customer_is_found_on_any_page_and_only_by_the_whole_address(
+async def test_a_customer_is_found_on_any_page_and_only_by_the_full_address(
     two_customers: TwoCustomers, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(accounts, "PER_PAGE", 2)
@@ -146,7 +146,7 @@ async def test_a_customer_is_found_on_any_page_and_only_by_the_whole_address(
         await accounts.find(http, auth.url, "some-other-key-of-a-project", "0@example.com")
 
 
-async def test_the_search_ends_at_a_server_that_knows_no_pages(http: aiohttp.ClientSession) -> None:
+async def test_the_search_ends_at_a_server_without_pagination(http: aiohttp.ClientSession) -> None:
     async def users(request: web.Request) -> web.Response:
         one = {"id": "1", "email": "a@example.com", "created_at": "2026-01-01T00:00:00Z"}
         return web.json_response({"users": [one, {"id": "2", "email": None}]})

@@ -36,12 +36,12 @@ async def output(module: str, values: Mapping[str, str]) -> tuple[int | None, li
     )
     try:
         async with asyncio.timeout(PATIENCE):
-            _, said = await process.communicate()
+            _, stderr = await process.communicate()
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    text = said.decode()
+    text = stderr.decode()
     assert "Traceback" not in text
     assert SECRET not in text
     return process.returncode, text.strip().splitlines()
@@ -80,13 +80,13 @@ async def taken(host: str = "127.0.0.1") -> AsyncIterator[int]:
         ("gateway", "GATEWAY"),
     ],
 )
-async def test_a_taken_port_is_named_with_its_setting(
+async def test_a_port_in_use_is_reported_with_its_setting(
     module: str, settings: str, values: dict[str, str]
 ) -> None:
     async with taken() as port:
-        status, said = await start(module, values | {f"{settings}_PORT": str(port)})
+        status, line = await start(module, values | {f"{settings}_PORT": str(port)})
     assert status == 1
-    assert said == (
+    assert line == (
         f"cannot start: {settings}_PORT: port {port} is in use: stop the process that listens there, or"
         " choose another port"
     )
@@ -102,17 +102,17 @@ async def test_a_setting_of_a_removed_mechanism_is_reported(values: dict[str, st
 
 @pytest.mark.parametrize("module", OWNERS)
 @pytest.mark.parametrize("host", ["192.0.2.1", "nowhere.invalid"])
-async def test_a_host_that_is_not_ours_is_named_with_its_setting(
+async def test_a_host_of_another_machine_is_reported_with_its_setting(
     module: str, host: str, values: dict[str, str]
 ) -> None:
     name = f"{OWNERS[module].upper()}_HOST"
-    status, said = await start(module, values | {name: host})
+    status, line = await start(module, values | {name: host})
     assert status == 1
-    assert said.startswith(f"cannot start: {name}: {host!r} is not an address of this machine")
+    assert line.startswith(f"cannot start: {name}: {host!r} is not an address of this machine")
 
 
 @pytest.mark.parametrize("module", OWNERS)
-async def test_a_key_of_another_certificate_is_not_reported_as_a_taken_port(
+async def test_a_mismatched_private_key_is_not_reported_as_a_port_in_use(
     module: str, values: dict[str, str], tmp_path: Path
 ) -> None:
     authority = Authority(tmp_path, "ours")
@@ -122,13 +122,13 @@ async def test_a_key_of_another_certificate_is_not_reported_as_a_taken_port(
         "GRPC_TLS_CERT_FILE": str(one.certificate),
         "GRPC_TLS_KEY_FILE": str(other.key),
     }
-    status, said = await start(module, values | files)
+    status, line = await start(module, values | files)
     assert status == 2
-    assert said.startswith("cannot start: GRPC_TLS_KEY_FILE: the private key in ")
-    assert "in use" not in said
+    assert line.startswith("cannot start: GRPC_TLS_KEY_FILE: the private key in ")
+    assert "in use" not in line
 
 
-async def test_all_that_is_wrong_with_the_settings_is_said_at_once(values: dict[str, str]) -> None:
+async def test_all_invalid_settings_are_reported_together(values: dict[str, str]) -> None:
     wrong = {
         "CATALOGUE_PORT": "70000",
         "CATALOGUE_DATABASE_URL": "postgresql://me:a/b@127.0.0.1:5432/x",
@@ -136,8 +136,8 @@ async def test_all_that_is_wrong_with_the_settings_is_said_at_once(values: dict[
         "SUPABASE_SERVICE_ROLE_KEY": "",
         "SUPABASE_SERVICE_ROLE_KEY_FILE": "/nowhere",
     }
-    status, said = await start("services.catalogue", values | wrong)
+    status, line = await start("services.catalogue", values | wrong)
     assert status == 2
     for name in wrong:
         if name != "SUPABASE_SERVICE_ROLE_KEY":
-            assert name in said
+            assert name in line

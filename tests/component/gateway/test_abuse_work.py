@@ -39,7 +39,7 @@ async def run(gateway: Gateway, attack: Attack, defence: Any) -> set[str]:
         (work.whole_catalogues, {"answered", TOO_MUCH}),
     ],
 )
-async def test_an_attack_meets_its_bound(
+async def test_an_attack_is_refused_by_its_limit(
     gateway: Gateway, attack: Attack, reasons: set[str]
 ) -> None:
     # One request uses up several seconds of the refill rate, however slow the machine is.
@@ -60,7 +60,7 @@ async def test_aliases_of_one_field_cost_too_much(gateway: Gateway) -> None:
         (work.equal_names, {"comparisons": 10**9}),
     ],
 )
-async def test_an_attack_does_its_work_without_its_bound(
+async def test_an_attack_is_executed_without_its_limit(
     gateway: Gateway, attack: Attack, off: dict[str, int]
 ) -> None:
     gateway.catalogue.answers["GetPlan"] = catalogue_pb2.GetPlanResponse()

@@ -31,7 +31,7 @@ async def administrator(gateway: Gateway, auth: Auth) -> Client:
 
 
 @pytest.mark.parametrize(("query", "variables"), OPERATIONS)
-async def test_customers_and_strangers_are_refused_before_any_service_is_called(
+async def test_customers_and_anonymous_clients_are_refused_before_any_service_is_called(
     gateway: Gateway, ann: Client, query: str, variables: dict[str, Any]
 ) -> None:
     for client, code in ((ann, "FORBIDDEN"), (gateway.client, "UNAUTHENTICATED")):
@@ -103,7 +103,7 @@ async def test_a_plan_is_hidden_and_plans_are_featured(
     assert list(feature.plan_ids) == [PLAN.id]
 
 
-async def test_what_the_service_refuses_is_data(gateway: Gateway, administrator: Client) -> None:
+async def test_a_refusal_of_the_service_is_data(gateway: Gateway, administrator: Client) -> None:
     missing = Failure(Kind.NOT_FOUND, "PLAN_NOT_FOUND", "There is no plan like that")
     gateway.catalogue.answers["SetPlanHidden"] = missing
     gateway.catalogue.answers["SetFeaturedPlans"] = missing
@@ -118,7 +118,7 @@ async def test_what_the_service_refuses_is_data(gateway: Gateway, administrator:
     }
 
 
-async def test_me_is_the_account_of_the_token(
+async def test_me_returns_the_account_of_the_token(
     gateway: Gateway, ann: Client, administrator: Client, auth: Auth
 ) -> None:
     query = "{ me { id email role } }"
@@ -131,7 +131,7 @@ async def test_me_is_the_account_of_the_token(
     assert (await gateway.client.ask(query)).code == "UNAUTHENTICATED"
 
 
-async def test_on_the_whole_platform_an_administrator_hides_a_plan_and_shows_it_again(
+async def test_an_administrator_hides_a_plan_and_puts_it_back_on_sale(
     platform: Platform,
 ) -> None:
     client = platform.client

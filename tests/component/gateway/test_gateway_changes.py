@@ -12,7 +12,7 @@ PURCHASE = """mutation($id: ID!, $input: PurchaseInput) {
   purchaseESIM(planId: $id, input: $input) { success error code order { id status esims { iccid } } } }"""
 
 
-async def test_a_purchase_passes_everything_on(gateway: Gateway, ann: Client) -> None:
+async def test_a_purchase_forwards_every_input(gateway: Gateway, ann: Client) -> None:
     answer = await ann.ask(
         PURCHASE,
         id=PLAN.id,
@@ -44,12 +44,12 @@ async def test_a_purchase_passes_everything_on(gateway: Gateway, ann: Client) ->
     ]
 
 
-async def test_without_input_one_is_bought(gateway: Gateway, ann: Client) -> None:
+async def test_a_purchase_without_input_has_quantity_one(gateway: Gateway, ann: Client) -> None:
     await ann.ask(PURCHASE, id=PLAN.id)
     assert gateway.orders.requests == [orders_pb2.CreateOrderRequest(plan_id=PLAN.id, quantity=1)]
 
 
-async def test_an_order_still_in_process_is_a_success(gateway: Gateway, ann: Client) -> None:
+async def test_an_order_in_progress_is_a_success(gateway: Gateway, ann: Client) -> None:
     gateway.orders.answers["CreateOrder"] = orders_pb2.CreateOrderResponse(
         order=order(status=orders_pb2.ORDER_STATUS_PROCESSING, reference="")
     )
@@ -58,7 +58,9 @@ async def test_an_order_still_in_process_is_a_success(gateway: Gateway, ann: Cli
     assert answer.data["purchaseESIM"]["order"]["status"] == "PROCESSING"
 
 
-async def test_a_failed_order_is_no_success_and_says_why(gateway: Gateway, ann: Client) -> None:
+async def test_a_failed_order_is_not_a_success_and_has_a_reason(
+    gateway: Gateway, ann: Client
+) -> None:
     gateway.orders.answers["CreateOrder"] = orders_pb2.CreateOrderResponse(
         order=order(status=orders_pb2.ORDER_STATUS_FAILED, status_reason="The shop is out of funds")
     )
@@ -99,7 +101,7 @@ async def test_a_refusal_of_a_mutation_is_data(gateway: Gateway, ann: Client, ki
 @pytest.mark.parametrize(
     "kind", [Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.UNCLEAR, Kind.DEADLINE, Kind.INTERNAL]
 )
-async def test_a_fault_of_a_mutation_is_an_error_and_leaves_the_others(
+async def test_a_failed_mutation_is_an_error_and_does_not_affect_the_others(
     gateway: Gateway, ann: Client, kind: Kind
 ) -> None:
     gateway.esims.answers["SuspendESIM"] = Failure(kind, "SOME_REASON", "This is why")
@@ -111,7 +113,7 @@ async def test_a_fault_of_a_mutation_is_an_error_and_leaves_the_others(
     assert answer.error["path"] == ["suspendESIM"]
 
 
-async def test_a_purchase_that_nobody_answered_tells_to_look_before_buying_anew(
+async def test_an_unanswered_purchase_advises_to_check_before_buying_again(
     gateway: Gateway, ann: Client
 ) -> None:
     await gone(gateway, "orders")
@@ -121,7 +123,7 @@ async def test_a_purchase_that_nobody_answered_tells_to_look_before_buying_anew(
 
 
 @pytest.mark.parametrize("key", ["", "caf\u00e9"])
-async def test_a_key_of_the_header_that_names_nothing_is_refused(
+async def test_an_invalid_idempotency_header_is_refused(
     gateway: Gateway, ann: Client, key: str
 ) -> None:
     query = 'mutation { purchaseESIM(planId: "1") { success error code } }'
@@ -131,16 +133,14 @@ async def test_a_key_of_the_header_that_names_nothing_is_refused(
     assert not gateway.orders.requests
 
 
-async def test_an_empty_key_is_refused_as_its_sender_believes_to_be_safe(
-    gateway: Gateway, ann: Client
-) -> None:
+async def test_an_empty_idempotency_key_is_refused(gateway: Gateway, ann: Client) -> None:
     query = 'mutation { purchaseESIM(planId: "1", input: {idempotencyKey: ""}) { success error } }'
     answer = await ann.ask(query, {"Idempotency-Key": "k-1"})
     assert "idempotencyKey: must not be empty" in answer.data["purchaseESIM"]["error"]
     assert not gateway.orders.requests
 
 
-async def test_the_idempotency_header_serves_a_single_purchase(
+async def test_the_idempotency_header_applies_to_a_single_purchase_only(
     gateway: Gateway, ann: Client
 ) -> None:
     header = {"Idempotency-Key": "k-2"}
@@ -156,13 +156,15 @@ async def test_the_idempotency_header_serves_a_single_purchase(
     assert "input.idempotencyKey" in answer.data["a"]["error"]
 
 
-async def test_the_inputs_key_wins_over_the_header(gateway: Gateway, ann: Client) -> None:
+async def test_the_input_key_overrides_the_idempotency_header(
+    gateway: Gateway, ann: Client
+) -> None:
     query = 'mutation { purchaseESIM(planId: "1", input: {idempotencyKey: "mine"}) { success } }'
     await ann.ask(query, {"Idempotency-Key": "k-3"})
     assert gateway.orders.requests[-1].idempotency_key == "mine"
 
 
-async def test_after_a_mutation_nothing_older_is_shown(gateway: Gateway, ann: Client) -> None:
+async def test_a_mutation_returns_no_state_cached_before_it(gateway: Gateway, ann: Client) -> None:
     states = iter([esims_pb2.ESIM_STATUS_SUSPENDED, esims_pb2.ESIM_STATUS_ASSIGNED])
     gateway.esims.answers["BatchListOrderESIMs"] = lambda request: (
         esims_pb2.BatchListOrderESIMsResponse(esims=[esim(status=next(states))])
@@ -183,7 +185,7 @@ async def test_after_a_mutation_nothing_older_is_shown(gateway: Gateway, ann: Cl
     }
 
 
-async def test_a_cancellation_says_what_happened(gateway: Gateway, ann: Client) -> None:
+async def test_a_cancellation_reports_its_result(gateway: Gateway, ann: Client) -> None:
     gateway.orders.answers["CancelOrder"] = orders_pb2.CancelOrderResponse(
         order=order(status=orders_pb2.ORDER_STATUS_REFUNDED),
         message="1 bundle was taken off",

@@ -52,7 +52,7 @@ async def test_a_page_of_plans_has_cursors_and_the_total(gateway: Gateway) -> No
         ("{ plans { ... on DataPlanConnection { totalCount } } }", True),
     ],
 )
-async def test_plans_are_counted_only_for_who_asks(
+async def test_plans_are_counted_only_where_the_total_is_selected(
     gateway: Gateway, query: str, counted: bool
 ) -> None:
     gateway.catalogue.answers["ListPlans"] = catalogue_pb2.ListPlansResponse()
@@ -101,7 +101,7 @@ async def test_an_empty_page_has_no_cursors(gateway: Gateway) -> None:
     }
 
 
-async def test_orders_and_esims_are_the_callers_own(
+async def test_connections_contain_only_the_callers_orders_and_esims(
     gateway: Gateway, ann: Client, auth: Auth
 ) -> None:
     gateway.orders.answers["ListOrders"] = orders_pb2.ListOrdersResponse(
@@ -165,7 +165,7 @@ async def test_a_page_has_1_to_100_rows(ann: Client, field: str, first: int) -> 
     assert "from 1 to 100" in answer.error["extensions"]["fields"]["first"]
 
 
-async def test_a_cursor_of_something_else_is_refused_with_words(gateway: Gateway) -> None:
+async def test_a_malformed_cursor_is_refused_with_a_message(gateway: Gateway) -> None:
     gateway.catalogue.answers["ListPlans"] = invalid(
         {"page_token": "is not of this request"}, reason="INVALID_PAGE_TOKEN"
     )
@@ -174,7 +174,7 @@ async def test_a_cursor_of_something_else_is_refused_with_words(gateway: Gateway
     assert "cursor returned by this connection" in answer.error["extensions"]["fields"]["after"]
 
 
-async def test_every_cursor_goes_on_after_its_row(platform: Platform) -> None:
+async def test_every_cursor_continues_after_its_row(platform: Platform) -> None:
     ann = await platform.customer("ann@example.com")
     await platform.buy(ann, quantity=3)
     await platform.buy(ann, quantity=1)
@@ -201,7 +201,7 @@ async def test_every_cursor_goes_on_after_its_row(platform: Platform) -> None:
             }
 
 
-async def test_a_cursor_is_good_for_its_own_connection_alone(platform: Platform) -> None:
+async def test_a_cursor_is_valid_only_for_its_own_connection(platform: Platform) -> None:
     ann = await platform.customer("ann@example.com")
     await platform.buy(ann, quantity=2)
     connections = ("plans", "orders", "esims")

@@ -64,7 +64,7 @@ async def get(client: Client, headers: dict[str, str]) -> Answered:
         ({"X-Apollo-Operation-Name": "Plans", **FOREIGN}, 200, 200),
     ],
 )
-async def test_a_get_that_a_foreign_page_may_have_sent_is_refused(
+async def test_a_get_that_a_cross_origin_page_could_send_is_refused(
     defended: Defended, headers: dict[str, str], plain: int, strict: int
 ) -> None:
     for plain_get, expected in ((True, plain), (False, strict)):
@@ -80,7 +80,7 @@ async def test_a_get_that_a_foreign_page_may_have_sent_is_refused(
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None]
 )
-async def test_a_post_that_a_page_can_send_unasked_is_refused(
+async def test_a_post_that_a_page_can_send_without_a_preflight_is_refused(
     client: Client, kind: str | None
 ) -> None:
     for body in (b'{"query": "{ __typename }"}', b"query={__typename}"):
@@ -91,14 +91,14 @@ async def test_a_post_that_a_page_can_send_unasked_is_refused(
             assert "data" not in await answer.json()
 
 
-async def test_a_page_may_send_what_it_has_asked_for(client: Client) -> None:
-    asked = {"Origin": "https://shop.example", "Access-Control-Request-Method": "GET"}
-    async with client.http.options(f"{client.url}/graphql", headers=asked) as answer:
+async def test_a_preflight_allows_the_headers_of_graphql_clients(client: Client) -> None:
+    headers = {"Origin": "https://shop.example", "Access-Control-Request-Method": "GET"}
+    async with client.http.options(f"{client.url}/graphql", headers=headers) as answer:
         allowed = answer.headers["Access-Control-Allow-Headers"].lower().split(", ")
     assert {"apollo-require-preflight", "x-apollo-operation-name", "graphql-cost"} <= {*allowed}
 
 
-async def test_the_schema_is_read_only_where_that_is_switched_on(defended: Defended) -> None:
+async def test_introspection_is_answered_only_where_enabled(defended: Defended) -> None:
     readings = (
         "{ __schema { queryType { name } } }",
         '{ __type(name: "ESIM") { name } }',
@@ -129,7 +129,7 @@ async def test_the_schema_is_read_only_where_that_is_switched_on(defended: Defen
         ("{ ...F } fragment F on Qery { __typename }", {}),
     ],
 )
-async def test_names_are_suggested_only_where_the_schema_may_be_read(
+async def test_names_are_suggested_only_where_introspection_is_enabled(
     defended: Defended, ann: Client, query: str, variables: dict[str, Any]
 ) -> None:
     async with defended(introspection=True) as client:
@@ -148,7 +148,7 @@ async def test_names_are_suggested_only_where_the_schema_may_be_read(
 SELDOM = 0.01
 
 
-async def test_the_hasty_are_told_when_to_come_again(defended: Defended, ann: Client) -> None:
+async def test_a_rate_limited_client_learns_when_to_retry(defended: Defended, ann: Client) -> None:
     async with defended(user_rate=SELDOM) as client:
         client = client.signed_in(str(ann.token))
         assert (await client.ask(QUERY)).data
@@ -162,7 +162,7 @@ async def test_the_hasty_are_told_when_to_come_again(defended: Defended, ann: Cl
         assert (await replace(client, token=None).ask(QUERY)).data
 
 
-async def test_sockets_and_streams_are_counted_operation_by_operation(
+async def test_each_operation_of_a_socket_or_stream_counts_against_the_rate(
     defended: Defended, ann: Client, auth: Auth
 ) -> None:
     async def stream(client: Client) -> int:
@@ -189,7 +189,7 @@ async def test_sockets_and_streams_are_counted_operation_by_operation(
         assert [await stream(bob) for _ in range(2)] == [200, 429]
 
 
-async def test_connections_and_bad_tokens_count_for_their_address(defended: Defended) -> None:
+async def test_connections_and_bad_tokens_count_against_their_address(defended: Defended) -> None:
     async with defended(address_rate=SELDOM) as client:
         assert (await client.signed_in("rubbish").ask(QUERY)).status == 401
         assert (await client.signed_in("rubbish").ask(QUERY)).status == 429
@@ -205,7 +205,7 @@ async def test_connections_and_bad_tokens_count_for_their_address(defended: Defe
                 pass
 
 
-async def test_the_address_comes_from_a_trusted_proxy_alone(defended: Defended) -> None:
+async def test_only_a_trusted_proxy_sets_the_client_address(defended: Defended) -> None:
     async def three(client: Client) -> list[int]:
         headers = [{"X-Forwarded-For": f"203.0.113.{n}"} for n in range(3)]
         return [(await client.ask(QUERY, given)).status for given in headers]
@@ -217,7 +217,7 @@ async def test_the_address_comes_from_a_trusted_proxy_alone(defended: Defended) 
         assert await three(client) == [200, 200, 200]
 
 
-async def test_a_services_time_is_what_is_left_of_the_operations(
+async def test_a_service_call_gets_the_remaining_time_of_the_operation(
     gateway: Gateway, defended: Defended, ann: Client
 ) -> None:
     left: list[float] = []
@@ -236,7 +236,7 @@ async def test_a_services_time_is_what_is_left_of_the_operations(
     assert 0 < left[1] <= left[0] - 0.4
 
 
-async def test_what_an_operation_has_no_time_for_is_not_begun(
+async def test_after_the_deadline_no_further_mutation_is_started(
     gateway: Gateway, defended: Defended, ann: Client
 ) -> None:
     async def never(request: Any) -> Any:
@@ -256,7 +256,7 @@ async def test_what_an_operation_has_no_time_for_is_not_begun(
     assert gateway.esims.calls["SuspendESIM"] == 1
 
 
-async def test_each_event_of_a_subscription_has_the_time_of_an_operation(
+async def test_each_subscription_event_has_its_own_deadline(
     gateway: Gateway, defended: Defended, ann: Client
 ) -> None:
     changes = Changes(esims_pb2.WatchESIMsResponse())
@@ -266,8 +266,8 @@ async def test_each_event_of_a_subscription_has_the_time_of_an_operation(
             await socket.subscribe("subscription { myESIMsUpdated { id order { id } } }")
             assert await socket.data() == {"myESIMsUpdated": []}
             await asyncio.sleep(5.1)  # the first event's deadline has passed
-            told = esims_pb2.WatchedESIM(esim=esims_pb2.ESIM(id="1", order_id="2"))
-            told.esim.status = esims_pb2.ESIM_STATUS_ACTIVE
-            await changes.publish(esims_pb2.WatchESIMsResponse(esims=[told]))
+            event = esims_pb2.WatchedESIM(esim=esims_pb2.ESIM(id="1", order_id="2"))
+            event.esim.status = esims_pb2.ESIM_STATUS_ACTIVE
+            await changes.publish(esims_pb2.WatchESIMsResponse(esims=[event]))
             message = await socket.receive()
             assert "errors" not in message["payload"], message

@@ -9,7 +9,7 @@ from tests.fixtures.gateway import Client, Gateway
 
 
 @pytest.mark.parametrize(
-    ("query", "words"),
+    ("query", "message"),
     [
         ("{ nothing }", "Cannot query field 'nothing'"),
         ("{", "Syntax Error"),
@@ -22,22 +22,22 @@ from tests.fixtures.gateway import Client, Gateway
         ("{ ...Unknown }", "Unknown fragment"),
     ],
 )
-async def test_a_document_that_is_not_valid_is_400(client: Client, query: str, words: str) -> None:
+async def test_an_invalid_document_is_400(client: Client, query: str, message: str) -> None:
     answer = await client.ask(query)
     assert answer.status == 400
     assert "data" not in answer.body
-    assert any(words in error["message"] for error in answer.body["errors"])
+    assert any(message in error["message"] for error in answer.body["errors"])
     assert all(e["extensions"]["code"] == "BAD_REQUEST" for e in answer.body["errors"])
 
 
-async def test_a_variable_of_another_type_is_400(client: Client) -> None:
+async def test_a_variable_of_the_wrong_type_is_400(client: Client) -> None:
     query = "query($n: Int) { dataPlans(first: $n) { id } }"
     answer = await client.ask(query, n="many")
     assert answer.status == 400
     assert answer.code == "BAD_REQUEST"
 
 
-async def test_the_named_operation_of_several_is_executed(client: Client) -> None:
+async def test_the_operation_name_selects_the_operation(client: Client) -> None:
     query = "query A { a: __typename } query B { b: __typename }"
     answer = await client.send({"query": query, "operationName": "B"})
     assert answer.data == {"b": "Query"}
@@ -76,7 +76,9 @@ async def test_the_named_operation_of_several_is_executed(client: Client) -> Non
         "chain of fragments",
     ],
 )
-async def test_a_document_made_to_be_costly_is_refused_fast(client: Client, query: str) -> None:
+async def test_a_document_designed_to_be_expensive_is_refused_fast(
+    client: Client, query: str
+) -> None:
     answer = await client.ask(query)
     assert answer.status == 400
     assert all(

@@ -43,7 +43,7 @@ class Events:
 
 
 @asynccontextmanager
-async def asked(client: Client, query: str, **variables: Any) -> AsyncIterator[Events]:
+async def streamed(client: Client, query: str, **variables: Any) -> AsyncIterator[Events]:
     headers = {"Accept": "text/event-stream"}
     if client.token is not None:
         headers["Authorization"] = f"Bearer {client.token}"
@@ -52,8 +52,10 @@ async def asked(client: Client, query: str, **variables: Any) -> AsyncIterator[E
         yield Events(answer)
 
 
-async def test_an_order_is_followed(ann: Client, changes: Changes) -> None:
-    async with asked(ann, FOLLOW, id=ORDER_ID) as events:
+async def test_a_subscription_streams_each_change_of_an_order(
+    ann: Client, changes: Changes
+) -> None:
+    async with streamed(ann, FOLLOW, id=ORDER_ID) as events:
         assert events.answer.status == 200
         assert events.answer.headers["Content-Type"] == "text/event-stream; charset=utf-8"
         assert events.answer.headers["Cache-Control"] == "no-store"
@@ -65,14 +67,14 @@ async def test_an_order_is_followed(ann: Client, changes: Changes) -> None:
         assert second["data"]["orderUpdated"]["status"] == "COMPLETED"
 
 
-async def test_a_query_is_one_event_and_the_end(ann: Client) -> None:
-    async with asked(ann, "{ __typename }") as events:
+async def test_a_query_sends_one_event_and_completes(ann: Client) -> None:
+    async with streamed(ann, "{ __typename }") as events:
         assert await events.next() == ("next", {"data": {"__typename": "Query"}})
         assert await events.next() == ("complete", None)
         assert await events.next() == ("", None)
 
 
-async def test_by_get_too_but_no_mutation(ann: Client, changes: Changes) -> None:
+async def test_get_carries_subscriptions_but_no_mutations(ann: Client, changes: Changes) -> None:
     headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {ann.token}"}
     for query, check in (
         (FOLLOW, lambda body: body["data"]["orderUpdated"]["id"] == ORDER_ID),
@@ -98,8 +100,10 @@ async def test_by_get_too_but_no_mutation(ann: Client, changes: Changes) -> None
         ("{ " + "a { " * 20 + "b" + " }" * 21, "TOO_COMPLEX"),
     ],
 )
-async def test_a_document_that_is_refused_is_an_event(ann: Client, query: str, code: str) -> None:
-    async with asked(ann, query) as events:
+async def test_a_refused_document_is_reported_as_an_event(
+    ann: Client, query: str, code: str
+) -> None:
+    async with streamed(ann, query) as events:
         assert events.answer.status == 200
         name, body = await events.next()
         assert (name, body["errors"][0]["extensions"]["code"]) == ("next", code)
@@ -107,24 +111,26 @@ async def test_a_document_that_is_refused_is_an_event(ann: Client, query: str, c
         assert await events.next() == ("complete", None)
 
 
-async def test_a_refusal_of_the_service_is_an_event(gateway: Gateway, ann: Client) -> None:
+async def test_a_refusal_of_the_service_is_reported_as_an_event(
+    gateway: Gateway, ann: Client
+) -> None:
     refusal = Failure(Kind.NOT_FOUND, "ORDER_NOT_FOUND", "No order of yours has this id")
     gateway.orders.answers["WatchOrder"] = refusal
-    async with asked(ann, FOLLOW, id=ORDER_ID) as events:
+    async with streamed(ann, FOLLOW, id=ORDER_ID) as events:
         _, body = await events.next()
         assert body["errors"][0]["extensions"]["reason"] == "ORDER_NOT_FOUND"
         assert await events.next() == ("complete", None)
 
 
-async def test_without_a_session_what_is_guarded_is_refused_and_the_rest_is_not(
+async def test_without_a_session_only_guarded_fields_are_refused(
     client: Client, changes: Changes
 ) -> None:
-    async with asked(client, FOLLOW, id=ORDER_ID) as events:
+    async with streamed(client, FOLLOW, id=ORDER_ID) as events:
         _, body = await events.next()
         assert body["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
-    async with asked(client, "{ __typename }") as events:
+    async with streamed(client, "{ __typename }") as events:
         assert (await events.next())[1] == {"data": {"__typename": "Query"}}
-    async with asked(client.signed_in("nonsense"), "{ __typename }") as events:
+    async with streamed(client.signed_in("nonsense"), "{ __typename }") as events:
         assert events.answer.status == 401
 
 
@@ -133,7 +139,7 @@ async def test_a_stream_ends_with_its_session_and_without_complete(
 ) -> None:
     session = await auth.sign_in("ann@example.com", expires_in=2)
     client = gateway.client.signed_in(session["access_token"])
-    async with asked(client, FOLLOW, id=ORDER_ID) as events:
+    async with streamed(client, FOLLOW, id=ORDER_ID) as events:
         while (received := await events.next())[0] == "next":
             pass  # once, unless two seconds were not enough for it
         assert received == ("", None)
@@ -144,7 +150,7 @@ async def test_a_stream_ends_with_its_session_and_without_complete(
 async def test_a_stop_ends_streams_at_once(gateway: Gateway, ann: Client, changes: Changes) -> None:
     loop = asyncio.get_running_loop()
     async with gateway.another(ann) as client:
-        answering = asked(client, FOLLOW, id=ORDER_ID)
+        answering = streamed(client, FOLLOW, id=ORDER_ID)
         events = await answering.__aenter__()
         assert (await events.next())[0] == "next"
         stopped_at = loop.time()
@@ -153,7 +159,7 @@ async def test_a_stop_ends_streams_at_once(gateway: Gateway, ann: Client, change
     await answering.__aexit__(None, None, None)
 
 
-async def test_a_plain_request_for_a_subscription_says_how_to_send_it(ann: Client) -> None:
+async def test_a_subscription_over_plain_http_is_refused_with_instructions(ann: Client) -> None:
     answer = await ann.ask(FOLLOW, id=ORDER_ID)
     assert answer.status == 400
     assert "text/event-stream" in answer.error["message"]
@@ -181,18 +187,18 @@ PREFERENCES = [
 
 
 @pytest.mark.parametrize(("accept", "query", "subscription"), PREFERENCES)
-async def test_events_are_for_subscriptions_and_for_clients_that_prefer_them(
+async def test_event_streams_are_used_for_subscriptions_and_when_preferred(
     gateway: Gateway, ann: Client, accept: str, query: str, subscription: str
 ) -> None:
     gateway.orders.answers["WatchOrder"] = Failure(Kind.NOT_FOUND, "ORDER_NOT_FOUND", "None such")
     headers = {"Accept": accept, "Authorization": f"Bearer {ann.token}"}
     for text, kind in (("{ __typename }", query), (FOLLOW, subscription)):
-        asked = {"query": text, "variables": {"id": ORDER_ID}}
-        async with ann.http.post(f"{ann.url}/graphql", json=asked, headers=headers) as answer:
+        payload = {"query": text, "variables": {"id": ORDER_ID}}
+        async with ann.http.post(f"{ann.url}/graphql", json=payload, headers=headers) as answer:
             assert answer.content_type == kind
 
 
-async def test_an_invalid_document_is_400_where_events_are_accepted_as_well(ann: Client) -> None:
+async def test_an_invalid_document_is_400_although_events_are_accepted(ann: Client) -> None:
     for text in ("{ nothing }", "{", "subscription { nothing }", "query A { a } query B { b }"):
         async with ann.http.post(
             f"{ann.url}/graphql", json={"query": text}, headers={"Accept": URQL}
@@ -201,7 +207,7 @@ async def test_an_invalid_document_is_400_where_events_are_accepted_as_well(ann:
             assert (answer.content_type, answer.status) == (kind, 200 if kind == EVENTS else 400)
 
 
-async def test_several_accept_headers_are_one_list(ann: Client) -> None:
+async def test_multiple_accept_headers_are_combined(ann: Client) -> None:
     headers = [("Accept", EVENTS), ("Accept", JSON)]
     async with ann.http.post(
         f"{ann.url}/graphql", json={"query": "{ __typename }"}, headers=headers

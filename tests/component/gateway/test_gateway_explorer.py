@@ -36,7 +36,7 @@ def gateway_settings(gateway_settings: Settings, auth: Auth) -> Settings:
     return replace(gateway_settings, explorer=True, supabase_anon_key=auth.anon_key)
 
 
-def test_people_sign_in_where_browsers_reach_supabase() -> None:
+def test_the_explorer_signs_in_at_the_public_supabase_url() -> None:
     page = explorer_page.Explorer("/graphql", "http://localhost:4011", "anon").page()
     assert "connect-src 'self' http://localhost:4011;" in page.headers["Content-Security-Policy"]
     values = {"SUPABASE_URL": "http://auth:4011", "SUPABASE_PUBLIC_URL": "http://localhost:4011/"}
@@ -45,7 +45,7 @@ def test_people_sign_in_where_browsers_reach_supabase() -> None:
     assert Settings.read(Env({"SUPABASE_URL": "http://auth:4011"})).supabase_public_url is None
 
 
-async def test_a_browser_gets_a_page_that_may_load_nothing_from_elsewhere(
+async def test_the_explorer_page_may_load_nothing_from_other_origins(
     gateway: Gateway, auth: Auth
 ) -> None:
     async with gateway.client.http.get(f"{gateway.client.url}/graphql", headers=HTML) as answer:
@@ -70,7 +70,7 @@ async def test_a_browser_gets_a_page_that_may_load_nothing_from_elsewhere(
             assert auth.service_role_key not in await answer.text()
 
 
-async def test_two_visits_have_two_nonces(gateway: Gateway) -> None:
+async def test_each_visit_gets_its_own_nonce(gateway: Gateway) -> None:
     policies = set()
     for _ in range(2):
         async with gateway.client.http.get(f"{gateway.client.url}/graphql", headers=HTML) as answer:
@@ -86,13 +86,15 @@ async def test_two_visits_have_two_nonces(gateway: Gateway) -> None:
         ("/graphql", "*/*"),
     ],
 )
-async def test_who_asks_graphql_gets_no_page(gateway: Gateway, path: str, accept: str) -> None:
+async def test_graphql_clients_get_no_explorer_page(
+    gateway: Gateway, path: str, accept: str
+) -> None:
     headers = {"Accept": accept}
     async with gateway.client.http.get(f"{gateway.client.url}{path}", headers=headers) as answer:
         assert "json" in answer.content_type
 
 
-async def test_assets_are_only_those(gateway: Gateway) -> None:
+async def test_only_known_assets_are_served(gateway: Gateway) -> None:
     for name in ("../source/build.mjs", "..%2fsource%2fbuild.mjs", "explorer.js", ""):
         url = f"{gateway.client.url}/graphql/assets/{name}"
         async with gateway.client.http.get(url) as answer:
@@ -134,7 +136,7 @@ async def test_a_query_runs_in_a_browser_without_network(
     assert browser.told == []
 
 
-async def test_who_signed_in_with_a_password_sees_each_event_of_a_subscription(
+async def test_a_signed_in_user_sees_each_event_of_a_subscription(
     gateway: Gateway, browser: Browser, auth: Auth
 ) -> None:
     customer = {"email": "ann@example.com", "password": "correct horse battery"}
@@ -163,7 +165,9 @@ async def test_who_signed_in_with_a_password_sees_each_event_of_a_subscription(
     assert browser.told == []
 
 
-async def test_a_wrong_password_is_told_beside_the_form(gateway: Gateway, browser: Browser) -> None:
+async def test_a_wrong_password_is_reported_beside_the_form(
+    gateway: Gateway, browser: Browser
+) -> None:
     await browser.visit(f"{gateway.client.url}/graphql")
     await browser.until(SIGN_IN)
     for name, text in (("email", "ann@example.com"), ("password", "not hers")):
@@ -190,7 +194,7 @@ async def written(browser: Browser, query: str) -> None:
     await browser.press("Enter", 13, control=True)
 
 
-def test_the_assets_are_what_the_lock_file_builds(node: str, tmp_path: Path) -> None:
+def test_the_assets_match_a_build_from_the_lock_file(node: str, tmp_path: Path) -> None:
     source = tmp_path / "source"
     shutil.copytree(SOURCE, source, ignore=shutil.ignore_patterns("node_modules"))
     run("npm", "ci", "--prefix", str(source), "--no-audit", "--no-fund")

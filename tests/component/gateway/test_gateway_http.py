@@ -36,7 +36,7 @@ def serving_plans(gateway: Gateway) -> Gateway:
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "message"),
     [
         (b"", "not valid JSON"),
         (b"{", "not valid JSON"),
@@ -56,12 +56,12 @@ def serving_plans(gateway: Gateway) -> Gateway:
         (b'{"query": "{ __typename }", "extensions": "x"}', "`extensions` must be"),
     ],
 )
-async def test_a_malformed_body_is_refused_with_words(
-    client: Client, body: bytes, words: str
+async def test_a_malformed_body_is_refused_with_a_message(
+    client: Client, body: bytes, message: str
 ) -> None:
     answer = await post(client, body, JSON)
     assert answer.status == 400
-    assert words in answer.error["message"]
+    assert message in answer.error["message"]
     assert answer.code == "BAD_REQUEST"
 
 
@@ -74,13 +74,15 @@ async def test_a_malformed_body_is_refused_with_words(
         {"Content-Type": "application/json", "Content-Encoding": "gzip"},
     ],
 )
-async def test_only_plain_json_in_utf8_is_taken(client: Client, headers: dict[str, str]) -> None:
+async def test_only_uncompressed_utf8_json_is_accepted(
+    client: Client, headers: dict[str, str]
+) -> None:
     answer = await post(client, b'{"query": "{ __typename }"}', headers)
     assert answer.status in (400, 415)
     assert answer.error["message"]
 
 
-async def test_the_name_of_the_charset_may_be_in_any_case(serving_plans: Gateway) -> None:
+async def test_charset_names_are_case_insensitive(serving_plans: Gateway) -> None:
     headers = {"Content-Type": "application/json; charset=Utf-8"}
     body = json.dumps({"query": QUERY}).encode()
     answer = await post(serving_plans.client, body, headers)
@@ -88,7 +90,7 @@ async def test_the_name_of_the_charset_may_be_in_any_case(serving_plans: Gateway
 
 
 @pytest.mark.parametrize("path", ["/graphql", "/nowhere"])
-async def test_a_body_that_only_claims_to_be_compressed_is_no_fault_of_ours(
+async def test_a_false_content_encoding_is_not_a_server_error(
     client: Client, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     headers = JSON | {"Content-Encoding": "gzip"}
@@ -99,7 +101,7 @@ async def test_a_body_that_only_claims_to_be_compressed_is_no_fault_of_ours(
     assert not [r for r in caplog.records if r.levelno >= logging.ERROR]
 
 
-async def test_a_client_that_goes_away_half_way_is_no_fault_of_ours(
+async def test_a_client_that_disconnects_mid_request_is_not_a_server_error(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     host, port = client.url.removeprefix("http://").split(":")
@@ -114,12 +116,12 @@ async def test_a_client_that_goes_away_half_way_is_no_fault_of_ours(
     assert not [r for r in caplog.records if r.levelno >= logging.ERROR]
 
 
-async def test_a_byte_order_mark_before_the_body_says_nothing(client: Client) -> None:
+async def test_a_byte_order_mark_before_the_body_is_ignored(client: Client) -> None:
     answer = await post(client, b'\xef\xbb\xbf{"query": "{ __typename }"}', JSON)
     assert answer.data == {"__typename": "Query"}
 
 
-async def test_a_client_that_names_json_gets_200_for_any_well_formed_request(
+async def test_a_client_that_accepts_json_gets_200_for_any_well_formed_request(
     client: Client,
 ) -> None:
     answer = await client.ask("{ nothing }", {"Accept": "application/json"})
@@ -139,7 +141,7 @@ async def test_a_client_that_names_json_gets_200_for_any_well_formed_request(
         ("text/html;q=oops", "application/json"),
     ],
 )
-async def test_the_media_type_is_what_the_client_likes(
+async def test_the_media_type_follows_the_accept_header(
     serving_plans: Gateway, accept: str, kind: str
 ) -> None:
     answer = await serving_plans.client.ask(QUERY, {"Accept": accept})
@@ -147,14 +149,14 @@ async def test_the_media_type_is_what_the_client_likes(
     assert answer.headers["Content-Type"] == f"{kind}; charset=utf-8"
 
 
-async def test_a_refused_request_is_answered_in_the_clients_media_type(client: Client) -> None:
+async def test_refusals_use_the_clients_media_type(client: Client) -> None:
     for accept, kind in ((GRAPHQL, GRAPHQL), ("application/json", "application/json")):
         answer = await post(client, b"[]", {**JSON, "Accept": accept})
         assert answer.status == 400
         assert answer.headers["Content-Type"] == f"{kind}; charset=utf-8"
 
 
-async def test_queries_may_come_by_get(serving_plans: Gateway) -> None:
+async def test_queries_can_be_sent_by_get(serving_plans: Gateway) -> None:
     answer = await get(
         serving_plans.client,
         "/graphql",
@@ -165,14 +167,14 @@ async def test_queries_may_come_by_get(serving_plans: Gateway) -> None:
     assert serving_plans.catalogue.requests[0].page_size == 7
 
 
-async def test_get_parameters_that_are_no_json_are_refused(client: Client) -> None:
+async def test_get_parameters_with_invalid_json_are_refused(client: Client) -> None:
     answer = await get(client, "/graphql", query="{ __typename }", variables="{")
     assert answer.status == 400
     assert answer.error["message"] == "`variables` is not valid JSON in UTF-8"
 
 
 @pytest.mark.parametrize("kind", [Kind.EXHAUSTED, Kind.UNAVAILABLE])
-async def test_a_failure_says_when_to_try_again(gateway: Gateway, kind: Kind) -> None:
+async def test_a_failure_reports_when_to_retry(gateway: Gateway, kind: Kind) -> None:
     gateway.catalogue.answers["ListRegions"] = Failure(kind, "BUSY", "Busy", retry_after=2.5)
     answer = await gateway.client.ask("{ regions { name } }")
     assert answer.error["message"] == "Failed to fetch data plans"
@@ -206,7 +208,9 @@ async def test_a_value_that_does_not_fit_the_schema_is_masked_and_logged(
     assert any(f"request r-1 failed, fault {fault}" in line for line in caplog.messages)
 
 
-async def test_a_request_id_goes_through_and_a_bad_one_is_replaced(client: Client) -> None:
+async def test_a_valid_request_id_is_forwarded_and_an_invalid_one_is_replaced(
+    client: Client,
+) -> None:
     answer = await client.ask("{ __typename }", {"X-Request-Id": "abc-1"})
     assert answer.headers["X-Request-Id"] == "abc-1"
     assert "Server" not in answer.headers
@@ -214,7 +218,7 @@ async def test_a_request_id_goes_through_and_a_bad_one_is_replaced(client: Clien
     assert len(answer.headers["X-Request-Id"]) == 32
 
 
-async def test_only_allowed_origins_may_read(client: Client) -> None:
+async def test_only_allowed_origins_get_cors_headers(client: Client) -> None:
     answer = await client.ask("{ __typename }", {"Origin": "https://shop.example"})
     assert answer.headers["Access-Control-Allow-Origin"] == "https://shop.example"
     answer = await client.ask("{ __typename }", {"Origin": "https://evil.example"})
@@ -234,7 +238,7 @@ async def test_other_paths_and_methods_answer_json(client: Client) -> None:
         assert (await refused.json())["errors"]
 
 
-async def test_readiness_names_who_is_away(gateway: Gateway) -> None:
+async def test_readiness_names_unavailable_services(gateway: Gateway) -> None:
     client = gateway.client
     assert (await get(client, "/readyz")).body == {
         "status": "ok",
@@ -264,12 +268,12 @@ async def test_a_token_that_is_sent_must_be_valid_even_for_public_fields(
     assert not serving_plans.catalogue.calls
 
 
-async def test_the_service_role_key_is_no_users_session(client: Client, auth: Auth) -> None:
+async def test_the_service_role_key_is_not_a_user_session(client: Client, auth: Auth) -> None:
     answer = await client.signed_in(auth.service_role_key).ask("{ __typename }")
     assert (answer.status, answer.code) == (401, "UNAUTHENTICATED")
 
 
-async def test_a_stopping_gateway_answers_what_it_has_begun(gateway: Gateway) -> None:
+async def test_a_stopping_gateway_completes_requests_in_flight(gateway: Gateway) -> None:
     begun, go = asyncio.Event(), asyncio.Event()
 
     async def slow(request: object) -> catalogue_pb2.ListRegionsResponse:
@@ -283,7 +287,7 @@ async def test_a_stopping_gateway_answers_what_it_has_begun(gateway: Gateway) ->
     serving = asyncio.create_task(serve(gateway.settings, stop, started.set_result))
     port = await started
     client = replace(gateway.client, url=f"http://127.0.0.1:{port}")
-    asked = asyncio.create_task(client.ask("{ regions { name } }"))
+    pending = asyncio.create_task(client.ask("{ regions { name } }"))
     await begun.wait()
     stop.set()
     # New connections are refused while the request in flight completes.
@@ -292,5 +296,5 @@ async def test_a_stopping_gateway_answers_what_it_has_begun(gateway: Gateway) ->
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.close()
     go.set()
-    assert (await asked).data == {"regions": []}
+    assert (await pending).data == {"regions": []}
     await serving

@@ -108,7 +108,7 @@ def selections(count: int) -> str:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_a_document_at_a_limit_is_read_and_one_above_is_too_complex(
+async def test_a_document_at_a_limit_is_executed_and_one_above_is_too_complex(
     client: Client, reason: str, limit: int, document: Callable[[int], str]
 ) -> None:
     assert "TOO_COMPLEX" not in codes(await client.ask(document(limit)))
@@ -125,9 +125,7 @@ async def test_a_document_at_a_limit_is_read_and_one_above_is_too_complex(
 
 
 @pytest.mark.parametrize("role", [Role.ANONYMOUS, Role.CUSTOMER, Role.ADMIN])
-async def test_each_role_has_its_own_limit_of_cost(
-    gateway: Gateway, auth: Auth, role: Role
-) -> None:
+async def test_each_role_has_its_own_cost_limit(gateway: Gateway, auth: Auth, role: Role) -> None:
     gateway.catalogue.answers["ListPlans"] = catalogue_pb2.ListPlansResponse()
     query = "query($n: Int!) { dataPlans(first: $n) { id } }"
     limit = {Role.ANONYMOUS: 20, Role.CUSTOMER: 30, Role.ADMIN: 40}
@@ -135,12 +133,12 @@ async def test_each_role_has_its_own_limit_of_cost(
         if role is not Role.ANONYMOUS:
             client = client.signed_in(await auth.token("ann@x.example", admin=role is Role.ADMIN))
         most = limit[role] - CALL
-        asked = {"GraphQL-Cost": "report"}
-        answer = await client.ask(query, asked, n=most)
+        headers = {"GraphQL-Cost": "report"}
+        answer = await client.ask(query, headers, n=most)
         assert answer.data == {"dataPlans": []}
         assert answer.headers["GraphQL-Cost"] == f"{limit[role]}; limit={limit[role]}"
         assert "GraphQL-Cost" not in (await client.ask(query, n=most)).headers
-        answer = await client.ask(query, asked, n=most + 1)
+        answer = await client.ask(query, headers, n=most + 1)
         assert answer.status == 400
         assert answer.error["extensions"] == {
             "code": "TOO_COMPLEX",
@@ -155,9 +153,7 @@ async def test_each_role_has_its_own_limit_of_cost(
         assert gateway.catalogue.calls["ListPlans"] == 2
 
 
-async def test_what_costs_too_much_is_refused_on_sockets_and_streams_too(
-    gateway: Gateway, ann: Client
-) -> None:
+async def test_the_cost_limit_applies_to_sockets_and_streams(gateway: Gateway, ann: Client) -> None:
     costs = {Role.ANONYMOUS: 1, Role.CUSTOMER: CALL + 499, Role.ADMIN: 1}
     gateway.esims.answers["WatchESIMs"] = Changes(esims_pb2.WatchESIMsResponse())
     async with gateway.another(ann, defence=DefenceSettings(costs=costs, user_rate=0)) as client:
@@ -188,7 +184,7 @@ def page(field: str, below: str = "{ id }") -> Callable[[int], str]:
     ],
     ids=["dataPlans", "featuredPlans", "myOrders", "myESIMs", "plans", "orders", "esims"],
 )
-async def test_a_page_has_its_size(
+async def test_the_page_size_is_limited(
     gateway: Gateway, ann: Client, most: int, query: Callable[[int], str]
 ) -> None:
     gateway.catalogue.answers["ListPlans"] = catalogue_pb2.ListPlansResponse()
@@ -203,7 +199,7 @@ async def test_a_page_has_its_size(
         assert f"first: must be an integer from 1 to {most}" in answer.error["message"]
 
 
-async def test_an_answer_holds_so_many_objects(gateway: Gateway) -> None:
+async def test_the_objects_of_a_response_are_limited(gateway: Gateway) -> None:
     def plan(countries: int) -> catalogue_pb2.GetPlanResponse:
         covered = [catalogue_pb2.Country(iso=str(n)) for n in range(countries)]
         return catalogue_pb2.GetPlanResponse(plan=catalogue_pb2.DataPlan(id="1", countries=covered))
@@ -217,7 +213,7 @@ async def test_an_answer_holds_so_many_objects(gateway: Gateway) -> None:
     assert str(MAX_OBJECTS) in answer.error["message"]
 
 
-async def test_an_answer_has_so_many_bytes(gateway: Gateway, ann: Client) -> None:
+async def test_the_size_of_a_response_is_limited(gateway: Gateway, ann: Client) -> None:
     query = "{ featuredPlans { name } }"
     plans = [catalogue_pb2.DataPlan(id=str(n), name="x" * 1_000) for n in range(64)]
     answers = gateway.catalogue.answers
@@ -248,7 +244,7 @@ async def test_an_answer_has_so_many_bytes(gateway: Gateway, ann: Client) -> Non
             assert b'"ANSWER_BYTES"' in await events.read()
 
 
-async def test_a_body_has_so_many_bytes(gateway: Gateway) -> None:
+async def test_the_size_of_a_request_body_is_limited(gateway: Gateway) -> None:
     most = gateway.settings.max_body
     for size, status in ((most, 200), (most + 1, 413)):
         text = json.dumps({"query": "{ __typename }", "extensions": {"x": ""}})
@@ -262,25 +258,25 @@ async def test_a_body_has_so_many_bytes(gateway: Gateway) -> None:
                 assert error["message"] == f"The request body has more than {most} bytes"
 
 
-async def test_a_persisted_text_has_so_many_bytes(gateway: Gateway) -> None:
+async def test_the_size_of_a_persisted_document_is_limited(gateway: Gateway) -> None:
     async with gateway.another(max_body=100_000) as client:
-        for size, kept in ((MAX_TEXT, True), (MAX_TEXT + 2, False)):
+        for size, stored in ((MAX_TEXT, True), (MAX_TEXT + 2, False)):
             letters = (size - len("{ __typename } #")) // len("é".encode())
             query = "{ __typename } #" + "é" * letters
             assert len(query.encode()) == size
             assert (await client.send(named(sha256(query), query=query))).data
             answer = await client.send(named(sha256(query)))
-            assert ("data" in answer.body) is kept
-            assert codes(answer) == (set() if kept else {"PERSISTED_QUERY_NOT_FOUND"})
+            assert ("data" in answer.body) is stored
+            assert codes(answer) == (set() if stored else {"PERSISTED_QUERY_NOT_FOUND"})
 
 
-async def test_the_depth_is_a_setting(gateway: Gateway) -> None:
+async def test_the_depth_limit_is_a_setting(gateway: Gateway) -> None:
     async with gateway.another(max_depth=5) as client:
         answers = await asyncio.gather(client.ask(deep(5)), client.ask(deep(6)))
         assert [a.status for a in answers] == [200, 400]
 
 
-async def test_the_schemas_own_description_is_read_three_lists_deep(client: Client) -> None:
+async def test_the_depth_of_introspection_is_limited(client: Client) -> None:
     def nested(times: int) -> str:
         return "{ __schema { types " + "{ fields { type " * times + "{ name }" + "}}" * times + "}}"
 

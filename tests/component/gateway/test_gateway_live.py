@@ -39,16 +39,18 @@ async def begin(platform: Platform, customer: Client, quantity: int) -> str:
     return str(bought.data["purchaseESIM"]["order"]["id"])
 
 
-async def test_a_purchase_is_followed_to_its_end_and_its_esims_come_up(platform: Platform) -> None:
+async def test_a_subscription_shows_a_purchase_until_its_esims_are_delivered(
+    platform: Platform,
+) -> None:
     ann = await platform.customer("ann@example.com")
     async with connected(ann) as mine, connected(ann) as socket:
         await mine.subscribe(MINE)
         assert await mine.data() == {"myESIMsUpdated": []}
         order_id = await begin(platform, ann, quantity=2)
         await socket.subscribe(ORDER, id=order_id)
-        seen = await socket.until("orderUpdated", status="COMPLETED")
-        assert {event["status"] for event in seen} <= {"PROCESSING", "COMPLETED"}
-        delivered = seen[-1]["esims"]
+        events = await socket.until("orderUpdated", status="COMPLETED")
+        assert {event["status"] for event in events} <= {"PROCESSING", "COMPLETED"}
+        delivered = events[-1]["esims"]
         assert len(delivered) == 2
         assert {esim["plan"]["name"] for esim in delivered} == {BUNDLE}
         known: set[str] = set()
@@ -56,15 +58,15 @@ async def test_a_purchase_is_followed_to_its_end_and_its_esims_come_up(platform:
             known |= {esim["id"] for esim in (await mine.data())["myESIMsUpdated"]}
 
 
-async def test_two_gateways_tell_of_one_change_and_strangers_of_none(platform: Platform) -> None:
+async def test_both_gateways_report_a_change_and_only_to_its_owner(platform: Platform) -> None:
     ann = await platform.customer("ann@example.com")
     bob = await platform.customer("bob@example.com")
     order = await platform.buy(ann)
     esim_id = order["esims"][0]["id"]
     async with (
-        platform.another(ann) as elsewhere,
+        platform.another(ann) as other_gateway,
         connected(ann) as here,
-        connected(elsewhere) as there,
+        connected(other_gateway) as there,
         connected(bob) as bobs,
     ):
         for socket in (here, there):
@@ -87,7 +89,9 @@ async def test_two_gateways_tell_of_one_change_and_strangers_of_none(platform: P
         assert await bobs.data() == {"__typename": "Query"}
 
 
-async def test_use_is_seen_by_who_follows_it(platform: Platform, databases: Databases) -> None:
+async def test_a_subscriber_sees_the_usage_of_an_esim(
+    platform: Platform, databases: Databases
+) -> None:
     ann = await platform.customer("ann@example.com")
     (esim,) = (await platform.buy(ann))["esims"]
     iccid = esim["iccid"]
@@ -113,7 +117,7 @@ async def test_use_is_seen_by_who_follows_it(platform: Platform, databases: Data
 
 
 @pytest.mark.parametrize("query", [STATUS, ORDER])
-async def test_an_id_that_is_none_is_bad_input(platform: Platform, query: str) -> None:
+async def test_a_malformed_id_is_bad_input(platform: Platform, query: str) -> None:
     ann = await platform.customer("ann@example.com")
     async with connected(ann) as socket:
         await socket.subscribe(query, id="1")

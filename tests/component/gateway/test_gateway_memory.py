@@ -59,7 +59,7 @@ def growth(most: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("request_", [commented, searched, literal, invalid])
-async def test_large_texts_are_not_kept(
+async def test_large_texts_are_not_cached(
     cached: CachedGateway, request_: Callable[[int], bytes]
 ) -> None:
     cached.catalogue.answers["ListPlans"] = catalogue_pb2.ListPlansResponse()
@@ -88,7 +88,7 @@ def spelled(number: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("request_", [padded, spelled])
-async def test_only_the_values_of_declared_variables_tell_answers_apart(
+async def test_the_cache_key_contains_only_the_values_of_declared_variables(
     cached: CachedGateway, request_: Callable[[int], dict[str, Any]]
 ) -> None:
     cached.catalogue.answers["ListPlans"] = catalogue_pb2.ListPlansResponse()
@@ -102,15 +102,15 @@ async def test_only_the_values_of_declared_variables_tell_answers_apart(
     assert cached.catalogue.calls["ListPlans"] == 1
 
 
-async def test_other_values_and_operations_have_answers_of_their_own(cached: CachedGateway) -> None:
+async def test_different_values_and_operations_are_cached_separately(cached: CachedGateway) -> None:
     cached.catalogue.answers["ListPlans"] = catalogue_pb2.ListPlansResponse()
     two = "query A($n: Float, $t: String) { dataPlans(filter: {maxPrice: $n, text: $t}) { id } }"
     two += two.replace("query A", "query B")
     given: list[dict[str, Any]] = [{"n": 5}, {"n": 6}, {"n": None}, {}, {"t": "5"}, {"t": "6"}]
     for name in ("A", "B"):
         for variables in given:
-            asked = {"query": two, "operationName": name, "variables": variables}
-            response, _ = await cached.post(json.dumps(asked).encode())
+            payload = {"query": two, "operationName": name, "variables": variables}
+            response, _ = await cached.post(json.dumps(payload).encode())
             assert response.headers["Age"] == "0"
     assert len(cached.cache) == 2 * len(given)
     # Refused variables are not cached, however JSON spells them.

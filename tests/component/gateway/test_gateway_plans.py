@@ -101,7 +101,7 @@ async def test_float_noise_in_a_filter_is_removed(gateway: Gateway) -> None:
     )
 
 
-async def test_without_first_every_page_is_read(gateway: Gateway) -> None:
+async def test_without_first_all_pages_are_read(gateway: Gateway) -> None:
     def page(request: catalogue_pb2.ListPlansRequest) -> catalogue_pb2.ListPlansResponse:
         at = int(request.page_token or "1")
         token = str(at + 1) if at < 3 else ""
@@ -121,7 +121,7 @@ async def test_with_first_one_page_is_enough(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "words"),
+    ("query", "message"),
     [
         ("{ dataPlans(filter: {maxPrice: 1e300}) { id } }", "filter.maxPrice: must be"),
         ("{ dataPlans(filter: {maxPrice: 1e400}) { id } }", "filter.maxPrice: must be"),
@@ -131,15 +131,15 @@ async def test_with_first_one_page_is_enough(gateway: Gateway) -> None:
         ("{ dataPlans(filter: {minData: 0.5}) { id } }", "filter.minData: must be"),
     ],
 )
-async def test_a_number_that_makes_no_sense_is_bad_input(
-    client: Client, query: str, words: str
+async def test_an_out_of_range_number_is_bad_input(
+    client: Client, query: str, message: str
 ) -> None:
     answer = await client.ask(query)
     assert answer.code == "BAD_USER_INPUT"
-    assert words in answer.error["message"]
+    assert message in answer.error["message"]
 
 
-async def test_a_bad_field_is_named_as_the_schema_names_it(gateway: Gateway) -> None:
+async def test_an_invalid_field_is_named_as_in_the_schema(gateway: Gateway) -> None:
     gateway.catalogue.answers["ListPlans"] = invalid(
         {"filter.duration_days": "must be 1 or more", "filter.max_price": "must not be negative"}
     )
@@ -167,7 +167,7 @@ async def test_an_unknown_plan_is_null_with_not_found(gateway: Gateway) -> None:
     assert answer.error["extensions"] == {"code": "NOT_FOUND", "reason": "PLAN_NOT_FOUND"}
 
 
-async def test_a_catalogue_that_is_away_gets_the_documented_words(gateway: Gateway) -> None:
+async def test_an_unavailable_catalogue_gets_the_documented_message(gateway: Gateway) -> None:
     await gone(gateway, "catalogue")
     answer = await gateway.client.ask("{ dataPlans { id } }")
     assert answer.status == 200
@@ -227,7 +227,7 @@ async def test_facets_come_with_the_filter_and_every_count(gateway: Gateway) -> 
     assert gateway.catalogue.requests == [catalogue_pb2.GetPlanFacetsRequest(filter=wanted)]
 
 
-async def test_without_a_plan_there_is_no_range_of_prices(gateway: Gateway) -> None:
+async def test_without_plans_there_is_no_price_range(gateway: Gateway) -> None:
     gateway.catalogue.answers["GetPlanFacets"] = catalogue_pb2.GetPlanFacetsResponse()
     answer = await gateway.client.ask("{ dataPlanFacets { total priceRange { lowest } } }")
     assert answer.data == {"dataPlanFacets": {"total": 0, "priceRange": None}}
@@ -254,7 +254,7 @@ async def test_a_null_representation_is_bad_input(client: Client) -> None:
     assert answer.code in ("BAD_USER_INPUT", "BAD_REQUEST")
 
 
-async def test_a_malformed_representation_is_an_error_at_its_own_index_alone(
+async def test_a_malformed_representation_is_an_error_only_at_its_own_index(
     gateway: Gateway,
 ) -> None:
     gateway.catalogue.answers["BatchGetPlans"] = lambda request: (

@@ -18,7 +18,7 @@ NOTHING_MORE = PURCHASE % ""
 ALL = PURCHASE % "reassigned esims { iccid } timeline { at status message }"
 
 
-async def test_limits_and_the_own_esim_reach_the_service_exactly(
+async def test_price_limits_and_the_target_esim_reach_the_service_exactly(
     gateway: Gateway, ann: Client
 ) -> None:
     wanted = {
@@ -42,9 +42,7 @@ async def test_limits_and_the_own_esim_reach_the_service_exactly(
     ]
 
 
-async def test_limits_computed_in_floats_reach_the_service_as_meant(
-    gateway: Gateway, ann: Client
-) -> None:
+async def test_float_noise_in_price_limits_is_removed(gateway: Gateway, ann: Client) -> None:
     await ann.ask(NOTHING_MORE, id=PLAN.id, input={"maxPrice": 1.05 * 3, "maxTotal": 0.1 + 0.2})
     literals = NOTHING_MORE.replace(", $input: PurchaseInput", "").replace(
         "input: $input", "input: {maxPrice: 3.1500000000000004, maxTotal: 0.30000000000000004}"
@@ -57,9 +55,7 @@ async def test_limits_computed_in_floats_reach_the_service_as_meant(
     assert sent == [(Decimal("3.15"), Decimal("0.3"))] * 2
 
 
-async def test_a_top_up_shows_the_esim_it_was_for_and_how_it_came_about(
-    gateway: Gateway, ann: Client
-) -> None:
+async def test_a_top_up_order_shows_its_esim_and_timeline(gateway: Gateway, ann: Client) -> None:
     gateway.orders.answers["CreateOrder"] = orders_pb2.CreateOrderResponse(
         order=order(esim_id=ESIM_ID)
     )
@@ -71,14 +67,18 @@ async def test_a_top_up_shows_the_esim_it_was_for_and_how_it_came_about(
         timelines=[orders_pb2.OrderTimeline(order_id=ORDER_ID, entries=[entry])]
     )
     answer = await ann.ask(ALL, id=PLAN.id)
-    shown = answer.data["purchaseESIM"]["order"]
-    assert shown["esims"] == [{"iccid": esim().iccid}]
-    assert shown["reassigned"] is False
-    assert [(e["status"], e["message"]) for e in shown["timeline"]] == [("PROCESSING", "Received.")]
+    bought = answer.data["purchaseESIM"]["order"]
+    assert bought["esims"] == [{"iccid": esim().iccid}]
+    assert bought["reassigned"] is False
+    assert [(e["status"], e["message"]) for e in bought["timeline"]] == [
+        ("PROCESSING", "Received.")
+    ]
 
 
 @pytest.mark.parametrize("reason", ["PRICE_CHANGED", "ESIM_INCOMPATIBLE", "NOT_SOLD_NOW"])
-async def test_why_an_order_failed_is_its_code(gateway: Gateway, ann: Client, reason: str) -> None:
+async def test_a_failed_order_has_its_failure_code(
+    gateway: Gateway, ann: Client, reason: str
+) -> None:
     gateway.orders.answers["CreateOrder"] = orders_pb2.CreateOrderResponse(
         order=order(status=orders_pb2.ORDER_STATUS_FAILED, failure_reason=reason)
     )
@@ -87,7 +87,7 @@ async def test_why_an_order_failed_is_its_code(gateway: Gateway, ann: Client, re
     assert answer.data["purchaseESIM"]["code"] == reason
 
 
-async def test_only_the_unused_part_is_cancelled_when_asked(gateway: Gateway, ann: Client) -> None:
+async def test_unused_only_reaches_the_service(gateway: Gateway, ann: Client) -> None:
     await ann.ask(
         "mutation($id: ID!) { cancelOrder(orderId: $id, unusedOnly: true) { success } }",
         id=ORDER_ID,
@@ -101,7 +101,7 @@ CANCELLATION = """cancellation { extent code reason currency refundTotal refundT
   bundles { iccid refund } }"""
 
 
-async def test_what_could_be_cancelled_is_asked_once_for_all_orders_and_only_when_selected(
+async def test_cancellations_of_all_orders_take_one_call_and_only_when_selected(
     gateway: Gateway, ann: Client
 ) -> None:
     ids = [ORDER_ID, str(uuid4()), str(uuid4())]
@@ -130,13 +130,13 @@ async def test_what_could_be_cancelled_is_asked_once_for_all_orders_and_only_whe
         ]
     )
     await ann.ask("{ myOrders(first: 3) { id } }")
-    asked = [type(r).__name__ for r in gateway.orders.requests]
-    assert "BatchGetCancellationsRequest" not in asked
+    called = [type(r).__name__ for r in gateway.orders.requests]
+    assert "BatchGetCancellationsRequest" not in called
     for _ in range(2):  # the second time runs the compiled plan
         gateway.orders.requests.clear()
         answer = await ann.ask(f"{{ myOrders(first: 3) {{ id {CANCELLATION} }} }}")
-        shown = [found["cancellation"] for found in answer.data["myOrders"]]
-        assert shown[1] == {
+        cancellations = [found["cancellation"] for found in answer.data["myOrders"]]
+        assert cancellations[1] == {
             "extent": "UNUSED_PART",
             "code": "ORDER_IN_USE",
             "reason": "In use.",
@@ -145,7 +145,11 @@ async def test_what_could_be_cancelled_is_asked_once_for_all_orders_and_only_whe
             "refundTotalExact": "1.365",
             "bundles": [{"iccid": "1", "refund": "BALANCE"}, {"iccid": "1", "refund": None}],
         }
-        assert (shown[0]["extent"], shown[0]["code"], shown[2]) == ("WHOLE", None, None)
+        assert (cancellations[0]["extent"], cancellations[0]["code"], cancellations[2]) == (
+            "WHOLE",
+            None,
+            None,
+        )
         (preview,) = [
             r
             for r in gateway.orders.requests
@@ -154,7 +158,7 @@ async def test_what_could_be_cancelled_is_asked_once_for_all_orders_and_only_whe
         assert sorted(preview.order_ids) == sorted(ids)
 
 
-async def test_a_reached_limit_is_data_with_the_seconds_to_wait(
+async def test_a_reached_purchase_limit_is_data_with_the_seconds_to_wait(
     gateway: Gateway, ann: Client
 ) -> None:
     gateway.orders.answers["CreateOrder"] = Failure(

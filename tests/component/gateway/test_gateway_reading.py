@@ -133,9 +133,7 @@ async def test_an_esim_has_every_documented_field(gateway: Gateway, ann: Client)
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-async def test_what_installs_an_esim_is_null_until_it_is_known(
-    gateway: Gateway, ann: Client
-) -> None:
+async def test_activation_data_is_null_until_it_is_known(gateway: Gateway, ann: Client) -> None:
     gateway.esims.answers["GetESIM"] = esims_pb2.GetESIMResponse(esim=esim(matching_id=""))
     answer = await ann.ask(
         """{ esimDetails(id: "1") {
@@ -221,7 +219,7 @@ async def test_bundles_that_came_with_the_list_need_no_other_call(
     assert gateway.esims.calls == {"ListESIMs": 1}
 
 
-async def test_lists_ask_for_the_newest_of_the_caller(
+async def test_the_order_filter_and_page_size_reach_the_service(
     gateway: Gateway, ann: Client, auth: Auth
 ) -> None:
     gateway.orders.answers["ListOrders"] = orders_pb2.ListOrdersResponse(orders=[order()])
@@ -251,18 +249,18 @@ async def test_lists_ask_for_the_newest_of_the_caller(
         '{ myOrders(filter: {fromDate: "0001-01-01T00:00:00+14:00"}) { id } }',
     ],
 )
-async def test_an_argument_that_makes_no_sense_is_bad_input(ann: Client, query: str) -> None:
+async def test_an_invalid_argument_is_bad_input(ann: Client, query: str) -> None:
     assert (await ann.ask(query)).code == "BAD_USER_INPUT"
 
 
 @pytest.mark.parametrize("date", ["yesterday", "2026-13-01", "", "20260101T99"])
-async def test_a_date_that_is_none_is_refused(ann: Client, date: str) -> None:
+async def test_an_invalid_date_is_refused(ann: Client, date: str) -> None:
     query = "query($d: DateTime) { myOrders(filter: {fromDate: $d}) { id } }"
     answer = await ann.ask(query, d=date)
     assert (answer.status, answer.code) == (400, "BAD_REQUEST")
 
 
-async def test_while_a_service_is_away_only_its_fields_are_null(
+async def test_while_a_service_is_unavailable_only_its_fields_are_null(
     gateway: Gateway, ann: Client
 ) -> None:
     gateway.orders.answers["ListOrders"] = orders_pb2.ListOrdersResponse(

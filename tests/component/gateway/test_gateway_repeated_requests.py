@@ -20,10 +20,10 @@ OWN = frozenset({"date", "age", "x-request-id"})
 
 async def ask(cached: CachedGateway, method: str, headers: dict[str, str]) -> tuple[Any, ...]:
     """Return status, headers and body without the headers that belong to one response."""
-    asked = cached.get(QUERY, **headers) if method == "GET" else cached.post(BODY, **headers)
-    response, body = await asked
-    shown = [(name, value) for name, value in response.headers.items() if name.lower() not in OWN]
-    return response.status, shown, body
+    sending = cached.get(QUERY, **headers) if method == "GET" else cached.post(BODY, **headers)
+    response, body = await sending
+    common = [(name, value) for name, value in response.headers.items() if name.lower() not in OWN]
+    return response.status, common, body
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -46,7 +46,7 @@ async def test_a_repeated_request_gets_the_same_response_without_the_handler(
     assert cached.handled == 2  # the second response came from the cache
 
 
-async def test_a_client_that_has_the_answer_gets_304_by_either_way(cached: CachedGateway) -> None:
+async def test_a_matching_etag_gets_304_with_and_without_the_handler(cached: CachedGateway) -> None:
     response, _ = await cached.get(QUERY)
     headers = {"If-None-Match": response.headers["ETag"]}
     answers = [await ask(cached, "GET", headers) for _ in range(3)]
@@ -57,7 +57,7 @@ async def test_a_client_that_has_the_answer_gets_304_by_either_way(cached: Cache
     assert status == 200
 
 
-async def test_each_response_has_its_own_id_or_the_senders(cached: CachedGateway) -> None:
+async def test_each_response_has_its_own_request_id_or_the_clients(cached: CachedGateway) -> None:
     ids = [(await cached.post(BODY))[0].headers["X-Request-Id"] for _ in range(4)]
     assert len(set(ids)) == 4
     response, _ = await cached.post(BODY, **{"X-Request-Id": "mine:1"})
@@ -65,7 +65,7 @@ async def test_each_response_has_its_own_id_or_the_senders(cached: CachedGateway
     assert cached.handled == 2
 
 
-async def test_after_a_change_the_handler_makes_a_new_answer(cached: CachedGateway) -> None:
+async def test_after_a_change_the_handler_creates_a_new_response(cached: CachedGateway) -> None:
     for _ in range(3):
         await cached.post(BODY)
     cached.name_plans(["three"])
@@ -97,7 +97,7 @@ async def test_the_same_body_at_another_path_is_not_found(cached: CachedGateway)
         (b'{"query": "{ featuredPlans { id } '.ljust(16_385) + b'}"}', {}),
     ],
 )
-async def test_other_requests_always_need_the_handler(
+async def test_other_requests_always_run_the_handler(
     cached: CachedGateway, body: bytes, headers: dict[str, str]
 ) -> None:
     for _ in range(3):
@@ -160,7 +160,7 @@ class TestRatesInRedis:
 
     # One request at once and the next after ten minutes.
     @pytest.mark.parametrize("rate", [1 / 600])
-    async def test_one_request_too_many_is_refused(self, cached: CachedGateway) -> None:
+    async def test_a_request_above_the_rate_limit_is_refused(self, cached: CachedGateway) -> None:
         answers = [await cached.post(BODY) for _ in range(3)]
         assert [response.status for response, _ in answers] == [200, 429, 429]
         assert b"TOO_MANY_REQUESTS" in answers[-1][1]

@@ -18,7 +18,7 @@ WINDOW = "{ featuredPlans(first: 5) { id name price } }"
 
 
 @pytest.fixture
-async def keeping(platform: Platform) -> AsyncIterator[tuple[Client, Client]]:
+async def caching(platform: Platform) -> AsyncIterator[tuple[Client, Client]]:
     """Two gateways with a response cache in front of the same services."""
     async with (
         platform.another(response_cache_seconds=60) as one,
@@ -44,14 +44,16 @@ async def get(client: Client, query: str, **headers: str) -> aiohttp.ClientRespo
     return answer
 
 
-async def shown(client: Client) -> list[str]:
-    """Return the plans of the window, which caches them."""
+async def featured(client: Client) -> list[str]:
+    """Return the ids of the featured plans; the gateway caches the response."""
     answer = await (await post(client, WINDOW)).json()
     return [plan["id"] for plan in answer["data"]["featuredPlans"]]
 
 
-async def test_a_public_answer_is_kept_and_says_how_long(keeping: tuple[Client, Client]) -> None:
-    client, _ = keeping
+async def test_a_public_response_is_cached_and_reports_its_max_age(
+    caching: tuple[Client, Client],
+) -> None:
+    client, _ = caching
     first, second = await post(client, WINDOW), await post(client, WINDOW)
     assert await first.read() == await second.read()
     for answer in (first, second):
@@ -62,8 +64,8 @@ async def test_a_public_answer_is_kept_and_says_how_long(keeping: tuple[Client, 
         assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
 
 
-async def test_who_has_the_answer_already_is_told_so(keeping: tuple[Client, Client]) -> None:
-    client, _ = keeping
+async def test_a_matching_etag_gets_304(caching: tuple[Client, Client]) -> None:
+    client, _ = caching
     first = await get(client, WINDOW)
     assert first.status == 200
     again = await get(client, WINDOW, **{"If-None-Match": f'"other", W/{first.headers["ETag"]}'})
@@ -79,10 +81,10 @@ async def test_who_has_the_answer_already_is_told_so(keeping: tuple[Client, Clie
     assert posted.status == 200  # 304 is defined for GET only
 
 
-async def test_a_personal_answer_is_never_kept(
-    keeping: tuple[Client, Client], platform: Platform
+async def test_a_personal_response_is_never_cached(
+    caching: tuple[Client, Client], platform: Platform
 ) -> None:
-    client, _ = keeping
+    client, _ = caching
     ann = client.signed_in(await platform.auth.token("ann@example.com"))
     bob = client.signed_in(await platform.auth.token("bob@example.com"))
     await platform.buy(ann)
@@ -96,20 +98,20 @@ async def test_a_personal_answer_is_never_kept(
     assert nobodys["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
-async def test_customers_and_strangers_share_the_same_bytes_and_a_bad_token_does_not(
-    keeping: tuple[Client, Client], platform: Platform
+async def test_customers_and_anonymous_clients_share_a_response_and_a_bad_token_is_refused(
+    caching: tuple[Client, Client], platform: Platform
 ) -> None:
-    client, _ = keeping
+    client, _ = caching
     ann = client.signed_in(await platform.auth.token("ann@example.com"))
     first, second = await post(ann, WINDOW), await post(client, WINDOW)
     assert await first.read() == await second.read()
     assert (await post(client.signed_in("rubbish"), WINDOW)).status == 401
 
 
-async def test_variables_operations_and_media_types_have_answers_of_their_own(
-    keeping: tuple[Client, Client],
+async def test_responses_are_cached_by_variables_operation_and_media_type(
+    caching: tuple[Client, Client],
 ) -> None:
-    client, _ = keeping
+    client, _ = caching
     query = """query A($n: Int!) { featuredPlans(first: $n) { id } }
         query B($n: Int!) { featuredPlans(first: $n) { name } }"""
 
@@ -133,28 +135,28 @@ async def test_variables_operations_and_media_types_have_answers_of_their_own(
         assert graphql.content_type == "application/graphql-response+json"
 
 
-async def test_an_error_is_not_kept(keeping: tuple[Client, Client]) -> None:
-    client, _ = keeping
+async def test_an_error_is_not_cached(caching: tuple[Client, Client]) -> None:
+    client, _ = caching
     for _ in range(2):
         answer = await post(client, "{ featuredPlans(first: 99) { id } }")
         assert answer.headers["Cache-Control"] == "no-store"
         assert "errors" in await answer.json()
 
 
-async def test_what_an_administrator_hides_is_gone_from_every_gateway(
-    keeping: tuple[Client, Client], platform: Platform
+async def test_a_hidden_plan_disappears_from_every_gateway(
+    caching: tuple[Client, Client], platform: Platform
 ) -> None:
-    first, *_ = await shown(keeping[0])
-    assert first in await shown(keeping[1])
+    first, *_ = await featured(caching[0])
+    assert first in await featured(caching[1])
     await platform.hide(first)
     async with asyncio.timeout(PATIENCE):
-        for client in keeping:
-            while first in await shown(client):
+        for client in caching:
+            while first in await featured(client):
                 await asyncio.sleep(0.01)
 
 
-async def test_a_kept_answer_costs_what_it_would_cost_anew(
-    keeping: tuple[Client, Client], platform: Platform
+async def test_a_cached_response_is_refused_above_the_callers_cost_limit(
+    caching: tuple[Client, Client], platform: Platform
 ) -> None:
     defence = platform.gateway_settings.defence
     async with platform.another(
@@ -173,14 +175,14 @@ async def test_a_kept_answer_costs_what_it_would_cost_anew(
         assert refused["errors"][0]["extensions"]["code"] == "TOO_COMPLEX"
 
 
-async def test_the_same_bytes_again_get_a_new_request_id(keeping: tuple[Client, Client]) -> None:
-    client, _ = keeping
+async def test_a_repeated_request_gets_a_new_request_id(caching: tuple[Client, Client]) -> None:
+    client, _ = caching
     answers = [await post(client, WINDOW) for _ in range(6)]
     assert {answer.status for answer in answers} == {200}
     assert len({answer.headers["X-Request-Id"] for answer in answers}) == 6
 
 
-async def test_the_same_bytes_again_count_for_the_rate(platform: Platform) -> None:
+async def test_a_repeated_request_counts_against_the_rate(platform: Platform) -> None:
     # One request at once and the next after 100 s, however slow the machine is.
     defence = replace(platform.gateway_settings.defence, address_rate=0.01)
     async with platform.another(response_cache_seconds=60, defence=defence) as client:
@@ -189,10 +191,10 @@ async def test_the_same_bytes_again_count_for_the_rate(platform: Platform) -> No
         assert 0 < int(refused.headers["Retry-After"]) <= 100
 
 
-async def test_the_same_bytes_from_a_foreign_page_are_refused(
-    keeping: tuple[Client, Client],
+async def test_a_repeated_request_from_a_cross_origin_page_is_refused(
+    caching: tuple[Client, Client],
 ) -> None:
-    client, _ = keeping
+    client, _ = caching
     for _ in range(2):
         assert (await get(client, WINDOW)).status == 200
     refused = await get(client, WINDOW, **{"Sec-Fetch-Site": "cross-site"})
@@ -200,7 +202,7 @@ async def test_the_same_bytes_from_a_foreign_page_are_refused(
     assert (await refused.json())["errors"][0]["extensions"]["code"] == "FORBIDDEN"
 
 
-async def test_a_body_that_is_too_large_is_refused_in_the_words_of_errors(
+async def test_a_body_that_is_too_large_is_refused_as_a_graphql_error(
     platform: Platform,
 ) -> None:
     async with platform.another(response_cache_seconds=60, max_body=1_024) as client:
@@ -210,10 +212,10 @@ async def test_a_body_that_is_too_large_is_refused_in_the_words_of_errors(
         assert "errors" in await refused.json()
 
 
-async def test_the_same_bytes_with_a_session_are_not_nobodys(
-    keeping: tuple[Client, Client],
+async def test_a_repeated_request_with_a_bad_token_is_not_served_from_the_cache(
+    caching: tuple[Client, Client],
 ) -> None:
-    client, _ = keeping
+    client, _ = caching
     for _ in range(2):
         assert (await post(client, WINDOW)).status == 200
     assert (await post(client.signed_in("rubbish"), WINDOW)).status == 401

@@ -15,7 +15,9 @@ from tests.fixtures.platform import BUNDLE, Platform
 from tests.fixtures.postgres import Databases
 
 
-async def test_from_a_plan_to_a_suspended_esim_and_back(platform: Platform) -> None:
+async def test_a_customer_buys_a_plan_and_suspends_and_restores_its_esim(
+    platform: Platform,
+) -> None:
     ann = await platform.customer("ann@example.com")
     order = await platform.buy(ann)
     (esim,) = order["esims"]
@@ -55,7 +57,7 @@ async def test_from_a_plan_to_a_suspended_esim_and_back(platform: Platform) -> N
 
 
 @pytest.mark.parametrize("operation", ["esimDetails", "orderDetails"])
-async def test_a_bad_id_is_told_by_the_name_of_its_argument(
+async def test_a_malformed_id_is_reported_with_the_name_of_its_argument(
     platform: Platform, operation: str
 ) -> None:
     ann = await platform.customer("ann@example.com")
@@ -84,7 +86,7 @@ async def test_an_unused_order_is_cancelled_and_a_used_one_is_not(platform: Plat
     assert (refused["success"], refused["code"]) == (False, "ORDER_IN_USE")
 
 
-async def test_a_customer_never_reaches_what_is_anothers(platform: Platform) -> None:
+async def test_a_customer_never_reaches_another_customers_data(platform: Platform) -> None:
     ann = await platform.customer("ann@example.com")
     bob = await platform.customer("bob@example.com")
     order = await platform.buy(ann)
@@ -119,7 +121,7 @@ async def test_a_customer_never_reaches_what_is_anothers(platform: Platform) -> 
     }
 
 
-async def test_a_purchase_that_makes_no_sense_is_refused_and_recorded_nowhere(
+async def test_an_invalid_purchase_is_refused_and_not_recorded(
     platform: Platform,
 ) -> None:
     ann = await platform.customer("ann@example.com")
@@ -145,7 +147,7 @@ async def test_a_purchase_that_makes_no_sense_is_refused_and_recorded_nowhere(
     assert (await ann.ask("{ myOrders { id } }")).data == {"myOrders": []}
 
 
-async def test_a_question_that_makes_no_sense_gets_words(platform: Platform) -> None:
+async def test_an_invalid_query_is_bad_input_or_not_found(platform: Platform) -> None:
     ann = await platform.customer("ann@example.com")
     for query in (
         "{ dataPlans(filter: {maxPrice: -1}) { id } }",

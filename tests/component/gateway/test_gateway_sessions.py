@@ -25,7 +25,7 @@ SIGNED_IN = {
 
 
 @pytest.mark.parametrize("field", SIGNED_IN)
-async def test_without_a_session_a_guarded_field_is_not_authenticated(
+async def test_without_a_session_a_guarded_field_is_unauthenticated(
     gateway: Gateway, field: str
 ) -> None:
     answer = await gateway.client.ask(SIGNED_IN[field])
@@ -39,7 +39,7 @@ async def test_without_a_session_a_guarded_field_is_not_authenticated(
 
 
 @pytest.mark.parametrize("kind", ["Order", "ESIM"])
-async def test_without_a_session_federation_finds_nobodys_things(
+async def test_without_a_session_federation_returns_no_customer_entities(
     gateway: Gateway, kind: str
 ) -> None:
     answer = await gateway.client.ask(
@@ -65,7 +65,9 @@ async def test_federation_looks_entities_up_in_one_call_with_the_callers_session
     assert gateway.orders.callers == [str(await auth.user_id("ann@example.com"))]
 
 
-async def test_an_administrators_lists_hold_their_own_only(gateway: Gateway, auth: Auth) -> None:
+async def test_an_administrators_own_lists_contain_no_other_customers_rows(
+    gateway: Gateway, auth: Auth
+) -> None:
     gateway.orders.answers["ListOrders"] = orders_pb2.ListOrdersResponse()
     gateway.esims.answers["ListESIMs"] = esims_pb2.ListESIMsResponse()
     client = gateway.client.signed_in(await auth.token("boss@example.com", admin=True))
@@ -76,7 +78,7 @@ async def test_an_administrators_lists_hold_their_own_only(gateway: Gateway, aut
     assert gateway.esims.requests[0].filter.customer_id == own
 
 
-async def test_another_customers_things_are_null_with_not_found(
+async def test_another_customers_objects_are_null_with_not_found(
     gateway: Gateway, ann: Client
 ) -> None:
     gateway.orders.answers["GetOrder"] = Failure(Kind.NOT_FOUND, "ORDER_NOT_FOUND", "No such order")

@@ -24,7 +24,7 @@ def numbers(message: dict[str, int]) -> Iterable[tuple[str, int]]:
     return message.items()
 
 
-async def test_who_takes_slowly_gets_the_latest_of_each_thing() -> None:
+async def test_a_slow_reader_gets_the_latest_state_of_each_object() -> None:
     sent = asyncio.Event()
 
     async def stream() -> AsyncGenerator[dict[str, int], None]:
@@ -36,15 +36,15 @@ async def test_who_takes_slowly_gets_the_latest_of_each_thing() -> None:
         await asyncio.Event().wait()
 
     async with aclosing(watch(stream, numbers)) as steps:
-        seen = [await anext(steps)]
+        received = [await anext(steps)]
         await sent.wait()
-        while 1 not in seen[-1]:
-            seen.append(await anext(steps))
-    assert len(seen) <= 2
-    assert seen[-1] in ([999, 1], [1, 999])
+        while 1 not in received[-1]:
+            received.append(await anext(steps))
+    assert len(received) <= 2
+    assert received[-1] in ([999, 1], [1, 999])
 
 
-async def test_what_cannot_be_had_is_not_asked_for_again() -> None:
+async def test_a_stream_that_fails_with_not_found_is_not_retried() -> None:
     calls = 0
 
     async def stream() -> AsyncGenerator[dict[str, int], None]:
@@ -59,17 +59,17 @@ async def test_what_cannot_be_had_is_not_asked_for_again() -> None:
     assert calls == 1
 
 
-async def test_a_peer_that_never_reads_is_dropped_and_holds_nothing_up(
+async def test_a_peer_that_never_reads_is_dropped_and_blocks_no_other(
     gateway: Gateway, ann: Client, serving: Serving
 ) -> None:
-    def told(number: int) -> esims_pb2.WatchESIMsResponse:
+    def update(number: int) -> esims_pb2.WatchESIMsResponse:
         esims = [
             esims_pb2.WatchedESIM(esim=esim(str(n), customer_ref=f"{number:06}" + "x" * 150))
             for n in range(500)
         ]
         return esims_pb2.WatchESIMsResponse(esims=esims)
 
-    changes = Changes(told(0))
+    changes = Changes(update(0))
     gateway.esims.answers["WatchESIMs"] = changes
     settings = replace(gateway.settings, http=HTTPSettings(send_seconds=1))
     async with serving(serve, settings) as port:
@@ -86,7 +86,7 @@ async def test_a_peer_that_never_reads_is_dropped_and_holds_nothing_up(
             number = 0
             while changes.open:  # until the gateway has dropped the client
                 number += 1
-                await changes.publish(told(number))
+                await changes.publish(update(number))
                 await asyncio.sleep(0.01)
         # Kernel buffers hold some MB; without a bound this would never end.
         assert number < 5_000

@@ -23,7 +23,7 @@ from tests.fixtures.sockets import begin, connected, frame, opened
 EVENTS = {"Accept": "text/event-stream"}
 
 
-async def test_a_message_on_a_socket_has_so_many_bytes(gateway: Gateway, ann: Client) -> None:
+async def test_the_size_of_a_socket_message_is_limited(gateway: Gateway, ann: Client) -> None:
     most = gateway.settings.max_body
     ping = json.dumps({"type": "ping", "payload": {"x": ""}})
     async with connected(ann) as socket:
@@ -33,7 +33,7 @@ async def test_a_message_on_a_socket_has_so_many_bytes(gateway: Gateway, ann: Cl
         assert (await socket.closed())[0] == 1009
 
 
-async def test_an_operation_on_a_socket_has_an_id_of_so_many_characters(ann: Client) -> None:
+async def test_the_length_of_an_operation_id_is_limited(ann: Client) -> None:
     payload: Any = {"query": "{ __typename }"}
     async with connected(ann) as socket:
         await socket.send(id="x" * MAX_ID, type="subscribe", payload=payload)
@@ -43,7 +43,7 @@ async def test_an_operation_on_a_socket_has_an_id_of_so_many_characters(ann: Cli
         assert (await socket.closed())[0] == 4400
 
 
-async def test_a_socket_carries_so_many_operations(gateway: Gateway, ann: Client) -> None:
+async def test_the_operations_of_a_socket_are_limited(gateway: Gateway, ann: Client) -> None:
     changes = Changes(esims_pb2.WatchESIMsResponse())
     gateway.esims.answers["WatchESIMs"] = changes
     async with connected(ann) as socket:
@@ -57,7 +57,7 @@ async def test_a_socket_carries_so_many_operations(gateway: Gateway, ann: Client
         assert str(MAX_OPERATIONS) in message["payload"][0]["message"]
 
 
-async def test_a_process_has_so_many_sockets_and_so_many_streams(
+async def test_the_sockets_and_streams_of_a_process_are_limited(
     gateway: Gateway, ann: Client
 ) -> None:
     changes = Changes(esims_pb2.WatchESIMsResponse())
@@ -76,14 +76,14 @@ async def test_a_process_has_so_many_sockets_and_so_many_streams(
         headers = EVENTS | {"Authorization": f"Bearer {client.token}"}
 
         async def follow() -> aiohttp.ClientResponse:
-            asked = client.http.post(f"{client.url}/graphql", json=body, headers=headers)
-            return await open_.enter_async_context(asked)
+            sending = client.http.post(f"{client.url}/graphql", json=body, headers=headers)
+            return await open_.enter_async_context(sending)
 
         assert [(await follow()).status for _ in range(3)] == [200, 200, 503]
 
 
 @pytest.mark.parametrize("bound", ["per_address", "per_user"])
-async def test_an_address_and_a_user_have_so_many_sockets_and_so_many_streams(
+async def test_the_sockets_and_streams_of_an_address_and_a_user_are_limited(
     gateway: Gateway, ann: Client, bound: str
 ) -> None:
     changes = Changes(esims_pb2.WatchESIMsResponse())
@@ -103,11 +103,11 @@ async def test_an_address_and_a_user_have_so_many_sockets_and_so_many_streams(
             except aiohttp.WSServerHandshakeError as error:
                 return error.status, str(error.headers)
 
-        code, words = await one_more()
+        code, text = await one_more()
         if bound == "per_user":
-            assert (code, "user already has 2 open WebSockets" in words) == (1013, True)
+            assert (code, "user already has 2 open WebSockets" in text) == (1013, True)
         else:
-            assert (code, "Retry-After" in words) == (429, True)
+            assert (code, "Retry-After" in text) == (429, True)
         await sockets[0].socket.close()
         async with asyncio.timeout(PATIENCE):
             while (await one_more())[0] in (429, 1013):
@@ -117,8 +117,8 @@ async def test_an_address_and_a_user_have_so_many_sockets_and_so_many_streams(
         headers = EVENTS | {"Authorization": f"Bearer {client.token}"}
 
         async def follow() -> aiohttp.ClientResponse:
-            asked = client.http.post(f"{client.url}/graphql", json=body, headers=headers)
-            return await open_.enter_async_context(asked)
+            sending = client.http.post(f"{client.url}/graphql", json=body, headers=headers)
+            return await open_.enter_async_context(sending)
 
         answers = [await follow() for _ in range(3)]
         assert [answer.status for answer in answers] == [200, 200, 429]
@@ -128,7 +128,7 @@ async def test_an_address_and_a_user_have_so_many_sockets_and_so_many_streams(
         assert "close one" in error["message"]
 
 
-async def test_clients_behind_a_trusted_proxy_have_their_own_places(
+async def test_clients_behind_a_trusted_proxy_have_separate_limits(
     gateway: Gateway, ann: Client
 ) -> None:
     defence = replace(gateway.settings.defence, trusted_proxies=(ip_network("127.0.0.0/8"),))
@@ -166,7 +166,7 @@ async def pong_frame(socket: aiohttp.ClientWebSocketResponse) -> None:
 
 @pytest.mark.parametrize("initialized", [True, False])
 @pytest.mark.parametrize("send", [ping, pong, complete, ping_frame, pong_frame])
-async def test_every_message_and_control_frame_counts_against_a_rate(
+async def test_every_message_and_control_frame_counts_against_the_rate(
     gateway: Gateway, ann: Client, send: Any, initialized: bool
 ) -> None:
     most = int(gateway.settings.sockets.message_rate * BURST)
@@ -183,7 +183,7 @@ async def test_every_message_and_control_frame_counts_against_a_rate(
         assert "messages per second" in reason
 
 
-async def test_a_client_that_leaves_while_it_is_answered_is_no_error(
+async def test_a_client_that_disconnects_during_a_response_is_not_an_error(
     gateway: Gateway, ann: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     port = int(gateway.client.url.rpartition(":")[2])

@@ -18,7 +18,7 @@ CLOCKS_DIFFER = 0.1
 FOLLOW = "subscription($id: ID!) { orderUpdated(orderId: $id) { id status } }"
 
 
-async def test_pings_are_answered_before_and_after_the_beginning(ann: Client) -> None:
+async def test_pings_are_answered_before_and_after_connection_init(ann: Client) -> None:
     async with opened(ann) as socket:
         await socket.send(type="ping")
         assert await socket.receive() == {"type": "pong"}
@@ -28,7 +28,7 @@ async def test_pings_are_answered_before_and_after_the_beginning(ann: Client) ->
         assert await socket.receive() == {"type": "pong"}
 
 
-async def test_the_session_may_come_in_the_request_or_as_auth_token(ann: Client) -> None:
+async def test_the_token_can_be_sent_as_a_header_or_as_auth_token(ann: Client) -> None:
     async with opened(ann, headers={"Authorization": f"Bearer {ann.token}"}) as socket:
         await socket.send(type="connection_init")
         assert await socket.receive() == {"type": "connection_ack"}
@@ -48,7 +48,7 @@ async def test_without_a_session_the_connection_is_forbidden(ann: Client, payloa
         assert "Not authenticated" in reason or "Authorization" in reason
 
 
-async def test_the_service_role_key_is_no_session(ann: Client, auth: Auth) -> None:
+async def test_the_service_role_key_is_refused_on_sockets(ann: Client, auth: Auth) -> None:
     async with opened(ann) as socket:
         await socket.send(type="connection_init", payload={"authToken": auth.service_role_key})
         code, reason = await socket.closed()
@@ -56,7 +56,7 @@ async def test_the_service_role_key_is_no_session(ann: Client, auth: Auth) -> No
         assert auth.service_role_key not in reason
 
 
-async def test_a_connection_ends_with_its_session(gateway: Gateway, auth: Auth) -> None:
+async def test_a_socket_closes_when_its_session_expires(gateway: Gateway, auth: Auth) -> None:
     gateway.orders.answers["WatchOrder"] = Changes(order_event())
     session = await auth.sign_in("ann@example.com", expires_in=2)
     client = gateway.client.signed_in(session["access_token"])
@@ -95,7 +95,7 @@ SUBSCRIBE = {"id": "1", "type": "subscribe", "payload": {"query": FOLLOW, "varia
         ([{"type": "ping", "padding": "x" * 20_000}], 1009),
     ],
 )
-async def test_what_breaks_the_protocol_closes_the_connection(
+async def test_a_protocol_violation_closes_the_connection(
     ann: Client, changes: Changes, messages: list[Any], code: int
 ) -> None:
     headers = {"Authorization": f"Bearer {ann.token}"}
@@ -113,13 +113,13 @@ async def test_binary_messages_close_the_connection(ann: Client) -> None:
 
 
 @pytest.mark.parametrize("protocols", [[], ["graphql-ws"], ["other"]])
-async def test_other_protocols_are_not_spoken(ann: Client, protocols: list[str]) -> None:
+async def test_other_subprotocols_are_refused(ann: Client, protocols: list[str]) -> None:
     async with opened(ann, protocols=protocols) as socket:
         code, reason = await socket.closed()
         assert (code, reason) == (4406, "Request the WebSocket subprotocol graphql-transport-ws")
 
 
-async def test_pages_of_other_origins_connect_only_where_they_may_call(ann: Client) -> None:
+async def test_cross_origin_pages_connect_only_where_cors_allows_them(ann: Client) -> None:
     for origin in ("https://shop.example", ann.url):
         async with opened(ann, headers={"Origin": origin}) as socket:
             await socket.send(type="ping")
@@ -130,7 +130,7 @@ async def test_pages_of_other_origins_connect_only_where_they_may_call(ann: Clie
     assert raised.value.status == 403
 
 
-async def test_an_upgrade_that_is_no_handshake_is_400(ann: Client) -> None:
+async def test_an_invalid_websocket_handshake_is_400(ann: Client) -> None:
     headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
     async with ann.http.get(f"{ann.url}/graphql", headers=headers) as answer:
         assert answer.status == 400

@@ -41,10 +41,10 @@ async def test_an_order_is_followed_until_the_client_completes(
 
 
 async def test_an_esims_status_has_its_documented_fields(gateway: Gateway, ann: Client) -> None:
-    seen = esims_pb2.WatchedESIM(
+    watched = esims_pb2.WatchedESIM(
         esim=esim(), data_used_mb=250.5, data_remaining_mb=749.5, updated_at=esim().updated_at
     )
-    gateway.esims.answers["WatchESIMs"] = Changes(esims_pb2.WatchESIMsResponse(esims=[seen]))
+    gateway.esims.answers["WatchESIMs"] = Changes(esims_pb2.WatchESIMsResponse(esims=[watched]))
     async with connected(ann) as socket:
         await socket.subscribe(STATUS, id=ESIM_ID)
         assert (await socket.data())["esimStatusUpdated"] == {
@@ -56,7 +56,7 @@ async def test_an_esims_status_has_its_documented_fields(gateway: Gateway, ann: 
         }
 
 
-async def test_my_esims_tells_also_that_there_are_none_and_then_only_what_changed(
+async def test_my_esims_updated_starts_with_the_empty_list_and_then_sends_only_changes(
     gateway: Gateway, ann: Client
 ) -> None:
     changes = Changes(esims_pb2.WatchESIMsResponse())
@@ -72,7 +72,7 @@ async def test_my_esims_tells_also_that_there_are_none_and_then_only_what_change
     assert not gateway.esims.requests[0].HasField("customer_id")
 
 
-async def test_each_event_loads_anew_what_is_nested_in_it(
+async def test_each_event_reloads_its_nested_objects(
     gateway: Gateway, ann: Client, changes: Changes
 ) -> None:
     async with connected(ann) as socket:
@@ -86,7 +86,7 @@ async def test_each_event_loads_anew_what_is_nested_in_it(
         assert (await socket.data())["orderUpdated"]["esims"] == [{"status": "ACTIVE"}]
 
 
-async def test_a_service_that_restarts_ends_no_subscription(ann: Client, changes: Changes) -> None:
+async def test_subscriptions_survive_a_service_restart(ann: Client, changes: Changes) -> None:
     async with connected(ann) as socket:
         await socket.subscribe(FOLLOW, id=ORDER_ID)
         await socket.data()
@@ -99,7 +99,7 @@ async def test_a_service_that_restarts_ends_no_subscription(ann: Client, changes
         assert (await socket.data())["orderUpdated"]["status"] == "COMPLETED"
 
 
-async def test_a_service_that_dies_and_comes_back_tells_what_changed_meanwhile(
+async def test_changes_during_a_service_outage_are_sent_after_it(
     gateway: Gateway, ann: Client, changes: Changes, auth: Auth
 ) -> None:
     async with connected(ann) as socket:
@@ -169,7 +169,7 @@ async def test_an_unexpected_error_is_masked(
         ),
     ],
 )
-async def test_a_document_that_is_refused_ends_the_operation_alone(
+async def test_a_refused_document_ends_only_its_operation(
     ann: Client, query: str, code: str
 ) -> None:
     async with connected(ann) as socket:
@@ -180,7 +180,7 @@ async def test_a_document_that_is_refused_ends_the_operation_alone(
         assert (await socket.receive())["type"] == "complete"
 
 
-async def test_mutations_too_are_carried(ann: Client) -> None:
+async def test_mutations_are_executed_over_a_socket(ann: Client) -> None:
     async with connected(ann) as socket:
         query = 'mutation { suspendESIM(esimId: "1") { success esim { status } } }'
         await socket.subscribe(query)
@@ -190,7 +190,7 @@ async def test_mutations_too_are_carried(ann: Client) -> None:
 SUBSCRIBE = {"id": "1", "type": "subscribe", "payload": {"query": FOLLOW, "variables": {"id": "1"}}}
 
 
-async def test_a_connection_carries_only_so_many_operations(ann: Client, changes: Changes) -> None:
+async def test_the_operations_of_a_connection_are_limited(ann: Client, changes: Changes) -> None:
     async with connected(ann) as socket:
         for _ in range(MAX_OPERATIONS):
             await socket.subscribe(FOLLOW, id=ORDER_ID)
@@ -205,7 +205,7 @@ async def test_a_connection_carries_only_so_many_operations(ann: Client, changes
     await changes.until_open(0)
 
 
-async def test_connections_are_bounded(gateway: Gateway, ann: Client) -> None:
+async def test_the_number_of_connections_is_limited(gateway: Gateway, ann: Client) -> None:
     async with (
         gateway.another(ann, sockets=SocketSettings(max_open=1)) as client,
         opened(client) as socket,
@@ -218,7 +218,7 @@ async def test_connections_are_bounded(gateway: Gateway, ann: Client) -> None:
         assert await socket.receive() == {"type": "pong"}
 
 
-async def test_connections_without_a_beginning_are_closed_and_make_room(
+async def test_connections_without_connection_init_are_closed_and_free_their_slot(
     gateway: Gateway, ann: Client
 ) -> None:
     async with gateway.another(ann, sockets=SocketSettings(max_open=1, init_seconds=0.1)) as client:

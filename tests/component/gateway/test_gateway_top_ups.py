@@ -20,7 +20,7 @@ def ids(count: int) -> list[str]:
 def top_ups(
     request: catalogue_pb2.BatchListTopUpPlansRequest,
 ) -> catalogue_pb2.BatchListTopUpPlansResponse:
-    """Return two plans for each requested plan, told apart by the last digit."""
+    """Return two plans for each requested plan, distinguished by the last digit."""
     answer = catalogue_pb2.BatchListTopUpPlansResponse()
     for plan_id in request.plan_ids:
         found = [plan(int(plan_id[-1]) * 10 + number) for number in range(request.page_size)]
@@ -56,7 +56,7 @@ async def test_top_ups_and_plans_of_bundles_take_one_call_whatever_the_number_of
     assert catalogue_pb2.BatchGetPlansRequest(names=[PLAN.name]) in gateway.catalogue.requests
 
 
-async def test_a_bundle_of_no_known_plan_has_none(gateway: Gateway, ann: Client) -> None:
+async def test_a_bundle_of_an_unknown_plan_has_a_null_plan(gateway: Gateway, ann: Client) -> None:
     gateway.esims.answers["BatchListBundles"] = esims_pb2.BatchListBundlesResponse(
         bundles=[
             esims_pb2.ESIMBundle(
@@ -79,7 +79,7 @@ async def test_a_bundle_of_no_known_plan_has_none(gateway: Gateway, ann: Client)
         {"status": esims_pb2.ESIM_STATUS_CANCELLED},
     ],
 )
-async def test_an_esim_that_takes_no_bundle_any_more_has_no_top_ups(
+async def test_an_esim_that_accepts_no_more_bundles_has_no_top_ups(
     gateway: Gateway, ann: Client, state: dict[str, Any]
 ) -> None:
     gateway.esims.answers["GetESIM"] = esims_pb2.GetESIMResponse(esim=esim(**state))
@@ -90,7 +90,7 @@ async def test_an_esim_that_takes_no_bundle_any_more_has_no_top_ups(
     assert gateway.catalogue.calls["BatchListTopUpPlans"] == 0
 
 
-async def test_as_many_top_ups_as_asked_for_within_bounds(gateway: Gateway, ann: Client) -> None:
+async def test_first_limits_the_number_of_top_ups(gateway: Gateway, ann: Client) -> None:
     gateway.catalogue.answers["BatchListTopUpPlans"] = top_ups
     query = "query($id: ID!, $n: Int!) { esimDetails(id: $id) { topUpPlans(first: $n) { id } } }"
     for bad in (0, 101):

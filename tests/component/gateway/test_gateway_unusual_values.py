@@ -56,7 +56,7 @@ def answer_all(gateway: Gateway) -> None:
         getattr(gateway, name).answers.update(answers)
 
 
-def asked(gateway: Gateway) -> list[Any]:
+def received_requests(gateway: Gateway) -> list[Any]:
     """Return the requests that reached the services since the last call."""
     found = []
     for name in ANSWERS:
@@ -84,21 +84,19 @@ async def test_null_means_the_default(
     # Twice: the second time runs the compiled plan.
     answers.append(await ann.ask(as_variable, value=None))
     assert [answer.data for answer in answers] == [answers[0].data] * len(answers)
-    reached = asked(gateway)
+    reached = received_requests(gateway)
     assert all(request == reached[0] for request in reached)
     assert reached
 
 
-async def test_a_whole_input_of_nulls_is_an_input_of_defaults(
-    gateway: Gateway, ann: Client
-) -> None:
+async def test_an_input_with_only_nulls_means_all_defaults(gateway: Gateway, ann: Client) -> None:
     answer_all(gateway)
     names = [field.python_name for field in PurchaseInput.__strawberry_definition__.fields]  # type: ignore[attr-defined]
     text = "mutation($p: ID!, $i: PurchaseInput) { purchaseESIM(planId: $p, input: $i) { code } }"
     for given in (None, {}, dict.fromkeys(map(argument, names))):
         await ann.ask(text, p=PLAN.id, i=given)
     expected = orders_pb2.CreateOrderRequest(plan_id=PLAN.id, quantity=1)
-    assert asked(gateway) == [expected] * 3
+    assert received_requests(gateway) == [expected] * 3
 
 
 async def test_null_costs_as_much_as_the_default(gateway: Gateway, ann: Client) -> None:
@@ -142,7 +140,7 @@ PLACES = [
 
 @pytest.mark.parametrize("literal", [*LONG, f'"{DIGITS}"'], ids=range(7))
 @pytest.mark.parametrize(("place", "kind"), PLACES)
-async def test_a_number_of_5000_digits_is_the_clients_mistake(
+async def test_a_number_of_5000_digits_is_a_client_error(
     gateway: Gateway, ann: Client, place: str, kind: str | None, literal: str
 ) -> None:
     answer_all(gateway)
@@ -161,7 +159,7 @@ async def test_a_number_of_5000_digits_is_the_clients_mistake(
 
 
 @pytest.mark.parametrize("digits", [20, 309, 400, 999, 1_000, 1_001, 4_299, 4_300, 4_301])
-async def test_long_numbers_around_the_limits_are_the_clients_mistake(
+async def test_long_numbers_around_the_limits_are_a_client_error(
     gateway: Gateway, ann: Client, digits: int
 ) -> None:
     answer_all(gateway)
@@ -214,15 +212,13 @@ async def test_times_are_in_utc_with_z_and_six_decimals(
                 break
 
 
-async def test_a_time_that_was_answered_is_an_argument_as_it_is(
-    gateway: Gateway, ann: Client
-) -> None:
+async def test_a_returned_time_is_accepted_as_an_argument(gateway: Gateway, ann: Client) -> None:
     answer_all(gateway)
     for text in ("2026-02-02T02:40:00.418220Z", "2026-02-02T03:40:00.418220+01:00"):
         await ann.ask(
             "query($f: OrderFilter) { myOrders(filter: $f) { id } }", f={"fromDate": text}
         )
-        (request,) = asked(gateway)
+        (request,) = received_requests(gateway)
         expected = datetime(2026, 2, 2, 2, 40, 0, 418_220, tzinfo=UTC)
         assert request.filter.from_date.ToDatetime(tzinfo=UTC) == expected
 
@@ -234,6 +230,6 @@ async def test_every_time_of_an_esim_has_the_format(gateway: Gateway, ann: Clien
              assignedDate actionDate createdAt updatedAt asOf deletionDate installedDate } }""",
         id=ESIM_ID,
     )
-    shown = [value for value in answer.data["esimDetails"].values() if value is not None]
-    assert shown
-    assert all(TIME.fullmatch(value) for value in shown)
+    times = [value for value in answer.data["esimDetails"].values() if value is not None]
+    assert times
+    assert all(TIME.fullmatch(value) for value in times)

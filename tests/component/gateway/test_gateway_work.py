@@ -65,7 +65,7 @@ def refusal(answer: Answered) -> tuple[str, str]:
     ],
     ids=lambda value: value if isinstance(value, str) and value.isupper() else "",
 )
-async def test_every_way_in_has_the_same_bounds(
+async def test_every_transport_has_the_same_limits(
     gateway: Gateway,
     bounded: Bounded,
     ann: Client,
@@ -100,7 +100,7 @@ async def every_way_is_refused(
             assert reason in await answer.text()
 
 
-async def test_each_bound_is_a_setting(bounded: Bounded, gateway: Gateway) -> None:
+async def test_each_limit_is_a_setting(bounded: Bounded, gateway: Gateway) -> None:
     gateway.catalogue.answers["GetPlan"] = catalogue_pb2.GetPlanResponse()
     gateway.catalogue.answers["ListPlans"] = catalogue_pb2.ListPlansResponse()
     many: dict[str, Any] = {"f": {"countries": ["FR"] * VALUES}}
@@ -127,7 +127,7 @@ async def test_a_trusted_document_may_be_longer(bounded: Bounded) -> None:
             assert refusal(answer) == ("TOO_COMPLEX", "CHARACTERS")
 
 
-async def test_an_answer_has_so_many_errors(client: Client) -> None:
+async def test_the_errors_of_a_response_are_limited(client: Client) -> None:
     answer = await client.ask(
         '{ dataPlan(id: "1") { ' + " ".join(f"n{n}" for n in range(99)) + " } }"
     )
@@ -138,7 +138,7 @@ async def test_an_answer_has_so_many_errors(client: Client) -> None:
 
 
 @pytest.mark.parametrize("wrong", [1, ERRORS, ERRORS + 1, 600])
-async def test_entities_that_are_none_fail_one_by_one_up_to_a_bound(
+async def test_malformed_entities_fail_one_by_one_up_to_a_limit(
     bounded: Bounded, wrong: int
 ) -> None:
     async with bounded() as client:
@@ -149,21 +149,21 @@ async def test_entities_that_are_none_fail_one_by_one_up_to_a_bound(
     assert errors[0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
-async def test_rows_that_fail_share_the_bound(ann: Client, gateway: Gateway) -> None:
+async def test_failed_rows_share_the_limit_of_errors(ann: Client, gateway: Gateway) -> None:
     orders = [order(str(n), plan_id=str(n)) for n in range(ERRORS + 7)]
     away = Failure(Kind.UNAVAILABLE, "AWAY", "Away")
     gateway.catalogue.answers["BatchGetPlans"] = away
     gateway.orders.answers["ListOrders"] = orders_pb2.ListOrdersResponse(orders=orders)
     answer = await ann.ask("{ myOrders { dataPlan { id } } }")
     assert len(answer.body["data"]["myOrders"]) == ERRORS + 7
-    *shown, last = answer.body["errors"]
-    assert len(shown) == ERRORS
+    *listed, last = answer.body["errors"]
+    assert len(listed) == ERRORS
     assert last["extensions"] == {"code": "TOO_MANY_ERRORS", "omitted": 7}
     assert "7 more" in last["message"]
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "1e309", "NaN", "Infinity", "[1, 1e999]"])
-async def test_a_number_beyond_all_is_no_null(gateway: Gateway, number: str) -> None:
+async def test_a_number_above_the_float_range_is_not_null(gateway: Gateway, number: str) -> None:
     gateway.catalogue.answers["ListPlans"] = catalogue_pb2.ListPlansResponse()
     client, url = gateway.client, f"{gateway.client.url}/graphql"
     query = "query($p: Float) { dataPlans(filter: {maxPrice: $p}, first: 1) { id } }"
@@ -183,7 +183,7 @@ async def test_a_number_beyond_all_is_no_null(gateway: Gateway, number: str) -> 
 
 
 @pytest.mark.parametrize("number", ["1e400", "1" + "0" * 400])
-async def test_a_number_beyond_all_is_refused_in_a_document_too(
+async def test_a_number_above_the_float_range_in_a_document_is_refused(
     gateway: Gateway, number: str
 ) -> None:
     gateway.catalogue.answers["ListPlans"] = catalogue_pb2.ListPlansResponse()
@@ -205,9 +205,9 @@ SPREAD = f"{{ ...F ... {{ b: {BUY} }} }} fragment F on Mutation {{ a: {BUY} }}"
         (f"mutation {{ a: {BUY} b: {BUY.replace(' {', ' @skip(if: true) {')} }}", 2),
         (f"mutation {{ a: {BUY} restoreESIM(esimId: 1) {{ success }} b: {BUY} }}", 2),
     ],
-    ids=["aliases", "fragments", "directives", "others between"],
+    ids=["aliases", "fragments", "directives", "other mutations between"],
 )
-async def test_an_operation_buys_once(
+async def test_an_operation_may_contain_one_purchase(
     gateway: Gateway, ann: Client, query: str, purchases: int
 ) -> None:
     gateway.orders.answers["CreateOrder"] = orders_pb2.CreateOrderResponse(order=order())
@@ -229,7 +229,7 @@ async def test_an_operation_buys_once(
     assert not gateway.esims.calls
 
 
-async def test_how_often_an_operation_buys_is_a_setting(
+async def test_the_purchases_of_an_operation_are_a_setting(
     gateway: Gateway, ann: Client, bounded: Bounded
 ) -> None:
     gateway.orders.answers["CreateOrder"] = orders_pb2.CreateOrderResponse(order=order())
@@ -247,7 +247,7 @@ async def test_how_often_an_operation_buys_is_a_setting(
 SLOW = 1.0
 
 
-async def test_who_ordered_too_much_work_is_refused_on_every_way(
+async def test_a_client_above_its_work_budget_is_refused_on_every_transport(
     gateway: Gateway, ann: Client, bounded: Bounded
 ) -> None:
     gateway.catalogue.answers["ListRegions"] = catalogue_pb2.ListRegionsResponse()
@@ -270,7 +270,7 @@ async def test_who_ordered_too_much_work_is_refused_on_every_way(
     assert gateway.catalogue.calls["ListRegions"] == 1
 
 
-async def test_a_document_that_is_no_graphql_counts_each_time(bounded: Bounded) -> None:
+async def test_an_unparsable_document_costs_work_each_time(bounded: Bounded) -> None:
     broken = "{ dataPlans " * 50
     async with bounded(address_rate=1_000) as client:
         codes = [(await client.ask(broken)).code for _ in range(12)]
@@ -278,7 +278,7 @@ async def test_a_document_that_is_no_graphql_counts_each_time(bounded: Bounded) 
     assert codes[-1] == "RATE_LIMITED"
 
 
-async def test_what_is_known_and_cached_orders_no_work(gateway: Gateway) -> None:
+async def test_a_cached_response_costs_no_work(gateway: Gateway) -> None:
     gateway.catalogue.answers["ListRegions"] = catalogue_pb2.ListRegionsResponse()
     work = replace(UNLIMITED, address_rate=SLOW)
     async with gateway.another(

@@ -40,7 +40,7 @@ def event_loop_policy(request: pytest.FixtureRequest) -> Any:
         b"POST /small HTTP/1.1\r\nContent-Length: 9\r\n",
     ],
 )
-async def test_a_head_that_does_not_arrive_in_time_is_refused(
+async def test_request_headers_that_do_not_arrive_in_time_are_refused(
     serve: Serve, caplog: pytest.LogCaptureFixture, sent: bytes
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -55,7 +55,9 @@ async def test_a_head_that_does_not_arrive_in_time_is_refused(
     assert "refused by the limit header_seconds" in caplog.text
 
 
-async def test_a_head_that_trickles_is_refused_on_any_request_of_a_connection(serve: Serve) -> None:
+async def test_slow_request_headers_are_refused_on_any_request_of_a_connection(
+    serve: Serve,
+) -> None:
     async with serve(replace(SHORT, idle_seconds=PATIENCE)) as served:
         wire = await served.connect()
         assert (await wire.ask())[0] == 200
@@ -70,7 +72,7 @@ async def test_a_head_that_trickles_is_refused_on_any_request_of_a_connection(se
         trickling.cancel()
 
 
-async def test_a_connection_between_requests_is_closed_when_it_is_idle(serve: Serve) -> None:
+async def test_an_idle_connection_between_requests_is_closed(serve: Serve) -> None:
     async with serve(SHORT) as served:
         wire = await served.connect()
         assert (await wire.ask())[0] == 200
@@ -78,7 +80,7 @@ async def test_a_connection_between_requests_is_closed_when_it_is_idle(serve: Se
         await until(lambda: not served.guard._open)
 
 
-async def test_a_slow_body_and_one_that_no_handler_reads_end(serve: Serve) -> None:
+async def test_a_connection_with_an_incomplete_unread_body_is_closed(serve: Serve) -> None:
     async with serve(SHORT) as served:
         served.release.set()
         wire = await served.connect()
@@ -89,7 +91,7 @@ async def test_a_slow_body_and_one_that_no_handler_reads_end(serve: Serve) -> No
         assert await wire.ended() == b""
 
 
-async def test_the_head_of_a_request_has_so_many_bytes(serve: Serve) -> None:
+async def test_the_size_of_the_request_headers_is_limited(serve: Serve) -> None:
     def request(size: int) -> bytes:
         lines = [b"X-%d: %s\r\n" % (n, b"a" * 4_000) for n in range(20)]
         whole = GET
@@ -107,7 +109,7 @@ async def test_the_head_of_a_request_has_so_many_bytes(serve: Serve) -> None:
         assert str(MAX_HEAD) in body["error"]
 
 
-async def test_pipelined_requests_are_all_answered_and_few_are_held(serve: Serve) -> None:
+async def test_pipelined_requests_are_all_answered_and_few_are_buffered(serve: Serve) -> None:
     async with serve(HTTPSettings()) as served:
         wire = await served.connect()
         post = b"POST /small HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" + b"a" * 100_000
@@ -122,7 +124,7 @@ async def test_pipelined_requests_are_all_answered_and_few_are_held(serve: Serve
             assert await wire.answer() == (200, {"bytes": 100_000})
 
 
-async def test_an_address_has_so_many_connections(serve: Serve) -> None:
+async def test_the_connections_of_an_address_are_limited(serve: Serve) -> None:
     async with serve(HTTPSettings(max_connections_per_address=2)) as served:
         first, second = await served.connect(), await served.connect()
         assert (await first.ask())[0] == (await second.ask())[0] == 200
@@ -135,7 +137,7 @@ async def test_an_address_has_so_many_connections(serve: Serve) -> None:
         assert (await (await served.connect()).ask())[0] == 200
 
 
-async def test_a_process_has_so_many_connections(serve: Serve) -> None:
+async def test_the_connections_of_a_process_are_limited(serve: Serve) -> None:
     async with serve(HTTPSettings(max_connections=2)) as served:
         wires = [await served.connect() for _ in range(2)]
         for wire in wires:
@@ -145,7 +147,7 @@ async def test_a_process_has_so_many_connections(serve: Serve) -> None:
         assert "server" in body["error"]
 
 
-async def test_behind_a_trusted_proxy_an_address_has_so_many_requests_at_a_time(
+async def test_behind_a_trusted_proxy_the_concurrent_requests_of_an_address_are_limited(
     serve: Serve,
 ) -> None:
     held = b"GET /held HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: %s\r\n\r\n"
@@ -186,8 +188,8 @@ async def test_a_local_proxy_that_is_not_configured_does_not_count_as_one_client
         assert statuses[3] in (429, 503)
         assert (await (await served.connect()).ask(GET + b"\r\n"))[0] == 200
     # Where proxies are configured, an address outside of them is a client.
-    elsewhere = (ip_network("192.0.2.0/24"),)
-    settings = HTTPSettings(max_connections_per_address=2, trusted_proxies=elsewhere)
+    other_network = (ip_network("192.0.2.0/24"),)
+    settings = HTTPSettings(max_connections_per_address=2, trusted_proxies=other_network)
     async with serve(settings) as served:
         wires = [await served.connect() for _ in range(2)]
         for wire in wires:
@@ -195,7 +197,7 @@ async def test_a_local_proxy_that_is_not_configured_does_not_count_as_one_client
         assert (await (await served.connect()).answer())[0] == 503
 
 
-async def test_an_answer_that_is_not_read_is_dropped(
+async def test_an_unread_response_is_dropped(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -209,7 +211,7 @@ async def test_an_answer_that_is_not_read_is_dropped(
     assert "refused by the limit send_seconds" in caplog.text
 
 
-async def test_an_answer_that_is_left_unread_before_the_connection_closes_is_dropped(
+async def test_an_unread_response_on_a_closing_connection_is_dropped(
     serve: Serve,
 ) -> None:
     async with serve(replace(SHORT, idle_seconds=PATIENCE)) as served:
@@ -220,7 +222,7 @@ async def test_an_answer_that_is_left_unread_before_the_connection_closes_is_dro
         wire.abort()
 
 
-async def test_a_client_that_reads_slowly_gets_its_answer(serve: Serve) -> None:
+async def test_a_client_that_reads_slowly_gets_its_response(serve: Serve) -> None:
     async with serve(replace(SHORT, send_seconds=2)) as served:
         wire = await served.connect()
         wire.writer.write(LARGE)
@@ -233,7 +235,7 @@ async def test_a_client_that_reads_slowly_gets_its_answer(serve: Serve) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_the_address_for_which_most_bytes_wait_loses_its_connections(serve: Serve) -> None:
+async def test_the_address_with_the_most_unread_bytes_is_disconnected(serve: Serve) -> None:
     settings = HTTPSettings(max_unsent=int(3.6 * BYTES), trusted_proxies=TRUSTED)
 
     def large(client: bytes) -> bytes:
@@ -254,6 +256,6 @@ async def test_the_address_for_which_most_bytes_wait_loses_its_connections(serve
             wire.abort()
 
 
-def test_connections_are_no_more_than_the_open_files_that_the_system_allows() -> None:
+def test_the_connection_limit_respects_the_open_files_limit() -> None:
     assert within_open_files(100) == 100
     assert within_open_files(10_000_000) < 10_000_000

@@ -73,7 +73,9 @@ async def cached(platform: Platform) -> AsyncIterator[Cached]:
 
 
 @pytest.mark.parametrize("deployment", ["compose", "kubernetes"])
-def test_nginx_takes_the_configuration_of_each_deployment(deployment: str, tmp_path: Path) -> None:
+def test_nginx_accepts_the_configuration_of_each_deployment(
+    deployment: str, tmp_path: Path
+) -> None:
     (tmp_path / "nginx.conf").write_text(CONFIGURATION.read_text())
     where = (CONFIGURATION.parent / deployment / "gateway.conf").read_text()
     # There is no DNS for the Service here.
@@ -87,7 +89,7 @@ def test_nginx_takes_the_configuration_of_each_deployment(deployment: str, tmp_p
     assert checked.returncode == 0, checked.stderr
 
 
-async def test_without_a_gateway_the_error_has_the_form_of_the_gateways_own(
+async def test_without_a_gateway_the_error_has_the_gateways_format(
     http: aiohttp.ClientSession,
 ) -> None:
     [nobody] = free_ports(1)
@@ -98,7 +100,7 @@ async def test_without_a_gateway_the_error_has_the_form_of_the_gateways_own(
     assert len(answer.headers.getall("X-Request-Id")) == 1
 
 
-async def test_a_repeated_get_is_a_hit_with_an_id_of_its_own_and_its_true_date(
+async def test_a_repeated_get_is_a_hit_with_its_own_request_id_and_the_original_date(
     cached: Cached,
 ) -> None:
     first = await cached.get(PLANS, **{"X-Request-Id": "first"})
@@ -120,19 +122,19 @@ async def test_a_repeated_get_is_a_hit_with_an_id_of_its_own_and_its_true_date(
             assert len(answer.headers.getall(name)) == 1
 
 
-async def test_an_id_that_may_break_a_log_line_is_not_repeated(cached: Cached) -> None:
+async def test_a_request_id_with_unsafe_characters_is_not_echoed(cached: Cached) -> None:
     answer = await cached.get(PLANS, **{"X-Request-Id": "no good id"})
     assert len(answer.headers["X-Request-Id"]) == 32
 
 
-async def test_each_media_type_has_its_own_answer(cached: Cached) -> None:
+async def test_each_media_type_is_cached_separately(cached: Cached) -> None:
     for accepted in ("application/json", GRAPHQL):
         for expected in ("MISS", "HIT"):
             answer = await cached.get(PLANS, Accept=accepted)
             assert (state(answer), answer.content_type) == (expected, accepted)
 
 
-async def test_each_origin_has_its_own_answer(cached: Cached) -> None:
+async def test_each_origin_is_cached_separately(cached: Cached) -> None:
     allowed = "Access-Control-Allow-Origin"
     for expected in ("MISS", "HIT"):
         answer = await cached.get(PLANS)
@@ -142,7 +144,7 @@ async def test_each_origin_has_its_own_answer(cached: Cached) -> None:
         assert (state(answer), answer.headers.get(allowed)) == (expected, SHOP)
 
 
-async def test_a_client_that_has_the_answer_gets_304_from_the_cache(cached: Cached) -> None:
+async def test_a_matching_etag_gets_304_from_the_cache(cached: Cached) -> None:
     etag = (await cached.get(PLANS)).headers["ETag"]
     same = await cached.get(PLANS, **{"If-None-Match": etag})
     assert (same.status, state(same), await same.read()) == (304, "HIT", b"")
@@ -151,9 +153,7 @@ async def test_a_client_that_has_the_answer_gets_304_from_the_cache(cached: Cach
     assert (other.status, state(other)) == (200, "HIT")
 
 
-async def test_nothing_with_a_session_is_stored_or_answered_from_the_cache(
-    cached: Cached, platform: Platform
-) -> None:
+async def test_requests_with_a_session_bypass_the_cache(cached: Cached, platform: Platform) -> None:
     ann = {"Authorization": f"Bearer {await platform.auth.token('ann@example.com')}"}
     bob = {"Authorization": f"Bearer {await platform.auth.token('bob@example.com')}"}
     await platform.buy(platform.client.signed_in(ann["Authorization"].removeprefix("Bearer ")))
@@ -172,7 +172,7 @@ async def test_nothing_with_a_session_is_stored_or_answered_from_the_cache(
     assert nobodys["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
-async def test_errors_posts_and_measured_costs_are_not_stored(cached: Cached) -> None:
+async def test_errors_posts_and_cost_reports_are_not_stored(cached: Cached) -> None:
     for _ in range(2):
         assert state(await cached.get("{ notAField }")) == "MISS"
         answer = await cached.post({"query": PLANS})
@@ -209,7 +209,7 @@ async def test_websockets_and_event_streams_pass_through(
         assert "event: complete" in (await answer.text())
 
 
-async def test_an_old_answer_is_revalidated_by_its_etag_and_a_change_is_seen_once_it_is_old(
+async def test_a_stale_response_is_revalidated_by_its_etag_and_replaced_after_a_change(
     platform: Platform,
 ) -> None:
     async with in_front(platform, 1) as cached:

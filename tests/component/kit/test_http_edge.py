@@ -64,7 +64,7 @@ async def steps(
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_a_long_token_is_a_session_over_every_transport(
+async def test_a_long_token_is_accepted_on_every_transport(
     gateway: Gateway, auth: Auth, size: int
 ) -> None:
     gateway.orders.answers["GetOrder"] = orders_pb2.GetOrderResponse(order=order())
@@ -101,7 +101,7 @@ async def test_a_token_that_is_too_long_is_refused_as_json_with_a_code(
         assert "longer than" in reason
 
 
-async def test_services_take_long_tokens_and_refuse_longer_ones_with_a_reason(
+async def test_services_accept_long_tokens_and_refuse_longer_ones_with_a_reason(
     platform: Platform,
 ) -> None:
     async with rpc_client.channel(platform.orders_address) as channel:
@@ -167,14 +167,14 @@ async def check_edge(url: str) -> list[tuple[int, object]]:
     return answered
 
 
-async def test_every_error_of_the_gateways_edge_is_json(client: Client) -> None:
+async def test_every_http_error_of_the_gateway_is_json(client: Client) -> None:
     for _, body in await check_edge(client.url):
         (error,) = body["errors"]  # type: ignore[index] # JSON
         assert error["message"]
         assert error["extensions"]["code"]
 
 
-async def test_every_error_of_the_webhooks_edge_is_json(
+async def test_every_http_error_of_the_webhooks_service_is_json(
     platform: Platform, databases: Databases, serving: Serving
 ) -> None:
     async with serving(webhooks.__main__.serve, platform.webhooks(databases)) as port:
@@ -184,7 +184,7 @@ async def test_every_error_of_the_webhooks_edge_is_json(
             assert body["code"]  # type: ignore[index] # JSON
 
 
-async def test_webhooks_and_gateway_have_the_same_bounds_on_their_clients(
+async def test_webhooks_and_gateway_have_the_same_client_limits(
     platform: Platform, databases: Databases, serving: Serving
 ) -> None:
     bounds = HTTPSettings(header_seconds=0.2, body_seconds=0.2, max_connections_per_address=1)
@@ -209,7 +209,9 @@ async def test_webhooks_and_gateway_have_the_same_bounds_on_their_clients(
                 assert b"did not arrive in time" in body
 
 
-async def test_every_error_of_the_metrics_edge_is_json(http: aiohttp.ClientSession) -> None:
+async def test_every_http_error_of_the_metrics_endpoint_is_json(
+    http: aiohttp.ClientSession,
+) -> None:
     (port,) = free_ports(1)
     async with metrics_endpoint.served(CollectorRegistry(), "127.0.0.1", port):
         async with asyncio.timeout(PATIENCE):

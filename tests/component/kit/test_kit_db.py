@@ -30,14 +30,14 @@ async def database(databases: Databases) -> AsyncIterator[Database]:
         yield opened
 
 
-async def test_a_session_is_who_its_claims_say(database: Database) -> None:
+async def test_a_database_session_has_the_role_and_user_of_its_claims(database: Database) -> None:
     session = customer()
     async with database.session(session) as connection:
         assert await connection.fetchval("select auth.uid()") == session.user_id
         assert await connection.fetchval("select current_user") == "webhooks_user"
 
 
-async def test_what_a_user_wrote_into_their_token_does_not_reach_the_database(
+async def test_user_metadata_of_a_token_does_not_reach_the_database(
     database: Database,
 ) -> None:
     """jsonb refuses a NUL, so every query of such a user would fail."""
@@ -60,7 +60,7 @@ async def test_claims_and_role_do_not_survive_on_the_pooled_connection(database:
             await connection.fetchval(COUNT)
 
 
-async def test_a_failed_transaction_leaves_no_claims_either(database: Database) -> None:
+async def test_a_failed_transaction_leaves_no_claims(database: Database) -> None:
     with pytest.raises(asyncpg.DivisionByZeroError):
         async with database.session(customer()) as connection:
             await connection.execute("select 1/0")
@@ -68,7 +68,7 @@ async def test_a_failed_transaction_leaves_no_claims_either(database: Database) 
         assert await connection.fetchval("select auth.uid()") is None
 
 
-async def test_a_start_waits_until_the_migration_is_there(
+async def test_a_start_waits_until_the_migration_is_applied(
     databases: Databases, caplog: pytest.LogCaptureFixture
 ) -> None:
     await databases.admin.execute(
@@ -88,7 +88,7 @@ async def test_a_start_waits_until_the_migration_is_there(
     await (await opening).close()
 
 
-async def test_a_start_that_waits_can_be_stopped(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_waiting_start_can_be_stopped(caplog: pytest.LogCaptureFixture) -> None:
     stop = asyncio.Event()
     opening = asyncio.ensure_future(
         Database.open(
@@ -115,7 +115,7 @@ async def test_a_lost_server_is_unavailable_and_recovers(
         assert await connection.fetchval(COUNT) == 0
 
 
-async def test_connections_cut_at_any_moment_are_unavailable_and_nothing_else(
+async def test_connections_cut_at_any_moment_only_cause_unavailable(
     database: Database, databases: Databases
 ) -> None:
     kill = "select pg_terminate_backend(pid) from pg_stat_activity where usename = $1"

@@ -89,7 +89,7 @@ async def subject(databases: Databases) -> AsyncIterator[Subject]:
         ("08006", "DATABASE_UNAVAILABLE"),
     ],
 )
-async def test_a_state_of_the_database_is_a_known_kind(
+async def test_a_database_state_becomes_a_failure_of_a_known_kind(
     subject: Subject, code: str, reason: str
 ) -> None:
     failure = await subject.failure(RAISE.format(code))
@@ -102,7 +102,9 @@ async def test_a_state_of_the_database_is_a_known_kind(
 
 
 @pytest.mark.parametrize("code", ["22012", "23505", "42P01", "P0001", "XX000"])
-async def test_a_fault_of_a_statement_is_none(subject: Subject, code: str) -> None:
+async def test_an_error_of_a_statement_is_not_a_database_failure(
+    subject: Subject, code: str
+) -> None:
     with pytest.raises(Exception, match="made up") as raised:
         async with subject.database.system() as connection:
             await connection.execute(RAISE.format(code))
@@ -122,7 +124,7 @@ async def test_a_statement_that_takes_too_long_is_unavailable(
     assert (await subject.failure(statement, timeout)).reason == "DATABASE_SLOW"
 
 
-async def test_a_lock_that_is_not_given_in_time_is_unavailable(subject: Subject) -> None:
+async def test_a_lock_timeout_is_unavailable(subject: Subject) -> None:
     transaction = subject.databases.admin.transaction()
     await transaction.start()
     await subject.admin("lock orders.write_trials")
@@ -131,7 +133,7 @@ async def test_a_lock_that_is_not_given_in_time_is_unavailable(subject: Subject)
     await transaction.rollback()
 
 
-async def test_a_database_that_only_reads_is_found_out_and_healed(
+async def test_a_read_only_database_is_detected_and_recovers(
     subject: Subject, caplog: pytest.LogCaptureFixture
 ) -> None:
     writes = subject.database.writes
@@ -155,7 +157,7 @@ async def test_a_database_that_only_reads_is_found_out_and_healed(
     ("code", "reason"),
     [("53100", "DATABASE_FULL"), ("53200", "DATABASE_OVERLOADED"), ("57014", "DATABASE_SLOW")],
 )
-async def test_a_database_that_takes_no_row_is_found_out_and_healed(
+async def test_a_database_that_accepts_no_inserts_is_detected_and_recovers(
     subject: Subject, code: str, reason: str
 ) -> None:
     writes = subject.database.writes
@@ -165,7 +167,7 @@ async def test_a_database_that_takes_no_row_is_found_out_and_healed(
     assert await finds(writes, None)
 
 
-async def test_work_that_finds_the_disk_full_says_so_although_a_trial_works(
+async def test_a_disk_full_error_is_reported_although_the_write_check_succeeds(
     subject: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writes = subject.database.writes
@@ -178,7 +180,7 @@ async def test_work_that_finds_the_disk_full_says_so_although_a_trial_works(
     assert await writes.check() is None
 
 
-async def test_work_that_is_slow_or_meets_a_conflict_says_nothing_of_all_writes(
+async def test_a_slow_or_conflicting_statement_does_not_mark_writes_as_failing(
     subject: Subject,
 ) -> None:
     for code in ("57014", "40001"):
@@ -186,7 +188,9 @@ async def test_work_that_is_slow_or_meets_a_conflict_says_nothing_of_all_writes(
     assert await subject.database.writes.check() is None
 
 
-async def test_trials_leave_nothing_and_many_callers_share_one(subject: Subject) -> None:
+async def test_write_checks_leave_no_rows_and_concurrent_callers_share_one(
+    subject: Subject,
+) -> None:
     results = await asyncio.gather(*(subject.database.writes.check() for _ in range(50)))
     assert set(results) == {None}
     tried = await subject.databases.admin.fetchval(
@@ -196,7 +200,7 @@ async def test_trials_leave_nothing_and_many_callers_share_one(subject: Subject)
     assert await subject.databases.admin.fetchval("select count(*) from orders.write_trials") == 0
 
 
-async def test_a_start_waits_while_there_are_no_connections_left(
+async def test_a_start_waits_while_no_connections_are_available(
     databases: Databases, caplog: pytest.LogCaptureFixture
 ) -> None:
     await databases.admin.execute("alter role orders_service connection limit 0")

@@ -36,7 +36,7 @@ async def check(address: str, tls: TLS = PLAIN) -> int:
 
 
 @pytest.mark.parametrize(("status", "wanted"), [(200, 0), (503, 1)])
-async def test_a_process_with_http_is_well_when_it_says_200(status: int, wanted: int) -> None:
+async def test_an_http_process_is_healthy_when_it_answers_200(status: int, wanted: int) -> None:
     async def answer(_request: web.Request) -> web.Response:
         return web.Response(status=status)
 
@@ -52,14 +52,14 @@ async def test_a_process_with_http_is_well_when_it_says_200(status: int, wanted:
         await runner.cleanup()
 
 
-async def test_a_service_is_well_while_it_says_serving() -> None:
+async def test_a_grpc_service_is_healthy_while_it_is_serving() -> None:
     async with healthy_server() as (port, servicer):
         assert await check(f"grpc://127.0.0.1:{port}") == 0
         await servicer.enter_graceful_shutdown()
         assert await check(f"grpc://127.0.0.1:{port}") == 1
 
 
-async def test_a_service_with_mutual_tls_is_asked_with_the_process_own_certificate(
+async def test_a_service_with_mutual_tls_is_checked_with_the_process_certificate(
     tmp_path: Path,
 ) -> None:
     tls = Authority(tmp_path, "ours").issue("orders", "orders")
@@ -74,12 +74,12 @@ async def test_a_service_with_mutual_tls_is_asked_with_the_process_own_certifica
         assert await check(f"{address}?name=orders", replace(tls, key=None)) == 2
 
 
-async def test_nobody_at_the_address_is_not_well() -> None:
+async def test_an_address_without_a_server_is_unhealthy() -> None:
     (port,) = free_ports(1)
     assert await check(f"grpc://127.0.0.1:{port}") == 1
     assert await check(f"http://127.0.0.1:{port}/healthz") == 1
 
 
-async def test_an_address_that_is_none_is_told_apart() -> None:
+async def test_an_invalid_address_has_its_own_exit_status() -> None:
     assert await check("127.0.0.1:4000") == 2
     assert await check("") == 2

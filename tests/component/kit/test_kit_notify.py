@@ -17,7 +17,7 @@ LISTENERS = "select pid from pg_stat_activity where application_name = $1"
 async def notifications(databases: Databases) -> AsyncIterator[Notifications]:
     async with Notifications.open(databases.url("orders"), CHANNEL) as made:
         with made.subscribe(["x"]) as listener:
-            await listener.changes()  # that it listens now is told as "anything"
+            await listener.changes()  # None reports that the listener is connected
         yield made
 
 
@@ -27,7 +27,7 @@ async def notify(databases: Databases, *payloads: str) -> None:
             await databases.admin.execute("select pg_notify($1, $2)", CHANNEL, payload)
 
 
-async def test_who_listens_for_any_id_of_a_notice_hears_its_first(
+async def test_a_listener_for_any_id_of_a_notification_receives_its_first_id(
     databases: Databases, notifications: Notifications
 ) -> None:
     with (
@@ -41,7 +41,7 @@ async def test_who_listens_for_any_id_of_a_notice_hears_its_first(
         assert await of_z.changes() == ["a", "b"]
 
 
-async def test_what_was_heard_is_not_heard_again(
+async def test_a_notification_is_delivered_once(
     databases: Databases, notifications: Notifications
 ) -> None:
     with notifications.subscribe(["a"]) as listener:
@@ -64,7 +64,7 @@ async def test_after_a_lost_connection_anything_may_have_changed(
         assert await listener.changes() == ["a"]
 
 
-async def test_listening_takes_one_connection_and_gives_it_back(databases: Databases) -> None:
+async def test_listening_uses_one_connection_and_releases_it(databases: Databases) -> None:
     name = f"{CHANNEL} listener"
     async with Notifications.open(databases.url("orders"), CHANNEL) as notifications:
         with notifications.subscribe(["a"]) as one, notifications.subscribe(["b"]) as other:
@@ -75,15 +75,15 @@ async def test_listening_takes_one_connection_and_gives_it_back(databases: Datab
             await asyncio.sleep(0.01)
 
 
-async def test_a_server_that_is_away_is_awaited(databases: Databases) -> None:
+async def test_listening_waits_for_an_unavailable_server(databases: Databases) -> None:
     url = databases.url("orders")
     nowhere = url.replace(f"/{databases.name}?", f"/{databases.name}_later?")
     async with Notifications.open(nowhere, CHANNEL) as notifications:
         with notifications.subscribe(["a"]) as listener:
-            hearing = asyncio.create_task(listener.changes())
+            receiving = asyncio.create_task(listener.changes())
             await databases.admin.execute(f"create database {databases.name}_later")
             try:
                 async with asyncio.timeout(PATIENCE):
-                    assert await hearing is None
+                    assert await receiving is None
             finally:
                 await databases.admin.execute(f"drop database {databases.name}_later with (force)")

@@ -36,7 +36,7 @@ class Probe(orders_pb2_grpc.OrdersServiceServicer):
 
     def __init__(self) -> None:
         self.behaviour: Behaviour = self.nothing
-        self.seen: list[Role] = []
+        self.roles: list[Role] = []
         self.left: float | None = None
         self.request_ids: list[str] = []
 
@@ -44,7 +44,7 @@ class Probe(orders_pb2_grpc.OrdersServiceServicer):
         """The usual behaviour."""
 
     async def _answer(self) -> None:
-        self.seen.append(rpc_guard.session().role)
+        self.roles.append(rpc_guard.session().role)
         self.left = rpc_guard.time_left()
         self.request_ids.append(request_id.current())
         await self.behaviour()
@@ -106,24 +106,26 @@ async def refused(method: Any, token: str | None, request: Any = None) -> Failur
     return caught.value
 
 
-async def test_without_a_session_the_error_says_what_to_send(stub: Any, probe: Probe) -> None:
+async def test_without_a_session_the_error_names_the_missing_credentials(
+    stub: Any, probe: Probe
+) -> None:
     failure = await refused(stub.GetOrder, None)
     assert failure.kind is Kind.UNAUTHENTICATED
     assert failure.message.startswith("Not authenticated")
     assert "authorization" in failure.message
-    assert probe.seen == []
+    assert probe.roles == []
 
 
 @pytest.mark.parametrize("token", ["x", "a.b.c", "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0."])
-async def test_a_bad_token_is_refused_even_where_none_is_needed(
+async def test_a_bad_token_is_refused_even_by_public_methods(
     stub: Any, probe: Probe, token: str
 ) -> None:
     failure = await refused(stub.ValidateOrder, token, orders_pb2.ValidateOrderRequest())
     assert failure.kind is Kind.UNAUTHENTICATED
-    assert probe.seen == []
+    assert probe.roles == []
 
 
-async def test_each_role_reaches_what_it_may(stub: Any, probe: Probe, auth: Auth) -> None:
+async def test_each_role_can_call_only_its_methods(stub: Any, probe: Probe, auth: Auth) -> None:
     customer = await auth.token("customer@example.com")
     admin = await auth.token("admin@example.com", admin=True)
     calls: dict[Any, tuple[Any, set[str | None]]] = {
@@ -142,7 +144,9 @@ async def test_each_role_reaches_what_it_may(stub: Any, probe: Probe, auth: Auth
                 assert kind is (Kind.FORBIDDEN if who else Kind.UNAUTHENTICATED)
 
 
-async def test_a_failure_reaches_the_caller_whole(stub: Any, probe: Probe, auth: Auth) -> None:
+async def test_a_failure_reaches_the_client_with_all_its_fields(
+    stub: Any, probe: Probe, auth: Auth
+) -> None:
     sent = Failure(
         Kind.REFUSED,
         "PLAN_UNAVAILABLE",
@@ -160,7 +164,7 @@ async def test_a_failure_reaches_the_caller_whole(stub: Any, probe: Probe, auth:
     assert vars(failure) == vars(sent)
 
 
-async def test_an_unexpected_error_is_masked_and_found_by_its_id(
+async def test_an_unexpected_error_is_masked_and_logged_with_its_id(
     stub: Any, probe: Probe, auth: Auth, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def fail() -> None:
@@ -180,7 +184,7 @@ async def test_undecodable_bytes_are_bad_input(channel: grpc.aio.Channel, auth: 
     assert (failure.kind, failure.reason) == (Kind.INVALID, "UNDECODABLE_REQUEST")
 
 
-async def test_the_callers_deadline_is_known_inside(stub: Any, probe: Probe, auth: Auth) -> None:
+async def test_the_handler_knows_the_clients_deadline(stub: Any, probe: Probe, auth: Auth) -> None:
     await rpc_client.call(
         stub.GetOrder, orders_pb2.GetOrderRequest(), token=auth.service_role_key, timeout=20
     )
@@ -189,14 +193,18 @@ async def test_the_callers_deadline_is_known_inside(stub: Any, probe: Probe, aut
     assert 0 < probe.left < 20.5
 
 
-async def test_a_caller_without_a_deadline_gets_one(stub: Any, probe: Probe, auth: Auth) -> None:
+async def test_a_call_without_a_deadline_gets_the_default(
+    stub: Any, probe: Probe, auth: Auth
+) -> None:
     metadata = (("authorization", f"Bearer {auth.service_role_key}"),)
     await stub.GetOrder(orders_pb2.GetOrderRequest(), metadata=metadata)
     assert probe.left is not None
     assert 0 < probe.left <= rpc_guard.DEFAULT_DEADLINE
 
 
-async def test_reflection_and_health_are_open(channel: grpc.aio.Channel, running: Running) -> None:
+async def test_reflection_and_health_need_no_session(
+    channel: grpc.aio.Channel, running: Running
+) -> None:
     assert await health(channel, "orders.v1.OrdersService") == SERVING
     ask = reflection_pb2.ServerReflectionRequest(list_services="")
     reflecting: Any = reflection_pb2_grpc.ServerReflectionStub
@@ -205,7 +213,7 @@ async def test_reflection_and_health_are_open(channel: grpc.aio.Channel, running
     assert {"orders.v1.OrdersService", "grpc.health.v1.Health"} <= names
 
 
-async def test_a_stop_says_not_serving_and_lets_running_calls_end(
+async def test_a_stop_reports_not_serving_and_completes_running_calls(
     stub: Any, channel: grpc.aio.Channel, running: Running, probe: Probe, auth: Auth
 ) -> None:
     entered, leave = asyncio.Event(), asyncio.Event()
@@ -243,7 +251,7 @@ async def test_a_method_without_declared_access_is_not_served(verifier: Verifier
         )
 
 
-async def test_a_taken_port_is_named(running: Running, verifier: Verifier) -> None:
+async def test_a_port_in_use_is_named_in_the_error(running: Running, verifier: Verifier) -> None:
     service = Service(DESCRIPTOR, lambda server: None, ACCESS)
     with pytest.raises(StartError, match=f"ORDERS_PORT: port {running.port} is in use"):
         await start(
@@ -251,7 +259,7 @@ async def test_a_taken_port_is_named(running: Running, verifier: Verifier) -> No
         )
 
 
-async def test_a_connection_ends_when_it_is_old_and_its_caller_goes_on(
+async def test_a_connection_at_its_maximum_age_closes_and_the_client_reconnects(
     probe: Probe, verifier: Verifier
 ) -> None:
     service = Service(
@@ -272,7 +280,7 @@ async def test_a_connection_ends_when_it_is_old_and_its_caller_goes_on(
 
 
 @pytest.mark.parametrize(("sent", "there"), [("r-1", "r-1"), ("two\nlines", ""), ("", "")])
-async def test_a_call_carries_the_id_of_the_request_that_it_is_made_for(
+async def test_a_call_carries_the_request_id(
     stub: Any, probe: Probe, auth: Auth, sent: str, there: str
 ) -> None:
     request_id.adopt(sent)
@@ -282,7 +290,7 @@ async def test_a_call_carries_the_id_of_the_request_that_it_is_made_for(
     assert probe.request_ids == [there]
 
 
-async def test_an_id_that_could_break_a_line_is_not_taken_over(stub: Any, probe: Probe) -> None:
+async def test_a_malformed_request_id_is_ignored(stub: Any, probe: Probe) -> None:
     await stub.ValidateOrder(
         orders_pb2.ValidateOrderRequest(), metadata=(("x-request-id", "a b"),), timeout=PATIENCE
     )

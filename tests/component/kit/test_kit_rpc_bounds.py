@@ -116,7 +116,7 @@ async def ask(one: Caller, count: int) -> None:
         await one.send(http2.headers(stream, GET_ORDER) + http2.request(stream, ASK))
 
 
-async def test_answers_that_nobody_reads_take_no_more_than_their_bytes(
+async def test_unread_responses_hold_no_more_than_the_byte_limit(
     serving: Serving, probe: Probe
 ) -> None:
     limits = Limits(unread_bytes=10 * LARGE, streams=100)
@@ -138,7 +138,7 @@ async def test_answers_that_nobody_reads_take_no_more_than_their_bytes(
         await until(lambda: unread.total == 0)
 
 
-async def test_a_caller_that_does_not_read_in_time_loses_its_connection(
+async def test_a_client_that_does_not_read_in_time_is_disconnected(
     serving: Serving, probe: Probe
 ) -> None:
     probe.size = LARGE
@@ -153,9 +153,7 @@ async def test_a_caller_that_does_not_read_in_time_loses_its_connection(
         await call()
 
 
-async def test_a_stream_that_nobody_reads_ends_with_its_connection(
-    serving: Serving, probe: Probe
-) -> None:
+async def test_an_unread_stream_ends_with_its_connection(serving: Serving, probe: Probe) -> None:
     probe.size = LARGE
     async with serving(Limits(unread_seconds=0.1)) as running, caller(running, window=1) as one:
         await one.send(http2.headers(1, WATCH_ORDER) + http2.request(1, b""))
@@ -164,7 +162,7 @@ async def test_a_stream_that_nobody_reads_ends_with_its_connection(
         await until(lambda: calls.count == 0)
 
 
-async def test_silent_calls_of_one_connection_leave_places_for_others(
+async def test_idle_calls_of_one_connection_leave_slots_for_others(
     serving: Serving, auth: Auth
 ) -> None:
     async with (
@@ -180,7 +178,7 @@ async def test_silent_calls_of_one_connection_leave_places_for_others(
         await until(lambda: one.answers["RESOURCE_EXHAUSTED"] == 21)
 
 
-async def test_calls_with_a_session_have_their_own_places(
+async def test_calls_with_a_session_have_their_own_slots(
     serving: Serving, probe: Probe, auth: Auth
 ) -> None:
     probe.go_on.clear()
@@ -201,7 +199,7 @@ async def test_calls_with_a_session_have_their_own_places(
         await asyncio.gather(*first)
 
 
-async def test_work_without_a_session_has_so_many_places(serving: Serving, probe: Probe) -> None:
+async def test_calls_without_a_session_are_limited(serving: Serving, probe: Probe) -> None:
     async with serving(Limits(calls_at_work=2)) as running, polite(running) as call:
         await call()
         probe.running = 0
@@ -214,7 +212,7 @@ async def test_work_without_a_session_has_so_many_places(serving: Serving, probe
         await asyncio.gather(*calls)
 
 
-async def test_a_request_that_does_not_come_is_not_waited_for(serving: Serving) -> None:
+async def test_a_call_whose_request_does_not_arrive_times_out(serving: Serving) -> None:
     async with serving(Limits(request_seconds=0.1)) as running, caller(running) as one:
         await one.send(http2.headers(1, GET_ORDER))
         await until(lambda: one.answers["DEADLINE_EXCEEDED"] == 1)
@@ -227,7 +225,7 @@ async def test_a_call_without_a_request_is_refused(serving: Serving) -> None:
         await until(lambda: one.answers["code 3"] == 1)  # INVALID_ARGUMENT
 
 
-async def test_a_request_of_too_many_bytes_is_refused(serving: Serving) -> None:
+async def test_a_request_that_is_too_large_is_refused(serving: Serving) -> None:
     async with (
         serving(Limits(request_bytes=1_024)) as running,
         rpc_client.channel(f"127.0.0.1:{running.port}") as channel,
@@ -240,7 +238,7 @@ async def test_a_request_of_too_many_bytes_is_refused(serving: Serving) -> None:
     assert caught.value.reason == "SERVICE_OVERLOADED"
 
 
-async def test_metadata_of_too_many_bytes_is_refused(serving: Serving) -> None:
+async def test_metadata_that_is_too_large_is_refused(serving: Serving) -> None:
     async with (
         serving(Limits(metadata_bytes=1_024)) as running,
         rpc_client.channel(f"127.0.0.1:{running.port}") as channel,
@@ -263,7 +261,7 @@ async def test_metadata_in_many_frames_is_refused_before_the_request(serving: Se
         await until(lambda: one.answers["RESOURCE_EXHAUSTED"] == 1)
 
 
-async def test_our_own_callers_open_another_connection_for_more_calls(
+async def test_the_platforms_clients_open_another_connection_for_more_calls(
     serving: Serving, probe: Probe
 ) -> None:
     probe.go_on.clear()
@@ -275,7 +273,7 @@ async def test_our_own_callers_open_another_connection_for_more_calls(
         await asyncio.gather(*calls)
 
 
-async def test_a_connection_too_many_is_closed(serving: Serving) -> None:
+async def test_a_connection_above_the_limit_is_closed(serving: Serving) -> None:
     async with (
         serving(Limits(connections=2)) as running,
         caller(running) as one,
@@ -286,7 +284,9 @@ async def test_a_connection_too_many_is_closed(serving: Serving) -> None:
         assert not one.closed.is_set()
 
 
-async def test_resets_in_a_flood_cancel_no_calls_of_others(serving: Serving) -> None:
+async def test_a_flood_of_resets_does_not_cancel_calls_of_other_connections(
+    serving: Serving,
+) -> None:
     async with (
         serving(Limits(streams=10)) as running,
         polite(running) as call,
@@ -308,7 +308,7 @@ async def test_resets_in_a_flood_cancel_no_calls_of_others(serving: Serving) -> 
         await flooding
 
 
-async def test_a_watcher_of_health_that_does_not_read_holds_up_nobody(serving: Serving) -> None:
+async def test_a_health_watcher_that_does_not_read_blocks_no_other(serving: Serving) -> None:
     async with serving(Limits()) as running, caller(running, window=0) as one:
         await one.send(http2.headers(1, WATCH_HEALTH) + http2.request(1, b""))
         counted = running.guard.bounds.calls(has_session=False)
@@ -319,7 +319,7 @@ async def test_a_watcher_of_health_that_does_not_read_holds_up_nobody(serving: S
             await running.stop(drain=0, grace=0)
 
 
-async def test_health_and_reflection_are_counted_too(serving: Serving) -> None:
+async def test_health_and_reflection_calls_count_against_the_limits(serving: Serving) -> None:
     async with (
         serving(Limits(calls_without_session=3)) as running,
         rpc_client.channel(f"127.0.0.1:{running.port}") as channel,
@@ -341,7 +341,7 @@ async def test_health_and_reflection_are_counted_too(serving: Serving) -> None:
         await health(channel)
 
 
-async def test_a_server_that_stops_or_is_gone_is_not_ready(serving: Serving) -> None:
+async def test_a_stopping_or_stopped_server_is_not_ready(serving: Serving) -> None:
     assert readiness.ready() is None
     async with serving(Limits()) as running:
         assert readiness.ready() is True
@@ -350,7 +350,7 @@ async def test_a_server_that_stops_or_is_gone_is_not_ready(serving: Serving) -> 
     assert readiness.ready() is None
 
 
-async def test_a_call_that_the_peer_drops_is_told_from_one_that_we_give_up(
+async def test_a_call_dropped_by_the_server_is_unavailable_and_not_cancelled(
     serving: Serving, probe: Probe, auth: Auth
 ) -> None:
     probe.go_on.clear()

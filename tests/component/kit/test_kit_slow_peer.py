@@ -9,7 +9,7 @@ from tests.fixtures.health import SERVING, health, healthy_server
 BUSY = 0.5
 
 
-async def test_a_peer_that_is_slow_to_greet_is_reached() -> None:
+async def test_a_server_with_a_slow_handshake_is_reached() -> None:
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):
             writer.write(data)

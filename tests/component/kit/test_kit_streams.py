@@ -23,7 +23,7 @@ DESCRIPTOR = orders_pb2.DESCRIPTOR.services_by_name["OrdersService"]
 ACCESS = {method.name: Access.SIGNED_IN for method in DESCRIPTOR.methods}
 
 
-class Teller(orders_pb2_grpc.OrdersServiceServicer):
+class StreamServicer(orders_pb2_grpc.OrdersServiceServicer):
     """A servicer that sends one message and then waits for the test."""
 
     def __init__(self) -> None:
@@ -48,20 +48,20 @@ def clock() -> ManualClock[float]:
 
 
 @pytest.fixture
-def teller() -> Teller:
-    return Teller()  # type: ignore[abstract]  # the rest stays as it was generated: unimplemented
+def servicer() -> StreamServicer:
+    return StreamServicer()  # type: ignore[abstract]  # the rest stays as it was generated: unimplemented
 
 
 @pytest.fixture
 async def running(
-    teller: Teller, clock: ManualClock[float], auth: Auth, http: aiohttp.ClientSession
+    servicer: StreamServicer, clock: ManualClock[float], auth: Auth, http: aiohttp.ClientSession
 ) -> AsyncIterator[Running]:
     verifier = Verifier(
         supabase_url=auth.url, service_role_key=auth.service_role_key, http=http, clock=clock
     )
 
     def add(server: grpc.aio.Server) -> None:
-        orders_pb2_grpc.add_OrdersServiceServicer_to_server(teller, server)
+        orders_pb2_grpc.add_OrdersServiceServicer_to_server(servicer, server)
 
     server = await start(
         Service(DESCRIPTOR, add, ACCESS), host="127.0.0.1", port=0, verifier=verifier
@@ -82,26 +82,26 @@ async def watching(running: Running) -> AsyncIterator[Watching]:
         )
 
 
-async def test_a_stream_knows_its_session_and_its_failure_reaches_the_caller(
-    watching: Watching, teller: Teller, auth: Auth
+async def test_a_stream_has_its_session_and_its_failure_reaches_the_client(
+    watching: Watching, servicer: StreamServicer, auth: Auth
 ) -> None:
     messages = watching(await auth.token("ann@example.com"))
     first = await anext(messages)
     assert first.order.customer_id == str(await auth.user_id("ann@example.com"))
-    teller.go_on.set()
+    servicer.go_on.set()
     with pytest.raises(Failure) as caught:
         await anext(messages)
     assert (caught.value.kind, caught.value.reason) == (Kind.NOT_FOUND, "ORDER_NOT_FOUND")
 
 
-async def test_without_a_session_there_is_no_stream(watching: Watching) -> None:
+async def test_a_stream_without_a_session_is_refused(watching: Watching) -> None:
     with pytest.raises(Failure) as caught:
         await anext(watching(None))
     assert caught.value.kind is Kind.UNAUTHENTICATED
 
 
-async def test_a_stream_ends_with_its_session(
-    watching: Watching, teller: Teller, auth: Auth, clock: ManualClock[float]
+async def test_a_stream_ends_when_its_session_expires(
+    watching: Watching, servicer: StreamServicer, auth: Auth, clock: ManualClock[float]
 ) -> None:
     session = await auth.sign_in("ann@example.com")
     clock.now = session["expires_at"] + 9.5  # half a second before the end of the leeway
@@ -110,11 +110,11 @@ async def test_a_stream_ends_with_its_session(
     with pytest.raises(Failure) as caught:
         await anext(messages)
     assert (caught.value.kind, caught.value.reason) == (Kind.UNAUTHENTICATED, "TOKEN_EXPIRED")
-    await teller.ended.wait()
+    await servicer.ended.wait()
 
 
-async def test_a_stop_ends_streams_at_once_however_long_calls_may_take(
-    watching: Watching, running: Running, teller: Teller, auth: Auth
+async def test_a_stop_ends_streams_immediately_despite_a_long_grace_period(
+    watching: Watching, running: Running, servicer: StreamServicer, auth: Auth
 ) -> None:
     messages = watching(auth.service_role_key)
     await anext(messages)
@@ -122,15 +122,15 @@ async def test_a_stop_ends_streams_at_once_however_long_calls_may_take(
     with pytest.raises(Failure) as caught:
         await anext(messages)
     assert (caught.value.kind, caught.value.reason) == (Kind.UNAVAILABLE, "STREAM_ENDED")
-    await teller.ended.wait()
+    await servicer.ended.wait()
     async with asyncio.timeout(30):  # less than the grace period
         await stopping
 
 
-async def test_a_caller_who_leaves_ends_the_work_for_it(
-    watching: Watching, teller: Teller, auth: Auth
+async def test_a_stream_is_cancelled_when_its_client_leaves(
+    watching: Watching, servicer: StreamServicer, auth: Auth
 ) -> None:
     messages = watching(auth.service_role_key)
     await anext(messages)
     await messages.aclose()  # type: ignore[attr-defined]  # it is a generator
-    await teller.ended.wait()
+    await servicer.ended.wait()

@@ -40,7 +40,7 @@ async def serving(tls: TLS) -> AsyncIterator[int]:
         )
         service = Service(
             esims_pb2.DESCRIPTOR.services_by_name["ESIMsService"],
-            lambda server: None,  # its own methods are not asked here
+            lambda server: None,  # its own methods are not called here
             ACCESS,
         )
         running = await start(service, host="127.0.0.1", port=0, verifier=verifier, tls=tls)
@@ -60,17 +60,19 @@ async def outcome(port: int, tls: TLS) -> str:
         return health_pb2.HealthCheckResponse.ServingStatus.Name(status)
 
 
-async def test_a_caller_with_a_certificate_of_the_authority_is_let_in(authority: Authority) -> None:
+async def test_a_client_with_a_certificate_of_the_authority_is_accepted(
+    authority: Authority,
+) -> None:
     async with serving(authority.issue("esims")) as port:
         assert await outcome(port, authority.issue("gateway")) == "SERVING"
 
 
-async def test_a_caller_without_a_certificate_is_refused(authority: Authority) -> None:
+async def test_a_client_without_a_certificate_is_refused(authority: Authority) -> None:
     async with serving(authority.issue("esims")) as port:
         assert await outcome(port, TLS(authority=authority.file)) == "UNAVAILABLE"
 
 
-async def test_a_caller_with_a_foreign_certificate_is_refused(
+async def test_a_client_with_a_certificate_of_another_authority_is_refused(
     authority: Authority, stranger: Authority
 ) -> None:
     foreign = replace(stranger.issue("gateway"), authority=authority.file)
@@ -78,24 +80,24 @@ async def test_a_caller_with_a_foreign_certificate_is_refused(
         assert await outcome(port, foreign) == "UNAVAILABLE"
 
 
-async def test_a_caller_does_not_talk_to_a_foreign_service(
+async def test_a_client_refuses_a_server_with_a_certificate_of_another_authority(
     authority: Authority, stranger: Authority
 ) -> None:
     async with serving(replace(stranger.issue("esims"), mutual=False)) as port:
         assert await outcome(port, TLS(authority=authority.file)) == "UNAVAILABLE"
 
 
-async def test_plain_text_does_not_pass_where_tls_is_spoken(authority: Authority) -> None:
+async def test_plain_text_is_refused_where_tls_is_required(authority: Authority) -> None:
     async with serving(authority.issue("esims")) as port:
         assert await outcome(port, PLAIN) == "UNAVAILABLE"
 
 
-async def test_without_mutual_a_caller_needs_no_certificate(authority: Authority) -> None:
+async def test_without_mutual_tls_a_client_needs_no_certificate(authority: Authority) -> None:
     async with serving(replace(authority.issue("esims"), mutual=False)) as port:
         assert await outcome(port, TLS(authority=authority.file)) == "SERVING"
 
 
-async def test_a_renewed_certificate_is_shown_without_a_restart(
+async def test_a_renewed_certificate_is_used_without_a_restart(
     authority: Authority, stranger: Authority
 ) -> None:
     caller = authority.issue("gateway")
@@ -107,7 +109,7 @@ async def test_a_renewed_certificate_is_shown_without_a_restart(
         assert await outcome(port, caller) == "SERVING"
 
 
-async def test_a_certificate_that_is_away_for_a_moment_costs_nothing(
+async def test_a_server_continues_with_its_certificate_while_the_file_is_missing(
     authority: Authority, caplog: pytest.LogCaptureFixture
 ) -> None:
     served, caller = authority.issue("esims"), authority.issue("gateway")

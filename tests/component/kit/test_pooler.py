@@ -27,7 +27,7 @@ async def databases(databases: Databases) -> AsyncIterator[Databases]:
         yield replace(databases, pooler=server)
 
 
-async def test_a_customer_buys_and_follows_through_a_pooler(platform: Platform) -> None:
+async def test_a_customer_buys_and_subscribes_through_a_pooler(platform: Platform) -> None:
     customer = await platform.customer("ann@example.com")
     async with connected(customer) as socket:
         await socket.subscribe("subscription { myESIMsUpdated { id status } }")
@@ -35,12 +35,12 @@ async def test_a_customer_buys_and_follows_through_a_pooler(platform: Platform) 
         bought = await asyncio.gather(*(platform.buy(customer) for _ in range(5)))
         delivered = {esim["id"] for order in bought for esim in order["esims"]}
         assert len(delivered) == 5
-        seen: set[str] = set()
-        while seen != delivered:
-            seen |= {esim["id"] for esim in (await socket.data())["myESIMsUpdated"]}
+        received: set[str] = set()
+        while received != delivered:
+            received |= {esim["id"] for esim in (await socket.data())["myESIMsUpdated"]}
 
 
-async def test_sessions_take_turns_on_a_connection_and_leave_nothing_on_it(
+async def test_sessions_share_pooled_connections_and_leave_no_claims(
     databases: Databases,
 ) -> None:
     async with databases.open("webhooks", pooled=True) as database:
@@ -54,14 +54,14 @@ async def test_sessions_take_turns_on_a_connection_and_leave_nothing_on_it(
                 assert row is not None
                 return row["login"], row["claims"], row["backend"]
 
-        seen = await asyncio.gather(
+        results = await asyncio.gather(
             *(look(role) for role in (Role.CUSTOMER, Role.SERVICE) for _ in range(10))
         )
-    assert [login for login, _, _ in seen] == ["webhooks_user"] * 10 + ["webhooks_system"] * 10
-    assert len({backend for _, _, backend in seen}) <= LENT
+    assert [login for login, _, _ in results] == ["webhooks_user"] * 10 + ["webhooks_system"] * 10
+    assert len({backend for _, _, backend in results}) <= LENT
 
 
-async def test_processes_share_the_providers_tokens_through_a_pooler(
+async def test_processes_share_rate_limit_tokens_through_a_pooler(
     databases: Databases, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with (
@@ -83,7 +83,7 @@ async def test_processes_share_the_providers_tokens_through_a_pooler(
     assert caplog.messages == []
 
 
-def test_a_service_that_listens_asks_for_postgresql_itself() -> None:
+def test_a_listening_service_requires_a_direct_database_url() -> None:
     env = Env({"DATABASE_POOLER": "transaction"})
     ServiceSettings.read(env, "orders", 50052, listens=True)
     assert any("set ORDERS_LISTEN_DATABASE_URL to PostgreSQL" in text for text in env.problems)

@@ -44,7 +44,7 @@ def statements(spans: Spans, span: ReadableSpan) -> Counter[str]:
     return Counter(c.name for c in spans.below(span) if "db.system.name" in (c.attributes or {}))
 
 
-def told(spans: Spans) -> str:
+def exported(spans: Spans) -> str:
     """Return everything that a collector receives, as text."""
     return "\n".join(span.to_json() for span in spans.ended)
 
@@ -116,7 +116,7 @@ async def test_no_span_holds_a_secret_or_an_iccid(
     await door.post(json.dumps(body).encode())
     await customer.signed_in("eyJhbGciOiJIUzI1NiJ9.rubbish.rubbish").ask("{ myESIMs { id } }")
     await arrives(spans, "deliver to esims")
-    found = told(spans)
+    found = exported(spans)
     assert "POST /graphql" in found
     assert "esims.esims" in found
     secrets = [
@@ -166,7 +166,7 @@ async def test_a_callback_is_a_trace_and_its_delivery_another_linked_to_it(
     assert statements(spans, delivery)["UPDATE webhooks.deliveries"] == 2
 
 
-async def test_every_attempt_at_the_provider_shows_with_what_went_wrong(
+async def test_every_provider_attempt_has_a_span_with_its_error(
     platform: Platform, spans: Spans
 ) -> None:
     customer = await platform.customer("ada@example.com")
@@ -190,7 +190,7 @@ async def test_every_attempt_at_the_provider_shows_with_what_went_wrong(
     assert first.context.trace_id == second.context.trace_id
 
 
-async def test_what_lasts_for_hours_is_a_span_of_its_beginning(
+async def test_spans_of_sockets_and_subscriptions_end_once_they_have_started(
     platform: Platform, spans: Spans
 ) -> None:
     customer = await platform.customer("ada@example.com")
@@ -216,11 +216,11 @@ async def test_what_lasts_for_hours_is_a_span_of_its_beginning(
         }
     }
     later = [s for s in spans.ended if s.parent is None and s.context.trace_id not in opened]
-    asked = next(s for s in later if s.name == f"{ESIMS}BatchListOrderESIMs")
-    assert [link.context.trace_id for link in asked.links] == [connection.context.trace_id]
+    call = next(s for s in later if s.name == f"{ESIMS}BatchListOrderESIMs")
+    assert [link.context.trace_id for link in call.links] == [connection.context.trace_id]
 
 
-async def test_a_callers_trace_is_linked_and_only_a_trusted_ones_gone_on_with(
+async def test_a_client_trace_is_linked_and_continued_only_if_trusted(
     platform: Platform, spans: Spans
 ) -> None:
     theirs = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -235,7 +235,7 @@ async def test_a_callers_trace_is_linked_and_only_a_trusted_ones_gone_on_with(
     assert f"{(await arrives(spans, 'POST /graphql')).context.trace_id:032x}" == theirs
 
 
-async def test_what_a_client_did_not_have_sampled_is_not_sampled_further_on(
+async def test_a_request_whose_client_did_not_sample_it_is_not_sampled(
     platform: Platform, spans: Spans
 ) -> None:
     headers = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"}

@@ -24,7 +24,7 @@ where schemaname in ('catalogue', 'orders', 'esims', 'webhooks', 'migrations') o
 
 
 @pytest.fixture
-def elsewhere() -> Iterator[tuple[Server, Path]]:
+def other_server() -> Iterator[tuple[Server, Path]]:
     """A new, empty server and the folder of its programs."""
     folder = Path(tempfile.mkdtemp(prefix="esimgo-pg-"))
     server = start(folder / "data")
@@ -69,13 +69,13 @@ async def contents(admin: "asyncpg.Connection[asyncpg.Record]") -> dict[str, lis
     return found
 
 
-async def test_a_restored_database_serves_who_bought_before(
+async def test_customers_continue_on_a_restored_database(
     databases: Databases,
     open_platform: OpenPlatform,
-    elsewhere: tuple[Server, Path],
+    other_server: tuple[Server, Path],
     tmp_path: Path,
 ) -> None:
-    other, programs = elsewhere
+    other, programs = other_server
     file = tmp_path / "esimgo.backup"
     async with open_platform(databases) as platform:
         ann = await platform.customer("ann@example.com")
@@ -111,10 +111,10 @@ async def test_a_restored_database_serves_who_bought_before(
     assert "this database is in use" in again.stderr
 
 
-async def test_arguments_name_the_login_and_the_database_as_well(
-    databases: Databases, elsewhere: tuple[Server, Path], tmp_path: Path
+async def test_login_and_database_can_be_given_as_arguments(
+    databases: Databases, other_server: tuple[Server, Path], tmp_path: Path
 ) -> None:
-    other, programs = elsewhere
+    other, programs = other_server
     file = tmp_path / "esimgo.backup"
     arguments = ("LOGIN", "DATABASE")
     server, name = databases.server, databases.name
@@ -132,11 +132,11 @@ async def test_arguments_name_the_login_and_the_database_as_well(
     await admin.close()
 
 
-async def test_a_login_from_whom_rows_are_hidden_makes_no_backup(
-    databases: Databases, elsewhere: tuple[Server, Path], tmp_path: Path
+async def test_a_login_subject_to_row_security_makes_no_backup(
+    databases: Databases, other_server: tuple[Server, Path], tmp_path: Path
 ) -> None:
     """Forced row security applies to the tables' owner too; only an exempt login reads all rows."""
-    _, programs = elsewhere
+    _, programs = other_server
     file = tmp_path / "esimgo.backup"
     await databases.admin.execute("""
         create role backup_of_owner login in role esimgo_owner;

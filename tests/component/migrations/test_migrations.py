@@ -22,7 +22,7 @@ async def empty(postgres: Server) -> AsyncIterator[str]:
     await root.close()
 
 
-def test_the_order_starts_with_roles_and_the_documented_tables() -> None:
+def test_migrations_start_with_roles_and_the_documented_tables() -> None:
     assert [m.name for m in files.find()][:5] == [
         "000_create_roles",
         "001_create_data_plans",
@@ -67,7 +67,7 @@ async def test_a_failing_file_leaves_nothing_behind(empty: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "words"),
+    ("url", "message"),
     [
         (
             "postgresql://me:hidden-word@127.0.0.1:1/db",
@@ -85,18 +85,20 @@ async def test_a_failing_file_leaves_nothing_behind(empty: str) -> None:
         ("postgresql://me@[hidden-word/db", "no address of PostgreSQL"),
     ],
 )
-async def test_an_unreachable_database_is_named_without_its_password(url: str, words: str) -> None:
-    with pytest.raises(runner.UnreachableError, match=words) as refusal:
+async def test_an_unreachable_database_is_named_without_its_password(
+    url: str, message: str
+) -> None:
+    with pytest.raises(runner.UnreachableError, match=message) as refusal:
         await runner.migrate(url)
     assert "hidden-word" not in str(refusal.value)
 
 
-async def test_a_refused_login_is_told_with_the_reason(empty: str) -> None:
+async def test_a_refused_login_is_reported_with_the_reason(empty: str) -> None:
     with pytest.raises(runner.UnreachableError, match='role "nobody" does not exist'):
         await runner.pending(empty.replace("postgres@", "nobody@", 1))
 
 
-async def test_sample_plans_may_be_seeded_twice(empty: str) -> None:
+async def test_sample_plans_can_be_seeded_twice(empty: str) -> None:
     await runner.migrate(empty)
     await runner.seed(empty)
     await runner.seed(empty)
@@ -183,7 +185,7 @@ async def test_even_the_owner_of_the_tables_sees_no_row(databases: Databases) ->
 
 
 @pytest.mark.parametrize("owner", ["catalogue", "orders", "esims", "webhooks"])
-async def test_a_login_reaches_no_table_but_through_its_own_roles(
+async def test_a_login_reaches_tables_only_through_its_own_roles(
     databases: Databases, owner: str
 ) -> None:
     tables = await databases.admin.fetch(OWNED_TABLES)

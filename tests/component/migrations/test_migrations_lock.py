@@ -33,7 +33,7 @@ async def locks(databases: Databases) -> int:
     ("lent", "more"),
     [(1, ""), (5, ""), (2, "server_round_robin = 1"), (5, "server_round_robin = 1")],
 )
-async def test_a_pooler_in_transaction_mode_is_refused_and_no_lock_stays_behind(
+async def test_a_pooler_in_transaction_mode_is_refused_and_leaves_no_lock(
     databases: Databases, lent: int, more: str
 ) -> None:
     async with pooler(databases, lent=lent, more=more) as server:
@@ -54,9 +54,7 @@ async def test_a_pooler_in_statement_mode_is_refused(databases: Databases) -> No
 
 
 @pytest.mark.parametrize("lent", [1, 5])
-async def test_a_pooler_in_session_mode_is_as_good_as_the_server(
-    databases: Databases, lent: int
-) -> None:
+async def test_a_pooler_in_session_mode_is_accepted(databases: Databases, lent: int) -> None:
     async with pooler(databases, lent=lent, mode="session") as server:
         assert await runner.migrate(server.url(databases.name)) == []
 
@@ -72,7 +70,7 @@ async def holder(databases: Databases) -> AsyncIterator["asyncpg.Connection[asyn
     await connection.close()
 
 
-async def test_who_holds_the_lock_is_said_and_waited_for_only_so_long(
+async def test_a_run_names_the_lock_holder_and_gives_up_after_the_timeout(
     databases: Databases,
     holder: "asyncpg.Connection[asyncpg.Record]",
     caplog: pytest.LogCaptureFixture,
@@ -88,7 +86,7 @@ async def test_who_holds_the_lock_is_said_and_waited_for_only_so_long(
     assert line.startswith("waiting for the migration lock, which session")
 
 
-async def test_a_run_goes_on_as_soon_as_the_lock_is_free(
+async def test_a_run_continues_as_soon_as_the_lock_is_free(
     databases: Databases,
     holder: "asyncpg.Connection[asyncpg.Record]",
     caplog: pytest.LogCaptureFixture,
@@ -102,7 +100,7 @@ async def test_a_run_goes_on_as_soon_as_the_lock_is_free(
         assert await waiting == []
 
 
-async def test_the_command_ends_with_these_words(
+async def test_the_command_ends_with_a_message(
     databases: Databases, holder: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     async def run(url: str) -> str:
@@ -112,15 +110,15 @@ async def test_the_command_ends_with_these_words(
             env=os.environ | {"DATABASE_URL": url, "MIGRATIONS_WAIT_SECONDS": "0"},
             stderr=asyncio.subprocess.PIPE,
         )
-        _, said = await process.communicate()
+        _, output = await process.communicate()
         assert process.returncode == 1
-        return said.decode()
+        return output.decode()
 
     assert "not migrated: waited 0 s for the lock" in await run(databases.admin_url)
     async with pooler(databases, lent=2) as server:
-        said = await run(server.url(databases.name))
-    assert "not migrated: DATABASE_URL is the address of a connection pooler" in said
-    assert "Traceback" not in said
+        output = await run(server.url(databases.name))
+    assert "not migrated: DATABASE_URL is the address of a connection pooler" in output
+    assert "Traceback" not in output
 
 
 async def test_two_databases_of_one_server_do_not_wait_for_each_other(

@@ -60,7 +60,7 @@ EFFECTS: dict[str, Callable[[Row, Row, Row, Body], bool]] = {
 
 
 @each_set
-async def test_every_example_has_its_effect(
+async def test_every_example_callback_has_its_documented_effect(
     platform: Platform, door: Door, examples: Examples
 ) -> None:
     callbacks = examples.callbacks()
@@ -102,7 +102,7 @@ async def test_every_example_has_its_effect(
         assert EFFECTS[kind](esim, bundle, balance_event, content), kind
 
 
-async def test_the_five_documented_events_posted_as_documented_have_their_effects(
+async def test_the_five_documented_events_have_their_effects(
     platform: Platform, door: Door
 ) -> None:
     customer = await platform.customer("ada@example.com")
@@ -124,16 +124,16 @@ async def test_the_five_documented_events_posted_as_documented_have_their_effect
             BUNDLE: BUNDLE,
         }
     )
-    seen = await customer.ask(
+    answer = await customer.ask(
         """query($id: ID!) { esimDetails(id: $id) {
              status activationCode qrCode lastAction bundles { name state startDate endDate } } }""",
         id=esim["id"],
     )
-    shown = seen.data["esimDetails"]
-    assert shown["activationCode"] == CODE
-    assert shown["qrCode"].startswith("data:image/png")
-    assert shown["status"] == "EXPIRED"
-    (bundle,) = shown["bundles"]
+    final = answer.data["esimDetails"]
+    assert final["activationCode"] == CODE
+    assert final["qrCode"].startswith("data:image/png")
+    assert final["status"] == "EXPIRED"
+    (bundle,) = final["bundles"]
     assert (bundle["name"], bundle["state"]) == (BUNDLE, "EXPIRED")
     assert bundle["startDate"].startswith("2026-01-01T11:00:00")
 
@@ -169,8 +169,8 @@ async def test_an_order_with_other_esims_is_a_dead_letter_and_one_not_placed_her
     admin = door.databases.admin
     reference = await admin.fetchval("select provider_reference from orders.esim_orders")
     esims = [{"iccid": "8944500000000000001", "qr_code": CODE}]
-    for told in (reference, "nobodys-order"):
-        data = {"order_reference": told, "esims": esims}
+    for reported in (reference, "nobodys-order"):
+        data = {"order_reference": reported, "esims": esims}
         with pytest.raises(AssertionError, match="DEAD"):
             await door.post(json.dumps({"event": "order.completed", "data": data}).encode())
         await door.databases.until(
@@ -187,13 +187,13 @@ async def test_an_order_with_other_esims_is_a_dead_letter_and_one_not_placed_her
     assert [row["iccid"] for row in kept] == [order["esims"][0]["iccid"]]
 
 
-async def test_a_balance_that_was_told_before_is_not_the_newest_one(
+async def test_a_repeated_balance_report_does_not_become_the_newest(
     platform: Platform, door: Door
 ) -> None:
     admin = door.databases.admin
     for old, new in ((10, 1010), (5, 505), (10, 1010)):
-        told = {"alertType": "Topup", "bundle": {"oldAmount": old, "newAmount": new}}
-        await door.post(json.dumps(told).encode())
+        report = {"alertType": "Topup", "bundle": {"oldAmount": old, "newAmount": new}}
+        await door.post(json.dumps(report).encode())
         await admin.execute(
             "update webhooks.inbox set received_at = received_at - interval '1 day'"
         )

@@ -32,13 +32,13 @@ class Follower:
     socket: Socket
     now: Any
 
-    async def hears(self) -> None:
+    async def receive(self) -> None:
         self.now = (await self.socket.data())["esimStatusUpdated"]
 
-    async def sees(self, **wanted: Any) -> Any:
+    async def receive_until(self, **wanted: Any) -> Any:
         """Wait until the latest event has these values; it may have them already."""
         while any(self.now[key] != value for key, value in wanted.items()):
-            await self.hears()
+            await self.receive()
         return self.now
 
 
@@ -54,11 +54,11 @@ class Stage:
     control: Callable[..., Awaitable[Any]]
     provider_control: str
 
-    async def both_see(self, **wanted: Any) -> Any:
+    async def both_receive(self, **wanted: Any) -> Any:
         """Wait until both gateways have sent it; returns the last event."""
         for follower in self.followers:
-            seen = await follower.sees(**wanted)
-        return seen
+            event = await follower.receive_until(**wanted)
+        return event
 
     async def details(self) -> Any:
         answer = await self.customer.ask(
@@ -76,7 +76,7 @@ class Stage:
 
 
 def read_at(esim: Any) -> datetime:
-    """Return since when the shown usage may be known; long ago for an eSIM that was never refreshed."""
+    """Return when the usage was last read from the provider; `datetime.min` if it never was."""
     usage = esim["usage"]
     return datetime.fromisoformat(usage["asOf"]) if usage else datetime.min.replace(tzinfo=UTC)
 
@@ -100,7 +100,7 @@ async def stage(platform: Platform, databases: Databases, serving: Serving) -> A
             socket = await parts.enter_async_context(connected(customer))
             await socket.subscribe(STATUS, id=esim["id"])
             follower = Follower(socket, (await socket.data())["esimStatusUpdated"])
-            await follower.sees(status="ASSIGNED")
+            await follower.receive_until(status="ASSIGNED")
             followers.append(follower)
         yield Stage(
             customer=ann,
@@ -113,7 +113,7 @@ async def stage(platform: Platform, databases: Databases, serving: Serving) -> A
         )
 
 
-async def test_attachment_use_and_its_end_are_seen_live_at_two_gateways(stage: Stage) -> None:
+async def test_attachment_usage_and_expiry_are_seen_live_at_two_gateways(stage: Stage) -> None:
     act = f"/esims/{stage.esim['iccid']}"
     await stage.control("POST", f"{act}/install", {})
     for step, used, status in (
@@ -123,16 +123,16 @@ async def test_attachment_use_and_its_end_are_seen_live_at_two_gateways(stage: S
         (200, 1000.0, "EXPIRED"),
     ):
         await stage.control("POST", f"{act}/use-data", {"megabytes": step, "country": "GB"})
-        seen = await stage.both_see(status=status, dataUsed=used)
-        assert seen["dataRemaining"] == 1000.0 - used
+        event = await stage.both_receive(status=status, dataUsed=used)
+        assert event["dataRemaining"] == 1000.0 - used
     assert (await stage.details())["status"] == "EXPIRED"
 
 
 def use(esim: Any, **bundle: Any) -> dict[str, Any]:
     """A V3 Utilisation callback about the eSIM's only bundle."""
     (known,) = esim["bundles"]
-    shown = {"id": known["id"], "name": known["name"], "initialQuantity": 10**9, **bundle}
-    return {"alertType": "Utilisation", "iccid": esim["iccid"], "bundle": shown}
+    reported = {"id": known["id"], "name": known["name"], "initialQuantity": 10**9, **bundle}
+    return {"alertType": "Utilisation", "iccid": esim["iccid"], "bundle": reported}
 
 
 WRONG: list[Callable[[Any], dict[str, Any]]] = [
@@ -151,43 +151,43 @@ async def test_a_wrong_callback_is_corrected_live_by_the_next_refresh(
 ) -> None:
     act = f"/esims/{stage.esim['iccid']}"
     await stage.control("POST", f"{act}/use-data", {"megabytes": 250, "country": "GB"})
-    await stage.both_see(status="ACTIVE", dataUsed=250.0)
+    await stage.both_receive(status="ACTIVE", dataUsed=250.0)
     about = await stage.details()
     await stage.control("POST", "/callbacks/send", wrong(about))
     for follower in stage.followers:
         while follower.now["status"] == "ACTIVE":
-            await follower.hears()
+            await follower.receive()
     assert (await stage.details())["status"] in ("EXPIRED", "CANCELLED")
     await stage.later(seconds=301)
     corrected = await stage.details()
     assert corrected["status"] == "ACTIVE"
     assert corrected["bundles"][0]["state"] == "ACTIVE"
     assert corrected["usage"]["totalRemaining"] == 750.0
-    seen = await stage.both_see(status="ACTIVE", dataUsed=250.0)
-    assert seen["dataRemaining"] == 750.0
+    event = await stage.both_receive(status="ACTIVE", dataUsed=250.0)
+    assert event["dataRemaining"] == 750.0
 
 
-async def test_a_report_of_minutes_or_in_no_known_unit_leaves_the_data_as_it_is(
+async def test_a_usage_report_in_minutes_or_an_unknown_unit_does_not_change_the_data(
     stage: Stage,
 ) -> None:
     act = f"/esims/{stage.esim['iccid']}"
     await stage.control("POST", f"{act}/use-data", {"megabytes": 250, "country": "GB"})
-    await stage.both_see(status="ACTIVE", dataUsed=250.0)
+    await stage.both_receive(status="ACTIVE", dataUsed=250.0)
     about = await stage.details()
     for unit in ("minutes", "SMS", "furlongs", 7):
         body = use(about, remainingQuantity=0, unlimited=False, unit=unit)
         await stage.control("POST", "/callbacks/send", body)
     # A later callback shows that the earlier ones took effect.
     await stage.control("POST", f"{act}/use-data", {"megabytes": 300, "country": "GB"})
-    heard = []
+    received = []
     for follower in stage.followers:
         while follower.now["dataUsed"] != 550.0:
-            heard.append(follower.now)
-            await follower.hears()
-    assert {(now["status"], now["dataUsed"]) for now in heard} == {("ACTIVE", 250.0)}
+            received.append(follower.now)
+            await follower.receive()
+    assert {(now["status"], now["dataUsed"]) for now in received} == {("ACTIVE", 250.0)}
 
 
-async def test_impossible_dates_in_callbacks_break_nothing_for_anybody(stage: Stage) -> None:
+async def test_impossible_dates_in_callbacks_break_no_reads(stage: Stage) -> None:
     about = await stage.details()
     iccid = stage.esim["iccid"]
     for date in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00"):
@@ -200,7 +200,7 @@ async def test_impossible_dates_in_callbacks_break_nothing_for_anybody(stage: St
         ):
             await stage.control("POST", "/callbacks/send", body)
     await stage.control("POST", "/callbacks/send", {"iccid": iccid, "profileStatus": "Installed"})
-    await stage.both_see(profileStatus="INSTALLED")
+    await stage.both_receive(profileStatus="INSTALLED")
     await stage.later(seconds=301)
     answer = await stage.customer.ask(
         "{ myESIMs { iccid status deletionDate installedDate bundles { startDate endDate }"
@@ -212,24 +212,24 @@ async def test_impossible_dates_in_callbacks_break_nothing_for_anybody(stage: St
             assert date is None or date > "2026-"
     for esim in (stage.esim, stage.other):
         await stage.control("POST", f"/esims/{esim['iccid']}/use-data", {"megabytes": 10})
-    await stage.both_see(status="ACTIVE", dataUsed=10.0)
+    await stage.both_receive(status="ACTIVE", dataUsed=10.0)
 
 
-async def test_an_install_is_seen_live_by_its_callback(stage: Stage) -> None:
+async def test_an_install_callback_is_seen_live(stage: Stage) -> None:
     await stage.control("POST", "/switches", WITH_PROFILES)
     assert (await stage.details())["profileStatus"] == "RELEASED"
     await stage.control("POST", f"/esims/{stage.esim['iccid']}/install", {})
-    assert (await stage.both_see(profileStatus="INSTALLED"))["status"] == "ASSIGNED"
+    assert (await stage.both_receive(profileStatus="INSTALLED"))["status"] == "ASSIGNED"
     details = await stage.details()
     assert (details["profileStatus"], details["status"]) == ("INSTALLED", "ASSIGNED")
     installed = details["installedDate"]
     await stage.control("POST", "/clock/advance", {"minutes": 1})
     await stage.control("POST", f"/esims/{stage.esim['iccid']}/remove", {})
-    await stage.both_see(profileStatus="RELEASED")
+    await stage.both_receive(profileStatus="RELEASED")
     assert (await stage.details())["installedDate"] == installed
 
 
-async def test_an_install_without_a_callback_is_seen_by_the_next_reading(stage: Stage) -> None:
+async def test_an_install_without_a_callback_is_seen_at_the_next_refresh(stage: Stage) -> None:
     assert (await stage.details())["profileStatus"] == "RELEASED"
     await stage.control("POST", f"/esims/{stage.esim['iccid']}/install", {})
     since = await stage.later(seconds=301)
@@ -237,16 +237,18 @@ async def test_an_install_without_a_callback_is_seen_by_the_next_reading(stage: 
         pass  # its subscriber had refreshed it before
     assert details["profileStatus"] == "INSTALLED"
     assert details["installedDate"] is not None
-    await stage.both_see(profileStatus="INSTALLED")
+    await stage.both_receive(profileStatus="INSTALLED")
 
 
-async def test_an_install_without_a_callback_is_seen_by_who_follows_alone(stage: Stage) -> None:
-    await stage.both_see(profileStatus="RELEASED")
+async def test_an_install_without_a_callback_reaches_subscribers_without_a_query(
+    stage: Stage,
+) -> None:
+    await stage.both_receive(profileStatus="RELEASED")
     await stage.control("POST", f"/esims/{stage.esim['iccid']}/install", {})
-    await stage.both_see(profileStatus="INSTALLED")
+    await stage.both_receive(profileStatus="INSTALLED")
 
 
-async def test_a_list_shows_what_its_own_reading_told(stage: Stage) -> None:
+async def test_a_list_shows_the_result_of_its_own_refresh(stage: Stage) -> None:
     act = f"/esims/{stage.esim['iccid']}"
     assert (await stage.details())["profileStatus"] == "RELEASED"
     await stage.control("POST", "/callbacks", {"url": ""})
@@ -264,7 +266,7 @@ async def test_a_list_shows_what_its_own_reading_told(stage: Stage) -> None:
     assert used["bundles"] == [{"state": "EXPIRED"}]
 
 
-async def test_graphql_ws_clients_at_two_gateways_see_each_step_of_two_lives(
+async def test_graphql_ws_clients_at_two_gateways_see_each_step_of_two_esims(
     stage: Stage, script: Script
 ) -> None:
     await stage.control("POST", "/switches", WITH_PROFILES)
@@ -283,24 +285,24 @@ async def test_graphql_ws_clients_at_two_gateways_see_each_step_of_two_lives(
             assert details["status"] == one["status"]
             # The provider reports a deleted eSIM as Deactivated on request, without a callback.
             assert details["profileStatus"] in (one["profileStatus"], "DEACTIVATED")
-    told = [step["told"][0] for step in steps]
-    assert [now["status"] for now in told] == [
+    events = [step["told"][0] for step in steps]
+    assert [now["status"] for now in events] == [
         *("ASSIGNED", "ACTIVE", "ACTIVE", "ACTIVE", "ACTIVE", "EXPIRED"),
         *("ACTIVE", "EXPIRED", "EXPIRED", "CANCELLED"),
     ]
-    assert [now["dataUsed"] for now in told[1:6]] == [0, 10, 500, 800, 1000]
+    assert [now["dataUsed"] for now in events[1:6]] == [0, 10, 500, 800, 1000]
     # The country has its own callback, before those of the steps after the attachment.
     assert [steps[n]["details"][0]["lastCountry"] for n in (0, 5)] == [None, "GB"]
     dates = [step["details"][0]["deletionDate"] for step in steps]
     assert [date is not None for date in dates[6:]] == [False, False, True, True]
 
 
-async def test_time_that_runs_out_is_seen_live_though_no_callback_tells_of_it(stage: Stage) -> None:
+async def test_an_expiry_without_a_callback_is_seen_live(stage: Stage) -> None:
     act = f"/esims/{stage.esim['iccid']}"
     await stage.control("POST", f"{act}/use-data", {"megabytes": 10, "country": "GB"})
-    await stage.both_see(status="ACTIVE", dataUsed=10.0)
+    await stage.both_receive(status="ACTIVE", dataUsed=10.0)
     await stage.control("POST", "/clock/advance", {"days": 8})
-    await stage.both_see(status="EXPIRED")
+    await stage.both_receive(status="EXPIRED")
     details = await stage.details()
     assert details["status"] == "EXPIRED"
     assert [bundle["state"] for bundle in details["bundles"]] == ["EXPIRED"]
@@ -309,15 +311,15 @@ async def test_time_that_runs_out_is_seen_live_though_no_callback_tells_of_it(st
 async def test_an_idle_esim_is_announced_for_deletion_and_deleted_live(stage: Stage) -> None:
     act = f"/esims/{stage.esim['iccid']}"
     await stage.control("POST", f"{act}/use-data", {"megabytes": 10, "country": "GB"})
-    await stage.both_see(status="ACTIVE", dataUsed=10.0)
+    await stage.both_receive(status="ACTIVE", dataUsed=10.0)
     await stage.control("POST", "/clock/advance", {"days": 8})
-    await stage.both_see(status="EXPIRED")
+    await stage.both_receive(status="EXPIRED")
     assert (await stage.details())["deletionDate"] is None
     await stage.control("POST", "/clock/advance", {"days": 175})
     for follower in stage.followers:
         while follower.now["deletionDate"] is None:
-            await follower.hears()
+            await follower.receive()
         assert follower.now["deletionDate"] == (await stage.details())["deletionDate"]
     await stage.control("POST", "/clock/advance", {"days": 8})
-    await stage.both_see(status="CANCELLED")
+    await stage.both_receive(status="CANCELLED")
     assert (await stage.details())["status"] == "CANCELLED"

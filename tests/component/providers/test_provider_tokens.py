@@ -45,7 +45,7 @@ def within(milliseconds: int) -> float:
     return asyncio.get_running_loop().time() + milliseconds / 1000
 
 
-async def test_all_processes_together_take_no_more_than_the_limit(
+async def test_all_processes_together_stay_within_the_rate_limit(
     opened: dict[str, Database],
 ) -> None:
     processes = [shared(database) for database in opened.values()]
@@ -59,7 +59,7 @@ async def test_all_processes_together_take_no_more_than_the_limit(
     assert len(refused) == 2 * LIMIT
 
 
-async def test_there_are_tokens_again_when_the_window_has_passed(
+async def test_tokens_are_available_again_after_the_window(
     opened: dict[str, Database],
 ) -> None:
     tokens = shared(opened["orders"], MOMENT)
@@ -87,14 +87,14 @@ async def test_the_sync_leaves_room_for_reads(opened: dict[str, Database]) -> No
     await shared(opened["esims"]).take(3, LIMIT, Priority.READ, soon)
 
 
-async def test_what_costs_more_than_there_is_goes_alone(opened: dict[str, Database]) -> None:
+async def test_a_call_above_the_limit_uses_up_a_whole_window(opened: dict[str, Database]) -> None:
     tokens, soon = shared(opened["orders"]), within(HOUR // 2)
     await tokens.take(50, LIMIT, Priority.WRITE, soon)
     with pytest.raises(Failure):
         await tokens.take(1, LIMIT, Priority.WRITE, soon)
 
 
-async def test_reads_leave_room_for_an_overdue_sync_and_purchases_need_not(
+async def test_reads_but_not_purchases_leave_room_for_an_overdue_sync(
     opened: dict[str, Database],
 ) -> None:
     async def take(cost: int, cap: int, rank: int) -> bool:
@@ -115,7 +115,7 @@ async def test_a_reservation_is_used_once(opened: dict[str, Database]) -> None:
     assert await database.call(TAKE, 2, 10, HOUR, RESPECT) == 0
 
 
-async def test_a_purchase_overtakes_reads_that_wait_in_its_own_process(
+async def test_a_purchase_overtakes_waiting_reads_of_its_own_process(
     databases: Databases, opened: dict[str, Database], http: aiohttp.ClientSession
 ) -> None:
     """Reads that hold a slot and wait for tokens of the shared budget do not delay a purchase."""
@@ -140,7 +140,7 @@ async def test_a_purchase_overtakes_reads_that_wait_in_its_own_process(
         await sandbox.stop()
 
 
-async def test_a_flood_of_one_accounts_purchases_refuses_nobody_elses_suspension(
+async def test_a_flood_of_purchases_by_one_account_does_not_block_another_account(
     databases: Databases, opened: dict[str, Database], http: aiohttp.ClientSession
 ) -> None:
     """The orders service buys for one account continuously; the other account suspends its eSIM."""
@@ -181,7 +181,7 @@ async def taken(databases: Databases) -> int:
     return int(found)
 
 
-async def test_no_process_reaches_the_table_or_calls_without_the_grant(
+async def test_no_process_reads_the_table_or_calls_the_function_without_a_grant(
     databases: Databases,
 ) -> None:
     orders = await asyncpg.connect(databases.url("orders"))
@@ -196,7 +196,7 @@ async def test_no_process_reaches_the_table_or_calls_without_the_grant(
         await webhooks.close()
 
 
-async def test_where_tokens_can_not_be_counted_nobody_waits_and_it_is_logged_once(
+async def test_without_a_shared_count_calls_proceed_and_a_warning_is_logged_once(
     databases: Databases, opened: dict[str, Database], caplog: pytest.LogCaptureFixture
 ) -> None:
     tokens = shared(opened["orders"])

@@ -30,7 +30,7 @@ async def steps(
     await asyncio.Event().wait()  # until the client unsubscribes
 
 
-async def test_apollo_client_gets_on_with_the_gateway(
+async def test_apollo_client_works_with_the_gateway(
     gateway: Gateway, ann: Client, script: Script
 ) -> None:
     gateway.catalogue.answers["ListFeaturedPlans"] = catalogue_pb2.ListFeaturedPlansResponse(
@@ -49,29 +49,29 @@ async def test_apollo_client_gets_on_with_the_gateway(
             PLAN.id,
             ORDER_ID,
         )
-    seen = json.loads(output)
-    (plan,) = seen["query"]["featuredPlans"]
+    result = json.loads(output)
+    (plan,) = result["query"]["featuredPlans"]
     assert plan["__typename"] == "DataPlan"
     assert plan["id"] == PLAN.id
-    assert seen["cached"]
-    assert seen["fieldError"]["code"] == "NOT_FOUND"
-    assert seen["invalid"]["code"] == "BAD_REQUEST"
-    for refused in (seen["anonymous"], seen["expired"]):
+    assert result["cached"]
+    assert result["fieldError"]["code"] == "NOT_FOUND"
+    assert result["invalid"]["code"] == "BAD_REQUEST"
+    for refused in (result["anonymous"], result["expired"]):
         assert refused == {
             "name": "CombinedGraphQLErrors",
             "message": "Not authenticated",
             "code": "UNAUTHENTICATED",
         }
-    bought = seen["bought"]["purchaseESIM"]
+    bought = result["bought"]["purchaseESIM"]
     assert bought["success"]
     assert bought["order"]["id"] == ORDER_ID
     assert bought["order"]["esims"][0]["qrCode"].startswith("data:image/png;base64,")
-    assert seen["persisted"] == ["POST hash only 400", "POST text 200", "POST hash only 200"]
-    assert seen["persistedByGet"] == ["GET hash only 400", "POST text 200", "GET hash only 200"]
-    assert seen["trusted"] == [1, True]
-    assert seen["untrusted"]["code"] == "DOCUMENT_NOT_TRUSTED"
-    for followed in (seen["followed"], seen["followedTrusted"]):
+    assert result["persisted"] == ["POST hash only 400", "POST text 200", "POST hash only 200"]
+    assert result["persistedByGet"] == ["GET hash only 400", "POST text 200", "GET hash only 200"]
+    assert result["trusted"] == [1, True]
+    assert result["untrusted"]["code"] == "DOCUMENT_NOT_TRUSTED"
+    for followed in (result["followed"], result["followedTrusted"]):
         assert followed["data"][-1] == "COMPLETED"
         assert set(followed["data"]) <= {"PROCESSING", "COMPLETED"}
-    assert "4403 Forbidden" in seen["followedByNobody"]["message"]
-    assert seen["bySocket"] == [{"data": {"featuredPlans": [{"id": PLAN.id}]}}]
+    assert "4403 Forbidden" in result["followedByNobody"]["message"]
+    assert result["bySocket"] == [{"data": {"featuredPlans": [{"id": PLAN.id}]}}]

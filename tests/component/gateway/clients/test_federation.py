@@ -9,7 +9,7 @@ from tests.fixtures.gateway_customer import ESIM_ID, PLAN, esim
 from tests.fixtures.javascript import Script
 
 
-async def test_apollos_gateway_composes_the_schema_and_asks_across_entities(
+async def test_apollo_gateway_composes_the_schema_and_resolves_entities(
     gateway: Gateway, ann: Client, script: Script
 ) -> None:
     mine = esim()
@@ -19,17 +19,17 @@ async def test_apollos_gateway_composes_the_schema_and_asks_across_entities(
     output = await script(
         "conformance/federate.mjs", f"{ann.url}/graphql", ann.token or "", ESIM_ID, PLAN.id
     )
-    seen = json.loads(output)
+    result = json.loads(output)
     note = f"note on {ESIM_ID}"
-    assert seen["outward"] == {"data": {"myESIMs": [{"iccid": mine.iccid, "note": note}]}}
+    assert result["outward"] == {"data": {"myESIMs": [{"iccid": mine.iccid, "note": note}]}}
     pinned = {
         "id": ESIM_ID,
         "note": note,
         "iccid": mine.iccid,
         "plan": {"id": PLAN.id, "name": PLAN.name},
     }
-    assert seen["inward"] == {"data": {"pinned": [pinned, pinned]}}
+    assert result["inward"] == {"data": {"pinned": [pinned, pinned]}}
     # Entity resolution must not bypass the session.
-    assert set(seen["anonymous"]["codes"]) == {"UNAUTHENTICATED"}
-    assert seen["plan"] == {"data": {"advertised": {"name": PLAN.name}}}
+    assert set(result["anonymous"]["codes"]) == {"UNAUTHENTICATED"}
+    assert result["plan"] == {"data": {"advertised": {"name": PLAN.name}}}
     assert gateway.esims.calls["BatchGetESIMs"] == 1

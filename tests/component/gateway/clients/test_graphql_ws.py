@@ -6,7 +6,7 @@ from tests.fixtures.javascript import Script
 from tests.fixtures.platform import Platform
 
 
-async def test_graphql_ws_goes_on_with_a_new_token_when_its_session_expires(
+async def test_graphql_ws_continues_with_a_new_token_when_its_session_expires(
     platform: Platform, script: Script
 ) -> None:
     ann = await platform.customer("ann@example.com")
@@ -19,8 +19,8 @@ async def test_graphql_ws_goes_on_with_a_new_token_when_its_session_expires(
         ann.token or "",
         esim["id"],
     )
-    seen = json.loads(output)
-    assert seen["statuses"] == ["ASSIGNED", "SUSPENDED", "ASSIGNED"]
-    assert seen["closed"][0] == [4403, "The session has expired; connect with a new token"]
-    assert seen["root"] == "Query"
-    assert seen["errors"] == [["BAD_REQUEST"], ["NOT_FOUND"]]
+    result = json.loads(output)
+    assert result["statuses"] == ["ASSIGNED", "SUSPENDED", "ASSIGNED"]
+    assert result["closed"][0] == [4403, "The session has expired; connect with a new token"]
+    assert result["root"] == "Query"
+    assert result["errors"] == [["BAD_REQUEST"], ["NOT_FOUND"]]

@@ -32,16 +32,16 @@ async def test_urql_gets_single_answers_and_events_only_for_subscriptions(
     gateway.orders.answers["CancelOrder"] = Failure(Kind.REFUSED, "ORDER_IN_USE", "It is in use")
     gateway.orders.answers["WatchOrder"] = steps
     output = await script("conformance/urql.mjs", f"{ann.url}/graphql", ann.token or "", ORDER_ID)
-    seen = json.loads(output)
+    result = json.loads(output)
     data = {"featuredPlans": [{"id": PLAN.id, "__typename": "DataPlan"}]}
     without_typename = {"featuredPlans": [{"id": PLAN.id}]}
-    assert seen["query"] in ([[data, None]] * 10, [[without_typename, None]] * 10)
-    assert seen["byGet"] in (data, without_typename)
-    assert seen["invalid"] == ["BAD_REQUEST"]
-    assert seen["mutation"][0]["cancelOrder"]["code"] == "ORDER_IN_USE"
-    assert seen["statuses"][-1] == "COMPLETED"
-    assert seen["unhandled"] == []
-    *single, followed = seen["answers"]
+    assert result["query"] in ([[data, None]] * 10, [[without_typename, None]] * 10)
+    assert result["byGet"] in (data, without_typename)
+    assert result["invalid"] == ["BAD_REQUEST"]
+    assert result["mutation"][0]["cancelOrder"]["code"] == "ORDER_IN_USE"
+    assert result["statuses"][-1] == "COMPLETED"
+    assert result["unhandled"] == []
+    *single, followed = result["answers"]
     assert [(method, status, kind) for method, status, kind, *_ in single] == [
         *[("POST", 200, GRAPHQL)] * 10,
         ("GET", 200, GRAPHQL),
