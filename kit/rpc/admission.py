@@ -1,4 +1,4 @@
-"""Which calls a gRPC server takes on: bounded in number, and shared fairly between connections."""
+"""Admission control of a gRPC server: limits its calls, and shares them fairly between connections."""
 
 import asyncio
 import time
@@ -8,266 +8,274 @@ from dataclasses import dataclass
 
 from kit.errors import Failure, Kind
 
-# Seconds after which a caller should try again; what holds the places changes that fast.
+# Seconds after which a refused caller should try again. Calls end about that fast.
 RETRY_AFTER = 1.0
-# Seconds after which a waiting call may give way to one of a connection that has hardly fewer.
-SETTLED = 1.0
-# Seconds after which a call whose handler is done counts as one whose caller does not read.
+# Seconds for which a waiting call is protected from a connection that has only one call fewer.
+PROTECTED = 1.0
+# Seconds after which a caller that has not read its response counts as one that does not read.
 UNREAD = 0.5
-# Seconds in which half of what a connection was sent is forgotten.
+# Seconds after which a response counts half in the recent bytes of its connection.
 HALF_LIFE = 10.0
-# Connections whose answers are remembered.
-MOST_REMEMBERED = 10_000
-# Connections that one host may have while it holds the most calls and there is no place for another one.
-# gRPC hands over the calls of all connections one after another: what it has not handed over yet of a
-# closed connection is gone, and with it what others wait for.
+# Connections whose response sizes are remembered; the one that ended a call least recently is forgotten.
+MAX_HISTORIES = 10_000
+# Connections that the host with the most calls may have while the server is full; further ones are closed.
+# gRPC passes on the calls of all connections in one queue. Closing a connection also removes its queued
+# calls, which delay those of other hosts.
 CONNECTIONS_WHEN_FULL = 8
-# Bytes that a call counts beside its answer.
-CALL = 4_096
-# Bytes of an answer above which making it delays all other calls.
+# Bytes that every call counts in addition to its response.
+CALL_BYTES = 4_096
+# Bytes. Producing a larger response noticeably delays all other calls.
 LARGE = 256 * 2**10
-# Seconds that the place for large answers is left free at most after one, for all others to go on.
-LONGEST_PAUSE = 0.25
-# How much the latest answer counts in the usual size of a connection's answers.
-LATEST = 0.1
+# Maximum seconds for which the slot for large responses stays free after one, so that other calls can run.
+MAX_PAUSE = 0.25
+# Weight of the latest response in the moving average of a connection's response sizes.
+LATEST_WEIGHT = 0.1
 
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """An unfinished call. One that `waits` (for its request, its turn, or news) may be given up.
+    """An unfinished call.
 
-    `done_at` is when its handler was done: it is unfinished only until its caller has read the answer.
+    It is `evictable` while it waits for its request, for a slot, or for changes to send on a stream.
+    `done_at` is when its handler ended: from then on, only the caller's reading of the response is missing.
     """
 
     connection: str
     task: "asyncio.Task[object]"
     since: float
-    waits: bool = True
-    given_up: bool = False
+    evictable: bool = True
+    evicted: bool = False
     done_at: float | None = None
 
 
 class Calls:
-    """Unfinished calls of one kind; when there are too many, the host with the most loses one.
+    """Counts the unfinished calls with or without a session, up to `limit`.
 
-    Of one host, the connection with the most does. Where none waits, `cut` ends a connection that does
-    not read its answers, and returns False if it couldn't.
+    At the limit, a new call evicts a waiting one from the host with the most calls, and there from the
+    connection with the most calls. If no call can be evicted, a connection that does not read its responses
+    is closed. `close` closes a connection, and returns False if it can't.
     """
 
     def __init__(
         self,
-        most: int,
+        limit: int,
         clock: Callable[[], float] = time.monotonic,
-        cut: Callable[[str], bool] = lambda connection: False,
+        close: Callable[[str], bool] = lambda connection: False,
     ) -> None:
-        self._most = most
+        self._limit = limit
         self._clock = clock
-        self._cut = cut
+        self._close = close
         self._by_connection: dict[str, dict[Call, None]] = {}
-        self._of_host: Counter[str] = Counter()
+        self._by_host: Counter[str] = Counter()
         self.count = 0
 
     def enter(self, connection: str) -> Call:
-        """Take on the call of the current task. Raise EXHAUSTED if there is no place for it."""
+        """Admit the call of the current task. Raises EXHAUSTED at the limit if no call can be evicted."""
         task = asyncio.current_task()
         assert task is not None  # calls are served in tasks
-        if self.count >= self._most:
-            self._thin_out(connection)
-        if self.count >= self._most and not self._make_room(connection):
+        if self.count >= self._limit:
+            self._close_excess_connection(connection)
+        if self.count >= self._limit and not self._evict_for(connection):
             raise too_many()
         call = Call(connection, task, self._clock())
         self._by_connection.setdefault(connection, {})[call] = None
-        self._of_host[_host(connection)] += 1
+        self._by_host[_host(connection)] += 1
         self.count += 1
         return call
 
     def leave(self, call: Call) -> None:
-        """The call has ended; one that was given up has left already."""
+        """Stop counting a call that has ended. Does nothing for an evicted call."""
         calls = self._by_connection.get(call.connection, {})
         if call not in calls:
             return
         del calls[call]
         self.count -= 1
         host = _host(call.connection)
-        self._of_host[host] -= 1
-        if not self._of_host[host]:
-            del self._of_host[host]
+        self._by_host[host] -= 1
+        if not self._by_host[host]:
+            del self._by_host[host]
         if not calls:
             del self._by_connection[call.connection]
 
     def done(self, call: Call) -> None:
-        """The handler is done: the call ends as soon as its answer was read."""
-        call.waits, call.done_at = False, self._clock()
+        """Note that the handler has ended: the call ends as soon as its response was read."""
+        call.evictable, call.done_at = False, self._clock()
 
-    def _thin_out(self, connection: str) -> None:
-        """Close the connection if its host has the most calls, on too many connections."""
+    def _close_excess_connection(self, connection: str) -> None:
+        """Close the connection and raise EXHAUSTED if its host has the most calls on too many connections."""
         host = _host(connection)
-        mine = sum(_host(other) == host for other in self._by_connection)
-        if mine < CONNECTIONS_WHEN_FULL or self._of_host[host] < max(self._of_host.values()):
+        connections = sum(_host(other) == host for other in self._by_connection)
+        if connections < CONNECTIONS_WHEN_FULL or self._by_host[host] < max(self._by_host.values()):
             return
-        if self._cut(connection):
+        if self._close(connection):
             for call in list(self._by_connection.get(connection, ())):
                 self.leave(call)
             raise too_many()
 
-    def _make_room(self, connection: str) -> bool:
-        larger = self._larger(connection)
-        for other, more in larger:
+    def _evict_for(self, connection: str) -> bool:
+        """Evict a call of a larger connection, or close a larger one; return False if that is impossible."""
+        larger = self._with_more_calls(connection)
+        for other, excess in larger:
             for call in reversed(self._by_connection[other]):
-                settled = self._clock() - call.since >= SETTLED
-                if call.waits and (settled or more > 1):
-                    self._give_up(call)
+                protected = self._clock() - call.since < PROTECTED
+                if call.evictable and (not protected or excess > 1):
+                    self._evict(call)
                     return True
-        late = self._clock() - UNREAD
+        done_before = self._clock() - UNREAD
         for other, _ in larger:
             calls = self._by_connection[other]
-            unread = any(c.done_at is not None and c.done_at <= late for c in calls)
-            if unread and self._cut(other):
+            unread = any(c.done_at is not None and c.done_at <= done_before for c in calls)
+            if unread and self._close(other):
                 for call in list(calls):
                     self.leave(call)
                 return True
         return False
 
-    def _larger(self, connection: str) -> list[tuple[str, int]]:
-        """The connections that have more calls, the largest first, and how many more.
+    def _with_more_calls(self, connection: str) -> list[tuple[str, int]]:
+        """Return the connections with more calls than this one, and how many more; most calls first.
 
-        Those of another host if that has more in all.
+        Connections of the same host are compared with this one; for those of another host, the two hosts are
+        compared.
         """
         host, mine = _host(connection), len(self._by_connection.get(connection, ()))
 
         def size(other: str) -> tuple[int, int]:
-            return self._of_host[_host(other)], len(self._by_connection[other])
+            return self._by_host[_host(other)], len(self._by_connection[other])
 
         found = []
         for other in sorted(self._by_connection, key=size, reverse=True):
             same = _host(other) == host
-            of_host, calls = size(other)
-            more = calls - mine if same else of_host - self._of_host[host]
-            if more > 0:
-                found.append((other, more))
+            host_calls, calls = size(other)
+            excess = calls - mine if same else host_calls - self._by_host[host]
+            if excess > 0:
+                found.append((other, excess))
         return found
 
-    def _give_up(self, call: Call) -> None:
+    def _evict(self, call: Call) -> None:
         self.leave(call)
-        call.given_up = True
+        call.evicted = True
         call.task.cancel()
 
 
 @dataclass(slots=True)
 class _History:
-    """What a connection was sent: bytes `lately`, as of `at`, and the `usual` size of its answers."""
+    """Responses of one connection: recent bytes as of the time `at`, and the average size of a response."""
 
-    lately: float
+    recent_bytes: float
     at: float
-    usual: float
+    average: float
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """One call's time to work; it is `large` if its answer is likely to be."""
+class Slot:
+    """The right of one call to run; it is `large` if the response is expected to be large."""
 
     connection: str
     large: bool
     since: float
 
 
-class Turns:
-    """Places to work for calls without a session.
+class Slots:
+    """Limits how many calls without a session run at a time.
 
-    A free place goes to the connection that was sent the fewest bytes lately. Connections that fetch
-    large answers, and those of which nothing is known yet, have one place together, which stays free
-    after an answer for as long as that took to make. So calls that cost much wait for each other, and
-    others find the event loop free.
+    A free slot goes to the connection that received the fewest bytes recently. All connections with large
+    responses, and those without a history, share one slot. After a large response, that slot stays free for
+    as long as the call took. So expensive calls run one at a time, and others find the event loop free.
     """
 
-    def __init__(self, places: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._places = places
+    def __init__(self, count: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._count = count
         self._clock = clock
         self._busy = 0
         self._large_busy = False
-        self._waiting: dict[str, deque[asyncio.Future[Turn]]] = {}
+        self._waiting: dict[str, deque[asyncio.Future[Slot]]] = {}
         self._history: OrderedDict[str, _History] = OrderedDict()
 
-    async def take(self, connection: str) -> Turn:
-        """Wait for a place. Each turn needs a `leave`."""
-        turn: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(connection, deque()).append(turn)
-        self._fill()
+    async def acquire(self, connection: str) -> Slot:
+        """Wait for a slot. The caller must `release` it."""
+        waiter: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(connection, deque()).append(waiter)
+        self._assign()
         try:
-            return await turn
+            return await waiter
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._free(turn.result(), pause=0)
+            if waiter.done() and not waiter.cancelled():
+                self._free(waiter.result(), pause=0)
             else:
-                self._forget(connection, turn)
+                self._remove_waiter(connection, waiter)
             raise
 
-    def leave(self, turn: Turn, size: int) -> None:
-        """The call has ended with an answer of so many bytes: the next one works."""
+    def release(self, slot: Slot, size: int) -> None:
+        """Free the slot of a call that ended with a response of `size` bytes."""
         now = self._clock()
-        known = self._history.pop(turn.connection, None)
-        usual = known.usual + LATEST * (size - known.usual) if known else size
-        lately = self._lately(known, now) + CALL + size
-        self._history[turn.connection] = _History(lately, now, usual)
-        if len(self._history) > MOST_REMEMBERED:
+        known = self._history.pop(slot.connection, None)
+        average = known.average + LATEST_WEIGHT * (size - known.average) if known else size
+        recent_bytes = self._recent_bytes(known, now) + CALL_BYTES + size
+        self._history[slot.connection] = _History(recent_bytes, now, average)
+        if len(self._history) > MAX_HISTORIES:
             self._history.popitem(last=False)
-        large = turn.large and size > LARGE
-        self._free(turn, pause=min(now - turn.since, LONGEST_PAUSE) if large else 0)
+        large = slot.large and size > LARGE
+        self._free(slot, pause=min(now - slot.since, MAX_PAUSE) if large else 0)
 
-    def _free(self, turn: Turn, *, pause: float) -> None:
+    def _free(self, slot: Slot, *, pause: float) -> None:
         self._busy -= 1
-        if turn.large and pause:
+        if slot.large and pause:
             asyncio.get_running_loop().call_later(pause, self._end_pause)
-        elif turn.large:
+        elif slot.large:
             self._large_busy = False
-        self._fill()
+        self._assign()
 
     def _end_pause(self) -> None:
         self._large_busy = False
-        self._fill()
+        self._assign()
 
-    def _fill(self) -> None:
-        while self._waiting and self._busy < self._places:
+    def _assign(self) -> None:
+        """Assign free slots to waiting calls."""
+        while self._waiting and self._busy < self._count:
             now = self._clock()
-            fair = [one for one in self._waiting if self._may(one)]
-            if not fair:
+            eligible = [one for one in self._waiting if self._may_run(one)]
+            if not eligible:
                 return
-            connection = min(fair, key=lambda one: self._lately(self._history.get(one), now))
-            waiting = self._waiting[connection][0]
-            self._forget(connection, waiting)
-            if waiting.done():  # cancelled, and about to hear of it
+            connection = min(
+                eligible, key=lambda one: self._recent_bytes(self._history.get(one), now)
+            )
+            waiter = self._waiting[connection][0]
+            self._remove_waiter(connection, waiter)
+            if waiter.done():  # cancelled, but its task has not run since
                 continue
-            turn = Turn(connection, self._large(connection), now)
+            slot = Slot(connection, self._expects_large(connection), now)
             self._busy += 1
-            self._large_busy |= turn.large
-            waiting.set_result(turn)
+            self._large_busy |= slot.large
+            waiter.set_result(slot)
 
-    def _may(self, connection: str) -> bool:
-        return not (self._large_busy and self._large(connection))
+    def _may_run(self, connection: str) -> bool:
+        return not (self._large_busy and self._expects_large(connection))
 
-    def _large(self, connection: str) -> bool:
+    def _expects_large(self, connection: str) -> bool:
         known = self._history.get(connection)
-        return known is None or known.usual > LARGE
+        return known is None or known.average > LARGE
 
-    def _forget(self, connection: str, turn: "asyncio.Future[Turn]") -> None:
-        turns = self._waiting.get(connection, deque())
-        if turn in turns:
-            turns.remove(turn)
-            if not turns:
+    def _remove_waiter(self, connection: str, waiter: "asyncio.Future[Slot]") -> None:
+        waiters = self._waiting.get(connection, deque())
+        if waiter in waiters:
+            waiters.remove(waiter)
+            if not waiters:
                 del self._waiting[connection]
 
     @staticmethod
-    def _lately(known: _History | None, now: float) -> float:
-        return 0.0 if known is None else float(known.lately * 0.5 ** ((now - known.at) / HALF_LIFE))
+    def _recent_bytes(known: _History | None, now: float) -> float:
+        if known is None:
+            return 0.0
+        return float(known.recent_bytes * 0.5 ** ((now - known.at) / HALF_LIFE))
 
 
 def _host(connection: str) -> str:
-    """Whose connection it is, as gRPC writes it without the port."""
+    """Return the host of a connection: gRPC's name of the peer without the port."""
     return connection.rpartition(":")[0] or connection
 
 
 def too_many() -> Failure:
-    """What a call hears for which there is no place."""
+    """Return the failure for a call that is refused or evicted because of the limit."""
     return Failure(
         Kind.EXHAUSTED,
         "TOO_MANY_CALLS",

@@ -9,7 +9,7 @@ import grpc
 
 from kit.errors import Failure, Kind
 from kit.net import connections
-from kit.rpc.admission import Calls, Turns
+from kit.rpc.admission import Calls, Slots
 from kit.rpc.call import Context
 from kit.rpc.limits import OFF, Limits
 from kit.rpc.metrics import BoundMetrics
@@ -17,7 +17,7 @@ from kit.rpc.unread_responses import UnreadResponses
 
 
 class Work:
-    """The work of one call while it holds a slot; `size` is that of its response in bytes."""
+    """What a call did in its slot: `size` is the size of its response in bytes."""
 
     size = 0
 
@@ -53,20 +53,23 @@ class AdmittedCall:
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[Work]:
-        """Wait for a slot to work. Calls with a session get one immediately, as do all without the limit."""
-        work, unread, turns = Work(), self._bounds.unread, self._bounds.turns
+        """Wait for a slot, and hold it within the block.
+
+        Calls with a session need none; nor do any calls if `calls_at_work` is off.
+        """
+        work, unread, slots = Work(), self._bounds.unread, self._bounds.slots
         if self._has_session or self._bounds.limits.calls_at_work >= OFF:
-            self.call.waits = False
+            self.call.evictable = False
             unread.check(self._connection)
             yield work
             return
-        turn = await turns.take(self._connection)
-        self.call.waits = False
+        slot = await slots.acquire(self._connection)
+        self.call.evictable = False
         try:
             unread.check(self._connection)
             yield work
         finally:
-            turns.leave(turn, work.size)
+            slots.release(slot, work.size)
 
     def count_response(self, size: int, context: Context) -> None:
         """Count the response as unread until the call ends. Raises EXHAUSTED above the limit."""
@@ -84,24 +87,27 @@ class AdmittedCall:
             self._bounds.unread.remove(response)
 
     def leave(self, context: Context) -> None:
-        """Note that the handler is done: the call ends as soon as its response was sent."""
+        """Note that the handler has ended: the call ends as soon as its response was sent."""
         calls = self._bounds.calls(has_session=self._has_session)
         calls.done(self.call)
         _when_ended(context, lambda: calls.leave(self.call))
 
 
 class Bounds:
-    """Counts the calls and unread responses of one server. `port` is 0 until the server has one."""
+    """The calls and unread responses of one server. `port` is 0 until the server listens."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.port = 0
         self._metrics = BoundMetrics()
-        self._with_session = Calls(limits.calls, cut=self._cut)
-        self._without_session = Calls(limits.calls_without_session, cut=self._cut)
-        self.turns = Turns(limits.calls_at_work)
+        self._with_session = Calls(limits.calls, close=self._close_connection)
+        self._without_session = Calls(limits.calls_without_session, close=self._close_connection)
+        self.slots = Slots(limits.calls_at_work)
         self.unread = UnreadResponses(
-            limits.unread_bytes, limits.unread_seconds, self._cut, self._metrics.unread
+            limits.unread_bytes,
+            limits.unread_seconds,
+            self._close_connection,
+            self._metrics.unread,
         )
 
     def admit(self, context: Context, *, has_session: bool) -> AdmittedCall:
@@ -127,12 +133,14 @@ class Bounds:
         """Stop the timers."""
         self.unread.close()
 
-    def _cut(self, connection: str) -> bool:
-        if not connections.cut(connection, self.port):
+    def _close_connection(self, connection: str) -> bool:
+        if not connections.close(connection, self.port):
             return False
-        self._metrics.cut()
+        self._metrics.connection_closed()
         return True
 
 
-def _when_ended(context: Any, act: Callable[[], None]) -> None:  # its declared type is not callable
+def _when_ended(
+    context: Any, act: Callable[[], None]
+) -> None:  # grpc's type of add_done_callback is wrong
     context.add_done_callback(lambda _context: act())

@@ -26,8 +26,8 @@ CHANNEL_OPTIONS = (
     *metadata_options(),
     ("grpc.max_send_message_length", MAX_REQUEST),
     ("grpc.max_receive_message_length", MAX_ANSWER),
-    # Milliseconds. A hung peer loses its connection, and its share of the calls, after at most 7 s. gRPC's
-    # C code answers pings, however busy the peer's Python code is.
+    # Milliseconds. The connection to a hung peer is closed after at most 7 s, and other replicas get its
+    # calls. A busy peer is safe: gRPC's C code answers pings, whatever its Python code does.
     ("grpc.keepalive_time_ms", 3_000),
     ("grpc.keepalive_timeout_ms", 4_000),
     # Under load gRPC measures the bandwidth with another ping, whose default timeout of a minute would
@@ -51,7 +51,7 @@ CHANNEL_OPTIONS = (
         f' "connectionScaling": {{"maxConnectionsPerSubchannel": {MAX_CONNECTIONS}}}}}',
     ),
 )
-# Seconds subtracted at each hop, so that a caller gets the peer's timeout before its own deadline.
+# Seconds subtracted at each hop, so that the peer's timeout error arrives before the caller's own deadline.
 HOP = 0.05
 # Codes with which an overloaded but healthy server drops health checks, and the delay before a retry.
 DROPPED = (grpc.StatusCode.CANCELLED, grpc.StatusCode.RESOURCE_EXHAUSTED)
@@ -109,7 +109,8 @@ async def stream(
     method: Callable[..., Any], request: Any, *, token: str | None
 ) -> AsyncGenerator[Any, None]:
     """Yield the messages of a streaming method. Raises the Failure of the peer or of the connection."""
-    # Not entered, because a generator may change tasks. The span ends with the first message.
+    # The span is not used as a context manager, because different tasks may iterate a generator. It ends with
+    # the first message.
     span = rpc_tracing.client_span(method)
     answers = method(request, metadata=_metadata(token, span))
     try:

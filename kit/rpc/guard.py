@@ -66,7 +66,7 @@ def time_left() -> float | None:
 
 
 class Guard(grpc.aio.ServerInterceptor):
-    """Passes a call to its servicer if its session may make it.
+    """Passes a call to its servicer if the caller's session is allowed to call the method.
 
     Raises ValueError if `access` does not declare every method of the service.
     """
@@ -158,7 +158,7 @@ class Guard(grpc.aio.ServerInterceptor):
         return call
 
     def end_streams(self) -> None:
-        """End all current and later streams with UNAVAILABLE, because they would delay the stop."""
+        """End all current and later streams with UNAVAILABLE, so that they don't delay the shutdown."""
         self._stopping = True
         for sending in self._streams:
             sending.cancel()
@@ -167,7 +167,7 @@ class Guard(grpc.aio.ServerInterceptor):
     async def _served(
         self, method: str, context: Context, deadline: float | None = DEFAULT_DEADLINE
     ) -> AsyncIterator[tuple[SpanScope, AdmittedCall]]:
-        """Run one call within the block, in a span."""
+        """Admit a call, verify its session, and run it in the block; errors of the block abort the call."""
         started = time.monotonic()
         header = rpc_call.header(context, "authorization")
         code, admitted = "OK", None
@@ -187,7 +187,7 @@ class Guard(grpc.aio.ServerInterceptor):
                 raise
             except asyncio.CancelledError:
                 code = "CANCELLED"
-                if admitted is None or not admitted.call.given_up:
+                if admitted is None or not admitted.call.evicted:
                     raise
                 code = CODES[Kind.EXHAUSTED].name
                 await self._fail(method, too_many(), context, span)
@@ -236,7 +236,7 @@ class Guard(grpc.aio.ServerInterceptor):
 
 
 REQUIRED_SESSION = {
-    Access.PUBLIC: "anybody",
+    Access.PUBLIC: "any caller",
     Access.SIGNED_IN: "a signed-in user",
     Access.ADMIN: "an administrator",
     Access.SERVICE: "a service of this system",
@@ -253,7 +253,7 @@ async def _send(
                 writing = asyncio.ensure_future(context.write(body))
                 try:
                     await asyncio.shield(writing)
-                    span.end()  # the duration of a stream says nothing
+                    span.end()  # the duration of a whole stream is of no interest
                 except asyncio.CancelledError:
                     # gRPC can't send a status while it sends a message.
                     with suppress(Exception):

@@ -56,7 +56,7 @@ class BoundMetrics:
         self._unread = metrics.gauge(
             "esimgo_rpc_unread_bytes", "Bytes of answers that callers have not read yet"
         )
-        self._cut = metrics.counter(
+        self._closed = metrics.counter(
             "esimgo_rpc_connections_closed",
             "Connections that were closed, as their callers did not read",
         )
@@ -65,8 +65,8 @@ class BoundMetrics:
         """Add to the number of unread bytes; `change` may be negative."""
         self._unread.inc(change)
 
-    def cut(self) -> None:
-        self._cut.inc()
+    def connection_closed(self) -> None:
+        self._closed.inc()
 
 
 class ClientMetrics:

@@ -42,7 +42,7 @@ def _counted(
         except grpc.aio.InternalError:  # the caller has disconnected
             raise asyncio.CancelledError from None
         except asyncio.CancelledError:
-            if admitted is None or not admitted.call.given_up:
+            if admitted is None or not admitted.call.evicted:
                 raise
             refused(overload := too_many())
             await abort(context, overload)

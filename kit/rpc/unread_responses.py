@@ -18,7 +18,7 @@ SHARE = 1 / 4
 # Bytes. Responses up to this size may also use a reserve, which is a share of all bytes.
 SMALL = 256 * 2**10
 RESERVED = 1 / 4
-# Seconds after which an unread response may cost its connection, if there is no room for others.
+# Seconds after which an unread response may get its connection closed, if other responses need the room.
 STALLED = 0.5
 # Bytes that gRPC needs for a response in addition to its own.
 OVERHEAD = 1_024
@@ -37,20 +37,20 @@ class UnreadResponses:
     """Counts responses from their creation until gRPC has sent them.
 
     gRPC keeps a response in memory until the caller's flow-control window has room. The only way to free
-    it is to close the connection: `cut` does so, and returns False if it couldn't.
+    it is to close the connection: `close_connection` does so, and returns False if it can't.
     """
 
     def __init__(
         self,
         limit: int,
         seconds: float,
-        cut: Callable[[str], bool],
+        close_connection: Callable[[str], bool],
         changed: Callable[[int], None] = lambda change: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limit = limit
         self._seconds = seconds
-        self._cut = cut
+        self._close_connection = close_connection
         self._changed = changed
         self._clock = clock
         self._responses: dict[Response, None] = {}  # oldest first
@@ -60,7 +60,7 @@ class UnreadResponses:
         self.total = 0
 
     def check(self, connection: str) -> None:
-        """Raise EXHAUSTED if a response as large as its largest would exceed the connection's share."""
+        """Raise EXHAUSTED if another response of the connection's largest size would exceed its share."""
         if connection in self._by_connection:
             largest = self._largest[connection]
             if self._by_connection[connection] + largest > self._limit * SHARE:
@@ -115,7 +115,7 @@ class UnreadResponses:
             self._largest.pop(connection, None)
 
     def _end(self, connection: str) -> bool:
-        if not self._cut(connection):
+        if not self._close_connection(connection):
             return False
         episodes.record(
             "callers do not read their responses",

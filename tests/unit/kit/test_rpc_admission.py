@@ -1,4 +1,4 @@
-"""Admission of calls: which are accepted, in which order, and how many bytes may wait to be read."""
+"""Admission of gRPC calls, the slots for calls without a session, and the limit on unread responses."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from kit.errors import Failure
-from kit.rpc.admission import LARGE, UNREAD, Calls, Turn, Turns
+from kit.rpc.admission import LARGE, UNREAD, Calls, Slot, Slots
 from kit.rpc.unread_responses import OVERHEAD, SMALL, STALLED, UnreadResponses
 from tests.unit.kit.stepped_clock import ManualClock
 
 
 async def started(work: Callable[[], Awaitable[object]]) -> "asyncio.Task[object]":
-    """Start a task and let it run as far as it can."""
+    """Start a task and let it run until it first waits."""
 
     async def run() -> object:
         return await work()
@@ -28,10 +28,10 @@ class Callers:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
-    async def call(self, connection: str, *, waits: bool = True) -> "asyncio.Task[object]":
+    async def call(self, connection: str, *, evictable: bool = True) -> "asyncio.Task[object]":
         async def wait() -> None:
             call = self._calls.enter(connection)
-            call.waits = waits
+            call.evictable = evictable
             try:
                 await asyncio.Event().wait()
             finally:
@@ -51,7 +51,7 @@ async def test_a_connection_with_many_calls_loses_one_to_another_connection() ->
     assert calls.count == 3
 
 
-async def test_a_connection_with_many_calls_takes_no_place_from_others() -> None:
+async def test_a_connection_with_many_calls_evicts_no_call_of_others() -> None:
     callers = Callers(Calls(3))
     polite = await callers.call("polite")
     _first = await callers.call("greedy")
@@ -64,7 +64,7 @@ async def test_a_connection_with_many_calls_takes_no_place_from_others() -> None
     assert not polite.done()
 
 
-async def test_many_connections_of_one_host_take_no_place_from_another_host() -> None:
+async def test_many_connections_of_one_host_do_not_crowd_out_another_host() -> None:
     calls = Calls(6)
     callers = Callers(calls)
     many = [await callers.call(f"ipv4:10.0.0.1:{port}") for port in range(6)]
@@ -76,14 +76,14 @@ async def test_many_connections_of_one_host_take_no_place_from_another_host() ->
     assert isinstance(fourth.exception(), Failure)
 
 
-async def test_a_connection_that_reads_no_answers_is_closed_for_the_place_of_another_host() -> None:
+async def test_a_connection_that_reads_no_responses_is_closed_for_a_call_of_another_host() -> None:
     clock, closed = ManualClock(0.0), list[str]()
 
-    def cut(connection: str) -> bool:
+    def close(connection: str) -> bool:
         closed.append(connection)
         return True
 
-    calls = Calls(2, clock, cut)
+    calls = Calls(2, clock, close)
 
     async def answered() -> None:
         calls.done(calls.enter("ipv4:10.0.0.1:1"))
@@ -97,15 +97,17 @@ async def test_a_connection_that_reads_no_answers_is_closed_for_the_place_of_ano
     assert (closed, calls.count) == (["ipv4:10.0.0.1:1"], 1)
 
 
-async def test_a_call_that_works_is_not_given_up() -> None:
+async def test_a_running_call_is_not_evicted() -> None:
     callers = Callers(Calls(2))
-    working = [await callers.call("greedy", waits=False) for _ in range(2)]
+    working = [await callers.call("greedy", evictable=False) for _ in range(2)]
     refused = await callers.call("polite")
     assert isinstance(refused.exception(), Failure)
     assert not any(task.done() for task in working)
 
 
-async def test_of_connections_with_one_call_each_only_one_that_has_waited_gives_way() -> None:
+async def test_among_connections_with_one_call_each_only_a_call_that_waited_a_second_is_evicted() -> (
+    None
+):
     clock = ManualClock(0.0)
     callers = Callers(Calls(2, clock))
     waiting = [await callers.call(name) for name in ("a", "b")]
@@ -116,74 +118,76 @@ async def test_of_connections_with_one_call_each_only_one_that_has_waited_gives_
     assert [task.cancelled() for task in waiting].count(True) == 1
 
 
-async def test_large_answers_are_made_one_at_a_time_and_with_a_pause() -> None:
+async def test_large_responses_are_produced_one_at_a_time_with_a_pause_in_between() -> None:
     clock = ManualClock(0.0)
-    turns = Turns(8, clock)
-    first = await turns.take("greedy")  # the caller is unknown
-    second = await started(lambda: turns.take("greedy"))
+    slots = Slots(8, clock)
+    first = await slots.acquire("greedy")  # a connection without a history
+    second = await started(lambda: slots.acquire("greedy"))
     clock.now = 0.02
-    turns.leave(first, LARGE + 1)
+    slots.release(first, LARGE + 1)
     await asyncio.sleep(0)
-    assert not second.done()  # it has taken as long as the first one
-    turn = await second
-    assert isinstance(turn, Turn)
-    assert turn.large
+    assert not second.done()  # the slot stays free for as long as the first call took
+    slot = await second
+    assert isinstance(slot, Slot)
+    assert slot.large
 
 
-async def test_small_answers_wait_for_no_large_ones() -> None:
-    turns = Turns(8)
-    turns.leave(await turns.take("polite"), 100)
-    await turns.take("greedy")
-    waiting = await started(lambda: turns.take("greedy"))
+async def test_small_responses_do_not_wait_for_large_ones() -> None:
+    slots = Slots(8)
+    slots.release(await slots.acquire("polite"), 100)
+    await slots.acquire("greedy")
+    waiting = await started(lambda: slots.acquire("greedy"))
     for _ in range(7):
-        assert not (await turns.take("polite")).large
+        assert not (await slots.acquire("polite")).large
     assert not waiting.done()
 
 
-async def test_the_connection_that_was_sent_the_least_goes_first() -> None:
-    turns = Turns(1)
+async def test_the_connection_that_received_the_fewest_bytes_goes_first() -> None:
+    slots = Slots(1)
     for _ in range(10):
-        turns.leave(await turns.take("greedy"), 10_000)
-    turns.leave(await turns.take("polite"), 100)
-    at_work = await turns.take("greedy")
+        slots.release(await slots.acquire("greedy"), 10_000)
+    slots.release(await slots.acquire("polite"), 100)
+    at_work = await slots.acquire("greedy")
     order = list[str]()
 
     async def work(connection: str) -> None:
-        turn = await turns.take(connection)
+        slot = await slots.acquire(connection)
         order.append(connection)
-        turns.leave(turn, 100)
+        slots.release(slot, 100)
 
     waiting = [await started(lambda: work("greedy")) for _ in range(3)]
     waiting.append(await started(lambda: work("polite")))
-    turns.leave(at_work, 10_000)
+    slots.release(at_work, 10_000)
     await asyncio.gather(*waiting)
     assert order == ["polite", "greedy", "greedy", "greedy"]
 
 
-async def test_a_call_that_is_given_up_while_it_waits_leaves_its_place_to_the_next() -> None:
-    turns = Turns(1)
-    at_work = await turns.take("a")
-    waiting = [await started(lambda: turns.take("a")) for _ in range(3)]
+async def test_a_slot_passes_from_a_cancelled_call_to_the_next() -> None:
+    slots = Slots(1)
+    at_work = await slots.acquire("a")
+    waiting = [await started(lambda: slots.acquire("a")) for _ in range(3)]
     waiting[0].cancel()
-    turns.leave(at_work, 0)  # before the cancelled one resumes
-    waiting[1].cancel()  # it has been admitted already
+    slots.release(at_work, 0)  # before the cancelled one resumes
+    waiting[1].cancel()  # it has the slot already
     assert await waiting[2]
 
 
-MOST = 8 * SMALL
+LIMIT = 8 * SMALL
 
 
-class Wire:
+class Connections:
+    """Records the connections that were closed."""
+
     def __init__(self) -> None:
         self.closed: list[str] = []
 
-    def cut(self, connection: str) -> bool:
+    def close(self, connection: str) -> bool:
         self.closed.append(connection)
         return True
 
 
-async def test_a_connection_has_no_more_than_its_share_of_unread_answers() -> None:
-    unread = UnreadResponses(MOST, 10, Wire().cut)
+async def test_a_connection_can_not_exceed_its_share_of_unread_responses() -> None:
+    unread = UnreadResponses(LIMIT, 10, Connections().close)
     size = SMALL - OVERHEAD
     first = unread.add("greedy", size)
     unread.check("greedy")
@@ -199,42 +203,42 @@ async def test_a_connection_has_no_more_than_its_share_of_unread_answers() -> No
     unread.close()
 
 
-async def test_one_answer_may_be_as_large_as_it_likes() -> None:
-    unread = UnreadResponses(MOST, 10, Wire().cut)
-    unread.add("a", 2 * MOST)
+async def test_the_only_unread_response_may_exceed_the_limit() -> None:
+    unread = UnreadResponses(LIMIT, 10, Connections().close)
+    unread.add("a", 2 * LIMIT)
     unread.close()
 
 
-async def test_where_there_is_no_room_those_who_do_not_read_are_closed() -> None:
-    clock, wire = ManualClock(0.0), Wire()
-    unread = UnreadResponses(MOST, 10, wire.cut, clock=clock)
+async def test_without_room_the_connection_that_does_not_read_is_closed() -> None:
+    clock, connections = ManualClock(0.0), Connections()
+    unread = UnreadResponses(LIMIT, 10, connections.close, clock=clock)
     for number in range(4):
         clock.now = number / 10
         unread.add(f"greedy-{number}", 2 * SMALL - OVERHEAD)
     with pytest.raises(Failure) as caught:
         unread.add("polite", 2 * SMALL)
     assert caught.value.reason == "TOO_MANY_UNREAD_ANSWERS"
-    unread.add("polite", 100)  # there is always some room for small ones
-    assert wire.closed == []
+    unread.add("polite", 100)  # small responses may use the reserve
+    assert connections.closed == []
     clock.now = STALLED
     unread.add("polite", SMALL)
-    assert wire.closed == ["greedy-0"]
-    assert unread.total <= MOST
+    assert connections.closed == ["greedy-0"]
+    assert unread.total <= LIMIT
     unread.close()
 
 
-async def test_an_answer_that_is_not_read_in_time_costs_the_connection() -> None:
-    wire, closed = Wire(), asyncio.Event()
+async def test_a_connection_that_does_not_read_a_response_in_time_is_closed() -> None:
+    connections, closed = Connections(), asyncio.Event()
 
-    def cut(connection: str) -> bool:
+    def close(connection: str) -> bool:
         closed.set()
-        return wire.cut(connection)
+        return connections.close(connection)
 
-    unread = UnreadResponses(MOST, 0.01, cut)
+    unread = UnreadResponses(LIMIT, 0.01, close)
     unread.remove(unread.add("polite", 100))
     unread.add("greedy", 100)
     unread.add("greedy", 100)
     await closed.wait()
-    assert wire.closed == ["greedy"]
+    assert connections.closed == ["greedy"]
     assert unread.total == 0
     unread.close()
