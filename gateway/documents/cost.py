@@ -66,7 +66,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Cost of a selection: what is paid once, and what is paid for every row."""
+    """Cost of a selection: the part that counts once, and the part that counts for every row."""
 
     once: int = 0
     each: int = 0
@@ -85,7 +85,7 @@ class Cost:
 
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
-        # The variables that are list sizes.
+        # The variables that the operation uses as list sizes.
         self._size_variables: frozenset[str] = frozenset()
         self._known: dict[tuple[tuple[str, int | None], ...], Measured] = {}
 
@@ -256,13 +256,13 @@ class _Sum:
 
 
 def _repeated(fields: Collection[list[FieldNode]]) -> int:
-    """Count the values that a selection repeats under another name."""
+    """Count the leaf fields that a selection repeats under an alias."""
     names = [nodes[0].name.value for nodes in fields if nodes[0].selection_set is None]
     return len(names) - len(set(names))
 
 
 def _own(schema: GraphQLSchema, parent: GraphQLObjectType, place: str) -> tuple[int, int]:
-    """Return the cost of a field without its objects: once, and for each row."""
+    """Return a field's own cost, without the objects that it returns: once, and for each row."""
     work = WORK.get(place, 0)
     if parent is schema.mutation_type:
         return CALL + CHANGE + work, 0

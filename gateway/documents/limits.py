@@ -92,7 +92,7 @@ def _check_counts(
 def too_complex(
     message: str, reason: str, measured: int, limit: int, node: Node | None = None
 ) -> GraphQLError:
-    """Return the error for an exceeded limit; `message` has a place for value and limit."""
+    """Return the error for an exceeded limit; in `message`, {0} is the value and {1} the limit."""
     # Nested fragments can make the number astronomically large.
     displayed = str(measured) if measured < 10**9 else "more than one billion"
     return GraphQLError(
@@ -108,7 +108,7 @@ def too_complex(
 
 
 def too_many_tokens() -> GraphQLError:
-    """Return the error for a document that the parser aborted."""
+    """Return the error for a document with so many tokens that the parser stopped."""
     return too_complex(
         "The document has more than {1} tokens", "TOKENS", MAX_TOKENS + 1, MAX_TOKENS
     )

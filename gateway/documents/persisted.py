@@ -29,7 +29,7 @@ LONG = 512
 # Iterations of the event loop between two long documents: about as many as a short request takes.
 STEPS = 4
 SHA256 = re.compile(r"[0-9a-f]{64}")
-# Texts that are attributed to a client; those of the least recent client are forgotten first.
+# Texts whose client is remembered; the client that sent none for the longest time is forgotten first.
 MAX_KNOWN = 10_000
 # Texts of one client. An app has a few dozen.
 PER_CLIENT = 200
@@ -51,7 +51,10 @@ class PersistedQueries:
         self._known = 0
 
     async def find(self, sha256: str) -> str:
-        """Return a text; raise the GraphQLError that makes clients send the text if it is unknown."""
+        """Return the text with this hash.
+
+        Raises the GraphQLError that makes clients send the text, if it is unknown.
+        """
 
         async def missing() -> str:
             raise _refused("PersistedQueryNotFound", "PERSISTED_QUERY_NOT_FOUND")
@@ -69,7 +72,7 @@ class PersistedQueries:
     async def store(self, sha256: str, text: str, client: str | None) -> None:
         """Store a text, unless it is longer than MAX_TEXT, for RETENTION seconds.
 
-        `client` sent it; it is None for clients behind a proxy that is not configured.
+        `client` is the key of its sender; None for clients behind a proxy that is not configured.
         """
         if len(_bytes(text)) > MAX_TEXT:
             return
@@ -106,7 +109,7 @@ class PersistedQueries:
 
 
 class DocumentQueue:
-    """Lets one waiting task after another proceed, with time for all other tasks in between."""
+    """Lets waiting tasks proceed one at a time, with some time for all other tasks in between."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()

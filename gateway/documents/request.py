@@ -40,7 +40,8 @@ async def read(
 ) -> Operation:
     """Read the JSON of a POST or the parameters of a GET; raise web.HTTPException for a malformed request.
 
-    `max_body`, in bytes, is the application's limit. The body has to arrive within `body_seconds`. Parsing a
+    `max_body` is the application's limit in bytes, for the error message. The body has to arrive within
+    `body_seconds`. Parsing a
     long body is charged to `work`, which raises Failure EXHAUSTED.
     """
     if request.method == "GET":

@@ -33,9 +33,9 @@ from gateway.upstream.context import Context
 from kit.auth.sessions import ANONYMOUS, Session
 from kit.errors import Failure, Kind
 
-# A request with this header gets a response with it, which contains the cost and the limit.
+# If a request has this header, the response has it too, with the operation's cost and the caller's limit.
 COST = "GraphQL-Cost"
-# Tuples, because `in` compares identities there and calls the enum's Python-level `__hash__` in a set.
+# Tuples instead of sets, because a lookup in a set calls the enum's slow `__hash__`.
 ALLOWED = {"GET": (OperationType.QUERY,), "POST": (OperationType.QUERY, OperationType.MUTATION)}
 STATUSES = {Kind.UNAUTHENTICATED: 401, Kind.EXHAUSTED: 429, Kind.UNAVAILABLE: 503}
 

@@ -19,9 +19,9 @@ from kit.values.clock import Clock
 
 log = logging.getLogger(__name__)
 
-# Seconds' worth of operations that may come in one burst: a page sends many when it opens, and then few.
+# Size of a burst, in seconds of the average rate: a page sends many operations when it opens, and then few.
 BURST = 10.0
-# Seconds' worth of work that one burst may request.
+# Size of a burst of work, in seconds of the average rate.
 WORK_BURST = 1.0
 # Buckets in memory, some 20 MB; the least recently used is evicted. A bucket that was unused for ten seconds
 # is empty anyway.
@@ -40,7 +40,7 @@ for i = 1, #KEYS do
     wait = math.max(wait, empty - now - burst)
     fresh[i] = empty
 end
--- Rounding errors of the sums are below 0.01 ms.
+-- A wait of less than 0.01 ms is only a rounding error.
 if wait > 0.01 then return tostring(wait) end
 for i = 1, #KEYS do
     local left = math.ceil(fresh[i] - now)
@@ -49,7 +49,7 @@ end
 return '0'
 """
 
-# Seconds. Rounding errors of the sums are smaller.
+# Seconds. A shorter wait is only a rounding error.
 ROUNDING = 1e-6
 
 
@@ -122,7 +122,7 @@ class RateLimits:
             )
 
     def client(self, request: web.Request) -> str | None:
-        """Return the client address of a request; None for a proxy that stands for many clients."""
+        """Return the client address of a request; None for clients behind a proxy that is not configured."""
         forwarded = tuple(request.headers.getall("X-Forwarded-For", ()))
         trusted = self._settings.trusted_proxies
         return client_address.counted(request.remote, forwarded, trusted)
@@ -199,7 +199,7 @@ class Memory:
         return 0.0
 
     def excess(self, buckets: Sequence[Bucket], own: float) -> float:
-        """Return the seconds until every bucket, without `own` units, is within its burst; 0 if it is now."""
+        """Return the seconds until every bucket is within its burst, not counting `own` units of it."""
         now, wait = self._clock.now(), 0.0
         for bucket in buckets:
             held = self._empty.get(bucket.key, now) - now - bucket.step * own

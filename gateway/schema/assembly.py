@@ -60,8 +60,8 @@ class Mutation(OrderMutations, ESIMMutations, AdministrationMutations):
 class Schema(strawberry.federation.Schema):
     """Strawberry's schema, which executes prepared queries and mutations without its extensions.
 
-    It also reports an invalid federation representation at that one's index, and leaves the logging of errors
-    to `gateway.errors`. Subscriptions run through Strawberry, with the extension Admitted.
+    It also reports an invalid federation representation as an error at its index in the list, and leaves the
+    logging of errors to `gateway.errors`. Subscriptions run through Strawberry, with the extension Admitted.
     """
 
     prepare: Prepare
@@ -82,7 +82,7 @@ class Schema(strawberry.federation.Schema):
         """Prepare and execute one query or mutation, as `run` does."""
         try:
             prepared = self.prepare(query or "", operation_name)
-        except Exception as error:  # noqa: BLE001 - a text may break the parser
+        except Exception as error:  # noqa: BLE001 - the parser may fail in any way
             return ExecutionResult(None, [as_graphql(error)])
         return await self.run(prepared, variable_values, context_value, allowed_operation_types)
 
@@ -187,7 +187,7 @@ def build(max_depth: int, defence: DefenceSettings | None = None) -> Schema:
     schema.admission = Admission(defence) if defence else None
     validation = Validation(
         core,
-        errors=bounds.errors - 1,  # graphql-core adds one that says that it stopped
+        errors=bounds.errors - 1,  # graphql-core appends one which says that it stopped
         comparisons=bounds.comparisons,
         suggestions=defence is None or defence.introspection,
     )

@@ -55,7 +55,7 @@ class PurchaseInput:
     )
     max_total: float | None = strawberry.field(
         default=None,
-        description="Maximum price of the whole purchase. Otherwise the same as `maxPrice`.",
+        description="Maximum price of the whole purchase, confirmed and enforced as for `maxPrice`.",
     )
     esim_id: strawberry.ID | None = strawberry.field(
         default=None,

@@ -27,7 +27,7 @@ WRITE_TIMEOUT = 30.0
 # Objects in one response: five times the provider's whole catalogue with its countries. Without a limit, one
 # request with many aliases could block the process.
 MAX_OBJECTS = 100_000
-# The catalogue could not be reached, or did not answer.
+# The kinds of failure when the catalogue could not be reached or did not answer.
 NOT_ANSWERED = frozenset({Kind.UNAVAILABLE, Kind.DEADLINE, Kind.EXHAUSTED})
 
 
@@ -157,7 +157,10 @@ class Context:
         return session
 
     def own_id(self) -> str | None:
-        """Return the customer id to filter own rows by, which only an administrator's session needs."""
+        """Return the caller's id as a filter for its own rows, or None if row security is the filter.
+
+        Only administrators need it, because their sessions can read all rows.
+        """
         session = self.session
         return str(session.user_id) if session.role is Role.ADMIN else None
 
@@ -167,7 +170,7 @@ class Context:
 
     @property
     def room(self) -> int:
-        """How many more objects the response may contain."""
+        """Number of objects that the response may still contain."""
         return MAX_OBJECTS - self._objects
 
     def spend(self, objects: int) -> None:
